@@ -1,0 +1,1 @@
+"""What both halves share: errors, identity, metrics, records and seams. Standard library and pydantic only."""

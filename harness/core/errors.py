@@ -1,0 +1,52 @@
+"""The error tree. A `HarnessError` is something a person can act on; everything else is a bug."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class HarnessError(Exception):
+    """Something was wrong that a person can put right; the message says what, where and how."""
+
+
+class ConfigError(HarnessError):
+    """A file that a person wrote is wrong; `problems` holds every mistake found in one reading."""
+
+    def __init__(self, problems: Iterable[Problem] | str) -> None:
+        self.problems = [Problem(problems)] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class MissingDependency(HarnessError):
+    """A package or environment is not there; the message names the one to make."""
+
+
+class Unsupported(HarnessError):
+    """This combination cannot run here; found while planning, becomes an outcome with its reason."""
+
+
+class Problem:
+    """One mistake in a file: `path:line: message`, or the message alone where there is no file."""
+
+    def __init__(self, message: str, path: Path | str | None = None, line: int | None = None) -> None:
+        self.message = message
+        self.path = None if path is None else str(path)
+        self.line = line
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.path, self.line) if part is not None)
+        return f"{place}: {self.message}" if place else self.message
+
+    def __repr__(self) -> str:
+        return f"Problem({str(self)!r})"
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> str:
+    """Say that a name is not known, with the nearest right spelling, else the list of what there is."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    if close:
+        return f"unknown {what} '{name}'; did you mean '{close[0]}'?"
+    return f"unknown {what} '{name}'; there is {', '.join(names) if names else 'none'}"

@@ -1,0 +1,91 @@
+"""Metrics as data: name, unit, direction, definition and its version. A changed definition is a new version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.core.errors import HarnessError, unknown
+
+Direction = Literal["higher", "lower", "none"]
+Kind = Literal["speed", "memory", "size", "quality"]
+
+LM_EVAL = "lm_eval."
+"""Metrics that lm-eval defines carry this prefix, so that they never share a column with other protocols."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A name, a unit, a direction and a definition version."""
+
+    name: str
+    title: str
+    unit: str
+    better: Direction
+    kind: Kind
+    definition: str
+    version: int = 1
+
+
+def _table(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
+
+
+METRICS = _table(
+    Metric("ttft", "Time to first token", "s", "lower", "speed",
+           "prefill of the whole prompt and the first sampled token, per repetition; mean over repetitions"),
+    Metric("prefill_tps", "Prefill", "tok/s", "higher", "speed",
+           "batch x prompt tokens / seconds of the prefill call, per repetition; mean over repetitions"),
+    Metric("decode_tps", "Decode", "tok/s", "higher", "speed",
+           "batch x decode steps / summed seconds of these steps, per repetition; mean over repetitions"),
+    Metric("per_token_latency", "Latency per token", "s", "lower", "speed",
+           "seconds of one decode step for the whole batch, pooled over repetitions; mean"),
+    Metric("e2e_latency", "End-to-end latency", "s", "lower", "speed",
+           "prefill to last token, generator creation included, per repetition; mean over repetitions"),
+    Metric("e2e_tps", "End-to-end throughput", "tok/s", "higher", "speed",
+           "batch x generated tokens / end-to-end latency, per repetition; mean over repetitions"),
+    Metric("load_seconds", "Load", "s", "lower", "speed", "opening the artifact with the engine, once"),
+    Metric("peak_rss_bytes", "Peak memory", "B", "lower", "memory",
+           "highest resident set of the worker process, interpreter and libraries included"),
+    Metric("peak_gpu_bytes", "Peak GPU memory", "B", "lower", "memory",
+           "highest GPU memory while loading and running; the source says whose memory was counted"),
+    Metric("peak_torch_bytes", "Peak torch memory", "B", "lower", "memory",
+           "highest memory allocated by torch's CUDA allocator"),
+    Metric("artifact_bytes", "Size on disk", "B", "lower", "size", "sizes of all files of the sealed artifact, summed"),
+    Metric("weights_bytes", "Weights on disk", "B", "lower", "size",
+           "sizes of the model files of the sealed artifact (graph and weights, no tokenizer), summed"),
+    Metric("build_seconds", "Build", "s", "lower", "size", "wall time of the quantizer's build, imports excluded"),
+    Metric("build_peak_rss_bytes", "Build peak memory", "B", "lower", "memory",
+           "highest resident set of the process that built the artifact"),
+    Metric("perplexity", "Perplexity", "", "lower", "quality",
+           "exp of the summed negative log-likelihood over the number of scored tokens"),
+    Metric("kl_divergence", "KL divergence", "nat", "lower", "quality",
+           "mean over scored positions of sum_v p_ref (log p_ref - log p)"),
+    Metric("kl_abs_log_ratio", "KL (|log ratio|)", "nat", "lower", "quality",
+           "sum_v p_ref |log p_ref - log p|, mean over a chunk's positions, unweighted mean of the chunks; not a divergence"),
+    Metric("top1_agreement", "Top-1 agreement", "fraction", "higher", "quality",
+           "share of scored positions at which reference and candidate rank the same token first"),
+    Metric("mmlu_acc", "Accuracy (greedy two tokens)", "fraction", "higher", "quality",
+           "share of questions whose two greedy tokens, stripped, start with the right letter; micro average"),
+)  # fmt: skip
+
+
+def metric(name: str) -> Metric:
+    """Look a metric up; names that begin with `lm_eval.` are lm-eval's own and made on the fly.
+
+    Raises: HarnessError for an unknown name, with the nearest right one.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    if name.startswith(LM_EVAL) and len(name) > len(LM_EVAL):
+        return lm_eval_metric(name.removeprefix(LM_EVAL))
+    raise HarnessError(f"{unknown('metric', name, METRICS)}; lm-eval's own are written {LM_EVAL}NAME")
+
+
+_LM_EVAL_LOWER = ("perplexity", "bits_per_byte", "loss", "brier_score")
+
+
+def lm_eval_metric(name: str) -> Metric:
+    """Describe one of lm-eval's metrics by lm-eval's name for it, as `acc` or `word_perplexity`."""
+    better: Direction = "lower" if any(part in name for part in _LM_EVAL_LOWER) else "higher"
+    return Metric(f"{LM_EVAL}{name}", f"lm-eval {name}", "", better, "quality", f"lm-eval's '{name}' of the task")

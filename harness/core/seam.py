@@ -1,0 +1,340 @@
+"""The seams: adapters are frozen records of plain functions in modules whose top-level imports are light."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.spec import Kind, Note, Record
+from harness.core.spec import Protocol as ProtocolRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.floating[Any]]
+    IntArray = NDArray[np.integer[Any]]
+
+
+class Options(Record):
+    """What an adapter can be asked for; each field has a default or is required, and says what it means."""
+
+
+Capability = Literal["generates", "scores"]
+Format = Literal["hf", "ort-genai"]
+"""`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer."""
+
+
+# ---------------------------------------------------------------- quantizers
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a quantizer starts from: the model's own folder, or another artifact."""
+
+    path: Path
+    format: Format
+    model: Path
+    """The model's own folder (weights, configuration, tokenizer) also where the base is an artifact."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a quantizer says of what it made."""
+
+    format: Format
+    layers: dict[str, int] = field(default_factory=dict)
+    """Number of weight matrices by type and block size, read back from the graph."""
+    notes: tuple[Note, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """Makes an artifact of one format.
+
+    `build` fills an empty folder and returns what it made; the worker names, times, sizes, hashes and seals it.
+    `refuse` returns why these options cannot be met on this machine (`Facts`), or None.
+    `contents` lists the files, by role, whose content can change the artifact; they are hashed into the key.
+    """
+
+    name: str
+    version: int
+    consumes: tuple[Format, ...]
+    """`hf`: starts from the model; `ort-genai`: starts from another method's artifact."""
+    produces: Format
+    options: type[Options]
+    packages: tuple[str, ...]
+    build: Callable[[Base, Any, Path, Context], Built]
+    refuse: Callable[[Any, Facts], str | None] = lambda options, facts: None
+    contents: Callable[[Any], Mapping[str, Path]] = lambda options: {}
+    provider_field: str | None = None
+    """Option that takes the engine's provider where the recipe does not say it."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What planning knows of the environment in which a job would run; no package is imported to find it."""
+
+    packages: Mapping[str, str]
+    system: str
+    gpus: tuple[str, ...] = ()
+    gpu_bytes: int | None = None
+
+
+# ---------------------------------------------------------------- engines
+
+
+@dataclass(frozen=True)
+class Request:
+    """A context and a continuation whose log-likelihood is asked for; token ids, special tokens included."""
+
+    context: tuple[int, ...]
+    continuation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Natural log-likelihood of the continuation, and whether greedy decoding would have produced it."""
+
+    logprob: float
+    greedy: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Log-probabilities of a run of positions; valid until the next tile is asked for.
+
+    positions: int64 [n], indices into the token ids; logprobs: float32 [n, vocabulary], natural log, row i is the
+    distribution of the token that follows positions[i].
+    """
+
+    positions: IntArray
+    logprobs: FloatArray
+
+
+class TextCodec(Protocol):
+    """Text to token ids and back, the same for every engine of a model."""
+
+    vocabulary: int
+    bos: int | None
+    eos: int | None
+    adds_bos: bool
+    """Whether the model's own tokenizer settings put BOS before a text."""
+
+    def encode(self, text: str, *, bos: bool = False) -> list[int]: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+
+class Session(Protocol):
+    """An opened artifact. It implements the capabilities that its engine offers."""
+
+    codec: TextCodec
+    context_length: int
+    provider: str
+    """What it really runs on, checked after opening: cpu, cuda, dml, ..."""
+    dtype: str
+    load_seconds: float
+    notes: tuple[Note, ...]
+
+
+class Scores(Session, Protocol):
+    def score(self, requests: Sequence[Request]) -> list[Score]:
+        """Score in any order, batched; equal contexts with one-token continuations cost one forward pass."""
+
+    def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
+        """Prefill `token_ids` in tiles of at most 256 tokens; yield log-probabilities at the positions asked for."""
+
+    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
+        """Continue a prompt greedily by a fixed number of tokens, end of sequence not suppressed."""
+
+
+@dataclass(frozen=True)
+class GenerationWorkload:
+    """Fixed work: `batch` prompts of exactly `prompt` tokens, exactly `output` new tokens, EOS suppressed."""
+
+    batch: int
+    prompt_ids: tuple[tuple[int, ...], ...]
+    """[batch][prompt] token ids."""
+    output: int
+    warmups: int
+    repetitions: int
+    sampling: dict[str, float] | None = None
+    """None is greedy; else top_k, top_p, temperature, seed."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Seconds of every step; one row per measured repetition."""
+
+    prefill: FloatArray
+    """float64 [repetitions]: the prefill call."""
+    first_token: FloatArray
+    """float64 [repetitions]: sampling of the first token after the prefill."""
+    steps: FloatArray
+    """float64 [repetitions, output - 1]: each further token for the whole batch."""
+    total: FloatArray
+    """float64 [repetitions]: generator creation to last token."""
+    peak_torch_bytes: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Generates(Session, Protocol):
+    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace: ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Opens artifacts of the formats it consumes and offers capabilities.
+
+    `open(folder, options)` is a context manager of a session. `refuse` returns why these options cannot be met.
+    """
+
+    name: str
+    version: int
+    consumes: tuple[Format, ...]
+    offers: frozenset[Capability]
+    options: type[Options]
+    packages: tuple[str, ...]
+    open: Callable[[Path, Any], AbstractContextManager[Any]]
+    refuse: Callable[[Any, Facts], str | None] = lambda options, facts: None
+    provider: Callable[[Any], str] = lambda options: "cpu"
+    """The provider or device that the options ask for."""
+    title: str = ""
+
+
+# ---------------------------------------------------------------- probes
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a probe found for one metric, before it becomes a `Measurement`.
+
+    samples: numeric array of any shape (repetitions, items, positions); kept whole. `value` is the metric's
+    definition applied to them; low/high their interval.
+    """
+
+    metric: str
+    value: float
+    samples: FloatArray
+    part: str = ""
+    low: float | None = None
+    high: float | None = None
+    interval: str | None = None
+    n: int | None = None
+    """Samples behind the value where it is not the array's size."""
+    source: str | None = None
+    items: str | None = None
+    array: str | None = None
+    """Name of the array to keep; None keeps the samples in the measurement itself (at most 64)."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that one measure job found out."""
+
+    readings: tuple[Reading, ...]
+    protocol: ProtocolRecord
+    notes: tuple[Note, ...] = ()
+    arrays: dict[str, Any] = field(default_factory=dict)
+    """Further per-item arrays to keep, as choice log-likelihoods [questions, 4]."""
+
+
+@dataclass
+class Context:
+    """What a job may use beside its inputs."""
+
+    folder: Path
+    """Run folder; scratch files may be written here."""
+    progress: Callable[[float, str], None] = lambda share, what: None
+    """Tell how far the job is: a share from 0 to 1 and what is being done."""
+    reference: Path | None = None
+    """Folder of a stored reference."""
+    reference_session: Any = None
+    """Opened session of a live reference."""
+    artifact: Path | None = None
+    """Folder of the artifact that is measured."""
+    out: Path | None = None
+    """For reference jobs: the empty folder to fill."""
+    shared: dict[str, Any] = field(default_factory=dict)
+    """Lives as long as the session: what one probe found that another of the same session can use."""
+    trained_positions: int | None = None
+    """Positions that the model was trained on, where its folder says so."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A procedure that puts a workload to a session.
+
+    `contents` lists the files, by role, whose content can change the answer; they are hashed into the key.
+    """
+
+    name: str
+    version: int
+    kind: Kind
+    needs: frozenset[Capability]
+    yields: tuple[str, ...]
+    workload: type[Options]
+    packages: tuple[str, ...]
+    measure: Callable[[Any, Any, Context], Findings]
+    clean: bool = False
+    contents: Callable[[Any], Mapping[str, Path]] = lambda workload: {}
+    reference: Literal["none", "needed"] = "none"
+    refuse: Callable[[Any, Facts], str | None] = lambda workload, facts: None
+    scored_tokens: Callable[[Any], int | None] = lambda workload: None
+    """Upper bound of positions a stored reference of this workload would hold; None where not known."""
+
+
+# ---------------------------------------------------------------- registries
+
+Registry = Mapping[str, str]
+
+
+def load(registry: Registry, what: str, name: str) -> Any:
+    """Return the adapter that a registry names, as `"ort-genai": "harness.engines.ort_genai:ENGINE"`.
+
+    Raises: HarnessError for an unknown name, with the nearest right one.
+    """
+    if name not in registry:
+        raise HarnessError(unknown(what, name, registry))
+    module, _, attribute = registry[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def problems_of(options: type[Options], given: Mapping[str, Any], what: str) -> list[tuple[str, str]]:
+    """Validate options; return (field, message) for each mistake, with the nearest right name for unknown ones."""
+    from pydantic import ValidationError
+
+    try:
+        options.model_validate(dict(given))
+    except ValidationError as error:
+        return [_problem(options, item, what) for item in error.errors()]
+    return []
+
+
+def _problem(options: type[Options], item: Any, what: str) -> tuple[str, str]:
+    name = str(item["loc"][0]) if item["loc"] else ""
+    if item["type"] == "extra_forbidden":
+        return name, unknown(f"option of {what}", name, options.model_fields)
+    if item["type"] == "missing":
+        return name, f"{what} needs '{name}'"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return name, f"'{name}' of {what}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
+
+
+def validated(options: type[Options], given: Mapping[str, Any], what: str) -> Any:
+    """Return the options as a record. Raises: ConfigError with every mistake."""
+    found = problems_of(options, given, what)
+    if found:
+        raise ConfigError("; ".join(message for _, message in found))
+    return options.model_validate(dict(given))
+
+
+def canonical_options(options: Options) -> dict[str, Any]:
+    """Write options as JSON values, defaults left out."""
+    return options.model_dump(mode="json", exclude_defaults=True)

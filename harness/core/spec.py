@@ -1,0 +1,280 @@
+"""The records that meet a file: jobs in, outcomes out. Every field whose meaning is not its name says what it means."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class Record(BaseModel):
+    """A frozen record; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="strings")
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not finite; a result that is not a number is a failure, not a measurement")
+    return value
+
+
+Finite = Annotated[float, AfterValidator(_finite)]
+
+
+class Status(StrEnum):
+    """What became of a job. Only `ok` makes it known."""
+
+    OK = "ok"
+    FAILED = "failed"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    UNSUPPORTED = "unsupported"
+
+
+Kind = Literal["build", "reference", "quality", "speed"]
+"""What makes a job known depends on it: builds and references by artifact, quality by record, speed never."""
+Origin = Literal["measured", "reported", "imported"]
+
+
+class BuildSpec(Record):
+    """What can change an artifact; its digest is the build key."""
+
+    quantizer: str
+    version: int
+    options: dict[str, Any] = {}
+    """Options in canonical form: defaults left out."""
+    model: str
+    """Content hash of the model: weights, configuration, tokenizer; of the command line's base too."""
+    base: str | None = None
+    """Artifact id of the artifact that this one is made from."""
+    contents: dict[str, str] = {}
+    """Content hashes of what else is read, as calibration texts."""
+
+
+class MeasureSpec(Record):
+    """What can change a measurement; its digest is the measure key."""
+
+    probe: str
+    version: int
+    workload: dict[str, Any] = {}
+    """The workload in canonical form: defaults left out."""
+    engine: str
+    engine_version: int
+    engine_options: dict[str, Any] = {}
+    artifact: str
+    """Artifact id, or for a ready artifact its content hash."""
+    reference: str | None = None
+    """Artifact id of the stored reference, or of the reference's weights where it is run live."""
+    reference_engine: str | None = None
+    """For a live reference: canonical JSON of engine, version and options; None where it is the same as `engine`."""
+    contents: dict[str, str] = {}
+    """Content hashes of the texts and questions that the probe reads."""
+
+
+class Labels(Record):
+    """What people call things; never part of a key."""
+
+    sweep: str = ""
+    block: str = ""
+    model: str = ""
+    method: str = ""
+    recipe: str = ""
+    """Which quantizer realized the method."""
+    reference: str = ""
+    """Method (and engine where it differs) that a comparison with a reference refers to."""
+
+
+class Input(Record):
+    """An artifact or model folder that a job reads."""
+
+    role: Literal["model", "base", "artifact", "reference"]
+    id: str
+    path: str
+    """Folder, absolute while the job runs; empty in what is kept for others."""
+    content: str | None = None
+    """Content hash that the folder must have; None where this job is the first to see it."""
+    engine: str | None = None
+    """For a live reference: the engine that opens it."""
+    engine_options: dict[str, Any] = {}
+    provenance: dict[str, str] = {}
+    """Where a model came from: hub id, revision, `random` seed, or `local`."""
+
+
+class Job(Record):
+    """One line of work: `job.json` in a run folder."""
+
+    schema_version: int = SCHEMA_VERSION
+    run: str
+    """Name of the run folder; unique for ever."""
+    kind: Kind
+    key: str
+    """sha256 of the canonical spec."""
+    artifact: str | None = None
+    """For builds and references: id of the artifact to make."""
+    spec: BuildSpec | MeasureSpec
+    inputs: tuple[Input, ...] = ()
+    environment: str
+    """Name in environments.yaml."""
+    labels: Labels = Labels()
+    session: str = ""
+    """The command that asked for it; an interrupted command is continued under the same session."""
+    round: int = 0
+    order: int = 0
+    """Place in the order in which this session ran its jobs."""
+    timeout_seconds: float | None = None
+    out: str | None = None
+    """Folder to seal the artifact as."""
+    clean: bool = False
+    """The job needs a worker process of its own."""
+
+
+class ArrayRef(Record):
+    """Per-item or per-step values kept in `arrays.npz` beside the outcome."""
+
+    name: str
+    sha256: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Measurement(Record):
+    """One value of one metric, with what is needed to defend it."""
+
+    metric: str
+    metric_version: int = 1
+    part: str = ""
+    """Which part of the workload: empty for the whole, `stratum:NAME`, `subject:NAME`, `task:NAME`."""
+    value: Finite
+    unit: str
+    low: Finite | None = None
+    high: Finite | None = None
+    interval: str | None = None
+    """How low and high were found, as `student-t 95%`, `bootstrap 95%`, `wilson 95%`."""
+    n: int = Field(ge=1)
+    """Number of samples or items behind the value."""
+    array: ArrayRef | None = None
+    samples: tuple[Finite, ...] = ()
+    """Few samples are kept here in full; many in the array."""
+    source: str | None = None
+    """How memory was counted: nvml-process, device, torch, arena or rss."""
+    items: str | None = None
+    """Hash of what the samples belong to, in order; equal hashes may be compared in pairs."""
+
+
+class Protocol(Record):
+    """How it was measured; what two numbers must share to stand in one column."""
+
+    name: str
+    version: int = 1
+    scored: int | None = None
+    """Tokens, positions or questions that count in the value."""
+    skipped: int = 0
+    """Items that were left out, truncated ones not included."""
+    truncated: int = 0
+    """Items whose prompt was cut to fit the context."""
+    limit: int | None = None
+    """Items per task asked for, where not all were."""
+    warmups: int | None = None
+    repetitions: int | None = None
+    dtype: str | None = None
+    """Numeric type of activations, as reported by the engine."""
+    bos: bool | None = None
+    prompt_tokens: int | None = None
+    """Real length of the prompt, special tokens included."""
+    beyond_trained: int = 0
+    """Scored items at positions that the model's own card says it was not trained on."""
+    gpu_count: int = 0
+    facts: dict[str, Any] = {}
+    """Everything else worth knowing, as batch form, thread count or switches."""
+
+
+class Note(Record):
+    """Something that a reader of the number must know: a workaround, an instability, a floor."""
+
+    code: str
+    text: str
+
+
+class Gpu(Record):
+    name: str
+    memory_bytes: int | None = None
+    driver: str | None = None
+    clocks_mhz: dict[str, int] = {}
+    persistence: bool | None = None
+    compute: str | None = None
+
+
+class Environment(Record):
+    """The place where a job ran."""
+
+    name: str
+    python: str
+    system: str
+    machine: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    box: str
+    """Hash that tells this machine from others without naming it."""
+    gpus: tuple[Gpu, ...] = ()
+    cuda: str | None = None
+    packages: dict[str, str] = {}
+    """Every installed distribution and its version; the build stands behind a `+`, a source commit behind an `@`."""
+    threads: dict[str, str] = {}
+    """Thread settings of the process, as OMP_NUM_THREADS."""
+    harness: str = ""
+    """Version and commit of the harness, `-dirty` where the tree was."""
+
+
+class Artifact(Record):
+    """A sealed folder and what is known of it."""
+
+    id: str
+    content: str
+    """Hash of the folder's content."""
+    bytes: int
+    files: int
+    weights_bytes: int | None = None
+    format: str = ""
+    seconds: float | None = None
+    """Wall time of the build."""
+    peak_rss_bytes: int | None = None
+    layers: dict[str, int] = {}
+    """Number of weight matrices by type and block size as read from the graph, as `int4 b32 matmulnbits`."""
+    facts: dict[str, Any] = {}
+
+
+class Outcome(Record):
+    """What became of a job: `outcome.json`, whole or not at all."""
+
+    schema_version: int = SCHEMA_VERSION
+    job: Job
+    status: Status
+    reason: str | None = None
+    """Why not ok, in one sentence."""
+    origin: Origin = "measured"
+    written_by: str = "worker"
+    started: AwareDatetime
+    seconds: float = Field(ge=0)
+    environment: Environment
+    provider: str | None = None
+    """Execution provider or device that the engine really ran on."""
+    protocol: Protocol | None = None
+    measurements: tuple[Measurement, ...] = ()
+    artifact: Artifact | None = None
+    inputs: tuple[Input, ...] = ()
+    """Inputs with the content hashes that were found, paths emptied."""
+    notes: tuple[Note, ...] = ()
+    spans: dict[str, float] = {}
+    """Seconds by activity, monotonic: start, import, open, measure, build, hash, write."""
+
+
+def utc_text(moment: datetime) -> str:
+    """Write an aware moment as people and file names see it: 2026-01-31 12:00 UTC."""
+    return moment.strftime("%Y-%m-%d %H:%M UTC")

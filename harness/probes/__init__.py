@@ -1,0 +1,13 @@
+"""Probes: a file per procedure; this is the registry."""
+
+from __future__ import annotations
+
+PROBES = {
+    "generation": "harness.probes.generation:PROBE",
+    "memory": "harness.probes.memory:PROBE",
+    "perplexity": "harness.probes.perplexity:PROBE",
+    "kl_divergence": "harness.probes.kl_divergence:PROBE",
+    "kl_reference": "harness.probes.kl_reference:PROBE",
+    "lm_eval": "harness.probes.lm_eval:PROBE",
+    "mmlu_modelopt": "harness.probes.mmlu_modelopt:PROBE",
+}

@@ -1,0 +1,10 @@
+"""Quantizers: a file per backend; this is the registry."""
+
+from __future__ import annotations
+
+QUANTIZERS = {
+    "ort-genai": "harness.quantizers.ort_genai:QUANTIZER",
+    "modelopt-onnx": "harness.quantizers.modelopt_onnx:QUANTIZER",
+    "command": "harness.quantizers.command:QUANTIZER",
+    "random-weights": "harness.quantizers.random_weights:QUANTIZER",
+}
