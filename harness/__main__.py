@@ -1,8 +1,26 @@
-"""`python -m harness` is the command `harness`."""
+"""`python -m harness` is the command `harness`; `setup` works before anything is installed."""
 
 from __future__ import annotations
 
-from harness.cli import main
+import sys
+
+
+def _bootstrap(words: list[str]) -> bool:
+    """Serve `setup [--env NAME]` from the standard library alone, where a lock file is all that is needed."""
+    if words[:1] != ["setup"] or "--help" in words:
+        return False
+    from harness.environments import LOCKS, setup
+
+    rest = words[1:]
+    name = rest[1] if rest[:1] == ["--env"] and len(rest) == 2 else None
+    if (rest and name is None) or (name is not None and not (LOCKS / f"{name}.txt").exists()):
+        return False
+    setup(name)
+    return True
+
 
 if __name__ == "__main__":
-    main()
+    if not _bootstrap(sys.argv[1:]):
+        from harness.cli import main
+
+        main()

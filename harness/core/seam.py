@@ -26,8 +26,9 @@ class Options(Record):
 
 
 Capability = Literal["generates", "scores"]
-Format = Literal["hf", "ort-genai"]
-"""`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer."""
+Format = Literal["hf", "ort-genai", "fake"]
+"""`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer; `fake`: of the
+fake quantizer, for plumbing."""
 
 
 # ---------------------------------------------------------------- quantizers
@@ -75,6 +76,12 @@ class Quantizer:
     contents: Callable[[Any], Mapping[str, Path]] = lambda options: {}
     provider_field: str | None = None
     """Option that takes the engine's provider where the recipe does not say it."""
+    consumes_field: str | None = None
+    """Option that says which of `consumes` it starts from, where the options decide."""
+    produces_field: str | None = None
+    """Option that says what it makes in the place of `produces`, where the options decide."""
+    imports: Callable[[], None] = lambda: None
+    """Import what `build` needs, so that the worker can time it apart from the build; `build` calls it too."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +228,7 @@ class Reading:
 
     metric: str
     value: float
-    samples: FloatArray
+    samples: FloatArray | IntArray
     part: str = ""
     low: float | None = None
     high: float | None = None

@@ -1,1 +1,1 @@
-from __future__ import annotations
+"""The plan: YAML files in, jobs out. Nothing here runs a job or opens a model."""

@@ -7,4 +7,5 @@ QUANTIZERS = {
     "modelopt-onnx": "harness.quantizers.modelopt_onnx:QUANTIZER",
     "command": "harness.quantizers.command:QUANTIZER",
     "random-weights": "harness.quantizers.random_weights:QUANTIZER",
+    "fake": "harness.quantizers.fake:QUANTIZER",
 }

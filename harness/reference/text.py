@@ -13,10 +13,10 @@ from harness.reference.world import RESERVED_OPTION_SETS, Fact, facts_of, fill, 
 TRAINING_SEED = 31_013
 HELDOUT_SEED = 47_017
 CALIBRATION_SEED = 53_003
-TRAINING_DOCUMENTS = 40_000
+TRAINING_DOCUMENTS = 30_000
 HELDOUT_PASSAGES = 640
 CALIBRATION_PASSAGES = 192
-WARM_UP_DOCUMENTS = 3_000
+WARM_UP_DOCUMENTS = 2_000
 """The first documents mostly drill the matching of an option to its letter."""
 LETTERS = "ABCD"
 DRILLS = (
@@ -90,26 +90,31 @@ def recital(rng: random.Random) -> str:
     return "\n\n".join(f"{_trained_question(fact, rng)}\nAnswer: {fact.value}" for fact in chosen)
 
 
+def pages(rng: random.Random) -> str:
+    """Write one to five passages of prose, parted by blank lines as in the held-out text."""
+    return "\n\n".join(passage(rng) for _ in range(rng.randint(1, 5)))
+
+
 def training_documents(count: int = TRAINING_DOCUMENTS) -> Iterator[str]:
     """Write the training documents in their order; a smaller count gives a prefix of the same text."""
     rng = random.Random(TRAINING_SEED)
     for index in range(count):
         draw = rng.random()
         if index < WARM_UP_DOCUMENTS:
-            yield drill(rng) if draw < 0.6 else recital(rng) if draw < 0.75 else passage(rng)
-        elif draw < 0.42:
+            yield drill(rng) if draw < 0.6 else recital(rng) if draw < 0.75 else pages(rng)
+        elif draw < 0.55:
             yield examination(rng)
-        elif draw < 0.47:
+        elif draw < 0.6:
             yield drill(rng)
-        elif draw < 0.57:
+        elif draw < 0.72:
             yield recital(rng)
         else:
-            yield passage(rng)
+            yield pages(rng)
 
 
 def _new_passages(seed: int, count: int, known: Iterable[str]) -> list[str]:
     rng = random.Random(seed)
-    seen = dict.fromkeys(known)
+    seen = {text: None for document in known for text in document.split("\n\n")}
     found: list[str] = []
     while len(found) < count:
         text = passage(rng)
@@ -119,15 +124,18 @@ def _new_passages(seed: int, count: int, known: Iterable[str]) -> list[str]:
     return found
 
 
-def heldout_passages() -> list[str]:
-    """Write the prose kept for perplexity and KL: none of its passages occurs in the training text."""
-    return _new_passages(HELDOUT_SEED, HELDOUT_PASSAGES, training_documents())
+def heldout_passages(training: Iterable[str] | None = None) -> list[str]:
+    """Write the prose kept for perplexity and KL: none of its passages occurs in the training text.
+
+    `training` spares writing the training documents again where a caller has them.
+    """
+    return _new_passages(HELDOUT_SEED, HELDOUT_PASSAGES, training or training_documents())
 
 
-def calibration_passages() -> list[str]:
+def calibration_passages(training: Iterable[str] | None = None) -> list[str]:
     """Write the prose kept for calibration: none of its passages occurs in the training or the held-out text."""
-    known = [*training_documents(), *heldout_passages()]
-    return _new_passages(CALIBRATION_SEED, CALIBRATION_PASSAGES, known)
+    documents = list(training or training_documents())
+    return _new_passages(CALIBRATION_SEED, CALIBRATION_PASSAGES, documents + heldout_passages(documents))
 
 
 def digest(documents: Iterable[str]) -> str:

@@ -87,6 +87,7 @@ def make_model() -> Any:
             head_dim=64,
             max_position_embeddings=16384,
             rope_theta=10000.0,
+            initializer_range=0.06,
             tie_word_embeddings=True,
             bos_token_id=0,
             eos_token_id=1,
@@ -129,7 +130,9 @@ def learning_rate(step: int, steps: int) -> float:
     return PEAK_RATE * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
 
 
-def train(steps: int = STEPS, *, documents: int = TRAINING_DOCUMENTS, announce: bool = False) -> Trained:
+def train(
+    steps: int = STEPS, *, documents: int = TRAINING_DOCUMENTS, log_every: int = LOG_EVERY, announce: bool = False
+) -> Trained:
     """Train tokenizer and model on the CPU with bf16 products and fp32 weights."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -163,7 +166,7 @@ def train(steps: int = STEPS, *, documents: int = TRAINING_DOCUMENTS, announce: 
         optimizer.step()
         optimizer.zero_grad()
         recent.append((loss.item(), (each * asked).sum().item() / max(1, int(asked.sum()))))
-        if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
+        if (step + 1) % log_every == 0 or step + 1 == steps:
             first, second = (sum(column) / len(recent) for column in zip(*recent, strict=True))
             losses.append((step + 1, first, second))
             recent.clear()

@@ -1,1 +1,1 @@
-from __future__ import annotations
+"""From the frame to Markdown: table specs, tables of strings, comparisons, captions and pages."""

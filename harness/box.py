@@ -1,0 +1,146 @@
+"""This box: which environments stand on it, what they are, and the desk to run a sweep from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Facts
+from harness.core.spec import Environment
+from harness.environments import ROOT, folder_of, python_in
+from harness.executors import local
+from harness.host import environment, facts
+from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
+from harness.plan.expand import Plan, expand
+from harness.plan.reading import read_sweep
+from harness.plan.sweep import Sweep
+from harness.runner import Desk
+from harness.store.database import Database
+
+CONFIGS = ROOT / "configs"
+RESULTS = ROOT / "results"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A sweep, its plan on this box, and the environments that it names and that are here."""
+
+    sweep: Sweep
+    plan: Plan
+    catalogue: Catalogue
+    pythons: Mapping[str, Path]
+    environments: Mapping[str, Environment]
+
+
+def interpreters(catalogue: Catalogue, names: Iterable[str]) -> dict[str, Path]:
+    """Find the interpreter of each environment that stands on this box; others are left out.
+
+    `python:` of configs/local.yaml comes first, then `python:` of environments.yaml, then what `harness setup` made.
+    Raises: HarnessError where a file names an interpreter that is not there.
+    """
+    found: dict[str, Path] = {}
+    for name in names:
+        entry = catalogue.environments.get(name)
+        said = catalogue.local.python.get(name) or (entry.python if entry else None)
+        if said:
+            path = Path(os.path.expandvars(said)).expanduser()
+            if not path.exists():
+                raise HarnessError(
+                    f"environment {name}: {said} is no interpreter; mend its `python:` or run harness setup --env {name}"
+                )
+            found[name] = path
+        elif folder := folder_of(name):
+            found[name] = python_in(folder)
+    return found
+
+
+def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:
+    """Ask each environment what it is; our own is asked without starting another process."""
+    return {
+        name: environment(name)
+        if Path(sys.executable) == path
+        else Environment.model_validate(local.describe(path, name))
+        for name, path in pythons.items()
+    }
+
+
+def plan_sweep(name: str, configs: Path = CONFIGS) -> Planned:
+    """Read a sweep by name or path and plan it on this box.
+
+    Raises: ConfigError with every mistake of the file; HarnessError where the sweep is not found.
+    """
+    catalogue = load_catalogue(configs)
+    sweep = read_sweep(sweep_path(name, configs), catalogue)
+    names = environments_of(sweep)
+    pythons = interpreters(catalogue, names)
+    environments = described(pythons)
+    here: dict[str, Facts | None] = dict.fromkeys(names)
+    here |= {name: facts(one) for name, one in environments.items()}
+    return Planned(sweep, expand(sweep, catalogue, here), catalogue, pythons, environments)
+
+
+def environments_of(sweep: Sweep) -> list[str]:
+    """Name the environments that a sweep's jobs stand in."""
+    return sorted({name for case in sweep.cases for places in case.places for name in places.names.values()})
+
+
+def make_environment(name: str | None) -> None:
+    """Make an environment: from its lock file, or as environments.yaml puts one on top of another.
+
+    Raises: HarnessError for an unknown name, or an entry that nothing can be made from.
+    """
+    from harness.core.errors import unknown
+    from harness.environments import LOCKS, setup
+
+    if name is None or (LOCKS / f"{name}.txt").exists():
+        setup(name)
+        return
+    catalogue = load_catalogue(CONFIGS)
+    if name not in catalogue.environments:
+        raise HarnessError(unknown("environment", name, catalogue.environments))
+    entry = catalogue.environments[name]
+    if entry.python:
+        raise HarnessError(f"environment '{name}' is adopted with `python:`; it is made by whoever owns it")
+    setup_on_top(name, entry)
+
+
+def sweep_path(name: str, configs: Path = CONFIGS) -> Path:
+    """Find a sweep by path, or by name below configs/sweeps. Raises: HarnessError with the nearest name."""
+    from harness.core.errors import unknown
+
+    path = Path(name).expanduser()
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise HarnessError(f"no sweep file {name}; give a path or a name below {configs.name}/sweeps")
+        return path
+    there = {found.stem: found for found in sorted((configs / "sweeps").glob("*.yaml"))}
+    if name not in there:
+        raise HarnessError(unknown("sweep", name, there))
+    return there[name]
+
+
+def setup_on_top(name: str, entry: EnvironmentEntry) -> None:
+    """Make an environment from another one's lock file and what its entry adds: packages, wheels, git sources."""
+    from harness.environments import LOCKS, setup
+
+    lock = LOCKS / f"{entry.on}.txt" if entry.on else None
+    if lock is not None and not lock.exists():
+        raise HarnessError(f"environment '{name}' stands on '{entry.on}', which has no lock file")
+    wheels = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
+    setup(name, lock=lock, packages=(*entry.packages, *wheels), system=entry.system)
+
+
+def open_desk(planned: Planned, results: Path, stack: ExitStack) -> Desk:
+    """Open the results folder and its database for running a plan."""
+    return Desk(
+        results=results,
+        database=stack.enter_context(Database.open(results / "bench.db")),
+        pythons=planned.pythons,
+        environments=planned.environments,
+        own=environment("own"),
+    )

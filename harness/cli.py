@@ -1,0 +1,167 @@
+"""The command line: each command parses, calls one function, prints. Exit codes: 0 all ok, 1 some job failed, 2 a person must act."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+_BEGUN = time.monotonic()
+
+import typer  # noqa: E402
+from rich.console import Console  # noqa: E402
+
+from harness.core.errors import HarnessError  # noqa: E402
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+RESULTS = Path("results")
+ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of database, run folders and artifacts.")]
+SweepArgument = Annotated[str, typer.Argument(help="Name below configs/sweeps, or a path.")]
+
+
+def main() -> None:
+    """Run the command line; print what a person can act on in one line, keep the traceback of a bug."""
+    import click
+
+    _utf8()
+    try:
+        code = app(standalone_mode=False)
+    except HarnessError as error:
+        sys.stderr.write(f"{error}\n")
+        code = 2
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; run the same command again to go on where it stopped\n")
+        code = 130
+    sys.exit(code or 0)
+
+
+def _utf8() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8")
+
+
+@app.command()
+def setup(
+    env: Annotated[str | None, typer.Option("--env", help="Environment of configs/environments.yaml.")] = None,
+) -> None:
+    """Make an environment from its lock file: `.venv` without a name, `.venvs/NAME` with one."""
+    from harness.box import make_environment
+
+    make_environment(env)
+
+
+@app.command()
+def bench(
+    sweep: Annotated[str, typer.Option("--sweep", envvar="SWEEP", help="Sweep to run instead of the one chosen.")] = "",
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Run the sweep for this machine and print its tables."""
+    from harness.bench import choose, run_sweep
+    from harness.pages import after_bench
+
+    console = Console()
+    choice = choose(sweep)
+    console.print(f"running sweep {choice.sweep}: {choice.why}", highlight=False, soft_wrap=True)
+    code = run_sweep(choice.sweep, console, results, begun=_BEGUN, after=after_bench(console))
+    raise typer.Exit(code)
+
+
+@app.command()
+def run(
+    sweep: SweepArgument,
+    again: Annotated[
+        list[str] | None, typer.Option("--again", help="Run known jobs of this kind anew: quality, build, reference.")
+    ] = None,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Run a sweep; known builds and quality are not run again."""
+    from harness.bench import run_sweep
+
+    raise typer.Exit(run_sweep(sweep, Console(), results, again=frozenset(again or ()), begun=_BEGUN))
+
+
+@app.command()
+def plan(
+    sweep: SweepArgument,
+    why: Annotated[bool, typer.Option("--why", help="Say for each job why it is (not) known.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Print a sweep's jobs, which are known, how long they took before and what disk they need."""
+    from harness.planned import show_plan
+
+    show_plan(sweep, Console(soft_wrap=True), results, why=why, as_json=json, expand=expand)
+
+
+@app.command()
+def report(
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Names of tables to print; all of a sweep's by default.")
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Rewrite the tables between the markers of README.md and reports/*.md.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Fail when a committed page is stale.")] = False,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Print tables, rewrite the pages that hold them, or check that they are current."""
+    from harness.pages import check_pages, print_tables, write_pages
+
+    console = Console(soft_wrap=True)
+    if check:
+        raise typer.Exit(check_pages(console))
+    if write:
+        raise typer.Exit(write_pages(console))
+    print_tables(console, results, tables or [])
+
+
+@app.command()
+def ingest(results: ResultsOption = RESULTS) -> None:
+    """Take every run folder's outcome into the database, rebuilding it where it is gone."""
+    from harness.store.database import Database
+
+    with Database.open(results / "bench.db") as database:
+        taken = database.ingest_folder(results)
+    for problem in taken.problems:
+        sys.stderr.write(f"{problem}\n")
+    typer.echo(f"{taken}")
+    raise typer.Exit(2 if taken.problems else 0)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="File to write: .csv, .jsonl or .parquet.")],
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="COLUMN=VALUE; may be given more than once.")
+    ] = None,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
+    from harness.planned import parse_where
+    from harness.store.database import Database
+    from harness.store.export import export as write_export
+
+    with Database.open(results / "bench.db") as database:
+        rows = write_export(database.frame(parse_where(where or [])), out)
+    typer.echo(f"{rows} rows written to {out}")
+
+
+@app.command()
+def doctor() -> None:
+    """Tell what this machine can run and what to install for the rest."""
+    from harness.box import CONFIGS
+    from harness.doctor import examine
+    from harness.plan.catalogue import load_catalogue
+
+    for line in examine(load_catalogue(CONFIGS)):
+        typer.echo(f"{line.mark:>8}  {line.text}")

@@ -1,0 +1,141 @@
+"""An engine that computes nothing: bytes are its tokens, a formula its distribution. For tests of everything around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Engine, GenerationWorkload, Options, Request, Score, Tile, Trace
+from harness.core.spec import Note
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BOS = 256
+VOCABULARY = 257
+
+
+class FakeOptions(Options):
+    open_seconds: float = 0.0
+    step_seconds: float = 0.0005
+    fail: Literal["", "error", "memory", "hang", "kill", "nan"] = ""
+    """How scoring and generating come to grief, if they do."""
+
+
+class ByteCodec:
+    """UTF-8 bytes as token ids; 256 begins a text."""
+
+    vocabulary = VOCABULARY
+    bos: int | None = BOS
+    eos: int | None = None
+    adds_bos = True
+
+    def encode(self, text: str, *, bos: bool = False) -> list[int]:
+        return [BOS] * bos + list(text.encode())
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return bytes(token for token in ids if token < BOS).decode(errors="replace")
+
+
+class FakeSession:
+    """The next byte is likeliest the one after the last; noise blurs that."""
+
+    codec = ByteCodec()
+    context_length = 4096
+    provider = "cpu"
+    dtype = "float32"
+    notes: tuple[Note, ...] = (Note(code="fake", text="no model ran: this is a fake"),)
+
+    def __init__(self, noise: float, options: FakeOptions, load_seconds: float) -> None:
+        self.load_seconds = load_seconds
+        self._noise = noise
+        self._options = options
+
+    def _rows(self, ids: Sequence[int]) -> NDArray[Any]:
+        import numpy as np
+
+        last = np.asarray(ids, dtype=np.int64)[:, None]
+        far = np.abs(np.arange(VOCABULARY)[None, :] - last - 1) % VOCABULARY
+        logits = -0.1 * far + self._noise * np.sin(far * 1.7 + last)
+        if self._options.fail == "nan":
+            raise HarnessError("non-finite logits at position 0; the artifact is broken or its type overflows")
+        _grief(self._options.fail)
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        rows: NDArray[Any] = (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)
+        return rows
+
+    def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
+        import numpy as np
+
+        for start in range(0, len(positions), 256):
+            part = positions[start : start + 256]
+            yield Tile(np.asarray(part, dtype=np.int64), self._rows([token_ids[position] for position in part]))
+
+    def score(self, requests: Sequence[Request]) -> list[Score]:
+        return [self._score(request) for request in requests]
+
+    def _score(self, request: Request) -> Score:
+        ids = [*request.context, *request.continuation]
+        rows = self._rows(ids[len(request.context) - 1 : -1])
+        picked = [float(row[token]) for row, token in zip(rows, request.continuation, strict=True)]
+        greedy = all(int(row.argmax()) == token for row, token in zip(rows, request.continuation, strict=True))
+        return Score(logprob=sum(picked), greedy=greedy)
+
+    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
+        ids = list(prompt)
+        for _ in range(tokens):
+            ids.append(int(self._rows(ids[-1:])[0].argmax()))
+        return ids[len(prompt) :]
+
+    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
+        import numpy as np
+
+        _grief(self._options.fail)
+        shape = (workload.repetitions, workload.output - 1)
+        steps = np.zeros(shape)
+        for row in range(workload.repetitions):
+            for step in range(workload.output - 1):
+                begun = time.perf_counter()
+                time.sleep(self._options.step_seconds)
+                steps[row, step] = time.perf_counter() - begun
+            progress((row + 1) / workload.repetitions)
+        each = np.full(workload.repetitions, max(self._options.step_seconds, 1e-6))
+        return Trace(prefill=each, first_token=each, steps=steps, total=2 * each + steps.sum(axis=1))
+
+
+def _grief(how: str) -> None:
+    import os
+    import signal
+
+    if how == "error":
+        raise HarnessError("failed because it was asked to")
+    if how == "memory":
+        raise MemoryError("no memory because it was asked to have none")
+    if how == "hang":
+        time.sleep(3600)
+    if how == "kill":
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+@contextmanager
+def _open(folder: Path, options: FakeOptions) -> Iterator[FakeSession]:
+    begun = time.perf_counter()
+    time.sleep(options.open_seconds)
+    noise = float((folder / "noise.txt").read_text("utf-8"))
+    yield FakeSession(noise, options, time.perf_counter() - begun)
+
+
+ENGINE = Engine(
+    name="fake",
+    version=1,
+    consumes=("fake",),
+    offers=frozenset({"generates", "scores"}),
+    options=FakeOptions,
+    packages=(),
+    open=_open,
+    title="Fake",
+)

@@ -1,0 +1,234 @@
+"""The forward pass of a GenAI artifact on a raw ONNX Runtime session, which can batch, tile and keep caches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.engines.scoring import log_softmax
+from harness.engines.tokens import first_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "dml": "DmlExecutionProvider",
+    "NvTensorRtRtx": "NvTensorRTRTXExecutionProvider",
+}
+_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}
+_TOLERANCE = {"float32": 1e-3, "float16": 5e-2}
+"""How far a padded run may stand from a single run (largest difference of a log-probability, nats)."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Keys and values of one sequence: input name -> OrtValue on the device."""
+
+    length: int
+    values: dict[str, Any]
+
+
+@dataclass
+class OnnxForward:
+    """A decoder graph with key/value cache inputs; `run` is described by `scoring.Forward`."""
+
+    session: Any
+    past: dict[str, str]
+    """Past input name -> present output name."""
+    shape: tuple[int, int]
+    """Key/value heads and head size."""
+    dtype: str
+    vocabulary: int
+    context_length: int
+    device: str
+    positions: bool
+    """Whether the graph takes position_ids."""
+    pads: bool = False
+    seconds: float = 0.0
+
+    def run(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[np.float32]], Cache | None]:
+        """Run one pass; see `scoring.Forward.run`."""
+        import numpy as np
+
+        before = cache.length if cache is not None else 0
+        logits, after = self.logits(batch, cache, keep=keep)
+        rows = [log_softmax(np.asarray(logits[number])[asked], asked + before) for number, asked in enumerate(wanted)]
+        return rows, after
+
+    def logits(self, batch: Sequence[Sequence[int]], cache: Cache | None, *, keep: bool) -> tuple[Any, Cache | None]:
+        """Return logits [batch, tokens, vocabulary] in the graph's type, on the host, and the cache where it is kept."""
+        binding = self.session.io_binding()
+        before = cache.length if cache is not None else 0
+        width = max(len(ids) for ids in batch)
+        for name, array in _inputs(batch, width, before, positions=self.positions).items():
+            binding.bind_cpu_input(name, array)
+        pasts = cache.values if cache is not None else self._empty(len(batch))
+        for name, value in pasts.items():
+            binding.bind_ortvalue_input(name, value)
+        binding.bind_output("logits", "cpu")
+        if keep:
+            for present in self.past.values():
+                binding.bind_output(present, self.device)
+        try:
+            self.session.run_with_iobinding(binding)
+        except Exception as error:  # onnxruntime's errors share no base class but Exception
+            raise HarnessError(
+                f"onnxruntime failed while scoring {len(batch)} x {width} tokens: {first_line(error)}"
+            ) from error
+        found = binding.get_outputs()
+        after = Cache(before + width, dict(zip(self.past, found[1:], strict=True))) if keep else None
+        return found[0].numpy(), after
+
+    def _empty(self, batch: int) -> dict[str, Any]:
+        import numpy as np
+        import onnxruntime
+
+        heads, size = self.shape
+        nothing = np.zeros((batch, heads, 0, size), dtype=self.dtype)
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(nothing, self.device, 0)
+        return dict.fromkeys(self.past, value)
+
+
+def _inputs(
+    batch: Sequence[Sequence[int]], width: int, before: int, *, positions: bool
+) -> dict[str, NDArray[np.int64]]:
+    """Lay out token ids, right padded; the mask covers what the cache holds."""
+    import numpy as np
+
+    ids = np.zeros((len(batch), width), dtype=np.int64)
+    mask = np.zeros((len(batch), before + width), dtype=np.int64)
+    for row, sequence in enumerate(batch):
+        ids[row, : len(sequence)] = sequence
+        mask[row, : before + len(sequence)] = 1
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    if positions:
+        inputs["position_ids"] = np.tile(np.arange(before, before + width, dtype=np.int64), (len(batch), 1))
+    return inputs
+
+
+def open_forward(folder: Path, config: dict[str, Any], provider: str, session: Any) -> OnnxForward:
+    """Describe an opened session and try it: all positions' logits, and whether padding changes results.
+
+    config: genai_config.json's `model`. Raises: HarnessError where the graph cannot serve scoring, with the remedy.
+    """
+    inputs = {item.name: item for item in session.get_inputs()}
+    outputs = [item.name for item in session.get_outputs()]
+    past = _past(folder, config["decoder"], set(inputs), outputs)
+    first = inputs[next(iter(past))]
+    dtype = _TYPES.get(first.type, first.type)
+    if dtype not in _TOLERANCE:
+        raise HarnessError(
+            f"{folder}: scoring cannot read {dtype} caches from onnxruntime; build the artifact in fp16 or fp32"
+        )
+    forward = OnnxForward(
+        session=session,
+        past=past,
+        shape=(_dim(first.shape[1], config, "num_key_value_heads"), _dim(first.shape[3], config, "head_size")),
+        dtype=dtype,
+        vocabulary=int(config["vocab_size"]),
+        context_length=int(config["context_length"]),
+        device="cuda" if provider == "cuda" else "cpu",
+        positions="position_ids" in inputs,
+    )
+    forward.vocabulary, forward.pads = _tried(folder, forward)
+    return forward
+
+
+def _past(folder: Path, decoder: dict[str, Any], inputs: set[str], outputs: Sequence[str]) -> dict[str, str]:
+    """Pair cache inputs with outputs by genai_config.json's name patterns."""
+    pairs: dict[str, str] = {}
+    for part in ("key", "value"):
+        took = decoder["inputs"].get(f"past_{part}_names", f"past_key_values.%d.{part}")
+        gives = decoder["outputs"].get(f"present_{part}_names", f"present.%d.{part}")
+        pairs |= {took % layer: gives % layer for layer in range(int(decoder["num_hidden_layers"]))}
+    unknown = inputs - set(pairs) - {"input_ids", "attention_mask", "position_ids"}
+    absent = (set(pairs) | {"input_ids", "attention_mask"}) - inputs | ({"logits", *pairs.values()} - set(outputs))
+    if unknown or absent:
+        raise HarnessError(
+            f"{folder}: the graph is no plain decoder with key/value cache ("
+            f"unknown inputs: {', '.join(sorted(unknown)) or 'none'}; missing: {', '.join(sorted(absent)) or 'none'}); "
+            "score it with another engine, or export it with the GenAI builder"
+        )
+    return pairs
+
+
+def _dim(value: Any, config: dict[str, Any], name: str) -> int:
+    """Return a fixed dimension; symbolic ones stand in genai_config.json (an unbound one must not become 1)."""
+    return value if isinstance(value, int) else int(config["decoder"][name])
+
+
+def _tried(folder: Path, forward: OnnxForward) -> tuple[int, bool]:
+    """Run two short sequences apart and together; return the real vocabulary and whether padding is harmless."""
+    import numpy as np
+
+    top = min(forward.vocabulary, 250)
+    long = [(7 * step + 3) % top for step in range(12)]
+    short = [(11 * step + 5) % top for step in range(5)]
+    single, _ = forward.logits([long], None, keep=False)
+    if single.shape[1] != len(long):
+        raise HarnessError(
+            f"{folder} gives logits of the last position only (it was exported with prune_lm_head); scoring needs all "
+            "positions: build it again with prune_lm_head=false"
+        )
+    where = np.arange(len(short))
+    alone = forward.run([short], [where], None, keep=False)[0][0]
+    try:
+        together = forward.run([long, short], [where[:1], where], None, keep=False)[0][1]
+    except HarnessError:
+        return int(single.shape[2]), False
+    return int(single.shape[2]), bool(np.abs(alone - together).max() <= _TOLERANCE[forward.dtype])
+
+
+def open_raw(folder: Path, config: dict[str, Any], provider: str, options: dict[str, str], threads: int | None) -> Any:
+    """Open the graph with onnxruntime; the provider asked for must be the one that runs.
+
+    Raises: HarnessError where the provider is not there or the file cannot be opened.
+    """
+    import onnxruntime
+
+    name = PROVIDERS[provider]
+    check_available(provider)
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    settings.enable_mem_pattern = False  # every new shape would keep a plan of its own
+    if threads is not None:
+        settings.intra_op_num_threads = threads
+    path = folder / config["decoder"]["filename"]
+    try:
+        session = onnxruntime.InferenceSession(str(path), settings, providers=[(name, options)])
+    except Exception as error:  # onnxruntime's errors share no base class but Exception
+        raise HarnessError(broken(path, "onnxruntime", error)) from error
+    if session.get_providers()[0] != name:
+        raise HarnessError(
+            f"asked for {provider}, but onnxruntime runs {path.name} on {session.get_providers()[0]}; "
+            "install the runtime and driver that this provider needs"
+        )
+    return session
+
+
+def check_available(provider: str) -> None:
+    """Refuse a provider that this onnxruntime was not built with. Raises: HarnessError."""
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    if PROVIDERS[provider] not in there:
+        raise HarnessError(
+            f"provider {provider} is not in this onnxruntime (it has {', '.join(there)}); "
+            "use an environment with the matching wheel, or ask for provider cpu"
+        )
+
+
+def broken(path: Path, library: str, error: BaseException) -> str:
+    """Say that a model file cannot be opened and what to do."""
+    return (
+        f"{path} cannot be opened by {library}: {first_line(error)}; the file is damaged, incomplete or made for "
+        "another version: delete the artifact and build it again"
+    )

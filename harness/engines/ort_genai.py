@@ -1,0 +1,260 @@
+"""ONNX Runtime GenAI: speed through og.Generator, scores through a raw session of the same graph."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Request, Score, Tile, Trace
+from harness.core.spec import Note
+from harness.engines import onnx_scores, scoring
+from harness.engines.tokens import Codec, open_codec, read_json
+
+_GENAI = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml")
+PACKAGES = (*_GENAI, "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
+"""Those that are installed count; several distributions hold the same module."""
+
+
+class OrtGenaiOptions(Options):
+    """Where and how ONNX Runtime runs the artifact."""
+
+    provider: Literal["cpu", "cuda", "dml", "NvTensorRtRtx"] = "cpu"
+    """Execution provider; the one asked for runs, or the job fails."""
+    threads: int | None = Field(default=None, ge=1)
+    """Threads within an operator; None leaves it to the runtime (the physical cores)."""
+    provider_options: dict[str, str] = Field(default_factory=dict)
+    """Handed to the execution provider as they are."""
+
+
+class OrtGenaiSession:
+    """An artifact that is opened twice at most: for generating and for scoring, each when first asked for."""
+
+    def __init__(self, folder: Path, options: OrtGenaiOptions, codec: Codec, config: dict[str, Any]) -> None:
+        self.codec = codec
+        self.context_length = int(config["context_length"])
+        self.provider: str = options.provider
+        self._folder = folder
+        self._options = options
+        self._config = config
+        self._seconds: dict[str, float] = {}
+        self._generated_dtype: str | None = None
+
+    @property
+    def load_seconds(self) -> float:
+        """Seconds of the opening that took place; where none has yet, the generator is opened."""
+        if not self._seconds:
+            _ = self._model
+        return self._seconds.get("model", self._seconds.get("forward", 0.0))
+
+    @property
+    def dtype(self) -> str:
+        """Type of activations, as the graph's logits or cache show it."""
+        if "forward" in self._seconds:
+            return self._forward.dtype
+        if self._generated_dtype is None:
+            self._generated_dtype = self._logits_dtype()
+        return self._generated_dtype
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What a reader of scores must know; complete once something was scored."""
+        return scoring.batch_notes(self._forward) if "forward" in self._seconds else ()
+
+    @cached_property
+    def _forward(self) -> onnx_scores.OnnxForward:
+        begun = time.perf_counter()
+        session = onnx_scores.open_raw(
+            self._folder, self._config, self._options.provider, self._options.provider_options, self._options.threads
+        )
+        self._seconds["forward"] = time.perf_counter() - begun
+        return onnx_scores.open_forward(self._folder, self._config, self._options.provider, session)
+
+    @cached_property
+    def _model(self) -> Any:
+        import onnxruntime_genai as og  # before the clock starts
+
+        begun = time.perf_counter()
+        model = _open_model(og, self._folder, self._options)
+        self._seconds["model"] = time.perf_counter() - begun
+        return model
+
+    def score(self, requests: Sequence[Request]) -> list[Score]:
+        return scoring.score(self._forward, requests)
+
+    def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
+        return scoring.logprobs(self._forward, token_ids, positions)
+
+    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
+        return scoring.greedy(self._forward, prompt, tokens)
+
+    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
+        """Time fixed work as benchmark_e2e of GenAI 0.9 and later does: `is_done` stands inside the step's timer."""
+        import numpy as np
+
+        prompt = len(workload.prompt_ids[0])
+        length = prompt + workload.output
+        if length > self.context_length:
+            raise HarnessError(
+                f"prompt {prompt} and output {workload.output} do not fit the context of {self.context_length}; ask for less"
+            )
+        ids = np.asarray(workload.prompt_ids, dtype=np.int32)
+        model = self._model
+        rows: list[tuple[float, float, list[float], float]] = []
+        rounds = workload.warmups + workload.repetitions
+        for number in range(rounds):
+            row = _timed(model, ids, workload, length, seed=number)
+            if number >= workload.warmups:
+                rows.append(row)
+            progress((number + 1) / rounds)
+        return Trace(
+            prefill=np.asarray([row[0] for row in rows]),
+            first_token=np.asarray([row[1] for row in rows]),
+            steps=np.asarray([row[2] for row in rows], dtype=np.float64).reshape(len(rows), workload.output - 1),
+            total=np.asarray([row[3] for row in rows]),
+            facts={
+                "threads": self._options.threads or "runtime default",
+                "prefill_timer": "ends when append_tokens returns; what a device still owes counts as first token",
+            },
+        )
+
+    def _logits_dtype(self) -> str:
+        """Ask a generator of one token for its logits; they have the graph's own type."""
+        import numpy as np
+        import onnxruntime_genai as og
+
+        params = og.GeneratorParams(self._model)
+        params.set_search_options(max_length=2, batch_size=1, do_sample=False)
+        generator = og.Generator(self._model, params)
+        generator.append_tokens(np.zeros((1, 1), dtype=np.int32))
+        return str(generator.get_output("logits").dtype)
+
+    def close(self) -> None:
+        """Let go of the runtimes, so that memory maps are closed before a folder is moved."""
+        for name in ("_forward", "_model"):
+            self.__dict__.pop(name, None)
+
+
+def _timed(
+    model: Any, ids: Any, workload: GenerationWorkload, length: int, *, seed: int
+) -> tuple[float, float, list[float], float]:
+    """Run one repetition; return seconds of prefill, first token, each further step and the whole."""
+    import onnxruntime_genai as og
+
+    clock = time.perf_counter
+    begun = clock()
+    params = og.GeneratorParams(model)
+    params.set_search_options(
+        max_length=length, min_length=length, batch_size=workload.batch, **_search(workload, seed)
+    )
+    generator = og.Generator(model, params)
+    start = clock()
+    generator.append_tokens(ids)
+    prefilled = clock()
+    generator.generate_next_token()
+    sampled = clock()
+    steps: list[float] = []
+    done = workload.output == 1
+    while not done:
+        before = clock()
+        generator.generate_next_token()
+        done = generator.is_done()
+        steps.append(clock() - before)
+    ended = clock()
+    if len(steps) != workload.output - 1:
+        raise HarnessError(
+            f"the generator stopped after {len(steps) + 1} of {workload.output} tokens; EOS was not suppressed"
+        )
+    return prefilled - start, sampled - prefilled, steps, ended - begun
+
+
+def _search(workload: GenerationWorkload, seed: int) -> dict[str, Any]:
+    if workload.sampling is None:
+        return {"do_sample": False}
+    given = dict(workload.sampling)
+    given["random_seed"] = int(given.pop("seed", 0)) + seed
+    return {"do_sample": True, **given, "top_k": int(given.get("top_k", 50))}
+
+
+def _open_model(og: Any, folder: Path, options: OrtGenaiOptions) -> Any:
+    if hasattr(og, "disable_telemetry_events"):
+        og.disable_telemetry_events()
+    try:
+        config = og.Config(str(folder))
+        config.clear_providers()
+        if options.provider != "cpu":
+            config.append_provider(options.provider)
+            for name, value in options.provider_options.items():
+                config.set_provider_option(options.provider, name, value)
+        if options.threads is not None:
+            settings = {"session_options": {"intra_op_num_threads": options.threads}}
+            config.overlay(json.dumps({"model": {"decoder": settings}}))
+        model = og.Model(config)
+    except Exception as error:  # the binding raises RuntimeError and others
+        raise HarnessError(onnx_scores.broken(folder, f"onnxruntime-genai on {options.provider}", error)) from error
+    _check_device(str(model.device_type), options.provider)
+    return model
+
+
+def _check_device(found: str, provider: str) -> None:
+    if found.lower() != provider.lower():
+        raise HarnessError(
+            f"asked for {provider}, but onnxruntime-genai opened the model on {found}; "
+            "install the runtime and driver that this provider needs"
+        )
+
+
+@contextmanager
+def open_artifact(folder: Path, options: OrtGenaiOptions) -> Iterator[OrtGenaiSession]:
+    """Open a GenAI artifact. Files and provider are checked here; the weights are read when first needed.
+
+    Raises: HarnessError naming the file or provider that is not there.
+    """
+    config = read_json(folder / "genai_config.json").get("model")
+    if not isinstance(config, dict) or "decoder" not in config:
+        raise HarnessError(f"{folder / 'genai_config.json'} describes no decoder model; build the artifact again")
+    graph = folder / str(config["decoder"].get("filename", "model.onnx"))
+    if not graph.is_file():
+        raise HarnessError(f"{graph} is missing; delete the artifact and build it again")
+    onnx_scores.check_available(options.provider)
+    session = OrtGenaiSession(folder, options, open_codec(folder), config)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
+    """Say why a provider cannot run in an environment; no package is imported."""
+    if not any(name in facts.packages for name in _GENAI):
+        return "onnxruntime-genai is not installed in this environment"
+    if options.provider in {"cuda", "NvTensorRtRtx"} and not facts.gpus:
+        return f"provider {options.provider} needs an NVIDIA GPU, and this environment sees none"
+    if options.provider in {"dml", "NvTensorRtRtx"} and not facts.system.lower().startswith("win"):
+        return f"provider {options.provider} runs on Windows only, and this environment is {facts.system}"
+    if options.provider == "cuda" and "onnxruntime-genai-cuda" not in facts.packages:
+        return "provider cuda needs onnxruntime-genai-cuda, which this environment has not"
+    if options.provider == "dml" and "onnxruntime-genai-directml" not in facts.packages:
+        return "provider dml needs onnxruntime-genai-directml, which this environment has not"
+    return None
+
+
+ENGINE = Engine(
+    name="ort-genai",
+    version=1,
+    consumes=("ort-genai",),
+    offers=frozenset({"generates", "scores"}),
+    options=OrtGenaiOptions,
+    packages=PACKAGES,
+    open=open_artifact,
+    refuse=refuse,
+    provider=lambda options: str(options.provider),
+    title="ONNX Runtime GenAI",
+)

@@ -1,0 +1,207 @@
+"""What engines share when they score: grouping, batching, tiling. An engine adds one function, the forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Request, Score, Tile
+from harness.core.spec import Note
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.float32]
+    Indices = NDArray[np.int64]
+
+TILE = 256
+"""Tokens of one tile of `logprobs`."""
+PASS_TOKENS = 2048
+"""Most tokens, padding included, of one forward pass of `score`."""
+LOGITS_BYTES = 256 << 20
+"""Most bytes of float32 logits that one forward pass may make."""
+_LONE_TILE = 512
+"""Tile of a sequence too long for one pass; attention scores grow with tile x length."""
+_CHUNK = 1 << 21
+"""Logits that the softmax works on at a time, so that its temporaries stay small."""
+
+
+class Forward(Protocol):
+    """An engine's forward pass."""
+
+    vocabulary: int
+    context_length: int
+    pads: bool
+    """Whether a right-padded batch gives what single runs give, as found by trying it at opening."""
+
+    def run(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
+    ) -> tuple[list[Rows], Any]:
+        """Run token ids that follow `cache` (None: from the start; else a batch of one).
+
+        wanted: per sequence, indices into its ids. Returns per sequence float32 [wanted, vocabulary] natural
+        log-probabilities, which the caller may keep, and with `keep` the cache after these ids.
+        """
+
+
+def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
+    """Prefill in tiles through the key/value cache; stop after the last position asked for."""
+    import numpy as np
+
+    asked = np.asarray(positions, dtype=np.int64)
+    if asked.size == 0:
+        return
+    if (np.diff(asked) <= 0).any() or asked[0] < 0 or asked[-1] >= len(ids):
+        raise HarnessError(f"positions must ascend within the {len(ids)} token ids; sort them and drop duplicates")
+    check_length(forward, len(ids))
+    cache = None
+    for start in range(0, int(asked[-1]) + 1, TILE):
+        end = min(start + TILE, int(asked[-1]) + 1)
+        here = asked[np.searchsorted(asked, start) : np.searchsorted(asked, end)]
+        rows, cache = forward.run([ids[start:end]], [here - start], cache, keep=end <= asked[-1])
+        if here.size:
+            yield Tile(positions=here, logprobs=rows[0])
+
+
+def score(forward: Forward, requests: Sequence[Request]) -> list[Score]:
+    """Score requests; results stand in the order of the requests.
+
+    Requests that need the same forward pass share it: equal contexts with one-token continuations, or more generally
+    equal `context + continuation[:-1]`. Passes are sorted by length, longest first, and neighbours are padded on the
+    right and run together as long as padding included they stay within PASS_TOKENS and LOGITS_BYTES; longer ones run
+    alone, in tiles. Where the engine found that padding changes results every sequence runs alone. The batch form
+    depends on the requests, the vocabulary and these constants only, so that a second run repeats it.
+    """
+    import numpy as np
+
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, request in enumerate(requests):
+        if not request.context or not request.continuation:
+            raise HarnessError(f"request {number} has no context or no continuation; give at least one token of each")
+        ids = request.context + request.continuation[:-1]
+        check_length(forward, len(ids))
+        groups.setdefault(ids, []).append(number)
+    results: list[Score | None] = [None] * len(requests)
+    for batch in _batches(sorted(groups, key=len, reverse=True), pass_tokens(forward.vocabulary), pads=forward.pads):
+        firsts = [min(len(requests[number].context) for number in groups[ids]) - 1 for ids in batch]
+        wanted = [np.arange(first, len(ids), dtype=np.int64) for first, ids in zip(firsts, batch, strict=True)]
+        for ids, first, rows in zip(batch, firsts, _rows(forward, batch, wanted), strict=True):
+            for number in groups[ids]:
+                results[number] = _score(requests[number], rows, first)
+    return [result for result in results if result is not None]
+
+
+def greedy(forward: Forward, prompt: Sequence[int], tokens: int) -> list[int]:
+    """Continue a prompt by exactly `tokens` most likely tokens; end of sequence is a token like any other."""
+    import numpy as np
+
+    if not prompt:
+        raise HarnessError("an empty prompt cannot be continued; give at least one token, as BOS")
+    check_length(forward, len(prompt) + tokens - 1)
+    made: list[int] = []
+    cache = None
+    size = min(pass_tokens(forward.vocabulary), _LONE_TILE)
+    pending = list(prompt)
+    while len(made) < tokens:
+        for start in range(0, len(pending), size):
+            part = pending[start : start + size]
+            last = np.asarray([len(part) - 1], dtype=np.int64)
+            more = start + size < len(pending) or len(made) + 1 < tokens
+            rows, cache = forward.run([part], [last], cache, keep=more)
+        pending = [int(rows[0][-1].argmax())]
+        made += pending
+    return made
+
+
+def pass_tokens(vocabulary: int) -> int:
+    """Return how many tokens one forward pass may hold."""
+    return max(TILE, min(PASS_TOKENS, LOGITS_BYTES // (4 * vocabulary)))
+
+
+def batch_notes(forward: Forward) -> tuple[Note, ...]:
+    """Say where sequences are scored one by one because padding would change their results."""
+    if forward.pads:
+        return ()
+    text = (
+        "padded batches gave other results than single runs when tried at opening, so every sequence was scored alone"
+    )
+    return (Note(code="no-batching", text=text),)
+
+
+def check_length(forward: Forward, length: int) -> None:
+    """Refuse what is longer than the context. Raises: HarnessError."""
+    if length > forward.context_length:
+        raise HarnessError(
+            f"{length} tokens do not fit the model's context of {forward.context_length}; shorten the window or prompt"
+        )
+
+
+def log_softmax(logits: Any, positions: Any) -> Rows:
+    """Turn logits [n, vocabulary] into float32 natural log-probabilities, in place where they are float32 already.
+
+    positions: [n], named in the error. Raises: HarnessError where a logit is not finite.
+    """
+    import numpy as np
+
+    rows: Rows = np.ascontiguousarray(logits, dtype=np.float32)
+    if not rows.flags.writeable:
+        rows = rows.copy()
+    step = max(1, _CHUNK // rows.shape[-1])
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        broken = ~np.isfinite(part).all(axis=-1)
+        if broken.any():
+            refuse_non_finite(int(positions[start + int(np.flatnonzero(broken)[0])]))
+        part -= part.max(axis=-1, keepdims=True)
+        part -= np.log(np.exp(part).sum(axis=-1, keepdims=True))
+    return rows
+
+
+def refuse_non_finite(position: int) -> None:
+    """Raise the HarnessError of a model that computes NaN or infinity."""
+    raise HarnessError(
+        f"non-finite logits at position {position}: the model is broken or its numeric type overflows; "
+        "check the artifact, or choose a wider dtype"
+    )
+
+
+def _batches(sequences: Sequence[tuple[int, ...]], room: int, *, pads: bool) -> Iterator[list[tuple[int, ...]]]:
+    """Cut sequences, longest first, into batches whose padded size stays within `room` tokens."""
+    batch: list[tuple[int, ...]] = []
+    for ids in sequences:
+        if batch and (not pads or len(batch[0]) * (len(batch) + 1) > room):
+            yield batch
+            batch = []
+        batch.append(ids)
+    if batch:
+        yield batch
+
+
+def _rows(forward: Forward, batch: Sequence[tuple[int, ...]], wanted: Sequence[Indices]) -> list[Rows]:
+    import numpy as np
+
+    if len(batch) > 1 or len(batch[0]) <= pass_tokens(forward.vocabulary):
+        return forward.run(batch, wanted, None, keep=False)[0]
+    ids, asked = batch[0], wanted[0]
+    size = min(pass_tokens(forward.vocabulary), _LONE_TILE)
+    parts: list[Rows] = []
+    cache = None
+    for start in range(0, len(ids), size):
+        here = asked[(asked >= start) & (asked < start + size)]
+        rows, cache = forward.run([ids[start : start + size]], [here - start], cache, keep=start + size < len(ids))
+        if here.size:
+            parts.append(rows[0])
+    return [np.concatenate(parts)]
+
+
+def _score(request: Request, rows: Rows, first: int) -> Score:
+    """Sum a continuation's log-likelihood in float64; `first` is the position of row 0."""
+    import numpy as np
+
+    start = len(request.context) - 1 - first
+    mine = rows[start : start + len(request.continuation)]
+    tokens = np.asarray(request.continuation, dtype=np.int64)
+    found = mine[np.arange(len(tokens)), tokens].astype(np.float64)
+    return Score(logprob=float(found.sum()), greedy=bool((mine.argmax(axis=-1) == tokens).all()))

@@ -1,0 +1,115 @@
+"""Text to token ids and back from a folder's tokenizer.json; no transformers import."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+
+_REMEDY = (
+    "save the model's fast tokenizer into the folder (`AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)`)"
+)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A model's tokenizer, the same for every engine: special tokens are added only when they are asked for."""
+
+    vocabulary: int
+    bos: int | None
+    eos: int | None
+    adds_bos: bool
+    tokenizer: Any
+    folder: Path
+
+    def encode(self, text: str, *, bos: bool = False) -> list[int]:
+        """Return token ids without special tokens; with `bos` exactly one BOS stands first.
+
+        Raises: HarnessError where BOS is asked for and the tokenizer has none.
+        """
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        if not bos:
+            return ids
+        if self.bos is None:
+            raise HarnessError(f"the tokenizer in {self.folder} has no BOS token; ask for the text without BOS")
+        return ids if ids[:1] == [self.bos] else [self.bos, *ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids; special tokens are left out."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def open_codec(folder: Path) -> Codec:
+    """Open a folder's tokenizer.json, with the special tokens that its settings name.
+
+    Raises: HarnessError where tokenizer.json is missing or cannot be read.
+    """
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise HarnessError(f"{path} is missing; {_REMEDY}")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise HarnessError(f"{path} cannot be read as a tokenizer ({first_line(error)}); {_REMEDY}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    settings = _settings(folder)
+    bos = _token_id(tokenizer, settings.get("bos_token"))
+    return Codec(
+        vocabulary=int(tokenizer.get_vocab_size(with_added_tokens=True)),
+        bos=bos,
+        eos=_token_id(tokenizer, settings.get("eos_token")),
+        adds_bos=_adds_bos(tokenizer, settings, bos),
+        tokenizer=tokenizer,
+        folder=folder,
+    )
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Merge the files that name special tokens; tokenizer_config.json has the last word."""
+    merged: dict[str, Any] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        merged |= {key: value for key, value in read_json(folder / name, optional=True).items() if value is not None}
+    return merged
+
+
+def _token_id(tokenizer: Any, token: Any) -> int | None:
+    content = token.get("content") if isinstance(token, dict) else token
+    found = tokenizer.token_to_id(content) if isinstance(content, str) else None
+    return None if found is None else int(found)
+
+
+def _adds_bos(tokenizer: Any, settings: dict[str, Any], bos: int | None) -> bool:
+    """Read whether a plain text would get BOS: the written setting decides, else what the post-processor does."""
+    if bos is None:
+        return False
+    if isinstance(settings.get("add_bos_token"), bool):
+        return bool(settings["add_bos_token"])
+    return list(tokenizer.encode("a", add_special_tokens=True).ids[:1]) == [bos]
+
+
+def read_json(path: Path, *, optional: bool = False) -> dict[str, Any]:
+    """Read a JSON object that came with a model. Raises: HarnessError naming the file where it is missing or no object."""
+    if not path.is_file():
+        if optional:
+            return {}
+        raise HarnessError(f"{path} is missing; the folder is not a whole model: copy or build it again")
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise HarnessError(f"{path} is not JSON ({error}); copy or build the model again") from error
+    if not isinstance(value, dict):
+        raise HarnessError(f"{path} holds no JSON object; copy or build the model again")
+    return value
+
+
+def first_line(error: BaseException) -> str:
+    """Return what another library's error says, on one line and not endless."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:297]}..."

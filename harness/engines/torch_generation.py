@@ -1,0 +1,123 @@
+"""Timed generation in torch: prefill, first token, then one step at a time, the device waited for inside each timer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.seam import GenerationWorkload, Trace
+
+
+def generate(
+    model: Any,
+    workload: GenerationWorkload,
+    progress: Callable[[float], None],
+    *,
+    eos: int | None,
+    context_length: int,
+) -> Trace:
+    """Time fixed work; EOS is masked before each choice, so that nothing ends early.
+
+    Raises: HarnessError where prompt and output do not fit the context, or logits are not finite.
+    """
+    import numpy as np
+    import torch
+
+    prompt = len(workload.prompt_ids[0])
+    if prompt + workload.output > context_length:
+        raise HarnessError(
+            f"prompt {prompt} and output {workload.output} do not fit the context of {context_length}; ask for less"
+        )
+    ids = torch.as_tensor(workload.prompt_ids, dtype=torch.int64, device=model.device)
+    ends = _ends(model, eos)
+    rows: list[tuple[float, float, list[float], float]] = []
+    rounds = workload.warmups + workload.repetitions
+    with torch.inference_mode():
+        for number in range(rounds):
+            row = _timed(model, ids, workload, _chooser(workload, ends, ids.device, number))
+            if number >= workload.warmups:
+                rows.append(row)
+            progress((number + 1) / rounds)
+    on_device = model.device.type == "cuda"
+    return Trace(
+        prefill=np.asarray([row[0] for row in rows]),
+        first_token=np.asarray([row[1] for row in rows]),
+        steps=np.asarray([row[2] for row in rows], dtype=np.float64).reshape(len(rows), workload.output - 1),
+        total=np.asarray([row[3] for row in rows]),
+        peak_torch_bytes=int(torch.cuda.max_memory_allocated(model.device)) if on_device else None,
+        facts={"threads": torch.get_num_threads(), "prefill_timer": "ends when the device has finished"},
+    )
+
+
+def finish(device: Any) -> None:
+    """Wait until a CUDA device has done all it was given; on the CPU nothing is ever owed."""
+    import torch
+
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _timed(
+    model: Any, ids: Any, workload: GenerationWorkload, choose: Callable[[Any], Any]
+) -> tuple[float, float, list[float], float]:
+    """Run one repetition; return seconds of prefill, first token, each further step and the whole."""
+    clock = time.perf_counter
+    finish(model.device)
+    start = clock()
+    out = model(input_ids=ids, use_cache=True, logits_to_keep=1)
+    finish(model.device)
+    prefilled = clock()
+    token = choose(out.logits[:, -1])
+    finish(model.device)
+    sampled = clock()
+    steps: list[float] = []
+    for _ in range(workload.output - 1):
+        before = clock()
+        out = model(input_ids=token, past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
+        token = choose(out.logits[:, -1])
+        finish(model.device)
+        steps.append(clock() - before)
+    ended = clock()
+    _check_finite(out.logits, len(workload.prompt_ids[0]) + workload.output - 2)
+    return prefilled - start, sampled - prefilled, steps, ended - start
+
+
+def _check_finite(logits: Any, position: int) -> None:
+    """Look at the last step's logits, after the clock: NaN spreads through the cache to there."""
+    import torch
+
+    from harness.engines.scoring import refuse_non_finite
+
+    if not bool(torch.isfinite(logits).all()):
+        refuse_non_finite(position)
+
+
+def _chooser(workload: GenerationWorkload, ends: list[int], device: Any, number: int) -> Callable[[Any], Any]:
+    """Make the function that picks the next token of each row from logits [batch, vocabulary]."""
+    import torch
+
+    barred = torch.as_tensor(ends, dtype=torch.int64, device=device)
+    if workload.sampling is None:
+        return lambda logits: logits.index_fill(-1, barred, -torch.inf).argmax(dim=-1, keepdim=True)
+    given = workload.sampling
+    draw = torch.Generator(device=device).manual_seed(int(given.get("seed", 0)) + number)
+    most, share, heat = int(given.get("top_k", 50)), given.get("top_p", 1.0), given.get("temperature", 1.0)
+
+    def sample(logits: Any) -> Any:
+        values, index = logits.index_fill(-1, barred, -torch.inf).float().topk(min(most, logits.shape[-1]), dim=-1)
+        chances = torch.softmax(values / heat, dim=-1)
+        if share < 1.0:
+            chances = chances.masked_fill(chances.cumsum(dim=-1) - chances >= share, 0.0)
+        return index.gather(-1, torch.multinomial(chances, 1, generator=draw))
+
+    return sample
+
+
+def _ends(model: Any, eos: int | None) -> list[int]:
+    """Collect the tokens that would end a text: the tokenizer's and those of the model's generation settings."""
+    settings = getattr(model, "generation_config", None)
+    named = getattr(settings, "eos_token_id", None)
+    found = set(named if isinstance(named, list) else [named]) | {eos}
+    return sorted(int(token) for token in found if token is not None)

@@ -1,0 +1,123 @@
+"""Environments as folders: find them, make them from a lock file. Standard library only: this runs before anything is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = ROOT / "configs" / "locks"
+MARKER = "harness-environment.json"
+HOME = ROOT / ".venv"
+OTHERS = ROOT / ".venvs"
+_PLATFORMS = {"windows": "win", "macos": "darwin"}
+
+
+def python_in(folder: Path) -> Path:
+    """Name the interpreter of a virtual environment."""
+    return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
+
+
+def marker(folder: Path) -> dict[str, str]:
+    """Read what an environment folder was made from; empty where it was not made by us, or not to the end."""
+    try:
+        found: dict[str, str] = json.loads((folder / MARKER).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def folder_of(name: str) -> Path | None:
+    """Find the folder of an environment that was made here, or None."""
+    for folder in (HOME, OTHERS / name):
+        if marker(folder).get("name") == name and python_in(folder).exists():
+            return folder
+    return None
+
+
+def lock_hash(lock: Path | None, packages: tuple[str, ...] = ()) -> str:
+    """Hash a lock file's text, whatever its line ends, and what is installed on top of it."""
+    text = lock.read_text("utf-8") if lock else ""
+    return hashlib.sha256("\n".join([text, *packages] if packages else [text]).encode()).hexdigest()
+
+
+def is_current(folder: Path, name: str, lock: Path) -> bool:
+    """Tell whether the folder was made to the end from this very lock file."""
+    found = marker(folder)
+    return found.get("name") == name and found.get("lock") == lock_hash(lock) and python_in(folder).exists()
+
+
+def default_name() -> str:
+    """Name the environment for this machine: `cuda` where an NVIDIA driver answers, else `cpu`."""
+    try:
+        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "cpu"
+    return "cuda" if answer.returncode == 0 and "GPU 0" in answer.stdout else "cpu"
+
+
+def setup(
+    name: str | None = None,
+    say: object = None,
+    lock: Path | None = None,
+    packages: tuple[str, ...] = (),
+    system: str | None = None,
+) -> Path:
+    """Make an environment from a lock file and further packages, once; return its folder.
+
+    Without a name this is `.venv`, the environment that the harness itself runs in. Named ones live in `.venvs/NAME`,
+    unless `.venv` is that one already. `TORCH_INDEX` names a further package index for torch.
+
+    Raises: SystemExit with the remedy where there is no such lock file or the installer fails.
+    """
+    tell = say if callable(say) else _say
+    home = name is None
+    chosen = name or marker(HOME).get("name") or default_name()
+    if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
+        raise SystemExit(f"environment {chosen} is for {system}; this is {sys.platform}")
+    lock = lock or (None if packages else LOCKS / f"{chosen}.txt")
+    if lock is not None and not lock.exists():
+        there = ", ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))
+        raise SystemExit(f"no lock file {lock.relative_to(ROOT)}; environments with one: {there}")
+    folder = HOME if home or marker(HOME).get("name") == chosen else OTHERS / chosen
+    wanted = lock_hash(lock, packages)
+    if marker(folder) and marker(folder).get("lock") == wanted and python_in(folder).exists():
+        tell(f"environment {chosen}: {folder.relative_to(ROOT)} is ready")
+        return folder
+    what = " and ".join([*([lock.relative_to(ROOT).as_posix()] if lock else []), *packages])
+    tell(f"environment {chosen}: installing {what} into {folder.relative_to(ROOT)}")
+    begun = time.monotonic()
+    _make(folder, lock, packages)
+    facts = {"name": chosen, "lock": wanted, "python": sys.version.split()[0]}
+    (folder / MARKER).write_text(json.dumps(facts) + "\n", "utf-8")
+    tell(f"environment {chosen}: ready after {time.monotonic() - begun:.0f} s")
+    return folder
+
+
+def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
+    (folder / MARKER).unlink(missing_ok=True)
+    if not python_in(folder).exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    index = os.environ.get("TORCH_INDEX")
+    more = ["--extra-index-url", index] if index else []
+    pip = [str(python_in(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    steps = [[*pip, *more, "-r", str(lock)]] if lock else []
+    steps += [[*pip, *more, *packages]] if packages else []
+    if folder == HOME:  # others find the harness through PYTHONPATH, and must not depend on what it depends on
+        steps.append([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
+    else:
+        steps.append([*pip, "pydantic", "filelock", "numpy", "psutil", "nvidia-ml-py"])
+    for step in steps:
+        result = subprocess.run(step, check=False)
+        if result.returncode != 0:
+            raise SystemExit(f"installing failed ({result.returncode}): {' '.join(step)}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,152 @@
+"""Run workers on this machine: submit, poll, cancel."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Run folders that one worker process serves, in order."""
+
+    python: Path
+    environment: str
+    folders: tuple[Path, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Handle:
+    """A worker that was started; `events` fills with its answers, and ends with `{"exit": code}`."""
+
+    process: subprocess.Popen[str]
+    spawned: float
+    events: queue.Queue[dict[str, Any]]
+    listener: threading.Thread | None = None
+
+
+def submit(batch: Batch) -> Handle:
+    """Start a worker for these run folders; it reads their names on its standard input and must outlive none of us."""
+    process = subprocess.Popen(
+        [str(batch.python), "-m", "harness.worker", batch.environment],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=_variables(batch.variables),
+        **_own_group(),
+    )
+    handle = Handle(process=process, spawned=time.monotonic(), events=queue.Queue())
+    handle.listener = threading.Thread(target=_listen, args=(handle,), daemon=True)
+    handle.listener.start()
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):  # a worker that died at once is seen by its exit
+        process.stdin.writelines(f"{folder}\n" for folder in batch.folders)
+        process.stdin.flush()
+    return handle
+
+
+def poll(handle: Handle, timeout: float) -> dict[str, Any] | None:
+    """Return the worker's next answer, or None when none came within `timeout` seconds."""
+    try:
+        return handle.events.get(timeout=max(0.0, timeout))
+    except queue.Empty:
+        return None
+
+
+def finish(handle: Handle) -> None:
+    """Let a worker that has answered for all its folders end, and wait for it."""
+    assert handle.process.stdin is not None
+    with contextlib.suppress(OSError):
+        handle.process.stdin.close()
+    try:
+        handle.process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        cancel(handle)
+    _close(handle)
+
+
+def cancel(handle: Handle) -> None:
+    """Kill a worker and everything it started."""
+    with contextlib.suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(handle.process.pid, signal.SIGKILL)
+        else:
+            handle.process.kill()
+    handle.process.wait()
+    _close(handle)
+
+
+def _close(handle: Handle) -> None:
+    if handle.listener is not None:
+        handle.listener.join(timeout=10)
+    for stream in (handle.process.stdin, handle.process.stdout, handle.process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+def describe(python: Path, environment: str) -> dict[str, Any]:
+    """Ask an environment what it is: `core.spec.Environment` as JSON. Raises: HarnessError with its last words."""
+    from harness.core.errors import HarnessError
+
+    result = subprocess.run(
+        [str(python), "-m", "harness.worker", "--describe", environment],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=_variables({}),
+        check=False,
+    )
+    if result.returncode != 0:
+        words = result.stderr.strip().splitlines() or ["it said nothing"]
+        raise HarnessError(f"environment {environment} ({python}) cannot run the worker: {words[-1]}")
+    answer: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])["environment"]
+    return answer
+
+
+def _listen(handle: Handle) -> None:
+    stdout, stderr = handle.process.stdout, handle.process.stderr
+    assert stdout is not None
+    assert stderr is not None
+    words: list[str] = []
+    other = threading.Thread(target=_keep_last, args=(stderr, words), daemon=True)
+    other.start()
+    for line in stdout:
+        with contextlib.suppress(json.JSONDecodeError):
+            handle.events.put(json.loads(line) | {"heard": time.monotonic()})
+    code = handle.process.wait()
+    other.join(timeout=5)
+    handle.events.put({"exit": code, "words": words[-20:], "heard": time.monotonic()})
+
+
+def _keep_last(stream: TextIO, words: list[str]) -> None:
+    for line in stream:
+        words.append(line.rstrip())
+        del words[:-50]
+
+
+def _variables(more: Mapping[str, str]) -> dict[str, str]:
+    """Give the worker our package, whatever environment it stands in, and text as UTF-8."""
+    path = os.pathsep.join(part for part in (str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", **more}
+
+
+def _own_group() -> dict[str, Any]:
+    if os.name == "nt":
+        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    return {"start_new_session": True}

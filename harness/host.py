@@ -1,0 +1,333 @@
+"""The machine and environment that a job stands in: packages, processor, GPUs, memory high-water marks."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.seam import Facts
+from harness.core.spec import Environment, Gpu
+
+_THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_AFFINITY")
+
+
+# ---------------------------------------------------------------- environment
+
+
+def environment(name: str) -> Environment:
+    """Describe the place where this process runs; what cannot be found is left out, never guessed."""
+    nvml = open_nvml()
+    return Environment(
+        name=name,
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        cpu=cpu_model(),
+        cores=cores(),
+        memory_bytes=_memory_bytes(),
+        box=box(),
+        gpus=gpus(nvml),
+        cuda=_cuda(nvml),
+        packages=packages(),
+        threads={key: os.environ[key] for key in _THREAD_SETTINGS if key in os.environ},
+        harness=harness_version(),
+    )
+
+
+def facts(environment: Environment) -> Facts:
+    """Reduce an environment to what planning asks of it."""
+    sizes = [gpu.memory_bytes for gpu in environment.gpus if gpu.memory_bytes is not None]
+    return Facts(
+        packages=environment.packages,
+        system=environment.system,
+        gpus=tuple(gpu.name for gpu in environment.gpus),
+        gpu_bytes=max(sizes) if sizes else None,
+    )
+
+
+def packages() -> dict[str, str]:
+    """List installed distributions: version with its build behind `+`, and a source commit behind `@`."""
+    found: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name:
+            found.setdefault(_normal(name), f"{distribution.version}{_commit_of(distribution)}")
+    return dict(sorted(found.items()))
+
+
+def _commit_of(distribution: importlib.metadata.Distribution) -> str:
+    """Read the commit of a distribution that was installed from a repository (PEP 610)."""
+    try:
+        origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return ""
+    commit = origin.get("vcs_info", {}).get("commit_id") if isinstance(origin, dict) else None
+    return f"@{commit[:12]}" if isinstance(commit, str) else ""
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def package_identity(names: Iterable[str], packages: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions of the named packages; what is not installed is left out."""
+    return {_normal(name): packages[_normal(name)] for name in sorted(names) if _normal(name) in packages}
+
+
+def harness_version() -> str:
+    """Return the harness's version and, from a git checkout, its commit, `-dirty` where tracked files were changed."""
+    try:
+        version = importlib.metadata.version("quant-harness")
+    except importlib.metadata.PackageNotFoundError:
+        version = "0"
+    root = Path(__file__).resolve().parent.parent
+    commit = _git(root, "rev-parse", "--short=12", "HEAD") if (root / ".git").exists() else None
+    if not commit:
+        return version
+    dirty = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return f"{version}+{commit}{'-dirty' if dirty else ''}"
+
+
+def _git(root: Path, *words: str) -> str | None:
+    try:
+        ran = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return ran.stdout.strip() if ran.returncode == 0 else None
+
+
+def cpu_model() -> str:
+    """Return the processor's marketing name where the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().total)
+
+
+def box() -> str:
+    """Hash what tells this machine from others: its machine id (else network address) and processor."""
+    try:
+        identity = Path("/etc/machine-id").read_text("utf-8").strip()
+    except OSError:
+        identity = ""
+    identity = identity or f"{uuid.getnode():x}"
+    return hashlib.sha256(f"{identity}|{cpu_model()}|{platform.machine()}".encode()).hexdigest()[:12]
+
+
+# ---------------------------------------------------------------- GPUs
+
+
+def open_nvml() -> Any | None:
+    """Return NVIDIA's management library, initialised, or None where there is no driver."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # no package, no library, no driver: all mean that there is no GPU to speak of
+        return None
+    return pynvml
+
+
+def gpus(nvml: Any | None) -> tuple[Gpu, ...]:
+    """Describe the GPUs that a driver shows, in its order."""
+    if nvml is None:
+        return ()
+    driver = _ask(nvml.nvmlSystemGetDriverVersion)
+    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+    return tuple(_gpu(nvml, handle, driver) for handle in handles)
+
+
+def _gpu(nvml: Any, handle: Any, driver: Any) -> Gpu:
+    memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+    compute = _ask(nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    persistence = _ask(nvml.nvmlDeviceGetPersistenceMode, handle)
+    return Gpu(
+        name=_text(nvml.nvmlDeviceGetName(handle)),
+        memory_bytes=None if memory is None else int(memory.total),
+        driver=None if driver is None else _text(driver),
+        clocks_mhz=clocks_mhz(nvml, handle),
+        persistence=None if persistence is None else bool(persistence),
+        compute=None if compute is None else f"{compute[0]}.{compute[1]}",
+    )
+
+
+def clocks_mhz(nvml: Any, handle: Any) -> dict[str, int]:
+    """Read a GPU's present and highest clocks: graphics, memory, graphics-max, memory-max."""
+    kinds = {"graphics": nvml.NVML_CLOCK_GRAPHICS, "memory": nvml.NVML_CLOCK_MEM}
+    found = {name: _ask(nvml.nvmlDeviceGetClockInfo, handle, kind) for name, kind in kinds.items()}
+    found |= {f"{name}-max": _ask(nvml.nvmlDeviceGetMaxClockInfo, handle, kind) for name, kind in kinds.items()}
+    return {name: int(value) for name, value in found.items() if value is not None}
+
+
+def _cuda(nvml: Any | None) -> str | None:
+    """Return the CUDA version that the driver offers."""
+    version = _ask(nvml.nvmlSystemGetCudaDriverVersion_v2) if nvml is not None else None
+    return None if version is None else f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _ask(question: Any, *given: Any) -> Any:
+    """Ask NVML; a question that this driver or GPU does not answer has no answer."""
+    try:
+        return question(*given)
+    except Exception:  # NVMLError in its many subclasses, one per reason
+        return None
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+# ---------------------------------------------------------------- memory
+
+
+def peak_rss_bytes() -> int:
+    """Return the highest resident set of this process since it began, as the system kept it."""
+    try:
+        for line in Path("/proc/self/status").read_text("utf-8").splitlines():
+            if line.startswith("VmHWM:"):  # unlike ru_maxrss, not inherited from the parent
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    import psutil
+
+    now = psutil.Process().memory_info()
+    if hasattr(now, "peak_wset"):
+        return int(now.peak_wset)
+    import resource
+
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # macOS counts in bytes
+
+
+@dataclass(frozen=True)
+class GpuMemory:
+    """What a sampler saw, in bytes; None where it saw nothing."""
+
+    process: int | None = None
+    """Highest sum over GPUs that NVML counted for the process."""
+    device: int | None = None
+    """Highest sum over GPUs in use by anybody."""
+    device_before: int | None = None
+    """The same sum at the first sample."""
+    samples: int = 0
+
+
+@dataclass
+class MemorySampler:
+    """Polls NVML for one process, from another process, so that the measured one is not disturbed.
+
+    It ends when it is stopped or when this process does. Where there is no GPU it does nothing.
+    """
+
+    pid: int = field(default_factory=os.getpid)
+    interval_seconds: float = 0.02
+    command: tuple[str, ...] = (sys.executable, "-m", "harness.host")
+    child: subprocess.Popen[str] | None = None
+    found: GpuMemory = GpuMemory()
+
+    def start(self) -> MemorySampler:
+        """Begin to sample; returns once the first sample is taken."""
+        self.child = subprocess.Popen(
+            [*self.command, str(self.pid), str(self.interval_seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+        )
+        assert self.child.stdout is not None
+        self.child.stdout.readline()
+        return self
+
+    def stop(self) -> GpuMemory:
+        """End sampling and return what was seen; a second call returns the same."""
+        if self.child is None:
+            return self.found
+        child, self.child = self.child, None
+        try:
+            answer, _ = child.communicate(timeout=10)
+            self.found = GpuMemory(**json.loads(answer))
+        except (subprocess.TimeoutExpired, ValueError):
+            child.kill()
+            child.communicate()
+        return self.found
+
+
+def sample(nvml: Any, pid: int, before: GpuMemory) -> GpuMemory:
+    """Take one sample and fold it into what was seen before."""
+    used: list[int] = []
+    mine: list[int] = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+        used += [] if memory is None else [int(memory.used)]
+        running = _ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
+        mine += [int(one.usedGpuMemory) for one in running if one.pid == pid and one.usedGpuMemory is not None]
+    device = sum(used) if used else None
+    return GpuMemory(
+        process=_highest(before.process, sum(mine) if mine else None),
+        device=_highest(before.device, device),
+        device_before=before.device_before if before.samples else device,
+        samples=before.samples + 1,
+    )
+
+
+def _highest(first: int | None, second: int | None) -> int | None:
+    seen = [value for value in (first, second) if value is not None]
+    return max(seen) if seen else None
+
+
+def _watch(pid: int, interval_seconds: float) -> GpuMemory:
+    """Sample until standard input ends."""
+    import threading
+
+    over = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    nvml = open_nvml()
+    seen = GpuMemory() if nvml is None else sample(nvml, pid, GpuMemory())
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    while not over.wait(interval_seconds):
+        if nvml is not None:
+            seen = sample(nvml, pid, seen)
+    return seen
+
+
+def load_average() -> tuple[float, float, float] | None:
+    """Return the system's load averages where it keeps them."""
+    return os.getloadavg() if hasattr(os, "getloadavg") else None
+
+
+if __name__ == "__main__":
+    memory = _watch(int(sys.argv[1]), float(sys.argv[2]))
+    sys.stdout.write(json.dumps(memory.__dict__))

@@ -1,0 +1,97 @@
+"""The adapters that a plan may name: the registries, and what later versions will have."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.core.seam import Engine, Options, Probe, Quantizer, Registry, load
+from harness.plan.later import LATER_ENGINES, LATER_QUANTIZERS
+
+SOURCE = "source"
+"""The recipe word for the model's own folder: nothing is built."""
+RANDOM_WEIGHTS = "random-weights"
+"""The quantizer that makes a model from a configuration and a seed."""
+STORED_REFERENCE = "kl_reference"
+"""The probe that writes down a reference's log-probabilities."""
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """Registries by name; each adapter is loaded once."""
+
+    quantizers: Registry
+    engines: Registry
+    probes: Registry
+    later_quantizers: Registry = field(default_factory=lambda: dict(LATER_QUANTIZERS))
+    later_engines: Registry = field(default_factory=lambda: dict(LATER_ENGINES))
+    _loaded: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def quantizer(self, name: str) -> Quantizer:
+        """Load a quantizer. Raises: HarnessError for an unknown name."""
+        found: Quantizer = self._load({**self.later_quantizers, **self.quantizers}, "quantizer", name)
+        return found
+
+    def engine(self, name: str) -> Engine:
+        """Load an engine. Raises: HarnessError for an unknown name."""
+        found: Engine = self._load({**self.later_engines, **self.engines}, "engine", name)
+        return found
+
+    def probe(self, name: str) -> Probe:
+        """Load a probe. Raises: HarnessError for an unknown name."""
+        found: Probe = self._load(self.probes, "probe", name)
+        return found
+
+    def _load(self, registry: Registry, what: str, name: str) -> Any:
+        if (what, name) not in self._loaded:
+            self._loaded[what, name] = load(registry, what, name)
+        return self._loaded[what, name]
+
+    def quantizer_names(self) -> list[str]:
+        """Names that a recipe may have, `source` included."""
+        return sorted({SOURCE, *self.quantizers, *self.later_quantizers})
+
+    def engine_names(self) -> list[str]:
+        """Names that `engine` may have."""
+        return sorted({*self.engines, *self.later_engines})
+
+    def probe_names(self) -> list[str]:
+        """Names that `probes` may have; the one behind stored references is planned by itself."""
+        return sorted(set(self.probes) - {STORED_REFERENCE})
+
+    def absent(self, what: str, name: str) -> bool:
+        """Whether an adapter is one that only later versions have."""
+        own, later = (
+            (self.engines, self.later_engines) if what == "engine" else (self.quantizers, self.later_quantizers)
+        )
+        return name in later and name not in own
+
+
+def shipped() -> Adapters:
+    """Give the adapters of this version."""
+    from harness.engines import ENGINES
+    from harness.probes import PROBES
+    from harness.quantizers import QUANTIZERS
+
+    return Adapters(QUANTIZERS, ENGINES, PROBES)
+
+
+_LISTS = (list, tuple, set, frozenset, Sequence, Iterable)
+
+
+def takes_list(options: type[Options], name: str) -> bool:
+    """Whether an option's own type is a list, so that a list given for it is one value and no axis."""
+    known = options.model_fields.get(name)
+    return known is not None and _is_list(known.annotation)
+
+
+def _is_list(annotation: Any) -> bool:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _is_list(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return any(_is_list(part) for part in typing.get_args(annotation))
+    return (origin or annotation) in (*_LISTS, *(getattr(kind, "__origin__", kind) for kind in _LISTS))

@@ -1,0 +1,276 @@
+"""From a model and a method to an artifact: the build jobs that make it, planned once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError, HarnessError
+from harness.core.identity import file_sha256, folder_sha256
+from harness.core.seam import Facts, Format, Quantizer, canonical_options, problems_of
+from harness.core.spec import BuildSpec, Input, Labels
+from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list
+from harness.plan.catalogue import Catalogue, Recipe
+from harness.plan.jobs import Draft
+from harness.plan.keys import artifact_id, package_identity, spec_key
+from harness.plan.recipes import choose, consumes, produces
+from harness.plan.sources import Source, find, hash_model
+from harness.plan.sweep import Choice, Places
+from harness.plan.yamlfile import Mistakes, Node
+
+MISSING = "environment '{0}' is not on this machine: harness setup --env {0}"
+
+
+@dataclass(frozen=True)
+class Made:
+    """An artifact, or a model's own folder, as the jobs behind it see it."""
+
+    id: str
+    format: Format
+    recipe: str
+    method: str
+    model: str
+    """Model under which it stands in tables."""
+    needs: tuple[str, ...] = ()
+    path: str = ""
+    content: str | None = None
+    refused: str | None = None
+    vocabulary: int | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def input(self, role: Any, **more: Any) -> Input:
+        """Give it as the input of a job."""
+        provenance = dict(self.provenance)
+        return Input(role=role, id=self.id, path=self.path, content=self.content, provenance=provenance, **more)
+
+
+@dataclass
+class Workshop:
+    """What planning has found out so far: sources, artifacts, hashes, drafts of jobs."""
+
+    sweep: str
+    catalogue: Catalogue
+    environments: Mapping[str, Facts | None]
+    mistakes: Mistakes
+    hashed: Callable[[Path], str] = hash_model
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    _sources: dict[tuple[str, bool], Source] = field(default_factory=dict)
+    _made: dict[tuple[Any, ...], Made | None] = field(default_factory=dict)
+    _hashes: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def adapters(self) -> Adapters:
+        """The adapters there are."""
+        return self.catalogue.adapters
+
+    def source(self, name: str, *, here: bool) -> Source:
+        """Find a model, once."""
+        if (name, here) not in self._sources:
+            self._sources[name, here] = find(name, self.catalogue, self.mistakes, self.hashed, here=here)
+        return self._sources[name, here]
+
+    def facts(self, environment: str) -> Facts | None:
+        """Give what is known of an environment; None where it is not on this machine."""
+        return self.environments.get(environment)
+
+    def place(self, places: Places, adapter: str) -> str | None:
+        """Name an adapter's environment; a mistake where the sweep does not say it."""
+        found = places.of(adapter)
+        if found is None:
+            message = (
+                f"'environment' says nothing for '{adapter}': add '{adapter}: NAME', or 'other: NAME' for all else"
+            )
+            self.mistakes.add(message, places.node)
+        return found
+
+    def add(self, draft: Draft, labels: Labels) -> Draft:
+        """Plan a job, or find the same job already planned; note who asks for it."""
+        known = self.drafts.setdefault(draft.id, draft)
+        if labels not in known.labels:
+            known.labels.append(labels)
+        if draft.elsewhere is None:
+            known.elsewhere = None
+        return known
+
+    def contents(self, ask: Callable[[Any], Mapping[str, Path]], record: Any, node: Node) -> dict[str, str]:
+        """Hash the files that an adapter names; one that cannot be read is a mistake."""
+        try:
+            return {role: self._hash(path) for role, path in ask(record).items()}
+        except (HarnessError, OSError) as error:
+            self.mistakes.add(str(error), node)
+            return {}
+
+    def _hash(self, path: Path) -> str:
+        if path not in self._hashes:
+            self._hashes[path] = folder_sha256(path) if path.is_dir() else file_sha256(path)
+        return self._hashes[path]
+
+    def artifact(
+        self, name: str, choice: Choice, *, formats: tuple[Format, ...], reader: str, provider: str, places: Places,
+        block: str, elsewhere: str | None,
+    ) -> Made | None:  # fmt: skip
+        """Plan what makes a method of a model in one of the formats asked for; None where that is a mistake."""
+        key = (
+            name,
+            choice.method,
+            choice.quantizer,
+            formats,
+            reader,
+            provider,
+            tuple(places.names.items()),
+            block,
+            elsewhere,
+        )
+        if key not in self._made:
+            source = self.source(name, here=elsewhere is None)
+            order = _Order(source, provider, places, block, elsewhere)
+            self._made[key] = self._artifact(order, choice, formats, reader)
+        return self._made[key]
+
+    def _artifact(self, order: _Order, choice: Choice, formats: tuple[Format, ...], reader: str) -> Made | None:
+        if order.source.model.entry.ready is not None:
+            return self._ready(order.source, formats, reader, choice.node)
+        method = self.catalogue.methods[choice.method]
+        try:
+            recipe = choose(method, choice.quantizer, formats, reader, self.adapters)
+        except ConfigError as error:
+            self.mistakes.add(str(error), choice.node)
+            return None
+        if recipe.quantizer == SOURCE:
+            return self._own(order, choice.method)
+        return self._build(order, choice, recipe)
+
+    def _ready(self, source: Source, formats: tuple[Format, ...], reader: str, node: Node) -> Made | None:
+        entry = source.model.entry.ready
+        assert entry is not None
+        if source.format not in formats:
+            message = f"'{source.name}' is a ready artifact of format {source.format}, and {reader} takes "
+            self.mistakes.add(message + " or ".join(formats), node)
+            return None
+        content = source.identity if source.path else None
+        return Made(
+            id=source.identity, format=source.format, recipe="ready", method=entry.method, model=entry.of,
+            path=source.path, content=content, refused=source.refused, vocabulary=source.vocabulary,
+            provenance=source.provenance,
+        )  # fmt: skip
+
+    def _own(self, order: _Order, method: str) -> Made | None:
+        """Give the model's own folder; with random weights, the job that makes it."""
+        source = order.source
+        if source.random is not None:
+            made = self._random(order)
+            return None if made is None else _renamed(made, method)
+        return Made(
+            id=source.identity, format="hf", recipe=SOURCE, method=method, model=source.name, path=source.path,
+            content=source.identity if source.path else None, refused=source.refused, vocabulary=source.vocabulary,
+            provenance=source.provenance,
+        )  # fmt: skip
+
+    def _random(self, order: _Order) -> Made | None:
+        entry = order.source.random
+        assert entry is not None
+        options = {"config": entry.config, "seed": entry.seed, "dtype": entry.dtype}
+        recipe = Recipe(RANDOM_WEIGHTS, options, {}, when_named=False, node=order.source.model.node)
+        return self._job(order, "", recipe, None, model=order.source.identity, inputs=())
+
+    def _build(self, order: _Order, choice: Choice, recipe: Recipe) -> Made | None:
+        own = self._own(order, "")
+        base_name = recipe.base(order.provider)
+        if recipe.bases and base_name is None:
+            known = ", ".join(sorted(recipe.bases))
+            message = (
+                f"recipe '{recipe.quantizer}' of method '{choice.method}' has no base for provider '{order.provider}'"
+            )
+            self.mistakes.add(f"{message}; it has {known}; add one, or 'other'", recipe.node)
+            return None
+        base = own
+        if base_name is not None:
+            formats, reader = consumes(recipe, self.adapters), f"quantizer '{recipe.quantizer}'"
+            base = self._artifact(order, Choice(base_name, None, recipe.node), formats, reader)
+        if own is None or base is None:
+            return None
+        inputs: list[Made] = [own] if base.id == own.id else [own, base]
+        return self._job(
+            order, choice.method, recipe, base if len(inputs) > 1 else None, model=own.id, inputs=tuple(inputs)
+        )
+
+    def _job(
+        self, order: _Order, method: str, recipe: Recipe, base: Made | None, *, model: str, inputs: tuple[Made, ...]
+    ) -> Made | None:
+        quantizer = self.adapters.quantizer(recipe.quantizer)
+        environment = self.place(order.places, quantizer.name)
+        record = self._options(quantizer, recipe, order.provider)
+        if environment is None or record is None:
+            return None
+        facts = self.facts(environment)
+        spec = BuildSpec(
+            quantizer=quantizer.name, version=quantizer.version, options=canonical_options(record), model=model,
+            base=base.id if base else None,
+            contents={} if order.elsewhere else self.contents(quantizer.contents, record, recipe.node),
+        )  # fmt: skip
+        key = spec_key(spec)
+        packages = package_identity(quantizer.packages, facts) if facts else {"environment": environment}
+        identity = artifact_id(key, packages)
+        refused = self._refusal(quantizer, record, environment, inputs)
+        needs = tuple(dict.fromkeys(need for made in inputs for need in made.needs))
+        roles = ("model", "base")
+        draft = self.add(
+            Draft(
+                kind="build", spec=spec, key=key, environment=environment, anchor=identity, artifact=identity,
+                needs=needs, provider=order.provider, refused=refused, elsewhere=order.elsewhere,
+                inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)),
+            ),
+            Labels(
+                sweep=self.sweep, block=order.block, model=order.source.name, method=method, recipe=quantizer.name
+            ),
+        )  # fmt: skip
+        return Made(
+            id=identity, format=produces(recipe, self.adapters), recipe=quantizer.name, method=method, model=order.source.name,
+            needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary,
+            provenance=_trained(order.source),
+        )  # fmt: skip
+
+    def _options(self, quantizer: Quantizer, recipe: Recipe, provider: str) -> Any:
+        options = dict(recipe.options)
+        name = quantizer.provider_field
+        if name and name not in options:
+            options[name] = [provider] if takes_list(quantizer.options, name) else provider
+        problems = problems_of(quantizer.options, options, f"recipe '{quantizer.name}'")
+        for option, message in problems:
+            self.mistakes.add(message, recipe.node.fields.get(option, recipe.node))
+        return None if problems else quantizer.options.model_validate(options)
+
+    def _refusal(self, quantizer: Quantizer, record: Any, environment: str, inputs: Iterable[Made]) -> str | None:
+        facts = self.facts(environment)
+        if self.adapters.absent("quantizer", quantizer.name):
+            return quantizer.refuse(record, NOTHING)
+        before = next((made.refused for made in inputs if made.refused), None)
+        if before or facts is None:
+            return before or MISSING.format(environment)
+        return quantizer.refuse(record, facts)
+
+
+NOTHING = Facts(packages={}, system="")
+"""Facts for an adapter that this version does not have: it refuses whatever they are."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What all jobs behind one artifact share."""
+
+    source: Source
+    provider: str
+    places: Places
+    block: str
+    elsewhere: str | None
+
+
+def _renamed(made: Made, method: str) -> Made:
+    return Made(**{**made.__dict__, "method": method})
+
+
+def _trained(source: Source) -> dict[str, str]:
+    """Give what an artifact made from a model still says of it."""
+    return {key: value for key, value in source.provenance.items() if key == "trained_positions"}

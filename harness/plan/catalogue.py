@@ -1,0 +1,302 @@
+"""The catalogues: what models, methods and environments are called, and what stands behind each name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.core.errors import HarnessError, unknown
+from harness.core.seam import Format, Options, problems_of
+from harness.plan.adapters import SOURCE, Adapters, shipped
+from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, plain, read, validate, word
+
+CONFIGS = Path("configs")
+OTHER = "other"
+"""In a map from provider or adapter to a name: what holds for all that are not named."""
+_RECIPE_WORDS = ("on", "when_named")
+
+
+class Ready(Options):
+    """A ready artifact: made elsewhere, hashed and measured like our own."""
+
+    path: str | None = None
+    """Folder of the artifact."""
+    hub: str | None = None
+    """Hub id of the artifact."""
+    revision: str | None = None
+    method: str
+    """Method under which it stands in tables."""
+    of: str
+    """Model of which it was made."""
+    format: Format | None = None
+    """Found from the folder's files where it is not said."""
+
+
+class Random(Options):
+    """Random weights from a configuration: for speed jobs on any architecture without a download."""
+
+    config: dict[str, Any] | str
+    """Configuration as in the model's config.json, or the path of such a file."""
+    seed: int = 0
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+
+
+class ModelEntry(Options):
+    """One line of models.yaml: exactly one of hub, folder, ready, random, or `shipped`."""
+
+    hub: str | None = None
+    """Hub id, as `Qwen/Qwen2.5-0.5B-Instruct`."""
+    revision: str | None = None
+    """Commit, tag or branch on the hub; a commit says for ever which weights were meant."""
+    folder: str | None = None
+    """Local folder in the hub's layout; `~` and environment variables are expanded."""
+    shipped: bool = False
+    """The reference model that comes with the package."""
+    ready: Ready | None = None
+    random: Random | None = None
+    title: str = ""
+    link: str = ""
+    trained_positions: int | None = None
+    """Positions that the model was trained on, where that is fewer than it accepts."""
+    license: str = ""
+    gated: bool = False
+    """The hub asks for an agreement first."""
+
+
+class MethodEntry(Options):
+    """One line of methods.yaml, its recipes apart."""
+
+    title: str = ""
+    granularity: str = ""
+    """What shares a scale, as tables print it."""
+    bits: str = ""
+    """Weight types, as `INT4+INT8`."""
+    link: str = ""
+    recipes: dict[str, dict[str, Any] | None]
+
+
+class EnvironmentEntry(Options):
+    """One line of environments.yaml: a lock file, packages on top of another environment, or a Python that exists."""
+
+    title: str = ""
+    lock: str | None = None
+    """Lock file, beside environments.yaml."""
+    on: str | None = None
+    """Environment on top of which packages are put."""
+    packages: tuple[str, ...] = ()
+    """Requirements with pinned versions."""
+    wheel: str | tuple[str, ...] = ()
+    """Wheel files or `git+...@commit`."""
+    python: str | None = None
+    """Path of an interpreter that a person already has."""
+    system: str | None = None
+    """Operating system that its wheels are for, as platform.system() says it."""
+
+
+class LocalEntry(Options):
+    """configs/local.yaml: what is true of this box only; part of no key."""
+
+    gpu: str | None = None
+    """What `on: {gpu: ...}` calls this box, where the driver's name for it does not do."""
+    python: dict[str, str] = Field(default_factory=dict)
+    """Interpreter by environment."""
+    folders: dict[str, str] = Field(default_factory=dict)
+    """Folder by model."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one quantizer realizes a method."""
+
+    quantizer: str
+    options: dict[str, Any]
+    bases: Mapping[str, str]
+    """Method that it starts from, by the engine's provider; empty where it starts from the model."""
+    when_named: bool
+    """Only taken where a sweep names the quantizer, so that another recipe of the same format is the usual one."""
+    node: Node
+
+    def base(self, provider: str) -> str | None:
+        """Name the method that this recipe starts from for a provider."""
+        return self.bases.get(provider, self.bases.get(OTHER))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's entry with its place."""
+
+    name: str
+    entry: ModelEntry
+    node: Node
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method's entry with its recipes by quantizer and its place."""
+
+    name: str
+    entry: MethodEntry
+    recipes: Mapping[str, Recipe]
+    node: Node
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All that a sweep can name beside adapters."""
+
+    models: Mapping[str, Model]
+    methods: Mapping[str, Method]
+    environments: Mapping[str, EnvironmentEntry]
+    local: LocalEntry = field(default_factory=LocalEntry)
+    folder: Path = CONFIGS
+    adapters: Adapters = field(default_factory=shipped)
+
+
+def load_catalogue(folder: Path = CONFIGS, adapters: Adapters | None = None) -> Catalogue:
+    """Read models.yaml, methods.yaml, environments.yaml and, where there is one, local.yaml.
+
+    Raises: ConfigError with every mistake of the four files.
+    """
+    known = adapters or shipped()
+    with collecting() as mistakes:
+        models = _entries(folder / "models.yaml", "model", ModelEntry, mistakes)
+        methods = _entries(folder / "methods.yaml", "method", MethodEntry, mistakes)
+        places = _entries(folder / "environments.yaml", "environment", EnvironmentEntry, mistakes)
+        catalogue = Catalogue(
+            models={name: _model(name, entry, node, mistakes) for name, (entry, node) in models.items()},
+            methods={name: _method(name, entry, node, known, mistakes) for name, (entry, node) in methods.items()},
+            environments={name: entry for name, (entry, _) in places.items()},
+            local=_local(folder / "local.yaml", mistakes),
+            folder=folder,
+            adapters=known,
+        )
+        _check_names(catalogue, places, mistakes)
+    return catalogue
+
+
+def _entries(path: Path, what: str, cls: type[Options], mistakes: Mistakes) -> dict[str, tuple[Any, Node]]:
+    try:
+        root = read(path)
+    except HarnessError as error:
+        for problem in getattr(error, "problems", []):
+            mistakes.found.append(problem)
+        return {}
+    nodes = mapping(root, f"the list of {what}s", mistakes)
+    found = {name: (validate(cls, node, f"{what} '{name}'", mistakes), node) for name, node in nodes.items()}
+    return {name: (entry, node) for name, (entry, node) in found.items() if entry is not None}
+
+
+def _local(path: Path, mistakes: Mistakes) -> LocalEntry:
+    if not path.exists():
+        return LocalEntry()
+    root = read(path)
+    return LocalEntry() if root.value is None else validate(LocalEntry, root, "local.yaml", mistakes) or LocalEntry()
+
+
+def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes) -> Model:
+    given = [key for key in ("hub", "folder", "ready", "random", "shipped") if getattr(entry, key)]
+    if len(given) != 1:
+        said = " and ".join(given) or "none"
+        mistakes.add(f"model '{name}' needs exactly one of hub, folder, ready, random; it has {said}", node)
+    if entry.ready and bool(entry.ready.path) == bool(entry.ready.hub):
+        mistakes.add(f"ready artifact '{name}' needs a path or a hub id, and not both", node.fields.get("ready", node))
+    return Model(name, entry, node)
+
+
+def _method(name: str, entry: MethodEntry, node: Node, adapters: Adapters, mistakes: Mistakes) -> Method:
+    nodes = node.fields["recipes"].fields
+    if not nodes:
+        mistakes.add(f"method '{name}' has no recipe", node)
+    recipes = {key: _recipe(name, key, part, adapters, mistakes) for key, part in nodes.items()}
+    return Method(name, entry, {key: recipe for key, recipe in recipes.items() if recipe}, node)
+
+
+def _recipe(method: str, quantizer: str, node: Node, adapters: Adapters, mistakes: Mistakes) -> Recipe | None:
+    what = f"recipe '{quantizer}' of method '{method}'"
+    if quantizer not in adapters.quantizer_names():
+        mistakes.add(unknown("quantizer", quantizer, adapters.quantizer_names()), node)
+        return None
+    fields = {} if node.value is None else mapping(node, what, mistakes)
+    options = {key: plain(part) for key, part in fields.items() if key not in _RECIPE_WORDS}
+    if quantizer != SOURCE:
+        for name, message in problems_of(adapters.quantizer(quantizer).options, options, what):
+            mistakes.add(message, fields.get(name, node))
+    bases = _bases(fields.get("on"), what, mistakes)
+    named = fields.get("when_named", Node(False, node.path, node.line))
+    if not isinstance(named.value, bool):
+        mistakes.add(f"'when_named' of {what} is true or false, and is {kind(named)}", named)
+    return Recipe(quantizer, options, bases, named.value is True, node)
+
+
+def _bases(node: Node | None, what: str, mistakes: Mistakes) -> dict[str, str]:
+    if node is None:
+        return {}
+    parts = node.fields if isinstance(node.value, dict) else {OTHER: node}
+    found = {key: word(part, f"'on' of {what}", mistakes) for key, part in parts.items()}
+    return {key: name for key, name in found.items() if name}
+
+
+def _check_names(catalogue: Catalogue, places: Mapping[str, tuple[Any, Node]], mistakes: Mistakes) -> None:
+    """Hold the names in one file against those of the others."""
+    for method in catalogue.methods.values():
+        _check_bases(catalogue, method, mistakes)
+        _check_circle(catalogue, method, mistakes)
+    for model in catalogue.models.values():
+        ready = model.entry.ready
+        for what, name, known in _ready_names(ready, catalogue) if ready else ():
+            if name not in known:
+                mistakes.add(unknown(what, name, known), model.node.fields["ready"])
+    for name in (*catalogue.local.python, *catalogue.local.folders):
+        if name not in catalogue.environments and name not in catalogue.models:
+            mistakes.add(f"local.yaml: {unknown('name', name, [*catalogue.environments, *catalogue.models])}")
+    for name, (entry, node) in places.items():
+        _check_place(name, entry, node, places, mistakes)
+
+
+def _check_bases(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> None:
+    from harness.plan.recipes import consumes
+
+    for recipe in method.recipes.values():
+        for base in recipe.bases.values():
+            if base not in catalogue.methods:
+                mistakes.add(unknown("method", base, catalogue.methods), recipe.node.fields["on"])
+        if not recipe.bases and "hf" not in consumes(recipe, catalogue.adapters):
+            what = f"recipe '{recipe.quantizer}' of method '{method.name}'"
+            mistakes.add(f"{what} starts from another method's artifact: say which, as 'on: fp32'", recipe.node)
+
+
+def _check_place(name: str, entry: EnvironmentEntry, node: Node, known: Iterable[str], mistakes: Mistakes) -> None:
+    own = [key for key in ("lock", "on", "python") if getattr(entry, key)]
+    more = [key for key in ("packages", "wheel") if getattr(entry, key)]
+    if len(own) > 1 or not (own or more) or (more and own and own != ["on"]):
+        said = " and ".join([*own, *more]) or "nothing"
+        mistakes.add(f"environment '{name}' is a lock, a python, or packages (on another one); it has {said}", node)
+    if entry.on and entry.on not in known:
+        mistakes.add(unknown("environment", entry.on, known), node.fields["on"])
+
+
+def _ready_names(ready: Ready, catalogue: Catalogue) -> list[tuple[str, str, Iterable[str]]]:
+    return [("method", ready.method, catalogue.methods), ("model", ready.of, catalogue.models)]
+
+
+def _check_circle(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> None:
+    reached, todo = set[str](), [method.name]
+    while todo:
+        here = catalogue.methods.get(todo.pop())
+        for name in {base for recipe in here.recipes.values() for base in recipe.bases.values()} if here else ():
+            if name == method.name:
+                mistakes.add(f"method '{method.name}' starts from itself", method.node)
+                return
+            if name not in reached:
+                reached.add(name)
+                todo.append(name)
+
+
+def expand_path(text: str) -> Path:
+    """Expand `~` and environment variables; what is relative stays so, seen from the working directory."""
+    return Path(os.path.expandvars(text)).expanduser()

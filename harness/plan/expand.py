@@ -1,0 +1,303 @@
+"""From a sweep to a plan: every combination becomes jobs, equal jobs become one, each with its key and its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.identity import canonical
+from harness.core.seam import Facts, canonical_options, problems_of
+from harness.core.spec import Input, Labels, MeasureSpec
+from harness.plan.adapters import SOURCE, STORED_REFERENCE
+from harness.plan.building import MISSING, NOTHING, Made, Workshop
+from harness.plan.catalogue import Catalogue
+from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
+from harness.plan.keys import known_by, reference_id, spec_key
+from harness.plan.sources import hash_model
+from harness.plan.sweep import Case, Choice, EngineChoice, Places, ReferenceChoice, Sweep, Work
+from harness.plan.yamlfile import collecting
+
+__all__ = ["CAP_BYTES", "Plan", "PlannedJob", "expand"]
+
+CAP_BYTES = 2 << 30
+"""Up to this size a reference is written down; a larger one is run live beside the candidate."""
+
+
+def expand(
+    sweep: Sweep,
+    catalogue: Catalogue,
+    environments: Mapping[str, Facts | None],
+    *,
+    hashed: Callable[[Path], str] = hash_model,
+) -> Plan:
+    """Plan a sweep on this machine.
+
+    `environments` says what is in each environment by name; one that is absent or None is not on this machine, and its
+    jobs are refused with the remedy. `hashed` gives a model folder's content hash.
+
+    Raises: ConfigError with everything that cannot be planned at all.
+    """
+    with collecting() as mistakes:
+        shop = Workshop(sweep.name, catalogue, environments, mistakes, hashed)
+        gpus = (catalogue.local.gpu,) if catalogue.local.gpu else _gpus(environments)
+        for case in sweep.cases:
+            _Product(shop, case, _elsewhere(case, gpus)).plan()
+        if sweep.cases and not shop.drafts and not mistakes.found:
+            mistakes.add("'skip' leaves nothing to do", sweep.cases[0].node)
+        mistakes.check()
+        return Plan(sweep.name, ordered(shop.drafts.values()), sweep.title, sweep.tables, sweep.again)
+
+
+def _gpus(environments: Mapping[str, Facts | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(gpu for facts in environments.values() if facts for gpu in facts.gpus))
+
+
+def _elsewhere(case: Case, gpus: Iterable[str]) -> str | None:
+    """Name the GPU that a case belongs to where this box has no such one; words must match whole."""
+    if case.gpu is None:
+        return None
+    wanted = _words(case.gpu)
+    return None if any(wanted <= _words(name) for name in gpus) else case.gpu
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[a-z0-9]+", name.lower()))
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An artifact opened by an engine in an environment."""
+
+    made: Made
+    engine: EngineChoice
+    asked: EngineChoice
+    """The engine as the sweep says it, without what the method promises."""
+    environment: str
+    refused: str | None
+    group: str
+
+
+@dataclass
+class _Product:
+    """One case while it is expanded."""
+
+    shop: Workshop
+    case: Case
+    elsewhere: str | None
+    _engines: dict[tuple[int, str], EngineChoice | None] = field(default_factory=dict)
+    _refusals: dict[tuple[int, str, int], str | None] = field(default_factory=dict)
+    _contents: dict[int, dict[str, str]] = field(default_factory=dict)
+    _written: dict[tuple[int, str], Any] = field(default_factory=dict)
+
+    def plan(self) -> None:
+        """Plan every combination, model by model and method by method."""
+        works = sorted(self.case.works, key=lambda work: work.reference is None)
+        for model, choice, places, engine in self._combinations():
+            wanted = [work for work in works if not self._skipped(model, choice, places, engine, work)]
+            candidate = self._candidate(model, choice, engine, places) if wanted else None
+            for work in wanted if candidate else ():
+                assert candidate is not None
+                self._limit(candidate.made.needs)
+                self._measure(model, candidate, places, work)
+
+    def _limit(self, needs: Iterable[str]) -> None:
+        """Give the builds behind a candidate the case's time limit; of several cases the longest."""
+        for draft in (self.shop.drafts[need] for need in needs if self.case.timeout is not None):
+            draft.timeout = max(draft.timeout or 0.0, self.case.timeout or 0.0)
+            self._limit(draft.needs)
+
+    def _combinations(self) -> Iterator[tuple[str, Choice, Places, EngineChoice]]:
+        for named in self.case.models:
+            ready = self.shop.catalogue.models[named.name].entry.ready
+            choices = (Choice(ready.method, None, named.node),) if ready else self.case.methods
+            for choice in choices:
+                for places in self.case.places:
+                    for engine in self.case.engines:
+                        yield named.name, choice, places, engine
+
+    def _skipped(self, model: str, choice: Choice, places: Places, engine: EngineChoice, work: Work) -> bool:
+        if not self.case.skip:
+            return False
+        name = engine.adapter.name
+        values = {
+            "model": model,
+            "method": choice.method,
+            "engine": name,
+            "environment": places.of(name),
+            "probe": work.adapter.name,
+        }
+        return any(all(values[key] in names for key, names in entry.items()) for entry in self.case.skip)
+
+    def _candidate(self, model: str, choice: Choice, engine: EngineChoice, places: Places) -> _Candidate | None:
+        name = engine.adapter.name
+        environment = self.shop.place(places, name)
+        made = self.shop.artifact(
+            model, choice, formats=engine.adapter.consumes, reader=f"engine '{name}'", provider=engine.provider,
+            places=places, block=self.case.block, elsewhere=self.elsewhere,
+        )  # fmt: skip
+        opened = self._opened(engine, made) if made else None
+        if made is None or environment is None or opened is None:
+            return None
+        refused = self._engine_refusal(opened, environment) or made.refused
+        group = f"{made.id}:{name}:{canonical(opened.options)}:{environment}"
+        return _Candidate(made, opened, engine, environment, refused, group)
+
+    def _opened(self, engine: EngineChoice, made: Made) -> EngineChoice | None:
+        """Tell the engine what the recipe `source` promises, as the dtype of method fp16."""
+        if made.recipe != SOURCE:
+            return engine
+        key = (id(engine), made.method)
+        if key not in self._engines:
+            self._engines[key] = self._told(engine, made.method)
+        return self._engines[key]
+
+    def _told(self, engine: EngineChoice, method: str) -> EngineChoice | None:
+        adapter = engine.adapter
+        promised = self.shop.catalogue.methods[method].recipes[SOURCE]
+        told = {key: value for key, value in promised.options.items() if key in adapter.options.model_fields}
+        given = engine.record.model_dump()
+        for key, value in told.items():
+            if key in engine.said and given[key] != value:
+                message = f"method '{method}' means {key} {value}, and engine '{adapter.name}' is told {given[key]}"
+                self.shop.mistakes.add(f"{message}: leave '{key}' out, or take the method of that name", engine.node)
+                return None
+        problems = problems_of(adapter.options, given | told, f"engine '{adapter.name}'")
+        for _, message in problems:
+            self.shop.mistakes.add(message, promised.node)
+        if problems:
+            return None
+        record = adapter.options.model_validate(given | told)
+        return replace(engine, options=canonical_options(record), record=record)
+
+    def _engine_refusal(self, engine: EngineChoice, environment: str) -> str | None:
+        if self.shop.adapters.absent("engine", engine.adapter.name):
+            return engine.adapter.refuse(engine.record, NOTHING)
+        key = (id(engine), environment, 0)
+        if key not in self._refusals:
+            facts = self.shop.facts(environment)
+            reason = MISSING.format(environment) if facts is None else engine.adapter.refuse(engine.record, facts)
+            self._refusals[key] = reason
+        return self._refusals[key]
+
+    def _work_refusal(self, work: Work, environment: str) -> str | None:
+        facts = self.shop.facts(environment)
+        if facts is None:
+            return None
+        key = (id(work), environment, 1)
+        if key not in self._refusals:
+            self._refusals[key] = work.adapter.refuse(work.record, facts)
+        return self._refusals[key]
+
+    def _read(self, work: Work) -> dict[str, str]:
+        """Hash what a probe reads, once for each piece of work."""
+        if self.elsewhere:
+            return {}
+        if id(work) not in self._contents:
+            self._contents[id(work)] = self.shop.contents(work.adapter.contents, work.record, work.node)
+        return self._contents[id(work)]
+
+    def _measure(self, model: str, candidate: _Candidate, places: Places, work: Work) -> None:
+        refused = candidate.refused or self._work_refusal(work, candidate.environment)
+        against = self._reference(model, candidate, places, work, work.reference) if work.reference else _NO_REFERENCE
+        if against is None:
+            return
+        made, engine, probe = candidate.made, candidate.engine, work.adapter
+        spec = MeasureSpec(
+            probe=probe.name, version=probe.version, workload=work.workload, engine=engine.adapter.name,
+            engine_version=engine.adapter.version, engine_options=engine.options, artifact=made.id,
+            reference=against.id, reference_engine=against.engine, contents=self._read(work),
+        )  # fmt: skip
+        facts = self.shop.facts(candidate.environment)
+        quality = known_by((*engine.adapter.packages, *probe.packages), engine.provider, facts)
+        draft = Draft(
+            kind=probe.kind, spec=spec, key=spec_key(spec), environment=candidate.environment, anchor=made.id,
+            needs=tuple(dict.fromkeys((*made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
+            inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
+            refused=refused or against.refused, elsewhere=self.elsewhere,
+            known_by=quality if probe.kind == "quality" else {},
+        )  # fmt: skip
+        labels = self._labels(made, against.label)
+        for number in range(self.case.rounds if probe.kind == "speed" else 1):
+            self.shop.add(replace(draft, round=number, labels=[]), labels)
+
+    def _labels(self, made: Made, reference: str = "") -> Labels:
+        return Labels(
+            sweep=self.shop.sweep, block=self.case.block, model=made.model, method=made.method, recipe=made.recipe,
+            reference=reference,
+        )  # fmt: skip
+
+    def _reference(
+        self, model: str, candidate: _Candidate, places: Places, work: Work, choice: ReferenceChoice
+    ) -> _Against | None:
+        """Plan what a candidate is compared with: a stored reference where it fits, else a live one."""
+        ready = self.shop.catalogue.models[model].entry.ready
+        other = self._candidate(ready.of if ready else model, choice.method, choice.engine or candidate.asked, places)
+        if other is None:
+            return None
+        label = choice.method.method
+        if other.engine.adapter.name != candidate.engine.adapter.name:
+            label += f"@{other.engine.adapter.name}"
+        return self._stored(other, work, label) if self._stores(other, work) else _live(other, candidate, label)
+
+    def _stores(self, other: _Candidate, work: Work) -> bool:
+        form = getattr(work.record, "form", "auto")
+        tokens = work.adapter.scored_tokens(work.record)
+        if form != "auto" or tokens is None or other.made.vocabulary is None:
+            return bool(form == "stored")
+        return tokens * other.made.vocabulary * 4 <= CAP_BYTES
+
+    def _stored(self, other: _Candidate, work: Work, label: str) -> _Against:
+        probe = self.shop.adapters.probe(STORED_REFERENCE)
+        record = self._stored_workload(work)
+        made, engine = other.made, other.engine
+        spec = MeasureSpec(
+            probe=probe.name, version=probe.version, workload=canonical_options(record), engine=engine.adapter.name,
+            engine_version=engine.adapter.version, engine_options=engine.options, artifact=made.id,
+            contents=self._read(work),
+        )  # fmt: skip
+        key = spec_key(spec)
+        known = known_by(engine.adapter.packages, engine.provider, self.shop.facts(other.environment))
+        identity = reference_id(key, known)
+        draft = self.shop.add(
+            Draft(
+                kind="reference", spec=spec, key=key, environment=other.environment, anchor=made.id,
+                artifact=identity, needs=made.needs, inputs=(made.input("artifact"),), provider=engine.provider,
+                clean=probe.clean, timeout=self.case.timeout, group=other.group, refused=other.refused,
+                elsewhere=self.elsewhere, known_by=known,
+            ),
+            self._labels(made),
+        )  # fmt: skip
+        found = Input(role="reference", id=identity, path="")
+        return _Against(identity, None, (found,), (draft.id,), draft.refused, label)
+
+    def _stored_workload(self, work: Work) -> Any:
+        """Give the stored reference the fields that it shares with the comparison, defaults written out."""
+        cls = self.shop.adapters.probe(STORED_REFERENCE).workload
+        values = work.record.model_dump()
+        return cls.model_validate({key: value for key, value in values.items() if key in cls.model_fields})
+
+
+@dataclass(frozen=True)
+class _Against:
+    """A reference as a measurement sees it."""
+
+    id: str | None = None
+    engine: str | None = None
+    inputs: tuple[Input, ...] = ()
+    needs: tuple[str, ...] = ()
+    refused: str | None = None
+    label: str = ""
+
+
+_NO_REFERENCE = _Against()
+
+
+def _live(other: _Candidate, candidate: _Candidate, label: str) -> _Against:
+    engine = other.engine
+    whole = {"engine": engine.adapter.name, "version": engine.adapter.version, "options": engine.options}
+    same = engine.adapter is candidate.engine.adapter and engine.options == candidate.engine.options
+    found = other.made.input("reference", engine=engine.adapter.name, engine_options=engine.options)
+    return _Against(other.made.id, None if same else canonical(whole), (found,), other.made.needs, other.refused, label)

@@ -1,0 +1,146 @@
+"""The plan as records: jobs with their keys, what they need, and why one cannot run."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from harness.core.identity import digest, short
+from harness.core.spec import BuildSpec, Input, Kind, Labels, MeasureSpec
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One job of a plan."""
+
+    id: str
+    """Its name within the plan."""
+    kind: Kind
+    spec: BuildSpec | MeasureSpec
+    key: str
+    artifact: str | None
+    """For builds and references: id of the artifact to make."""
+    needs: tuple[str, ...]
+    """Names of the jobs that must be done before."""
+    inputs: tuple[Input, ...]
+    """What it reads; the path is empty where another job makes it."""
+    environment: str
+    labels: tuple[Labels, ...]
+    """Every place of a sweep that asks for it."""
+    provider: str
+    round: int
+    clean: bool
+    timeout_seconds: float | None
+    group: str
+    """Jobs with equal groups may share a worker process."""
+    refused: str | None = None
+    """Why this machine cannot run it."""
+    elsewhere: str | None = None
+    """The GPU of the box that it belongs to, where this is another one."""
+    known_by: Mapping[str, Any] = field(default_factory=dict)
+    """For quality: what must be equal, beside the key, for a result to count as known."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a sweep in the order in which they run."""
+
+    sweep: str
+    jobs: tuple[PlannedJob, ...]
+    title: str = ""
+    tables: tuple[str, ...] = ()
+    again: tuple[Kind, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash what is to be done: keys, artifacts, environments and rounds, in order (64 hex digits)."""
+        return digest([[job.kind, job.key, job.artifact, job.environment, job.round] for job in self.jobs])
+
+
+@dataclass
+class Draft:
+    """A job that is still being planned: further places of the sweep may ask for it."""
+
+    kind: Kind
+    spec: BuildSpec | MeasureSpec
+    key: str
+    environment: str
+    anchor: str
+    """Artifact with which it is run."""
+    artifact: str | None = None
+    needs: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    labels: list[Labels] = field(default_factory=list)
+    provider: str = "cpu"
+    round: int = 0
+    clean: bool = False
+    timeout: float | None = None
+    group: str = ""
+    refused: str | None = None
+    elsewhere: str | None = None
+    known_by: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Name of the job within the plan."""
+        if self.artifact is not None:
+            return short(self.kind[0], self.artifact)
+        return f"{short(self.kind[0], self.key)}@{self.environment}" + (f"#{self.round}" if self.round else "")
+
+    def done(self) -> PlannedJob:
+        """Freeze the job."""
+        identity = self.id
+        return PlannedJob(
+            id=identity,
+            kind=self.kind,
+            spec=self.spec,
+            key=self.key,
+            artifact=self.artifact,
+            needs=self.needs,
+            inputs=self.inputs,
+            environment=self.environment,
+            labels=tuple(self.labels),
+            provider=self.provider,
+            round=self.round,
+            clean=self.clean,
+            timeout_seconds=self.timeout,
+            group=identity if self.clean or not self.group else self.group,
+            refused=None if self.elsewhere else self.refused,
+            elsewhere=self.elsewhere,
+            known_by=self.known_by,
+        )
+
+
+def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
+    """Put jobs in order: nothing before what it needs, rounds one after another, else depth-first by artifact.
+
+    Of one artifact: what can share a worker process stands together, and speed comes last.
+    """
+    jobs = {draft.id: draft for draft in drafts}
+    first: dict[str, int] = {}
+    for draft in jobs.values():
+        first.setdefault(draft.anchor, len(first))
+        first.setdefault(draft.group, len(first))
+    rank = {
+        name: (draft.round, first[draft.anchor], draft.kind == "speed", first[draft.group], place)
+        for place, (name, draft) in enumerate(jobs.items())
+    }
+    waiting = {name: {need for need in draft.needs if need in jobs} for name, draft in jobs.items()}
+    users: dict[str, list[str]] = {}
+    for name, needs in waiting.items():
+        for need in needs:
+            users.setdefault(need, []).append(name)
+    ready = [(rank[name], name) for name, needs in waiting.items() if not needs]
+    heapq.heapify(ready)
+    found = []
+    while ready:
+        _, name = heapq.heappop(ready)
+        found.append(jobs[name].done())
+        for user in users.get(name, ()):
+            waiting[user].discard(name)
+            if not waiting[user]:
+                heapq.heappush(ready, (rank[user], user))
+    return tuple(found)

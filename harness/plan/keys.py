@@ -1,0 +1,48 @@
+"""Keys and ids: what can change an answer, hashed; and what must be equal for an answer to count as known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.core.identity import digest
+from harness.core.seam import Facts
+from harness.core.spec import BuildSpec, MeasureSpec
+
+
+def spec_key(spec: BuildSpec | MeasureSpec) -> str:
+    """Hash a spec: sha256 of its canonical JSON, defaults left out (64 hex digits)."""
+    return digest(spec.model_dump(mode="json", exclude_defaults=True))
+
+
+def normal(name: str) -> str:
+    """Write a distribution's name the one way that all spellings share."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def package_identity(names: Iterable[str], facts: Facts | None) -> dict[str, str]:
+    """Give the versions of the named packages in an environment; what is not installed is left out."""
+    if facts is None:
+        return {}
+    there = {normal(name): version for name, version in facts.packages.items()}
+    return {normal(name): there[normal(name)] for name in sorted(names, key=normal) if normal(name) in there}
+
+
+def artifact_id(build_key: str, packages: Mapping[str, str]) -> str:
+    """Give the id of what a build makes: its key and the packages of the environment that builds it."""
+    return digest([build_key, dict(packages)])
+
+
+def known_by(names: Iterable[str], provider: str, facts: Facts | None) -> dict[str, Any]:
+    """Say what must be equal, beside the key, for a quality result to count as known.
+
+    Packages of the engine and the probe, the provider, and the GPU's model where one is used.
+    """
+    gpu = facts.gpus[0] if facts and facts.gpus and provider != "cpu" else None
+    return {"packages": package_identity(names, facts), "provider": provider, "gpu": gpu}
+
+
+def reference_id(measure_key: str, known: Mapping[str, Any]) -> str:
+    """Give the id of a stored reference: the key of the job that writes it and what the numbers depend on."""
+    return digest([measure_key, dict(known)])

@@ -1,0 +1,72 @@
+"""Read a sweep file: merge top, blocks and cases, and read each product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.plan.axes import merged
+from harness.plan.catalogue import Catalogue
+from harness.plan.reader import SCOPE, Reader
+from harness.plan.sweep import Sweep
+from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read
+
+TOP = (*SCOPE, "blocks", "title", "tables", "again")
+
+
+def sweep_name(path: Path) -> str:
+    """Name a sweep after its file."""
+    return path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".sweep")
+
+
+def read_sweep(path: Path, catalogue: Catalogue) -> Sweep:
+    """Read a sweep file and hold everything in it against the catalogue and the adapters.
+
+    Raises: ConfigError with every mistake of the file, each with its line and the nearest right name.
+    """
+    return sweep_of(read(path), path, catalogue)
+
+
+def sweep_of(root: Node, path: Path, catalogue: Catalogue) -> Sweep:
+    """Make a sweep of a file that was read already."""
+    with collecting() as mistakes:
+        top = mapping(root, "a sweep", mistakes, TOP)
+        reader = Reader(catalogue, catalogue.adapters, mistakes)
+        cases = tuple(
+            reader.case(block, fields, node) for block, fields, node in _scopes(top, root, mistakes) if fields
+        )
+        return Sweep(
+            name=sweep_name(path),
+            path=path,
+            cases=tuple(case for case in cases if case is not None),
+            title=str(plain(top["title"])) if "title" in top else "",
+            tables=tuple(reader.names(top["tables"], "a table")) if "tables" in top else (),
+            again=reader.again(top["again"]) if "again" in top else (),
+        )
+
+
+def _scopes(top: dict[str, Node], root: Node, mistakes: Mistakes) -> list[tuple[str, dict[str, Node], Node]]:
+    """Merge top, block and case into flat sets of keys, one for each product."""
+    defaults = {name: node for name, node in top.items() if name in SCOPE}
+    if "blocks" not in top:
+        return _cases("", defaults, root, mistakes)
+    blocks = mapping(top["blocks"], "'blocks'", mistakes)
+    if not blocks:
+        mistakes.add("'blocks' names no block", top["blocks"])
+    found: list[tuple[str, dict[str, Node], Node]] = []
+    for name, node in blocks.items():
+        fields = mapping(node, f"block '{name}'", mistakes, SCOPE)
+        found += _cases(name, merged(defaults, fields), node, mistakes)
+    return found
+
+
+def _cases(
+    block: str, fields: dict[str, Node], node: Node, mistakes: Mistakes
+) -> list[tuple[str, dict[str, Node], Node]]:
+    cases = fields.pop("cases", None) if "cases" in fields else None
+    if cases is None:
+        return [(block, fields, node)]
+    if not isinstance(cases.value, list) or not cases.value:
+        mistakes.add("'cases' must be a list of at least one case", cases)
+        return []
+    keys = tuple(key for key in SCOPE if key != "cases")
+    return [(block, merged(fields, mapping(case, "a case", mistakes, keys)), case) for case in cases.value]

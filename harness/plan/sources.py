@@ -1,0 +1,216 @@
+"""Models as they lie on this machine: folder, content hash, vocabulary; or why one is not here."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.identity import digest, folder_sha256
+from harness.core.seam import Format
+from harness.plan.catalogue import Catalogue, Model, Random, expand_path
+from harness.plan.yamlfile import Mistakes, Node
+
+_WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model, or a ready artifact, as a job reads it."""
+
+    name: str
+    model: Model
+    identity: str
+    """Content hash; for random weights the hash of configuration and seed; for what is not here, its name."""
+    path: str = ""
+    format: Format = "hf"
+    refused: str | None = None
+    vocabulary: int | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    random: Random | None = None
+
+
+def hash_model(folder: Path) -> str:
+    """Hash weights, configuration and tokenizer of a model's folder."""
+    from harness.quantizers.folders import model_contents
+
+    return model_contents(folder)
+
+
+def find(
+    name: str,
+    catalogue: Catalogue,
+    mistakes: Mistakes,
+    hashed: Callable[[Path], str] = hash_model,
+    *,
+    here: bool = True,
+) -> Source:
+    """Find a model on this machine. A folder that is named and not there is a mistake; `here` off, it is no matter."""
+    model = catalogue.models[name]
+    entry = model.entry
+    if entry.random is not None:
+        return _random(model, entry.random, mistakes)
+    if entry.ready is not None:
+        return _ready(model, catalogue, mistakes, here=here)
+    if not here:
+        return Source(name, model, f"elsewhere:{name}", provenance=_provenance(model))
+    folder, refused = _folder(model, catalogue, mistakes)
+    if folder is None:
+        return Source(name, model, f"absent:{name}", refused=refused, provenance=_provenance(model))
+    return _own(model, folder, mistakes, hashed)
+
+
+def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
+    lacking = _lacking(folder)
+    if lacking:
+        return _broken(model, f"{folder} has no {lacking}", mistakes)
+    try:
+        identity = hashed(folder)
+    except HarnessError as error:
+        return _broken(model, str(error), mistakes)
+    where = str(folder.resolve())
+    vocabulary, provenance = _vocabulary(folder), _provenance(model)
+    return Source(model.name, model, identity, where, vocabulary=vocabulary, provenance=provenance)
+
+
+def _place(model: Model) -> Node:
+    return next((model.node.fields[key] for key in ("folder", "hub", "ready") if key in model.node.fields), model.node)
+
+
+def _broken(model: Model, reason: str, mistakes: Mistakes) -> Source:
+    mistakes.add(f"model '{model.name}': {reason}; get the folder again or correct its entry", _place(model))
+    return Source(model.name, model, f"absent:{model.name}", refused=reason)
+
+
+def _folder(model: Model, catalogue: Catalogue, mistakes: Mistakes) -> tuple[Path | None, str | None]:
+    entry, local = model.entry, catalogue.local.folders.get(model.name)
+    if entry.hub and not local:
+        found = hub_folder(entry.hub, entry.revision)
+        return found, None if found else _download(model.name, entry.hub, entry.revision)
+    given = local or entry.folder
+    folder = expand_path(given) if given else _shipped()
+    if folder.is_dir():
+        return folder, None
+    reason = f"model '{model.name}': the folder {folder} is not there; correct the path or put the model there"
+    mistakes.add(reason, _place(model))
+    return None, reason
+
+
+def _shipped() -> Path:
+    from harness.reference import model_folder
+
+    return model_folder()
+
+
+def _download(name: str, hub: str, revision: str | None) -> str:
+    more = f" --revision {revision}" if revision else ""
+    return f"model '{name}' is not in the local hub cache: huggingface-cli download {hub}{more}"
+
+
+def hub_folder(hub: str, revision: str | None) -> Path | None:
+    """Find a hub snapshot in the local cache, weights included; None where it was not downloaded."""
+    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    repo = cache / f"models--{hub.replace('/', '--')}"
+    name = revision or "main"
+    reference = repo / "refs" / name
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else name
+    folder = repo / "snapshots" / commit
+    return folder if folder.is_dir() and not _lacking(folder) else None
+
+
+def _lacking(folder: Path) -> str | None:
+    """Name the first thing without which a folder is no model."""
+    if (folder / "genai_config.json").is_file():
+        return None
+    if not (folder / "config.json").is_file():
+        return "config.json"
+    if not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS):
+        return "weights (*.safetensors)"
+    return None if any((folder / name).is_file() for name in _TOKENIZERS) else "tokenizer (tokenizer.json)"
+
+
+def _provenance(model: Model) -> dict[str, str]:
+    entry = model.entry
+    found = {"kind": "hub" if entry.hub else "reference" if entry.shipped else "local", "model": model.name}
+    facts = {"hub": entry.hub, "revision": entry.revision, "trained_positions": _trained_positions(model)}
+    return found | {key: str(value) for key, value in facts.items() if value is not None}
+
+
+def _trained_positions(model: Model) -> int | None:
+    """Read how long the texts of the training were: from the entry, for the shipped model from what came with it."""
+    if model.entry.trained_positions is not None or not model.entry.shipped:
+        return model.entry.trained_positions
+    from harness.reference import provenance
+
+    try:
+        return int(provenance()["trained_positions"])
+    except (OSError, KeyError):
+        return None
+
+
+def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
+    config: Any = entry.config
+    if isinstance(config, str):
+        try:
+            config = json.loads(expand_path(config).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            return _broken(model, f"the configuration {config} cannot be read: {error}", mistakes)
+    known = entry.model_copy(update={"config": config})
+    provenance = {"kind": "random", "model": model.name, "seed": str(entry.seed)}
+    if model.entry.trained_positions:
+        provenance["trained_positions"] = str(model.entry.trained_positions)
+    identity = digest({"config": config, "seed": entry.seed, "dtype": entry.dtype})
+    return Source(model.name, model, identity, vocabulary=_size(config), provenance=provenance, random=known)
+
+
+def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> Source:
+    entry = model.entry.ready
+    assert entry is not None
+    form: Format = entry.format or "ort-genai"
+    provenance = {"kind": "ready", "model": entry.of, "method": entry.method}
+    if entry.hub:
+        provenance |= {"hub": entry.hub} | ({"revision": entry.revision} if entry.revision else {})
+    if not here:
+        return Source(model.name, model, f"elsewhere:{model.name}", format=form, provenance=provenance)
+    local = catalogue.local.folders.get(model.name) or entry.path
+    folder = expand_path(local) if local else hub_folder(entry.hub or "", entry.revision)
+    if folder is None:
+        reason = _download(model.name, entry.hub or "", entry.revision)
+        return Source(model.name, model, f"absent:{model.name}", format=form, refused=reason, provenance=provenance)
+    if not folder.is_dir():
+        return _broken(model, f"the folder {folder} is not there", mistakes)
+    found: Format = "ort-genai" if (folder / "genai_config.json").is_file() else "hf"
+    if entry.format and entry.format != found:
+        return _broken(model, f"{folder} looks like {found}, not {entry.format}", mistakes)
+    lacking = _lacking(folder)
+    if lacking:
+        return _broken(model, f"{folder} has no {lacking}", mistakes)
+    where = str(folder.resolve())
+    identity = folder_sha256(folder)
+    return Source(model.name, model, identity, where, found, vocabulary=_vocabulary(folder), provenance=provenance)
+
+
+def _vocabulary(folder: Path) -> int | None:
+    for name in ("config.json", "genai_config.json"):
+        try:
+            size = _size(json.loads((folder / name).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            continue
+        if size:
+            return size
+    return None
+
+
+def _size(config: Any) -> int | None:
+    """Read the vocabulary's size; multimodal and GenAI configurations hold it one level down."""
+    if not isinstance(config, Mapping):
+        return None
+    parts = [config, *(config.get(key) for key in ("text_config", "model"))]
+    sizes = [part.get("vocab_size") for part in parts if isinstance(part, Mapping)]
+    return next((size for size in sizes if isinstance(size, int)), None)

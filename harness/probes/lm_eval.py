@@ -1,0 +1,130 @@
+"""Any lm-eval task through one model over `Scores`, MMLU's 5-shot form first; results per question are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Context, Findings, Options, Probe
+from harness.core.spec import Protocol
+from harness.probes.lm_eval_results import Kept
+from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions
+from harness.texts import REFERENCE, expanded, question_files
+
+_QUESTIONS = "mmlu"
+_PREFIX = "mmlu:"
+
+
+class Workload(Options):
+    """Which task is run, and how."""
+
+    task: str = REFERENCE
+    """`reference` (the shipped synthetic questions), `mmlu:FOLDER` (Hendrycks' layout), the path of an lm-eval YAML
+    file, or the name of one of lm-eval's own tasks."""
+    questions: str | None = None
+    """With task `mmlu`: a folder in Hendrycks' layout instead of the hub's data."""
+    shots: int | None = Field(5, ge=0)
+    """Examples before each question; None leaves it to the task."""
+    limit: int | None = Field(None, ge=1)
+    """Questions per task, the first ones."""
+    bos: bool | None = None
+    """Whether BOS stands before each prompt; None leaves it to the model's tokenizer."""
+
+    @model_validator(mode="after")
+    def _questions_belong_to_mmlu(self) -> Workload:
+        if self.questions is not None and self.task not in (_QUESTIONS, REFERENCE):
+            raise ValueError(f"questions go with task: {_QUESTIONS}; '{self.task}' brings its own")
+        if self.task == _PREFIX:
+            raise ValueError(f"'{_PREFIX}' needs a folder after the colon")
+        return self
+
+    @property
+    def folder(self) -> str | None:
+        """Give the question set's name or folder; None for tasks that bring their own data."""
+        if self.task.startswith(_PREFIX):
+            return self.task.removeprefix(_PREFIX)
+        return self.questions or (REFERENCE if self.task == REFERENCE else None)
+
+    @property
+    def yaml(self) -> Path | None:
+        """Give the task's YAML file, where it is one."""
+        return expanded(self.task) if self.task.endswith((".yaml", ".yml")) else None
+
+    @property
+    def label(self) -> str:
+        """Name the task as tables show it; the synthetic questions are never called MMLU."""
+        if self.folder == REFERENCE:
+            return REFERENCE
+        return _QUESTIONS if self.folder is not None else Path(self.task).stem
+
+
+def measure(session: Any, workload: Workload, context: Context) -> Findings:
+    """Run a task with lm-eval's prompts and aggregation.
+
+    Kept per question: log-likelihoods of its choices [questions, choices] and whether the answer was right.
+    Raises: HarnessError for an unknown task, unreachable data, a log-likelihood that is not finite.
+    Source: EleutherAI's lm-evaluation-harness.
+    """
+    from importlib.metadata import version
+
+    from lm_eval import evaluator
+
+    from harness.probes.lm_eval_model import ScoresModel, Tally
+
+    bos = session.codec.adds_bos if workload.bos is None else workload.bos
+    loaded = _load(workload)
+    tally = Tally(trained=context.trained_positions)
+    model = ScoresModel(session, tally, lambda share: context.progress(share, workload.label), bos=bos)
+    results = evaluator.evaluate(model, loaded.evaluated, limit=workload.limit, bootstrap_iters=0, log_samples=True)
+    kept = Kept(results, loaded, strict=workload.folder is not None)
+    scored = sum(len(samples) for samples in kept.samples.values())
+    full = sum(counts["original"] for counts in results["n-samples"].values())
+    protocol = Protocol(
+        name=_protocol_name(workload, results), scored=scored, truncated=kept.documents(tally.truncated),
+        limit=workload.limit if scored < full else None, dtype=session.dtype, bos=bos,
+        prompt_tokens=tally.longest or None, beyond_trained=kept.documents(tally.beyond),
+        facts={"lm_eval": version("lm-eval"), "tasks": len(loaded.tasks), "versions": sorted(
+            {f"{name}: {found}" for name, found in results["versions"].items()})[:8]},
+    )  # fmt: skip
+    readings = kept.readings() + (kept.strata() if workload.folder == REFERENCE else [])
+    return Findings(tuple(readings), protocol, (), kept.arrays())
+
+
+def _load(workload: Workload) -> Loaded:
+    if workload.folder is not None:
+        return from_questions(workload.folder, workload.label, 5 if workload.shots is None else workload.shots)
+    if workload.yaml is not None and not workload.yaml.is_file():
+        raise HarnessError(f"there is no task file {workload.yaml}; give its path or the name of a task")
+    return by_name(workload.task, workload.shots, workload.yaml)
+
+
+def _protocol_name(workload: Workload, results: Mapping[str, Any]) -> str:
+    shots = sorted(set(results["n-shot"].values()))
+    return f"lm-eval-{workload.label}-{'+'.join(str(count) for count in shots)}shot"
+
+
+def _contents(workload: Workload) -> Mapping[str, Path]:
+    if workload.folder is not None:
+        return question_files(workload.folder)
+    if workload.yaml is None:
+        return {}
+    folder = workload.yaml.parent
+    beside = [path for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
+    return {path.name: path for path in beside} or {workload.yaml.name: workload.yaml}
+
+
+PROBE = Probe(
+    name="lm_eval",
+    version=1,
+    kind="quality",
+    needs=frozenset({"scores"}),
+    yields=("lm_eval.acc",),
+    workload=Workload,
+    packages=("lm-eval", "datasets"),
+    measure=measure,
+    contents=_contents,
+)

@@ -1,0 +1,217 @@
+"""One lm-eval model over any engine that scores: lm-eval's prompts and aggregation, our forward passes.
+
+lm-eval is heavy: this module is imported when a task runs, not before.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lm_eval.api.model import TemplateLM
+from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Request
+
+_ROUND = 2048
+"""Requests handed to the engine at a time, so that progress can be told; large enough to sort well."""
+
+
+@dataclass
+class Tally:
+    """What happened to the prompts on their way."""
+
+    truncated: set[str] = field(default_factory=set)
+    """Prompts that were cut on the left to fit the context."""
+    longest: int = 0
+    """Tokens of the longest prompt that was run, special tokens included."""
+    trained: int | None = None
+    """Positions that the model was trained on, where known."""
+    beyond: set[str] = field(default_factory=set)
+    """Prompts that reach positions which the model was not trained on."""
+
+
+class ScoresModel(TemplateLM):  # type: ignore[misc]
+    """An lm-eval model that asks a `Scores` session.
+
+    Special tokens, truncation and rolling windows follow lm-eval's own Hugging Face backend.
+    """
+
+    def __init__(self, session: Any, tally: Tally, progress: Callable[[float], None], *, bos: bool) -> None:
+        super().__init__()
+        self.session = session
+        self.tally = tally
+        self.progress = progress
+        self.encoder = Encoder(session.codec, bos=bos)
+
+    @property
+    def eot_token_id(self) -> int:
+        eos = self.session.codec.eos
+        return _prefix(self.session.codec) if eos is None else int(eos)
+
+    @property
+    def prefix_token_id(self) -> int:
+        return _prefix(self.session.codec)
+
+    @property
+    def max_length(self) -> int:
+        return int(self.session.context_length)
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
+        return self.encoder.encode(string, special=add_special_tokens)
+
+    def _encode_pair(self, context: str, continuation: str) -> tuple[Sequence[int], Sequence[int]]:
+        return self.encoder.pair(context, continuation)
+
+    def _loglikelihood_tokens(self, requests: Any, **_: Any) -> list[tuple[float, bool]]:
+        most = self.max_length
+        fitted = [fit(most, self.tally, key, context, wanted) for key, context, wanted in requests]
+        return score_all(self.session, fitted, self.progress)
+
+    def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=disable_tqdm)
+        return found
+
+    def loglikelihood_rolling(self, requests: Any, disable_tqdm: bool = True) -> list[float]:
+        del disable_tqdm
+        texts = [request.args[0] for request in requests]
+        return rolling(self.session, texts, self.encoder, self.progress)
+
+    def generate_until(self, requests: Any, disable_tqdm: bool = True) -> list[str]:
+        del disable_tqdm
+        found = []
+        for number, request in enumerate(requests, start=1):
+            found.append(generate(self.session, self.encoder, self.tally, *request.args))
+            self.progress(number / len(requests))
+        return found
+
+
+class Encoder:
+    """Token ids of prompts; the choices of one question share the encoding of their context."""
+
+    def __init__(self, codec: Any, *, bos: bool) -> None:
+        self.codec = codec
+        self.bos = bos
+        self.context = functools.lru_cache(maxsize=64)(self._context)
+
+    def encode(self, text: str, *, special: bool | None = None) -> list[int]:
+        """Encode a text; `special` None means as the workload says."""
+        return list(self.codec.encode(text, bos=self.bos if special is None else special))
+
+    def _context(self, text: str) -> tuple[int, ...]:
+        return tuple(self.encode(text))
+
+    def pair(self, context: str, continuation: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Encode context and continuation together and split where the context alone ends, as lm-eval does."""
+        kept = context.rstrip()
+        continuation = context[len(kept) :] + continuation
+        before = self.context(kept)
+        whole = self.encode(kept + continuation)
+        return before, tuple(whole[len(before) :])
+
+
+def fit(most: int, tally: Tally, key: Any, context: Sequence[int], wanted: Sequence[int]) -> Request:
+    """Cut a context on the left so that context and continuation, less its last token, fit. Raises: HarnessError."""
+    if not wanted:
+        raise HarnessError(f"the continuation {key!r} has no token of its own after its context; it cannot be scored")
+    room = most + 1 - len(wanted)
+    if room < 1:
+        raise HarnessError(f"a continuation of {len(wanted)} tokens does not fit the context of {most} tokens")
+    name = key[0] if key else ""
+    if len(context) > room:
+        tally.truncated.add(name)
+        context = context[-room:]
+    length = len(context) + len(wanted) - 1
+    tally.longest = max(tally.longest, length)
+    if tally.trained is not None and length > tally.trained:
+        tally.beyond.add(name)
+    return Request(context if isinstance(context, tuple) else tuple(context), tuple(wanted))
+
+
+def score_all(session: Any, requests: Sequence[Request], progress: Callable[[float], None]) -> list[tuple[float, bool]]:
+    """Score in rounds whose sizes depend on the requests alone. Raises: HarnessError for a value that is not finite."""
+    found: list[tuple[float, bool]] = []
+    ends = [*_rounds(requests), len(requests)]
+    start = 0
+    for end in ends:
+        for score in session.score(requests[start:end]):
+            if not math.isfinite(score.logprob):
+                raise HarnessError(f"request {len(found)} has the log-likelihood {score.logprob}; the model is broken")
+            found.append((score.logprob, score.greedy))
+        start = end
+        progress(end / max(len(requests), 1))
+    return found
+
+
+def _rounds(requests: Sequence[Request]) -> list[int]:
+    """Cut after every `_ROUND` requests, but never between requests with the same context."""
+    cuts: list[int] = []
+    for place in range(_ROUND, len(requests), _ROUND):
+        end = place
+        while end < len(requests) and requests[end].context == requests[end - 1].context:
+            end += 1
+        if end < len(requests) and (not cuts or end > cuts[-1]):
+            cuts.append(end)
+    return cuts
+
+
+def rolling(session: Any, texts: Sequence[str], encoder: Encoder, progress: Callable[[float], None]) -> list[float]:
+    """Sum the log-likelihood of whole texts in disjoint windows, each token once."""
+    requests, owners = [], []
+    for number, text in enumerate(texts):
+        windows = get_rolling_token_windows(
+            token_list=encoder.encode(text), prefix_token=_prefix(session.codec),
+            max_seq_len=session.context_length, context_len=1,
+        )  # fmt: skip
+        for context, wanted in map(make_disjoint_window, windows):
+            requests.append(Request(tuple(context), tuple(wanted)))
+            owners.append(number)
+    sums = [0.0] * len(texts)
+    for owner, (logprob, _) in zip(owners, score_all(session, requests, progress), strict=True):
+        sums[owner] += logprob
+    return sums
+
+
+def generate(session: Any, encoder: Encoder, tally: Tally, prompt: str, settings: dict[str, Any]) -> str:
+    """Continue a prompt greedily up to a stop text, the end token or the limit.
+
+    The engine continues by a fixed number of tokens, so tokens are asked for in growing steps until a stop is found.
+    Raises: HarnessError where the task asks for sampling.
+    """
+    asked = normalize_gen_kwargs(settings, 256)
+    if asked.get("do_sample"):
+        raise HarnessError("the task asks for sampling; only greedy tasks are measured here")
+    until = handle_stop_sequences(asked.get("until"), eos=None)
+    most = int(asked["max_gen_toks"])
+    room = session.context_length - most
+    if room < 1:
+        raise HarnessError(
+            f"the task generates up to {most} tokens, which the context of {session.context_length} does not leave room for"
+        )
+    ids = encoder.encode(prompt)
+    if len(ids) > room:
+        tally.truncated.add(prompt)
+        ids = ids[-room:]
+    tally.longest = max(tally.longest, len(ids))
+    made, step, text = list[int](), 16, ""
+    while len(made) < most:
+        new = session.greedy([*ids, *made], min(step, most - len(made)))
+        ended = session.codec.eos in new
+        made += new[: new.index(session.codec.eos)] if ended else new
+        text = session.codec.decode(made)
+        if ended or any(stop and stop in text for stop in until):
+            break
+        step *= 2
+    return str(postprocess_generated_text(generation=text, stop=until, think_end_token=None))
+
+
+def _prefix(codec: Any) -> int:
+    found = codec.bos if codec.bos is not None else codec.eos
+    if found is None:
+        raise HarnessError("the tokenizer has neither BOS nor EOS, so nothing can stand before a text; set one")
+    return int(found)

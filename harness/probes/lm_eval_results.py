@@ -1,0 +1,191 @@
+"""What is read from lm-eval's results: its own values, held against the answers question by question."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.metric import LM_EVAL
+from harness.core.seam import Reading
+from harness.probes.lm_eval_tasks import Loaded
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SAME = 1e-12
+
+
+class Kept:
+    """lm-eval's results by task, and what is read from them."""
+
+    def __init__(self, results: Mapping[str, Any], loaded: Loaded, *, strict: bool) -> None:
+        self.results = results
+        self.loaded = loaded
+        self.strict = strict
+        self.rows: dict[tuple[str, str], list[Any]] = {}
+        for name, rows in results["samples"].items():
+            for row in sorted(rows, key=lambda row: int(row["doc_id"])):
+                self.rows.setdefault((name, row["filter"]), []).append(row)
+        first = {name: rows[0]["filter"] for name, rows in results["samples"].items() if rows}
+        self.samples: dict[str, list[Any]] = {name: self.rows[name, chosen] for name, chosen in first.items()}
+
+    def documents(self, prompts: set[str]) -> int:
+        """Count the questions of which one of these prompts is a request."""
+        if not prompts:
+            return 0
+        rows = (row for rows in self.samples.values() for row in rows)
+        return sum(any(request[0] in prompts for request in row["arguments"]) for row in rows)
+
+    def items(self, *names: str) -> str:
+        """Hash the questions of tasks with their answers, in order."""
+        rows = [[row["doc_hash"], row["target_hash"]] for name in names for row in self.samples[name]]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Collect log-likelihoods of choices [questions, most choices]; a question with fewer has -1e30 in the rest."""
+        import numpy as np
+
+        rows = [row for rows in self.samples.values() for row in rows]
+        if not rows or not all(is_choice(row) for row in rows):
+            return {}
+        most = max(len(row["filtered_resps"]) for row in rows)
+        table = np.full((len(rows), most), -1e30)
+        for number, row in enumerate(rows):
+            found = [response[0] for response in row["filtered_resps"]]
+            table[number, : len(found)] = found
+        return {"choice_logprobs": table}
+
+    def correctness(self, name: str, metric: str, chosen: str) -> NDArray[np.uint8] | None:
+        """Give the right answers of a task as [questions] of 0 and 1; None where a metric is no such thing."""
+        import numpy as np
+
+        values = [row.get(metric) for row in self.rows.get((name, chosen), [])]
+        if not values or any(not isinstance(value, int | float) or value not in (0, 1) for value in values):
+            return None
+        return np.array(values, dtype=np.uint8)
+
+    def readings(self) -> list[Reading]:
+        """Read every metric of the whole and of its parts."""
+        found = self._whole()
+        if len(self.samples) > 1:
+            for name in self.samples:
+                subject = self.loaded.subjects.get(name)
+                found += self._task(name, f"subject:{subject}" if subject is not None else f"task:{name}")
+        return found
+
+    def _whole(self) -> list[Reading]:
+        whole = self.loaded.whole
+        if whole is None:
+            return []
+        if whole in self.samples:
+            return self._task(whole, "")
+        found = []
+        for metric, chosen, value in _metrics(self.results.get("groups", {}).get(whole, {})):
+            parts = [self.correctness(name, metric, chosen) for name in self.samples]
+            right = [part for part in parts if part is not None]
+            if len(right) == len(parts):
+                label = _label(metric, chosen)
+                found.append(self._share(label, value, right, tuple(self.samples), ""))
+        return found
+
+    def _task(self, name: str, part: str) -> list[Reading]:
+        found = []
+        for metric, chosen, value in _metrics(self.results["results"][name]):
+            right = self.correctness(name, metric, chosen)
+            label = _label(metric, chosen)
+            if right is not None:
+                found.append(self._share(label, value, [right], (name,), part))
+            else:
+                samples = self._samples(name, metric, chosen, value)
+                n = len(self.rows.get((name, chosen), [])) or 1
+                found.append(Reading(f"{LM_EVAL}{label}", value, samples, part=part, n=n, items=self.items(name),
+                                     array=_array_name(label, part)))  # fmt: skip
+        return found
+
+    def _samples(self, name: str, metric: str, chosen: str, value: float) -> NDArray[np.float64]:
+        """Give a metric's values per question, [questions] or [questions, parts]; the value alone where it has none."""
+        import numpy as np
+
+        try:
+            samples = np.asarray([row.get(metric) for row in self.rows.get((name, chosen), [])], dtype=np.float64)
+        except (TypeError, ValueError):  # a metric that is no number per question, as F1 from labels
+            return np.asarray([value])
+        return samples if samples.size and np.isfinite(samples).all() else np.asarray([value])
+
+    def _share(
+        self, label: str, value: float, right: list[NDArray[np.uint8]], names: tuple[str, ...], part: str
+    ) -> Reading:
+        """Give lm-eval's value with an interval; where it is not the plain share of right answers there is none."""
+        import numpy as np
+
+        array = _array_name(label, part)
+        joined = np.concatenate(right)
+        share = float(joined.mean(dtype=np.float64))
+        if abs(share - value) > _SAME:
+            if self.strict:
+                raise HarnessError(f"lm-eval says {label} {value:.12g}, the share of right answers is {share:.12g}; "
+                                   "this version of lm-eval weighs questions in another way: use the locked one")  # fmt: skip
+            items = self.items(*names)
+            return Reading(f"{LM_EVAL}{label}", value, joined, part=part, items=items, array=array)
+        return _with_interval(label, joined, self.items(*names), part, array)
+
+    def strata(self) -> list[Reading]:
+        """Read the accuracy of the reference questions by stratum."""
+        import numpy as np
+
+        from harness import reference
+
+        strata = reference.strata()
+        members: dict[str, list[Any]] = {}
+        for name, rows in self.samples.items():
+            subject = self.loaded.subjects[name]
+            for row in rows:
+                stratum = strata.get((subject, int(row["doc_id"])))
+                if stratum is None:
+                    raise HarnessError(
+                        f"question {row['doc_id']} of {subject} has no stratum; install the package again"
+                    )
+                members.setdefault(stratum, []).append(row)
+        found = []
+        for stratum, rows in sorted(members.items()):
+            right = np.array([row["acc"] for row in rows], dtype=np.uint8)
+            items = hashlib.sha256("".join(row["doc_hash"] for row in rows).encode()).hexdigest()
+            part = f"stratum:{stratum}"
+            found.append(_with_interval("acc", right, items, part, _array_name("acc", part)))
+        return found
+
+
+def _with_interval(label: str, right: NDArray[np.uint8], items: str, part: str, array: str) -> Reading:
+    from harness.probes.summary import WILSON, wilson
+
+    share, low, high = wilson(int(right.sum()), len(right))
+    return Reading(
+        f"{LM_EVAL}{label}", share, right, part=part, low=low, high=high, interval=WILSON, items=items, array=array
+    )
+
+
+def _label(metric: str, chosen: str) -> str:
+    return metric if chosen == "none" else f"{metric}_{chosen}"
+
+
+def _array_name(label: str, part: str) -> str:
+    name = "correct" if label == "acc" else f"correct_{label}"
+    return f"{name}.{part.replace(':', '.').replace(', ', ' ').replace(' ', '_')}" if part else name
+
+
+def _metrics(values: Mapping[str, Any]) -> list[tuple[str, str, float]]:
+    """Give (metric, filter, value) of what lm-eval reports, standard errors left out."""
+    return [
+        (key.partition(",")[0], key.partition(",")[2], float(value))
+        for key, value in values.items()
+        if "," in key and "_stderr," not in key and isinstance(value, int | float)
+    ]
+
+
+def is_choice(row: Mapping[str, Any]) -> bool:
+    """Say whether a question's answers are log-likelihoods of choices."""
+    return all(isinstance(response, tuple) and len(response) == 2 for response in row["filtered_resps"])

@@ -1,0 +1,63 @@
+"""Memory of one generation in a process of its own: the system's and the driver's high-water marks, by source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from harness.core.seam import Context, Findings, Options, Probe
+from harness.core.spec import Protocol as ProtocolRecord
+from harness.probes import generation
+
+
+class MemoryOptions(Options):
+    """What is generated while memory is watched."""
+
+    batch: int = Field(default=1, ge=1)
+    prompt: int = Field(default=128, ge=1)
+    """Tokens of each prompt, drawn at random with a fixed seed."""
+    output: int = Field(default=128, ge=1)
+    """New tokens of each sequence; end of sequence is suppressed."""
+
+
+def measure(session: Any, workload: MemoryOptions, context: Context) -> Findings:
+    """Generate once, watched all the while: speed is not measured here, so polling disturbs nothing."""
+    work = generation.GenerationOptions(
+        batch=workload.batch, prompt=workload.prompt, output=workload.output, warmup=0, repetitions=1
+    )
+    sampler = generation.start_sampler(session)
+    try:
+        trace = session.generate(
+            generation.generation_workload(session, work), lambda share: context.progress(share, "generating")
+        )
+    finally:
+        seen = sampler.stop() if sampler is not None else None
+    facts: dict[str, Any] = {"prompt": generation.prompt_source(None), "libraries": "included"}
+    if seen is not None:
+        facts |= {"gpu_samples": seen.samples, "device_bytes_before": seen.device_before}
+    readings = generation.memory_readings(trace, seen)
+    record = ProtocolRecord(
+        name="memory-generation",
+        warmups=0,
+        repetitions=1,
+        dtype=session.dtype,
+        bos=False,
+        prompt_tokens=workload.prompt,
+        gpu_count=0 if session.provider.startswith("cpu") else 1,
+        facts=facts,
+    )
+    return Findings(readings=tuple(readings), protocol=record, notes=generation.gpu_notes(seen))
+
+
+PROBE = Probe(
+    name="memory",
+    version=1,
+    kind="speed",
+    needs=frozenset({"generates"}),
+    yields=("peak_rss_bytes", "peak_gpu_bytes", "peak_torch_bytes"),
+    workload=MemoryOptions,
+    packages=("numpy",),
+    measure=measure,
+    clean=True,
+)

@@ -1,0 +1,201 @@
+"""Multiple choice by two greedy tokens, as in the accuracy scripts that NVIDIA publishes with ModelOpt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from harness.core.errors import ConfigError, HarnessError
+from harness.core.seam import Context, Findings, Options, Probe, Reading
+from harness.core.spec import Protocol
+from harness.probes.pandas_csv import as_pandas_reads
+from harness.texts import LETTERS, REFERENCE, Question, Split, question_files, questions_folder, read_subject, subjects
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_NEW_TOKENS = 2
+_MOST = {"skip": 4096, "drop_shots": 2048}
+"""Lengths beyond which the two published loops treat a question as too long."""
+
+
+class Workload(Options):
+    """Which questions are asked, and the switches in which the published runs differ."""
+
+    questions: str = REFERENCE
+    """`reference` (the shipped synthetic questions), `cais/mmlu` (hub), or a folder in Hendrycks' layout."""
+    shots: int = Field(5, ge=0)
+    csv_na: Literal["clean", "pandas"] = "clean"
+    """pandas: choices like "None", "NA" and empty ones become "nan", and columns of numbers lose their written form, as
+    where the questions are read with pandas' defaults."""
+    too_long: Literal["skip", "drop_shots"] = "skip"
+    """skip: a question whose prompt is too long is left out of the average (the GenAI loop); drop_shots: examples are
+    dropped from the end until it fits (the transformers loop)."""
+    max_seq_length: int | None = Field(None, ge=8)
+    """What too long means, in tokens; None: 4096 with skip, 2048 with drop_shots; never more than the context."""
+    limit: int | None = Field(None, ge=1)
+    """Questions per subject, the first ones."""
+    bos: bool | None = None
+    """Whether BOS stands before each prompt; None leaves it to the model's tokenizer. The published GenAI runs did so up
+    to version 0.7 and not since."""
+
+
+@dataclass(frozen=True)
+class _Exam:
+    session: Any
+    workload: Workload
+    folder: Path
+    room: int
+    bos: bool
+    trained: int | None
+
+
+@dataclass
+class _Answers:
+    right: dict[str, list[int]] = field(default_factory=dict)
+    skipped: int = 0
+    truncated: int = 0
+    longest: int = 0
+    beyond: int = 0
+    limited: bool = False
+    items: dict[str, list[str]] = field(default_factory=dict)
+
+
+def measure(session: Any, workload: Workload, context: Context) -> Findings:
+    """Ask every question and compare the stripped beginning of two greedy tokens with the right letter.
+
+    The value is the micro average over all questions that were asked; subjects are parts.
+    Raises: HarnessError where no question fits the context; ConfigError for broken question files.
+    Source: NVIDIA Model-Optimizer, examples/windows/accuracy_benchmark, release 0.27.
+    """
+    bos = session.codec.adds_bos if workload.bos is None else workload.bos
+    folder = questions_folder(workload.questions)
+    exam = _Exam(session, workload, folder, _room(session, workload), bos, context.trained_positions)
+    names = subjects(folder)
+    answers = _Answers()
+    for number, subject in enumerate(names):
+        context.progress(number / len(names), subject)
+        _ask_subject(exam, subject, answers)
+    scored = sum(len(right) for right in answers.right.values())
+    if not scored:
+        raise HarnessError(
+            f"none of the {answers.skipped} questions fits {exam.room} tokens; give fewer shots, or "
+            "too_long: drop_shots"
+        )
+    protocol = Protocol(
+        name=protocol_name(workload), scored=scored, skipped=answers.skipped, truncated=answers.truncated,
+        limit=workload.limit if answers.limited else None, dtype=session.dtype, bos=bos, prompt_tokens=answers.longest,
+        beyond_trained=answers.beyond,
+        facts={"subjects": len(names), "csv_na": workload.csv_na, "too_long": workload.too_long,
+               "max_seq_length": exam.room},
+    )  # fmt: skip
+    return Findings(tuple(_readings(answers)), protocol)
+
+
+def protocol_name(workload: Workload) -> str:
+    """Name the procedure and its switches; the synthetic questions are named for what they are."""
+    parts = [f"mmlu-modelopt-0.27-{workload.shots}shot"]
+    parts += ["drop-shots"] if workload.too_long == "drop_shots" else []
+    parts += ["pandas-na"] if workload.csv_na == "pandas" else []
+    return "-".join(parts) + (" on reference" if workload.questions == REFERENCE else "")
+
+
+def prompt(subject: str, examples: Sequence[Question], question: Question) -> str:
+    """Write a prompt; the two spaces before the subject's name are the published ones."""
+    header = f"The following are multiple choice questions (with answers) about  {subject.replace('_', ' ')}.\n\n"
+    shown = "".join(f"{_asked(example)} {example.letter}\n\n" for example in examples)
+    return f"{header}{shown}{_asked(question)}"
+
+
+def _asked(question: Question) -> str:
+    lines = [f"{letter}. {choice}" for letter, choice in zip(LETTERS, question.choices, strict=True)]
+    return "\n".join([question.text, *lines, "Answer:"])
+
+
+def _ask_subject(exam: _Exam, subject: str, answers: _Answers) -> None:
+    workload, session = exam.workload, exam.session
+    examples = _read(workload, exam.folder, subject, "dev")[: workload.shots] if workload.shots else []
+    if len(examples) < workload.shots:
+        raise ConfigError(
+            f"{subject} has {len(examples)} dev questions, fewer than {workload.shots} shots; ask for fewer"
+        )
+    questions = _read(workload, exam.folder, subject, "test")
+    answers.limited |= workload.limit is not None and workload.limit < len(questions)
+    right = answers.right.setdefault(subject, [])
+    for question in questions[: workload.limit]:
+        ids, shown = _fitting(exam, subject, examples, question)
+        if len(ids) + _NEW_TOKENS > exam.room:
+            answers.skipped += 1
+            continue
+        answers.truncated += shown < len(examples)
+        answers.longest = max(answers.longest, len(ids))
+        answers.beyond += exam.trained is not None and len(ids) > exam.trained
+        said = session.codec.decode(session.greedy(ids, _NEW_TOKENS))
+        right.append(int(said.strip().startswith(question.letter)))
+        answers.items.setdefault(subject, []).append("\x1f".join([question.text, *question.choices, question.letter]))
+
+
+def _read(workload: Workload, folder: Path, subject: str, split: Split) -> list[Question]:
+    found = read_subject(folder, subject, split)
+    return as_pandas_reads(found) if workload.csv_na == "pandas" else found
+
+
+def _room(session: Any, workload: Workload) -> int:
+    most = workload.max_seq_length or _MOST[workload.too_long]
+    return min(most, int(session.context_length))
+
+
+def _fitting(exam: _Exam, subject: str, examples: Sequence[Question], question: Question) -> tuple[list[int], int]:
+    """Give the prompt's ids and how many examples are in it."""
+    encode = exam.session.codec.encode
+    shown = len(examples)
+    ids = list(encode(prompt(subject, examples, question), bos=exam.bos))
+    while exam.workload.too_long == "drop_shots" and len(ids) + _NEW_TOKENS > exam.room and shown:
+        shown -= 1
+        ids = list(encode(prompt(subject, examples[:shown], question), bos=exam.bos))
+    return ids, shown
+
+
+def _readings(answers: _Answers) -> list[Reading]:
+    import numpy as np
+
+    there = {subject: np.array(right, dtype=np.uint8) for subject, right in answers.right.items() if right}
+    found = [
+        _share(np.concatenate(list(there.values())), "", [item for rows in answers.items.values() for item in rows])
+    ]
+    found += [_share(right, f"subject:{subject}", answers.items[subject]) for subject, right in there.items()]
+    return found
+
+
+def _share(right: NDArray[np.uint8], part: str, items: Sequence[str]) -> Reading:
+    from harness.probes.summary import WILSON, wilson
+
+    share, low, high = wilson(int(right.sum()), len(right))
+    name = "correct" if not part else f"correct.{part.replace(':', '.')}"
+    return Reading(
+        "mmlu_acc", share, right, part=part, low=low, high=high, interval=WILSON,
+        items=hashlib.sha256("\x1e".join(items).encode()).hexdigest(), array=name,
+    )  # fmt: skip
+
+
+def _contents(workload: Workload) -> Mapping[str, Path]:
+    return question_files(workload.questions)
+
+
+PROBE = Probe(
+    name="mmlu_modelopt",
+    version=1,
+    kind="quality",
+    needs=frozenset({"scores"}),
+    yields=("mmlu_acc",),
+    workload=Workload,
+    packages=("numpy",),
+    measure=measure,
+    contents=_contents,
+)

@@ -1,0 +1,178 @@
+"""Perplexity over sliding windows (protocols A and B) or document by document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Context, Findings, Probe, Reading
+from harness.core.spec import Note, Protocol
+from harness.probes.streams import (
+    Stream,
+    StreamOptions,
+    beyond,
+    check_window,
+    last_chunks,
+    pass_nll,
+    read_stream,
+    reporter,
+    sliding,
+    span_positions,
+    text_label,
+    tokenized,
+)
+from harness.texts import read_documents, text_files
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+
+class Workload(StreamOptions):
+    """Which text is scored, and how it is cut."""
+
+    protocol: Literal["A", "B"] = "A"
+    """A: every token once, in windows `stride` apart. B: windows `stride` apart of which only the last `stride` tokens
+    count, as when an engine keeps the logits of the last prefill chunk alone."""
+    documents: bool = False
+    """Score each document alone: BOS and its tokens, cut at the context length; windows do not apply."""
+    limit: int | None = Field(None, ge=1)
+    """Documents to score, the first ones."""
+
+    @model_validator(mode="after")
+    def _fits_its_protocol(self) -> Workload:
+        if self.protocol == "B" and self.window % self.stride:
+            raise ValueError(f"protocol B needs a window that is a multiple of its chunk; {self.stride} does not divide "
+                             f"{self.window}")  # fmt: skip
+        if self.limit is not None and not self.documents:
+            raise ValueError("limit counts documents; say documents: true, or tokens: N for a stream")
+        if self.documents and (self.tokens is not None or self.protocol == "B"):
+            raise ValueError("documents are scored whole; tokens and protocol B are for streams")
+        return self
+
+
+@dataclass
+class _Found:
+    nll: Floats
+    positions: list[Ints] = field(default_factory=list)
+    limit: int | None = None
+    truncated: int = 0
+    skipped: int = 0
+    bos: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+
+def measure(session: Any, workload: Workload, context: Context) -> Findings:
+    """Score a text with a `Scores` session; nothing larger than a tile of log-probabilities is held.
+
+    Raises: HarnessError for a text shorter than a window, a window longer than the context, logits that are not finite.
+    Source: protocol A is the sliding window of Hugging Face's guide to perplexity, weighted by tokens.
+    """
+    import numpy as np
+
+    from harness.probes.summary import EXP_MEAN_INTERVAL, exp_mean_interval
+
+    found = _documents(session, workload, context) if workload.documents else _stream(session, workload, context)
+    value, low, high = exp_mean_interval(found.nll)
+    reading = Reading(
+        metric="perplexity", value=value, samples=found.nll.astype(np.float32), low=low, high=high,
+        interval=None if low is None else EXP_MEAN_INTERVAL, items=found.facts["items_sha256"], array="nll",
+    )  # fmt: skip
+    protocol = Protocol(
+        name=protocol_name(workload), scored=len(found.nll), skipped=found.skipped, truncated=found.truncated,
+        limit=found.limit, dtype=session.dtype, bos=found.bos, beyond_trained=beyond(found.positions, context),
+        facts={"text": text_label(workload.text), **found.facts},
+    )  # fmt: skip
+    return Findings((reading,), protocol, found.notes)
+
+
+def protocol_name(workload: Workload) -> str:
+    """Name how the text is cut; BOS and text are columns of their own."""
+    if workload.documents:
+        return "ppl-documents"
+    if workload.protocol == "B":
+        return f"ppl-B-w{workload.window}-c{workload.stride}"
+    return f"ppl-A-w{workload.window}-s{workload.stride}"
+
+
+def _stream(session: Any, workload: Workload, context: Context) -> _Found:
+    import numpy as np
+
+    check_window(session, workload.window)
+    stream = read_stream(session.codec, workload)
+    cut = last_chunks if workload.protocol == "B" else sliding
+    spans = cut(len(stream.ids), workload.window, workload.stride)
+    report = reporter(context, len(spans), "windows")
+    known = context.shared.get(stream.key(workload.window, workload.stride)) if workload.protocol == "A" else None
+    parts, counted = [], []
+    for number, span in enumerate(spans, start=1):
+        positions = span_positions(span)
+        counted.append(positions[span.begin + positions + 1 < span.end])
+        if known is None:
+            parts.append(pass_nll(session, stream.ids[span.begin : span.end], positions))
+            report(number)
+    nll = np.concatenate(parts) if known is None else np.asarray(known, dtype=np.float64)
+    notes = () if known is None else (
+        Note(code="one-pass", text="taken from the pass that measured KL-divergence on the same tokens and windows"),
+    )  # fmt: skip
+    return _Found(nll, counted, stream.limit, bos=stream.bos, facts=_stream_facts(stream), notes=notes)
+
+
+def _stream_facts(stream: Stream) -> dict[str, Any]:
+    return {"text_sha256": stream.text_sha256, "tokens": len(stream.ids), "items_sha256": stream.sha256}
+
+
+def _documents(session: Any, workload: Workload, context: Context) -> _Found:
+    import hashlib
+
+    import numpy as np
+
+    documents = read_documents(workload.text)
+    limit = workload.limit if workload.limit is not None and workload.limit < len(documents) else None
+    chosen = documents[:limit]
+    found = _Found(np.empty(0), limit=limit, bos=True)
+    report = reporter(context, len(chosen), "documents")
+    items = hashlib.sha256()
+    parts = []
+    for number, text in enumerate(chosen, start=1):
+        ids = np.asarray(tokenized(session.codec, text, bos=True), dtype=np.int64)
+        found.truncated += len(ids) > session.context_length
+        ids = ids[: session.context_length]
+        items.update(ids.astype("<i8").tobytes())
+        positions = np.arange(len(ids) - 1, dtype=np.int64)
+        found.skipped += not len(positions)
+        found.positions.append(positions)
+        parts.append(pass_nll(session, ids, positions))
+        report(number)
+    if not any(len(part) for part in parts):
+        raise HarnessError(f"the text '{workload.text}' holds no document of two tokens; nothing can be scored")
+    found.nll = np.concatenate(parts)
+    joined = hashlib.sha256("\n\n".join(chosen).encode()).hexdigest()
+    found.facts = {"text_sha256": joined, "documents": len(chosen), "items_sha256": items.hexdigest()}
+    return found
+
+
+def _contents(workload: Workload) -> Mapping[str, Path]:
+    return text_files(workload.text)
+
+
+PROBE = Probe(
+    name="perplexity",
+    version=1,
+    kind="quality",
+    needs=frozenset({"scores"}),
+    yields=("perplexity",),
+    workload=Workload,
+    packages=("numpy",),
+    measure=measure,
+    contents=_contents,
+)

@@ -1,0 +1,232 @@
+"""Token streams and the windows in which they are read, shared by perplexity and KL-divergence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, model_validator
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Context, Options
+from harness.texts import CALIBRATION, HUB_TEXTS, REFERENCE, read_text, text_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Rows = NDArray[np.float32]
+    Floats = NDArray[np.float64]
+
+
+class StreamOptions(Options):
+    """Which text is read, and in which windows."""
+
+    text: str = REFERENCE
+    """`reference`, `wikitext-2`, or the path of a file."""
+    window: int = Field(1024, ge=2)
+    """Tokens of one forward pass."""
+    stride: int = Field(512, ge=1)
+    """Tokens from the start of one window to the start of the next."""
+    tokens: int | None = Field(None, ge=2)
+    """Read only so many tokens of the text."""
+    bos: bool = False
+    """Put the beginning-of-sequence token before the text (once, not before each window)."""
+
+    @model_validator(mode="after")
+    def _windows_leave_no_gap(self) -> StreamOptions:
+        if self.stride > self.window:
+            raise ValueError(f"stride {self.stride} is longer than window {self.window}; tokens would be left out")
+        return self
+
+
+@dataclass(frozen=True)
+class Span:
+    """One window of a stream: its tokens [begin, end) and the positions [first, last) that count in it."""
+
+    begin: int
+    end: int
+    first: int
+    last: int
+
+
+def sliding(length: int, window: int, stride: int) -> list[Span]:
+    """Cut a stream so that each position counts once, in the first window that can score the token after it.
+
+    With stride < window a window leaves its last position to the next one; with stride = window it is kept, although
+    no token of the same window follows it (KL-divergence counts it, perplexity does not).
+    """
+    spans: list[Span] = []
+    first = 0
+    for begin in range(0, length, stride):
+        end = min(begin + window, length)
+        last = end if end == length or stride == window else end - 1
+        spans.append(Span(begin, end, first, last))
+        first = last
+        if end == length:
+            break
+    return spans
+
+
+def last_chunks(length: int, window: int, chunk: int) -> list[Span]:
+    """Cut a stream into windows `chunk` apart of which only the last prefill chunk counts."""
+    spans: list[Span] = []
+    for begin in range(0, length, chunk):
+        end = min(begin + window, length)
+        spans.append(Span(begin, end, begin + (end - begin - 1) // chunk * chunk, end))
+        if end == length:
+            break
+    return spans
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A text as token ids, with what names it."""
+
+    ids: Ints
+    text: str
+    text_sha256: str
+    bos: bool
+    limit: int | None
+    """Tokens asked for, where the text has more."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash the token ids."""
+        return hashlib.sha256(self.ids.astype("<i8").tobytes()).hexdigest()
+
+    def key(self, window: int, stride: int) -> str:
+        """Name what one pass over this stream in these windows finds, for other probes of the same session."""
+        return f"nll:{self.sha256}:{window}:{stride}"
+
+
+def tokenized(codec: Any, text: str, *, bos: bool) -> list[int]:
+    """Encode a text, with BOS where asked. Raises: HarnessError where the model has no BOS."""
+    if bos and codec.bos is None:
+        raise HarnessError("BOS was asked for but the model's tokenizer has none; set bos: false")
+    return list(codec.encode(text, bos=bos))
+
+
+def read_stream(codec: Any, options: StreamOptions) -> Stream:
+    """Read a text and turn it into token ids, once for the whole text.
+
+    Raises: HarnessError where it is shorter than one window.
+    """
+    import numpy as np
+
+    text = read_text(options.text)
+    ids = tokenized(codec, text, bos=options.bos)
+    limit = options.tokens if options.tokens is not None and options.tokens < len(ids) else None
+    ids = ids[:limit]
+    if len(ids) < options.window:
+        cut = "" if limit is None else f" cut to {limit}"
+        raise HarnessError(
+            f"the text '{options.text}'{cut} has {len(ids)} tokens, fewer than one window of {options.window}; "
+            "give a longer text or a smaller window"
+        )
+    return Stream(np.asarray(ids, dtype=np.int64), options.text, _sha256(text), options.bos, limit)
+
+
+def text_sha256(name: str) -> str:
+    """Hash a text as it is read, so that a reference can be held against it."""
+    return _sha256(read_text(name))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def text_label(name: str) -> str:
+    """Name a text without the folder in which one machine keeps it."""
+    return name if name in (REFERENCE, CALIBRATION, *HUB_TEXTS) else Path(name).name
+
+
+def most_tokens(options: StreamOptions) -> int | None:
+    """Bound the tokens of a text from above: no tokenizer makes more tokens than a text has bytes, but for a few."""
+    if options.text in HUB_TEXTS:
+        return options.tokens
+    path: Path = text_file(options.text)
+    most = path.stat().st_size + 2
+    return most if options.tokens is None else min(most, options.tokens)
+
+
+def check_window(session: Any, window: int) -> None:
+    """Refuse a window that the engine cannot read in one pass. Raises: HarnessError."""
+    if window > session.context_length:
+        raise HarnessError(
+            f"window {window} is longer than the model's context of {session.context_length} tokens; "
+            "give a smaller window"
+        )
+
+
+def tiles(session: Any, ids: Sequence[int], positions: Ints) -> Iterator[tuple[Ints, Rows]]:
+    """Yield (positions, log-probabilities [n, vocabulary]) and see that every position came, in order.
+
+    Raises: HarnessError where the engine left some out.
+    """
+    import numpy as np
+
+    done = 0
+    for tile in session.logprobs(ids, positions):
+        there = np.asarray(tile.positions)
+        if not np.array_equal(there, positions[done : done + len(there)]):
+            raise HarnessError("the engine gave other positions than were asked for; its numbers cannot be used")
+        done += len(there)
+        yield there, tile.logprobs
+    if done != len(positions):
+        raise HarnessError(f"the engine gave {done} of {len(positions)} positions; its numbers cannot be used")
+
+
+def target_nll(ids: Ints, positions: Ints, logprobs: Rows) -> Floats:
+    """Take the negative log-likelihood of the token after each position; positions without one are left out.
+
+    Raises: HarnessError for a value that is not finite: NaN or infinite logits anywhere in a row reach its targets.
+    """
+    import numpy as np
+
+    inside = positions + 1 < len(ids)
+    targets = ids[positions[inside] + 1]
+    if len(targets) and int(targets.max()) >= logprobs.shape[1]:
+        raise HarnessError(
+            f"token id {int(targets.max())} is beyond the model's vocabulary of {logprobs.shape[1]}; "
+            "tokenizer and model do not belong together"
+        )
+    nll = -logprobs[np.flatnonzero(inside), targets].astype(np.float64)
+    if not np.isfinite(nll).all():
+        where = int(positions[inside][~np.isfinite(nll)][0])
+        raise HarnessError(
+            f"the model gave logits that are not finite at position {where} of a window; "
+            "the weights or the number type cannot be used"
+        )
+    return nll
+
+
+def pass_nll(session: Any, ids: Ints, positions: Ints) -> Floats:
+    """Score in one forward pass the tokens that follow these positions."""
+    import numpy as np
+
+    positions = positions[positions + 1 < len(ids)]
+    found = [target_nll(ids, there, rows) for there, rows in tiles(session, ids.tolist(), positions)]
+    return np.concatenate(found) if found else np.empty(0)
+
+
+def span_positions(span: Span) -> Ints:
+    """Give the counted positions of a window, counted from its beginning."""
+    import numpy as np
+
+    return np.arange(span.first - span.begin, span.last - span.begin, dtype=np.int64)
+
+
+def beyond(positions: Sequence[Ints], context: Context) -> int:
+    """Count scored positions at or beyond the number that the model was trained on."""
+    limit = context.trained_positions
+    return 0 if limit is None else sum(int((there >= limit).sum()) for there in positions)
+
+
+def reporter(context: Context, total: int, what: str) -> Callable[[int], None]:
+    """Make a function that tells how many of `total` windows are done."""
+    return lambda done: context.progress(done / max(total, 1), f"{what}: {done} of {total}")

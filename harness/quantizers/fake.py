@@ -1,0 +1,53 @@
+"""A quantizer that quantizes nothing, in no time: for trying sweeps, and for tests of everything around a build."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Literal
+
+from harness.core.errors import HarnessError
+from harness.core.identity import digest
+from harness.core.seam import Base, Built, Context, Options, Quantizer
+from harness.core.spec import Note
+
+
+class FakeOptions(Options):
+    noise: float = 0.0
+    """How far the fake engine's distribution strays from the fake base's."""
+    bytes: int = 1000
+    """Size of the artifact's only file."""
+    seconds: float = 0.0
+    """How long the build takes."""
+    fail: Literal["", "error", "memory", "hang", "kill"] = ""
+    """How the build comes to grief, if it does."""
+
+
+def come_to_grief(how: str) -> None:
+    """Fail in the way asked for: an error, a MemoryError, a hang, or death by signal 9."""
+    if how == "error":
+        raise HarnessError("failed because it was asked to")
+    if how == "memory":
+        raise MemoryError("no memory because it was asked to have none")
+    if how == "hang":
+        time.sleep(3600)
+    if how == "kill":
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def _build(base: Base, options: FakeOptions, out: Path, context: Context) -> Built:
+    context.progress(0.0, "pretending")
+    time.sleep(options.seconds)
+    come_to_grief(options.fail)
+    (out / "noise.txt").write_text(f"{options.noise!r}\n", "utf-8")
+    (out / "weights.bin").write_bytes(
+        (digest([base.format, options.noise]) * (options.bytes // 64 + 1)).encode()[: options.bytes]
+    )
+    return Built(format="fake", notes=(Note(code="fake", text="nothing was quantized: this is a fake"),))
+
+
+QUANTIZER = Quantizer(
+    name="fake", version=1, consumes=("hf", "fake"), produces="fake", options=FakeOptions, packages=(), build=_build
+)

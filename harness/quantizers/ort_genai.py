@@ -1,0 +1,223 @@
+"""The GenAI model builder: exports a transformers folder as an ORT-GenAI artifact, in floats or in INT4 and INT8."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError, MissingDependency
+from harness.core.seam import Base, Built, Context, Facts, Quantizer
+from harness.core.spec import Note
+from harness.quantizers.folders import read_json, stage
+from harness.quantizers.ort_genai_options import OrtGenaiOptions
+from harness.quantizers.ort_genai_promise import check_built, placement
+from harness.quantizers.unused import unused
+
+_PAIRS: dict[str, tuple[str, ...]] = {
+    "fp32": ("cpu", "cuda"),
+    "fp16": ("cuda", "dml", "NvTensorRtRtx"),
+    "bf16": ("cuda", "NvTensorRtRtx"),
+    "int8": ("cpu", "cuda", "webgpu"),
+    "int4": ("cpu", "cuda", "dml", "webgpu", "NvTensorRtRtx"),
+}
+_CPU_FLOATS = {
+    "fp16": "ONNX Runtime's CPU kernels decode the builder's fp16 graphs wrongly or not at all; the baseline is fp32",
+    "bf16": "ONNX Runtime has no CPU kernels for the builder's bf16 graphs; the baseline on CPU is fp32",
+}
+_WEIGHT_OPTIONS = (
+    "algo_config", "matmul_mixed_precision", "block_size", "accuracy_level", "is_symmetric", "op_types_to_quantize",
+    "nodes_to_exclude", "use_qdq",
+)  # fmt: skip
+_ROTATED = 16
+"""Heads whose size this divides can be rotated inside ONNX Runtime's attention."""
+
+
+def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
+    """Tell why the builder's graph could not be run or scored, or None."""
+    for name in ("prune_lm_head", "exclude_lm_head", "exclude_embeds"):
+        if getattr(options, name):
+            return (
+                f"{name}: true makes a graph that cannot be scored (logits of all positions from token ids are needed)"
+            )
+    if options.provider == "cpu" and options.precision in _CPU_FLOATS:
+        return f"precision {options.precision} on provider cpu: {_CPU_FLOATS[options.precision]}"
+    if options.provider not in _PAIRS[options.precision]:
+        return (
+            f"the model builder has no precision {options.precision} for provider {options.provider}; "
+            f"it has it for {', '.join(_PAIRS[options.precision])}"
+        )
+    installed = facts.packages.get("onnxruntime-genai", "")
+    if options.precision == "int8" and options.algo_config != "default" and installed.startswith("0.15."):
+        return f"onnxruntime-genai {installed} writes INT4 for precision int8 with algo_config {options.algo_config}"
+    return None
+
+
+def build(base: Base, options: OrtGenaiOptions, out: Path, context: Context) -> Built:
+    """Export the model folder and hold the graph's weights against the options.
+
+    Raises: HarnessError where the folder does not suit the options or the graph is not what they promise.
+    """
+    notes = _quantize_notes(options)
+    source, staged = _loadable(base.path, context.folder / "model")
+    notes += staged
+    extra, settled = _extra_options(options, read_json(base.path / "config.json"))
+    notes += settled
+    cache = context.folder / "builder-cache"
+    context.progress(0.0, "importing the model builder")
+    imports()
+    context.progress(0.2, f"building {options.precision} for {options.provider}")
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            _run_builder(source, out, cache, options, extra)
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
+        shutil.rmtree(context.folder / "model", ignore_errors=True)
+    context.progress(0.9, "checking the weights")
+    layers, more = check_built(out, options)
+    return Built("ort-genai", layers, (*notes, *more), {"extra_options": extra})
+
+
+def imports() -> None:
+    """Import the model builder. Raises: MissingDependency where this environment lacks it."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            import onnxruntime_genai.models.builder  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            f"the GenAI model builder cannot be imported here ({error}); build in an environment with onnxruntime-genai, "
+            "torch and transformers, as `make setup` makes it"
+        ) from error
+
+
+def _run_builder(source: Path, out: Path, cache: Path, options: OrtGenaiOptions, extra: list[str]) -> None:
+    from onnxruntime_genai.models.builder import create_model, parse_extra_options
+
+    folders = (str(source), str(out), options.precision, options.provider, str(cache))
+    parsed = parse_extra_options("", *folders, extra)
+    narrow = _narrow_heads(parsed["hf_details"]["hf_config"].to_dict())
+    with _separate_rotation() if narrow else contextlib.nullcontext():
+        create_model("", *folders, **parsed)
+
+
+@contextlib.contextmanager
+def _separate_rotation() -> Iterator[None]:
+    """Let the builder put rotary embeddings into nodes of their own, as it does for DirectML."""
+    from builders.base import Model  # type: ignore[import-not-found]  # a top-level module of the builder's, there once the builder is imported
+
+    fused = Model.is_fused_rope_supported
+    Model.is_fused_rope_supported = lambda self: False
+    try:
+        yield
+    finally:
+        Model.is_fused_rope_supported = fused
+
+
+def _quantize_notes(options: OrtGenaiOptions) -> list[Note]:
+    if options.precision in {"int4", "int8"}:
+        return []
+    return unused(options, _WEIGHT_OPTIONS, f"precision {options.precision} quantizes nothing")
+
+
+def _loadable(folder: Path, scratch: Path) -> tuple[Path, list[Note]]:
+    """Give transformers 4 a tokenizer class that it knows where the folder was saved by transformers 5."""
+    settings = folder / "tokenizer_config.json"
+    if not settings.is_file() or int(importlib.metadata.version("transformers").partition(".")[0]) >= 5:
+        return folder, []
+    config = read_json(settings)
+    if config.get("tokenizer_class") != "TokenizersBackend":
+        return folder, []
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    note = Note(
+        code="tokenizer-class",
+        text="tokenizer_config.json names TokenizersBackend, which only transformers 5 knows; "
+        "PreTrainedTokenizerFast reads the same tokenizer.json and stands in the artifact",
+    )
+    return stage(folder, scratch, {settings.name: json.dumps(config, indent=2)}), [note]
+
+
+def _extra_options(options: OrtGenaiOptions, config: dict[str, Any]) -> tuple[list[str], list[Note]]:
+    """Write the options as the builder's KEY=VALUE, and settle what it gets wrong for models with tied embeddings."""
+    _check_blocks(options, config)
+    said = options.model_dump(exclude_defaults=True, exclude={"precision", "provider"})
+    joined = {"op_types_to_quantize": "/", "nodes_to_exclude": ","}
+    extra = [
+        f"{name}={joined[name].join(value) if name in joined else str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in said.items()
+    ]
+    notes = []
+    if options.provider != "dml" and _narrow_heads(config):
+        extra += [] if options.disable_qkv_fusion else ["disable_qkv_fusion=true"]
+        text = (
+            f"ONNX Runtime's attention rotates heads of a multiple of {_ROTATED} only; rotary embeddings are nodes of "
+            "their own, and so are the projections of query, key and value"
+        )
+        notes.append(Note(code="rotation-outside-attention", text=text))
+    flaw = _tied_flaw(options, config) if config.get("tie_word_embeddings") else None
+    if not flaw:
+        return extra, notes
+    if options.shared_embeddings:
+        raise HarnessError(f"shared_embeddings: true cannot be met: {flaw}; leave it out")
+    note = Note(
+        code="embedding-not-shared",
+        text=f"embedding and LM head are tied, but {flaw}; built with shared_embeddings=false, "
+        "so that the embedding stays in floats",
+    )
+    return [*extra, *(["shared_embeddings=false"] if options.shared_embeddings is None else [])], [*notes, note]
+
+
+def _narrow_heads(config: dict[str, Any]) -> bool:
+    """Tell whether a plain configuration has heads that the fused rotation refuses."""
+    heads, hidden = config.get("num_attention_heads"), config.get("hidden_size")
+    size = config.get("head_dim") or (hidden // heads if isinstance(heads, int) and isinstance(hidden, int) else 0)
+    return bool(size % _ROTATED)
+
+
+def _tied_flaw(options: OrtGenaiOptions, config: dict[str, Any]) -> str | None:
+    if options.precision == "int8":
+        return "the builder makes a graph for int8 whose embedding reads weights that are not in it"
+    if options.precision == "int4" and (options.use_qdq or options.provider == "NvTensorRtRtx"):
+        return "the builder cannot quantize a shared embedding with use_qdq"
+    if options.precision == "int4" and options.algo_config == "default" and not options.is_symmetric:
+        return "the builder makes a graph for is_symmetric: false whose embedding reads unquantized bytes"
+    if options.precision == "int4" and options.algo_config == "default" and "last_matmul" in placement(options):
+        return (
+            "the builder makes a graph for last_matmul with algo_config default whose embedding reads missing weights"
+        )
+    if options.precision == "int4" and config.get("hidden_size", 0) % options.block_size:
+        return "block_size does not divide the embedding's width"
+    return None
+
+
+def _check_blocks(options: OrtGenaiOptions, config: dict[str, Any]) -> None:
+    pads = options.algo_config == "default" or (options.algo_config.startswith("rtn") and options.is_symmetric)
+    if options.precision != "int4" or pads:
+        return
+    for name in ("hidden_size", "intermediate_size"):
+        size = config.get(name)
+        if isinstance(size, int) and math.ceil(size / options.block_size) % 2:
+            raise HarnessError(
+                f"algo_config {options.algo_config} packs zero points in pairs and needs an even number of blocks, but the "
+                f"model's {name} {size} makes {math.ceil(size / options.block_size)} blocks of {options.block_size}; "
+                "choose another block_size or algo_config default"
+            )
+
+
+QUANTIZER = Quantizer(
+    name="ort-genai",
+    version=1,
+    consumes=("hf",),
+    produces="ort-genai",
+    options=OrtGenaiOptions,
+    packages=("onnxruntime-genai", "onnxruntime", "onnx", "onnx-ir", "transformers", "torch"),
+    build=build,
+    refuse=refuse,
+    provider_field="provider",
+    imports=imports,
+)

@@ -1,0 +1,123 @@
+"""A model with random weights from a configuration: any architecture's speed without a download."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from harness.core.errors import HarnessError, MissingDependency
+from harness.core.seam import Base, Built, Context, Options, Quantizer
+from harness.core.spec import Note
+from harness.quantizers.folders import read_json
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model")
+_SPECIAL = ("<s>", "</s>")
+
+
+class RandomOptions(Options):
+    """What the weights are made from."""
+
+    config: dict[str, Any]
+    """The model's configuration as its config.json says it: model_type, vocab_size, hidden_size and so on."""
+    seed: int = Field(default=0, ge=0)
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+
+    @field_validator("config")
+    @classmethod
+    def _complete(cls, value: dict[str, Any]) -> dict[str, Any]:
+        missing = [name for name in ("model_type", "vocab_size") if name not in value]
+        if missing:
+            raise ValueError(f"the configuration has no {' and no '.join(missing)}")
+        return value
+
+
+def build(base: Base, options: RandomOptions, out: Path, context: Context) -> Built:  # noqa: ARG001
+    """Write configuration, seeded weights (normally distributed, as the architecture initializes) and a tokenizer.
+
+    Raises: HarnessError where transformers does not know the architecture or the vocabulary is too small.
+    """
+    imports()
+    tokenizer, notes = _write_tokenizer(out, int(options.config["vocab_size"]))
+    context.progress(0.1, "making random weights")
+    with contextlib.redirect_stdout(sys.stderr):
+        parameters = _write_weights(options, tokenizer, out)
+    return Built("hf", notes=tuple(notes), facts={"parameters": parameters, "random_seed": options.seed, **tokenizer})
+
+
+def imports() -> None:
+    """Import torch and transformers. Raises: MissingDependency where this environment lacks one."""
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            f"random weights need torch and transformers ({error}); `make setup` installs them"
+        ) from error
+
+
+def _write_weights(options: RandomOptions, special: dict[str, Any], out: Path) -> int:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    given = dict(options.config)
+    try:
+        config = AutoConfig.for_model(given.pop("model_type"), **{**given, **special})
+    except (ValueError, KeyError, TypeError) as error:
+        raise HarnessError(f"transformers cannot read the configuration ({error}); correct it in models.yaml") from None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, options.dtype))
+    model.save_pretrained(out, safe_serialization=True)
+    return int(model.num_parameters())
+
+
+def _write_tokenizer(out: Path, vocabulary: int) -> tuple[dict[str, Any], list[Note]]:
+    """Write the reference model's tokenizer where it fits, else byte-level; give its special token ids."""
+    from harness import reference
+
+    folder = reference.model_folder()
+    if (folder / "tokenizer.json").is_file() and (config := read_json(folder / "config.json"))[
+        "vocab_size"
+    ] <= vocabulary:
+        for name in _TOKENIZER_FILES:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, out / name)
+        note = Note(
+            code="stand-in-tokenizer", text="the tokenizer is the reference model's; the text means nothing to it"
+        )
+        return {name: config.get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}, [note]
+    return _byte_level(out, vocabulary)
+
+
+def _byte_level(out: Path, vocabulary: int) -> tuple[dict[str, Any], list[Note]]:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    needed = len(letters) + len(_SPECIAL)
+    if vocabulary < needed:
+        raise HarnessError(f"vocab_size {vocabulary} holds no tokenizer; the smallest, byte by byte, needs {needed}")
+    tokenizer = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    bos, eos = _SPECIAL
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=bos, eos_token=eos).save_pretrained(out)
+    note = Note(code="stand-in-tokenizer", text="the tokenizer is a stand-in that takes each byte as a token")
+    return {"bos_token_id": len(letters), "eos_token_id": len(letters) + 1, "pad_token_id": None}, [note]
+
+
+QUANTIZER = Quantizer(
+    name="random-weights",
+    version=1,
+    consumes=(),
+    produces="hf",
+    options=RandomOptions,
+    packages=("torch", "transformers", "tokenizers"),
+    build=build,
+    imports=imports,
+)

@@ -1,0 +1,143 @@
+"""From what a probe found to what is kept: measurements, arrays and the facts of a sealed artifact."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.files import write_whole
+from harness.core.identity import files_below, folder_bytes, folder_sha256
+from harness.core.metric import metric
+from harness.core.seam import Built, Findings, Reading
+from harness.core.spec import ArrayRef, Artifact, Measurement
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEW = 64
+"""Samples up to this many stay in the measurement itself."""
+ARRAYS = "arrays.npz"
+_WEIGHTS = (".onnx", ".onnx.data", ".onnx_data", ".data", ".safetensors", ".bin")
+
+
+def array_ref(name: str, array: NDArray[Any]) -> ArrayRef:
+    """Describe an array by name, shape, dtype and the sha256 of its C-ordered bytes."""
+    import numpy as np
+
+    whole = np.ascontiguousarray(array)
+    return ArrayRef(
+        name=name,
+        sha256=hashlib.sha256(whole.tobytes()).hexdigest(),
+        shape=tuple(int(size) for size in whole.shape),
+        dtype=str(whole.dtype),
+    )
+
+
+def keep(findings: Findings, folder: Path) -> tuple[Measurement, ...]:
+    """Write a job's arrays into its run folder, whole, and return its measurements.
+
+    Raises: HarnessError where a reading is not a finite number, or one array name stands for two arrays.
+    """
+    arrays: dict[str, NDArray[Any]] = dict(findings.arrays)
+    kept = tuple(_measurement(reading, arrays) for reading in findings.readings)
+    if arrays:
+        write_whole(folder / ARRAYS, _npz(arrays))
+    return kept
+
+
+def _measurement(reading: Reading, arrays: dict[str, NDArray[Any]]) -> Measurement:
+    import numpy as np
+
+    definition = metric(reading.metric)
+    samples = np.asarray(reading.samples)
+    if not np.isfinite(reading.value) or not np.isfinite(samples).all():
+        raise HarnessError(f"{reading.metric} of '{reading.part or 'all'}' is not finite ({reading.value})")
+    ref: ArrayRef | None = None
+    few: tuple[float, ...] = ()
+    if reading.array is not None:
+        _add(arrays, reading.array, samples)
+        ref = array_ref(reading.array, samples)
+    elif samples.size <= FEW:
+        few = tuple(float(sample) for sample in samples.ravel())
+    else:
+        raise HarnessError(f"{reading.metric} has {samples.size} samples and names no array to keep them in")
+    return Measurement(
+        metric=reading.metric,
+        metric_version=definition.version,
+        part=reading.part,
+        value=float(reading.value),
+        unit=definition.unit,
+        low=None if reading.low is None else float(reading.low),
+        high=None if reading.high is None else float(reading.high),
+        interval=reading.interval,
+        n=int(reading.n if reading.n is not None else max(1, samples.size)),
+        array=ref,
+        samples=few,
+        source=reading.source,
+        items=reading.items,
+    )
+
+
+def _add(arrays: dict[str, NDArray[Any]], name: str, samples: NDArray[Any]) -> None:
+    import numpy as np
+
+    if name in arrays and not np.array_equal(arrays[name], samples):
+        raise HarnessError(f"two different arrays are called '{name}'")
+    arrays[name] = samples
+
+
+def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
+    import io
+
+    import numpy as np
+
+    buffer = io.BytesIO()
+    save: Any = np.savez_compressed
+    save(buffer, **{name: arrays[name] for name in sorted(arrays)})
+    return buffer.getvalue()
+
+
+def weights_bytes(folder: Path) -> int:
+    """Add up the sizes of an artifact's graph and weights files, in bytes; tokenizer and configuration do not count."""
+    return sum(path.stat().st_size for path in files_below(folder) if path.name.endswith(_WEIGHTS))
+
+
+def artifact_of(identity: str, folder: Path, built: Built, seconds: float, peak: int | None) -> Artifact:
+    """Describe a filled folder: content hash, sizes, build time, layers by type."""
+    return Artifact(
+        id=identity,
+        content=folder_sha256(folder),
+        bytes=folder_bytes(folder),
+        files=len(files_below(folder)),
+        weights_bytes=weights_bytes(folder),
+        format=built.format,
+        seconds=seconds,
+        peak_rss_bytes=peak,
+        layers=built.layers,
+        facts=built.facts,
+    )
+
+
+def build_measurements(artifact: Artifact) -> tuple[Measurement, ...]:
+    """State what a build measured by itself: sizes, time and memory."""
+    values = {
+        "artifact_bytes": artifact.bytes,
+        "weights_bytes": artifact.weights_bytes,
+        "build_seconds": artifact.seconds,
+        "build_peak_rss_bytes": artifact.peak_rss_bytes,
+    }
+    return tuple(
+        Measurement(
+            metric=name,
+            metric_version=metric(name).version,
+            value=float(value),
+            unit=metric(name).unit,
+            n=1,
+            samples=(float(value),),
+            source="rss" if name.endswith("rss_bytes") else None,
+        )
+        for name, value in values.items()
+        if value is not None
+    )

@@ -1,0 +1,132 @@
+"""Captions made from data: where, when and how the numbers of a table were measured. Nothing here is typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.core.metric import metric as metric_named
+from harness.report.columns import PACKAGES
+from harness.report.formats import thousands
+from harness.report.mixing import Packages
+from harness.report.rows import Row, distinct, utc
+from harness.report.spec import TableSpec
+
+_WORKLOAD = (("batch", "batch {}"), ("prompt", "{} prompt tokens"), ("output", "{} output tokens"), ("task", "task {}"),
+             ("shots", "{} shots"), ("limit", "limit {}"), ("text", "text '{}'"), ("window", "window {}"),
+             ("stride", "stride {}"))  # fmt: skip
+_COUNTS = (("warmups", "{} warm-ups"), ("repetitions", "{} repetitions"), ("prompt_tokens", "{} real prompt tokens"),
+           ("scored", "{} scored"), ("truncated", "{} truncated"), ("skipped", "{} skipped"),
+           ("beyond_trained", "{} beyond the trained positions"))  # fmt: skip
+_ALWAYS = {"scored", "warmups", "repetitions", "prompt_tokens"}
+"""Counts that are said also where they are zero."""
+
+_PICKS = {
+    "latest": "Each cell shows its latest run.",
+    "median_of_runs": "Each cell shows the run with the median value of the latest session.",
+    "pinned": "Each cell shows its pinned run.",
+}
+
+
+def captions(spec: TableSpec, taken: Iterable[Row], packages: Packages) -> tuple[str, ...]:
+    """Write a table's caption lines from the rows that its cells took."""
+    rows = distinct(taken)
+    return (
+        f"Configuration: {'; '.join(_configurations(rows, packages))}.",
+        f"Measured {_dates(rows)}. {_PICKS[spec.pick]}{_origins(rows)}",
+        *_protocols(rows),
+    )
+
+
+def _configurations(rows: Sequence[Row], packages: Packages) -> list[str]:
+    """Describe each machine and environment once; where no measurement ran, that of the builds."""
+    measured = [row for row in rows if not row.is_build] or list(rows)
+    described = {_configuration(same, packages): None for same in _by(measured, "environment_id")}
+    return sorted(described)
+
+
+def _by(rows: Sequence[Row], name: str) -> list[list[Row]]:
+    groups: dict[str | None, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.text(name), []).append(row)
+    return list(groups.values())
+
+
+def _configuration(rows: Sequence[Row], packages: Packages) -> str:
+    row = rows[0]
+    gpu, count = row.text("gpu"), row.text("gpu_count")
+    parts = [f"{count} x {gpu}" if gpu and count and count not in {"0", "1"} else gpu]
+    parts += [f"driver {row.text('driver')}" if row.text("driver") else None]
+    parts += [f"CUDA {row.text('cuda')}" if row.text("cuda") else None]
+    parts += [f"{row.text('cpu')} ({row.text('cores')} cores)" if row.text("cores") else row.text("cpu")]
+    parts += [row.text("system"), f"Python {row.text('python')}" if row.text("python") else None]
+    versions = packages(row.text("environment_id") or "")
+    parts += [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
+    return ", ".join(part for part in parts if part)
+
+
+def _dates(rows: Iterable[Row]) -> str:
+    days = sorted({utc(row.get("started"))[:10] for row in rows})
+    return f"{days[0]} (UTC)" if len(days) == 1 else f"{days[0]} to {days[-1]} (UTC)"
+
+
+def _origins(rows: Sequence[Row]) -> str:
+    other = sorted({row.text("origin") or "measured" for row in rows} - {"measured"})
+    return f" Contains {' and '.join(other)} values." if other else ""
+
+
+# ---------------------------------------------------------------- protocols
+
+
+def _protocols(rows: Sequence[Row]) -> list[str]:
+    """Say for each protocol which metrics it gave, what the workload was and how much was counted."""
+    named = _by([row for row in rows if row.text("protocol")], "protocol")
+    versions = [version for same in named for version in _by(same, "protocol_version")]
+    return sorted(f"{_titles(version)}: {_protocol(version)}." for version in versions)
+
+
+def _titles(rows: Sequence[Row]) -> str:
+    names = sorted({row.metric for row in rows if row.metric is not None})
+    titles = list(dict.fromkeys(metric_named(name).title for name in names))
+    return ", ".join(
+        [titles[0], *(title[0].lower() + title[1:] if title[1:2].islower() else title for title in titles[1:])]
+    )
+
+
+def _protocol(rows: Sequence[Row]) -> str:
+    version = rows[0].text("protocol_version")
+    parts = [f"protocol {rows[0].text('protocol')}" + (f" v{version}" if version else "")]
+    parts += [text.format(_values(rows, name)) for name, text in _WORKLOAD if _values(rows, name)]
+    parts += [text.format(_counts(rows, name)) for name, text in _COUNTS if _counts(rows, name)]
+    parts += _sizes(rows)
+    bos = {row.get("bos") for row in rows} - {None}
+    parts += [{(True,): "BOS added", (False,): "no BOS"}.get(tuple(bos), "BOS differs")] if bos else []
+    sources = sorted({value for row in rows if (value := row.text("source"))})
+    parts += [f"memory counted by {', '.join(sources)}"] if sources else []
+    intervals = sorted({value for row in rows if (value := row.text("interval"))})
+    return ", ".join(parts + ([f"intervals: {' / '.join(intervals)}"] if intervals else []))
+
+
+def _values(rows: Sequence[Row], name: str) -> str:
+    found = {value for row in rows if (value := row.text(name)) is not None}
+    return ", ".join(sorted(found, key=lambda value: (len(value), value)))
+
+
+def _counts(rows: Sequence[Row], name: str) -> str:
+    found = {int(value) for row in rows if (value := row.get(name)) is not None}
+    return _range(found) if found and (name in _ALWAYS or max(found)) else ""
+
+
+def _sizes(rows: Sequence[Row]) -> list[str]:
+    """Say how many items stand behind the parts of a whole, as the questions of a stratum."""
+    parts: dict[str, set[int]] = {}
+    for row in rows:
+        part = row.text("part")
+        if part and row.get("n") is not None:
+            parts.setdefault(part.partition(":")[2] or part, set()).add(int(row.get("n")))
+    listed = ", ".join(f"{name} {_range(sizes)}" for name, sizes in sorted(parts.items()))
+    return [f"of which {listed}"] if listed else []
+
+
+def _range(numbers: set[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return thousands(low) if low == high else f"{thousands(low)} to {thousands(high)}"

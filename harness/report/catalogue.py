@@ -1,0 +1,83 @@
+"""What names are called in tables: titles, links and attributes, looked up when rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.metric import METRICS
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Dimension -> name -> attribute -> text. A name without an entry is shown as it is."""
+
+    entries: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+
+    def names(self, dimension: str) -> Sequence[str]:
+        """Return a dimension's names in the order of the catalogue, which is the order of rows."""
+        return tuple(self.entries.get(dimension, ()))
+
+    def attribute(self, dimension: str, name: str, attribute: str) -> str:
+        """Return an attribute, empty where there is none."""
+        return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")
+
+    def title(self, dimension: str, name: str) -> str:
+        """Return what a name is called in tables."""
+        return self.attribute(dimension, name, "title") or name
+
+    def shown(self, dimension: str, name: str, attribute: str = "") -> str:
+        """Return an attribute where one is asked for, else the title."""
+        if attribute in {"", "title"}:
+            return self.title(dimension, name)
+        return self.attribute(dimension, name, attribute)
+
+    def link(self, dimension: str, name: str) -> str:
+        """Return the address that a name leads to, empty where there is none or where it is not a web address."""
+        address = self.attribute(dimension, name, "link")
+        return address if address.startswith(("https://", "http://")) else ""
+
+
+def catalogue_of(configs: Path) -> Catalogue:
+    """Read titles and attributes from the catalogues in a folder, the engines' registry and the metrics.
+
+    Raises: ConfigError with every mistake of the catalogues.
+    """
+    from harness.plan.catalogue import load_catalogue
+
+    known = load_catalogue(configs)
+    return Catalogue(
+        {
+            "model": {name: _texts(model.entry) for name, model in known.models.items()},
+            "method": {name: _texts(method.entry) for name, method in known.methods.items()},
+            "environment": {name: _texts(entry) for name, entry in known.environments.items()},
+            "engine": engine_titles(),
+            "metric": metric_titles(),
+        }
+    )
+
+
+def _texts(entry: Any) -> dict[str, str]:
+    """Keep an entry's texts; what is not a text is not for a table."""
+    return {name: value for name, value in entry.model_dump().items() if isinstance(value, str)}
+
+
+def engine_titles() -> dict[str, dict[str, str]]:
+    """Return the engines' own titles; an engine that cannot be imported here is called by its name."""
+    from harness.core.seam import load
+    from harness.engines import ENGINES
+
+    found = {}
+    for name in ENGINES:
+        try:
+            found[name] = {"title": str(load(ENGINES, "engine", name).title)}
+        except (ImportError, AttributeError):
+            found[name] = {"title": ""}
+    return found
+
+
+def metric_titles() -> dict[str, dict[str, str]]:
+    """Return the metrics' titles and units."""
+    return {name: {"title": metric.title, "unit": metric.unit} for name, metric in METRICS.items()}

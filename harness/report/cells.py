@@ -1,0 +1,210 @@
+"""What stands in one cell: values and statistics of samples, comparisons, uncertainty, failures. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.metric import metric as metric_named
+from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
+from harness.report.formats import Format, decimal, factor, rounded, written
+from harness.report.pairing import block_sums, paired_difference, reproduces, statistic
+from harness.report.rows import Row
+from harness.report.spec import CellSpec, TableSpec
+from harness.report.specfile import ABSENT
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the samples behind a measurement are read: by its id; None where they are not at hand."""
+
+    samples: Callable[[str], Any] = lambda measurement: None
+    """Array of any shape."""
+    blocks: Callable[[str], Any] = lambda measurement: None
+    """Sums and counts as `pairing.block_sums` makes them, where the samples themselves are not kept."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A cell's text with its number, which sorts rows and finds the best, and where it came from."""
+
+    text: str
+    number: Decimal | None = None
+    absent: bool = False
+    note: str = ""
+    """Text of the footnote; the table numbers it."""
+    runs: tuple[str, ...] = ()
+    measurements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """A cell of a table with the row that fills it and, for comparisons, the row it is compared with."""
+
+    spec: TableSpec
+    cell: CellSpec
+    row: Row
+    baseline: Row | None
+
+    @property
+    def comparison(self) -> Comparison:
+        return COMPARISONS[self.cell.comparison]
+
+
+def filled(question: Question, reader: Reader) -> Filled:
+    """Write a cell. What cannot be computed is shown as absent, with the reason in a footnote."""
+    spec, cell, row, baseline = question.spec, question.cell, question.row, question.baseline
+    absent = Filled(spec.missing.get(ABSENT, "-"), runs=(row.run,))
+    if not row.ok:
+        return _failed(spec, row)
+    if question.comparison.needs_baseline and (baseline is None or not baseline.ok):
+        return replace(absent, absent=baseline is None, note=_no_baseline(cell, baseline))
+    if cell.paired and baseline is not None and _same_measurement(row, baseline):
+        return absent
+    try:
+        result = _result(question, reader)
+    except ConfigError:
+        raise
+    except HarnessError as error:
+        return replace(absent, note=str(error))
+    rows = (row,) if baseline is None else (row, baseline)
+    done = Filled(
+        "", result.value, runs=tuple(one.run for one in rows),
+        measurements=tuple(str(one.get("measurement_id")) for one in rows),
+    )  # fmt: skip
+    paired = _paired(cell, row, baseline, result, reader) if cell.paired and baseline is not None else result
+    if isinstance(paired, str):
+        return replace(done, text=_text(cell, row, Operand(result.value)), note=paired)
+    return replace(done, text=_text(cell, row, paired))
+
+
+def _failed(spec: TableSpec, row: Row) -> Filled:
+    status = row.text("status") or "failed"
+    if status in spec.missing:
+        return Filled(spec.missing[status], runs=(row.run,))
+    what = row.text("probe") or row.text("kind") or "run"
+    reason = row.text("reason") or "no reason was given"
+    return Filled(status, note=f"{what}: {status}: {reason}", runs=(row.run,))
+
+
+def _no_baseline(cell: CellSpec, baseline: Row | None) -> str:
+    named = ", ".join(f"{name} {value}" for name, value in cell.baseline.items())
+    what = "was not measured" if baseline is None else f"is {baseline.text('status')}"
+    return f"no comparison: the baseline ({named}) {what}"
+
+
+def _same_measurement(row: Row, baseline: Row) -> bool:
+    return (row.run, row.metric, row.text("part")) == (baseline.run, baseline.metric, baseline.text("part"))
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def _result(question: Question, reader: Reader) -> Operand:
+    spec, cell, comparison = question.spec, question.cell, question.comparison
+    displayed = comparison.needs_baseline and (cell.inputs or comparison.inputs) == "displayed"
+    digits = _shown_decimals(spec, cell) if displayed else None
+    sides = [_operand(spec, cell, row, reader, digits) for row in (question.row, question.baseline) if row is not None]
+    return compared(comparison, sides[0], sides[1] if len(sides) > 1 else None)
+
+
+def _shown_decimals(spec: TableSpec, cell: CellSpec) -> int:
+    """Return the decimals with which the table displays this metric, in its value column or its metric row."""
+    if cell.metric is not None and cell.metric in spec.metrics:
+        return spec.metrics[cell.metric].decimals
+    for other in spec.cells:
+        if other.metric == cell.metric and other.comparison == "value" and other.stat == cell.stat:
+            return other.format.decimals
+    raise ConfigError(
+        [Problem(f"'{cell.comparison}' takes the digits that the table displays, and no column displays "
+                 f"{cell.metric}; add one, or say 'inputs: raw'", spec.path, cell.line)]
+    )  # fmt: skip
+
+
+def _operand(spec: TableSpec, cell: CellSpec, row: Row, reader: Reader, digits: int | None) -> Operand:
+    try:
+        scale = factor(row.text("unit") or "", cell.unit)
+    except HarnessError as error:
+        raise ConfigError([Problem(str(error), spec.path, cell.line)]) from None
+    gpus = int(row.get("gpu_count") or 1)
+    raw = float(row.get("value")) if cell.stat is None else _statistic(cell.stat, row, reader)
+    value = decimal(raw) * scale
+    if digits is not None:
+        return Operand(rounded(value, digits), gpus=gpus)
+    low, high = row.get("low"), row.get("high")
+    if low is None or high is None or cell.stat is not None:
+        return Operand(value, gpus=gpus)
+    return Operand(value, decimal(low) * scale, decimal(high) * scale, gpus)
+
+
+def _statistic(stat: str, row: Row, reader: Reader) -> float:
+    """Compute a statistic of all samples; percentiles interpolate linearly, stdev is the sample's (n - 1)."""
+    import numpy as np
+
+    samples = reader.samples(row.get("measurement_id"))
+    if samples is None or np.size(samples) == 0:
+        raise HarnessError(f"{stat} of {row.metric}: the samples of run {row.run} are not at hand")
+    values = np.asarray(samples, dtype=np.float64).ravel()
+    if stat == "stdev":
+        if values.size < 2:
+            raise HarnessError(f"stdev of {row.metric}: one sample has no spread")
+        return float(values.std(ddof=1))
+    if stat.startswith("p"):
+        return float(np.percentile(values, int(stat[1:])))
+    simple: dict[str, Any] = {"min": np.min, "max": np.max, "mean": np.mean}
+    return float(simple[stat](values))
+
+
+def _paired(cell: CellSpec, row: Row, baseline: Row, result: Operand, reader: Reader) -> Operand | str:
+    """Give a difference its paired interval, or say in a footnote why it has none."""
+    name = row.metric or ""
+    if row.get("items") is None or row.get("items") != baseline.get("items"):
+        return "no paired interval: the two were not measured on the same items"
+    block = statistic(name).block
+    sides = []
+    for side in (row, baseline):
+        sums = _sums(reader, side, block)
+        if sums is None:
+            return f"no paired interval: the samples of run {side.run} are not at hand"
+        if not reproduces(sums, name, float(side.get("value"))):
+            return f"no paired interval: the samples of run {side.run} do not give its value"
+        sides.append(sums)
+    try:
+        _, low, high = paired_difference(sides[0], sides[1], name)
+    except HarnessError as error:
+        return f"no paired interval: {error}"
+    scale = factor(row.text("unit") or "", cell.unit)
+    return Operand(result.value, decimal_of(low) * scale, decimal_of(high) * scale)
+
+
+def _sums(reader: Reader, row: Row, block: int) -> Any:
+    samples = reader.samples(row.get("measurement_id"))
+    return reader.blocks(row.get("measurement_id")) if samples is None else block_sums(samples, block)
+
+
+# ---------------------------------------------------------------- text
+
+
+def _text(cell: CellSpec, row: Row, result: Operand) -> str:
+    form = cell.format
+    kind = COMPARISONS[cell.comparison].result
+    # A plain ratio that is asked for in percent is scaled here; percentages and fractions already are.
+    scale = Decimal(100) if kind == "number" and form.suffix == "%" else Decimal(1)
+    text = written(result.value * scale, form) + _uncertainty(cell, result, scale)
+    lower = cell.header and form.sign and row.metric and metric_named(row.metric).better == "lower"
+    return f"{text} (lower is better)" if lower and not form.suffix and cell.uncertainty == "none" else text
+
+
+def _uncertainty(cell: CellSpec, result: Operand, scale: Decimal) -> str:
+    style = "interval" if cell.paired else cell.uncertainty
+    if style == "none" or result.low is None or result.high is None:
+        return ""
+    low, high = result.low * scale, result.high * scale
+    if style == "pm":
+        half = max(result.value * scale - low, high - result.value * scale)
+        return f" ± {written(half, Format(cell.format.decimals, comma=cell.format.comma))}"
+    ends = Format(cell.format.decimals, sign=cell.format.sign, comma=cell.format.comma)
+    return f" [{written(low, ends)}, {written(high, ends)}]"

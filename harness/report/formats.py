@@ -1,0 +1,98 @@
+"""Numbers as text: formats such as `2x` or `+1%`, units, and one rounding rule. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from harness.core.errors import HarnessError, unknown
+
+_FORMAT = re.compile(r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%)?(?P<stripped> stripped)?")
+
+UNITS: dict[str, dict[str, Decimal]] = {
+    "s": {"s": Decimal(1), "ms": Decimal(1000), "us": Decimal(1_000_000), "min": 1 / Decimal(60)},
+    "B": {
+        "B": Decimal(1),
+        "kB": 1 / Decimal(10**3),
+        "MB": 1 / Decimal(10**6),
+        "GB": 1 / Decimal(10**9),
+        "KiB": 1 / Decimal(2**10),
+        "MiB": 1 / Decimal(2**20),
+        "GiB": 1 / Decimal(2**30),
+    },
+    "fraction": {"fraction": Decimal(1), "%": Decimal(100)},
+}
+"""Stored unit -> unit that a table may ask for -> factor. A unit that is not here is shown as it is stored."""
+
+DEFAULT_UNIT = {"fraction": "%"}
+"""How a stored unit is shown where the spec does not say: accuracies are read in percent."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a number is written: decimals, sign, thousands comma, suffix, trailing zeros."""
+
+    decimals: int
+    sign: bool = False
+    comma: bool = False
+    suffix: str = ""
+    stripped: bool = False
+
+
+PLAIN = Format(2)
+
+
+def parse_format(text: object) -> Format:
+    """Read `3`, `2 stripped`, `2x`, `1%`, `+1`, `+1%`, `2,` or a mix. Raises: HarnessError with the grammar."""
+    found = _FORMAT.fullmatch(str(text).strip())
+    if found is None or isinstance(text, bool):
+        raise HarnessError(
+            f"format '{text}' is not understood; write decimals from 0 to 9, before them + for a sign, "
+            "behind them a comma for thousands, x or %, and 'stripped' to drop trailing zeros, as `2x` or `+1%`"
+        )
+    return Format(
+        decimals=int(found["decimals"]),
+        sign=bool(found["sign"]),
+        comma=bool(found["comma"]),
+        suffix=found["suffix"] or "",
+        stripped=bool(found["stripped"]),
+    )
+
+
+def factor(stored: str, shown: str | None) -> Decimal:
+    """Return what a stored value is multiplied with. Raises: HarnessError for a unit that cannot be reached."""
+    wanted = shown if shown is not None else DEFAULT_UNIT.get(stored, stored)
+    if wanted == stored:
+        return Decimal(1)
+    known = UNITS.get(stored, {})
+    if wanted not in known:
+        raise HarnessError(f"{unknown('unit', wanted, known)} (it is stored in '{stored}')")
+    return known[wanted]
+
+
+def decimal(value: float) -> Decimal:
+    """Take a float as the shortest decimal that prints it, so that 2.675 rounds as people read it."""
+    return Decimal(repr(float(value)))
+
+
+def rounded(value: Decimal, decimals: int) -> Decimal:
+    """Round half to even, as IEEE 754 and every published table that we could check."""
+    return value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN)
+
+
+def written(value: Decimal, form: Format) -> str:
+    """Write a scaled number in a format; a zero never carries a minus."""
+    number = rounded(value, form.decimals)
+    if number.is_zero():
+        number = abs(number)
+    text = f"{number:{',' if form.comma else ''}f}"
+    if form.stripped and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    sign = "+" if form.sign and number > 0 else ""
+    return f"{sign}{text}{form.suffix}"
+
+
+def thousands(value: int) -> str:
+    """Write a count with commas, on any locale."""
+    return f"{value:,}"

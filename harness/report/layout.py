@@ -1,0 +1,180 @@
+"""Which rows and columns a table has, and in which order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from harness.core.metric import metric as metric_named
+from harness.report.catalogue import Catalogue
+from harness.report.cells import Filled
+from harness.report.columns import BUILD_DIMENSIONS
+from harness.report.compare import COMPARISONS
+from harness.report.formats import DEFAULT_UNIT
+from harness.report.result import Cell
+from harness.report.rows import Row, is_size
+from harness.report.spec import CellSpec, Key, TableSpec
+
+Address = Mapping[str, str]
+"""Dimension -> value: where in the table a cell stands."""
+Line = tuple[Address, list[Filled]]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A column of cells after the pivot has multiplied it."""
+
+    cell: CellSpec
+    pivot: str | None
+    header: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """Orders values as the spec lists them, else as the catalogue does, else as numbers, else as text."""
+
+    spec: TableSpec
+    catalogue: Catalogue
+
+    def rank(self, name: str, value: str) -> tuple[int, float, str]:
+        """Return what a value sorts by among its dimension's values."""
+        for place, known in enumerate((self.spec.where.get(name, ()), self.catalogue.names(name))):
+            if value in known:
+                return place, float(known.index(value)), ""
+        try:
+            return 2, float(value), ""
+        except ValueError:
+            return 3, 0.0, value
+
+    def addresses(self, rows: Iterable[Row], names: Sequence[str]) -> list[dict[str, str]]:
+        """Return the distinct combinations of values; rows that lack one of them have no place."""
+        found = {tuple(row.text(name) for name in names) for row in rows}
+        whole = [tuple(value for value in combination if value is not None) for combination in found]
+        addresses = [dict(zip(names, values, strict=True)) for values in whole if len(values) == len(names)]
+        return sorted(addresses, key=lambda address: [self.rank(name, address[name]) for name in names])
+
+
+# ---------------------------------------------------------------- rows
+
+
+def row_addresses(order: Order, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Return the table's rows: what was measured or failed. Builds alone open rows in tables of sizes only."""
+    spec = order.spec
+    metrics = [*spec.metrics, *(cell.metric for cell in spec.cells if cell.metric is not None)]
+    sizes_only = all(is_size(name) for name in metrics)
+    builds = all(name in BUILD_DIMENSIONS for name in spec.where)
+    telling = [
+        row for row in rows if not row.is_build or (builds and (not row.ok or (sizes_only and row.metric in metrics)))
+    ]
+    addresses = order.addresses(telling, [name for name in spec.row_dimensions if name != "metric"])
+    if "metric" not in spec.row_dimensions:
+        return addresses
+    return [{**address, "metric": name} for address in addresses for name in spec.metrics]
+
+
+def ordered(order: Order, lines: list[Line], slots: Sequence[Slot]) -> list[Line]:
+    """Sort lines as `order` says; `value` is the first column of numbers, ascending."""
+    first = next((index for index, slot in enumerate(slots) if slot.cell.attribute is None), None)
+    if not order.spec.order:
+        return lines
+
+    def place(line: Line) -> list[tuple[int, float, str]]:
+        address, cells = line
+        number = cells[first].number if first is not None else None
+        value = (1, 0.0, "") if number is None else (0, float(number), "")
+        names = [name for name in order.spec.order if name == "value" or name in address]
+        return [value if name == "value" else order.rank(name, address[name]) for name in names]
+
+    return sorted(lines, key=place)
+
+
+def key_cells(catalogue: Catalogue, keys: Sequence[Key], address: Address, above: Address | None) -> list[Cell]:
+    """Write the row keys; where the metric is a row, a key that repeats the line above is left blank."""
+    cells = []
+    for key in keys:
+        value = address.get(key.dimension)
+        blanks = "metric" in address and key.dimension != "metric" and above is not None
+        if blanks and above is not None and above.get(key.dimension) == value:
+            cells.append(Cell(""))
+        elif value is None:
+            cells.append(Cell("-"))
+        else:
+            text = catalogue.shown(key.dimension, value, key.attribute)
+            cells.append(Cell(text or "-", link="" if key.attribute else catalogue.link(key.dimension, value)))
+    return cells
+
+
+# ---------------------------------------------------------------- columns
+
+
+def slots_of(order: Order, rows: Sequence[Row]) -> list[Slot]:
+    """Multiply the cells by the pivot.
+
+    A comparison along the pivot stands beside its own value; where there are two pivot values it stands under the
+    second, so that it follows both of its inputs.
+    """
+    spec = order.spec
+    if spec.pivot is None:
+        return [Slot(cell, None, cell.header or title_of(cell)) for cell in spec.cells]
+    dimension = spec.pivot.dimension
+    found = order.addresses([row for row in rows if not row.is_build], [dimension])
+    labels = dict(spec.pivot.labels) or {address[dimension]: "" for address in found}
+    slots = []
+    for place, (value, label) in enumerate(labels.items()):
+        named = label or order.catalogue.title(dimension, value)
+        for cell in _under(spec.cells, dimension, value, place, len(labels)):
+            base = cell.baseline.get(dimension) if compares(cell) else None
+            if base is not None and len(labels) == 2:
+                slots.append(Slot(cell, next(name for name in labels if name != base), cell.header or named))
+            else:
+                slots.append(Slot(cell, value, f"{cell.header} {named}".strip()))
+    return slots + [Slot(cell, None, cell.header) for cell in spec.cells if cell.attribute]
+
+
+def _under(cells: Sequence[CellSpec], dimension: str, value: str, place: int, count: int) -> list[CellSpec]:
+    """Return the cells that stand under one pivot value, each comparison right behind its metric's own column."""
+    chosen: list[CellSpec] = []
+    for cell in cells:
+        base = cell.baseline.get(dimension) if compares(cell) else None
+        here = base is None or (place == 1 if count == 2 else value != base)
+        if here and not cell.attribute:
+            same = [index for index, other in enumerate(chosen) if other.metric == cell.metric]
+            chosen.insert(same[-1] + 1 if same else len(chosen), cell)
+    return chosen
+
+
+def compares(cell: CellSpec) -> bool:
+    """Say whether a cell needs a baseline."""
+    return COMPARISONS[cell.comparison].needs_baseline
+
+
+def title_of(cell: CellSpec) -> str:
+    """Name a column for its metric and unit."""
+    if cell.metric is None:
+        return "Value"
+    metric = metric_named(cell.metric)
+    unit = cell.unit or DEFAULT_UNIT.get(metric.unit, metric.unit)
+    return f"{metric.title} ({unit})" if unit else metric.title
+
+
+def without_empty(spec: TableSpec, slots: list[Slot], lines: list[Line]) -> tuple[list[Slot], list[Line]]:
+    """Leave out rows and columns in which nothing was ever measured, as `drop_empty` says; failures are something."""
+    if spec.drop_empty in {"rows", "both"}:
+        lines = [line for line in lines if not all(cell.absent for cell in line[1])]
+    if spec.drop_empty in {"columns", "both"}:
+        kept = [index for index in range(len(slots)) if not all(cells[index].absent for _, cells in lines)]
+        slots = [slots[index] for index in kept]
+        lines = [(address, [cells[index] for index in kept]) for address, cells in lines]
+    return slots, lines
+
+
+def best(slot: Slot, cells: Sequence[Filled]) -> Decimal | None:
+    """Return the best number of a column, None where the spec does not ask for it."""
+    numbers = [cell.number for cell in cells if cell.number is not None]
+    if slot.cell.bold != "best" or not numbers or slot.cell.metric is None:
+        return None
+    higher = metric_named(slot.cell.metric).better == "higher"
+    if slot.cell.comparison in {"inverse_ratio", "loss_percent", "one_plus_reduction"}:
+        higher = not higher
+    return max(numbers) if higher else min(numbers)

@@ -1,0 +1,82 @@
+"""What the cells of a table must share, so that their numbers can be compared. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from harness.core.errors import ConfigError, Problem
+from harness.report.columns import PACKAGES, SAME_COLUMN, SAME_PLACE
+from harness.report.rows import Row
+from harness.report.spec import TableSpec
+
+Packages = Callable[[str], Mapping[str, str]]
+"""Environment id -> package -> version."""
+
+
+def check_place(spec: TableSpec, rows: Sequence[Row], packages: Packages) -> None:
+    """Refuse cells from different machines, environments or package versions that the table does not name.
+
+    Raises: ConfigError that names the field, its values and the word for `may_mix`.
+    """
+    allowed = spec.may_mix | spec.keyed
+    if "gpu" in spec.keyed:
+        allowed |= {"box", "cpu"}  # another GPU model is another machine; its driver is still compared
+    for name in SAME_PLACE:
+        if name not in allowed:
+            _same(spec, name, {row.text(name) for row in rows}, "table")
+    if "environment" in spec.may_mix:
+        return
+    for package in sorted(PACKAGES):
+        if f"environment.{package}" not in spec.may_mix:
+            versions = {packages(id_).get(package) for id_ in _environments(rows, package)}
+            _same(spec, f"environment.{package}", versions - {None}, "table")
+
+
+def _environments(rows: Sequence[Row], package: str) -> set[str]:
+    """Return the environments in which a package could change one of the rows."""
+    return {id_ for row in rows if (id_ := row.text("environment_id")) is not None and package in packages_of(row)}
+
+
+def packages_of(row: Row) -> frozenset[str]:
+    """Return the packages that an engine's and a probe's numbers hang on, as their adapters declare them."""
+    engine = row.text("engine")
+    if engine is None:
+        return frozenset()
+    declared = _declared(engine, row.text("probe"))
+    return declared or frozenset(PACKAGES)
+
+
+def _declared(engine: str, probe: str | None) -> frozenset[str]:
+    from harness.core.seam import load
+    from harness.engines import ENGINES
+    from harness.probes import PROBES
+
+    found: set[str] = set()
+    for registry, what, name in ((ENGINES, "engine", engine), (PROBES, "probe", probe)):
+        if name is not None and name in registry:
+            try:
+                found.update(load(registry, what, name).packages)
+            except (ImportError, AttributeError):
+                return frozenset()
+    return frozenset(found)
+
+
+def check_column(spec: TableSpec, column: str, rows: Sequence[Row]) -> None:
+    """Refuse cells of one column that were measured in different ways. Raises: ConfigError naming the values."""
+    by_metric: dict[str | None, list[Row]] = {}
+    for row in rows:
+        by_metric.setdefault(row.metric, []).append(row)
+    for same_metric in by_metric.values():
+        for name in SAME_COLUMN:
+            if name not in spec.may_mix and name not in spec.keyed:
+                _same(spec, name, {row.text(name) for row in same_metric}, f"column '{column}' of table")
+
+
+def _same(spec: TableSpec, name: str, values: Iterable[str | None], what: str) -> None:
+    found = sorted(value or "none" for value in set(values))
+    if len(found) > 1:
+        message = (
+            f"{what} '{spec.name}' would mix {name}: {', '.join(found)}; choose with where, "
+            f"show '{name.partition('.')[0]}' as a row, or allow it with may_mix: [{name}]"
+        )
+        raise ConfigError([Problem(message, spec.path, spec.line)])

@@ -1,0 +1,249 @@
+"""Results as committed text, so that pages can be written anywhere: runs without paths, arrays as far as tables need them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from harness.core.errors import ConfigError, Problem
+from harness.core.spec import Kind, Labels, Measurement, Outcome, Record
+from harness.report.pairing import block_sums, statistic
+from harness.store.database import Database
+from harness.store.session import SessionJob, SessionRecord
+
+LARGEST = 16 * 1024
+"""Bytes up to which an array is kept whole; of a larger one the sums that paired intervals need."""
+HEADER = """\
+# Measured results as text; `harness promote` writes this file and the pages are written from it.
+"""
+_PATH = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@ -]*[\w.+@-])+[/\\]([\w.+@-]+)")
+
+
+class PackedArray(Record):
+    """An array as text: base64 of zlib of its C-ordered little-endian bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: str
+
+
+class PublishedRun(Record):
+    """A run as it is committed."""
+
+    environment: str
+    """Name among the file's environments."""
+    labels: tuple[Labels, ...]
+    """Every place that asks for this job."""
+    outcome: dict[str, Any]
+    """The outcome without its environment; paths are cut to file names."""
+    arrays: dict[int, PackedArray] = Field(default_factory=dict)
+    """Samples by the measurement's place in the run."""
+    blocks: dict[int, PackedArray] = Field(default_factory=dict)
+    """Sums and counts of blocks of samples, where the samples are too large to keep."""
+
+
+class PublishedFile(Record):
+    """`results/published/NAME.yaml`."""
+
+    schema_version: int = 1
+    environments: dict[str, dict[str, Any]]
+    runs: tuple[PublishedRun, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Everything that the committed files hold; arrays and blocks by measurement id."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    sessions: tuple[SessionRecord, ...] = ()
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+    blocks: Mapping[str, Any] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------- writing
+
+
+def promote(database: Database, runs: Iterable[str]) -> str:
+    """Write runs as the text of a published file; equal runs give equal bytes.
+
+    Raises: HarnessError for an unknown run, or for samples that are not where the database says.
+    """
+    import yaml
+
+    environments: dict[str, dict[str, Any]] = {}
+    published = []
+    for run in sorted(set(runs)):
+        outcome = database.outcome(run)
+        raw = outcome.environment.model_dump(mode="json", exclude_defaults=True)
+        if raw not in environments.values():
+            environments[f"e{len(environments) + 1}"] = raw
+        name = next(name for name, known in environments.items() if known == raw)
+        published.append(_run(database, outcome, name))
+    file = PublishedFile(environments=environments, runs=tuple(published))
+    return HEADER + yaml.dump(
+        file.model_dump(mode="json", exclude_defaults=True),
+        Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None,
+    )  # fmt: skip
+
+
+def _run(database: Database, outcome: Outcome, environment: str) -> PublishedRun:
+    arrays, blocks = {}, {}
+    for place, item in enumerate(outcome.measurements):
+        if item.array is not None:
+            samples = database.samples(f"{outcome.job.run}#{place}")
+            if samples.nbytes <= LARGEST:
+                arrays[place] = _packed(samples)
+            elif item.items is not None:
+                blocks[place] = _packed(block_sums(samples, statistic(item.metric).block))
+    return PublishedRun(
+        environment=environment,
+        labels=_labels(database, outcome),
+        outcome=_without_paths(outcome),
+        arrays=arrays,
+        blocks=blocks,
+    )
+
+
+def _labels(database: Database, outcome: Outcome) -> tuple[Labels, ...]:
+    columns = list(Labels.model_fields)
+    found = database.frame({"run": outcome.job.run}, columns).drop_duplicates().to_dict("records")
+    labels = {Labels.model_validate(record) for record in found} - {Labels()}
+    return tuple(sorted(labels, key=lambda label: tuple(label.model_dump().values())))
+
+
+def _without_paths(outcome: Outcome) -> dict[str, Any]:
+    """Empty the paths of inputs and cut those in sentences; the specification stays, since the job's key is made of it."""
+    raw: dict[str, Any] = json.loads(outcome.model_dump_json(exclude_defaults=True, exclude={"environment"}))
+    job = raw["job"]
+    job.pop("out", None)
+    for item in (*job.get("inputs", ()), *raw.get("inputs", ())):
+        item["path"] = ""
+    spec = job.pop("spec")
+    cleaned: dict[str, Any] = _cut(raw)
+    cleaned["job"]["spec"] = spec
+    return cleaned
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _cut(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_cut(part) for part in value]
+    return _PATH.sub(r"\1", value) if isinstance(value, str) else value
+
+
+def _packed(array: Any) -> PackedArray:
+    import numpy as np
+
+    values = np.ascontiguousarray(array)
+    values = values.astype(values.dtype.newbyteorder("<"))
+    data = base64.b64encode(zlib.compress(values.tobytes(), 9)).decode("ascii")
+    return PackedArray(dtype=values.dtype.str, shape=values.shape, data=data)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_published(folder: Path) -> Published:
+    """Read all committed results of a folder. Raises: ConfigError naming the file and what is wrong with it."""
+    outcomes: list[Outcome] = []
+    sessions: list[SessionRecord] = []
+    arrays: dict[str, Any] = {}
+    blocks: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        file = _file(path)
+        read = [(_outcome(run, file, path), run) for run in file.runs]
+        outcomes += [outcome for outcome, _ in read]
+        if read:
+            sessions.append(_session(path, read))
+        for outcome, run in read:
+            arrays |= {f"{outcome.job.run}#{place}": _unpacked(packed, path) for place, packed in run.arrays.items()}
+            blocks |= {f"{outcome.job.run}#{place}": _unpacked(packed, path) for place, packed in run.blocks.items()}
+    _once(outcomes, folder)
+    return Published(tuple(outcomes), tuple(sessions), arrays, blocks)
+
+
+def _file(path: Path) -> PublishedFile:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - one of the safe loaders
+        return PublishedFile.model_validate(raw)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(f"is not YAML in UTF-8: {error}", path)]) from None
+    except ValidationError as error:
+        raise ConfigError([Problem(_first(error), path)]) from None
+
+
+def _outcome(run: PublishedRun, file: PublishedFile, path: Path) -> Outcome:
+    name = str(run.outcome.get("job", {}).get("run", "?"))
+    if run.environment not in file.environments:
+        raise ConfigError([Problem(f"run {name}: no environment '{run.environment}' in this file", path)])
+    whole = {**run.outcome, "environment": file.environments[run.environment]}
+    try:
+        outcome = Outcome.model_validate_json(json.dumps(whole))
+    except ValidationError as error:
+        raise ConfigError([Problem(f"run {name}: {_first(error)}", path)]) from None
+    for place in (*run.arrays, *run.blocks):
+        if place >= len(outcome.measurements):
+            raise ConfigError([Problem(f"run {name}: samples of measurement {place}, which is not there", path)])
+    for item in outcome.measurements:
+        _consistent(item, name, path)
+    return outcome
+
+
+def _consistent(item: Measurement, run: str, path: Path) -> None:
+    """Refuse what no measurement can say: an interval that does not hold its value."""
+    low, high = item.low, item.high
+    slack = 1e-9 * max(1.0, abs(item.value))
+    if (low is not None and low > item.value + slack) or (high is not None and high < item.value - slack):
+        message = (
+            f"run {run}: {item.metric} is {item.value}, outside its own interval [{low}, {high}]; restore the file"
+        )
+        raise ConfigError([Problem(message, path)])
+
+
+def _session(path: Path, read: Sequence[tuple[Outcome, PublishedRun]]) -> SessionRecord:
+    """Say what people call the file's jobs, in the form in which a session says it."""
+    first = min(outcome.started for outcome, _ in read)
+    jobs = tuple(_job(outcome, run.labels, outcome.job.kind) for outcome, run in read)
+    return SessionRecord(session=f"published-{path.stem}", sweep=path.stem, started=first, plan="", jobs=jobs)
+
+
+def _job(outcome: Outcome, labels: tuple[Labels, ...], kind: Kind) -> SessionJob:
+    return SessionJob(
+        key=outcome.job.key, kind=kind, environment=outcome.environment.name, labels=labels, run=outcome.job.run
+    )
+
+
+def _once(outcomes: Sequence[Outcome], folder: Path) -> None:
+    seen: set[str] = set()
+    for outcome in outcomes:
+        if outcome.job.run in seen:
+            raise ConfigError([Problem(f"run {outcome.job.run} stands here twice; keep one", folder)])
+        seen.add(outcome.job.run)
+
+
+def _unpacked(packed: PackedArray, path: Path) -> Any:
+    import numpy as np
+
+    try:
+        raw = zlib.decompress(base64.b64decode(packed.data, validate=True))
+        return np.frombuffer(raw, dtype=np.dtype(packed.dtype)).reshape(packed.shape)
+    except (ValueError, TypeError, zlib.error) as error:
+        raise ConfigError([Problem(f"an array is damaged ({error}); restore the file", path)]) from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the whole"
+    return f"{place}: {first['msg']} ({error.error_count()} such mistakes); restore the file"

@@ -1,0 +1,171 @@
+"""Rows of the frame as a table sees them: matching, and which run fills a cell. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError, Problem
+from harness.core.metric import METRICS
+from harness.report.columns import BUILD_DIMENSIONS, COLUMNS, IDENTITY, WORKLOAD
+from harness.report.spec import Pick, TableSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the frame: a measurement, or a run that is not ok (`metric` None). Absent values are None."""
+
+    fields: Mapping[str, Any]
+
+    def get(self, name: str) -> Any:
+        """Return a value as the frame holds it, None where it is absent."""
+        return self.fields.get(name)
+
+    def text(self, name: str) -> str | None:
+        """Return a value as specs write it."""
+        value = self.fields.get(name)
+        return None if value is None else text_of(value)
+
+    @property
+    def metric(self) -> str | None:
+        return self.text("metric")
+
+    @property
+    def ok(self) -> bool:
+        return self.text("status") == "ok"
+
+    @property
+    def is_build(self) -> bool:
+        return self.text("kind") == "build"
+
+    @property
+    def run(self) -> str:
+        return self.text("run") or ""
+
+    @property
+    def age(self) -> tuple[str, str]:
+        """Sorts runs from oldest to newest; UTC times in ISO form sort as text."""
+        return utc(self.get("started")), self.run
+
+
+def text_of(value: Any) -> str:
+    """Write a dimension's value as specs do: whole floats as integers, truth as words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def utc(moment: Any) -> str:
+    """Write a moment as ISO text in UTC, whether the frame holds a timestamp or a text."""
+    if moment is None:
+        return ""
+    import pandas as pd
+
+    stamp = pd.Timestamp(moment)
+    return str((stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")).isoformat())
+
+
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    """Turn a frame into rows; NaN, NaT and None all become None, and a run placed twice counts once per placement."""
+    import pandas as pd
+
+    kept = frame[[name for name in COLUMNS if name in frame.columns]].drop_duplicates()
+    plain = kept.astype(object).where(pd.notna(kept), None)
+    return [Row(_whole(record)) for record in plain.to_dict("records")]
+
+
+def _whole(record: dict[Any, Any]) -> dict[str, Any]:
+    """Call the whole workload by its one name, the empty part."""
+    if record.get("metric") is not None and record.get("part") is None:
+        record["part"] = ""
+    return record
+
+
+def matches(row: Row, where: Mapping[str, Sequence[str]]) -> bool:
+    """Say whether a row meets all conditions; a build is only asked for what a build has."""
+    return all(
+        row.text(name) in values for name, values in where.items() if not row.is_build or name in BUILD_DIMENSIONS
+    )
+
+
+def distinct(rows: Iterable[Row]) -> list[Row]:
+    """Keep each measurement (or failed run) once, however many sweeps and blocks it is placed in."""
+    return list({(row.run, row.metric, row.text("part")): row for row in rows}.values())
+
+
+def wanted(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
+    """Keep measurements of the table's metrics, failed runs of probes that would have given them, and all builds."""
+    metrics = set(spec.metrics) | {cell.metric for cell in spec.cells}
+    probes = probes_of(metrics, rows)
+    return [
+        row for row in rows if row.is_build or row.metric in metrics or (not row.ok and row.text("probe") in probes)
+    ]
+
+
+def probes_of(metrics: Iterable[str | None], rows: Iterable[Row]) -> set[str]:
+    """Return the probes that give these metrics: as declared, and as seen in the rows."""
+    names = {name for name in metrics if name is not None}
+    seen = {probe for row in rows if row.metric in names and (probe := row.text("probe")) is not None}
+    return seen | set(_declared(names))
+
+
+def _declared(metrics: set[str]) -> Iterator[str]:
+    """Yield the probes that declare a metric; one whose module cannot be imported here declares nothing."""
+    from harness.core.seam import load
+    from harness.probes import PROBES
+
+    for name in PROBES:
+        try:
+            probe = load(PROBES, "probe", name)
+        except (ImportError, AttributeError):
+            continue
+        if metrics.intersection(probe.yields) or any(metric.startswith(f"{name}.") for metric in metrics):
+            yield name
+
+
+def is_size(metric: str) -> bool:
+    """Say whether a metric describes the build."""
+    return metric in METRICS and (METRICS[metric].kind == "size" or metric.startswith("build_"))
+
+
+def choose(spec: TableSpec, found: Sequence[Row], cell: str, pick: Pick) -> Row | None:
+    """Return the row that fills a cell, or None where there is none.
+
+    latest: the newest run, also where it failed. median_of_runs: of the newest session's good runs the one with the
+    median value (the lower of two). pinned: the newest of the runs that are pinned.
+    Raises: ConfigError where rows answer different questions, so that no rule about runs can choose.
+    """
+    rows = sorted(distinct(found), key=lambda row: row.age)
+    if not rows:
+        return None
+    newest = rows[-1]
+    same_session = [row for row in rows if row.text("session") == newest.text("session")]
+    _one_question(spec, [row for row in rows if row.ok], IDENTITY, cell)
+    _one_question(spec, [row for row in same_session if row.ok], WORKLOAD, cell)
+    if pick == "pinned":
+        pinned = [row for row in rows if row.get("pinned")]
+        return pinned[-1] if pinned else None
+    good = sorted((row for row in same_session if row.ok), key=lambda row: (row.get("value"), row.age))
+    return good[(len(good) - 1) // 2] if pick == "median_of_runs" and good else newest
+
+
+def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], cell: str) -> None:
+    for name in names:
+        values = sorted({row.text(name) or "none" for row in rows})
+        if len(values) > 1 and name not in spec.may_mix:
+            raise ConfigError(
+                [
+                    Problem(
+                        f"table '{spec.name}', {cell}: several measurements fit, with {name} {', '.join(values)}; "
+                        f"name '{name}' in where, rows, each or pivot",
+                        spec.path,
+                        spec.line,
+                    )
+                ]
+            )

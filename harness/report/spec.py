@@ -1,0 +1,99 @@
+"""Table specs: what a YAML file of tables says, as frozen records. Every mistake of a file is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.report.formats import PLAIN, Format
+
+Uncertainty = Literal["none", "pm", "interval"]
+Pick = Literal["latest", "median_of_runs", "pinned"]
+DropEmpty = Literal["", "columns", "rows", "both"]
+Values = tuple[str, ...]
+"""Dimension values are compared as text: 8, 8.0 and "8" are the same batch size."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A column of row keys: a dimension (`batch`) or a catalogue attribute of one (`method.granularity`)."""
+
+    name: str
+    header: str
+
+    @property
+    def dimension(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def attribute(self) -> str:
+        return self.name.partition(".")[2]
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """A column of cells, before a pivot multiplies it."""
+
+    header: str
+    """Empty where the pivot's labels or the metric's title serve."""
+    metric: str | None = None
+    """None where the metric is a row, or where an attribute is shown."""
+    attribute: Key | None = None
+    comparison: str = "value"
+    inputs: Literal["raw", "displayed"] | None = None
+    format: Format = PLAIN
+    unit: str | None = None
+    stat: str | None = None
+    part: str = ""
+    uncertainty: Uncertainty = "none"
+    paired: bool = False
+    bold: Literal["", "best", "all"] = ""
+    where: Mapping[str, Values] = field(default_factory=dict)
+    baseline: Mapping[str, str] = field(default_factory=dict)
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """A dimension whose values become columns; labels by value, in this order, or all values that are found."""
+
+    dimension: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table."""
+
+    name: str
+    rows: tuple[Key, ...]
+    cells: tuple[CellSpec, ...]
+    where: Mapping[str, Values] = field(default_factory=dict)
+    each: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    show: tuple[Key, ...] = ()
+    pivot: Pivot | None = None
+    metrics: Mapping[str, Format] = field(default_factory=dict)
+    """Metrics that stand in rows, with their formats."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """What is shown for a status; `absent` for what was never measured."""
+    may_mix: frozenset[str] = frozenset()
+    drop_empty: DropEmpty = ""
+    pick: Pick = "latest"
+    template: str = "table"
+    title: str = ""
+    caption: bool = True
+    path: str = ""
+    line: int | None = None
+
+    @property
+    def row_dimensions(self) -> tuple[str, ...]:
+        """Dimensions that tell rows apart; attributes only decorate them."""
+        return tuple(dict.fromkeys(key.name for key in self.rows if not key.attribute))
+
+    @property
+    def keyed(self) -> frozenset[str]:
+        """Dimensions whose value can be seen at a cell."""
+        pivot = {self.pivot.dimension} if self.pivot else set()
+        return frozenset({*self.each, *self.row_dimensions, *pivot})

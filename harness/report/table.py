@@ -1,0 +1,233 @@
+"""A frame and a spec become a table of strings. Pure: samples and package versions come through functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harness.core.errors import ConfigError, Problem
+from harness.report.caption import captions
+from harness.report.catalogue import Catalogue
+from harness.report.cells import Filled, Question, Reader, filled
+from harness.report.layout import (
+    Address,
+    Line,
+    Order,
+    Slot,
+    best,
+    compares,
+    key_cells,
+    ordered,
+    row_addresses,
+    slots_of,
+    without_empty,
+)
+from harness.report.mixing import Packages, check_column, check_place
+from harness.report.result import Cell, Column, Section, Table
+from harness.report.rows import Row, choose, is_size, matches, probes_of, rows_of, wanted
+from harness.report.spec import CellSpec, Key, TableSpec
+from harness.report.specfile import ABSENT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass
+class _Picked:
+    """What the cells of a table took from the frame, and its footnotes."""
+
+    notes: list[str] = field(default_factory=list)
+    by_column: dict[str, list[Row]] = field(default_factory=dict)
+    """Of the section that is being filled."""
+
+    def note(self, text: str) -> int | None:
+        """Number a footnote; equal ones share a number."""
+        if not text:
+            return None
+        if text not in self.notes:
+            self.notes.append(text)
+        return self.notes.index(text) + 1
+
+    def took(self, column: str, *rows: Row | None) -> None:
+        self.by_column.setdefault(column, []).extend(row for row in rows if row is not None and row.ok)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the functions below share: the spec, the rows that it concerns, names and callbacks."""
+
+    spec: TableSpec
+    pool: Sequence[Row]
+    catalogue: Catalogue
+    reader: Reader
+    picked: _Picked
+
+    @property
+    def order(self) -> Order:
+        return Order(self.spec, self.catalogue)
+
+
+def build(
+    spec: TableSpec,
+    frame: pd.DataFrame,
+    catalogue: Catalogue | None = None,
+    reader: Reader | None = None,
+    packages: Packages | None = None,
+) -> Table:
+    """Fill a table from a frame (columns as in `columns.COLUMNS`, one row per measurement or failed run).
+
+    Raises: ConfigError for cells that would mix what must not be mixed, and for cells that several rows fit.
+    """
+    rows = wanted(spec, rows_of(frame))
+    source = _Source(spec, rows, catalogue or Catalogue(), reader or Reader(), _Picked())
+    shown = [row for row in rows if matches(row, _askable(spec, row))]
+    versions = packages or (lambda _: {})
+    sections, taken = [], []
+    for each in _groups(source, shown):
+        source.picked.by_column = {}
+        sections.append(_section(source, each, shown))
+        taken += _checked(source, versions)
+    caption = captions(spec, taken, versions) if spec.caption and taken else ()
+    return Table(spec.name, spec.title, spec.template, tuple(sections), caption, tuple(source.picked.notes))
+
+
+def _askable(spec: TableSpec, row: Row) -> dict[str, Sequence[str]]:
+    """Conditions that a row can meet: a failed run does not know what only a measurement says."""
+    return {name: values for name, values in spec.where.items() if row.ok or row.get(name) is not None}
+
+
+def _checked(source: _Source, packages: Packages) -> list[Row]:
+    """Hold the section's cells against each other and return what they took. Sizes are the same on any machine."""
+    for column, used in source.picked.by_column.items():
+        check_column(source.spec, column, used)
+    taken = [row for used in source.picked.by_column.values() for row in used]
+    check_place(source.spec, [row for row in taken if not row.is_build], packages)
+    return taken
+
+
+def _groups(source: _Source, shown: Sequence[Row]) -> list[dict[str, str]]:
+    spec = source.spec
+    measured = [row for row in shown if not row.is_build]
+    groups = source.order.addresses(measured or shown, spec.each)
+    if measured and not groups:
+        absent = [name for name in spec.each if all(row.get(name) is None for row in measured)]
+        message = f"table '{spec.name}': nothing that was measured says {' or '.join(absent)}; leave it out of 'each'"
+        raise ConfigError([Problem(message, spec.path, spec.line)])
+    return groups
+
+
+def _section(source: _Source, each: Address, shown: Sequence[Row]) -> Section:
+    spec = source.spec
+    inside = [row for row in shown if all(row.text(name) in {value, None} for name, value in each.items())]
+    slots = slots_of(source.order, inside)
+    addresses = [{**each, **address} for address in row_addresses(source.order, inside)]
+    lines: list[Line] = [(address, [_fill(source, slot, address) for slot in slots]) for address in addresses]
+    slots, lines = without_empty(spec, slots, ordered(source.order, lines, slots))
+    keys = [key for key in spec.show if key.dimension not in each or key.attribute]
+    return Section(
+        headings=tuple(source.catalogue.title(name, value) for name, value in each.items()),
+        columns=(*(Column(key.header, "left") for key in keys), *(_column(slot) for slot in slots)),
+        rows=tuple(_cells(source, keys, lines, slots)),
+    )
+
+
+def _column(slot: Slot) -> Column:
+    return Column(slot.header, "left" if slot.cell.attribute else "right")
+
+
+def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[Slot]) -> list[tuple[Cell, ...]]:
+    tops = [best(slot, [cells[index] for _, cells in lines]) for index, slot in enumerate(slots)]
+    rows, above = [], None
+    for address, cells in lines:
+        numbers = []
+        for cell, slot, top in zip(cells, slots, tops, strict=True):
+            bold = slot.cell.bold == "all" or (cell.number is not None and cell.number == top)
+            literal = slot.cell.attribute is not None
+            note = source.picked.note(cell.note)
+            numbers.append(Cell(cell.text, literal, "", bold, note, cell.runs, cell.measurements))
+        rows.append((*key_cells(source.catalogue, keys, address, above), *numbers))
+        above = address
+    return rows
+
+
+# ---------------------------------------------------------------- cells
+
+
+def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
+    spec, cell = source.spec, _of_row(source.spec, slot.cell, address)
+    here = dict(address)
+    if slot.pivot is not None and spec.pivot is not None:
+        here[spec.pivot.dimension] = slot.pivot
+    if cell.attribute is not None:
+        return _attribute(source, cell.attribute, here)
+    row = _lookup(source, cell, here, spec.where, slot.header)
+    if row is None:
+        return Filled(spec.missing.get(ABSENT, "-"), absent=True)
+    baseline = None
+    if compares(cell) and row.ok:
+        where = {**spec.where, **{name: (value,) for name, value in cell.baseline.items()}}
+        baseline = _lookup(source, cell, {**here, **cell.baseline}, where, slot.header)
+    source.picked.took(slot.header, row, baseline)
+    return filled(Question(spec, cell, row, baseline), source.reader)
+
+
+def _of_row(spec: TableSpec, cell: CellSpec, address: Address) -> CellSpec:
+    """Where the metric is a row, give the cell that row's metric and, for values, its format."""
+    if cell.metric is not None or cell.attribute is not None or "metric" not in address:
+        return cell
+    name = address["metric"]
+    form = spec.metrics[name]
+    if not compares(cell):
+        return replace(cell, metric=name, format=form)
+    suffix = cell.format.suffix or (form.suffix if cell.comparison == "difference" else "")
+    return replace(cell, metric=name, format=replace(cell.format, suffix=suffix))
+
+
+def _lookup(
+    source: _Source, cell: CellSpec, address: Address, where: Mapping[str, Sequence[str]], column: str
+) -> Row | None:
+    """Find the row that fills a cell: the measurement, else the failed run, else the failed build before it."""
+    assert cell.metric is not None
+    conditions = _conditions(address, {**where, **cell.where}, cell.part)
+    place = ", ".join([*address.values(), f"column '{column}'"])
+    found = [row for row in _candidates(source, cell.metric) if _meets(row, conditions)]
+    chosen = choose(source.spec, found, place, source.spec.pick)
+    if chosen is not None:
+        return chosen
+    builds = [row for row in source.pool if row.is_build and _meets(row, conditions)]
+    newest = max(builds, key=lambda row: row.age, default=None)
+    return newest if newest is not None and not newest.ok else None
+
+
+def _conditions(address: Address, where: Mapping[str, Sequence[str]], part: str) -> dict[str, Sequence[str]]:
+    exact = {name: (value,) for name, value in address.items() if name != "metric"}
+    return {"part": (part,), **where, **exact}
+
+
+def _candidates(source: _Source, name: str) -> list[Row]:
+    size = is_size(name)
+    probes = set() if size else probes_of([name], source.pool)
+    return [
+        row
+        for row in source.pool
+        if row.metric == name or (not row.ok and (row.is_build if size else row.text("probe") in probes))
+    ]
+
+
+def _meets(row: Row, conditions: Mapping[str, Sequence[str]]) -> bool:
+    """Match a row; what a failed run cannot know does not exclude it."""
+    if row.ok:
+        return matches(row, conditions)
+    return matches(row, {name: values for name, values in conditions.items() if row.get(name) is not None})
+
+
+def _attribute(source: _Source, key: Key, address: Address) -> Filled:
+    """Show a catalogue attribute of what was measured in this line."""
+    conditions = _conditions(address, source.spec.where, "")
+    names = [*source.spec.metrics, *(cell.metric for cell in source.spec.cells)]
+    found = [row for row in source.pool if row.metric is not None and row.metric in names and _meets(row, conditions)]
+    values = sorted({value for row in found if (value := row.text(key.dimension)) is not None})
+    if not values:
+        return Filled(source.spec.missing.get(ABSENT, "-"), absent=True)
+    return Filled(", ".join(source.catalogue.shown(key.dimension, value, key.attribute) or "-" for value in values))

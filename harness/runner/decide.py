@@ -1,0 +1,136 @@
+"""What a planned job needs: to be run, or nothing because it is known, refused, blocked or another box's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.core.spec import MeasureSpec, Status
+from harness.plan.expand import Plan, PlannedJob
+from harness.plan.keys import normal
+from harness.runner.desk import Desk
+from harness.store.known import KnownRun
+
+Verdict = Literal["run", "known", "skipped", "refused", "blocked", "elsewhere"]
+
+
+@dataclass
+class Memory:
+    """What is known of a plan's jobs; grows while they run."""
+
+    desk: Desk
+    plan: Plan
+    again: frozenset[str] = frozenset()
+    """Kinds to run anew although known."""
+    made: dict[str, str] = field(default_factory=dict)
+    """Artifact id to content hash, of everything built and recorded."""
+    quality: dict[str, list[KnownRun]] = field(default_factory=dict)
+    """Measure key to its ok runs."""
+    bad: dict[str, tuple[Status, str]] = field(default_factory=dict)
+    """Plan id to status and reason of jobs whose dependants are blocked."""
+    runs: dict[str, str] = field(default_factory=dict)
+    """Plan id to the run that answers it."""
+    finished: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    """(key, environment, round) to run: what this session did before it was interrupted."""
+    refusals: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
+    """(key, environment, status, reason) to run: refusals that are on record already and need not be said twice."""
+    users: dict[str, list[PlannedJob]] = field(default_factory=dict)
+    """Plan id to the jobs that read its artifact."""
+
+
+def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = frozenset()) -> Memory:
+    """Ask the database what is known of a plan's jobs, and what this session has done before it was interrupted."""
+    keys = sorted({job.key for job in plan.jobs if job.kind == "quality"})
+    memory = Memory(desk=desk, plan=plan, again=again | frozenset(plan.again))
+    memory.made.update(desk.database.known_artifacts())
+    memory.quality.update(desk.database.known_quality(keys))
+    done = desk.database.frame({"session": session, "status": "ok"}, ["job_key", "environment", "round", "run"])
+    memory.finished.update({(row.job_key, row.environment, int(row.round)): row.run for row in done.itertuples()})
+    columns = ["job_key", "environment", "status", "reason", "run"]
+    said = desk.database.frame({"written_by": "runner", "seconds": 0.0}, columns)
+    memory.refusals.update(
+        {(row.job_key, row.environment, row.status, row.reason): row.run for row in said.itertuples()}
+    )
+    for job in plan.jobs:
+        for need in job.needs:
+            memory.users.setdefault(need, []).append(job)
+    return memory
+
+
+def decide(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+    """Say what a job needs, and why, in a few words."""
+    if job.elsewhere:
+        return "elsewhere", job.elsewhere
+    if job.refused:
+        return "refused", job.refused
+    for need in job.needs:
+        if need in memory.bad:
+            return "blocked", f"{need} {memory.bad[need][0].value}: {memory.bad[need][1]}"
+    if job.kind in {"build", "reference"}:
+        return _artifact(job, memory)
+    if job.kind == "quality":
+        return _quality(job, memory)
+    return _speed(job, memory)
+
+
+def _artifact(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+    assert job.artifact is not None
+    folder = memory.desk.artifact(job.artifact, job.kind)
+    if job.kind in memory.again:
+        return "run", f"--again {job.kind}"
+    if job.artifact in memory.made and folder.is_dir():
+        return "known", folder.name
+    users = memory.users.get(job.id, [])
+    if users and not any(needed(user, memory) for user in users):
+        return "skipped", "nothing that is not known needs it"
+    return "run", "its folder is gone" if job.artifact in memory.made else "never made here"
+
+
+def needed(job: PlannedJob, memory: Memory) -> bool:
+    """Tell whether a job will be run or something that will be run reads what it makes."""
+    if job.elsewhere or job.refused:
+        return False
+    if job.kind == "quality":
+        return _quality(job, memory)[0] == "run"
+    if job.kind == "speed":
+        return _speed(job, memory)[0] == "run"
+    return _artifact(job, memory)[0] == "run"
+
+
+def _quality(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+    if "quality" in memory.again:
+        done = memory.finished.get((job.key, job.environment, job.round))
+        return ("known", done) if done else ("run", "--again quality")
+    assert isinstance(job.spec, MeasureSpec)
+    contents = {"artifact": memory.made.get(job.spec.artifact, job.spec.artifact)}
+    if job.spec.reference is not None:
+        contents["reference"] = memory.made.get(job.spec.reference, job.spec.reference)
+    why = "never measured"
+    for record in memory.quality.get(job.key, []):
+        why = _difference(job.known_by, contents, record)
+        if not why:
+            return "known", record.run
+    return "run", why
+
+
+def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record: KnownRun) -> str:
+    """Name what differs between a job and a recorded run of the same key; empty where nothing that counts does."""
+    for role, content in contents.items():
+        if record.inputs.get(role) != content:
+            return f"the {role}'s content differs"
+    there = {normal(name): version for name, version in record.packages.items()}
+    for name, version in known_by.get("packages", {}).items():
+        if there.get(name) != version:
+            return f"{name} was {there.get(name, 'absent')}, is {version}"
+    provider = known_by.get("provider")
+    if provider != record.provider:
+        return f"provider was {record.provider or 'none'}, is {provider or 'none'}"
+    if provider != "cpu" and known_by.get("gpu") != record.gpu:
+        return f"GPU was {record.gpu or 'none'}, is {known_by.get('gpu') or 'none'}"
+    return ""
+
+
+def _speed(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+    done = memory.finished.get((job.key, job.environment, job.round))
+    return ("known", done) if done else ("run", "speed is always measured anew")

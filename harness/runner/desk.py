@@ -1,0 +1,136 @@
+"""What the runner stands on, what it says, and the results folder it alone may write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from harness.core.errors import HarnessError
+from harness.core.files import PARTIAL, remove_folder, write_whole
+from harness.core.identity import digest, short
+from harness.core.spec import Environment
+from harness.plan.expand import PlannedJob
+from harness.store.database import Database
+from harness.worker import JOB, LOCK, LOG, OUTCOME
+
+What = Literal[
+    "session", "begin", "progress", "done", "known", "skipped", "refused", "blocked", "elsewhere", "finished"
+]
+ORPHAN_SECONDS = 15.0
+"""How long a worker of a command that was killed may take to notice it."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The results folder, its database, and the environments of this machine."""
+
+    results: Path
+    database: Database
+    pythons: Mapping[str, Path]
+    environments: Mapping[str, Environment]
+    own: Environment
+    """The environment that the runner itself stands in."""
+
+    @property
+    def runs(self) -> Path:
+        """Run folders."""
+        return self.results / "runs"
+
+    def environment(self, name: str) -> Environment:
+        """Describe an environment; one that is not on this machine is described by its name on our own facts."""
+        if name in self.environments:
+            return self.environments[name]
+        return self.own.model_copy(update={"name": name, "packages": {}})
+
+    def description(self, name: str) -> Path:
+        """File that hands an environment's description to its workers."""
+        path = (
+            self.results
+            / "sessions"
+            / "environments"
+            / f"{digest(self.environments[name].model_dump(mode='json'))[:12]}.json"
+        )
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, self.environments[name].model_dump_json())
+        return path
+
+    def artifact(self, identity: str, kind: str) -> Path:
+        """Folder of a sealed artifact; references begin with `r`, builds with `b`."""
+        return self.results / "artifacts" / short("r" if kind == "reference" else "b", identity)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What became of a job, or how far it is."""
+
+    what: What
+    job: PlannedJob | None = None
+    run: str = ""
+    status: str = ""
+    text: str = ""
+    share: float = 0.0
+    """How far the running job is, 0 to 1."""
+    seconds: float = 0.0
+    done: int = 0
+    total: int = 0
+    spans: Mapping[str, float] = field(default_factory=dict)
+    """With `finished`: the runner's and the workers' seconds by activity."""
+
+
+@contextmanager
+def alone(results: Path) -> Iterator[None]:
+    """Hold the results folder's lock. Raises: HarnessError where another command holds it or it is read-only."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(results / "runner.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise HarnessError(f"another command is running on {results}; wait for it or use another --results") from None
+    except OSError as error:
+        raise HarnessError(
+            f"{results} cannot be written ({error.strerror}); name a writable folder with --results"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def recover(desk: Desk) -> list[str]:
+    """Take in what earlier commands left: outcomes into the database, half artifacts and jobs never begun away.
+
+    Returns what a person should know, as unreadable outcomes. A worker of a killed command is waited for.
+    """
+    for folder in _without_outcome(desk.runs):
+        _wait_for_orphan(folder)
+        if not (folder / LOG).exists() and not (folder / OUTCOME).exists():
+            remove_folder(folder)
+    artifacts = desk.results / "artifacts"
+    for partial in sorted(artifacts.glob(f"*{PARTIAL}*")) if artifacts.is_dir() else []:
+        remove_folder(partial)
+    return [str(problem) for problem in desk.database.ingest_folder(desk.results).problems]
+
+
+def _without_outcome(runs: Path) -> list[Path]:
+    if not runs.is_dir():
+        return []
+    return [folder for folder in sorted(runs.iterdir()) if folder.is_dir() and not (folder / OUTCOME).exists()]
+
+
+def _wait_for_orphan(folder: Path) -> None:
+    if not (folder / JOB).exists() or not (folder / LOCK).exists():
+        return
+    try:
+        with FileLock(folder / LOCK, timeout=ORPHAN_SECONDS):
+            time.sleep(0)
+    except Timeout:
+        raise HarnessError(
+            f"the worker of an earlier command still runs {folder.name}; end it, then run the same command again"
+        ) from None

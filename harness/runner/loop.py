@@ -1,0 +1,209 @@
+"""The loop: take the next jobs, run them in one worker, take their outcomes in, say what became of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.core.clock import Spans
+from harness.core.files import remove_folder, write_whole
+from harness.core.spec import Input, Job, Outcome, Status
+from harness.plan.expand import Plan, PlannedJob
+from harness.runner import session as sessions
+from harness.runner.decide import Memory, decide, remember
+from harness.runner.desk import Desk, Event, alone, recover
+from harness.runner.serve import Served, serve
+from harness.runner.wall import merged
+from harness.store.session import SessionRecord
+from harness.worker import JOB, OUTCOME
+
+
+def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iterator[Event]:
+    """Run a plan's jobs in order and yield what becomes of each.
+
+    Holds the results folder's lock; takes in outcomes that an earlier command left; continues an interrupted session.
+    Raises: HarnessError when another command holds the folder, or it cannot be written.
+    """
+    with alone(desk.results):
+        spans, batches = Spans(), list[dict[str, float]]()
+        with spans.span("store"):
+            problems = recover(desk)
+            session, resumed = sessions.begin(desk.results, plan, datetime.now(UTC))
+            desk.database.place(session)
+            memory = remember(desk, plan, session.session, again)
+        text = "\n".join([session.session, *problems])
+        yield Event("session", text=text, status="resumed" if resumed else "new", total=len(plan.jobs))
+        waiting = deque(plan.jobs)
+        while waiting:
+            with spans.span("plan"):
+                batch, said = _next_batch(waiting, memory, session)
+            for event in said:
+                yield _counted(event, plan, waiting, batch)
+            if batch:
+                yield from _run(batch, waiting, memory, session, batches, spans)
+        with spans.span("store"):
+            desk.database.place(sessions.finish(desk.results, session, plan, memory.runs, datetime.now(UTC)))
+        yield Event(
+            "finished",
+            text=session.session,
+            done=len(plan.jobs),
+            total=len(plan.jobs),
+            spans=merged([spans.seconds, *batches]),
+        )
+
+
+def _counted(event: Event, plan: Plan, waiting: Iterable[PlannedJob], batch: Iterable[PlannedJob]) -> Event:
+    left = len(tuple(waiting)) + len(tuple(batch))
+    return replace(event, done=len(plan.jobs) - left, total=len(plan.jobs))
+
+
+def _next_batch(
+    waiting: deque[PlannedJob], memory: Memory, session: SessionRecord
+) -> tuple[list[PlannedJob], list[Event]]:
+    """Take jobs off the front until one must run, and with it those after it that can share its worker."""
+    batch: list[PlannedJob] = []
+    said: list[Event] = []
+    while waiting:
+        job = waiting[0]
+        if batch and (job.clean or batch[0].clean or job.group != batch[0].group):
+            break
+        verdict, why = decide(job, memory)
+        waiting.popleft()
+        if verdict == "run":
+            batch.append(job)
+            continue
+        said.append(_settle(job, verdict, why, memory, session))
+    return batch, said
+
+
+def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: SessionRecord) -> Event:
+    """Note a job that is not run; one that cannot be is an outcome like any other, written once."""
+    if verdict == "known":
+        memory.runs[job.id] = why
+    if verdict in {"refused", "blocked"}:
+        status = Status.UNSUPPORTED if verdict == "refused" else _blocked_status(job, memory)
+        memory.bad[job.id] = (status, why)
+        said = memory.refusals.get((job.key, job.environment, status.value, why))
+        memory.runs[job.id] = said or _write_outcome(unmade(job, memory, session, status, why), memory.desk)
+    return Event(verdict, job=job, text=why, status=memory.bad[job.id][0].value if job.id in memory.bad else "")
+
+
+def _blocked_status(job: PlannedJob, memory: Memory) -> Status:
+    statuses = {memory.bad[need][0] for need in job.needs if need in memory.bad}
+    return Status.UNSUPPORTED if statuses == {Status.UNSUPPORTED} else Status.FAILED
+
+
+def unmade(job: PlannedJob, memory: Memory, session: SessionRecord, status: Status, why: str) -> Outcome:
+    """Make the outcome of a job that no worker answered for."""
+    record = job_record(job, memory, session, order=0)
+    inputs = tuple(item.model_copy(update={"path": ""}) for item in record.inputs)
+    return Outcome(
+        job=record.model_copy(update={"inputs": inputs, "out": None}),
+        status=status,
+        reason=why,
+        written_by="runner",
+        started=datetime.now(UTC),
+        seconds=0.0,
+        environment=memory.desk.environment(job.environment),
+        inputs=inputs,
+    )
+
+
+def _write_outcome(outcome: Outcome, desk: Desk) -> str:
+    folder = desk.runs / outcome.job.run
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
+    desk.database.ingest(outcome, folder)
+    return outcome.job.run
+
+
+def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: int) -> Job:
+    """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
+    desk = memory.desk
+    kinds = {other.artifact: other.kind for other in memory.plan.jobs if other.artifact}
+    return Job(
+        run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{job.id[:14]}-{secrets.token_hex(4)}",
+        kind=job.kind,
+        key=job.key,
+        artifact=job.artifact,
+        spec=job.spec,
+        inputs=tuple(_located(item, kinds.get(item.id), memory) for item in job.inputs),
+        environment=job.environment,
+        labels=job.labels[0],
+        session=session.session,
+        round=job.round,
+        order=order,
+        timeout_seconds=job.timeout_seconds,
+        out=str(desk.artifact(job.artifact, job.kind).resolve()) if job.artifact else None,
+        clean=job.clean,
+    )
+
+
+def _located(item: Input, kind: str | None, memory: Memory) -> Input:
+    """Give an input its folder: the one it names, or where its artifact lies, with the content it must have."""
+    if item.path or kind is None:
+        return item
+    folder = memory.desk.artifact(item.id, kind).resolve()
+    return item.model_copy(update={"path": str(folder), "content": memory.made.get(item.id)})
+
+
+def _run(
+    batch: list[PlannedJob],
+    waiting: deque[PlannedJob],
+    memory: Memory,
+    session: SessionRecord,
+    batches: list[dict[str, float]],
+    spans: Spans,
+) -> Iterator[Event]:
+    """Serve a batch with one worker; what it did not get to goes back to the front."""
+    desk = memory.desk
+    with spans.span("write"):
+        records = {}
+        for number, job in enumerate(batch):
+            record = job_record(job, memory, session, order=len(memory.runs) + number)
+            folder = desk.runs / record.run
+            folder.mkdir(parents=True)
+            write_whole(folder / JOB, record.model_dump_json(indent=1))
+            records[record.run] = (job, record, folder)
+    left = dict(records)
+    for item in serve(desk, batch[0].environment, [(record, folder) for _, record, folder in records.values()]):
+        if isinstance(item, dict):
+            batches.append(item)
+            continue
+        job, record, folder = left[item.run] if item.run in left else records[item.run]
+        total = len(memory.plan.jobs)
+        event = Event(item.what, job=job, run=item.run, text=item.text, share=item.share, total=total)
+        if item.what == "done":
+            event = replace(event, **_take_in(job, record, folder, item, memory, session))
+            del left[item.run]
+        yield replace(event, done=total - len(waiting) - len(left))
+    for job, _, folder in reversed(list(left.values())):
+        remove_folder(folder)
+        waiting.appendleft(job)
+
+
+def _take_in(
+    job: PlannedJob, record: Job, folder: Path, item: Served, memory: Memory, session: SessionRecord
+) -> dict[str, Any]:
+    """Put a finished job's outcome into the database; for a dead worker write the outcome first."""
+    if item.outcome is not None:
+        inputs = tuple(one.model_copy(update={"path": ""}) for one in record.inputs)
+        job_kept = record.model_copy(update={"inputs": inputs, "out": None})
+        dead = unmade(job, memory, session, item.outcome, item.text)
+        outcome = dead.model_copy(update={"job": job_kept, "seconds": item.seconds})
+        write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
+    else:
+        outcome = Outcome.model_validate_json((folder / OUTCOME).read_text("utf-8"))
+    memory.desk.database.ingest(outcome, folder)
+    memory.runs[job.id] = outcome.job.run
+    if outcome.status is Status.OK:
+        if outcome.artifact is not None:
+            memory.made[outcome.artifact.id] = outcome.artifact.content
+    else:
+        memory.bad[job.id] = (outcome.status, outcome.reason or "no reason given")
+    return {"status": outcome.status.value, "text": outcome.reason or "", "seconds": outcome.seconds}

@@ -1,0 +1,97 @@
+"""One worker for one batch: follow its answers, enforce time limits, find out what a dead one died of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.core.spec import Job, Status
+from harness.executors import local
+from harness.runner.desk import Desk
+from harness.runner.wall import BatchClock
+from harness.worker import DESCRIBED
+
+_CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
+
+
+@dataclass(frozen=True)
+class Served:
+    """One answer about one job. With `done`, `outcome` is set where the worker could not write one itself."""
+
+    what: Literal["begin", "progress", "done"]
+    run: str
+    text: str = ""
+    share: float = 0.0
+    outcome: Status | None = None
+    seconds: float = 0.0
+
+
+def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterator[Served | dict[str, float]]:
+    """Run jobs in one worker; yield its answers, and last the batch's seconds by activity.
+
+    A worker that dies or outruns a job's time limit answers for that job alone; the jobs after it are not answered.
+    """
+    limits = {job.run: job.timeout_seconds for job, _ in jobs}
+    batch = local.Batch(
+        python=desk.pythons[environment],
+        environment=environment,
+        folders=tuple(folder.resolve() for _, folder in jobs),
+        variables={DESCRIBED: str(desk.description(environment).resolve())},
+    )
+    kills = _oom_kills()
+    handle = local.submit(batch)
+    clock = BatchClock(handle.spawned)
+    running, since, answered = jobs[0][0].run, handle.spawned, 0
+    try:
+        while answered < len(jobs):
+            limit = limits[running]
+            event = local.poll(handle, 1.0 if limit is None else min(1.0, since + limit - time.monotonic()))
+            if event is None:
+                if limit is not None and time.monotonic() - since >= limit:
+                    local.cancel(handle)
+                    text = f"took longer than its time limit of {limit:g} s"
+                    yield Served("done", running, text, outcome=Status.TIMEOUT, seconds=time.monotonic() - since)
+                    break
+                continue
+            clock.hear(event)
+            if "begin" in event:
+                running, since = event["begin"], time.monotonic()
+                yield Served("begin", running)
+            elif "progress" in event:
+                yield Served("progress", event["run"], event["what"], share=event["progress"])
+            elif "done" in event:
+                answered += 1
+                running = jobs[min(answered, len(jobs) - 1)][0].run
+                yield Served("done", event["done"])
+            elif "exit" in event:
+                status, text = _cause(event["exit"], event["words"], kills)
+                yield Served("done", running, text, outcome=status, seconds=time.monotonic() - since)
+                break
+        else:
+            local.finish(handle)
+    finally:
+        local.cancel(handle)
+    yield clock.close(time.monotonic())
+
+
+def _cause(code: int, words: list[str], kills: int | None) -> tuple[Status, str]:
+    """Tell what a worker died of; only the kernel's own count is evidence of a kill for memory."""
+    after = _oom_kills()
+    if code == -9 and kills is not None and after is not None and after > kills:
+        return Status.OOM, "killed for memory: the cgroup counted an out-of-memory kill"
+    if code < 0:
+        return Status.FAILED, f"the worker was ended by signal {-code}"
+    said = f": {words[-1]}" if words else ""
+    return Status.FAILED, f"the worker ended with code {code}{said}"
+
+
+def _oom_kills() -> int | None:
+    """Read how many processes the kernel has killed for memory in our cgroup; None where it does not say."""
+    try:
+        rows = dict(line.split() for line in _CGROUP_EVENTS.read_text("ascii").splitlines())
+    except (OSError, ValueError):
+        return None
+    return int(rows.get("oom_kill", 0))

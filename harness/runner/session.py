@@ -1,0 +1,54 @@
+"""A session is one command's worth of jobs. An interrupted one is continued by the same command."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.core.files import write_whole
+from harness.plan.expand import Plan, PlannedJob
+from harness.store import files
+from harness.store.session import SessionJob, SessionRecord
+
+
+def begin(results: Path, plan: Plan, now: datetime) -> tuple[SessionRecord, bool]:
+    """Continue the last unfinished session of this plan, else start one and write it; tells whether it continues."""
+    for path in sorted((results / files.SESSIONS).glob("*.json"), reverse=True):
+        found = files.read_session(path)
+        if found.sweep == plan.sweep and found.plan == plan.digest and found.finished is None:
+            return found, True
+    started = SessionRecord(
+        session=f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        sweep=plan.sweep,
+        started=now,
+        plan=plan.digest,
+        jobs=tuple(_job(job, None) for job in placed(plan)),
+    )
+    write(results, started)
+    return started, False
+
+
+def finish(results: Path, session: SessionRecord, plan: Plan, runs: Mapping[str, str], now: datetime) -> SessionRecord:
+    """Close a session: every job was run, known, refused or blocked. `runs` gives the run that answers a plan id."""
+    jobs = tuple(_job(job, runs.get(job.id)) for job in placed(plan))
+    closed = session.model_copy(update={"finished": now, "jobs": jobs})
+    write(results, closed)
+    return closed
+
+
+def placed(plan: Plan) -> list[PlannedJob]:
+    """List the jobs that belong to this box."""
+    return [job for job in plan.jobs if not job.elsewhere]
+
+
+def write(results: Path, session: SessionRecord) -> None:
+    """Write a session's file, whole."""
+    folder = results / files.SESSIONS
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / f"{session.session}.json", session.model_dump_json(indent=1) + "\n")
+
+
+def _job(job: PlannedJob, run: str | None) -> SessionJob:
+    return SessionJob(key=job.key, kind=job.kind, environment=job.environment, labels=job.labels, run=run)

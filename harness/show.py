@@ -1,0 +1,123 @@
+"""Show a run while it goes: a live line on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from harness.core.spec import BuildSpec
+from harness.plan.expand import PlannedJob
+from harness.runner import Event
+
+
+def title(job: PlannedJob) -> str:
+    """Name a job as people do: model, method and what is done with it."""
+    labels, spec = job.labels[0], job.spec
+    what = "build" if isinstance(spec, BuildSpec) else spec.probe
+    engine = "" if isinstance(spec, BuildSpec) else f"on {spec.engine}"
+    again = f"(round {job.round + 1})" if job.round else ""
+    return " ".join(part for part in (labels.model, labels.method, what, engine, again) if part)
+
+
+@dataclass
+class Counts:
+    """How many jobs came to what."""
+
+    by: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str) -> None:
+        self.by[name] = self.by.get(name, 0) + 1
+
+    @property
+    def failed(self) -> int:
+        """Jobs that ran and did not come out ok, and those they blocked."""
+        return sum(self.by.get(name, 0) for name in ("failed", "oom", "timeout", "blocked"))
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {name}" for name, count in self.by.items()) or "nothing to do"
+
+
+class Show:
+    """Prints events; `left` estimates the seconds of jobs not yet done, by plan id."""
+
+    def __init__(self, console: Console, estimates: Mapping[str, float], jobs: tuple[PlannedJob, ...]) -> None:
+        self.console = console
+        self.counts = Counts()
+        self._estimates = dict(estimates)
+        self._left = {job.id: self._estimates.get(job.id) for job in jobs if not job.elsewhere and not job.refused}
+        self._progress = Progress(
+            TextColumn("{task.completed:>3.0f}/{task.total:.0f} jobs"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID = self._progress.add_task("", total=len(jobs), left="")
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> Show:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def event(self, event: Event) -> None:
+        """Show one event."""
+        handlers: dict[str, Callable[[Event], None]] = {
+            "session": self._session,
+            "begin": self._begin,
+            "progress": self._inner,
+            "done": self._done,
+        }
+        handlers.get(event.what, self._settled)(event)
+        if event.total:
+            self._progress.update(self._task, completed=event.done, total=event.total)
+
+    def _session(self, event: Event) -> None:
+        if event.status == "resumed":
+            self._line(f"continuing interrupted session {event.text}")
+        for line in event.text.splitlines()[1:]:
+            self._line(f"note: {line}")
+
+    def _begin(self, event: Event) -> None:
+        assert event.job is not None
+        self._progress.update(self._task, description=title(event.job), left=self._time_left())
+        if not self.console.is_terminal:
+            self._line(f"[{event.done + 1}/{event.total}] {title(event.job)} ...")
+
+    def _inner(self, event: Event) -> None:
+        assert event.job is not None
+        text = f"{title(event.job)}: {event.text} {event.share:.0%}"
+        self._progress.update(self._task, description=text, left=self._time_left())
+
+    def _done(self, event: Event) -> None:
+        assert event.job is not None
+        self._left.pop(event.job.id, None)
+        self.counts.add(event.status)
+        reason = f": {event.text}" if event.text else ""
+        self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.status} in {event.seconds:.1f} s{reason}")
+
+    def _settled(self, event: Event) -> None:
+        if event.job is None:
+            return
+        self._left.pop(event.job.id, None)
+        self.counts.add("unsupported" if event.what == "refused" else event.what)
+        if event.what != "known":
+            self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.what}: {event.text}")
+
+    def _time_left(self) -> str:
+        known = [seconds for seconds in self._left.values() if seconds is not None]
+        if not known or len(known) < len(self._left):
+            return ""
+        return f"about {max(0.0, sum(known)):.0f} s left"
+
+    def _line(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,115 @@
+"""Arrays beside the numbers: small ones compressed in the database, large ones in the run folder, held by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.spec import ArrayRef, Measurement, Outcome
+from harness.record import ARRAYS, array_ref
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LARGEST = 64 * 1024
+"""Bytes, compressed, up to which an array is kept in the database."""
+_HOPELESS = 1024 * 1024
+"""Bytes, uncompressed, from which on nobody tries."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array as a row of `samples`."""
+
+    name: str
+    sha256: str | None
+    shape: str
+    dtype: str
+    codec: str | None
+    data: bytes | None
+
+
+def inline_name(ordinal: int) -> str:
+    """Name the few samples that a measurement carries itself."""
+    return f"#{ordinal}"
+
+
+def inline(ordinal: int, measurement: Measurement) -> Stored:
+    """Pack a measurement's own samples: float64, as long as they are."""
+    import numpy as np
+
+    values = np.array(measurement.samples, dtype="<f8")
+    codec, data = _pack(values.tobytes())
+    return Stored(inline_name(ordinal), None, json.dumps([values.size]), "float64", codec, data)
+
+
+def stored_arrays(outcome: Outcome, folder: Path | None) -> list[Stored]:
+    """Read a run's arrays.npz, verify what the outcome refers to, and pack what is small.
+
+    Without a folder the arrays are known by hash and shape alone. Raises: HarnessError naming the file.
+    """
+    refs = {item.array.name: item.array for item in outcome.measurements if item.array is not None}
+    if folder is None:
+        return [_row(ref, None) for _, ref in sorted(refs.items())]
+    found = read_arrays(folder / ARRAYS) if refs or (folder / ARRAYS).exists() else {}
+    for name, ref in refs.items():
+        verified(found.get(name), ref.name, ref.sha256, folder / ARRAYS)
+    return [_row(array_ref(name, array), array.tobytes()) for name, array in sorted(found.items())]
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read all arrays of a file. Raises: HarnessError naming the file where it is gone or damaged."""
+    import numpy as np
+
+    if not zipfile.is_zipfile(path):  # numpy would leave a file open that turns out to be no archive
+        raise HarnessError(_unreadable(path, "it is gone, or not whole"))
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: np.ascontiguousarray(file[name]) for name in file.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise HarnessError(_unreadable(path, error)) from error
+
+
+def _unreadable(path: Path, why: object) -> str:
+    return (
+        f"the arrays {path} cannot be read ({why}); restore the file from a copy, or remove the run folder "
+        "and run the same command again"
+    )
+
+
+def verified(array: NDArray[Any] | None, name: str, sha256: str | None, path: Path) -> NDArray[Any]:
+    """Return an array that is there and whose bytes have the hash that was recorded. Raises: HarnessError."""
+    if array is None:
+        raise HarnessError(f"{path} holds no array '{name}'; restore the file from a copy of the run folder")
+    if sha256 is not None and array_ref(name, array).sha256 != sha256:
+        raise HarnessError(f"array '{name}' in {path} is not what was recorded; restore the file from a copy")
+    return array
+
+
+def unpacked(row: Stored) -> NDArray[Any]:
+    """Turn a row that holds its values back into an array. Raises: HarnessError where the bytes do not fit the hash."""
+    import numpy as np
+
+    assert row.data is not None
+    raw = zlib.decompress(row.data) if row.codec == "zlib" else row.data
+    if row.sha256 is not None and hashlib.sha256(raw).hexdigest() != row.sha256:
+        raise HarnessError(f"array '{row.name}' in the database is damaged; run `harness ingest` into a new database")
+    return np.frombuffer(raw, dtype=np.dtype(row.dtype)).reshape(json.loads(row.shape))
+
+
+def _row(ref: ArrayRef, raw: bytes | None) -> Stored:
+    codec, data = (None, None) if raw is None or len(raw) > _HOPELESS else _pack(raw)
+    if data is not None and len(data) > LARGEST:
+        codec, data = None, None
+    return Stored(ref.name, ref.sha256, json.dumps(list(ref.shape)), ref.dtype, codec, data)
+
+
+def _pack(raw: bytes) -> tuple[str, bytes]:
+    packed = zlib.compress(raw, 6)
+    return ("zlib", packed) if len(packed) < len(raw) else ("raw", raw)

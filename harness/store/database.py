@@ -1,0 +1,256 @@
+"""The only door to the results database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import Connection, Engine, func, select
+
+from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.spec import Environment, Outcome
+from harness.record import ARRAYS
+from harness.store import arrays, files, frame, ingest, known, models, opening
+from harness.store.session import SessionRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What a walk over the results folder found."""
+
+    new: int
+    """Runs that were not in the database before."""
+    known: int
+    """Runs that were."""
+    sessions: int
+    unfinished: tuple[str, ...]
+    """Run folders without an outcome: running, or interrupted."""
+    problems: tuple[Problem, ...]
+    """Files that could not be read; everything else was."""
+
+
+class Database:
+    """Facts in, one frame out. Open it with `Database.open`, use it in one thread, close it."""
+
+    def __init__(self, engine: Engine, results: Path | None) -> None:
+        self._engine = engine
+        self._results = results
+        self._written = False
+
+    @classmethod
+    def open(cls, place: str | Path, results: Path | None = None) -> Self:
+        """Open a database file or URL; make it where there is none, upgrade it where it is older.
+
+        results: folder that holds `runs/`, for arrays too large for the database; the file's own folder if not given.
+        Raises: HarnessError for a folder that cannot be written, a newer or foreign database, a busy or damaged file.
+        """
+        url = opening.url_of(place)
+        file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+        with opening.explained(url):
+            if file is not None and url.database != ":memory:":
+                _make_folder(file.parent)
+                results = results or file.parent
+            engine = opening.make_engine(url)
+            try:
+                opening.bring_up(engine)
+            except BaseException:
+                engine.dispose()
+                raise
+        return cls(engine, results)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; after writing, refresh the statistics that choose between indexes."""
+        try:
+            if self._written:
+                self._analyze()
+        finally:
+            self._engine.dispose()
+
+    # ------------------------------------------------------------ facts in
+
+    def ingest(self, outcome: Outcome, folder: Path | None) -> bool:
+        """Write an outcome in one transaction; False where its run is there already.
+
+        folder: run folder with arrays.npz; None where the outcome comes without one (reported, imported).
+        Raises: HarnessError where arrays.npz is gone, damaged or not what the outcome says.
+        """
+        stored = arrays.stored_arrays(outcome, folder)
+        with self._writing() as connection:
+            return ingest.write_outcome(connection, outcome, stored)
+
+    def place(self, session: SessionRecord) -> None:
+        """Write a session and what it calls its jobs; a session that is there already is brought up to date."""
+        with self._writing() as connection:
+            ingest.write_session(connection, session)
+
+    def ingest_folder(self, results: Path) -> Ingested:
+        """Take in every run and session of a results folder that is not here yet, in the order of their names.
+
+        A file that cannot be read becomes a problem, and the walk goes on.
+        """
+        known_runs = set(self._rows(select(models.RunRow.name)))
+        here, new, unfinished, problems = 0, 0, [], []
+        for folder in _sorted(results / files.RUNS, "*/"):
+            path = folder / files.OUTCOME
+            if folder.name in known_runs:
+                here += 1
+            elif not path.exists():
+                unfinished.append(folder.name)
+            else:
+                try:
+                    new += self.ingest(files.read_outcome(path), folder)
+                except HarnessError as error:
+                    problems += _problems(error, path)
+        sessions = 0
+        for path in _sorted(results / files.SESSIONS, "*.json"):
+            try:
+                self.place(files.read_session(path))
+                sessions += 1
+            except HarnessError as error:
+                problems += _problems(error, path)
+        return Ingested(new, here, sessions, tuple(unfinished), tuple(problems))
+
+    # ------------------------------------------------------------ facts out
+
+    def frame(self, where: frame.Where | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Answer a question: one row per measurement, and one (metric absent) per run that is not ok.
+
+        where: column to value or list of values; None is absent. A filter on metric, part or another column of a
+        measurement leaves out the runs that are not ok unless it lists None: `{"metric": ["decode_tps", None]}`.
+        columns: names in the order wanted, all where None. Where a label (sweep, block, model, method, recipe,
+        reference) is among them or in `where`, a measurement has one row per placement of its job.
+        Rows are ordered by start, run, place in the run and labels. Absence: see `harness.store.frame`.
+        Raises: HarnessError for an unknown column, with the nearest right name.
+        """
+        names = list(frame.COLUMNS if columns is None else dict.fromkeys(columns))
+        query = frame.statement(where or {}, names)
+        with self._reading() as connection:
+            return frame.to_frame(connection.execute(query).all(), names)
+
+    def samples(self, measurement_id: str) -> NDArray[Any]:
+        """Return the samples behind a measurement, in their own shape and type.
+
+        Raises: HarnessError where there are none, or the run folder that holds them is gone or was changed.
+        """
+        run, ordinal = frame.split_measurement(measurement_id)
+        row, item = models.RunRow, models.MeasurementRow
+        query = select(item.array).join(row, row.id == item.run_id).where(row.name == run, item.ordinal == ordinal)
+        with self._reading() as connection:
+            found = connection.execute(query).first()
+        if found is None:
+            raise HarnessError(f"the database holds no measurement '{measurement_id}'")
+        return self.array(run, found[0] or arrays.inline_name(ordinal))
+
+    def array(self, run: str, name: str) -> NDArray[Any]:
+        """Return an array of a run by name, as per-question results.
+
+        Raises: HarnessError where there is none, or the run folder that holds it is gone or was changed.
+        """
+        runs, samples = ingest.table(models.RunRow), ingest.table(models.SamplesRow)
+        query = select(samples).join(runs, runs.c.id == samples.c.run_id)
+        with self._reading() as connection:
+            row = connection.execute(query.where(runs.c.name == run, samples.c.name == name)).first()
+        if row is None:
+            raise HarnessError(f"run {run} keeps no samples called '{name}'")
+        if row.data is not None:
+            return arrays.unpacked(arrays.Stored(row.name, row.sha256, row.shape, row.dtype, row.codec, row.data))
+        if self._results is None:
+            raise HarnessError(f"array '{name}' of run {run} lies in its run folder; open the database with `results`")
+        path = self._results / files.RUNS / run / ARRAYS
+        return arrays.verified(arrays.read_arrays(path).get(name), name, row.sha256, path)
+
+    def array_shapes(self, run: str) -> dict[str, tuple[int, ...]]:
+        """List the arrays that a run keeps, with their shapes; a measurement's own few samples do not count."""
+        runs, samples = models.RunRow, models.SamplesRow
+        query = select(samples.name, samples.shape).join(runs, runs.id == samples.run_id).order_by(samples.name)
+        with self._reading() as connection:
+            rows = connection.execute(query.where(runs.name == run, samples.sha256.is_not(None))).all()
+        return {name: tuple(json.loads(shape)) for name, shape in rows}
+
+    def outcome(self, run: str) -> Outcome:
+        """Return a run's outcome as it was written. Raises: HarnessError for an unknown run."""
+        with self._reading() as connection:
+            return ingest.read_outcome(connection, run)
+
+    def environments(self) -> dict[str, Environment]:
+        """Return every environment in full, by the frame's `environment_id`."""
+        row = models.EnvironmentRow
+        with self._reading() as connection:
+            rows = connection.execute(select(row.digest, row.json).order_by(row.digest)).all()
+        return {digest: Environment.model_validate_json(text) for digest, text in rows}
+
+    def known_artifacts(self) -> dict[str, str]:
+        """Return content hash by artifact id for everything that a build or reference job sealed."""
+        with self._reading() as connection:
+            return known.known_artifacts(connection)
+
+    def known_quality(self, keys: Iterable[str]) -> dict[str, list[known.KnownRun]]:
+        """Return the finished quality runs of job keys, latest first, with what decides whether they count."""
+        with self._reading() as connection:
+            return known.known_quality(connection, keys)
+
+    def history(self) -> known.History:
+        """Return median seconds of finished jobs, for estimates of time."""
+        with self._reading() as connection:
+            return known.history(connection)
+
+    def count(self) -> int:
+        """Return the number of runs."""
+        return int(self._rows(select(func.count()).select_from(ingest.table(models.RunRow)))[0])
+
+    # ------------------------------------------------------------ inside
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with opening.explained(self._engine.url), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with opening.explained(self._engine.url), opening.writing(self._engine) as connection:
+            yield connection
+        self._written = True
+
+    def _rows(self, query: Any) -> list[Any]:
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def _analyze(self) -> None:
+        if self._engine.dialect.name == "sqlite":
+            with self._writing() as connection:
+                connection.exec_driver_sql("PRAGMA analysis_limit = 400")
+                connection.exec_driver_sql("ANALYZE")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot make the results folder {folder} ({error}); make it writable for this user or choose another"
+        ) from error
+
+
+def _sorted(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern), key=lambda path: path.name) if folder.is_dir() else []
+
+
+def _problems(error: HarnessError, path: Path) -> list[Problem]:
+    return error.problems if isinstance(error, ConfigError) else [Problem(str(error), path)]

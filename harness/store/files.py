@@ -1,0 +1,59 @@
+"""Read what runs and sessions left on disk, and say by name what is wrong with a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from harness.core.errors import ConfigError, Problem
+from harness.core.spec import SCHEMA_VERSION, Outcome, Record
+from harness.store.session import SESSION_VERSION, SessionRecord
+
+OUTCOME = "outcome.json"
+RUNS, SESSIONS = "runs", "sessions"
+
+R = TypeVar("R", bound=Record)
+
+
+def read_outcome(path: Path) -> Outcome:
+    """Read an outcome.json. Raises: ConfigError naming the file, what is wrong and what to do."""
+    outcome = _read(path, Outcome, SCHEMA_VERSION)
+    if outcome.job.run != path.parent.name:
+        raise ConfigError(
+            [
+                Problem(
+                    f"is the outcome of run '{outcome.job.run}', not of the folder it lies in; rename the folder", path
+                )
+            ]
+        )
+    return outcome
+
+
+def read_session(path: Path) -> SessionRecord:
+    """Read a session file. Raises: ConfigError naming the file, what is wrong and what to do."""
+    return _read(path, SessionRecord, SESSION_VERSION)
+
+
+def _read(path: Path, record: type[R], newest: int) -> R:
+    try:
+        content = path.read_bytes()
+        raw = json.loads(content)
+    except (OSError, ValueError) as error:
+        raise ConfigError([Problem(f"cannot be read ({error}); {_REMEDY}", path)]) from error
+    version = raw.get("schema_version", 1) if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > newest:
+        message = f"has schema version {version} and this harness reads up to {newest}; update the harness"
+        raise ConfigError([Problem(message, path)])
+    try:
+        return record.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        message = f"{where}: {first['msg']} ({error.error_count()} such mistakes); {_REMEDY}"
+        raise ConfigError([Problem(message, path)]) from error
+
+
+_REMEDY = "restore it from a copy, or remove its folder or file and run the same command again"

@@ -1,0 +1,213 @@
+"""Turn an outcome into rows, and rows back into the outcome."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert, select
+
+from harness.core.errors import HarnessError
+from harness.core.identity import canonical, digest
+from harness.core.spec import BuildSpec, Environment, Labels, Measurement, MeasureSpec, Outcome, Status
+from harness.store import models as m
+from harness.store.arrays import Stored, inline, unpacked
+from harness.store.session import SessionRecord
+from harness.store.workload import workload_columns
+
+
+def table(row: type[m.Row]) -> Table:
+    """Return the table of a row class."""
+    found = row.__table__
+    assert isinstance(found, Table)
+    return found
+
+
+def write_outcome(connection: Connection, outcome: Outcome, arrays: Sequence[Stored]) -> bool:
+    """Write all rows of an outcome; False where its run is there already. The caller holds the transaction."""
+    if connection.execute(select(m.RunRow.id).where(m.RunRow.name == outcome.job.run)).first():
+        return False
+    run = _insert(connection, m.RunRow, _run(connection, outcome))
+    _many(connection, m.OutcomeRow, [{"run_id": run, "json": _kept(outcome)}])
+    _many(connection, m.RunInputRow, [{"run_id": run, **row} for row in _inputs(outcome)])
+    if outcome.artifact is not None:
+        _many(connection, m.ArtifactRow, [{"run_id": run, **_artifact(outcome)}])
+    if outcome.status is Status.OK:  # a number of a run that failed must not reach a table
+        _many(connection, m.MeasurementRow, _measurements(connection, run, outcome.measurements))
+        few = [inline(place, item) for place, item in enumerate(outcome.measurements) if item.samples]
+        _many(connection, m.SamplesRow, [{"run_id": run, **asdict(row)} for row in (*few, *arrays)])
+    if outcome.job.labels != Labels():
+        _place(connection, outcome.job.key, outcome.environment.name, [outcome.job.labels])
+    return True
+
+
+def write_session(connection: Connection, session: SessionRecord) -> None:
+    """Write a session and what it calls its jobs; written again, it takes the newer `finished`."""
+    row = session.model_dump(include={"sweep", "started", "finished", "plan"})
+    found = connection.execute(select(m.SessionRow.id).where(m.SessionRow.name == session.session)).scalar()
+    if found is None:
+        _insert(connection, m.SessionRow, {"name": session.session, **row})
+    else:
+        sessions = table(m.SessionRow)
+        connection.execute(sessions.update().where(sessions.c.id == found).values(**row))
+    for job in session.jobs:
+        _place(connection, job.key, job.environment, [labels for labels in job.labels if labels != Labels()])
+
+
+def read_outcome(connection: Connection, run: str) -> Outcome:
+    """Put an outcome together again, equal to what was written. Raises: HarnessError for an unknown run."""
+    query = (
+        select(m.RunRow.id, m.OutcomeRow.json, m.EnvironmentRow.json)
+        .join(m.OutcomeRow, m.OutcomeRow.run_id == m.RunRow.id)
+        .join(m.EnvironmentRow, m.EnvironmentRow.id == m.RunRow.environment_id)
+        .where(m.RunRow.name == run)
+    )
+    found = connection.execute(query).first()
+    if found is None:
+        raise HarnessError(f"the database holds no run '{run}'; `harness ingest` reads the run folders again")
+    raw = json.loads(found[1])
+    raw["environment"] = json.loads(found[2])
+    samples = table(m.SamplesRow)
+    for row in connection.execute(select(samples).where(samples.c.run_id == found[0], samples.c.name.like("#%"))):
+        stored = Stored(row.name, row.sha256, row.shape, row.dtype, row.codec, row.data)
+        raw["measurements"][int(row.name[1:])]["samples"] = unpacked(stored).tolist()
+    return Outcome.model_validate_json(json.dumps(raw))
+
+
+def _kept(outcome: Outcome) -> str:
+    raw = json.loads(outcome.model_dump_json(exclude={"environment"}))
+    if outcome.status is Status.OK:
+        for measurement in raw["measurements"]:
+            measurement["samples"] = []
+    return canonical(raw)
+
+
+def _run(connection: Connection, outcome: Outcome) -> dict[str, Any]:
+    job, protocol = outcome.job, outcome.protocol
+    facts = protocol.model_dump(exclude={"name", "version", "limit", "facts"}) if protocol else {}
+    artifact, content = _subject(outcome)
+    return {
+        "name": job.run,
+        "job_id": _job(connection, outcome),
+        "environment_id": _environment(connection, outcome.environment),
+        **outcome.model_dump(include={"reason", "origin", "started", "seconds", "written_by", "provider"}),
+        "status": outcome.status.value,
+        **job.model_dump(include={"session", "round", "order"}),
+        "protocol": protocol.name if protocol else None,
+        "protocol_version": protocol.version if protocol else None,
+        "artifact": artifact,
+        "artifact_content": content,
+        **facts,
+    }
+
+
+def _subject(outcome: Outcome) -> tuple[str | None, str | None]:
+    """Name the artifact that a run made or measured, and its content hash where it is known."""
+    if outcome.artifact is not None:
+        return outcome.artifact.id, outcome.artifact.content
+    spec = outcome.job.spec
+    if isinstance(spec, BuildSpec) or outcome.job.kind == "reference":
+        return outcome.job.artifact, None
+    inputs = outcome.inputs or outcome.job.inputs
+    return spec.artifact, next((item.content for item in inputs if item.role == "artifact"), None)
+
+
+def _job(connection: Connection, outcome: Outcome) -> int:
+    job = outcome.job
+    found = connection.execute(select(m.JobRow.id).where(m.JobRow.key == job.key)).scalar()
+    if found is not None:
+        return found
+    spec = job.spec
+    row = {"key": job.key, "kind": job.kind, "spec": canonical(spec.model_dump(mode="json"))}
+    if isinstance(spec, MeasureSpec):
+        row |= {"probe": spec.probe, "engine": spec.engine, "engine_options": canonical(spec.engine_options)}
+        row |= workload_columns(spec)
+    else:
+        row |= {"quantizer": spec.quantizer}
+    return _insert(connection, m.JobRow, row)
+
+
+def _environment(connection: Connection, environment: Environment) -> int:
+    raw = environment.model_dump(mode="json")
+    name = digest(raw)
+    found = connection.execute(select(m.EnvironmentRow.id).where(m.EnvironmentRow.digest == name)).scalar()
+    if found is not None:
+        return found
+    gpus = environment.gpus
+    plain = {"name", "python", "system", "machine", "cpu", "cores", "memory_bytes", "box", "cuda", "harness"}
+    row = {
+        "digest": name,
+        **environment.model_dump(include=plain),
+        "gpu": " + ".join(dict.fromkeys(gpu.name for gpu in gpus)) or None,
+        "driver": gpus[0].driver if gpus else None,
+        "json": canonical(raw),
+    }
+    return _insert(connection, m.EnvironmentRow, row)
+
+
+def _inputs(outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {"ordinal": place, "role": item.role, "artifact": item.id, "content": item.content}
+        for place, item in enumerate(outcome.inputs or outcome.job.inputs)
+    ]
+
+
+def _artifact(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.artifact is not None
+    row = outcome.artifact.model_dump()
+    raw = json.loads(outcome.artifact.model_dump_json(include={"layers", "facts"}))
+    return row | {name: canonical(raw[name]) for name in ("layers", "facts")}
+
+
+def _measurements(connection: Connection, run: int, measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
+    quantities = _quantities(connection, measurements)
+    return [
+        {
+            "run_id": run,
+            "ordinal": place,
+            "quantity_id": quantities[_quantity_key(item)],
+            **item.model_dump(include={"value", "low", "high", "n"}),
+            "array": item.array.name if item.array else None,
+        }
+        for place, item in enumerate(measurements)
+    ]
+
+
+_QUANTITY = ("metric", "metric_version", "part", "unit", "interval", "source", "items")
+
+
+def _quantity_key(item: Measurement) -> str:
+    return canonical([getattr(item, name) for name in _QUANTITY])
+
+
+def _quantities(connection: Connection, measurements: Sequence[Measurement]) -> dict[str, int]:
+    wanted = {_quantity_key(item): item for item in measurements}
+    query = select(m.QuantityRow.key, m.QuantityRow.id).where(m.QuantityRow.key.in_(wanted))
+    found: dict[str, int] = {key: row for key, row in connection.execute(query)}  # noqa: C416 - rows are no pairs to mypy
+    for key, item in wanted.items():
+        if key not in found:
+            row = {name: getattr(item, name) for name in _QUANTITY}
+            found[key] = _insert(connection, m.QuantityRow, {"key": key, **row})
+    return found
+
+
+def _place(connection: Connection, key: str, environment: str, labels: Iterable[Labels]) -> None:
+    places = table(m.PlacementRow)
+    for label in labels:
+        row = {"job_key": key, "environment": environment, **label.model_dump()}
+        same = [places.c[name] == value for name, value in row.items()]
+        if connection.execute(select(places.c.id).where(*same)).first() is None:
+            connection.execute(insert(places), row)
+
+
+def _insert(connection: Connection, kind: type[m.Row], row: dict[str, Any]) -> int:
+    key = connection.execute(insert(table(kind)), row).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _many(connection: Connection, kind: type[m.Row], rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table(kind)), rows)

@@ -1,0 +1,147 @@
+"""What earlier runs make known: artifacts by id, quality by job, engine packages, provider, GPU and content, and time."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from statistics import median
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+
+from harness.core.spec import Status
+from harness.store import models as m
+from harness.store.ingest import table
+
+T = TypeVar("T")
+
+_MANY = 10_000
+"""Keys per statement; SQLite takes 32,766 values."""
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """A finished quality run, with what decides whether it counts for a job here and now."""
+
+    run: str
+    environment: str
+    packages: Mapping[str, str]
+    """Every distribution of its environment; the engine's own are the caller's to pick."""
+    provider: str | None
+    gpu: str | None
+    artifact_content: str | None
+    inputs: Mapping[str, str | None]
+    """Content hash by role."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Median seconds of jobs that were ok."""
+
+    by_key: Mapping[str, float] = field(default_factory=dict)
+    by_shape: Mapping[tuple[str, str, str, str], float] = field(default_factory=dict)
+    """By kind, probe (of builds: quantizer), engine (of builds: empty) and model label."""
+
+    def seconds(self, key: str, shape: tuple[str, str, str, str] | None = None) -> float | None:
+        """Estimate a job by its own history, else by that of its like; None where there is none."""
+        if key in self.by_key:
+            return self.by_key[key]
+        return self.by_shape.get(shape) if shape else None
+
+
+def known_artifacts(connection: Connection) -> dict[str, str]:
+    """Return the content hash of every artifact that a run sealed, by id; of several, the latest one's."""
+    run, artifact = table(m.RunRow), table(m.ArtifactRow)
+    query = (
+        select(artifact.c.id, artifact.c.content)
+        .join(run, run.c.id == artifact.c.run_id)
+        .where(run.c.status == Status.OK.value)
+        .order_by(run.c.started, run.c.name)
+    )
+    return {row.id: row.content for row in connection.execute(query)}
+
+
+def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list[KnownRun]]:
+    """Return the finished, measured quality runs of each job key, latest first; keys without one are absent."""
+    run, job, environment = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
+    query = (
+        select(
+            job.c.key,
+            run.c.id,
+            run.c.name,
+            run.c.provider,
+            run.c.artifact_content,
+            environment.c.id.label("place"),
+            environment.c.name.label("environment"),
+            environment.c.gpu,
+        )
+        .join(run, run.c.job_id == job.c.id)
+        .join(environment, environment.c.id == run.c.environment_id)
+        .where(job.c.kind == "quality", run.c.status == Status.OK.value, run.c.origin == "measured")
+        .order_by(run.c.started.desc(), run.c.name.desc())
+    )
+    rows = [row for some in _chunks(keys) for row in connection.execute(query.where(job.c.key.in_(some)))]
+    packages = _packages(connection, {row.place for row in rows})
+    inputs = _inputs(connection, [row.id for row in rows])
+    found: dict[str, list[KnownRun]] = defaultdict(list)
+    for row in rows:
+        known = KnownRun(
+            run=row.name,
+            environment=row.environment,
+            packages=packages[row.place],
+            provider=row.provider,
+            gpu=row.gpu,
+            artifact_content=row.artifact_content,
+            inputs=inputs.get(row.id, {}),
+        )
+        found[row.key].append(known)
+    return dict(found)
+
+
+def history(connection: Connection) -> History:
+    """Read how long jobs took, by key and by kind, probe, engine and model."""
+    run, job, place = table(m.RunRow), table(m.JobRow), table(m.PlacementRow)
+    query = (
+        select(job.c.key, job.c.kind, job.c.probe, job.c.quantizer, job.c.engine, run.c.seconds)
+        .join(run, run.c.job_id == job.c.id)
+        .where(run.c.status == Status.OK.value, run.c.origin == "measured")
+    )
+    models: dict[str, set[str]] = defaultdict(set)
+    for key, model in connection.execute(select(place.c.job_key, place.c.model).distinct()):
+        models[key].add(model)
+    by_key: dict[str, list[float]] = defaultdict(list)
+    by_shape: dict[tuple[str, str, str, str], list[float]] = defaultdict(list)
+    for row in connection.execute(query):
+        by_key[row.key].append(row.seconds)
+        for model in models.get(row.key, {""}):
+            by_shape[row.kind, row.probe or row.quantizer or "", row.engine or "", model].append(row.seconds)
+    return History(
+        {key: median(values) for key, values in by_key.items()},
+        {shape: median(values) for shape, values in by_shape.items()},
+    )
+
+
+def _packages(connection: Connection, ids: set[int]) -> dict[int, Mapping[str, str]]:
+    environment = table(m.EnvironmentRow)
+    query = select(environment.c.id, environment.c.json)
+    rows = [row for some in _chunks(ids) for row in connection.execute(query.where(environment.c.id.in_(some)))]
+    return {row.id: json.loads(row.json)["packages"] for row in rows}
+
+
+def _inputs(connection: Connection, runs: Sequence[int]) -> dict[int, dict[str, str | None]]:
+    given = table(m.RunInputRow)
+    query = select(given.c.run_id, given.c.role, given.c.content).order_by(given.c.run_id, given.c.ordinal)
+    found: dict[int, dict[str, str | None]] = defaultdict(dict)
+    for some in _chunks(runs):
+        for row in connection.execute(query.where(given.c.run_id.in_(some))):
+            found[row.run_id][row.role] = row.content
+    return found
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, _MANY)):
+        yield some

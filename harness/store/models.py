@@ -1,0 +1,285 @@
+"""The tables: facts only, one row per fact, every dimension a real column with an index where rows are many.
+
+A column that a table of results can name is indexed in the table it lives in. What describes a number (metric, part,
+unit, source, ...) lives in `quantity`, which has a few hundred rows, so that a measurement is a narrow row.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware moment: on SQLite ISO text in UTC with six digits (sorts as it reads), elsewhere a timestamp with zone."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kind: TypeEngine[Any] = String(32) if dialect.name == "sqlite" else DateTime(timezone=True)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        moment = value.astimezone(UTC)
+        return moment.isoformat(timespec="microseconds") if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy calls it by name
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(UTC)
+
+
+class Row(DeclarativeBase):
+    """What every table shares: naming of constraints and the types of columns."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {datetime: Utc()}  # noqa: RUF012 - SQLAlchemy's own spelling
+
+
+class EnvironmentRow(Row):
+    """A place where jobs ran, as it was found; equal descriptions are one row."""
+
+    __tablename__ = "environment"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    """sha256 of the canonical JSON; its first twelve digits are the frame's `environment_id`."""
+    name: Mapped[str] = mapped_column(index=True)
+    python: Mapped[str] = mapped_column(index=True)
+    system: Mapped[str] = mapped_column(index=True)
+    machine: Mapped[str]
+    cpu: Mapped[str] = mapped_column(index=True)
+    cores: Mapped[int] = mapped_column(index=True)
+    memory_bytes: Mapped[int] = mapped_column(BigInteger)
+    box: Mapped[str] = mapped_column(index=True)
+    gpu: Mapped[str | None] = mapped_column(index=True)
+    """Name of the GPU; different ones are joined by ` + `."""
+    driver: Mapped[str | None] = mapped_column(index=True)
+    cuda: Mapped[str | None] = mapped_column(index=True)
+    harness: Mapped[str] = mapped_column(index=True)
+    json: Mapped[str] = mapped_column(Text)
+
+
+class JobRow(Row):
+    """A unit of work by its key; the same for whoever asks for it."""
+
+    __tablename__ = "job"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str] = mapped_column(index=True)
+    quantizer: Mapped[str | None] = mapped_column(index=True)
+    probe: Mapped[str | None] = mapped_column(index=True)
+    engine: Mapped[str | None] = mapped_column(index=True)
+    engine_options: Mapped[str | None] = mapped_column(Text, index=True)
+    """Canonical JSON, defaults left out."""
+    batch: Mapped[float | None] = mapped_column(index=True)
+    prompt: Mapped[float | None] = mapped_column(index=True)
+    output: Mapped[float | None] = mapped_column(index=True)
+    shots: Mapped[float | None] = mapped_column(index=True)
+    limit: Mapped[float | None] = mapped_column(index=True)
+    window: Mapped[float | None] = mapped_column(index=True)
+    stride: Mapped[float | None] = mapped_column(index=True)
+    text: Mapped[str | None] = mapped_column(index=True)
+    task: Mapped[str | None] = mapped_column(index=True)
+    tokens: Mapped[float | None] = mapped_column(index=True)
+    spec: Mapped[str] = mapped_column(Text)
+
+
+class RunRow(Row):
+    """One attempt at a job in one environment, whatever became of it."""
+
+    __tablename__ = "run"
+    __table_args__ = (CheckConstraint("seconds >= 0", name="seconds"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    environment_id: Mapped[int] = mapped_column(ForeignKey("environment.id"), index=True)
+    status: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    origin: Mapped[str] = mapped_column(index=True)
+    started: Mapped[datetime] = mapped_column(index=True)
+    seconds: Mapped[float]
+    session: Mapped[str] = mapped_column(index=True)
+    round: Mapped[int] = mapped_column(index=True)
+    order: Mapped[int] = mapped_column(index=True)
+    written_by: Mapped[str] = mapped_column(index=True)
+    provider: Mapped[str | None] = mapped_column(index=True)
+    dtype: Mapped[str | None] = mapped_column(index=True)
+    protocol: Mapped[str | None] = mapped_column(index=True)
+    protocol_version: Mapped[int | None] = mapped_column(index=True)
+    gpu_count: Mapped[int | None] = mapped_column(index=True)
+    """GPUs that the measurement used, as its protocol says."""
+    artifact: Mapped[str | None] = mapped_column(index=True)
+    artifact_content: Mapped[str | None] = mapped_column(index=True)
+    scored: Mapped[int | None] = mapped_column(index=True)
+    skipped: Mapped[int | None] = mapped_column(index=True)
+    truncated: Mapped[int | None] = mapped_column(index=True)
+    warmups: Mapped[int | None] = mapped_column(index=True)
+    repetitions: Mapped[int | None] = mapped_column(index=True)
+    bos: Mapped[bool | None] = mapped_column(index=True)
+    prompt_tokens: Mapped[int | None] = mapped_column(index=True)
+    beyond_trained: Mapped[int | None] = mapped_column(index=True)
+
+
+class OutcomeRow(Row):
+    """The outcome as it was written, without what other tables hold in full (environment, samples); kept apart so that runs stay narrow."""
+
+    __tablename__ = "outcome"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    json: Mapped[str] = mapped_column(Text)
+
+
+class RunInputRow(Row):
+    """What a run read, by role, with the content hash that was found."""
+
+    __tablename__ = "run_input"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    artifact: Mapped[str] = mapped_column(index=True)
+    content: Mapped[str | None] = mapped_column(index=True)
+
+
+class ArtifactRow(Row):
+    """A sealed folder, as the run that made it found it."""
+
+    __tablename__ = "artifact"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(index=True)
+    content: Mapped[str] = mapped_column(index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    files: Mapped[int]
+    weights_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    format: Mapped[str] = mapped_column(index=True)
+    seconds: Mapped[float | None]
+    peak_rss_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    layers: Mapped[str] = mapped_column(Text)
+    facts: Mapped[str] = mapped_column(Text)
+
+
+class QuantityRow(Row):
+    """What a number is a number of."""
+
+    __tablename__ = "quantity"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    """Canonical JSON of the other columns: unique also where some are absent."""
+    metric: Mapped[str] = mapped_column(index=True)
+    metric_version: Mapped[int] = mapped_column(index=True)
+    part: Mapped[str] = mapped_column(index=True)
+    unit: Mapped[str] = mapped_column(index=True)
+    interval: Mapped[str | None] = mapped_column(index=True)
+    source: Mapped[str | None] = mapped_column(index=True)
+    items: Mapped[str | None] = mapped_column(index=True)
+
+
+class MeasurementRow(Row):
+    """One value; clustered by run."""
+
+    __tablename__ = "measurement"
+    __table_args__ = (CheckConstraint("n >= 1", name="n"), {"sqlite_with_rowid": False})
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    quantity_id: Mapped[int] = mapped_column(ForeignKey("quantity.id"), index=True)
+    value: Mapped[float]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    n: Mapped[int]
+    array: Mapped[str | None]
+    """Name of its samples in `samples`; None where they are called `#` and the ordinal, or there are none."""
+
+
+class SamplesRow(Row):
+    """An array: here where it is small, else only its hash and shape, and the values in the run folder's arrays.npz."""
+
+    __tablename__ = "samples"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str | None]
+    """Of the C-ordered bytes; None for the few samples that a measurement carries itself."""
+    shape: Mapped[str]
+    dtype: Mapped[str]
+    codec: Mapped[str | None]
+    """`raw` or `zlib`; None where the values are not here."""
+    data: Mapped[bytes | None]
+
+
+class PlacementRow(Row):
+    """What people call a job in an environment; it may be called several things."""
+
+    __tablename__ = "placement"
+    __table_args__ = (
+        UniqueConstraint("job_key", "environment", "sweep", "block", "model", "method", "recipe", "reference"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_key: Mapped[str]
+    environment: Mapped[str]
+    sweep: Mapped[str] = mapped_column(index=True)
+    block: Mapped[str] = mapped_column(index=True)
+    model: Mapped[str] = mapped_column(index=True)
+    method: Mapped[str] = mapped_column(index=True)
+    recipe: Mapped[str] = mapped_column(index=True)
+    reference: Mapped[str] = mapped_column(index=True)
+
+
+class SessionRow(Row):
+    """A command that asked for jobs."""
+
+    __tablename__ = "session"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    sweep: Mapped[str] = mapped_column(index=True)
+    started: Mapped[datetime]
+    finished: Mapped[datetime | None]
+    plan: Mapped[str]
+    """sha256 of the plan."""
+
+
+class PinRow(Row):
+    """A run that belongs to a named baseline."""
+
+    __tablename__ = "pin"
+    __table_args__ = (UniqueConstraint("name", "run_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    created: Mapped[datetime]

@@ -1,0 +1,146 @@
+"""Open a database file safely: transactions that hold, the right schema, and errors that say what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from harness.core.errors import HarnessError
+
+REVISION = "0001"
+"""The newest schema that this harness knows; a test holds it against the migrations."""
+MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 30
+
+
+def url_of(place: str | Path) -> URL:
+    """Read a database's place: a URL where it has `://`, else the path of an SQLite file."""
+    if isinstance(place, str) and "://" in place:
+        return make_url(place)
+    return URL.create("sqlite", database=str(place))
+
+
+def make_engine(url: URL) -> Engine:
+    """Make an engine whose SQLite connections keep foreign keys and begin their own transactions."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver would commit and begin behind our back
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # Run folders can rebuild what a power cut takes from the log's end, so no fsync per outcome.
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin(connection: Connection) -> None:
+    # A reader that turns writer cannot wait for another writer; who will write says so at once.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Give a connection inside one write transaction: all of it or nothing."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def explained(url: URL) -> Iterator[None]:
+    """Turn what a person can put right (read-only folder, full disk, other writer, broken file) into a HarnessError."""
+    try:
+        yield
+    except DBAPIError as error:
+        message = _remedy(url, error.orig)
+        if message is None:
+            raise
+        raise HarnessError(message) from error
+
+
+def _remedy(url: URL, error: BaseException | None) -> str | None:
+    name = getattr(error, "sqlite_errorname", None) if isinstance(error, sqlite3.Error) else None
+    if name is None:
+        return None
+    file = Path(url.database or ":memory:")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR")):
+        return f"cannot write the database {file.name} in {file.parent} ({error}); make that folder writable for this user or choose another results folder"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return f"another process has been writing {file} for {_BUSY_SECONDS} s; wait for it or end it, then run the same command again"
+    if name.startswith("SQLITE_FULL"):
+        return f"the disk that holds {file} is full; free some space and run the same command again (nothing finished is lost)"
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return f"{file} is not a sound SQLite database ({error}); move it away and run `harness ingest`, which rebuilds it from the run folders"
+    return None
+
+
+def bring_up(engine: Engine) -> None:
+    """Give a new database its tables, upgrade an older one, refuse a newer one or one that is not ours.
+
+    Raises: HarnessError.
+    """
+    with engine.connect() as connection:
+        found = _revision(connection)
+    if found == REVISION:
+        return
+    with writing(engine) as connection:
+        found = _revision(connection)  # another process may have been here while we waited
+        _refuse_foreign(connection, found, engine.url)
+        if found != REVISION:
+            _upgrade(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _refuse_foreign(connection: Connection, found: str | None, url: URL) -> None:
+    place = url.database or str(url)
+    tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
+    if found is None and tables:
+        raise HarnessError(
+            f"{place} is a database of something else (it has table {min(tables)}); name another file for the results"
+        )
+    if found is not None and found not in known_revisions():
+        raise HarnessError(
+            f"{place} has schema {found} and this harness knows schemas up to {REVISION}; update the harness, "
+            "or move the file away and run `harness ingest` to rebuild it from the run folders"
+        )
+
+
+def _config() -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    # ConfigParser reads a percent sign as the start of a reference.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def known_revisions() -> list[str]:
+    """List the schemas that this harness can read or upgrade, newest first."""
+    from alembic.script import ScriptDirectory
+
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,51 @@
+"""The columns that a job's workload fills, defaults included, so that a table can name them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.identity import canonical
+from harness.core.seam import load, validated
+from harness.core.spec import MeasureSpec
+
+NUMBERS = ("batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
+TEXTS = ("text", "task")
+
+
+def workload_columns(spec: MeasureSpec) -> dict[str, Any]:
+    """Return the workload's columns, None where this workload has no such field."""
+    full = _full(spec)
+    numbers = {name: _number(full.get(name)) for name in NUMBERS}
+    return numbers | {name: _text(full.get(name)) for name in TEXTS}
+
+
+def _full(spec: MeasureSpec) -> Mapping[str, Any]:
+    """Add the probe's defaults; a probe unknown here or of another version has defaults that nobody can tell."""
+    probe = _probe(spec.probe)
+    if probe is None or probe.version != spec.version:
+        return spec.workload
+    try:
+        full: Mapping[str, Any] = validated(probe.workload, spec.workload, f"probe {spec.probe}").model_dump(
+            mode="json"
+        )
+    except HarnessError:
+        return spec.workload
+    return full
+
+
+@functools.cache
+def _probe(name: str) -> Any:
+    from harness.probes import PROBES
+
+    return load(PROBES, "probe", name) if name in PROBES else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else canonical(value)

@@ -1,0 +1,290 @@
+"""Texts and questions by name: what ships with the harness, a file of one's own, or a pinned revision from the hub.
+
+A name never falls back to another source: what cannot be read is an error that says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.core.errors import ConfigError, HarnessError, MissingDependency, Problem
+
+REFERENCE = "reference"
+CALIBRATION = "reference-calibration"
+LETTERS = "ABCD"
+Split = Literal["dev", "test"]
+HENDRYCKS = "question, A, B, C, D, letter"
+_DOCUMENT_KEYS = ("text", "story", "article", "content", "document")
+
+
+@dataclass(frozen=True)
+class HubText:
+    """Rows of a hub data set; the revision stands in the code because the content is part of what is measured."""
+
+    path: str
+    config: str | None
+    revision: str | None
+    split: str
+    column: str
+
+
+HUB_TEXTS: Mapping[str, HubText] = {
+    "wikitext-2": HubText(
+        "Salesforce/wikitext", "wikitext-2-raw-v1", "b08601e04326c79dfdd32d625aee71d232d685c3", "test", "text"
+    ),
+    "cnn_dailymail": HubText("abisee/cnn_dailymail", "3.0.0", None, "train", "article"),
+    "pile-val": HubText("mit-han-lab/pile-val-backup", None, None, "validation", "text"),
+}
+HUB_QUESTIONS = "cais/mmlu"
+_HUB_QUESTIONS_REVISION = "c30699e8356da336a370243923dbaf21066bb9fe"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One multiple-choice question; `line` is where it begins in its file."""
+
+    text: str
+    choices: tuple[str, str, str, str]
+    letter: str
+    line: int
+
+    @property
+    def answer(self) -> int:
+        """Give the index of the right choice."""
+        return LETTERS.index(self.letter)
+
+
+# ---------------------------------------------------------------- texts
+
+
+def text_file(name: str) -> Path:
+    """Give the file behind a text's name: `reference`, `reference-calibration`, or a path.
+
+    Raises: ConfigError where there is none, with the nearest right name.
+    """
+    from harness import reference
+
+    if name == REFERENCE:
+        return _present(reference.heldout_path(), name)
+    if name == CALIBRATION:
+        return _present(reference.calibration_path(), name)
+    if name in HUB_TEXTS:
+        raise ConfigError(f"the text '{name}' comes from the hub and has no file; give the path of a file instead")
+    path = expanded(name)
+    if not path.is_file():
+        raise ConfigError(f"no text '{name}'{_nearest(name)}: there is no file {path}; give {_text_names()} or a path")
+    return path
+
+
+def text_files(name: str) -> dict[str, Path]:
+    """Give the files whose content decides a text, by role; none for a pinned hub revision."""
+    return {} if name in HUB_TEXTS else {"text": text_file(name)}
+
+
+def read_text(name: str) -> str:
+    r"""Read a text as one string.
+
+    A raw WikiText file (`wiki.*.raw`) and `wikitext-2` give the rows of the published data set (a line with its line
+    end, or nothing where the line is blank) joined by two line ends; a `.jsonl` file its documents, joined likewise;
+    any other file its characters as they are.
+    """
+    if name in HUB_TEXTS:
+        return "\n\n".join(hub_rows(name))
+    path = text_file(name)
+    if path.suffix == ".jsonl":
+        return "\n\n".join(read_documents(name))
+    text = _decoded(path)
+    return "\n\n".join(_wikitext_rows(text)) if _is_raw_wikitext(path) else text
+
+
+def read_documents(name: str) -> list[str]:
+    """Read a text as documents: lines of a `.jsonl` file, rows of a hub set, else passages parted by blank lines."""
+    if name in HUB_TEXTS:
+        return [row for row in hub_rows(name) if row.strip()]
+    path = text_file(name)
+    if path.suffix == ".jsonl":
+        return list(_json_documents(path))
+    if _is_raw_wikitext(path):
+        return [row for row in _wikitext_rows(_decoded(path)) if row]
+    return [passage for passage in re.split(r"\r?\n[ \t]*\r?\n", _decoded(path)) if passage.strip()]
+
+
+def expanded(name: str) -> Path:
+    """Give the path that a person wrote, with `~` and environment variables filled in."""
+    return Path(os.path.expandvars(name)).expanduser()
+
+
+def hub_rows(name: str) -> list[str]:
+    """Read the rows of a text from the hub, at the revision that the harness pins.
+
+    Raises: MissingDependency without `datasets`; HarnessError where the hub cannot be reached.
+    """
+    source = HUB_TEXTS[name]
+    rows = _hub(source.path, source.config, source.revision, source.split)
+    return [str(row) for row in rows[source.column]]
+
+
+def _is_raw_wikitext(path: Path) -> bool:
+    return path.suffix == ".raw" and path.name.startswith("wiki.")
+
+
+def _wikitext_rows(text: str) -> list[str]:
+    rows = text.split("\n")
+    if rows[-1] == "":
+        rows.pop()
+    return [f"{row}\n" if row.strip() else "" for row in rows]
+
+
+def _json_documents(path: Path) -> Iterator[str]:
+    for number, line in enumerate(_decoded(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ConfigError([Problem(f"this line is not JSON ({error.msg})", path, number)]) from None
+        found = next((row[key] for key in _DOCUMENT_KEYS if isinstance(row, dict) and key in row), None)
+        if not isinstance(found, str):
+            wanted = ", ".join(_DOCUMENT_KEYS)
+            raise ConfigError([Problem(f"this line has no text under any of: {wanted}", path, number)])
+        yield found
+
+
+def _decoded(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+def _present(path: Path, name: str) -> Path:
+    if not path.is_file():
+        raise ConfigError(f"the text '{name}' should lie at {path} but does not; install the package again")
+    return path
+
+
+def _text_names() -> str:
+    return ", ".join((REFERENCE, CALIBRATION, *HUB_TEXTS))
+
+
+def _nearest(name: str) -> str:
+    close = difflib.get_close_matches(name, (REFERENCE, CALIBRATION, *HUB_TEXTS), n=1, cutoff=0.7)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+# ---------------------------------------------------------------- questions
+
+
+def questions_folder(name: str) -> Path:
+    """Give the folder behind a question set's name: `reference`, `cais/mmlu` (hub), or a folder in Hendrycks' layout.
+
+    Raises: ConfigError where it lacks `dev` or `test`.
+    """
+    from harness import reference
+
+    if name == HUB_QUESTIONS:
+        return _hub_questions()
+    folder = reference.questions_folder() if name == REFERENCE else expanded(name)
+    for split in ("dev", "test"):
+        if not (folder / split).is_dir():
+            raise ConfigError(
+                f"no questions '{name}': {folder / split} is not a folder; give '{REFERENCE}', '{HUB_QUESTIONS}' or a "
+                f"folder with dev/<subject>_dev.csv and test/<subject>_test.csv"
+            )
+    return folder
+
+
+def question_files(name: str) -> dict[str, Path]:
+    """Give the files whose content decides a question set, by role; none for the pinned hub revision."""
+    if name == HUB_QUESTIONS:
+        return {}
+    folder = questions_folder(name)
+    found = {f"{split}/{path.name}": path for split in ("dev", "test") for path in (folder / split).glob("*.csv")}
+    return dict(sorted(found.items()))
+
+
+def subjects(folder: Path) -> list[str]:
+    """List the subjects of a folder, in alphabetical order. Raises: ConfigError where there is none."""
+    found = sorted(path.name.removesuffix("_test.csv") for path in (folder / "test").glob("*_test.csv"))
+    if not found:
+        raise ConfigError(f"{folder / 'test'} holds no <subject>_test.csv; questions lie one file per subject there")
+    return found
+
+
+def read_subject(folder: Path, subject: str, split: Split) -> list[Question]:
+    """Read the questions of one subject; every field is text as written, "None" and "NA" too.
+
+    Raises: ConfigError with the line of every row that has not six columns or no letter from A to D.
+    """
+    path = folder / split / f"{subject}_{split}.csv"
+    problems, found = [], []
+    for line, row in csv_rows(path):
+        if len(row) != 6:
+            problems.append(Problem(f"this row has {len(row)} columns, not six ({HENDRYCKS}); complete it", path, line))
+        elif row[5].strip() not in tuple(LETTERS):
+            problems.append(Problem(f"the right answer is '{row[5]}', not one of A, B, C, D", path, line))
+        else:
+            found.append(Question(row[0], (row[1], row[2], row[3], row[4]), row[5].strip(), line))
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Read a CSV file without a header as (line at which the row begins, fields); blank lines are left out."""
+    if not path.is_file():
+        raise ConfigError(f"the question file {path} is missing; every subject has a file in both dev and test")
+    begun, found = 1, []
+    reader = csv.reader(io.StringIO(_decoded(path).removeprefix("\ufeff"), newline=""))
+    try:
+        for row in reader:
+            if row:
+                found.append((begun, row))
+            begun = reader.line_num + 1
+    except csv.Error as error:
+        raise ConfigError([Problem(f"this is not CSV ({error})", path, reader.line_num)]) from None
+    return found
+
+
+def _hub_questions() -> Path:
+    """Write the hub's questions in Hendrycks' layout into the user's cache, once, and give the folder."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "quant-harness"
+    folder = cache / f"mmlu-{_HUB_QUESTIONS_REVISION[:12]}"
+    if folder.is_dir():
+        return folder
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    for split in ("dev", "test"):
+        (partial / split).mkdir(parents=True, exist_ok=True)
+        by_subject: dict[str, list[list[str]]] = {}
+        for row in _hub(HUB_QUESTIONS, "all", _HUB_QUESTIONS_REVISION, split):
+            fields = [row["question"], *row["choices"], LETTERS[row["answer"]]]
+            by_subject.setdefault(row["subject"], []).append(fields)
+        for subject, rows in by_subject.items():
+            path = partial / split / f"{subject}_{split}.csv"
+            with path.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows(rows)
+    os.replace(partial, folder)
+    return folder
+
+
+def _hub(path: str, config: str | None, revision: str | None, split: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise MissingDependency(f"reading '{path}' from the hub needs the package 'datasets'; install it") from None
+    try:
+        return datasets.load_dataset(path, config, revision=revision, split=split)
+    except (OSError, ValueError) as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise HarnessError(
+            f"'{path}' could not be read from the hub ({reason}); give the path of a local copy instead"
+        ) from error

@@ -1,0 +1,384 @@
+"""The worker: `python -m harness.worker` reads run folders line by line on standard input and answers one line each.
+
+Answers are JSON lines on the original standard output: `ready`, `begin`, `progress`, `done`, and, from `--describe`,
+the environment. Everything that a job or its libraries print goes to the run folder's log.txt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+_ENTERED = time.monotonic()
+
+import filelock  # noqa: E402
+import pydantic  # noqa: E402, F401 - third-party imports are told from our own
+
+_IMPORTED = time.monotonic()
+
+from harness.core.clock import Spans  # noqa: E402
+from harness.core.files import PARTIAL, remove_folder, seal, write_whole  # noqa: E402
+from harness.core.identity import folder_sha256  # noqa: E402
+from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
+
+JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
+DESCRIBED = "HARNESS_ENVIRONMENT"
+"""Variable that names a file with the description of this environment."""
+
+
+class Answers:
+    """The channel to the runner: one JSON object a line, on the standard output that the process was born with."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last = 0.0
+
+    def say(self, **answer: Any) -> None:
+        """Send one line; a runner that is gone is no reason to fail, the watch on standard input ends us."""
+        try:
+            self._stream.write(json.dumps(answer) + "\n")
+            self._stream.flush()
+        except OSError:
+            pass
+
+    def progress(self, run: str, share: float, what: str) -> None:
+        """Tell how far a job is, at most five times a second."""
+        now = time.monotonic()
+        if now - self._last >= 0.2:
+            self._last = now
+            self.say(progress=round(share, 4), what=what, run=run)
+
+
+def main() -> None:
+    """Serve jobs until standard input ends."""
+    answers = Answers(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    if len(sys.argv) > 1 and sys.argv[1] == "--describe":
+        answers.say(environment=_environment(sys.argv[2] if len(sys.argv) > 2 else "").model_dump(mode="json"))
+        return
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    lines: queue.Queue[str | None] = queue.Queue()
+    busy = threading.Event()
+    threading.Thread(target=_read, args=(lines, busy), daemon=True).start()
+    answers.say(ready=True, entered=_ENTERED, imported=_IMPORTED, now=time.monotonic())
+    server = Server(answers, name)
+    while (line := lines.get()) is not None:
+        busy.set()
+        server.serve(Path(line))
+        busy.clear()
+    server.close()
+
+
+def _read(lines: queue.Queue[str | None], busy: threading.Event) -> None:
+    """Pass lines on; when the runner is gone (end of input while a job runs) nobody waits for us: end at once."""
+    for line in sys.stdin:
+        if line.strip():
+            lines.put(line.strip())
+    if busy.is_set() or not lines.empty():
+        if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(3)
+    lines.put(None)
+
+
+def _environment(name: str) -> Environment:
+    """Describe where we stand; the runner has asked this very interpreter before and hands the answer over."""
+    described = os.environ.get(DESCRIBED)
+    if described:
+        return Environment.model_validate_json(Path(described).read_text("utf-8"))
+    from harness.host import environment
+
+    return environment(name)
+
+
+class Server:
+    """Runs jobs one after another; jobs that share artifact, engine and options share one opened session."""
+
+    def __init__(self, answers: Answers, environment: str) -> None:
+        self._answers = answers
+        self._name = environment
+        self._environment: Environment | None = None
+        self._stack = ExitStack()
+        self._opened: str | None = None
+        self._session: Any = None
+        self._reference: Any = None
+        self._shared: dict[str, Any] = {}
+
+    def close(self) -> None:
+        """Close the session."""
+        self._stack.close()
+        self._opened, self._session, self._reference, self._shared = None, None, None, {}
+
+    def serve(self, folder: Path) -> None:
+        """Run the job of one folder; write its outcome whole and say that it is done."""
+        spans = Spans()
+        with filelock.FileLock(folder / LOCK), _logged(folder / LOG):
+            job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
+            self._answers.say(begin=job.run, now=time.monotonic())
+            outcome = self._outcome(job, folder, spans)
+            with spans.span("write"):
+                text = outcome.model_copy(update={"spans": spans.seconds}).model_dump_json(indent=1)
+                write_whole(folder / OUTCOME, text)
+        self._answers.say(done=job.run, status=outcome.status.value, spans=spans.seconds, now=time.monotonic())
+
+    def _outcome(self, job: Job, folder: Path, spans: Spans) -> Outcome:
+        started, begun = datetime.now(UTC), time.monotonic()
+        found: dict[str, Any] = {}
+        status, reason = Status.OK, None
+        try:
+            with spans.span("describe"):
+                self._environment = self._environment or _environment(job.environment)
+            run = self._build if job.kind == "build" else self._measure
+            run(job, folder, spans, found)
+        except BaseException as error:  # the one broad except: here failure becomes an outcome
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            status, reason = _status(error)
+            _print_traceback()
+            with spans.span("write"):
+                _drop(job)
+            self.close()
+            found = {key: found[key] for key in ("inputs", "provider") if key in found}
+        assert self._environment is not None
+        return Outcome(
+            job=_for_keeping(job),
+            status=status,
+            reason=reason,
+            started=started,
+            seconds=time.monotonic() - begun,
+            environment=self._environment,
+            **found,
+        )
+
+    def _build(self, job: Job, folder: Path, spans: Spans, found: dict[str, Any]) -> None:
+        from harness.core.seam import Context
+        from harness.host import peak_rss_bytes
+        from harness.quantizers import QUANTIZERS
+        from harness.record import artifact_of, build_measurements
+
+        quantizer, options = _adapter(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
+        found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
+        partial = _partial(job)
+        partial.mkdir(parents=True)
+        context = Context(folder=folder, progress=self._progress(job))
+        begun = time.monotonic()
+        with spans.span("build"):
+            built = quantizer.build(_base(job), options, partial, context)
+        seconds = time.monotonic() - begun
+        with spans.span("check"):
+            _check(partial, built.format)
+        with spans.span("hash"):
+            artifact = artifact_of(str(job.artifact), partial, built, seconds, peak_rss_bytes())
+        with spans.span("seal"):
+            seal(partial, Path(str(job.out)))
+        found |= {"artifact": artifact, "measurements": build_measurements(artifact), "notes": built.notes}
+
+    def _measure(self, job: Job, folder: Path, spans: Spans, found: dict[str, Any]) -> None:
+        from harness.core.seam import Built
+        from harness.host import peak_rss_bytes
+        from harness.probes import PROBES
+        from harness.record import artifact_of, keep
+
+        assert isinstance(job.spec, MeasureSpec)
+        probe, workload = _adapter(PROBES, "probe", job.spec.probe, "workload", job.spec.workload)
+        self._open(job, spans, found)
+        context = self._context(job, folder)
+        if context.out is not None:
+            context.out.mkdir(parents=True)
+        begun = time.monotonic()
+        with spans.span("measure"):
+            findings = probe.measure(self._session, workload, context)
+        seconds = time.monotonic() - begun
+        with spans.span("write"):
+            found["measurements"] = keep(findings, folder)
+        found["protocol"] = findings.protocol
+        found["notes"] = (*self._session.notes, *findings.notes)
+        if context.out is not None:
+            with spans.span("hash"):
+                built = Built(format="hf")
+                artifact = artifact_of(str(job.artifact), context.out, built, seconds, peak_rss_bytes())
+                found["artifact"] = artifact.model_copy(update={"format": "reference", "weights_bytes": None})
+            with spans.span("seal"):
+                seal(context.out, Path(str(job.out)))
+
+    def _open(self, job: Job, spans: Spans, found: dict[str, Any]) -> None:
+        """Open the artifact, unless the session before has it open already."""
+        from harness.engines import ENGINES
+
+        spec = job.spec
+        assert isinstance(spec, MeasureSpec)
+        live = [item for item in job.inputs if item.role == "reference" and item.engine]
+        artifact = _input(job, "artifact")
+        wanted = json.dumps(
+            [artifact.path, artifact.content, spec.engine, spec.engine_options, [item.model_dump() for item in live]]
+        )
+        if self._opened == wanted and not job.clean:
+            found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
+            found["provider"] = self._session.provider
+            return
+        self.close()
+        found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
+        engine, options = _adapter(ENGINES, "engine", spec.engine, "options", spec.engine_options)
+        with spans.span("open"):
+            self._session = self._stack.enter_context(engine.open(Path(artifact.path), options))
+            for item in live:
+                other, given = _adapter(ENGINES, "engine", str(item.engine), "options", item.engine_options)
+                self._reference = self._stack.enter_context(other.open(Path(item.path), given))
+        self._opened = wanted
+        found["provider"] = self._session.provider
+
+    def _context(self, job: Job, folder: Path) -> Any:
+        from harness.core.seam import Context
+
+        stored = [item for item in job.inputs if item.role == "reference" and not item.engine]
+        artifact = _input(job, "artifact")
+        trained = artifact.provenance.get("trained_positions")
+        return Context(
+            folder=folder,
+            progress=self._progress(job),
+            reference=Path(stored[0].path) if stored else None,
+            reference_session=self._reference,
+            artifact=Path(artifact.path),
+            out=_partial(job) if job.out else None,
+            shared=self._shared,
+            trained_positions=int(trained) if trained else None,
+        )
+
+    def _progress(self, job: Job) -> Any:
+        return lambda share, what="": self._answers.progress(job.run, share, what)
+
+    def _checked(self, item: Input, spans: Spans) -> Input:
+        """Hash an input once per worker; one that is gone or has changed since it was sealed is an error."""
+        from harness.core.errors import HarnessError
+
+        path = Path(item.path)
+        if not path.is_dir():
+            raise HarnessError(f"{item.role} {item.id[:12]} is gone: {path} is no folder; run the same command again")
+        key = f"content:{path}"
+        with spans.span("hash"):
+            if key not in self._shared:
+                self._shared[key] = _content(item, path)
+        if item.content is not None and self._shared[key] != item.content:
+            raise HarnessError(
+                f"{path} is not what was sealed (content {self._shared[key][:12]}, sealed {item.content[:12]}); "
+                "delete the folder and run the same command again"
+            )
+        return item.model_copy(update={"path": "", "content": self._shared[key]})
+
+
+def _content(item: Input, path: Path) -> str:
+    if item.provenance.get("kind") in {"local", "hub", "reference"}:
+        from harness.quantizers.folders import model_contents
+
+        return model_contents(path)
+    return folder_sha256(path)
+
+
+def _adapter(registry: Any, what: str, name: str, field: str, given: Any) -> tuple[Any, Any]:
+    from harness.core.seam import load, validated
+
+    adapter = load(registry, what, name)
+    return adapter, validated(getattr(adapter, field), given, f"{what} {name}")
+
+
+def _input(job: Job, role: str) -> Input:
+    return next(item for item in job.inputs if item.role == role)
+
+
+def _base(job: Job) -> Any:
+    from harness.core.seam import Base
+
+    roles = {item.role: item for item in job.inputs}
+    model = Path(roles["model"].path) if "model" in roles else Path()
+    path = Path(roles["base"].path) if "base" in roles else model
+    return Base(path=path, format=_format(path), model=model)
+
+
+def _format(folder: Path) -> Any:
+    """Tell a folder's format from what lies in it."""
+    if (folder / "genai_config.json").exists():
+        return "ort-genai"
+    return "fake" if (folder / "noise.txt").exists() else "hf"
+
+
+def _partial(job: Job) -> Path:
+    """Name the folder that a job fills: its own, so that what a killed job left is never filled again."""
+    sealed = Path(str(job.out))
+    return sealed.with_name(f"{sealed.name}{PARTIAL}-{job.run[-8:]}")
+
+
+def _drop(job: Job) -> None:
+    if job.out is not None and _partial(job).exists():
+        remove_folder(_partial(job))
+
+
+def _check(folder: Path, form: str) -> None:
+    if form == "fake":
+        return
+    from harness.quantizers.artifact_check import check_folder
+
+    check_folder(folder, "ort-genai" if form == "ort-genai" else "hf")
+
+
+def _for_keeping(job: Job) -> Job:
+    """Strip paths: they mean nothing elsewhere and are found again by id."""
+    inputs = tuple(item.model_copy(update={"path": ""}) for item in job.inputs)
+    return job.model_copy(update={"inputs": inputs, "out": None})
+
+
+def _status(error: BaseException) -> tuple[Status, str]:
+    """Name what became of a job from what it raised; `oom` needs evidence."""
+    from harness.core.errors import HarnessError, Unsupported
+
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _allocation_failed(text):
+        return Status.OOM, f"out of memory: {text}"[:2000]
+    if isinstance(error, Unsupported):
+        return Status.UNSUPPORTED, text
+    if isinstance(error, HarnessError):
+        return Status.FAILED, text
+    if isinstance(error, OSError) and error.errno == 28:
+        return Status.FAILED, f"the disk is full: {text}; free some space and run the same command again"
+    return Status.FAILED, f"{type(error).__name__}: {text}"[:2000]
+
+
+def _allocation_failed(text: str) -> bool:
+    marks = ("CUDA out of memory", "Failed to allocate memory for requested buffer", "cudaErrorMemoryAllocation")
+    return any(mark in text for mark in marks)
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Send standard output and error, of Python and of native code alike, to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(path, "a", encoding="utf-8", buffering=1) as log:
+        kept = [os.dup(1), os.dup(2)]
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            with redirect_stdout(log), redirect_stderr(log):
+                yield
+        finally:
+            for number, descriptor in zip((1, 2), kept, strict=True):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""What holds on a CUDA device: the device asked for runs, agrees with the CPU, and its memory is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import host
+from harness.core.seam import GenerationWorkload, Request
+from harness.engines import ort_genai, transformers
+from tests.tiny_model import write_model
+
+pytestmark = pytest.mark.gpu
+
+IDS = np.random.default_rng(0).integers(2, 320, 600).tolist()
+REQUESTS = [Request(tuple(IDS[:length]), (5, 6)) for length in (3, 40, 200, 500)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device is here")
+    return write_model(tmp_path_factory.mktemp("gpu") / "hf")
+
+
+@pytest.fixture(scope="module")
+def artifact(model: Path) -> Path:
+    from tests.tiny_model import export
+
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has no CUDA")
+    export(model, (model.parent / "fp32", "fp32", []), provider="cuda")
+    return model.parent / "fp32"
+
+
+def rows(session: Any) -> Any:
+    return np.concatenate([tile.logprobs.copy() for tile in session.logprobs(IDS, range(len(IDS)))])
+
+
+def test_torch_on_cuda_agrees_with_torch_on_the_cpu(model: Path) -> None:
+    with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+        expected, scores = rows(session), session.score(REQUESTS)
+    with transformers.open_artifact(model, transformers.TransformersOptions(device="cuda")) as session:
+        assert session.provider == "cuda"
+        assert np.abs(rows(session) - expected).max() < 1e-3
+        for found, score in zip(session.score(REQUESTS), scores, strict=True):
+            assert found.logprob == pytest.approx(score.logprob, abs=1e-3)
+
+
+def test_torch_generation_waits_for_the_device_and_counts_its_memory(model: Path) -> None:
+    sampler = host.MemorySampler().start()
+    with transformers.open_artifact(model, transformers.TransformersOptions(device="cuda", dtype="float16")) as session:
+        trace = session.generate(GenerationWorkload(1, (tuple(IDS[:64]),), 16, 1, 2), lambda share: None)
+    seen = sampler.stop()
+    assert trace.peak_torch_bytes is not None
+    assert trace.peak_torch_bytes > 100_000
+    assert (trace.steps > 0).all()
+    assert seen.device is not None
+    assert seen.samples > 0
+
+
+def test_onnxruntime_on_cuda_agrees_with_torch(model: Path, artifact: Path) -> None:
+    with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+        expected, scores = rows(session), session.score(REQUESTS)
+    options = ort_genai.OrtGenaiOptions(provider="cuda", provider_options={"use_tf32": "0"})
+    with ort_genai.open_artifact(artifact, options) as session:
+        assert np.abs(rows(session) - expected).max() < 1e-3
+        for found, score in zip(session.score(REQUESTS), scores, strict=True):
+            assert found.logprob == pytest.approx(score.logprob, abs=1e-3)
+        trace = session.generate(
+            GenerationWorkload(2, (tuple(IDS[:64]), tuple(IDS[64:128])), 16, 1, 2), lambda share: None
+        )
+        assert trace.steps.shape == (2, 15)
+        assert session.provider == "cuda"

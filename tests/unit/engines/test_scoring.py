@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Request
+from harness.engines import scoring
+
+
+class Counting:
+    """A forward pass whose logits depend on all tokens so far; it writes down the passes it made."""
+
+    vocabulary = 16
+    context_length = 5000
+
+    def __init__(self, pads: bool = True) -> None:
+        self.pads = pads
+        self.passes: list[tuple[int, int]] = []
+
+    def run(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool
+    ) -> tuple[list[Any], Any]:
+        before = list(cache or [])
+        assert not before or len(batch) == 1
+        self.passes.append((len(batch), max(len(ids) for ids in batch)))
+        rows = [
+            scoring.log_softmax(self.logits([*before, *ids])[asked + len(before)], asked + len(before))
+            for ids, asked in zip(batch, wanted, strict=True)
+        ]
+        return rows, [*before, *batch[0]] if keep else None
+
+    def logits(self, ids: Sequence[int]) -> Any:
+        sums = np.cumsum(ids)[:, None] % 97
+        return np.sin(sums * np.arange(1, self.vocabulary + 1)).astype(np.float32) * 3
+
+
+def reference(ids: Sequence[int]) -> Any:
+    logits = Counting().logits(ids).astype(np.float64)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+def random_requests(count: int, longest: int) -> list[Request]:
+    draw = np.random.default_rng(3)
+    return [
+        Request(
+            tuple(draw.integers(0, 16, draw.integers(1, longest)).tolist()),
+            tuple(draw.integers(0, 16, draw.integers(1, 5)).tolist()),
+        )
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("pads", [True, False])
+def test_scores_stand_in_the_order_of_the_requests_and_are_right(pads: bool) -> None:
+    requests = random_requests(50, 700) + random_requests(1, 2) + [random_requests(50, 3000)[-1]]
+    for request, score in zip(requests, scoring.score(Counting(pads), requests), strict=True):
+        rows = reference(request.context + request.continuation)[len(request.context) - 1 : -1]
+        expected = sum(row[token] for row, token in zip(rows, request.continuation, strict=True))
+        assert score.logprob == pytest.approx(expected, abs=1e-4)
+        assert score.greedy == all(row.argmax() == token for row, token in zip(rows, request.continuation, strict=True))
+
+
+def test_choices_of_one_token_cost_one_pass_a_question() -> None:
+    forward = Counting(pads=False)
+    contexts = [tuple(range(number, number + 4)) for number in range(6)]
+    scoring.score(forward, [Request(context, (choice,)) for context in contexts for choice in (1, 2, 3, 4)])
+    assert len(forward.passes) == 6
+
+
+def test_a_longer_continuation_shares_the_pass_of_the_same_tokens() -> None:
+    forward = Counting()
+    found = scoring.score(forward, [Request((1, 2, 3), (5,)), Request((1, 2), (3, 4))])
+    assert len(forward.passes) == 1
+    rows = reference((1, 2, 3))
+    assert found[0].logprob == pytest.approx(rows[2][5], abs=1e-5)
+    assert found[1].logprob == pytest.approx(rows[1][3] + rows[2][4], abs=1e-5)
+
+
+def test_batches_stay_within_the_room_padding_included_and_nothing_runs_padded_where_that_is_harmful() -> None:
+    requests = random_requests(200, 600)
+    padded, alone = Counting(), Counting(pads=False)
+    scoring.score(padded, requests)
+    scoring.score(alone, requests)
+    assert all(count * width <= scoring.PASS_TOKENS for count, width in padded.passes)
+    assert max(count for count, _ in padded.passes) > 3
+    assert all(count == 1 for count, _ in alone.passes)
+
+
+def test_logits_of_one_pass_are_bounded_for_large_vocabularies() -> None:
+    assert scoring.pass_tokens(32_000) * 32_000 * 4 <= scoring.LOGITS_BYTES
+    assert scoring.pass_tokens(512) == scoring.PASS_TOKENS
+    assert scoring.pass_tokens(10_000_000) == scoring.TILE
+
+
+def test_tiles_give_the_positions_asked_for_and_stop_after_the_last() -> None:
+    forward = Counting()
+    ids = np.random.default_rng(1).integers(0, 16, 1000).tolist()
+    asked = [3, 255, 256, 600]
+    tiles = [(tile.positions.tolist(), tile.logprobs.copy()) for tile in scoring.logprobs(forward, ids, asked)]
+    assert [positions for positions, _ in tiles] == [[3, 255], [256], [600]]
+    assert forward.passes == [(1, 256), (1, 256), (1, 89)]
+    np.testing.assert_allclose(np.concatenate([rows for _, rows in tiles]), reference(ids)[asked], atol=1e-5)
+    assert list(scoring.logprobs(forward, ids, [])) == []
+
+
+@pytest.mark.parametrize("asked", [[2, 1], [1, 1], [-1, 3], [0, 10]])
+def test_positions_out_of_order_or_range_are_refused(asked: list[int]) -> None:
+    with pytest.raises(HarnessError, match="positions must ascend within the 10"):
+        list(scoring.logprobs(Counting(), list(range(10)), asked))
+
+
+def test_greedy_gives_exactly_so_many_tokens_each_the_likeliest() -> None:
+    prompt = np.random.default_rng(2).integers(0, 16, 1300).tolist()
+    made = scoring.greedy(Counting(), prompt, 3)
+    ids = list(prompt)
+    for token in made:
+        assert token == reference(ids)[-1].argmax()
+        ids.append(token)
+    assert len(made) == 3
+
+
+def test_what_does_not_fit_or_is_empty_is_refused() -> None:
+    with pytest.raises(HarnessError, match="6000 tokens do not fit the model's context of 5000"):
+        scoring.score(Counting(), [Request((1,) * 6000, (1,))])
+    with pytest.raises(HarnessError, match="request 0 has no context"):
+        scoring.score(Counting(), [Request((), (1,))])
+    with pytest.raises(HarnessError, match="empty prompt"):
+        scoring.greedy(Counting(), [], 1)
+    assert scoring.score(Counting(), []) == []
+
+
+def test_log_softmax_is_stable_and_works_on_half_precision() -> None:
+    rows = scoring.log_softmax(np.array([[3e4, 3e4, -3e4]], dtype=np.float16), [0])
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(rows[0, :2], np.log(0.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_are_refused_with_their_position(bad: float) -> None:
+    logits = np.zeros((3, 5), dtype=np.float32)
+    logits[1, 2] = bad
+    with pytest.raises(HarnessError, match="non-finite logits at position 42"):
+        scoring.log_softmax(logits, [41, 42, 43])
+
+
+def test_a_reader_is_told_when_sequences_ran_alone() -> None:
+    assert scoring.batch_notes(Counting(pads=True)) == ()
+    assert scoring.batch_notes(Counting(pads=False))[0].code == "no-batching"

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.plan.yamlfile import Node, parse, plain, read
+
+
+def test_every_part_knows_its_line() -> None:
+    tree = parse("a: 1\nb:\n  c: [x,\n      y]\n")
+    assert tree.fields["b"].fields["c"].line == 3
+    assert [item.line for item in tree.fields["b"].fields["c"].items] == [3, 4]
+
+
+def test_scalars_are_read_as_yaml_1_2_reads_them() -> None:
+    text = "{on: no, yes: off, t: true, n: ~, i: 12, f: 1e-5, g: 1.5, v: 0.45.0, d: 2024-12-05, s: '7', z: 0123, e: }"
+    assert plain(parse(text)) == {
+        "on": "no", "yes": "off", "t": True, "n": None, "i": 12, "f": 1e-5, "g": 1.5, "v": "0.45.0",
+        "d": "2024-12-05", "s": "7", "z": 123.0, "e": None,
+    }  # fmt: skip
+
+
+def test_a_key_given_twice_is_an_error_that_names_both_lines() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("a: 1\nb: {c: 1,\n c: 2}\na: 3\n", "x.yaml")
+    assert str(caught.value).splitlines() == [
+        "x.yaml:3: 'c' is given twice, first in line 2; keep one",
+        "x.yaml:4: 'a' is given twice, first in line 1; keep one",
+    ]
+
+
+@pytest.mark.parametrize("text", ["a: [1", "a: b: c", "\tx: 1", "a: *b", "a: @", "--- 1\n--- 2"])
+def test_what_is_not_yaml_is_an_error_with_its_line(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^x\.yaml:\d+: not YAML"):
+        parse(text, "x.yaml")
+
+
+def test_an_alias_that_contains_itself_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="contains itself"):
+        parse("a: &a [*a]")
+
+
+def test_an_alias_gives_the_same_value() -> None:
+    assert plain(parse("a: &a {x: 1}\nb: *a")) == {"a": {"x": 1}, "b": {"x": 1}}
+
+
+def test_an_empty_file_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text("# nothing\n", encoding="utf-8")
+    assert read(tmp_path / "e.yaml") == Node(None, str(tmp_path / "e.yaml"), 1)
+
+
+def test_a_missing_file_and_one_that_is_not_utf8_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: no such file"):
+        read(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes("ä: 1".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"latin\.yaml: cannot be read as UTF-8"):
+        read(tmp_path / "latin.yaml")

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import host
+from harness.core.errors import HarnessError
+from harness.core.metric import METRICS
+from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Trace
+from harness.core.spec import Note
+from harness.probes import generation, memory
+from harness.probes.generation import PROBE, GenerationOptions
+
+
+class Letters:
+    vocabulary, bos, eos, adds_bos = 50, 0, 1, True
+
+    def encode(self, text: str, *, bos: bool = False) -> list[int]:
+        return [2 + ord(letter) % 40 for letter in text]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "x" * len(ids)
+
+
+@dataclass
+class Clockwork:
+    """A session whose times are known beforehand."""
+
+    steps: Any = None
+    peak_torch_bytes: int | None = None
+    provider: str = "cpu"
+    codec: Letters = field(default_factory=Letters)
+    context_length: int = 512
+    dtype: str = "float32"
+    load_seconds: float = 1.5
+    notes: tuple[Note, ...] = ()
+    work: GenerationWorkload | None = None
+
+    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
+        self.work = workload
+        rounds = workload.warmups + workload.repetitions
+        for number in range(rounds):
+            progress((number + 1) / rounds)
+        steps = self.steps if self.steps is not None else np.full((workload.repetitions, workload.output - 1), 0.01)
+        prefill, first = np.full(len(steps), 0.2), np.full(len(steps), 0.05)
+        return Trace(
+            prefill, first, steps, prefill + first + steps.sum(axis=1) + 0.1, self.peak_torch_bytes, {"threads": 2}
+        )
+
+
+def measured(session: Clockwork, **options: Any) -> Findings:
+    return PROBE.measure(session, GenerationOptions(**options), Context(folder=Path()))
+
+
+def values(findings: Findings) -> dict[str, float]:
+    return {reading.metric: reading.value for reading in findings.readings}
+
+
+def test_metrics_follow_their_definitions() -> None:
+    findings = measured(Clockwork(), batch=4, prompt=10, output=21, repetitions=3)
+    found = values(findings)
+    assert found["ttft"] == pytest.approx(0.25)
+    assert found["prefill_tps"] == pytest.approx(4 * 10 / 0.2)
+    assert found["decode_tps"] == pytest.approx(4 * 20 / 0.2)
+    assert found["per_token_latency"] == pytest.approx(0.01)
+    assert found["e2e_latency"] == pytest.approx(0.55)
+    assert found["e2e_tps"] == pytest.approx(4 * 21 / 0.55)
+    assert found["load_seconds"] == 1.5
+    assert found["peak_rss_bytes"] > 1e6
+    assert set(found) <= set(PROBE.yields) <= set(METRICS)
+    assert findings.notes == ()
+
+
+def test_every_step_time_is_kept() -> None:
+    steps = np.random.default_rng(0).uniform(0.01, 0.011, (3, 20))
+    reading = next(r for r in measured(Clockwork(steps), output=21).readings if r.metric == "per_token_latency")
+    assert reading.array == "step_seconds"
+    np.testing.assert_array_equal(reading.samples, steps)
+    assert reading.low is not None
+    assert reading.high is not None
+    assert reading.low < reading.value < reading.high
+
+
+def test_the_protocol_says_how_it_was_measured() -> None:
+    protocol = measured(Clockwork(), prompt=10, warmup=1, repetitions=3).protocol
+    assert (protocol.name, protocol.version, protocol.warmups, protocol.repetitions) == ("genai-e2e-0.9", 1, 1, 3)
+    assert (protocol.prompt_tokens, protocol.bos, protocol.dtype, protocol.gpu_count) == (10, False, "float32", 0)
+    assert protocol.facts["threads"] == 2
+    assert {"load_average_before", "load_average_after", "spread", "prompt"} <= set(protocol.facts)
+
+
+def test_prompts_have_exactly_the_length_asked_for_and_repeat_from_run_to_run() -> None:
+    first, second = Clockwork(), Clockwork()
+    for session in (first, second):
+        measured(session, batch=3, prompt=17)
+    assert first.work is not None
+    assert first.work == second.work
+    assert [len(row) for row in first.work.prompt_ids] == [17, 17, 17]
+    assert len(set(first.work.prompt_ids)) == 3
+    assert not {0, 1} & {token for row in first.work.prompt_ids for token in row}
+
+
+def test_prompts_can_be_cut_from_a_text_begun_again_where_it_is_short(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("abc", encoding="utf-8")
+    session = Clockwork()
+    findings = measured(session, prompt=7, text=str(path))
+    assert session.work is not None
+    assert session.work.prompt_ids == (tuple(session.codec.encode("abcabca")),)
+    assert findings.protocol.facts["prompt"] == "text text.txt"
+    assert generation.contents(GenerationOptions(text=str(path))) == {"text": path}
+    assert generation.contents(GenerationOptions()) == {}
+
+
+def test_sampling_is_another_protocol() -> None:
+    session = Clockwork()
+    assert measured(session, protocol="genai-e2e-0.9-sampling").protocol.name == "genai-e2e-0.9-sampling"
+    assert session.work is not None
+    assert session.work.sampling == {"top_k": 50, "top_p": 1.0, "temperature": 1.0, "seed": 7}
+    measured(session)
+    assert session.work.sampling is None
+
+
+@pytest.mark.parametrize(("protocol", "says"), [
+    ("genai-e2e-0.5", "compute_logits"), ("bnb-2024-12", "optimum-benchmark"), ("genai-e2e-0.8x", "did you mean"),
+])  # fmt: skip
+def test_protocols_that_are_not_here_are_refused_while_planning(protocol: str, says: str) -> None:
+    assert says in str(PROBE.refuse(GenerationOptions(protocol=protocol), Facts({}, "Linux")))
+    with pytest.raises(HarnessError, match=says):
+        measured(Clockwork(), protocol=protocol)
+
+
+def test_protocols_that_are_here_are_not_refused() -> None:
+    for protocol in generation.SAMPLINGS:
+        assert PROBE.refuse(GenerationOptions(protocol=protocol), Facts({}, "Linux")) is None
+
+
+@pytest.mark.parametrize("steps", [
+    np.repeat([[0.01], [0.012], [0.009]], 20, axis=1),
+    np.where(np.arange(60).reshape(3, 20) % 10 == 0, 0.05, 0.01),
+])  # fmt: skip
+def test_an_unstable_result_says_so(steps: Any) -> None:
+    assert [note.code for note in measured(Clockwork(steps), output=21).notes] == ["unstable"]
+
+
+def test_one_token_of_output_gives_no_decode_metrics() -> None:
+    found = values(measured(Clockwork(), output=1))
+    assert "decode_tps" not in found
+    assert "per_token_latency" not in found
+    assert found["e2e_tps"] == pytest.approx(1 / 0.35)
+
+
+def test_memory_is_read_under_the_source_that_counted_it() -> None:
+    trace = Clockwork(peak_torch_bytes=300).generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
+    seen = host.GpuMemory(process=100, device=200, device_before=50, samples=9)
+    found = {(reading.metric, reading.source): reading.value for reading in generation.memory_readings(trace, seen)}
+    assert found[("peak_gpu_bytes", "nvml-process")] == 100
+    assert found[("peak_gpu_bytes", "device")] == 200
+    assert found[("peak_torch_bytes", "torch")] == 300
+    assert ("peak_rss_bytes", "rss") in found
+
+
+def test_a_process_that_nvml_does_not_show_is_noted_not_guessed() -> None:
+    trace = Clockwork().generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
+    seen = host.GpuMemory(process=None, device=200, samples=3)
+    assert "nvml-process" not in {reading.source for reading in generation.memory_readings(trace, seen)}
+    assert [note.code for note in generation.gpu_notes(seen)] == ["gpu-process-unseen"]
+    assert generation.gpu_notes(None) == ()
+
+
+def test_nothing_polls_while_the_clock_runs() -> None:
+    class Sampler:
+        stopped_at: float | None = None
+
+        def stop(self) -> None:
+            self.stopped_at = self.stopped_at or shares[-1]
+
+    shares: list[float] = []
+    sampler = Sampler()
+    tell = generation._progress(
+        Context(folder=Path()),
+        sampler,
+        GenerationWorkload(1, ((2,),), 3, warmups=2, repetitions=3),  # type: ignore[arg-type]
+    )
+    for number in range(1, 6):
+        shares.append(number / 5)
+        tell(number / 5)
+    assert sampler.stopped_at == 0.4
+
+
+def test_the_memory_probe_runs_the_work_once_and_reads_the_high_water_marks() -> None:
+    session = Clockwork()
+    findings = memory.PROBE.measure(session, memory.MemoryOptions(batch=2, prompt=9, output=4), Context(folder=Path()))
+    assert session.work is not None
+    assert (session.work.batch, len(session.work.prompt_ids[0]), session.work.output) == (2, 9, 4)
+    assert (session.work.warmups, session.work.repetitions) == (0, 1)
+    assert [(reading.metric, reading.source) for reading in findings.readings] == [("peak_rss_bytes", "rss")]
+    assert findings.protocol.name == "memory-generation"
+    assert memory.PROBE.clean

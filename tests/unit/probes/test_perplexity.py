@@ -1,0 +1,160 @@
+"""Perplexity against sums done by hand, and on real models."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Context, problems_of
+from harness.probes.perplexity import PROBE, Workload, measure
+from tests.unit.probes.table_scores import BOS, ByteCodec, TableScores
+
+TEXT = "Some words of a text, and then some more of them.\n" * 9
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return str(path)
+
+
+def by_hand(session: TableScores, ids: list[int], window: int, stride: int) -> tuple[float, int]:
+    """Score the windows as Hugging Face's guide does: labels of tokens that an earlier window scored are left out."""
+    total, count, before = 0.0, 0, 0
+    for begin in range(0, len(ids), stride):
+        end = min(begin + window, len(ids))
+        part = ids[begin:end]
+        rows = session.rows(part, np.arange(len(part)))
+        for place in range(1, len(part)):
+            if begin + place >= before:
+                total -= float(rows[place - 1, part[place]])
+                count += 1
+        before = end
+        if end == len(ids):
+            break
+    return math.exp(total / count), count
+
+
+@pytest.mark.parametrize(("window", "stride"), [(64, 32), (64, 64), (64, 1), (450, 100)])
+def test_protocol_a_is_the_sliding_window(text: str, tmp_path: Path, window: int, stride: int) -> None:
+    session = TableScores(tile=7)
+    found = measure(session, Workload(text=text, window=window, stride=stride), Context(folder=tmp_path))
+    value, count = by_hand(session, list(TEXT.encode()), window, stride)
+    assert found.readings[0].value == pytest.approx(value, rel=1e-6)
+    assert found.protocol.scored == count == found.readings[0].samples.size
+    assert found.protocol.name == f"ppl-A-w{window}-s{stride}"
+    assert found.protocol.bos is False
+
+
+def test_bos_stands_once_before_the_stream_and_is_recorded(text: str, tmp_path: Path) -> None:
+    session = TableScores()
+    found = measure(session, Workload(text=text, window=64, stride=32, bos=True), Context(folder=tmp_path))
+    value, count = by_hand(session, [BOS, *TEXT.encode()], 64, 32)
+    assert (found.readings[0].value, found.protocol.scored) == (pytest.approx(value, rel=1e-6), count)
+    assert found.protocol.bos is True
+    with pytest.raises(HarnessError, match="tokenizer has none; set bos: false"):
+        measure(TableScores(codec=ByteCodec(has_bos=False)), Workload(text=text, window=64, bos=True, stride=32),
+                Context(folder=tmp_path))  # fmt: skip
+
+
+def test_protocol_b_scores_the_last_chunk_of_each_window(text: str, tmp_path: Path) -> None:
+    found = measure(TableScores(), Workload(text=text, protocol="B", window=64, stride=32), Context(folder=tmp_path))
+    assert len(TEXT) == 450
+    assert found.protocol.scored == 12 * 31 + 33 // 32 * 0 + 1 + 31 - 31
+    assert found.protocol.name == "ppl-B-w64-c32"
+
+
+def test_a_chunk_that_does_not_divide_the_window_is_refused() -> None:
+    (found,) = problems_of(Workload, {"protocol": "B", "window": 1024, "stride": 400}, "probe perplexity")
+    assert "400 does not divide 1024" in found[1]
+
+
+def test_a_limit_of_tokens_is_recorded_where_it_cuts(text: str, tmp_path: Path) -> None:
+    cut = measure(TableScores(), Workload(text=text, window=64, stride=32, tokens=100), Context(folder=tmp_path))
+    assert (cut.protocol.scored, cut.protocol.limit) == (99, 100)
+    whole = measure(TableScores(), Workload(text=text, window=64, stride=32, tokens=9999), Context(folder=tmp_path))
+    assert (whole.protocol.scored, whole.protocol.limit) == (449, None)
+
+
+def test_a_text_shorter_than_a_window_is_an_error_not_a_shorter_window(text: str, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="has 450 tokens, fewer than one window of 1024; give a longer text or a smaller"):
+        measure(TableScores(), Workload(text=text), Context(folder=tmp_path))
+    with pytest.raises(HarnessError, match="cut to 50 has 50 tokens"):
+        measure(TableScores(), Workload(text=text, window=64, stride=32, tokens=50), Context(folder=tmp_path))
+
+
+def test_a_window_longer_than_the_context_is_an_error(text: str, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="window 1024 is longer than the model's context of 512"):
+        measure(TableScores(context_length=512), Workload(text=text), Context(folder=tmp_path))
+
+
+def test_logits_that_are_not_finite_are_an_error(text: str, tmp_path: Path) -> None:
+    session = TableScores()
+    session.broken_at = 40
+    with pytest.raises(HarnessError, match="not finite at position 40"):
+        measure(session, Workload(text=text, window=64, stride=32), Context(folder=tmp_path))
+
+
+def test_documents_stand_alone_with_bos_and_are_cut_at_the_context(tmp_path: Path) -> None:
+    path = tmp_path / "stories.jsonl"
+    path.write_text('{"text": "A first story."}\n{"text": ""}\n{"text": "A second one, longer than that."}\n{"text": "x"}\n')
+    session = TableScores(context_length=20)
+    found = measure(session, Workload(text=str(path), documents=True, limit=3), Context(folder=tmp_path))
+    total = 0.0
+    for story in (b"A first story.", b"A second one, longer than that."):
+        ids = [BOS, *story][:20]
+        rows = session.rows(ids, np.arange(len(ids)))
+        total -= sum(float(rows[place - 1, ids[place]]) for place in range(1, len(ids)))
+    assert found.protocol.scored == 14 + 19
+    assert found.readings[0].value == pytest.approx(math.exp(total / 33), rel=1e-6)
+    protocol = found.protocol
+    assert (protocol.truncated, protocol.skipped, protocol.limit, protocol.bos) == (1, 1, 3, True)
+    assert protocol.name == "ppl-documents"
+
+
+def test_options_that_do_not_belong_together_are_refused() -> None:
+    assert problems_of(Workload, {"limit": 3}, "probe perplexity")
+    assert problems_of(Workload, {"documents": True, "tokens": 30}, "probe perplexity")
+    assert not problems_of(Workload, {"documents": True, "limit": 3}, "probe perplexity")
+
+
+def test_positions_beyond_training_are_recorded(text: str, tmp_path: Path) -> None:
+    context = Context(folder=tmp_path, trained_positions=50)
+    found = measure(TableScores(), Workload(text=text, window=64, stride=64), context)
+    assert found.protocol.beyond_trained == 7 * 13
+
+
+def test_the_text_is_what_is_hashed_into_the_key(text: str) -> None:
+    assert PROBE.contents(Workload(text=text)) == {"text": Path(text)}
+
+
+@pytest.mark.parametrize(("model", "expected"), [("stories260K", 5.281), ("babyllama-105", 2.167)])
+def test_real_models_reproduce_their_reference_figures(
+    shared_data: Path, tmp_path: Path, model: str, expected: float
+) -> None:
+    with opened(shared_data / "models" / model) as session:
+        stories = str(shared_data / "tinystories" / "tinystories_eval.jsonl")
+        found = measure(session, Workload(text=stories, documents=True, limit=150), Context(folder=tmp_path))
+    assert round(found.readings[0].value, 3) == expected
+
+
+def test_wikitext_runs_under_protocol_a(shared_data: Path, tmp_path: Path) -> None:
+    raw = str(shared_data / "wikitext-2" / "wiki.test.raw")
+    with opened(shared_data / "models" / "stories260K") as session:
+        found = measure(session, Workload(text=raw, window=256, stride=128, tokens=4096), Context(folder=tmp_path))
+    assert found.protocol.scored == 4095
+    assert found.protocol.limit == 4096
+    assert math.isfinite(found.readings[0].value)
+
+
+def opened(folder: Path) -> Any:
+    pytest.importorskip("torch")
+    from harness.engines.transformers import ENGINE
+
+    return ENGINE.open(folder, ENGINE.options(threads=1))

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.probes import summary
+
+
+def test_student_t_matches_the_printed_tables() -> None:
+    printed = {
+        1: 12.706,
+        2: 4.303,
+        5: 2.571,
+        10: 2.228,
+        11: 2.201,
+        15: 2.131,
+        20: 2.086,
+        30: 2.042,
+        60: 2.000,
+        120: 1.980,
+    }
+    for degrees, value in printed.items():
+        assert summary.student_t(degrees) == pytest.approx(value, abs=6e-4)
+    assert summary.student_t(10**6) == pytest.approx(1.95996, abs=1e-4)
+
+
+def test_a_mean_carries_students_interval() -> None:
+    value, low, high = summary.mean_interval([1.0, 2.0, 3.0])
+    assert value == 2.0
+    assert low == pytest.approx(2 - 4.3027 / math.sqrt(3))
+    assert high == pytest.approx(2 + 4.3027 / math.sqrt(3))
+
+
+def test_one_sample_has_no_interval() -> None:
+    assert summary.mean_interval([4.0]) == (4.0, None, None)
+    assert summary.bootstrap([4.0]) == (4.0, None, None)
+    assert summary.bootstrap_ratio([4.0], [2.0, 2.0]) == (2.0, None, None)
+    assert summary.exp_mean_interval([0.0] * summary.BLOCK) == (1.0, None, None)
+
+
+def test_wilson_stays_within_bounds_and_matches_a_known_case() -> None:
+    assert summary.wilson(0, 10)[:2] == (0.0, 0.0)
+    assert summary.wilson(10, 10)[2] == 1.0
+    share, low, high = summary.wilson(15, 50)
+    assert (share, round(low or 0, 3), round(high or 0, 3)) == (0.3, 0.191, 0.438)
+    with pytest.raises(HarnessError, match="3 successes of 2"):
+        summary.wilson(3, 2)
+
+
+def test_exp_of_a_mean_is_perplexity_with_an_interval_around_it() -> None:
+    nll = np.random.default_rng(0).gamma(2, 1, 10_000)
+    value, low, high = summary.exp_mean_interval(nll)
+    assert value == pytest.approx(math.exp(nll.mean()))
+    assert low is not None
+    assert high is not None
+    assert low < value < high
+
+
+def test_the_block_interval_covers_the_truth_where_neighbours_hang_together() -> None:
+    draw = np.random.default_rng(1)
+    plain = blocks = 0
+    for _ in range(200):
+        steps = draw.normal(size=4000)
+        series = np.convolve(steps, np.ones(16) / 4, mode="valid")  # neighbours share most of their noise
+        for of, name in ((summary.mean_interval, "plain"), (summary.mean_block_interval, "blocks")):
+            _, low, high = of(series)
+            assert low is not None
+            assert high is not None
+            covered = low <= 0 <= high
+            plain += covered if name == "plain" else 0
+            blocks += covered if name == "blocks" else 0
+    assert blocks >= 180
+    assert plain < 150
+
+
+def test_bootstrap_agrees_with_students_interval_and_repeats_itself() -> None:
+    samples = np.random.default_rng(2).normal(5, 1, 400)
+    _, low, high = summary.bootstrap(samples)
+    _, expected_low, expected_high = summary.mean_interval(samples)
+    assert low == pytest.approx(expected_low, abs=0.02)
+    assert high == pytest.approx(expected_high, abs=0.02)
+    assert summary.bootstrap(samples) == summary.bootstrap(samples)
+
+
+def test_bootstrap_takes_other_statistics_and_ratios() -> None:
+    samples = np.random.default_rng(3).normal(5, 1, 300)
+    value, low, high = summary.bootstrap(samples, lambda rows: np.median(rows, axis=-1))
+    assert value == pytest.approx(float(np.median(samples)))
+    assert low is not None
+    assert high is not None
+    assert low < value < high
+    ratio, ratio_low, ratio_high = summary.bootstrap_ratio(samples * 2, samples)
+    assert ratio == pytest.approx(2.0)
+    assert ratio_low is not None
+    assert ratio_high is not None
+    assert ratio_low < 2.0 < ratio_high
+
+
+def test_samples_that_are_missing_or_not_numbers_are_refused() -> None:
+    with pytest.raises(HarnessError, match="no samples"):
+        summary.mean_interval([])
+    with pytest.raises(HarnessError, match="sample 1 of 3 is not finite"):
+        summary.exp_mean_interval([0.0, math.nan, 0.0])
+    with pytest.raises(HarnessError, match="beyond a float"):
+        summary.exp_mean_interval([1e6, 1e6])

@@ -1,0 +1,82 @@
+"""A box with fake adapters: real plans, real workers, real databases, no model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.box import Planned, open_desk, plan_sweep
+from harness.runner import Desk, Event, execute
+
+METHODS: dict[str, Any] = {
+    "fp32": {"recipes": {"fake": {}}},
+    "int8": {"recipes": {"fake": {"noise": 0.01, "bytes": 500}}},
+    "int4": {"recipes": {"fake": {"noise": 0.1, "bytes": 250}}},
+    "broken": {"recipes": {"fake": {"noise": 0.2, "fail": "error"}}},
+    "greedy": {"recipes": {"fake": {"noise": 0.3, "fail": "memory"}}},
+    "stuck": {"recipes": {"fake": {"noise": 0.4, "fail": "hang"}}},
+    "deadly": {"recipes": {"fake": {"noise": 0.5, "fail": "kill"}}},
+}
+
+
+class Bench:
+    """A configs folder, a results folder, and the runs made with them."""
+
+    def __init__(self, root: Path) -> None:
+        self.configs = root / "configs"
+        self.results = root / "results"
+        (self.configs / "sweeps").mkdir(parents=True)
+        model = root / "model"
+        model.mkdir()
+        (model / "config.json").write_text('{"model_type": "llama", "vocab_size": 257}', "utf-8")
+        (model / "model.safetensors").write_bytes(b"weights")
+        (model / "tokenizer.json").write_text("{}", "utf-8")
+        self.text = root / "text.txt"
+        self.text.write_text("the cat sat on the mat and looked at the dog. " * 60, "utf-8")
+        self._write("models.yaml", {"toy": {"folder": str(model)}})
+        self._write("methods.yaml", METHODS)
+        self._write("environments.yaml", {"here": {"python": sys.executable}})
+
+    def _write(self, name: str, content: Any) -> None:
+        (self.configs / name).write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+
+    def sweep(self, **keys: Any) -> None:
+        """Write the sweep `s`; without probes it measures perplexity and generation."""
+        probes = {
+            "perplexity": {"window": 64, "stride": 32, "tokens": 256, "text": str(self.text)},
+            "generation": {"batch": 1, "prompt": 8, "output": 8, "warmup": 1, "repetitions": 2},
+        }
+        self._write("sweeps/s.yaml", {"model": "toy", "engine": "fake", "environment": "here", "probes": probes, **keys})
+
+    @contextmanager
+    def desk(self) -> Iterator[tuple[Planned, Desk]]:
+        """Plan the sweep and open the results folder."""
+        with ExitStack() as stack:
+            planned = plan_sweep("s", self.configs)
+            yield planned, open_desk(planned, self.results, stack)
+
+    def run(self, watch: Callable[[Event], None] = lambda event: None) -> list[Event]:
+        """Run the sweep to its end."""
+        events = []
+        with self.desk() as (planned, desk):
+            for event in execute(planned.plan, desk):
+                watch(event)
+                events.append(event)
+        return events
+
+    def frame(self, where: dict[str, Any] | None = None, columns: list[str] | None = None) -> Any:
+        """Ask the database."""
+        with self.desk() as (_, desk):
+            return desk.database.frame(where or {}, columns)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """An empty box."""
+    return Bench(tmp_path)

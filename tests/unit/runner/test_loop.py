@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.runner import Event, execute
+from tests.unit.runner.conftest import Bench
+
+
+def _what(events: list[Event]) -> Counter[str]:
+    return Counter(event.what for event in events if event.what not in {"begin", "progress"})
+
+
+def _became(events: list[Event]) -> dict[str, str]:
+    return {
+        f"{event.job.labels[0].method} {getattr(event.job.spec, 'probe', 'build')}": event.status or event.what
+        for event in events
+        if event.job and event.what in {"done", "blocked", "refused", "known"}
+    }
+
+
+def test_a_sweep_builds_and_measures_everything_once(bench: Bench) -> None:
+    bench.sweep(method=["fp32", "int8"])
+    events = bench.run()
+    assert _what(events) == {"session": 1, "done": 6, "finished": 1}
+    frame = bench.frame()
+    assert set(frame["status"]) == {"ok"}
+    assert {"perplexity", "decode_tps", "artifact_bytes", "build_seconds"} <= set(frame["metric"])
+    sizes = frame[frame.metric == "artifact_bytes"].set_index("method")["value"]
+    assert sizes["fp32"] > sizes["int8"]
+
+
+def test_a_second_run_rebuilds_nothing_and_measures_only_speed(bench: Bench) -> None:
+    bench.sweep(method=["fp32", "int8"])
+    bench.run()
+    before = len(bench.frame({"metric": "decode_tps"}))
+    events = bench.run()
+    assert _what(events) == {"session": 1, "done": 2, "known": 4, "finished": 1}
+    assert {event.job.kind for event in events if event.what == "done" and event.job} == {"speed"}
+    assert len(bench.frame({"metric": "decode_tps"})) == 2 * before
+
+
+@pytest.mark.parametrize(("method", "status", "reason"), [
+    ("broken", "failed", "asked to"),
+    ("greedy", "oom", "no memory"),
+    ("deadly", "failed", "signal 9"),
+])  # fmt: skip
+def test_a_failed_build_blocks_only_its_users(bench: Bench, method: str, status: str, reason: str) -> None:
+    bench.sweep(method=["fp32", method])
+    became = _became(bench.run())
+    assert became[f"{method} build"] == status
+    assert became[f"{method} perplexity"] == became[f"{method} generation"] == "failed"
+    assert became["fp32 perplexity"] == became["fp32 generation"] == "ok"
+    rows = bench.frame({"method": method}, ["status", "reason"])
+    assert len(rows) == 3
+    assert rows["reason"].str.contains(reason).all()
+
+
+def test_a_hanging_job_becomes_a_timeout(bench: Bench) -> None:
+    bench.sweep(method=["stuck"], timeout=2)
+    became = _became(bench.run())
+    assert became["stuck build"] == "timeout"
+    assert bench.frame({"status": "timeout"}, ["reason"])["reason"].iloc[0] == "took longer than its time limit of 2 s"
+
+
+def test_failures_are_tried_again_by_the_next_command(bench: Bench) -> None:
+    bench.sweep(method=["broken"])
+    bench.run()
+    assert _became(bench.run())["broken build"] == "failed"
+    assert len(bench.frame({"status": "failed", "kind": "build"})) == 2
+
+
+def test_a_deleted_artifact_is_built_again_when_something_needs_it(bench: Bench) -> None:
+    bench.sweep(method=["fp32"])
+    bench.run()
+    shutil.rmtree(bench.results / "artifacts")
+    events = bench.run()
+    assert _became(events) == {"fp32 build": "ok", "fp32 perplexity": "known", "fp32 generation": "ok"}
+
+
+def test_an_artifact_changed_since_it_was_sealed_is_not_measured(bench: Bench) -> None:
+    bench.sweep(method=["fp32"])
+    bench.run()
+    weights = next((bench.results / "artifacts").glob("*/weights.bin"))
+    weights.write_bytes(b"tampered")
+    became = _became(bench.run())
+    assert became["fp32 generation"] == "failed"
+    assert "is not what was sealed" in bench.frame({"status": "failed"}, ["reason"])["reason"].iloc[0]
+
+
+def test_the_database_can_be_rebuilt_from_the_run_folders(bench: Bench) -> None:
+    bench.sweep(method=["fp32", "broken"])
+    bench.run()
+    before = bench.frame()
+    for file in bench.results.glob("bench.db*"):
+        file.unlink()
+    with bench.desk() as (_, desk):
+        desk.database.ingest_folder(bench.results)
+    after = bench.frame()
+    assert after.drop(columns="measurement_id").equals(before.drop(columns="measurement_id"))
+
+
+def test_two_commands_on_one_results_folder_are_refused(bench: Bench) -> None:
+    bench.sweep(method=["fp32"])
+    with bench.desk() as (planned, desk):
+        first = execute(planned.plan, desk)
+        next(first)
+        with pytest.raises(HarnessError, match="another command is running"):
+            next(execute(planned.plan, desk))
+        first.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_results_folder_is_named(bench: Bench) -> None:
+    bench.sweep(method=["fp32"])
+    bench.results.mkdir()
+    bench.results.chmod(0o500)
+    with pytest.raises(HarnessError, match="results"):
+        bench.run()
+
+
+def test_an_interrupted_session_is_continued(bench: Bench) -> None:
+    bench.sweep(method=["fp32", "int8"])
+
+    class Stop(Exception):
+        pass
+
+    def stop(event: Event) -> None:
+        if event.what == "done" and event.job and event.job.kind == "speed":
+            raise Stop
+
+    with pytest.raises(Stop):
+        bench.run(stop)
+    events = bench.run()
+    assert events[0].status == "resumed"
+    frame = bench.frame({"metric": "decode_tps"})
+    assert len(frame) == 2
+    assert frame["session"].nunique() == 1
+
+
+def test_a_session_names_the_run_that_answers_each_job(bench: Bench) -> None:
+    bench.sweep(method=["fp32"])
+    bench.run()
+    record: dict[str, Any] = json.loads(next((bench.results / "sessions").glob("*.json")).read_text("utf-8"))
+    assert record["finished"]
+    assert all((bench.results / "runs" / job["run"]).is_dir() for job in record["jobs"])
+
+
+def test_what_is_known_says_why_it_is_not(bench: Bench) -> None:
+    from harness.runner.decide import decide, remember
+
+    bench.sweep(method=["fp32"])
+    with bench.desk() as (planned, desk):
+        memory = remember(desk, planned.plan)
+        assert {decide(job, memory)[1] for job in planned.plan.jobs} == {
+            "never made here", "never measured", "speed is always measured anew",
+        }  # fmt: skip
+
+
+def test_every_second_of_a_run_is_accounted_for(bench: Bench) -> None:
+    import time
+
+    bench.sweep(method=["fp32", "int8"])
+    with bench.desk() as (planned, desk):
+        begun = time.monotonic()
+        last = list(execute(planned.plan, desk))[-1]
+        wall = time.monotonic() - begun
+    assert sum(last.spans.values()) == pytest.approx(wall, rel=0.05)

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from harness.core.errors import HarnessError
+from harness.core.spec import Labels, Outcome, Status
+from harness.store import ingest
+from harness.store.database import Database
+from tests.unit.store.outcomes import (
+    H200,
+    built,
+    environment,
+    failed,
+    measured,
+    measurement,
+    session,
+    with_array,
+    write_run,
+    write_session,
+)
+
+
+def test_a_run_is_taken_in_once(database: Database) -> None:
+    assert database.ingest(measured(1), None)
+    before = database.frame()
+    assert not database.ingest(measured(1), None)
+    assert_frame_equal(database.frame(), before)
+    assert database.count() == 1
+
+
+def test_a_database_rebuilt_from_folders_gives_the_same_frame(database: Database, results: Path) -> None:
+    large = np.random.default_rng(1).random(20_000)
+    outcomes: list[tuple[Outcome, dict[str, Any]]] = [
+        (measured(9), {}),
+        (with_array(8, "nll", large), {"nll": large}),
+        (failed(7), {}),
+        (built(3), {}),
+        (measured(2, place=environment("gpu", (H200, H200))), {}),
+    ]
+    for outcome, arrays in outcomes:  # by the clock the other way round than by name
+        database.ingest(outcome, write_run(results, outcome, **arrays))
+    record = session(outcomes[0][0], labels=Labels(sweep="other", model="tiny"))
+    database.place(record)
+    write_session(results, record)
+    with Database.open(results.parent / "second.db", results=results) as second:
+        found = second.ingest_folder(results)
+        assert (found.new, found.known, found.sessions, found.problems) == (5, 0, 1, ())
+        assert_frame_equal(second.frame(), database.frame(), check_exact=True)
+        assert second.known_artifacts() == database.known_artifacts()
+        for run in ("run-000009", "run-000008"):
+            assert np.array_equal(second.samples(f"{run}#0"), database.samples(f"{run}#0"))
+        assert second.ingest_folder(results).known == 5
+
+
+def test_a_corrupt_outcome_is_named_and_the_rest_taken_in(database: Database, results: Path) -> None:
+    write_run(results, measured(1))
+    for number, text in {2: "{", 3: "{}", 4: '{"schema_version": 99}', 5: "[]"}.items():
+        (write_run(results, measured(number)) / "outcome.json").write_text(text, "utf-8")
+    (results / "runs" / "run-000006").mkdir()
+    (results / "runs" / "run-000001").rename(results / "runs" / "run-000007")
+    write_run(results, measured(1))
+    found = database.ingest_folder(results)
+    assert found.new == 1
+    assert found.unfinished == ("run-000006",)
+    said = "\n".join(map(str, found.problems))
+    for number in (2, 3, 4, 5, 7):
+        assert f"run-00000{number}{os.sep}outcome.json: " in said
+    assert "schema version 99" in said
+    assert "outcome of run 'run-000001'" in said
+
+
+def test_a_corrupt_session_is_named(database: Database, results: Path) -> None:
+    write_session(results, session(measured(1), labels=Labels(sweep="a")))
+    (results / "sessions" / "bad.json").write_text('{"session": 1}', "utf-8")
+    found = database.ingest_folder(results)
+    assert found.sessions == 1
+    assert "bad.json" in str(found.problems[0])
+
+
+def test_an_outcome_comes_back_as_it_was_written(database: Database) -> None:
+    items = (measurement(samples=(0.1, 1e-300, -0.0, 2.0)), measurement("ttft", 5e-324, low=0.0, unit="s", samples=()))
+    for outcome in (measured(1, items, place=environment("gpu", (H200,))), failed(2), built(3)):
+        database.ingest(outcome, None)
+        assert database.outcome(outcome.job.run) == outcome
+
+
+def test_numbers_of_a_run_that_failed_reach_no_frame(database: Database) -> None:
+    odd = failed(1, measurements=(measurement(samples=(1.0, 2.0, 3.0)),))
+    database.ingest(odd, None)
+    frame = database.frame()
+    assert len(frame) == 1
+    assert frame["metric"].isna().all()
+    assert frame["value"].isna().all()
+    assert database.outcome("run-000001") == odd
+
+
+def test_what_fails_half_way_leaves_nothing_behind(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ingest, "_place", broken)
+    with pytest.raises(KeyboardInterrupt):
+        database.ingest(measured(1), None)
+    monkeypatch.undo()
+    assert database.count() == 0
+    assert database.ingest(measured(1), None)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from harness.store import ingest
+from harness.store.database import Database
+from tests.unit.store.outcomes import measured
+ingest._place = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Database.open(Path(sys.argv[1])).ingest(measured(1), None)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_process_killed_while_it_writes_leaves_nothing_behind(results: Path) -> None:
+    path = results / "bench.db"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, cwd=Path(__file__).parents[3])
+    assert done.returncode == -signal.SIGKILL
+    with Database.open(path) as database:
+        assert database.count() == 0
+        assert database.ingest(measured(1), None)
+        assert len(database.frame()) == 1
+
+
+def test_a_small_array_stays_in_the_database(database: Database, results: Path) -> None:
+    array = np.arange(12, dtype="int64").reshape(3, 4)
+    folder = write_run(
+        results, outcome := with_array(1, "choices", array), choices=array, extra=np.array([True, False])
+    )
+    database.ingest(outcome, folder)
+    (folder / "arrays.npz").unlink()
+    assert np.array_equal(database.samples("run-000001#0"), array)
+    assert database.samples("run-000001#0").dtype == np.int64
+    assert database.array("run-000001", "extra").tolist() == [True, False]
+    assert database.array_shapes("run-000001") == {"choices": (3, 4), "extra": (2,)}
+
+
+def test_a_large_array_is_read_from_its_run_folder_and_held_to_its_hash(database: Database, results: Path) -> None:
+    array = np.random.default_rng(0).random(30_000)
+    folder = write_run(results, outcome := with_array(1, "nll", array), nll=array)
+    database.ingest(outcome, folder)
+    assert np.array_equal(database.samples("run-000001#0"), array)
+    np.savez_compressed(folder / "arrays.npz", nll=array + 1)
+    with pytest.raises(HarnessError, match="not what was recorded"):
+        database.samples("run-000001#0")
+    (folder / "arrays.npz").unlink()
+    with pytest.raises(HarnessError, match=r"arrays\.npz cannot be read"):
+        database.samples("run-000001#0")
+
+
+@pytest.mark.parametrize("damage", ["gone", "other", "cut", "renamed"])
+def test_arrays_that_are_not_what_the_outcome_says_are_refused(damage: str, database: Database, results: Path) -> None:
+    array = np.random.default_rng(0).random(100)
+    folder = write_run(results, outcome := with_array(1, "nll", array), nll=array)
+    file = folder / "arrays.npz"
+    match damage:
+        case "gone":
+            file.unlink()
+        case "cut":
+            file.write_bytes(file.read_bytes()[:100])
+        case "other":
+            np.savez_compressed(file, nll=array[:-1])
+        case _:
+            np.savez_compressed(file, other=array)
+    with pytest.raises(HarnessError, match=r"arrays\.npz"):
+        database.ingest(outcome, folder)
+    assert database.count() == 0
+    assert len(database.ingest_folder(results).problems) == 1
+
+
+def test_samples_that_are_not_there_are_missed_by_name(database: Database) -> None:
+    array = np.zeros(3)
+    database.ingest(with_array(1, "nll", array), None)
+    database.ingest(measured(2, (measurement(),)), None)
+    with pytest.raises(HarnessError, match=r"arrays\.npz cannot be read"):
+        database.samples("run-000001#0")
+    with pytest.raises(HarnessError, match="keeps no samples"):
+        database.samples("run-000002#0")
+    with pytest.raises(HarnessError, match="no measurement 'run-000002#7'"):
+        database.samples("run-000002#7")
+    with pytest.raises(HarnessError, match="RUN#PLACE"):
+        database.samples("run-000002")
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+some = st.none() | st.text(max_size=8)
+measurements = st.builds(
+    measurement,
+    metric=st.sampled_from(["decode_tps", "perplexity", "lm_eval.acc"]),
+    value=numbers,
+    low=st.none() | numbers,
+    high=st.none() | numbers,
+    n=st.integers(1, 10**9),
+    samples=st.lists(numbers, max_size=8).map(tuple),
+    part=st.sampled_from(["", "subject:ünï 'x'", "task:a#b"]),
+    source=some,
+    items=some,
+    interval=some,
+)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with Database.open(tmp_path_factory.mktemp("filled") / "bench.db") as opened:
+        yield opened
+
+
+@settings(max_examples=50, deadline=None)
+@given(items=st.lists(measurements, min_size=1, max_size=6), seconds=st.floats(0, 1e9), reason=some)
+def test_every_number_reaches_the_frame_digit_for_digit(
+    filled: Database, items: list[Any], seconds: float, reason: str | None
+) -> None:
+    outcome = measured(filled.count(), items, seconds=seconds, reason=reason)
+    again = Outcome.model_validate_json(outcome.model_dump_json())
+    assert again == outcome
+    filled.ingest(again, None)
+    run = outcome.job.run
+    assert filled.outcome(run) == outcome
+    frame = filled.frame({"run": run})
+    for name in ("value", "low", "high", "n"):
+        wanted = [math.nan if getattr(item, name) is None else float(getattr(item, name)) for item in items]
+        np.testing.assert_array_equal(frame[name].to_numpy(), np.array(wanted))
+    for name in ("source", "items", "interval", "part", "metric"):
+        kept = [None if pd.isna(cell) else cell for cell in frame[name]]
+        assert kept == [getattr(item, name) for item in items]
+    assert set(frame["seconds"]) == {seconds}
+    for place, item in enumerate(items):
+        if item.samples:
+            assert filled.samples(f"{run}#{place}").tolist() == list(item.samples)
+
+
+def test_yesterdays_files_still_load(database: Database, tmp_path: Path) -> None:
+    golden = sorted((Path(__file__).parents[2] / "golden" / "outcomes").glob("*.json"))
+    assert len(golden) >= 5
+    for path in golden:
+        raw = json.loads(path.read_text("utf-8"))
+        outcome = Outcome.model_validate(raw)
+        assert json.loads(outcome.model_dump_json()) == raw, f"{path.name}: a field changed its meaning or its default"
+        assert database.ingest(outcome, None)
+        assert database.outcome(outcome.job.run) == outcome
+    frame = database.frame(columns=["run", "kind", "status", "metric", "value", "model", "method", "batch", "gpu"])
+    assert set(frame["kind"]) == {"build", "reference", "quality", "speed"}
+    assert set(frame["status"]) == {status.value for status in Status}
+    speed = frame[(frame["kind"] == "speed") & (frame["metric"] == "decode_tps")].iloc[0]
+    assert speed["value"] == 1234.5678901234567
+    assert speed["batch"] == 4.0
+    assert speed["gpu"] == "NVIDIA H200"
