@@ -18,6 +18,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 RESULTS = Path("results")
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of database, run folders and artifacts.")]
+ConfigsOption = Annotated[
+    Path | None, typer.Option("--configs", help="Folder of catalogues and sweeps; the project's own by default.")
+]
 SweepArgument = Annotated[str, typer.Argument(help="Name below configs/sweeps, or a path.")]
 
 
@@ -63,15 +66,18 @@ def setup(
 def bench(
     sweep: Annotated[str, typer.Option("--sweep", envvar="SWEEP", help="Sweep to run instead of the one chosen.")] = "",
     results: ResultsOption = RESULTS,
+    configs: ConfigsOption = None,
 ) -> None:
     """Run the sweep for this machine and print its tables."""
     from harness.bench import choose, run_sweep
+    from harness.box import CONFIGS
     from harness.pages import after_bench
 
     console = Console()
-    choice = choose(sweep)
+    where = configs or CONFIGS
+    choice = choose(sweep, where)
     console.print(f"running sweep {choice.sweep}: {choice.why}", highlight=False, soft_wrap=True)
-    code = run_sweep(choice.sweep, console, results, begun=_BEGUN, after=after_bench(console))
+    code = run_sweep(choice.sweep, console, results, where, begun=_BEGUN, after=after_bench(console, results))
     raise typer.Exit(code)
 
 
@@ -82,11 +88,13 @@ def run(
         list[str] | None, typer.Option("--again", help="Run known jobs of this kind anew: quality, build, reference.")
     ] = None,
     results: ResultsOption = RESULTS,
+    configs: ConfigsOption = None,
 ) -> None:
     """Run a sweep; known builds and quality are not run again."""
     from harness.bench import run_sweep
+    from harness.box import CONFIGS
 
-    raise typer.Exit(run_sweep(sweep, Console(), results, again=frozenset(again or ()), begun=_BEGUN))
+    raise typer.Exit(run_sweep(sweep, Console(), results, configs or CONFIGS, again=frozenset(again or ()), begun=_BEGUN))
 
 
 @app.command()
@@ -96,11 +104,15 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
     results: ResultsOption = RESULTS,
+    configs: ConfigsOption = None,
 ) -> None:
     """Print a sweep's jobs, which are known, how long they took before and what disk they need."""
+    from harness.box import CONFIGS
     from harness.planned import show_plan
 
-    show_plan(sweep, Console(soft_wrap=True), results, why=why, as_json=json, expand=expand)
+    show_plan(
+        sweep, Console(soft_wrap=True), results, why=why, as_json=json, expand=expand, configs=configs or CONFIGS
+    )
 
 
 @app.command()
@@ -123,6 +135,18 @@ def report(
     if write:
         raise typer.Exit(write_pages(console))
     print_tables(console, results, tables or [])
+
+
+@app.command()
+def promote(
+    words: Annotated[list[str], typer.Argument(help="Runs, or a sweep for all runs of its last finished session.")],
+    to: Annotated[Path, typer.Option("--to", help="File below results/published.")],
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Write measured runs as committed text, from which pages are rendered anywhere."""
+    from harness.pages import promote_runs
+
+    typer.echo(f"{promote_runs(words, results, to)} runs written to {to}")
 
 
 @app.command()
@@ -152,8 +176,8 @@ def export(
     from harness.store.export import export as write_export
 
     with Database.open(results / "bench.db") as database:
-        rows = write_export(database.frame(parse_where(where or [])), out)
-    typer.echo(f"{rows} rows written to {out}")
+        frame = database.frame(parse_where(where or []))
+    typer.echo(f"{len(frame)} rows written to {write_export(frame, out)}")
 
 
 @app.command()

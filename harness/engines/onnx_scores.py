@@ -56,11 +56,9 @@ class OnnxForward:
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[np.float32]], Cache | None]:
         """Run one pass; see `scoring.Forward.run`."""
-        import numpy as np
-
         before = cache.length if cache is not None else 0
         logits, after = self.logits(batch, cache, keep=keep)
-        rows = [log_softmax(np.asarray(logits[number])[asked], asked + before) for number, asked in enumerate(wanted)]
+        rows = [log_softmax(_picked(logits[number], asked), asked + before) for number, asked in enumerate(wanted)]
         return rows, after
 
     def logits(self, batch: Sequence[Sequence[int]], cache: Cache | None, *, keep: bool) -> tuple[Any, Cache | None]:
@@ -95,6 +93,13 @@ class OnnxForward:
         nothing = np.zeros((batch, heads, 0, size), dtype=self.dtype)
         value = onnxruntime.OrtValue.ortvalue_from_numpy(nothing, self.device, 0)
         return dict.fromkeys(self.past, value)
+
+
+def _picked(logits: Any, asked: NDArray[np.int64]) -> Any:
+    """Take rows; a run of neighbours is a view, so that a tile is not held twice."""
+    if asked.size and int(asked[-1]) - int(asked[0]) + 1 == asked.size:
+        return logits[int(asked[0]) : int(asked[-1]) + 1]
+    return logits[asked]
 
 
 def _inputs(

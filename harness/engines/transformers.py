@@ -116,7 +116,7 @@ class TransformersSession:
     def __init__(self, options: TransformersOptions, codec: Codec, forward: TorchForward, seconds: float) -> None:
         self.codec = codec
         self.context_length = forward.context_length
-        self.provider = options.device
+        self.provider = options.device.split(":")[0]
         self.dtype: str = options.dtype
         self.load_seconds = seconds
         self.notes: tuple[Note, ...] = ()

@@ -12,10 +12,10 @@ from harness.core.identity import file_sha256, folder_sha256
 from harness.core.seam import Facts, Format, Quantizer, canonical_options, problems_of
 from harness.core.spec import BuildSpec, Input, Labels
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list
-from harness.plan.catalogue import Catalogue, Recipe
+from harness.plan.catalogue import Catalogue, Recipe, consumes, produces
 from harness.plan.jobs import Draft
-from harness.plan.keys import artifact_id, package_identity, spec_key
-from harness.plan.recipes import choose, consumes, produces
+from harness.plan.keys import artifact_id, known_by, package_identity, spec_key
+from harness.plan.recipes import choose
 from harness.plan.sources import Source, find, hash_model
 from harness.plan.sweep import Choice, Places
 from harness.plan.yamlfile import Mistakes, Node
@@ -59,6 +59,7 @@ class Workshop:
     _sources: dict[tuple[str, bool], Source] = field(default_factory=dict)
     _made: dict[tuple[Any, ...], Made | None] = field(default_factory=dict)
     _hashes: dict[Path, str] = field(default_factory=dict)
+    _known: dict[tuple[tuple[str, ...], str, str], Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def adapters(self) -> Adapters:
@@ -75,6 +76,13 @@ class Workshop:
         """Give what is known of an environment; None where it is not on this machine."""
         return self.environments.get(environment)
 
+    def known(self, names: tuple[str, ...], provider: str, environment: str) -> Mapping[str, Any]:
+        """Say what must be equal, beside the key, for a quality result of an environment to count as known."""
+        key = (names, provider, environment)
+        if key not in self._known:
+            self._known[key] = known_by(names, provider, self.facts(environment))
+        return self._known[key]
+
     def place(self, places: Places, adapter: str) -> str | None:
         """Name an adapter's environment; a mistake where the sweep does not say it."""
         found = places.of(adapter)
@@ -90,8 +98,6 @@ class Workshop:
         known = self.drafts.setdefault(draft.id, draft)
         if labels not in known.labels:
             known.labels.append(labels)
-        if draft.elsewhere is None:
-            known.elsewhere = None
         return known
 
     def contents(self, ask: Callable[[Any], Mapping[str, Path]], record: Any, node: Node) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.seam import Format, Options, problems_of
+from harness.core.seam import Format, Options, Quantizer, problems_of
 from harness.plan.adapters import SOURCE, Adapters, shipped
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, plain, read, validate, word
 
@@ -259,8 +259,6 @@ def _check_names(catalogue: Catalogue, places: Mapping[str, tuple[Any, Node]], m
 
 
 def _check_bases(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> None:
-    from harness.plan.recipes import consumes
-
     for recipe in method.recipes.values():
         for base in recipe.bases.values():
             if base not in catalogue.methods:
@@ -268,6 +266,29 @@ def _check_bases(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> No
         if not recipe.bases and "hf" not in consumes(recipe, catalogue.adapters):
             what = f"recipe '{recipe.quantizer}' of method '{method.name}'"
             mistakes.add(f"{what} starts from another method's artifact: say which, as 'on: fp32'", recipe.node)
+
+
+def produces(recipe: Recipe, adapters: Adapters) -> Format:
+    """Give the format of what a recipe makes."""
+    if recipe.quantizer == SOURCE:
+        return "hf"
+    quantizer = adapters.quantizer(recipe.quantizer)
+    said: Format | None = _said(recipe, quantizer, quantizer.produces_field)
+    return said or quantizer.produces
+
+
+def consumes(recipe: Recipe, adapters: Adapters) -> tuple[Format, ...]:
+    """Give the formats that a recipe can start from."""
+    if recipe.quantizer == SOURCE:
+        return ("hf",)
+    quantizer = adapters.quantizer(recipe.quantizer)
+    said: Format | None = _said(recipe, quantizer, quantizer.consumes_field)
+    return (said,) if said else quantizer.consumes
+
+
+def _said(recipe: Recipe, quantizer: Quantizer, name: str | None) -> Any:
+    """Read an option of a recipe, where it is not given its default."""
+    return None if name is None else recipe.options.get(name, quantizer.options.model_fields[name].default)
 
 
 def _check_place(name: str, entry: EnvironmentEntry, node: Node, known: Iterable[str], mistakes: Mistakes) -> None:

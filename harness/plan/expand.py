@@ -15,7 +15,7 @@ from harness.plan.adapters import SOURCE, STORED_REFERENCE
 from harness.plan.building import MISSING, NOTHING, Made, Workshop
 from harness.plan.catalogue import Catalogue
 from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
-from harness.plan.keys import known_by, reference_id, spec_key
+from harness.plan.keys import reference_id, spec_key
 from harness.plan.sources import hash_model
 from harness.plan.sweep import Case, Choice, EngineChoice, Places, ReferenceChoice, Sweep, Work
 from harness.plan.yamlfile import collecting
@@ -210,8 +210,8 @@ class _Product:
             engine_version=engine.adapter.version, engine_options=engine.options, artifact=made.id,
             reference=against.id, reference_engine=against.engine, contents=self._read(work),
         )  # fmt: skip
-        facts = self.shop.facts(candidate.environment)
-        quality = known_by((*engine.adapter.packages, *probe.packages), engine.provider, facts)
+        packages = (*engine.adapter.packages, *probe.packages)
+        quality = self.shop.known(packages, engine.provider, candidate.environment)
         draft = Draft(
             kind=probe.kind, spec=spec, key=spec_key(spec), environment=candidate.environment, anchor=made.id,
             needs=tuple(dict.fromkeys((*made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
@@ -259,7 +259,7 @@ class _Product:
             contents=self._read(work),
         )  # fmt: skip
         key = spec_key(spec)
-        known = known_by(engine.adapter.packages, engine.provider, self.shop.facts(other.environment))
+        known = self.shop.known(engine.adapter.packages, engine.provider, other.environment)
         identity = reference_id(key, known)
         draft = self.shop.add(
             Draft(

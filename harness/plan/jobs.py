@@ -85,10 +85,12 @@ class Draft:
 
     @property
     def id(self) -> str:
-        """Name of the job within the plan."""
+        """Name of the job within the plan; the same job of another box is a job of its own."""
+        box = f"~{self.elsewhere.replace(' ', '-')}" if self.elsewhere else ""
         if self.artifact is not None:
-            return short(self.kind[0], self.artifact)
-        return f"{short(self.kind[0], self.key)}@{self.environment}" + (f"#{self.round}" if self.round else "")
+            return short(self.kind[0], self.artifact) + box
+        number = f"#{self.round}" if self.round else ""
+        return f"{short(self.kind[0], self.key)}@{self.environment}{number}{box}"
 
     def done(self) -> PlannedJob:
         """Freeze the job."""

@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.core.seam import Format, Quantizer
-from harness.plan.adapters import SOURCE, Adapters
-from harness.plan.catalogue import Method, Recipe
-
-
-def produces(recipe: Recipe, adapters: Adapters) -> Format:
-    """Give the format of what a recipe makes."""
-    if recipe.quantizer == SOURCE:
-        return "hf"
-    quantizer = adapters.quantizer(recipe.quantizer)
-    said: Format | None = _said(recipe, quantizer, quantizer.produces_field)
-    return said or quantizer.produces
-
-
-def consumes(recipe: Recipe, adapters: Adapters) -> tuple[Format, ...]:
-    """Give the formats that a recipe can start from."""
-    if recipe.quantizer == SOURCE:
-        return ("hf",)
-    quantizer = adapters.quantizer(recipe.quantizer)
-    said: Format | None = _said(recipe, quantizer, quantizer.consumes_field)
-    return (said,) if said else quantizer.consumes
-
-
-def _said(recipe: Recipe, quantizer: Quantizer, name: str | None) -> Any:
-    """Read an option of a recipe, where it is not given its default."""
-    return None if name is None else recipe.options.get(name, quantizer.options.model_fields[name].default)
+from harness.core.seam import Format
+from harness.plan.adapters import Adapters
+from harness.plan.catalogue import Method, Recipe, produces
 
 
 def choose(method: Method, quantizer: str | None, formats: Sequence[Format], reader: str, adapters: Adapters) -> Recipe:

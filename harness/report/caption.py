@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
-from harness.report.columns import PACKAGES
+from harness.report.columns import ALWAYS_TOLD, PACKAGES
 from harness.report.formats import thousands
-from harness.report.mixing import Packages
+from harness.report.mixing import Packages, packages_of
 from harness.report.rows import Row, distinct, utc
 from harness.report.spec import TableSpec
 
@@ -60,7 +61,8 @@ def _configuration(rows: Sequence[Row], packages: Packages) -> str:
     parts += [f"{row.text('cpu')} ({row.text('cores')} cores)" if row.text("cores") else row.text("cpu")]
     parts += [row.text("system"), f"Python {row.text('python')}" if row.text("python") else None]
     versions = packages(row.text("environment_id") or "")
-    parts += [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
+    told = ALWAYS_TOLD.union(*(packages_of(one) for one in rows))
+    parts += [f"{name} {versions[name]}" for name in PACKAGES if name in versions and name in told]
     return ", ".join(part for part in parts if part)
 
 
@@ -85,7 +87,9 @@ def _protocols(rows: Sequence[Row]) -> list[str]:
 
 
 def _titles(rows: Sequence[Row]) -> str:
-    names = sorted({row.metric for row in rows if row.metric is not None})
+    known = list(METRICS)
+    found = {row.metric for row in rows if row.metric is not None}
+    names = sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name))
     titles = list(dict.fromkeys(metric_named(name).title for name in names))
     return ", ".join(
         [titles[0], *(title[0].lower() + title[1:] if title[1:2].islower() else title for title in titles[1:])]
@@ -96,7 +100,9 @@ def _protocol(rows: Sequence[Row]) -> str:
     version = rows[0].text("protocol_version")
     parts = [f"protocol {rows[0].text('protocol')}" + (f" v{version}" if version else "")]
     parts += [text.format(_values(rows, name)) for name, text in _WORKLOAD if _values(rows, name)]
-    parts += [text.format(_counts(rows, name)) for name, text in _COUNTS if _counts(rows, name)]
+    parts += [
+        text.format(_counts(rows, name)) for name, text in _COUNTS if _counts(rows, name) and not _said(rows, name)
+    ]
     parts += _sizes(rows)
     bos = {row.get("bos") for row in rows} - {None}
     parts += [{(True,): "BOS added", (False,): "no BOS"}.get(tuple(bos), "BOS differs")] if bos else []
@@ -104,6 +110,15 @@ def _protocol(rows: Sequence[Row]) -> str:
     parts += [f"memory counted by {', '.join(sources)}"] if sources else []
     intervals = sorted({value for row in rows if (value := row.text("interval"))})
     return ", ".join(parts + ([f"intervals: {' / '.join(intervals)}"] if intervals else []))
+
+
+def _said(rows: Sequence[Row], name: str) -> bool:
+    """Say whether a count only repeats the workload."""
+    return (
+        name == "prompt_tokens"
+        and all(row.get("prompt") in {None, row.get(name)} for row in rows)
+        and any(row.get("prompt") is not None for row in rows)
+    )
 
 
 def _values(rows: Sequence[Row], name: str) -> str:
@@ -123,8 +138,8 @@ def _sizes(rows: Sequence[Row]) -> list[str]:
         part = row.text("part")
         if part and row.get("n") is not None:
             parts.setdefault(part.partition(":")[2] or part, set()).add(int(row.get("n")))
-    listed = ", ".join(f"{name} {_range(sizes)}" for name, sizes in sorted(parts.items()))
-    return [f"of which {listed}"] if listed else []
+    listed = ", ".join(f"{_range(sizes)} of '{name}'" for name, sizes in sorted(parts.items()))
+    return [f"{listed}"] if listed else []
 
 
 def _range(numbers: set[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.metric import metric as metric_named
 from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
-from harness.report.formats import Format, decimal, factor, rounded, written
+from harness.report.formats import Format, decimal, factor, rounded, without_paths, written
 from harness.report.pairing import block_sums, paired_difference, reproduces, statistic
-from harness.report.rows import Row
+from harness.report.rows import Row, distinct
 from harness.report.spec import CellSpec, TableSpec
 from harness.report.specfile import ABSENT
 
@@ -24,7 +24,9 @@ class Reader:
     samples: Callable[[str], Any] = lambda measurement: None
     """Array of any shape."""
     blocks: Callable[[str], Any] = lambda measurement: None
-    """Sums and counts as `pairing.block_sums` makes them, where the samples themselves are not kept."""
+    """Sums and counts of blocks, as `pairing.block_sums` makes them, where the samples themselves are not kept."""
+    statistics: Callable[[str], Mapping[str, float]] = lambda measurement: {}
+    """Statistics by name, where the samples themselves are not kept."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,12 @@ def filled(question: Question, reader: Reader) -> Filled:
         return _failed(spec, row)
     if question.comparison.needs_baseline and (baseline is None or not baseline.ok):
         return replace(absent, absent=baseline is None, note=_no_baseline(cell, baseline))
-    if cell.paired and baseline is not None and _same_measurement(row, baseline):
+    itself = baseline is not None and len(distinct([row, baseline])) == 1
+    if cell.paired and itself:
         return absent
     try:
         result = _result(question, reader)
+        result = Operand(result.value) if itself else result  # nothing is uncertain about a number over itself
     except ConfigError:
         raise
     except HarnessError as error:
@@ -77,8 +81,8 @@ def filled(question: Question, reader: Reader) -> Filled:
     )  # fmt: skip
     paired = _paired(cell, row, baseline, result, reader) if cell.paired and baseline is not None else result
     if isinstance(paired, str):
-        return replace(done, text=_text(cell, row, Operand(result.value)), note=paired)
-    return replace(done, text=_text(cell, row, paired))
+        return replace(done, text=_text(question, Operand(result.value)), note=paired)
+    return replace(done, text=_text(question, paired))
 
 
 def _failed(spec: TableSpec, row: Row) -> Filled:
@@ -86,7 +90,7 @@ def _failed(spec: TableSpec, row: Row) -> Filled:
     if status in spec.missing:
         return Filled(spec.missing[status], runs=(row.run,))
     what = row.text("probe") or row.text("kind") or "run"
-    reason = row.text("reason") or "no reason was given"
+    reason = without_paths(row.text("reason") or "no reason was given")
     return Filled(status, note=f"{what}: {status}: {reason}", runs=(row.run,))
 
 
@@ -94,10 +98,6 @@ def _no_baseline(cell: CellSpec, baseline: Row | None) -> str:
     named = ", ".join(f"{name} {value}" for name, value in cell.baseline.items())
     what = "was not measured" if baseline is None else f"is {baseline.text('status')}"
     return f"no comparison: the baseline ({named}) {what}"
-
-
-def _same_measurement(row: Row, baseline: Row) -> bool:
-    return (row.run, row.metric, row.text("part")) == (baseline.run, baseline.metric, baseline.text("part"))
 
 
 # ---------------------------------------------------------------- numbers
@@ -141,17 +141,31 @@ def _operand(spec: TableSpec, cell: CellSpec, row: Row, reader: Reader, digits: 
 
 
 def _statistic(stat: str, row: Row, reader: Reader) -> float:
-    """Compute a statistic of all samples; percentiles interpolate linearly, stdev is the sample's (n - 1)."""
+    measurement = row.get("measurement_id")
+    kept = reader.statistics(measurement).get(stat)
+    if kept is not None:
+        return kept
+    samples = reader.samples(measurement)
+    if samples is None:
+        raise HarnessError(f"{stat} of {row.metric}: the samples of run {row.run} are not at hand")
+    found = statistic_of(samples, stat)
+    if found is None:
+        raise HarnessError(f"{stat} of {row.metric}: run {row.run} has too few samples")
+    return found
+
+
+def statistic_of(samples: Any, stat: str) -> float | None:
+    """Compute a statistic of samples of any shape; percentiles interpolate linearly, stdev is the sample's (n - 1).
+
+    None where there are too few samples for it.
+    """
     import numpy as np
 
-    samples = reader.samples(row.get("measurement_id"))
-    if samples is None or np.size(samples) == 0:
-        raise HarnessError(f"{stat} of {row.metric}: the samples of run {row.run} are not at hand")
     values = np.asarray(samples, dtype=np.float64).ravel()
+    if values.size == 0:
+        return None
     if stat == "stdev":
-        if values.size < 2:
-            raise HarnessError(f"stdev of {row.metric}: one sample has no spread")
-        return float(values.std(ddof=1))
+        return float(values.std(ddof=1)) if values.size > 1 else None
     if stat.startswith("p"):
         return float(np.percentile(values, int(stat[1:])))
     simple: dict[str, Any] = {"min": np.min, "max": np.max, "mean": np.mean}
@@ -188,14 +202,15 @@ def _sums(reader: Reader, row: Row, block: int) -> Any:
 # ---------------------------------------------------------------- text
 
 
-def _text(cell: CellSpec, row: Row, result: Operand) -> str:
-    form = cell.format
+def _text(question: Question, result: Operand) -> str:
+    cell, form, name = question.cell, question.cell.format, question.row.metric
     kind = COMPARISONS[cell.comparison].result
     # A plain ratio that is asked for in percent is scaled here; percentages and fractions already are.
     scale = Decimal(100) if kind == "number" and form.suffix == "%" else Decimal(1)
     text = written(result.value * scale, form) + _uncertainty(cell, result, scale)
-    lower = cell.header and form.sign and row.metric and metric_named(row.metric).better == "lower"
-    return f"{text} (lower is better)" if lower and not form.suffix and cell.uncertainty == "none" else text
+    # Where metrics of both directions share a column, the reader must be told which way is better.
+    both = name is not None and name in question.spec.metrics and cell.comparison == "difference" and not form.suffix
+    return f"{text} (lower is better)" if both and name and metric_named(name).better == "lower" else text
 
 
 def _uncertainty(cell: CellSpec, result: Operand, scale: Decimal) -> str:

@@ -77,7 +77,10 @@ COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))
 PACKAGES = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml", "onnxruntime", "onnxruntime-gpu",
             "onnxruntime-directml", "transformers", "torch", "bitsandbytes", "nvidia-modelopt", "tensorrt-llm",
             "lm-eval")  # fmt: skip
-"""Packages whose version can change a number; captions print those that are installed."""
+"""Packages whose version can change a number; captions print those that the cells hang on."""
+
+ALWAYS_TOLD = frozenset({"onnxruntime-genai", "onnxruntime", "transformers", "torch"})
+"""Of these, what a caption tells also where no cell hangs on it."""
 
 ATTRIBUTED = ("model", "method", "engine", "environment", "metric")
 """Dimensions with a catalogue entry: `method.granularity`, `engine.title`."""

@@ -10,6 +10,8 @@ from harness.core.errors import HarnessError, unknown
 
 _FORMAT = re.compile(r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%)?(?P<stripped> stripped)?")
 
+_PATH = re.compile(r"(?<![\w.:/<])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@-]+)*[/\\]([\w.+@-]+)")
+
 UNITS: dict[str, dict[str, Decimal]] = {
     "s": {"s": Decimal(1), "ms": Decimal(1000), "us": Decimal(1_000_000), "min": 1 / Decimal(60)},
     "B": {
@@ -22,6 +24,7 @@ UNITS: dict[str, dict[str, Decimal]] = {
         "GiB": 1 / Decimal(2**30),
     },
     "fraction": {"fraction": Decimal(1), "%": Decimal(100)},
+    "": {"%": Decimal(100)},  # shares that carry no unit, as lm-eval's accuracies
 }
 """Stored unit -> unit that a table may ask for -> factor. A unit that is not here is shown as it is stored."""
 
@@ -91,6 +94,11 @@ def written(value: Decimal, form: Format) -> str:
         text = text.rstrip("0").rstrip(".")
     sign = "+" if form.sign and number > 0 else ""
     return f"{sign}{text}{form.suffix}"
+
+
+def without_paths(text: str) -> str:
+    """Cut absolute paths in a sentence to their last name, so that no page tells how somebody's folders are called."""
+    return _PATH.sub(r"\1", text)
 
 
 def thousands(value: int) -> str:

@@ -12,7 +12,7 @@ from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import write_whole
 from harness.report.result import Cell, Section, Table
 
-TEMPLATES = Path("reports/templates")
+TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
 EMPTY = "No results for this table yet."
 _ALIGN = {"left": ":---", "right": "---:", "center": ":---:", "none": "---"}
 _MARKER = re.compile(r"\s*<!--\s*(?P<word>table|end):\s*(?P<name>[^\s]+)\s*-->\s*")

@@ -14,7 +14,6 @@ from harness.report.spec import TableSpec
 from harness.report.specfile import SUFFIX, read_specs
 from harness.report.table import build
 
-TABLES = Path("reports/tables")
 PAGES = ("README.md", "reports/*.md")
 
 

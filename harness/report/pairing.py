@@ -42,6 +42,7 @@ MEAN = Statistic(_same, 1)
 STATISTICS = {
     "perplexity": Statistic(_exp, 64),
     "kl_divergence": Statistic(_same, 64),
+    "kl_abs_log_ratio": Statistic(_same, 64),
     "top1_agreement": Statistic(_same, 64),
 }
 """Positions of a text are not independent: they are drawn in blocks of 64 neighbours. Questions are drawn one by one."""

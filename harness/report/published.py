@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,10 @@ from pydantic import Field, ValidationError
 
 from harness.core.errors import ConfigError, Problem
 from harness.core.spec import Kind, Labels, Measurement, Outcome, Record
+from harness.report.cells import statistic_of
+from harness.report.formats import without_paths
 from harness.report.pairing import block_sums, statistic
+from harness.report.specfile import STATS
 from harness.store.database import Database
 from harness.store.session import SessionJob, SessionRecord
 
@@ -24,7 +26,6 @@ LARGEST = 16 * 1024
 HEADER = """\
 # Measured results as text; `harness promote` writes this file and the pages are written from it.
 """
-_PATH = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@ -]*[\w.+@-])+[/\\]([\w.+@-]+)")
 
 
 class PackedArray(Record):
@@ -48,6 +49,8 @@ class PublishedRun(Record):
     """Samples by the measurement's place in the run."""
     blocks: dict[int, PackedArray] = Field(default_factory=dict)
     """Sums and counts of blocks of samples, where the samples are too large to keep."""
+    statistics: dict[int, dict[str, float]] = Field(default_factory=dict)
+    """Percentiles and spread of the same samples."""
 
 
 class PublishedFile(Record):
@@ -60,12 +63,13 @@ class PublishedFile(Record):
 
 @dataclass(frozen=True)
 class Published:
-    """Everything that the committed files hold; arrays and blocks by measurement id."""
+    """Everything that the committed files hold; arrays and what stands for them by measurement id."""
 
     outcomes: tuple[Outcome, ...] = ()
     sessions: tuple[SessionRecord, ...] = ()
     arrays: Mapping[str, Any] = field(default_factory=dict)
     blocks: Mapping[str, Any] = field(default_factory=dict)
+    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- writing
@@ -95,20 +99,23 @@ def promote(database: Database, runs: Iterable[str]) -> str:
 
 
 def _run(database: Database, outcome: Outcome, environment: str) -> PublishedRun:
-    arrays, blocks = {}, {}
+    arrays, blocks, statistics = {}, {}, {}
     for place, item in enumerate(outcome.measurements):
         if item.array is not None:
             samples = database.samples(f"{outcome.job.run}#{place}")
             if samples.nbytes <= LARGEST:
                 arrays[place] = _packed(samples)
-            elif item.items is not None:
+            else:
                 blocks[place] = _packed(block_sums(samples, statistic(item.metric).block))
+                found = {stat: statistic_of(samples, stat) for stat in STATS}
+                statistics[place] = {stat: value for stat, value in found.items() if value is not None}
     return PublishedRun(
         environment=environment,
         labels=_labels(database, outcome),
         outcome=_without_paths(outcome),
         arrays=arrays,
         blocks=blocks,
+        statistics=statistics,
     )
 
 
@@ -137,7 +144,7 @@ def _cut(value: Any) -> Any:
         return {name: _cut(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_cut(part) for part in value]
-    return _PATH.sub(r"\1", value) if isinstance(value, str) else value
+    return without_paths(value) if isinstance(value, str) else value
 
 
 def _packed(array: Any) -> PackedArray:
@@ -158,6 +165,7 @@ def read_published(folder: Path) -> Published:
     sessions: list[SessionRecord] = []
     arrays: dict[str, Any] = {}
     blocks: dict[str, Any] = {}
+    statistics: dict[str, dict[str, float]] = {}
     for path in sorted(folder.glob("*.yaml")):
         file = _file(path)
         read = [(_outcome(run, file, path), run) for run in file.runs]
@@ -167,8 +175,9 @@ def read_published(folder: Path) -> Published:
         for outcome, run in read:
             arrays |= {f"{outcome.job.run}#{place}": _unpacked(packed, path) for place, packed in run.arrays.items()}
             blocks |= {f"{outcome.job.run}#{place}": _unpacked(packed, path) for place, packed in run.blocks.items()}
+            statistics |= {f"{outcome.job.run}#{place}": found for place, found in run.statistics.items()}
     _once(outcomes, folder)
-    return Published(tuple(outcomes), tuple(sessions), arrays, blocks)
+    return Published(tuple(outcomes), tuple(sessions), arrays, blocks, statistics)
 
 
 def _file(path: Path) -> PublishedFile:
@@ -193,7 +202,7 @@ def _outcome(run: PublishedRun, file: PublishedFile, path: Path) -> Outcome:
         outcome = Outcome.model_validate_json(json.dumps(whole))
     except ValidationError as error:
         raise ConfigError([Problem(f"run {name}: {_first(error)}", path)]) from None
-    for place in (*run.arrays, *run.blocks):
+    for place in (*run.arrays, *run.blocks, *run.statistics):
         if place >= len(outcome.measurements):
             raise ConfigError([Problem(f"run {name}: samples of measurement {place}, which is not there", path)])
     for item in outcome.measurements:

@@ -40,7 +40,8 @@ class Source:
             return None
 
     def reader(self) -> Reader:
-        return Reader(self.samples, self.published.blocks.get)
+        published = self.published
+        return Reader(self.samples, published.blocks.get, lambda measurement: published.statistics.get(measurement, {}))
 
     def environments(self) -> dict[str, Environment]:
         return self.database.environments()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.metric import METRICS, metric
+from harness.core.metric import metric
 from harness.core.spec import Status
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, read, word
 from harness.report.columns import ATTRIBUTED, DIMENSIONS, MIXABLE
@@ -275,9 +275,9 @@ def _check_cell(cell: CellSpec, node: Node, mistakes: Mistakes) -> None:
         mistakes.add("'paired' goes with 'as: difference' alone", node)
     if cell.stat and cell.uncertainty != "none" and "uncertainty" in node.fields:
         mistakes.add(f"'{cell.stat}' of samples has no interval; leave out 'uncertainty'", node)
-    if cell.unit and cell.metric in METRICS:
+    if cell.unit and cell.metric is not None:
         try:
-            factor(METRICS[cell.metric].unit, cell.unit)
+            factor(metric(cell.metric).unit, cell.unit)
         except HarnessError as error:
             mistakes.add(str(error), node.fields.get("unit", node))
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import ArrayRef, Measurement, Outcome
+from harness.core.spec import ArrayRef, Outcome
 from harness.record import ARRAYS, array_ref
 
 if TYPE_CHECKING:
@@ -28,25 +30,21 @@ class Stored:
     """An array as a row of `samples`."""
 
     name: str
-    sha256: str | None
+    sha256: str
     shape: str
     dtype: str
     codec: str | None
     data: bytes | None
 
 
-def inline_name(ordinal: int) -> str:
-    """Name the few samples that a measurement carries itself."""
-    return f"#{ordinal}"
+def packed_few(samples: Sequence[float]) -> bytes | None:
+    """Write a measurement's own samples as little-endian float64; None where there are none."""
+    return struct.pack(f"<{len(samples)}d", *samples) if samples else None
 
 
-def inline(ordinal: int, measurement: Measurement) -> Stored:
-    """Pack a measurement's own samples: float64, as long as they are."""
-    import numpy as np
-
-    values = np.array(measurement.samples, dtype="<f8")
-    codec, data = _pack(values.tobytes())
-    return Stored(inline_name(ordinal), None, json.dumps([values.size]), "float64", codec, data)
+def unpacked_few(data: bytes) -> list[float]:
+    """Read a measurement's own samples."""
+    return list(struct.unpack(f"<{len(data) // 8}d", data))
 
 
 def stored_arrays(outcome: Outcome, folder: Path | None) -> list[Stored]:
@@ -83,11 +81,11 @@ def _unreadable(path: Path, why: object) -> str:
     )
 
 
-def verified(array: NDArray[Any] | None, name: str, sha256: str | None, path: Path) -> NDArray[Any]:
+def verified(array: NDArray[Any] | None, name: str, sha256: str, path: Path) -> NDArray[Any]:
     """Return an array that is there and whose bytes have the hash that was recorded. Raises: HarnessError."""
     if array is None:
         raise HarnessError(f"{path} holds no array '{name}'; restore the file from a copy of the run folder")
-    if sha256 is not None and array_ref(name, array).sha256 != sha256:
+    if array_ref(name, array).sha256 != sha256:
         raise HarnessError(f"array '{name}' in {path} is not what was recorded; restore the file from a copy")
     return array
 
@@ -98,7 +96,7 @@ def unpacked(row: Stored) -> NDArray[Any]:
 
     assert row.data is not None
     raw = zlib.decompress(row.data) if row.codec == "zlib" else row.data
-    if row.sha256 is not None and hashlib.sha256(raw).hexdigest() != row.sha256:
+    if hashlib.sha256(raw).hexdigest() != row.sha256:
         raise HarnessError(f"array '{row.name}' in the database is damaged; run `harness ingest` into a new database")
     return np.frombuffer(raw, dtype=np.dtype(row.dtype)).reshape(json.loads(row.shape))
 

@@ -149,14 +149,24 @@ class Database:
 
         Raises: HarnessError where there are none, or the run folder that holds them is gone or was changed.
         """
+        import numpy as np
+
         run, ordinal = frame.split_measurement(measurement_id)
         row, item = models.RunRow, models.MeasurementRow
-        query = select(item.array).join(row, row.id == item.run_id).where(row.name == run, item.ordinal == ordinal)
+        query = (
+            select(item.array, item.samples)
+            .join(row, row.id == item.run_id)
+            .where(row.name == run, item.ordinal == ordinal)
+        )
         with self._reading() as connection:
             found = connection.execute(query).first()
         if found is None:
             raise HarnessError(f"the database holds no measurement '{measurement_id}'")
-        return self.array(run, found[0] or arrays.inline_name(ordinal))
+        if found.array is not None:
+            return self.array(run, found.array)
+        if found.samples is None:
+            raise HarnessError(f"measurement {measurement_id} keeps no samples")
+        return np.array(arrays.unpacked_few(found.samples))
 
     def array(self, run: str, name: str) -> NDArray[Any]:
         """Return an array of a run by name, as per-question results.
@@ -181,7 +191,7 @@ class Database:
         runs, samples = models.RunRow, models.SamplesRow
         query = select(samples.name, samples.shape).join(runs, runs.id == samples.run_id).order_by(samples.name)
         with self._reading() as connection:
-            rows = connection.execute(query.where(runs.name == run, samples.sha256.is_not(None))).all()
+            rows = connection.execute(query.where(runs.name == run)).all()
         return {name: tuple(json.loads(shape)) for name, shape in rows}
 
     def outcome(self, run: str) -> Outcome:

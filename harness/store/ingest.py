@@ -13,7 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.identity import canonical, digest
 from harness.core.spec import BuildSpec, Environment, Labels, Measurement, MeasureSpec, Outcome, Status
 from harness.store import models as m
-from harness.store.arrays import Stored, inline, unpacked
+from harness.store.arrays import Stored, packed_few, unpacked_few
 from harness.store.session import SessionRecord
 from harness.store.workload import workload_columns
 
@@ -36,8 +36,7 @@ def write_outcome(connection: Connection, outcome: Outcome, arrays: Sequence[Sto
         _many(connection, m.ArtifactRow, [{"run_id": run, **_artifact(outcome)}])
     if outcome.status is Status.OK:  # a number of a run that failed must not reach a table
         _many(connection, m.MeasurementRow, _measurements(connection, run, outcome.measurements))
-        few = [inline(place, item) for place, item in enumerate(outcome.measurements) if item.samples]
-        _many(connection, m.SamplesRow, [{"run_id": run, **asdict(row)} for row in (*few, *arrays)])
+        _many(connection, m.SamplesRow, [{"run_id": run, **asdict(row)} for row in arrays])
     if outcome.job.labels != Labels():
         _place(connection, outcome.job.key, outcome.environment.name, [outcome.job.labels])
     return True
@@ -69,19 +68,41 @@ def read_outcome(connection: Connection, run: str) -> Outcome:
         raise HarnessError(f"the database holds no run '{run}'; `harness ingest` reads the run folders again")
     raw = json.loads(found[1])
     raw["environment"] = json.loads(found[2])
-    samples = table(m.SamplesRow)
-    for row in connection.execute(select(samples).where(samples.c.run_id == found[0], samples.c.name.like("#%"))):
-        stored = Stored(row.name, row.sha256, row.shape, row.dtype, row.codec, row.data)
-        raw["measurements"][int(row.name[1:])]["samples"] = unpacked(stored).tolist()
+    raw["measurements"] = raw["measurements"] or _read_measurements(connection, found[0])
     return Outcome.model_validate_json(json.dumps(raw))
 
 
+def _read_measurements(connection: Connection, run: int) -> list[dict[str, Any]]:
+    items, quantities, arrays = table(m.MeasurementRow), table(m.QuantityRow), table(m.SamplesRow)
+    same = (arrays.c.run_id == items.c.run_id) & (arrays.c.name == items.c.array)
+    query = (
+        select(
+            *[quantities.c[name] for name in _QUANTITY],
+            *[items.c[name] for name in _VALUES],
+            *[items.c.samples, items.c.array, arrays.c.sha256, arrays.c.shape, arrays.c.dtype],
+        )
+        .select_from(items.join(quantities, quantities.c.id == items.c.quantity_id).outerjoin(arrays, same))
+        .where(items.c.run_id == run)
+        .order_by(items.c.ordinal)
+    )
+    return [_measurement(row) for row in connection.execute(query)]
+
+
+def _measurement(row: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = {name: getattr(row, name) for name in (*_QUANTITY, *_VALUES)}
+    if row.samples is not None:
+        facts["samples"] = unpacked_few(row.samples)
+    if row.array is not None:
+        shape = json.loads(row.shape)
+        facts["array"] = {"name": row.array, "sha256": row.sha256, "shape": shape, "dtype": row.dtype}
+    return facts
+
+
 def _kept(outcome: Outcome) -> str:
-    raw = json.loads(outcome.model_dump_json(exclude={"environment"}))
-    if outcome.status is Status.OK:
-        for measurement in raw["measurements"]:
-            measurement["samples"] = []
-    return canonical(raw)
+    """Write the outcome without what other tables hold in full: environment, and measurements where they are rows."""
+    elsewhere = {"environment", "measurements"} if outcome.status is Status.OK else {"environment"}
+    raw = json.loads(outcome.model_dump_json(exclude=elsewhere))
+    return canonical({"measurements": []} | raw)
 
 
 def _run(connection: Connection, outcome: Outcome) -> dict[str, Any]:
@@ -168,13 +189,15 @@ def _measurements(connection: Connection, run: int, measurements: Sequence[Measu
             "run_id": run,
             "ordinal": place,
             "quantity_id": quantities[_quantity_key(item)],
-            **item.model_dump(include={"value", "low", "high", "n"}),
+            **{name: getattr(item, name) for name in _VALUES},
+            "samples": packed_few(item.samples),
             "array": item.array.name if item.array else None,
         }
         for place, item in enumerate(measurements)
     ]
 
 
+_VALUES = ("value", "low", "high", "n")
 _QUANTITY = ("metric", "metric_version", "part", "unit", "interval", "source", "items")
 
 

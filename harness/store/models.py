@@ -152,7 +152,7 @@ class RunRow(Row):
 
 
 class OutcomeRow(Row):
-    """The outcome as it was written, without what other tables hold in full (environment, samples); kept apart so that runs stay narrow."""
+    """The outcome as it was written, without what other tables hold in full; kept apart so that runs stay narrow."""
 
     __tablename__ = "outcome"
 
@@ -220,8 +220,10 @@ class MeasurementRow(Row):
     low: Mapped[float | None]
     high: Mapped[float | None]
     n: Mapped[int]
+    samples: Mapped[bytes | None]
+    """Its own few samples, little-endian float64; None where they are in an array, or there are none."""
     array: Mapped[str | None]
-    """Name of its samples in `samples`; None where they are called `#` and the ordinal, or there are none."""
+    """Name of its array in `samples`."""
 
 
 class SamplesRow(Row):
@@ -231,8 +233,8 @@ class SamplesRow(Row):
 
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
-    sha256: Mapped[str | None]
-    """Of the C-ordered bytes; None for the few samples that a measurement carries itself."""
+    sha256: Mapped[str]
+    """Of the C-ordered bytes."""
     shape: Mapped[str]
     dtype: Mapped[str]
     codec: Mapped[str | None]

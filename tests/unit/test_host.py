@@ -152,5 +152,6 @@ def test_the_high_water_mark_of_memory_never_falls() -> None:
     block[:: 1 << 12] = b"x" * len(block[:: 1 << 12])
     high = host.peak_rss_bytes()
     del block
-    assert high >= before
-    assert host.peak_rss_bytes() >= high > 10 << 20
+    slack = 4 << 20  # the kernel adds its per-processor counters up only now and then
+    assert high >= before - slack
+    assert host.peak_rss_bytes() >= high - slack > 10 << 20

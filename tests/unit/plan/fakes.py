@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.core.errors import ConfigError
-from harness.core.seam import Built, Engine, Facts, Findings, Options, Probe, Quantizer
+from harness.core.seam import Built, Engine, Facts, Findings, Format, Options, Probe, Quantizer
 from harness.core.spec import Protocol
 from harness.plan.adapters import Adapters
 
@@ -33,6 +33,11 @@ class RandomOptions(Options):
     config: dict[str, Any]
     seed: int = 0
     dtype: str = "float32"
+
+
+class FreeOptions(Options):
+    makes: Format = "ort-genai"
+    takes: Format | None = None
 
 
 class RunOptions(Options):
@@ -103,6 +108,9 @@ CALIBRATED = Quantizer(
     provider_field="eps",
 )  # fmt: skip
 RANDOM = Quantizer("random-weights", 1, (), "hf", RandomOptions, ("torch",), _build)
+FREE = Quantizer(
+    "free", 1, ("hf", "ort-genai"), "ort-genai", FreeOptions, (), _build, consumes_field="takes", produces_field="makes"
+)  # fmt: skip
 SCRIPT = Quantizer("script", 1, ("hf",), "ort-genai", Options, (), _build)
 
 RUNTIME = Engine(
@@ -138,6 +146,7 @@ def adapters() -> Adapters:
             name: f"{HERE}:{attribute}"
             for name, attribute in (
                 ("export", "EXPORT"), ("calibrated", "CALIBRATED"), ("random-weights", "RANDOM"), ("script", "SCRIPT"),
+                ("free", "FREE"),
             )
         },
         engines={"runtime": f"{HERE}:RUNTIME", "torch": f"{HERE}:TORCH", "talker": f"{HERE}:TALKER"},

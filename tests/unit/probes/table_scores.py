@@ -55,7 +55,8 @@ class TableScores:
         """Give log-probabilities [positions, width]."""
         where = np.asarray(positions)
         logits = self.table[np.asarray(ids)[where]] * (1 + 0.001 * where[:, None])
-        rows = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+        with np.errstate(invalid="ignore"):
+            rows = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
         if self.broken_at is not None:
             rows[where == self.broken_at] = np.nan
         return rows

@@ -7,7 +7,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.report.compare import COMPARISONS, Operand, compared
-from harness.report.formats import decimal, factor, parse_format, written
+from harness.report.formats import decimal, factor, parse_format, without_paths, written
 from harness.report.pairing import block_sums, paired_difference, reproduces
 
 
@@ -98,3 +98,19 @@ def test_equal_samples_differ_by_exactly_nothing() -> None:
 def test_blocks_of_other_lengths_do_not_pair() -> None:
     with pytest.raises(HarnessError, match="do not pair"):
         paired_difference(block_sums(np.ones(100), 64), block_sums(np.ones(101), 64), "perplexity")
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("cannot read /home/a/x/model.onnx: gone", "cannot read model.onnx: gone"),
+        (r"cannot read C:\Users\me\model.onnx", "cannot read model.onnx"),
+        ("~/models/x is gone", "x is gone"),
+        ("128 tok/s and 3/4 of https://example.org/a/b", "128 tok/s and 3/4 of https://example.org/a/b"),
+        ("quant/llama has no tokenizer", "quant/llama has no tokenizer"),
+        ("failed: signal 9", "failed: signal 9"),
+        ("/a/b and /c/d", "b and d"),
+    ],
+)
+def test_paths_in_sentences_are_cut_to_their_last_name(text: str, cut: str) -> None:
+    assert without_paths(text) == cut

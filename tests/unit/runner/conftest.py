@@ -46,13 +46,22 @@ class Bench:
     def _write(self, name: str, content: Any) -> None:
         (self.configs / name).write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
 
+    def methods(self, methods: dict[str, Any]) -> None:
+        """Write other methods than the usual ones."""
+        self._write("methods.yaml", methods)
+
+    def model(self, folder: Path) -> None:
+        """Let the model `toy` be a real one."""
+        self._write("models.yaml", {"toy": {"folder": str(folder)}})
+
     def sweep(self, **keys: Any) -> None:
         """Write the sweep `s`; without probes it measures perplexity and generation."""
         probes = {
             "perplexity": {"window": 64, "stride": 32, "tokens": 256, "text": str(self.text)},
             "generation": {"batch": 1, "prompt": 8, "output": 8, "warmup": 1, "repetitions": 2},
         }
-        self._write("sweeps/s.yaml", {"model": "toy", "engine": "fake", "environment": "here", "probes": probes, **keys})
+        sweep = {"model": "toy", "engine": "fake", "environment": "here", "probes": probes, **keys}
+        self._write("sweeps/s.yaml", sweep)
 
     @contextmanager
     def desk(self) -> Iterator[tuple[Planned, Desk]]:

@@ -153,6 +153,7 @@ def test_a_small_array_stays_in_the_database(database: Database, results: Path) 
     assert np.array_equal(database.samples("run-000001#0"), array)
     assert database.samples("run-000001#0").dtype == np.int64
     assert database.array("run-000001", "extra").tolist() == [True, False]
+    assert database.outcome("run-000001") == outcome
     assert database.array_shapes("run-000001") == {"choices": (3, 4), "extra": (2,)}
 
 

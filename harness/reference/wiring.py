@@ -1,0 +1,91 @@
+"""How the model starts: random weights, and a few heads that already know how to find an option's letter.
+
+Learning from nothing that "the likely word stands there as an option, so say the letter before it" costs a model of this size most of its training. So two
+heads of the first layer start by looking one and two tokens back, and two heads of the last layer start by looking for the option that equals the word the
+stream predicts so far, and by handing on what stood two tokens before it. No fact is wired, every weight stays trainable, and training decides what is kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEAD = 64
+PAIRS = HEAD // 2
+"""Rotary pairs (i, i + 32); pair i turns by 10000 ** (-i / 32) per position."""
+SPREAD = 0.06
+"""Standard deviation of the weights, about 1 / sqrt(256)."""
+QUIET = 0.15
+"""Factor for the matrices that write to the residual stream."""
+CONSTANT = 0.25
+"""Every embedding's first entry, from which heads take position-only queries."""
+LOOK = 1.5
+NEAR_PAIRS = slice(11, 14)
+"""Pairs whose turn tells the present question from earlier ones (periods of 140 to 270 tokens)."""
+IDENTITY_PAIRS = slice(14, 30)
+FLAG = 31
+
+
+def wire(model: Any, tokens: Mapping[str, int]) -> None:
+    """Set the starting weights in place; `tokens` gives the ids of `A`..`D`, ` A`..` D`, `.` and `:`."""
+    import torch
+
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if value.dim() == 2:
+                writes = name.endswith(("o_proj.weight", "down_proj.weight"))
+                value.normal_(0.0, SPREAD * (QUIET if writes else 1.0))
+        table = model.model.embed_tokens.weight
+        for letter in "ABCD":
+            table[tokens[" " + letter]] = 0.95 * table[tokens[letter]] + 0.3 * table[tokens[" " + letter]]
+        table[:, 0] = 0.0
+        axes = torch.linalg.qr(torch.randn(table.shape[1] - 1, table.shape[1] - 1)).Q
+        axes = torch.nn.functional.pad(axes, (1, 0))
+        read, back_one, back_two, same = axes[:64], axes[64:128], axes[128:192], axes[192:224]
+        table[tokens[":"]] -= same.T @ (same @ table[tokens[":"]])
+        dot = torch.nn.functional.normalize(back_one.T @ (read @ table[tokens["."]]), dim=0)
+        table[:, 0] = CONSTANT
+        _look_back(model.model.layers[0].self_attn, read, back_one, back_two)
+        _find_option(model.model.layers[-1].self_attn, read, back_two, same, dot)
+
+
+def _look_back(attention: Any, read: Any, back_one: Any, back_two: Any) -> None:
+    import torch
+
+    turns = 10000.0 ** (-torch.arange(16) / PAIRS)
+    key, query = attention.k_proj.weight, attention.q_proj.weight
+    value, output = attention.v_proj.weight, attention.o_proj.weight
+    key[:HEAD] *= 0.2
+    key[:HEAD, 0] = 0.0
+    key[:16, 0] = LOOK
+    value[:HEAD] = read
+    for head, target in enumerate((back_one, back_two)):
+        rows = slice(head * HEAD, (head + 1) * HEAD)
+        back = (head + 1) * turns
+        query[rows] *= 0.2
+        query[rows, 0] = 0.0
+        query[head * HEAD : head * HEAD + 16, 0] = LOOK * torch.cos(back)
+        query[head * HEAD + PAIRS : head * HEAD + PAIRS + 16, 0] = -LOOK * torch.sin(back)
+        output[:, rows] = 0.1 * target.T
+
+
+def _find_option(attention: Any, read: Any, back_two: Any, same: Any, dot: Any) -> None:
+    import torch
+
+    key, query = attention.k_proj.weight, attention.q_proj.weight
+    value, output = attention.v_proj.weight, attention.o_proj.weight
+    match = torch.zeros(HEAD, key.shape[1])
+    match[IDENTITY_PAIRS] = 2.0 * same[:16]
+    match[PAIRS + IDENTITY_PAIRS.start : PAIRS + IDENTITY_PAIRS.stop] = 2.0 * same[16:]
+    match[NEAR_PAIRS, 0] = 0.8
+    key[:HEAD] = key[:HEAD] * 0.1 + match
+    key[FLAG] = dot
+    value[:HEAD] = back_two
+    for head in range(2):
+        rows = slice(head * HEAD, (head + 1) * HEAD)
+        query[rows] = query[rows] * 0.1 + match
+        query[head * HEAD + FLAG] = 0.0
+        query[head * HEAD + FLAG, 0] = 1.0
+        output[:, rows] = 0.12 * read.T

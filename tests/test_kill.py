@@ -1,0 +1,153 @@
+"""kill -9 of the runner or a worker at seeded moments, then the same command again: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.core.files import PARTIAL
+from harness.store.database import Database
+from tests.unit.runner.conftest import Bench
+
+PHASES = ("build", "seal", "ingest", "measure")
+REAL_METHODS = {
+    "fp32": {"recipes": {"ort-genai": {"precision": "fp32"}}},
+    "int4": {"recipes": {"ort-genai": {"precision": "int4"}}},
+}
+
+
+class Killed:
+    """One results folder, the command that fills it, and the moments at which it was killed."""
+
+    def __init__(self, bench: Bench, results: Path, seed: int, reach: float) -> None:
+        self.bench, self.results = bench, results
+        self.random = random.Random(seed)
+        self.reach = reach
+        self.hits: Counter[tuple[str, str]] = Counter()
+
+    def command(self) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-m", "harness", "run", "s", "--configs", str(self.bench.configs), "--results", str(self.results)]
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill_once(self, phase: str, whom: str) -> bool:
+        """Start the command and kill it in a phase; False where it came to its end before."""
+        met = {"build": self._building, "seal": self._sealed, "ingest": self._written, "measure": self._measuring}[phase]()
+        process = self.command()
+        while process.poll() is None:
+            if met():
+                time.sleep(self.random.uniform(0, self.reach if phase in {"build", "measure"} else 0.005))
+                victim = process.pid if whom == "runner" else self._worker(process.pid)
+                if victim is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(victim, signal.SIGKILL)
+                    self.hits[phase, whom] += 1
+                    process.wait(timeout=120)
+                    return True
+            time.sleep(0.001)
+        return False
+
+    @staticmethod
+    def _worker(runner: int) -> int | None:
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(runner).children():
+                if "harness.worker" in child.cmdline():
+                    return child.pid
+        return None
+
+    def _building(self) -> Callable[[], bool]:
+        return lambda: any((self.results / "artifacts").glob(f"*{PARTIAL}-*"))
+
+    def _sealed(self) -> Callable[[], bool]:
+        before = self._sealed_names()
+        return lambda: bool(self._sealed_names() - before)
+
+    def _sealed_names(self) -> set[str]:
+        folder = self.results / "artifacts"
+        return {path.name for path in folder.iterdir() if PARTIAL not in path.name} if folder.is_dir() else set()
+
+    def _written(self) -> Callable[[], bool]:
+        before = set((self.results / "runs").glob("*/outcome.json"))
+        return lambda: bool(set((self.results / "runs").glob("*/outcome.json")) - before)
+
+    def _measuring(self) -> Callable[[], bool]:
+        before = set((self.results / "runs").glob("[qs]-*/log.txt")) | set((self.results / "runs").glob("*-[qs]-*/log.txt"))
+        return lambda: bool(set((self.results / "runs").glob("*-[qs]-*/log.txt")) - before)
+
+
+def facts(results: Path) -> tuple[Any, Any]:
+    """Rows and hashes that must not depend on how often anybody was killed."""
+    with Database.open(results / "bench.db") as database:
+        rows = database.frame({"status": "ok"}, ["job_key", "environment", "round", "kind", "metric", "part", "n", "value", "artifact_content"])
+    columns = ["job_key", "environment", "round", "metric", "part"]
+    counted = rows.groupby(columns, dropna=False).size()
+    quality = rows[rows.kind == "quality"].set_index(columns)["value"].sort_index()
+    artifacts = rows[rows.metric == "artifact_bytes"].set_index("job_key")["artifact_content"].sort_index()
+    return (counted, quality, artifacts), sorted(path.name for path in (results / "artifacts").iterdir())
+
+
+def check(bench: Bench, tmp_path: Path, rounds: int, kills: int, reach: float, seed: int) -> Counter[tuple[str, str]]:
+    """Kill `rounds` x `kills` times, `kills` in a folder, and hold each folder against an uninterrupted one."""
+    whole = Killed(bench, tmp_path / "whole", 0, reach)
+    assert whole.command().wait(timeout=300) == 0
+    expected = facts(whole.results)
+    hits: Counter[tuple[str, str]] = Counter()
+    order = random.Random(seed)
+    for number in range(rounds):
+        trial = Killed(bench, tmp_path / f"killed-{number}", seed + number, reach)
+        moments = [(phase, whom) for phase in PHASES for whom in ("runner", "worker")]
+        order.shuffle(moments)
+        for phase, whom in (moments * kills)[:kills]:
+            trial.kill_once(phase, whom)
+        assert trial.command().wait(timeout=300) == 0, "the last, undisturbed command succeeds"
+        (counted, quality, artifacts), folders = facts(trial.results)
+        assert (counted >= 1).all()
+        assert folders == expected[1], "no half artifact, no other one"
+        assert artifacts[~artifacts.index.duplicated()].equals(expected[0][2])
+        assert quality.equals(expected[0][1]), "quality is there once, with the same values"
+        assert set(counted.index) == set(expected[0][0].index), "no result lost"
+        hits += trial.hits
+    return hits
+
+
+@pytest.mark.timeout(280)
+def test_killing_fakes_at_seeded_moments_loses_and_doubles_nothing(bench: Bench, tmp_path: Path) -> None:
+    bench.methods({"a": {"recipes": {"fake": {"seconds": 0.3}}}, "b": {"recipes": {"fake": {"noise": 0.1, "seconds": 0.3}}}})
+    bench.sweep(method=["a", "b"], engine={"fake": {"open_seconds": 0.2}})
+    hits = check(bench, tmp_path, rounds=1, kills=8, reach=0.3, seed=11)
+    assert sum(hits.values()) >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_killing_real_engines_at_fifty_seeded_moments_loses_and_doubles_nothing(bench: Bench, tmp_path: Path) -> None:
+    from harness.reference import model_folder
+
+    bench.methods(REAL_METHODS)
+    bench.model(model_folder())
+    bench.sweep(
+        method=["fp32", "int4"],
+        engine="ort-genai",
+        probes={
+            "kl_divergence": {"tokens": 600, "window": 256, "stride": 256, "text": "reference", "reference": {"method": "fp32"}},
+            "generation": {"prompt": 16, "output": 16, "warmup": 1, "repetitions": 2},
+        },
+    )
+    hits: Counter[tuple[str, str]] = Counter()
+    for seed in range(20):
+        hits += check(bench, tmp_path / str(seed), rounds=1, kills=8, reach=2.0, seed=100 + 10 * seed)
+        if sum(hits.values()) >= 50:
+            break
+    assert sum(hits.values()) >= 50
+    assert {phase for phase, _ in hits} == set(PHASES)

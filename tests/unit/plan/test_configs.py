@@ -1,0 +1,159 @@
+"""What the repository ships: catalogues, sweeps, schema, documentation, and the keys that are pinned for ever."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.core.seam import Facts
+from harness.core.spec import BuildSpec, MeasureSpec
+from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.expand import Plan, expand
+from harness.plan.keys import artifact_id, reference_id, spec_key
+from harness.plan.reading import read_sweep
+from harness.plan.schema import sweep_schema, text
+from harness.plan.yamlfile import parse, plain, read
+from tests.conftest import ROOT
+
+CONFIGS = ROOT / "configs"
+GOLDEN = ROOT / "tests" / "golden" / "keys.json"
+CPU = Facts(
+    {"onnxruntime-genai": "0.15.2", "onnxruntime": "1.31.1", "torch": "2.13.0", "transformers": "4.57.6"}, "Linux"
+)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Catalogue:
+    return load_catalogue(CONFIGS)
+
+
+def planned(path: Path, catalogue: Catalogue, environments: dict[str, Facts | None]) -> Plan:
+    return expand(
+        read_sweep(path, catalogue), catalogue, environments, hashed=lambda folder: f"content of {folder.name}"
+    )
+
+
+def sketch(shared_data: Path, name: str) -> Path:
+    path = shared_data.parent / "sketches" / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    return path
+
+
+def test_the_quickstart_plans_five_methods_and_the_floor(shipped: Catalogue) -> None:
+    plan = planned(CONFIGS / "sweeps" / "quickstart.yaml", shipped, {"cpu": CPU})
+    assert [job.refused for job in plan.jobs if job.refused] == []
+    methods = [job.labels[0].method for job in plan.jobs if job.kind == "build"]
+    assert methods == ["fp32", "int8", "int4_k_quant_mixed", "int4_rtn", "int4_awq"]
+    assert Counter(job.kind for job in plan.jobs) == {"build": 5, "reference": 2, "quality": 5 * 3 + 1, "speed": 5}
+    floor = [job for job in plan.jobs if isinstance(job.spec, MeasureSpec) and job.spec.engine == "transformers"]
+    assert [job.labels[0].reference for job in floor] == ["fp32@ort-genai"]
+    assert len({job.group for job in plan.jobs if job.kind == "quality"}) == 6, "one worker per artifact and engine"
+
+
+def test_the_gpu_sweep_is_planned_with_its_reasons_where_there_is_none(shipped: Catalogue) -> None:
+    plan = planned(CONFIGS / "sweeps" / "gpu.yaml", shipped, {})
+    assert all(job.refused for job in plan.jobs)
+    gpu = Facts({**CPU.packages, "onnxruntime-genai-cuda": "0.15.2"}, "Linux", ("NVIDIA H200",), 1 << 37)
+    methods = Counter(
+        job.labels[0].method for job in planned(CONFIGS / "sweeps" / "gpu.yaml", shipped, {"cuda": gpu}).jobs
+    )
+    assert set(methods) == {"fp16", "int4_rtn", "int4_k_quant_mixed", "int4_awq", "mixed_awq"}
+
+
+def test_the_windows_sketch_plans_each_job_with_its_reason(shared_data: Path, shipped: Catalogue) -> None:
+    plan = planned(sketch(shared_data, "modelopt_windows.sweep.yaml"), shipped, {})
+    measured = [job for job in plan.jobs if job.kind in {"quality", "speed"}]
+    blocks = Counter(job.labels[0].block for job in measured)
+    assert blocks == {"speed_mmlu": 5 * 2 * 2, "ppl": (5 * 7 - 4) * 2, "kl": 3 + 6}
+    reasons = Counter(job.refused for job in measured)
+    assert reasons["environment 'genai-dml-0.4' is not on this machine: harness setup --env genai-dml-0.4"] == 20
+    assert sum(reasons.values()) == sum(count for reason, count in reasons.items() if reason)
+    builds = {job.refused for job in plan.jobs if job.kind == "build" and job.labels[0].block == "kl"}
+    assert "needs the quantizer 'modelopt-torch', which this version does not have" in builds
+    provider = {job.provider for job in plan.jobs if job.labels[0].block == "speed_mmlu"}
+    assert provider == {"dml"}, "said once, at the engine"
+
+
+def test_the_bitsandbytes_sketch_belongs_to_other_boxes(shared_data: Path, shipped: Catalogue) -> None:
+    path = sketch(shared_data, "bnb.sweep.yaml")
+    plan = planned(path, shipped, {})
+    speed = [job for job in plan.jobs if job.kind == "speed"]
+    assert Counter(job.elsewhere for job in speed) == {"T4": 30, "RTX 4090": 30 + 16, "H100": 30 + 15 + 12}
+    t4 = planned(path, shipped, {"bnb-0.44.1": Facts({}, "Linux", ("Tesla T4",))})
+    here = {job.refused for job in t4.jobs if job.elsewhere is None}
+    assert "needs the engine 'optimum-benchmark', which this version does not have" in here
+    assert None not in here
+
+
+def test_the_schema_in_the_repository_is_current(shipped: Catalogue) -> None:
+    remedy = "run: python -m harness.plan.schema"
+    assert (CONFIGS / "sweep.schema.json").read_text(encoding="utf-8") == text(shipped), remedy
+
+
+def test_the_schema_takes_every_sweep_of_the_repository_and_refuses_slips(shipped: Catalogue) -> None:
+    schema = sweep_schema(shipped)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for path in sorted((CONFIGS / "sweeps").glob("*.yaml")):
+        assert [error.message for error in validator.iter_errors(plain(read(path)))] == []
+    slips: list[dict[str, Any]] = [
+        {"modle": "x"},
+        {"probes": {"generation": {"bach": 1}}},
+        {"model": []},
+        {"engine": "ort"},
+    ]
+    for slip in slips:
+        assert list(validator.iter_errors(slip)), slip
+
+
+def examples() -> list[Any]:
+    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"```yaml sweep\n(.*?)```", page, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(examples())))
+def test_every_sweep_of_the_documentation_plans(number: int, shipped: Catalogue, tmp_path: Path) -> None:
+    path = tmp_path / "example.yaml"
+    path.write_text(examples()[number], encoding="utf-8")
+    assert planned(path, shipped, {"cpu": CPU}).jobs
+    validator = jsonschema.Draft202012Validator(sweep_schema(shipped))
+    assert [error.message for error in validator.iter_errors(plain(parse(examples()[number])))] == []
+
+
+def test_every_catalogue_entry_of_the_documentation_is_valid(shipped: Catalogue, tmp_path: Path) -> None:
+    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
+    for name in ("models", "methods", "environments"):
+        (given,) = re.findall(rf"```yaml {name}\n(.*?)```", page, flags=re.DOTALL)
+        whole = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.yaml").write_text(whole + given, encoding="utf-8")
+    assert len(load_catalogue(tmp_path).models) > len(shipped.models)
+
+
+def golden() -> dict[str, str]:
+    """Keys of fixed specs: what is pinned here must never change, or all history is orphaned."""
+    build = BuildSpec(quantizer="q", version=1, options={"b": [1, 2.5], "a": "ä"}, model="m" * 64)
+    based = BuildSpec(quantizer="q", version=2, model="m" * 64, base="b" * 64, contents={"calibration": "c" * 64})
+    measure = MeasureSpec(probe="p", version=1, workload={"batch": 8}, engine="e", engine_version=1, artifact="a" * 64)
+    compared = MeasureSpec(
+        probe="p", version=1, engine="e", engine_version=3, engine_options={"provider": "cuda"}, artifact="a" * 64,
+        reference="r" * 64, reference_engine='{"engine":"t"}', contents={"text": "t" * 64},
+    )  # fmt: skip
+    known = {"packages": {"x": "1+cpu"}, "provider": "cpu", "gpu": None}
+    specs: dict[str, BuildSpec | MeasureSpec] = {
+        "build": build, "build on a base": based, "measure": measure, "measure against a reference": compared,
+    }  # fmt: skip
+    keys = {name: spec_key(spec) for name, spec in specs.items()}
+    keys["artifact"] = artifact_id(keys["build"], {"onnx": "1.21.0", "torch": "2.13.0+cpu"})
+    keys["reference"] = reference_id(keys["measure"], known)
+    return keys
+
+
+def test_golden_keys_stay_what_they_are() -> None:
+    assert golden() == json.loads(GOLDEN.read_text(encoding="utf-8"))
