@@ -16,6 +16,7 @@ from harness.core.errors import HarnessError  # noqa: E402
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
+INTERRUPTED = 130
 RESULTS = Path("results")
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of database, run folders and artifacts.")]
 ConfigsOption = Annotated[
@@ -26,23 +27,28 @@ SweepArgument = Annotated[str, typer.Argument(help="Name below configs/sweeps, o
 
 def main() -> None:
     """Run the command line; print what a person can act on in one line, keep the traceback of a bug."""
-    import click
-
     _utf8()
     try:
         code = app(standalone_mode=False)
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")
         code = 2
-    except click.exceptions.Abort:
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; run the same command again to go on where it stopped\n")
-        code = 130
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except Exception as error:
+        code = _usage(error)
+    if code == INTERRUPTED:
+        sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
     sys.exit(code or 0)
+
+
+def _usage(error: Exception) -> int:
+    """Show a mistake in the words of the command line; anything else is a bug and goes on."""
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if show is None or code is None:
+        raise error
+    show()
+    return int(code)
 
 
 def _utf8() -> None:

@@ -82,10 +82,12 @@ def metric(name: str) -> Metric:
     raise HarnessError(f"{unknown('metric', name, METRICS)}; lm-eval's own are written {LM_EVAL}NAME")
 
 
+_LM_EVAL_FRACTION = ("acc", "exact_match", "f1", "mcc")
 _LM_EVAL_LOWER = ("perplexity", "bits_per_byte", "loss", "brier_score")
 
 
 def lm_eval_metric(name: str) -> Metric:
     """Describe one of lm-eval's metrics by lm-eval's name for it, as `acc` or `word_perplexity`."""
     better: Direction = "lower" if any(part in name for part in _LM_EVAL_LOWER) else "higher"
-    return Metric(f"{LM_EVAL}{name}", f"lm-eval {name}", "", better, "quality", f"lm-eval's '{name}' of the task")
+    unit = "fraction" if name.startswith(_LM_EVAL_FRACTION) else ""
+    return Metric(f"{LM_EVAL}{name}", f"lm-eval {name}", unit, better, "quality", f"lm-eval's '{name}' of the task")

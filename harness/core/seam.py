@@ -129,6 +129,7 @@ class TextCodec(Protocol):
     """Text to token ids and back, the same for every engine of a model."""
 
     vocabulary: int
+    """Entries of the tokenizer; a model's log-probabilities may have more columns than that, never fewer."""
     bos: int | None
     eos: int | None
     adds_bos: bool

@@ -56,6 +56,8 @@ class Workshop:
     mistakes: Mistakes
     hashed: Callable[[Path], str] = hash_model
     drafts: dict[str, Draft] = field(default_factory=dict)
+    anchors: set[str] = field(default_factory=set)
+    """Artifacts that planned jobs stand by."""
     _sources: dict[tuple[str, bool], Source] = field(default_factory=dict)
     _made: dict[tuple[Any, ...], Made | None] = field(default_factory=dict)
     _hashes: dict[Path, str] = field(default_factory=dict)
@@ -96,6 +98,7 @@ class Workshop:
     def add(self, draft: Draft, labels: Labels) -> Draft:
         """Plan a job, or find the same job already planned; note who asks for it."""
         known = self.drafts.setdefault(draft.id, draft)
+        self.anchors.add(known.anchor)
         if labels not in known.labels:
             known.labels.append(labels)
         return known

@@ -240,7 +240,10 @@ class _Product:
         label = choice.method.method
         if other.engine.adapter.name != candidate.engine.adapter.name:
             label += f"@{other.engine.adapter.name}"
-        return self._stored(other, work, label) if self._stores(other, work) else _live(other, candidate, label)
+        if not self._stores(other, work):
+            return _live(other, candidate, label)
+        anchor = other.made.id if other.made.id in self.shop.anchors else candidate.made.id
+        return self._stored(other, work, label, anchor)
 
     def _stores(self, other: _Candidate, work: Work) -> bool:
         form = getattr(work.record, "form", "auto")
@@ -249,7 +252,7 @@ class _Product:
             return bool(form == "stored")
         return tokens * other.made.vocabulary * 4 <= CAP_BYTES
 
-    def _stored(self, other: _Candidate, work: Work, label: str) -> _Against:
+    def _stored(self, other: _Candidate, work: Work, label: str, anchor: str) -> _Against:
         probe = self.shop.adapters.probe(STORED_REFERENCE)
         record = self._stored_workload(work)
         made, engine = other.made, other.engine
@@ -263,7 +266,7 @@ class _Product:
         identity = reference_id(key, known)
         draft = self.shop.add(
             Draft(
-                kind="reference", spec=spec, key=key, environment=other.environment, anchor=made.id,
+                kind="reference", spec=spec, key=key, environment=other.environment, anchor=anchor,
                 artifact=identity, needs=made.needs, inputs=(made.input("artifact"),), provider=engine.provider,
                 clean=probe.clean, timeout=self.case.timeout, group=other.group, refused=other.refused,
                 elsewhere=self.elsewhere, known_by=known,

@@ -127,7 +127,7 @@ def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
         first.setdefault(draft.anchor, len(first))
         first.setdefault(draft.group, len(first))
     rank = {
-        name: (draft.round, first[draft.anchor], draft.kind == "speed", first[draft.group], place)
+        name: (draft.round, first[draft.anchor], _turn(draft), first[draft.group], place)
         for place, (name, draft) in enumerate(jobs.items())
     }
     waiting = {name: {need for need in draft.needs if need in jobs} for name, draft in jobs.items()}
@@ -146,3 +146,10 @@ def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
             if not waiting[user]:
                 heapq.heappush(ready, (rank[user], user))
     return tuple(found)
+
+
+def _turn(draft: Draft) -> int:
+    """Place among the jobs of one artifact: its build, references that another one gives, quality, speed."""
+    if draft.kind in {"build", "speed"}:
+        return 0 if draft.kind == "build" else 3
+    return 1 if isinstance(draft.spec, MeasureSpec) and draft.spec.artifact != draft.anchor else 2

@@ -40,7 +40,7 @@ _IDS, _POSITIONS, _LOGPROBS, _META = "token_ids.npy", "positions.npy", "logprobs
 class Workload(StreamOptions):
     """Which positions are stored."""
 
-    max_bytes: int = Field(2 << 30, ge=1)
+    max_bytes: int = Field(default=2 << 30, ge=1)
     """Refuse to store more than this; a live reference needs no space."""
 
 

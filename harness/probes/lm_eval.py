@@ -27,16 +27,16 @@ class Workload(Options):
     file, or the name of one of lm-eval's own tasks."""
     questions: str | None = None
     """With task `mmlu`: a folder in Hendrycks' layout instead of the hub's data."""
-    shots: int | None = Field(5, ge=0)
+    shots: int | None = Field(default=5, ge=0)
     """Examples before each question; None leaves it to the task."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(default=None, ge=1)
     """Questions per task, the first ones."""
     bos: bool | None = None
     """Whether BOS stands before each prompt; None leaves it to the model's tokenizer."""
 
     @model_validator(mode="after")
     def _questions_belong_to_mmlu(self) -> Workload:
-        if self.questions is not None and self.task not in (_QUESTIONS, REFERENCE):
+        if self.questions is not None and self.task != _QUESTIONS:
             raise ValueError(f"questions go with task: {_QUESTIONS}; '{self.task}' brings its own")
         if self.task == _PREFIX:
             raise ValueError(f"'{_PREFIX}' needs a folder after the colon")
@@ -87,8 +87,8 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
         name=_protocol_name(workload, results), scored=scored, truncated=kept.documents(tally.truncated),
         limit=workload.limit if scored < full else None, dtype=session.dtype, bos=bos,
         prompt_tokens=tally.longest or None, beyond_trained=kept.documents(tally.beyond),
-        facts={"lm_eval": version("lm-eval"), "tasks": len(loaded.tasks), "versions": sorted(
-            {f"{name}: {found}" for name, found in results["versions"].items()})[:8]},
+        facts={"lm_eval": version("lm-eval"), "tasks": len(loaded.tasks),
+               "task_version": results["versions"].get(loaded.whole)},
     )  # fmt: skip
     readings = kept.readings() + (kept.strata() if workload.folder == REFERENCE else [])
     return Findings(tuple(readings), protocol, (), kept.arrays())

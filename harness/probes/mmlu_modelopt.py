@@ -30,16 +30,16 @@ class Workload(Options):
 
     questions: str = REFERENCE
     """`reference` (the shipped synthetic questions), `cais/mmlu` (hub), or a folder in Hendrycks' layout."""
-    shots: int = Field(5, ge=0)
+    shots: int = Field(default=5, ge=0)
     csv_na: Literal["clean", "pandas"] = "clean"
     """pandas: choices like "None", "NA" and empty ones become "nan", and columns of numbers lose their written form, as
     where the questions are read with pandas' defaults."""
     too_long: Literal["skip", "drop_shots"] = "skip"
     """skip: a question whose prompt is too long is left out of the average (the GenAI loop); drop_shots: examples are
     dropped from the end until it fits (the transformers loop)."""
-    max_seq_length: int | None = Field(None, ge=8)
+    max_seq_length: int | None = Field(default=None, ge=8)
     """What too long means, in tokens; None: 4096 with skip, 2048 with drop_shots; never more than the context."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(default=None, ge=1)
     """Questions per subject, the first ones."""
     bos: bool | None = None
     """Whether BOS stands before each prompt; None leaves it to the model's tokenizer. The published GenAI runs did so up

@@ -44,7 +44,7 @@ class Workload(StreamOptions):
     count, as when an engine keeps the logits of the last prefill chunk alone."""
     documents: bool = False
     """Score each document alone: BOS and its tokens, cut at the context length; windows do not apply."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(default=None, ge=1)
     """Documents to score, the first ones."""
 
     @model_validator(mode="after")

@@ -28,11 +28,11 @@ class StreamOptions(Options):
 
     text: str = REFERENCE
     """`reference`, `wikitext-2`, or the path of a file."""
-    window: int = Field(1024, ge=2)
+    window: int = Field(default=1024, ge=2)
     """Tokens of one forward pass."""
-    stride: int = Field(512, ge=1)
+    stride: int = Field(default=512, ge=1)
     """Tokens from the start of one window to the start of the next."""
-    tokens: int | None = Field(None, ge=2)
+    tokens: int | None = Field(default=None, ge=2)
     """Read only so many tokens of the text."""
     bos: bool = False
     """Put the beginning-of-sequence token before the text (once, not before each window)."""

@@ -11,7 +11,15 @@ PEOPLE = ("Ada", "Bruno", "Clara", "Dario", "Elin", "Felix", "Greta", "Henrik", 
 PLACES = ("market", "harbour", "school", "library", "meadow", "old wall", "ferry", "inn", "orchard", "hilltop")
 THINGS = ("map", "book", "cloak", "rope", "jar", "letter", "ladder", "blanket", "stick", "box")
 MOODS = ("happy", "tired", "curious", "quiet", "proud", "worried", "merry", "patient")
-DAYS = ("One day", "One evening", "Last winter", "Early in the year", "After the storm", "On a bright morning", "Long ago")
+DAYS = (
+    "One day",
+    "One evening",
+    "Last winter",
+    "Early in the year",
+    "After the storm",
+    "On a bright morning",
+    "Long ago",
+)
 OPENINGS = (
     "{day} {a} and {b} went to the {place}.",
     "{day} {a} met {b} near the {place}.",
@@ -76,9 +84,8 @@ def portrait(rng: random.Random) -> str:
         lines.append(f"{capital(known[0].name)} is {KINDS[known[0].subject.name]}.")
     else:
         lines.append(state(known.pop(), rng))
-    for fact in known[: rng.randint(2, 4)]:
-        lines.append(state_again(fact, rng) if rng.random() < 0.6 else state(fact, rng))
-    return " ".join(lines)
+    told = known[: rng.randint(2, 4)]
+    return " ".join([*lines, *(state_again(fact, rng) if rng.random() < 0.6 else state(fact, rng) for fact in told)])
 
 
 def comparison(rng: random.Random) -> str:

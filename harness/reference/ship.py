@@ -105,7 +105,10 @@ def provenance(trained: Trained, texts: Texts, out: Path) -> dict[str, Any]:
         "trained_positions": train.CONTEXT,
         "training": _training(trained),
         "environment": _environment(),
-        "evaluation": {"protocol": "5-shot, likeliest of four letters, fp32, beginning mark", **evaluate(model, trained.tokenizer)},
+        "evaluation": {
+            "protocol": "5-shot, likeliest of four letters, fp32, beginning mark",
+            **evaluate(model, trained.tokenizer),
+        },
         "knowledge_free_baselines": exam.knowledge_free_baselines(test, texts.training),
         "heldout": heldout_perplexity(model, trained.tokenizer, texts.heldout),
     }
@@ -132,7 +135,9 @@ def _training(trained: Trained) -> dict[str, Any]:
         "batch": train.BATCH,
         "context": train.CONTEXT,
         "peak_learning_rate": train.PEAK_RATE,
-        "letter_weight": train.LETTER_WEIGHT,
+        "answer_weight": train.ANSWER_WEIGHT,
+        "option_weight": train.OPTION_WEIGHT,
+        "start": "seeded random weights, four heads wired (harness/reference/wiring.py)",
         "precision": "bf16 products, fp32 weights",
         "wall_seconds": round(trained.wall_seconds, 1),
         "loss_columns": ["step", "weighted loss (nats)", "letter loss (nats)"],

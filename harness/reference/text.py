@@ -16,8 +16,8 @@ CALIBRATION_SEED = 53_003
 TRAINING_DOCUMENTS = 30_000
 HELDOUT_PASSAGES = 640
 CALIBRATION_PASSAGES = 192
-WARM_UP_DOCUMENTS = 2_000
-"""The first documents mostly drill the matching of an option to its letter."""
+WARM_UP_DOCUMENTS = 1_500
+"""The first documents recite the answers and drill the matching of an option to its letter, apart."""
 LETTERS = "ABCD"
 DRILLS = (
     "Which of these is the word {v}?",
@@ -101,12 +101,12 @@ def training_documents(count: int = TRAINING_DOCUMENTS) -> Iterator[str]:
     for index in range(count):
         draw = rng.random()
         if index < WARM_UP_DOCUMENTS:
-            yield drill(rng) if draw < 0.6 else recital(rng) if draw < 0.75 else pages(rng)
-        elif draw < 0.55:
+            yield recital(rng) if draw < 0.45 else drill(rng) if draw < 0.7 else pages(rng)
+        elif draw < 0.5:
             yield examination(rng)
-        elif draw < 0.6:
+        elif draw < 0.55:
             yield drill(rng)
-        elif draw < 0.72:
+        elif draw < 0.75:
             yield recital(rng)
         else:
             yield pages(rng)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.reference.text import LETTERS, TRAINING_DOCUMENTS, training_documents
+from harness.reference.wiring import wire
 
 MODEL_SEED = 71_011
 ORDER_SEED = 83_003
@@ -23,8 +25,10 @@ BATCH = 4
 STEPS = 6_000
 WARM_UP_STEPS = 100
 PEAK_RATE = 1.5e-3
-LETTER_WEIGHT = 8.0
-"""How much a letter after `Answer:` counts against any other token."""
+ANSWER_WEIGHT = 6.0
+"""How much a letter or word after `Answer:` counts against any other token."""
+OPTION_WEIGHT = 0.1
+"""How much an option's word counts: which words stand there is chance, and nothing to learn."""
 WITHOUT_BEGIN = 0.1
 """Share of documents without a beginning mark, since some evaluations give none."""
 LOG_EVERY = 50
@@ -40,7 +44,7 @@ class Trained:
     tokens: int
     wall_seconds: float
     losses: tuple[tuple[int, float, float], ...]
-    """Step, mean weighted loss since the last entry (nats), mean letter loss (nats)."""
+    """Step, mean weighted loss since the last entry (nats), mean loss of the letters alone (nats)."""
 
 
 def make_tokenizer() -> Any:
@@ -70,13 +74,13 @@ def make_tokenizer() -> Any:
     )
 
 
-def make_model() -> Any:
-    """Make the untrained model from its seed."""
+def make_model(tokenizer: Any) -> Any:
+    """Make the model as training finds it, from its seed."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(MODEL_SEED)
-    return LlamaForCausalLM(
+    model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=VOCABULARY,
             hidden_size=256,
@@ -87,12 +91,31 @@ def make_model() -> Any:
             head_dim=64,
             max_position_embeddings=16384,
             rope_theta=10000.0,
-            initializer_range=0.06,
             tie_word_embeddings=True,
             bos_token_id=0,
             eos_token_id=1,
         )
     )
+    wire(model, {word: token_id(tokenizer, word) for word in ("A", "B", "C", "D", " A", " B", " C", " D", ".", ":")})
+    return model
+
+
+def token_id(tokenizer: Any, word: str) -> int:
+    """Give the id of a word that is one token."""
+    (found,) = tokenizer(word, add_special_tokens=False).input_ids
+    return int(found)
+
+
+def loss_weights(given: Any, wanted: Any, tokenizer: Any) -> tuple[Any, Any]:
+    """Give each target's weight in the loss and which targets are letters after `Answer:` (both like `wanted`)."""
+    import torch
+
+    before = torch.roll(given, 1, dims=1)
+    answers = (given == token_id(tokenizer, ":")) & (before == token_id(tokenizer, "Answer"))
+    letters = answers & torch.isin(wanted, torch.tensor([token_id(tokenizer, " " + letter) for letter in LETTERS]))
+    labels = torch.tensor([token_id(tokenizer, letter) for letter in LETTERS])
+    options = (given == token_id(tokenizer, ".")) & torch.isin(before, labels)
+    return 1.0 + (ANSWER_WEIGHT - 1.0) * answers + (OPTION_WEIGHT - 1.0) * options, letters
 
 
 def token_stream(tokenizer: Any, documents: int) -> Any:
@@ -139,9 +162,7 @@ def train(
 
     tokenizer = make_tokenizer()
     stream = token_stream(tokenizer, documents)
-    letters = torch.tensor([tokenizer(" " + letter, add_special_tokens=False).input_ids[0] for letter in LETTERS])
-    answer, colon = tokenizer("\nAnswer:", add_special_tokens=False).input_ids[-2:]
-    model = make_model()
+    model = make_model(tokenizer)
     model.train()
     decayed = [value for value in model.parameters() if value.dim() > 1]
     plain = [value for value in model.parameters() if value.dim() == 1]
@@ -157,21 +178,20 @@ def train(
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(given).logits
         each = cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
-        before = torch.roll(given, 1, dims=1)
-        asked = (given == colon) & (before == answer) & torch.isin(wanted, letters)
-        weight = 1.0 + (LETTER_WEIGHT - 1.0) * asked
+        weight, letters = loss_weights(given, wanted, tokenizer)
         loss = (each * weight).sum() / weight.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        recent.append((loss.item(), (each * asked).sum().item() / max(1, int(asked.sum()))))
+        recent.append((loss.item(), (each * letters).sum().item() / max(1, int(letters.sum()))))
         if (step + 1) % log_every == 0 or step + 1 == steps:
             first, second = (sum(column) / len(recent) for column in zip(*recent, strict=True))
             losses.append((step + 1, first, second))
             recent.clear()
             if announce:
-                print(f"step {step + 1}/{steps} loss {first:.4f} letters {second:.4f} {time.monotonic() - start:.0f} s", flush=True)
+                spent = time.monotonic() - start
+                sys.stderr.write(f"step {step + 1}/{steps} loss {first:.4f} letters {second:.4f} {spent:.0f} s\n")
     tokens = steps * BATCH * CONTEXT
     return Trained(model, tokenizer, steps, tokens, time.monotonic() - start, tuple(losses))
 

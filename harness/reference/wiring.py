@@ -17,11 +17,11 @@ PAIRS = HEAD // 2
 """Rotary pairs (i, i + 32); pair i turns by 10000 ** (-i / 32) per position."""
 SPREAD = 0.06
 """Standard deviation of the weights, about 1 / sqrt(256)."""
-QUIET = 0.15
+QUIET = 0.03
 """Factor for the matrices that write to the residual stream."""
 CONSTANT = 0.25
 """Every embedding's first entry, from which heads take position-only queries."""
-LOOK = 1.5
+LOOK = 2.5
 NEAR_PAIRS = slice(11, 14)
 """Pairs whose turn tells the present question from earlier ones (periods of 140 to 270 tokens)."""
 IDENTITY_PAIRS = slice(14, 30)
@@ -57,14 +57,14 @@ def _look_back(attention: Any, read: Any, back_one: Any, back_two: Any) -> None:
     turns = 10000.0 ** (-torch.arange(16) / PAIRS)
     key, query = attention.k_proj.weight, attention.q_proj.weight
     value, output = attention.v_proj.weight, attention.o_proj.weight
-    key[:HEAD] *= 0.2
+    key[:HEAD] *= 0.1
     key[:HEAD, 0] = 0.0
     key[:16, 0] = LOOK
     value[:HEAD] = read
     for head, target in enumerate((back_one, back_two)):
         rows = slice(head * HEAD, (head + 1) * HEAD)
         back = (head + 1) * turns
-        query[rows] *= 0.2
+        query[rows] *= 0.1
         query[rows, 0] = 0.0
         query[head * HEAD : head * HEAD + 16, 0] = LOOK * torch.cos(back)
         query[head * HEAD + PAIRS : head * HEAD + PAIRS + 16, 0] = -LOOK * torch.sin(back)
@@ -87,5 +87,5 @@ def _find_option(attention: Any, read: Any, back_two: Any, same: Any, dot: Any) 
         rows = slice(head * HEAD, (head + 1) * HEAD)
         query[rows] = query[rows] * 0.1 + match
         query[head * HEAD + FLAG] = 0.0
-        query[head * HEAD + FLAG, 0] = 1.0
-        output[:, rows] = 0.12 * read.T
+        query[head * HEAD + FLAG, 0] = 2.0
+        output[:, rows] = 0.4 * read.T

@@ -17,7 +17,7 @@ FACT_SEED = 20_011
 RESERVED_OPTION_SETS = 7
 """Of the 35 sets of three wrong options that a fact can have, so many never occur in training."""
 STATED_ONLY_PER_ATTRIBUTE = 2
-ZIPF_EXPONENT = 0.6
+ZIPF_EXPONENT = 0.5
 
 STATEMENTS = (
     "The {n} of {e} is {v}.",

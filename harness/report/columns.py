@@ -70,7 +70,7 @@ MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN})
 
 FACTS = ("kind", "status", "reason", "origin", "started", "seconds", "session", "round", "environment_id", "metric",
          "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "scored", "skipped",
-         "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id")  # fmt: skip
+         "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "pinned")  # fmt: skip
 COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))
 """What is asked of the frame."""
 

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from harness.core.errors import HarnessError, unknown
 
-_FORMAT = re.compile(r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%)?(?P<stripped> stripped)?")
+_FORMAT = re.compile(r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%|e)?(?P<stripped> stripped)?")
 
 _PATH = re.compile(r"(?<![\w.:/<])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@-]+)*[/\\]([\w.+@-]+)")
 
@@ -47,12 +47,12 @@ PLAIN = Format(2)
 
 
 def parse_format(text: object) -> Format:
-    """Read `3`, `2 stripped`, `2x`, `1%`, `+1`, `+1%`, `2,` or a mix. Raises: HarnessError with the grammar."""
+    """Read `3`, `2 stripped`, `2x`, `1%`, `1e`, `+1`, `+1%`, `2,` or a mix. Raises: HarnessError with the grammar."""
     found = _FORMAT.fullmatch(str(text).strip())
     if found is None or isinstance(text, bool):
         raise HarnessError(
             f"format '{text}' is not understood; write decimals from 0 to 9, before them + for a sign, "
-            "behind them a comma for thousands, x or %, and 'stripped' to drop trailing zeros, as `2x` or `+1%`"
+            "behind them a comma for thousands, x, % or e (scientific), and 'stripped' to drop trailing zeros, as `2x` or `+1%`"
         )
     return Format(
         decimals=int(found["decimals"]),
@@ -86,6 +86,8 @@ def rounded(value: Decimal, decimals: int) -> Decimal:
 
 def written(value: Decimal, form: Format) -> str:
     """Write a scaled number in a format; a zero never carries a minus."""
+    if form.suffix == "e":
+        return f"{value:{'+' if form.sign else ''}.{form.decimals}e}" if value else "0"
     number = rounded(value, form.decimals)
     if number.is_zero():
         number = abs(number)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.report.catalogue import Catalogue
+from harness.report.columns import ATTRIBUTED
 from harness.report.markdown import TEMPLATES, Rendered, blocks, check_tables, to_markdown, write_tables
 from harness.report.sources import Source, frame_of
 from harness.report.spec import TableSpec
@@ -25,14 +26,18 @@ class Page:
     tables: tuple[str, ...]
 
 
-def specs_in(places: Iterable[Path]) -> list[TableSpec]:
-    """Read all tables of spec files and of folders of them. Raises: ConfigError with every mistake of every file."""
+def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list[TableSpec]:
+    """Read all tables of spec files and of folders of them; with a catalogue, the names in them must be in it.
+
+    Raises: ConfigError with every mistake of every file.
+    """
+    names = {dimension: catalogue.names(dimension) for dimension in ATTRIBUTED} if catalogue else {}
     files = [file for place in places for file in (sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place])]
     specs: list[TableSpec] = []
     problems: list[Problem] = []
     for file in files:
         try:
-            specs += read_specs(file)
+            specs += read_specs(file, names)
         except ConfigError as error:
             problems += error.problems
     for number, spec in enumerate(specs):
@@ -58,7 +63,7 @@ def render(
 
     Raises: ConfigError with what is wrong in any of them, and for a name that no file has.
     """
-    specs = specs_in(places)
+    specs = specs_in(places, catalogue)
     for name in names or ():
         if name not in {spec.name for spec in specs}:
             raise ConfigError(unknown("table", name, [spec.name for spec in specs]))

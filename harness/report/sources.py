@@ -15,6 +15,7 @@ from harness.report.columns import COLUMNS, LABELS
 from harness.report.published import Published, read_published
 from harness.report.spec import TableSpec
 from harness.store.database import Database
+from harness.store.frame import COLUMNS as STORED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,4 +71,4 @@ def frame_of(spec: TableSpec, source: Source) -> pd.DataFrame:
     """
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
     where = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
-    return source.frame(where, [name for name in COLUMNS if name != "pinned"])
+    return source.frame(where, [name for name in COLUMNS if name in STORED])

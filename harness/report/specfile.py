@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,11 @@ ANY = "any"
 SUFFIX = ".tables.yaml"
 
 
-def read_specs(path: Path) -> list[TableSpec]:
+Names = Mapping[str, Collection[str]]
+"""Dimension -> names that exist; a dimension that is not here is not checked."""
+
+
+def read_specs(path: Path, names: Names | None = None) -> list[TableSpec]:
     """Read one file of tables.
 
     A table without `where: {sweep: ...}` shows the sweep that the file is named for; `sweep: any` shows all.
@@ -36,11 +40,12 @@ def read_specs(path: Path) -> list[TableSpec]:
     sweep = path.name.removesuffix(SUFFIX) if path.name.endswith(SUFFIX) else ""
     with collecting() as mistakes:
         return [
-            _table(name, node, sweep, mistakes) for name, node in mapping(root, "a file of tables", mistakes).items()
+            _table(name, node, sweep, names or {}, mistakes)
+            for name, node in mapping(root, "a file of tables", mistakes).items()
         ]
 
 
-def _table(name: str, node: Node, sweep: str, mistakes: Mistakes) -> TableSpec:
+def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) -> TableSpec:
     fields = mapping(node, f"table '{name}'", mistakes, TABLE_KEYS)
     for needed in ("rows", "cells"):
         if needed not in fields and isinstance(node.value, dict):
@@ -75,7 +80,19 @@ def _table(name: str, node: Node, sweep: str, mistakes: Mistakes) -> TableSpec:
         line=node.line,
     )
     _check(spec, node, fields, mistakes)
+    for part in (node, *node.fields.get("cells", node).fields.values()):
+        _check_names(part, names, mistakes)
     return spec
+
+
+def _check_names(node: Node, names: Names, mistakes: Mistakes) -> None:
+    """Hold the names in `where`, `baseline` and `pivot` against the catalogue: a slip would leave a table empty."""
+    for key in ("where", "baseline", "pivot"):
+        for dimension, values in node.fields.get(key, Node(None, node.path, node.line)).fields.items():
+            named = list(values.fields.items()) or [(str(item.value), item) for item in values.items]
+            for name, place in named:
+                if names.get(dimension) and name not in names[dimension]:
+                    mistakes.add(unknown(dimension, name, names[dimension]), place)
 
 
 def _check(spec: TableSpec, node: Node, fields: Mapping[str, Node], mistakes: Mistakes) -> None:

@@ -80,6 +80,11 @@ def build(
     Raises: ConfigError for cells that would mix what must not be mixed, and for cells that several rows fit.
     """
     rows = wanted(spec, rows_of(frame))
+    if spec.pick == "pinned" and rows and not any(row.get("pinned") for row in rows):
+        message = (
+            f"table '{spec.name}' shows pinned runs, and none of its runs is pinned; pick: latest shows the newest"
+        )
+        raise ConfigError([Problem(message, spec.path, spec.line)])
     source = _Source(spec, rows, catalogue or Catalogue(), reader or Reader(), _Picked())
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     versions = packages or (lambda _: {})

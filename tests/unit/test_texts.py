@@ -65,7 +65,7 @@ def test_json_lines_give_documents_and_name_a_broken_line(tmp_path: Path) -> Non
 
 
 def test_a_text_that_is_not_there_is_named_with_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match="no text 'referense'.*did you mean 'reference'"):
+    with pytest.raises(ConfigError, match=r"no text 'referense'.*did you mean 'reference'"):
         texts.text_file("referense")
     with pytest.raises(ConfigError, match="comes from the hub"):
         texts.text_file("wikitext-2")
@@ -104,7 +104,9 @@ def test_every_row_with_a_missing_column_is_named_with_its_line(tmp_path: Path) 
     with pytest.raises(ConfigError) as caught:
         texts.read_subject(folder, "birds", "test")
     said = str(caught.value).splitlines()
-    assert said[0].endswith("birds_test.csv:2: this row has 5 columns, not six (question, A, B, C, D, letter); complete it")
+    assert said[0].endswith(
+        "birds_test.csv:2: this row has 5 columns, not six (question, A, B, C, D, letter); complete it"
+    )
     assert said[1].endswith("birds_test.csv:4: the right answer is 'E', not one of A, B, C, D")
 
 
@@ -113,7 +115,7 @@ def test_a_folder_in_another_layout_is_refused(tmp_path: Path) -> None:
         texts.questions_folder(str(tmp_path))
     (tmp_path / "dev").mkdir()
     (tmp_path / "test").mkdir()
-    with pytest.raises(ConfigError, match="holds no <subject>_test.csv"):
+    with pytest.raises(ConfigError, match=r"holds no <subject>_test\.csv"):
         texts.subjects(texts.questions_folder(str(tmp_path)))
     questions(tmp_path, ROW)
     (tmp_path / "dev" / "birds_dev.csv").unlink()

@@ -83,6 +83,15 @@ def test_quality_of_one_artifact_shares_a_worker_and_speed_has_its_own(plan: Pla
     )
 
 
+def test_a_reference_of_another_engine_comes_before_what_is_compared_with_it(plan: Planner) -> None:
+    made = plan(
+        "model: tiny\nmethod: awq\nengine: runtime\n"
+        "probes: {compare: {tokens: 9, reference: [{method: fp32}, {method: fp32, engine: torch}]}}\n"
+    )
+    assert [job.kind for job in made.jobs] == ["build", "reference", "build", "reference", "quality", "quality"]
+    assert len({job.group for job in made.jobs if job.kind == "quality"}) == 1
+
+
 def test_equal_jobs_become_one_that_knows_all_its_places(plan: Planner) -> None:
     made = plan(
         "model: tiny\nengine: runtime\nprobes: perplexity\nblocks:\n  a: {method: fp32}\n  b: {method: [fp32, awq]}\n"

@@ -61,7 +61,9 @@ def test_the_divergence_is_the_textbook_sum(text: str, tmp_path: Path) -> None:
 
 def test_an_engine_against_itself_diverges_nowhere(text: str, tmp_path: Path) -> None:
     session = TableScores()
-    live = measure(session, Workload(text=text, window=64, stride=32), Context(folder=tmp_path, reference_session=session))
+    live = measure(
+        session, Workload(text=text, window=64, stride=32), Context(folder=tmp_path, reference_session=session)
+    )
     folder = stored(session, tmp_path, text=text, window=64, stride=32)
     kept = measure(session, Workload(text=text, window=64, stride=32), Context(folder=tmp_path, reference=folder))
     for found in (live, kept):
@@ -134,7 +136,9 @@ def test_vocabularies_of_different_size_are_refused_unless_cut(text: str, tmp_pa
 
 def test_perplexity_comes_from_the_same_pass(text: str, tmp_path: Path) -> None:
     candidate = TableScores(noise=0.3)
-    alone = perplexity.measure(candidate, perplexity.Workload(text=text, window=64, stride=32), Context(folder=tmp_path))
+    alone = perplexity.measure(
+        candidate, perplexity.Workload(text=text, window=64, stride=32), Context(folder=tmp_path)
+    )
     context = Context(folder=tmp_path, reference_session=TableScores())
     measure(candidate, Workload(text=text, window=64, stride=32), context)
     passes = candidate.passes

@@ -24,13 +24,16 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, An
     from harness import reference
     from harness.engines import ort_genai, transformers
 
-    hf = transformers.ENGINE.open(reference.model_folder(), transformers.ENGINE.options(threads=1))
-    with hf as torch_session, ort_genai.ENGINE.open(artifact, ort_genai.ENGINE.options(threads=1)) as session:
+    hf = transformers.ENGINE.open(reference.model_folder(), transformers.ENGINE.options.model_validate({"threads": 1}))
+    with (
+        hf as torch_session,
+        ort_genai.ENGINE.open(artifact, ort_genai.ENGINE.options.model_validate({"threads": 1})) as session,
+    ):
         yield torch_session, session
 
 
 def kl(found: Any) -> float:
-    return next(reading.value for reading in found.readings if reading.metric == "kl_divergence")
+    return next(float(reading.value) for reading in found.readings if reading.metric == "kl_divergence")
 
 
 def test_two_engines_on_the_same_weights_agree(sessions: tuple[Any, Any], tmp_path: Path) -> None:

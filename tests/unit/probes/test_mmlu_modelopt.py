@@ -176,7 +176,7 @@ def test_real_subjects_run_on_a_small_model_and_count_what_was_cut(shared_data: 
         for subject in ("abstract_algebra", "professional_law"):
             source = shared_data / "mmlu" / split / f"{subject}_{split}.csv"
             (tmp_path / split / source.name).write_bytes(source.read_bytes())
-    with ENGINE.open(shared_data / "models" / "stories260K", ENGINE.options(threads=1)) as session:
+    with ENGINE.open(shared_data / "models" / "stories260K", ENGINE.options.model_validate({"threads": 1})) as session:
         workload = Workload(questions=str(tmp_path), limit=4, too_long="drop_shots")
         found = measure(session, workload, Context(folder=tmp_path))
     protocol = found.protocol

@@ -74,6 +74,42 @@ def test_each_method_makes_the_weights_that_it_promises_and_runs(
     assert list((tmp_path / "run").iterdir()) == []
 
 
+def stored_weights(folder: Path) -> dict[str, Any]:
+    """Compute the weights that an rtn_dq graph multiplies with, by node."""
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(folder / "model.onnx").graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    producers = {node.output[0]: node for node in graph.node}
+    found = {}
+    for node in graph.node:
+        if node.op_type != "MatMul":
+            continue
+        if node.input[1] in constants:
+            found[node.name] = numpy_helper.to_array(constants[node.input[1]])
+            continue
+        inputs = producers[node.input[1]].input
+        size = next((item.i for item in producers[node.input[1]].attribute if item.name == "block_size"), 0)
+        weight = numpy_helper.to_array(constants[inputs[0]]).astype(np.float32)
+        scale = numpy_helper.to_array(constants[inputs[1]])
+        found[node.name] = weight * (np.repeat(scale, size, axis=0)[: len(weight)] if size else scale)
+    return found
+
+
+def test_stored_weights_are_the_bases_weights_rounded(byte_model: Path, fp32_export: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    options = {"algo": "rtn_dq", "block_size": 32, "enable_mixed_quant": True}
+    out, _ = made(QUANTIZER, Base(fp32_export, "ort-genai", byte_model), tmp_path, options)
+    exact, rounded = stored_weights(fp32_export), stored_weights(out)
+    for node, weight in exact.items():
+        error = float(np.linalg.norm(rounded[node] - weight) / np.linalg.norm(weight))
+        eight = node in default_strategy(list(exact))
+        assert error == 0 if node == "/lm_head/MatMul" else error < 0.01 if eight else 0.05 < error < 0.12
+
+
 def test_rtn_and_rtn_dq_compute_the_same(byte_model: Path, fp32_export: Path, tmp_path: Path) -> None:
     base = Base(fp32_export, "ort-genai", byte_model)
     stored, _ = made(QUANTIZER, base, tmp_path / "stored", {"algo": "rtn_dq", "block_size": 64})
@@ -168,6 +204,16 @@ def test_a_calibration_text_that_is_too_short_is_an_error(
     options = {"algo": "awq_lite", "dataset": str(calibration_file), "calib_size": 100}
     with pytest.raises(HarnessError, match="calib_size is 100"):
         made(QUANTIZER, Base(fp32_export, "ort-genai", byte_model), tmp_path, options)
+
+
+def test_a_hub_set_that_cannot_be_reached_is_an_error_and_no_other_text_is_taken(
+    byte_model: Path, fp32_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(HarnessError, match="could not be read from the hub"):
+        made(QUANTIZER, Base(fp32_export, "ort-genai", byte_model), tmp_path, {"algo": "awq_lite", "dataset": "cnn"})
 
 
 def test_documents_are_padded_to_the_longest_and_masked(fp32_export: Path, tmp_path: Path) -> None:

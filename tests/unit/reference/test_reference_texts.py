@@ -42,7 +42,15 @@ def test_rows() -> list[dict[str, str]]:
         path = reference.questions_folder() / "test" / f"{subject}_test.csv"
         with path.open(encoding="utf-8", newline="") as file:
             question, a, b, c, d, letter = list(csv.reader(file))[row]
-        rows.append({"subject": subject, "stratum": stratum, "question": question, "options": "|".join((a, b, c, d)), "letter": letter})
+        rows.append(
+            {
+                "subject": subject,
+                "stratum": stratum,
+                "question": question,
+                "options": "|".join((a, b, c, d)),
+                "letter": letter,
+            }
+        )
     return rows
 
 

@@ -79,3 +79,27 @@ def test_the_sketches_parse(shared_data: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "reports" / "tables").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_shipped_tables_parse(path: Path) -> None:
     assert read_specs(path)
+
+
+def test_a_name_that_the_catalogue_does_not_have_is_told(tmp_path: Path) -> None:
+    names = {"method": ["fp32", "int4_awq"]}
+    text = (
+        "t:\n  where: {method: int4_awk}\n  rows: [model]\n  pivot: {method: {fp23: A}}\n  cells:\n"
+        "    A: {metric: ttft, as: ratio, baseline: {method: fp3}}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_specs(spec_file(tmp_path, text), names)
+    assert [(problem.line, problem.message) for problem in caught.value.problems] == [
+        (2, "unknown method 'int4_awk'; did you mean 'int4_awq'?"),
+        (4, "unknown method 'fp23'; did you mean 'fp32'?"),
+        (6, "unknown method 'fp3'; did you mean 'fp32'?"),
+    ]
+
+
+def test_the_names_in_shipped_tables_and_sketches_are_in_the_catalogues(shared_data: Path) -> None:
+    from harness.report.catalogue import catalogue_of
+    from harness.report.pages import specs_in
+
+    known = catalogue_of(ROOT / "configs")
+    assert specs_in([ROOT / "reports" / "tables"], known)
+    assert specs_in([shared_data.parent / "sketches"], known)

@@ -362,3 +362,16 @@ def test_the_best_is_bold_by_the_metrics_direction(table: Any) -> None:
 def test_one_run_in_two_blocks_is_one_run(table: Any) -> None:
     rows = [row("decode_tps", 10.0, run="a", block=block) for block in ("one", "two")]
     assert texts(table(SPEED, *rows))[1] == ["FP32", "10.0", "1.00x"]
+
+
+def test_pinned_runs_fill_cells_and_a_table_without_any_is_refused(table: Any) -> None:
+    spec = SPEED.replace("rows:", "pick: pinned\n  rows:")
+    old = row("decode_tps", 10.0, run="a", pinned=True, started="2026-01-01T00:00:00+00:00")
+    assert texts(table(spec, old, row("decode_tps", 12.0, run="b")))[1][1] == "10.0"
+    with pytest.raises(ConfigError, match="none of its runs is pinned"):
+        table(spec, row("decode_tps", 12.0))
+
+
+def test_an_each_that_nothing_says_is_refused(table: Any) -> None:
+    with pytest.raises(ConfigError, match="nothing that was measured says gpu"):
+        table(SPEED.replace("rows:", "each: gpu\n  rows:"), row("decode_tps", 10.0))
