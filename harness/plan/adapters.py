@@ -62,6 +62,10 @@ class Adapters:
         """Names that `probes` may have; the one behind stored references is planned by itself."""
         return sorted(set(self.probes) - {STORED_REFERENCE})
 
+    def placed_names(self) -> list[str]:
+        """Names of what runs in an environment: engines and quantizers."""
+        return sorted({*self.engine_names(), *self.quantizer_names()} - {SOURCE})
+
     def absent(self, what: str, name: str) -> bool:
         """Whether an adapter is one that only later versions have."""
         own, later = (

@@ -145,7 +145,7 @@ class Reader:
     def places(self, node: Node) -> list[Places]:
         """Read the axis of environments: a name for all, or a map from adapter to name."""
         found = []
-        adapters = [*self.adapters.engine_names(), *self.adapters.quantizer_names(), OTHER]
+        adapters = [*self.adapters.placed_names(), OTHER]
         for item in self.values(node, "environment"):
             if isinstance(item.value, dict):
                 mapping(item, "'environment' by adapter", self.mistakes, adapters)

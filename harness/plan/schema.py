@@ -94,7 +94,7 @@ def _method(catalogue: Catalogue) -> Schema:
 
 
 def _environments(adapters: Adapters) -> Schema:
-    names = sorted({*adapters.engine_names(), *adapters.quantizer_names(), OTHER})
+    names = [*adapters.placed_names(), OTHER]
     return {"anyOf": [_ref("environment"), _closed({name: _ref("environment") for name in names})]}
 
 

@@ -109,7 +109,7 @@ def _shipped() -> Path:
 
 def _download(name: str, hub: str, revision: str | None) -> str:
     more = f" --revision {revision}" if revision else ""
-    return f"model '{name}' is not in the local hub cache: huggingface-cli download {hub}{more}"
+    return f"model '{name}' is not in the local hub cache: hf download {hub}{more}"
 
 
 def hub_folder(hub: str, revision: str | None) -> Path | None:

@@ -101,7 +101,7 @@ def _protocol(rows: Sequence[Row]) -> str:
     parts = [f"protocol {rows[0].text('protocol')}" + (f" v{version}" if version else "")]
     parts += [text.format(_values(rows, name)) for name, text in _WORKLOAD if _values(rows, name)]
     parts += [
-        text.format(_counts(rows, name)) for name, text in _COUNTS if _counts(rows, name) and not _said(rows, name)
+        _plural(text, _counts(rows, name)) for name, text in _COUNTS if _counts(rows, name) and not _said(rows, name)
     ]
     parts += _sizes(rows)
     bos = {row.get("bos") for row in rows} - {None}
@@ -110,6 +110,11 @@ def _protocol(rows: Sequence[Row]) -> str:
     parts += [f"memory counted by {', '.join(sources)}"] if sources else []
     intervals = sorted({value for row in rows if (value := row.text("interval"))})
     return ", ".join(parts + ([f"intervals: {' / '.join(intervals)}"] if intervals else []))
+
+
+def _plural(text: str, count: str) -> str:
+    said = text.format(count)
+    return said.removesuffix("s") if count == "1" and text.endswith(("warm-ups", "repetitions", "tokens")) else said
 
 
 def _said(rows: Sequence[Row], name: str) -> bool:

@@ -277,7 +277,7 @@ def test_a_missing_folder_is_an_error_at_its_entry_and_a_missing_download_a_refu
     with pytest.raises(ConfigError, match=r"models\.yaml:3: model 'nowhere': the folder .* is not there"):
         plan(LEAST.replace("tiny", "nowhere"))
     made = plan(LEAST.replace("tiny", "on-hub"))
-    remedy = "model 'on-hub' is not in the local hub cache: huggingface-cli download nobody/nothing --revision abc123"
+    remedy = "model 'on-hub' is not in the local hub cache: hf download nobody/nothing --revision abc123"
     assert {job.refused for job in made.jobs} == {remedy}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -108,7 +108,8 @@ def test_a_row_with_a_missing_column_stops_the_job_with_its_place(folder: Path, 
 
 
 def test_none_is_text_unless_pandas_is_imitated(folder: Path, tmp_path: Path) -> None:
-    for csv_na, written in (("clean", "A. None\n"), ("pandas", "A. nan\n")):
+    switches: list[tuple[Literal["clean", "pandas"], str]] = [("clean", "A. None\n"), ("pandas", "A. nan\n")]
+    for csv_na, written in switches:
         session = Answers("A")
         found = measure(session, Workload(questions=str(folder), csv_na=csv_na), Context(folder=tmp_path))
         assert any(written in session.codec.decode(asked) for asked in session.prompts)

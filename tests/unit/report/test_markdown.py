@@ -42,7 +42,7 @@ def test_a_table_is_written_with_alignment_footnotes_and_caption(tmp_path: Path)
         "- <sup>1</sup> generation: oom: killed for memory",
         "- Configuration: Example CPU (2 cores), Linux, Python 3.11.9.",
         "- Measured 2026-01-31 (UTC). Each cell shows its latest run.",
-        "- Decode: protocol e2e v1, batch 1, 128 prompt tokens, 64 output tokens, 1 warm-ups, 5 repetitions.",
+        "- Decode: protocol e2e v1, batch 1, 128 prompt tokens, 64 output tokens, 1 warm-up, 5 repetitions.",
     ]
 
 

@@ -332,7 +332,7 @@ def test_the_caption_says_where_when_and_how(table: Any) -> None:
     assert made.caption == (
         "Configuration: Example CPU (2 cores), Linux, Python 3.11.9, onnxruntime 1.28.0, torch 2.13.0+cpu.",
         "Measured 2026-01-31 to 2026-02-01 (UTC). Each cell shows its latest run.",
-        "Decode: protocol e2e v1, batch 1, 128 prompt tokens, 64 output tokens, 1 warm-ups, 5 repetitions.",
+        "Decode: protocol e2e v1, batch 1, 128 prompt tokens, 64 output tokens, 1 warm-up, 5 repetitions.",
     )
 
 
