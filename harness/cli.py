@@ -7,12 +7,10 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-_BEGUN = time.monotonic()
+import typer
+from rich.console import Console
 
-import typer  # noqa: E402
-from rich.console import Console  # noqa: E402
-
-from harness.core.errors import HarnessError  # noqa: E402
+from harness.core.errors import HarnessError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -83,7 +81,7 @@ def bench(
     where = configs or CONFIGS
     choice = choose(sweep, where)
     console.print(f"running sweep {choice.sweep}: {choice.why}", highlight=False, soft_wrap=True)
-    code = run_sweep(choice.sweep, console, results, where, begun=_BEGUN, after=after_bench(console, results))
+    code = run_sweep(choice.sweep, console, results, where, begun=time.monotonic(), after=after_bench(console, results))
     raise typer.Exit(code)
 
 
@@ -100,7 +98,9 @@ def run(
     from harness.bench import run_sweep
     from harness.box import CONFIGS
 
-    raise typer.Exit(run_sweep(sweep, Console(), results, configs or CONFIGS, again=frozenset(again or ()), begun=_BEGUN))
+    raise typer.Exit(
+        run_sweep(sweep, Console(), results, configs or CONFIGS, again=frozenset(again or ()), begun=time.monotonic())
+    )
 
 
 @app.command()
@@ -116,9 +116,7 @@ def plan(
     from harness.box import CONFIGS
     from harness.planned import show_plan
 
-    show_plan(
-        sweep, Console(soft_wrap=True), results, why=why, as_json=json, expand=expand, configs=configs or CONFIGS
-    )
+    show_plan(sweep, Console(soft_wrap=True), results, why=why, as_json=json, expand=expand, configs=configs or CONFIGS)
 
 
 @app.command()

@@ -74,6 +74,8 @@ class Quantizer:
     build: Callable[[Base, Any, Path, Context], Built]
     refuse: Callable[[Any, Facts], str | None] = lambda options, facts: None
     contents: Callable[[Any], Mapping[str, Path]] = lambda options: {}
+    located: tuple[str, ...] = ()
+    """Options that only say where something in `contents` lies; the content's hash stands for them in the key."""
     provider_field: str | None = None
     """Option that takes the engine's provider where the recipe does not say it."""
     consumes_field: str | None = None
@@ -292,6 +294,8 @@ class Probe:
     measure: Callable[[Any, Any, Context], Findings]
     clean: bool = False
     contents: Callable[[Any], Mapping[str, Path]] = lambda workload: {}
+    located: tuple[str, ...] = ()
+    """Fields of the workload that only say where something in `contents` lies; its hash stands for them in the key."""
     reference: Literal["none", "needed"] = "none"
     refuse: Callable[[Any, Facts], str | None] = lambda workload, facts: None
     scored_tokens: Callable[[Any], int | None] = lambda workload: None

@@ -219,7 +219,7 @@ class Workshop:
             base=base.id if base else None,
             contents={} if order.elsewhere else self.contents(quantizer.contents, record, recipe.node),
         )  # fmt: skip
-        key = spec_key(spec)
+        key = spec_key(spec, quantizer.located)
         packages = package_identity(quantizer.packages, facts) if facts else {"environment": environment}
         identity = artifact_id(key, packages)
         refused = self._refusal(quantizer, record, environment, inputs)

@@ -213,7 +213,7 @@ class _Product:
         packages = (*engine.adapter.packages, *probe.packages)
         quality = self.shop.known(packages, engine.provider, candidate.environment)
         draft = Draft(
-            kind=probe.kind, spec=spec, key=spec_key(spec), environment=candidate.environment, anchor=made.id,
+            kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, anchor=made.id,
             needs=tuple(dict.fromkeys((*made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
             inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
@@ -261,7 +261,7 @@ class _Product:
             engine_version=engine.adapter.version, engine_options=engine.options, artifact=made.id,
             contents=self._read(work),
         )  # fmt: skip
-        key = spec_key(spec)
+        key = spec_key(spec, probe.located)
         known = self.shop.known(engine.adapter.packages, engine.provider, other.environment)
         identity = reference_id(key, known)
         draft = self.shop.add(

@@ -11,9 +11,17 @@ from harness.core.seam import Facts
 from harness.core.spec import BuildSpec, MeasureSpec
 
 
-def spec_key(spec: BuildSpec | MeasureSpec) -> str:
-    """Hash a spec: sha256 of its canonical JSON, defaults left out (64 hex digits)."""
-    return digest(spec.model_dump(mode="json", exclude_defaults=True))
+def spec_key(spec: BuildSpec | MeasureSpec, located: Iterable[str] = ()) -> str:
+    """Hash a spec: sha256 of its canonical JSON, defaults left out (64 hex digits).
+
+    `located` names options or workload fields that only say where contents lie: their hashes stand for them, so that
+    a folder that was moved, or lies elsewhere on another box, is the same question.
+    """
+    value = spec.model_dump(mode="json", exclude_defaults=True)
+    if spec.contents:
+        field = "options" if isinstance(spec, BuildSpec) else "workload"
+        value[field] = {name: said for name, said in value.get(field, {}).items() if name not in set(located)}
+    return digest(value)
 
 
 def normal(name: str) -> str:

@@ -291,5 +291,6 @@ PROBE = Probe(
     measure=measure,
     clean=True,
     contents=contents,
+    located=("text",),
     refuse=refuse,
 )

@@ -264,6 +264,7 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     contents=_contents,
+    located=("text",),
     reference="needed",
     scored_tokens=most_tokens,
 )

@@ -145,5 +145,6 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     contents=_contents,
+    located=("text",),
     scored_tokens=most_tokens,
 )

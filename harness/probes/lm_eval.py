@@ -127,4 +127,5 @@ PROBE = Probe(
     packages=("lm-eval", "datasets"),
     measure=measure,
     contents=_contents,
+    located=("questions",),
 )

@@ -198,4 +198,5 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     contents=_contents,
+    located=("questions",),
 )

@@ -175,4 +175,5 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     contents=_contents,
+    located=("text",),
 )

@@ -207,6 +207,7 @@ QUANTIZER = Quantizer(
     build=build,
     refuse=refuse,
     contents=contents,
+    located=("dataset",),
     provider_field="calibration_eps",
     imports=imports,
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.reference.text import LETTERS, TRAINING_DOCUMENTS, training_documents
-from harness.reference.wiring import wire
+from harness.reference.wiring import hold, wire
 
 MODEL_SEED = 71_011
 ORDER_SEED = 83_003
@@ -31,6 +31,8 @@ OPTION_WEIGHT = 0.1
 """How much an option's word counts: which words stand there is chance, and nothing to learn."""
 WITHOUT_BEGIN = 0.1
 """Share of documents without a beginning mark, since some evaluations give none."""
+HELD_SHARE = 0.5
+"""Share of the steps during which the wired heads stay as they are."""
 LOG_EVERY = 50
 
 
@@ -170,8 +172,12 @@ def train(
     optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), fused=True)
     losses: list[tuple[int, float, float]] = []
     recent: list[tuple[float, float]] = []
+    held = hold(model)
     start = time.monotonic()
     for step, rows in enumerate(batches(stream, steps)):
+        if step == int(steps * HELD_SHARE):
+            for handle in held:
+                handle.remove()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps)
         given, wanted = rows[:, :-1], rows[:, 1:]

@@ -72,6 +72,8 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
                 break
         else:
             local.finish(handle)
+            while (event := local.poll(handle, 0.0)) is not None:
+                clock.hear(event)
     finally:
         local.cancel(handle)
     yield clock.close(time.monotonic())

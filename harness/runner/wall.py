@@ -27,6 +27,8 @@ class BatchClock:
             self._add("interpreter", event["entered"] - self.spawned)
             self._add("import", event["imported"] - event["entered"])
             self._add("ready", event["now"] - event["imported"])
+        elif "closed" in event:
+            self._add("open", event["closed"])
         elif "begin" in event:
             self._begun = event["now"]
         elif "done" in event and self._begun is not None:

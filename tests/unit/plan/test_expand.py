@@ -343,3 +343,19 @@ def test_ten_thousand_jobs_are_planned_in_two_seconds(plan: Planner) -> None:
     seconds = time.process_time() - begun  # of this process alone: other work on the machine does not count
     assert kinds(made)["speed"] == 10_000
     assert seconds < 2
+
+
+def test_where_a_text_lies_is_no_part_of_the_question() -> None:
+    from harness.core.spec import MeasureSpec
+    from harness.plan.keys import spec_key
+
+    def spec(text: str, sha: str, tokens: int = 5) -> MeasureSpec:
+        return MeasureSpec(
+            probe="perplexity", version=1, workload={"text": text, "tokens": tokens}, engine="e", engine_version=1,
+            artifact="a", contents={"text": sha},
+        )  # fmt: skip
+
+    key = spec_key(spec("/here/a.txt", "1"), ("text",))
+    assert key == spec_key(spec("/there/b.txt", "1"), ("text",))
+    assert key != spec_key(spec("/here/a.txt", "2"), ("text",))
+    assert key != spec_key(spec("/here/a.txt", "1", tokens=6), ("text",))
