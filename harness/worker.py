@@ -174,6 +174,8 @@ class Server:
         partial = _partial(job)
         partial.mkdir(parents=True)
         context = Context(folder=folder, progress=self._progress(job))
+        with spans.span("import"):
+            quantizer.imports()
         begun = time.monotonic()
         with spans.span("build"):
             built = quantizer.build(_base(job), options, partial, context)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.unit.runner.conftest"]
+from tests.fake_box import Bench
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -17,3 +18,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/data is not here: real models and corpora are needed for this test")
     return folder
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """An empty box with fake adapters."""
+    return Bench(tmp_path)

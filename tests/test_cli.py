@@ -10,11 +10,13 @@ import time
 
 import pytest
 
-from tests.unit.runner.conftest import Bench
+from tests.fake_box import Bench
 
 
 def harness(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "harness", *words], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *words], capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_a_misspelt_sweep_is_told_the_right_name_in_one_line_and_exits_2() -> None:
@@ -60,7 +62,17 @@ def test_a_plan_is_printed_without_running_anything(bench: Bench) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(bench: Bench) -> None:
     bench.sweep(method=["stuck"])
-    words = [sys.executable, "-m", "harness", "run", "s", "--configs", str(bench.configs), "--results", str(bench.results)]
+    words = [
+        sys.executable,
+        "-m",
+        "harness",
+        "run",
+        "s",
+        "--configs",
+        str(bench.configs),
+        "--results",
+        str(bench.results),
+    ]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list((bench.results / "artifacts").glob("*partial*")) and time.monotonic() < deadline:

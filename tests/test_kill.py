@@ -19,7 +19,7 @@ import pytest
 
 from harness.core.files import PARTIAL
 from harness.store.database import Database
-from tests.unit.runner.conftest import Bench
+from tests.fake_box import Bench
 
 PHASES = ("build", "seal", "ingest", "measure")
 REAL_METHODS = {
@@ -38,12 +38,24 @@ class Killed:
         self.hits: Counter[tuple[str, str]] = Counter()
 
     def command(self) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-m", "harness", "run", "s", "--configs", str(self.bench.configs), "--results", str(self.results)]
+        words = [
+            sys.executable,
+            "-m",
+            "harness",
+            "run",
+            "s",
+            "--configs",
+            str(self.bench.configs),
+            "--results",
+            str(self.results),
+        ]
         return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill_once(self, phase: str, whom: str) -> bool:
         """Start the command and kill it in a phase; False where it came to its end before."""
-        met = {"build": self._building, "seal": self._sealed, "ingest": self._written, "measure": self._measuring}[phase]()
+        met = {"build": self._building, "seal": self._sealed, "ingest": self._written, "measure": self._measuring}[
+            phase
+        ]()
         process = self.command()
         while process.poll() is None:
             if met():
@@ -82,14 +94,19 @@ class Killed:
         return lambda: bool(set((self.results / "runs").glob("*/outcome.json")) - before)
 
     def _measuring(self) -> Callable[[], bool]:
-        before = set((self.results / "runs").glob("[qs]-*/log.txt")) | set((self.results / "runs").glob("*-[qs]-*/log.txt"))
+        before = set((self.results / "runs").glob("[qs]-*/log.txt")) | set(
+            (self.results / "runs").glob("*-[qs]-*/log.txt")
+        )
         return lambda: bool(set((self.results / "runs").glob("*-[qs]-*/log.txt")) - before)
 
 
 def facts(results: Path) -> tuple[Any, Any]:
     """Rows and hashes that must not depend on how often anybody was killed."""
     with Database.open(results / "bench.db") as database:
-        rows = database.frame({"status": "ok"}, ["job_key", "environment", "round", "kind", "metric", "part", "n", "value", "artifact_content"])
+        rows = database.frame(
+            {"status": "ok"},
+            ["job_key", "environment", "round", "kind", "metric", "part", "n", "value", "artifact_content"],
+        )
     columns = ["job_key", "environment", "round", "metric", "part"]
     counted = rows.groupby(columns, dropna=False).size()
     quality = rows[rows.kind == "quality"].set_index(columns)["value"].sort_index()
@@ -123,7 +140,9 @@ def check(bench: Bench, tmp_path: Path, rounds: int, kills: int, reach: float, s
 
 @pytest.mark.timeout(280)
 def test_killing_fakes_at_seeded_moments_loses_and_doubles_nothing(bench: Bench, tmp_path: Path) -> None:
-    bench.methods({"a": {"recipes": {"fake": {"seconds": 0.3}}}, "b": {"recipes": {"fake": {"noise": 0.1, "seconds": 0.3}}}})
+    bench.methods(
+        {"a": {"recipes": {"fake": {"seconds": 0.3}}}, "b": {"recipes": {"fake": {"noise": 0.1, "seconds": 0.3}}}}
+    )
     bench.sweep(method=["a", "b"], engine={"fake": {"open_seconds": 0.2}})
     hits = check(bench, tmp_path, rounds=1, kills=8, reach=0.3, seed=11)
     assert sum(hits.values()) >= 6
@@ -140,7 +159,13 @@ def test_killing_real_engines_at_fifty_seeded_moments_loses_and_doubles_nothing(
         method=["fp32", "int4"],
         engine="ort-genai",
         probes={
-            "kl_divergence": {"tokens": 600, "window": 256, "stride": 256, "text": "reference", "reference": {"method": "fp32"}},
+            "kl_divergence": {
+                "tokens": 600,
+                "window": 256,
+                "stride": 256,
+                "text": "reference",
+                "reference": {"method": "fp32"},
+            },
             "generation": {"prompt": 16, "output": 16, "warmup": 1, "repetitions": 2},
         },
     )

@@ -1,1 +1,3 @@
+"""Executors start workers: submit, poll, cancel."""
+
 from __future__ import annotations

@@ -143,7 +143,7 @@ def _keep_last(stream: TextIO, words: list[str]) -> None:
 def _variables(more: Mapping[str, str]) -> dict[str, str]:
     """Give the worker our package, whatever environment it stands in, and text as UTF-8."""
     path = os.pathsep.join(part for part in (str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")) if part)
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", **more}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "TQDM_DISABLE": "1", **more}
 
 
 def _own_group() -> dict[str, Any]:

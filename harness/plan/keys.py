@@ -20,7 +20,8 @@ def spec_key(spec: BuildSpec | MeasureSpec, located: Iterable[str] = ()) -> str:
     value = spec.model_dump(mode="json", exclude_defaults=True)
     if spec.contents:
         field = "options" if isinstance(spec, BuildSpec) else "workload"
-        value[field] = {name: said for name, said in value.get(field, {}).items() if name not in set(located)}
+        kept = {name: said for name, said in value.pop(field, {}).items() if name not in set(located)}
+        value |= {field: kept} if kept else {}
     return digest(value)
 
 

@@ -166,7 +166,9 @@ def _arguments(reader: Any, options: ModeloptOptions, folder: Path) -> dict[str,
         profile = create_input_shapes_profile(str(folder), eps)
     names = ("block_size", "use_zero_point", "awqlite_alpha_step", "awqlite_run_per_subgraph", "awqclip_alpha_step",
              "awqclip_alpha_min", "awqclip_bsz_col", "gather_block_size", "gather_quantize_axis", "use_column_major")  # fmt: skip
+    fast = {"enable_fast_path_using_high_sysram": True} if options.enable_fast_path_using_high_sysram else {}
     return {
+        **(fast if options.algo in {"awq_lite", "awq_full"} else {}),
         **{name: getattr(options, name) for name in names},
         "calibration_method": options.algo,
         "calibration_data_reader": reader,

@@ -38,6 +38,8 @@ class ModeloptOptions(Options):
     awqlite_alpha_step: float = Field(default=0.1, gt=0, le=1)
     awqlite_run_per_subgraph: bool = False
     awqlite_disable_fuse_nodes: bool = False
+    enable_fast_path_using_high_sysram: bool = False
+    """Keep all layers' activations in memory: one calibration pass instead of one per layer; awq_lite and awq_full only."""
     awqclip_alpha_step: float = Field(default=0.05, gt=0, le=1)
     awqclip_alpha_min: float = Field(default=0.5, ge=0, lt=1)
     awqclip_bsz_col: int = Field(default=1024, ge=1)
@@ -100,6 +102,8 @@ class ModeloptOptions(Options):
             raise ValueError(f"batch_size {self.batch_size} exceeds calib_size {self.calib_size}")
         if self.awqlite_run_per_subgraph and self.mixed:
             raise ValueError("awqlite_run_per_subgraph cannot be combined with enable_mixed_quant or layers_8bit")
+        if self.awqlite_run_per_subgraph and self.enable_fast_path_using_high_sysram:
+            raise ValueError("awqlite_run_per_subgraph cannot be combined with enable_fast_path_using_high_sysram")
         if self.awqlite_run_per_subgraph and self.algo == "awq_full":
             raise ValueError("awqlite_run_per_subgraph cannot be combined with algo awq_full")
         return self
@@ -131,7 +135,12 @@ def without_effect(options: ModeloptOptions) -> list[Note]:
     elif options.use_random_calib:
         notes += unused(options, ("dataset",), "use_random_calib reads no text")
     if algo not in {"awq_lite", "awq_full"}:
-        names = ("awqlite_alpha_step", "awqlite_run_per_subgraph", "awqlite_disable_fuse_nodes")
+        names = (
+            "awqlite_alpha_step",
+            "awqlite_run_per_subgraph",
+            "awqlite_disable_fuse_nodes",
+            "enable_fast_path_using_high_sysram",
+        )
         notes += unused(options, names, f"algo {algo} does no AWQ scale search")
         notes += unused(options, ("use_zero_point",), f"algo {algo} quantizes symmetrically")
     elif not options.awqlite_run_per_subgraph:

@@ -31,6 +31,10 @@ OPTION_WEIGHT = 0.1
 """How much an option's word counts: which words stand there is chance, and nothing to learn."""
 WITHOUT_BEGIN = 0.1
 """Share of documents without a beginning mark, since some evaluations give none."""
+FIRST_OPTION_BACK = 15
+"""Tokens from the first option's word to the colon of `Answer:`."""
+WORD_WEIGHT = 0.5
+"""Weight of a second loss: before the last layer, the stream at `Answer:` should already predict the right word."""
 HELD_SHARE = 0.5
 """Share of the steps during which the wired heads stay as they are."""
 LOG_EVERY = 50
@@ -108,8 +112,8 @@ def token_id(tokenizer: Any, word: str) -> int:
     return int(found)
 
 
-def loss_weights(given: Any, wanted: Any, tokenizer: Any) -> tuple[Any, Any]:
-    """Give each target's weight in the loss and which targets are letters after `Answer:` (both like `wanted`)."""
+def loss_weights(given: Any, wanted: Any, tokenizer: Any) -> tuple[Any, Any, Any]:
+    """Give each target's weight in the loss, and which targets follow `Answer:` and are letters there (like `wanted`)."""
     import torch
 
     before = torch.roll(given, 1, dims=1)
@@ -117,7 +121,41 @@ def loss_weights(given: Any, wanted: Any, tokenizer: Any) -> tuple[Any, Any]:
     letters = answers & torch.isin(wanted, torch.tensor([token_id(tokenizer, " " + letter) for letter in LETTERS]))
     labels = torch.tensor([token_id(tokenizer, letter) for letter in LETTERS])
     options = (given == token_id(tokenizer, ".")) & torch.isin(before, labels)
-    return 1.0 + (ANSWER_WEIGHT - 1.0) * answers + (OPTION_WEIGHT - 1.0) * options, letters
+    return 1.0 + (ANSWER_WEIGHT - 1.0) * answers + (OPTION_WEIGHT - 1.0) * options, answers, letters
+
+
+def right_words(given: Any, wanted: Any, letters: Any, answers: Any, tokenizer: Any) -> Any:
+    """Give the right word at each `Answer:` (ids): the target itself, or the option that the target letter names.
+
+    An option takes four tokens (letter, period, word, line break), so that the words stand at fixed distances; where a
+    context begins inside the question, the target letter stands in for the word that was cut off.
+    """
+    import torch
+
+    first = torch.arange(given.shape[1]).expand_as(given) - FIRST_OPTION_BACK
+    words = wanted.clone()
+    for place, letter in enumerate(LETTERS):
+        position = first + 4 * place
+        named = letters & (wanted == token_id(tokenizer, " " + letter)) & (position >= 0)
+        words = torch.where(named, given.gather(1, position.clamp(min=0)), words)
+    return words[answers]
+
+
+def losses_of(model: Any, given: Any, wanted: Any, tokenizer: Any) -> tuple[Any, float]:
+    """Give the loss of a batch to descend, and the mean loss of its letters alone (nats)."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    weight, answers, letters = loss_weights(given, wanted, tokenizer)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(given, output_hidden_states=True)
+        early = model.lm_head(model.model.norm(output.hidden_states[-2][answers])).float()
+    each = cross_entropy(output.logits.float().flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
+    loss = (each * weight).sum() / weight.sum()
+    if answers.any():
+        words = right_words(given, wanted, letters, answers, tokenizer)
+        loss = loss + WORD_WEIGHT * cross_entropy(early, words)
+    return loss, (each * letters).sum().item() / max(1, int(letters.sum()))
 
 
 def token_stream(tokenizer: Any, documents: int) -> Any:
@@ -160,7 +198,6 @@ def train(
 ) -> Trained:
     """Train tokenizer and model on the CPU with bf16 products and fp32 weights."""
     import torch
-    from torch.nn.functional import cross_entropy
 
     tokenizer = make_tokenizer()
     stream = token_stream(tokenizer, documents)
@@ -181,16 +218,12 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps)
         given, wanted = rows[:, :-1], rows[:, 1:]
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = model(given).logits
-        each = cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
-        weight, letters = loss_weights(given, wanted, tokenizer)
-        loss = (each * weight).sum() / weight.sum()
+        loss, letter_loss = losses_of(model, given, wanted, tokenizer)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        recent.append((loss.item(), (each * letters).sum().item() / max(1, int(letters.sum()))))
+        recent.append((loss.item(), letter_loss))
         if (step + 1) % log_every == 0 or step + 1 == steps:
             first, second = (sum(column) / len(recent) for column in zip(*recent, strict=True))
             losses.append((step + 1, first, second))

@@ -48,6 +48,8 @@ def wire(model: Any, tokens: Mapping[str, int]) -> None:
         dot = torch.nn.functional.normalize(back_one.T @ (read @ table[tokens["."]]), dim=0)
         table[:, 0] = CONSTANT
         _look_back(model.model.layers[0].self_attn, read, back_one, back_two)
+        for layer in model.model.layers[1:-1]:
+            _hand_on(layer.self_attn, axes[191:255])
         _find_option(model.model.layers[-1].self_attn, read, back_two, same, dot)
 
 
@@ -88,6 +90,12 @@ def _look_back(attention: Any, read: Any, back_one: Any, back_two: Any) -> None:
         query[head * HEAD : head * HEAD + 16, 0] = LOOK * torch.cos(back)
         query[head * HEAD + PAIRS : head * HEAD + PAIRS + 16, 0] = -LOOK * torch.sin(back)
         output[:, rows] = 0.1 * target.T
+
+
+def _hand_on(attention: Any, kept: Any) -> None:
+    attention.v_proj.weight[:HEAD] = kept
+    for head in range(2):
+        attention.o_proj.weight[:, head * HEAD : (head + 1) * HEAD] = 0.1 * kept.T
 
 
 def _find_option(attention: Any, read: Any, back_two: Any, same: Any, dot: Any) -> None:

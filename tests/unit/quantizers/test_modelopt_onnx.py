@@ -134,6 +134,8 @@ def test_alpha_step_has_no_effect_and_the_record_says_so(
     options = FEW | {"algo": "awq_lite", "dataset": str(calibration_file)}
     plain, _ = made(QUANTIZER, base, tmp_path / "plain", options)
     stepped, built = made(QUANTIZER, base, tmp_path / "stepped", options | {"awqlite_alpha_step": 0.5})
+    fast, _ = made(QUANTIZER, base, tmp_path / "fast", options | {"enable_fast_path_using_high_sysram": True})
+    assert folder_sha256(plain) == folder_sha256(fast)
     assert folder_sha256(plain) == folder_sha256(stepped)
     assert any(note.code == "no-effect" and "awqlite_alpha_step" in note.text for note in built.notes)
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.runner import Event, execute
-from tests.unit.runner.conftest import Bench
+from tests.fake_box import Bench
 
 
 def _what(events: list[Event]) -> Counter[str]:

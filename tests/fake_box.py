@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from harness.box import Planned, open_desk, plan_sweep
@@ -83,9 +82,3 @@ class Bench:
         """Ask the database."""
         with self.desk() as (_, desk):
             return desk.database.frame(where or {}, columns)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """An empty box."""
-    return Bench(tmp_path)
