@@ -27,7 +27,7 @@ import pydantic  # noqa: E402, F401 - third-party imports are told from our own
 _IMPORTED = time.monotonic()
 
 from harness.core.clock import Spans  # noqa: E402
-from harness.core.files import PARTIAL, remove_folder, seal, write_whole  # noqa: E402
+from harness.core.files import PARTIAL, remove_folder, seal, stamped_content, write_stamp, write_whole  # noqa: E402
 from harness.core.identity import folder_sha256  # noqa: E402
 from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
 
@@ -186,6 +186,7 @@ class Server:
             artifact = artifact_of(str(job.artifact), partial, built, seconds, peak_rss_bytes())
         with spans.span("seal"):
             seal(partial, Path(str(job.out)))
+            write_stamp(Path(str(job.out)), artifact.content)
         found |= {"artifact": artifact, "measurements": build_measurements(artifact), "notes": built.notes}
 
     def _measure(self, job: Job, folder: Path, spans: Spans, found: dict[str, Any]) -> None:
@@ -215,6 +216,7 @@ class Server:
                 found["artifact"] = artifact.model_copy(update={"format": "reference", "weights_bytes": None})
             with spans.span("seal"):
                 seal(context.out, Path(str(job.out)))
+                write_stamp(Path(str(job.out)), artifact.content)
 
     def _open(self, job: Job, spans: Spans, found: dict[str, Any]) -> None:
         """Open the artifact, unless the session before has it open already."""
@@ -286,7 +288,7 @@ def _content(item: Input, path: Path) -> str:
         from harness.quantizers.folders import model_contents
 
         return model_contents(path)
-    return folder_sha256(path)
+    return stamped_content(path) or folder_sha256(path)
 
 
 def _adapter(registry: Any, what: str, name: str, field: str, given: Any) -> tuple[Any, Any]:

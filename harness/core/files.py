@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from harness.core.identity import files_below
 
 PARTIAL = ".partial"
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is there in full or not at all, whatever is killed when."""
+def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Write a file so that it is there in full or not at all, whatever is killed when.
+
+    Not `durable`, it may be gone after a power cut: for what the next command would write again.
+    """
     data = content.encode() if isinstance(content, str) else content
     beside = path.with_name(f"{path.name}{PARTIAL}")
     with open(beside, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     os.replace(beside, path)
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -59,3 +66,25 @@ def remove_folder(folder: Path) -> None:
     if folder.exists():
         os.replace(folder, doomed)
         shutil.rmtree(doomed)
+
+
+STAMP = ".stamp"
+
+
+def write_stamp(folder: Path, content: str) -> None:
+    """Note beside a sealed folder what its content hash is and which sizes and times its files had then."""
+    write_whole(folder.with_name(folder.name + STAMP), json.dumps({"content": content, "files": _marks(folder)}))
+
+
+def stamped_content(folder: Path) -> str | None:
+    """Return a sealed folder's content hash without reading it, while every file has the size and time of the sealing."""
+    try:
+        found = json.loads(folder.with_name(folder.name + STAMP).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(found["content"]) if found["files"] == _marks(folder) else None
+
+
+def _marks(folder: Path) -> list[list[Any]]:
+    facts = [(path.relative_to(folder).as_posix(), path.stat()) for path in files_below(folder)]
+    return [[name, fact.st_size, fact.st_mtime_ns] for name, fact in facts]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.reference.text import LETTERS, TRAINING_DOCUMENTS, training_documents
-from harness.reference.wiring import hold, wire
+from harness.reference.wiring import wire
 
 MODEL_SEED = 71_011
 ORDER_SEED = 83_003
@@ -33,10 +33,10 @@ WITHOUT_BEGIN = 0.1
 """Share of documents without a beginning mark, since some evaluations give none."""
 FIRST_OPTION_BACK = 15
 """Tokens from the first option's word to the colon of `Answer:`."""
-WORD_WEIGHT = 0.5
+WORD_WEIGHT = 1.0
 """Weight of a second loss: before the last layer, the stream at `Answer:` should already predict the right word."""
-HELD_SHARE = 0.5
-"""Share of the steps during which the wired heads stay as they are."""
+LOOK_WEIGHT = 0.5
+"""Weight of a third loss: there, the last layer's first two heads should look at the right option's word."""
 LOG_EVERY = 50
 
 
@@ -124,21 +124,42 @@ def loss_weights(given: Any, wanted: Any, tokenizer: Any) -> tuple[Any, Any, Any
     return 1.0 + (ANSWER_WEIGHT - 1.0) * answers + (OPTION_WEIGHT - 1.0) * options, answers, letters
 
 
-def right_words(given: Any, wanted: Any, letters: Any, answers: Any, tokenizer: Any) -> Any:
-    """Give the right word at each `Answer:` (ids): the target itself, or the option that the target letter names.
+def right_places(wanted: Any, letters: Any, tokenizer: Any) -> Any:
+    """Give the position of the option word that each target letter names, -1 elsewhere (like `wanted`).
 
-    An option takes four tokens (letter, period, word, line break), so that the words stand at fixed distances; where a
-    context begins inside the question, the target letter stands in for the word that was cut off.
+    An option takes four tokens (letter, period, word, line break), so that the words stand at fixed distances.
     """
     import torch
 
-    first = torch.arange(given.shape[1]).expand_as(given) - FIRST_OPTION_BACK
-    words = wanted.clone()
+    first = torch.arange(wanted.shape[1]).expand_as(wanted) - FIRST_OPTION_BACK
+    places = torch.full_like(wanted, -1)
     for place, letter in enumerate(LETTERS):
-        position = first + 4 * place
-        named = letters & (wanted == token_id(tokenizer, " " + letter)) & (position >= 0)
-        words = torch.where(named, given.gather(1, position.clamp(min=0)), words)
-    return words[answers]
+        named = letters & (wanted == token_id(tokenizer, " " + letter)) & (first + 4 * place >= 0)
+        places = torch.where(named, first + 4 * place, places)
+    return places
+
+
+def look_loss(model: Any, stream: Any, places: Any) -> Any:
+    """Give how surprised the last layer's first two heads are by where they should look (nats).
+
+    `stream` is the input of the last layer (batch, length, width); `places` comes from `right_places`.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+    row, place = (places >= 0).nonzero(as_tuple=True)
+    layer = model.model.layers[-1]
+    normed = layer.input_layernorm(stream)
+    shape = (*stream.shape[:2], -1, layer.self_attn.head_dim)
+    query = layer.self_attn.q_proj(normed).view(shape).transpose(1, 2)
+    key = layer.self_attn.k_proj(normed).view(shape).transpose(1, 2)
+    cosine, sine = model.model.rotary_emb(stream, torch.arange(stream.shape[1])[None])
+    query, key = apply_rotary_pos_emb(query, key, cosine, sine)
+    scores = torch.einsum("nhd,nld->nhl", query[row, :2, place], key[row, 0]).float() * layer.self_attn.head_dim**-0.5
+    later = torch.arange(stream.shape[1]) > place[:, None]
+    scores = scores.masked_fill(later[:, None], -torch.inf)
+    return cross_entropy(scores.flatten(0, 1), places[row, place].repeat_interleave(2))
 
 
 def losses_of(model: Any, given: Any, wanted: Any, tokenizer: Any) -> tuple[Any, float]:
@@ -147,14 +168,17 @@ def losses_of(model: Any, given: Any, wanted: Any, tokenizer: Any) -> tuple[Any,
     from torch.nn.functional import cross_entropy
 
     weight, answers, letters = loss_weights(given, wanted, tokenizer)
+    places = right_places(wanted, letters, tokenizer)
+    words = torch.where(places >= 0, given.gather(1, places.clamp(min=0)), wanted)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = model(given, output_hidden_states=True)
-        early = model.lm_head(model.model.norm(output.hidden_states[-2][answers])).float()
+        stream = output.hidden_states[-2]
+        early = model.lm_head(model.model.norm(stream[answers])).float()
+        look = look_loss(model, stream, places) if (places >= 0).any() else 0.0
     each = cross_entropy(output.logits.float().flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
-    loss = (each * weight).sum() / weight.sum()
+    loss = (each * weight).sum() / weight.sum() + LOOK_WEIGHT * look
     if answers.any():
-        words = right_words(given, wanted, letters, answers, tokenizer)
-        loss = loss + WORD_WEIGHT * cross_entropy(early, words)
+        loss = loss + WORD_WEIGHT * cross_entropy(early, words[answers])
     return loss, (each * letters).sum().item() / max(1, int(letters.sum()))
 
 
@@ -209,12 +233,8 @@ def train(
     optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), fused=True)
     losses: list[tuple[int, float, float]] = []
     recent: list[tuple[float, float]] = []
-    held = hold(model)
     start = time.monotonic()
     for step, rows in enumerate(batches(stream, steps)):
-        if step == int(steps * HELD_SHARE):
-            for handle in held:
-                handle.remove()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps)
         given, wanted = rows[:, :-1], rows[:, 1:]

@@ -1,8 +1,8 @@
 """How the model starts: random weights, and a few heads that already know how to find an option's letter.
 
 Learning from nothing that "the likely word stands there as an option, so say the letter before it" costs a model of this size most of its training. So two
-heads of the first layer start by looking one and two tokens back, and two heads of the last layer start by looking for the option that equals the word the
-stream predicts so far, and by handing on what stood two tokens before it. No fact is wired, every weight stays trainable, and training decides what is kept.
+heads of the first layer start by looking one and two tokens back, heads of the middle layers by handing on words unchanged, and two heads of the last layer by
+looking for the word that the stream predicts so far and handing on what stood two tokens before it. No fact is wired, every weight stays trainable, and training decides what is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ LOOK = 2.5
 NEAR_PAIRS = slice(11, 14)
 """Pairs whose turn tells the present question from earlier ones (periods of 140 to 270 tokens)."""
 IDENTITY_PAIRS = slice(14, 30)
-FLAG = 31
 
 
 def wire(model: Any, tokens: Mapping[str, int]) -> None:
@@ -43,33 +42,12 @@ def wire(model: Any, tokens: Mapping[str, int]) -> None:
         table[:, 0] = 0.0
         axes = torch.linalg.qr(torch.randn(table.shape[1] - 1, table.shape[1] - 1)).Q
         axes = torch.nn.functional.pad(axes, (1, 0))
-        read, back_one, back_two, same = axes[:64], axes[64:128], axes[128:192], axes[192:224]
-        table[tokens[":"]] -= same.T @ (same @ table[tokens[":"]])
-        dot = torch.nn.functional.normalize(back_one.T @ (read @ table[tokens["."]]), dim=0)
+        read, back_one, back_two = axes[:64], axes[64:128], axes[128:192]
         table[:, 0] = CONSTANT
         _look_back(model.model.layers[0].self_attn, read, back_one, back_two)
         for layer in model.model.layers[1:-1]:
-            _hand_on(layer.self_attn, axes[191:255])
-        _find_option(model.model.layers[-1].self_attn, read, back_two, same, dot)
-
-
-def hold(model: Any) -> list[Any]:
-    """Keep the wired weights as they are until the given handles are removed: early steps would wash them out."""
-    import torch
-
-    masks = {model.model.embed_tokens.weight: (slice(None), slice(0, 1))}
-    for layer in (model.model.layers[0], model.model.layers[-1]):
-        attention = layer.self_attn
-        masks[attention.q_proj.weight] = (slice(0, 2 * HEAD), slice(None))
-        masks[attention.k_proj.weight] = (slice(0, HEAD), slice(None))
-        masks[attention.v_proj.weight] = (slice(0, HEAD), slice(None))
-        masks[attention.o_proj.weight] = (slice(None), slice(0, 2 * HEAD))
-    handles = []
-    for weight, part in masks.items():
-        free = torch.ones_like(weight)
-        free[part] = 0.0
-        handles.append(weight.register_hook(lambda gradient, free=free: gradient * free))
-    return handles
+            _hand_on(layer.self_attn, read)
+        _find_option(model.model.layers[-1].self_attn, read, back_two)
 
 
 def _look_back(attention: Any, read: Any, back_one: Any, back_two: Any) -> None:
@@ -82,9 +60,9 @@ def _look_back(attention: Any, read: Any, back_one: Any, back_two: Any) -> None:
     key[:HEAD, 0] = 0.0
     key[:16, 0] = LOOK
     value[:HEAD] = read
-    for head, target in enumerate((back_one, back_two)):
+    for head, (distance, target) in enumerate(((1, back_one), (2, back_two))):
         rows = slice(head * HEAD, (head + 1) * HEAD)
-        back = (head + 1) * turns
+        back = distance * turns
         query[rows] *= 0.1
         query[rows, 0] = 0.0
         query[head * HEAD : head * HEAD + 16, 0] = LOOK * torch.cos(back)
@@ -98,21 +76,22 @@ def _hand_on(attention: Any, kept: Any) -> None:
         attention.o_proj.weight[:, head * HEAD : (head + 1) * HEAD] = 0.1 * kept.T
 
 
-def _find_option(attention: Any, read: Any, back_two: Any, same: Any, dot: Any) -> None:
-    import torch
-
+def _find_option(attention: Any, read: Any, back_two: Any) -> None:
     key, query = attention.k_proj.weight, attention.q_proj.weight
-    value, output = attention.v_proj.weight, attention.o_proj.weight
-    match = torch.zeros(HEAD, key.shape[1])
-    match[IDENTITY_PAIRS] = 2.0 * same[:16]
-    match[PAIRS + IDENTITY_PAIRS.start : PAIRS + IDENTITY_PAIRS.stop] = 2.0 * same[16:]
-    match[NEAR_PAIRS, 0] = 0.8
-    key[:HEAD] = key[:HEAD] * 0.1 + match
-    key[FLAG] = dot
-    value[:HEAD] = back_two
+    key[:HEAD] = key[:HEAD] * 0.1 + _match(read)
+    attention.v_proj.weight[:HEAD] = back_two
     for head in range(2):
         rows = slice(head * HEAD, (head + 1) * HEAD)
-        query[rows] = query[rows] * 0.1 + match
-        query[head * HEAD + FLAG] = 0.0
-        query[head * HEAD + FLAG, 0] = 2.0
-        output[:, rows] = 0.4 * read.T
+        query[rows] = query[rows] * 0.1 + _match(read)
+        attention.o_proj.weight[:, rows] = 0.4 * read.T
+
+
+def _match(rows: Any) -> Any:
+    """Lay the first 32 rows on slow rotary pairs, beside the constant that fades with distance."""
+    import torch
+
+    found = torch.zeros(HEAD, rows.shape[1])
+    found[IDENTITY_PAIRS] = 2.0 * rows[:16]
+    found[PAIRS + IDENTITY_PAIRS.start : PAIRS + IDENTITY_PAIRS.stop] = 2.0 * rows[16:32]
+    found[NEAR_PAIRS, 0] = 0.8
+    return found

@@ -168,7 +168,7 @@ def _run(
             record = job_record(job, memory, session, order=len(memory.runs) + number)
             folder = desk.runs / record.run
             folder.mkdir(parents=True)
-            write_whole(folder / JOB, record.model_dump_json(indent=1))
+            write_whole(folder / JOB, record.model_dump_json(indent=1), durable=False)
             records[record.run] = (job, record, folder)
     left = dict(records)
     for item in serve(desk, batch[0].environment, [(record, folder) for _, record, folder in records.values()]):
