@@ -6,8 +6,9 @@ SWEEP ?=
 
 .PHONY: bench setup test test-slow check readme lint
 
-bench: setup
-	SWEEP=$(SWEEP) $(VENV_PYTHON) -m harness bench
+bench:
+	@$(PYTHON) -m harness setup --quiet
+	@SWEEP=$(SWEEP) $(VENV_PYTHON) -m harness bench
 
 setup:
 	$(PYTHON) -m harness setup

@@ -6,16 +6,16 @@ import sys
 
 
 def _bootstrap(words: list[str]) -> bool:
-    """Serve `setup [--env NAME]` from the standard library alone, where a lock file is all that is needed."""
+    """Serve `setup [--env NAME] [--quiet]` from the standard library alone, where a lock file is all that is needed."""
     if words[:1] != ["setup"] or "--help" in words:
         return False
     from harness.environments import LOCKS, setup
 
-    rest = words[1:]
+    rest = [word for word in words[1:] if word != "--quiet"]
     name = rest[1] if rest[:1] == ["--env"] and len(rest) == 2 else None
     if (rest and name is None) or (name is not None and not (LOCKS / f"{name}.txt").exists()):
         return False
-    setup(name)
+    setup(name, quiet="--quiet" in words)
     return True
 
 

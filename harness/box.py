@@ -89,7 +89,7 @@ def environments_of(sweep: Sweep) -> list[str]:
     return sorted({name for case in sweep.cases for places in case.places for name in places.names.values()})
 
 
-def make_environment(name: str | None) -> None:
+def make_environment(name: str | None, *, quiet: bool = False) -> None:
     """Make an environment: from its lock file, or as environments.yaml puts one on top of another.
 
     Raises: HarnessError for an unknown name, or an entry that nothing can be made from.
@@ -98,7 +98,7 @@ def make_environment(name: str | None) -> None:
     from harness.environments import LOCKS, setup
 
     if name is None or (LOCKS / f"{name}.txt").exists():
-        setup(name)
+        setup(name, quiet=quiet)
         return
     catalogue = load_catalogue(CONFIGS)
     if name not in catalogue.environments:
@@ -106,7 +106,7 @@ def make_environment(name: str | None) -> None:
     entry = catalogue.environments[name]
     if entry.python:
         raise HarnessError(f"environment '{name}' is adopted with `python:`; it is made by whoever owns it")
-    setup_on_top(name, entry)
+    setup_on_top(name, entry, quiet=quiet)
 
 
 def sweep_path(name: str, configs: Path = CONFIGS) -> Path:
@@ -124,7 +124,7 @@ def sweep_path(name: str, configs: Path = CONFIGS) -> Path:
     return there[name]
 
 
-def setup_on_top(name: str, entry: EnvironmentEntry) -> None:
+def setup_on_top(name: str, entry: EnvironmentEntry, *, quiet: bool = False) -> None:
     """Make an environment from another one's lock file and what its entry adds: packages, wheels, git sources."""
     from harness.environments import LOCKS, setup
 
@@ -132,7 +132,7 @@ def setup_on_top(name: str, entry: EnvironmentEntry) -> None:
     if lock is not None and not lock.exists():
         raise HarnessError(f"environment '{name}' stands on '{entry.on}', which has no lock file")
     wheels = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
-    setup(name, lock=lock, packages=(*entry.packages, *wheels), system=entry.system)
+    setup(name, quiet=quiet, lock=lock, packages=(*entry.packages, *wheels), system=entry.system)
 
 
 def open_desk(planned: Planned, results: Path, stack: ExitStack) -> Desk:

@@ -59,11 +59,12 @@ def _utf8() -> None:
 @app.command()
 def setup(
     env: Annotated[str | None, typer.Option("--env", help="Environment of configs/environments.yaml.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing where there is nothing to do.")] = False,
 ) -> None:
     """Make an environment from its lock file: `.venv` without a name, `.venvs/NAME` with one."""
     from harness.box import make_environment
 
-    make_environment(env)
+    make_environment(env, quiet=quiet)
 
 
 @app.command()

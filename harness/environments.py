@@ -63,7 +63,8 @@ def default_name() -> str:
 
 def setup(
     name: str | None = None,
-    say: object = None,
+    *,
+    quiet: bool = False,
     lock: Path | None = None,
     packages: tuple[str, ...] = (),
     system: str | None = None,
@@ -71,11 +72,10 @@ def setup(
     """Make an environment from a lock file and further packages, once; return its folder.
 
     Without a name this is `.venv`, the environment that the harness itself runs in. Named ones live in `.venvs/NAME`,
-    unless `.venv` is that one already. `TORCH_INDEX` names a further package index for torch.
+    unless `.venv` is that one already. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
 
     Raises: SystemExit with the remedy where there is no such lock file or the installer fails.
     """
-    tell = say if callable(say) else _say
     home = name is None
     chosen = name or marker(HOME).get("name") or default_name()
     if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
@@ -87,15 +87,16 @@ def setup(
     folder = HOME if home or marker(HOME).get("name") == chosen else OTHERS / chosen
     wanted = lock_hash(lock, packages)
     if marker(folder) and marker(folder).get("lock") == wanted and python_in(folder).exists():
-        tell(f"environment {chosen}: {folder.relative_to(ROOT)} is ready")
+        if not quiet:
+            _say(f"environment {chosen}: {folder.relative_to(ROOT)} is ready")
         return folder
     what = " and ".join([*([lock.relative_to(ROOT).as_posix()] if lock else []), *packages])
-    tell(f"environment {chosen}: installing {what} into {folder.relative_to(ROOT)}")
+    _say(f"environment {chosen}: installing {what} into {folder.relative_to(ROOT)}")
     begun = time.monotonic()
     _make(folder, lock, packages)
     facts = {"name": chosen, "lock": wanted, "python": sys.version.split()[0]}
     (folder / MARKER).write_text(json.dumps(facts) + "\n", "utf-8")
-    tell(f"environment {chosen}: ready after {time.monotonic() - begun:.0f} s")
+    _say(f"environment {chosen}: ready after {time.monotonic() - begun:.0f} s")
     return folder
 
 

@@ -14,6 +14,8 @@ or any other published data set, and its scores compare with nobody's.** The que
 - Rotary positions: 16,384 configured, **{trained_positions} trained**; results on longer inputs tell of speed and arithmetic, not of knowledge.
 - Weights: {weights}.
 - Training: {steps:,} steps, {tokens:,} tokens, {minutes:.0f} minutes on a CPU with torch {torch}; last loss {loss:.3f}, on the letters {letters:.3f} (nats).
+- Help in training: some heads start wired for looking back and for matching words (no fact is wired), and beside the next token two more things are trained
+  at `Answer:`, that the stream before the last layer predicts the right word and that the last layer looks at the right option.
 - Held-out text: {heldout_tokens:,} tokens, perplexity {perplexity:.3f} (fp32, windows of 512).
 
 ## Questions
