@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from harness.core.errors import HarnessError
+from harness.core.files import disk_trouble
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -33,11 +34,22 @@ def main() -> None:
         code = 2
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except OSError as error:
+        code = _disk(error)
     except Exception as error:
         code = _usage(error)
     if code == INTERRUPTED:
         sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
     sys.exit(code or 0)
+
+
+def _disk(error: OSError) -> int:
+    """Show a full or closed disk in one line; any other trouble with a file is a bug and goes on."""
+    trouble = disk_trouble(error)
+    if trouble is None:
+        raise error
+    sys.stderr.write(f"{trouble}\n")
+    return 2
 
 
 def _usage(error: Exception) -> int:

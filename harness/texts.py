@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import functools
 import io
 import json
 import os
@@ -204,10 +205,14 @@ def questions_folder(name: str) -> Path:
 
 
 def question_files(name: str) -> dict[str, Path]:
-    """Give the files whose content decides a question set, by role; none for the pinned hub revision."""
+    """Give the files whose content decides a question set, by role; none for the pinned hub revision.
+
+    Raises: ConfigError with the line of every row that is no question.
+    """
     if name == HUB_QUESTIONS:
         return {}
     folder = questions_folder(name)
+    check_questions(folder)
     found = {f"{split}/{path.name}": path for split in ("dev", "test") for path in (folder / split).glob("*.csv")}
     return dict(sorted(found.items()))
 
@@ -237,6 +242,26 @@ def read_subject(folder: Path, subject: str, split: Split) -> list[Question]:
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def check_questions(folder: Path) -> None:
+    """Read every question of a folder. Raises: ConfigError with every row of every file that is no question."""
+    problems: list[Problem] = []
+    splits: tuple[Split, ...] = ("dev", "test")
+    for path, split in ((path, split) for split in splits for path in sorted((folder / split).glob(f"*_{split}.csv"))):
+        facts = path.stat()
+        problems += _question_problems(folder, path.stem.removesuffix(f"_{split}"), split, facts.st_size, facts.st_mtime_ns)
+    if problems:
+        raise ConfigError(problems)
+
+
+@functools.lru_cache(maxsize=1024)
+def _question_problems(folder: Path, subject: str, split: Split, _size: int, _mtime_ns: int) -> tuple[Problem, ...]:
+    try:
+        read_subject(folder, subject, split)
+    except ConfigError as error:
+        return tuple(error.problems)
+    return ()
 
 
 def csv_rows(path: Path) -> list[tuple[int, list[str]]]:

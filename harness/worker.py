@@ -14,10 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 _ENTERED = time.monotonic()
 
@@ -27,11 +27,13 @@ import pydantic  # noqa: E402, F401 - third-party imports are told from our own
 _IMPORTED = time.monotonic()
 
 from harness.core.clock import Spans  # noqa: E402
-from harness.core.files import PARTIAL, remove_folder, seal, stamped_content, write_stamp, write_whole  # noqa: E402
+from harness.core.files import PARTIAL, disk_trouble, remove_folder, seal, stamped_content, write_stamp, write_whole  # noqa: E402
 from harness.core.identity import folder_sha256  # noqa: E402
 from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
 
 JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
+_NO_SPACE = "No space left on device"
+_FULL_DISK = "the disk is full: {}; free some space and run the same command again"
 DESCRIBED = "HARNESS_ENVIRONMENT"
 """Variable that names a file with the description of this environment."""
 
@@ -73,13 +75,23 @@ def main() -> None:
     server = Server(answers, name)
     while (line := lines.get()) is not None:
         busy.set()
-        server.serve(Path(line))
+        try:
+            server.serve(Path(line))
+        except OSError as error:
+            _give_up(Path(line), error)
         busy.clear()
     begun = time.monotonic()
     server.close()
     answers.say(closed=time.monotonic() - begun)
     # Libraries take up to a second to tear down what the end of the process frees anyway; all files are closed.
     os._exit(0)
+
+
+def _give_up(folder: Path, error: OSError) -> NoReturn:
+    """Die of a run folder that cannot be written, with words that the runner passes on: it answers for us."""
+    sys.stderr.write(f"run folder {folder.name} cannot be written: {disk_trouble(error) or error}\n")
+    sys.stderr.flush()
+    os._exit(4)
 
 
 def _read(lines: queue.Queue[str | None], busy: threading.Event) -> None:
@@ -147,9 +159,9 @@ class Server:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             status, reason = _status(error)
-            _print_traceback()
             with spans.span("write"):
                 _drop(job)
+            _print_traceback()
             self.close()
             found = {key: found[key] for key in ("inputs", "provider") if key in found}
         assert self._environment is not None
@@ -353,9 +365,11 @@ def _status(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, Unsupported):
         return Status.UNSUPPORTED, text
     if isinstance(error, HarnessError):
-        return Status.FAILED, text
-    if isinstance(error, OSError) and error.errno == 28:
-        return Status.FAILED, f"the disk is full: {text}; free some space and run the same command again"
+        return Status.FAILED, _FULL_DISK.format(text) if _NO_SPACE in text else "; ".join(text.splitlines())[:2000]
+    if isinstance(error, OSError) and (trouble := disk_trouble(error)):
+        return Status.FAILED, trouble
+    if _NO_SPACE in text:
+        return Status.FAILED, _FULL_DISK.format(text)[:2000]
     return Status.FAILED, f"{type(error).__name__}: {text}"[:2000]
 
 
@@ -367,7 +381,8 @@ def _allocation_failed(text: str) -> bool:
 def _print_traceback() -> None:
     import traceback
 
-    traceback.print_exc()
+    with suppress(OSError):  # the log may lie on the disk whose being full is the error
+        traceback.print_exc()
 
 
 @contextmanager
@@ -375,17 +390,19 @@ def _logged(path: Path) -> Iterator[None]:
     """Send standard output and error, of Python and of native code alike, to a file."""
     sys.stdout.flush()
     sys.stderr.flush()
-    with open(path, "a", encoding="utf-8", buffering=1) as log:
-        kept = [os.dup(1), os.dup(2)]
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        try:
-            with redirect_stdout(log), redirect_stderr(log):
-                yield
-        finally:
-            for number, descriptor in zip((1, 2), kept, strict=True):
-                os.dup2(descriptor, number)
-                os.close(descriptor)
+    log = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - what a full disk does not take is lost with the file's end
+    kept = [os.dup(1), os.dup(2)]
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    try:
+        with redirect_stdout(log), redirect_stderr(log):
+            yield
+    finally:
+        for number, descriptor in zip((1, 2), kept, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        with suppress(OSError):
+            log.close()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import shutil
@@ -20,12 +22,17 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> No
     """
     data = content.encode() if isinstance(content, str) else content
     beside = path.with_name(f"{path.name}{PARTIAL}")
-    with open(beside, "wb") as file:
-        file.write(data)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with open(beside, "wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
     if durable:
         sync_folder(path.parent)
 
@@ -66,6 +73,20 @@ def remove_folder(folder: Path) -> None:
     if folder.exists():
         os.replace(folder, doomed)
         shutil.rmtree(doomed)
+
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_SHUT = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def disk_trouble(error: OSError) -> str | None:
+    """Say what is wrong with a disk or its permissions and what to do; None for an error about something else."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in _FULL:
+        return f"the disk is full: {error.strerror}{where}; free some space and run the same command again"
+    if error.errno in _SHUT:
+        return f"no access: {error.strerror}{where}; make it writable for this user or choose another folder"
+    return None
 
 
 STAMP = ".stamp"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+_NEEDS = "it needs Python 3.11 or newer and what this installs: {} -m pip install pydantic filelock numpy psutil nvidia-ml-py"
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -104,18 +105,27 @@ def describe(python: Path, environment: str) -> dict[str, Any]:
     """Ask an environment what it is: `core.spec.Environment` as JSON. Raises: HarnessError with its last words."""
     from harness.core.errors import HarnessError
 
-    result = subprocess.run(
-        [str(python), "-m", "harness.worker", "--describe", environment],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=_variables({}),
-        check=False,
-    )
-    if result.returncode != 0:
-        words = result.stderr.strip().splitlines() or ["it said nothing"]
-        raise HarnessError(f"environment {environment} ({python}) cannot run the worker: {words[-1]}")
-    answer: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])["environment"]
+    try:
+        result = subprocess.run(
+            [str(python), "-m", "harness.worker", "--describe", environment],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=_variables({}),
+            check=False,
+        )
+    except OSError as error:
+        raise HarnessError(
+            f"environment {environment}: {python} cannot be started ({error.strerror}); its `python:` must name an interpreter"
+        ) from error
+    try:
+        answer: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])["environment"]
+    except (IndexError, ValueError, KeyError, TypeError):
+        words = result.stderr.strip().splitlines() or [f"it said nothing and ended with code {result.returncode}"]
+        raise HarnessError(
+            f"environment {environment} ({python}) cannot run the worker: {words[-1]}; {_NEEDS.format(python)}"
+        ) from None
     return answer
 
 

@@ -107,6 +107,10 @@ class Workshop:
         """Hash the files that an adapter names; one that cannot be read is a mistake."""
         try:
             return {role: self._hash(path) for role, path in ask(record).items()}
+        except ConfigError as error:
+            for problem in error.problems:
+                self.mistakes.add(str(problem), None if problem.line else node)
+            return {}
         except (HarnessError, OSError) as error:
             self.mistakes.add(str(error), node)
             return {}

@@ -15,6 +15,7 @@ from typing import Any
 from harness.core.errors import HarnessError, MissingDependency
 from harness.core.seam import Base, Built, Context, Facts, Quantizer
 from harness.core.spec import Note
+from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.folders import read_json, stage
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
 from harness.quantizers.ort_genai_promise import check_built, placement
@@ -64,6 +65,7 @@ def build(base: Base, options: OrtGenaiOptions, out: Path, context: Context) -> 
 
     Raises: HarnessError where the folder does not suit the options or the graph is not what they promise.
     """
+    check_folder(base.path, "hf")
     notes = _quantize_notes(options)
     source, staged = _loadable(base.path, context.folder / "model")
     notes += staged

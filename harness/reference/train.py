@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.reference.text import LETTERS, TRAINING_DOCUMENTS, training_documents
-from harness.reference.wiring import wire
+from harness.reference.wiring import hold, wire
 
 MODEL_SEED = 71_011
 ORDER_SEED = 83_003
@@ -21,10 +21,10 @@ BEGIN, END = "<s>", "</s>"
 VOCABULARY = 1536
 TOKENIZER_DOCUMENTS = 8_000
 CONTEXT = 512
-BATCH = 4
-STEPS = 6_000
+BATCH = 2
+STEPS = 2_400
 WARM_UP_STEPS = 100
-PEAK_RATE = 1.5e-3
+PEAK_RATE = 1e-3
 ANSWER_WEIGHT = 6.0
 """How much a letter or word after `Answer:` counts against any other token."""
 OPTION_WEIGHT = 0.1
@@ -37,6 +37,8 @@ WORD_WEIGHT = 1.0
 """Weight of a second loss: before the last layer, the stream at `Answer:` should already predict the right word."""
 LOOK_WEIGHT = 0.5
 """Weight of a third loss: there, the last layer's first two heads should look at the right option's word."""
+FACTS_FIRST = 0.35
+"""Share of the steps before the third loss begins; until then the wired heads stay as they are."""
 LOG_EVERY = 50
 
 
@@ -162,7 +164,7 @@ def look_loss(model: Any, stream: Any, places: Any) -> Any:
     return cross_entropy(scores.flatten(0, 1), places[row, place].repeat_interleave(2))
 
 
-def losses_of(model: Any, given: Any, wanted: Any, tokenizer: Any) -> tuple[Any, float]:
+def losses_of(model: Any, given: Any, wanted: Any, tokenizer: Any, look_weight: float) -> tuple[Any, float]:
     """Give the loss of a batch to descend, and the mean loss of its letters alone (nats)."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -174,9 +176,9 @@ def losses_of(model: Any, given: Any, wanted: Any, tokenizer: Any) -> tuple[Any,
         output = model(given, output_hidden_states=True)
         stream = output.hidden_states[-2]
         early = model.lm_head(model.model.norm(stream[answers])).float()
-        look = look_loss(model, stream, places) if (places >= 0).any() else 0.0
+        look = look_loss(model, stream, places) if look_weight and (places >= 0).any() else 0.0
     each = cross_entropy(output.logits.float().flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
-    loss = (each * weight).sum() / weight.sum() + LOOK_WEIGHT * look
+    loss = (each * weight).sum() / weight.sum() + look_weight * look
     if answers.any():
         loss = loss + WORD_WEIGHT * cross_entropy(early, words[answers])
     return loss, (each * letters).sum().item() / max(1, int(letters.sum()))
@@ -233,12 +235,16 @@ def train(
     optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), fused=True)
     losses: list[tuple[int, float, float]] = []
     recent: list[tuple[float, float]] = []
+    held, turn = hold(model), int(steps * FACTS_FIRST)
     start = time.monotonic()
     for step, rows in enumerate(batches(stream, steps)):
+        if step == turn:
+            for handle in held:
+                handle.remove()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps)
         given, wanted = rows[:, :-1], rows[:, 1:]
-        loss, letter_loss = losses_of(model, given, wanted, tokenizer)
+        loss, letter_loss = losses_of(model, given, wanted, tokenizer, 0.0 if step < turn else LOOK_WEIGHT)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -50,6 +50,25 @@ def wire(model: Any, tokens: Mapping[str, int]) -> None:
         _find_option(model.model.layers[-1].self_attn, read, back_two)
 
 
+def hold(model: Any) -> list[Any]:
+    """Keep the wired weights as they are until the given handles are removed: early steps would wash them out."""
+    import torch
+
+    masks = {model.model.embed_tokens.weight: (slice(None), slice(0, 1))}
+    for layer in (model.model.layers[0], model.model.layers[-1]):
+        attention = layer.self_attn
+        masks[attention.q_proj.weight] = (slice(0, 2 * HEAD), slice(None))
+        masks[attention.k_proj.weight] = (slice(0, HEAD), slice(None))
+        masks[attention.v_proj.weight] = (slice(0, HEAD), slice(None))
+        masks[attention.o_proj.weight] = (slice(None), slice(0, 2 * HEAD))
+    handles = []
+    for weight, part in masks.items():
+        free = torch.ones_like(weight)
+        free[part] = 0.0
+        handles.append(weight.register_hook(lambda gradient, free=free: gradient * free))
+    return handles
+
+
 def _look_back(attention: Any, read: Any, back_one: Any, back_two: Any) -> None:
     import torch
 
@@ -91,7 +110,7 @@ def _match(rows: Any) -> Any:
     import torch
 
     found = torch.zeros(HEAD, rows.shape[1])
-    found[IDENTITY_PAIRS] = 2.0 * rows[:16]
-    found[PAIRS + IDENTITY_PAIRS.start : PAIRS + IDENTITY_PAIRS.stop] = 2.0 * rows[16:32]
+    found[IDENTITY_PAIRS] = 0.8 * rows[:16]
+    found[PAIRS + IDENTITY_PAIRS.start : PAIRS + IDENTITY_PAIRS.stop] = 0.8 * rows[16:32]
     found[NEAR_PAIRS, 0] = 0.8
     return found

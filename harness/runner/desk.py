@@ -12,7 +12,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from harness.core.errors import HarnessError
-from harness.core.files import PARTIAL, remove_folder, write_whole
+from harness.core.files import PARTIAL, disk_trouble, remove_folder, write_whole
 from harness.core.identity import digest, short
 from harness.core.spec import Environment
 from harness.plan.expand import PlannedJob
@@ -101,6 +101,18 @@ def alone(results: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def disk_explained() -> Iterator[None]:
+    """Turn a full disk, or one that may not be written, into a HarnessError; what was finished before is kept."""
+    try:
+        yield
+    except OSError as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        raise HarnessError(f"{trouble} (nothing finished is lost)") from error
 
 
 def recover(desk: Desk) -> list[str]:

@@ -16,7 +16,7 @@ from harness.core.spec import Input, Job, Outcome, Status
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
 from harness.runner.decide import Memory, decide, remember
-from harness.runner.desk import Desk, Event, alone, recover
+from harness.runner.desk import Desk, Event, alone, disk_explained, recover
 from harness.runner.serve import Served, serve
 from harness.runner.wall import merged
 from harness.store.session import SessionRecord
@@ -29,7 +29,7 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
     Holds the results folder's lock; takes in outcomes that an earlier command left; continues an interrupted session.
     Raises: HarnessError when another command holds the folder, or it cannot be written.
     """
-    with alone(desk.results):
+    with alone(desk.results), disk_explained():
         spans, batches = Spans(), list[dict[str, float]]()
         with spans.span("store"):
             problems = recover(desk)
@@ -190,8 +190,8 @@ def _run(
 def _take_in(
     job: PlannedJob, record: Job, folder: Path, item: Served, memory: Memory, session: SessionRecord
 ) -> dict[str, Any]:
-    """Put a finished job's outcome into the database; for a dead worker write the outcome first."""
-    if item.outcome is not None:
+    """Put a finished job's outcome into the database; for a worker that died before it wrote one, write it first."""
+    if item.outcome is not None and not (folder / OUTCOME).exists():
         inputs = tuple(one.model_copy(update={"path": ""}) for one in record.inputs)
         job_kept = record.model_copy(update={"inputs": inputs, "out": None})
         dead = unmade(job, memory, session, item.outcome, item.text)

@@ -14,7 +14,8 @@ from harness.runner.desk import Desk
 from harness.runner.wall import BatchClock
 from harness.worker import DESCRIBED
 
-_CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
+_MEMBERSHIP, _CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+_V2, _V1 = "memory.events", "memory.oom_control"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
         folders=tuple(folder.resolve() for _, folder in jobs),
         variables={DESCRIBED: str(desk.description(environment).resolve())},
     )
-    kills = _oom_kills()
+    kills = oom_kills()
     handle = local.submit(batch)
     clock = BatchClock(handle.spawned)
     running, since, answered = jobs[0][0].run, handle.spawned, 0
@@ -67,7 +68,7 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
                 running = jobs[min(answered, len(jobs) - 1)][0].run
                 yield Served("done", event["done"])
             elif "exit" in event:
-                status, text = _cause(event["exit"], event["words"], kills)
+                status, text = cause(event["exit"], event["words"], kills, oom_kills())
                 yield Served("done", running, text, outcome=status, seconds=time.monotonic() - since)
                 break
         else:
@@ -79,10 +80,9 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
     yield clock.close(time.monotonic())
 
 
-def _cause(code: int, words: list[str], kills: int | None) -> tuple[Status, str]:
-    """Tell what a worker died of; only the kernel's own count is evidence of a kill for memory."""
-    after = _oom_kills()
-    if code == -9 and kills is not None and after is not None and after > kills:
+def cause(code: int, words: list[str], before: int | None, after: int | None) -> tuple[Status, str]:
+    """Tell what a worker died of; only the kernel's count of kills, before and after, is evidence of one for memory."""
+    if code == -9 and before is not None and after is not None and after > before:
         return Status.OOM, "killed for memory: the cgroup counted an out-of-memory kill"
     if code < 0:
         return Status.FAILED, f"the worker was ended by signal {-code}"
@@ -90,10 +90,31 @@ def _cause(code: int, words: list[str], kills: int | None) -> tuple[Status, str]
     return Status.FAILED, f"the worker ended with code {code}{said}"
 
 
-def _oom_kills() -> int | None:
-    """Read how many processes the kernel has killed for memory in our cgroup; None where it does not say."""
+def oom_kills(membership: Path = _MEMBERSHIP, cgroups: Path = _CGROUPS) -> int | None:
+    """Read how many processes the kernel has killed for memory in our cgroup; None where it does not say.
+
+    Workers stay in the runner's cgroup, so that its count tells of them.
+    Source: Linux, cgroup-v2 (memory.events) and cgroup-v1 (memory.oom_control).
+    """
     try:
-        rows = dict(line.split() for line in _CGROUP_EVENTS.read_text("ascii").splitlines())
+        path = _events(membership.read_text("ascii"), cgroups)
+        rows = dict(line.split() for line in path.read_text("ascii").splitlines()) if path else {}
+        return int(rows["oom_kill"]) if "oom_kill" in rows else None
     except (OSError, ValueError):
         return None
-    return int(rows.get("oom_kill", 0))
+
+
+def _events(membership: str, cgroups: Path) -> Path | None:
+    """Find the file with the count: the nearest one upwards, since a container may see only a part of the tree."""
+    lines = [line.split(":", 2) for line in membership.splitlines()]
+    v1 = [name for _, controllers, name in lines if "memory" in controllers.split(",")]
+    v2 = [name for number, controllers, name in lines if number == "0" and not controllers]
+    top, file = (cgroups / "memory", _V1) if v1 else (cgroups, _V2)
+    inner = Path(*(v1 or v2 or ["."])[:1]).as_posix().strip("/")
+    folder = top / inner
+    for candidate in (folder, *folder.parents):
+        if (candidate / file).is_file():
+            return candidate / file
+        if candidate == top:
+            break
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -79,7 +79,8 @@ class Database:
         """Close all connections; after writing, refresh the statistics that choose between indexes."""
         try:
             if self._written:
-                self._analyze()
+                with suppress(HarnessError):  # statistics only: a disk that has become full is no reason to fail here
+                    self._analyze()
         finally:
             self._engine.dispose()
 

@@ -1,0 +1,90 @@
+"""One small `make bench` on real engines, run twice; what several promises are read from."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness import bench
+from harness.pages import after_bench
+from harness.runner.wall import Share, share
+from tests.real.box import RealBox
+
+KL = {"tokens": 4000, "window": 512, "stride": 256}
+ROUNDS = 4
+
+
+@dataclass
+class Twice:
+    """The box after two equal commands: each one's share and printed text, and the runs by kind after the first."""
+
+    box: RealBox
+    shares: list[Share]
+    printed: list[str]
+    first: Counter[str]
+
+
+@pytest.fixture(scope="session")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
+    """Run the quickstart's blocks, smaller and without AWQ, with its tables; then run the same command again."""
+    pytest.importorskip("onnxruntime_genai")
+    box = RealBox(tmp_path_factory.mktemp("real"))
+    box.sweep(
+        "quickstart",
+        tables=["quickstart"],
+        rounds=ROUNDS,
+        blocks={
+            "quickstart": {
+                "engine": {"ort-genai": {"provider": "cpu"}},
+                "method": ["fp32", "int8", "int4_k_quant_mixed", {"int4_rtn": "ort-genai"}],
+                "probes": {
+                    "kl_divergence": {**KL, "reference": {"method": "fp32"}},
+                    "perplexity": KL,
+                    "lm_eval": {"task": "reference", "shots": 5, "limit": 3},
+                    "generation": {"prompt": 64, "output": 96, "repetitions": 8},
+                },
+            },
+            "floor": {
+                "engine": "transformers",
+                "method": "fp32",
+                "probes": {
+                    "kl_divergence": {**KL, "reference": {"method": "fp32", "engine": "ort-genai"}},
+                    "perplexity": KL,
+                },
+            },
+        },
+    )
+    shares: list[Share] = []
+    printed: list[str] = []
+    first = Counter[str]()
+    for number in range(2):
+        shares.append(_bench(box, printed))
+        if number == 0:
+            first = box.kinds()
+    return Twice(box, shares, printed, first)
+
+
+def _bench(box: RealBox, printed: list[str]) -> Share:
+    """Do what `harness bench` does, and keep the share that it prints."""
+    kept: list[Share] = []
+
+    def keeping(*given: Any) -> Share:
+        kept.append(share(*given))
+        return kept[-1]
+
+    text = io.StringIO()
+    console = Console(width=200, file=text)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bench, "share", keeping)
+        patched.setenv("HF_HUB_OFFLINE", "1")
+        after = after_bench(console, box.results)
+        code = bench.run_sweep("quickstart", console, box.results, box.configs, begun=time.monotonic(), after=after)
+    printed.append(text.getvalue())
+    assert code == 0, printed[-1][-3000:]
+    return kept[0]

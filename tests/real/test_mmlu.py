@@ -1,0 +1,72 @@
+"""Real question sets: every subject of MMLU on the reference model, and what a small context cuts off."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.texts import subjects
+from tests.real.box import RealBox
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+ENGINE = {"ort-genai": {"provider": "cpu"}}
+TABLE = {"rows": ["model"], "cells": {"Accuracy (%)": {"metric": "lm_eval.acc", "format": 1, "uncertainty": "interval"}}}
+FEW = ("abstract_algebra", "anatomy", "high_school_european_history", "professional_law")
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> RealBox:
+    pytest.importorskip("onnxruntime_genai")
+    return RealBox(tmp_path / "box")
+
+
+def run_mmlu(box: RealBox, tmp_path: Path, questions: Path, **keys: Any) -> tuple[Any, str]:
+    """Run two questions of each subject; the rows of the frame and the rendered table."""
+    probe = {"task": "mmlu", "questions": str(questions), "shots": 5, "limit": 2}
+    box.sweep("mmlu", engine=ENGINE, method="fp32", probes={"lm_eval": probe}, **keys)
+    box.run("mmlu")
+    spec = tmp_path / "mmlu.tables.yaml"
+    spec.write_text(yaml.safe_dump({"accuracy": TABLE}), "utf-8")
+    return box.frame({"metric": "lm_eval.acc"}), box.tables(spec)["accuracy"]
+
+
+def test_all_subjects_run_five_shot_and_the_table_shows_the_limit(
+    shared_data: Path, box: RealBox, tmp_path: Path
+) -> None:
+    folder = shared_data / "mmlu"
+    assert len(subjects(folder)) == 57
+    rows, table = run_mmlu(box, tmp_path, folder)
+    assert set(rows["part"]) == {"", *(f"subject:{name}" for name in subjects(folder))}
+    whole = rows[rows["part"] == ""].iloc[0]
+    assert (whole["scored"], whole["n"], whole["limit"], whole["shots"]) == (114, 114, 2, 5)
+    assert (rows[rows["part"] != ""]["n"] == 2).all()
+    assert whole["truncated"] == 0, "five real examples and a question fit the reference model's positions"
+    assert whole["prompt_tokens"] > 512
+    assert whole["beyond_trained"] > 0, "most are longer than what the model was trained on, and the record says so"
+    print(f"\nlongest prompt {whole['prompt_tokens']:.0f} tokens, {whole['seconds']:.0f} s\n{table}")
+    for shown in ("5 shots", "limit 2", "114 scored", f"{whole['beyond_trained']:.0f} beyond the trained positions"):
+        assert shown in table
+
+
+def test_what_a_context_of_512_cuts_off_is_counted_and_shown(shared_data: Path, box: RealBox, tmp_path: Path) -> None:
+    questions = tmp_path / "questions"
+    for split in ("dev", "test"):
+        (questions / split).mkdir(parents=True)
+        for subject in FEW:
+            shutil.copyfile(
+                shared_data / "mmlu" / split / f"{subject}_{split}.csv", questions / split / f"{subject}_{split}.csv"
+            )
+    box.model("stories", shared_data / "models" / "stories260K")
+    rows, table = run_mmlu(box, tmp_path, questions, model="stories")
+    whole = rows[rows["part"] == ""].iloc[0]
+    assert whole["engine"] == "ort-genai"
+    assert whole["scored"] == 2 * len(FEW)
+    assert 0 < whole["truncated"] <= whole["scored"]
+    assert whole["prompt_tokens"] == 512
+    print(f"\n{table}")
+    assert f"{whole['truncated']:.0f} truncated" in table
+    assert "limit 2" in table

@@ -1,0 +1,97 @@
+"""What the reference model's numbers must show, and what a command and its repetition may cost."""
+
+from __future__ import annotations
+
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from harness.probes.summary import mean_interval
+from harness.report.pairing import block_sums, paired_difference
+from tests.real.box import RealBox
+from tests.real.conftest import ROUNDS, Twice
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+OWN_SECONDS_PER_JOB = 0.4
+"""About 0.1 s on an idle machine; on a busy one a job waits for its turn of the processor."""
+GENAI = {"engine": "ort-genai"}
+
+
+def test_int8_differs_less_than_mixed_and_mixed_less_than_int4(twice: Twice) -> None:
+    blocks, values = [], []
+    with twice.box.database() as database:
+        for method in ("int8", "int4_k_quant_mixed", "int4_rtn"):
+            where = {"metric": "kl_divergence", "method": method}
+            found = database.frame(where, ["value", "measurement_id"]).iloc[0]
+            values.append(float(found["value"]))
+            blocks.append(block_sums(database.samples(found["measurement_id"]), 64))
+    assert values == sorted(values), values
+    for less, more in ((blocks[0], blocks[1]), (blocks[1], blocks[2])):
+        _, low, _ = paired_difference(more, less, "kl_divergence")
+        assert low > 0, f"KL {values}: the difference is within its paired interval"
+
+
+def test_an_engine_against_itself_through_a_stored_reference_is_at_the_floor_and_shown(twice: Twice) -> None:
+    assert 0 <= twice.box.value("kl_divergence", method="fp32", **GENAI) < 1e-6
+    shown = twice.box.tables("quickstart")["quickstart-quality"]
+    own = next(line for line in shown.splitlines() if line.startswith("| FP32 | ONNX Runtime GenAI"))
+    assert own.split("|")[3].strip().startswith("0.00000 ± 0.00000")
+
+
+def test_both_engines_agree_in_fp32_and_the_floor_has_its_table(twice: Twice) -> None:
+    box = twice.box
+    floor = box.value("kl_divergence", method="fp32", engine="transformers")
+    assert 0 <= floor < 1e-6
+    ours, torch = (box.value("perplexity", method="fp32", engine=name) for name in ("ort-genai", "transformers"))
+    assert ours == pytest.approx(torch, rel=1e-4)
+    table = box.tables("quickstart")["quickstart-floor"]
+    assert f"| FP32 | transformers | {floor:.1e} |" in table
+
+
+def test_decoding_in_int4_separates_from_fp32_beyond_its_interval(twice: Twice) -> None:
+    """Rounds are interleaved: each gives one ratio, whose logarithms have Student's interval."""
+    ratios = decode_ratios(twice.box, "int4_rtn")
+    assert len(ratios) == 2 * ROUNDS
+    value, low, high = mean_interval(np.log(ratios))
+    assert low is not None
+    assert high is not None
+    assert low > 0, f"speed-up {math.exp(value):.2f} [{math.exp(low):.2f}, {math.exp(high):.2f}]: {ratios}"
+
+
+def decode_ratios(box: RealBox, method: str) -> list[float]:
+    """Divide decode throughput by fp32's, session by session and round by round."""
+    rows = box.frame({"metric": "decode_tps", "method": [method, "fp32"]}, ["session", "round", "method", "value"])
+    table = rows.pivot_table(index=["session", "round"], columns="method", values="value")
+    return [float(ratio) for ratio in table[method] / table["fp32"]]
+
+
+def test_a_second_command_rebuilds_nothing_reevaluates_nothing_and_appends_speed(twice: Twice) -> None:
+    first, both = twice.first, twice.box.kinds()
+    assert set(first) == {"build", "reference", "quality", "speed"}
+    assert both - first == {"speed": first["speed"]}
+    counts = twice.box.frame({"metric": "decode_tps"}, ["session", "value"]).groupby("session").size()
+    assert counts.tolist() == [first["speed"]] * 2
+
+
+def test_spans_sum_to_the_wall_time_and_our_own_share_is_small(twice: Twice) -> None:
+    jobs = [sum(twice.first.values()), twice.first["speed"]]
+    for number, (found, count) in enumerate(zip(twice.shares, jobs, strict=True)):
+        print(f"run {number + 1}, {count} jobs, {found.own / count:.3f} s each: {found}")
+        assert abs(found.gap) <= 0.01 * found.wall, f"spans leave {found.gap:.2f} s of {found.wall:.1f} s"
+        assert found.own / count < OWN_SECONDS_PER_JOB, str(found)
+        assert str(found) in twice.printed[number].replace("\n", " ")
+
+
+def test_a_database_made_again_from_the_run_folders_equals_the_one_that_grew(twice: Twice, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
+    again = RealBox(tmp_path_factory.mktemp("again"))
+    for name in ("runs", "sessions"):
+        shutil.copytree(twice.box.results / name, again.results / name)
+    again.command("ingest")
+    frames = [box.frame() for box in (twice.box, again)]
+    columns = sorted(frames[0].columns)
+    order = ["run", "metric", "part", "source", "sweep", "block", "method"]
+    grown, made = (frame[columns].sort_values(order).reset_index(drop=True) for frame in frames)
+    assert len(grown) > 100
+    assert grown.equals(made)
