@@ -33,9 +33,8 @@ def show_plan(
         estimates = estimate(planned, history)
     disk = disk_needs(planned, decided, results)
     if as_json:
-        console.print_json(
-            json.dumps({"sweep": planned.sweep.name, "jobs": _rows(planned, decided, estimates), "disk": disk})
-        )
+        rows = {"sweep": planned.sweep.name, "jobs": _rows(planned, decided, estimates), "disk": disk}
+        console.out(json.dumps(rows, indent=2), highlight=False)  # colours would cost a minute for 10,000 jobs
         return
     if expand:
         for job in planned.plan.jobs:

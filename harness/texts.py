@@ -33,7 +33,7 @@ class HubText:
 
     path: str
     config: str | None
-    revision: str | None
+    revision: str
     split: str
     column: str
 
@@ -42,8 +42,12 @@ HUB_TEXTS: Mapping[str, HubText] = {
     "wikitext-2": HubText(
         "Salesforce/wikitext", "wikitext-2-raw-v1", "b08601e04326c79dfdd32d625aee71d232d685c3", "test", "text"
     ),
-    "cnn_dailymail": HubText("abisee/cnn_dailymail", "3.0.0", None, "train", "article"),
-    "pile-val": HubText("mit-han-lab/pile-val-backup", None, None, "validation", "text"),
+    "cnn_dailymail": HubText(
+        "abisee/cnn_dailymail", "3.0.0", "96df5e686bee6baa90b8bee7c28b81fa3fa6223d", "train", "article"
+    ),
+    "pile-val": HubText(
+        "mit-han-lab/pile-val-backup", None, "2f5e46ae6a69cf0dce4b12f78241c408936ca0e4", "validation", "text"
+    ),
 }
 HUB_QUESTIONS = "cais/mmlu"
 _HUB_QUESTIONS_REVISION = "c30699e8356da336a370243923dbaf21066bb9fe"
@@ -87,8 +91,17 @@ def text_file(name: str) -> Path:
 
 
 def text_files(name: str) -> dict[str, Path]:
-    """Give the files whose content decides a text, by role; none for a pinned hub revision."""
-    return {} if name in HUB_TEXTS else {"text": text_file(name)}
+    """Give the files whose content decides a text, by role; none for a pinned hub revision.
+
+    The role says how the file is read, since the same bytes make other texts as WikiText rows or as JSON lines.
+    """
+    return {} if name in HUB_TEXTS else {_role(path := text_file(name)): path}
+
+
+def _role(path: Path) -> str:
+    if path.suffix == ".jsonl":
+        return "text as json lines"
+    return "text as wikitext rows" if _is_raw_wikitext(path) else "text"
 
 
 def read_text(name: str) -> str:
@@ -250,7 +263,9 @@ def check_questions(folder: Path) -> None:
     splits: tuple[Split, ...] = ("dev", "test")
     for path, split in ((path, split) for split in splits for path in sorted((folder / split).glob(f"*_{split}.csv"))):
         facts = path.stat()
-        problems += _question_problems(folder, path.stem.removesuffix(f"_{split}"), split, facts.st_size, facts.st_mtime_ns)
+        problems += _question_problems(
+            folder, path.stem.removesuffix(f"_{split}"), split, facts.st_size, facts.st_mtime_ns
+        )
     if problems:
         raise ConfigError(problems)
 
@@ -301,7 +316,7 @@ def _hub_questions() -> Path:
     return folder
 
 
-def _hub(path: str, config: str | None, revision: str | None, split: str) -> Any:
+def _hub(path: str, config: str | None, revision: str, split: str) -> Any:
     try:
         import datasets
     except ImportError:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fake_box import Bench
+from tests.fake_box import Bench, Said, Say
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,3 +25,22 @@ def shared_data() -> Path:
 def bench(tmp_path: Path) -> Bench:
     """An empty box with fake adapters."""
     return Bench(tmp_path)
+
+
+@pytest.fixture
+def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Run the command line in this process, as `say(bench, "run", "s")`."""
+    from harness import cli
+
+    def command(bench: Bench, *words: str) -> Said:
+        folders = ["--results", str(bench.results)]
+        folders += ["--configs", str(bench.configs)] if words[0] in {"run", "plan", "bench"} else []
+        monkeypatch.setattr(sys, "argv", ["harness", *words, *folders])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return Said(int(ended.value.code or 0), out, err)
+
+    return command

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,18 @@ METHODS: dict[str, Any] = {
     "stuck": {"recipes": {"fake": {"noise": 0.4, "fail": "hang"}}},
     "deadly": {"recipes": {"fake": {"noise": 0.5, "fail": "kill"}}},
 }
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command ended with and printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Say = Callable[..., Said]
 
 
 class Bench:
@@ -82,3 +95,15 @@ class Bench:
         """Ask the database."""
         with self.desk() as (_, desk):
             return desk.database.frame(where or {}, columns)
+
+    def statuses(self, where: dict[str, Any] | None = None) -> dict[str, tuple[str, str]]:
+        """Say what became of each job at last: `model method engine probe`, or `build`, to status and reason."""
+        columns = ["started", "model", "method", "engine", "probe", "kind", "status", "reason"]
+        rows = self.frame(where, columns).drop_duplicates()
+        return {
+            " ".join([row.model, row.method, *(["build"] if row.kind == "build" else [row.engine, row.probe])]): (
+                row.status,
+                "" if row.status == "ok" else row.reason,
+            )
+            for row in rows.itertuples()
+        }

@@ -87,7 +87,11 @@ class Killed:
 
     def _sealed_names(self) -> set[str]:
         folder = self.results / "artifacts"
-        return {path.name for path in folder.iterdir() if path.is_dir() and PARTIAL not in path.name} if folder.is_dir() else set()
+        return (
+            {path.name for path in folder.iterdir() if path.is_dir() and PARTIAL not in path.name}
+            if folder.is_dir()
+            else set()
+        )
 
     def _written(self) -> Callable[[], bool]:
         before = set((self.results / "runs").glob("*/outcome.json"))
@@ -111,7 +115,9 @@ def facts(results: Path) -> tuple[Any, Any]:
     counted = rows.groupby(columns, dropna=False).size()
     quality = rows[rows.kind == "quality"].set_index(columns)["value"].sort_index()
     artifacts = rows[rows.metric == "artifact_bytes"].set_index("job_key")["artifact_content"].sort_index()
-    return (counted, quality, artifacts), sorted(path.name for path in (results / "artifacts").iterdir() if path.is_dir())
+    return (counted, quality, artifacts), sorted(
+        path.name for path in (results / "artifacts").iterdir() if path.is_dir()
+    )
 
 
 def check(bench: Bench, tmp_path: Path, rounds: int, kills: int, reach: float, seed: int) -> Counter[tuple[str, str]]:

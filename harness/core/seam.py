@@ -160,8 +160,8 @@ class Scores(Session, Protocol):
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         """Prefill `token_ids` in tiles of at most 256 tokens; yield log-probabilities at the positions asked for."""
 
-    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
-        """Continue a prompt greedily by a fixed number of tokens, end of sequence not suppressed."""
+    def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
+        """Continue a prompt greedily by a fixed number of tokens; those in `never` are not chosen."""
 
 
 @dataclass(frozen=True)

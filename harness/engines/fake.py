@@ -85,10 +85,12 @@ class FakeSession:
         greedy = all(int(row.argmax()) == token for row, token in zip(rows, request.continuation, strict=True))
         return Score(logprob=sum(picked), greedy=greedy)
 
-    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
+    def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
         ids = list(prompt)
         for _ in range(tokens):
-            ids.append(int(self._rows(ids[-1:])[0].argmax()))
+            row = self._rows(ids[-1:])[0]
+            row[list(never)] = float("-inf")
+            ids.append(int(row.argmax()))
         return ids[len(prompt) :]
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:

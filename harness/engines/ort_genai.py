@@ -92,8 +92,8 @@ class OrtGenaiSession:
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         return scoring.logprobs(self._forward, token_ids, positions)
 
-    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
-        return scoring.greedy(self._forward, prompt, tokens)
+    def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
+        return scoring.greedy(self._forward, prompt, tokens, never)
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         """Time fixed work as benchmark_e2e of GenAI 0.9 and later does: `is_done` stands inside the step's timer."""

@@ -93,8 +93,8 @@ def score(forward: Forward, requests: Sequence[Request]) -> list[Score]:
     return [result for result in results if result is not None]
 
 
-def greedy(forward: Forward, prompt: Sequence[int], tokens: int) -> list[int]:
-    """Continue a prompt by exactly `tokens` most likely tokens; end of sequence is a token like any other."""
+def greedy(forward: Forward, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
+    """Continue a prompt by exactly `tokens` most likely tokens, those in `never` left out; end of sequence is a token too."""
     import numpy as np
 
     if not prompt:
@@ -110,7 +110,9 @@ def greedy(forward: Forward, prompt: Sequence[int], tokens: int) -> list[int]:
             last = np.asarray([len(part) - 1], dtype=np.int64)
             more = start + size < len(pending) or len(made) + 1 < tokens
             rows, cache = forward.run([part], [last], cache, keep=more)
-        pending = [int(rows[0][-1].argmax())]
+        row = rows[0][-1].copy()
+        row[list(never)] = -np.inf
+        pending = [int(row.argmax())]
         made += pending
     return made
 

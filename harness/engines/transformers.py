@@ -128,8 +128,8 @@ class TransformersSession:
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         return scoring.logprobs(self._forward, token_ids, positions)
 
-    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
-        return scoring.greedy(self._forward, prompt, tokens)
+    def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
+        return scoring.greedy(self._forward, prompt, tokens, never)
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         return torch_generation.generate(

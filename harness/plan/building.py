@@ -190,8 +190,8 @@ class Workshop:
 
     def _build(self, order: _Order, choice: Choice, recipe: Recipe) -> Made | None:
         own = self._own(order, "")
-        base_name = recipe.base(order.provider)
-        if recipe.bases and base_name is None:
+        started = recipe.base(order.provider)
+        if recipe.bases and started is None:
             known = ", ".join(sorted(recipe.bases))
             message = (
                 f"recipe '{recipe.quantizer}' of method '{choice.method}' has no base for provider '{order.provider}'"
@@ -199,9 +199,9 @@ class Workshop:
             self.mistakes.add(f"{message}; it has {known}; add one, or 'other'", recipe.node)
             return None
         base = own
-        if base_name is not None:
+        if started is not None:
             formats, reader = consumes(recipe, self.adapters), f"quantizer '{recipe.quantizer}'"
-            base = self._artifact(order, Choice(base_name, None, recipe.node), formats, reader)
+            base = self._artifact(order, Choice(started.method, started.quantizer, recipe.node), formats, reader)
         if own is None or base is None:
             return None
         inputs: list[Made] = [own] if base.id == own.id else [own, base]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -110,19 +110,28 @@ class LocalEntry(Options):
 
 
 @dataclass(frozen=True)
+class Base:
+    """A method that a recipe starts from."""
+
+    method: str
+    quantizer: str | None = None
+    """Which of the method's recipes, where more than one fits."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How one quantizer realizes a method."""
 
     quantizer: str
     options: dict[str, Any]
-    bases: Mapping[str, str]
+    bases: Mapping[str, Base]
     """Method that it starts from, by the engine's provider; empty where it starts from the model."""
     when_named: bool
     """Only taken where a sweep names the quantizer, so that another recipe of the same format is the usual one."""
     node: Node
 
-    def base(self, provider: str) -> str | None:
-        """Name the method that this recipe starts from for a provider."""
+    def base(self, provider: str) -> Base | None:
+        """Give the method that this recipe starts from for a provider."""
         return self.bases.get(provider, self.bases.get(OTHER))
 
 
@@ -181,7 +190,7 @@ def load_catalogue(folder: Path = CONFIGS, adapters: Adapters | None = None) -> 
 
 def _entries(path: Path, what: str, cls: type[Options], mistakes: Mistakes) -> dict[str, tuple[Any, Node]]:
     try:
-        root = read(path)
+        root = read(path, mistakes)
     except HarnessError as error:
         for problem in getattr(error, "problems", []):
             mistakes.found.append(problem)
@@ -194,7 +203,7 @@ def _entries(path: Path, what: str, cls: type[Options], mistakes: Mistakes) -> d
 def _local(path: Path, mistakes: Mistakes) -> LocalEntry:
     if not path.exists():
         return LocalEntry()
-    root = read(path)
+    root = read(path, mistakes)
     return LocalEntry() if root.value is None else validate(LocalEntry, root, "local.yaml", mistakes) or LocalEntry()
 
 
@@ -226,19 +235,41 @@ def _recipe(method: str, quantizer: str, node: Node, adapters: Adapters, mistake
     if quantizer != SOURCE:
         for name, message in problems_of(adapters.quantizer(quantizer).options, options, what):
             mistakes.add(message, fields.get(name, node))
-    bases = _bases(fields.get("on"), what, mistakes)
+    bases = _bases(fields.get("on"), what, adapters.quantizer_names(), mistakes)
     named = fields.get("when_named", Node(False, node.path, node.line))
     if not isinstance(named.value, bool):
         mistakes.add(f"'when_named' of {what} is true or false, and is {kind(named)}", named)
     return Recipe(quantizer, options, bases, named.value is True, node)
 
 
-def _bases(node: Node | None, what: str, mistakes: Mistakes) -> dict[str, str]:
+def _bases(node: Node | None, what: str, quantizers: Collection[str], mistakes: Mistakes) -> dict[str, Base]:
+    """Read `on`: `fp32`, `{fp32: ort-genai}` with the quantizer, or a map from provider to either."""
     if node is None:
         return {}
-    parts = node.fields if isinstance(node.value, dict) else {OTHER: node}
-    found = {key: word(part, f"'on' of {what}", mistakes) for key, part in parts.items()}
-    return {key: name for key, name in found.items() if name}
+    by_provider = isinstance(node.value, dict) and not _is_choice(node, quantizers)
+    parts = node.fields if by_provider else {OTHER: node}
+    found = {key: _base(part, f"'on' of {what}", quantizers, mistakes) for key, part in parts.items()}
+    return {key: base for key, base in found.items() if base}
+
+
+def _is_choice(node: Node, quantizers: Collection[str]) -> bool:
+    """Whether a mapping is one pair of a method and its quantizer."""
+    return len(node.fields) == 1 and all(plain(part) in quantizers for part in node.fields.values())
+
+
+def _base(node: Node, what: str, quantizers: Collection[str], mistakes: Mistakes) -> Base | None:
+    if not isinstance(node.value, dict):
+        name = word(node, what, mistakes)
+        return Base(name) if name else None
+    if len(node.fields) != 1:
+        mistakes.add(f"{what}: a method with its quantizer is one pair, as {{fp32: ort-genai}}", node)
+        return None
+    ((name, part),) = node.fields.items()
+    quantizer = word(part, f"the quantizer in {what}", mistakes)
+    if quantizer and quantizer not in quantizers:
+        mistakes.add(unknown(f"quantizer in {what}", quantizer, quantizers), part)
+        return None
+    return Base(name, quantizer) if quantizer else None
 
 
 def _check_names(catalogue: Catalogue, places: Mapping[str, tuple[Any, Node]], mistakes: Mistakes) -> None:
@@ -261,8 +292,12 @@ def _check_names(catalogue: Catalogue, places: Mapping[str, tuple[Any, Node]], m
 def _check_bases(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> None:
     for recipe in method.recipes.values():
         for base in recipe.bases.values():
-            if base not in catalogue.methods:
-                mistakes.add(unknown("method", base, catalogue.methods), recipe.node.fields["on"])
+            started = catalogue.methods.get(base.method)
+            if started is None:
+                mistakes.add(unknown("method", base.method, catalogue.methods), recipe.node.fields["on"])
+            elif base.quantizer and base.quantizer not in started.recipes:
+                message = unknown(f"recipe of method '{base.method}':", base.quantizer, started.recipes)
+                mistakes.add(message, recipe.node.fields["on"])
         if not recipe.bases and "hf" not in consumes(recipe, catalogue.adapters):
             what = f"recipe '{recipe.quantizer}' of method '{method.name}'"
             mistakes.add(f"{what} starts from another method's artifact: say which, as 'on: fp32'", recipe.node)
@@ -309,7 +344,7 @@ def _check_circle(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> N
     reached, todo = set[str](), [method.name]
     while todo:
         here = catalogue.methods.get(todo.pop())
-        for name in {base for recipe in here.recipes.values() for base in recipe.bases.values()} if here else ():
+        for name in {base.method for recipe in here.recipes.values() for base in recipe.bases.values()} if here else ():
             if name == method.name:
                 mistakes.add(f"method '{method.name}' starts from itself", method.node)
                 return

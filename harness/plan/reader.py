@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -72,10 +72,13 @@ class Reader:
             return []
         return node.items
 
-    def names(self, node: Node, what: str) -> list[str]:
-        """Give a list of words."""
-        found = [word(item, what, self.mistakes) for item in self.values(node, what)]
-        return [name for name in found if name]
+    def tables(self, node: Node, known: Collection[str] | None) -> tuple[str, ...]:
+        """Read which files of tables are printed at the end; `known` None leaves the names unchecked."""
+        found = [(word(item, "a table", self.mistakes), item) for item in self.values(node, "tables")]
+        for name, item in found:
+            if name and known is not None and name not in known:
+                self.mistakes.add(f"{unknown('tables', name, known)} (reports/tables/NAME.tables.yaml)", item)
+        return tuple(name for name, _ in found if name)
 
     def known(self, node: Node, what: str, known: Iterable[str]) -> str | None:
         """Give a name that is one of those known."""

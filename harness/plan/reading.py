@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from harness.plan.axes import merged
@@ -18,17 +19,14 @@ def sweep_name(path: Path) -> str:
     return path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".sweep")
 
 
-def read_sweep(path: Path, catalogue: Catalogue) -> Sweep:
-    """Read a sweep file and hold everything in it against the catalogue and the adapters.
+def read_sweep(path: Path, catalogue: Catalogue, tables: Collection[str] | None = None) -> Sweep:
+    """Read a sweep file and hold everything in it against the catalogue, the adapters and the tables that there are.
 
+    `tables` None leaves the names of tables unchecked.
     Raises: ConfigError with every mistake of the file, each with its line and the nearest right name.
     """
-    return sweep_of(read(path), path, catalogue)
-
-
-def sweep_of(root: Node, path: Path, catalogue: Catalogue) -> Sweep:
-    """Make a sweep of a file that was read already."""
     with collecting() as mistakes:
+        root = read(path, mistakes)
         top = mapping(root, "a sweep", mistakes, TOP)
         reader = Reader(catalogue, catalogue.adapters, mistakes)
         cases = tuple(
@@ -39,7 +37,7 @@ def sweep_of(root: Node, path: Path, catalogue: Catalogue) -> Sweep:
             path=path,
             cases=tuple(case for case in cases if case is not None),
             title=str(plain(top["title"])) if "title" in top else "",
-            tables=tuple(reader.names(top["tables"], "a table")) if "tables" in top else (),
+            tables=reader.tables(top["tables"], tables) if "tables" in top else (),
             again=reader.again(top["again"]) if "again" in top else (),
         )
 

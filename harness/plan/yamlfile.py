@@ -74,12 +74,14 @@ _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
-def read(path: Path) -> Node:
+def read(path: Path, mistakes: Mistakes | None = None) -> Node:
     """Read one YAML file.
 
-    Raises: ConfigError for a file that is missing or not YAML, and with every duplicate key of the file.
+    Duplicate keys are added to `mistakes`, so that they are told with whatever else is wrong with the file; of such a
+    key the last value is read. Raises: ConfigError for a file that is missing or not YAML; without `mistakes`, also
+    with every duplicate key of the file.
     """
-    return parse(_text(path), str(path))
+    return parse(_text(path), str(path), mistakes)
 
 
 def _text(path: Path) -> str:
@@ -91,8 +93,8 @@ def _text(path: Path) -> str:
         raise ConfigError([Problem(f"cannot be read as UTF-8 text: {error}", path)]) from None
 
 
-def parse(text: str, path: str = "<text>") -> Node:
-    """Read YAML from a text; `path` is what mistakes name."""
+def parse(text: str, path: str = "<text>", mistakes: Mistakes | None = None) -> Node:
+    """Read YAML from a text; `path` is what mistakes name. Duplicate keys: see `read`."""
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -102,8 +104,10 @@ def parse(text: str, path: str = "<text>") -> Node:
         raise ConfigError([Problem(f"not YAML: {error}", path)]) from None
     if root is None:
         return Node(None, path, 1)
-    with collecting() as mistakes:
+    if mistakes is not None:
         return _node(root, path, root.start_mark.line + 1, mistakes, ())
+    with collecting() as own:
+        return _node(root, path, root.start_mark.line + 1, own, ())
 
 
 def _node(raw: yaml.Node, path: str, line: int, mistakes: Mistakes, above: tuple[int, ...]) -> Node:

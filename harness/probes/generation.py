@@ -2,13 +2,15 @@
 
 Protocol `genai-e2e-0.9` has the clock points of onnxruntime-genai's benchmark_e2e.py from 0.9 on: prefill, first token
 apart, each further step with its end-of-sequence check inside the timer, the whole with the generator's creation. It
-differs in two points that are recorded: the prompt has exactly the length asked for, and choice is greedy; the script's
-own default, sampling from the 50 likeliest, is the protocol `genai-e2e-0.9-sampling`.
+differs in points that are recorded: the prompt has exactly the length asked for; choice is greedy (the script's own
+default, sampling from the 50 likeliest, is the protocol `genai-e2e-0.9-sampling`); tokenization stands outside the whole's
+clock; and end-to-end throughput counts the generated tokens alone, where the script counts the prompt's too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,33 +117,35 @@ def _text_ids(session: Any, text: str, count: int) -> list[int]:
 
 
 def speed_readings(trace: Trace, workload: GenerationOptions) -> list[Reading]:
-    """Apply the metrics' definitions to a trace."""
-    tokens_in, batch = workload.batch * workload.prompt, workload.batch
+    """Apply the metrics' definitions to a trace; throughput is all work over all seconds, as the script has it."""
+    prompts, tokens = workload.batch * workload.prompt, workload.batch * workload.output
     found = [
-        _reading("ttft", trace.prefill + trace.first_token),
-        _reading("prefill_tps", tokens_in / trace.prefill),
-        _reading("e2e_latency", trace.total),
-        _reading("e2e_tps", batch * workload.output / trace.total),
+        _seconds("ttft", trace.prefill + trace.first_token),
+        _rate("prefill_tps", prompts, trace.prefill),
+        _seconds("e2e_latency", trace.total),
+        _rate("e2e_tps", tokens, trace.total),
     ]
-    if trace.steps.shape[1]:
-        _, low, high = summary.mean_interval(trace.steps.mean(axis=1))  # steps of one repetition hang together
-        pooled = Reading(
-            metric="per_token_latency",
-            value=float(trace.steps.mean()),
-            samples=trace.steps,
-            low=low,
-            high=high,
-            interval=summary.MEAN_INTERVAL if low is not None else None,
-            array="step_seconds",
-        )
-        found += [_reading("decode_tps", batch * trace.steps.shape[1] / trace.steps.sum(axis=1)), pooled]
+    steps = trace.steps.shape[1]
+    if steps:
+        each = trace.steps.mean(axis=1)  # steps of one repetition hang together: repetitions are the samples
+        pooled = _seconds("per_token_latency", each)
+        found.append(_rate("decode_tps", workload.batch, each))
+        found.append(replace(pooled, samples=trace.steps, n=None, array="step_seconds"))
     return found
 
 
-def _reading(metric: str, samples: Any) -> Reading:
-    value, low, high = summary.mean_interval(samples)
-    name = summary.MEAN_INTERVAL if low is not None else None
+def _seconds(metric: str, samples: Any) -> Reading:
+    value, low, high = summary.positive_interval(samples)
+    name = summary.POSITIVE_INTERVAL if low is not None else None
     return Reading(metric=metric, value=value, samples=samples, low=low, high=high, interval=name)
+
+
+def _rate(metric: str, work: int, seconds: Any) -> Reading:
+    """Give work per second: all repetitions' work over all their seconds; samples are the repetitions' own rates."""
+    mean, low, high = summary.positive_interval(seconds)
+    name = summary.POSITIVE_INTERVAL if low is not None else None
+    least, most = (None, None) if low is None or high is None else (work / high, work / low)
+    return Reading(metric=metric, value=work / mean, samples=work / seconds, low=least, high=most, interval=name)
 
 
 def memory_readings(trace: Trace, gpu: GpuMemory | None) -> list[Reading]:

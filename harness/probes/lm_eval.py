@@ -16,15 +16,14 @@ from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions
 from harness.texts import REFERENCE, expanded, question_files
 
 _QUESTIONS = "mmlu"
-_PREFIX = "mmlu:"
 
 
 class Workload(Options):
     """Which task is run, and how."""
 
     task: str = REFERENCE
-    """`reference` (the shipped synthetic questions), `mmlu:FOLDER` (Hendrycks' layout), the path of an lm-eval YAML
-    file, or the name of one of lm-eval's own tasks."""
+    """`reference` (the shipped synthetic questions), `mmlu`, the path of an lm-eval YAML file, or the name of one of
+    lm-eval's own tasks."""
     questions: str | None = None
     """With task `mmlu`: a folder in Hendrycks' layout instead of the hub's data."""
     shots: int | None = Field(default=5, ge=0)
@@ -38,15 +37,11 @@ class Workload(Options):
     def _questions_belong_to_mmlu(self) -> Workload:
         if self.questions is not None and self.task != _QUESTIONS:
             raise ValueError(f"questions go with task: {_QUESTIONS}; '{self.task}' brings its own")
-        if self.task == _PREFIX:
-            raise ValueError(f"'{_PREFIX}' needs a folder after the colon")
         return self
 
     @property
     def folder(self) -> str | None:
         """Give the question set's name or folder; None for tasks that bring their own data."""
-        if self.task.startswith(_PREFIX):
-            return self.task.removeprefix(_PREFIX)
         return self.questions or (REFERENCE if self.task == REFERENCE else None)
 
     @property
@@ -114,7 +109,8 @@ def _contents(workload: Workload) -> Mapping[str, Path]:
         return {}
     folder = workload.yaml.parent
     beside = [path for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
-    return {path.name: path for path in beside} or {workload.yaml.name: workload.yaml}
+    roles = {f"beside {path.name}": path for path in beside if path.name != workload.yaml.name}
+    return {"task": workload.yaml, **roles}
 
 
 PROBE = Probe(
@@ -127,5 +123,5 @@ PROBE = Probe(
     packages=("lm-eval", "datasets"),
     measure=measure,
     contents=_contents,
-    located=("questions",),
+    located=("questions", "task"),
 )

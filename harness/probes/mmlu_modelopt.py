@@ -35,8 +35,9 @@ class Workload(Options):
     """pandas: choices like "None", "NA" and empty ones become "nan", and columns of numbers lose their written form, as
     where the questions are read with pandas' defaults."""
     too_long: Literal["skip", "drop_shots"] = "skip"
-    """skip: a question whose prompt is too long is left out of the average (the GenAI loop); drop_shots: examples are
-    dropped from the end until it fits (the transformers loop)."""
+    """skip: a question whose prompt and two new tokens are too long is left out of the average, and end of sequence is
+    never an answer (the GenAI loop); drop_shots: examples are dropped from the end until the prompt fits (the
+    transformers loop), and only what the context cannot hold at all is left out."""
     max_seq_length: int | None = Field(default=None, ge=8)
     """What too long means, in tokens; None: 4096 with skip, 2048 with drop_shots; never more than the context."""
     limit: int | None = Field(default=None, ge=1)
@@ -52,6 +53,8 @@ class _Exam:
     workload: Workload
     folder: Path
     room: int
+    """Longest prompt that is asked: new tokens included with skip, without them with drop_shots."""
+    never: tuple[int, ...]
     bos: bool
     trained: int | None
 
@@ -76,7 +79,9 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     """
     bos = session.codec.adds_bos if workload.bos is None else workload.bos
     folder = questions_folder(workload.questions)
-    exam = _Exam(session, workload, folder, _room(session, workload), bos, context.trained_positions)
+    eos = session.codec.eos
+    never = (eos,) if workload.too_long == "skip" and eos is not None else ()  # its min_length is the prompt's and two
+    exam = _Exam(session, workload, folder, _room(session, workload), never, bos, context.trained_positions)
     names = subjects(folder)
     answers = _Answers()
     for number, subject in enumerate(names):
@@ -130,13 +135,13 @@ def _ask_subject(exam: _Exam, subject: str, answers: _Answers) -> None:
     right = answers.right.setdefault(subject, [])
     for question in questions[: workload.limit]:
         ids, shown = _fitting(exam, subject, examples, question)
-        if len(ids) + _NEW_TOKENS > exam.room:
+        if len(ids) > exam.room - _NEW_TOKENS * (workload.too_long == "skip"):
             answers.skipped += 1
             continue
         answers.truncated += shown < len(examples)
         answers.longest = max(answers.longest, len(ids))
         answers.beyond += exam.trained is not None and len(ids) > exam.trained
-        said = session.codec.decode(session.greedy(ids, _NEW_TOKENS))
+        said = session.codec.decode(session.greedy(ids, _NEW_TOKENS, exam.never))
         right.append(int(said.strip().startswith(question.letter)))
         answers.items.setdefault(subject, []).append("\x1f".join([question.text, *question.choices, question.letter]))
 
@@ -148,7 +153,8 @@ def _read(workload: Workload, folder: Path, subject: str, split: Split) -> list[
 
 def _room(session: Any, workload: Workload) -> int:
     most = workload.max_seq_length or _MOST[workload.too_long]
-    return min(most, int(session.context_length))
+    held = int(session.context_length)
+    return min(most, held if workload.too_long == "skip" else held - _NEW_TOKENS)
 
 
 def _fitting(exam: _Exam, subject: str, examples: Sequence[Question], question: Question) -> tuple[list[int], int]:
@@ -156,7 +162,7 @@ def _fitting(exam: _Exam, subject: str, examples: Sequence[Question], question: 
     encode = exam.session.codec.encode
     shown = len(examples)
     ids = list(encode(prompt(subject, examples, question), bos=exam.bos))
-    while exam.workload.too_long == "drop_shots" and len(ids) + _NEW_TOKENS > exam.room and shown:
+    while exam.workload.too_long == "drop_shots" and len(ids) > exam.room and shown:
         shown -= 1
         ids = list(encode(prompt(subject, examples[:shown], question), bos=exam.bos))
     return ids, shown

@@ -7,7 +7,6 @@ The constant of the same name in capitals is what `Reading.interval` should say.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
@@ -22,14 +21,12 @@ Summary = tuple[float, float | None, float | None]
 
 BLOCK = 64
 """Neighbouring positions of a text are not independent; blocks of this many are treated as if they were."""
-RESAMPLES = 2000
-SEED = 20240917
 
 MEAN_INTERVAL = "student-t 95%"
+POSITIVE_INTERVAL = "student-t 95%, log scale"
 MEAN_BLOCK_INTERVAL = f"student-t 95%, blocks of {BLOCK}"
-EXP_MEAN_INTERVAL = f"delta method 95%, blocks of {BLOCK}"
+EXP_MEAN_INTERVAL = f"exp of student-t 95%, blocks of {BLOCK}"
 WILSON = "wilson 95%"
-BOOTSTRAP = "bootstrap 95%"
 
 _Z = 1.959963984540054
 _T975 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)  # 1 to 10 degrees of freedom
@@ -54,6 +51,21 @@ def mean_interval(samples: Any) -> Summary:
         return mean, None, None
     half = student_t(values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
     return mean, mean - half, mean + half
+
+
+def positive_interval(samples: Any) -> Summary:
+    """Mean of independent positive samples, as seconds; Student's t on the log scale keeps the interval positive.
+
+    The standard error of the logarithm of a mean is that of the mean over the mean (delta method). An interval of work
+    per mean second is the same one turned over: work / high to work / low.
+    """
+    mean, low, _ = mean_interval(samples)
+    if mean <= 0:
+        raise HarnessError(f"{mean} s is no duration; the clock stood still or ran backwards")
+    if low is None:
+        return mean, None, None
+    factor = math.exp((mean - low) / mean)
+    return mean, mean / factor, mean * factor
 
 
 def mean_block_interval(samples: Any, block: int = BLOCK) -> Summary:
@@ -87,46 +99,6 @@ def wilson(successes: int, n: int) -> Summary:
     low = 0.0 if successes == 0 else (middle - half) / scale
     high = 1.0 if successes == n else (middle + half) / scale
     return share, low, high
-
-
-def bootstrap(samples: Any, statistic: Callable[[Floats], Floats] | None = None) -> Summary:
-    """Percentile bootstrap over the first axis; seeded, so that the same samples give the same interval.
-
-    statistic: maps [..., n] samples to their statistic along the last axis; the mean where None.
-    """
-    import numpy as np
-
-    values = _checked(samples)
-    of = statistic if statistic is not None else lambda rows: np.asarray(rows.mean(axis=-1))
-    value = float(of(values))
-    if values.size < 2:
-        return value, None, None
-    found = _resampled(values.size, lambda index: of(values[index]))
-    low, high = np.quantile(found, (0.025, 0.975))
-    return value, float(low), float(high)
-
-
-def bootstrap_ratio(numerators: Any, denominators: Any) -> Summary:
-    """Ratio of two independent means, each resampled on its own."""
-    import numpy as np
-
-    above, below = _checked(numerators), _checked(denominators)
-    value = float(above.mean() / below.mean())
-    if above.size < 2 or below.size < 2:
-        return value, None, None
-    upper = _resampled(above.size, lambda index: above[index].mean(axis=-1))
-    lower = _resampled(below.size, lambda index: below[index].mean(axis=-1), seed=SEED + 1)
-    low, high = np.quantile(upper / lower, (0.025, 0.975))
-    return value, float(low), float(high)
-
-
-def _resampled(size: int, of: Callable[[NDArray[np.int64]], Floats], seed: int = SEED) -> Floats:
-    import numpy as np
-
-    draw = np.random.default_rng(seed)
-    rows = max(1, min(RESAMPLES, 4_000_000 // size))  # bounds what one block of indices takes
-    parts = [of(draw.integers(0, size, (min(rows, RESAMPLES - done), size))) for done in range(0, RESAMPLES, rows)]
-    return np.concatenate(parts)
 
 
 def _checked(samples: Any) -> Floats:

@@ -20,6 +20,12 @@ from harness.quantizers.folders import graph_file
 LOG = "log.txt"
 _LAST_LINES = 20
 _PYTHON = frozenset({"python", "python3"})
+PACKAGES = (
+    "accelerate", "auto-round", "autoawq", "bitsandbytes", "compressed-tensors", "gptqmodel", "llmcompressor", "numpy",
+    "nvidia-modelopt", "olive-ai", "onnx", "onnxruntime", "onnxruntime-directml", "onnxruntime-genai", "onnxruntime-genai-cuda",
+    "onnxruntime-genai-directml", "onnxruntime-gpu", "optimum", "safetensors", "tokenizers", "torch", "torchao", "transformers",
+)  # fmt: skip
+"""What a script may stand on: nobody can know, so all that quantizes or converts counts where it is installed."""
 _PLACES = ("{base}", "{out}", "{model}")
 
 
@@ -60,11 +66,14 @@ def words(run: str) -> list[str]:
 def contents(options: CommandOptions) -> Mapping[str, Path]:
     """List the files whose content goes into the key: those named in the command, and `files`.
 
-    Raises: HarnessError where one of `files` is not there.
+    Raises: HarnessError where one of `files`, or a script, is not there.
     """
     named = {
         word: Path(word).expanduser() for word in words(options.run) if not any(place in word for place in _PLACES)
     }
+    for word, path in named.items():
+        if word.endswith(".py") and not path.is_file():
+            raise HarnessError(f"the command's script '{word}' is not there ({path.absolute()}); correct its path")
     found = {f"run:{word}": path for word, path in named.items() if path.is_file()}
     for name in options.files:
         path = Path(os.path.expandvars(name)).expanduser()
@@ -120,7 +129,7 @@ QUANTIZER = Quantizer(
     consumes=("hf", "ort-genai"),
     produces="ort-genai",
     options=CommandOptions,
-    packages=(),
+    packages=PACKAGES,
     build=build,
     contents=contents,
     consumes_field="consumes",

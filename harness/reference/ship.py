@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.reference import exam, text, train, world
+from harness.reference import exam, losses, text, train, world
 from harness.reference.card import model_card
 
 if TYPE_CHECKING:
@@ -135,10 +135,11 @@ def _training(trained: Trained) -> dict[str, Any]:
         "batch": train.BATCH,
         "context": train.CONTEXT,
         "peak_learning_rate": train.PEAK_RATE,
-        "answer_weight": train.ANSWER_WEIGHT,
-        "option_weight": train.OPTION_WEIGHT,
-        "word_weight": train.WORD_WEIGHT,
-        "look_weight": train.LOOK_WEIGHT,
+        "answer_weight": losses.ANSWER_WEIGHT,
+        "option_weight": losses.OPTION_WEIGHT,
+        "word_weight": losses.WORD_WEIGHT,
+        "look_weight": losses.LOOK_WEIGHT,
+        "facts_first": train.FACTS_FIRST,
         "start": "seeded random weights, some heads wired (harness/reference/wiring.py)",
         "precision": "bf16 products, fp32 weights",
         "wall_seconds": round(trained.wall_seconds, 1),

@@ -37,6 +37,11 @@ class Ingested:
     problems: tuple[Problem, ...]
     """Files that could not be read; everything else was."""
 
+    def __str__(self) -> str:
+        counts = f"{self.new} runs are new, {self.known} were known, {self.sessions} sessions"
+        unfinished = f", {len(self.unfinished)} without an outcome" if self.unfinished else ""
+        return counts + unfinished + (f", {len(self.problems)} files cannot be read" if self.problems else "")
+
 
 class Database:
     """Facts in, one frame out. Open it with `Database.open`, use it in one thread, close it."""

@@ -14,7 +14,9 @@ def headline(command: str) -> None:
     here = environment("benchmark")
     versions = ", ".join(f"{name} {here.packages[name]}" for name in PACKAGES if name in here.packages)
     print(f"$ {command}")
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {here.cpu} ({here.cores} cores), {here.system}, Python {here.python}, {versions}")
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {here.cpu} ({here.cores} cores), {here.system}, Python {here.python}, {versions}"
+    )
     print(f"load average at the start: {load_average()}", flush=True)
 
 

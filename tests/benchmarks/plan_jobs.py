@@ -1,6 +1,6 @@
 """Seconds to read and plan a sweep of 10,000 speed jobs with the project's own catalogues and adapters.
 
-    python -m tests.benchmarks.plan_jobs
+python -m tests.benchmarks.plan_jobs
 """
 
 from __future__ import annotations

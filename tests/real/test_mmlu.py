@@ -14,7 +14,10 @@ from tests.real.box import RealBox
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 ENGINE = {"ort-genai": {"provider": "cpu"}}
-TABLE = {"rows": ["model"], "cells": {"Accuracy (%)": {"metric": "lm_eval.acc", "format": 1, "uncertainty": "interval"}}}
+TABLE = {
+    "rows": ["model"],
+    "cells": {"Accuracy (%)": {"metric": "lm_eval.acc", "format": 1, "uncertainty": "interval"}},
+}
 FEW = ("abstract_algebra", "anatomy", "high_school_european_history", "professional_law")
 
 

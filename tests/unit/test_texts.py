@@ -135,3 +135,14 @@ def test_all_57_subjects_of_mmlu_are_read(shared_data: Path) -> None:
     assert len(names) == 57
     assert sum(len(texts.read_subject(folder, name, "test")) for name in names) == 14042
     assert sum(len(texts.read_subject(folder, name, "dev")) for name in names) == 285
+
+
+def test_the_role_says_how_the_same_bytes_are_read(tmp_path: Path) -> None:
+    from harness.texts import text_files
+
+    roles = set()
+    for name in ("wiki.test.raw", "plain.txt", "lines.jsonl"):
+        path = tmp_path / name
+        path.write_text('{"text": "a"}\n', "utf-8")
+        roles |= set(text_files(str(path)))
+    assert roles == {"text as wikitext rows", "text", "text as json lines"}

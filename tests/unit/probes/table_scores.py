@@ -80,7 +80,7 @@ class TableScores:
         found = rows[np.arange(len(wanted)), wanted].astype(np.float64)
         return Score(float(found.sum()), bool((rows.argmax(axis=1) == wanted).all()))
 
-    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
+    def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
         ids = list(prompt)
         for _ in range(tokens):
             ids.append(int(self.rows(ids, [len(ids) - 1])[0].argmax()))

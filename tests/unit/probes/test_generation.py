@@ -14,7 +14,7 @@ from harness.core.metric import METRICS
 from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Trace
 from harness.core.spec import Note
 from harness.probes import generation, memory
-from harness.probes.generation import PROBE, GenerationOptions
+from harness.probes.generation import PROBE, GenerationOptions, speed_readings
 
 
 class Letters:
@@ -202,3 +202,15 @@ def test_the_memory_probe_runs_the_work_once_and_reads_the_high_water_marks() ->
     assert [(reading.metric, reading.source) for reading in findings.readings] == [("peak_rss_bytes", "rss")]
     assert findings.protocol.name == "memory-generation"
     assert memory.PROBE.clean
+
+
+def test_throughput_is_all_work_over_all_seconds_not_a_mean_of_rates() -> None:
+    steps = np.array([[0.01] * 10, [0.03] * 10])
+    trace = Trace(np.array([0.1, 0.3]), np.zeros(2), steps, np.array([1.0, 3.0]))
+    found = {reading.metric: reading for reading in speed_readings(trace, GenerationOptions(prompt=10, output=11))}
+    assert found["decode_tps"].value == pytest.approx(1 / 0.02)
+    assert found["prefill_tps"].value == pytest.approx(10 / 0.2)
+    assert found["e2e_tps"].value == pytest.approx(11 / 2.0)
+    assert found["decode_tps"].samples.tolist() == pytest.approx([100, 100 / 3])
+    assert found["decode_tps"].low is not None
+    assert found["decode_tps"].low > 0

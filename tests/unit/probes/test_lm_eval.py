@@ -40,7 +40,7 @@ def parts(found: Any) -> dict[str, Any]:
 
 def test_accuracy_is_lm_evals_and_each_question_is_kept(folder: Path, tmp_path: Path) -> None:
     session = TableScores()
-    found = measure(session, Workload(task=f"mmlu:{folder}"), Context(folder=tmp_path))
+    found = measure(session, Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path))
     by_part = parts(found)
     assert set(by_part) == {"", "subject:birds", "subject:old_stars"}
     whole = by_part[""]
@@ -60,7 +60,7 @@ def test_accuracy_is_lm_evals_and_each_question_is_kept(folder: Path, tmp_path: 
 
 def test_log_likelihoods_are_those_of_the_lettered_continuations(folder: Path, tmp_path: Path) -> None:
     session = TableScores()
-    found = measure(session, Workload(task=f"mmlu:{folder}", shots=0, bos=True), Context(folder=tmp_path))
+    found = measure(session, Workload(task="mmlu", questions=str(folder), shots=0, bos=True), Context(folder=tmp_path))
     text = (
         "The following are multiple choice questions (with answers) about birds.\n\n"
         "Question 0?\nA. None\nB. NA\nC. 3\nD. 0\nAnswer:"
@@ -104,26 +104,31 @@ def test_prompts_are_character_for_character_those_of_lm_evals_own_task(folder: 
 
 
 def test_a_limit_counts_per_subject_and_is_recorded(folder: Path, tmp_path: Path) -> None:
-    found = measure(TableScores(), Workload(task=f"mmlu:{folder}", limit=2), Context(folder=tmp_path))
+    found = measure(TableScores(), Workload(task="mmlu", questions=str(folder), limit=2), Context(folder=tmp_path))
     assert (found.protocol.scored, found.protocol.limit) == (4, 2)
-    unlimited = measure(TableScores(), Workload(task=f"mmlu:{folder}", limit=9), Context(folder=tmp_path))
+    unlimited = measure(TableScores(), Workload(task="mmlu", questions=str(folder), limit=9), Context(folder=tmp_path))
     assert (unlimited.protocol.scored, unlimited.protocol.limit) == (11, None)
 
 
 def test_prompts_that_do_not_fit_are_cut_on_the_left_and_counted(folder: Path, tmp_path: Path) -> None:
     session = TableScores(context_length=300)
-    found = measure(session, Workload(task=f"mmlu:{folder}"), Context(folder=tmp_path, trained_positions=100))
+    found = measure(
+        session, Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path, trained_positions=100)
+    )
     assert (found.protocol.truncated, found.protocol.prompt_tokens, found.protocol.beyond_trained) == (11, 300, 11)
     assert (
-        measure(TableScores(), Workload(task=f"mmlu:{folder}"), Context(folder=tmp_path)).protocol.beyond_trained == 0
+        measure(
+            TableScores(), Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path)
+        ).protocol.beyond_trained
+        == 0
     )
 
 
 def test_the_same_questions_have_the_same_hash(folder: Path, tmp_path: Path) -> None:
-    first = measure(TableScores(), Workload(task=f"mmlu:{folder}"), Context(folder=tmp_path))
-    second = measure(TableScores(noise=1), Workload(task=f"mmlu:{folder}"), Context(folder=tmp_path))
+    first = measure(TableScores(), Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path))
+    second = measure(TableScores(noise=1), Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path))
     assert [reading.items for reading in first.readings] == [reading.items for reading in second.readings]
-    limited = measure(TableScores(), Workload(task=f"mmlu:{folder}", limit=2), Context(folder=tmp_path))
+    limited = measure(TableScores(), Workload(task="mmlu", questions=str(folder), limit=2), Context(folder=tmp_path))
     assert limited.readings[0].items != first.readings[0].items
 
 
@@ -131,22 +136,21 @@ def test_a_model_that_answers_nan_is_an_error(folder: Path, tmp_path: Path) -> N
     session = TableScores()
     session.table[ord(":")] = np.nan
     with pytest.raises(HarnessError, match="log-likelihood nan; the model is broken"):
-        measure(session, Workload(task=f"mmlu:{folder}"), Context(folder=tmp_path))
+        measure(session, Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path))
 
 
 def test_broken_question_files_are_named_with_their_line(folder: Path, tmp_path: Path) -> None:
     (folder / "test" / "birds_test.csv").write_text("Q?,1,2,3,4,A\nQ?,1,2,3,A\n")
     with pytest.raises(ConfigError, match=r"birds_test\.csv:2: this row has 5 columns"):
-        measure(TableScores(), Workload(task=f"mmlu:{folder}"), Context(folder=tmp_path))
+        measure(TableScores(), Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path))
     with pytest.raises(ConfigError, match="birds has 5 dev questions, fewer than the 6 shots"):
-        measure(TableScores(), Workload(task=f"mmlu:{folder}", shots=6), Context(folder=tmp_path))
+        measure(TableScores(), Workload(task="mmlu", questions=str(folder), shots=6), Context(folder=tmp_path))
 
 
 def test_options_that_do_not_belong_together_are_refused() -> None:
     assert problems_of(Workload, {"task": "hellaswag", "questions": "x"}, "probe lm_eval")
     assert problems_of(Workload, {"task": "reference", "questions": "x"}, "probe lm_eval")
-    assert problems_of(Workload, {"task": "mmlu:"}, "probe lm_eval")
-    assert Workload(task="mmlu:/a/b").folder == Workload(task="mmlu", questions="/a/b").folder == "/a/b"
+    assert Workload(task="mmlu", questions="/a/b").folder == "/a/b"
 
 
 def test_the_reference_questions_have_strata_and_are_not_called_mmlu(tmp_path: Path) -> None:
@@ -253,7 +257,7 @@ def test_log_likelihoods_equal_those_of_lm_evals_hf_backend(shared_data: Path, t
             (tmp_path / split / source.name).write_bytes(source.read_bytes())
     model = shared_data / "models" / "stories260K"
     with ENGINE.open(model, ENGINE.options.model_validate({"threads": 1})) as session:
-        found = measure(session, Workload(task=f"mmlu:{tmp_path}", limit=4), Context(folder=tmp_path))
+        found = measure(session, Workload(task="mmlu", questions=str(tmp_path), limit=4), Context(folder=tmp_path))
     table = found.arrays["choice_logprobs"]
     settings = json.loads((model / "tokenizer_config.json").read_text())
     tokenizer = PreTrainedTokenizerFast(

@@ -26,7 +26,7 @@ class Answers(TableScores):
         self.said = said
         self.prompts: list[list[int]] = []
 
-    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
+    def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
         self.prompts.append(list(prompt))
         return list(self.said.encode())[:tokens]
 
@@ -185,3 +185,21 @@ def test_real_subjects_run_on_a_small_model_and_count_what_was_cut(shared_data: 
     assert protocol.truncated > 0
     assert protocol.skipped > 0
     assert protocol.limit == 4
+
+
+@pytest.mark.parametrize(("too_long", "never"), [("skip", (7,)), ("drop_shots", ())])
+def test_end_of_sequence_is_an_answer_in_the_transformers_loop_alone(
+    folder: Path, too_long: Literal["skip", "drop_shots"], never: tuple[int, ...]
+) -> None:
+    asked = set()
+
+    class Watching(Answers):
+        def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
+            asked.add(tuple(never))
+            return super().greedy(prompt, tokens, never)
+
+    session = Watching(" A")
+    session.codec = ByteCodec()
+    session.codec.eos = 7
+    measure(session, Workload(questions=str(folder), shots=0, too_long=too_long), Context(folder=folder))
+    assert asked == {never}

@@ -36,8 +36,7 @@ def test_a_mean_carries_students_interval() -> None:
 
 def test_one_sample_has_no_interval() -> None:
     assert summary.mean_interval([4.0]) == (4.0, None, None)
-    assert summary.bootstrap([4.0]) == (4.0, None, None)
-    assert summary.bootstrap_ratio([4.0], [2.0, 2.0]) == (2.0, None, None)
+    assert summary.positive_interval([4.0]) == (4.0, None, None)
     assert summary.exp_mean_interval([0.0] * summary.BLOCK) == (1.0, None, None)
 
 
@@ -76,29 +75,6 @@ def test_the_block_interval_covers_the_truth_where_neighbours_hang_together() ->
     assert plain < 150
 
 
-def test_bootstrap_agrees_with_students_interval_and_repeats_itself() -> None:
-    samples = np.random.default_rng(2).normal(5, 1, 400)
-    _, low, high = summary.bootstrap(samples)
-    _, expected_low, expected_high = summary.mean_interval(samples)
-    assert low == pytest.approx(expected_low, abs=0.02)
-    assert high == pytest.approx(expected_high, abs=0.02)
-    assert summary.bootstrap(samples) == summary.bootstrap(samples)
-
-
-def test_bootstrap_takes_other_statistics_and_ratios() -> None:
-    samples = np.random.default_rng(3).normal(5, 1, 300)
-    value, low, high = summary.bootstrap(samples, lambda rows: np.median(rows, axis=-1))
-    assert value == pytest.approx(float(np.median(samples)))
-    assert low is not None
-    assert high is not None
-    assert low < value < high
-    ratio, ratio_low, ratio_high = summary.bootstrap_ratio(samples * 2, samples)
-    assert ratio == pytest.approx(2.0)
-    assert ratio_low is not None
-    assert ratio_high is not None
-    assert ratio_low < 2.0 < ratio_high
-
-
 def test_samples_that_are_missing_or_not_numbers_are_refused() -> None:
     with pytest.raises(HarnessError, match="no samples"):
         summary.mean_interval([])
@@ -106,3 +82,22 @@ def test_samples_that_are_missing_or_not_numbers_are_refused() -> None:
         summary.exp_mean_interval([0.0, math.nan, 0.0])
     with pytest.raises(HarnessError, match="beyond a float"):
         summary.exp_mean_interval([1e6, 1e6])
+
+
+def test_an_interval_of_durations_stays_positive_however_wild_the_samples() -> None:
+    mean, low, high = summary.positive_interval([0.01, 0.01, 0.01, 2.0])
+    assert low is not None
+    assert high is not None
+    assert 0 < low < mean < high
+    assert low * high == pytest.approx(mean * mean)
+
+
+def test_an_interval_of_steady_durations_is_students() -> None:
+    samples = [1.0, 1.01, 0.99, 1.005, 0.995]
+    _, low, high = summary.positive_interval(samples)
+    assert (low, high) == pytest.approx(summary.mean_interval(samples)[1:], rel=1e-3)
+
+
+def test_a_clock_that_stands_still_is_an_error() -> None:
+    with pytest.raises(HarnessError, match="no duration"):
+        summary.positive_interval([0.0, 0.0])

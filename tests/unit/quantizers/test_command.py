@@ -63,3 +63,9 @@ def test_a_command_without_an_output_or_with_open_quotes_is_found_while_planning
 def test_a_file_that_is_not_there_is_an_error() -> None:
     with pytest.raises(HarnessError, match=r"gone\.py"):
         contents(CommandOptions(run="x {out}", files=("gone.py",)))
+
+
+def test_a_script_that_is_not_there_is_found_while_planning() -> None:
+    options = CommandOptions(run="python no_such_script.py --out {out}")
+    with pytest.raises(HarnessError, match="no_such_script.py"):
+        contents(options)
