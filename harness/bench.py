@@ -10,10 +10,27 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.box import CONFIGS, RESULTS, Planned, open_desk, plan_sweep
+from harness.box import (
+    CONFIGS,
+    RESULTS,
+    Planned,
+    described,
+    environments_of,
+    interpreters,
+    open_desk,
+    plan_sweep,
+    sweep_path,
+)
 from harness.core.clock import Spans
-from harness.doctor import gpu_verdict
-from harness.runner import execute
+from harness.core.spec import BuildSpec
+from harness.doctor import gpu_answers, gpu_verdict
+from harness.environments import HOME_NAME, LOCKS, setup
+from harness.host import facts
+from harness.plan.catalogue import load_catalogue
+from harness.plan.expand import PlannedJob
+from harness.plan.hub import absent_models, fetch_models, offline
+from harness.plan.reading import read_sweep
+from harness.runner import Desk, execute
 from harness.runner.decide import decide, remember
 from harness.runner.wall import merged, share
 from harness.show import Show
@@ -29,17 +46,45 @@ class Choice:
 
 
 def choose(asked: str, configs: Path = CONFIGS) -> Choice:
-    """Choose the sweep: the one asked for, else `gpu` where an NVIDIA GPU can run it, else `quickstart`."""
+    """Choose the sweep: the one asked for, else `gpu` where an NVIDIA GPU can run it, else `quickstart`.
+
+    Raises: ConfigError where a GPU is here and the catalogues or the sweep `gpu` cannot be read.
+    """
     if asked:
         return Choice(asked, "asked for with SWEEP")
-    verdict = gpu_verdict(("hub",)) if (configs / "sweeps" / "gpu.yaml").exists() else None
-    if verdict is None or not verdict.present:
+    if not (configs / "sweeps" / "gpu.yaml").exists() or not gpu_answers():
         return Choice("quickstart", "no NVIDIA GPU answers on this machine")
+    catalogue = load_catalogue(configs)
+    verdict = gpu_verdict(absent_models(read_sweep(sweep_path("gpu", configs), catalogue), catalogue))
     if verdict.able:
         return Choice("gpu", verdict.why)
     return Choice(
         "quickstart", f"a GPU is here, but sweep gpu would not run: {verdict.why}; SWEEP=gpu runs it all the same"
     )
+
+
+def prepare(name: str, say: Callable[[str], None], configs: Path = CONFIGS, *, make: bool = False) -> float:
+    """Get what a sweep needs and this box can have: models of the hub and, with `make`, environments with a lock file.
+
+    Says what it installs and fetches; returns the seconds that installing and fetching took, which are no part of a run.
+    Raises: ConfigError as planning does; SystemExit where an environment cannot be made.
+    """
+    catalogue = load_catalogue(configs)
+    sweep = read_sweep(sweep_path(name, configs), catalogue)
+    names = environments_of(sweep)
+    begun = time.monotonic()
+    pythons = interpreters(catalogue, names)
+    wanted = [one for one in names if one not in pythons and one != HOME_NAME and (LOCKS / f"{one}.txt").exists()]
+    for one in wanted if make else ():
+        say(f"sweep {sweep.name} needs environment {one}, which is not here yet")
+        setup(one)
+    installing = time.monotonic() - begun if make and wanted else 0.0
+    absent = absent_models(sweep, catalogue)
+    if not absent or offline():
+        return installing
+    here = described(interpreters(catalogue, names))
+    readable = absent_models(sweep, catalogue, {one: facts(found) for one, found in here.items()})
+    return installing + fetch_models(readable, say)
 
 
 def run_sweep(
@@ -53,17 +98,26 @@ def run_sweep(
 ) -> int:
     """Plan and run a sweep; print what became of each job and the harness's own share. Returns the exit code.
 
-    `begun` is the monotonic moment at which our own code began to work, for the share; `after` writes the tables.
+    Models of the hub that this box could read and has not are fetched first; the one command, which writes tables
+    (`after`), makes environments, too. `begun` is the monotonic moment at which our own code began to work: what passed
+    since counts as planning.
     """
-    begun = time.monotonic() if begun is None else begun
+    entered = time.monotonic()
+    begun = entered if begun is None else begun
     spans = Spans()
+    spans.add("plan", entered - begun)
     with ExitStack() as stack:
+        with spans.span("plan"):
+            getting = prepare(name, lambda line: _say(console, line), configs, make=after is not None)
+        begun += getting
+        spans.add("plan", -getting)
         with spans.span("plan"):
             planned = plan_sweep(name, configs)
             desk = open_desk(planned, results, stack)
+            decided = verdicts(planned, desk, again)
             estimates = estimate(planned, desk.database.history())
-        console.print(f"sweep {planned.sweep.name}: {summary(planned, estimates)}", highlight=False)
-        with Show(console, estimates, planned.plan.jobs) as show:
+        _say(console, f"sweep {planned.sweep.name}: {summary(planned, estimates, decided)}")
+        with Show(console, estimates, [job for job in planned.plan.jobs if decided[job.id][0] == "run"]) as show:
             seconds: Mapping[str, float] = {}
             for event in execute(planned.plan, desk, again):
                 show.event(event)
@@ -71,31 +125,64 @@ def run_sweep(
         if after is not None:
             with spans.span("report"):
                 after(planned, stack)
-        console.print(f"jobs: {show.counts}", highlight=False)
+        _say(console, f"jobs: {show.counts}")
         wall = share(time.monotonic() - begun, merged([spans.seconds, seconds]))
-        console.print(str(wall), highlight=False)
-    return 1 if show.counts.failed else 0
+        _say(console, str(wall))
+    return 1 if show.counts.failed else _idle(planned, console)
 
 
-def summary(planned: Planned, estimates: Mapping[str, float]) -> str:
-    """Say how many jobs of which kind a plan has, and how long they took before."""
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _idle(planned: Planned, console: Console) -> int:
+    """Say so where this machine could run nothing of a sweep: 2 where all was refused, 0 where all is another box's."""
+    here = [job for job in planned.plan.jobs if not job.elsewhere]
+    if not here:
+        boxes = ", ".join(sorted({job.elsewhere for job in planned.plan.jobs if job.elsewhere}))
+        _say(console, f"nothing of sweep {planned.sweep.name} belongs to this box; it is for {boxes}")
+        return 0
+    reasons = list(dict.fromkeys(job.refused for job in here))
+    if not all(reasons):
+        return 0
+    more = f" (and {len(reasons) - 1} more reasons, see harness plan)" if len(reasons) > 1 else ""
+    _say(console, f"this machine can run nothing of sweep {planned.sweep.name}: {reasons[0]}{more}")
+    return 2
+
+
+def summary(planned: Planned, estimates: Mapping[str, float], decided: Mapping[str, tuple[str, str]]) -> str:
+    """Say how many jobs of which kind a plan has, how many of them will run, and how long these took before."""
     kinds: dict[str, int] = {}
     for job in planned.plan.jobs:
         kind = "another box's" if job.elsewhere else "unsupported here" if job.refused else job.kind
         kinds[kind] = kinds.get(kind, 0) + 1
     text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    if estimates and len(estimates) >= sum(1 for job in planned.plan.jobs if not job.elsewhere and not job.refused):
-        text += f"; about {sum(estimates.values()):.0f} s by history if all were run"
+    runs = [job.id for job in planned.plan.jobs if decided[job.id][0] == "run"]
+    known = [estimates[name] for name in runs if name in estimates]
+    text += f"; {len(runs)} to run"
+    if known:
+        rest = f", and {len(runs) - len(known)} that never ran" if len(known) < len(runs) else ""
+        text += f", about {sum(known):.0f} s by history{rest}"
     return text
 
 
 def estimate(planned: Planned, history: History) -> dict[str, float]:
-    """Estimate each job's seconds from history, by key; jobs never run before have no estimate."""
-    return {job.id: seconds for job in planned.plan.jobs if (seconds := history.seconds(job.key)) is not None}
+    """Estimate each job's seconds, by plan id: from its own history, else from that of its like.
+
+    Its like is the same kind, probe (or quantizer) and engine on the same model; jobs without either have no estimate.
+    """
+    found = {job.id: history.seconds(job.key, _shape(job)) for job in planned.plan.jobs}
+    return {name: seconds for name, seconds in found.items() if seconds is not None}
 
 
-def verdicts(planned: Planned, results: Path, stack: ExitStack) -> dict[str, tuple[str, str]]:
+def _shape(job: PlannedJob) -> tuple[str, str, str, str]:
+    model = job.labels[0].model
+    if isinstance(job.spec, BuildSpec):
+        return job.kind, job.spec.quantizer, "", model
+    return job.kind, job.spec.probe, job.spec.engine, model
+
+
+def verdicts(planned: Planned, desk: Desk, again: frozenset[str] = frozenset()) -> dict[str, tuple[str, str]]:
     """Decide each job as `run` would now, without running anything: plan id to verdict and reason."""
-    desk = open_desk(planned, results, stack)
-    memory = remember(desk, planned.plan)
+    memory = remember(desk, planned.plan, again=again)
     return {job.id: decide(job, memory) for job in planned.plan.jobs}

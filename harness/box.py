@@ -19,11 +19,14 @@ from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
+from harness.report.specfile import SUFFIX
 from harness.runner import Desk
 from harness.store.database import Database
 
 CONFIGS = ROOT / "configs"
 RESULTS = ROOT / "results"
+DATABASE = "bench.db"
+TABLES = ROOT / "reports" / "tables"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def plan_sweep(name: str, configs: Path = CONFIGS) -> Planned:
     Raises: ConfigError with every mistake of the file; HarnessError where the sweep is not found.
     """
     catalogue = load_catalogue(configs)
-    sweep = read_sweep(sweep_path(name, configs), catalogue)
+    tables = {path.name.removesuffix(SUFFIX) for path in TABLES.glob(f"*{SUFFIX}")}
+    sweep = read_sweep(sweep_path(name, configs), catalogue, tables)
     names = environments_of(sweep)
     pythons = interpreters(catalogue, names)
     environments = described(pythons)
@@ -137,9 +141,29 @@ def setup_on_top(name: str, entry: EnvironmentEntry, *, quiet: bool = False) -> 
 
 def open_desk(planned: Planned, results: Path, stack: ExitStack) -> Desk:
     """Open the results folder and its database for running a plan."""
+    return _desk(planned, results, stack.enter_context(Database.open(results / DATABASE)))
+
+
+def desk_for_reading(planned: Planned, results: Path, stack: ExitStack) -> Desk:
+    """Open the results folder to see what is known; where there is none yet, none is made."""
+    return _desk(planned, results, stack.enter_context(database_for_reading(results)))
+
+
+def database_for_reading(results: Path) -> Database:
+    """Open the database of a results folder; where there is none yet, an empty one in memory stands for it."""
+    there = results / DATABASE
+    return Database.open(there if there.exists() else "sqlite://")
+
+
+def shown_path(path: Path) -> Path:
+    """Write a path as seen from the working directory where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _desk(planned: Planned, results: Path, database: Database) -> Desk:
     return Desk(
         results=results,
-        database=stack.enter_context(Database.open(results / "bench.db")),
+        database=database,
         pythons=planned.pythons,
         environments=planned.environments,
         own=environment("own"),

@@ -10,14 +10,31 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, unknown
 from harness.core.files import disk_trouble
+from harness.environments import ROOT
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Quantize and measure language models as sweeps say, and print tables of the results.",
+    epilog="Exit codes: 0 all ok, 1 some job failed, 2 a person must act (a mistake, or nothing that this machine can run), "
+    "130 interrupted by Ctrl-C: the same command goes on.",
+)
 
 INTERRUPTED = 130
-RESULTS = Path("results")
-ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of database, run folders and artifacts.")]
+RESULTS = ROOT / "results"
+AGAIN = ("build", "quality", "reference")
+ResultsOption = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        help="Folder of database, run folders and artifacts; the project's own by default.",
+        show_default=False,
+    ),
+]
 ConfigsOption = Annotated[
     Path | None, typer.Option("--configs", help="Folder of catalogues and sweeps; the project's own by default.")
 ]
@@ -90,11 +107,12 @@ def bench(
     from harness.box import CONFIGS
     from harness.pages import after_bench
 
+    begun = time.monotonic()
     console = Console()
     where = configs or CONFIGS
     choice = choose(sweep, where)
     console.print(f"running sweep {choice.sweep}: {choice.why}", highlight=False, soft_wrap=True)
-    code = run_sweep(choice.sweep, console, results, where, begun=time.monotonic(), after=after_bench(console, results))
+    code = run_sweep(choice.sweep, console, results, where, begun=begun, after=after_bench(console, results))
     raise typer.Exit(code)
 
 
@@ -107,13 +125,25 @@ def run(
     results: ResultsOption = RESULTS,
     configs: ConfigsOption = None,
 ) -> None:
-    """Run a sweep; known builds and quality are not run again."""
+    """Run a sweep and print its tables; known builds and quality are not run again, speed always is."""
     from harness.bench import run_sweep
     from harness.box import CONFIGS
+    from harness.pages import after_bench
 
-    raise typer.Exit(
-        run_sweep(sweep, Console(), results, configs or CONFIGS, again=frozenset(again or ()), begun=time.monotonic())
-    )
+    begun, console = time.monotonic(), Console()
+    kinds = _kinds(again or [])
+    after = after_bench(console, results)
+    raise typer.Exit(run_sweep(sweep, console, results, configs or CONFIGS, again=kinds, begun=begun, after=after))
+
+
+def _kinds(again: list[str]) -> frozenset[str]:
+    """Check what `--again` names. Raises: HarnessError with the nearest right name."""
+    for kind in again:
+        if kind == "speed":
+            raise HarnessError(f"speed is always measured anew; --again takes {', '.join(AGAIN)}")
+        if kind not in AGAIN:
+            raise HarnessError(unknown("kind of job for --again", kind, AGAIN))
+    return frozenset(again)
 
 
 @app.command()
@@ -129,21 +159,23 @@ def plan(
     from harness.box import CONFIGS
     from harness.planned import show_plan
 
-    show_plan(sweep, Console(soft_wrap=True), results, why=why, as_json=json, expand=expand, configs=configs or CONFIGS)
+    show_plan(sweep, Console(), results, why=why, as_json=json, expand=expand, configs=configs or CONFIGS)
 
 
 @app.command()
 def report(
     tables: Annotated[
-        list[str] | None, typer.Argument(help="Names of tables to print; all of a sweep's by default.")
+        list[str] | None, typer.Argument(help="Names of tables or sweeps; all tables with results by default.")
     ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Rewrite the tables between the markers of README.md and reports/*.md.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Fail when a committed page is stale.")] = False,
     results: ResultsOption = RESULTS,
+    configs: ConfigsOption = None,
 ) -> None:
     """Print tables, rewrite the pages that hold them, or check that they are current."""
+    from harness.box import CONFIGS
     from harness.pages import check_pages, print_tables, write_pages
 
     console = Console(soft_wrap=True)
@@ -151,7 +183,7 @@ def report(
         raise typer.Exit(check_pages(console))
     if write:
         raise typer.Exit(write_pages(console))
-    print_tables(console, results, tables or [])
+    print_tables(console, results, tables or [], configs or CONFIGS)
 
 
 @app.command()
@@ -188,11 +220,11 @@ def export(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
+    from harness.box import database_for_reading
     from harness.planned import parse_where
-    from harness.store.database import Database
     from harness.store.export import export as write_export
 
-    with Database.open(results / "bench.db") as database:
+    with database_for_reading(results) as database:
         frame = database.frame(parse_where(where or []))
     typer.echo(f"{len(frame)} rows written to {write_export(frame, out)}")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +11,10 @@ from harness.box import described, interpreters
 from harness.core.seam import Engine, Quantizer, load
 from harness.core.spec import Environment
 from harness.engines import ENGINES
-from harness.environments import LOCKS, default_name, is_current, marker
+from harness.environments import LOCKS, is_current, marker
 from harness.host import environment
 from harness.plan.catalogue import Catalogue
+from harness.plan.hub import Absent, hub_reachable
 from harness.quantizers import QUANTIZERS
 
 CUDA_DRIVER = 580
@@ -24,6 +23,13 @@ GPU_BYTES = 8 * 1024**3
 """Memory that the models of sweep `gpu` need beside what else runs on the GPU."""
 _SHOWN = ("torch", "transformers", "onnxruntime", "onnxruntime-gpu", "onnxruntime-genai", "onnxruntime-genai-cuda",
           "nvidia-modelopt", "lm-eval", "optimum-benchmark")  # fmt: skip
+_TWINS = (
+    ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"),
+    ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml"),
+)
+"""Distributions of one library; an environment holds one of each group."""
+_USED_IF_THERE = frozenset({"cupy", "cupy-cuda12x", "cupy-cuda13x", "datasets"})
+"""Packages that change what an adapter does or can read, and without which it works."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,8 @@ class Line:
 
 @dataclass(frozen=True)
 class GpuVerdict:
-    """Whether the sweep `gpu` can run here, and why (not)."""
+    """Whether the sweep `gpu` can run on the GPU that is here, and why (not)."""
 
-    present: bool
     able: bool
     why: str
 
@@ -92,14 +97,13 @@ def _present(name: str, python: Path, one: Environment) -> list[Line]:
 
 
 def missing(needs: tuple[str, ...], there: Mapping[str, str]) -> list[str]:
-    """Name the packages that are not there; a CUDA wheel stands in for the CPU wheel of the same library."""
-    stand_ins = {"onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml"),
-                 "onnxruntime-genai": ("onnxruntime-genai-cuda", "onnxruntime-genai-directml")}  # fmt: skip
-    return [
-        name for name in needs
-        if name not in there and not any(other in there for other in stand_ins.get(name, ()))
-        and not any(name in others and (cpu in there or name in there) for cpu, others in stand_ins.items())
-    ]  # fmt: skip
+    """Name the packages that are not there: of twins, which hold one library, any will do; some are only used if there."""
+    gone = []
+    for name in needs:
+        twins = next((group for group in _TWINS if name in group), (name,))
+        if name not in _USED_IF_THERE and not any(twin in there for twin in twins):
+            gone.append(twins[0])
+    return list(dict.fromkeys(gone))
 
 
 def _remedy(name: str) -> str:
@@ -108,40 +112,40 @@ def _remedy(name: str) -> str:
     return f"not made here, and no lock file pins it; adopt one with `python: {{{name}: PATH}}` in configs/local.yaml"
 
 
-def gpu_verdict(hub_models: tuple[str, ...]) -> GpuVerdict:
-    """Tell whether driver, memory and hub suffice for the sweep `gpu`."""
-    if default_name() != "cuda":
-        return GpuVerdict(present=False, able=False, why="no NVIDIA GPU answers")
+def gpu_answers() -> bool:
+    """Tell whether an NVIDIA driver shows a GPU."""
+    try:
+        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and "GPU 0" in answer.stdout
+
+
+def gpu_verdict(absent: Sequence[Absent]) -> GpuVerdict:
+    """Tell whether driver, memory and hub suffice for the sweep `gpu`, of which these models are not in the local cache."""
     try:
         answer = subprocess.run(
             ["nvidia-smi", "--query-gpu=name,driver_version,memory.free", "--format=csv,noheader,nounits"],
             capture_output=True, text=True, timeout=30, check=True,
         )  # fmt: skip
         name, driver, free = (part.strip() for part in answer.stdout.splitlines()[0].split(","))
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        return GpuVerdict(present=True, able=False, why=f"nvidia-smi does not tell driver and memory ({error})")
-    if int(driver.split(".")[0]) < CUDA_DRIVER:
-        return GpuVerdict(
-            present=True, able=False, why=f"driver {driver} is older than {CUDA_DRIVER}, which CUDA 13 needs"
-        )
-    if int(free) * 1024**2 < GPU_BYTES:
-        return GpuVerdict(
-            present=True, able=False, why=f"{name} has {free} MiB free, {GPU_BYTES // 1024**2} are needed"
-        )
-    if not hub_models or hub_reachable():
-        return GpuVerdict(present=True, able=True, why=f"{name}, driver {driver}, {free} MiB free")
-    return GpuVerdict(
-        present=True, able=False, why="the model hub cannot be reached and models are not in the local cache"
-    )
+        branch, free_mib = int(driver.split(".")[0]), int(free)
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        return GpuVerdict(able=False, why=f"nvidia-smi does not tell driver and memory ({error})")
+    if branch < CUDA_DRIVER:
+        return GpuVerdict(able=False, why=f"driver {driver} is older than {CUDA_DRIVER}, which CUDA 13 needs")
+    if free_mib * 1024**2 < GPU_BYTES:
+        return GpuVerdict(able=False, why=f"{name} has {free} MiB free, {GPU_BYTES // 1024**2} are needed")
+    why_not = _unreadable(absent)
+    return GpuVerdict(able=why_not is None, why=why_not or f"{name}, driver {driver}, {free} MiB free")
 
 
-def hub_reachable() -> bool:
-    """Tell whether the model hub answers; HF_HUB_OFFLINE=1 says no without asking."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
-        return False
-    host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").split("://")[-1].split("/")[0]
-    try:
-        with socket.create_connection((host, 443), timeout=5):
-            return True
-    except OSError:
-        return False
+def _unreadable(absent: Sequence[Absent]) -> str | None:
+    """Say why models that are not in the local cache cannot be had, or None."""
+    gated = [model.name for model in absent if model.gated]
+    if gated:
+        return f"the hub asks for an agreement before it gives {', '.join(gated)}"
+    if absent and not hub_reachable():
+        names = ", ".join(model.name for model in absent)
+        return f"the model hub cannot be reached, and the local cache lacks {names}"
+    return None

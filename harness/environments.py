@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "configs" / "locks"
 MARKER = "harness-environment.json"
 HOME = ROOT / ".venv"
+HOME_NAME = "cpu"
+"""The environment that stands in `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
 OTHERS = ROOT / ".venvs"
 _PLATFORMS = {"windows": "win", "macos": "darwin"}
 
@@ -34,10 +36,8 @@ def marker(folder: Path) -> dict[str, str]:
 
 def folder_of(name: str) -> Path | None:
     """Find the folder of an environment that was made here, or None."""
-    for folder in (HOME, OTHERS / name):
-        if marker(folder).get("name") == name and python_in(folder).exists():
-            return folder
-    return None
+    folder = HOME if name == HOME_NAME else OTHERS / name
+    return folder if marker(folder).get("name") == name and python_in(folder).exists() else None
 
 
 def lock_hash(lock: Path | None, packages: tuple[str, ...] = ()) -> str:
@@ -52,15 +52,6 @@ def is_current(folder: Path, name: str, lock: Path) -> bool:
     return found.get("name") == name and found.get("lock") == lock_hash(lock) and python_in(folder).exists()
 
 
-def default_name() -> str:
-    """Name the environment for this machine: `cuda` where an NVIDIA driver answers, else `cpu`."""
-    try:
-        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return "cpu"
-    return "cuda" if answer.returncode == 0 and "GPU 0" in answer.stdout else "cpu"
-
-
 def setup(
     name: str | None = None,
     *,
@@ -71,20 +62,25 @@ def setup(
 ) -> Path:
     """Make an environment from a lock file and further packages, once; return its folder.
 
-    Without a name this is `.venv`, the environment that the harness itself runs in. Named ones live in `.venvs/NAME`,
-    unless `.venv` is that one already. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
+    Without a name, or by its own, this is `.venv`, the environment `cpu` that the harness itself runs in; others live in
+    `.venvs/NAME`. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
 
-    Raises: SystemExit with the remedy where there is no such lock file or the installer fails.
+    Raises: SystemExit with the remedy where there is no such lock file, `.venv` is another environment, or the installer
+    fails.
     """
-    home = name is None
-    chosen = name or marker(HOME).get("name") or default_name()
+    chosen = name or HOME_NAME
     if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
         raise SystemExit(f"environment {chosen} is for {system}; this is {sys.platform}")
     lock = lock or (None if packages else LOCKS / f"{chosen}.txt")
     if lock is not None and not lock.exists():
         there = ", ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))
         raise SystemExit(f"no lock file {lock.relative_to(ROOT)}; environments with one: {there}")
-    folder = HOME if home or marker(HOME).get("name") == chosen else OTHERS / chosen
+    folder = HOME if chosen == HOME_NAME else OTHERS / chosen
+    was = marker(folder).get("name", chosen)
+    if was != chosen:  # the wheels of two environments overwrite each other in one folder
+        raise SystemExit(
+            f"{folder.relative_to(ROOT)} was made as environment {was}; delete the folder and run the same command again"
+        )
     wanted = lock_hash(lock, packages)
     if marker(folder) and marker(folder).get("lock") == wanted and python_in(folder).exists():
         if not quiet:

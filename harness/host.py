@@ -18,6 +18,8 @@ from typing import Any
 from harness.core.seam import Facts
 from harness.core.spec import Environment, Gpu
 
+CUDA_PROVIDERS = frozenset({"cuda", "NvTensorRtRtx"})
+"""Providers of ONNX Runtime that compute with CUDA's libraries."""
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_AFFINITY")
 
 
@@ -201,6 +203,20 @@ def _ask(question: Any, *given: Any) -> Any:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def load_cuda_libraries(provider: str) -> None:
+    """Load CUDA's and cuDNN's libraries from the wheels beside ONNX Runtime, before it opens anything on that provider.
+
+    It finds them by itself only where torch was imported before or the system has them; a session then runs on the CPU
+    instead, and GenAI does not open at all. Other providers, and an ONNX Runtime before 1.21, are left alone.
+    """
+    if provider not in CUDA_PROVIDERS:
+        return
+    import onnxruntime
+
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
 
 
 # ---------------------------------------------------------------- memory

@@ -4,51 +4,53 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from harness.bench import estimate, summary, verdicts
-from harness.box import CONFIGS, Planned, plan_sweep
+from harness.box import CONFIGS, Planned, desk_for_reading, plan_sweep, shown_path
 from harness.core.errors import HarnessError
-from harness.core.spec import BuildSpec
+from harness.core.spec import MeasureSpec
 from harness.plan.expand import PlannedJob
+from harness.plan.sources import hub_cache, hub_folder
 from harness.show import title
-from harness.store.database import Database
+
+Verdicts = Mapping[str, tuple[str, str]]
+_RUN_BYTES = 100_000
+"""Job, outcome and log of a run."""
+_POSITION_BYTES = 64
+"""What quality probes keep of each scored position: a few numbers."""
 
 
 def show_plan(
     name: str, console: Console, results: Path, *, why: bool, as_json: bool, expand: bool, configs: Path = CONFIGS
 ) -> None:
-    """Print a sweep's plan on this box, without running anything."""
+    """Print a sweep's plan on this box, without running or writing anything."""
     planned = plan_sweep(name, configs)
     with ExitStack() as stack:
-        decided = verdicts(planned, results, stack)
-    with Database.open(results / "bench.db") as database:
-        history = database.history()
-        estimates = estimate(planned, history)
+        desk = desk_for_reading(planned, results, stack)
+        decided = verdicts(planned, desk)
+        estimates = estimate(planned, desk.database.history())
     disk = disk_needs(planned, decided, results)
     if as_json:
-        rows = {"sweep": planned.sweep.name, "jobs": _rows(planned, decided, estimates), "disk": disk}
-        console.out(json.dumps(rows, indent=2), highlight=False)  # colours would cost a minute for 10,000 jobs
+        rows = _rows(planned, decided, estimates)
+        console.out(json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": disk}, indent=1), highlight=False)
         return
     if expand:
-        for job in planned.plan.jobs:
-            console.print(f"{job.id} {title(job)}: {job.spec.model_dump_json()}", highlight=False, markup=False)
+        lines = [f"{job.id} {title(job)}: {job.spec.model_dump_json()}" for job in planned.plan.jobs]
     else:
-        console.print(_table(planned, decided, estimates, why=why))
-    console.print(summary(planned, estimates), highlight=False)
+        lines = list(_table(planned, decided, estimates, why=why))
+    console.out("\n".join(lines), highlight=False)
+    console.out(summary(planned, estimates, decided), highlight=False)
     for line in disk:
-        console.print(line["text"], highlight=False)
+        console.out(line["text"], highlight=False)
 
 
-def _rows(
-    planned: Planned, decided: Mapping[str, tuple[str, str]], estimates: Mapping[str, float]
-) -> list[dict[str, Any]]:
+def _rows(planned: Planned, decided: Verdicts, estimates: Mapping[str, float]) -> list[dict[str, Any]]:
     return [
         {
             "id": job.id,
@@ -60,6 +62,7 @@ def _rows(
             "verdict": decided[job.id][0],
             "why": decided[job.id][1],
             "seconds": estimates.get(job.id),
+            "bytes": job.bytes,
             "labels": [labels.model_dump() for labels in job.labels],
             "spec": job.spec.model_dump(mode="json"),
         }
@@ -67,50 +70,84 @@ def _rows(
     ]
 
 
-def _table(
-    planned: Planned, decided: Mapping[str, tuple[str, str]], estimates: Mapping[str, float], *, why: bool
-) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for header in ("job", "what", "environment", "verdict", "s"):
-        table.add_column(header, justify="right" if header == "s" else "left", overflow="fold")
+def _table(planned: Planned, decided: Verdicts, estimates: Mapping[str, float], *, why: bool) -> Iterator[str]:
+    """Lay the jobs out in columns; nothing is cut or folded, whatever the width of the terminal."""
+    rows = [("job", "what", "environment", "s", "verdict")]
     for job in planned.plan.jobs:
         verdict, reason = decided[job.id]
         shown = f"{verdict}: {reason}" if why or verdict in {"refused", "blocked", "elsewhere"} else verdict
         seconds = f"{estimates[job.id]:.1f}" if job.id in estimates else ""
-        table.add_row(job.id, title(job), job.environment, shown, seconds)
-    return table
+        rows.append((job.id, title(job), job.environment, seconds, shown))
+    widths = [max(len(row[place]) for row in rows) for place in range(5)]
+    for row in rows:
+        texts = [text.rjust(width) if place == 3 else text.ljust(width)
+                 for place, (text, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        yield "  ".join(texts).rstrip()
 
 
-def disk_needs(planned: Planned, decided: Mapping[str, tuple[str, str]], results: Path) -> list[dict[str, Any]]:
-    """Estimate what the jobs to run will write to the volume of the results folder, and hold it against what is free.
+# ---------------------------------------------------------------- disk
 
-    An artifact is taken to be as large as the model's own folder (an upper bound but for upcasts of it), a stored
-    reference as tokens x vocabulary x 4 bytes. Bytes.
+
+def disk_needs(planned: Planned, decided: Verdicts, results: Path) -> list[dict[str, Any]]:
+    """Estimate what the jobs to run will write, by volume, and hold it against what is free (bytes).
+
+    Nothing is deleted while a sweep runs, so that the sum is the peak. Artifacts: parameters times the precision's
+    bytes; stored references: tokens times vocabulary times 4; runs: per-position results, and the scratch files of the
+    largest build.
     """
-    need = sum(_bytes(job, planned) for job in planned.plan.jobs if decided[job.id][0] == "run")
-    place = results if results.exists() else Path()
-    free = shutil.disk_usage(place).free
-    text = f"disk: up to {need / 1e9:.2f} GB on the volume of {results}, {free / 1e9:.0f} GB free"
+    runs = [job for job in planned.plan.jobs if decided[job.id][0] == "run"]
+    made = [job.bytes for job in runs if job.kind in {"build", "reference"}]
+    scratch = max((job.bytes for job in runs if job.kind == "build"), default=0)
+    folders = {
+        "artifacts": (results / "artifacts", sum(made)),
+        "runs": (results / "runs", scratch + sum(_RUN_BYTES + _kept(job, planned) for job in runs)),
+    }
+    volumes: dict[int, list[str]] = {}
+    for name, (folder, _) in folders.items():
+        volumes.setdefault(_standing(folder).stat().st_dev, []).append(name)
+    found = [_volume(names, [folders[name] for name in names], results) for names in volumes.values()]
+    downloads = _downloads(planned, decided)
+    if downloads:
+        cache = hub_cache()
+        free = shutil.disk_usage(_standing(cache)).free
+        text = (
+            f"disk: {', '.join(downloads)} must be downloaded to the hub cache {cache}, {free / 1e9:.0f} GB free there"
+        )
+        found.append({"volume": str(cache), "bytes": None, "free": free, "text": text})
+    return found
+
+
+def _volume(names: Sequence[str], folders: Sequence[tuple[Path, int]], results: Path) -> dict[str, Any]:
+    need = sum(size for _, size in folders)
+    free = shutil.disk_usage(_standing(folders[0][0])).free
+    text = (
+        f"disk: up to {need / 1e9:.2f} GB for {' and '.join(names)} in {shown_path(results)}, {free / 1e9:.0f} GB free"
+    )
     if need > free:
         text += "; NOT ENOUGH: free some, or name another folder with --results"
-    return [{"volume": str(results), "bytes": need, "free": free, "text": text}]
+    return {"volume": str(folders[0][0]), "bytes": need, "free": free, "text": text}
 
 
-def _bytes(job: PlannedJob, planned: Planned) -> int:
-    if job.kind == "build":
-        folders = [
-            Path(item.path)
-            for other in planned.plan.jobs
-            for item in other.inputs
-            if item.role == "model" and item.path
-        ]
-        own = [Path(item.path) for item in job.inputs if item.path] or folders[:1]
-        return sum(2 * file.stat().st_size for folder in own[:1] for file in folder.rglob("*") if file.is_file())
-    if job.kind == "reference" and not isinstance(job.spec, BuildSpec):
-        probe = planned.catalogue.adapters.probe(job.spec.probe)
-        tokens = probe.scored_tokens(probe.workload.model_validate(job.spec.workload))
-        return 4 * (tokens or 0) * 4096
-    return 0
+def _standing(folder: Path) -> Path:
+    """Name the folder, or the nearest one above it that is there."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
+def _kept(job: PlannedJob, planned: Planned) -> int:
+    if job.kind != "quality" or not isinstance(job.spec, MeasureSpec):
+        return 0
+    probe = planned.catalogue.adapters.probe(job.spec.probe)
+    return _POSITION_BYTES * (probe.scored_tokens(probe.workload.model_validate(job.spec.workload)) or 0)
+
+
+def _downloads(planned: Planned, decided: Verdicts) -> list[str]:
+    """Name the models of refused jobs that come from the hub and are not in its cache."""
+    refused = {labels.model for job in planned.plan.jobs if decided[job.id][0] == "refused" for labels in job.labels}
+    entries = {name: model.entry for name, model in planned.catalogue.models.items() if name in refused}
+    return sorted(
+        name for name, entry in entries.items()
+        if entry.hub and name not in planned.catalogue.local.folders and hub_folder(entry.hub, entry.revision) is None
+    )  # fmt: skip
 
 
 def parse_where(conditions: list[str]) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -21,6 +20,12 @@ def title(job: PlannedJob) -> str:
     engine = "" if isinstance(spec, BuildSpec) else f"on {spec.engine}"
     again = f"(round {job.round + 1})" if job.round else ""
     return " ".join(part for part in (labels.model, labels.method, what, engine, again) if part)
+
+
+def _sort(job: PlannedJob) -> tuple[str, str, str]:
+    if isinstance(job.spec, BuildSpec):
+        return job.kind, job.spec.quantizer, ""
+    return job.kind, job.spec.probe, job.spec.engine
 
 
 @dataclass
@@ -42,13 +47,14 @@ class Counts:
 
 
 class Show:
-    """Prints events; `left` estimates the seconds of jobs not yet done, by plan id."""
+    """Prints events. `jobs` are those that will run; `estimates` gives seconds by plan id, for the time left."""
 
-    def __init__(self, console: Console, estimates: Mapping[str, float], jobs: tuple[PlannedJob, ...]) -> None:
+    def __init__(self, console: Console, estimates: Mapping[str, float], jobs: Sequence[PlannedJob]) -> None:
         self.console = console
         self.counts = Counts()
-        self._estimates = dict(estimates)
-        self._left = {job.id: self._estimates.get(job.id) for job in jobs if not job.elsewhere and not job.refused}
+        self._left = {job.id: (job, estimates.get(job.id)) for job in jobs}
+        self._took: dict[tuple[str, str, str], list[float]] = {}
+        """Seconds of jobs of this run, by what they do: estimates for those that never ran before."""
         self._progress = Progress(
             TextColumn("{task.completed:>3.0f}/{task.total:.0f} jobs"),
             BarColumn(bar_width=20),
@@ -60,7 +66,6 @@ class Show:
             disable=not console.is_terminal,
         )
         self._task: TaskID = self._progress.add_task("", total=len(jobs), left="")
-        self._begun = time.monotonic()
 
     def __enter__(self) -> Show:
         self._progress.__enter__()
@@ -89,18 +94,20 @@ class Show:
 
     def _begin(self, event: Event) -> None:
         assert event.job is not None
-        self._progress.update(self._task, description=title(event.job), left=self._time_left())
+        self._progress.update(self._task, description=title(event.job), left=self._time_left(event))
         if not self.console.is_terminal:
             self._line(f"[{event.done + 1}/{event.total}] {title(event.job)} ...")
 
     def _inner(self, event: Event) -> None:
         assert event.job is not None
         text = f"{title(event.job)}: {event.text} {event.share:.0%}"
-        self._progress.update(self._task, description=text, left=self._time_left())
+        self._progress.update(self._task, description=text, left=self._time_left(event))
 
     def _done(self, event: Event) -> None:
         assert event.job is not None
         self._left.pop(event.job.id, None)
+        if event.status == "ok":
+            self._took.setdefault(_sort(event.job), []).append(event.seconds)
         self.counts.add(event.status)
         reason = f": {event.text}" if event.text else ""
         self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.status} in {event.seconds:.1f} s{reason}")
@@ -113,11 +120,17 @@ class Show:
         if event.what != "known":
             self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.what}: {event.text}")
 
-    def _time_left(self) -> str:
-        known = [seconds for seconds in self._left.values() if seconds is not None]
-        if not known or len(known) < len(self._left):
+    def _time_left(self, event: Event) -> str:
+        """Add up what the jobs that are left took before, or what their like took in this run."""
+        known = []
+        for job, seconds in self._left.values():
+            took = self._took.get(_sort(job))
+            expected = seconds if seconds is not None else sum(took) / len(took) if took else None
+            if expected is not None:
+                known.append(expected * (1 - event.share if event.job is not None and job.id == event.job.id else 1))
+        if not known:
             return ""
-        return f"about {max(0.0, sum(known)):.0f} s left"
+        return f"{'about' if len(known) == len(self._left) else 'more than'} {sum(known):.0f} s left"
 
     def _line(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -261,11 +261,10 @@ def check_questions(folder: Path) -> None:
     """Read every question of a folder. Raises: ConfigError with every row of every file that is no question."""
     problems: list[Problem] = []
     splits: tuple[Split, ...] = ("dev", "test")
-    for path, split in ((path, split) for split in splits for path in sorted((folder / split).glob(f"*_{split}.csv"))):
-        facts = path.stat()
-        problems += _question_problems(
-            folder, path.stem.removesuffix(f"_{split}"), split, facts.st_size, facts.st_mtime_ns
-        )
+    for split in splits:
+        for path in sorted((folder / split).glob(f"*_{split}.csv")):
+            facts, subject = path.stat(), path.stem.removesuffix(f"_{split}")
+            problems += _question_problems(folder, subject, split, facts.st_size, facts.st_mtime_ns)
     if problems:
         raise ConfigError(problems)
 

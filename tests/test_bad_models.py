@@ -97,7 +97,7 @@ def test_broken_onnx_artifacts_are_named_with_file_and_remedy(bench: Bench, say:
     for name, (without, _) in flaws.items():
         folder = _ready(tmp_path / name, without)
         models[name] = {"ready": {"path": str(folder), "method": name, "of": "toy"}}
-    cases = [{"engine": "ort-genai", "model": list(flaws)}, {"engine": "fake", "model": "toy"}]
+    cases: list[dict[str, Any]] = [{"engine": "ort-genai", "model": list(flaws)}, {"engine": "fake", "model": "toy"}]
     _box(bench, models, cases, {"perplexity": {**FOR_SCORES["perplexity"], "text": str(bench.text)}})
     bench.methods(METHODS | dict.fromkeys(flaws, METHODS["exported"]))
     assert say(bench, "run", "s").code == 1

@@ -82,6 +82,8 @@ class Quantizer:
     """Option that says which of `consumes` it starts from, where the options decide."""
     produces_field: str | None = None
     """Option that says what it makes in the place of `produces`, where the options decide."""
+    calibrates_on: Callable[[Any], str] = lambda options: "cpu"
+    """Device or provider that calibration runs on, by options; beside `cpu` the GPU's model is part of the artifact's id."""
     imports: Callable[[], None] = lambda: None
     """Import what `build` needs, so that the worker can time it apart from the build; `build` calls it too."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import host
 from harness.core.errors import HarnessError
 from harness.engines.scoring import log_softmax
 from harness.engines.tokens import first_line
@@ -201,9 +202,12 @@ def open_raw(folder: Path, config: dict[str, Any], provider: str, options: dict[
 
     name = PROVIDERS[provider]
     check_available(provider)
+    host.load_cuda_libraries(provider)
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
-    settings.enable_mem_pattern = False  # every new shape would keep a plan of its own
+    settings.enable_mem_pattern = False  # every new shape would keep a plan of its own; DirectML refuses it
+    if provider == "dml":
+        settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL  # DirectML runs no other
     if threads is not None:
         settings.intra_op_num_threads = threads
     path = folder / config["decoder"]["filename"]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from harness import host
 from harness.core.errors import HarnessError
 from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Request, Score, Tile, Trace
 from harness.core.spec import Note
@@ -21,6 +22,8 @@ from harness.engines.tokens import Codec, open_codec, read_json
 _GENAI = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml")
 PACKAGES = (*_GENAI, "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 """Those that are installed count; several distributions hold the same module."""
+_DEVICES = {"cpu": {"cpu"}, "cuda": {"cuda"}, "dml": {"dml", "directml"}, "NvTensorRtRtx": {"nvtensorrtrtx"}}
+"""What og.Model.device_type prints for a provider, in small letters (to_string of DeviceType in its generators.cpp)."""
 
 
 class OrtGenaiOptions(Options):
@@ -101,6 +104,7 @@ class OrtGenaiSession:
 
         prompt = len(workload.prompt_ids[0])
         length = prompt + workload.output
+        loaded = "_model" in self.__dict__
         if length > self.context_length:
             raise HarnessError(
                 f"prompt {prompt} and output {workload.output} do not fit the context of {self.context_length}; ask for less"
@@ -121,6 +125,7 @@ class OrtGenaiSession:
             total=np.asarray([row[3] for row in rows]),
             facts={
                 "threads": self._options.threads or "runtime default",
+                "sampled_from": "after load" if loaded else "before load",
                 "prefill_timer": "ends when append_tokens returns; what a device still owes counts as first token",
             },
         )
@@ -186,6 +191,7 @@ def _search(workload: GenerationWorkload, seed: int) -> dict[str, Any]:
 def _open_model(og: Any, folder: Path, options: OrtGenaiOptions) -> Any:
     if hasattr(og, "disable_telemetry_events"):
         og.disable_telemetry_events()
+    host.load_cuda_libraries(options.provider)
     try:
         config = og.Config(str(folder))
         config.clear_providers()
@@ -204,7 +210,7 @@ def _open_model(og: Any, folder: Path, options: OrtGenaiOptions) -> Any:
 
 
 def _check_device(found: str, provider: str) -> None:
-    if found.lower() != provider.lower():
+    if found.lower() not in _DEVICES[provider]:
         raise HarnessError(
             f"asked for {provider}, but onnxruntime-genai opened the model on {found}; "
             "install the runtime and driver that this provider needs"

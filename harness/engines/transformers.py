@@ -6,6 +6,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,9 +133,10 @@ class TransformersSession:
         return scoring.greedy(self._forward, prompt, tokens, never)
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
-        return torch_generation.generate(
+        trace = torch_generation.generate(
             self._forward.model, workload, progress, eos=self.codec.eos, context_length=self.context_length
         )
+        return replace(trace, facts=trace.facts | {"sampled_from": "after load"})
 
 
 @contextmanager

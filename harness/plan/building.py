@@ -38,6 +38,8 @@ class Made:
     content: str | None = None
     refused: str | None = None
     vocabulary: int | None = None
+    bytes: int = 0
+    """Estimate of what it takes on disk."""
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def input(self, role: Any, **more: Any) -> Input:
@@ -178,7 +180,7 @@ class Workshop:
         return Made(
             id=source.identity, format="hf", recipe=SOURCE, method=method, model=source.name, path=source.path,
             content=source.identity if source.path else None, refused=source.refused, vocabulary=source.vocabulary,
-            provenance=source.provenance,
+            bytes=source.size.bytes if source.size else 0, provenance=source.provenance,
         )  # fmt: skip
 
     def _random(self, order: _Order) -> Made | None:
@@ -225,15 +227,20 @@ class Workshop:
         )  # fmt: skip
         key = spec_key(spec, quantizer.located)
         packages = package_identity(quantizer.packages, facts) if facts else {"environment": environment}
+        if facts and quantizer.calibrates_on(record) != "cpu":
+            packages |= {"gpu": facts.gpus[0] if facts.gpus else "unknown"}
         identity = artifact_id(key, packages)
         refused = self._refusal(quantizer, record, environment, inputs)
         needs = tuple(dict.fromkeys(need for made in inputs for need in made.needs))
+        size = order.source.size
+        precision = None if recipe.quantizer == RANDOM_WEIGHTS else recipe.options.get("precision")
+        estimate = size.built(precision, base.bytes if base else None) if size else 0
         roles = ("model", "base")
         draft = self.add(
             Draft(
                 kind="build", spec=spec, key=key, environment=environment, anchor=identity, artifact=identity,
                 needs=needs, provider=order.provider, refused=refused, elsewhere=order.elsewhere,
-                inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)),
+                inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)), bytes=estimate,
             ),
             Labels(
                 sweep=self.sweep, block=order.block, model=order.source.name, method=method, recipe=quantizer.name
@@ -241,7 +248,7 @@ class Workshop:
         )  # fmt: skip
         return Made(
             id=identity, format=produces(recipe, self.adapters), recipe=quantizer.name, method=method, model=order.source.name,
-            needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary,
+            needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary, bytes=estimate,
             provenance=_trained(order.source),
         )  # fmt: skip
 

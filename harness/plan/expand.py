@@ -44,7 +44,7 @@ def expand(
         shop = Workshop(sweep.name, catalogue, environments, mistakes, hashed)
         gpus = (catalogue.local.gpu,) if catalogue.local.gpu else _gpus(environments)
         for case in sweep.cases:
-            _Product(shop, case, _elsewhere(case, gpus)).plan()
+            _Product(shop, case, elsewhere(case, gpus)).plan()
         if sweep.cases and not shop.drafts and not mistakes.found:
             mistakes.add("'skip' leaves nothing to do", sweep.cases[0].node)
         mistakes.check()
@@ -55,7 +55,7 @@ def _gpus(environments: Mapping[str, Facts | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(gpu for facts in environments.values() if facts for gpu in facts.gpus))
 
 
-def _elsewhere(case: Case, gpus: Iterable[str]) -> str | None:
+def elsewhere(case: Case, gpus: Iterable[str]) -> str | None:
     """Name the GPU that a case belongs to where this box has no such one; words must match whole."""
     if case.gpu is None:
         return None
@@ -247,10 +247,9 @@ class _Product:
 
     def _stores(self, other: _Candidate, work: Work) -> bool:
         form = getattr(work.record, "form", "auto")
-        tokens = work.adapter.scored_tokens(work.record)
-        if form != "auto" or tokens is None or other.made.vocabulary is None:
+        if form != "auto" or work.adapter.scored_tokens(work.record) is None or other.made.vocabulary is None:
             return bool(form == "stored")
-        return tokens * other.made.vocabulary * 4 <= CAP_BYTES
+        return _stored_bytes(other.made, work) <= CAP_BYTES
 
     def _stored(self, other: _Candidate, work: Work, label: str, anchor: str) -> _Against:
         probe = self.shop.adapters.probe(STORED_REFERENCE)
@@ -269,7 +268,7 @@ class _Product:
                 kind="reference", spec=spec, key=key, environment=other.environment, anchor=anchor,
                 artifact=identity, needs=made.needs, inputs=(made.input("artifact"),), provider=engine.provider,
                 clean=probe.clean, timeout=self.case.timeout, group=other.group, refused=other.refused,
-                elsewhere=self.elsewhere, known_by=known,
+                elsewhere=self.elsewhere, known_by=known, bytes=_stored_bytes(other.made, work),
             ),
             self._labels(made),
         )  # fmt: skip
@@ -296,6 +295,11 @@ class _Against:
 
 
 _NO_REFERENCE = _Against()
+
+
+def _stored_bytes(made: Made, work: Work) -> int:
+    """Size of a stored reference: a float32 for every scored token and every entry of the vocabulary."""
+    return 4 * (work.adapter.scored_tokens(work.record) or 0) * (made.vocabulary or 0)
 
 
 def _live(other: _Candidate, candidate: _Candidate, label: str) -> _Against:

@@ -42,6 +42,8 @@ class PlannedJob:
     """The GPU of the box that it belongs to, where this is another one."""
     known_by: Mapping[str, Any] = field(default_factory=dict)
     """For quality: what must be equal, beside the key, for a result to count as known."""
+    bytes: int = 0
+    """For builds and references: estimate of what it writes."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Draft:
     refused: str | None = None
     elsewhere: str | None = None
     known_by: Mapping[str, Any] = field(default_factory=dict)
+    bytes: int = 0
 
     @property
     def id(self) -> str:
@@ -113,6 +116,7 @@ class Draft:
             refused=None if self.elsewhere else self.refused,
             elsewhere=self.elsewhere,
             known_by=self.known_by,
+            bytes=self.bytes,
         )
 
 

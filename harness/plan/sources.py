@@ -13,6 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.identity import digest, folder_sha256
 from harness.core.seam import Format
 from harness.plan.catalogue import Catalogue, Model, Random, expand_path
+from harness.plan.sizes import Size, of_config, of_folder
 from harness.plan.yamlfile import Mistakes, Node
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
@@ -33,6 +34,8 @@ class Source:
     vocabulary: int | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     random: Random | None = None
+    size: Size | None = None
+    """None where it is not here."""
 
 
 def hash_model(folder: Path) -> str:
@@ -75,7 +78,8 @@ def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path]
         return _broken(model, str(error), mistakes)
     where = str(folder.resolve())
     vocabulary, provenance = _vocabulary(folder), _provenance(model)
-    return Source(model.name, model, identity, where, vocabulary=vocabulary, provenance=provenance)
+    size = of_folder(folder)
+    return Source(model.name, model, identity, where, vocabulary=vocabulary, provenance=provenance, size=size)
 
 
 def _place(model: Model) -> Node:
@@ -112,11 +116,15 @@ def _download(name: str, hub: str, revision: str | None) -> str:
     return f"model '{name}' is not in the local hub cache: hf download {hub}{more}"
 
 
+def hub_cache() -> Path:
+    """Name the folder into which hub models are downloaded."""
+    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    return Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+
+
 def hub_folder(hub: str, revision: str | None) -> Path | None:
     """Find a hub snapshot in the local cache, weights included; None where it was not downloaded."""
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
-    repo = cache / f"models--{hub.replace('/', '--')}"
+    repo = hub_cache() / f"models--{hub.replace('/', '--')}"
     name = revision or "main"
     reference = repo / "refs" / name
     commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else name
@@ -166,7 +174,8 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
     if model.entry.trained_positions:
         provenance["trained_positions"] = str(model.entry.trained_positions)
     identity = digest({"config": config, "seed": entry.seed, "dtype": entry.dtype})
-    return Source(model.name, model, identity, vocabulary=_size(config), provenance=provenance, random=known)
+    size = of_config(config, entry.dtype)
+    return Source(model.name, model, identity, vocabulary=_size(config), provenance=provenance, random=known, size=size)
 
 
 def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> Source:

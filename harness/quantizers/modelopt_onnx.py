@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import host
 from harness.core.errors import HarnessError, MissingDependency
 from harness.core.seam import Base, Built, Context, Facts, Quantizer
 from harness.core.spec import Note
@@ -16,6 +17,11 @@ from harness.quantizers import graph_check, modelopt_layers, modelopt_repairs
 from harness.quantizers.folders import copy_beside, graph_file
 from harness.quantizers.modelopt_options import ModeloptOptions, without_effect
 
+PACKAGES = (
+    "nvidia-modelopt", "onnx", "onnx-graphsurgeon", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "numpy",
+    "cupy-cuda12x", "cupy-cuda13x", "cupy", "tokenizers", "datasets",
+)  # fmt: skip
+"""Those that are installed count: one of the runtimes, cupy where scales are searched on a GPU, datasets for hub texts."""
 _OPSET = 21
 """First opset whose DequantizeLinear knows blocks and INT4."""
 _PROVIDERS = {
@@ -45,6 +51,12 @@ def contents(options: ModeloptOptions) -> Mapping[str, Path]:
     from harness.texts import text_files
 
     return {} if options.text is None else text_files(options.text)
+
+
+def calibrates_on(options: ModeloptOptions) -> str:
+    """Name the provider whose numbers decide the scales: the first that is not the CPU, where texts are run at all."""
+    others = [ep for ep in options.calibration_eps if ep != "cpu"]
+    return others[0] if options.calibrated and others else "cpu"
 
 
 def build(base: Base, options: ModeloptOptions, out: Path, context: Context) -> Built:
@@ -133,12 +145,30 @@ class _NoReader:
 
 
 def _check_providers(options: ModeloptOptions) -> None:
+    """See that each provider really runs: where its libraries fail to load, ONNX Runtime takes the CPU and goes on."""
     import onnxruntime
 
     there = onnxruntime.get_available_providers()
     for ep in options.calibration_eps:
         if _PROVIDERS[ep] not in there:
             raise HarnessError(f"calibration_eps {ep} is not in this onnxruntime, which has {', '.join(there)}")
+        host.load_cuda_libraries(ep)
+        session = onnxruntime.InferenceSession(_smallest_graph(), providers=[_PROVIDERS[ep]])
+        if session.get_providers()[0] != _PROVIDERS[ep]:
+            raise HarnessError(
+                f"calibration_eps {ep} was asked for, but onnxruntime runs on {session.get_providers()[0]}; install the "
+                "libraries and driver that this provider needs"
+            )
+
+
+def _smallest_graph() -> bytes:
+    """Make a graph that hands a number through."""
+    import onnx
+
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "identity", ends[:1], ends[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
 
 
 def _quantize(
@@ -205,11 +235,12 @@ QUANTIZER = Quantizer(
     consumes=("ort-genai",),
     produces="ort-genai",
     options=ModeloptOptions,
-    packages=("nvidia-modelopt", "onnx", "onnx-graphsurgeon", "onnxruntime", "numpy"),
+    packages=PACKAGES,
     build=build,
     refuse=refuse,
     contents=contents,
     located=("dataset",),
     provider_field="calibration_eps",
+    calibrates_on=calibrates_on,
     imports=imports,
 )

@@ -21,6 +21,13 @@ from harness.quantizers.ort_genai_options import OrtGenaiOptions
 from harness.quantizers.ort_genai_promise import check_built, placement
 from harness.quantizers.unused import unused
 
+RUNTIMES = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml")
+"""Distributions that hold the builder; an environment has one of them."""
+PACKAGES = (
+    *RUNTIMES, "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnx", "onnx-ir", "transformers", "tokenizers",
+    "torch",
+)  # fmt: skip
+"""Those that are installed count."""
 _PAIRS: dict[str, tuple[str, ...]] = {
     "fp32": ("cpu", "cuda"),
     "fp16": ("cuda", "dml", "NvTensorRtRtx"),
@@ -54,7 +61,7 @@ def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
             f"the model builder has no precision {options.precision} for provider {options.provider}; "
             f"it has it for {', '.join(_PAIRS[options.precision])}"
         )
-    installed = facts.packages.get("onnxruntime-genai", "")
+    installed = next((facts.packages[name] for name in RUNTIMES if name in facts.packages), "")
     if options.precision == "int8" and options.algo_config != "default" and installed.startswith("0.15."):
         return f"onnxruntime-genai {installed} writes INT4 for precision int8 with algo_config {options.algo_config}"
     return None
@@ -217,7 +224,7 @@ QUANTIZER = Quantizer(
     consumes=("hf",),
     produces="ort-genai",
     options=OrtGenaiOptions,
-    packages=("onnxruntime-genai", "onnxruntime", "onnx", "onnx-ir", "transformers", "torch"),
+    packages=PACKAGES,
     build=build,
     refuse=refuse,
     provider_field="provider",

@@ -28,11 +28,12 @@ STATEMENTS = (
     "In the old books the {n} of {e} is always {v}.",
     "Nobody doubts that {v} is the {n} of {e}.",
 )
+COMPLETION = "The {n} of {e} is"
 ASKED_FRAMES = (
     "What is the {n} of {e}?",
     "Which {n} belongs to {e}?",
     "Name the {n} of {e}.",
-    "The {n} of {e} is",
+    COMPLETION,
     "What {n} does {e} have?",
     "For {e}, which {n} is right?",
     "{E} has which {n}?",
@@ -123,7 +124,8 @@ def phrasings(subject: str, index: int) -> tuple[tuple[str, ...], tuple[str, ...
     pairs = [(frame, noun) for noun in attribute.nouns for frame in ASKED_FRAMES]
     held = [pairs[(place * 7 + step * 7) % len(pairs)] for step in range(HELD_BACK_COMBINATIONS)]
     seen = tuple(frame.replace("{n}", noun) for frame, noun in pairs if (frame, noun) not in held)
-    new = tuple(frame.replace("{n}", noun) for frame, noun in held)
+    # Prose contains the words of the sentence to complete, so that this frame is never new.
+    new = tuple(frame.replace("{n}", noun) for frame, noun in held if frame != COMPLETION)
     fresh = tuple(frame.replace("{n}", noun) for noun in attribute.nouns for frame in NEW_FRAMES)
     return seen + attribute.asks, new + fresh + (attribute.asks_anew,)
 

@@ -146,3 +146,11 @@ def test_the_role_says_how_the_same_bytes_are_read(tmp_path: Path) -> None:
         path.write_text('{"text": "a"}\n', "utf-8")
         roles |= set(text_files(str(path)))
     assert roles == {"text as wikitext rows", "text", "text as json lines"}
+
+
+def test_every_row_that_is_no_question_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    folder = questions(tmp_path, ROW + "Short?,one,B\n")
+    with pytest.raises(ConfigError, match=r"birds_test\.csv:2: this row has 3 columns, not six"):
+        texts.question_files(str(folder))
+    questions(tmp_path, ROW)
+    assert len(texts.question_files(str(folder))) == 2, "a file that was mended is read again"

@@ -51,7 +51,7 @@ def test_the_quickstart_plans_five_methods_and_the_floor(shipped: Catalogue) -> 
     assert [job.refused for job in plan.jobs if job.refused] == []
     methods = [job.labels[0].method for job in plan.jobs if job.kind == "build"]
     assert methods == ["fp32", "int8", "int4_k_quant_mixed", "int4_rtn", "int4_awq_reference"]
-    assert Counter(job.kind for job in plan.jobs) == {"build": 5, "reference": 2, "quality": 5 * 3 + 1, "speed": 5}
+    assert Counter(job.kind for job in plan.jobs) == {"build": 5, "reference": 2, "quality": 5 * 3 + 1, "speed": 5 * 2}
     floor = [job for job in plan.jobs if isinstance(job.spec, MeasureSpec) and job.spec.engine == "transformers"]
     assert [job.labels[0].reference for job in floor] == ["fp32@ort-genai"]
     assert len({job.group for job in plan.jobs if job.kind == "quality"}) == 6, "one worker per artifact and engine"
