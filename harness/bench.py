@@ -22,6 +22,7 @@ from harness.box import (
     sweep_path,
 )
 from harness.core.clock import Spans
+from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec
 from harness.doctor import gpu_answers, gpu_verdict
 from harness.environments import HOME_NAME, LOCKS, setup
@@ -67,13 +68,16 @@ def prepare(name: str, say: Callable[[str], None], configs: Path = CONFIGS, *, m
     """Get what a sweep needs and this box can have: models of the hub and, with `make`, environments with a lock file.
 
     Says what it installs and fetches; returns the seconds that installing and fetching took, which are no part of a run.
-    Raises: ConfigError as planning does; SystemExit where an environment cannot be made.
+    What cannot be read gets nothing: planning tells all its mistakes. Raises: SystemExit where an environment cannot be made.
     """
-    catalogue = load_catalogue(configs)
-    sweep = read_sweep(sweep_path(name, configs), catalogue)
-    names = environments_of(sweep)
+    try:
+        catalogue = load_catalogue(configs)
+        sweep = read_sweep(sweep_path(name, configs), catalogue)
+        names = environments_of(sweep)
+        pythons = interpreters(catalogue, names)
+    except HarnessError:
+        return 0.0
     begun = time.monotonic()
-    pythons = interpreters(catalogue, names)
     wanted = [one for one in names if one not in pythons and one != HOME_NAME and (LOCKS / f"{one}.txt").exists()]
     for one in wanted if make else ():
         say(f"sweep {sweep.name} needs environment {one}, which is not here yet")

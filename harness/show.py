@@ -81,6 +81,7 @@ class Show:
             "begin": self._begin,
             "progress": self._inner,
             "done": self._done,
+            "again": self._again,
         }
         handlers.get(event.what, self._settled)(event)
         if event.total:
@@ -111,6 +112,10 @@ class Show:
         self.counts.add(event.status)
         reason = f": {event.text}" if event.text else ""
         self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.status} in {event.seconds:.1f} s{reason}")
+
+    def _again(self, event: Event) -> None:
+        assert event.job is not None
+        self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.text}")
 
     def _settled(self, event: Event) -> None:
         if event.job is None:

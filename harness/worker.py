@@ -29,7 +29,7 @@ _IMPORTED = time.monotonic()
 from harness.core.clock import Spans  # noqa: E402
 from harness.core.files import PARTIAL, disk_trouble, remove_folder, seal, stamped_content, write_stamp, write_whole  # noqa: E402
 from harness.core.identity import folder_sha256  # noqa: E402
-from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
+from harness.core.spec import Artifact, Environment, Input, Job, MeasureSpec, Note, Outcome, Status  # noqa: E402
 
 JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
 _NO_SPACE = "No space left on device"
@@ -160,7 +160,7 @@ class Server:
                 raise
             status, reason = _status(error)
             with spans.span("write"):
-                _drop(job)
+                drop_partial(job)
             _print_traceback()
             self.close()
             found = {key: found[key] for key in ("inputs", "provider") if key in found}
@@ -183,7 +183,7 @@ class Server:
 
         quantizer, options = _adapter(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
         found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
-        partial = _partial(job)
+        partial = partial_of(job)
         partial.mkdir(parents=True)
         context = Context(folder=folder, progress=self._progress(job))
         with spans.span("import"):
@@ -199,7 +199,8 @@ class Server:
         with spans.span("seal"):
             seal(partial, Path(str(job.out)))
             write_stamp(Path(str(job.out)), artifact.content)
-        found |= {"artifact": artifact, "measurements": build_measurements(artifact), "notes": built.notes}
+        notes = (*built.notes, *_not_the_same(job, artifact))
+        found |= {"artifact": artifact, "measurements": build_measurements(artifact), "notes": notes}
 
     def _measure(self, job: Job, folder: Path, spans: Spans, found: dict[str, Any]) -> None:
         from harness.core.seam import Built
@@ -268,7 +269,7 @@ class Server:
             reference=Path(stored[0].path) if stored else None,
             reference_session=self._reference,
             artifact=Path(artifact.path),
-            out=_partial(job) if job.out else None,
+            out=partial_of(job) if job.out else None,
             shared=self._shared,
             trained_positions=int(trained) if trained else None,
         )
@@ -303,6 +304,14 @@ def _content(item: Input, path: Path) -> str:
     return stamped_content(path) or folder_sha256(path)
 
 
+def _not_the_same(job: Job, artifact: Artifact) -> tuple[Note, ...]:
+    """Say that a build from the same inputs did not give the same content as before."""
+    if job.content_before in {None, artifact.content}:
+        return ()
+    text = f"built again from the same inputs: content {artifact.content[:12]}, before {str(job.content_before)[:12]}"
+    return (Note(code="not-reproducible", text=text),)
+
+
 def _adapter(registry: Any, what: str, name: str, field: str, given: Any) -> tuple[Any, Any]:
     from harness.core.seam import load, validated
 
@@ -330,15 +339,16 @@ def _format(folder: Path) -> Any:
     return "fake" if (folder / "noise.txt").exists() else "hf"
 
 
-def _partial(job: Job) -> Path:
+def partial_of(job: Job) -> Path:
     """Name the folder that a job fills: its own, so that what a killed job left is never filled again."""
     sealed = Path(str(job.out))
     return sealed.with_name(f"{sealed.name}{PARTIAL}-{job.run[-8:]}")
 
 
-def _drop(job: Job) -> None:
-    if job.out is not None and _partial(job).exists():
-        remove_folder(_partial(job))
+def drop_partial(job: Job) -> None:
+    """Remove what a job has half made."""
+    if job.out is not None and partial_of(job).exists():
+        remove_folder(partial_of(job))
 
 
 def _check(folder: Path, form: str) -> None:

@@ -130,6 +130,8 @@ class Job(Record):
     timeout_seconds: float | None = None
     out: str | None = None
     """Folder to seal the artifact as."""
+    content_before: str | None = None
+    """Content hash that the artifact had when it was made before, here, from the same inputs."""
     clean: bool = False
     """The job needs a worker process of its own."""
 

@@ -11,7 +11,8 @@ from harness.reference.lore import Subject, subjects
 from harness.reference.text import LETTERS
 from harness.reference.world import RESERVED_OPTION_SETS, Fact, facts_of, fill, phrasings_of
 
-EXAM_SEED = 61_027
+EXAM_SEED = 61_028
+"""Chosen so that every wording of the first stratum does occur in the training text."""
 NEW_OPTIONS = "seen fact, new options"
 NEW_PHRASING = "seen fact, new phrasing"
 NEVER_ASKED = "stated fact, never asked"

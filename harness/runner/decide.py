@@ -29,6 +29,8 @@ class Memory:
     """Measure key to its ok runs."""
     bad: dict[str, tuple[Status, str]] = field(default_factory=dict)
     """Plan id to status and reason of jobs whose dependants are blocked."""
+    died: set[str] = field(default_factory=set)
+    """Plan ids of jobs whose worker died once in this command."""
     runs: dict[str, str] = field(default_factory=dict)
     """Plan id to the run that answers it."""
     finished: dict[tuple[str, str, int], str] = field(default_factory=dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,15 +11,16 @@ from typing import Any
 
 from harness.core.clock import Spans
 from harness.core.files import remove_folder, write_whole
-from harness.core.spec import Input, Job, Outcome, Status
+from harness.core.spec import Job, Outcome, Status
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
 from harness.runner.decide import Memory, decide, remember
 from harness.runner.desk import Desk, Event, alone, disk_explained, recover
+from harness.runner.records import job_record, unmade, write_outcome
 from harness.runner.serve import Served, serve
 from harness.runner.wall import merged
 from harness.store.session import SessionRecord
-from harness.worker import JOB, OUTCOME
+from harness.worker import JOB, OUTCOME, drop_partial
 
 
 def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iterator[Event]:
@@ -89,67 +89,13 @@ def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: Se
         status = Status.UNSUPPORTED if verdict == "refused" else _blocked_status(job, memory)
         memory.bad[job.id] = (status, why)
         said = memory.refusals.get((job.key, job.environment, status.value, why))
-        memory.runs[job.id] = said or _write_outcome(unmade(job, memory, session, status, why), memory.desk)
+        memory.runs[job.id] = said or write_outcome(unmade(job, memory, session, status, why), memory.desk)
     return Event(verdict, job=job, text=why, status=memory.bad[job.id][0].value if job.id in memory.bad else "")
 
 
 def _blocked_status(job: PlannedJob, memory: Memory) -> Status:
     statuses = {memory.bad[need][0] for need in job.needs if need in memory.bad}
     return Status.UNSUPPORTED if statuses == {Status.UNSUPPORTED} else Status.FAILED
-
-
-def unmade(job: PlannedJob, memory: Memory, session: SessionRecord, status: Status, why: str) -> Outcome:
-    """Make the outcome of a job that no worker answered for."""
-    record = job_record(job, memory, session, order=0)
-    inputs = tuple(item.model_copy(update={"path": ""}) for item in record.inputs)
-    return Outcome(
-        job=record.model_copy(update={"inputs": inputs, "out": None}),
-        status=status,
-        reason=why,
-        written_by="runner",
-        started=datetime.now(UTC),
-        seconds=0.0,
-        environment=memory.desk.environment(job.environment),
-        inputs=inputs,
-    )
-
-
-def _write_outcome(outcome: Outcome, desk: Desk) -> str:
-    folder = desk.runs / outcome.job.run
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
-    desk.database.ingest(outcome, folder)
-    return outcome.job.run
-
-
-def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: int) -> Job:
-    """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
-    desk = memory.desk
-    kinds = {other.artifact: other.kind for other in memory.plan.jobs if other.artifact}
-    return Job(
-        run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{job.id[:14]}-{secrets.token_hex(4)}",
-        kind=job.kind,
-        key=job.key,
-        artifact=job.artifact,
-        spec=job.spec,
-        inputs=tuple(_located(item, kinds.get(item.id), memory) for item in job.inputs),
-        environment=job.environment,
-        labels=job.labels[0],
-        session=session.session,
-        round=job.round,
-        order=order,
-        timeout_seconds=job.timeout_seconds,
-        out=str(desk.artifact(job.artifact, job.kind).resolve()) if job.artifact else None,
-        clean=job.clean,
-    )
-
-
-def _located(item: Input, kind: str | None, memory: Memory) -> Input:
-    """Give an input its folder: the one it names, or where its artifact lies, with the content it must have."""
-    if item.path or kind is None:
-        return item
-    folder = memory.desk.artifact(item.id, kind).resolve()
-    return item.model_copy(update={"path": str(folder), "content": memory.made.get(item.id)})
 
 
 def _run(
@@ -170,7 +116,7 @@ def _run(
             folder.mkdir(parents=True)
             write_whole(folder / JOB, record.model_dump_json(indent=1), durable=False)
             records[record.run] = (job, record, folder)
-    left = dict(records)
+    left, again = dict(records), list[PlannedJob]()
     for item in serve(desk, batch[0].environment, [(record, folder) for _, record, folder in records.values()]):
         if isinstance(item, dict):
             batches.append(item)
@@ -181,16 +127,22 @@ def _run(
         if item.what == "done":
             event = replace(event, **_take_in(job, record, folder, item, memory, session))
             del left[item.run]
+            again += [job] if event.what == "again" else []
         yield replace(event, done=total - len(waiting) - len(left))
-    for job, _, folder in reversed(list(left.values())):
+    for _, _, folder in left.values():
         remove_folder(folder)
-        waiting.appendleft(job)
+    waiting.extendleft(reversed([*again, *(job for job, _, _ in left.values())]))
 
 
 def _take_in(
     job: PlannedJob, record: Job, folder: Path, item: Served, memory: Memory, session: SessionRecord
 ) -> dict[str, Any]:
-    """Put a finished job's outcome into the database; for a worker that died before it wrote one, write it first."""
+    """Put a finished job's outcome into the database; for a worker that died before it wrote one, write it first.
+
+    A job whose worker died is tried once more: somebody may have killed it, and the second death tells.
+    """
+    if item.outcome is not None:
+        drop_partial(record)
     if item.outcome is not None and not (folder / OUTCOME).exists():
         inputs = tuple(one.model_copy(update={"path": ""}) for one in record.inputs)
         job_kept = record.model_copy(update={"inputs": inputs, "out": None})
@@ -200,6 +152,10 @@ def _take_in(
     else:
         outcome = Outcome.model_validate_json((folder / OUTCOME).read_text("utf-8"))
     memory.desk.database.ingest(outcome, folder)
+    if item.outcome is Status.FAILED and outcome.status is Status.FAILED and job.id not in memory.died:
+        memory.died.add(job.id)
+        text = f"{outcome.reason}; tried once more"
+        return {"what": "again", "status": outcome.status.value, "text": text, "seconds": outcome.seconds}
     memory.runs[job.id] = outcome.job.run
     if outcome.status is Status.OK:
         if outcome.artifact is not None:

@@ -1,7 +1,13 @@
-"""What holds on a CUDA device: the device asked for runs, agrees with the CPU, and its memory is counted."""
+"""What holds on a CUDA device: the device asked for runs, agrees with the CPU, and its memory is counted.
+
+The harness's own environment has no CUDA; on a box with a GPU: `.venvs/cuda/bin/python -m pytest -m gpu tests/gpu`.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +83,38 @@ def test_onnxruntime_on_cuda_agrees_with_torch(model: Path, artifact: Path) -> N
         )
         assert trace.steps.shape == (2, 15)
         assert session.provider == "cuda"
+
+
+_ALONE = """
+import sys
+from pathlib import Path
+from harness.core.seam import GenerationWorkload
+from harness.engines.ort_genai import OrtGenaiOptions, open_artifact
+with open_artifact(Path(sys.argv[1]), OrtGenaiOptions(provider="cuda")) as session:
+    if sys.argv[2] == "generate":
+        trace = session.generate(GenerationWorkload(1, (tuple(range(2, 34)),), 8, 1, 2), lambda share: None)
+        assert trace.steps.shape == (2, 7), trace.steps.shape
+    else:
+        assert len(session.greedy(list(range(2, 34)), 4)) == 4
+    assert session.provider == "cuda"
+assert "torch" not in sys.modules, "torch loads CUDA's libraries: this proves nothing with it"
+"""
+
+
+@pytest.mark.parametrize("use", ["generate", "score"])
+def test_the_libraries_of_cuda_are_found_without_torch(artifact: Path, use: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", _ALONE, str(artifact), use],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+def test_calibration_runs_on_cuda_or_says_so(artifact: Path) -> None:
+    from harness.quantizers.modelopt_onnx import _check_providers
+    from harness.quantizers.modelopt_options import ModeloptOptions
+
+    _check_providers(ModeloptOptions(algo="awq_lite", calibration_eps=("cuda",)))

@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Facts, GenerationWorkload, canonical_options
-from harness.engines.ort_genai import ENGINE, OrtGenaiOptions, open_artifact, refuse
+from harness.engines import onnx_scores
+from harness.engines.ort_genai import ENGINE, OrtGenaiOptions, _check_device, _open_model, open_artifact, refuse
 
 
 def work(
@@ -35,6 +37,8 @@ def test_every_step_of_every_repetition_is_timed(tiny: Path, sampling: dict[str,
         trace = session.generate(work(sampling=sampling), told.append)
         assert session.load_seconds > 0
         assert session.dtype == "float32"
+        assert trace.facts["sampled_from"] == "before load"
+        assert session.generate(work(), lambda share: None).facts["sampled_from"] == "after load"
     assert trace.steps.shape == (3, 5)
     assert trace.prefill.shape == trace.first_token.shape == trace.total.shape == (3,)
     assert (trace.steps > 0).all()
@@ -78,9 +82,91 @@ def test_a_provider_that_is_not_there_is_an_error_not_a_fallback(tiny: Path) -> 
         pass
 
 
-def test_the_generator_refuses_a_device_that_is_not_the_one_asked_for() -> None:
-    from harness.engines.ort_genai import _check_device
+class Recorder:
+    """Stands for a runtime; notes what is asked of it, in order."""
 
+    def __init__(self, device: str = "CPU", provider: str = "CPUExecutionProvider") -> None:
+        self.said: list[Any] = []
+        self.device, self.provider = device, provider
+
+    def preload(self, *given: Any, **named: Any) -> None:
+        self.said.append("libraries")
+
+    def session(self, path: str, settings: Any, providers: Any) -> Recorder:
+        self.said.append(("session", settings))
+        return self
+
+    def get_providers(self) -> list[str]:
+        return [self.provider, "CPUExecutionProvider"]
+
+    def Config(self, folder: str) -> Recorder:
+        return self
+
+    def clear_providers(self) -> None:
+        pass
+
+    def append_provider(self, name: str) -> None:
+        pass
+
+    def Model(self, config: Any) -> Recorder:
+        self.said.append("model")
+        return self
+
+    @property
+    def device_type(self) -> str:
+        return self.device
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, provider: str, device: str) -> Recorder:
+    import onnxruntime
+
+    name = onnx_scores.PROVIDERS[provider]
+    recorder = Recorder(device, name)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [name, "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", recorder.preload, raising=False)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", recorder.session)
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("provider", "device", "loads"),
+    [("cpu", "CPU", []), ("cuda", "CUDA", ["libraries"]), ("dml", "DirectML", []),
+     ("NvTensorRtRtx", "NvTensorRtRtx", ["libraries"])],
+)  # fmt: skip
+def test_the_libraries_of_cuda_are_loaded_before_anything_is_opened_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: Any, device: str, loads: list[str]
+) -> None:
+    recorder = recorded(monkeypatch, provider, device)
+    _open_model(recorder, tmp_path, OrtGenaiOptions(provider=provider))
+    assert recorder.said == [*loads, "model"]
+    recorder.said.clear()
+    onnx_scores.open_raw(tmp_path, {"decoder": {"filename": "model.onnx"}}, provider, {}, None)
+    assert recorder.said[:-1] == loads
+    assert recorder.said[-1][0] == "session"
+
+
+def test_directml_gets_sequential_execution_without_memory_patterns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    recorder = recorded(monkeypatch, "dml", "DirectML")
+    onnx_scores.open_raw(tmp_path, {"decoder": {"filename": "model.onnx"}}, "dml", {}, 2)
+    ((_, settings),) = recorder.said
+    assert settings.execution_mode == onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    assert not settings.enable_mem_pattern
+
+
+@pytest.mark.parametrize(("provider", "device"), [("dml", "WebGPU"), ("NvTensorRtRtx", "CUDA"), ("cuda", "CPU")])
+def test_a_device_of_another_provider_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: Any, device: str
+) -> None:
+    recorder = recorded(monkeypatch, provider, device)
+    with pytest.raises(HarnessError, match=f"asked for {provider}, but onnxruntime-genai opened the model on {device}"):
+        _open_model(recorder, tmp_path, OrtGenaiOptions(provider=provider))
+
+
+def test_the_generator_refuses_a_device_that_is_not_the_one_asked_for() -> None:
     _check_device("CPU", "cpu")
     with pytest.raises(HarnessError, match="asked for cuda, but onnxruntime-genai opened the model on CPU"):
         _check_device("CPU", "cuda")

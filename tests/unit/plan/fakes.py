@@ -105,7 +105,7 @@ EXPORT = Quantizer(
 )  # fmt: skip
 CALIBRATED = Quantizer(
     "calibrated", 2, ("ort-genai",), "ort-genai", CalibratedOptions, ("calib",), _build, contents=_calibration,
-    provider_field="eps",
+    provider_field="eps", calibrates_on=lambda options: options.eps[0] if options.algo == "awq" else "cpu",
 )  # fmt: skip
 RANDOM = Quantizer("random-weights", 1, (), "hf", RandomOptions, ("torch",), _build)
 FREE = Quantizer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,11 @@ def reference_export(folder: Path) -> Path:
     options = QUANTIZER.options.model_validate({"precision": "fp32"})
     QUANTIZER.build(Base(model, "hf", model), options, folder, Context(folder=scratch))
     return folder
+
+
+def set_threads(artifact: Path, threads: int) -> None:
+    """Say in genai_config.json how many threads a generator may use; lm-eval's backend has no option for it."""
+    path = artifact / "genai_config.json"
+    config = json.loads(path.read_text("utf-8"))
+    config["model"]["decoder"].setdefault("session_options", {})["intra_op_num_threads"] = threads
+    path.write_text(json.dumps(config), "utf-8")

@@ -11,7 +11,7 @@ from harness.core.seam import Base, Facts, problems_of
 from harness.quantizers import graph_check
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.modelopt_layers import default_strategy, has_parts, promises
-from harness.quantizers.modelopt_onnx import QUANTIZER, check, contents, refuse, save
+from harness.quantizers.modelopt_onnx import QUANTIZER, _check_providers, check, contents, refuse, save
 from harness.quantizers.modelopt_options import ModeloptOptions, without_effect
 from harness.quantizers.ort_genai import QUANTIZER as BUILDER
 from tests.unit.quantizers.conftest import made
@@ -290,6 +290,34 @@ def test_calibration_on_what_is_not_there_is_refused() -> None:
     assert "GPU" in str(refuse(ModeloptOptions(algo="awq_lite", calibration_eps=("cuda",)), box))
     assert "Windows" in str(refuse(ModeloptOptions(algo="awq_lite", calibration_eps=("dml",)), box))
     assert refuse(ModeloptOptions(algo="rtn_dq", calibration_eps=("cuda",)), box) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "device"),
+    [({"algo": "awq_lite"}, "cpu"), ({"algo": "awq_lite", "calibration_eps": "cuda,cpu"}, "cuda"),
+     ({"algo": "awq_clip", "calibration_eps": "cpu,dml"}, "dml"), ({"algo": "rtn_dq", "calibration_eps": "cuda"}, "cpu")],
+)  # fmt: skip
+def test_the_device_of_the_calibration_is_told_where_one_takes_part(options: dict[str, Any], device: str) -> None:
+    assert QUANTIZER.calibrates_on(ModeloptOptions.model_validate(options)) == device
+
+
+def test_a_provider_that_falls_back_to_the_cpu_fails_before_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a CUDA library cannot be loaded: ONNX Runtime says so in its log and runs on the CPU."""
+    import onnxruntime
+
+    _check_providers(ModeloptOptions(algo="awq_lite"))
+    done: list[str] = []
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: done.append("libraries"), raising=False)
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda graph, providers: real(graph, providers=["CPUExecutionProvider"])
+    )
+    with pytest.raises(HarnessError, match="calibration_eps cuda was asked for, but onnxruntime runs on CPUExecution"):
+        _check_providers(ModeloptOptions(algo="awq_lite", calibration_eps=("cuda",)))
+    assert done == ["libraries"]
 
 
 def test_the_calibration_text_counts_in_the_key_only_where_it_is_read(calibration_file: Path) -> None:

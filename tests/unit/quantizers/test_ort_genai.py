@@ -17,6 +17,7 @@ from harness.quantizers.ort_genai_promise import check_built, sensitive
 from tests.unit.quantizers.conftest import made
 
 CPU = Facts(packages={"onnxruntime-genai": "0.15.2"}, system="Linux")
+CUDA = Facts(packages={"onnxruntime-genai-cuda": "0.15.2"}, system="Linux", gpus=("NVIDIA T4",))
 
 
 def codes(built: Any) -> set[str]:
@@ -94,7 +95,8 @@ def test_an_option_that_the_builder_ignores_is_noted(byte_model: Path, tmp_path:
 def test_int8_that_came_out_as_int4_is_not_kept(byte_model: Path, tmp_path: Path) -> None:
     """onnxruntime-genai 0.15.2 does this for algo_config rtn; the plan refuses it and the check would find it."""
     options = {"precision": "int8", "algo_config": "rtn"}
-    assert "INT4" in str(refuse(OrtGenaiOptions(**options), CPU))
+    for facts in (CPU, CUDA):
+        assert "onnxruntime-genai 0.15.2 writes INT4" in str(refuse(OrtGenaiOptions(**options), facts))
     with pytest.raises(HarnessError, match="int8/uint8 b32 was promised"):
         made(QUANTIZER, Base(byte_model, "hf", byte_model), tmp_path, options)
 

@@ -58,7 +58,7 @@ def test_a_failed_build_blocks_only_its_users(bench: Bench, method: str, status:
     assert became[f"{method} perplexity"] == became[f"{method} generation"] == "failed"
     assert became["fp32 perplexity"] == became["fp32 generation"] == "ok"
     rows = bench.frame({"method": method}, ["status", "reason"])
-    assert len(rows) == 3
+    assert len(rows) == (4 if method == "deadly" else 3), "a dead worker is on record, and its job tried once more"
     assert rows["reason"].str.contains(reason).all()
 
 

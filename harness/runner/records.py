@@ -1,0 +1,70 @@
+"""From a planned job to the record that a worker reads, and to the outcome of one that no worker answered for."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from harness.core.files import write_whole
+from harness.core.spec import Input, Job, Outcome, Status
+from harness.plan.expand import PlannedJob
+from harness.runner.decide import Memory
+from harness.runner.desk import Desk
+from harness.store.session import SessionRecord
+from harness.worker import OUTCOME
+
+
+def unmade(job: PlannedJob, memory: Memory, session: SessionRecord, status: Status, why: str) -> Outcome:
+    """Make the outcome of a job that no worker answered for."""
+    record = job_record(job, memory, session, order=0)
+    inputs = tuple(item.model_copy(update={"path": ""}) for item in record.inputs)
+    return Outcome(
+        job=record.model_copy(update={"inputs": inputs, "out": None}),
+        status=status,
+        reason=why,
+        written_by="runner",
+        started=datetime.now(UTC),
+        seconds=0.0,
+        environment=memory.desk.environment(job.environment),
+        inputs=inputs,
+    )
+
+
+def write_outcome(outcome: Outcome, desk: Desk) -> str:
+    """Write an outcome that the runner made into a run folder of its own and into the database; returns the run."""
+    folder = desk.runs / outcome.job.run
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
+    desk.database.ingest(outcome, folder)
+    return outcome.job.run
+
+
+def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: int) -> Job:
+    """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
+    desk = memory.desk
+    kinds = {other.artifact: other.kind for other in memory.plan.jobs if other.artifact}
+    return Job(
+        run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{job.id[:14]}-{secrets.token_hex(4)}",
+        kind=job.kind,
+        key=job.key,
+        artifact=job.artifact,
+        spec=job.spec,
+        inputs=tuple(_located(item, kinds.get(item.id), memory) for item in job.inputs),
+        environment=job.environment,
+        labels=job.labels[0],
+        session=session.session,
+        round=job.round,
+        order=order,
+        timeout_seconds=job.timeout_seconds,
+        out=str(desk.artifact(job.artifact, job.kind).resolve()) if job.artifact else None,
+        content_before=memory.made.get(job.artifact) if job.artifact else None,
+        clean=job.clean,
+    )
+
+
+def _located(item: Input, kind: str | None, memory: Memory) -> Input:
+    """Give an input its folder: the one it names, or where its artifact lies, with the content it must have."""
+    if item.path or kind is None:
+        return item
+    folder = memory.desk.artifact(item.id, kind).resolve()
+    return item.model_copy(update={"path": str(folder), "content": memory.made.get(item.id)})

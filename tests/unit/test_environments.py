@@ -1,0 +1,78 @@
+"""Which environment stands where, when one is made, and that a GPU's never takes the harness's own folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import environments
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with two lock files, in which making an environment is only noted."""
+    locks = tmp_path / "configs" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "cpu.txt").write_text("numpy==2.4.6\n", encoding="utf-8")
+    (locks / "cuda.txt").write_text("numpy==2.4.6\nonnxruntime-gpu==1.31.1\n", encoding="utf-8")
+    for name, value in {
+        "ROOT": tmp_path,
+        "LOCKS": locks,
+        "HOME": tmp_path / ".venv",
+        "OTHERS": tmp_path / ".venvs",
+    }.items():
+        monkeypatch.setattr(environments, name, value)
+
+    def make(folder: Path, *given: Any) -> None:
+        python = environments.python_in(folder)
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.touch()
+        with (tmp_path / "made").open("a", encoding="utf-8") as file:
+            file.write(f"{folder.relative_to(tmp_path).as_posix()}\n")
+
+    monkeypatch.setattr(environments, "_make", make)
+    return tmp_path
+
+
+def made(root: Path) -> list[str]:
+    path = root / "made"
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+def test_the_harness_itself_stands_in_environment_cpu_on_every_machine(root: Path) -> None:
+    assert environments.setup() == root / ".venv"
+    assert environments.setup("cpu") == root / ".venv"
+    assert made(root) == [".venv"], "made once, under either name"
+    assert environments.folder_of("cpu") == root / ".venv"
+
+
+def test_the_cuda_environment_stands_beside_it(root: Path) -> None:
+    environments.setup()
+    assert environments.folder_of("cuda") is None
+    assert environments.setup("cuda") == root / ".venvs" / "cuda"
+    assert environments.folder_of("cuda") == root / ".venvs" / "cuda"
+    assert environments.folder_of("cpu") == root / ".venv"
+
+
+def test_a_folder_of_another_environment_is_never_installed_into(root: Path) -> None:
+    environments.setup()
+    marker = root / ".venv" / environments.MARKER
+    marker.write_text(json.dumps({"name": "cuda", "lock": "x"}), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"\.venv was made as environment cuda; delete the folder"):
+        environments.setup()
+    assert environments.folder_of("cuda") is None
+
+
+def test_a_changed_lock_file_makes_it_again(root: Path) -> None:
+    environments.setup("cuda")
+    (root / "configs" / "locks" / "cuda.txt").write_text("numpy==2.4.7\n", encoding="utf-8")
+    environments.setup("cuda")
+    assert made(root) == [".venvs/cuda", ".venvs/cuda"]
+
+
+def test_an_unknown_name_is_told_those_that_have_a_lock_file(root: Path) -> None:
+    with pytest.raises(SystemExit, match="environments with one: cpu, cuda"):
+        environments.setup("cudda")
