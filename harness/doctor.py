@@ -30,6 +30,8 @@ _TWINS = (
 """Distributions of one library; an environment holds one of each group."""
 _USED_IF_THERE = frozenset({"cupy", "cupy-cuda12x", "cupy-cuda13x", "datasets"})
 """Packages that change what an adapter does or can read, and without which it works."""
+_RUNS_ANYTHING = frozenset({"command"})
+"""Adapters whose packages are those that a person's own script may use."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _present(name: str, python: Path, one: Environment) -> list[Line]:
     for what, registry in (("quantizer", QUANTIZERS), ("engine", ENGINES)):
         for adapter in registry:
             record: Quantizer | Engine = load(registry, what, adapter)
-            gone = missing(record.packages, one.packages)
+            gone = [] if adapter in _RUNS_ANYTHING else missing(record.packages, one.packages)
             if gone:
                 lines.append(Line("missing", f"  {what} {adapter} in {name}: needs {', '.join(gone)}"))
             else:

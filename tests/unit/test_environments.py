@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,23 @@ def test_a_changed_lock_file_makes_it_again(root: Path) -> None:
 def test_an_unknown_name_is_told_those_that_have_a_lock_file(root: Path) -> None:
     with pytest.raises(SystemExit, match="environments with one: cpu, cuda"):
         environments.setup("cudda")
+
+
+_LOAD = """
+import ctypes, importlib.util, pathlib, sys
+from harness.host import load_cuda_libraries
+load_cuda_libraries("cuda")
+places = importlib.util.find_spec("onnxruntime_genai").submodule_search_locations
+ctypes.CDLL(str(pathlib.Path(places[0]) / "libonnxruntime-genai-cuda.so"))
+assert "torch" not in sys.modules
+"""
+
+
+def test_the_wheels_of_the_cuda_lock_hold_the_libraries_that_its_runtime_needs() -> None:
+    """Loading them needs no GPU."""
+    folder = environments.folder_of("cuda")
+    if folder is None or not sys.platform.startswith("linux"):
+        pytest.skip("environment cuda is not here: harness setup --env cuda")
+    command = [str(environments.python_in(folder)), "-c", _LOAD]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=environments.ROOT)
+    assert ran.returncode == 0, ran.stderr

@@ -89,6 +89,14 @@ def test_no_cell_of_a_full_sweep_is_empty(name: str) -> None:
     assert [cell.text for line in section.rows for cell in line if cell.text in {"", "-"}] == []
 
 
+def test_the_table_of_random_weights_compares_decoding() -> None:
+    table = built("speed-57m", rows_of("speed-57m", {}, "fp32"))["speed-57m"]
+    assert [[line[0].text, line[5].text] for line in table.sections[0].rows] == [
+        ["FP32", "1.00x"],
+        ["INT4 RTN", "1.10x"],
+    ]
+
+
 def test_the_gpu_tables_have_a_section_for_each_model() -> None:
     place = {"gpu": "NVIDIA H200", "gpu_count": 1.0, "driver": "570.1", "environment": "cuda"}
     rows = [one for model in ("a", "b") for one in rows_of("gpu", {**place, "model": model}, "fp16")]
