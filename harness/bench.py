@@ -99,12 +99,14 @@ def run_sweep(
     again: frozenset[str] = frozenset(),
     begun: float | None = None,
     after: Callable[[Planned, ExitStack], None] | None = None,
+    *,
+    make: bool = False,
 ) -> int:
     """Plan and run a sweep; print what became of each job and the harness's own share. Returns the exit code.
 
-    Models of the hub that this box could read and has not are fetched first; the one command, which writes tables
-    (`after`), makes environments, too. `begun` is the monotonic moment at which our own code began to work: what passed
-    since counts as planning.
+    Models of the hub that this box could read and has not are fetched first; with `make`, environments are made, too.
+    `begun` is the monotonic moment at which our own code began to work: what passed since counts as planning. `after`
+    writes the tables, where there was something to run.
     """
     entered = time.monotonic()
     begun = entered if begun is None else begun
@@ -112,7 +114,7 @@ def run_sweep(
     spans.add("plan", entered - begun)
     with ExitStack() as stack:
         with spans.span("plan"):
-            getting = prepare(name, lambda line: _say(console, line), configs, make=after is not None)
+            getting = prepare(name, lambda line: _say(console, line), configs, make=make)
         begun += getting
         spans.add("plan", -getting)
         with spans.span("plan"):
@@ -126,32 +128,35 @@ def run_sweep(
             for event in execute(planned.plan, desk, again):
                 show.event(event)
                 seconds = event.spans or seconds
-        if after is not None:
+        idle = _idle(planned)
+        if after is not None and not idle:
             with spans.span("report"):
                 after(planned, stack)
         _say(console, f"jobs: {show.counts}")
         wall = share(time.monotonic() - begun, merged([spans.seconds, seconds]))
         _say(console, str(wall))
-    return 1 if show.counts.failed else _idle(planned, console)
+        if idle:
+            _say(console, idle)
+    if show.counts.failed:
+        return 1
+    return 2 if idle and any(job.refused for job in planned.plan.jobs) else 0
 
 
 def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _idle(planned: Planned, console: Console) -> int:
-    """Say so where this machine could run nothing of a sweep: 2 where all was refused, 0 where all is another box's."""
+def _idle(planned: Planned) -> str:
+    """Say so where this machine can run nothing of a sweep; empty where it can run something."""
     here = [job for job in planned.plan.jobs if not job.elsewhere]
     if not here:
         boxes = ", ".join(sorted({job.elsewhere for job in planned.plan.jobs if job.elsewhere}))
-        _say(console, f"nothing of sweep {planned.sweep.name} belongs to this box; it is for {boxes}")
-        return 0
+        return f"nothing of sweep {planned.sweep.name} belongs to this box; it is for {boxes}"
     reasons = list(dict.fromkeys(job.refused for job in here))
     if not all(reasons):
-        return 0
+        return ""
     more = f" (and {len(reasons) - 1} more reasons, see harness plan)" if len(reasons) > 1 else ""
-    _say(console, f"this machine can run nothing of sweep {planned.sweep.name}: {reasons[0]}{more}")
-    return 2
+    return f"this machine can run nothing of sweep {planned.sweep.name}: {reasons[0]}{more}"
 
 
 def summary(planned: Planned, estimates: Mapping[str, float], decided: Mapping[str, tuple[str, str]]) -> str:

@@ -112,8 +112,8 @@ def bench(
     where = configs or CONFIGS
     choice = choose(sweep, where)
     console.print(f"running sweep {choice.sweep}: {choice.why}", highlight=False, soft_wrap=True)
-    code = run_sweep(choice.sweep, console, results, where, begun=begun, after=after_bench(console, results))
-    raise typer.Exit(code)
+    after = after_bench(console, results)
+    raise typer.Exit(run_sweep(choice.sweep, console, results, where, begun=begun, after=after, make=True))
 
 
 @app.command()
@@ -172,10 +172,8 @@ def report(
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Fail when a committed page is stale.")] = False,
     results: ResultsOption = RESULTS,
-    configs: ConfigsOption = None,
 ) -> None:
     """Print tables, rewrite the pages that hold them, or check that they are current."""
-    from harness.box import CONFIGS
     from harness.pages import check_pages, print_tables, write_pages
 
     console = Console(soft_wrap=True)
@@ -183,7 +181,7 @@ def report(
         raise typer.Exit(check_pages(console))
     if write:
         raise typer.Exit(write_pages(console))
-    print_tables(console, results, tables or [], configs or CONFIGS)
+    print_tables(console, results, tables or [])
 
 
 @app.command()

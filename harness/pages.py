@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,12 +13,13 @@ from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.files import write_whole
 from harness.environments import ROOT
 from harness.report import pages
-from harness.report.catalogue import catalogue_of
+from harness.report.catalogue import Catalogue, catalogue_of
 from harness.report.columns import COLUMNS
 from harness.report.markdown import EMPTY, Rendered, to_markdown
 from harness.report.plain import MOST, plain_tables
 from harness.report.published import promote
 from harness.report.sources import Source, from_published
+from harness.report.spec import TableSpec
 from harness.report.specfile import SUFFIX
 from harness.report.table import build
 from harness.store import files
@@ -33,13 +34,16 @@ def after_bench(console: Console, results: Path) -> Callable[[Planned, ExitStack
     """Make what follows a sweep that has run: print its tables, plain ones where it names none, and keep them in a file."""
 
     def after(planned: Planned, _stack: ExitStack) -> None:
-        name, configs = planned.sweep.name, planned.catalogue.folder
+        name = planned.sweep.name
         with Database.open(results / DATABASE) as database:
+            source = Source(database)
             if planned.sweep.tables:
-                places = [TABLES / f"{table}{SUFFIX}" for table in planned.sweep.tables]
-                texts = [table.markdown for table in pages.render(places, Source(database), catalogue_of(configs))]
+                catalogue = catalogue_of(CONFIGS)
+                files = [TABLES / f"{table}{SUFFIX}" for table in planned.sweep.tables]
+                found = [_rendered_or_told(spec, source, catalogue) for spec in pages.specs_in(files, catalogue)]
+                texts = [text for text, _ in found]
             else:
-                texts = plain(name, Source(database), results, configs)
+                texts = plain(name, source, results, planned.catalogue.folder)
         if not texts:
             return
         text = "\n".join(f"{table}\n" for table in texts)
@@ -50,6 +54,15 @@ def after_bench(console: Console, results: Path) -> Callable[[Planned, ExitStack
         _print(console, f"tables written to {shown_path(page)}")
 
     return after
+
+
+def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[str, bool]:
+    """Render one table, or say why there is none; tells whether it has results."""
+    try:
+        (rendered,) = pages.render([Path(spec.path)], source, catalogue, names=[spec.name])
+    except ConfigError as error:
+        return f"no table: {error}", True
+    return rendered.markdown, rendered.markdown != EMPTY
 
 
 def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS) -> list[str]:
@@ -72,37 +85,41 @@ def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS) ->
     return texts
 
 
-def print_tables(console: Console, results: Path, names: Sequence[str], configs: Path = CONFIGS) -> None:
+def print_tables(console: Console, results: Path, names: Sequence[str]) -> None:
     """Print tables from the results database: by name, of a sweep by its name, or all that have results.
 
-    Raises: HarnessError for a name that is neither a table nor a sweep with results.
+    A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
     """
-    catalogue = catalogue_of(configs)
-    files = {path.name.removesuffix(SUFFIX): path for path in sorted(TABLES.glob(f"*{SUFFIX}"))}
-    known = {spec.name: file for file, path in files.items() for spec in pages.specs_in([path], catalogue)}
+    catalogue = catalogue_of(CONFIGS)
+    specs = pages.specs_in([TABLES], catalogue)
     with database_for_reading(results) as database:
         source = Source(database)
-        sweeps = set(database.frame({}, ["sweep"])["sweep"].dropna()) - {""}
-        for name in names:
-            if name not in known and name not in files and name not in sweeps:
-                raise HarnessError(unknown("table or sweep", name, {*known, *files, *sweeps}))
-        asked = list(dict.fromkeys(table for name in names for table in _tables(name, known))) if names else list(known)
-        rendered = pages.render([TABLES], source, catalogue, names=asked) if asked else []
-        texts = [table.markdown for table in rendered if table.markdown != EMPTY]
-        empty = [table.name for table in rendered if table.markdown == EMPTY]
-        ours = [name for name in names if name in sweeps and not set(_tables(name, known)) - set(empty)]
-        if not names:
-            ours = sorted(sweeps - set(files))
-        texts += [text for sweep in ours for text in plain(sweep, source, results, configs)]
+        sweeps = sorted(set(database.frame({}, ["sweep"])["sweep"].dropna()) - {""})
+        texts, empty = [], []
+        asked = {name: [spec for spec in specs if name in {spec.name, _file(spec)}] for name in names}
+        for name, found in asked.items():
+            if not found and name not in sweeps:
+                known = {*sweeps, *(spec.name for spec in specs), *(_file(spec) for spec in specs)}
+                raise HarnessError(unknown("table or sweep", name, known))
+        wanted = [spec for found in asked.values() for spec in found] if names else specs
+        for spec in dict.fromkeys(spec.name for spec in wanted):
+            text, there = _rendered_or_told(next(one for one in wanted if one.name == spec), source, catalogue)
+            if there:
+                texts.append(text)
+            else:
+                empty.append(spec)
+        covered = {sweep for spec in specs for sweep in spec.where.get("sweep", ())}
+        for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
+            texts += plain(sweep, source, results)
     for text in texts:
         _print(console, f"{text}\n")
     if empty:
         _print(console, f"no results for {', '.join(empty)}")
 
 
-def _tables(name: str, known: Mapping[str, str]) -> list[str]:
-    """Name a table, or the tables of a file, which is called as its sweep."""
-    return [name] if name in known else [table for table, file in known.items() if file == name]
+def _file(spec: TableSpec) -> str:
+    """Name the file of a table, which is called as its sweep."""
+    return Path(spec.path).name.removesuffix(SUFFIX)
 
 
 def _print(console: Console, text: str) -> None:

@@ -120,9 +120,8 @@ def disk_needs(planned: Planned, decided: Verdicts, results: Path) -> list[dict[
 def _volume(names: Sequence[str], folders: Sequence[tuple[Path, int]], results: Path) -> dict[str, Any]:
     need = sum(size for _, size in folders)
     free = shutil.disk_usage(_standing(folders[0][0])).free
-    text = (
-        f"disk: up to {need / 1e9:.2f} GB for {' and '.join(names)} in {shown_path(results)}, {free / 1e9:.0f} GB free"
-    )
+    size = f"{need / 1e9:.1f} GB" if need >= 1e9 else f"{need / 1e6:.0f} MB"
+    text = f"disk: up to {size} for {' and '.join(names)} in {shown_path(results)}, {free / 1e9:.0f} GB free"
     if need > free:
         text += "; NOT ENOUGH: free some, or name another folder with --results"
     return {"volume": str(folders[0][0]), "bytes": need, "free": free, "text": text}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from harness.core.spec import BuildSpec
 from harness.plan.expand import PlannedJob
@@ -56,16 +57,17 @@ class Show:
         self._took: dict[tuple[str, str, str], list[float]] = {}
         """Seconds of jobs of this run, by what they do: estimates for those that never ran before."""
         self._progress = Progress(
-            TextColumn("{task.completed:>3.0f}/{task.total:.0f} jobs"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.completed:>3.0f}/{task.total:.0f} jobs", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=10, table_column=Column(min_width=10)),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+            TextColumn("{task.fields[inner]}", markup=False, table_column=Column(no_wrap=True, min_width=4)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task: TaskID = self._progress.add_task("", total=len(jobs), left="")
+        self._task: TaskID = self._progress.add_task("", total=len(jobs), left="", inner="")
 
     def __enter__(self) -> Show:
         self._progress.__enter__()
@@ -95,14 +97,14 @@ class Show:
 
     def _begin(self, event: Event) -> None:
         assert event.job is not None
-        self._progress.update(self._task, description=title(event.job), left=self._time_left(event))
+        self._progress.update(self._task, description=title(event.job), inner="", left=self._time_left(event))
         if not self.console.is_terminal:
             self._line(f"[{event.done + 1}/{event.total}] {title(event.job)} ...")
 
     def _inner(self, event: Event) -> None:
         assert event.job is not None
-        text = f"{title(event.job)}: {event.text} {event.share:.0%}"
-        self._progress.update(self._task, description=text, left=self._time_left(event))
+        text, inner = f"{title(event.job)}: {event.text}", f"{event.share:.0%}"
+        self._progress.update(self._task, description=text, inner=inner, left=self._time_left(event))
 
     def _done(self, event: Event) -> None:
         assert event.job is not None
@@ -133,7 +135,7 @@ class Show:
             expected = seconds if seconds is not None else sum(took) / len(took) if took else None
             if expected is not None:
                 known.append(expected * (1 - event.share if event.job is not None and job.id == event.job.id else 1))
-        if not known:
+        if not known or (len(known) < len(self._left) and sum(known) < 1):
             return ""
         return f"{'about' if len(known) == len(self._left) else 'more than'} {sum(known):.0f} s left"
 

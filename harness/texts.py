@@ -263,7 +263,7 @@ def check_questions(folder: Path) -> None:
     splits: tuple[Split, ...] = ("dev", "test")
     for split in splits:
         for path in sorted((folder / split).glob(f"*_{split}.csv")):
-            facts, subject = path.stat(), path.stem.removesuffix(f"_{split}")
+            subject, facts = path.stem.removesuffix(f"_{split}"), path.stat()
             problems += _question_problems(folder, subject, split, facts.st_size, facts.st_mtime_ns)
     if problems:
         raise ConfigError(problems)

@@ -13,8 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -26,14 +25,23 @@ import pydantic  # noqa: E402, F401 - third-party imports are told from our own
 
 _IMPORTED = time.monotonic()
 
+from harness.border import logged, print_traceback, status_of  # noqa: E402
 from harness.core.clock import Spans  # noqa: E402
-from harness.core.files import PARTIAL, disk_trouble, remove_folder, seal, stamped_content, write_stamp, write_whole  # noqa: E402
-from harness.core.identity import folder_sha256  # noqa: E402
-from harness.core.spec import Artifact, Environment, Input, Job, MeasureSpec, Note, Outcome, Status  # noqa: E402
+from harness.core.files import disk_trouble, seal, write_stamp, write_whole  # noqa: E402
+from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
+from harness.jobs import (  # noqa: E402
+    adapter_of,
+    base_of,
+    check_made,
+    content_of,
+    drop_partial,
+    for_keeping,
+    input_of,
+    not_the_same,
+    partial_of,
+)
 
 JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
-_NO_SPACE = "No space left on device"
-_FULL_DISK = "the disk is full: {}; free some space and run the same command again"
 DESCRIBED = "HARNESS_ENVIRONMENT"
 """Variable that names a file with the description of this environment."""
 
@@ -137,7 +145,7 @@ class Server:
     def serve(self, folder: Path) -> None:
         """Run the job of one folder; write its outcome whole and say that it is done."""
         spans = Spans()
-        with filelock.FileLock(folder / LOCK), _logged(folder / LOG):
+        with filelock.FileLock(folder / LOCK), logged(folder / LOG):
             job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
             self._answers.say(begin=job.run, now=time.monotonic())
             outcome = self._outcome(job, folder, spans)
@@ -158,15 +166,15 @@ class Server:
         except BaseException as error:  # the one broad except: here failure becomes an outcome
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            status, reason = _status(error)
+            status, reason = status_of(error)
             with spans.span("write"):
                 drop_partial(job)
-            _print_traceback()
+            print_traceback()
             self.close()
             found = {key: found[key] for key in ("inputs", "provider") if key in found}
         assert self._environment is not None
         return Outcome(
-            job=_for_keeping(job),
+            job=for_keeping(job),
             status=status,
             reason=reason,
             started=started,
@@ -181,7 +189,7 @@ class Server:
         from harness.quantizers import QUANTIZERS
         from harness.record import artifact_of, build_measurements
 
-        quantizer, options = _adapter(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
+        quantizer, options = adapter_of(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
         found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
         partial = partial_of(job)
         partial.mkdir(parents=True)
@@ -190,16 +198,16 @@ class Server:
             quantizer.imports()
         begun = time.monotonic()
         with spans.span("build"):
-            built = quantizer.build(_base(job), options, partial, context)
+            built = quantizer.build(base_of(job), options, partial, context)
         seconds = time.monotonic() - begun
         with spans.span("check"):
-            _check(partial, built.format)
+            check_made(partial, built.format)
         with spans.span("hash"):
             artifact = artifact_of(str(job.artifact), partial, built, seconds, peak_rss_bytes())
         with spans.span("seal"):
             seal(partial, Path(str(job.out)))
             write_stamp(Path(str(job.out)), artifact.content)
-        notes = (*built.notes, *_not_the_same(job, artifact))
+        notes = (*built.notes, *not_the_same(job, artifact))
         found |= {"artifact": artifact, "measurements": build_measurements(artifact), "notes": notes}
 
     def _measure(self, job: Job, folder: Path, spans: Spans, found: dict[str, Any]) -> None:
@@ -209,7 +217,7 @@ class Server:
         from harness.record import artifact_of, keep
 
         assert isinstance(job.spec, MeasureSpec)
-        probe, workload = _adapter(PROBES, "probe", job.spec.probe, "workload", job.spec.workload)
+        probe, workload = adapter_of(PROBES, "probe", job.spec.probe, "workload", job.spec.workload)
         self._open(job, spans, found)
         context = self._context(job, folder)
         if context.out is not None:
@@ -238,7 +246,7 @@ class Server:
         spec = job.spec
         assert isinstance(spec, MeasureSpec)
         live = [item for item in job.inputs if item.role == "reference" and item.engine]
-        artifact = _input(job, "artifact")
+        artifact = input_of(job, "artifact")
         wanted = json.dumps(
             [artifact.path, artifact.content, spec.engine, spec.engine_options, [item.model_dump() for item in live]]
         )
@@ -248,11 +256,11 @@ class Server:
             return
         self.close()
         found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
-        engine, options = _adapter(ENGINES, "engine", spec.engine, "options", spec.engine_options)
+        engine, options = adapter_of(ENGINES, "engine", spec.engine, "options", spec.engine_options)
         with spans.span("open"):
             self._session = self._stack.enter_context(engine.open(Path(artifact.path), options))
             for item in live:
-                other, given = _adapter(ENGINES, "engine", str(item.engine), "options", item.engine_options)
+                other, given = adapter_of(ENGINES, "engine", str(item.engine), "options", item.engine_options)
                 self._reference = self._stack.enter_context(other.open(Path(item.path), given))
         self._opened = wanted
         found["provider"] = self._session.provider
@@ -261,7 +269,7 @@ class Server:
         from harness.core.seam import Context
 
         stored = [item for item in job.inputs if item.role == "reference" and not item.engine]
-        artifact = _input(job, "artifact")
+        artifact = input_of(job, "artifact")
         trained = artifact.provenance.get("trained_positions")
         return Context(
             folder=folder,
@@ -287,132 +295,13 @@ class Server:
         key = f"content:{path}"
         with spans.span("hash"):
             if key not in self._shared:
-                self._shared[key] = _content(item, path)
+                self._shared[key] = content_of(item, path)
         if item.content is not None and self._shared[key] != item.content:
             raise HarnessError(
                 f"{path} is not what was sealed (content {self._shared[key][:12]}, sealed {item.content[:12]}); "
                 "delete the folder and run the same command again"
             )
         return item.model_copy(update={"path": "", "content": self._shared[key]})
-
-
-def _content(item: Input, path: Path) -> str:
-    if item.provenance.get("kind") in {"local", "hub", "reference"}:
-        from harness.quantizers.folders import model_contents
-
-        return model_contents(path)
-    return stamped_content(path) or folder_sha256(path)
-
-
-def _not_the_same(job: Job, artifact: Artifact) -> tuple[Note, ...]:
-    """Say that a build from the same inputs did not give the same content as before."""
-    if job.content_before in {None, artifact.content}:
-        return ()
-    text = f"built again from the same inputs: content {artifact.content[:12]}, before {str(job.content_before)[:12]}"
-    return (Note(code="not-reproducible", text=text),)
-
-
-def _adapter(registry: Any, what: str, name: str, field: str, given: Any) -> tuple[Any, Any]:
-    from harness.core.seam import load, validated
-
-    adapter = load(registry, what, name)
-    return adapter, validated(getattr(adapter, field), given, f"{what} {name}")
-
-
-def _input(job: Job, role: str) -> Input:
-    return next(item for item in job.inputs if item.role == role)
-
-
-def _base(job: Job) -> Any:
-    from harness.core.seam import Base
-
-    roles = {item.role: item for item in job.inputs}
-    model = Path(roles["model"].path) if "model" in roles else Path()
-    path = Path(roles["base"].path) if "base" in roles else model
-    return Base(path=path, format=_format(path), model=model)
-
-
-def _format(folder: Path) -> Any:
-    """Tell a folder's format from what lies in it."""
-    if (folder / "genai_config.json").exists():
-        return "ort-genai"
-    return "fake" if (folder / "noise.txt").exists() else "hf"
-
-
-def partial_of(job: Job) -> Path:
-    """Name the folder that a job fills: its own, so that what a killed job left is never filled again."""
-    sealed = Path(str(job.out))
-    return sealed.with_name(f"{sealed.name}{PARTIAL}-{job.run[-8:]}")
-
-
-def drop_partial(job: Job) -> None:
-    """Remove what a job has half made."""
-    if job.out is not None and partial_of(job).exists():
-        remove_folder(partial_of(job))
-
-
-def _check(folder: Path, form: str) -> None:
-    if form == "fake":
-        return
-    from harness.quantizers.artifact_check import check_folder
-
-    check_folder(folder, "ort-genai" if form == "ort-genai" else "hf")
-
-
-def _for_keeping(job: Job) -> Job:
-    """Strip paths: they mean nothing elsewhere and are found again by id."""
-    inputs = tuple(item.model_copy(update={"path": ""}) for item in job.inputs)
-    return job.model_copy(update={"inputs": inputs, "out": None})
-
-
-def _status(error: BaseException) -> tuple[Status, str]:
-    """Name what became of a job from what it raised; `oom` needs evidence."""
-    from harness.core.errors import HarnessError, Unsupported
-
-    text = str(error).strip() or type(error).__name__
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _allocation_failed(text):
-        return Status.OOM, f"out of memory: {text}"[:2000]
-    if isinstance(error, Unsupported):
-        return Status.UNSUPPORTED, text
-    if isinstance(error, HarnessError):
-        return Status.FAILED, _FULL_DISK.format(text) if _NO_SPACE in text else "; ".join(text.splitlines())[:2000]
-    if isinstance(error, OSError) and (trouble := disk_trouble(error)):
-        return Status.FAILED, trouble
-    if _NO_SPACE in text:
-        return Status.FAILED, _FULL_DISK.format(text)[:2000]
-    return Status.FAILED, f"{type(error).__name__}: {text}"[:2000]
-
-
-def _allocation_failed(text: str) -> bool:
-    marks = ("CUDA out of memory", "Failed to allocate memory for requested buffer", "cudaErrorMemoryAllocation")
-    return any(mark in text for mark in marks)
-
-
-def _print_traceback() -> None:
-    import traceback
-
-    with suppress(OSError):  # the log may lie on the disk whose being full is the error
-        traceback.print_exc()
-
-
-@contextmanager
-def _logged(path: Path) -> Iterator[None]:
-    """Send standard output and error, of Python and of native code alike, to a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    log = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - what a full disk does not take is lost with the file's end
-    kept = [os.dup(1), os.dup(2)]
-    os.dup2(log.fileno(), 1)
-    os.dup2(log.fileno(), 2)
-    try:
-        with redirect_stdout(log), redirect_stderr(log):
-            yield
-    finally:
-        for number, descriptor in zip((1, 2), kept, strict=True):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-        with suppress(OSError):
-            log.close()
 
 
 if __name__ == "__main__":

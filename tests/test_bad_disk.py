@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.border import status_of
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, disk_trouble, write_whole
 from harness.core.spec import Status
-from harness.worker import _status
 from tests.fake_box import Bench, Say
 
 Disk = Callable[[str], None]
@@ -158,7 +158,7 @@ def test_a_library_that_hides_the_full_disk_in_its_own_error_is_understood() -> 
         RuntimeError("I/O error: No space left on device (os error 28)"),
         HarnessError("x: No space left on device"),
     ):
-        status, reason = _status(error)
+        status, reason = status_of(error)
         assert status is Status.FAILED
         assert reason.startswith("the disk is full: ")
 

@@ -12,6 +12,7 @@ from typing import Any
 from harness.core.clock import Spans
 from harness.core.files import remove_folder, write_whole
 from harness.core.spec import Job, Outcome, Status
+from harness.jobs import drop_partial
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
 from harness.runner.decide import Memory, decide, remember
@@ -20,7 +21,7 @@ from harness.runner.records import job_record, unmade, write_outcome
 from harness.runner.serve import Served, serve
 from harness.runner.wall import merged
 from harness.store.session import SessionRecord
-from harness.worker import JOB, OUTCOME, drop_partial
+from harness.worker import JOB, OUTCOME
 
 
 def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iterator[Event]:

@@ -67,5 +67,5 @@ def test_a_file_that_is_not_there_is_an_error() -> None:
 
 def test_a_script_that_is_not_there_is_found_while_planning() -> None:
     options = CommandOptions(run="python no_such_script.py --out {out}")
-    with pytest.raises(HarnessError, match="no_such_script.py"):
+    with pytest.raises(HarnessError, match=r"no_such_script\.py"):
         contents(options)

@@ -1,0 +1,65 @@
+"""The worker's border: what was raised becomes a status with its reason, what is printed goes to a log."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+
+from harness.core.errors import HarnessError, Unsupported
+from harness.core.files import disk_trouble
+from harness.core.spec import Status
+
+_NO_SPACE = "No space left on device"
+_FULL_DISK = "the disk is full: {}; free some space and run the same command again"
+
+
+def status_of(error: BaseException) -> tuple[Status, str]:
+    """Name what became of a job from what it raised; `oom` needs evidence."""
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _allocation_failed(text):
+        return Status.OOM, f"out of memory: {text}"[:2000]
+    if isinstance(error, Unsupported):
+        return Status.UNSUPPORTED, text
+    if isinstance(error, HarnessError):
+        return Status.FAILED, _FULL_DISK.format(text) if _NO_SPACE in text else "; ".join(text.splitlines())[:2000]
+    if isinstance(error, OSError) and (trouble := disk_trouble(error)):
+        return Status.FAILED, trouble
+    if _NO_SPACE in text:
+        return Status.FAILED, _FULL_DISK.format(text)[:2000]
+    return Status.FAILED, f"{type(error).__name__}: {text}"[:2000]
+
+
+def _allocation_failed(text: str) -> bool:
+    marks = ("CUDA out of memory", "Failed to allocate memory for requested buffer", "cudaErrorMemoryAllocation")
+    return any(mark in text for mark in marks)
+
+
+def print_traceback() -> None:
+    """Print the error at hand to the log, as far as the disk takes it."""
+    import traceback
+
+    with suppress(OSError):  # the log may lie on the disk whose being full is the error
+        traceback.print_exc()
+
+
+@contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """Send standard output and error, of Python and of native code alike, to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    log = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - what a full disk does not take is lost with the file's end
+    kept = [os.dup(1), os.dup(2)]
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    try:
+        with redirect_stdout(log), redirect_stderr(log):
+            yield
+    finally:
+        for number, descriptor in zip((1, 2), kept, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        with suppress(OSError):
+            log.close()

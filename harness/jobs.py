@@ -1,0 +1,84 @@
+"""What a job reads and what it fills: inputs and their contents, bases, half-made folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.core.files import PARTIAL, remove_folder, stamped_content
+from harness.core.identity import folder_sha256
+from harness.core.spec import Artifact, Input, Job, Note
+
+
+def content_of(item: Input, path: Path) -> str:
+    """Hash an input: a model by what counts in its folder, an artifact by its stamp or every byte."""
+    if item.provenance.get("kind") in {"local", "hub", "reference"}:
+        from harness.quantizers.folders import model_contents
+
+        return model_contents(path)
+    return stamped_content(path) or folder_sha256(path)
+
+
+def not_the_same(job: Job, artifact: Artifact) -> tuple[Note, ...]:
+    """Say that a build from the same inputs did not give the same content as before."""
+    if job.content_before in {None, artifact.content}:
+        return ()
+    text = f"built again from the same inputs: content {artifact.content[:12]}, before {str(job.content_before)[:12]}"
+    return (Note(code="not-reproducible", text=text),)
+
+
+def adapter_of(registry: Any, what: str, name: str, field: str, given: Any) -> tuple[Any, Any]:
+    """Load an adapter and hold what it is given against its options."""
+    from harness.core.seam import load, validated
+
+    adapter = load(registry, what, name)
+    return adapter, validated(getattr(adapter, field), given, f"{what} {name}")
+
+
+def input_of(job: Job, role: str) -> Input:
+    """Pick a job's input by its role."""
+    return next(item for item in job.inputs if item.role == role)
+
+
+def base_of(job: Job) -> Any:
+    """Say what a build starts from."""
+    from harness.core.seam import Base
+
+    roles = {item.role: item for item in job.inputs}
+    model = Path(roles["model"].path) if "model" in roles else Path()
+    path = Path(roles["base"].path) if "base" in roles else model
+    return Base(path=path, format=_format(path), model=model)
+
+
+def _format(folder: Path) -> Any:
+    """Tell a folder's format from what lies in it."""
+    if (folder / "genai_config.json").exists():
+        return "ort-genai"
+    return "fake" if (folder / "noise.txt").exists() else "hf"
+
+
+def partial_of(job: Job) -> Path:
+    """Name the folder that a job fills: its own, so that what a killed job left is never filled again."""
+    sealed = Path(str(job.out))
+    return sealed.with_name(f"{sealed.name}{PARTIAL}-{job.run[-8:]}")
+
+
+def drop_partial(job: Job) -> None:
+    """Remove what a job has half made."""
+    if job.out is not None and partial_of(job).exists():
+        remove_folder(partial_of(job))
+
+
+def check_made(folder: Path, form: str) -> None:
+    """Hold a filled folder against its format. Raises: HarnessError naming what is missing or broken."""
+    if form == "fake":
+        return
+    from harness.quantizers.artifact_check import check_folder
+
+    check_folder(folder, "ort-genai" if form == "ort-genai" else "hf")
+
+
+def for_keeping(job: Job) -> Job:
+    """Strip paths: they mean nothing elsewhere and are found again by id."""
+    inputs = tuple(item.model_copy(update={"path": ""}) for item in job.inputs)
+    return job.model_copy(update={"inputs": inputs, "out": None})
