@@ -160,11 +160,17 @@ def shown_path(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+def _own(planned: Planned) -> Environment:
+    """Describe the runner's own environment; where the plan has done so already, it is not asked again."""
+    here = [name for name, python in planned.pythons.items() if python == Path(sys.executable)]
+    return planned.environments[here[0]].model_copy(update={"name": "own"}) if here else environment("own")
+
+
 def _desk(planned: Planned, results: Path, database: Database) -> Desk:
     return Desk(
         results=results,
         database=database,
         pythons=planned.pythons,
         environments=planned.environments,
-        own=environment("own"),
+        own=_own(planned),
     )

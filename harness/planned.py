@@ -38,16 +38,19 @@ def show_plan(
     disk = disk_needs(planned, decided, results)
     if as_json:
         rows = _rows(planned, decided, estimates)
-        console.out(json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": disk}, indent=1), highlight=False)
+        _write(console, json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": disk}, indent=1))
         return
     if expand:
         lines = [f"{job.id} {title(job)}: {job.spec.model_dump_json()}" for job in planned.plan.jobs]
     else:
         lines = list(_table(planned, decided, estimates, why=why))
-    console.out("\n".join(lines), highlight=False)
-    console.out(summary(planned, estimates, decided), highlight=False)
-    for line in disk:
-        console.out(line["text"], highlight=False)
+    _write(console, *lines)
+    _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk))
+
+
+def _write(console: Console, *lines: str) -> None:
+    """Write lines as they are: nothing is folded, whatever the width of the terminal."""
+    console.file.write("".join(f"{line}\n" for line in lines))
 
 
 def _rows(planned: Planned, decided: Verdicts, estimates: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -71,7 +74,7 @@ def _rows(planned: Planned, decided: Verdicts, estimates: Mapping[str, float]) -
 
 
 def _table(planned: Planned, decided: Verdicts, estimates: Mapping[str, float], *, why: bool) -> Iterator[str]:
-    """Lay the jobs out in columns; nothing is cut or folded, whatever the width of the terminal."""
+    """Lay the jobs out in columns."""
     rows = [("job", "what", "environment", "s", "verdict")]
     for job in planned.plan.jobs:
         verdict, reason = decided[job.id]

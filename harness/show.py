@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.table import Column
+from rich.text import Text
 
 from harness.core.spec import BuildSpec
 from harness.plan.expand import PlannedJob
 from harness.runner import Event
+
+_BAR = 10
+"""Cells of the bar on a terminal."""
+_LEAST = 8
+"""Cells of a job's name below which what it is doing is left out."""
 
 
 def title(job: PlannedJob) -> str:
@@ -47,25 +54,75 @@ class Counts:
         return ", ".join(f"{count} {name}" for name, count in self.by.items()) or "nothing to do"
 
 
+class Left:
+    """Estimates the time left: from what jobs took before, else from what their like took in this run."""
+
+    def __init__(self, estimates: Mapping[str, float], jobs: Sequence[PlannedJob]) -> None:
+        self._expected = {job.id: estimates.get(job.id) for job in jobs}
+        self._known = sum(seconds for seconds in self._expected.values() if seconds is not None)
+        self._unknown: dict[tuple[str, str, str], int] = {}
+        for job in jobs:
+            if self._expected[job.id] is None:
+                self._unknown[_sort(job)] = self._unknown.get(_sort(job), 0) + 1
+        self._took: dict[tuple[str, str, str], tuple[float, int]] = {}
+
+    def done(self, job: PlannedJob, took: float | None = None) -> None:
+        """Take a job off; `took` is how many seconds it ran, where that tells of its like."""
+        sort = _sort(job)
+        if job.id in self._expected:
+            seconds = self._expected.pop(job.id)
+            self._known -= seconds or 0.0
+            self._unknown[sort] = self._unknown.get(sort, 0) - (seconds is None)
+        if took is not None:
+            seconds, count = self._took.get(sort, (0.0, 0))
+            self._took[sort] = (seconds + took, count + 1)
+
+    def text(self, job: PlannedJob, share: float) -> str:
+        """Say how long the jobs that are left will take, `share` of the running one being done; empty where not known."""
+        seconds = self._known + sum(count * (self._mean(sort) or 0.0) for sort, count in self._unknown.items())
+        running = self._expected.get(job.id)
+        seconds -= share * (running if running is not None else self._mean(_sort(job)) or 0.0)
+        whole = all(self._mean(sort) is not None for sort, count in self._unknown.items() if count)
+        if not whole and seconds < 1:
+            return ""
+        return f"{'about' if whole else 'more than'} {max(0.0, seconds):.0f} s left"
+
+    def _mean(self, sort: tuple[str, str, str]) -> float | None:
+        seconds, count = self._took.get(sort, (0.0, 0))
+        return seconds / count if count else None
+
+
+class _Now(ProgressColumn):
+    """One line that always fits: what is being done is cut, never the counts and times beside it."""
+
+    max_refresh = 0.1
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self._console = console
+
+    def render(self, task: Task) -> Text:
+        """Write the line."""
+        elapsed = f"{int(task.elapsed or 0) // 60}:{int(task.elapsed or 0) % 60:02d}"
+        head, tail = f"{task.completed:.0f}/{task.total or 0:.0f} jobs", f"{elapsed}  {task.fields['left']}".rstrip()
+        inner = task.fields["inner"]
+        room = self._console.width - _BAR - 1 - cell_len(f"{head}  {tail}  ")
+        if room - cell_len(inner) < _LEAST:
+            inner = f" {inner.rpartition(' ')[2]}" if inner else ""
+        what = Text(task.description)
+        what.truncate(max(1, room - cell_len(inner)), overflow="ellipsis")
+        return Text("  ".join(part for part in (head, what.plain + inner, tail) if part))
+
+
 class Show:
     """Prints events. `jobs` are those that will run; `estimates` gives seconds by plan id, for the time left."""
 
     def __init__(self, console: Console, estimates: Mapping[str, float], jobs: Sequence[PlannedJob]) -> None:
         self.console = console
         self.counts = Counts()
-        self._left = {job.id: (job, estimates.get(job.id)) for job in jobs}
-        self._took: dict[tuple[str, str, str], list[float]] = {}
-        """Seconds of jobs of this run, by what they do: estimates for those that never ran before."""
+        self._left = Left(estimates, jobs)
         self._progress = Progress(
-            TextColumn("{task.completed:>3.0f}/{task.total:.0f} jobs", table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=10, table_column=Column(min_width=10)),
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
-            TextColumn("{task.fields[inner]}", markup=False, table_column=Column(no_wrap=True, min_width=4)),
-            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
-            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
+            BarColumn(bar_width=_BAR), _Now(console), console=console, transient=True, disable=not console.is_terminal
         )
         self._task: TaskID = self._progress.add_task("", total=len(jobs), left="", inner="")
 
@@ -97,20 +154,21 @@ class Show:
 
     def _begin(self, event: Event) -> None:
         assert event.job is not None
-        self._progress.update(self._task, description=title(event.job), inner="", left=self._time_left(event))
+        self._update(event.job)
         if not self.console.is_terminal:
             self._line(f"[{event.done + 1}/{event.total}] {title(event.job)} ...")
 
     def _inner(self, event: Event) -> None:
         assert event.job is not None
-        text, inner = f"{title(event.job)}: {event.text}", f"{event.share:.0%}"
-        self._progress.update(self._task, description=text, inner=inner, left=self._time_left(event))
+        self._update(event.job, event.share, f": {event.text} {event.share:.0%}")
+
+    def _update(self, job: PlannedJob, share: float = 0.0, inner: str = "") -> None:
+        self._progress.update(self._task, description=title(job), inner=inner, left=self._left.text(job, share))
 
     def _done(self, event: Event) -> None:
         assert event.job is not None
-        self._left.pop(event.job.id, None)
-        if event.status == "ok":
-            self._took.setdefault(_sort(event.job), []).append(event.seconds)
+        self._left.done(event.job, event.seconds if event.status == "ok" else None)
+        self._progress.update(self._task, description="", inner="")
         self.counts.add(event.status)
         reason = f": {event.text}" if event.text else ""
         self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.status} in {event.seconds:.1f} s{reason}")
@@ -122,22 +180,10 @@ class Show:
     def _settled(self, event: Event) -> None:
         if event.job is None:
             return
-        self._left.pop(event.job.id, None)
+        self._left.done(event.job)
         self.counts.add("unsupported" if event.what == "refused" else event.what)
         if event.what != "known":
             self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.what}: {event.text}")
-
-    def _time_left(self, event: Event) -> str:
-        """Add up what the jobs that are left took before, or what their like took in this run."""
-        known = []
-        for job, seconds in self._left.values():
-            took = self._took.get(_sort(job))
-            expected = seconds if seconds is not None else sum(took) / len(took) if took else None
-            if expected is not None:
-                known.append(expected * (1 - event.share if event.job is not None and job.id == event.job.id else 1))
-        if not known or (len(known) < len(self._left) and sum(known) < 1):
-            return ""
-        return f"{'about' if len(known) == len(self._left) else 'more than'} {sum(known):.0f} s left"
 
     def _line(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)

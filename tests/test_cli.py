@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.fake_box import Bench
+from tests.fake_box import Bench, Say
 
 
 def harness(*words: str) -> subprocess.CompletedProcess[str]:
@@ -81,3 +81,94 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(bench: Bench) -> None:
     _, words_said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert words_said == "interrupted; the same command goes on where this one stopped\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("qualty", "unknown kind of job for --again 'qualty'; did you mean 'quality'?"),
+        ("speed", "speed is always measured anew; --again takes build, quality, reference"),
+    ],
+)
+def test_a_kind_that_again_does_not_take_is_told_before_anything_runs(
+    kind: str, told: str, bench: Bench, say: Say
+) -> None:
+    bench.sweep(method="fp32")
+    said = say(bench, "run", "s", "--again", kind)
+    assert (said.code, said.err) == (2, told + "\n")
+    assert not bench.results.exists()
+
+
+def test_a_plan_writes_nothing_and_reads_what_is_there(bench: Bench, say: Say) -> None:
+    bench.sweep(method="fp32")
+    assert "never made here" in say(bench, "plan", "s", "--why").out
+    assert not bench.results.exists()
+    bench.run()
+    before = {path: path.stat().st_mtime_ns for path in bench.results.rglob("*") if path.is_file()}
+    said = say(bench, "plan", "s")
+    assert "known" in said.out
+    assert "to run, about " in said.out
+    after = {path: path.stat().st_mtime_ns for path in bench.results.rglob("*") if path.is_file()}
+    assert {path for path in after if path.suffix not in {".db-wal", ".db-shm"}} == set(before)
+
+
+def test_a_plan_that_is_piped_is_never_folded(bench: Bench) -> None:
+    bench.sweep(method="fp32", environment="here")
+    answer = harness("plan", "s", "--configs", str(bench.configs), "--results", str(bench.results), "--why")
+    lines = answer.stdout.splitlines()
+    assert [line.split()[0][:2] for line in lines[:4]] == ["jo", "b-", "q-", "s-"]
+    assert lines[3].endswith("run: speed is always measured anew")
+    assert max(len(line) for line in lines) > 80
+
+
+def test_a_sweep_that_this_machine_refuses_whole_exits_2_and_says_so(bench: Bench, say: Say) -> None:
+    places = bench.configs / "environments.yaml"
+    places.write_text(places.read_text("utf-8") + "away: {packages: [nothing==1]}\n", "utf-8")
+    bench.sweep(method="fp32", environment="away")
+    said = say(bench, "run", "s")
+    assert said.code == 2
+    reason = "environment 'away' is not on this machine: harness setup --env away"
+    assert said.out.splitlines()[-1] == f"this machine can run nothing of sweep s: {reason}"
+
+
+def test_a_sweep_without_tables_prints_plain_ones_of_all_its_metrics(bench: Bench, say: Say) -> None:
+    bench.sweep(method=["fp32", "int4", "broken"], probes={"generation": {"batch": [1, 2], "prompt": 8, "output": 8}})
+    said = say(bench, "run", "s")
+    assert said.code == 1
+    assert "**Sweep s: builds**" in said.out
+    assert "**Sweep s: generation**" in said.out
+    (head,) = [line for line in said.out.splitlines() if "Decode (tok/s)" in line]
+    assert head.startswith("| Model | Method | Engine | Batch size | Time to first token (ms) |")
+    rows = [line.split(" | ") for line in said.out.splitlines() if line.startswith("| toy |")]
+    speed = [row for row in rows if row[2] == "Fake"]
+    assert [(row[1], row[3]) for row in speed] == [(name, size) for name in ("fp32", "int4", "broken") for size in "12"]
+    assert all("±" in row[5] for row in speed if row[1] != "broken")
+    assert "failed" in speed[-1][5]
+    page = bench.results / "tables" / "s.md"
+    assert page.read_text("utf-8").strip() in said.out
+    assert "**Sweep s: generation**" in say(bench, "report", "s").out
+
+
+def test_a_report_prints_what_there_is_and_says_once_what_there_is_not(bench: Bench, say: Say) -> None:
+    bench.sweep(method="fp32")
+    bench.run()
+    said = say(bench, "report")
+    assert "**Sweep s: perplexity**" in said.out
+    assert said.out.count("no results for") == 1
+    assert "quickstart-speed" in said.out.splitlines()[-1]
+    wrong = say(bench, "report", "quikstart")
+    assert (wrong.code, wrong.err) == (2, "unknown table or sweep 'quikstart'; did you mean 'quickstart'?\n")
+
+
+def test_a_table_that_a_sweep_names_and_nobody_wrote_is_a_mistake_with_its_line(bench: Bench, say: Say) -> None:
+    bench.sweep(method="fp32", tables=["quikstart"])
+    said = say(bench, "plan", "s")
+    assert said.code == 2
+    assert "unknown tables 'quikstart'; did you mean 'quickstart'?" in said.err
+    assert "s.yaml:" in said.err
+
+
+def test_help_names_every_exit_code(bench: Bench) -> None:
+    said = " ".join(harness("--help").stdout.split())
+    assert "0 all ok, 1 some job failed, 2 a person must act" in said
+    assert "130 interrupted" in said

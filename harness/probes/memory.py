@@ -33,7 +33,7 @@ def measure(session: Any, workload: MemoryOptions, context: Context) -> Findings
         )
     finally:
         seen = sampler.stop() if sampler is not None else None
-    facts: dict[str, Any] = {"prompt": generation.prompt_source(None), "libraries": "included"}
+    facts: dict[str, Any] = {**trace.facts, "prompt": generation.prompt_source(None), "libraries": "included"}
     if seen is not None:
         facts |= {"gpu_samples": seen.samples, "device_bytes_before": seen.device_before}
     readings = generation.memory_readings(trace, seen)

@@ -36,12 +36,11 @@ def read_specs(path: Path, names: Names | None = None) -> list[TableSpec]:
     A table without `where: {sweep: ...}` shows the sweep that the file is named for; `sweep: any` shows all.
     Raises: ConfigError with every mistake of the file, each with its line and the nearest right name.
     """
-    root = read(path)
     sweep = path.name.removesuffix(SUFFIX) if path.name.endswith(SUFFIX) else ""
     with collecting() as mistakes:
         return [
             _table(name, node, sweep, names or {}, mistakes)
-            for name, node in mapping(root, "a file of tables", mistakes).items()
+            for name, node in mapping(read(path, mistakes), "a file of tables", mistakes).items()
         ]
 
 

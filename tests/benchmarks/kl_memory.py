@@ -103,7 +103,9 @@ def main() -> None:
     headline(f"python -m tests.benchmarks.kl_memory --tokens {asked.tokens}")
     with tempfile.TemporaryDirectory() as name:
         command = [sys.executable, "-m", "tests.benchmarks.kl_memory", "--build", name]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        built = subprocess.run(command, capture_output=True, text=True, check=False)
+        if built.returncode:
+            sys.exit(built.stderr)
         found = measure(Path(name) / "onnx", asked.tokens, Path(name))
     print(f"vocabulary {VOCABULARY}, {found.scored} positions in {found.seconds:.0f} s; KL {found.kl:.1e}, "
           f"perplexity {found.perplexity:.0f}")  # fmt: skip

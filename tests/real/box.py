@@ -80,9 +80,9 @@ class RealBox:
         written = (self.results / "runs").glob("*/outcome.json")
         return Counter(json.loads(path.read_text("utf-8"))["job"]["kind"] for path in written)
 
-    def tables(self, file: Path | str) -> dict[str, str]:
-        """Render a file of tables, a shipped one by name; Markdown by table."""
-        path = file if isinstance(file, Path) else TABLES / f"{file}.tables.yaml"
+    def tables(self, name: str) -> dict[str, str]:
+        """Render a shipped file of tables; Markdown by table."""
+        path = TABLES / f"{name}.tables.yaml"
         with self.database() as database:
             rendered = pages.render([path], Source(database), catalogue_of(self.configs))
         return {table.name: table.markdown for table in rendered}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from harness.texts import subjects
 from tests.real.box import RealBox
@@ -27,22 +26,18 @@ def box(tmp_path: Path) -> RealBox:
     return RealBox(tmp_path / "box")
 
 
-def run_mmlu(box: RealBox, tmp_path: Path, questions: Path, **keys: Any) -> tuple[Any, str]:
+def run_mmlu(box: RealBox, questions: Path, **keys: Any) -> tuple[Any, str]:
     """Run two questions of each subject; the rows of the frame and the rendered table."""
     probe = {"task": "mmlu", "questions": str(questions), "shots": 5, "limit": 2}
     box.sweep("mmlu", engine=ENGINE, method="fp32", probes={"lm_eval": probe}, **keys)
     box.run("mmlu")
-    spec = tmp_path / "mmlu.tables.yaml"
-    spec.write_text(yaml.safe_dump({"accuracy": TABLE}), "utf-8")
-    return box.frame({"metric": "lm_eval.acc"}), box.tables(spec)["accuracy"]
+    return box.frame({"metric": "lm_eval.acc"}), box.tables("mmlu")["mmlu"]
 
 
-def test_all_subjects_run_five_shot_and_the_table_shows_the_limit(
-    shared_data: Path, box: RealBox, tmp_path: Path
-) -> None:
+def test_all_subjects_run_five_shot_and_the_table_shows_the_limit(shared_data: Path, box: RealBox) -> None:
     folder = shared_data / "mmlu"
     assert len(subjects(folder)) == 57
-    rows, table = run_mmlu(box, tmp_path, folder)
+    rows, table = run_mmlu(box, folder)
     assert set(rows["part"]) == {"", *(f"subject:{name}" for name in subjects(folder))}
     whole = rows[rows["part"] == ""].iloc[0]
     assert (whole["scored"], whole["n"], whole["limit"], whole["shots"]) == (114, 114, 2, 5)
@@ -64,7 +59,7 @@ def test_what_a_context_of_512_cuts_off_is_counted_and_shown(shared_data: Path, 
                 shared_data / "mmlu" / split / f"{subject}_{split}.csv", questions / split / f"{subject}_{split}.csv"
             )
     box.model("stories", shared_data / "models" / "stories260K")
-    rows, table = run_mmlu(box, tmp_path, questions, model="stories")
+    rows, table = run_mmlu(box, questions, model="stories")
     whole = rows[rows["part"] == ""].iloc[0]
     assert whole["engine"] == "ort-genai"
     assert whole["scored"] == 2 * len(FEW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,8 +85,8 @@ def test_spans_sum_to_the_wall_time_and_our_own_share_is_small(twice: Twice) -> 
         assert str(found) in twice.printed[number].replace("\n", " ")
 
 
-def test_a_database_made_again_from_the_run_folders_equals_the_one_that_grew(twice: Twice, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
-    again = RealBox(tmp_path_factory.mktemp("again"))
+def test_a_database_made_again_from_the_run_folders_equals_the_one_that_grew(twice: Twice, tmp_path: Path) -> None:
+    again = RealBox(tmp_path)
     for name in ("runs", "sessions"):
         shutil.copytree(twice.box.results / name, again.results / name)
     again.command("ingest")

@@ -110,3 +110,31 @@ def test_local_yaml_is_read_where_it_is_and_its_names_are_checked(tmp_path: Path
     (tmp_path / "local.yaml").write_text("folders: {b: /m}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"local\.yaml: unknown name 'b'"):
         loaded(tmp_path)
+
+
+def test_a_duplicate_key_hides_no_other_mistake_of_a_catalogue(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, models="a: {folder: x, folder: y}\nb: {foldr: x}\n")
+    assert [problem.line for problem in caught.value.problems] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("on", "told"),
+    [
+        ("{fp32: exprt}", "unknown method 'exprt'; there is fp32, m"),
+        (
+            "{cpu: {fp32: exprt}}",
+            "unknown quantizer in 'on' of recipe 'free' of method 'm' 'exprt'; did you mean 'export'",
+        ),
+        ("{fp32: calibrated}", "unknown recipe of method 'fp32': 'calibrated'; there is export"),
+        ("{fp23: export}", "unknown method 'fp23'; did you mean 'fp32'?"),
+        (
+            "{cpu: {fp32: export, fp16: export}}",
+            "'on' of recipe 'free' of method 'm': a method with its quantizer is one pair",
+        ),
+    ],
+)
+def test_a_slip_in_the_quantizer_of_a_base_is_told(on: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, methods=METHODS + f"m: {{recipes: {{free: {{makes: ort-genai, on: {on}}}}}}}\n")
+    assert any(problem.message.startswith(told) for problem in caught.value.problems)

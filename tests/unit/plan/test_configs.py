@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from harness.plan.expand import Plan, expand
 from harness.plan.keys import artifact_id, reference_id, spec_key
 from harness.plan.reading import read_sweep
 from harness.plan.schema import sweep_schema, text
-from harness.plan.yamlfile import parse, plain, read
+from harness.plan.yamlfile import plain, read
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -111,29 +110,6 @@ def test_the_schema_takes_every_sweep_of_the_repository_and_refuses_slips(shippe
     ]
     for slip in slips:
         assert list(validator.iter_errors(slip)), slip
-
-
-def examples() -> list[Any]:
-    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
-    return re.findall(r"```yaml sweep\n(.*?)```", page, flags=re.DOTALL)
-
-
-@pytest.mark.parametrize("number", range(len(examples())))
-def test_every_sweep_of_the_documentation_plans(number: int, shipped: Catalogue, tmp_path: Path) -> None:
-    path = tmp_path / "example.yaml"
-    path.write_text(examples()[number], encoding="utf-8")
-    assert planned(path, shipped, {"cpu": CPU}).jobs
-    validator = jsonschema.Draft202012Validator(sweep_schema(shipped))
-    assert [error.message for error in validator.iter_errors(plain(parse(examples()[number])))] == []
-
-
-def test_every_catalogue_entry_of_the_documentation_is_valid(shipped: Catalogue, tmp_path: Path) -> None:
-    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
-    for name in ("models", "methods", "environments"):
-        (given,) = re.findall(rf"```yaml {name}\n(.*?)```", page, flags=re.DOTALL)
-        whole = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8")
-        (tmp_path / f"{name}.yaml").write_text(whole + given, encoding="utf-8")
-    assert len(load_catalogue(tmp_path).models) > len(shipped.models)
 
 
 def golden() -> dict[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.seam import Facts
 from harness.core.spec import BuildSpec, MeasureSpec
-from harness.plan.catalogue import Catalogue, LocalEntry
+from harness.plan.catalogue import Catalogue, LocalEntry, load_catalogue
 from harness.plan.jobs import Plan, PlannedJob
+from harness.plan.sizes import of_config
 from tests.unit.plan.conftest import ENVIRONMENTS, HERE, Planner, model_folder
 
 LEAST = "model: tiny\nmethod: fp32\nengine: runtime\nprobes: perplexity\n"
@@ -359,3 +361,52 @@ def test_where_a_text_lies_is_no_part_of_the_question() -> None:
     assert key == spec_key(spec("/there/b.txt", "1"), ("text",))
     assert key != spec_key(spec("/here/a.txt", "2"), ("text",))
     assert key != spec_key(spec("/here/a.txt", "1", tokens=6), ("text",))
+
+
+FREE = "free_any: {{recipes: {{free: {{makes: ort-genai, on: {on}}}}}}}\n"
+
+
+def with_method(catalogue: Catalogue, folder: Path, line: str) -> Catalogue:
+    for path in catalogue.folder.glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        (folder / path.name).write_text(text + (line if path.stem == "methods" else ""), encoding="utf-8")
+    return load_catalogue(folder, catalogue.adapters)
+
+
+def test_the_remedy_for_two_recipes_of_a_base_is_taken_where_the_base_is_named(
+    plan: Planner, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    text = "model: tiny\nmethod: free_any\nengine: runtime\nprobes: speed\n"
+    with pytest.raises(ConfigError) as caught:
+        plan(text, catalogue=with_method(catalogue, tmp_path, FREE.format(on="fp32")))
+    (problem,) = caught.value.problems
+    assert "two recipes that quantizer 'free' takes, 'export' and 'source'" in problem.message
+    remedy = problem.message.rpartition(" as ")[2]
+    for on in (remedy, f"{{cpu: {remedy}, other: fp16}}"):
+        made = plan(text, catalogue=with_method(catalogue, tmp_path, FREE.format(on=on)))
+        assert [job.labels[0].recipe for job in made.jobs if job.kind == "build"] == ["export", "free"]
+
+
+def test_what_builds_and_references_will_write_is_estimated(plan: Planner, models: Path) -> None:
+    config = {"vocab_size": 1000, "hidden_size": 100, "dtype": "float16"}
+    (models / "tiny" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (models / "tiny" / "model.safetensors").write_bytes(bytes(2 * 1_000_000))
+    jobs = plan(
+        "model: tiny\nmethod: [fp32, fp16, int4, rtn]\nengine: runtime\n"
+        "probes: {compare: {tokens: 50, form: stored, reference: {method: fp32}}}\n".replace("int4,", "{int4: export},")
+    ).jobs
+    sizes = {job.labels[0].method: job.bytes for job in jobs if job.kind == "build"}
+    assert sizes["fp32"] == 4 * 1_000_000, "weights kept in 16 bits become twice as large"
+    assert sizes["int4"] == 625_000 + 4 * 1000 * 100, "four bits with scales, and the embedding in floats"
+    assert sizes["rtn"] == sizes["fp32"], "where nothing says the precision: as large as what it starts from"
+    assert [job.bytes for job in jobs if job.kind == "reference"] == [4 * 50 * 1000]
+
+
+def test_random_weights_are_sized_by_their_configuration() -> None:
+    config = {
+        "vocab_size": 1536, "hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 8,
+        "num_attention_heads": 12, "num_key_value_heads": 12, "head_dim": 64,
+    }  # fmt: skip
+    size = of_config(config, "float32")
+    assert size.parameters == pytest.approx(59e6, rel=0.02)
+    assert size.bytes == 4 * size.parameters

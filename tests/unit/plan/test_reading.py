@@ -133,3 +133,21 @@ def test_a_probe_may_be_given_several_workloads(catalogue: Catalogue, tmp_path: 
         {"prompt": 32, "batch": 2},
     ]
     assert [engine.options for engine in case.engines] == [{}, {"threads": 2}]
+
+
+def test_a_duplicate_key_hides_no_other_mistake_of_the_file(catalogue: Catalogue, tmp_path: Path) -> None:
+    text = "model: tinny\nmethod: fp32\nmethod: fp31\nengine: runtime\nprobes: speed\n"
+    assert mistakes(text, catalogue, tmp_path) == [
+        "s.yaml:1: unknown model 'tinny'; did you mean 'tiny'?",
+        "s.yaml:3: 'method' is given twice, first in line 2; keep one",
+        "s.yaml:3: unknown method 'fp31'; did you mean 'fp32'?",
+    ]
+
+
+def test_tables_that_no_file_holds_are_told_with_the_nearest_name(catalogue: Catalogue, tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    text = "model: tiny\nmethod: fp32\nengine: runtime\nprobes: speed\ntables: [speed, qualty]\n"
+    path.write_text(text, encoding="utf-8")
+    assert read_sweep(path, catalogue).tables == ("speed", "qualty"), "unchecked where nobody knows what there is"
+    with pytest.raises(ConfigError, match=r"s.yaml:5: unknown tables 'qualty'; did you mean 'quality'\?"):
+        read_sweep(path, catalogue, ["speed", "quality"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.plan.yamlfile import Node, parse, plain, read
+from harness.plan.yamlfile import Mistakes, Node, parse, plain, read
 
 
 def test_every_part_knows_its_line() -> None:
@@ -57,3 +57,11 @@ def test_a_missing_file_and_one_that_is_not_utf8_are_named(tmp_path: Path) -> No
     (tmp_path / "latin.yaml").write_bytes("ä: 1".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"latin\.yaml: cannot be read as UTF-8"):
         read(tmp_path / "latin.yaml")
+
+
+def test_duplicate_keys_are_collected_where_other_mistakes_are(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: 1\na: 2\n", encoding="utf-8")
+    mistakes = Mistakes()
+    assert plain(read(path, mistakes)) == {"a": 2}
+    assert [problem.line for problem in mistakes.found] == [2]

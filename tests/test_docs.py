@@ -1,0 +1,100 @@
+"""What the documentation shows is what works: every example is planned, not only read."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.core.seam import Facts
+from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.expand import Plan, expand
+from harness.plan.reading import read_sweep
+from harness.plan.schema import sweep_schema
+from harness.plan.yamlfile import parse, plain
+from tests.conftest import ROOT
+
+CONFIGS = ROOT / "configs"
+CPU = Facts(
+    {"onnxruntime-genai": "0.15.2", "onnxruntime": "1.31.1", "torch": "2.13.0", "transformers": "4.57.6"}, "Linux"
+)
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+SWEEPS = [*blocks(CONFIGS / "README.md", "yaml sweep"), *blocks(ROOT / "README.md", "yaml")]
+
+
+@pytest.fixture
+def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
+    """The catalogues with every entry that the documentation shows, on a machine that has the folders it names."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    config = {"model_type": "llama", "vocab_size": 300, "hidden_size": 64, "num_hidden_layers": 2}
+    mine, ready = tmp_path / "models" / "mine", tmp_path / "artifacts" / "mine-awq"
+    for folder, files in ((mine, ("model.safetensors", "tokenizer.json")), (ready, ("model.onnx",))):
+        folder.mkdir(parents=True)
+        for name in files:
+            (folder / name).write_text("{}", encoding="utf-8")
+    (mine / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (ready / "genai_config.json").write_text(json.dumps({"model": {"vocab_size": 300}}), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_quantize.py").write_text("", encoding="utf-8")
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "llama-7b.json").write_text(json.dumps(config), encoding="utf-8")
+    for name in ("models", "methods", "environments"):
+        (given,) = blocks(CONFIGS / "README.md", f"yaml {name}")
+        whole = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.yaml").write_text(whole + given, encoding="utf-8")
+    return load_catalogue(tmp_path)
+
+
+def planned(text: str, catalogue: Catalogue, tmp_path: Path) -> Plan:
+    path = tmp_path / "example.yaml"
+    path.write_text(text, encoding="utf-8")
+    return expand(
+        read_sweep(path, catalogue), catalogue, {"cpu": CPU}, hashed=lambda folder: f"content of {folder.name}"
+    )
+
+
+def names(kind: str) -> list[str]:
+    (given,) = blocks(CONFIGS / "README.md", f"yaml {kind}")
+    return list(parse(given).fields)
+
+
+@pytest.mark.parametrize("text", SWEEPS)
+def test_every_sweep_of_the_documentation_plans(text: str, documented: Catalogue, tmp_path: Path) -> None:
+    assert planned(text, documented, tmp_path).jobs
+    validator = jsonschema.Draft202012Validator(sweep_schema(documented))
+    assert [error.message for error in validator.iter_errors(plain(parse(text)))] == []
+
+
+@pytest.mark.parametrize("name", names("methods"))
+def test_every_method_of_the_documentation_is_built_by_a_job(name: str, documented: Catalogue, tmp_path: Path) -> None:
+    plan = planned(f"model: reference\nmethod: {name}\nengine: ort-genai\nprobes: generation\n", documented, tmp_path)
+    assert [job.refused for job in plan.jobs] == [None] * len(plan.jobs)
+    assert [job.labels[0].method for job in plan.jobs] == ["fp32", name, name], "it starts from fp32 on a CPU"
+
+
+@pytest.mark.parametrize("name", names("models"))
+def test_every_model_of_the_documentation_is_planned(name: str, documented: Catalogue, tmp_path: Path) -> None:
+    plan = planned(f"model: {name}\nmethod: fp32\nengine: ort-genai\nprobes: generation\n", documented, tmp_path)
+    assert {job.labels[0].model for job in plan.jobs} == {"mine" if name == "mine-awq" else name}
+    reasons = {job.refused for job in plan.jobs} - {None}
+    assert all("hf download" in str(reason) for reason in reasons), "only what is on the hub is not here"
+    assert bool(reasons) == (name == "from-hub")
+
+
+@pytest.mark.parametrize("name", names("environments"))
+def test_every_environment_of_the_documentation_is_planned_with_its_remedy(
+    name: str, documented: Catalogue, tmp_path: Path
+) -> None:
+    text = f"model: reference\nmethod: fp32\nengine: ort-genai\nenvironment: {name}\nprobes: generation\n"
+    refused = {job.refused for job in planned(text, documented, tmp_path).jobs}
+    assert refused == {f"environment '{name}' is not on this machine: harness setup --env {name}"}

@@ -1,0 +1,79 @@
+"""Generated tables: what differs becomes a row, what fails stays, nothing is mixed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from harness.report.markdown import to_markdown
+from harness.report.plain import MOST, plain_tables
+from harness.report.table import build
+
+
+def row(**given: Any) -> dict[str, Any]:
+    usual = {
+        "sweep": "mine", "block": "", "model": "m", "method": "fp32", "recipe": "r", "reference": "", "kind": "quality",
+        "status": "ok", "origin": "measured", "session": "s", "round": 0, "run": "r0", "environment": "cpu",
+        "environment_id": "e", "box": "b", "engine": "ort-genai", "probe": "perplexity", "protocol": "p",
+        "protocol_version": 1, "metric": "perplexity", "metric_version": 1, "part": "", "value": 10.0, "low": 9.0,
+        "high": 11.0, "unit": "", "started": pd.Timestamp("2026-01-01", tz="UTC"), "measurement_id": "r0:0",
+        "tokens": None, "batch": None, "provider": "cpu", "source": None, "gpu": None, "reason": None, "seconds": 1.0,
+    }  # fmt: skip
+    return usual | given
+
+
+def tables(*rows: dict[str, Any]) -> dict[str, list[str]]:
+    found = {}
+    for plain in plain_tables("mine", pd.DataFrame(rows)):
+        text = to_markdown(build(plain.spec, plain.frame)).markdown
+        found[plain.spec.name] = [line for line in text.splitlines() if line.startswith("|")]
+    return found
+
+
+def test_what_differs_in_the_workload_becomes_a_row_key() -> None:
+    lines = tables(row(run="a", tokens=100.0), row(run="b", tokens=200.0, value=12.5))["mine-perplexity"]
+    assert lines[0] == "| Model | Method | Engine | Tokens | Perplexity |"
+    assert lines[2:] == [
+        "| m | fp32 | ort-genai | 100 | 10.000 ± 1.000 |",
+        "| m | fp32 | ort-genai | 200 | 12.500 ± 3.500 |",
+    ]
+
+
+def test_measurements_of_different_machines_stand_in_rows_of_their_own() -> None:
+    lines = tables(row(run="a", box="one"), row(run="b", box="two", method="int8"))["mine-perplexity"]
+    assert lines[0] == "| Model | Method | Engine | Box | Perplexity |"
+    assert len(lines) == 4
+
+
+def test_protocols_never_share_a_table() -> None:
+    found = plain_tables("mine", pd.DataFrame([row(run="a"), row(run="b", protocol="q", method="int8")]))
+    assert [len(plain.frame) for plain in found] == [1, 1]
+
+
+def test_memory_that_was_counted_in_two_ways_has_two_columns() -> None:
+    memory = {"kind": "speed", "probe": "memory", "metric": "peak_gpu_bytes", "unit": "B", "gpu": "G"}
+    one = row(**memory, source="device", value=2e9, low=None, high=None)
+    two = row(**memory, source="nvml-process", value=1e9, low=None, high=None)
+    lines = tables(one, two)["mine-memory"]
+    assert lines[0].endswith("| Peak GPU memory (MB), device | Peak GPU memory (MB), nvml-process |")
+    assert lines[2].endswith("| 2,000.0 | 1,000.0 |")
+
+
+def test_a_failed_run_stands_with_the_others_of_its_probe_and_alone_where_there_are_none() -> None:
+    failed = row(
+        run="f", status="oom", metric=None, value=None, method="int8", protocol=None, protocol_version=None, reason="x"
+    )
+    assert tables(row(), failed)["mine-perplexity"][3].startswith("| m | int8 | ort-genai | oom")
+    assert tables(failed)["mine-perplexity"][2].startswith("| m | int8 | ort-genai | oom")
+
+
+def test_small_numbers_are_shown_with_two_digits() -> None:
+    kl = row(probe="kl_divergence", metric="kl_divergence", unit="nat", value=3.2e-7, low=3.1e-7, high=3.3e-7)
+    assert "0.00000032 ± 0.00000001" in tables(kl)["mine-kl_divergence"][2]
+
+
+def test_a_table_of_very_many_rows_is_cut_and_tells_how_many_there_are() -> None:
+    rows = [row(run=f"r{number}", tokens=float(number)) for number in range(MOST + 50)]
+    (plain,) = plain_tables("mine", pd.DataFrame(rows))
+    assert (len(plain.frame), plain.rows) == (MOST, MOST + 50)
