@@ -111,7 +111,8 @@ def missing(needs: tuple[str, ...], there: Mapping[str, str]) -> list[str]:
 def _remedy(name: str) -> str:
     if (LOCKS / f"{name}.txt").exists():
         return f"not made here; harness setup --env {name}"
-    return f"not made here, and no lock file pins it; adopt one with `python: {{{name}: PATH}}` in configs/local.yaml"
+    adopt = f"adopt one with `python: {{{name}: PATH}}` in configs/local.yaml"
+    return f"not made here; harness setup --env {name} makes it from its packages, or {adopt}"
 
 
 def gpu_answers() -> bool:
