@@ -61,9 +61,9 @@ def packages() -> dict[str, str]:
     """List installed distributions: version with its build behind `+`, and a source commit behind `@`."""
     found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            found.setdefault(_normal(name), f"{distribution.version}{_commit_of(distribution)}")
+        metadata = distribution.metadata  # parsed anew at every look
+        if metadata["Name"]:
+            found.setdefault(_normal(metadata["Name"]), f"{metadata['Version']}{_commit_of(distribution)}")
     return dict(sorted(found.items()))
 
 

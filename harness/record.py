@@ -56,13 +56,12 @@ def _measurement(reading: Reading, arrays: dict[str, NDArray[Any]]) -> Measureme
         raise HarnessError(f"{reading.metric} of '{reading.part or 'all'}' is not finite ({reading.value})")
     ref: ArrayRef | None = None
     few: tuple[float, ...] = ()
-    if reading.array is not None:
-        _add(arrays, reading.array, samples)
-        ref = array_ref(reading.array, samples)
-    elif samples.size <= FEW:
-        few = tuple(float(sample) for sample in samples.ravel())
+    name = reading.array or (None if samples.size <= FEW else f"{reading.metric}.{reading.part or 'all'}")
+    if name is not None:
+        _add(arrays, name, samples)
+        ref = array_ref(name, samples)
     else:
-        raise HarnessError(f"{reading.metric} has {samples.size} samples and names no array to keep them in")
+        few = tuple(float(sample) for sample in samples.ravel())
     return Measurement(
         metric=reading.metric,
         metric_version=definition.version,

@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TextIO
 _ENTERED = time.monotonic()
 
 import filelock  # noqa: E402
-import pydantic  # noqa: E402, F401 - third-party imports are told from our own
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError  # noqa: E402, F401 - it loads what is named
 
 _IMPORTED = time.monotonic()
 

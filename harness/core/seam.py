@@ -243,7 +243,7 @@ class Reading:
     source: str | None = None
     items: str | None = None
     array: str | None = None
-    """Name of the array to keep; None keeps the samples in the measurement itself (at most 64)."""
+    """Name of the array to keep; None keeps few samples in the measurement itself, more under the metric's name."""
 
 
 @dataclass(frozen=True)
