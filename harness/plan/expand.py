@@ -210,7 +210,7 @@ class _Product:
             engine_version=engine.adapter.version, engine_options=engine.options, artifact=made.id,
             reference=against.id, reference_engine=against.engine, contents=self._read(work),
         )  # fmt: skip
-        packages = (*engine.adapter.packages, *probe.packages)
+        packages = (*engine.adapter.packages, *probe.packages, *against.packages)
         quality = self.shop.known(packages, engine.provider, candidate.environment)
         draft = Draft(
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, anchor=made.id,
@@ -292,6 +292,8 @@ class _Against:
     needs: tuple[str, ...] = ()
     refused: str | None = None
     label: str = ""
+    packages: tuple[str, ...] = ()
+    """Packages that a live reference stands on; a stored one has them in its id."""
 
 
 _NO_REFERENCE = _Against()
@@ -307,4 +309,12 @@ def _live(other: _Candidate, candidate: _Candidate, label: str) -> _Against:
     whole = {"engine": engine.adapter.name, "version": engine.adapter.version, "options": engine.options}
     same = engine.adapter is candidate.engine.adapter and engine.options == candidate.engine.options
     found = other.made.input("reference", engine=engine.adapter.name, engine_options=engine.options)
-    return _Against(other.made.id, None if same else canonical(whole), (found,), other.made.needs, other.refused, label)
+    refused = other.refused
+    if other.environment != candidate.environment:
+        refused = refused or (
+            f"a live reference runs beside its candidate, in one environment, not in '{other.environment}' and "
+            f"'{candidate.environment}': say form: stored"
+        )
+    return _Against(
+        other.made.id, None if same else canonical(whole), (found,), other.made.needs, refused, label, engine.adapter.packages
+    )  # fmt: skip

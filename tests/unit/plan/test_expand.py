@@ -178,6 +178,22 @@ def test_auto_runs_a_reference_live_beyond_two_gibibytes(plan: Planner, models: 
     assert one(plan(text), "reference").needs
 
 
+def test_a_live_reference_counts_with_its_packages_and_stays_in_one_environment(plan: Planner) -> None:
+    text = """model: tiny
+method: fp32
+engine: runtime
+environment: {runtime: cpu, torch: ENVIRONMENT, other: cpu}
+probes: {compare: {tokens: 9, form: live, reference: {method: fp32, engine: torch}}}
+"""
+    together = one(plan(text.replace("ENVIRONMENT", "cpu")), "quality")
+    assert together.refused is None
+    assert together.known_by["packages"] == {"runtime": "1.0", "torch": "2.13.0"}
+    apart = one(plan(text.replace("ENVIRONMENT", "new")), "quality")
+    assert apart.refused == (
+        "a live reference runs beside its candidate, in one environment, not in 'new' and 'cpu': say form: stored"
+    )
+
+
 def test_a_candidate_equal_to_its_reference_is_still_measured(plan: Planner) -> None:
     made = plan(
         "model: tiny\nmethod: fp32\nengine: runtime\nprobes: {compare: {tokens: 9, reference: {method: fp32}}}\n"
