@@ -21,6 +21,15 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def sketches(shared_data: Path) -> Path:
+    """Folder of whole sweep and table files that people want to write; tests that need it skip where it is absent."""
+    folder = shared_data.parent / "sketches"
+    if not folder.is_dir():
+        pytest.skip("../shared/sketches is not here: the files that people want to write are needed for this test")
+    return folder
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     """An empty box with fake adapters."""

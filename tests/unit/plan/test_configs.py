@@ -38,8 +38,8 @@ def planned(path: Path, catalogue: Catalogue, environments: dict[str, Facts | No
     )
 
 
-def sketch(shared_data: Path, name: str) -> Path:
-    path = shared_data.parent / "sketches" / name
+def sketch(sketches: Path, name: str) -> Path:
+    path = sketches / name
     if not path.is_file():
         pytest.skip(f"{path} is not here")
     return path

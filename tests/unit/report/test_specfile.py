@@ -66,8 +66,8 @@ def test_a_dimension_is_compared_as_text(tmp_path: Path) -> None:
     assert found.where["batch"] == ("1", "8")
 
 
-def test_the_sketches_parse(shared_data: Path) -> None:
-    folder = shared_data.parent / "sketches"
+def test_the_sketches_parse(sketches: Path) -> None:
+    folder = sketches
     found = {spec.name: spec for path in sorted(folder.glob("*.tables.yaml")) for spec in read_specs(path)}
     assert sorted(found) == ["bnb", "kl", "mixed", "mmlu", "ppl", "speed"]
     assert [key.name for key in found["bnb"].show] == ["method", "batch"]
@@ -96,10 +96,10 @@ def test_a_name_that_the_catalogue_does_not_have_is_told(tmp_path: Path) -> None
     ]
 
 
-def test_the_names_in_shipped_tables_and_sketches_are_in_the_catalogues(shared_data: Path) -> None:
+def test_the_names_in_shipped_tables_and_sketches_are_in_the_catalogues(sketches: Path) -> None:
     from harness.report.catalogue import catalogue_of
     from harness.report.pages import specs_in
 
     known = catalogue_of(ROOT / "configs")
     assert specs_in([ROOT / "reports" / "tables"], known)
-    assert specs_in([shared_data.parent / "sketches"], known)
+    assert specs_in([sketches], known)
