@@ -38,13 +38,6 @@ def planned(path: Path, catalogue: Catalogue, environments: dict[str, Facts | No
     )
 
 
-def sketch(sketches: Path, name: str) -> Path:
-    path = sketches / name
-    if not path.is_file():
-        pytest.skip(f"{path} is not here")
-    return path
-
-
 def test_the_quickstart_plans_five_methods_and_the_floor(shipped: Catalogue) -> None:
     plan = planned(CONFIGS / "sweeps" / "quickstart.yaml", shipped, {"cpu": CPU})
     assert [job.refused for job in plan.jobs if job.refused] == []
@@ -66,8 +59,8 @@ def test_the_gpu_sweep_is_planned_with_its_reasons_where_there_is_none(shipped: 
     assert set(methods) == {"fp16", "int4_rtn", "int4_k_quant_mixed", "int4_awq", "mixed_awq"}
 
 
-def test_the_windows_sketch_plans_each_job_with_its_reason(shared_data: Path, shipped: Catalogue) -> None:
-    plan = planned(sketch(shared_data, "modelopt_windows.sweep.yaml"), shipped, {})
+def test_the_windows_sketch_plans_each_job_with_its_reason(sketches: Path, shipped: Catalogue) -> None:
+    plan = planned(sketches / "modelopt_windows.sweep.yaml", shipped, {})
     measured = [job for job in plan.jobs if job.kind in {"quality", "speed"}]
     blocks = Counter(job.labels[0].block for job in measured)
     assert blocks == {"speed_mmlu": 5 * 2 * 2, "ppl": (5 * 7 - 4) * 2, "kl": 3 + 6}
@@ -80,8 +73,8 @@ def test_the_windows_sketch_plans_each_job_with_its_reason(shared_data: Path, sh
     assert provider == {"dml"}, "said once, at the engine"
 
 
-def test_the_bitsandbytes_sketch_belongs_to_other_boxes(shared_data: Path, shipped: Catalogue) -> None:
-    path = sketch(shared_data, "bnb.sweep.yaml")
+def test_the_bitsandbytes_sketch_belongs_to_other_boxes(sketches: Path, shipped: Catalogue) -> None:
+    path = sketches / "bnb.sweep.yaml"
     plan = planned(path, shipped, {})
     speed = [job for job in plan.jobs if job.kind == "speed"]
     assert Counter(job.elsewhere for job in speed) == {"T4": 30, "RTX 4090": 30 + 16, "H100": 30 + 15 + 12}
