@@ -154,7 +154,8 @@ def _idle(planned: Planned) -> str:
     if not here:
         boxes = ", ".join(sorted({job.elsewhere for job in planned.plan.jobs if job.elsewhere}))
         return f"nothing of sweep {planned.sweep.name} belongs to this box; it is for {boxes}"
-    reasons = list(dict.fromkeys(job.refused for job in here))
+    asked = [job for job in here if job.kind in {"quality", "speed"}]  # builds and references are made for these alone
+    reasons = list(dict.fromkeys(job.refused for job in asked or here))
     if not all(reasons):
         return ""
     more = f" (and {len(reasons) - 1} more reasons, see harness plan)" if len(reasons) > 1 else ""

@@ -159,6 +159,7 @@ def promote_runs(words: Sequence[str], results: Path, to: Path) -> int:
     """
     with Database.open(results / "bench.db") as database:
         runs = [run for word in words for run in _runs_of(word, results)]
+        runs += _builds_of(runs, database)
         text = promote(database, list(dict.fromkeys(runs)))
     to.parent.mkdir(parents=True, exist_ok=True)
     write_whole(to, text)
@@ -172,6 +173,13 @@ def _runs_of(word: str, results: Path) -> list[str]:
     if session is None:
         raise HarnessError(f"'{word}' is no run below {results / files.RUNS}, and no sweep with a finished session")
     return [job.run for job in session.jobs if job.run]
+
+
+def _builds_of(runs: Sequence[str], database: Database) -> list[str]:
+    """Name the runs that sealed what these runs measured: sizes and build times belong to the numbers."""
+    makers = database.artifact_runs()
+    read = [item.id for run in runs for item in database.outcome(run).inputs if item.role != "model"]
+    return [makers[identity] for identity in read if identity in makers]
 
 
 def _last_session(sweep: str, results: Path) -> SessionRecord | None:

@@ -172,3 +172,25 @@ def test_help_names_every_exit_code(bench: Bench) -> None:
     said = " ".join(harness("--help").stdout.split())
     assert "0 all ok, 1 some job failed, 2 a person must act" in said
     assert "130 interrupted" in said
+
+
+def test_a_sweep_is_promoted_whole_also_when_its_builds_were_known(bench: Bench) -> None:
+    bench.sweep(method=["fp32"])
+    place = ["--configs", str(bench.configs), "--results", str(bench.results)]
+    assert harness("run", "s", *place).returncode == 0
+    assert harness("run", "s", *place).returncode == 0
+    to = bench.results / "published" / "s.yaml"
+    answer = harness("promote", "s", "--to", str(to), "--results", str(bench.results))
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("3 runs written")
+    assert "artifact_bytes" in to.read_text("utf-8")
+    speed = next(path.name for path in (bench.results / "runs").iterdir() if "-s-" in path.name)
+    answer = harness("promote", speed, "--to", str(to), "--results", str(bench.results))
+    assert answer.stdout.startswith("2 runs written"), "a run brings the build of what it measured along"
+
+
+def test_a_sweep_that_can_only_be_built_here_needs_a_person(bench: Bench) -> None:
+    bench.sweep(method=["fp32"], probes={"generation": {"protocol": "bnb-2024-12"}})
+    answer = harness("run", "s", "--configs", str(bench.configs), "--results", str(bench.results))
+    assert answer.returncode == 2
+    assert "this machine can run nothing of sweep s" in answer.stdout

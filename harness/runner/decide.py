@@ -25,6 +25,8 @@ class Memory:
     """Kinds to run anew although known."""
     made: dict[str, str] = field(default_factory=dict)
     """Artifact id to content hash, of everything built and recorded."""
+    makers: dict[str, str] = field(default_factory=dict)
+    """Artifact id to the run that sealed it."""
     quality: dict[str, list[KnownRun]] = field(default_factory=dict)
     """Measure key to its ok runs."""
     bad: dict[str, tuple[Status, str]] = field(default_factory=dict)
@@ -46,6 +48,7 @@ def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = 
     keys = sorted({job.key for job in plan.jobs if job.kind == "quality"})
     memory = Memory(desk=desk, plan=plan, again=again | frozenset(plan.again))
     memory.made.update(desk.database.known_artifacts())
+    memory.makers.update(desk.database.artifact_runs())
     memory.quality.update(desk.database.known_quality(keys))
     done = desk.database.frame({"session": session, "status": "ok"}, ["job_key", "environment", "round", "run"])
     memory.finished.update({(row.job_key, row.environment, int(row.round)): row.run for row in done.itertuples()})

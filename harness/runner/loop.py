@@ -84,8 +84,9 @@ def _next_batch(
 
 def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: SessionRecord) -> Event:
     """Note a job that is not run; one that cannot be is an outcome like any other, written once."""
-    if verdict == "known":
-        memory.runs[job.id] = why
+    if verdict in {"known", "skipped"}:
+        answer = memory.makers.get(job.artifact or "") if job.artifact else why
+        memory.runs |= {job.id: answer} if answer else {}
     if verdict in {"refused", "blocked"}:
         status = Status.UNSUPPORTED if verdict == "refused" else _blocked_status(job, memory)
         memory.bad[job.id] = (status, why)
@@ -161,6 +162,7 @@ def _take_in(
     if outcome.status is Status.OK:
         if outcome.artifact is not None:
             memory.made[outcome.artifact.id] = outcome.artifact.content
+            memory.makers[outcome.artifact.id] = outcome.job.run
     else:
         memory.bad[job.id] = (outcome.status, outcome.reason or "no reason given")
     return {"status": outcome.status.value, "text": outcome.reason or "", "seconds": outcome.seconds}

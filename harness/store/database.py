@@ -217,6 +217,11 @@ class Database:
         with self._reading() as connection:
             return known.known_artifacts(connection)
 
+    def artifact_runs(self) -> dict[str, str]:
+        """Return the run that sealed each artifact, by id."""
+        with self._reading() as connection:
+            return known.artifact_runs(connection)
+
     def known_quality(self, keys: Iterable[str]) -> dict[str, list[known.KnownRun]]:
         """Return the finished quality runs of job keys, latest first, with what decides whether they count."""
         with self._reading() as connection:

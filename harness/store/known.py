@@ -64,6 +64,18 @@ def known_artifacts(connection: Connection) -> dict[str, str]:
     return {row.id: row.content for row in connection.execute(query)}
 
 
+def artifact_runs(connection: Connection) -> dict[str, str]:
+    """Return the run that sealed each artifact, by id; of several, the latest one."""
+    run, artifact = table(m.RunRow), table(m.ArtifactRow)
+    query = (
+        select(artifact.c.id, run.c.name)
+        .join(run, run.c.id == artifact.c.run_id)
+        .where(run.c.status == Status.OK.value)
+        .order_by(run.c.started, run.c.name)
+    )
+    return {row.id: row.name for row in connection.execute(query)}
+
+
 def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list[KnownRun]]:
     """Return the finished, measured quality runs of each job key, latest first; keys without one are absent."""
     run, job, environment = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)

@@ -152,6 +152,20 @@ def test_a_session_names_the_run_that_answers_each_job(bench: Bench) -> None:
     assert all((bench.results / "runs" / job["run"]).is_dir() for job in record["jobs"])
 
 
+def test_a_known_build_is_answered_by_the_run_that_sealed_it(bench: Bench) -> None:
+    bench.sweep(method=["fp32"])
+    bench.run()
+    shutil.rmtree(bench.results / "artifacts")
+    bench.sweep(
+        method=["fp32"], probes={"perplexity": {"window": 64, "stride": 32, "tokens": 256, "text": str(bench.text)}}
+    )
+    bench.run()  # skips the build, which nothing needs
+    last = max((bench.results / "sessions").glob("*.json"))
+    record: dict[str, Any] = json.loads(last.read_text("utf-8"))
+    assert [job["kind"] for job in record["jobs"]] == ["build", "quality"]
+    assert all((bench.results / "runs" / job["run"]).is_dir() for job in record["jobs"])
+
+
 def test_what_is_known_says_why_it_is_not(bench: Bench) -> None:
     from harness.runner.decide import decide, remember
 
