@@ -22,14 +22,20 @@ def status_of(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _allocation_failed(text):
         return Status.OOM, f"out of memory: {text}"[:2000]
     if isinstance(error, Unsupported):
-        return Status.UNSUPPORTED, text
+        return Status.UNSUPPORTED, _first(text)
     if isinstance(error, HarnessError):
-        return Status.FAILED, _FULL_DISK.format(text) if _NO_SPACE in text else "; ".join(text.splitlines())[:2000]
+        return Status.FAILED, _FULL_DISK.format(text) if _NO_SPACE in text else _first(text)
     if isinstance(error, OSError) and (trouble := disk_trouble(error)):
         return Status.FAILED, trouble
     if _NO_SPACE in text:
         return Status.FAILED, _FULL_DISK.format(text)[:2000]
     return Status.FAILED, f"{type(error).__name__}: {text}"[:2000]
+
+
+def _first(text: str) -> str:
+    """Cut a reason to one line; the log has the whole."""
+    line, *more = text.splitlines()
+    return f"{line.rstrip(' ;:')[:1900]}; the rest is in log.txt" if more else line[:2000]
 
 
 def _allocation_failed(text: str) -> bool:

@@ -32,6 +32,8 @@ _USED_IF_THERE = frozenset({"cupy", "cupy-cuda12x", "cupy-cuda13x", "datasets"})
 """Packages that change what an adapter does or can read, and without which it works."""
 _RUNS_ANYTHING = frozenset({"command"})
 """Adapters whose packages are those that a person's own script may use."""
+_FOR_TESTS = frozenset({"fake"})
+"""Adapters that stand in for real ones and tell nothing about a machine."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _present(name: str, python: Path, one: Environment) -> list[Line]:
     if lock.exists() and marker(folder).get("name") == name and not is_current(folder, name, lock):
         lines.append(Line("note", f"environment {name} is older than its lock file: harness setup --env {name}"))
     for what, registry in (("quantizer", QUANTIZERS), ("engine", ENGINES)):
-        for adapter in registry:
+        for adapter in (name for name in registry if name not in _FOR_TESTS):
             record: Quantizer | Engine = load(registry, what, adapter)
             gone = [] if adapter in _RUNS_ANYTHING else missing(record.packages, one.packages)
             if gone:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.box import CONFIGS, DATABASE, TABLES, Planned, database_for_reading, shown_path
+from harness.box import CONFIGS, DATABASE, TABLES, Planned, database_for_reading, shown_path, sweep_path
 from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.files import write_whole
 from harness.environments import ROOT
+from harness.plan.catalogue import load_catalogue
+from harness.plan.reading import read_sweep
 from harness.report import pages
 from harness.report.catalogue import Catalogue, catalogue_of
 from harness.report.columns import COLUMNS
-from harness.report.markdown import EMPTY, Rendered, to_markdown
+from harness.report.markdown import EMPTY, Rendered, literal, to_markdown
 from harness.report.plain import MOST, plain_tables
 from harness.report.published import promote
 from harness.report.sources import Source, from_published
@@ -41,9 +43,9 @@ def after_bench(console: Console, results: Path) -> Callable[[Planned, ExitStack
                 catalogue = catalogue_of(CONFIGS)
                 files = [TABLES / f"{table}{SUFFIX}" for table in planned.sweep.tables]
                 found = [_rendered_or_told(spec, source, catalogue) for spec in pages.specs_in(files, catalogue)]
-                texts = [text for text, _ in found]
+                texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
             else:
-                texts = plain(name, source, results, planned.catalogue.folder)
+                texts = plain(name, source, results, planned.catalogue.folder, planned.sweep.title)
         if not texts:
             return
         text = "\n".join(f"{table}\n" for table in texts)
@@ -56,6 +58,18 @@ def after_bench(console: Console, results: Path) -> Callable[[Planned, ExitStack
     return after
 
 
+def _heading(title: str) -> list[str]:
+    return [f"# {literal(title)}"] if title else []
+
+
+def _title(sweep: str, configs: Path) -> str:
+    """Read the title that a sweep's file gives it; none where the file is not there or is no longer right."""
+    try:
+        return read_sweep(sweep_path(sweep, configs), load_catalogue(configs)).title
+    except HarnessError:
+        return ""
+
+
 def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[str, bool]:
     """Render one table, or say why there is none; tells whether it has results."""
     try:
@@ -65,7 +79,7 @@ def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> 
     return rendered.markdown, rendered.markdown != EMPTY
 
 
-def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS) -> list[str]:
+def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS, title: str = "") -> list[str]:
     """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
     frame = source.frame({"sweep": [sweep]}, [name for name in COLUMNS if name in STORED])
     session = _last_session(sweep, results)
@@ -74,7 +88,7 @@ def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS) ->
     catalogue = catalogue_of(configs)
     versions = {name: environment.packages for name, environment in source.environments().items()}
     texts = []
-    for table in plain_tables(sweep, frame):
+    for table in plain_tables(sweep, frame, literal(title)):
         try:
             built = build(table.spec, table.frame, catalogue, source.reader(), lambda name: versions.get(name, {}))
         except ConfigError as error:
@@ -110,7 +124,7 @@ def print_tables(console: Console, results: Path, names: Sequence[str]) -> None:
                 empty.append(spec)
         covered = {sweep for spec in specs for sweep in spec.where.get("sweep", ())}
         for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
-            texts += plain(sweep, source, results)
+            texts += plain(sweep, source, results, title=_title(sweep, CONFIGS))
     for text in texts:
         _print(console, f"{text}\n")
     if empty:

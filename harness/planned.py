@@ -14,7 +14,8 @@ from rich.console import Console
 from harness.bench import estimate, summary, verdicts
 from harness.box import CONFIGS, Planned, desk_for_reading, plan_sweep, shown_path
 from harness.core.errors import HarnessError
-from harness.core.spec import MeasureSpec
+from harness.core.seam import Options
+from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.sources import hub_cache, hub_folder
 from harness.show import title
@@ -41,11 +42,30 @@ def show_plan(
         _write(console, json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": disk}, indent=1))
         return
     if expand:
-        lines = [f"{job.id} {title(job)}: {job.spec.model_dump_json()}" for job in planned.plan.jobs]
+        lines = [f"{job.id} {title(job)}: {_whole(job, planned).model_dump_json()}" for job in planned.plan.jobs]
     else:
         lines = list(_table(planned, decided, estimates, why=why))
     _write(console, *lines)
     _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk))
+
+
+def _whole(job: PlannedJob, planned: Planned) -> BuildSpec | MeasureSpec:
+    """Write out the defaults of a job's options, which its spec leaves out because they change no key."""
+    adapters = planned.catalogue.adapters
+    if isinstance(job.spec, BuildSpec):
+        return job.spec.model_copy(
+            update={"options": _options(adapters.quantizer(job.spec.quantizer).options, job.spec.options)}
+        )
+    return job.spec.model_copy(
+        update={
+            "workload": _options(adapters.probe(job.spec.probe).workload, job.spec.workload),
+            "engine_options": _options(adapters.engine(job.spec.engine).options, job.spec.engine_options),
+        }
+    )
+
+
+def _options(known: type[Options], said: Mapping[str, Any]) -> dict[str, Any]:
+    return known.model_validate(said).model_dump(mode="json")
 
 
 def _write(console: Console, *lines: str) -> None:

@@ -163,6 +163,11 @@ def test_a_library_that_hides_the_full_disk_in_its_own_error_is_understood() -> 
         assert reason.startswith("the disk is full: ")
 
 
+def test_a_reason_is_one_line_and_the_log_has_the_rest() -> None:
+    assert status_of(HarnessError("it broke:\nhere\nthere"))[1] == "it broke; the rest is in log.txt"
+    assert status_of(HarnessError("it broke"))[1] == "it broke"
+
+
 def test_a_file_that_could_not_be_written_leaves_no_half_behind(tmp_path: Path) -> None:
     target = tmp_path / "taken"
     target.mkdir()

@@ -112,6 +112,14 @@ def test_a_plan_writes_nothing_and_reads_what_is_there(bench: Bench, say: Say) -
     assert {path for path in after if path.suffix not in {".db-wal", ".db-shm"}} == set(before)
 
 
+def test_an_expanded_plan_writes_out_the_defaults(bench: Bench, say: Say) -> None:
+    bench.sweep(method=["int8"])
+    out = say(bench, "plan", "s", "--expand").out
+    assert '"fail":' in out, "an option of the quantizer that nobody gave"
+    assert '"repetitions":' in out
+    assert '"stride":' in out
+
+
 def test_a_plan_that_is_piped_is_never_folded(bench: Bench) -> None:
     bench.sweep(method="fp32", environment="here")
     answer = harness("plan", "s", "--configs", str(bench.configs), "--results", str(bench.results), "--why")

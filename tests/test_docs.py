@@ -1,20 +1,29 @@
-"""What the documentation shows is what works: every example is planned, not only read."""
+"""What the documentation shows is what works: every example is planned, not only read; options are those of the code.
+
+`python -m tests.test_docs` writes the tables of options anew.
+"""
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from harness.core.seam import Facts
+from harness.core.seam import Facts, Options
+from harness.plan.adapters import shipped
 from harness.plan.catalogue import Catalogue, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.schema import sweep_schema
 from harness.plan.yamlfile import parse, plain
+from harness.report.catalogue import catalogue_of
+from harness.report.specfile import read_specs
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -98,3 +107,69 @@ def test_every_environment_of_the_documentation_is_planned_with_its_remedy(
     text = f"model: reference\nmethod: fp32\nengine: ort-genai\nenvironment: {name}\nprobes: generation\n"
     refused = {job.refused for job in planned(text, documented, tmp_path).jobs}
     assert refused == {f"environment '{name}' is not on this machine: harness setup --env {name}"}
+
+
+def test_the_first_table_of_the_readme_can_be_read(tmp_path: Path) -> None:
+    (text,) = re.findall(r"`(my-speed: \{.*\})`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    path = tmp_path / "mine.tables.yaml"
+    path.write_text(text, encoding="utf-8")
+    (spec,) = read_specs(path, catalogue_of(CONFIGS))
+    assert (spec.name, spec.where) == ("my-speed", {"sweep": ("mine",)})
+
+
+# ---------------------------------------------------------------- options
+
+OPTIONS = re.compile(r"<!-- options: (?P<name>\w+) -->\n(?P<table>.*?)<!-- end: (?P=name) -->", re.DOTALL)
+NONE = re.compile(r"\bNone\b(?=:| leaves)")
+BY_NAME = {
+    "protocol": "How the clock is read: `genai-e2e-0.9` is greedy, `genai-e2e-0.9-sampling` draws from the 50 likeliest.",
+    "batch": "Sequences at once.",
+    "repetitions": "Timed repetitions.",
+    "shots": "Examples before each question.",
+}
+"""What fields mean whose class leaves it to their name."""
+
+
+def meanings(options: type[Options]) -> dict[str, str]:
+    """Read the docstrings of fields, which are not kept at run time, from the source; a class's own come last."""
+    found: dict[str, str] = {}
+    for one in reversed(options.__mro__[: options.__mro__.index(Options)]):
+        (body,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        assert isinstance(body, ast.ClassDef)
+        for field, after in zip(body.body, [*body.body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                said = after.value if isinstance(after, ast.Expr) else None
+                if isinstance(said, ast.Constant) and isinstance(said.value, str):
+                    found[field.target.id] = " ".join(said.value.split())
+    return found
+
+
+def options_table(name: str) -> str:
+    """Write a probe's workload as a table."""
+    options = shipped().probe(name).workload
+    said = BY_NAME | meanings(options)
+    lines = ["| field | default | what it says |", "| --- | --- | --- |"]
+    for field, info in options.model_fields.items():
+        default = "required" if info.is_required() else f"`{json.dumps(info.default).strip(chr(34))}`"
+        meaning = NONE.sub("null", said[field]).replace("|", "\\|")
+        lines.append(f"| `{field}` | {default} | {meaning} |")
+    return "\n".join(["", *lines, "", ""])
+
+
+def with_options(text: str) -> str:
+    def filled(found: re.Match[str]) -> str:
+        name = found["name"]
+        return f"<!-- options: {name} -->\n{options_table(name)}<!-- end: {name} -->"
+
+    return OPTIONS.sub(filled, text)
+
+
+def test_the_tables_of_options_are_those_of_the_code() -> None:
+    text = (CONFIGS / "README.md").read_text(encoding="utf-8")
+    assert {found["name"] for found in OPTIONS.finditer(text)} == set(shipped().probe_names())
+    assert text == with_options(text), "python -m tests.test_docs writes them anew"
+
+
+if __name__ == "__main__":
+    page = CONFIGS / "README.md"
+    page.write_text(with_options(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

@@ -30,6 +30,13 @@ def choose(method: Method, quantizer: str | None, formats: Sequence[Format], rea
 
 def _none_fits(method: Method, formats: Sequence[Format], reader: str, adapters: Adapters) -> str:
     made = ", ".join(f"{name} makes {produces(recipe, adapters)}" for name, recipe in method.recipes.items())
-    named = [recipe.quantizer for recipe in method.recipes.values() if recipe.when_named]
-    hint = f"; name the quantizer, as {{{method.name}: {named[0]}}}" if named else ""
+    named = [r.quantizer for r in method.recipes.values() if r.when_named and produces(r, adapters) in formats]
+    hint = f"; name the quantizer, as {{{method.name}: {named[0]}}}" if named else _takers(method, adapters)
     return f"method '{method.name}' has no recipe that {reader} takes ({' or '.join(formats)}): {made}{hint}"
+
+
+def _takers(method: Method, adapters: Adapters) -> str:
+    """Name the engines of this version that open what the method makes."""
+    made = {produces(recipe, adapters) for recipe in method.recipes.values()}
+    names = [name for name in sorted(adapters.engines) if made & set(adapters.engine(name).consumes)]
+    return f"; take engine {' or '.join(names)}" if names else ""

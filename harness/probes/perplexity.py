@@ -47,6 +47,11 @@ class Workload(StreamOptions):
     limit: int | None = Field(default=None, ge=1)
     """Documents to score, the first ones."""
 
+    @property
+    def in_windows(self) -> bool:
+        """Documents are scored whole."""
+        return not self.documents
+
     @model_validator(mode="after")
     def _fits_its_protocol(self) -> Workload:
         if self.protocol == "B" and self.window % self.stride:

@@ -41,7 +41,18 @@ class StreamOptions(Options):
     def _windows_leave_no_gap(self) -> StreamOptions:
         if self.stride > self.window:
             raise ValueError(f"stride {self.stride} is longer than window {self.window}; tokens would be left out")
+        if self.in_windows and self.tokens is not None and self.tokens < self.window:
+            default = "" if "window" in self.model_fields_set else " (the default)"
+            raise ValueError(
+                f"tokens {self.tokens} are fewer than one window of {self.window}{default}; "
+                f"say tokens: {self.window} or more, or a smaller window and stride"
+            )
         return self
+
+    @property
+    def in_windows(self) -> bool:
+        """Whether the text is read in windows at all."""
+        return True
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from harness.core.files import write_whole
 from harness.report.result import Cell, Section, Table
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
-EMPTY = "No results for this table yet."
+EMPTY = (
+    "No results for this table yet: `harness run SWEEP` measures them, "
+    "`harness promote SWEEP --to results/published/SWEEP.yaml` keeps them for this page."
+)
 _ALIGN = {"left": ":---", "right": "---:", "center": ":---:", "none": "---"}
 _MARKER = re.compile(r"\s*<!--\s*(?P<word>table|end):\s*(?P<name>[^\s]+)\s*-->\s*")
 _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")

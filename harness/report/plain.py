@@ -47,14 +47,16 @@ class _Group:
     places: list[int] = field(default_factory=list)
 
 
-def plain_tables(sweep: str, frame: pd.DataFrame) -> list[Plain]:
-    """Generate a sweep's tables from its part of the frame: what was built, then each probe.
+def plain_tables(sweep: str, frame: pd.DataFrame, title: str = "") -> list[Plain]:
+    """Generate a sweep's tables from its part of the frame: what was built, then speed, then quality.
+
+    `title` is the heading that the sweep gives itself; its name stands where there is none.
 
     Rows are model, method, engine, and whatever of workload and machine differs; columns are the metrics that the runs
     gave, with units and uncertainty. A failed run stands with the others of its probe.
     """
     frame = frame.drop_duplicates().reset_index(drop=True)
-    found = [_plain(sweep, name, group, frame) for name, group in _groups(rows_of(frame))]
+    found = [_plain(sweep, title or f"Sweep {sweep}", name, group, frame) for name, group in _groups(rows_of(frame))]
     return [plain for plain in found if plain.spec.cells]
 
 
@@ -81,15 +83,28 @@ def _groups(rows: Sequence[Row]) -> Iterator[tuple[str, _Group]]:
             group.places.append(place)
     if built.rows:
         yield "builds", built
-    for key, group in good.items():
+    for key, group in sorted(good.items(), key=_place):
         yield str(key[0]), group
+
+
+def _place(item: tuple[tuple[object, ...], _Group]) -> tuple[bool, int, str]:
+    """Sort speed before quality, then as the probes are registered, whatever ran first."""
+    from harness.probes import PROBES
+
+    key, group = item
+    known = list(PROBES)
+    return (
+        all(row.text("kind") != "speed" for row in group.rows),
+        known.index(str(key[0])) if key[0] in known else len(known),
+        str(key),
+    )
 
 
 def _signature(row: Row) -> tuple[object, ...]:
     return (row.text("probe") or row.text("kind"), *(row.get(name) is None for name in _ASKED))
 
 
-def _plain(sweep: str, name: str, group: _Group, frame: pd.DataFrame) -> Plain:
+def _plain(sweep: str, title: str, name: str, group: _Group, frame: pd.DataFrame) -> Plain:
     keys = _keys(group.rows, ("model", "method", "recipe") if name == "builds" else _ROWS)
     addresses: dict[tuple[str | None, ...], list[int]] = {}
     for row, place in zip(group.rows, group.places, strict=True):
@@ -97,13 +112,14 @@ def _plain(sweep: str, name: str, group: _Group, frame: pd.DataFrame) -> Plain:
     kept = [place for places in list(addresses.values())[:MOST] for place in places]
     spec = TableSpec(
         name=f"{sweep}-{name}",
-        title=f"Sweep {sweep}: {name}",
+        title=f"{title}: {name}",
         rows=tuple(Key(key, DIMENSIONS[key]) for key in keys),
         show=tuple(Key(key, DIMENSIONS[key]) for key in keys),
         cells=tuple(_cells(name, group.rows)),
         where={"sweep": (sweep,)},
         pick="median_of_runs" if any(row.get("round") for row in group.rows) else "latest",
         may_mix=frozenset({"source"}),
+        drop_empty="columns",
     )
     return Plain(spec, frame.loc[sorted(kept)], len(addresses))
 
@@ -151,7 +167,7 @@ def _format(name: str, rows: Sequence[Row]) -> tuple[str | None, Format]:
     stored = metric(name).unit
     unit, form = _FORMATS.get(stored, (None, Format(3)))
     values = [value for row in rows if (value := abs(float(row.get("value"))))]
-    if stored == "s" and max(values, default=0.0) >= 1.0:
+    if stored == "s" and (is_size(name) or max(values, default=0.0) >= 1.0):
         unit, form = "s", Format(2, comma=True)
     if unit is None and values:
         form = replace(form, decimals=min(9, max(form.decimals, 1 - math.floor(math.log10(min(values))))))
@@ -159,7 +175,7 @@ def _format(name: str, rows: Sequence[Row]) -> tuple[str | None, Format]:
 
 
 def _declared(probe: str) -> list[str]:
-    """Name what a probe would have given, for tables in which every run failed."""
+    """Name the first that a probe would have given, for tables in which every run failed: the failure is told once."""
     from harness.core.seam import load
     from harness.probes import PROBES
 
@@ -169,7 +185,7 @@ def _declared(probe: str) -> list[str]:
         yields = load(PROBES, "probe", probe).yields if probe in PROBES else ()
     except ImportError:
         return []
-    return [name for name in yields if _known(name)]
+    return [name for name in yields if _known(name)][:1]
 
 
 def _known(name: str) -> bool:

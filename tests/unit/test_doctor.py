@@ -11,6 +11,7 @@ import yaml
 
 from harness import bench as command
 from harness import doctor
+from harness.host import environment
 from harness.plan import hub
 from harness.plan.hub import Absent
 from tests.fake_box import Bench
@@ -126,3 +127,9 @@ def test_a_runtime_of_another_wheel_is_not_missing(adapter: str) -> None:
     assert not [name for name in gone if name.startswith(("onnxruntime", "cupy", "datasets"))]
     runtimes = [name for name in doctor.missing(needs, {}) if name.startswith("onnxruntime")]
     assert runtimes in (["onnxruntime"], ["onnxruntime-genai", "onnxruntime"])
+
+
+def test_adapters_of_tests_are_not_listed() -> None:
+    listed = [line.text for line in doctor._present("here", Path(sys.executable), environment("here"))]
+    assert any("engine ort-genai" in text for text in listed)
+    assert not any("fake" in text for text in listed)

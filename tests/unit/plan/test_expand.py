@@ -237,6 +237,12 @@ def test_a_method_that_the_engine_cannot_open_is_an_error_that_says_what_there_i
         plan(LEAST.replace("fp32", "dense"))
 
 
+def test_a_quantizer_is_only_suggested_where_the_engine_opens_what_it_makes(plan: Planner) -> None:
+    for method in ("rtn", "{rtn: export}"):
+        with pytest.raises(ConfigError, match=r"no recipe that engine 'torch' takes.*; take engine runtime or talker$"):
+            plan(LEAST.replace("fp32", method).replace("runtime", "torch"))
+
+
 def test_the_recipe_source_builds_nothing_and_tells_the_engine_its_dtype(plan: Planner) -> None:
     (measure,) = plan(LEAST.replace("fp32", "fp16").replace("runtime", "torch")).jobs
     assert isinstance(measure.spec, MeasureSpec)

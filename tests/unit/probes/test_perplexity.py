@@ -95,8 +95,15 @@ def test_a_text_shorter_than_a_window_is_an_error_not_a_shorter_window(text: str
         HarnessError, match="has 450 tokens, fewer than one window of 1024; give a longer text or a smaller"
     ):
         measure(TableScores(), Workload(text=text), Context(folder=tmp_path))
-    with pytest.raises(HarnessError, match="cut to 50 has 50 tokens"):
-        measure(TableScores(), Workload(text=text, window=64, stride=32, tokens=50), Context(folder=tmp_path))
+
+
+def test_fewer_tokens_than_a_window_are_found_while_planning() -> None:
+    ((_, told),) = problems_of(Workload, {"tokens": 1000}, "probe perplexity")
+    assert "tokens 1000 are fewer than one window of 1024 (the default); say tokens: 1024 or more" in told
+    ((_, told),) = problems_of(Workload, {"tokens": 50, "window": 64, "stride": 32}, "probe perplexity")
+    assert "one window of 64; say" in told
+    ((_, told),) = problems_of(Workload, {"documents": True, "tokens": 30}, "probe perplexity")
+    assert "documents are scored whole" in told
 
 
 def test_a_window_longer_than_the_context_is_an_error(text: str, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Base, problems_of
-from harness.quantizers.command import QUANTIZER, CommandOptions, contents
+from harness.quantizers import command
+from harness.quantizers.command import QUANTIZER, CommandOptions, contents, filled
 from tests.unit.quantizers.conftest import made
 
 COPY = "import shutil, sys; print('copying'); shutil.copytree(sys.argv[2], sys.argv[4], dirs_exist_ok=True)"
@@ -24,10 +25,20 @@ def test_what_a_command_makes_is_checked_and_counted(byte_model: Path, fp32_expo
     assert list(contents(CommandOptions.model_validate(options)).values()) == [script]
 
 
-def test_a_failing_command_shows_its_last_lines(byte_model: Path, tmp_path: Path) -> None:
-    options = {"run": "python -c \"import sys; print('so far'); sys.exit('no such scale')\" {base} {out}"}
-    with pytest.raises(HarnessError, match=r"(?s)exit code 1:.*no such scale"):
-        made(QUANTIZER, Base(byte_model, "hf", byte_model), tmp_path, options)
+@pytest.mark.parametrize(("code", "told"), [
+    ("import sys; print('so far'); sys.exit('no such scale\\n\\n')",
+     "the command failed with exit code 1: no such scale; the rest is in log.txt"),
+    ("raise SystemExit(3)", "the command failed with exit code 3 and printed nothing"),
+])  # fmt: skip
+def test_a_failing_command_is_told_in_one_line(byte_model: Path, tmp_path: Path, code: str, told: str) -> None:
+    with pytest.raises(HarnessError) as failed:
+        made(QUANTIZER, Base(byte_model, "hf", byte_model), tmp_path, {"run": f'python -c "{code}" {{base}} {{out}}'})
+    assert str(failed.value) == told
+
+
+def test_a_command_that_wrote_nothing_is_told_so(byte_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"the command wrote no genai_config\.json into .*; let it fill"):
+        made(QUANTIZER, Base(byte_model, "hf", byte_model), tmp_path, {"run": "python -c pass {out}"})
 
 
 def test_an_incomplete_result_is_refused(byte_model: Path, fp32_export: Path, tmp_path: Path) -> None:
@@ -63,6 +74,39 @@ def test_a_command_without_an_output_or_with_open_quotes_is_found_while_planning
 def test_a_file_that_is_not_there_is_an_error() -> None:
     with pytest.raises(HarnessError, match=r"gone\.py"):
         contents(CommandOptions(run="x {out}", files=("gone.py",)))
+
+
+def test_an_unknown_placeholder_is_found_while_planning() -> None:
+    ((_, told),) = problems_of(CommandOptions, {"run": "python q.py {bse} {out}"}, "command")
+    assert "unknown placeholder '{bse}'; did you mean '{base}'?" in told
+    assert not problems_of(CommandOptions, {"run": "python -c \"print(f'{x}')\" {out}"}, "command")
+
+
+def test_a_first_word_that_is_no_program_is_found_while_planning(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="'no-such-quantizer', which is no program"):
+        contents(CommandOptions(run="no-such-quantizer {out}"))
+    script = tmp_path / "q.py"
+    script.write_text("")
+    with pytest.raises(HarnessError, match="begin it with 'python'"):
+        contents(CommandOptions(run=f"'{script.as_posix()}' {{out}}"))
+
+
+def test_a_script_is_looked_up_from_the_working_folder_and_then_from_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, project = tmp_path / "here", tmp_path / "project"
+    for folder in (here, project):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(command, "_PROJECT", project)
+    options, base = CommandOptions(run="python ./q.py {out}"), Base(tmp_path, "hf", tmp_path)
+    with pytest.raises(HarnessError, match=r"q\.py' is not there, in .*here or in .*project; correct"):
+        contents(options)
+    (project / "q.py").write_text("")
+    assert contents(options) == {"run:./q.py": project / "q.py"}
+    assert filled(options.run, base, tmp_path)[1] == str(project / "q.py")
+    (here / "q.py").write_text("")
+    assert filled(options.run, base, tmp_path)[1] == "./q.py"
 
 
 def test_a_script_that_is_not_there_is_found_while_planning() -> None:

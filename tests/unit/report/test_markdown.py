@@ -46,8 +46,11 @@ def test_a_table_is_written_with_alignment_footnotes_and_caption(tmp_path: Path)
     ]
 
 
-def test_a_table_without_rows_says_so(tmp_path: Path) -> None:
-    assert rendered(tmp_path, SPEC).markdown == "No results for this table yet."
+def test_a_table_without_rows_says_so_and_how_to_fill_it(tmp_path: Path) -> None:
+    text = rendered(tmp_path, SPEC).markdown
+    assert text.startswith("No results for this table yet")
+    assert "harness run" in text
+    assert "harness promote" in text
 
 
 def test_values_of_each_become_headings_or_details(tmp_path: Path) -> None:

@@ -77,3 +77,34 @@ def test_a_table_of_very_many_rows_is_cut_and_tells_how_many_there_are() -> None
     rows = [row(run=f"r{number}", tokens=float(number)) for number in range(MOST + 50)]
     (plain,) = plain_tables("mine", pd.DataFrame(rows))
     assert (len(plain.frame), plain.rows) == (MOST, MOST + 50)
+
+
+def test_tables_stand_in_one_order_whatever_ran_first() -> None:
+    build = row(run="b", kind="build", probe=None, metric="build_seconds", unit="s", engine=None, low=None, high=None)
+    speed = row(run="g", kind="speed", probe="generation", metric="decode_tps", unit="tok/s")
+    distance = row(run="k", probe="kl_divergence", metric="kl_divergence", unit="nat")
+    names = ["mine-builds", "mine-generation", "mine-perplexity", "mine-kl_divergence"]
+    assert list(tables(distance, row(), speed, build)) == names
+    assert list(tables(build, speed, row(), distance)) == names
+
+
+def test_a_build_is_told_in_seconds_however_short() -> None:
+    build = row(
+        kind="build", probe=None, metric="build_seconds", unit="s", engine=None, value=0.25, low=None, high=None
+    )
+    header, _, line = tables(build)["mine-builds"]
+    assert header.endswith("| Build (s) |")
+    assert line.endswith("| 0.25 |")
+
+
+def test_where_every_run_failed_one_column_says_so() -> None:
+    failed = row(kind="speed", probe="memory", status="oom", metric=None, value=None, protocol=None, reason="x")
+    header, _, line = tables(failed)["mine-memory"]
+    assert header == "| Model | Method | Engine | Peak memory (MB) |"
+    assert line.startswith("| m | fp32 | ort-genai | oom")
+
+
+def test_the_title_of_the_sweep_heads_its_tables() -> None:
+    (named,) = plain_tables("mine", pd.DataFrame([row()]), "My models")
+    (unnamed,) = plain_tables("mine", pd.DataFrame([row()]))
+    assert (named.spec.title, unnamed.spec.title) == ("My models: perplexity", "Sweep mine: perplexity")

@@ -10,6 +10,7 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.spec import Input, Labels, Outcome
 from harness.record import array_ref
+from harness.report.markdown import EMPTY
 from harness.report.pages import check_pages, pages_in, render, shown_in, specs_in, write_pages
 from harness.report.published import promote, read_published
 from harness.report.sources import Source, from_published
@@ -185,7 +186,7 @@ def test_a_run_that_stands_in_two_files_is_refused(filled: Database, tmp_path: P
 
 def test_no_published_files_make_empty_tables(specs: Path, tmp_path: Path) -> None:
     with from_published(tmp_path / "nothing") as source:
-        assert {item.markdown for item in render([specs], source)} == {"No results for this table yet."}
+        assert {item.markdown for item in render([specs], source)} == {EMPTY}
 
 
 def test_pages_are_written_and_checked(filled: Database, specs: Path, tmp_path: Path) -> None:
