@@ -157,6 +157,14 @@ def test_a_sweep_without_tables_prints_plain_ones_of_all_its_metrics(bench: Benc
     assert "**Sweep s: generation**" in say(bench, "report", "s").out
 
 
+def test_the_title_of_a_sweep_heads_what_is_printed_after_it(bench: Bench, say: Say) -> None:
+    bench.sweep(method=["fp32"], title="Small toys", probes={"generation": {"prompt": 8, "output": 8}})
+    said = say(bench, "run", "s")
+    assert [line for line in said.out.splitlines() if line.startswith("**")] == [
+        "**Small toys: builds**", "**Small toys: generation**",
+    ]  # fmt: skip
+
+
 def test_a_report_prints_what_there_is_and_says_once_what_there_is_not(bench: Bench, say: Say) -> None:
     bench.sweep(method="fp32")
     bench.run()

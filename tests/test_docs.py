@@ -23,7 +23,7 @@ from harness.plan.reading import read_sweep
 from harness.plan.schema import sweep_schema
 from harness.plan.yamlfile import parse, plain
 from harness.report.catalogue import catalogue_of
-from harness.report.specfile import read_specs
+from harness.report.pages import specs_in
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -113,7 +113,7 @@ def test_the_first_table_of_the_readme_can_be_read(tmp_path: Path) -> None:
     (text,) = re.findall(r"`(my-speed: \{.*\})`", (ROOT / "README.md").read_text(encoding="utf-8"))
     path = tmp_path / "mine.tables.yaml"
     path.write_text(text, encoding="utf-8")
-    (spec,) = read_specs(path, catalogue_of(CONFIGS))
+    (spec,) = specs_in([path], catalogue_of(CONFIGS))
     assert (spec.name, spec.where) == ("my-speed", {"sweep": ("mine",)})
 
 
