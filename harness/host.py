@@ -10,7 +10,6 @@ import platform
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,11 +78,6 @@ def _commit_of(distribution: importlib.metadata.Distribution) -> str:
 
 def _normal(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
-
-
-def package_identity(names: Iterable[str], packages: Mapping[str, str]) -> dict[str, str]:
-    """Return the versions of the named packages; what is not installed is left out."""
-    return {_normal(name): packages[_normal(name)] for name in sorted(names) if _normal(name) in packages}
 
 
 def harness_version() -> str:

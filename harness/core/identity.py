@@ -28,11 +28,6 @@ def short(prefix: str, key: str) -> str:
     return f"{prefix}-{key[:DIGITS]}"
 
 
-def without_defaults(options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what equals its default, so that a new option with a default orphans no history."""
-    return {name: value for name, value in options.items() if name not in defaults or defaults[name] != value}
-
-
 def file_sha256(path: Path) -> str:
     """Hash a file's bytes; remembered while its size and modification time stay the same in this process."""
     facts = path.stat()

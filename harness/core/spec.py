@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -275,8 +274,3 @@ class Outcome(Record):
     notes: tuple[Note, ...] = ()
     spans: dict[str, float] = {}
     """Seconds by activity, monotonic: start, import, open, measure, build, hash, write."""
-
-
-def utc_text(moment: datetime) -> str:
-    """Write an aware moment as people and file names see it: 2026-01-31 12:00 UTC."""
-    return moment.strftime("%Y-%m-%d %H:%M UTC")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
+from harness.core.grief import come_to_grief
 from harness.core.seam import Engine, GenerationWorkload, Options, Request, Score, Tile, Trace
 from harness.core.spec import Note
 
@@ -63,7 +64,7 @@ class FakeSession:
         logits = -0.1 * far + self._noise * np.sin(far * 1.7 + last)
         if self._options.fail == "nan":
             raise HarnessError("non-finite logits at position 0; the artifact is broken or its type overflows")
-        _grief(self._options.fail)
+        come_to_grief(self._options.fail)
         shifted = logits - logits.max(axis=1, keepdims=True)
         rows: NDArray[Any] = (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)
         return rows
@@ -96,7 +97,7 @@ class FakeSession:
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         import numpy as np
 
-        _grief(self._options.fail)
+        come_to_grief(self._options.fail)
         shape = (workload.repetitions, workload.output - 1)
         steps = np.zeros(shape)
         for row in range(workload.repetitions):
@@ -107,20 +108,6 @@ class FakeSession:
             progress((row + 1) / workload.repetitions)
         each = np.full(workload.repetitions, max(self._options.step_seconds, 1e-6))
         return Trace(prefill=each, first_token=each, steps=steps, total=2 * each + steps.sum(axis=1))
-
-
-def _grief(how: str) -> None:
-    import os
-    import signal
-
-    if how == "error":
-        raise HarnessError("failed because it was asked to")
-    if how == "memory":
-        raise MemoryError("no memory because it was asked to have none")
-    if how == "hang":
-        time.sleep(3600)
-    if how == "kill":
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 @contextmanager

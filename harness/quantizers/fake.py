@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Literal
 
-from harness.core.errors import HarnessError
+from harness.core.grief import come_to_grief
 from harness.core.identity import digest
 from harness.core.seam import Base, Built, Context, Options, Quantizer
 from harness.core.spec import Note
@@ -23,18 +21,6 @@ class FakeOptions(Options):
     """How long the build takes."""
     fail: Literal["", "error", "memory", "hang", "kill"] = ""
     """How the build comes to grief, if it does."""
-
-
-def come_to_grief(how: str) -> None:
-    """Fail in the way asked for: an error, a MemoryError, a hang, or death by signal 9."""
-    if how == "error":
-        raise HarnessError("failed because it was asked to")
-    if how == "memory":
-        raise MemoryError("no memory because it was asked to have none")
-    if how == "hang":
-        time.sleep(3600)
-    if how == "kill":
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def _build(base: Base, options: FakeOptions, out: Path, context: Context) -> Built:

@@ -1,0 +1,21 @@
+"""How fakes come to grief when they are asked to, so that what stands around a job can be tested."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from harness.core.errors import HarnessError
+
+
+def come_to_grief(how: str) -> None:
+    """Fail in the way asked for: `error`, `memory` (a MemoryError), `hang`, or `kill` (death by signal 9); else go on."""
+    if how == "error":
+        raise HarnessError("failed because it was asked to")
+    if how == "memory":
+        raise MemoryError("no memory because it was asked to have none")
+    if how == "hang":
+        time.sleep(3600)
+    if how == "kill":
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
