@@ -181,7 +181,7 @@ def report(
         raise typer.Exit(check_pages(console))
     if write:
         raise typer.Exit(write_pages(console))
-    print_tables(console, results, tables or [])
+    raise typer.Exit(print_tables(console, results, tables or []))
 
 
 @app.command()

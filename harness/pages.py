@@ -29,6 +29,8 @@ from harness.store.database import Database
 from harness.store.frame import COLUMNS as STORED
 from harness.store.session import SessionRecord
 
+NO_TABLE = "no table"
+"""What stands in place of a table that was refused, with the reason behind it."""
 PUBLISHED = ROOT / "results" / "published"
 
 
@@ -75,7 +77,7 @@ def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> 
     try:
         (rendered,) = pages.render([Path(spec.path)], source, catalogue, names=[spec.name])
     except ConfigError as error:
-        return f"no table: {error}", True
+        return f"{NO_TABLE}: {error}", True
     return rendered.markdown, rendered.markdown != EMPTY
 
 
@@ -92,17 +94,17 @@ def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS, ti
         try:
             built = build(table.spec, table.frame, catalogue, source.reader(), lambda name: versions.get(name, {}))
         except ConfigError as error:
-            texts.append(f"{table.spec.title}: no table, since {error}")
+            texts.append(f"{table.spec.title}: {NO_TABLE}, since {error}")
             continue
         more = f"\n\n{table.rows} rows, {MOST} shown; `harness export FILE --where sweep={sweep}` writes all."
         texts.append(to_markdown(built).markdown + (more if table.rows > MOST else ""))
     return texts
 
 
-def print_tables(console: Console, results: Path, names: Sequence[str]) -> None:
+def print_tables(console: Console, results: Path, names: Sequence[str]) -> int:
     """Print tables from the results database: by name, of a sweep by its name, or all that have results.
 
-    A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
+    Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
     """
     catalogue = catalogue_of(CONFIGS)
     specs = pages.specs_in([TABLES], catalogue)
@@ -129,6 +131,7 @@ def print_tables(console: Console, results: Path, names: Sequence[str]) -> None:
         _print(console, f"{text}\n")
     if empty:
         _print(console, f"no results for {', '.join(empty)}")
+    return 2 if any(NO_TABLE in text for text in texts) else 0
 
 
 def _file(spec: TableSpec) -> str:

@@ -210,3 +210,20 @@ def test_a_sweep_that_can_only_be_built_here_needs_a_person(bench: Bench) -> Non
     answer = harness("run", "s", "--configs", str(bench.configs), "--results", str(bench.results))
     assert answer.returncode == 2
     assert "this machine can run nothing of sweep s" in answer.stdout
+
+
+def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from harness import pages
+    from harness.core.errors import ConfigError
+
+    def refused(*_: object, **__: object) -> None:
+        raise ConfigError("two answers fit")
+
+    bench.sweep(method=["fp32"])
+    bench.run()
+    monkeypatch.setattr(pages, "build", refused)
+    console = Console(record=True)
+    assert pages.print_tables(console, bench.results, ["s"]) == 2
+    assert "no table, since two answers fit" in console.export_text()
