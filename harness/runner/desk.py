@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -139,9 +138,10 @@ def _without_outcome(runs: Path) -> list[Path]:
 def _wait_for_orphan(folder: Path) -> None:
     if not (folder / JOB).exists() or not (folder / LOCK).exists():
         return
+    lock = FileLock(folder / LOCK, timeout=ORPHAN_SECONDS)
     try:
-        with FileLock(folder / LOCK, timeout=ORPHAN_SECONDS):
-            time.sleep(0)
+        lock.acquire()
+        lock.release()
     except Timeout:
         raise HarnessError(
             f"the worker of an earlier command still runs {folder.name}; end it, then run the same command again"

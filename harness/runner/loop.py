@@ -66,12 +66,17 @@ def _counted(event: Event, plan: Plan, waiting: Iterable[PlannedJob], batch: Ite
 def _next_batch(
     waiting: deque[PlannedJob], memory: Memory, session: SessionRecord
 ) -> tuple[list[PlannedJob], list[Event]]:
-    """Take jobs off the front until one must run, and with it those after it that can share its worker."""
+    """Take jobs off the front until one must run, and with it those after it that can share its worker.
+
+    A job that reads what another of the batch makes waits for the next: only then is it known whether it was made.
+    """
     batch: list[PlannedJob] = []
     said: list[Event] = []
     while waiting:
         job = waiting[0]
         if batch and (job.clean or batch[0].clean or job.group != batch[0].group):
+            break
+        if any(other.id in job.needs for other in batch):
             break
         verdict, why = decide(job, memory)
         waiting.popleft()

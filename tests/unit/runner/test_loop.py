@@ -62,6 +62,20 @@ def test_a_failed_build_blocks_only_its_users(bench: Bench, method: str, status:
     assert rows["reason"].str.contains(reason).all()
 
 
+def test_a_failed_reference_blocks_its_users_with_its_reason(bench: Bench) -> None:
+    text = {"window": 64, "stride": 32, "tokens": 256, "text": str(bench.text)}
+    bench.sweep(
+        method=["fp32"],
+        engine={"fake": {"fail": "error"}},
+        probes={"kl_divergence": {**text, "form": "stored", "reference": {"method": "fp32"}}},
+    )
+    became = _became(bench.run())
+    assert became["fp32 kl_reference"] == "failed"
+    assert became["fp32 kl_divergence"] == "failed"
+    reason = bench.frame({"status": "failed", "probe": "kl_divergence"}, ["reason"])["reason"].iloc[0]
+    assert "failed because it was asked to" in reason
+
+
 def test_a_hanging_job_becomes_a_timeout(bench: Bench) -> None:
     bench.sweep(method=["stuck"], timeout=2)
     became = _became(bench.run())
