@@ -17,7 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.core.files import PARTIAL
+from harness.core.files import PARTIAL, STAMP
+from harness.core.identity import file_sha256, files_below
 from harness.store.database import Database
 from tests.fake_box import Bench
 
@@ -52,6 +53,10 @@ class Killed:
         ]
         with open(self.log, "ab") as log:
             return subprocess.Popen(words, stdout=log, stderr=log)
+
+    def finish(self) -> None:
+        """Let a command come to its end."""
+        assert self.command().wait(timeout=300) == 0, self.log.read_text("utf-8")[-3000:]
 
     @property
     def log(self) -> Path:
@@ -131,8 +136,8 @@ def check(bench: Bench, tmp_path: Path, kills: int, reach: float, seed: int) -> 
     Each folder is then held against that of an uninterrupted command, and the next moment finds an empty one.
     """
     whole = Killed(bench, tmp_path / "whole", 0, reach)
-    assert whole.command().wait(timeout=300) == 0, whole.log.read_text("utf-8")[-3000:]
-    expected = facts(whole.results)
+    whole.finish()
+    wholes = [whole]
     order = random.Random(seed)
     hits: Counter[tuple[str, str]] = Counter()
     moments = [(phase, whom) for phase in PHASES for whom in ("runner", "worker")]
@@ -146,19 +151,50 @@ def check(bench: Bench, tmp_path: Path, kills: int, reach: float, seed: int) -> 
         ended = trial.kill_once(*moments[number % len(moments)])
         hits += Counter() if sum(trial.hits.values()) == before else Counter([moments[number % len(moments)]])
         if ended:
-            compare(trial, expected)
+            compare(trial, wholes)
             trial = Killed(bench, tmp_path / f"killed-{number + 1}", seed + number, reach)
-    assert trial.command().wait(timeout=300) == 0, trial.log.read_text("utf-8")[-3000:]
-    compare(trial, expected)
+    trial.finish()
+    compare(trial, wholes)
     return hits
 
 
-def compare(trial: Killed, expected: Any) -> None:
+def other_files(one: Killed, two: Killed) -> list[str]:
+    """Name the files of two folders' artifacts whose bytes differ."""
+    listed = [{str(p.relative_to(k.results)): p for p in files_below(k.results / "artifacts")} for k in (one, two)]
+    names = sorted(set(listed[0]) | set(listed[1]))
+    stamps = [name for name in names if name.endswith(STAMP)]  # they hold times
+    return [
+        name
+        for name in names
+        if name not in stamps
+        and not all(name in found and file_sha256(found[name]) == file_sha256(listed[0][name]) for found in listed)
+    ]
+
+
+def undisturbed(trial: Killed, wholes: list[Killed]) -> Killed:
+    """Find the uninterrupted folder whose artifacts are the trial's, byte for byte.
+
+    A builder has been seen to give other bytes once in some hundred builds with nobody killing it, so one more
+    uninterrupted command may be asked before a kill is blamed.
+    """
+    if other_files(wholes[0], trial) and len(wholes) == 1:
+        wholes.append(Killed(trial.bench, wholes[0].results.with_name("whole-again"), 0, 0))
+        wholes[1].finish()
+    differ = {whole.results.name: other_files(whole, trial) for whole in wholes}
+    for name, files in differ.items():
+        if files:
+            print(f"{trial.results.name} and {name} differ in {files}")
+    assert [] in differ.values(), f"no uninterrupted command gave these artifacts: {differ}"
+    return next(whole for whole in wholes if not differ[whole.results.name])
+
+
+def compare(trial: Killed, wholes: list[Killed]) -> None:
+    (expected_rows, expected_quality, expected_artifacts), expected_folders = facts(undisturbed(trial, wholes).results)
     (counted, quality, artifacts), folders = facts(trial.results)
-    assert folders == expected[1], "no half artifact, no other one"
-    assert artifacts[~artifacts.index.duplicated()].equals(expected[0][2]), "the same hashes"
-    assert quality.equals(expected[0][1]), "quality is there once, with the same values"
-    assert set(counted.index) == set(expected[0][0].index), "no result lost"
+    assert folders == expected_folders, "no half artifact, no other one"
+    assert artifacts[~artifacts.index.duplicated()].equals(expected_artifacts), "the same hashes"
+    assert quality.equals(expected_quality), "quality is there once, with the same values"
+    assert set(counted.index) == set(expected_rows.index), "no result lost"
     measured = counted.index.get_level_values("metric").isin(SPEED)
     assert (counted[measured] == 1).all(), "no finished speed job measured twice"
     assert counted.max() <= 1 + sum(trial.hits.values()), "at most the running job is repeated"
