@@ -58,7 +58,7 @@ def examine(catalogue: Catalogue) -> list[Line]:
     lines = [
         Line(
             "note",
-            f"{own.system}, {own.cpu}, {own.cores} cores, {own.memory_bytes / 1024**3:.0f} GiB, Python {own.python}",
+            f"{own.system}, {own.cpu}, {own.cores} cores, {(own.memory_bytes or 0) / 1024**3:.0f} GiB, Python {own.python}",
         ),
         Line("note", f"harness {own.harness}"),
         *_gpus(own),

@@ -166,6 +166,10 @@ class Measurement(Record):
     """How memory was counted: nvml-process, device, torch, arena or rss."""
     items: str | None = None
     """Hash of what the samples belong to, in order; equal hashes may be compared in pairs."""
+    comparison: str | None = None
+    """For a number that was published as a comparison without its inputs: which one, as tables name them."""
+    baseline: dict[str, str] = {}
+    """What that comparison is to: dimension to value, as `{method: fp16}`."""
 
 
 class Protocol(Record):
@@ -219,10 +223,11 @@ class Environment(Record):
     system: str
     machine: str
     cpu: str
-    cores: int
-    memory_bytes: int
+    cores: int | None = None
+    """Absent, as memory, where somebody else's numbers do not tell."""
+    memory_bytes: int | None = None
     box: str
-    """Hash that tells this machine from others without naming it."""
+    """Hash that tells this machine from others without naming it; `unknown` for others' machines."""
     gpus: tuple[Gpu, ...] = ()
     cuda: str | None = None
     packages: dict[str, str] = {}
@@ -251,6 +256,27 @@ class Artifact(Record):
     facts: dict[str, Any] = {}
 
 
+class Citation(Record):
+    """Where a number that was not measured here comes from."""
+
+    title: str
+    url: str | None = None
+    version: str | None = None
+    """Of the page or file, as its authors call it, or its date."""
+    configuration: str | None = None
+    """What the source says of machine and software, shortened to its facts."""
+    file: str | None = None
+    """Name of an imported file, without its folder."""
+    sha256: str | None = None
+    """Of the imported file's bytes."""
+
+    @property
+    def line(self) -> str:
+        """Cite in one line."""
+        parts = [self.title, self.version, self.url, self.sha256 and f"sha256 {self.sha256[:12]}"]
+        return ", ".join(part for part in parts if part)
+
+
 class Outcome(Record):
     """What became of a job: `outcome.json`, whole or not at all."""
 
@@ -260,6 +286,8 @@ class Outcome(Record):
     reason: str | None = None
     """Why not ok, in one sentence."""
     origin: Origin = "measured"
+    citation: Citation | None = None
+    """Where reported and imported numbers come from."""
     written_by: str = "worker"
     started: AwareDatetime
     seconds: float = Field(ge=0)

@@ -47,6 +47,7 @@ DIMENSIONS: dict[str, str] = {
     "metric_version": "Metric version",
     "part": "Part",
     "source": "Memory counted by",
+    "citation": "Source",
 }
 """Dimension -> heading where a spec gives none."""
 
@@ -55,7 +56,7 @@ PLACE = ("environment", "gpu", "gpu_count", "driver", "cuda", "box", "cpu", "cor
 BUILD_DIMENSIONS = frozenset({*LABELS, *PLACE, "kind", "status", "origin", "session", "round", "run", "artifact"})
 """What a build has; a condition on anything else does not concern it."""
 
-IDENTITY = ("model", "method", "recipe", "reference", "environment", "gpu", "engine", "provider", "probe", "protocol",
+IDENTITY = ("origin", "model", "method", "recipe", "reference", "environment", "gpu", "engine", "provider", "probe", "protocol",
             "task", "text", "source")  # fmt: skip
 """Values for one cell that differ in one of these are different questions: the spec must say which is meant."""
 WORKLOAD = ("engine_options", "dtype", "batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
@@ -70,7 +71,7 @@ MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN})
 
 FACTS = ("kind", "status", "reason", "origin", "started", "seconds", "session", "round", "environment_id", "metric",
          "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "scored", "skipped",
-         "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "pinned")  # fmt: skip
+         "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "pinned", "comparison", "baseline")  # fmt: skip
 COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))
 """What is asked of the frame."""
 

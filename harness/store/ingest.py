@@ -77,7 +77,7 @@ def _read_measurements(connection: Connection, run: int) -> list[dict[str, Any]]
     same = (arrays.c.run_id == items.c.run_id) & (arrays.c.name == items.c.array)
     query = (
         select(
-            *[quantities.c[name] for name in _QUANTITY],
+            *[quantities.c[name] for name in (*_QUANTITY, *_COMPARED)],
             *[items.c[name] for name in _VALUES],
             *[items.c.samples, items.c.array, arrays.c.sha256, arrays.c.shape, arrays.c.dtype],
         )
@@ -90,6 +90,8 @@ def _read_measurements(connection: Connection, run: int) -> list[dict[str, Any]]
 
 def _measurement(row: Any) -> dict[str, Any]:
     facts: dict[str, Any] = {name: getattr(row, name) for name in (*_QUANTITY, *_VALUES)}
+    if row.comparison is not None:
+        facts |= {"comparison": row.comparison, "baseline": json.loads(row.baseline)}
     if row.samples is not None:
         facts["samples"] = unpacked_few(row.samples)
     if row.array is not None:
@@ -111,6 +113,7 @@ def _run(connection: Connection, outcome: Outcome) -> dict[str, Any]:
     artifact, content = _subject(outcome)
     return {
         "name": job.run,
+        "citation": outcome.citation.line if outcome.citation else None,
         "job_id": _job(connection, outcome),
         "environment_id": _environment(connection, outcome.environment),
         **outcome.model_dump(include={"reason", "origin", "started", "seconds", "written_by", "provider"}),
@@ -201,8 +204,19 @@ _VALUES = ("value", "low", "high", "n")
 _QUANTITY = ("metric", "metric_version", "part", "unit", "interval", "source", "items")
 
 
+_COMPARED = ("comparison", "baseline")
+
+
+def _quantity(item: Measurement) -> dict[str, Any]:
+    plain = {name: getattr(item, name) for name in _QUANTITY}
+    compared = {"comparison": item.comparison, "baseline": canonical(item.baseline)} if item.comparison else {}
+    return plain | dict.fromkeys(_COMPARED) | compared
+
+
 def _quantity_key(item: Measurement) -> str:
-    return canonical([getattr(item, name) for name in _QUANTITY])
+    """Name a quantity; one that is no comparison is named as it was before there were any."""
+    values = _quantity(item)
+    return canonical([values[name] for name in (*_QUANTITY, *(_COMPARED if item.comparison else ()))])
 
 
 def _quantities(connection: Connection, measurements: Sequence[Measurement]) -> dict[str, int]:
@@ -211,8 +225,7 @@ def _quantities(connection: Connection, measurements: Sequence[Measurement]) -> 
     found: dict[str, int] = {key: row for key, row in connection.execute(query)}  # noqa: C416 - rows are no pairs to mypy
     for key, item in wanted.items():
         if key not in found:
-            row = {name: getattr(item, name) for name in _QUANTITY}
-            found[key] = _insert(connection, m.QuantityRow, {"key": key, **row})
+            found[key] = _insert(connection, m.QuantityRow, {"key": key, **_quantity(item)})
     return found
 
 

@@ -77,8 +77,8 @@ class EnvironmentRow(Row):
     system: Mapped[str] = mapped_column(index=True)
     machine: Mapped[str]
     cpu: Mapped[str] = mapped_column(index=True)
-    cores: Mapped[int] = mapped_column(index=True)
-    memory_bytes: Mapped[int] = mapped_column(BigInteger)
+    cores: Mapped[int | None] = mapped_column(index=True)
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     box: Mapped[str] = mapped_column(index=True)
     gpu: Mapped[str | None] = mapped_column(index=True)
     """Name of the GPU; different ones are joined by ` + `."""
@@ -149,6 +149,8 @@ class RunRow(Row):
     bos: Mapped[bool | None] = mapped_column(index=True)
     prompt_tokens: Mapped[int | None] = mapped_column(index=True)
     beyond_trained: Mapped[int | None] = mapped_column(index=True)
+    citation: Mapped[str | None] = mapped_column(index=True)
+    """Where a number that was not measured here stands, in one line."""
 
 
 class OutcomeRow(Row):
@@ -205,6 +207,10 @@ class QuantityRow(Row):
     interval: Mapped[str | None] = mapped_column(index=True)
     source: Mapped[str | None] = mapped_column(index=True)
     items: Mapped[str | None] = mapped_column(index=True)
+    comparison: Mapped[str | None] = mapped_column(index=True)
+    """Of a ratio that was published without its inputs."""
+    baseline: Mapped[str | None] = mapped_column(index=True)
+    """Canonical JSON of what such a ratio is to."""
 
 
 class MeasurementRow(Row):

@@ -59,6 +59,27 @@ def test_a_database_without_revision_is_upgraded_and_keeps_its_rows(tmp_path: Pa
         assert database.count() == 1
 
 
+def test_an_older_schema_is_upgraded_in_place_and_answers_as_before(tmp_path: Path) -> None:
+    from alembic import command
+
+    path = tmp_path / "bench.db"
+    with Database.open(path) as database:
+        database.ingest(measured(1), None)
+        before = database.frame()
+    engine = opening.make_engine(opening.url_of(path))
+    with opening.writing(engine) as connection:
+        config = opening._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        assert opening._revision(connection) == "0001"
+        columns = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(quantity)")}
+        assert "comparison" not in columns
+    engine.dispose()
+    with Database.open(path) as database:
+        assert database.frame().equals(before)
+        assert database.outcome(measured(1).job.run) == measured(1)
+
+
 def _revised(path: Path, revision: str) -> None:
     Database.open(path).close()
     with sqlite3.connect(path) as connection:
@@ -68,7 +89,7 @@ def _revised(path: Path, revision: str) -> None:
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     _revised(tmp_path / "bench.db", "0999")
-    with pytest.raises(HarnessError, match=r"bench\.db has schema 0999 .* up to 0001; update the harness"):
+    with pytest.raises(HarnessError, match=r"bench\.db has schema 0999 .* up to 0002; update the harness"):
         Database.open(tmp_path / "bench.db")
 
 
