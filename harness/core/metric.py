@@ -65,6 +65,11 @@ METRICS = _table(
            "sum_v p_ref |log p_ref - log p|, mean over a chunk's positions, unweighted mean of the chunks; not a divergence"),
     Metric("top1_agreement", "Top-1 agreement", "fraction", "higher", "quality",
            "share of scored positions at which reference and candidate rank the same token first"),
+    Metric("image_latency", "Image latency", "s", "lower", "speed",
+           "seconds of one run of the image pipeline or of its part that the protocol names; mean over runs"),
+    Metric("validation_loss", "Validation loss", "nat", "lower", "quality",
+           "mean cross-entropy of the next token over the validation set, natural logarithm"),
+    Metric("supported", "Supported", "", "higher", "quality", "1 where the model is known to quantize and run so"),
     Metric("mmlu_acc", "Accuracy (greedy two tokens)", "fraction", "higher", "quality",
            "share of questions whose two greedy tokens, stripped, start with the right letter; micro average"),
 )  # fmt: skip

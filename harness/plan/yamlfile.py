@@ -23,6 +23,8 @@ class Node:
     path: str
     line: int
     """Line of the key where the part has one, else where it begins; counted from 1."""
+    raw: str = ""
+    """A scalar as it is written, all its digits included."""
 
     @property
     def items(self) -> list[Node]:
@@ -120,7 +122,7 @@ def _node(raw: yaml.Node, path: str, line: int, mistakes: Mistakes, above: tuple
     if isinstance(raw, yaml.SequenceNode):
         parts = [_node(part, path, part.start_mark.line + 1, mistakes, above) for part in raw.value]
         return Node(parts, path, line)
-    return Node(_scalar(raw), path, line)
+    return Node(_scalar(raw), path, line, str(raw.value))
 
 
 def _fields(raw: yaml.MappingNode, path: str, mistakes: Mistakes, above: tuple[int, ...]) -> dict[str, Node]:

@@ -24,6 +24,14 @@ class Catalogue:
         """Return an attribute, empty where there is none."""
         return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")
 
+    def renamed(self, titles: Mapping[str, Mapping[str, str]]) -> Catalogue:
+        """Return a catalogue with other titles; names that had no entry come behind those that had one."""
+        entries = {dimension: dict(named) for dimension, named in self.entries.items()}
+        for dimension, named in titles.items():
+            known = entries.setdefault(dimension, {})
+            known |= {name: {**known.get(name, {}), "title": title} for name, title in named.items()}
+        return Catalogue(entries)
+
     def title(self, dimension: str, name: str) -> str:
         """Return what a name is called in tables."""
         return self.attribute(dimension, name, "title") or name

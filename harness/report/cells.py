@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.metric import metric as metric_named
 from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
 from harness.report.formats import Format, decimal, factor, rounded, without_paths, written
 from harness.report.pairing import block_sums, paired_difference, reproduces, statistic
+from harness.report.result import Side, Trace
 from harness.report.rows import Row, distinct
 from harness.report.spec import CellSpec, TableSpec
 from harness.report.specfile import ABSENT
@@ -40,6 +41,7 @@ class Filled:
     """Text of the footnote; the table numbers it."""
     runs: tuple[str, ...] = ()
     measurements: tuple[str, ...] = ()
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,14 @@ def filled(question: Question, reader: Reader) -> Filled:
     absent = Filled(spec.missing.get(ABSENT, "-"), runs=(row.run,))
     if not row.ok:
         return _failed(spec, row)
-    if question.comparison.needs_baseline and (baseline is None or not baseline.ok):
+    published = row.text("comparison") is not None
+    if question.comparison.needs_baseline and not published and (baseline is None or not baseline.ok):
         return replace(absent, absent=baseline is None, note=_no_baseline(cell, baseline))
     itself = baseline is not None and len(distinct([row, baseline])) == 1
     if cell.paired and itself:
         return absent
     try:
-        result = _result(question, reader)
+        result, trace = _published(question) if published else _result(question, reader)
         result = Operand(result.value) if itself else result  # nothing is uncertain about a number over itself
     except ConfigError:
         raise
@@ -77,7 +80,7 @@ def filled(question: Question, reader: Reader) -> Filled:
     rows = (row,) if baseline is None else (row, baseline)
     done = Filled(
         "", result.value, runs=tuple(one.run for one in rows),
-        measurements=tuple(str(one.get("measurement_id")) for one in rows),
+        measurements=tuple(str(one.get("measurement_id")) for one in rows), trace=trace,
     )  # fmt: skip
     paired = _paired(cell, row, baseline, result, reader) if cell.paired and baseline is not None else result
     if isinstance(paired, str):
@@ -103,12 +106,33 @@ def _no_baseline(cell: CellSpec, baseline: Row | None) -> str:
 # ---------------------------------------------------------------- numbers
 
 
-def _result(question: Question, reader: Reader) -> Operand:
+def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
     spec, cell, comparison = question.spec, question.cell, question.comparison
     displayed = comparison.needs_baseline and (cell.inputs or comparison.inputs) == "displayed"
     digits = _shown_decimals(spec, cell) if displayed else None
-    sides = [_operand(spec, cell, row, reader, digits) for row in (question.row, question.baseline) if row is not None]
-    return compared(comparison, sides[0], sides[1] if len(sides) > 1 else None)
+    rows = [row for row in (question.row, question.baseline) if row is not None]
+    operands = [_operand(spec, cell, row, reader, digits) for row in rows]
+    result = compared(comparison, operands[0], operands[1] if len(operands) > 1 else None)
+    return result, _trace(question, operands, result.value, "displayed" if displayed else "raw")
+
+
+def _published(question: Question) -> tuple[Operand, Trace]:
+    """Take a comparison as it was published."""
+    value = Operand(decimal(question.row.get("value")))
+    return value, replace(_trace(question, [value], value.value, "raw"), published=True)
+
+
+def _trace(
+    question: Question, operands: Sequence[Operand], result: Decimal, inputs: Literal["raw", "displayed"]
+) -> Trace:
+    roles: tuple[Literal["value", "baseline"], ...] = ("value", "baseline")
+    rows = [row for row in (question.row, question.baseline) if row is not None]
+    sides = [
+        Side(role, row.run, str(row.get("measurement_id")), operand.value, operand.gpus)
+        for role, row, operand in zip(roles, rows, operands, strict=False)
+    ]
+    comparison = question.comparison
+    return Trace(question.row.metric or "", comparison.name, comparison.formula, inputs, tuple(sides), result)
 
 
 def _shown_decimals(spec: TableSpec, cell: CellSpec) -> int:
@@ -135,7 +159,8 @@ def _operand(spec: TableSpec, cell: CellSpec, row: Row, reader: Reader, digits: 
     if digits is not None:
         return Operand(rounded(value, digits), gpus=gpus)
     low, high = row.get("low"), row.get("high")
-    if low is None or high is None or cell.stat is not None:
+    # What is known of a published number's rounding is no uncertainty of what was measured.
+    if low is None or high is None or cell.stat is not None or row.text("interval") == "rounding":
         return Operand(value, gpus=gpus)
     return Operand(value, decimal(low) * scale, decimal(high) * scale, gpus)
 
@@ -207,7 +232,10 @@ def _text(question: Question, result: Operand) -> str:
     kind = COMPARISONS[cell.comparison].result
     # A plain ratio that is asked for in percent is scaled here; percentages and fractions already are.
     scale = Decimal(100) if kind == "number" and form.suffix == "%" else Decimal(1)
-    text = written(result.value * scale, form) + _uncertainty(cell, result, scale)
+    number = written(result.value * scale, form)
+    if number in cell.words:
+        return cell.words[number]
+    text = number + _uncertainty(cell, result, scale)
     # Where metrics of both directions share a column, the reader must be told which way is better.
     both = name is not None and name in question.spec.metrics and cell.comparison == "difference" and not form.suffix
     return f"{text} (lower is better)" if both and name and metric_named(name).better == "lower" else text

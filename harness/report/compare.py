@@ -51,6 +51,7 @@ COMPARISONS: dict[str, Comparison] = {
     for item in (
         Comparison("value", "value", lambda value, _: value.value, result="metric",
                    needs_baseline=False, divides_by="nothing"),
+        Comparison("baseline", "baseline", lambda _, base: base.value, result="metric", divides_by="nothing"),
         Comparison("ratio", "value / baseline", lambda value, base: value.value / base.value),
         Comparison("inverse_ratio", "baseline / value", lambda value, base: base.value / value.value,
                    divides_by="value"),

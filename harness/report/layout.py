@@ -14,7 +14,7 @@ from harness.report.compare import COMPARISONS
 from harness.report.formats import DEFAULT_UNIT
 from harness.report.result import Cell
 from harness.report.rows import Row, is_size
-from harness.report.spec import CellSpec, Key, TableSpec
+from harness.report.spec import CellSpec, Key, Style, TableSpec
 
 Address = Mapping[str, str]
 """Dimension -> value: where in the table a cell stands."""
@@ -28,6 +28,8 @@ class Slot:
     cell: CellSpec
     pivot: str | None
     header: str
+    group: str = ""
+    """The pivot's label, where the header is that of the cell alone."""
 
 
 @dataclass(frozen=True)
@@ -89,19 +91,22 @@ def ordered(order: Order, lines: list[Line], slots: Sequence[Slot]) -> list[Line
     return sorted(lines, key=place)
 
 
-def key_cells(catalogue: Catalogue, keys: Sequence[Key], address: Address, above: Address | None) -> list[Cell]:
-    """Write the row keys; where the metric is a row, a key that repeats the line above is left blank."""
+def key_cells(
+    catalogue: Catalogue, style: Style, keys: Sequence[Key], address: Address, above: Address | None
+) -> list[Cell]:
+    """Write the row keys; one that repeats the line above is left blank where the style or a row of metrics says so."""
     cells = []
     for key in keys:
         value = address.get(key.dimension)
-        blanks = "metric" in address and key.dimension != "metric" and above is not None
+        blanks = key.name in style.blank or ("metric" in address and key.dimension != "metric")
         if blanks and above is not None and above.get(key.dimension) == value:
             cells.append(Cell(""))
         elif value is None:
             cells.append(Cell("-"))
         else:
             text = catalogue.shown(key.dimension, value, key.attribute)
-            cells.append(Cell(text or "-", link="" if key.attribute else catalogue.link(key.dimension, value)))
+            link = catalogue.link(key.dimension, value) if style.links and not key.attribute else ""
+            cells.append(Cell(text or "-", link=link))
     return cells
 
 
@@ -123,21 +128,23 @@ def slots_of(order: Order, rows: Sequence[Row]) -> list[Slot]:
     slots = []
     for place, (value, label) in enumerate(labels.items()):
         named = label or order.catalogue.title(dimension, value)
-        for cell in _under(spec.cells, dimension, value, place, len(labels)):
+        for cell in _under(spec.cells, dimension, value, place, list(labels)):
             base = cell.baseline.get(dimension) if compares(cell) else None
-            if base is not None and len(labels) == 2:
+            if spec.style.groups:
+                slots.append(Slot(cell, value, cell.header or title_of(cell), named))
+            elif base in labels and len(labels) == 2:
                 slots.append(Slot(cell, next(name for name in labels if name != base), cell.header or named))
             else:
                 slots.append(Slot(cell, value, f"{cell.header} {named}".strip()))
     return slots + [Slot(cell, None, cell.header) for cell in spec.cells if cell.attribute]
 
 
-def _under(cells: Sequence[CellSpec], dimension: str, value: str, place: int, count: int) -> list[CellSpec]:
+def _under(cells: Sequence[CellSpec], dimension: str, value: str, place: int, labels: Sequence[str]) -> list[CellSpec]:
     """Return the cells that stand under one pivot value, each comparison right behind its metric's own column."""
     chosen: list[CellSpec] = []
     for cell in cells:
         base = cell.baseline.get(dimension) if compares(cell) else None
-        here = base is None or (place == 1 if count == 2 else value != base)
+        here = base not in labels or (place == 1 if len(labels) == 2 else value != base)
         if here and not cell.attribute:
             same = [index for index, other in enumerate(chosen) if other.metric == cell.metric]
             chosen.insert(same[-1] + 1 if same else len(chosen), cell)
@@ -167,6 +174,13 @@ def without_empty(spec: TableSpec, slots: list[Slot], lines: list[Line]) -> tupl
         slots = [slots[index] for index in kept]
         lines = [(address, [cells[index] for index in kept]) for address, cells in lines]
     return slots, lines
+
+
+def is_bold(cell: CellSpec, filled: Filled, top: Decimal | None, address: Address) -> bool:
+    """Say whether a cell is bold: a whole column, the best number, or the rows that the spec names."""
+    if cell.bold_where:
+        return all(address.get(name) in values for name, values in cell.bold_where.items())
+    return cell.bold == "all" or (filled.number is not None and filled.number == top)
 
 
 def best(slot: Slot, cells: Sequence[Filled]) -> Decimal | None:

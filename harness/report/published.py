@@ -17,6 +17,7 @@ from harness.core.spec import Kind, Labels, Measurement, Outcome, Record
 from harness.report.cells import statistic_of
 from harness.report.formats import without_paths
 from harness.report.pairing import block_sums, statistic
+from harness.report.reported import KEY, read_reported
 from harness.report.specfile import STATS
 from harness.store.database import Database
 from harness.store.session import SessionJob, SessionRecord
@@ -167,11 +168,17 @@ def read_published(folder: Path) -> Published:
     blocks: dict[str, Any] = {}
     statistics: dict[str, dict[str, float]] = {}
     for path in sorted(folder.glob("*.yaml")):
-        file = _file(path)
+        raw = _raw(path)
+        if isinstance(raw, dict) and KEY in raw:
+            others = read_reported(path)
+            outcomes += others
+            sessions += [_session(path, [(outcome, (outcome.job.labels,)) for outcome in others])] if others else []
+            continue
+        file = _file(path, raw)
         read = [(_outcome(run, file, path), run) for run in file.runs]
         outcomes += [outcome for outcome, _ in read]
         if read:
-            sessions.append(_session(path, read))
+            sessions.append(_session(path, [(outcome, run.labels) for outcome, run in read]))
         for outcome, run in read:
             arrays |= {f"{outcome.job.run}#{place}": _unpacked(packed, path) for place, packed in run.arrays.items()}
             blocks |= {f"{outcome.job.run}#{place}": _unpacked(packed, path) for place, packed in run.blocks.items()}
@@ -180,15 +187,19 @@ def read_published(folder: Path) -> Published:
     return Published(tuple(outcomes), tuple(sessions), arrays, blocks, statistics)
 
 
-def _file(path: Path) -> PublishedFile:
+def _raw(path: Path) -> Any:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - one of the safe loaders
-        return PublishedFile.model_validate(raw)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - one of the safe loaders
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(f"is not YAML in UTF-8: {error}", path)]) from None
+
+
+def _file(path: Path, raw: Any) -> PublishedFile:
+    try:
+        return PublishedFile.model_validate(raw)
     except ValidationError as error:
         raise ConfigError([Problem(_first(error), path)]) from None
 
@@ -221,10 +232,10 @@ def _consistent(item: Measurement, run: str, path: Path) -> None:
         raise ConfigError([Problem(message, path)])
 
 
-def _session(path: Path, read: Sequence[tuple[Outcome, PublishedRun]]) -> SessionRecord:
+def _session(path: Path, read: Sequence[tuple[Outcome, tuple[Labels, ...]]]) -> SessionRecord:
     """Say what people call the file's jobs, in the form in which a session says it."""
     first = min(outcome.started for outcome, _ in read)
-    jobs = tuple(_job(outcome, run.labels, outcome.job.kind) for outcome, run in read)
+    jobs = tuple(_job(outcome, labels, outcome.job.kind) for outcome, labels in read)
     return SessionRecord(session=f"published-{path.stem}", sweep=path.stem, started=first, plan="", jobs=jobs)
 
 

@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
+
+
+@dataclass(frozen=True)
+class Side:
+    """One input of a cell: a measurement in the unit that the table shows."""
+
+    role: Literal["value", "baseline"]
+    run: str
+    measurement: str
+    value: Decimal
+    """As it entered the arithmetic: in the shown unit, rounded where displayed digits are compared."""
+    gpus: int = 1
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How a cell's number came about."""
+
+    metric: str
+    comparison: str
+    formula: str
+    inputs: Literal["raw", "displayed"]
+    sides: tuple[Side, ...]
+    result: Decimal
+    """Before it was rounded to be written."""
+    published: bool = False
+    """The comparison itself was published, without its inputs."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +49,10 @@ class Cell:
     runs: tuple[str, ...] = ()
     measurements: tuple[str, ...] = ()
     """Ids of the measurements: the cell's own, then its baseline's."""
+    trace: Trace | None = None
+    """None for names, and where there is no number."""
+    address: Mapping[str, str] = field(default_factory=dict)
+    """Dimension to value: what the cell is about."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +68,8 @@ class Section:
     headings: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    head_rows: int = 0
+    """How many of the first rows are part of the heading."""
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,11 @@ def matches(row: Row, where: Mapping[str, Sequence[str]]) -> bool:
 
 def distinct(rows: Iterable[Row]) -> list[Row]:
     """Keep each measurement (or failed run) once, however many sweeps and blocks it is placed in."""
-    return list({(row.run, row.metric, row.text("part"), row.text("source")): row for row in rows}.values())
+    return list(
+        {
+            (row.run, row.metric, row.text("part"), row.text("source"), row.text("comparison")): row for row in rows
+        }.values()
+    )
 
 
 def wanted(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:

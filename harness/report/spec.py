@@ -49,6 +49,10 @@ class CellSpec:
     uncertainty: Uncertainty = "none"
     paired: bool = False
     bold: Literal["", "best", "all"] = ""
+    bold_where: Mapping[str, Values] = field(default_factory=dict)
+    """Rows in which the cell is bold."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """What is written in place of a number, by the number as it would be written."""
     where: Mapping[str, Values] = field(default_factory=dict)
     baseline: Mapping[str, str] = field(default_factory=dict)
     line: int | None = None
@@ -60,6 +64,21 @@ class Pivot:
 
     dimension: str
     labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a table is laid out; what is in it does not depend on it."""
+
+    header: Literal["plain", "bold", "body"] = "plain"
+    """body: an empty heading, and the names in bold as the first row."""
+    align: Literal["", "left", "right", "center", "none"] = ""
+    """Of all columns; empty: names to the left, numbers to the right."""
+    groups: bool = False
+    """The pivot's labels stand in a row of their own over their columns, with an empty column between groups."""
+    blank: tuple[str, ...] = ()
+    """Row keys that are written only where they differ from the row above."""
+    links: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,9 @@ class TableSpec:
     template: str = "table"
     title: str = ""
     caption: bool = True
+    titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Dimension to value to what this table calls it; the catalogues' titles serve elsewhere."""
+    style: Style = Style()
     path: str = ""
     line: int | None = None
 

@@ -13,12 +13,12 @@ from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, rea
 from harness.report.columns import ATTRIBUTED, DIMENSIONS, MIXABLE
 from harness.report.compare import COMPARISONS
 from harness.report.formats import PLAIN, Format, factor, parse_format
-from harness.report.spec import CellSpec, Key, Pivot, TableSpec, Uncertainty, Values
+from harness.report.spec import CellSpec, Key, Pivot, Style, TableSpec, Uncertainty, Values
 
 TABLE_KEYS = ("where", "each", "rows", "order", "show", "pivot", "cells", "baseline", "missing", "may_mix",
-              "drop_empty", "pick", "template", "title", "caption", "uncertainty")  # fmt: skip
+              "drop_empty", "pick", "template", "title", "caption", "uncertainty", "titles", "style")  # fmt: skip
 CELL_KEYS = ("metric", "as", "inputs", "format", "unit", "stat", "part", "uncertainty", "paired", "bold", "where",
-             "baseline")  # fmt: skip
+             "baseline", "words")  # fmt: skip
 UNCERTAINTIES = ("none", "pm", "interval")
 STATS = ("mean", "p50", "p90", "p95", "p99", "min", "max", "stdev")
 ABSENT = "absent"
@@ -75,6 +75,8 @@ def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) 
         template=_text(fields.get("template"), "template", mistakes) or "table",
         title=_text(fields.get("title"), "title", mistakes),
         caption=_truth(fields.get("caption"), "caption", mistakes, default=True),
+        titles=_titles(fields.get("titles"), mistakes),
+        style=_style(fields.get("style"), rows, mistakes),
         path=node.path,
         line=node.line,
     )
@@ -193,6 +195,34 @@ def _pivot(node: Node | None, mistakes: Mistakes) -> Pivot | None:
     return Pivot(name, tuple((value, "") for value in found))
 
 
+def _titles(node: Node | None, mistakes: Mistakes) -> dict[str, dict[str, str]]:
+    fields = mapping(node, "titles", mistakes, DIMENSIONS) if node is not None else {}
+    return {name: _words(part, f"titles of {name}", mistakes) for name, part in fields.items()}
+
+
+def _words(node: Node | None, what: str, mistakes: Mistakes) -> dict[str, str]:
+    fields = mapping(node, what, mistakes) if node is not None else {}
+    return {name: _text(part, what, mistakes) for name, part in fields.items()}
+
+
+def _style(node: Node | None, rows: Sequence[Key], mistakes: Mistakes) -> Style:
+    if node is None:
+        return Style()
+    fields = mapping(node, "style", mistakes, ("header", "align", "groups", "blank", "links"))
+    blank = [(word(item, "blank", mistakes), item) for item in fields["blank"].items] if "blank" in fields else []
+    known = [key.name for key in rows]
+    for name, item in blank:
+        if name is not None and name not in known:
+            mistakes.add(unknown("row key in blank", name, known), item)
+    return Style(
+        header=_choice(fields.get("header"), "header", ("plain", "bold", "body"), mistakes) or "plain",
+        align=_choice(fields.get("align"), "align", ("left", "right", "center", "none"), mistakes),
+        groups=_truth(fields.get("groups"), "groups", mistakes),
+        blank=tuple(name for name, _ in blank if name in known),
+        links=_truth(fields.get("links"), "links", mistakes, default=True),
+    )
+
+
 def _missing(node: Node | None, mistakes: Mistakes) -> dict[str, str]:
     """Read what stands for absent values: one token for what was never measured, or a token for each status."""
     if node is None:
@@ -263,6 +293,7 @@ def _cell(
     elif not metric_rows and "metric" not in fields:
         mistakes.add(f"cell '{header}' needs 'metric'", node)
     own_baseline = _baseline(fields.get("baseline"), mistakes)
+    bold_where = _where(fields["bold"], mistakes) if "bold" in fields and fields["bold"].fields else {}
     cell = CellSpec(
         header=header,
         metric=name,
@@ -274,7 +305,9 @@ def _cell(
         part=_text(fields.get("part"), "part", mistakes),
         uncertainty=_choice(fields.get("uncertainty"), "uncertainty", UNCERTAINTIES, mistakes) or uncertainty,
         paired=_truth(fields.get("paired"), "paired", mistakes),
-        bold=_choice(fields.get("bold"), "bold", ("best", "all"), mistakes) or "",
+        bold="" if bold_where else _choice(fields.get("bold"), "bold", ("best", "all"), mistakes) or "",
+        bold_where=bold_where,
+        words=_words(fields.get("words"), "words", mistakes),
         where=_where(fields.get("where"), mistakes),
         baseline=own_baseline or baseline,
         line=node.line,

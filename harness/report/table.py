@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, Problem
+from harness.core.identity import canonical
 from harness.report.caption import captions
 from harness.report.catalogue import Catalogue
 from harness.report.cells import Filled, Question, Reader, filled
+from harness.report.heads import Head, head_of, laid_out
 from harness.report.layout import (
     Address,
     Line,
@@ -17,6 +19,7 @@ from harness.report.layout import (
     Slot,
     best,
     compares,
+    is_bold,
     key_cells,
     ordered,
     row_addresses,
@@ -24,7 +27,7 @@ from harness.report.layout import (
     without_empty,
 )
 from harness.report.mixing import Packages, check_column, check_place
-from harness.report.result import Cell, Column, Section, Table
+from harness.report.result import Cell, Section, Table
 from harness.report.rows import Row, choose, is_size, matches, probes_of, rows_of, wanted
 from harness.report.spec import CellSpec, Key, TableSpec
 from harness.report.specfile import ABSENT
@@ -85,7 +88,7 @@ def build(
             f"table '{spec.name}' shows pinned runs, and none of its runs is pinned; pick: latest shows the newest"
         )
         raise ConfigError([Problem(message, spec.path, spec.line)])
-    source = _Source(spec, rows, catalogue or Catalogue(), reader or Reader(), _Picked())
+    source = _Source(spec, rows, (catalogue or Catalogue()).renamed(spec.titles), reader or Reader(), _Picked())
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     versions = packages or (lambda _: {})
     sections, taken = [], []
@@ -130,15 +133,9 @@ def _section(source: _Source, each: Address, shown: Sequence[Row]) -> Section:
     lines: list[Line] = [(address, [_fill(source, slot, address) for slot in slots]) for address in addresses]
     slots, lines = without_empty(spec, slots, ordered(source.order, lines, slots))
     keys = [key for key in spec.show if key.dimension not in each or key.attribute]
-    return Section(
-        headings=tuple(source.catalogue.title(name, value) for name, value in each.items()),
-        columns=(*(Column(key.header, "left") for key in keys), *(_column(slot) for slot in slots)),
-        rows=tuple(_cells(source, keys, lines, slots)),
-    )
-
-
-def _column(slot: Slot) -> Column:
-    return Column(slot.header, "left" if slot.cell.attribute else "right")
+    headings = tuple(source.catalogue.title(name, value) for name, value in each.items())
+    heads = [Head(key.header, "left") for key in keys] + [head_of(spec, slot) for slot in slots]
+    return laid_out(spec.style, headings, heads, _cells(source, keys, lines, slots))
 
 
 def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[Slot]) -> list[tuple[Cell, ...]]:
@@ -147,11 +144,21 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
     for address, cells in lines:
         numbers = []
         for cell, slot, top in zip(cells, slots, tops, strict=True):
-            bold = slot.cell.bold == "all" or (cell.number is not None and cell.number == top)
-            literal = slot.cell.attribute is not None
-            note = source.picked.note(cell.note)
-            numbers.append(Cell(cell.text, literal, "", bold, note, cell.runs, cell.measurements))
-        rows.append((*key_cells(source.catalogue, keys, address, above), *numbers))
+            here = {**address, source.spec.pivot.dimension: slot.pivot} if slot.pivot and source.spec.pivot else address
+            numbers.append(
+                Cell(
+                    cell.text,
+                    slot.cell.attribute is not None,
+                    "",
+                    is_bold(slot.cell, cell, top, here),
+                    source.picked.note(cell.note),
+                    cell.runs,
+                    cell.measurements,
+                    cell.trace,
+                    here,
+                )
+            )
+        rows.append((*key_cells(source.catalogue, source.spec.style, keys, address, above), *numbers))
         above = address
     return rows
 
@@ -167,12 +174,18 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
     if cell.attribute is not None:
         return _attribute(source, cell.attribute, here)
     row = _lookup(source, cell, here, spec.where, slot.header)
+    baseline, published = None, None
+    if compares(cell):
+        published = _lookup(source, cell, here, spec.where, slot.header, published=True)
+        if row is not None and row.ok:
+            where = {**spec.where, **{name: (value,) for name, value in cell.baseline.items()}}
+            baseline = _lookup(source, cell, {**here, **cell.baseline}, where, slot.header)
+    if published is not None and published.ok:
+        place = ", ".join([*here.values(), f"column '{slot.header}'"])
+        choose(spec, [published, *(one for one in (row,) if baseline is not None and one is not None)], place, "latest")
+        row, baseline = published, None
     if row is None:
         return Filled(spec.missing.get(ABSENT, "-"), absent=True)
-    baseline = None
-    if compares(cell) and row.ok:
-        where = {**spec.where, **{name: (value,) for name, value in cell.baseline.items()}}
-        baseline = _lookup(source, cell, {**here, **cell.baseline}, where, slot.header)
     source.picked.took(slot.header, row, baseline)
     return filled(Question(spec, cell, row, baseline), source.reader)
 
@@ -190,15 +203,30 @@ def _of_row(spec: TableSpec, cell: CellSpec, address: Address) -> CellSpec:
 
 
 def _lookup(
-    source: _Source, cell: CellSpec, address: Address, where: Mapping[str, Sequence[str]], column: str
+    source: _Source,
+    cell: CellSpec,
+    address: Address,
+    where: Mapping[str, Sequence[str]],
+    column: str,
+    *,
+    published: bool = False,
 ) -> Row | None:
-    """Find the row that fills a cell: the measurement, else the failed run, else the failed build before it."""
+    """Find the row that fills a cell: the measurement, else the failed run, else the failed build before it.
+
+    published: find the comparison that was published without its inputs instead.
+    """
     assert cell.metric is not None
     conditions = _conditions(address, {**where, **cell.where}, cell.part)
     place = ", ".join([*address.values(), f"column '{column}'"])
-    found = [row for row in _candidates(source, cell.metric) if _meets(row, conditions)]
+    candidates = _candidates(source, cell.metric)
+    if published:
+        asked = (cell.comparison, canonical(dict(cell.baseline)))
+        candidates = [row for row in candidates if (row.text("comparison"), row.text("baseline")) == asked]
+    else:
+        candidates = [row for row in candidates if row.text("comparison") is None]
+    found = [row for row in candidates if _meets(row, conditions)]
     chosen = choose(source.spec, found, place, source.spec.pick)
-    if chosen is not None:
+    if chosen is not None or published:
         return chosen
     builds = [row for row in source.pool if row.is_build and _meets(row, conditions)]
     newest = max(builds, key=lambda row: row.age, default=None)

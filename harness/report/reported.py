@@ -1,0 +1,325 @@
+"""Numbers that others published, as tables of YAML: each row becomes an outcome that is `reported` for ever.
+
+A value is kept with its digits: what it can be is an interval of half a unit in the last one (`interval: rounding`).
+Nothing is computed: a ratio that stands on a page without its inputs stays a ratio, and numbers that contradict one
+another stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError, unknown
+from harness.core.identity import digest
+from harness.core.metric import metric as metric_named
+from harness.core.spec import (
+    Citation,
+    Environment,
+    Gpu,
+    Job,
+    Kind,
+    Labels,
+    Measurement,
+    MeasureSpec,
+    Outcome,
+    Protocol,
+    Status,
+)
+from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
+from harness.report.compare import COMPARISONS
+from harness.report.formats import factor
+
+KEY = "reported"
+"""A published file with this key holds what others reported."""
+UNKNOWN = "unknown"
+NOT_AVAILABLE = "N/A"
+VERSION = 0
+"""Of probes, engines, protocols and metrics: as the source defines them, not as we do."""
+
+_CITATION = ("title", "url", "version", "date")
+_ENVIRONMENT = ("system", "python", "cpu", "driver", "cuda", "packages")
+_LABELS = ("model", "method", "recipe", "reference")
+_WORKLOAD = ("batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
+_TEXTS = ("text", "task")
+_PROTOCOL = ("dtype", "scored", "warmups", "repetitions", "gpu_count")
+DIMENSIONS = (
+    *_LABELS,
+    *_WORKLOAD,
+    *_TEXTS,
+    *_PROTOCOL,
+    "environment",
+    "gpu",
+    "engine",
+    "provider",
+    "probe",
+    "protocol",
+)
+_METRIC = ("metric", "as", "baseline", "unit", "part", "source")
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """What a column of numbers is: a metric, or a comparison of it with something."""
+
+    metric: str
+    unit: str | None = None
+    comparison: str | None = None
+    baseline: Mapping[str, str] | None = None
+    part: str = ""
+    source: str | None = None
+
+    def measurement(self, text: str) -> Measurement:
+        """Read a published number. Raises: HarnessError for what is no number or has no such unit."""
+        if not _NUMBER.fullmatch(text):
+            raise HarnessError(f"'{text}' is not a number; write digits, null for nothing, or {NOT_AVAILABLE}")
+        known = metric_named(self.metric)
+        value = Decimal(text)
+        half = Decimal(1).scaleb(int(value.as_tuple().exponent)) / 2
+        scale = Decimal(1) if self.comparison else factor(known.unit, self.unit or known.unit)
+        return Measurement(
+            metric=self.metric,
+            metric_version=VERSION,
+            part=self.part,
+            value=float(value / scale),
+            unit="" if self.comparison else known.unit,
+            low=float((value - half) / scale),
+            high=float((value + half) / scale),
+            interval="rounding",
+            n=1,
+            source=self.source,
+            comparison=self.comparison,
+            baseline=dict(self.baseline or {}),
+        )
+
+
+@dataclass(frozen=True)
+class _File:
+    """What all blocks of a file share."""
+
+    stem: str
+    citation: Citation
+    date: datetime
+    environments: Mapping[str, Mapping[str, Any]]
+
+
+def is_reported(node: Node) -> bool:
+    """Tell a file of reported numbers from one of promoted runs."""
+    return KEY in node.fields
+
+
+def read_reported(path: Path) -> list[Outcome]:
+    """Read one file. Raises: ConfigError with every mistake of it, each with its line."""
+    with collecting() as mistakes:
+        fields = mapping(read(path, mistakes), "a file of reported numbers", mistakes, (KEY, "environments", "blocks"))
+        file = _file(path, fields, mistakes)
+        blocks = fields.get("blocks")
+        found = [outcome for block in (blocks.items if blocks else ()) for outcome in _block(block, file, mistakes)]
+        _once(found, fields.get("blocks"), mistakes)
+    return found
+
+
+def _file(path: Path, fields: Mapping[str, Node], mistakes: Mistakes) -> _File:
+    citation, date = _citation(fields.get(KEY), mistakes)
+    named = fields.get("environments")
+    environments = mapping(named, "environments", mistakes) if named else {}
+    for part in environments.values():
+        mapping(part, "an environment", mistakes, _ENVIRONMENT)
+    return _File(path.stem, citation, date, {name: _raw(part) for name, part in environments.items()})
+
+
+def _citation(node: Node | None, mistakes: Mistakes) -> tuple[Citation, datetime]:
+    said = mapping(node, KEY, mistakes, _CITATION) if node else {}
+    texts = {name: part.raw for name, part in said.items()}
+    for name in ("title", "date"):
+        if not texts.get(name):
+            mistakes.add(f"'{KEY}' needs '{name}': readers are told where and when a number was published", node)
+    citation = Citation(title=texts.get("title", ""), url=texts.get("url"), version=texts.get("version"))
+    return citation, _date(said.get("date"), mistakes)
+
+
+def _raw(node: Node) -> Any:
+    """Give a part's texts as they are written: a version 0.10 is not 0.1."""
+    return {name: _raw(part) for name, part in node.fields.items()} or node.raw
+
+
+def _date(node: Node | None, mistakes: Mistakes) -> datetime:
+    try:
+        return datetime.fromisoformat(node.raw if node else "1970-01-01").replace(tzinfo=UTC)
+    except ValueError:
+        mistakes.add(f"date '{node.raw if node else ''}' is not a day; write it as 2025-12-31", node)
+        return datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _block(node: Node, file: _File, mistakes: Mistakes) -> Iterator[Outcome]:
+    if KEY in node.fields:
+        citation, date = _citation(node.fields[KEY], mistakes)
+        file = replace(file, citation=citation, date=date)
+    known = (KEY, "block", "configuration", "unavailable", "metrics", "columns", "rows", *DIMENSIONS)
+    fields = mapping(node, "a block", mistakes, known)
+    quantities = _quantities(fields.get("metrics"), mistakes)
+    columns = (
+        [word(item, "a column", mistakes) or "" for item in fields["columns"].items] if "columns" in fields else []
+    )
+    for name, item in zip(columns, fields["columns"].items if "columns" in fields else (), strict=True):
+        if name not in DIMENSIONS and name not in quantities:
+            quantities |= _plain_quantity(name, item, mistakes)
+    shared = {name: part.raw for name, part in fields.items() if name in DIMENSIONS}
+    for row in fields["rows"].items if "rows" in fields else ():
+        if len(row.items) != len(columns):
+            mistakes.add(f"this row has {len(row.items)} values and there are {len(columns)} columns", row)
+            continue
+        cells = dict(zip(columns, row.items, strict=True))
+        outcome = _outcome(fields, {**shared, **_said(cells)}, cells, quantities, file, row, mistakes)
+        if outcome is not None:
+            yield outcome
+
+
+def _said(cells: Mapping[str, Node]) -> dict[str, str]:
+    return {name: cell.raw for name, cell in cells.items() if name in DIMENSIONS and cell.value is not None}
+
+
+def _quantities(node: Node | None, mistakes: Mistakes) -> dict[str, _Quantity]:
+    found: dict[str, _Quantity] = {}
+    for name, part in (mapping(node, "metrics", mistakes) if node else {}).items():
+        said = mapping(part, f"metric '{name}'", mistakes, _METRIC)
+        metric, comparison = said["metric"].raw if "metric" in said else name, said.get("as")
+        found |= _plain_quantity(metric, part, mistakes, called=name)
+        if comparison is not None and comparison.raw not in COMPARISONS:
+            mistakes.add(unknown("comparison", comparison.raw, COMPARISONS), comparison)
+        if (comparison is None) != ("baseline" not in said):
+            mistakes.add("'as' and 'baseline' belong together: what is compared, and with what", part)
+        baseline = {key: value.raw for key, value in said["baseline"].fields.items()} if "baseline" in said else None
+        texts = {key: said[key].raw for key in ("unit", "part", "source") if key in said}
+        found[name] = _Quantity(metric, comparison=comparison.raw if comparison else None, baseline=baseline, **texts)
+    return found
+
+
+def _plain_quantity(metric: str, node: Node, mistakes: Mistakes, called: str = "") -> dict[str, _Quantity]:
+    try:
+        metric_named(metric)
+    except HarnessError as error:
+        mistakes.add(f"{error}" if called else f"{error}; the dimensions are {', '.join(DIMENSIONS)}", node)
+    return {called or metric: _Quantity(metric)}
+
+
+def _outcome(
+    fields: Mapping[str, Node],
+    said: Mapping[str, str],
+    cells: Mapping[str, Node],
+    quantities: Mapping[str, _Quantity],
+    file: _File,
+    row: Node,
+    mistakes: Mistakes,
+) -> Outcome | None:
+    measurements, absent = [], 0
+    for name, quantity in quantities.items():
+        cell = cells.get(name)
+        if cell is None or cell.value is None:
+            continue
+        if cell.raw == NOT_AVAILABLE:
+            absent += 1
+            continue
+        try:
+            measurements.append(quantity.measurement(cell.raw))
+        except HarnessError as error:
+            mistakes.add(str(error), row)
+    texts = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
+    try:
+        job = _job(texts.get("block", ""), said, measurements, file)
+        protocol = _protocol(said)
+        environment = _environment(said, file)
+    except (HarnessError, ValueError) as error:
+        mistakes.add(str(error), row)
+        return None
+    if not measurements and not absent:
+        mistakes.add(f"this row has no number; where there is none for a reason, write {NOT_AVAILABLE}", row)
+        return None
+    return Outcome(
+        job=job,
+        status=Status.OK if measurements else Status.UNSUPPORTED,
+        reason=None if measurements else texts.get("unavailable", f"published as {NOT_AVAILABLE}"),
+        origin="reported",
+        citation=file.citation.model_copy(update={"configuration": texts.get("configuration")}),
+        written_by="published",
+        started=file.date,
+        seconds=0.0,
+        environment=environment,
+        provider=said.get("provider"),
+        protocol=protocol,
+        measurements=tuple(measurements),
+    )
+
+
+def _job(block: str, said: Mapping[str, str], measurements: list[Measurement], file: _File) -> Job:
+    labels = Labels(sweep=file.stem, block=block, **{name: said[name] for name in _LABELS if name in said})
+    spec = MeasureSpec(
+        probe=said.get("probe", UNKNOWN),
+        version=VERSION,
+        workload={name: float(said[name]) for name in _WORKLOAD if name in said}
+        | {name: said[name] for name in _TEXTS if name in said},
+        engine=said.get("engine", UNKNOWN),
+        engine_version=VERSION,
+        artifact="/".join((KEY, file.stem, block, labels.model, labels.method, labels.recipe)),
+    )
+    raw = spec.model_dump(mode="json")
+    claim = [raw, dict(said), [item.model_dump(mode="json") for item in measurements]]
+    return Job(
+        run=f"{KEY}-{file.stem}-{digest(claim)[:12]}",
+        kind=_kind(measurements),
+        key=digest(raw),
+        spec=spec,
+        environment=said.get("environment", UNKNOWN),
+        labels=labels,
+        session=f"published-{file.stem}",
+    )
+
+
+def _kind(measurements: list[Measurement]) -> Kind:
+    kinds = {metric_named(item.metric).kind for item in measurements}
+    return "quality" if kinds == {"quality"} else "speed"
+
+
+def _protocol(said: Mapping[str, str]) -> Protocol:
+    counts = {name: int(said[name]) for name in ("scored", "warmups", "repetitions", "gpu_count") if name in said}
+    named = {"name": said.get("protocol", UNKNOWN), "version": VERSION, "dtype": said.get("dtype")}
+    return Protocol.model_validate({**named, **counts})
+
+
+def _environment(said: Mapping[str, str], file: _File) -> Environment:
+    name = said.get("environment", UNKNOWN)
+    if name != UNKNOWN and name not in file.environments:
+        raise HarnessError(unknown("environment", name, file.environments))
+    known = file.environments.get(name, {})
+    gpus = (Gpu(name=said["gpu"], driver=known.get("driver")),) if "gpu" in said else ()
+    return Environment(
+        name=name,
+        python=str(known.get("python", UNKNOWN)),
+        system=str(known.get("system", UNKNOWN)),
+        machine=UNKNOWN,
+        cpu=str(known.get("cpu", UNKNOWN)),
+        box=UNKNOWN,
+        gpus=gpus,
+        cuda=known.get("cuda"),
+        packages={key: str(value) for key, value in (known.get("packages") or {}).items()},
+    )
+
+
+def _once(outcomes: list[Outcome], node: Node | None, mistakes: Mistakes) -> None:
+    """Find two rows that answer one question: somebody has edited one and left the other."""
+    seen: dict[tuple[str, str, str], Outcome] = {}
+    for outcome in outcomes:
+        gpu = outcome.environment.gpus[0].name if outcome.environment.gpus else ""
+        asked = [f"{item.metric} {item.part} {item.comparison}" for item in outcome.measurements] or ["nothing"]
+        for what in asked:
+            place = (outcome.job.key, f"{outcome.environment.name} {gpu} {outcome.job.labels.reference}", what)
+            if place in seen:
+                labels = ", ".join(value for value in outcome.job.labels.model_dump().values() if value)
+                mistakes.add(f"{what.split()[0]} of {labels} stands here twice; keep one, or tell them apart", node)
+            seen[place] = outcome
