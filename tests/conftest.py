@@ -53,3 +53,12 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return Said(int(ended.value.code or 0), out, err)
 
     return command
+
+
+@pytest.fixture(scope="session")
+def published_pages(shared_data: Path) -> Path:
+    """Folder of pages whose tables we must be able to write; tests that need it skip where it is absent."""
+    folder = shared_data.parent / "seeds"
+    if not folder.is_dir():
+        pytest.skip("../shared/seeds is not here: the published pages are needed for this test")
+    return folder

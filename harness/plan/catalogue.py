@@ -77,7 +77,8 @@ class MethodEntry(Options):
     bits: str = ""
     """Weight types, as `INT4+INT8`."""
     link: str = ""
-    recipes: dict[str, dict[str, Any] | None]
+    recipes: dict[str, dict[str, Any] | None] = {}
+    """How each quantizer makes it; none for a method that is only known from others' tables."""
 
 
 class EnvironmentEntry(Options):
@@ -218,8 +219,8 @@ def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes) -> Mode
 
 
 def _method(name: str, entry: MethodEntry, node: Node, adapters: Adapters, mistakes: Mistakes) -> Method:
-    nodes = node.fields["recipes"].fields
-    if not nodes:
+    nodes = node.fields["recipes"].fields if "recipes" in node.fields else {}
+    if "recipes" in node.fields and not nodes:
         mistakes.add(f"method '{name}' has no recipe", node)
     recipes = {key: _recipe(name, key, part, adapters, mistakes) for key, part in nodes.items()}
     return Method(name, entry, {key: recipe for key, recipe in recipes.items() if recipe}, node)

@@ -32,8 +32,8 @@ def captions(spec: TableSpec, taken: Iterable[Row], packages: Packages) -> tuple
     """Write a table's caption lines from the rows that its cells took."""
     rows = distinct(taken)
     return (
-        f"Configuration: {'; '.join(_configurations(rows, packages))}.",
-        f"Measured {_dates(rows)}. {_PICKS[spec.pick]}{_origins(rows)}",
+        *(f"Configuration: {'; '.join(found)}." for found in [_configurations(rows, packages)] if found),
+        *_origins(spec, rows),
         *_protocols(rows),
     )
 
@@ -42,7 +42,7 @@ def _configurations(rows: Sequence[Row], packages: Packages) -> list[str]:
     """Describe each machine and environment once; where no measurement ran, that of the builds."""
     measured = [row for row in rows if not row.is_build] or list(rows)
     described = {_configuration(same, packages): None for same in _by(measured, "environment_id")}
-    return sorted(described)
+    return sorted(set(described) - {""})
 
 
 def _by(rows: Sequence[Row], name: str) -> list[list[Row]]:
@@ -58,12 +58,20 @@ def _configuration(rows: Sequence[Row], packages: Packages) -> str:
     parts = [f"{count} x {gpu}" if gpu and count and count not in {"0", "1"} else gpu]
     parts += [f"driver {row.text('driver')}" if row.text("driver") else None]
     parts += [f"CUDA {row.text('cuda')}" if row.text("cuda") else None]
-    parts += [f"{row.text('cpu')} ({row.text('cores')} cores)" if row.text("cores") else row.text("cpu")]
-    parts += [row.text("system"), f"Python {row.text('python')}" if row.text("python") else None]
+    parts += [f"{row.text('cpu')} ({row.text('cores')} cores)" if row.text("cores") else _known(row, "cpu")]
+    parts += [_known(row, "system"), f"Python {row.text('python')}" if _known(row, "python") else None]
     versions = packages(row.text("environment_id") or "")
     told = ALWAYS_TOLD.union(*(packages_of(one) for one in rows))
-    parts += [f"{name} {versions[name]}" for name in PACKAGES if name in versions and name in told]
+    others = sorted(versions) if row.text("origin") in {"reported", "imported"} else []  # they tell what matters
+    names = [name for name in PACKAGES if name in versions and (name in told or name in others)]
+    names += [name for name in others if name not in PACKAGES]
+    parts += [f"{name} {versions[name]}" for name in names]
     return ", ".join(part for part in parts if part)
+
+
+def _known(row: Row, name: str) -> str | None:
+    """Return what is known of others' machines."""
+    return None if row.text(name) == "unknown" else row.text(name)
 
 
 def _dates(rows: Iterable[Row]) -> str:
@@ -71,9 +79,15 @@ def _dates(rows: Iterable[Row]) -> str:
     return f"{days[0]} (UTC)" if len(days) == 1 else f"{days[0]} to {days[-1]} (UTC)"
 
 
-def _origins(rows: Sequence[Row]) -> str:
-    other = sorted({row.text("origin") or "measured" for row in rows} - {"measured"})
-    return f" Contains {' and '.join(other)} values." if other else ""
+def _origins(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
+    """Say what was measured and when, and whose numbers the others are."""
+    measured = [row for row in rows if row.text("origin") in {"measured", None}]
+    said = [f"Measured {_dates(measured)}. {_PICKS[spec.pick]}"] if measured else []
+    for origin in ("reported", "imported"):
+        cited = sorted({row.text("citation") or "unknown" for row in rows if row.text("origin") == origin})
+        some = "some of them " if measured else ""
+        said += [f"Numbers {some}{origin}, not measured here: {'; '.join(cited)}."] if cited else []
+    return said
 
 
 # ---------------------------------------------------------------- protocols
@@ -97,8 +111,9 @@ def _titles(rows: Sequence[Row]) -> str:
 
 
 def _protocol(rows: Sequence[Row]) -> str:
-    version = rows[0].text("protocol_version")
-    parts = [f"protocol {rows[0].text('protocol')}" + (f" v{version}" if version else "")]
+    version, name = rows[0].text("protocol_version"), rows[0].text("protocol")
+    theirs = "protocol not told" if name == "unknown" else f"protocol {name} as its source defines it"
+    parts = [theirs if version == "0" else f"protocol {name} v{version}" if version else f"protocol {name}"]
     parts += [text.format(_values(rows, name)) for name, text in _WORKLOAD if _values(rows, name)]
     parts += [
         _plural(text, _counts(rows, name)) for name, text in _COUNTS if _counts(rows, name) and not _said(rows, name)
@@ -108,7 +123,7 @@ def _protocol(rows: Sequence[Row]) -> str:
     parts += [{(True,): "BOS added", (False,): "no BOS"}.get(tuple(bos), "BOS differs")] if bos else []
     sources = sorted({value for row in rows if (value := row.text("source"))})
     parts += [f"memory counted by {', '.join(sources)}"] if sources else []
-    intervals = sorted({value for row in rows if (value := row.text("interval"))})
+    intervals = sorted({value for row in rows if (value := row.text("interval")) not in {None, "rounding"}})
     return ", ".join(parts + ([f"intervals: {' / '.join(intervals)}"] if intervals else []))
 
 

@@ -25,11 +25,12 @@ class Catalogue:
         return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")
 
     def renamed(self, titles: Mapping[str, Mapping[str, str]]) -> Catalogue:
-        """Return a catalogue with other titles; names that had no entry come behind those that had one."""
-        entries = {dimension: dict(named) for dimension, named in self.entries.items()}
+        """Return a catalogue with other titles; the names that have one come first, in this order."""
+        entries = dict(self.entries)
         for dimension, named in titles.items():
-            known = entries.setdefault(dimension, {})
-            known |= {name: {**known.get(name, {}), "title": title} for name, title in named.items()}
+            known = self.entries.get(dimension, {})
+            first = {name: {**known.get(name, {}), "title": title} for name, title in named.items()}
+            entries[dimension] = {**first, **{name: texts for name, texts in known.items() if name not in first}}
         return Catalogue(entries)
 
     def title(self, dimension: str, name: str) -> str:
@@ -41,6 +42,16 @@ class Catalogue:
         if attribute in {"", "title"}:
             return self.title(dimension, name)
         return self.attribute(dimension, name, attribute)
+
+    def called(self, address: Mapping[str, str], dimension: str) -> str:
+        """Return what a value is called where it stands; titles of `model+method` count for that pair alone."""
+        for joined, named in self.entries.items():
+            parts = joined.split("+")
+            if len(parts) > 1 and parts[-1] == dimension and all(part in address for part in parts):
+                title = named.get("+".join(address[part] for part in parts), {}).get("title")
+                if title:
+                    return title
+        return self.title(dimension, address[dimension])
 
     def link(self, dimension: str, name: str) -> str:
         """Return the address that a name leads to, empty where there is none or where it is not a web address."""

@@ -17,6 +17,9 @@ from harness.report.rows import Row, distinct
 from harness.report.spec import CellSpec, TableSpec
 from harness.report.specfile import ABSENT
 
+GREY = "~"
+"""Stands behind a comparison that the data cannot tell from no difference."""
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -61,12 +64,12 @@ class Question:
 def filled(question: Question, reader: Reader) -> Filled:
     """Write a cell. What cannot be computed is shown as absent, with the reason in a footnote."""
     spec, cell, row, baseline = question.spec, question.cell, question.row, question.baseline
-    absent = Filled(spec.missing.get(ABSENT, "-"), runs=(row.run,))
+    published = row.text("comparison") is not None
     if not row.ok:
         return _failed(spec, row)
-    published = row.text("comparison") is not None
     if question.comparison.needs_baseline and not published and (baseline is None or not baseline.ok):
-        return replace(absent, absent=baseline is None, note=_no_baseline(cell, baseline))
+        return _uncompared(question)
+    absent = Filled(spec.missing.get(ABSENT, "-"), runs=(row.run,))
     itself = baseline is not None and len(distinct([row, baseline])) == 1
     if cell.paired and itself:
         return absent
@@ -85,7 +88,9 @@ def filled(question: Question, reader: Reader) -> Filled:
     paired = _paired(cell, row, baseline, result, reader) if cell.paired and baseline is not None else result
     if isinstance(paired, str):
         return replace(done, text=_text(question, Operand(result.value)), note=paired)
-    return replace(done, text=_text(question, paired))
+    mark = f" {GREY}" if cell.grey and not itself and _even(question.comparison, paired) else ""
+    done = replace(done, trace=replace(trace, low=paired.low, high=paired.high))
+    return replace(done, text=_text(question, paired) + mark, note=_footnote(question, paired))
 
 
 def _failed(spec: TableSpec, row: Row) -> Filled:
@@ -95,6 +100,15 @@ def _failed(spec: TableSpec, row: Row) -> Filled:
     what = row.text("probe") or row.text("kind") or "run"
     reason = without_paths(row.text("reason") or "no reason was given")
     return Filled(status, note=f"{what}: {status}: {reason}", runs=(row.run,))
+
+
+def _uncompared(question: Question) -> Filled:
+    """Show a comparison without its baseline: as the spec says for what became of that, else as absent."""
+    spec, baseline, row = question.spec, question.baseline, question.row
+    if baseline is not None and baseline.text("status") in spec.missing:
+        return _failed(spec, baseline)
+    note = _no_baseline(question.cell, baseline)
+    return Filled(spec.missing.get(ABSENT, "-"), absent=baseline is None, note=note, runs=(row.run,))
 
 
 def _no_baseline(cell: CellSpec, baseline: Row | None) -> str:
@@ -241,9 +255,27 @@ def _text(question: Question, result: Operand) -> str:
     return f"{text} (lower is better)" if both and name and metric_named(name).better == "lower" else text
 
 
+def _even(comparison: Comparison, result: Operand) -> bool:
+    """Say whether the interval of a comparison holds the result that there is without a difference."""
+    if comparison.neutral is None or result.low is None or result.high is None:
+        return False
+    return result.low <= comparison.neutral <= result.high
+
+
+def _footnote(question: Question, result: Operand) -> str:
+    cell, row = question.cell, question.row
+    if cell.uncertainty != "footnote" or cell.paired or result.low is None or result.high is None:
+        return ""
+    ends = Format(cell.format.decimals, sign=cell.format.sign, comma=cell.format.comma)
+    kind = COMPARISONS[cell.comparison].result
+    scale = Decimal(100) if kind == "number" and cell.format.suffix == "%" else Decimal(1)
+    said = row.text("interval") if question.baseline is None else "from both inputs' intervals"
+    return f"[{written(result.low * scale, ends)}, {written(result.high * scale, ends)}], {said}"
+
+
 def _uncertainty(cell: CellSpec, result: Operand, scale: Decimal) -> str:
     style = "interval" if cell.paired else cell.uncertainty
-    if style == "none" or result.low is None or result.high is None:
+    if style in {"none", "footnote"} or result.low is None or result.high is None:
         return ""
     low, high = result.low * scale, result.high * scale
     if style == "pm":

@@ -40,6 +40,8 @@ class Comparison:
     result: Result = "number"
     needs_baseline: bool = True
     divides_by: Literal["nothing", "value", "baseline"] = "baseline"
+    neutral: int | None = None
+    """The result where there is no difference."""
 
 
 def _per_gpu(value: Operand, baseline: Operand) -> Decimal:
@@ -52,16 +54,17 @@ COMPARISONS: dict[str, Comparison] = {
         Comparison("value", "value", lambda value, _: value.value, result="metric",
                    needs_baseline=False, divides_by="nothing"),
         Comparison("baseline", "baseline", lambda _, base: base.value, result="metric", divides_by="nothing"),
-        Comparison("ratio", "value / baseline", lambda value, base: value.value / base.value),
+        Comparison("ratio", "value / baseline", lambda value, base: value.value / base.value, neutral=1),
         Comparison("inverse_ratio", "baseline / value", lambda value, base: base.value / value.value,
-                   divides_by="value"),
-        Comparison("ratio_per_gpu", "(value / its GPUs) / (baseline / its GPUs)", _per_gpu),
+                   divides_by="value", neutral=1),
+        Comparison("ratio_per_gpu", "(value / its GPUs) / (baseline / its GPUs)", _per_gpu, neutral=1),
         Comparison("loss_percent", "(baseline - value) / baseline x 100",
-                   lambda value, base: (base.value - value.value) / base.value * 100, result="percent"),
+                   lambda value, base: (base.value - value.value) / base.value * 100, result="percent",
+                   neutral=0),
         Comparison("difference", "value - baseline", lambda value, base: value.value - base.value,
-                   result="metric", divides_by="nothing"),
+                   result="metric", divides_by="nothing", neutral=0),
         Comparison("one_plus_reduction", "1 + (baseline - value) / baseline",
-                   lambda value, base: 2 - value.value / base.value, inputs="displayed"),
+                   lambda value, base: 2 - value.value / base.value, inputs="displayed", neutral=1),
     )
 }  # fmt: skip
 

@@ -104,7 +104,12 @@ def key_cells(
         elif value is None:
             cells.append(Cell("-"))
         else:
-            text = catalogue.shown(key.dimension, value, key.attribute)
+            plain = key.attribute in {"", "title"}
+            text = (
+                catalogue.called(address, key.dimension)
+                if plain
+                else catalogue.shown(key.dimension, value, key.attribute)
+            )
             link = catalogue.link(key.dimension, value) if style.links and not key.attribute else ""
             cells.append(Cell(text or "-", link=link))
     return cells

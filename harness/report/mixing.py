@@ -23,13 +23,18 @@ def check_place(spec: TableSpec, rows: Sequence[Row], packages: Packages) -> Non
         allowed |= {"box", "cpu"}  # another GPU model is another machine; its driver is still compared
     for name in SAME_PLACE:
         if name not in allowed:
-            _same(spec, name, {row.text(name) for row in rows}, "table")
+            _same(spec, name, {row.text(name) for row in rows if _told(row, name)}, "table")
     if "environment" in spec.may_mix:
         return
     for package in sorted(PACKAGES):
         if f"environment.{package}" not in spec.may_mix:
             versions = {packages(id_).get(package) for id_ in _environments(rows, package)}
             _same(spec, f"environment.{package}", versions - {None}, "table")
+
+
+def _told(row: Row, name: str) -> bool:
+    """Say whether a row tells its place: what others left out is no evidence of a mix, and the caption shows it."""
+    return row.text("origin") in {"measured", None} or row.text(name) not in {None, "unknown"}
 
 
 def _environments(rows: Sequence[Row], package: str) -> set[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from harness.report.spec import CellSpec
+
 
 @dataclass(frozen=True)
 class Side:
@@ -33,6 +35,9 @@ class Trace:
     """Before it was rounded to be written."""
     published: bool = False
     """The comparison itself was published, without its inputs."""
+    low: Decimal | None = None
+    high: Decimal | None = None
+    """Interval of the result, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Cell:
     """None for names, and where there is no number."""
     address: Mapping[str, str] = field(default_factory=dict)
     """Dimension to value: what the cell is about."""
+    asked: CellSpec | None = None
+    """What the spec asks of this cell; None for row keys and headings."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.report.formats import PLAIN, Format
 
-Uncertainty = Literal["none", "pm", "interval"]
+Uncertainty = Literal["none", "pm", "interval", "footnote"]
 Pick = Literal["latest", "median_of_runs", "pinned"]
 DropEmpty = Literal["", "columns", "rows", "both"]
 Values = tuple[str, ...]
@@ -51,6 +51,8 @@ class CellSpec:
     bold: Literal["", "best", "all"] = ""
     bold_where: Mapping[str, Values] = field(default_factory=dict)
     """Rows in which the cell is bold."""
+    grey: bool = False
+    """Mark comparisons that the data cannot tell from no difference."""
     words: Mapping[str, str] = field(default_factory=dict)
     """What is written in place of a number, by the number as it would be written."""
     where: Mapping[str, Values] = field(default_factory=dict)
@@ -104,7 +106,7 @@ class TableSpec:
     title: str = ""
     caption: bool = True
     titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Dimension to value to what this table calls it; the catalogues' titles serve elsewhere."""
+    """Dimension to value to what this table calls it; the catalogues' titles serve elsewhere. `model+method` names pairs."""
     style: Style = Style()
     path: str = ""
     line: int | None = None

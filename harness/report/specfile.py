@@ -18,8 +18,8 @@ from harness.report.spec import CellSpec, Key, Pivot, Style, TableSpec, Uncertai
 TABLE_KEYS = ("where", "each", "rows", "order", "show", "pivot", "cells", "baseline", "missing", "may_mix",
               "drop_empty", "pick", "template", "title", "caption", "uncertainty", "titles", "style")  # fmt: skip
 CELL_KEYS = ("metric", "as", "inputs", "format", "unit", "stat", "part", "uncertainty", "paired", "bold", "where",
-             "baseline", "words")  # fmt: skip
-UNCERTAINTIES = ("none", "pm", "interval")
+             "baseline", "words", "grey")  # fmt: skip
+UNCERTAINTIES = ("none", "pm", "interval", "footnote")
 STATS = ("mean", "p50", "p90", "p95", "p99", "min", "max", "stdev")
 ABSENT = "absent"
 ANY = "any"
@@ -196,7 +196,11 @@ def _pivot(node: Node | None, mistakes: Mistakes) -> Pivot | None:
 
 
 def _titles(node: Node | None, mistakes: Mistakes) -> dict[str, dict[str, str]]:
-    fields = mapping(node, "titles", mistakes, DIMENSIONS) if node is not None else {}
+    fields = mapping(node, "titles", mistakes) if node is not None else {}
+    for name, part in fields.items():
+        for dimension in name.split("+"):
+            if dimension not in DIMENSIONS:
+                mistakes.add(unknown("dimension in titles", dimension, DIMENSIONS), part)
     return {name: _words(part, f"titles of {name}", mistakes) for name, part in fields.items()}
 
 
@@ -307,6 +311,7 @@ def _cell(
         paired=_truth(fields.get("paired"), "paired", mistakes),
         bold="" if bold_where else _choice(fields.get("bold"), "bold", ("best", "all"), mistakes) or "",
         bold_where=bold_where,
+        grey=_truth(fields.get("grey"), "grey", mistakes),
         words=_words(fields.get("words"), "words", mistakes),
         where=_where(fields.get("where"), mistakes),
         baseline=own_baseline or baseline,
@@ -320,6 +325,8 @@ def _check_cell(cell: CellSpec, node: Node, mistakes: Mistakes) -> None:
     comparison = COMPARISONS.get(cell.comparison)
     if comparison is not None and comparison.needs_baseline and not cell.baseline:
         mistakes.add(f"'{cell.comparison}' needs a baseline, as 'baseline: {{method: fp32}}' of the table", node)
+    if cell.grey and (comparison is None or comparison.neutral is None):
+        mistakes.add("'grey' marks comparisons that hold no difference; a plain value has none", node)
     if cell.paired and cell.comparison != "difference":
         mistakes.add("'paired' goes with 'as: difference' alone", node)
     if cell.stat and cell.uncertainty != "none" and "uncertainty" in node.fields:

@@ -10,7 +10,7 @@ from harness.core.errors import ConfigError, Problem
 from harness.core.identity import canonical
 from harness.report.caption import captions
 from harness.report.catalogue import Catalogue
-from harness.report.cells import Filled, Question, Reader, filled
+from harness.report.cells import GREY, Filled, Question, Reader, filled
 from harness.report.heads import Head, head_of, laid_out
 from harness.report.layout import (
     Address,
@@ -34,6 +34,9 @@ from harness.report.specfile import ABSENT
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LEGEND = f"{GREY} the interval of this comparison holds no difference: the data cannot tell the two apart."
 
 
 @dataclass
@@ -97,6 +100,8 @@ def build(
         sections.append(_section(source, each, shown))
         taken += _checked(source, versions)
     caption = captions(spec, taken, versions) if spec.caption and taken else ()
+    if any(cell.text.endswith(f" {GREY}") for section in sections for row in section.rows for cell in row):
+        caption = (LEGEND, *caption)
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, tuple(source.picked.notes))
 
 
@@ -156,6 +161,7 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
                     cell.measurements,
                     cell.trace,
                     here,
+                    _of_row(source.spec, slot.cell, address),
                 )
             )
         rows.append((*key_cells(source.catalogue, source.spec.style, keys, address, above), *numbers))

@@ -52,7 +52,6 @@ def test_a_mistake_in_models_is_told_with_its_line(models: str, told: str, tmp_p
     ("methods", "told"),
     [
         ("m: {recipes: {}}\n", "methods.yaml:1: method 'm' has no recipe"),
-        ("m: {title: x}\n", "methods.yaml:1: method 'm' needs 'recipes'"),
         ("m: {recipes: {exprt: {}}}\n", "methods.yaml:1: unknown quantizer 'exprt'; did you mean 'export'?"),
         (
             "m:\n  recipes:\n    export: {precison: fp32}\n",
