@@ -1,0 +1,114 @@
+"""Measured numbers beside those that others reported, cell by cell of one table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from harness.report.result import Cell, Column, Section, Table
+from harness.report.rows import text_of
+
+Agrees = Literal["yes", "no", "unknown"]
+Place = tuple[tuple[tuple[str, str], ...], str]
+"""What a cell is about, and the heading that it stands under."""
+_COLUMNS = ("Cell", "Measured", "Reported", "Difference", "Agrees")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One cell, measured and reported; either may be missing."""
+
+    place: str
+    measured: Cell | None
+    reported: Cell | None
+
+    @property
+    def difference(self) -> str:
+        """Say by how much the measured number is off: in percent of the reported one, in points of percentages."""
+        ours, theirs = _number(self.measured), _number(self.reported)
+        if ours is None or theirs is None or self.reported is None or self.reported.trace is None:
+            return "-"
+        off = ours - theirs
+        if self.reported.trace.comparison == "loss_percent":
+            return f"{off:+.2f} points"
+        return f"{off / theirs * 100:+.1f}%" if theirs else f"{off:+.4g}"
+
+    @property
+    def agrees(self) -> Agrees:
+        """Say whether the measured interval reaches what the reported digits can stand for.
+
+        unknown where the measurement has no interval: a difference alone proves nothing.
+        """
+        ours = self.measured.trace if self.measured else None
+        theirs = _number(self.reported)
+        if ours is None or theirs is None or ours.low is None or ours.high is None or self.reported is None:
+            return "unknown"
+        half = rounding(self.reported)
+        return "yes" if ours.low <= theirs + half and theirs - half <= ours.high else "no"
+
+
+def against(measured: Table, reported: Table) -> Table:
+    """Put two renderings of one table side by side, a row per number that stands in either."""
+    ours, theirs = _cells(measured), _cells(reported)
+    places = list(dict.fromkeys([*theirs, *ours]))
+    pairs = [Pair(_said(place), ours.get(place), theirs.get(place)) for place in places]
+    columns = tuple(Column(name, "left" if name == "Cell" else "right") for name in _COLUMNS)
+    rows = tuple(_row(pair) for pair in pairs)
+    return Table(f"{reported.name}-against", reported.title, "table", (Section((), columns, rows),), summary(pairs), ())
+
+
+def summary(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """Count what was reproduced."""
+    both = [pair for pair in pairs if _number(pair.measured) is not None and _number(pair.reported) is not None]
+    counts = {word: sum(pair.agrees == word for pair in both) for word in ("yes", "no", "unknown")}
+    told = f"{counts['yes']} agree, {counts['no']} do not, {counts['unknown']} cannot be told (no interval)"
+    meant = "Agreement: the measured interval reaches a value that rounds to the reported digits."
+    return (
+        f"{len(both)} of {len(pairs)} cells are both measured and reported: {told}.",
+        f"{meant} Machines, protocols and versions may differ; `harness explain` tells them.",
+    )
+
+
+def rounding(cell: Cell) -> Decimal:
+    """Return half a unit of the last digit that a cell shows, in the unit of its trace."""
+    digits = cell.text.replace(",", "").rstrip("x%")
+    places = len(digits.split()[0].partition(".")[2]) if digits.split() else 0
+    return Decimal(1).scaleb(-places) / 2
+
+
+def _cells(table: Table) -> Mapping[Place, Cell]:
+    found = {}
+    for section in table.sections:
+        heads = _heads(section)
+        for row in section.rows[section.head_rows :]:
+            for head, cell in zip(heads, row, strict=True):
+                if cell.address:
+                    here = {name: text_of(value) for name, value in cell.address.items() if name != "origin"}
+                    found[tuple(sorted(here.items())), head] = cell
+    return found
+
+
+def _heads(section: Section) -> list[str]:
+    if section.head_rows:
+        return [cell.text for cell in section.rows[section.head_rows - 1]]
+    return [column.header.strip("*") for column in section.columns]
+
+
+def _number(cell: Cell | None) -> Decimal | None:
+    return cell.trace.result if cell is not None and cell.trace is not None else None
+
+
+def _said(place: Place) -> str:
+    address, head = place
+    return ", ".join([*(value for _, value in address), head])
+
+
+def _row(pair: Pair) -> tuple[Cell, ...]:
+    texts = [cell.text if cell is not None else "-" for cell in (pair.measured, pair.reported)]
+    known = _number(pair.measured) is not None and _number(pair.reported) is not None
+    said = (*texts, pair.difference, pair.agrees if known else "-")
+    links = [pair.measured, pair.reported]
+    runs = tuple(run for cell in links if cell is not None for run in cell.runs)
+    return (Cell(pair.place), *(Cell(text, literal=False, runs=runs) for text in said))

@@ -1,0 +1,76 @@
+"""Measured numbers beside reported ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.report.against import against
+from harness.report.result import Table
+from harness.report.specfile import read_specs
+from harness.report.table import build
+from tests.unit.report.frames import CATALOGUE, frame, row
+
+SPEC = """
+t:
+  rows: [method]
+  baseline: {method: fp32}
+  cells:
+    Decode: {metric: decode_tps, format: 1}
+    Speedup: {metric: decode_tps, as: ratio, format: 2x}
+"""
+
+
+def side_by_side(tmp_path: Path, *rows: dict[str, Any]) -> Table:
+    path = tmp_path / "demo.tables.yaml"
+    path.write_text(SPEC, encoding="utf-8")
+    spec = read_specs(path)[0]
+    sides = [replace(spec, where={**spec.where, "origin": (origin,)}) for origin in ("measured", "reported")]
+    return against(*(build(side, frame(*rows), CATALOGUE) for side in sides))
+
+
+def measured(value: float, half: float | None, **given: Any) -> dict[str, Any]:
+    ends = {} if half is None else {"low": value - half, "high": value + half, "interval": "student-t 95%"}
+    return row("decode_tps", value, **ends, **given)
+
+
+def reported(value: float, **given: Any) -> dict[str, Any]:
+    said = {"low": value - 0.05, "high": value + 0.05, "interval": "rounding", "metric_version": 0.0}
+    return row("decode_tps", value, origin="reported", **said, **given)
+
+
+def texts(table: Table) -> list[list[str]]:
+    return [[cell.text for cell in line] for line in table.sections[0].rows]
+
+
+def test_each_number_stands_beside_the_reported_one_with_its_difference(tmp_path: Path) -> None:
+    made = side_by_side(
+        tmp_path, measured(10.0, 0.5), measured(30.0, 0.5, method="int4"), reported(10.4), reported(20.0, method="int4")
+    )
+    assert texts(made) == [
+        ["fp32, Decode", "10.0", "10.4", "-3.8%", "yes"],
+        ["fp32, Speedup", "1.00x", "1.00x", "+0.0%", "unknown"],
+        ["int4, Decode", "30.0", "20.0", "+50.0%", "no"],
+        ["int4, Speedup", "3.00x", "1.92x", "+56.0%", "no"],
+    ]
+    assert made.caption[0].startswith(
+        "4 of 4 cells are both measured and reported: 1 agree, 2 do not, 1 cannot be told"
+    )
+
+
+def test_a_measurement_without_an_interval_neither_agrees_nor_disagrees(tmp_path: Path) -> None:
+    made = side_by_side(tmp_path, measured(10.0, None), reported(10.0))
+    assert texts(made)[0] == ["fp32, Decode", "10.0", "10.0", "+0.0%", "unknown"]
+
+
+def test_what_only_one_side_has_is_shown_as_such(tmp_path: Path) -> None:
+    made = side_by_side(tmp_path, measured(10.0, 1.0), reported(20.0, method="int4"), reported(10.0))
+    assert ["int4, Decode", "-", "20.0", "-", "-"] in texts(made)
+
+
+def test_digits_that_round_to_the_reported_ones_agree(tmp_path: Path) -> None:
+    made = side_by_side(tmp_path, measured(10.04, 0.001), reported(10.0))
+    assert texts(made)[0][-1] == "yes"
+    made = side_by_side(tmp_path, measured(10.06, 0.001), reported(10.0))
+    assert texts(made)[0][-1] == "no"
