@@ -105,7 +105,7 @@ def bench(
     """Run the sweep for this machine and print its tables."""
     from harness.bench import choose, run_sweep
     from harness.box import CONFIGS
-    from harness.pages import after_bench
+    from harness.tables import after_bench
 
     begun = time.monotonic()
     console = Console()
@@ -128,7 +128,7 @@ def run(
     """Run a sweep and print its tables; known builds and quality are not run again, speed always is."""
     from harness.bench import run_sweep
     from harness.box import CONFIGS
-    from harness.pages import after_bench
+    from harness.tables import after_bench
 
     begun, console = time.monotonic(), Console()
     kinds = _kinds(again or [])
@@ -168,20 +168,93 @@ def report(
         list[str] | None, typer.Argument(help="Names of tables or sweeps; all tables with results by default.")
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help="Rewrite the tables between the markers of README.md and reports/*.md.")
+        bool,
+        typer.Option(
+            "--write", help="Rewrite the tables and numbers between the markers of README.md and reports/*.md."
+        ),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Fail when a committed page is stale.")] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print what the results change in the pages, as Markdown for a pull request.")
+    ] = False,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base", help="With --diff: a git reference, HEAD by default, or a folder of older published files."
+        ),
+    ] = None,
+    max_change: Annotated[
+        str | None, typer.Option("--max-change", help="With --write: refuse numbers that change by more, as 5%.")
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="With --max-change: write the larger changes nevertheless.")
+    ] = False,
+    allow_missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-missing",
+            help="With --write: TABLE, TABLE:ROW or TABLE:COLUMN that may vanish; may be given more than once.",
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            help="KEY=VALUE, as origin=measured: replaces a table's own condition; may be given more than once.",
+        ),
+    ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option("--against", help="`reported`: measured numbers of TABLES beside those that others published."),
+    ] = None,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Print tables, rewrite the pages that hold them, or check that they are current."""
-    from harness.pages import check_pages, print_tables, write_pages
+    """Print tables, rewrite the pages that hold them, check that they are current, or tell what changes in them."""
+    from harness.pages import check_pages, diff_pages, guard_of, write_pages
+    from harness.tables import conditions, print_against, print_tables
 
     console = Console(soft_wrap=True)
+    if sum((write, check, diff)) > 1:
+        raise HarnessError("--write, --check and --diff are three questions; ask one")
+    if not write and (accept or max_change or allow_missing):
+        raise HarnessError("--max-change, --accept and --allow-missing say what --write may do; add --write")
+    if base is not None and not diff:
+        raise HarnessError("--base says what --diff compares with; add --diff")
+    if beside is not None and (beside != "reported" or not tables):
+        raise HarnessError(
+            "--against compares named tables with what was reported: harness report TABLE --against reported"
+        )
+    if (where or beside) and (write or check or diff):
+        raise HarnessError("pages show what their tables say; --where and --against are for printing")
     if check:
         raise typer.Exit(check_pages(console))
     if write:
-        raise typer.Exit(write_pages(console))
-    raise typer.Exit(print_tables(console, results, tables or []))
+        raise typer.Exit(write_pages(console, guard_of(allow_missing or [], max_change, accept=accept)))
+    if diff:
+        raise typer.Exit(diff_pages(console, base or "HEAD"))
+    narrowed = conditions(where or [])
+    if beside is not None:
+        raise typer.Exit(print_against(console, results, tables or [], narrowed))
+    raise typer.Exit(print_tables(console, results, tables or [], narrowed))
+
+
+@app.command()
+def explain(
+    words: Annotated[
+        list[str], typer.Argument(help="PAGE:LINE:COLUMN, or TABLE ROW COLUMN by number or name.", metavar="CELL")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object with everything in full.")] = False,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results", help="Folder with a database to take a table from; the committed results by default."
+        ),
+    ] = None,
+) -> None:
+    """Tell of one cell how its text came about: arithmetic, runs, samples, recipe, artifact, command, environment, dates."""
+    from harness.explaining import explained
+
+    typer.echo(explained(words, results, as_json=json))
 
 
 @app.command()
@@ -191,7 +264,7 @@ def promote(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Write measured runs as committed text, from which pages are rendered anywhere."""
-    from harness.pages import promote_runs
+    from harness.promoting import promote_runs
 
     typer.echo(f"{promote_runs(words, results, to)} runs written to {to}")
 
@@ -207,6 +280,30 @@ def ingest(results: ResultsOption = RESULTS) -> None:
         sys.stderr.write(f"{problem}\n")
     typer.echo(f"{taken}")
     raise typer.Exit(2 if taken.problems else 0)
+
+
+@app.command(name="import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Result files of other tools, or Markdown with --map.")],
+    sweep: Annotated[str, typer.Option("--sweep", help="Name under which tables find them.")] = "imported",
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", help="NAME=VALUE: model, method, ... of all files, or engine, environment, gpu."),
+    ] = None,
+    map_: Annotated[
+        Path | None, typer.Option("--map", help="YAML that says what the columns of a Markdown table are.")
+    ] = None,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Take in what other tools measured: results of GenAI, optimum-benchmark, lm-eval, trtllm-bench, vLLM, llama-bench."""
+    from harness.importing.taking import import_files, lines, parse_labels
+
+    imported = import_files(files, results, sweep=sweep, labels=parse_labels(label or []), map_=map_)
+    for line in lines(imported):
+        typer.echo(line)
+    for problem in imported.problems:
+        sys.stderr.write(f"{problem}\n")
+    raise typer.Exit(2 if imported.problems else 0)
 
 
 @app.command()
@@ -236,3 +333,17 @@ def doctor() -> None:
 
     for line in examine(load_catalogue(CONFIGS)):
         typer.echo(f"{line.mark:>8}  {line.text}")
+
+
+@app.command()
+def lint(
+    files: Annotated[list[Path], typer.Argument(help="Markdown files, ours or others'.")],
+    rule: Annotated[
+        list[str] | None, typer.Option("--rule", help="Look for this only; may be given more than once.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print findings and counts as JSON.")] = False,
+) -> None:
+    """Find what contradicts itself in benchmark tables; exit code 1 where there is something, 2 where a file cannot be read."""
+    from harness.lint.linter import print_lint
+
+    raise typer.Exit(print_lint(files, rule or [], typer.echo, lambda line: typer.echo(line, err=True), as_json=json))

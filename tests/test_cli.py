@@ -215,7 +215,7 @@ def test_a_sweep_that_can_only_be_built_here_needs_a_person(bench: Bench) -> Non
 def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
-    from harness import pages
+    from harness import tables
     from harness.core.errors import ConfigError
 
     def refused(*_: object, **__: object) -> None:
@@ -223,7 +223,7 @@ def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.Monkey
 
     bench.sweep(method=["fp32"])
     bench.run()
-    monkeypatch.setattr(pages, "build", refused)
+    monkeypatch.setattr(tables, "build", refused)
     console = Console(record=True)
-    assert pages.print_tables(console, bench.results, ["s"]) == 2
+    assert tables.print_tables(console, bench.results, ["s"], {}) == 2
     assert "no table, since two answers fit" in console.export_text()

@@ -77,7 +77,7 @@ class MethodEntry(Options):
     bits: str = ""
     """Weight types, as `INT4+INT8`."""
     link: str = ""
-    recipes: dict[str, dict[str, Any] | None] = {}
+    recipes: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
     """How each quantizer makes it; none for a method that is only known from others' tables."""
 
 

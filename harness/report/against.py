@@ -13,14 +13,14 @@ from harness.report.rows import text_of
 Agrees = Literal["yes", "no", "unknown"]
 Place = tuple[tuple[tuple[str, str], ...], str]
 """What a cell is about, and the heading that it stands under."""
-_COLUMNS = ("Cell", "Measured", "Reported", "Difference", "Agrees")
+_COLUMNS = ("Row", "Column", "Measured", "Reported", "Difference", "Agrees")
 
 
 @dataclass(frozen=True)
 class Pair:
     """One cell, measured and reported; either may be missing."""
 
-    place: str
+    place: Place
     measured: Cell | None
     reported: Cell | None
 
@@ -53,8 +53,8 @@ def against(measured: Table, reported: Table) -> Table:
     """Put two renderings of one table side by side, a row per number that stands in either."""
     ours, theirs = _cells(measured), _cells(reported)
     places = list(dict.fromkeys([*theirs, *ours]))
-    pairs = [Pair(_said(place), ours.get(place), theirs.get(place)) for place in places]
-    columns = tuple(Column(name, "left" if name == "Cell" else "right") for name in _COLUMNS)
+    pairs = [Pair(place, ours.get(place), theirs.get(place)) for place in places]
+    columns = tuple(Column(name, "left" if name in _COLUMNS[:2] else "right") for name in _COLUMNS)
     rows = tuple(_row(pair) for pair in pairs)
     return Table(f"{reported.name}-against", reported.title, "table", (Section((), columns, rows),), summary(pairs), ())
 
@@ -100,15 +100,12 @@ def _number(cell: Cell | None) -> Decimal | None:
     return cell.trace.result if cell is not None and cell.trace is not None else None
 
 
-def _said(place: Place) -> str:
-    address, head = place
-    return ", ".join([*(value for _, value in address), head])
-
-
 def _row(pair: Pair) -> tuple[Cell, ...]:
     texts = [cell.text if cell is not None else "-" for cell in (pair.measured, pair.reported)]
     known = _number(pair.measured) is not None and _number(pair.reported) is not None
     said = (*texts, pair.difference, pair.agrees if known else "-")
     links = [pair.measured, pair.reported]
     runs = tuple(run for cell in links if cell is not None for run in cell.runs)
-    return (Cell(pair.place), *(Cell(text, literal=False, runs=runs) for text in said))
+    address, head = pair.place
+    names = (Cell(", ".join(value for _, value in address)), Cell(head, literal=False))
+    return (*names, *(Cell(text, literal=False, runs=runs) for text in said))

@@ -20,6 +20,12 @@ class Catalogue:
         """Return a dimension's names in the order of the catalogue, which is the order of rows."""
         return tuple(self.entries.get(dimension, ()))
 
+    def attributes(self, dimension: str) -> Sequence[str]:
+        """Return the names of what is known of a dimension's values."""
+        return tuple(
+            dict.fromkeys(["title", *(key for known in self.entries.get(dimension, {}).values() for key in known)])
+        )
+
     def attribute(self, dimension: str, name: str, attribute: str) -> str:
         """Return an attribute, empty where there is none."""
         return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")

@@ -127,17 +127,17 @@ def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
     rows = [row for row in (question.row, question.baseline) if row is not None]
     operands = [_operand(spec, cell, row, reader, digits) for row in rows]
     result = compared(comparison, operands[0], operands[1] if len(operands) > 1 else None)
-    return result, _trace(question, operands, result.value, "displayed" if displayed else "raw")
+    return result, _trace(question, operands, result, "displayed" if displayed else "raw")
 
 
 def _published(question: Question) -> tuple[Operand, Trace]:
     """Take a comparison as it was published."""
     value = Operand(decimal(question.row.get("value")))
-    return value, replace(_trace(question, [value], value.value, "raw"), published=True)
+    return value, replace(_trace(question, [value], value, "raw"), published=True)
 
 
 def _trace(
-    question: Question, operands: Sequence[Operand], result: Decimal, inputs: Literal["raw", "displayed"]
+    question: Question, operands: Sequence[Operand], result: Operand, inputs: Literal["raw", "displayed"]
 ) -> Trace:
     roles: tuple[Literal["value", "baseline"], ...] = ("value", "baseline")
     rows = [row for row in (question.row, question.baseline) if row is not None]
@@ -146,7 +146,10 @@ def _trace(
         for role, row, operand in zip(roles, rows, operands, strict=False)
     ]
     comparison = question.comparison
-    return Trace(question.row.metric or "", comparison.name, comparison.formula, inputs, tuple(sides), result)
+    return Trace(
+        question.row.metric or "", comparison.name, comparison.formula, inputs, tuple(sides), result.value,
+        low=result.low, high=result.high,
+    )  # fmt: skip
 
 
 def _shown_decimals(spec: TableSpec, cell: CellSpec) -> int:

@@ -12,6 +12,7 @@ from harness.report.cells import Filled
 from harness.report.columns import BUILD_DIMENSIONS
 from harness.report.compare import COMPARISONS
 from harness.report.formats import DEFAULT_UNIT
+from harness.report.markdown import literal
 from harness.report.result import Cell
 from harness.report.rows import Row, is_size
 from harness.report.spec import CellSpec, Key, Style, TableSpec
@@ -132,7 +133,7 @@ def slots_of(order: Order, rows: Sequence[Row]) -> list[Slot]:
     labels = dict(spec.pivot.labels) or {address[dimension]: "" for address in found}
     slots = []
     for place, (value, label) in enumerate(labels.items()):
-        named = label or order.catalogue.title(dimension, value)
+        named = label or literal(order.catalogue.title(dimension, value))
         for cell in _under(spec.cells, dimension, value, place, list(labels)):
             base = cell.baseline.get(dimension) if compares(cell) else None
             if spec.style.groups:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
-from harness.core.files import write_whole
 from harness.report.result import Cell, Section, Table
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
@@ -19,8 +19,10 @@ EMPTY = (
 )
 _ALIGN = {"left": ":---", "right": "---:", "center": ":---:", "none": "---"}
 _MARKER = re.compile(r"\s*<!--\s*(?P<word>table|end):\s*(?P<name>[^\s]+)\s*-->\s*")
-_FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
-_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_ALMOST = re.compile(r"\s*<!--\s*(?:table|end)\b\s*:", re.IGNORECASE)
+_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
+BOM = "\ufeff"
+_SPECIAL = re.compile(r"[\\`*\[\]|~$]|#(?=#*$)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -31,6 +33,12 @@ class Rendered:
     name: str
     markdown: str
     table: Table
+    each: tuple[str, ...] = ()
+    """Dimensions whose values are the headings of its sections."""
+    keys: int = 1
+    """Number of its leading columns that tell rows apart."""
+    named: tuple[str, ...] = ()
+    """Dimensions, or attributes as `method.granularity`, that these columns show."""
 
 
 # ---------------------------------------------------------------- tables
@@ -58,7 +66,7 @@ def cell_text(cell: Cell) -> str:
 
 def _address(link: str) -> str:
     """Percent-encode what would end a link or a cell."""
-    return re.sub(r"[\s()<>|\\`]", lambda found: f"%{ord(found[0]):02X}", link)
+    return re.sub(r"[\s\x00-\x20()<>|\\`]", lambda found: quote(found[0], safe=""), link)
 
 
 def pipe_table(section: Section) -> list[str]:
@@ -118,13 +126,16 @@ class Block:
 def blocks(text: str, path: Path) -> list[Block]:
     """Find the marked places of a page; markers inside fenced code are examples.
 
-    Raises: ConfigError with every marker that is unbalanced, nested or duplicated.
+    Raises: ConfigError with every marker that is unbalanced, nested, duplicated or not alone on its line.
     """
     found: list[Block] = []
     problems: list[Problem] = []
     opened: tuple[str, int] | None = None
     for number, word, name in _markers(text):
-        if word == "table":
+        if not word:
+            message = "a table's marker stands alone on its line and says <!-- table: NAME --> or <!-- end: NAME -->"
+            problems.append(Problem(message, path, number + 1))
+        elif word == "table":
             if opened:
                 problems.append(
                     Problem(f"table '{name}' begins inside table '{opened[0]}', which has no end yet", path, number + 1)
@@ -148,66 +159,52 @@ def blocks(text: str, path: Path) -> list[Block]:
 
 
 def _markers(text: str) -> list[tuple[int, str, str]]:
+    """List line, word and name of each marker; without word and name what begins as one and is none."""
     found: list[tuple[int, str, str]] = []
+    lines = text.removeprefix(BOM).split("\n")
+    for number, (line, code) in enumerate(zip(lines, fenced(lines), strict=True)):
+        marker = _MARKER.fullmatch(line)
+        if not code and (marker or _ALMOST.match(line)):
+            found.append((number, marker["word"], marker["name"]) if marker else (number, "", ""))
+    return found
+
+
+def fenced(lines: Iterable[str]) -> list[bool]:
+    """Say of each line whether it belongs to fenced code; a fence ends with a bare one of its kind, at least as long."""
+    found: list[bool] = []
     fence = ""
-    for number, line in enumerate(text.split("\n")):
-        mark = _FENCE.match(line)
-        if mark and (not fence or mark[1].startswith(fence)):
-            fence = "" if fence else mark[1]
-        marker = None if fence else _MARKER.fullmatch(line)
-        if marker:
-            found.append((number, marker["word"], marker["name"]))
+    for line in lines:
+        mark = _FENCE.match(line.rstrip())
+        if fence:
+            found.append(True)
+            if mark and mark["fence"].startswith(fence) and not mark["info"].strip():
+                fence = ""
+        else:
+            fence = mark["fence"] if mark else ""
+            found.append(bool(fence))
     return found
 
 
 def replaced(text: str, rendered: Mapping[str, str], path: Path) -> str:
-    """Put rendered tables between their markers; the page keeps its line ends.
+    """Put rendered tables between their markers, with the line ends of the marker; all else keeps its bytes.
 
     Raises: ConfigError for a marker that names no table, with the nearest right name.
     """
-    end = "\r\n" if "\r\n" in text else "\n"
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = text.split("\n")
     problems: list[Problem] = []
-    for block in reversed(blocks("\n".join(lines), path)):
+    for block in reversed(blocks(text, path)):
+        end = "\r" if lines[block.begin].endswith("\r") else ""
         if block.name in rendered:
-            lines[block.begin + 1 : block.end] = ["", *rendered[block.name].split("\n"), ""]
+            fresh = ["", *rendered[block.name].split("\n"), ""]
+            lines[block.begin + 1 : block.end] = [f"{line}{end}" for line in fresh]
         else:
             problems.append(Problem(unknown("table", block.name, rendered), path, block.begin + 1))
     if problems:
         raise ConfigError(reversed(problems))
-    return end.join(lines)
+    return "\n".join(lines)
 
 
-def write_tables(path: Path, rendered: Sequence[Rendered]) -> list[str]:
-    """Rewrite a page's tables and return the names of those that changed; a page that is current is not touched."""
-    text = _read(path)
-    stale = check_tables(path, rendered)
-    if stale:
-        write_whole(path, replaced(text, _by_name(rendered), path))
-    return stale
-
-
-def check_tables(path: Path, rendered: Sequence[Rendered]) -> list[str]:
-    """Return the names of a page's tables whose text is not what would be written now."""
-    text = _read(path)
-    fresh = replaced(text, _by_name(rendered), path)
-    pairs = zip(_bodies(text, path), _bodies(fresh, path), strict=True)
-    return [name for (name, old), (_, new) in pairs if old != new]
-
-
-def _bodies(text: str, path: Path) -> list[tuple[str, str]]:
+def bodies(text: str, path: Path) -> dict[str, str]:
+    """Return what stands between the markers of each table, with its line ends as they are."""
     lines = text.split("\n")
-    return [(block.name, "\n".join(lines[block.begin : block.end])) for block in blocks(text, path)]
-
-
-def _by_name(rendered: Sequence[Rendered]) -> dict[str, str]:
-    return {item.name: item.markdown for item in rendered}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        raise ConfigError([Problem("no such page", path)]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError([Problem(f"is not UTF-8 text: {error}", path)]) from None
+    return {block.name: "\n".join(lines[block.begin + 1 : block.end]) for block in blocks(text, path)}

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.errors import ConfigError, Problem, unknown
+from harness.core.files import PARTIAL, sync_folder
 from harness.report.catalogue import Catalogue
 from harness.report.columns import ATTRIBUTED
-from harness.report.markdown import TEMPLATES, Rendered, blocks, check_tables, to_markdown, write_tables
+from harness.report.guards import Guard, refused
+from harness.report.markdown import TEMPLATES, Rendered, blocks, bodies, replaced, to_markdown
 from harness.report.sources import Source, frame_of
 from harness.report.spec import TableSpec
 from harness.report.specfile import SUFFIX, read_specs
 from harness.report.table import build
+from harness.report.values import marks, with_values
 
 PAGES = ("README.md", "reports/*.md")
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page and the names of its tables that are stale, or were rewritten."""
+    """A page with the names of its tables, and the questions of its numbers in prose, that are stale or were rewritten."""
 
     path: Path
     tables: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    old: str = ""
+    new: str = ""
+    """The whole text as it is, and as it should be."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is stale, as people read it."""
+        return (*self.tables, *(f"value '{value}'" for value in self.values))
 
 
 def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list[TableSpec]:
@@ -32,6 +46,7 @@ def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list
     Raises: ConfigError with every mistake of every file.
     """
     names = {dimension: catalogue.names(dimension) for dimension in ATTRIBUTED} if catalogue else {}
+    names |= {f"{dimension}.": catalogue.attributes(dimension) for dimension in ATTRIBUTED} if catalogue else {}
     files = [file for place in places for file in (sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place])]
     specs: list[TableSpec] = []
     problems: list[Problem] = []
@@ -67,17 +82,13 @@ def render(
     for name in names or ():
         if name not in {spec.name for spec in specs}:
             raise ConfigError(unknown("table", name, [spec.name for spec in specs]))
-    environments = source.environments()
-    packages = {name: environment.packages for name, environment in environments.items()}
+    one = renderer(source, catalogue, templates)
     rendered: list[Rendered] = []
     problems: list[Problem] = []
     for spec in specs:
         if names is None or spec.name in names:
             try:
-                table = build(
-                    spec, frame_of(spec, source), catalogue, source.reader(), lambda name: packages.get(name, {})
-                )
-                rendered.append(to_markdown(table, templates))
+                rendered.append(one(spec))
             except ConfigError as error:
                 problems += error.problems
     if problems:
@@ -85,25 +96,113 @@ def render(
     return rendered
 
 
+def renderer(
+    source: Source, catalogue: Catalogue | None = None, templates: Path = TEMPLATES
+) -> Callable[[TableSpec], Rendered]:
+    """Return what renders one table after another from a source."""
+    packages = {name: environment.packages for name, environment in source.environments().items()}
+
+    def one(spec: TableSpec) -> Rendered:
+        table = build(spec, frame_of(spec, source), catalogue, source.reader(), lambda name: packages.get(name, {}))
+        named = tuple(key.name for key in spec.show if key.dimension not in spec.each or key.attribute)
+        return replace(to_markdown(table, templates), each=spec.each, keys=max(len(named), 1), named=named)
+
+    return one
+
+
+# ---------------------------------------------------------------- pages
+
+
+def read_page(path: Path) -> str:
+    """Read a page with its line ends, and its byte-order mark, as they are. Raises: ConfigError where it is no UTF-8 text."""
+    try:
+        return decoded(path.read_bytes(), path)
+    except FileNotFoundError:
+        raise ConfigError([Problem("no such page", path)]) from None
+
+
+def decoded(content: bytes, path: Path) -> str:
+    """Return a page's text. Raises: ConfigError where it is no UTF-8 text."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(f"is not UTF-8 text: {error}", path)]) from None
+
+
 def pages_in(root: Path, patterns: Sequence[str] = PAGES) -> list[Path]:
-    """List the pages that show tables: those with markers."""
+    """List the pages that show tables or numbers of them: those with markers."""
     found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
-    return [path for path in found if blocks(path.read_bytes().decode("utf-8").replace("\r\n", "\n"), path)]
+    return [path for path in found if _named(read_page(path), path)]
 
 
-def shown_in(pages: Iterable[Path]) -> list[str]:
-    """List the tables that pages show, each once."""
-    texts = [(path.read_bytes().decode("utf-8").replace("\r\n", "\n"), path) for path in pages]
-    return list(dict.fromkeys(block.name for text, path in texts for block in blocks(text, path)))
+def shown_in(pages: Iterable[Path], known: Iterable[str] | None = None) -> list[str]:
+    """List the tables that pages show or take numbers from, each once.
+
+    Raises: ConfigError with every marker of a table that is not among those known, where they are given.
+    """
+    named = [(name, path, line) for path in pages for name, line in _named(read_page(path), path)]
+    names = None if known is None else set(known)
+    problems = [
+        Problem(unknown("table", name, names), path, line)
+        for name, path, line in named
+        if names is not None and name not in names
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return list(dict.fromkeys(name for name, _, _ in named))
 
 
-def write_pages(pages: Iterable[Path], rendered: Sequence[Rendered]) -> list[Page]:
-    """Rewrite the tables of pages; return those that changed."""
-    written = [Page(path, tuple(write_tables(path, rendered))) for path in pages]
-    return [page for page in written if page.tables]
+def _named(text: str, path: Path) -> list[tuple[str, int]]:
+    """List the tables that a page names, with lines."""
+    shown = [(block.name, block.begin + 1) for block in blocks(text, path)]
+    return sorted([*shown, *((mark.asked.table, mark.line) for mark in marks(text, path))], key=lambda found: found[1])
+
+
+def fresh(path: Path, rendered: Sequence[Rendered], text: str | None = None) -> Page:
+    """Say of a page what it should be. Raises: ConfigError with every marker that cannot be filled."""
+    old = read_page(path) if text is None else text
+    tables = {item.name: item for item in rendered}
+    counted, values = with_values(old, tables, path)
+    new = replaced(counted, {name: item.markdown for name, item in tables.items()}, path)
+    before, after = bodies(old, path), bodies(new, path)
+    return Page(path, tuple(name for name in before if before[name] != after[name]), tuple(values), old, new)
+
+
+def write_pages(pages: Iterable[Path], rendered: Sequence[Rendered], guard: Guard | None = None) -> list[Page]:
+    """Rewrite the tables and numbers of pages; return those that changed. All pages are written, or none.
+
+    Raises: ConfigError with everything that a guard refuses.
+    """
+    made = [fresh(path, rendered) for path in pages]
+    if guard is not None:
+        problems = refused({page.path: page.old for page in made}, rendered, guard)
+        if problems:
+            raise ConfigError(problems)
+    changed = [page for page in made if page.parts]
+    _write_all({page.path: page.new.encode() for page in changed})
+    return changed
 
 
 def check_pages(pages: Iterable[Path], rendered: Sequence[Rendered]) -> list[Page]:
-    """Return the pages whose tables are stale; `harness report --write` brings them up to date."""
-    checked = [Page(path, tuple(check_tables(path, rendered))) for path in pages]
-    return [page for page in checked if page.tables]
+    """Return the pages that are stale; `harness report --write` brings them up to date."""
+    return [page for page in (fresh(path, rendered) for path in pages) if page.parts]
+
+
+def _write_all(files: Mapping[Path, bytes]) -> None:
+    """Write files whole; none takes its name before all are on the disk."""
+    staged = {path: path.with_name(f"{path.name}{PARTIAL}") for path in files}
+    try:
+        for path, beside in staged.items():
+            with open(beside, "wb") as file:
+                file.write(files[path])
+                file.flush()
+                os.fsync(file.fileno())
+        for path, beside in staged.items():
+            os.replace(beside, path)
+    except OSError:
+        for beside in staged.values():
+            with suppress(OSError):
+                beside.unlink()
+        raise
+    for folder in {path.parent for path in files}:
+        sync_folder(folder)

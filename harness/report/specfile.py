@@ -27,7 +27,7 @@ SUFFIX = ".tables.yaml"
 
 
 Names = Mapping[str, Collection[str]]
-"""Dimension -> names that exist; a dimension that is not here is not checked."""
+"""Dimension -> names that exist, and `dimension.` -> attributes that they have; what is not here is not checked."""
 
 
 def read_specs(path: Path, names: Names | None = None) -> list[TableSpec]:
@@ -81,6 +81,7 @@ def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) 
         line=node.line,
     )
     _check(spec, node, fields, mistakes)
+    _check_attributes(spec, names, fields, mistakes)
     for part in (node, *node.fields.get("cells", node).fields.values()):
         _check_names(part, names, mistakes)
     return spec
@@ -94,6 +95,16 @@ def _check_names(node: Node, names: Names, mistakes: Mistakes) -> None:
             for name, place in named:
                 if names.get(dimension) and name not in names[dimension]:
                     mistakes.add(unknown(dimension, name, names[dimension]), place)
+
+
+def _check_attributes(spec: TableSpec, names: Names, fields: Mapping[str, Node], mistakes: Mistakes) -> None:
+    """Hold attributes against the catalogue: a slip would show a column of dashes."""
+    cells = tuple(cell.attribute for cell in spec.cells if cell.attribute)
+    for part, keys in (("rows", spec.rows), ("show", spec.show), ("cells", cells)):
+        for key in keys:
+            known = names.get(f"{key.dimension}.")
+            if part in fields and key.attribute and known and key.attribute not in known:
+                mistakes.add(unknown(f"attribute of {key.dimension}", key.attribute, known), fields[part])
 
 
 def _check(spec: TableSpec, node: Node, fields: Mapping[str, Node], mistakes: Mistakes) -> None:

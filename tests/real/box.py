@@ -15,8 +15,7 @@ from typing import Any
 
 import yaml
 
-from harness.box import CONFIGS
-from harness.pages import TABLES
+from harness.box import CONFIGS, TABLES
 from harness.report import pages
 from harness.report.catalogue import catalogue_of
 from harness.report.sources import Source

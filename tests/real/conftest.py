@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from harness import bench
-from harness.pages import after_bench
 from harness.runner.wall import Share, share
+from harness.tables import after_bench
 from tests.real.box import RealBox
 
 KL = {"tokens": 4000, "window": 512, "stride": 256}

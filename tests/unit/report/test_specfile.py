@@ -103,3 +103,12 @@ def test_the_names_in_shipped_tables_and_sketches_are_in_the_catalogues(sketches
     known = catalogue_of(ROOT / "configs")
     assert specs_in([ROOT / "reports" / "tables"], known)
     assert specs_in([sketches], known)
+
+
+def test_an_attribute_that_nothing_has_is_told_with_the_nearest_one(tmp_path: Path) -> None:
+    path = tmp_path / "demo.tables.yaml"
+    path.write_text("t: {rows: [method, method.granlarity], cells: {D: {metric: decode_tps}}}\n", encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r":1: unknown attribute of method 'granlarity'; did you mean 'granularity'\?"
+    ):
+        read_specs(path, {"method.": ("title", "granularity")})

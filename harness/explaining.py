@@ -1,0 +1,105 @@
+"""Explain one cell of a page or a table: find it, and print everything behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.box import CONFIGS, TABLES, database_for_reading
+from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.environments import ROOT
+from harness.report import pages
+from harness.report.catalogue import catalogue_of
+from harness.report.explain import Explanation, Shown, explain
+from harness.report.locate import block_at, named, pointed, spot_of
+from harness.report.provenance import archive_of
+from harness.report.sources import Source, from_published
+from harness.report.telling import told
+from harness.report.values import Mark, answer, answering, marks
+
+_PLACE = re.compile(r"(?P<page>.+?):(?P<line>\d+):(?P<column>\d+)")
+GRAMMAR = "write PAGE:LINE:COLUMN, as README.md:26:4, or TABLE ROW COLUMN, as quickstart-speed INT8 'Decode (tok/s)'"
+
+
+def explanation(words: Sequence[str], results: Path | None = None, root: Path = ROOT) -> Explanation:
+    """Find and explain a cell.
+
+    words: PAGE:LINE:COLUMN, or table, row and column. results: folder of a database to take a table's numbers from;
+    the committed results if not given. Pages are always those of the committed results.
+    Raises: HarnessError for what is not there, with the nearest right name, and for a page that is stale.
+    """
+    place = _PLACE.fullmatch(words[0]) if len(words) == 1 else None
+    if place is not None:
+        if results is not None:
+            raise HarnessError("pages show the committed results; --results goes with TABLE ROW COLUMN")
+        return _of_page(place["page"], int(place["line"]), int(place["column"]), root)
+    if len(words) != 3:
+        raise HarnessError(f"'{' '.join(words)}' names no cell; {GRAMMAR}")
+    table, row, column = words
+    with _source(results, root) as source:
+        shown = _shown(table, source, root)
+        return explain(shown, named(shown.rendered, row, column))
+
+
+def _of_page(name: str, line: int, column: int, root: Path) -> Explanation:
+    """Explain a cell of a page; in prose, the columns are the values between markers that begin on the line."""
+    path = Path(name)
+    text = pages.read_page(_page(name, root))
+    values = [mark for mark in marks(text, path) if mark.line == line]
+    asked = values[column - 1].asked if 1 <= column <= len(values) else None
+    if values and asked is None:
+        raise HarnessError(f"{name}:{line}:{column}: this line has values 1 to {len(values)}")
+    table = asked.table if asked else block_at(text, path, line).name
+    with _source(None, root) as source:
+        shown = _shown(table, source, root)
+        if asked is None:
+            return explain(shown, pointed(text, path, line, column, shown.rendered), f"{name}:{line}:{column}")
+        _current(path, line, values[column - 1], text, shown)
+        at = spot_of(shown.rendered, answering(asked, {table: shown.rendered}))
+        return explain(shown, at, f"{name}:{line}:{column}, {values[column - 1].said}")
+
+
+def _current(path: Path, line: int, mark: Mark, text: str, shown: Shown) -> None:
+    """Refuse a value that is not what its table says now."""
+    if answer(mark.asked, {mark.asked.table: shown.rendered}) != text[mark.begin : mark.end]:
+        message = f"value '{mark.said}' is stale, so that it cannot be told; `make readme` writes it anew"
+        raise ConfigError([Problem(message, path, line)])
+
+
+def explained(words: Sequence[str], results: Path | None = None, *, as_json: bool = False) -> str:
+    """Explain a cell as text, or as one JSON object."""
+    found = explanation(words, results)
+    return json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else told(found)
+
+
+def _page(name: str, root: Path) -> Path:
+    """Find a page from the working directory, else from the project's folder."""
+    here = Path(name)
+    page = here if here.exists() else root / name
+    if not page.is_file():
+        known = [path.relative_to(root).as_posix() for path in pages.pages_in(root)]
+        raise HarnessError(unknown("page", name, known))
+    return page
+
+
+@contextmanager
+def _source(results: Path | None, root: Path) -> Iterator[Source]:
+    if results is None:
+        with from_published(root / "results" / "published") as source:
+            yield source
+    else:
+        with database_for_reading(results) as database:
+            yield Source(database)
+
+
+def _shown(name: str, source: Source, root: Path) -> Shown:
+    catalogue = catalogue_of(root / CONFIGS.relative_to(ROOT))
+    specs = pages.specs_in([root / TABLES.relative_to(ROOT)], catalogue)
+    spec = next((one for one in specs if one.name == name), None)
+    if spec is None:
+        raise HarnessError(unknown("table", name, [one.name for one in specs]))
+    rendered = pages.renderer(source, catalogue)(spec)
+    return Shown(rendered, spec, catalogue.renamed(spec.titles), archive_of(source.database, source.reader()))

@@ -1,0 +1,137 @@
+"""The fields of one object of a file, by dotted name, remembering which of them nobody took."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.importing.found import Number
+from harness.importing.source import Source
+
+MS = 1e-3
+MB = 1e6
+GIB = float(1 << 30)
+_FOLDER = re.compile(r"(?<![^\s=,'\"(\[{])(?:[A-Za-z]:\\|~?/)(?:[^/\\,\s]+[/\\])*(?=[^/\\,\s])")
+
+
+class Fields:
+    """Nested objects as one flat mapping; every field that is read, or named as of no matter, counts as taken."""
+
+    def __init__(self, raw: Mapping[str, Any], source: Source, where: str = "") -> None:
+        self._flat = flat(raw)
+        self._source = source
+        self._where = where
+        self._taken: set[str] = set()
+
+    def value(self, name: str) -> Any:
+        """Give a field as it stands; None where it is absent, null or empty text."""
+        self._taken.add(name)
+        found = self._flat.get(name)
+        return None if found == "" else found
+
+    def number(self, name: str, scale: float = 1.0) -> float | None:
+        """Give a number, times `scale`; None where there is none.
+
+        Raises: ConfigError for what is there and is not a finite number.
+        """
+        found = self.value(name)
+        return None if found is None else self._finite(found, name) * scale
+
+    def whole(self, name: str) -> int | float | None:
+        """Give a count as an integer; a mean of counts stays as it is."""
+        found = self.number(name)
+        return int(found) if found is not None and found.is_integer() else found
+
+    def text(self, name: str) -> str | None:
+        """Give a text without the folders of paths; numbers and words as they are written."""
+        found = self.value(name)
+        return None if found is None or isinstance(found, list | dict) else without_folders(str(found)).strip() or None
+
+    def samples(self, name: str, scale: float = 1.0) -> tuple[float, ...]:
+        """Give a list of numbers, lists in it joined, times `scale`. Raises: ConfigError as `number`."""
+        found = self.value(name)
+        return self.listed(name, found, scale) if isinstance(found, list) else ()
+
+    def listed(self, name: str, found: list[Any], scale: float = 1.0) -> tuple[float, ...]:
+        """Check a part of a list as `samples` does the whole."""
+        return tuple(self._finite(item, name) * scale for item in _joined(found))
+
+    def metric(self, name: str, metric: str, scale: float = 1.0, **rest: Any) -> Number | None:
+        """Read a field as a time, a rate or a size. Raises: ConfigError as `number`, and where it is below zero."""
+        value = self.number(name, scale)
+        if value is not None and value < 0:
+            raise self.wrong(f"'{name}' is {value / scale:g}, and neither times nor rates nor sizes are below zero")
+        return None if value is None else Number(metric, value, **rest)
+
+    def facts(self, names: Iterable[str]) -> dict[str, Any]:
+        """Give settings that are kept with the protocol, under their own names; absent ones are left out."""
+        return {name: plain(found) for name in names if (found := self.value(name)) is not None}
+
+    def facts_below(self, prefix: str) -> dict[str, Any]:
+        """Give all settings below a name that were not taken before."""
+        return self.facts([name for name in self._flat if name.startswith(prefix) and name not in self._taken])
+
+    def no_matter(self, *prefixes: str) -> None:
+        """Name fields (or, ending in a dot, all below) that say nothing about the numbers, or say it twice."""
+        self._taken.update(name for name in self._flat if any(_below(name, prefix) for prefix in prefixes))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All fields in the order of the file."""
+        return tuple(self._flat)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Fields with a value that were not taken."""
+        gone: tuple[Any, ...] = (None, "", [], {})
+        return tuple(name for name, value in self._flat.items() if name not in self._taken and value not in gone)
+
+    def wrong(self, message: str) -> ConfigError:
+        """Make the error that names the file and the place in it."""
+        return self._source.wrong(f"{self._where}{message}")
+
+    def _finite(self, found: Any, name: str) -> float:
+        try:
+            value = math.nan if isinstance(found, bool | list | dict) else float(found)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            shown = str(found)[:40]
+            raise self.wrong(f"'{name}' is {shown}, which is no measurement: take it out or measure again")
+        return value
+
+
+def flat(raw: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Join the names of nested objects with dots; lists stay whole."""
+    found: dict[str, Any] = {}
+    for name, value in raw.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def plain(value: Any) -> Any:
+    """Make a setting fit for keeping: no folders, no numbers that are none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return without_folders(value)
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def without_folders(text: str) -> str:
+    """Shorten absolute paths in a text to their last part; web addresses stay."""
+    return text if "://" in text else _FOLDER.sub("", text.rstrip("/") if text.startswith(("/", "~")) else text)
+
+
+def _below(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) if prefix.endswith(".") else name == prefix
+
+
+def _joined(values: list[Any]) -> list[Any]:
+    return [item for value in values for item in (_joined(value) if isinstance(value, list) else [value])]

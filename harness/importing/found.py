@@ -1,0 +1,107 @@
+"""What a reader of one format finds in a file: one `Found` per run, numbers in our units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from harness.core.spec import Environment, Gpu, Note, Protocol
+from harness.importing.source import Source
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Number:
+    """One value in the unit of its metric; `part` is `stat:p99` where the file gives a statistic other than the metric's."""
+
+    metric: str
+    value: float
+    part: str = ""
+    samples: tuple[float, ...] = ()
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
+    interval: str | None = None
+    source: str | None = None
+    """How memory was counted."""
+    items: str | None = None
+    """Hash of the questions that the samples belong to."""
+    comparison: str | None = None
+    baseline: Mapping[str, str] = field(default_factory=dict)
+    unit: str | None = None
+    """Where a comparison has another unit than its metric."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One run as a file describes it; what the file does not say is absent or `unknown`."""
+
+    kind: Literal["quality", "speed"]
+    probe: str
+    workload: Mapping[str, Any]
+    engine: str
+    numbers: tuple[Number, ...]
+    protocol: Protocol
+    environment: Environment
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Model, method and other labels, as the file calls them."""
+    provider: str | None = None
+    started: datetime | None = None
+    """Without a zone where the file gives none."""
+    seconds: float = 0.0
+    notes: tuple[Note, ...] = ()
+    title: str | None = None
+    """What to cite instead of the format's own title."""
+    url: str | None = None
+    version: str | None = None
+    configuration: str | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that was found in a file, and the names of what was not taken."""
+
+    runs: tuple[Found, ...]
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file: how to tell it and how to read it.
+
+    recognizes: looks at a file's shape only. read: Raises ConfigError naming the file and what is wrong with it.
+    """
+
+    name: str
+    title: str
+    """What is cited, as `vLLM serving benchmark`."""
+    recognizes: Callable[[Source], bool]
+    read: Callable[[Source], Contents]
+
+
+def place(
+    gpus: tuple[Gpu, ...] = (),
+    packages: Mapping[str, str | None] | None = None,
+    *,
+    name: str = "imported",
+    **facts: Any,
+) -> Environment:
+    """Describe a machine as far as a file does; `unknown` stands for the texts that it leaves out."""
+    texts: dict[str, Any] = {
+        key: str(facts.pop(key, None) or UNKNOWN) for key in ("python", "system", "machine", "cpu")
+    }
+    there = {key: version for key, version in (packages or {}).items() if version}
+    return Environment(name=name, box=UNKNOWN, gpus=gpus, packages=there, **texts, **facts)
+
+
+def numbers(*found: Number | None) -> tuple[Number, ...]:
+    """Keep the numbers that a file gives."""
+    return tuple(number for number in found if number is not None)
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Keep the values that are there."""
+    return {name: value for name, value in values.items() if value is not None}

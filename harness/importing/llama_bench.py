@@ -1,0 +1,94 @@
+"""JSON, JSON lines and CSV of llama.cpp's `llama-bench`.
+
+A test is of prompt processing, of generation or of both, always with one sequence; `n_batch` is how a prompt is cut and no
+batch. Tokenization and sampling are not timed. A rate is the mean over repetitions of tokens / seconds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from harness.core.spec import Gpu, Protocol
+from harness.importing.fields import Fields
+from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
+from harness.importing.source import Source
+
+_NS = 1e-9
+_SHAPE = frozenset({"n_prompt", "n_gen", "avg_ts", "model_filename"})
+_GONE = ("model_filename", "model_type")
+
+
+def recognizes(source: Source) -> bool:
+    """Tell the tool's objects by the fields that every version of it has."""
+    return bool(source.records) and all(record.keys() >= _SHAPE for record in source.records)
+
+
+def read(source: Source) -> Contents:
+    """Read every test as a run; all that says how it ran goes into the protocol."""
+    runs = [_run(Fields(record, source, f"test {place}: ")) for place, record in enumerate(source.records, 1)]
+    return Contents(tuple(runs))
+
+
+def _run(fields: Fields) -> Found:
+    prompt, output = fields.whole("n_prompt"), fields.whole("n_gen")
+    file = fields.text("model_filename") or fields.text("model_type") or ""
+    commit, build = fields.text("build_commit"), fields.text("build_number")
+    backend, date = fields.text("backends"), fields.text("test_time")
+    found = _numbers(fields, bool(prompt), bool(output))
+    gpus, cpu = _gpus(fields), fields.text("cpu_info")
+    facts = fields.facts_below("")
+    version = f"b{build}@{commit}" if build and commit else build or commit
+    return Found(
+        kind="speed",
+        probe="generation",
+        workload=given(batch=1, prompt=prompt, output=output, depth=fields.whole("n_depth")),
+        engine="llama.cpp",
+        numbers=found,
+        protocol=Protocol(
+            name="llama-bench",
+            version=0,
+            repetitions=max((len(number.samples) for number in found), default=0) or None,
+            facts=facts,
+        ),
+        environment=place(gpus, {"llama.cpp": version}, cpu=cpu),
+        labels={"model": file.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".gguf") or UNKNOWN},
+        provider=backend,
+        started=_date(date, fields),
+        version=f"llama.cpp {version}" if version else None,
+    )
+
+
+def _gpus(fields: Fields) -> tuple[Gpu, ...]:
+    """Name the GPUs that the tool saw; several are joined by commas."""
+    return tuple(Gpu(name=name.strip()) for name in (fields.text("gpu_info") or "").split(",") if name.strip())
+
+
+def _numbers(fields: Fields, reads: bool, writes: bool) -> tuple[Number, ...]:
+    rate, time = _METRICS[reads, writes]
+    return numbers(*_pair(fields, "ts", rate, 1.0), *_pair(fields, "ns", time, _NS))
+
+
+_METRICS = {
+    (True, False): ("prefill_tps", "prefill_latency"),
+    (False, True): ("decode_tps", "decode_latency"),
+    (True, True): ("total_tps", "e2e_latency"),
+    (False, False): ("total_tps", "e2e_latency"),
+}
+
+
+def _pair(fields: Fields, name: str, metric: str, scale: float) -> tuple[Number | None, ...]:
+    samples = fields.samples(f"samples_{name}", scale)
+    mean = fields.metric(f"avg_{name}", metric, scale, samples=samples)
+    many: dict[str, Any] = {"n": len(samples) or None}
+    return mean, fields.metric(f"stddev_{name}", metric, scale, part="stat:stdev", **many)
+
+
+def _date(text: str | None, fields: Fields) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise fields.wrong(f"'test_time' is {text}, which is no date") from None
+
+
+FORMAT = Format("llama-bench", "llama.cpp llama-bench", recognizes, read)

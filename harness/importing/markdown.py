@@ -1,0 +1,176 @@
+"""Markdown tables, read as a person's map says; nothing is known of them that the map or the table does not say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from harness.core.identity import file_sha256
+from harness.core.metric import metric
+from harness.core.spec import Environment, Gpu, Protocol
+from harness.importing import mapping as m
+from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, place
+from harness.importing.markdown_tables import Table, bare, choose, position, tables_of
+from harness.importing.source import Source
+
+_NUMBER = re.compile(
+    r"^(?P<value>[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\s\d±(]*)\s*"
+    r"(?:(?:±|\+/-)\s*(?P<spread>\d+(?:\.\d+)?)\s*[^\s\d(]*)?\s*(?:\(.*\))?$"
+)
+_COMPARED = ("x", "×", "%")
+_PLUS_MINUS = "plus-minus as published"
+
+
+def recognizes(source: Source) -> bool:
+    """Tell it by its name, or by the map that goes with it."""
+    return source.is_markdown or source.map is not None
+
+
+def read(source: Source) -> Contents:
+    """Read every row of the mapped tables; columns that stand for several methods give a run each."""
+    if source.map is None:
+        raise source.wrong("is Markdown and needs --map FILE, which says what its columns are")
+    if not source.is_markdown:
+        raise source.wrong("is no Markdown file, and --map is for Markdown tables alone")
+    map_ = m.read_map(source.map)
+    tables, runs, left = tables_of(source), [], []
+    for wanted in map_.tables:
+        table = choose(tables, wanted.table)
+        reader = _Rows(source, map_, wanted, table)
+        runs += list(reader.runs())
+        left += reader.left
+    return Contents(tuple(runs), tuple(left))
+
+
+class _Rows:
+    """One table under its map."""
+
+    def __init__(self, source: Source, map_: m.Map, wanted: m.TableMap, table: Table) -> None:
+        self.source, self.map, self.wanted, self.table = source, map_, wanted, table
+        names = table.body[wanted.header - 1] if 0 < wanted.header <= len(table.body) else table.header
+        self.columns = [(position(names, column.place), column) for column in wanted.columns]
+        taken = {place for place, _ in self.columns}
+        self.left = [f"column '{bare(name)}'" for place, name in enumerate(names) if place not in taken and bare(name)]
+
+    def runs(self) -> Iterator[Found]:
+        """Give a run for each row and each set of dimensions in it."""
+        above: dict[int, str] = {}
+        for number, row in enumerate(self.table.body[self.wanted.header :], self.wanted.header + 1):
+            said = dict(self.wanted.constants) | self._dimensions(row, above, number)
+            groups: dict[tuple[tuple[str, Any], ...], list[Number]] = {}
+            for place_, column in self.columns:
+                if column.metric is not None and (found := self._number(row[place_], column, number)) is not None:
+                    groups.setdefault(tuple(sorted(column.where.items())), []).append(found)
+            for where, found_here in groups.items():
+                yield self._run(said | dict(where), found_here, number)
+
+    def _dimensions(self, row: tuple[str, ...], above: dict[int, str], number: int) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        for place_, column in self.columns:
+            if column.dimension in (None, m.SKIP):
+                continue
+            text = row[place_] or (above.get(place_, "") if column.repeat else "")
+            above[place_] = text
+            if text in self.map.missing:
+                continue
+            said[str(column.dimension)] = self._count(text, number) if column.dimension in m.COUNTS else text
+        return said
+
+    def _count(self, text: str, number: int) -> int | float:
+        found = _NUMBER.match(bare(text))
+        if found is None or not found["value"]:
+            raise self._wrong(number, f"'{text}' is no count")
+        value = float(found["value"].replace(",", ""))
+        return int(value) if value.is_integer() else value
+
+    def _number(self, cell: str, column: m.Column, number: int) -> Number | None:
+        text = bare(cell)
+        if text in self.map.missing:
+            return None
+        found = _NUMBER.match(text)
+        if found is None or not any(letter.isdigit() for letter in found["value"]):
+            raise self._wrong(number, f"'{text}' in column '{column.place.value}' is no number; name it in 'missing' if it stands for none")  # fmt: skip
+        scale = self._scale(found["unit"], column, number)
+        digits, spread, interval = Decimal(found["value"].replace(",", "")), found["spread"], _PLUS_MINUS
+        off = Decimal(spread or 0)
+        if spread is None:
+            off, interval = Decimal(1).scaleb(int(digits.as_tuple().exponent)) / 2, "rounding"
+        compared: dict[str, Any] = {}
+        if column.comparison is not None:
+            compared = {"comparison": column.comparison, "baseline": column.to, "unit": ""}
+        return Number(
+            str(column.metric),
+            float(digits * scale),
+            column.part,
+            low=float((digits - off) * scale),
+            high=float((digits + off) * scale),
+            interval=interval,
+            **compared,
+        )
+
+    def _scale(self, printed: str, column: m.Column, number: int) -> Decimal:
+        """Hold the unit that a cell prints against the map's."""
+        if printed == "" or printed == column.unit or (column.comparison and printed in _COMPARED):
+            return Decimal(repr(m.scale(column)))
+        if printed == "%" and m.target_unit(column) == "fraction":
+            return Decimal(repr(m.SCALES["%", "fraction"]))
+        raise self._wrong(number, f"column '{column.place.value}' prints '{printed}' and its unit is '{column.unit}'")
+
+    def _run(self, said: Mapping[str, Any], found: list[Number], number: int) -> Found:
+        if len({(one.metric, one.part, one.comparison) for one in found}) < len(found):
+            raise self._wrong(number, "two columns are the same metric; tell them apart with 'where' or 'part'")
+        source = self.map.source
+        kinds = {metric(one.metric).kind for one in found}
+        return Found(
+            kind="quality" if kinds == {"quality"} else "speed",
+            probe=self.map.probe,
+            workload={name: said[name] for name in (*m.COUNTS, *m.TEXTS) if name in said},
+            engine=str(said.get("engine", UNKNOWN)),
+            numbers=tuple(found),
+            protocol=Protocol(
+                name=self.map.protocol,
+                version=0,
+                dtype=_text(said, "dtype"),
+                gpu_count=int(said.get("gpu_count", 0)),
+                facts=given(table=self.table.heading or None, row=number, map_sha256=file_sha256(self.map.path)),
+            ),
+            environment=_environment(said),
+            labels={name: str(said[name]) for name in m.LABELS if name in said},
+            provider=_text(said, "provider"),
+            started=self._date(said, number),
+            title=source.get("title"),
+            url=source.get("url"),
+            version=source.get("version"),
+            configuration=source.get("configuration"),
+        )
+
+    def _date(self, said: Mapping[str, Any], number: int) -> datetime | None:
+        try:
+            return datetime.fromisoformat(str(said["date"])) if "date" in said else None
+        except ValueError:
+            raise self._wrong(number, f"'{said['date']}' is no date; write 2026-01-31") from None
+
+    def _wrong(self, number: int, message: str) -> Exception:
+        return self.source.wrong(f"table at line {self.table.line}, row {number}: {message}")
+
+
+def _text(said: Mapping[str, Any], name: str) -> str | None:
+    return str(said[name]) if name in said else None
+
+
+def _environment(said: Mapping[str, Any]) -> Environment:
+    names = [name.strip() for name in str(said.get("gpu", "")).split(" + ") if name.strip()]
+    return place(
+        tuple(Gpu(name=name, driver=_text(said, "driver")) for name in names),
+        name=str(said.get("environment", "imported")),
+        cuda=_text(said, "cuda"),
+        python=_text(said, "python"),
+        system=_text(said, "system"),
+        cpu=_text(said, "cpu"),
+    )
+
+
+FORMAT = Format("markdown", "Markdown table", recognizes, read)

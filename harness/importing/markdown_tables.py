@@ -1,0 +1,98 @@
+"""The tables of a Markdown file: the heading above, rows of cells as text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.errors import ConfigError, Problem, unknown
+from harness.importing.source import Source
+from harness.plan.yamlfile import Node
+
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its own header and its body, cells as a reader sees them, tags left in."""
+
+    heading: str
+    line: int
+    header: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+
+
+def tables_of(source: Source) -> list[Table]:
+    """Read all tables of a file."""
+    from markdown_it import MarkdownIt
+
+    found: list[Table] = []
+    heading, rows, line = "", list[tuple[str, ...]](), 0
+    tokens = MarkdownIt("commonmark").enable("table").parse(source.text)
+    for place, token in enumerate(tokens):
+        if token.type == "heading_open":
+            heading = bare(_shown(tokens[place + 1]))
+        elif token.type == "html_block" and (summary := _SUMMARY.search(token.content)):
+            heading = bare(summary[1])
+        elif token.type == "table_open":
+            rows, line = [], (token.map or [0])[0] + 1
+        elif token.type == "tr_open":
+            rows.append(_cells(tokens, place))
+        elif token.type == "table_close":
+            found.append(Table(heading, line, rows[0], tuple(rows[1:])))
+    return found
+
+
+def _cells(tokens: list[Any], place: int) -> tuple[str, ...]:
+    cells = []
+    while tokens[place].type != "tr_close":
+        if tokens[place].type == "inline":
+            cells.append(_shown(tokens[place]).strip())
+        place += 1
+    return tuple(cells)
+
+
+def _shown(inline: Any) -> str:
+    """Give a cell's text: links, bold and code lose their marks, everything else stays literally."""
+    return "".join(" " if "break" in child.type else child.content for child in inline.children or [])
+
+
+def bare(text: str) -> str:
+    """Give a text without tags, its spaces as one."""
+    return " ".join(_TAG.sub(" ", text).split())
+
+
+def choose(tables: list[Table], wanted: Node) -> Table:
+    """Find the table that a map names by number or heading. Raises: ConfigError naming those there are."""
+    if isinstance(wanted.value, int):
+        if 1 <= wanted.value <= len(tables):
+            return tables[wanted.value - 1]
+        raise _wrong(wanted, f"there is no table {wanted.value}; the file has {len(tables)}")
+    found = [place for place, table in enumerate(tables, 1) if table.heading == str(wanted.value)]
+    if len(found) == 1:
+        return tables[found[0] - 1]
+    if found:
+        numbers = ", ".join(str(place) for place in found)
+        raise _wrong(wanted, f"several tables stand below '{wanted.value}': name one by its number, {numbers}")
+    raise _wrong(wanted, unknown("heading of a table", wanted.value, {table.heading for table in tables}))
+
+
+def position(names: tuple[str, ...], wanted: Node) -> int:
+    """Find a column by name or number. Raises: ConfigError naming those there are."""
+    text = str(wanted.value)
+    known = [bare(name) for name in names]
+    found = [place for place, name in enumerate(known) if name == text]
+    if len(found) == 1:
+        return found[0]
+    if len(found) > 1:
+        numbers = ", ".join(str(place + 1) for place in found)
+        raise _wrong(wanted, f"several columns are called '{text}': name one by its number, {numbers}")
+    if text.isdigit() and 1 <= int(text) <= len(names):
+        return int(text) - 1
+    raise _wrong(wanted, unknown("column", text, known))
+
+
+def _wrong(node: Node, message: str) -> ConfigError:
+    return ConfigError([Problem(message, node.path, node.line)])

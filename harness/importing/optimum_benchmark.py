@@ -1,0 +1,154 @@
+"""Reports of optimum-benchmark since 2024: `benchmark.json`, `benchmark_report.json` and their flat CSV, 0.1 to 0.6.
+
+MB are 1e6 bytes; `generate.throughput` says samples/s and is computed from tokens, so it is not taken; the versions 0.5 and
+0.6 never clear the events behind `per_token`, which is said beside the number.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from harness.core.spec import Note, Protocol
+from harness.importing.fields import MB, Fields, flat
+from harness.importing.found import Contents, Format, Found, Number
+from harness.importing.optimum_config import Setting, read_config, setting
+from harness.importing.source import Source, beside
+
+TARGETS = (
+    "load_model", "load", "first_generate", "first_forward", "first_call", "forward", "generate", "call", "prefill",
+    "decode", "per_token", "per_step", "overall", "warmup", "train",
+)  # fmt: skip
+_LATENCY = {
+    "load_model": "load_seconds", "load": "load_seconds", "prefill": "prefill_latency", "forward": "forward_latency",
+    "decode": "decode_latency", "per_token": "per_token_latency", "generate": "e2e_latency",
+}  # fmt: skip
+_THROUGHPUT = {
+    ("prefill", "samples/s"): "prefill_sps", ("prefill", "tokens/s"): "prefill_tps", ("forward", "samples/s"): "forward_sps",
+    ("decode", "tokens/s"): "decode_tps",
+}  # fmt: skip
+_MEMORY = {
+    "max_ram": ("peak_rss_bytes", "rss"),
+    "max_global_vram": ("peak_gpu_bytes", "device"),
+    "max_vram": ("peak_gpu_bytes", "device"),
+    "max_process_vram": ("peak_gpu_bytes", "nvml-process"),
+    "max_allocated": ("peak_torch_bytes", "torch"),
+    "max_reserved": ("peak_torch_reserved_bytes", "torch"),
+}
+_STATISTICS = ("p50", "p90", "p95", "p99", "stdev")
+_PARTS = (".latency.", ".throughput.", ".memory.")
+_CONFIG = "benchmark_config.json"
+
+
+def recognizes(source: Source) -> bool:
+    """Tell a report by targets that hold latency, throughput or memory."""
+    return len(source.records) == 1 and any(_target(name) for name in _report(source))
+
+
+def _report(source: Source) -> dict[str, Any]:
+    """Give the report's values by dotted name, `prefill.latency.mean`, whatever the file's form."""
+    whole = {name: _value(value) for name, value in flat(source.records[0]).items()}
+    inner = {name.removeprefix("report."): value for name, value in whole.items() if name.startswith("report.")}
+    return inner or whole
+
+
+def _target(name: str) -> bool:
+    target, _, rest = name.partition(".")
+    return target in TARGETS and any(f".{rest}".startswith(part) for part in _PARTS)
+
+
+def read(source: Source) -> Contents:
+    """Read one run."""
+    whole = {name: _value(value) for name, value in flat(source.records[0]).items()}
+    config = {name: value for name, value in whole.items() if name.startswith("config.")}
+    found = None if config else beside(source, lambda path: path.name == _CONFIG and path != source.path)
+    if found is not None:
+        config = {f"config.{name}": value for name, value in flat(read_config(found)).items()}
+    report = {f"report.{name}": value for name, value in _report(source).items() if not name.startswith("config.")}
+    fields = Fields(config | report, source)
+    run = _run(fields, setting(fields, found))
+    fields.no_matter(
+        *[f"report.{target}.latency.{name}" for target in TARGETS for name in ("count", "total", "stdev_")]
+    )
+    return Contents((run,), fields.left)
+
+
+def _value(value: Any) -> Any:
+    """Read the lists that CSV holds as text."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            return ast.literal_eval(value)
+        except (ValueError, SyntaxError, RecursionError):
+            return value
+    return value
+
+
+def _run(fields: Fields, said: Setting) -> Found:
+    return Found(
+        kind="speed",
+        probe="generation",
+        workload=said.workload,
+        engine=said.engine,
+        numbers=tuple(number for target in TARGETS for number in _numbers(fields, target)),
+        protocol=Protocol(
+            name="optimum-benchmark",
+            version=0,
+            warmups=said.warmups,
+            dtype=said.dtype,
+            gpu_count=said.gpu_count,
+            facts=dict(said.facts),
+        ),
+        environment=said.environment,
+        labels=said.labels,
+        provider=said.device,
+        notes=_notes(fields, said),
+        version=said.environment.packages.get("optimum-benchmark"),
+    )
+
+
+def _numbers(fields: Fields, target: str) -> Iterator[Number]:
+    head = f"report.{target}"
+    if target in _LATENCY:
+        yield from _latency(fields, f"{head}.latency", _LATENCY[target])
+    unit = fields.text(f"{head}.throughput.unit")
+    rate = _THROUGHPUT.get((target, unit or ""))
+    if rate and (number := fields.metric(f"{head}.throughput.value", rate)) is not None:
+        yield number
+    for name, (metric, source) in _MEMORY.items():
+        scale = MB if (fields.text(f"{head}.memory.unit") or "MB") == "MB" else None
+        if scale and (
+            number := fields.metric(f"{head}.memory.{name}", metric, scale, source=source, part=f"phase:{target}")
+        ):
+            yield number
+
+
+def _latency(fields: Fields, head: str, metric: str) -> Iterator[Number]:
+    unit = fields.text(f"{head}.unit")
+    if unit not in (None, "s"):
+        raise fields.wrong(f"'{head}.unit' is {unit}, and only s is known")
+    samples = fields.samples(f"{head}.values")
+    mean = fields.metric(f"{head}.mean", metric, samples=samples)
+    if mean is not None:
+        yield mean
+    for name in _STATISTICS:
+        if (number := fields.metric(f"{head}.{name}", metric, part=f"stat:{name}", n=len(samples) or None)) is not None:
+            yield number
+
+
+def _notes(fields: Fields, said: Setting) -> tuple[Note, ...]:
+    version = said.environment.packages.get("optimum-benchmark", "")
+    notes = []
+    if not any(name.startswith("config.") for name in fields.names):
+        text = f"the file does not hold its configuration, and there is no {_CONFIG} beside it"
+        notes.append(Note(code="configuration-unknown", text=text))
+    if version.startswith(("0.5", "0.6")) and fields.value("report.per_token.latency.mean") is not None:
+        text = (
+            "optimum-benchmark 0.5 and 0.6 never clear per-token events between iterations: per_token_latency pools too many "
+            "intervals; decode_latency over the tokens after the first is the sound number"
+        )
+        notes.append(Note(code="per-token-events", text=text))
+    return tuple(notes)
+
+
+FORMAT = Format("optimum-benchmark", "optimum-benchmark report", recognizes, read)

@@ -1,0 +1,160 @@
+"""From what was found in a file to a run folder: job, key, measurements, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.core.files import write_whole
+from harness.core.seam import Findings, Reading
+from harness.core.spec import Citation, Gpu, Job, Labels, Measurement, MeasureSpec, Note, Outcome, Status
+from harness.importing.found import Format, Found, Number
+from harness.importing.source import Source
+from harness.plan.keys import spec_key
+from harness.record import keep
+from harness.store.files import OUTCOME
+
+JOB = "job.json"
+AS_DEFINED_THERE = 0
+"""Version of metrics, probes and engines that are not our own procedure."""
+LABELS = ("model", "method", "recipe", "reference", "block")
+TOLD = ("engine", "environment", "gpu")
+"""What a person may add to a file that does not say it."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """What is imported: a file, its format, and what the person who imports it says of it."""
+
+    source: Source
+    format: Format
+    sweep: str
+    labels: Mapping[str, str]
+    moment: datetime
+
+
+def run_name(source: Source, number: int) -> str:
+    """Name a run after the file's bytes (and the map's) and the place in it: the same file is always the same runs."""
+    return f"imported-{source.key}-{number}"
+
+
+def write_run(found: Found, number: int, taken: Import, folder: Path) -> Outcome:
+    """Write a run folder (arrays, job, outcome last) and return its outcome."""
+    found = _told(found, taken.labels)
+    job = _job(found, number, taken)
+    folder.mkdir(parents=True, exist_ok=True)
+    measurements = _measurements(found, folder)
+    started, dated = _started(found, taken.moment)
+    outcome = Outcome(
+        job=job,
+        status=Status.OK,
+        origin="imported",
+        citation=_citation(found, taken),
+        written_by="import",
+        started=started,
+        seconds=found.seconds,
+        environment=found.environment,
+        provider=found.provider,
+        protocol=found.protocol,
+        measurements=measurements,
+        notes=(*found.notes, *dated),
+    )
+    write_whole(folder / JOB, job.model_dump_json(indent=1))
+    write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
+    return outcome
+
+
+def _told(found: Found, labels: Mapping[str, str]) -> Found:
+    """Add what the importing person says; a note tells it from what the file says."""
+    told = {name: labels[name] for name in TOLD if name in labels}
+    if not told:
+        return found
+    environment = found.environment
+    if "environment" in told:
+        environment = environment.model_copy(update={"name": told["environment"]})
+    if "gpu" in told:
+        environment = environment.model_copy(update={"gpus": (Gpu(name=told["gpu"]),)})
+    words = ", ".join(f"{name} {value}" for name, value in told.items())
+    note = Note(code="told-at-import", text=f"not from the file but given at the import: {words}")
+    return replace(
+        found,
+        environment=environment,
+        engine=told.get("engine", found.engine),
+        notes=(*found.notes, note),
+    )
+
+
+def _job(found: Found, number: int, taken: Import) -> Job:
+    spec = MeasureSpec(
+        probe=found.probe,
+        version=AS_DEFINED_THERE,
+        workload=dict(found.workload),
+        engine=found.engine,
+        engine_version=AS_DEFINED_THERE,
+        artifact=f"imported:{taken.source.key}-{number}",
+    )
+    labels = dict(found.labels) | {name: value for name, value in taken.labels.items() if name in LABELS}
+    return Job(
+        run=run_name(taken.source, number),
+        kind=found.kind,
+        key=spec_key(spec),
+        spec=spec,
+        environment=found.environment.name,
+        labels=Labels(sweep=taken.sweep, **labels),
+        order=number,
+    )
+
+
+def _citation(found: Found, taken: Import) -> Citation:
+    return Citation(
+        title=found.title or taken.format.title,
+        url=found.url,
+        version=found.version,
+        configuration=found.configuration,
+        file=taken.source.name,
+        sha256=taken.source.sha256,
+    )
+
+
+def _started(found: Found, moment: datetime) -> tuple[datetime, tuple[Note, ...]]:
+    if found.started is None:
+        text = f"the file gives no date; this is the moment of the import, {moment:%Y-%m-%d}"
+        return moment, (Note(code="date-unknown", text=text),)
+    if found.started.tzinfo is None:
+        text = f"the file gives {found.started:%Y-%m-%d %H:%M:%S} without a time zone; taken as UTC"
+        return found.started.replace(tzinfo=UTC), (Note(code="time-zone-unknown", text=text),)
+    return found.started.astimezone(UTC), ()
+
+
+def _measurements(found: Found, folder: Path) -> tuple[Measurement, ...]:
+    kept = keep(Findings(tuple(map(_reading, found.numbers)), found.protocol), folder)
+    return tuple(_as_published(item, number) for item, number in zip(kept, found.numbers, strict=True))
+
+
+def _reading(number: Number) -> Reading:
+    import numpy as np
+
+    return Reading(
+        metric=number.metric,
+        value=number.value,
+        samples=np.asarray(number.samples, dtype=np.float64),
+        part=number.part,
+        low=number.low,
+        high=number.high,
+        interval=number.interval,
+        n=number.n or len(number.samples) or 1,
+        source=number.source,
+        items=number.items,
+    )
+
+
+def _as_published(item: Measurement, number: Number) -> Measurement:
+    changes = {
+        "metric_version": AS_DEFINED_THERE,
+        "comparison": number.comparison,
+        "baseline": dict(number.baseline),
+        "unit": item.unit if number.unit is None else number.unit,
+    }
+    return item.model_copy(update=changes)

@@ -1,0 +1,177 @@
+"""Import files: tell their format, read them, write run folders, take them into the database."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.seam import load
+from harness.core.spec import Outcome
+from harness.importing import FORMATS
+from harness.importing.found import Contents, Format, Found
+from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
+from harness.importing.source import Source, read_source
+from harness.store.database import Database
+from harness.store.files import OUTCOME, RUNS, read_outcome
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of one file."""
+
+    source: Source
+    format: Format
+    new: tuple[Outcome, ...]
+    known: tuple[Outcome, ...]
+    left: tuple[str, ...]
+    """Fields of the file that were not understood or have no place here."""
+    relabel: bool = False
+    """Whether a known run was asked for under other labels than it has."""
+
+
+@dataclass
+class Imported:
+    """What became of all files."""
+
+    files: list[Taken] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def import_files(
+    paths: Sequence[Path],
+    results: Path,
+    *,
+    sweep: str = "imported",
+    labels: Mapping[str, str] | None = None,
+    map_: Path | None = None,
+) -> Imported:
+    """Write the runs of files into a results folder and its database; a file that cannot be read becomes a problem.
+
+    Raises: HarnessError for an unknown label, or a database that cannot be written.
+    """
+    done = Imported()
+    moment = datetime.now(UTC)
+    with Database.open(results / "bench.db") as database:
+        for path in paths:
+            try:
+                source = read_source(path, map_)
+                format_ = format_of(source)
+                contents = read_contents(format_, source)
+                order = Import(source, format_, sweep, labels or {}, moment)
+                done.files.append(_take(contents, order, results, database))
+            except ConfigError as error:
+                done.problems += error.problems
+    return done
+
+
+def format_of(source: Source) -> Format:
+    """Tell a file's format by its shape. Raises: ConfigError naming the formats that are known."""
+    for name in FORMATS:
+        format_: Format = load(FORMATS, "format", name)
+        if format_.recognizes(source):
+            return format_
+    raise source.wrong(f"is no result file of a known format; known are {', '.join(FORMATS)}")
+
+
+_NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
+"""What a reader meets where another tool's file has something else in a place than that tool writes there."""
+
+
+def read_contents(format_: Format, source: Source) -> Contents:
+    """Read a file. Raises: ConfigError where it is not laid out as files of its format are."""
+    try:
+        return format_.read(source)
+    except _NOT_AS_EXPECTED as error:
+        raise _other_layout(format_, source, error) from error
+
+
+def _other_layout(format_: Format, source: Source, error: Exception) -> ConfigError:
+    said = " ".join(str(error).split())[:160]
+    return source.wrong(
+        f"is not laid out as files of {format_.title} are ({type(error).__name__}: {said}); nothing was imported"
+    )
+
+
+def parse_labels(words: Iterable[str]) -> dict[str, str]:
+    """Read NAME=VALUE. Raises: HarnessError for a name that is none."""
+    names = (*LABELS, *TOLD)
+    found = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or not value:
+            raise HarnessError(f"--label takes NAME=VALUE, not '{word}'; names are {', '.join(names)}")
+        if name not in names:
+            raise HarnessError(unknown("label", name, names))
+        found[name] = value
+    return found
+
+
+def _take(contents: Contents, order: Import, results: Path, database: Database) -> Taken:
+    if not contents.runs:
+        raise order.source.wrong("holds no number that is known here; nothing was imported")
+    new: list[Outcome] = []
+    known: list[Outcome] = []
+    for number, found in enumerate(contents.runs):
+        folder = results / RUNS / run_name(order.source, number)
+        there = (folder / OUTCOME).exists()
+        outcome = _known(folder, order.source) if there else _written(found, number, order, folder)
+        database.ingest(outcome, folder)
+        (known if there else new).append(outcome)
+    relabel = any(_other_labels(outcome, order) for outcome in known)
+    return Taken(order.source, order.format, tuple(new), tuple(known), contents.left, relabel)
+
+
+def _other_labels(outcome: Outcome, order: Import) -> bool:
+    wanted = {"sweep": order.sweep} | {name: value for name, value in order.labels.items() if name in LABELS}
+    return any(getattr(outcome.job.labels, name) != value for name, value in wanted.items())
+
+
+def _written(found: Found, number: int, order: Import, folder: Path) -> Outcome:
+    try:
+        return write_run(found, number, order, folder)
+    except (HarnessError, *_NOT_AS_EXPECTED) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, HarnessError):
+            raise order.source.wrong(str(error)) from error
+        raise _other_layout(order.format, order.source, error) from error
+
+
+def _known(folder: Path, source: Source) -> Outcome:
+    outcome = read_outcome(folder / OUTCOME)
+    if outcome.citation is None or outcome.citation.sha256 != source.sha256:
+        raise source.wrong(f"{folder.name} is there already and holds another file; move that run folder away")
+    return outcome
+
+
+def lines(imported: Imported) -> list[str]:
+    """Say what was imported, what was known before, and what was not understood."""
+    return [line for taken in imported.files for line in _lines(taken)]
+
+
+def _lines(taken: Taken) -> list[str]:
+    runs = [*taken.new, *taken.known]
+    measured = sum(len(run.measurements) for run in runs)
+    counts = f"{len(taken.new)} runs are new, {len(taken.known)} were known, {measured} measurements"
+    said = [f"{taken.source.name} ({taken.format.title}): {counts}"]
+    said += [_run_line(run, "known" if run in taken.known else "new") for run in runs]
+    notes = Counter(note.text for run in runs for note in run.notes)
+    said += [f"  note: {text}" + (f" ({count} runs)" if count > 1 else "") for text, count in notes.items()]
+    if taken.relabel:
+        said.append(
+            "  known runs keep the labels they were imported with; remove their run folders to import them anew"
+        )
+    if taken.left:
+        said.append(f"  not taken: {', '.join(taken.left)}")
+    return said
+
+
+def _run_line(run: Outcome, state: str) -> str:
+    labels = run.job.labels
+    whose = " ".join(part for part in (labels.model or "(no model given)", labels.method) if part)
+    metrics = dict.fromkeys(item.metric for item in run.measurements)
+    return f"  {state} {run.job.run}  {whose}: {', '.join(metrics)}"

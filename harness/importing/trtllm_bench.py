@@ -1,0 +1,103 @@
+"""Reports that `trtllm-bench throughput` and `trtllm-bench latency` write with `--report_json`.
+
+Output tokens include the first one. Percentiles are nearest-rank. `max_batch_size` is what the engine may batch, not what
+was batched, so it is kept with the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.core.spec import Gpu, Protocol
+from harness.importing.fields import GIB, MS, Fields
+from harness.importing.found import Contents, Format, Found, Number, given, place
+from harness.importing.source import Source
+
+_VALUES = (
+    ("performance.request_throughput_req_s", "request_throughput", 1.0),
+    ("performance.system_output_throughput_tok_s", "output_tps", 1.0),
+    ("performance.system_total_throughput_tok_s", "total_tps", 1.0),
+    ("performance.output_throughput_per_user_tok_s", "user_tps", 1.0),
+    ("performance.output_throughput_per_gpu_tok_s", "gpu_tps", 1.0),
+    ("performance.avg_request_latency_ms", "e2e_latency", MS),
+    ("streaming_metrics.avg_ttft_ms", "ttft", MS),
+    ("streaming_metrics.avg_tpot_ms", "tpot", MS),
+    ("streaming_metrics.token_output_speed_tok_s", "user_decode_tps", 1.0),
+)
+_SPREADS = (
+    ("performance.request_latency_percentiles_ms", "e2e_latency", MS),
+    ("streaming_metrics.ttft_percentiles", "ttft", MS),
+    ("streaming_metrics.tpot_percentiles", "tpot", MS),
+    ("streaming_metrics.gen_tps_percentiles", "user_decode_tps", 1.0),
+)
+_STATISTICS = {"p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "minimum": "min", "maximum": "max"}
+
+
+def recognizes(source: Source) -> bool:
+    """Tell a report by its sections."""
+    return isinstance(source.data, dict) and {"engine", "performance", "world_info"} <= source.data.keys()
+
+
+def read(source: Source) -> Contents:
+    """Read one run."""
+    fields = Fields(source.data, source)
+    requests = fields.whole("request_info.num_requests")
+    n = int(requests) if requests else None
+    seconds = fields.number("performance.total_latency_ms", MS)
+    found = tuple(_numbers(fields, n))
+    version, world = fields.text("engine.version"), fields.number("world_info.world_size")
+    run = Found(
+        kind="speed",
+        probe="serving",
+        workload=given(
+            prompt=fields.whole("request_info.avg_input_length"), output=fields.whole("request_info.avg_output_length")
+        ),
+        engine="tensorrt-llm",
+        numbers=found,
+        environment=place(_gpus(fields, int(world or 1)), {"tensorrt-llm": version}),
+        labels=_labels(fields),
+        seconds=seconds or 0.0,
+        version=f"TensorRT-LLM {version}" if version else None,
+        protocol=Protocol(
+            name="trtllm-bench",
+            version=0,
+            dtype=fields.text("engine.dtype"),
+            gpu_count=int(world or 0),
+            facts=_facts(fields, n),
+        ),
+    )
+    return Contents((run,), fields.left)
+
+
+def _numbers(fields: Fields, n: int | None) -> Iterator[Number]:
+    for name, metric, scale in _VALUES:
+        if (number := fields.metric(name, metric, scale, n=n)) is not None:
+            yield number
+    for head, metric, scale in _SPREADS:
+        fields.no_matter(f"{head}.average")
+        for name, part in _STATISTICS.items():
+            if (number := fields.metric(f"{head}.{name}", metric, scale, part=f"stat:{part}", n=n)) is not None:
+                yield number
+
+
+def _labels(fields: Fields) -> dict[str, str]:
+    model = fields.text("engine.model") or fields.text("engine.model_path")
+    fields.no_matter("engine.model_path", "engine.engine_dir")
+    return given(model=model, method=fields.text("engine.quantization") or fields.text("engine.dtype"))
+
+
+def _gpus(fields: Fields, count: int) -> tuple[Gpu, ...]:
+    """Describe the GPUs; the tool looks at the first and takes the others to be equal."""
+    name, memory = fields.text("machine.name"), fields.number("machine.memory.total", GIB)
+    return (Gpu(name=name, memory_bytes=None if memory is None else int(memory)),) * count if name else ()
+
+
+def _facts(fields: Fields, n: int | None) -> dict[str, Any]:
+    kept: dict[str, Any] = given(num_requests=n)
+    for section in ("engine.", "world_info.", "request_info.", "machine.", "dataset."):
+        kept |= fields.facts_below(section)
+    return kept
+
+
+FORMAT = Format("trtllm-bench", "trtllm-bench report", recognizes, read)

@@ -1,0 +1,122 @@
+"""Which convention and inputs a derived column fits best, and where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+
+from harness.lint.conventions import CONVENTIONS, Convention, form_of
+from harness.lint.inputs import GPU_COUNTS, Pair, Source, associated, derived, parts, pool_of, sources
+from harness.lint.numbers import Interval, exactly
+from harness.lint.tables import Column, LintTable, Row
+
+SHARE = 0.6
+"""Share of the rows that a convention must fit before the others are held against it."""
+
+
+@dataclass(frozen=True)
+class FitRow:
+    """One derived cell with its inputs, and what they give (`possible`: inputs half a unit off either way)."""
+
+    pair: Pair
+    possible: Interval
+    agrees: bool
+    close: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The best explanation of a derived column."""
+
+    column: Column
+    convention: Convention
+    source: Source
+    rows: tuple[FitRow, ...]
+
+    @property
+    def agreeing(self) -> int:
+        return sum(row.agrees for row in self.rows)
+
+
+@lru_cache(maxsize=4)
+def fits(table: LintTable) -> tuple[Fit, ...]:
+    """Explain every derived column that its table can explain; kept for the next rule that asks about the same table."""
+    found = (best_fit(table, rows, column) for column in derived(table) for rows in parts(table))
+    return tuple(fit for fit in found if fit is not None)
+
+
+def best_fit(table: LintTable, rows: Sequence[Row], column: Column) -> Fit | None:
+    """Find what most rows of a derived column agree with, or None where nothing fits and the inputs are not plain to see."""
+    printed = [value for row in rows if (value := row.values[column.index])]
+    form = form_of(printed, column.words)
+    found = [
+        Fit(column, convention, source, fitted)
+        for source in sources(table, rows, column)
+        for convention in CONVENTIONS
+        if convention.form == form and (fitted := _fitted(source, convention))
+    ]
+    if not found:
+        return None
+    best = max(found, key=_score)
+    free = len({fit.pair.row.keys[0] for fit in best.rows}) if best.source.normalized else 0
+    if best.agreeing - free >= 2 and best.agreeing >= SHARE * len(best.rows):
+        return best
+    if not _only_inputs(table, column, found):
+        return None
+    if best.agreeing == len(best.rows):
+        return best
+    return max((fit for fit in found if fit.convention.plain), key=_score, default=None)
+
+
+def _score(fit: Fit) -> tuple[int, bool, int, int]:
+    """Rank what fits: most rows first, then the plain reading, GPU counts that headers declare, and digits."""
+    gpus = 0 if fit.source.normalized else 2 if fit.source.declared else 1
+    return fit.agreeing, fit.convention.plain, gpus, sum(row.close for row in fit.rows)
+
+
+def _only_inputs(table: LintTable, column: Column, found: Sequence[Fit]) -> bool:
+    """Tell whether there is only one thing that the column can have been made from, so that misfits are mistakes."""
+    pool = pool_of(table, column)
+    rivals = [one for one in derived(table) if one is not column and set(pool_of(table, one)) & set(pool)]
+    pairs = {fit.source.says.removesuffix(", per GPU") for fit in found}
+    return not rivals and (len(pool) == 2 or (len(pool) == 1 and len(pairs) == 1))
+
+
+def _fitted(source: Source, convention: Convention) -> tuple[FitRow, ...]:
+    if not source.normalized:
+        return tuple(row for pair in source.pairs if (row := _row(pair, convention)))
+    done: list[FitRow] = []
+    for key in dict.fromkeys(pair.row.keys[0] for pair in source.pairs):
+        mine = [pair for pair in source.pairs if pair.row.keys[0] == key]
+        factors = sorted({Fraction(a, b) for a in GPU_COUNTS for b in GPU_COUNTS if 1 in {a, b}})
+        tries = [
+            [row for pair in mine if (row := _row(replace(pair, factor=factor), convention))] for factor in factors
+        ]
+        done += max(tries, key=lambda rows: sum(row.agrees for row in rows))
+    return tuple(done)
+
+
+def _row(pair: Pair, convention: Convention) -> FitRow | None:
+    factor, new = pair.factor, pair.new.measured
+    possible = convention.of(new if factor == 1 else new * exactly(factor), pair.old.measured)
+    if possible is None:
+        return None
+    agrees = pair.printed.derived.meets(possible)
+    return FitRow(pair, possible, agrees, close=agrees and _is_close(pair, convention))
+
+
+def _is_close(pair: Pair, convention: Convention) -> bool:
+    """Tell whether the inputs as printed give the derived cell when it is rounded to the nearest."""
+    exact = convention.of(exactly(pair.new.exact * pair.factor), exactly(pair.old.exact))
+    return exact is not None and pair.printed.measured.meets(exact)
+
+
+def unexplained(table: LintTable) -> Iterator[tuple[Column, tuple[Column, ...]]]:
+    """Give every derived column that nothing in the table explains, with the inputs that belong to it."""
+    explained = {fit.column.index for fit in fits(table)}
+    for column in derived(table):
+        if column.index not in explained:
+            pool = pool_of(table, column)
+            yield column, associated(table, column, pool)

@@ -1,0 +1,136 @@
+"""What a published number says: its value, how many digits were printed, and so what it may have been before rounding."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+
+HALF = Fraction(1, 2)
+"""How many units of the last digit an input may be off: it was rounded to the nearest."""
+WHOLE = Fraction(1)
+"""How many units of the last digit a derived cell may be off: it may have been rounded to the nearest, up or down."""
+
+MISSING = frozenset({"", "-", "--", "–", "—", "n/a", "na", "nan", "none", "oom", "x", "tbd", "?"})
+UNITS = "ns|us|µs|μs|ms|s|sec|min|h|kb|kib|mb|mib|gb|gib|tb|tib|w|kw|j|kj|hz|mhz|ghz|pp|pts|points"
+PER_SECOND = r"[a-z]+/s(?:ec)?|[a-z]+ per second|tps|qps"
+NUMBER = re.compile(
+    r"^[~≈<>]?\s*(?P<times>[x×]\s*)?(?P<sign>[+\-−±]?)\s*(?P<whole>\d{1,3}(?:,\d{3}){1,6}|\d{1,18})?(?P<part>\.\d{1,18})?(?:e(?P<power>[+-]?\d{1,2}))?"
+    rf"\s*(?P<suffix>x|×|%|{UNITS}|{PER_SECOND})?(?:\s*(?:±|\+/-)\s*[\d.,]+\s*%?)?\s*(?:\([^()]*\)|\[[^\[\]]*\]|\*+|†|‡)?$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """All values between two bounds, both included."""
+
+    low: Fraction
+    high: Fraction
+
+    def meets(self, other: Interval) -> bool:
+        return self.low <= other.high and other.low <= self.high
+
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(self.low + other.low, self.high + other.high)
+
+    def __sub__(self, other: Interval) -> Interval:
+        return Interval(self.low - other.high, self.high - other.low)
+
+    def __mul__(self, other: Interval) -> Interval:
+        if self.low >= 0 and other.low >= 0:
+            return Interval(self.low * other.low, self.high * other.high)
+        corners = [one * two for one in (self.low, self.high) for two in (other.low, other.high)]
+        return Interval(min(corners), max(corners))
+
+    def __truediv__(self, other: Interval) -> Interval | None:
+        """Divide, or None where the divisor may be zero."""
+        if other.low <= 0 <= other.high:
+            return None
+        if self.low >= 0 and other.low > 0:
+            return Interval(self.low / other.high, self.high / other.low)
+        return self * Interval(1 / other.high, 1 / other.low)
+
+
+def exactly(value: int | Fraction) -> Interval:
+    """Take one value as an interval."""
+    return Interval(Fraction(value), Fraction(value))
+
+
+@dataclass(frozen=True)
+class Number:
+    """One printed number: `1,234.50x` has value 1234.50, 2 decimals, suffix `x` and commas."""
+
+    text: str
+    value: Decimal
+    decimals: int
+    suffix: str
+    commas: bool
+    signed: bool
+
+    @cached_property
+    def exact(self) -> Fraction:
+        return Fraction(self.value)
+
+    @cached_property
+    def measured(self) -> Interval:
+        """What a measured value may have been: half a unit of the last digit to either side."""
+        return self.within(HALF)
+
+    @cached_property
+    def derived(self) -> Interval:
+        """What a derived value may have been: one unit of the last digit to either side."""
+        return self.within(WHOLE)
+
+    @property
+    def unit(self) -> Fraction:
+        """One step of the last printed digit."""
+        return Fraction(1) / Fraction(10) ** self.decimals
+
+    @property
+    def step(self) -> str:
+        """One step of the last printed digit, as it would be printed."""
+        return f"{Decimal(1).scaleb(-self.decimals):f}"
+
+    def within(self, units: Fraction) -> Interval:
+        """Give all values that are at most that many units of the last digit away."""
+        return Interval(self.exact - units * self.unit, self.exact + units * self.unit)
+
+
+def is_missing(text: str) -> bool:
+    """Tell whether a cell says that there is no value."""
+    return text.strip().lower() in MISSING or text.strip().lower().startswith(("todo", "oom", "n/a"))
+
+
+def number(text: str) -> Number | None:
+    """Read a cell as one number, or None where it is text, a range or several numbers."""
+    found = NUMBER.match(text.strip())
+    if found is None or not (found["whole"] or found["part"]):
+        return None
+    digits = (found["whole"] or "0").replace(",", "") + (found["part"] or "")
+    power = int(found["power"] or 0)
+    value = Decimal(digits).scaleb(power)
+    negative = found["sign"] in {"-", "−"}
+    return Number(
+        text=text.strip(),
+        value=-value if negative else value,
+        decimals=len(found["part"] or ".") - 1 - power,
+        suffix=(found["suffix"] or ("x" if found["times"] else "")).lower().replace("×", "x"),
+        commas="," in (found["whole"] or ""),
+        signed=found["sign"] in {"+", "-", "−"},
+    )
+
+
+def shown(value: Fraction, digits: int = 4) -> str:
+    """Write a value with so many significant digits, never in powers of ten."""
+    if value == 0:
+        return "0"
+    size = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    return f"{float(value):.{max(digits - size, 0)}f}"
+
+
+def span(interval: Interval, digits: int = 5) -> str:
+    """Write an interval as `1.1664..1.1694`."""
+    return f"{shown(interval.low, digits)}..{shown(interval.high, digits)}"

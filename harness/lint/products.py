@@ -1,0 +1,107 @@
+"""Latency times throughput: the batch size, or one multiple of it in all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from harness.lint.columns import seconds_per_unit
+from harness.lint.numbers import Interval, Number, exactly, shown, span
+from harness.lint.tables import Column, LintTable, Row
+
+
+@dataclass(frozen=True)
+class Product:
+    """One checked pair; `message` is None where latency times throughput is what it should be."""
+
+    row: Row
+    column: Column
+    message: str | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    row: Row
+    latency: Number
+    throughput: Number
+    batch: Number
+    seconds: Interval
+    """Latency times throughput."""
+
+    def times(self) -> Interval:
+        """How many batch sizes latency times throughput is."""
+        return self.seconds * exactly(1 / self.batch.exact)
+
+
+def products(table: LintTable) -> Iterator[Product]:
+    """Check every pair of a latency and a throughput column that belong together."""
+    batches = [column for column in table.columns if column.meaning.kind == "batch"]
+    if len(batches) != 1:
+        return
+    for latency, throughput in _pairs(table):
+        samples = list(_samples(table, latency, throughput, batches[0]))
+        multiple = _multiple(samples)
+        if multiple is not None:
+            for sample in samples:
+                yield Product(sample.row, throughput, _message(sample, multiple))
+
+
+def _pairs(table: LintTable) -> Iterator[tuple[Column, Column]]:
+    latencies = [column for column in table.columns if column.meaning.kind == "latency"]
+    throughputs = [column for column in table.columns if column.meaning.kind == "throughput"]
+    if len(latencies) == 1 == len(throughputs):
+        yield latencies[0], throughputs[0]
+        return
+    for throughput in throughputs:
+        same = [one for one in latencies if (one.group, one.labels) == (throughput.group, throughput.labels)]
+        rivals = [one for one in throughputs if (one.group, one.labels) == (throughput.group, throughput.labels)]
+        if len(same) == 1 == len(rivals):
+            yield same[0], throughput
+
+
+def _samples(table: LintTable, latency: Column, throughput: Column, batch: Column) -> Iterator[Sample]:
+    for row in table.rows:
+        first, second = row.values[latency.index], row.values[throughput.index]
+        size = row.values[batch.index] or _above(table, row, batch)
+        if first is None or second is None or size is None or size.value <= 0:
+            continue
+        scale = seconds_per_unit(latency.words, first.suffix)
+        if scale is not None:
+            seconds = first.measured * second.measured * exactly(Fraction(str(scale)))
+            yield Sample(row, first, second, size, seconds)
+
+
+def _above(table: LintTable, row: Row, column: Column) -> Number | None:
+    """Read a batch size that is blank because it repeats the row above."""
+    return next(
+        (one.values[column.index] for one in reversed(table.rows[: row.number]) if one.values[column.index]), None
+    )
+
+
+def _multiple(samples: Sequence[Sample]) -> Fraction | None:
+    """Find what latency times throughput is in batch sizes: one, or what most rows have in common."""
+    if len(samples) >= 2 and 2 * _agreeing(samples, Fraction(1)) >= len(samples):
+        return Fraction(1)
+    middles = sorted((one.times().low + one.times().high) / 2 for one in samples)
+    if len(samples) >= 3:
+        middle = middles[len(middles) // 2]
+        if 3 * _agreeing(samples, middle) >= 2 * len(samples):
+            return middle
+    return None
+
+
+def _agreeing(samples: Sequence[Sample], multiple: Fraction) -> int:
+    return sum(one.times().meets(exactly(multiple)) for one in samples)
+
+
+def _message(sample: Sample, multiple: Fraction) -> str | None:
+    if sample.times().meets(exactly(multiple)):
+        return None
+    should = f"the batch size {sample.batch.text}"
+    if multiple != 1:
+        should = f"{shown(multiple)} times the batch size {sample.batch.text} as in the other rows"
+    return (
+        f"latency {sample.latency.text} times throughput {sample.throughput.text} is {span(sample.seconds)} with rounding "
+        f"of half a unit of the last digit of each, not {should}"
+    )

@@ -1,0 +1,52 @@
+"""Measured runs into committed text, by the name of a run or of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+from harness.core.files import write_whole
+from harness.report.published import promote
+from harness.store import files
+from harness.store.database import Database
+from harness.store.session import SessionRecord
+
+
+def promote_runs(words: Sequence[str], results: Path, to: Path) -> int:
+    """Write runs as committed text; a sweep's name stands for all runs that answered its last finished session.
+
+    Returns the number of runs. Raises: HarnessError for a name that is neither a run nor a sweep with a finished session.
+    """
+    with Database.open(results / "bench.db") as database:
+        runs = [run for word in words for run in _runs_of(word, results)]
+        runs += _builds_of(runs, database)
+        text = promote(database, list(dict.fromkeys(runs)))
+    to.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(to, text)
+    return len(set(runs))
+
+
+def _runs_of(word: str, results: Path) -> list[str]:
+    if (results / files.RUNS / word).is_dir():
+        return [word]
+    session = last_session(word, results)
+    if session is None:
+        raise HarnessError(f"'{word}' is no run below {results / files.RUNS}, and no sweep with a finished session")
+    return [job.run for job in session.jobs if job.run]
+
+
+def _builds_of(runs: Sequence[str], database: Database) -> list[str]:
+    """Name the runs that sealed what these runs measured: sizes and build times belong to the numbers."""
+    makers = database.artifact_runs()
+    read = [item.id for run in runs for item in database.outcome(run).inputs if item.role != "model"]
+    return [makers[identity] for identity in read if identity in makers]
+
+
+def last_session(sweep: str, results: Path) -> SessionRecord | None:
+    """Find a sweep's last finished session."""
+    for path in sorted((results / files.SESSIONS).glob("*.json"), reverse=True):
+        session = files.read_session(path)
+        if session.sweep == sweep and session.finished is not None:
+            return session
+    return None

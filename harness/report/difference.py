@@ -1,0 +1,192 @@
+"""What new results change in committed pages, as Markdown for a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+from harness.report.catalogue import Catalogue
+from harness.report.changes import Change, Compared, compare_tables, shared_keys
+from harness.report.guards import percent
+from harness.report.markdown import Rendered, bodies, literal
+from harness.report.noise import SAME, Evidence, causes, evidence, interval, noise, shows
+from harness.report.pages import Page, renderer
+from harness.report.readback import RowName, grids
+from harness.report.sources import Source
+from harness.report.spec import TableSpec
+from harness.report.values import marks
+
+LEGEND = (
+    "Noise: *inside*, when the difference is within the root of the sum of squares of the half widths of the old and the new interval; "
+    "*unknown*, where one of the two has no interval."
+)
+
+
+@dataclass(frozen=True)
+class Old:
+    """The committed state that is compared with."""
+
+    name: str
+    """Git reference or folder."""
+    pages: Mapping[Path, str]
+    """Texts of the pages then; a page that was not there is left out."""
+    source: Source | None = None
+    """Results then; None where they cannot be read."""
+    trouble: str = ""
+    """Why not."""
+
+
+@dataclass(frozen=True)
+class New:
+    """What is to be committed."""
+
+    pages: Sequence[Page]
+    rendered: Mapping[str, Rendered]
+    specs: Mapping[str, TableSpec]
+    source: Source
+    catalogue: Catalogue
+    root: Path
+
+
+def difference(old: Old, new: New) -> str:
+    """Write what changes in the cells of all pages, in the rows and in the numbers of prose."""
+    parts = [part for page in new.pages for part in _page(old, new, page)]
+    if not parts:
+        return f"No table and no number of a page changes against {literal(old.name)}."
+    head = ["## What changes in the tables", f"Old: {literal(old.name)}. {LEGEND}"]
+    trouble = (
+        [f"The old results cannot be read, so that noise and causes are unknown: {literal(old.trouble)}"]
+        if old.trouble
+        else []
+    )
+    return "\n\n".join([*head, *trouble, *parts])
+
+
+def _page(old: Old, new: New, page: Page) -> list[str]:
+    title = page.path.relative_to(new.root).as_posix()
+    text = old.pages.get(page.path)
+    if text is None:
+        return [f"### {literal(title)}", "A new page."]
+    then = Path(f"{old.name}:{title}")
+    before, after = bodies(text, then), bodies(page.new, page.path)
+    parts = [part for name in after for part in _table(old, new, name, before.get(name), after[name])]
+    parts += [f"Table `{name}` is no longer on this page." for name in before if name not in after]
+    parts += _values(text, then, page)
+    return [f"### {literal(title)}", *parts] if parts else []
+
+
+def _table(old: Old, new: New, name: str, before: str | None, after: str) -> list[str]:
+    rendered, title = new.rendered[name], f"#### {literal(name)}"
+    if before is None:
+        return [title, f"A new table, with {sum(len(grid.rows) for grid in grids(after))} rows."]
+    compared = compare_tables(before, rendered)
+    if not (compared.changes or compared.gone or compared.came):
+        same = before.replace("\r", "").strip() == after.replace("\r", "").strip()
+        return [] if same else [title, "No cell has other text; headings, notes, captions or links around them have."]
+    keys = shared_keys(grids(before), grids(rendered.markdown), rendered.keys)
+    return [title, _summary(compared), *_cells(old, new, rendered, compared, keys), *_rows(compared)]
+
+
+def _summary(compared: Compared) -> str:
+    return f"{len(compared.changes)} of {compared.cells} cells changed, {len(compared.came)} rows came, {_went(compared)} went."
+
+
+def _went(compared: Compared) -> str:
+    if any(gone.what == "table" for gone in compared.gone):
+        return "all rows"
+    columns = sum(gone.what == "column" for gone in compared.gone)
+    rows = len(compared.gone) - columns
+    return f"{rows} rows and {columns} columns" if columns else f"{rows} rows"
+
+
+def _rows(compared: Compared) -> list[str]:
+    lines = [f"- came: {_row(name)}" for name in compared.came]
+    lines += [f"- went: {gone.what} {literal(gone.label)}".rstrip() for gone in compared.gone]
+    return ["\n".join(lines)] if lines else []
+
+
+def _row(name: RowName) -> str:
+    """Write a row's name, whose parts are Markdown."""
+    number = f" #{name.nth + 1}" if name.nth else ""
+    return " / ".join(part for part in (*name.headings, *name.keys) if part) + number
+
+
+# ---------------------------------------------------------------- cells
+
+
+def _cells(old: Old, new: New, rendered: Rendered, compared: Compared, keys: int) -> list[str]:
+    """Write the changed cells; what they all have in common is said once."""
+    if not compared.changes:
+        return []
+    was, trouble = _known(rendered, new, old.source, keys)
+    now, more = _known(rendered, new, new.source, keys)
+    told = [_judged(change, was, now) for change in compared.changes]
+    reasons = {reason for _, reason in told}
+    common = len(told) > 1 and len(reasons) == 1
+    head = ["Row", "Column", "Old", "New", "Change", "Noise", *([] if common else ["What changed"])]
+    lines = [head, [":---", ":---", "---:", "---:", "---:", *[":---"] * (len(head) - 5)]]
+    for change, (verdict, reason) in zip(compared.changes, told, strict=True):
+        line = [_row(change.row), literal(change.heading), change.old, change.new, moved(change), verdict]
+        lines.append([*line, *([] if common else [reason])])
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    notes = [literal(text) for text in (trouble, more) if text]
+    return [table, *([f"What changed for all of them: {reasons.pop()}."] if common else []), *notes]
+
+
+def _known(rendered: Rendered, new: New, source: Source | None, keys: int) -> tuple[Evidence, str]:
+    """Gather what stands behind a table in a source; says why where the table cannot be made from it."""
+    if source is None:
+        return Evidence(), ""
+    spec, render = new.specs[rendered.name], renderer(source, new.catalogue)
+    try:
+        return evidence(render(spec), source, keys), ""
+    except HarnessError as error:
+        return (
+            Evidence(),
+            f"What stood behind these cells is unknown: today's spec cannot be filled from the results: {error}",
+        )
+
+
+def _judged(change: Change, was: Evidence, now: Evidence) -> tuple[str, str]:
+    """Say whether a change is noise, and what changed with it."""
+    before, after = was.behind(change), now.behind(change)
+    if before is None or after is None or not shows(after, change.new):
+        return "unknown", "unknown"
+    reasons = causes(was, now, before.runs, after.runs)
+    if not shows(before, change.old):  # the old page shows what the old results do not give by today's spec
+        return "unknown", literal(SAME) if reasons == [SAME] else "unknown"
+    return noise(interval(before), interval(after)), "; ".join(literal(reason) for reason in reasons)
+
+
+def moved(change: Change) -> str:
+    """Write by how much a number changed: absolutely and as a share of the old one."""
+    if change.by is None:
+        return "-"
+    points = " points" if "%" in change.old else ""
+    return f"{_signed(change.by)}{points} ({percent(change.share)})"
+
+
+def _signed(by: Decimal) -> str:
+    return f"{by:+,f}" if by else "0"
+
+
+# ---------------------------------------------------------------- prose
+
+
+def _values(text: str, then: Path, page: Page) -> list[str]:
+    """List the numbers in prose that change."""
+    before = {mark.said: text[mark.begin : mark.end] for mark in marks(text, then)}
+    after = {mark.said: page.new[mark.begin : mark.end] for mark in marks(page.new, page.path)}
+    lines = [
+        f"- `{said.replace('`', chr(39))}`: {_flat(before[said])} became {_flat(new)}"
+        for said, new in after.items()
+        if said in before and before[said] != new
+    ]
+    return ["\n".join(["Numbers in prose:", "", *lines])] if lines else []
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()) or "nothing"

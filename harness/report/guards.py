@@ -1,0 +1,73 @@
+"""What `harness report --write` refuses: rows that would vanish, and numbers that moved further than was allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from harness.core.errors import HarnessError, Problem, unknown
+from harness.report.changes import Change, Gone, compare_tables
+from harness.report.markdown import Rendered, blocks, bodies
+from harness.report.readback import shown
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What a person allows."""
+
+    missing: frozenset[str] = frozenset()
+    """Tables, `TABLE:ROW` and `TABLE:COLUMN` that may vanish."""
+    most: Decimal | None = None
+    """Share by which a number may change; None for any."""
+    accept: bool = False
+    """Whether changes beyond it are meant."""
+
+
+def refused(pages: Mapping[Path, str], rendered: Iterable[Rendered], guard: Guard) -> list[Problem]:
+    """List what a guard does not allow in the pages (path to committed text).
+
+    Raises: HarnessError where it allows something about a table that is not there.
+    """
+    tables = {item.name: item for item in rendered}
+    for name in sorted(guard.missing):
+        if name.partition(":")[0] not in tables:
+            raise HarnessError(f"--allow-missing {name}: {unknown('table', name.partition(':')[0], tables)}")
+    problems: list[Problem] = []
+    for path, text in pages.items():
+        lines = {block.name: block.begin + 1 for block in blocks(text, path)}
+        for name, body in bodies(text, path).items():
+            compared = compare_tables(body, tables[name])
+            vanished = [gone for gone in compared.gone if not gone.names & guard.missing]
+            messages = [_vanishes(gone) for gone in vanished]
+            if guard.most is not None and not guard.accept:
+                most = guard.most
+                messages += [_moves(name, change, most) for change in compared.changes if change.beyond(most)]
+            problems += [Problem(message, path, lines[name]) for message in messages]
+    return problems
+
+
+def _vanishes(gone: Gone) -> str:
+    if gone.what == "table":
+        return (
+            f"table '{gone.table}' would lose all its rows, since there are no results for it now; "
+            f"restore them, or allow it with --allow-missing '{gone.table}'"
+        )
+    return (
+        f"table '{gone.table}' would lose its {gone.what} '{gone.label}'; restore its results, "
+        f"or allow it with --allow-missing '{gone.table}:{gone.label}'"
+    )
+
+
+def _moves(table: str, change: Change, most: Decimal) -> str:
+    by = "no number any more" if change.by is None else percent(change.share)
+    return (
+        f"table '{table}', row '{change.row.label}', column '{change.heading}': {shown(change.old)} became "
+        f"{shown(change.new)} ({by}), beyond {(most * 100).normalize():f}%; look at it, then write with --accept"
+    )
+
+
+def percent(share: Decimal | None) -> str:
+    """Write a share with its sign; a change from zero has none."""
+    return "from zero" if share is None else f"{share * 100:+.1f}%"

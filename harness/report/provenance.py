@@ -1,0 +1,320 @@
+"""Where a number comes from: its run, samples, recipe, artifact, command, machine and harness, walked back to the model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome
+from harness.report.cells import Reader, statistic_of
+from harness.report.columns import PACKAGES
+from harness.store.workload import workload_columns
+
+FEW = 8
+"""Samples up to this many are told one by one."""
+_SUMMARY = ("min", "p50", "p90", "max", "mean", "stdev")
+_DIRTY = "-dirty"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What explains a cell: whole records of runs by name, and what is kept of their samples."""
+
+    outcome: Callable[[str], Outcome]
+    """Raises: HarnessError for a run that the source does not hold."""
+    reader: Reader
+    makers: Mapping[str, str]
+    """Artifact id to the run that made it."""
+
+
+def archive_of(database: Any, reader: Reader) -> Archive:
+    """Make an archive of a database; each record is read once."""
+    return Archive(lru_cache(maxsize=None)(database.outcome), reader, database.artifact_runs())
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement as it is stored."""
+
+    id: str
+    metric: str
+    metric_version: int
+    part: str
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    interval: str | None
+    n: int
+    source: str | None
+    samples: tuple[float, ...]
+    """All of them where they are few; else none, and the summary tells them."""
+    summary: Mapping[str, float]
+    shape: tuple[int, ...]
+    kept: str
+    """What is kept of the samples, in words."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What was done: a quantizer with its options, or a probe on an engine with its."""
+
+    does: str
+    """build or measure."""
+    name: str
+    version: int
+    options: Mapping[str, Any]
+    probe: str = ""
+    workload: Mapping[str, Any] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Read:
+    """An artifact or model that a run read, or the artifact that it made."""
+
+    role: str
+    id: str
+    content: str | None
+    made_by: str
+    """Run that made it; empty for models, and where the source does not hold that run."""
+    facts: Mapping[str, Any]
+    """Provenance of a model; size, format and layers of what was made."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """The machine and what was installed on it, as far as it can change a number."""
+
+    name: str
+    gpus: tuple[str, ...]
+    driver: str | None
+    cuda: str | None
+    cpu: str
+    cores: int | None
+    memory_bytes: int | None
+    system: str
+    python: str
+    packages: Mapping[str, str]
+    threads: Mapping[str, str]
+    provider: str | None
+
+
+@dataclass(frozen=True)
+class Harness:
+    """Which harness measured: `dirty` where its tree held uncommitted changes."""
+
+    version: str
+    commit: str
+    dirty: bool
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """One run, as far as it stands behind a cell."""
+
+    role: str
+    """value, baseline, run, or what it made for the others: artifact, base, reference."""
+    run: str
+    kind: str
+    status: str
+    reason: str | None
+    origin: str
+    started: str
+    """UTC; for reported numbers the day of publication."""
+    seconds: float
+    session: str
+    labels: Mapping[str, str]
+    command: str
+    """Empty for numbers that were not measured here."""
+    again: str
+    """Command that measures or makes it anew."""
+    citation: Mapping[str, str]
+    """Empty for measured numbers."""
+    measured: Measured | None
+    recipe: Recipe
+    protocol: Mapping[str, Any]
+    artifacts: tuple[Read, ...]
+    environment: Where
+    harness: Harness | None
+    notes: tuple[str, ...]
+
+
+def provenance(archive: Archive, role: str, run: str, measurement: str = "", *, stat: str = "") -> Provenance:
+    """Tell of a run, and of one of its measurements. Raises: HarnessError for a run that the source does not hold."""
+    outcome = archive.outcome(run)
+    job = outcome.job
+    measured = outcome.origin == "measured"
+    sweep = job.labels.sweep
+    command = f"harness run {sweep}" if measured and sweep else ""
+    return Provenance(
+        role=role,
+        run=run,
+        kind=job.kind,
+        status=outcome.status.value,
+        reason=outcome.reason,
+        origin=outcome.origin,
+        started=outcome.started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        seconds=outcome.seconds,
+        session=job.session,
+        labels={name: value for name, value in job.labels.model_dump().items() if value},
+        command=command,
+        again=command if job.kind == "speed" or not command else f"{command} --again {job.kind}",
+        citation=_plain(outcome.citation.model_dump() if outcome.citation else {}),
+        measured=_measured(archive, outcome, measurement, stat) if measurement else None,
+        recipe=_recipe(outcome),
+        protocol=_protocol(outcome),
+        artifacts=_artifacts(archive, outcome),
+        environment=_where(outcome),
+        harness=harness_of(outcome.environment) if measured else None,
+        notes=tuple(f"{note.code}: {note.text}" for note in outcome.notes),
+    )
+
+
+def behind(archive: Archive, found: Provenance, seen: frozenset[str] = frozenset()) -> list[Provenance]:
+    """Walk back from a run to those that made what it read, nearest first, each once."""
+    told: list[Provenance] = []
+    for read in found.artifacts:
+        if read.made_by and read.made_by != found.run and read.made_by not in seen:
+            maker = provenance(archive, read.role, read.made_by)
+            seen |= {read.made_by}
+            further = behind(archive, maker, seen)
+            seen |= {one.run for one in further}
+            told += [maker, *further]
+    return told
+
+
+def measurement_of(archive: Archive, measurement: str) -> Measurement:
+    """Return a measurement by its id, RUN#PLACE. Raises: HarnessError where the source does not hold it."""
+    run, _, place = measurement.rpartition("#")
+    found = archive.outcome(run).measurements
+    if not place.isdecimal() or int(place) >= len(found):
+        raise HarnessError(f"run {run} holds {len(found)} measurements, and '{measurement}' is none of them")
+    return found[int(place)]
+
+
+def harness_of(environment: Environment) -> Harness:
+    """Read `VERSION+COMMIT-dirty`."""
+    version, _, commit = environment.harness.partition("+")
+    return Harness(version, commit.removesuffix(_DIRTY), commit.endswith(_DIRTY))
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", {}, 0) or value is False}
+
+
+def _protocol(outcome: Outcome) -> dict[str, Any]:
+    if outcome.protocol is None:
+        return {}
+    said = _plain(outcome.protocol.model_dump())
+    return said if "facts" not in said else {**said, "facts": _plain(said["facts"])}
+
+
+def _measured(archive: Archive, outcome: Outcome, measurement: str, stat: str) -> Measured:
+    item = measurement_of(archive, measurement)
+    samples, summary, shape, kept = _samples(archive, measurement, item, stat)
+    return Measured(
+        id=measurement,
+        metric=item.metric,
+        metric_version=item.metric_version,
+        part=item.part,
+        value=item.value,
+        unit=item.unit,
+        low=item.low,
+        high=item.high,
+        interval=item.interval,
+        n=item.n,
+        source=item.source,
+        samples=samples,
+        summary=summary,
+        shape=shape,
+        kept=kept if outcome.origin == "measured" else "published without samples",
+    )
+
+
+def _samples(
+    archive: Archive, measurement: str, item: Measurement, stat: str
+) -> tuple[tuple[float, ...], Mapping[str, float], tuple[int, ...], str]:
+    asked = (*_SUMMARY, *((stat,) if stat and stat not in _SUMMARY else ()))
+    shape = item.array.shape if item.array else (len(item.samples),)
+    values = archive.reader.samples(measurement) if item.array or not item.samples else item.samples
+    if values is None:
+        held = archive.reader.statistics(measurement)
+        kept = "statistics of the samples are kept, not the samples" if held else "no samples are at hand"
+        return (), {name: held[name] for name in asked if name in held}, shape if item.array else (), kept
+    few = tuple(float(value) for value in _flat(values))
+    if len(few) <= FEW:
+        return few, {}, shape, "all samples are kept"
+    found = {name: statistic_of(values, name) for name in asked}
+    return (), {name: value for name, value in found.items() if value is not None}, shape, "all samples are kept"
+
+
+def _flat(values: Any) -> list[float]:
+    import numpy as np
+
+    flat: list[float] = np.asarray(values, dtype=np.float64).ravel().tolist()
+    return flat
+
+
+def _recipe(outcome: Outcome) -> Recipe:
+    spec = outcome.job.spec
+    if isinstance(spec, BuildSpec):
+        return Recipe("build", spec.quantizer, spec.version, spec.options, contents=spec.contents)
+    return Recipe(
+        "measure",
+        spec.engine,
+        spec.engine_version,
+        spec.engine_options,
+        spec.probe,
+        _workload(spec),
+        spec.contents,
+    )
+
+
+def _workload(spec: MeasureSpec) -> dict[str, Any]:
+    """Return the workload with the probe's defaults, whole numbers as such."""
+    full = {**workload_columns(spec), **spec.workload}
+    return {name: _whole(value) for name, value in full.items() if value is not None}
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _artifacts(archive: Archive, outcome: Outcome) -> tuple[Read, ...]:
+    read = [_read(archive, item) for item in outcome.inputs or outcome.job.inputs]
+    made = outcome.artifact
+    if made is not None:
+        facts = _plain(made.model_dump(include={"bytes", "files", "format", "layers", "weights_bytes"}))
+        read.append(Read("made", made.id, made.content, outcome.job.run, facts))
+    return tuple(read)
+
+
+def _read(archive: Archive, item: Input) -> Read:
+    engine = {"engine": item.engine, "engine_options": item.engine_options} if item.engine else {}
+    return Read(item.role, item.id, item.content, archive.makers.get(item.id, ""), {**item.provenance, **engine})
+
+
+def _where(outcome: Outcome) -> Where:
+    place = outcome.environment
+    told = PACKAGES if outcome.origin == "measured" else (*PACKAGES, *sorted(set(place.packages) - set(PACKAGES)))
+    return Where(
+        name=place.name,
+        gpus=tuple(gpu.name for gpu in place.gpus),
+        driver=next((gpu.driver for gpu in place.gpus if gpu.driver), None),
+        cuda=place.cuda,
+        cpu=place.cpu,
+        cores=place.cores,
+        memory_bytes=place.memory_bytes,
+        system=place.system,
+        python=place.python,
+        packages={name: place.packages[name] for name in told if name in place.packages},
+        threads=place.threads,
+        provider=outcome.provider,
+    )

@@ -1,0 +1,188 @@
+"""Tables of the results database on the terminal and in the results folder, and beside what others reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.box import CONFIGS, DATABASE, TABLES, Planned, database_for_reading, shown_path, sweep_path
+from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.files import write_whole
+from harness.environments import ROOT
+from harness.plan.catalogue import load_catalogue
+from harness.plan.reading import read_sweep
+from harness.promoting import last_session
+from harness.report import pages
+from harness.report.against import against
+from harness.report.catalogue import Catalogue, catalogue_of
+from harness.report.columns import COLUMNS, DIMENSIONS
+from harness.report.markdown import EMPTY, literal, to_markdown
+from harness.report.plain import MOST, plain_tables
+from harness.report.sources import Source, from_published
+from harness.report.spec import TableSpec
+from harness.report.specfile import SUFFIX
+from harness.report.table import build
+from harness.store.database import Database
+from harness.store.frame import COLUMNS as STORED
+
+NO_TABLE = "no table"
+"""What stands in place of a table that was refused, with the reason behind it."""
+PUBLISHED = ROOT / "results" / "published"
+Where = Mapping[str, tuple[str, ...]]
+"""Conditions on dimensions, as a table's own."""
+
+
+def after_bench(console: Console, results: Path) -> Callable[[Planned, ExitStack], None]:
+    """Make what follows a sweep that has run: print its tables, plain ones where it names none, and keep them in a file."""
+
+    def after(planned: Planned, _stack: ExitStack) -> None:
+        name = planned.sweep.name
+        with Database.open(results / DATABASE) as database:
+            source = Source(database)
+            if planned.sweep.tables:
+                catalogue = catalogue_of(CONFIGS)
+                files = [TABLES / f"{table}{SUFFIX}" for table in planned.sweep.tables]
+                found = [_rendered_or_told(spec, source, catalogue) for spec in pages.specs_in(files, catalogue)]
+                texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
+            else:
+                texts = plain(name, source, results, planned.catalogue.folder, planned.sweep.title)
+        if not texts:
+            return
+        text = "\n".join(f"{table}\n" for table in texts)
+        page = results / "tables" / f"{name}.md"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(page, text)
+        printed(console, text)
+        printed(console, f"tables written to {shown_path(page)}")
+
+    return after
+
+
+def _heading(title: str) -> list[str]:
+    return [f"# {literal(title)}"] if title else []
+
+
+def _title(sweep: str, configs: Path) -> str:
+    """Read the title that a sweep's file gives it; none where the file is not there or is no longer right."""
+    try:
+        return read_sweep(sweep_path(sweep, configs), load_catalogue(configs)).title
+    except HarnessError:
+        return ""
+
+
+def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[str, bool]:
+    """Render one table, or say why there is none; tells whether it has results."""
+    try:
+        rendered = pages.renderer(source, catalogue)(spec)
+    except ConfigError as error:
+        return f"{NO_TABLE}: {error}", True
+    return rendered.markdown, rendered.markdown != EMPTY
+
+
+def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS, title: str = "") -> list[str]:
+    """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
+    frame = source.frame({"sweep": [sweep]}, [name for name in COLUMNS if name in STORED])
+    session = last_session(sweep, results)
+    if session is not None:
+        frame = frame[frame["run"].isin([job.run for job in session.jobs if job.run])]
+    catalogue = catalogue_of(configs)
+    versions = {name: environment.packages for name, environment in source.environments().items()}
+    texts = []
+    for table in plain_tables(sweep, frame, literal(title)):
+        try:
+            built = build(table.spec, table.frame, catalogue, source.reader(), lambda name: versions.get(name, {}))
+        except ConfigError as error:
+            texts.append(f"{table.spec.title}: {NO_TABLE}, since {error}")
+            continue
+        more = f"\n\n{table.rows} rows, {MOST} shown; `harness export FILE --where sweep={sweep}` writes all."
+        texts.append(to_markdown(built).markdown + (more if table.rows > MOST else ""))
+    return texts
+
+
+def conditions(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Read `KEY=VALUE,VALUE` as conditions on dimensions. Raises: HarnessError for what is none."""
+    found = {}
+    for word in words:
+        name, given, values = word.partition("=")
+        if not given or not values:
+            raise HarnessError(f"'{word}' is no condition; one is written KEY=VALUE, as origin=measured")
+        if name not in DIMENSIONS:
+            raise HarnessError(unknown("dimension", name, DIMENSIONS))
+        found[name] = tuple(values.split(","))
+    return found
+
+
+def print_against(console: Console, results: Path, names: Sequence[str], where: Where) -> int:
+    """Print measured numbers of the results database beside those that others reported.
+
+    Raises: HarnessError for a name that is no table.
+    """
+    catalogue = catalogue_of(CONFIGS)
+    specs = pages.specs_in([TABLES], catalogue)
+    for name in names:
+        if not any(name in {spec.name, _file(spec)} for spec in specs):
+            raise HarnessError(unknown("table", name, [*(spec.name for spec in specs), *map(_file, specs)]))
+    with database_for_reading(results) as database, from_published(PUBLISHED) as published:
+        for spec in [spec for spec in specs if {spec.name, _file(spec)} & set(names)]:
+            ours, theirs = (
+                pages.renderer(source, catalogue)(_narrowed(spec, {**where, "origin": (origin,)})).table
+                for source, origin in ((Source(database), "measured"), (published, "reported"))
+            )
+            if not any(cell.runs for section in ours.sections for row in section.rows for cell in row):
+                printed(console, f"**{spec.name}**: nothing of it was measured in {shown_path(results)}\n")
+                continue
+            text = to_markdown(against(ours, theirs)).markdown
+            printed(console, f"**{spec.name}**, measured against reported\n\n{text}\n")
+    return 0
+
+
+def _narrowed(spec: TableSpec, where: Where) -> TableSpec:
+    return replace(spec, where={**spec.where, **where})
+
+
+def print_tables(console: Console, results: Path, names: Sequence[str], where: Where) -> int:
+    """Print tables from the results database: by name, of a sweep by its name, or all that have results.
+
+    where: conditions that replace those of the tables.
+    Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
+    """
+    catalogue = catalogue_of(CONFIGS)
+    specs = [_narrowed(spec, where) for spec in pages.specs_in([TABLES], catalogue)]
+    with database_for_reading(results) as database:
+        source = Source(database)
+        sweeps = sorted(set(database.frame({}, ["sweep"])["sweep"].dropna()) - {""})
+        texts, empty = [], []
+        asked = {name: [spec for spec in specs if name in {spec.name, _file(spec)}] for name in names}
+        for name, found in asked.items():
+            if not found and name not in sweeps:
+                known = {*sweeps, *(spec.name for spec in specs), *(_file(spec) for spec in specs)}
+                raise HarnessError(unknown("table or sweep", name, known))
+        wanted = [spec for found in asked.values() for spec in found] if names else specs
+        for spec in dict.fromkeys(spec.name for spec in wanted):
+            text, there = _rendered_or_told(next(one for one in wanted if one.name == spec), source, catalogue)
+            if there:
+                texts.append(text)
+            else:
+                empty.append(spec)
+        covered = {sweep for spec in specs for sweep in spec.where.get("sweep", ())}
+        for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
+            texts += plain(sweep, source, results, title=_title(sweep, CONFIGS))
+    for text in texts:
+        printed(console, f"{text}\n")
+    if empty:
+        printed(console, f"no results for {', '.join(empty)}")
+    return 2 if any(NO_TABLE in text for text in texts) else 0
+
+
+def _file(spec: TableSpec) -> str:
+    """Name the file of a table, which is called as its sweep."""
+    return Path(spec.path).name.removesuffix(SUFFIX)
+
+
+def printed(console: Console, text: str) -> None:
+    """Print a text as it is: no markup, no colours, no wrapping."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
