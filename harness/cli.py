@@ -270,12 +270,21 @@ def promote(
 
 
 @app.command()
-def ingest(results: ResultsOption = RESULTS) -> None:
+def ingest(
+    results: ResultsOption = RESULTS,
+    published: Annotated[
+        Path | None,
+        typer.Option("--published", help="A folder of committed results, as results/published, to take in too."),
+    ] = None,
+) -> None:
     """Take every run folder's outcome into the database, rebuilding it where it is gone."""
+    from harness.promoting import take_published
     from harness.store.database import Database
 
     with Database.open(results / "bench.db") as database:
         taken = database.ingest_folder(results)
+        if published is not None:
+            typer.echo(f"{take_published(database, published)} published runs are new")
     for problem in taken.problems:
         sys.stderr.write(f"{problem}\n")
     typer.echo(f"{taken}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.files import write_whole
-from harness.report.published import promote
+from harness.report.published import promote, read_published
 from harness.store import files
 from harness.store.database import Database
 from harness.store.session import SessionRecord
@@ -25,6 +25,18 @@ def promote_runs(words: Sequence[str], results: Path, to: Path) -> int:
     to.parent.mkdir(parents=True, exist_ok=True)
     write_whole(to, text)
     return len(set(runs))
+
+
+def take_published(database: Database, folder: Path) -> int:
+    """Take committed results, others' reported ones too, into a database, where they are rows as any others.
+
+    Returns the number of runs that are new. Raises: ConfigError for a file that is not as it must be.
+    """
+    published = read_published(folder)
+    new = sum(database.ingest(outcome, None) for outcome in published.outcomes)
+    for session in published.sessions:
+        database.place(session)
+    return new
 
 
 def _runs_of(word: str, results: Path) -> list[str]:

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from harness.cli import app
 from harness.environments import ROOT
 from harness.report import pages
 from harness.report.catalogue import catalogue_of
 from harness.report.sources import Source, from_published
+from harness.store.database import Database
 
 Grid = list[list[str]]
 
@@ -118,6 +121,20 @@ def test_the_tables_of_the_flattened_page_run_together_to_its_lines(
         lines = ["".join(row).replace("**", "") for place, row in enumerate(grid) if place != 1]
         start = flat.index(lines[0])
         assert flat[start : start + len(lines)] == lines, name
+
+
+def test_reported_numbers_are_ingested_as_any_others_and_give_the_same_bytes(
+    rendered: dict[str, str], tmp_path: Path
+) -> None:
+    said = CliRunner().invoke(
+        app, ["ingest", "--results", str(tmp_path), "--published", str(ROOT / "results/published")]
+    )
+    assert said.exit_code == 0, said.output
+    files = [ROOT / "reports" / "tables" / f"{name}.tables.yaml" for name in PUBLISHED]
+    with Database.open(tmp_path / "bench.db") as database:
+        again = pages.render(files, Source(database), catalogue_of(ROOT / "configs"))
+        assert {table.name: table.markdown for table in again} == rendered
+        assert set(database.frame({"sweep": list(PUBLISHED)}, ["origin"])["origin"]) == {"reported"}
 
 
 def test_published_tables_have_the_shape_that_was_counted(rendered: dict[str, str]) -> None:
