@@ -85,10 +85,9 @@ def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> 
 
 def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS, title: str = "") -> list[str]:
     """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
-    frame = source.frame({"sweep": [sweep]}, [name for name in COLUMNS if name in STORED])
     session = last_session(sweep, results)
-    if session is not None:
-        frame = frame[frame["run"].isin([job.run for job in session.jobs if job.run])]
+    runs = {"run": [job.run for job in session.jobs if job.run]} if session is not None else {}
+    frame = source.frame({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
     catalogue = catalogue_of(configs)
     versions = {name: environment.packages for name, environment in source.environments().items()}
     texts = []
@@ -154,7 +153,7 @@ def print_tables(console: Console, results: Path, names: Sequence[str], where: W
     specs = [_narrowed(spec, where) for spec in pages.specs_in([TABLES], catalogue)]
     with database_for_reading(results) as database:
         source = Source(database)
-        sweeps = sorted(set(database.frame({}, ["sweep"])["sweep"].dropna()) - {""})
+        sweeps = database.sweeps()
         texts, empty = [], []
         asked = {name: [spec for spec in specs if name in {spec.name, _file(spec)}] for name in names}
         for name, found in asked.items():

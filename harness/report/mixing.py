@@ -26,9 +26,10 @@ def check_place(spec: TableSpec, rows: Sequence[Row], packages: Packages) -> Non
             _same(spec, name, {row.text(name) for row in rows if _told(row, name)}, "table")
     if "environment" in spec.may_mix:
         return
+    places = _places(rows)
     for package in sorted(PACKAGES):
         if f"environment.{package}" not in spec.may_mix:
-            versions = {packages(id_).get(package) for id_ in _environments(rows, package)}
+            versions = {packages(id_).get(package) for id_, hang_on in places if package in hang_on}
             _same(spec, f"environment.{package}", versions - {None}, "table")
 
 
@@ -37,9 +38,10 @@ def _told(row: Row, name: str) -> bool:
     return row.text("origin") in {"measured", None} or row.text(name) not in {None, "unknown"}
 
 
-def _environments(rows: Sequence[Row], package: str) -> set[str]:
-    """Return the environments in which a package could change one of the rows."""
-    return {id_ for row in rows if (id_ := row.text("environment_id")) is not None and package in packages_of(row)}
+def _places(rows: Sequence[Row]) -> list[tuple[str, frozenset[str]]]:
+    """Return each environment with the packages that could change one of the rows."""
+    by_kind = {(row.text("environment_id"), row.text("engine"), row.text("probe")): row for row in rows}
+    return [(place, packages_of(row)) for (place, _, _), row in by_kind.items() if place is not None]
 
 
 def packages_of(row: Row) -> frozenset[str]:

@@ -73,11 +73,16 @@ def utc(moment: Any) -> str:
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Turn a frame into rows; NaN, NaT and None all become None, and a run placed twice counts once per placement."""
-    import pandas as pd
+    names = [name for name in COLUMNS if name in frame.columns]
+    records = dict.fromkeys(zip(*(_plain(frame[name]) for name in names), strict=True))
+    return [Row(_whole(dict(zip(names, record, strict=True)))) for record in records]
 
-    kept = frame[[name for name in COLUMNS if name in frame.columns]].drop_duplicates()
-    plain = kept.astype(object).where(pd.notna(kept), None)
-    return [Row(_whole(record)) for record in plain.to_dict("records")]
+
+def _plain(column: pd.Series[Any]) -> list[Any]:
+    absent = column.isna().tolist()
+    if all(absent):
+        return [None] * len(absent)
+    return [None if gone else value for value, gone in zip(column.astype(object).tolist(), absent, strict=True)]
 
 
 def _whole(record: dict[Any, Any]) -> dict[str, Any]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment
 from harness.report.cells import Reader
-from harness.report.columns import COLUMNS, LABELS
+from harness.report.columns import COLUMNS, DIMENSIONS, LABELS
 from harness.report.published import Published, read_published
 from harness.report.spec import TableSpec
 from harness.store.database import Database
 from harness.store.frame import COLUMNS as STORED
+from harness.store.frame import CONSTANT
+from harness.store.needed import Needed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,19 +58,43 @@ def from_published(folder: Path) -> Iterator[Source]:
     """
     published = read_published(folder)
     with Database.open("sqlite://") as database:
-        for outcome in published.outcomes:
-            database.ingest(outcome, None)
+        database.ingest_all(published.outcomes)
         for session in published.sessions:
             database.place(session)
         yield Source(database, published)
 
 
 def frame_of(spec: TableSpec, source: Source) -> pd.DataFrame:
-    """Ask a source for what a table can need: its sweep's rows, the baselines' and the builds' included.
+    """Ask a source for what a table can use: its sweep's rows, the baselines' and the builds' included.
 
-    Conditions on labels go to the database; the others are applied to its answer, since a build or a failed run does
-    not know them.
+    Conditions on labels, metrics, parts and the newest session go to the database; the others are applied to its
+    answer, since a build or a failed run does not know them.
     """
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
-    where = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
-    return source.frame(where, [name for name in COLUMNS if name in STORED])
+    labels = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
+    return source.database.needed(labels, [name for name in COLUMNS if name in STORED], needed_by(spec))
+
+
+def needed_by(spec: TableSpec) -> Needed:
+    """Say what a table can use. Every word of the spec may name a metric or a part, so none is overlooked."""
+    words = frozenset(_words(asdict(spec)))
+    opened = {*spec.each, *(key.dimension for key in (*spec.rows, *spec.show))}
+    opened |= {cell.attribute.dimension for cell in spec.cells if cell.attribute is not None}
+    opened |= {spec.pivot.dimension} if spec.pivot and not spec.pivot.labels else set()
+    dated = {name for word in words if (name := word.partition(".")[0]) in DIMENSIONS and name not in CONSTANT}
+    return Needed(
+        metrics=words,
+        parts=None if "part" in opened else words | {""},
+        history=bool(dated) or spec.pick == "pinned",
+    )
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from (*_words(key), *_words(item))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _words(item)

@@ -27,8 +27,9 @@ from harness.report.layout import (
     without_empty,
 )
 from harness.report.mixing import Packages, check_column, check_place
+from harness.report.pool import PLAIN, Pool, meets
 from harness.report.result import Cell, Section, Table
-from harness.report.rows import Row, choose, is_size, matches, probes_of, rows_of, wanted
+from harness.report.rows import Row, choose, matches, rows_of, wanted
 from harness.report.spec import CellSpec, Key, TableSpec
 from harness.report.specfile import ABSENT
 
@@ -64,7 +65,7 @@ class _Source:
     """What the functions below share: the spec, the rows that it concerns, names and callbacks."""
 
     spec: TableSpec
-    pool: Sequence[Row]
+    pool: Pool
     catalogue: Catalogue
     reader: Reader
     picked: _Picked
@@ -91,7 +92,7 @@ def build(
             f"table '{spec.name}' shows pinned runs, and none of its runs is pinned; pick: latest shows the newest"
         )
         raise ConfigError([Problem(message, spec.path, spec.line)])
-    source = _Source(spec, rows, (catalogue or Catalogue()).renamed(spec.titles), reader or Reader(), _Picked())
+    source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(spec.titles), reader or Reader(), _Picked())
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     versions = packages or (lambda _: {})
     sections, taken = [], []
@@ -224,18 +225,12 @@ def _lookup(
     assert cell.metric is not None
     conditions = _conditions(address, {**where, **cell.where}, cell.part)
     place = ", ".join([*address.values(), f"column '{column}'"])
-    candidates = _candidates(source, cell.metric)
-    if published:
-        asked = (cell.comparison, canonical(dict(cell.baseline)))
-        candidates = [row for row in candidates if (row.text("comparison"), row.text("baseline")) == asked]
-    else:
-        candidates = [row for row in candidates if row.text("comparison") is None]
-    found = [row for row in candidates if _meets(row, conditions)]
+    asked = (cell.comparison, canonical(dict(cell.baseline))) if published else PLAIN
+    found = source.pool.found(cell.metric, asked, conditions)
     chosen = choose(source.spec, found, place, source.spec.pick)
     if chosen is not None or published:
         return chosen
-    builds = [row for row in source.pool if row.is_build and _meets(row, conditions)]
-    newest = max(builds, key=lambda row: row.age, default=None)
+    newest = max(source.pool.builds(conditions), key=lambda row: row.age, default=None)
     return newest if newest is not None and not newest.ok else None
 
 
@@ -244,28 +239,13 @@ def _conditions(address: Address, where: Mapping[str, Sequence[str]], part: str)
     return {"part": (part,), **where, **exact}
 
 
-def _candidates(source: _Source, name: str) -> list[Row]:
-    size = is_size(name)
-    probes = set() if size else probes_of([name], source.pool)
-    return [
-        row
-        for row in source.pool
-        if row.metric == name or (not row.ok and (row.is_build if size else row.text("probe") in probes))
-    ]
-
-
-def _meets(row: Row, conditions: Mapping[str, Sequence[str]]) -> bool:
-    """Match a row; what a failed run cannot know does not exclude it."""
-    if row.ok:
-        return matches(row, conditions)
-    return matches(row, {name: values for name, values in conditions.items() if row.get(name) is not None})
-
-
 def _attribute(source: _Source, key: Key, address: Address) -> Filled:
     """Show a catalogue attribute of what was measured in this line."""
     conditions = _conditions(address, source.spec.where, "")
     names = [*source.spec.metrics, *(cell.metric for cell in source.spec.cells)]
-    found = [row for row in source.pool if row.metric is not None and row.metric in names and _meets(row, conditions)]
+    found = [
+        row for row in source.pool.rows if row.metric is not None and row.metric in names and meets(row, conditions)
+    ]
     values = sorted({value for row in found if (value := row.text(key.dimension)) is not None})
     if not values:
         return Filled(source.spec.missing.get(ABSENT, "-"), absent=True)

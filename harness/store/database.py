@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,16 @@ from sqlalchemy import Connection, Engine, func, select
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spec import Environment, Outcome
 from harness.record import ARRAYS
-from harness.store import arrays, files, frame, ingest, known, models, opening
+from harness.store import arrays, files, frame, ingest, known, models, needed, opening
+from harness.store.series import Ids
 from harness.store.session import SessionRecord
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+_BATCH = 200
+"""Outcomes in one transaction of a walk: others who write wait a quarter of a second, and a kill costs no more than these."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,10 @@ class Database:
         with self._writing() as connection:
             return ingest.write_outcome(connection, outcome, stored)
 
+    def ingest_all(self, outcomes: Iterable[Outcome]) -> int:
+        """Write outcomes without run folders in one transaction; return how many were not there yet."""
+        return self._ingest([(outcome, arrays.stored_arrays(outcome, None)) for outcome in outcomes], Ids())
+
     def place(self, session: SessionRecord) -> None:
         """Write a session and what it calls its jobs; a session that is there already is brought up to date."""
         with self._writing() as connection:
@@ -112,7 +120,9 @@ class Database:
         A file that cannot be read becomes a problem, and the walk goes on.
         """
         known_runs = set(self._rows(select(models.RunRow.name)))
+        ids = Ids()
         here, new, unfinished, problems = 0, 0, [], []
+        batch: list[tuple[Outcome, Sequence[arrays.Stored]]] = []
         for folder in _sorted(results / files.RUNS, "*/"):
             path = folder / files.OUTCOME
             if folder.name in known_runs:
@@ -121,9 +131,14 @@ class Database:
                 unfinished.append(folder.name)
             else:
                 try:
-                    new += self.ingest(files.read_outcome(path), folder)
+                    outcome = files.read_outcome(path)
+                    batch.append((outcome, arrays.stored_arrays(outcome, folder)))
                 except HarnessError as error:
                     problems += _problems(error, path)
+            if len(batch) >= _BATCH:
+                new += self._ingest(batch, ids)
+                batch = []
+        new += self._ingest(batch, ids)
         sessions = 0
         for path in _sorted(results / files.SESSIONS, "*.json"):
             try:
@@ -132,6 +147,13 @@ class Database:
             except HarnessError as error:
                 problems += _problems(error, path)
         return Ingested(new, here, sessions, tuple(unfinished), tuple(problems))
+
+    def _ingest(self, batch: Sequence[tuple[Outcome, Sequence[arrays.Stored]]], ids: Ids) -> int:
+        """Write many outcomes in one transaction: what is read and checked beforehand cannot fail one by one."""
+        if not batch:
+            return 0
+        with self._writing() as connection:
+            return ingest.write_outcomes(connection, batch, ids)
 
     # ------------------------------------------------------------ facts out
 
@@ -149,6 +171,17 @@ class Database:
         query = frame.statement(where or {}, names)
         with self._reading() as connection:
             return frame.to_frame(connection.execute(query).all(), names)
+
+    def needed(self, labels: Mapping[str, Sequence[str]], columns: Sequence[str], need: needed.Needed) -> pd.DataFrame:
+        """Answer like `frame(labels, columns)` with the rows alone that a table can use, whatever the history.
+
+        labels: sweep, block, model, method, recipe or reference to values; absent is "".
+        """
+        names = tuple(dict.fromkeys(columns))
+        query = frame.needed_statement(names, tuple(labels), needed.is_left(labels), need.history)
+        with self._reading() as connection:
+            kept = needed.kept(connection, labels, need)
+            return frame.to_frame(connection.execute(query, {**labels, **vars(kept)}).all(), names)
 
     def samples(self, measurement_id: str) -> NDArray[Any]:
         """Return the samples behind a measurement, in their own shape and type.
@@ -231,6 +264,10 @@ class Database:
         """Return median seconds of finished jobs, for estimates of time."""
         with self._reading() as connection:
             return known.history(connection)
+
+    def sweeps(self) -> list[str]:
+        """Return the names of all sweeps whose jobs have a place here, in order."""
+        return sorted(name for name in self._rows(select(models.PlacementRow.sweep).distinct()) if name)
 
     def count(self) -> int:
         """Return the number of runs."""

@@ -40,20 +40,31 @@ def read_session(path: Path) -> SessionRecord:
 def _read(path: Path, record: type[R], newest: int) -> R:
     try:
         content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError([Problem(f"cannot be read ({error}); {_REMEDY}", path)]) from error
+    try:
+        found = record.model_validate_json(content)
+    except ValidationError as error:
+        _check_version(path, content, newest)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        message = f"{where}: {first['msg']} ({error.error_count()} such mistakes); {_REMEDY}"
+        raise ConfigError([Problem(message, path)]) from error
+    if found.model_dump(include={"schema_version"})["schema_version"] > newest:
+        _check_version(path, content, newest)
+    return found
+
+
+def _check_version(path: Path, content: bytes, newest: int) -> None:
+    """Tell a file of a newer harness, and one that is no JSON, from one with mistakes in it."""
+    try:
         raw = json.loads(content)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError([Problem(f"cannot be read ({error}); {_REMEDY}", path)]) from error
     version = raw.get("schema_version", 1) if isinstance(raw, dict) else None
     if isinstance(version, int) and version > newest:
         message = f"has schema version {version} and this harness reads up to {newest}; update the harness"
         raise ConfigError([Problem(message, path)])
-    try:
-        return record.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        message = f"{where}: {first['msg']} ({error.error_count()} such mistakes); {_REMEDY}"
-        raise ConfigError([Problem(message, path)]) from error
 
 
 _REMEDY = "restore it from a copy, or remove its folder or file and run the same command again"

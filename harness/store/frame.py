@@ -6,6 +6,7 @@ Absence is the same everywhere: `pandas.isna` is true. Text columns are strings 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,19 +18,23 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     cast,
     false,
     func,
     null,
     or_,
     select,
+    true,
     union_all,
 )
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.spec import Status
 from harness.store import models as m
+from harness.store import needed
 from harness.store.ingest import table
+from harness.store.needed import ids_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +46,7 @@ Where = Mapping[str, Any]
 
 _RUN, _JOB, _ENVIRONMENT = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
 _PLACEMENT, _QUANTITY, _MEASUREMENT = table(m.PlacementRow), table(m.QuantityRow), table(m.MeasurementRow)
+_SERIES, _SHAPED = table(m.SeriesRow), table(m.ShapeQuantityRow)
 _NOT_OK = [status.value for status in Status if status is not Status.OK]
 _MEASURED = frozenset({"quantity", "measurement"})
 LABELS = ("sweep", "block", "model", "method", "recipe", "reference")
@@ -107,6 +113,13 @@ def _columns() -> dict[str, Column]:
 COLUMNS = _columns()
 """Every dimension and value that a table, a filter or an export can name, in the order of the whole frame."""
 
+CONSTANT = frozenset(
+    column.name
+    for column in COLUMNS.values()
+    if column.place in {"job", "placement", "quantity"} or column.name in needed.CONSTANT
+)
+"""Columns in which the measurements of a series' runs do not differ."""
+
 
 def statement(where: Where, columns: Sequence[str]) -> Select[Any]:
     """Write the question as SQL: one row per measurement (and placement, where a label is named), one per failed run.
@@ -119,10 +132,47 @@ def statement(where: Where, columns: Sequence[str]) -> Select[Any]:
     branches = [_branch(chosen, filters, placed, measured=True)]
     if all(None in values for column, values in filters if column.place in _MEASURED):
         branches.append(_branch(chosen, filters, placed, measured=False))
+    return _together(branches, columns, placed)
+
+
+@functools.lru_cache(maxsize=64)
+def needed_statement(columns: tuple[str, ...], labels: tuple[str, ...], left: bool, history: bool) -> Select[Any]:
+    """Write the question of a table as SQL, in the form of `statement`; its parameters are the fields of `Kept`.
+
+    labels: which of them are asked for. left: also what is not placed. history: among all runs.
+    """
+    chosen = [_column(name) for name in columns]
+    placed: Placing = "inner" if labels and not left else "left"
+    # An index on a label would lead to all of a sweep's history; the runs are known already.
+    asked = [func.coalesce(COLUMNS[name].source, "").in_(bindparam(name, expanding=True)) for name in labels]
+    good = [*_among("measured", _JOB.c.kind != "build", history), *_quantities(history), *asked]
+    built = [*_among("built", _JOB.c.kind == "build", history), *asked]
+    failed = [*_among("failed", true(), history), *asked]
+    branches = [
+        _branch(chosen, [], placed, measured=True, among=good, shaped=history),
+        _branch(chosen, [], placed, measured=True, among=built),
+        _branch(chosen, [], placed, measured=False, among=failed),
+    ]
+    return _together(branches, columns, placed)
+
+
+def _together(branches: Sequence[Select[Any]], columns: Sequence[str], placed: Placing) -> Select[Any]:
     facts = (union_all(*branches) if len(branches) > 1 else branches[0]).subquery("facts")
     order = [facts.c[name] for name in ("_started", "_run", "_ordinal")]
     order += [facts.c[f"_{name}"] for name in LABELS] if placed != "none" else []
     return select(*[facts.c[name] for name in columns]).order_by(*order)
+
+
+def _among(runs: str, kind: ColumnElement[bool], history: bool) -> list[ColumnElement[bool]]:
+    """Narrow a branch to known runs, or with all history to those of a kind."""
+    return [kind] if history else [ids_in(_RUN.c.id, runs)]
+
+
+def _quantities(history: bool) -> list[ColumnElement[bool]]:
+    if history:
+        return [ids_in(_SHAPED.c.quantity_id, "quantities")]
+    # Added to nothing, since the index on quantities would lead to all of their history.
+    return [ids_in(_MEASUREMENT.c.ordinal, "ordinals"), ids_in(_MEASUREMENT.c.quantity_id + 0, "quantities")]
 
 
 def to_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:
@@ -130,25 +180,25 @@ def to_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> pd.DataFr
     import pandas as pd
 
     values: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    series = [_series(_column(name), cells) for name, cells in zip(columns, values, strict=True)]
-    frame = pd.DataFrame(dict(enumerate(series)), index=pd.RangeIndex(len(rows)))
+    arrays = [_array(_column(name), cells) for name, cells in zip(columns, values, strict=True)]
+    frame = pd.DataFrame(dict(enumerate(arrays)), index=pd.RangeIndex(len(rows)), copy=False)
     frame.columns = pd.Index(list(columns), dtype="str")
     return frame
 
 
-def _series(column: Column, cells: Sequence[Any]) -> Any:
+def _array(column: Column, cells: Sequence[Any]) -> Any:
     import numpy as np
     import pandas as pd
 
     match column.kind:
         case "number":
-            return pd.Series(np.array(cells, dtype="float64"))
+            return np.array(cells, dtype="float64")
         case "time":
-            return pd.Series(pd.to_datetime(list(cells), utc=True)).astype("datetime64[us, UTC]")
+            return pd.Series(pd.to_datetime(list(cells), utc=True)).astype("datetime64[us, UTC]").array
         case "flag":
-            return pd.Series(list(cells), dtype="object")
+            return np.array(cells, dtype="object")
         case _:
-            return pd.Series(list(cells), dtype="str")
+            return pd.array(np.array(cells, dtype="object"), dtype="str")
 
 
 def _column(name: str) -> Column:
@@ -192,7 +242,13 @@ def _placing(chosen: list[Column], filters: list[tuple[Column, list[Any]]]) -> P
 
 
 def _branch(
-    chosen: list[Column], filters: list[tuple[Column, list[Any]]], placed: Placing, *, measured: bool
+    chosen: list[Column],
+    filters: list[tuple[Column, list[Any]]],
+    placed: Placing,
+    *,
+    measured: bool,
+    among: Sequence[ColumnElement[bool]] = (),
+    shaped: bool = False,
 ) -> Select[Any]:
     """Select the measurements of the runs that are ok, or the runs that are not ok, once each."""
     places = {column.place for column, _ in filters} | {column.place for column in chosen}
@@ -205,14 +261,16 @@ def _branch(
     conditions = [_condition(column, values, placed) for column, values in asked]
     if not measured:
         conditions.append(_RUN.c.status.in_(_NOT_OK))
-    return select(*shown).select_from(_tables(places, placed, measured=measured)).where(*conditions)
+    conditions += among
+    return select(*shown).select_from(_tables(places, placed, measured=measured, shaped=shaped)).where(*conditions)
 
 
 def _once(chosen: list[Column]) -> list[Column]:
     return list({column.name: column for column in chosen}.values())
 
 
-def _tables(places: set[Place], placed: Placing, *, measured: bool) -> FromClause:
+def _tables(places: set[Place], placed: Placing, *, measured: bool, shaped: bool) -> FromClause:
+    """Join what is asked for. shaped: where a run's measurements stand is read from its shape, so that few are read."""
     tables: FromClause = _RUN
     if "job" in places or placed != "none":
         tables = tables.join(_JOB, _JOB.c.id == _RUN.c.job_id)
@@ -222,7 +280,12 @@ def _tables(places: set[Place], placed: Placing, *, measured: bool) -> FromClaus
         same = and_(_PLACEMENT.c.job_key == _JOB.c.key, _PLACEMENT.c.environment == _ENVIRONMENT.c.name)
         tables = tables.join(_PLACEMENT, same, isouter=placed == "left")
     if measured:
-        tables = tables.join(_MEASUREMENT, _MEASUREMENT.c.run_id == _RUN.c.id)
+        same_run = _MEASUREMENT.c.run_id == _RUN.c.id
+        if shaped:
+            tables = tables.join(_SERIES, _SERIES.c.id == _RUN.c.series_id)
+            tables = tables.join(_SHAPED, _SHAPED.c.shape_id == _SERIES.c.shape_id)
+            same_run = and_(same_run, _MEASUREMENT.c.ordinal == _SHAPED.c.ordinal)
+        tables = tables.join(_MEASUREMENT, same_run)
         if "quantity" in places:
             tables = tables.join(_QUANTITY, _QUANTITY.c.id == _MEASUREMENT.c.quantity_id)
     return tables

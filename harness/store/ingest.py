@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select
@@ -14,6 +15,7 @@ from harness.core.identity import canonical, digest
 from harness.core.spec import BuildSpec, Environment, Labels, Measurement, MeasureSpec, Outcome, Status
 from harness.store import models as m
 from harness.store.arrays import Stored, packed_few, unpacked_few
+from harness.store.series import Ids, series_of
 from harness.store.session import SessionRecord
 from harness.store.workload import workload_columns
 
@@ -27,19 +29,56 @@ def table(row: type[m.Row]) -> Table:
 
 def write_outcome(connection: Connection, outcome: Outcome, arrays: Sequence[Stored]) -> bool:
     """Write all rows of an outcome; False where its run is there already. The caller holds the transaction."""
-    if connection.execute(select(m.RunRow.id).where(m.RunRow.name == outcome.job.run)).first():
-        return False
-    run = _insert(connection, m.RunRow, _run(connection, outcome))
-    _many(connection, m.OutcomeRow, [{"run_id": run, "json": _kept(outcome)}])
-    _many(connection, m.RunInputRow, [{"run_id": run, **row} for row in _inputs(outcome)])
+    return write_outcomes(connection, [(outcome, arrays)], Ids()) == 1
+
+
+def write_outcomes(connection: Connection, batch: Sequence[tuple[Outcome, Sequence[Stored]]], ids: Ids) -> int:
+    """Write all rows of outcomes whose runs are not there yet; return how many. The caller holds the transaction.
+
+    ids: what the caller has seen before; no longer good where the transaction fails.
+    """
+    known = _known_runs(connection, [outcome.job.run for outcome, _ in batch])
+    rows = _Rows()
+    for outcome, arrays in batch:
+        if outcome.job.run not in known:
+            known.add(outcome.job.run)
+            _take(connection, outcome, arrays, ids, rows)
+            rows.runs += 1
+    for kind, found in rows.by_table.items():
+        _many(connection, kind, found)
+    return rows.runs
+
+
+@dataclass
+class _Rows:
+    """What a batch will insert, by table in an order that foreign keys allow."""
+
+    runs: int = 0
+    by_table: dict[type[m.Row], list[dict[str, Any]]] = field(default_factory=dict)
+
+    def add(self, kind: type[m.Row], rows: Iterable[dict[str, Any]]) -> None:
+        self.by_table.setdefault(kind, []).extend(rows)
+
+
+def _known_runs(connection: Connection, names: Sequence[str]) -> set[str]:
+    return set(connection.execute(select(m.RunRow.name).where(m.RunRow.name.in_(names))).scalars())
+
+
+def _take(connection: Connection, outcome: Outcome, arrays: Sequence[Stored], ids: Ids, rows: _Rows) -> None:
+    """Insert the run and what it refers to, and set the rest of its rows aside."""
+    good = outcome.status is Status.OK  # a number of a run that failed must not reach a table
+    quantities = [_quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
+    row = _run(connection, outcome, ids)
+    run = _insert(connection, m.RunRow, row | {"series_id": series_of(connection, ids, row, quantities)})
+    rows.add(m.OutcomeRow, [{"run_id": run, "json": _kept(outcome)}])
+    rows.add(m.RunInputRow, [{"run_id": run, **given} for given in _inputs(outcome)])
     if outcome.artifact is not None:
-        _many(connection, m.ArtifactRow, [{"run_id": run, **_artifact(outcome)}])
-    if outcome.status is Status.OK:  # a number of a run that failed must not reach a table
-        _many(connection, m.MeasurementRow, _measurements(connection, run, outcome.measurements))
-        _many(connection, m.SamplesRow, [{"run_id": run, **asdict(row)} for row in arrays])
+        rows.add(m.ArtifactRow, [{"run_id": run, **_artifact(outcome)}])
+    if good:
+        rows.add(m.MeasurementRow, _measurements(run, outcome.measurements, quantities))
+        rows.add(m.SamplesRow, [{"run_id": run, **asdict(array)} for array in arrays])
     if outcome.job.labels != Labels():
-        _place(connection, outcome.job.key, outcome.environment.name, [outcome.job.labels])
-    return True
+        _place(connection, outcome.job.key, outcome.environment.name, [outcome.job.labels], ids)
 
 
 def write_session(connection: Connection, session: SessionRecord) -> None:
@@ -51,8 +90,9 @@ def write_session(connection: Connection, session: SessionRecord) -> None:
     else:
         sessions = table(m.SessionRow)
         connection.execute(sessions.update().where(sessions.c.id == found).values(**row))
+    ids = Ids()
     for job in session.jobs:
-        _place(connection, job.key, job.environment, [labels for labels in job.labels if labels != Labels()])
+        _place(connection, job.key, job.environment, [labels for labels in job.labels if labels != Labels()], ids)
 
 
 def read_outcome(connection: Connection, run: str) -> Outcome:
@@ -107,15 +147,15 @@ def _kept(outcome: Outcome) -> str:
     return canonical({"measurements": []} | raw)
 
 
-def _run(connection: Connection, outcome: Outcome) -> dict[str, Any]:
+def _run(connection: Connection, outcome: Outcome, ids: Ids) -> dict[str, Any]:
     job, protocol = outcome.job, outcome.protocol
     facts = protocol.model_dump(exclude={"name", "version", "limit", "facts"}) if protocol else {}
     artifact, content = _subject(outcome)
     return {
         "name": job.run,
         "citation": outcome.citation.line if outcome.citation else None,
-        "job_id": _job(connection, outcome),
-        "environment_id": _environment(connection, outcome.environment),
+        "job_id": _job(connection, outcome, ids),
+        "environment_id": _environment(connection, outcome.environment, ids),
         **outcome.model_dump(include={"reason", "origin", "started", "seconds", "written_by", "provider"}),
         "status": outcome.status.value,
         **job.model_dump(include={"session", "round", "order"}),
@@ -138,7 +178,14 @@ def _subject(outcome: Outcome) -> tuple[str | None, str | None]:
     return spec.artifact, next((item.content for item in inputs if item.role == "artifact"), None)
 
 
-def _job(connection: Connection, outcome: Outcome) -> int:
+def _job(connection: Connection, outcome: Outcome, ids: Ids) -> int:
+    key = outcome.job.key
+    if key not in ids.jobs:
+        ids.jobs[key] = _job_row(connection, outcome)
+    return ids.jobs[key]
+
+
+def _job_row(connection: Connection, outcome: Outcome) -> int:
     job = outcome.job
     found = connection.execute(select(m.JobRow.id).where(m.JobRow.key == job.key)).scalar()
     if found is not None:
@@ -153,7 +200,14 @@ def _job(connection: Connection, outcome: Outcome) -> int:
     return _insert(connection, m.JobRow, row)
 
 
-def _environment(connection: Connection, environment: Environment) -> int:
+def _environment(connection: Connection, environment: Environment, ids: Ids) -> int:
+    text = environment.model_dump_json()
+    if text not in ids.environments:
+        ids.environments[text] = _environment_row(connection, environment)
+    return ids.environments[text]
+
+
+def _environment_row(connection: Connection, environment: Environment) -> int:
     raw = environment.model_dump(mode="json")
     name = digest(raw)
     found = connection.execute(select(m.EnvironmentRow.id).where(m.EnvironmentRow.digest == name)).scalar()
@@ -185,26 +239,27 @@ def _artifact(outcome: Outcome) -> dict[str, Any]:
     return row | {name: canonical(raw[name]) for name in ("layers", "facts")}
 
 
-def _measurements(connection: Connection, run: int, measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
-    quantities = _quantities(connection, measurements)
+def _measurements(run: int, measurements: Sequence[Measurement], quantities: Sequence[int]) -> list[dict[str, Any]]:
     return [
         {
             "run_id": run,
             "ordinal": place,
-            "quantity_id": quantities[_quantity_key(item)],
-            **{name: getattr(item, name) for name in _VALUES},
+            "quantity_id": quantity,
+            "value": item.value,
+            "low": item.low,
+            "high": item.high,
+            "n": item.n,
             "samples": packed_few(item.samples),
             "array": item.array.name if item.array else None,
         }
-        for place, item in enumerate(measurements)
+        for place, (item, quantity) in enumerate(zip(measurements, quantities, strict=True))
     ]
 
 
 _VALUES = ("value", "low", "high", "n")
 _QUANTITY = ("metric", "metric_version", "part", "unit", "interval", "source", "items")
-
-
 _COMPARED = ("comparison", "baseline")
+_NAMED = attrgetter(*_QUANTITY)
 
 
 def _quantity(item: Measurement) -> dict[str, Any]:
@@ -219,23 +274,28 @@ def _quantity_key(item: Measurement) -> str:
     return canonical([values[name] for name in (*_QUANTITY, *(_COMPARED if item.comparison else ()))])
 
 
-def _quantities(connection: Connection, measurements: Sequence[Measurement]) -> dict[str, int]:
-    wanted = {_quantity_key(item): item for item in measurements}
-    query = select(m.QuantityRow.key, m.QuantityRow.id).where(m.QuantityRow.key.in_(wanted))
-    found: dict[str, int] = {key: row for key, row in connection.execute(query)}  # noqa: C416 - rows are no pairs to mypy
-    for key, item in wanted.items():
-        if key not in found:
-            found[key] = _insert(connection, m.QuantityRow, {"key": key, **_quantity(item)})
-    return found
+def _quantity_id(connection: Connection, item: Measurement, ids: Ids) -> int:
+    seen = _NAMED(item) if item.comparison is None else _quantity_key(item)
+    if seen not in ids.quantities:
+        ids.quantities[seen] = _quantity_row(connection, item)
+    return ids.quantities[seen]
 
 
-def _place(connection: Connection, key: str, environment: str, labels: Iterable[Labels]) -> None:
+def _quantity_row(connection: Connection, item: Measurement) -> int:
+    key = _quantity_key(item)
+    found = connection.execute(select(m.QuantityRow.id).where(m.QuantityRow.key == key)).scalar()
+    return _insert(connection, m.QuantityRow, {"key": key, **_quantity(item)}) if found is None else found
+
+
+def _place(connection: Connection, key: str, environment: str, labels: Iterable[Labels], ids: Ids) -> None:
     places = table(m.PlacementRow)
     for label in labels:
         row = {"job_key": key, "environment": environment, **label.model_dump()}
-        same = [places.c[name] == value for name, value in row.items()]
-        if connection.execute(select(places.c.id).where(*same)).first() is None:
-            connection.execute(insert(places), row)
+        if tuple(row.values()) not in ids.labels:
+            same = [places.c[name] == value for name, value in row.items()]
+            if connection.execute(select(places.c.id).where(*same)).first() is None:
+                connection.execute(insert(places), row)
+            ids.labels.add(tuple(row.values()))
 
 
 def _insert(connection: Connection, kind: type[m.Row], row: dict[str, Any]) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    Index,
     MetaData,
     String,
     Text,
@@ -118,7 +119,12 @@ class RunRow(Row):
     """One attempt at a job in one environment, whatever became of it."""
 
     __tablename__ = "run"
-    __table_args__ = (CheckConstraint("seconds >= 0", name="seconds"),)
+    __table_args__ = (
+        CheckConstraint("seconds >= 0", name="seconds"),
+        Index("ix_run_series_id_started", "series_id", "started", "name", "session"),
+        Index("ix_run_series_id_session", "series_id", "session"),
+        Index("ix_run_session_started", "session", "started"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
@@ -129,7 +135,7 @@ class RunRow(Row):
     origin: Mapped[str] = mapped_column(index=True)
     started: Mapped[datetime] = mapped_column(index=True)
     seconds: Mapped[float]
-    session: Mapped[str] = mapped_column(index=True)
+    session: Mapped[str]
     round: Mapped[int] = mapped_column(index=True)
     order: Mapped[int] = mapped_column(index=True)
     written_by: Mapped[str] = mapped_column(index=True)
@@ -151,6 +157,41 @@ class RunRow(Row):
     beyond_trained: Mapped[int | None] = mapped_column(index=True)
     citation: Mapped[str | None] = mapped_column(index=True)
     """Where a number that was not measured here stands, in one line."""
+    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"))
+    """None only between a bulk load and `series.fill`."""
+
+
+class ShapeRow(Row):
+    """Which quantities a run gave, in their order; a few for each probe."""
+
+    __tablename__ = "shape"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+
+
+class ShapeQuantityRow(Row):
+    """A quantity of a shape: where its measurement stands in every run of that shape."""
+
+    __tablename__ = "shape_quantity"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own spelling
+
+    shape_id: Mapped[int] = mapped_column(ForeignKey("shape.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    quantity_id: Mapped[int] = mapped_column(ForeignKey("quantity.id"), index=True)
+
+
+class SeriesRow(Row):
+    """Runs that a table can tell apart only by when they ran."""
+
+    __tablename__ = "series"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    environment: Mapped[str]
+    """Name of the environment: with the job's key what a placement speaks of."""
+    shape_id: Mapped[int] = mapped_column(ForeignKey("shape.id"), index=True)
 
 
 class OutcomeRow(Row):

@@ -19,7 +19,8 @@ from pandas.testing import assert_frame_equal
 
 from harness.core.errors import HarnessError
 from harness.core.spec import Labels, Outcome, Status
-from harness.store import ingest
+from harness.store import database as database_module
+from harness.store import ingest, series
 from harness.store.database import Database
 from tests.unit.store.outcomes import (
     H200,
@@ -124,7 +125,8 @@ def test_what_fails_half_way_leaves_nothing_behind(database: Database, monkeypat
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from harness.store import ingest
+from harness.store import database as database_module
+from harness.store import ingest, series
 from harness.store.database import Database
 from tests.unit.store.outcomes import measured
 ingest._place = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -269,3 +271,46 @@ def test_yesterdays_files_still_load(database: Database, tmp_path: Path) -> None
     assert speed["value"] == 1234.5678901234567
     assert speed["batch"] == 4.0
     assert speed["gpu"] == "NVIDIA H200"
+
+
+def test_a_walk_that_is_killed_between_batches_is_taken_up_again(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        write_run(results, measured(number))
+    broken = results / "runs" / "run-000001" / "outcome.json"
+    whole = broken.read_text("utf-8")
+    broken.write_text(whole[:100], "utf-8")
+    monkeypatch.setattr(database_module, "_BATCH", 2)
+    with Database.open(results / "bench.db") as database:
+        found = database.ingest_folder(results)
+        assert (found.new, len(found.problems)) == (4, 1)
+    broken.write_text(whole, "utf-8")
+    with Database.open(results / "bench.db") as database:
+        found = database.ingest_folder(results)
+        assert (found.new, found.known, found.problems) == (1, 4, ())
+        assert database.frame()["run"].tolist() == [f"run-{number:06d}" for number in range(5)]
+
+
+def test_an_outcome_that_is_given_twice_in_one_batch_is_one_run(database: Database) -> None:
+    assert database.ingest_all([measured(1), measured(2), measured(1)]) == 2
+    assert database.ingest_all([measured(2), measured(3)]) == 1
+    assert database.count() == 3
+
+
+def test_runs_that_differ_in_time_alone_are_one_series(database: Database) -> None:
+    later = measured(2, place=environment(transformers="9"))
+    database.ingest_all([measured(1), later, measured(3, provider="gpu"), failed(4)])
+    with database._reading() as connection:
+        found = connection.exec_driver_sql("SELECT name, series_id FROM run ORDER BY name").all()
+    assert [row[1] == found[0][1] for row in found] == [True, True, False, False]
+
+
+def test_a_bulk_load_gets_the_series_that_ingest_gives(database: Database) -> None:
+    database.ingest_all([measured(1), measured(2, [measurement("ttft"), measurement()]), failed(3), built(4)])
+    query = "SELECT name, series_id FROM run ORDER BY name"
+    with database._writing() as connection:
+        before = connection.exec_driver_sql(query).all()
+        connection.exec_driver_sql("UPDATE run SET series_id = NULL")
+        assert series.fill(connection) == 4
+        assert connection.exec_driver_sql(query).all() == before

@@ -1,0 +1,274 @@
+"""Seconds to ask a database of 100,000 runs with 10,000,000 measurements for each table, and to render all pages.
+
+python -m tests.benchmarks.database [--runs N] [--parts N] [--at FOLDER]
+
+Ten nights go through `harness ingest`; what follows them is copied inside the database, night by night, with other
+names, times and environments, since ten million measurements would take minutes to write and read as files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from harness.core.errors import ConfigError
+from harness.pages import Site, _rendered
+from harness.report import pages
+from harness.report.catalogue import Catalogue, catalogue_of
+from harness.report.markdown import to_markdown
+from harness.report.published import Published, read_published
+from harness.report.sources import Source, frame_of, from_published
+from harness.report.spec import TableSpec
+from harness.report.table import build
+from harness.store import ingest, models, series
+from harness.store.database import Database
+from harness.store.ingest import table
+from tests.benchmarks.facts import headline, result
+from tests.benchmarks.many_runs import JOBS, again, machine, nightly, write_folders
+
+WRITTEN = 10
+"""Nights that are ingested as files."""
+TABLE_SECONDS, PAGES_SECONDS = 0.100, 1.0
+OWN = Path(__file__).parent / "nightly.tables.yaml"
+BULK = ("outcome", "run_input", "artifact", "measurement", "samples")
+"""What is copied with a run."""
+
+
+def main() -> None:
+    """Make the database, print its rates and sizes, then time every table and all pages."""
+    given = argparse.ArgumentParser()
+    given.add_argument("--runs", type=int, default=100_000)
+    given.add_argument("--parts", type=int, default=375)
+    given.add_argument("--at", type=Path)
+    arguments = given.parse_args()
+    headline(" ".join(["python -m tests.benchmarks.database", *sys.argv[1:]]))
+    with tempfile.TemporaryDirectory() as name:
+        folder = arguments.at or Path(name)
+        published = read_published(Site().published)
+        night = JOBS + len(published.outcomes)
+        nights = max(WRITTEN, round(arguments.runs / night))
+        if not (folder / "bench.db").exists():
+            fill(folder, published, nights, arguments.parts)
+        with Database.open(folder / "bench.db") as database:
+            sizes(database)
+            source = Source(database, of_night(published, nights - 1))
+            holds = [timed_tables(source), timed_pages(source)]
+    sys.exit(result(all(holds)))
+
+
+def of_night(published: Published, night: int) -> Published:
+    """Call the samples of the published runs as those of their last repetition."""
+    named: dict[str, Any] = {
+        name: {f"{night:05d}-{key}": value for key, value in getattr(published, name).items()}
+        for name in ("arrays", "blocks", "statistics")
+    }
+    return replace(published, **named)
+
+
+# ---------------------------------------------------------------- filling
+
+
+def fill(folder: Path, published: Published, nights: int, parts: int) -> None:
+    """Ingest ten nights, then copy them."""
+    with Database.open(folder / "bench.db") as database:
+        for what, count in (("many parts", parts), ("few measurements", 6)):
+            sample = folder / f"sample-{count}"
+            write_folders(sample, [one for night in range(3) for one in nightly(night, nights, count)])
+            with Database.open(sample / "bench.db") as other:
+                _rate(f"ingest of files with {what}", other, sample)
+        for night in range(WRITTEN):
+            database.ingest_all([*nightly(night, nights, parts), *(again(one, night) for one in published.outcomes)])
+        for session in published.sessions:
+            database.place(session)
+        begun = time.monotonic()
+        for night in range(WRITTEN, nights):
+            copy_night(database, night, nights)
+        print(f"copied to {database.count():,} runs in {time.monotonic() - begun:.0f} s")
+        begun = time.monotonic()
+        with database._writing() as connection:
+            found = series.fill(connection)
+        print(f"series of {found:,} runs found in {time.monotonic() - begun:.0f} s (what an upgrade does)", flush=True)
+
+
+def _rate(what: str, database: Database, results: Path) -> None:
+    begun = time.monotonic()
+    runs = database.ingest_folder(results).new
+    seconds = time.monotonic() - begun
+    rows = len(database.frame({}, ["value"]))
+    print(f"{what}: {runs / seconds:,.0f} outcomes/s, {rows / seconds:,.0f} measurements/s")
+
+
+def copy_night(database: Database, night: int, nights: int) -> None:
+    """Repeat one of the ten nights."""
+    runs = table(models.RunRow)
+    template = night % WRITTEN
+    with database._writing() as connection:
+        found = connection.execute(select(runs).where(runs.c.name.like(f"{template:05d}-%")).order_by(runs.c.id)).all()
+        places = {one: _place(connection, one, night, nights) for one in {row.environment_id for row in found}}
+        offset = connection.exec_driver_sql("SELECT max(id) FROM run").scalar_one() + 1 - found[0].id
+        rows = [
+            {
+                **row._asdict(),
+                "id": row.id + offset,
+                "series_id": None,
+                "session": row.session.replace(f"{template:05d}", f"{night:05d}"),
+                "name": f"{night:05d}{row.name[5:]}",
+                "started": row.started + timedelta(days=night - template),
+                "environment_id": places[row.environment_id],
+            }
+            for row in found
+        ]
+        connection.execute(insert(runs), rows)
+        for name in BULK:
+            columns = [column.name for column in models.Row.metadata.tables[name].columns if column.name != "run_id"]
+            listed = ", ".join(f'"{column}"' for column in columns)
+            connection.exec_driver_sql(
+                f"INSERT INTO {name} (run_id, {listed}) SELECT run_id + {offset}, {listed} FROM {name} "
+                f"WHERE run_id BETWEEN {found[0].id} AND {found[-1].id}"
+            )
+
+
+def _place(connection: Any, template: int, night: int, nights: int) -> int:
+    """Describe the machine of another night."""
+    from harness.core.spec import Environment
+
+    rows = table(models.EnvironmentRow)
+    text = connection.execute(select(rows.c.json).where(rows.c.id == template)).scalar_one()
+    place = Environment.model_validate_json(text)
+    tonight = machine(night, nights)
+    place = tonight if place.name == tonight.name else place.model_copy(update={"harness": tonight.harness})
+    return ingest._environment_row(connection, place)
+
+
+# ---------------------------------------------------------------- what it holds
+
+
+def sizes(database: Database) -> None:
+    """Print rows and bytes of each table with its indexes."""
+    with database._reading() as connection:
+        total = 0
+        for name in models.Row.metadata.tables:
+            count = connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()
+            found = _bytes(connection, name)
+            own = found.get(name, 0)
+            indexes = sum(found.values()) - own
+            total += own + indexes
+            if count and count >= 1000:
+                print(f"{name}: {count:,} rows, {own / count:.0f} bytes each and {indexes / count:.0f} in indexes")
+        pages_ = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        print(f"file: {pages_ * connection.exec_driver_sql('PRAGMA page_size').scalar_one() / 1e6:,.0f} MB", flush=True)
+
+
+def _bytes(connection: Any, name: str) -> dict[str, int]:
+    """Return the bytes of a table and its indexes; nothing where this SQLite cannot count them."""
+    if "dbstat" not in connection.exec_driver_sql("PRAGMA module_list").scalars().all():
+        return {}
+    text = (
+        "SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE "
+        "AND name IN (SELECT name FROM sqlite_master WHERE tbl_name = ?)"
+    )
+    return {str(row[0]): int(row[1]) for row in connection.exec_driver_sql(text, (name,))}
+
+
+def plans(database: Database, spec: TableSpec) -> list[tuple[str, list[str]]]:
+    """Return the query plan of each statement that a table's question needs."""
+    from sqlalchemy import event
+
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, text: str, parameters: Any, *_: Any) -> None:
+        asked.append((text, parameters))
+
+    event.listen(database._engine, "before_cursor_execute", note)
+    try:
+        frame_of(spec, Source(database))
+    finally:
+        event.remove(database._engine, "before_cursor_execute", note)
+    with database._reading() as connection:
+        return [
+            (text, [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given)])
+            for text, given in asked
+        ]
+
+
+# ---------------------------------------------------------------- time
+
+
+def timed_tables(source: Source) -> bool:
+    """Time the query, the filling and the writing of each table, best of five; print the plan of one."""
+    catalogue = catalogue_of(Site().configs)
+    specs = [*pages.specs_in([Site().tables], catalogue), *pages.specs_in([OWN])]
+    shown = next(spec for spec in specs if spec.name == "nightly-speed")
+    for text, steps in plans(source.database, shown):
+        print(f"plan of {' '.join(text.split())[:60]}...")
+        print("\n".join(f"    {step}" for step in steps))
+    slow = []
+    print("table: rows of the frame, milliseconds of query + filling + Markdown, rows of the table")
+    for spec in specs:
+        rows, times, lines = timed(spec, source, catalogue)
+        print(f"  {spec.name}: {rows}, {' + '.join(f'{1000 * one:.0f}' for one in times)} = {1000 * sum(times):.0f} ms, {lines}", flush=True)  # fmt: skip
+        slow += [spec.name] if sum(times) > TABLE_SECONDS else []
+    print(f"over {1000 * TABLE_SECONDS:.0f} ms: {', '.join(slow) or 'none'}")
+    return not slow
+
+
+def timed(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[int, Sequence[float], str]:
+    """Return rows of the frame, the best seconds of each step (of five, fewer where it is slow), and the rows of the table or why there is none."""
+    best = [float("inf")] * 3
+    rows, lines = 0, ""
+    begun = time.perf_counter()
+    for turn in range(5):
+        if turn and time.perf_counter() - begun > 5:
+            break
+        moments = [time.perf_counter()]
+        found = frame_of(spec, source)
+        moments.append(time.perf_counter())
+        try:
+            filled = build(spec, found, catalogue, source.reader())
+            moments.append(time.perf_counter())
+            to_markdown(filled)
+            lines = f"{sum(len(section.rows) for section in filled.sections)} rows"
+        except ConfigError as error:
+            moments += [time.perf_counter()] * (3 - len(moments) + 1)
+            lines = f"refused: {error}"
+        moments.append(time.perf_counter())
+        rows = len(found)
+        best = [min(old, new - start) for old, start, new in zip(best, moments, moments[1:], strict=False)]
+    return rows, best, lines
+
+
+def timed_pages(source: Source) -> bool:
+    """Time all pages from the database, and compare them with those from the committed results."""
+    shown = pages.pages_in(Site().root)
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        rendered = _rendered(source, shown, Site())
+        seconds.append(time.perf_counter() - begun)
+    print(f"all pages ({len(shown)}, with {len(rendered)} tables): {min(seconds):.2f} s")
+    with from_published(Site().published) as committed:
+        begun = time.perf_counter()
+        same = _rendered(committed, shown, Site())
+        print(f"the same from the committed results alone: {time.perf_counter() - begun:.2f} s")
+    pairs = zip(rendered, same, strict=True)
+    differ = [one.name for one, other in pairs if _undated(one.markdown) != _undated(other.markdown)]
+    print(f"tables that differ in more than their dates: {', '.join(differ) or 'none'}")
+    return min(seconds) < PAGES_SECONDS
+
+
+def _undated(markdown: str) -> str:
+    return re.sub(r"Measured .* \(UTC\)", "", markdown)
+
+
+if __name__ == "__main__":
+    main()
