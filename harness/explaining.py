@@ -13,11 +13,11 @@ from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.environments import ROOT
 from harness.report import pages
 from harness.report.catalogue import catalogue_of
-from harness.report.explain import Explanation, Shown, explain
-from harness.report.locate import block_at, named, pointed, spot_of
-from harness.report.provenance import archive_of
+from harness.report.explain.cell import Explanation, Shown, explain
+from harness.report.explain.locate import block_at, named, pointed, spot_of
+from harness.report.explain.provenance import archive_of
+from harness.report.explain.telling import told
 from harness.report.sources import Source, from_published
-from harness.report.telling import told
 from harness.report.values import Mark, answer, answering, marks
 
 _PLACE = re.compile(r"(?P<page>.+?):(?P<line>\d+):(?P<column>\d+)")

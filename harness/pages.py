@@ -18,9 +18,9 @@ from harness.core.errors import HarnessError
 from harness.environments import ROOT
 from harness.report import pages
 from harness.report.catalogue import catalogue_of
-from harness.report.changes import share_of
-from harness.report.difference import New, Old, difference
-from harness.report.guards import Guard
+from harness.report.change.changes import share_of
+from harness.report.change.difference import New, Old, difference
+from harness.report.change.guards import Guard
 from harness.report.markdown import Rendered
 from harness.report.sources import Source, from_published
 from harness.tables import printed

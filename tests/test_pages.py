@@ -19,12 +19,12 @@ from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Labels, Outcome
 from harness.pages import Site, diff_pages
 from harness.report.catalogue import catalogue_of
-from harness.report.changes import compare_tables, heads_of
+from harness.report.change.changes import compare_tables, heads_of
+from harness.report.change.noise import SAME, evidence, shows
+from harness.report.change.readback import RowName, grids, lines_of, plain, shown
 from harness.report.markdown import Rendered, cell_text, literal, to_markdown
-from harness.report.noise import SAME, evidence, shows
 from harness.report.pages import render
 from harness.report.published import promote
-from harness.report.readback import RowName, grids, lines_of, plain, shown
 from harness.report.result import Cell, Section
 from harness.report.sources import Source, from_published
 from harness.report.values import answer, parse

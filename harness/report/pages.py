@@ -11,8 +11,8 @@ from pathlib import Path
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.core.files import PARTIAL, sync_folder
 from harness.report.catalogue import Catalogue
+from harness.report.change.guards import Guard, refused
 from harness.report.columns import ATTRIBUTED
-from harness.report.guards import Guard, refused
 from harness.report.markdown import TEMPLATES, Rendered, blocks, bodies, replaced, to_markdown
 from harness.report.sources import Source, frame_of
 from harness.report.spec import TableSpec

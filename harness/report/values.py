@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import Literal, cast
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.report.change.readback import number, number_text
 from harness.report.columns import DIMENSIONS
-from harness.report.locate import MARK, bare, column_names
+from harness.report.explain.locate import MARK, bare, column_names
 from harness.report.markdown import BOM, Rendered, blocks, fenced, literal, markup
-from harness.report.readback import number, number_text
 from harness.report.result import Cell, Section
 
 FUNCTIONS = ("min", "max", "cell")

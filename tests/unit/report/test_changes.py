@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.report.changes import compare_tables, share_of
-from harness.report.difference import moved
-from harness.report.guards import Guard, refused
+from harness.report.change.changes import compare_tables, share_of
+from harness.report.change.difference import moved
+from harness.report.change.guards import Guard, refused
+from harness.report.change.noise import Interval, interval, noise
+from harness.report.change.readback import grids, lines_of, number, number_text, plain, shown
 from harness.report.markdown import EMPTY, Rendered
-from harness.report.noise import Interval, interval, noise
-from harness.report.readback import grids, lines_of, number, number_text, plain, shown
 from harness.report.result import Cell, Column, Section, Table, Trace
 
 OLD = """\

@@ -19,18 +19,18 @@ from harness.core.spec import Status
 from harness.environments import ROOT
 from harness.explaining import explained, explanation
 from harness.report import pages
-from harness.report.arithmetic import arithmetic
 from harness.report.catalogue import Catalogue, catalogue_of
 from harness.report.cells import statistic_of
 from harness.report.compare import COMPARISONS, Operand
-from harness.report.explain import Explanation, Shown, explain
+from harness.report.explain.arithmetic import arithmetic
+from harness.report.explain.cell import Explanation, Shown, explain
+from harness.report.explain.locate import Beside, Spot, cell_lines, named, pointed
+from harness.report.explain.provenance import Archive, Harness, archive_of, harness_of, measurement_of
+from harness.report.explain.telling import told
 from harness.report.formats import Format, decimal, factor, rounded, written
-from harness.report.locate import Beside, Spot, cell_lines, named, pointed
 from harness.report.markdown import blocks, cell_text
-from harness.report.provenance import Archive, Harness, archive_of, harness_of, measurement_of
 from harness.report.result import Cell, Trace
 from harness.report.sources import Source, from_published
-from harness.report.telling import told
 from harness.store.database import Database
 
 HASH = re.compile(r"[0-9a-f]{64}")

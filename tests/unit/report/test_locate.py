@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError, HarnessError
-from harness.report.locate import Beside, Spot, bare, block_at, cell_lines, column_names, named, pointed, row_names
+from harness.report.explain.locate import (
+    Beside,
+    Spot,
+    bare,
+    block_at,
+    cell_lines,
+    column_names,
+    named,
+    pointed,
+    row_names,
+)
 from harness.report.markdown import Rendered, to_markdown
 from harness.report.result import Cell, Column, Section, Table
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from harness.core.errors import HarnessError, Problem, unknown
-from harness.report.changes import Change, Gone, compare_tables
+from harness.report.change.changes import Change, Gone, compare_tables
+from harness.report.change.readback import shown
 from harness.report.markdown import Rendered, blocks, bodies
-from harness.report.readback import shown
 
 
 @dataclass(frozen=True)

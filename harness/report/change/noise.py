@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Literal
 
 from harness.core.spec import Environment
-from harness.report.changes import Change, heads_of
+from harness.report.change.changes import Change, heads_of
+from harness.report.change.readback import ColumnName, RowName, grids, lines_of, plain
 from harness.report.columns import PACKAGES
 from harness.report.markdown import Rendered, cell_text
 from harness.report.mixing import packages_of
-from harness.report.readback import ColumnName, RowName, grids, lines_of, plain
 from harness.report.result import Cell
 from harness.report.rows import Row
 from harness.report.sources import Source

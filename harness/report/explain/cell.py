@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
-from harness.report.arithmetic import Arithmetic, arithmetic, format_text
 from harness.report.catalogue import Catalogue
 from harness.report.columns import DIMENSIONS
-from harness.report.locate import MARK, Beside, Spot, column_names, row_names
+from harness.report.explain.arithmetic import Arithmetic, arithmetic, format_text
+from harness.report.explain.locate import MARK, Beside, Spot, column_names, row_names
+from harness.report.explain.provenance import Archive, Provenance, behind, measurement_of, provenance
 from harness.report.markdown import Rendered
-from harness.report.provenance import Archive, Provenance, behind, measurement_of, provenance
 from harness.report.result import Cell, Section
 from harness.report.spec import CellSpec, Key, TableSpec
 

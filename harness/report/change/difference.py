@@ -9,12 +9,12 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.report.catalogue import Catalogue
-from harness.report.changes import Change, Compared, compare_tables, shared_keys
-from harness.report.guards import percent
+from harness.report.change.changes import Change, Compared, compare_tables, shared_keys
+from harness.report.change.guards import percent
+from harness.report.change.noise import SAME, Evidence, causes, evidence, interval, noise, shows
+from harness.report.change.readback import RowName, grids
 from harness.report.markdown import Rendered, bodies, literal
-from harness.report.noise import SAME, Evidence, causes, evidence, interval, noise, shows
 from harness.report.pages import Page, renderer
-from harness.report.readback import RowName, grids
 from harness.report.sources import Source
 from harness.report.spec import TableSpec
 from harness.report.values import marks

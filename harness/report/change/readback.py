@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.report.locate import MARK
-from harness.report.locate import column_names as named_columns
+from harness.report.explain.locate import MARK
+from harness.report.explain.locate import column_names as named_columns
 from harness.report.markdown import literal
 from harness.report.result import Cell, Column, Section
 

@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from harness.core.errors import HarnessError
-from harness.report.markdown import Rendered
-from harness.report.readback import (
+from harness.report.change.readback import (
     ColumnName,
     Grid,
     Line,
@@ -20,6 +19,7 @@ from harness.report.readback import (
     number,
     plain,
 )
+from harness.report.markdown import Rendered
 
 
 @dataclass(frozen=True)

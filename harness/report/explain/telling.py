@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from harness.report.arithmetic import Arithmetic, Term, digits
-from harness.report.explain import Explanation
-from harness.report.provenance import Harness, Measured, Provenance, Read, Where
+from harness.report.explain.arithmetic import Arithmetic, Term, digits
+from harness.report.explain.cell import Explanation
+from harness.report.explain.provenance import Harness, Measured, Provenance, Read, Where
 
 _SHORT = 12
 """Hex digits of an identity; --json gives all."""

@@ -1,0 +1,1 @@
+"""What changes in pages between two states of the results, and what must not change unseen."""
