@@ -50,13 +50,16 @@ class Pair:
 
 
 def against(measured: Table, reported: Table) -> Table:
-    """Put two renderings of one table side by side, a row per number that stands in either."""
+    """Put two renderings of one table side by side, a row per number that was reported (or reported as not available)."""
     ours, theirs = _cells(measured), _cells(reported)
-    places = list(dict.fromkeys([*theirs, *ours]))
-    pairs = [Pair(place, ours.get(place), theirs.get(place)) for place in places]
+    pairs = [Pair(place, ours.get(place), cell) for place, cell in theirs.items() if cell.runs]
     columns = tuple(Column(name, "left" if name in _COLUMNS[:2] else "right") for name in _COLUMNS)
     rows = tuple(_row(pair) for pair in pairs)
-    return Table(f"{reported.name}-against", reported.title, "table", (Section((), columns, rows),), summary(pairs), ())
+    more = sum(
+        _number(cell) is not None for place, cell in ours.items() if not (place in theirs and theirs[place].runs)
+    )
+    caption = (*summary(pairs), *([f"{more} further numbers were measured and not reported."] if more else []))
+    return Table(f"{reported.name}-against", reported.title, "table", (Section((), columns, rows),), caption, ())
 
 
 def summary(pairs: Sequence[Pair]) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ NOT_AVAILABLE = "N/A"
 VERSION = 0
 """Of probes, engines, protocols and metrics: as the source defines them, not as we do."""
 
-_CITATION = ("title", "url", "version", "date")
+_CITATION = ("title", "url", "version", "date", "sweep")
 _ENVIRONMENT = ("system", "python", "cpu", "driver", "cuda", "packages")
 _LABELS = ("model", "method", "recipe", "reference")
 _WORKLOAD = ("batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
@@ -104,6 +104,8 @@ class _File:
     """What all blocks of a file share."""
 
     stem: str
+    sweep: str
+    """Whose tables show these numbers: the file's name where it does not say."""
     citation: Citation
     date: datetime
     environments: Mapping[str, Mapping[str, Any]]
@@ -127,11 +129,16 @@ def read_reported(path: Path) -> list[Outcome]:
 
 def _file(path: Path, fields: Mapping[str, Node], mistakes: Mistakes) -> _File:
     citation, date = _citation(fields.get(KEY), mistakes)
+    sweep = fields[KEY].fields["sweep"].raw if KEY in fields and "sweep" in fields[KEY].fields else path.stem
     named = fields.get("environments")
     environments = mapping(named, "environments", mistakes) if named else {}
     for part in environments.values():
-        mapping(part, "an environment", mistakes, _ENVIRONMENT)
-    return _File(path.stem, citation, date, {name: _raw(part) for name, part in environments.items()})
+        if part.value is not None:
+            said = mapping(part, "an environment", mistakes, _ENVIRONMENT)
+            if "packages" in said:
+                mapping(said["packages"], "packages", mistakes)
+    known = {name: _raw(part) if part.fields else {} for name, part in environments.items()}
+    return _File(path.stem, sweep, citation, date, known)
 
 
 def _citation(node: Node | None, mistakes: Mistakes) -> tuple[Citation, datetime]:
@@ -146,7 +153,7 @@ def _citation(node: Node | None, mistakes: Mistakes) -> tuple[Citation, datetime
 
 def _raw(node: Node) -> Any:
     """Give a part's texts as they are written: a version 0.10 is not 0.1."""
-    return {name: _raw(part) for name, part in node.fields.items()} or node.raw
+    return {name: _raw(part) for name, part in node.fields.items()} if isinstance(node.value, dict) else node.raw
 
 
 def _date(node: Node | None, mistakes: Mistakes) -> datetime:
@@ -258,7 +265,7 @@ def _outcome(
 
 
 def _job(block: str, said: Mapping[str, str], measurements: list[Measurement], file: _File) -> Job:
-    labels = Labels(sweep=file.stem, block=block, **{name: said[name] for name in _LABELS if name in said})
+    labels = Labels(sweep=file.sweep, block=block, **{name: said[name] for name in _LABELS if name in said})
     spec = MeasureSpec(
         probe=said.get("probe", UNKNOWN),
         version=VERSION,

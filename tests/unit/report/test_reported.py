@@ -116,3 +116,15 @@ def test_a_slip_of_the_hand_is_told_with_its_line(old: str, new: str, told: str,
     with pytest.raises(ConfigError) as caught:
         read_published(written(tmp_path, FILE.replace(old, new)).parent)
     assert any(told in str(problem) for problem in caught.value.problems), str(caught.value)
+
+
+@pytest.mark.parametrize("nothing", ["{}", "", "null"])
+def test_an_environment_of_which_nothing_is_known_is_one(nothing: str, tmp_path: Path) -> None:
+    text = FILE.replace('{cuda: "12.1", packages: {lib: 0.10}}', nothing)
+    environment = read_reported(written(tmp_path, text))[0].environment
+    assert (environment.name, environment.packages, environment.python) == ("lib-0.10", {}, "unknown")
+
+
+def test_packages_that_are_no_mapping_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="packages must be a mapping, as 'name: value'"):
+        read_reported(written(tmp_path, FILE.replace("packages: {lib: 0.10}", "packages: lib")))
