@@ -250,11 +250,18 @@ def explain(
             "--results", help="Folder with a database to take a table from; the committed results by default."
         ),
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where", help="KEY=VALUE: replace a condition of the table; may be given again.", metavar="CONDITION"
+        ),
+    ] = None,
 ) -> None:
     """Tell of one cell how its text came about: arithmetic, runs, samples, recipe, artifact, command, environment, dates."""
     from harness.explaining import explained
+    from harness.tables import conditions
 
-    typer.echo(explained(words, results, as_json=json))
+    typer.echo(explained(words, results, as_json=json, where=conditions(where or [])))
 
 
 @app.command()
@@ -284,7 +291,7 @@ def ingest(
     with Database.open(results / "bench.db") as database:
         taken = database.ingest_folder(results)
         if published is not None:
-            typer.echo(f"{take_published(database, published)} published runs are new")
+            typer.echo(take_published(database, published))
     for problem in taken.problems:
         sys.stderr.write(f"{problem}\n")
     typer.echo(f"{taken}")

@@ -19,20 +19,26 @@ from harness.report.explain.provenance import archive_of
 from harness.report.explain.telling import told
 from harness.report.sources import Source, from_published
 from harness.report.values import Mark, answer, answering, marks
+from harness.tables import Where, narrowed
 
 _PLACE = re.compile(r"(?P<page>.+?):(?P<line>\d+):(?P<column>\d+)")
 GRAMMAR = "write PAGE:LINE:COLUMN, as README.md:26:4, or TABLE ROW COLUMN, as quickstart-speed INT8 'Decode (tok/s)'"
 
 
-def explanation(words: Sequence[str], results: Path | None = None, root: Path = ROOT) -> Explanation:
+def explanation(
+    words: Sequence[str], results: Path | None = None, root: Path = ROOT, where: Where | None = None
+) -> Explanation:
     """Find and explain a cell.
 
     words: PAGE:LINE:COLUMN, or table, row and column. results: folder of a database to take a table's numbers from;
-    the committed results if not given. Pages are always those of the committed results.
+    the committed results if not given. Pages are always those of the committed results, with their tables' own conditions.
+    where: conditions that replace those of the table.
     Raises: HarnessError for what is not there, with the nearest right name, and for a page that is stale.
     """
     place = _PLACE.fullmatch(words[0]) if len(words) == 1 else None
     if place is not None:
+        if where:
+            raise HarnessError("pages show what their tables say; --where goes with TABLE ROW COLUMN")
         if results is not None:
             raise HarnessError("pages show the committed results; --results goes with TABLE ROW COLUMN")
         return _of_page(place["page"], int(place["line"]), int(place["column"]), root)
@@ -40,7 +46,7 @@ def explanation(words: Sequence[str], results: Path | None = None, root: Path = 
         raise HarnessError(f"'{' '.join(words)}' names no cell; {GRAMMAR}")
     table, row, column = words
     with _source(results, root) as source:
-        shown = _shown(table, source, root)
+        shown = _shown(table, source, root, where or {})
         return explain(shown, named(shown.rendered, row, column))
 
 
@@ -69,9 +75,11 @@ def _current(path: Path, line: int, mark: Mark, text: str, shown: Shown) -> None
         raise ConfigError([Problem(message, path, line)])
 
 
-def explained(words: Sequence[str], results: Path | None = None, *, as_json: bool = False) -> str:
+def explained(
+    words: Sequence[str], results: Path | None = None, *, as_json: bool = False, where: Where | None = None
+) -> str:
     """Explain a cell as text, or as one JSON object."""
-    found = explanation(words, results)
+    found = explanation(words, results, where=where)
     return json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else told(found)
 
 
@@ -95,11 +103,12 @@ def _source(results: Path | None, root: Path) -> Iterator[Source]:
             yield Source(database)
 
 
-def _shown(name: str, source: Source, root: Path) -> Shown:
+def _shown(name: str, source: Source, root: Path, where: Where | None = None) -> Shown:
     catalogue = catalogue_of(root / CONFIGS.relative_to(ROOT))
     specs = pages.specs_in([root / TABLES.relative_to(ROOT)], catalogue)
     spec = next((one for one in specs if one.name == name), None)
     if spec is None:
         raise HarnessError(unknown("table", name, [one.name for one in specs]))
+    spec = narrowed(spec, where or {})
     rendered = pages.renderer(source, catalogue)(spec)
     return Shown(rendered, spec, catalogue.renamed(spec.titles), archive_of(source.database, source.reader()))

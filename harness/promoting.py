@@ -27,16 +27,19 @@ def promote_runs(words: Sequence[str], results: Path, to: Path) -> int:
     return len(set(runs))
 
 
-def take_published(database: Database, folder: Path) -> int:
-    """Take committed results, others' reported ones too, into a database, where they are rows as any others.
+def take_published(database: Database, folder: Path) -> str:
+    """Take committed results, others' reported ones too, into a database, where they are rows as any others. Says how many.
 
-    Returns the number of runs that are new. Raises: ConfigError for a file that is not as it must be.
+    A number that a file no longer says is forgotten: such a file is the whole of what is known.
+    Raises: ConfigError for a file that is not as it must be.
     """
     published = read_published(folder)
     new = sum(database.ingest(outcome, None) for outcome in published.outcomes)
     for session in published.sessions:
         database.place(session)
-    return new
+    told = [outcome.job.run for outcome in published.outcomes]
+    gone = database.forget_reported([session.session for session in published.sessions], told)
+    return f"{new} published runs are new" + (f", {gone} that the files no longer say are forgotten" if gone else "")
 
 
 def _runs_of(word: str, results: Path) -> list[str]:
@@ -44,7 +47,9 @@ def _runs_of(word: str, results: Path) -> list[str]:
         return [word]
     session = last_session(word, results)
     if session is None:
-        raise HarnessError(f"'{word}' is no run below {results / files.RUNS}, and no sweep with a finished session")
+        raise HarnessError(
+            f"'{word}' is no run below {results / files.RUNS}, and no sweep with a finished session; only measured runs are promoted"
+        )
     return [job.run for job in session.jobs if job.run]
 
 

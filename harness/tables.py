@@ -128,7 +128,7 @@ def print_against(console: Console, results: Path, names: Sequence[str], where: 
     with database_for_reading(results) as database, from_published(PUBLISHED) as published:
         for spec in [spec for spec in specs if {spec.name, _file(spec)} & set(names)]:
             ours, theirs = (
-                pages.renderer(source, catalogue)(_narrowed(spec, {**where, "origin": (origin,)})).table
+                pages.renderer(source, catalogue)(narrowed(spec, {**where, "origin": (origin,)})).table
                 for source, origin in ((Source(database), "measured"), (published, "reported"))
             )
             if not any(cell.runs for section in ours.sections for row in section.rows for cell in row):
@@ -139,7 +139,8 @@ def print_against(console: Console, results: Path, names: Sequence[str], where: 
     return 0
 
 
-def _narrowed(spec: TableSpec, where: Where) -> TableSpec:
+def narrowed(spec: TableSpec, where: Where) -> TableSpec:
+    """Replace conditions of a table."""
     return replace(spec, where={**spec.where, **where})
 
 
@@ -150,7 +151,7 @@ def print_tables(console: Console, results: Path, names: Sequence[str], where: W
     Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
     """
     catalogue = catalogue_of(CONFIGS)
-    specs = [_narrowed(spec, where) for spec in pages.specs_in([TABLES], catalogue)]
+    specs = [narrowed(spec, where) for spec in pages.specs_in([TABLES], catalogue)]
     with database_for_reading(results) as database:
         source = Source(database)
         sweeps = database.sweeps()

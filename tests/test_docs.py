@@ -1,6 +1,6 @@
 """What the documentation shows is what works: every example is planned, not only read; options are those of the code.
 
-`python -m tests.test_docs` writes the tables of options anew.
+`python -m tests.test_docs` writes the tables of options and of metrics anew.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from harness.core.metric import METRICS
 from harness.core.seam import Facts, Options
 from harness.plan.adapters import shipped
 from harness.plan.catalogue import Catalogue, load_catalogue
@@ -170,6 +171,27 @@ def test_the_tables_of_options_are_those_of_the_code() -> None:
     assert text == with_options(text), "python -m tests.test_docs writes them anew"
 
 
+# ---------------------------------------------------------------- metrics
+
+RESULTS = ROOT / "results" / "README.md"
+METRIC_TABLE = re.compile(r"<!-- metrics -->\n.*?<!-- end: metrics -->", re.DOTALL)
+
+
+def with_metrics(text: str) -> str:
+    lines = ["| name | title | unit | better |", "| --- | --- | --- | --- |"]
+    for metric in METRICS.values():
+        title = metric.title.replace("|", "\\|")
+        lines.append(f"| `{metric.name}` | {title} | {metric.unit or 'none'} | {metric.better} |")
+    table = "\n".join(["<!-- metrics -->", "", *lines, "", "<!-- end: metrics -->"])
+    return METRIC_TABLE.sub(lambda _: table, text)
+
+
+def test_the_table_of_metrics_is_that_of_the_code() -> None:
+    text = RESULTS.read_text(encoding="utf-8")
+    assert len(METRIC_TABLE.findall(text)) == 1
+    assert text == with_metrics(text), "python -m tests.test_docs writes it anew"
+
+
 if __name__ == "__main__":
-    page = CONFIGS / "README.md"
-    page.write_text(with_options(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    for page, anew in ((CONFIGS / "README.md", with_options), (RESULTS, with_metrics)):
+        page.write_text(anew(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

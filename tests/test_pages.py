@@ -277,6 +277,22 @@ def test_each_changed_cell_is_told_with_its_noise_and_what_changed(
     assert 'Numbers in prose:\n\n- `speed max "Speed-up"`: 2.00x became 2.25x' in said.out
 
 
+def test_a_reported_number_that_was_edited_is_not_called_measured(project: Project) -> None:
+    written = project.root / "results" / "published" / "demo.yaml"
+    written.write_text(
+        "reported: {title: A page, date: 2025-01-31}\n"
+        "blocks:\n  - probe: generation\n    columns: [model, method, decode_tps]\n"
+        "    rows:\n      - [tiny, fp16, 100.0]\n      - [tiny, int8, 150.0]\n",
+        encoding="utf-8",
+    )
+    assert project.report("--write", "--allow-missing", "speed").code == 0
+    project.commit()
+    written.write_text(written.read_text(encoding="utf-8").replace("150.0", "160.0"), encoding="utf-8")
+    said = project.diff()
+    assert "What changed for all of them: the published number was edited." in said
+    assert "measured again" not in said
+
+
 def test_a_difference_is_told_also_after_the_pages_were_written(project: Project) -> None:
     project.commit()
     project.publish(*after())

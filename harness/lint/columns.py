@@ -15,12 +15,14 @@ Kind = Literal[
 ]  # fmt: skip
 Better = Literal["lower", "higher"]
 
+ITSELF = frozenset({"baseline", "base", "ref", "reference", "(baseline)"})
+"""What a baseline row may have in place of a comparison to itself."""
 NUMERIC = 0.6
 """Share of a column's cells that must be numbers for the column to hold measurements."""
 
 DERIVED = re.compile(
     r"speed[- ]?up|improvement|saving|reduction|\bgain|\bratio\b|overhead|degradation|\bdrop\b|\bdelta\b|Δ"
-    r"|\bdiff(erence)?\b|\bfaster\b|\bslower\b|\b(vs|v\.s)\.? |compared (to|with)|relative to"
+    r"|\bcompression\b(?!.*\b(time|speed|method)\b)|\bdiff(erence)?\b|\bfaster\b|\bslower\b|\b(vs|v\.s)\.? |compared (to|with)|relative to"
     r"|(mmlu|accuracy|score)\b.*\bloss",
     re.IGNORECASE,
 )
@@ -34,7 +36,7 @@ WORDS: tuple[tuple[Kind, str], ...] = (
     (
         "length",
         (
-            r"prompt|\b(input|output|seq\w*|context|max)\b.*\b(len\w*|tokens?)\b|\bsteps\b|\bshots?\b|concurrency"
+            r"prompt|\b[io]sl\b|\b(generated|gen|new|decode|completion) tokens\b|tokens generated|\b(input|output|seq\w*|context|max)\b.*\b(len\w*|tokens?)\b|\bsteps\b|\bshots?\b|concurrency"
             r"|\b(block|group|chunk|beam|num)[- ]?\w*\b|\bgpus?\b(?!.*mem)|\btp\b|\bpp\b|^\s*[a-z]\s*$"
         ),
     ),
@@ -44,14 +46,19 @@ WORDS: tuple[tuple[Kind, str], ...] = (
     ("perplexity", r"perplexity|\bppl\b"),
     ("loss", r"\bloss\b"),
     ("accuracy", r"accuracy|\bmmlu\b|\bscore\b|\bacc\b"),
+    ("memory", r"\b[kmgt]i?b\b"),
+    ("throughput", r"\bspeed\b(?!.*[(\[/,])"),
 )
 KINDS = tuple((kind, re.compile(words, re.IGNORECASE)) for kind, words in WORDS)
 BETTER: dict[Kind, Better] = {
     "latency": "lower", "memory": "lower", "energy": "lower", "loss": "lower", "perplexity": "lower", "kl": "lower",
     "throughput": "higher", "accuracy": "higher",
 }  # fmt: skip
-GAIN = re.compile(r"speed[- ]?up|improvement|saving|\bgain|\bfaster\b", re.IGNORECASE)
+GAIN = re.compile(r"speed[- ]?up|\bcompression\b|improvement|saving|\bgain|\bfaster\b", re.IGNORECASE)
 COST = re.compile(r"\bloss\b|degradation|overhead|\bdrop\b|\bslower\b", re.IGNORECASE)
+COMPRESSION = re.compile(r"\bcompression\b", re.IGNORECASE)
+RELATIVE_SPEED = re.compile(r"\bspeed\b", re.IGNORECASE)
+"""A speed whose cells are all `1.5x` is a speed-up."""
 DIVERGENCE = re.compile(r"\bkld?\b|divergence", re.IGNORECASE)
 """What is measured against a reference by its nature; `KL vs FP16` compares nothing further."""
 UNIT_OF: dict[Kind, re.Pattern[str]] = {
@@ -81,7 +88,10 @@ def meaning_of(header: str, texts: Sequence[str]) -> Meaning:
     header = header.replace("_", " ")
     if not _numeric(texts):
         return Meaning("key")
-    if DERIVED.search(header) and not (DIVERGENCE.search(header) and not GAIN.search(header)):
+    relative = RELATIVE_SPEED.search(header) and all(
+        one.suffix == "x" for text in texts if (one := number(text)) is not None
+    )
+    if (relative or DERIVED.search(header)) and not (DIVERGENCE.search(header) and not GAIN.search(header)):
         better: Better | None = "higher" if GAIN.search(header) else "lower" if COST.search(header) else None
         return Meaning("derived", _said(header) or better, _measured(header))
     kind: Kind = next((kind for kind, words in KINDS if words.search(header)), "other")
@@ -89,7 +99,7 @@ def meaning_of(header: str, texts: Sequence[str]) -> Meaning:
 
 
 def _numeric(texts: Sequence[str]) -> bool:
-    present = [text for text in texts if not is_missing(text)]
+    present = [text for text in texts if not is_missing(text) and text.strip().lower() not in ITSELF]
     return bool(present) and sum(number(text) is not None for text in present) >= NUMERIC * len(present)
 
 
@@ -101,6 +111,8 @@ def _said(header: str) -> Better | None:
 
 
 def _measured(header: str) -> Kind | None:
+    if COMPRESSION.search(header):
+        return "memory"
     skip = {"batch", "length", "loss"}
     return next((kind for kind, words in KINDS if kind not in skip and words.search(header)), None)
 

@@ -49,25 +49,60 @@ def fits(table: LintTable) -> tuple[Fit, ...]:
 
 def best_fit(table: LintTable, rows: Sequence[Row], column: Column) -> Fit | None:
     """Find what most rows of a derived column agree with, or None where nothing fits and the inputs are not plain to see."""
-    printed = [value for row in rows if (value := row.values[column.index])]
-    form = form_of(printed, column.words)
-    found = [
-        Fit(column, convention, source, fitted)
-        for source in sources(table, rows, column)
-        for convention in CONVENTIONS
-        if convention.form == form and (fitted := _fitted(source, convention))
-    ]
+    found = _candidates(table, rows, column)
     if not found:
         return None
     best = max(found, key=_score)
     free = len({fit.pair.row.keys[0] for fit in best.rows}) if best.source.normalized else 0
     if best.agreeing - free >= 2 and best.agreeing >= SHARE * len(best.rows):
         return best
-    if not _only_inputs(table, column, found):
-        return None
+    if (told := _told_by_baseline(table, column, found)) or not _only_inputs(table, column, found):
+        return told
     if best.agreeing == len(best.rows):
         return best
-    return max((fit for fit in found if fit.convention.plain), key=_score, default=None)
+    return max((fit for fit in found if fit.convention.plain and not fit.source.rows), key=_score, default=None)
+
+
+def _candidates(table: LintTable, rows: Sequence[Row], column: Column) -> list[Fit]:
+    """Give every source with every convention of the column's form."""
+    printed = [value for row in rows if (value := row.values[column.index])]
+    form = form_of(printed, column.words)
+    return [
+        Fit(column, convention, source, fitted)
+        for source in sources(table, rows, column)
+        for convention in CONVENTIONS
+        if convention.form == form and (fitted := _fitted(source, convention))
+    ]
+
+
+def _told_by_baseline(table: LintTable, column: Column, found: Sequence[Fit]) -> Fit | None:
+    """Give the ratio to baseline rows of the only column in question where one row follows it and nothing else could be meant.
+
+    Nothing else could be meant where the baseline prints that it is as itself, or where all that fits as many rows
+    compares the same two numbers.
+    """
+    if len(associated(table, column, pool_of(table, column)) or pool_of(table, column)) != 1:
+        return None
+    ratios = [fit for fit in found if fit.source.rows and fit.convention.name == "ratio" and fit.agreeing]
+    anchored = max((fit for fit in ratios if fit.source.anchored), key=_score, default=None)
+    if anchored is not None:
+        return anchored
+    best = max(ratios, key=_score, default=None)
+    if best is None or 2 * best.agreeing < len(best.rows):
+        return None
+    said = {tuple((row.pair.row.number, row.possible) for row in fit.rows) for fit in ratios}
+    return best if len(said) == 1 else None
+
+
+@lru_cache(maxsize=4)
+def partly_explained(table: LintTable) -> frozenset[int]:
+    """Give the derived columns of which some row at least follows from another row: their baseline is in the table."""
+    return frozenset(
+        column.index
+        for column in derived(table)
+        for rows in parts(table)
+        if any(fit.source.rows and fit.convention.plain and fit.agreeing for fit in _candidates(table, rows, column))
+    )
 
 
 def _score(fit: Fit) -> tuple[int, bool, int, int]:
@@ -117,6 +152,6 @@ def unexplained(table: LintTable) -> Iterator[tuple[Column, tuple[Column, ...]]]
     """Give every derived column that nothing in the table explains, with the inputs that belong to it."""
     explained = {fit.column.index for fit in fits(table)}
     for column in derived(table):
-        if column.index not in explained:
+        if column.index not in explained | partly_explained(table):
             pool = pool_of(table, column)
             yield column, associated(table, column, pool)

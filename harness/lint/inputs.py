@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
+from harness.lint.columns import COMPRESSION
 from harness.lint.numbers import Number
 from harness.lint.tables import Column, LintTable, Row
 
@@ -20,7 +22,8 @@ AGAINST = re.compile(
     r"(?:\bv\.?s\.?|versus|compared (?:to|with)|relative to|over)\s+(?:the\s+)?([\w.-]+(?:\s+[\w.-]+)*)", re.IGNORECASE
 )
 WORD = re.compile(r"[a-z0-9]+")
-METRIC = re.compile(r"^metrics?$", re.IGNORECASE)
+BITS = re.compile(r"\bbits\b|\bbpw\b|\bparam", re.IGNORECASE)
+METRIC = re.compile(r"^(metrics?|measure(ment)?|quantity)$", re.IGNORECASE)
 MOST_BASELINES = 20
 """A table with more rows that could be a baseline than this has none of them."""
 MOST_COLUMNS = 10
@@ -45,6 +48,10 @@ class Source:
 
     says: str
     pairs: tuple[Pair, ...]
+    rows: bool = False
+    """Other rows are compared to, not other columns."""
+    anchored: bool = False
+    """The row that is compared to prints that it is as itself, as in 1.00x, so that no other row can be meant."""
     normalized: bool = False
     """Text says that numbers are per GPU and no header says of how many: a small whole factor is to be found."""
     declared: bool = False
@@ -58,6 +65,8 @@ def derived(table: LintTable) -> tuple[Column, ...]:
 
 def pool_of(table: LintTable, column: Column) -> tuple[Column, ...]:
     """Give the measured columns that a derived column may compare."""
+    if COMPRESSION.search(column.words) and not any(one.meaning.kind == "memory" for one in table.columns):
+        return tuple(one for one in table.columns if BITS.search(one.words))
     kinds = (column.meaning.of,) if column.meaning.of else SPEED
     pool = tuple(one for one in table.columns if one.meaning.kind in kinds)
     plain = tuple(one for one in table.columns if one.meaning.kind not in {"key", "batch", "length", "derived"})
@@ -112,10 +121,8 @@ def sources(table: LintTable, rows: Sequence[Row], column: Column) -> Iterator[S
     for new, old in _couples(pool, mine):
         yield from _with_factors(table, _columns(rows, column, new, old), new, old)
     for one in mine or pool:
-        for key in table.settings:
-            for value in _baselines(rows, column, key):
-                yield _rows(table, rows, column, one, key, value)
-        yield _blocks(rows, column, one)
+        for source in _between_rows(table, rows, column, one):
+            yield from (source, _swapped(source))
 
 
 def _couples(pool: Sequence[Column], mine: Sequence[Column]) -> Iterator[tuple[Column, Column]]:
@@ -124,7 +131,7 @@ def _couples(pool: Sequence[Column], mine: Sequence[Column]) -> Iterator[tuple[C
     others = pool if few else [one for one in pool if BASELINE.search(one.title)][:MOST_COLUMNS] or pool[:1]
     for one in mine or (pool if few else ()):
         for other in others:
-            if one is not other:
+            if one is not other and _comparable(one, other):
                 yield one, other
                 yield from [(other, one)] if mine and other not in mine else []
 
@@ -139,6 +146,31 @@ def _columns(rows: Sequence[Row], column: Column, new: Column, old: Column) -> S
     ))  # fmt: skip
 
 
+def _comparable(one: Column, other: Column) -> bool:
+    """Tell whether two columns may hold the same quantity: a latency is never divided by a throughput."""
+    kinds = {one.meaning.kind, other.meaning.kind}
+    return len(kinds) == 1 or "other" in kinds
+
+
+def _between_rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column) -> Iterator[Source]:
+    """Give every way to compare the rows of one measured column."""
+    for key in table.settings:
+        for value in _baselines(rows, column, key):
+            yield _rows(table, rows, column, one, key, value)
+    anchors = [row for row in rows if _is_anchor(row, column, one)]
+    if len(anchors) == 1:
+        yield _anchored(rows, column, one, anchors[0])
+    yield _blocks(rows, column, one, "above")
+    yield _blocks(rows[::-1], column, one, "below")
+    if rows and _is_anchor(rows[0], column, one):
+        yield _steps(rows, column, one)
+
+
+def _swapped(source: Source) -> Source:
+    """Exchange new and old: a latency's baseline is divided by the row, a throughput's row by the baseline."""
+    return replace(source, pairs=tuple(replace(pair, new=pair.old, old=pair.new) for pair in source.pairs))
+
+
 def _baselines(rows: Sequence[Row], column: Column, key: Column) -> list[str]:
     """Name the rows that may be what others are compared to: called so, or compared to themselves."""
     found = []
@@ -149,11 +181,22 @@ def _baselines(rows: Sequence[Row], column: Column, key: Column) -> list[str]:
     return list(dict.fromkeys(found))[:MOST_BASELINES]
 
 
+def _is_anchor(row: Row, column: Column, one: Column) -> bool:
+    """Tell whether a row is what others are compared to: measured, and compared to nothing or to itself."""
+    return row.values[one.index] is not None and (row.values[column.index] is None or _is_itself(row, column))
+
+
+def _is_itself(row: Row, column: Column) -> bool:
+    printed = row.values[column.index]
+    return printed is not None and printed.value == (0 if printed.suffix == "%" or printed.signed else 1)
+
+
 def _rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column, key: Column, value: str) -> Source:
     def place(row: Row) -> tuple[str, ...]:
         return tuple(row.keys[other.index] for other in table.settings if other is not key)
 
-    old = {place(row): row.values[one.index] for row in rows if row.keys[key.index] == value}
+    named = [row for row in rows if row.keys[key.index] == value]
+    old = {place(row): row.values[one.index] for row in named}
     return Source(f"'{one.title}' and its row '{value}'", tuple(
         Pair(row, printed, first, second)
         for row in rows
@@ -161,20 +204,45 @@ def _rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column, ke
         and (printed := row.values[column.index])
         and (first := row.values[one.index])
         and (second := old.get(place(row)))
-    ))  # fmt: skip
+    ), rows=True, anchored=all(_is_itself(row, column) for row in named))  # fmt: skip
 
 
-def _blocks(rows: Sequence[Row], column: Column, one: Column) -> Source:
-    """Compare each row to the nearest one above whose ratio is 1, as in blocks that begin with their baseline."""
-    old: Number | None = None
+def _anchored(rows: Sequence[Row], column: Column, one: Column, anchor: Row) -> Source:
+    """Compare every row to the only one that is compared to nothing or to itself, whatever else differs."""
+    old = anchor.values[one.index]
+    return Source(f"'{one.title}' and its row {anchor.number}", tuple(
+        Pair(row, printed, first, old)
+        for row in rows
+        if row is not anchor and old
+        and (printed := row.values[column.index])
+        and (first := row.values[one.index])
+    ), rows=True, anchored=_is_itself(anchor, column))  # fmt: skip
+
+
+def _blocks(rows: Sequence[Row], column: Column, one: Column, where: str) -> Source:
+    """Compare each row to the nearest one that is an anchor, as in blocks that begin or end with their baseline."""
+    old: Row | None = None
     pairs: list[Pair] = []
+    itself = True
     for row in rows:
         printed, measured = row.values[column.index], row.values[one.index]
-        if printed and measured and printed.value == 1:
-            old = measured
-        elif printed and measured and old:
-            pairs.append(Pair(row, printed, measured, old))
-    return Source(f"'{one.title}' and the row above that is compared to itself", tuple(pairs))
+        if _is_anchor(row, column, one):
+            old, itself = row, itself and _is_itself(row, column)
+        elif printed and measured and old and (second := old.values[one.index]):
+            pairs.append(Pair(row, printed, measured, second))
+    says = f"'{one.title}' and the row {where} that is compared to itself"
+    return Source(says, tuple(pairs), rows=True, anchored=itself)
+
+
+def _steps(rows: Sequence[Row], column: Column, one: Column) -> Source:
+    """Compare each row to the one right above, as in a log of improvements."""
+    return Source(f"'{one.title}' and the row above", tuple(
+        Pair(row, printed, first, second)
+        for above, row in pairwise(rows)
+        if (printed := row.values[column.index])
+        and (first := row.values[one.index])
+        and (second := above.values[one.index])
+    ), rows=True)  # fmt: skip
 
 
 def _with_factors(table: LintTable, source: Source, new: Column, old: Column) -> Iterator[Source]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -21,6 +22,17 @@ NUMBER = re.compile(
     rf"\s*(?P<suffix>x|×|%|{UNITS}|{PER_SECOND})?(?:\s*(?:±|\+/-)\s*[\d.,]+\s*%?)?\s*(?:\([^()]*\)|\[[^\[\]]*\]|\*+|†|‡)?$",
     re.IGNORECASE,
 )
+
+
+DECADES = {
+    "ns": ("time", -9), "us": ("time", -6), "µs": ("time", -6), "μs": ("time", -6), "ms": ("time", -3),
+    "s": ("time", 0), "sec": ("time", 0),
+    "kb": ("bytes", 3), "kib": ("bytes", 3), "mb": ("bytes", 6), "mib": ("bytes", 6), "gb": ("bytes", 9),
+    "gib": ("bytes", 9), "tb": ("bytes", 12), "tib": ("bytes", 12),
+    "w": ("power", 0), "kw": ("power", 3), "j": ("work", 0), "kj": ("work", 3),
+    "hz": ("frequency", 0), "mhz": ("frequency", 6), "ghz": ("frequency", 9),
+}  # fmt: skip
+"""Units that differ by powers of ten (of bytes, by 1000 or 1024): what they measure, and which power."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,8 @@ class Number:
     suffix: str
     commas: bool
     signed: bool
+    binary: Fraction = Fraction(1)
+    """What the value is smaller by where a step of its unit is 1024 and not 1000: nobody knows which was meant."""
 
     @cached_property
     def exact(self) -> Fraction:
@@ -96,7 +110,25 @@ class Number:
 
     def within(self, units: Fraction) -> Interval:
         """Give all values that are at most that many units of the last digit away."""
-        return Interval(self.exact - units * self.unit, self.exact + units * self.unit)
+        low, high = self.exact - units * self.unit, self.exact + units * self.unit
+        ends = (low, high, low / self.binary, high / self.binary)
+        return Interval(min(ends), max(ends))
+
+    def as_in(self, unit: str) -> Number:
+        """Give the same in another unit of the same quantity, as 700 MB in GB; unchanged where the unit is none or no such."""
+        here, there = DECADES.get(self.suffix), DECADES.get(unit)
+        if here is None or there is None or self.suffix == unit or here[0] != there[0]:
+            return self
+        steps = here[1] - there[1]
+        binary = Fraction(1024, 1000) ** (-steps // 3) if here[0] == "bytes" else Fraction(1)
+        value, decimals = self.value.scaleb(steps), self.decimals - steps
+        return replace(self, value=value, decimals=decimals, suffix=unit, binary=binary)
+
+
+def scaled_unit(suffixes: Sequence[str]) -> str:
+    """Give the first unit of a column whose cells each name one of several units of one quantity, else nothing."""
+    kinds = {DECADES[suffix][0] if suffix in DECADES else suffix for suffix in suffixes}
+    return suffixes[0] if len(kinds) == 1 and len(set(suffixes)) > 1 else ""
 
 
 def is_missing(text: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import combinations
 
 from harness.lint.columns import seconds_per_unit
 from harness.lint.numbers import Interval, Number, exactly, shown, span
@@ -28,10 +29,17 @@ class Sample:
     batch: Number
     seconds: Interval
     """Latency times throughput."""
+    tokens: tuple[Number, ...] = ()
+    """How many tokens each request is of, where columns say so: those that add up."""
+
+    @property
+    def size(self) -> Fraction:
+        """The batch size, times the tokens of each request."""
+        return self.batch.exact * (sum(one.exact for one in self.tokens) or 1)
 
     def times(self) -> Interval:
-        """How many batch sizes latency times throughput is."""
-        return self.seconds * exactly(1 / self.batch.exact)
+        """How many such sizes latency times throughput is."""
+        return self.seconds * exactly(1 / self.size)
 
 
 def products(table: LintTable) -> Iterator[Product]:
@@ -40,11 +48,27 @@ def products(table: LintTable) -> Iterator[Product]:
     if len(batches) != 1:
         return
     for latency, throughput in _pairs(table):
-        samples = list(_samples(table, latency, throughput, batches[0]))
-        multiple = _multiple(samples)
-        if multiple is not None:
+        plain = list(_samples(table, latency, throughput, batches[0]))
+        readings = [(samples, multiple) for samples in _readings(table, plain) if (multiple := _multiple(samples))]
+        if readings:
+            samples, multiple = max(readings, key=lambda reading: _agreeing(*reading))
             for sample in samples:
                 yield Product(sample.row, throughput, _message(sample, multiple))
+
+
+def _readings(table: LintTable, samples: Sequence[Sample]) -> Iterator[list[Sample]]:
+    """Give what latency times throughput may be counted in: requests, or tokens of one length column or of two."""
+    yield list(samples)
+    lengths = [column for column in table.columns if column.meaning.kind == "length"]
+    for columns in [*combinations(lengths, 1), *combinations(lengths, 2)]:
+        counted = [replace(sample, tokens=_tokens(table, sample.row, columns)) for sample in samples]
+        if all(len(sample.tokens) == len(columns) for sample in counted):
+            yield counted
+
+
+def _tokens(table: LintTable, row: Row, columns: Sequence[Column]) -> tuple[Number, ...]:
+    found = (row.values[column.index] or _above(table, row, column) for column in columns)
+    return tuple(value for value in found if value is not None and value.value > 0)
 
 
 def _pairs(table: LintTable) -> Iterator[tuple[Column, Column]]:
@@ -98,9 +122,10 @@ def _agreeing(samples: Sequence[Sample], multiple: Fraction) -> int:
 def _message(sample: Sample, multiple: Fraction) -> str | None:
     if sample.times().meets(exactly(multiple)):
         return None
-    should = f"the batch size {sample.batch.text}"
+    tokens = " + ".join(one.text for one in sample.tokens)
+    should = f"the batch size {sample.batch.text}" + (f" times {tokens} tokens" if tokens else "")
     if multiple != 1:
-        should = f"{shown(multiple)} times the batch size {sample.batch.text} as in the other rows"
+        should = f"{shown(multiple)} times {should} as in the other rows"
     return (
         f"latency {sample.latency.text} times throughput {sample.throughput.text} is {span(sample.seconds)} with rounding "
         f"of half a unit of the last digit of each, not {should}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.lint.columns import Meaning, meaning_of
 from harness.lint.markdown import Broken, Cell, Line, RawRow, RawTable, raw_tables, read_text
-from harness.lint.numbers import Number, is_missing, number
+from harness.lint.numbers import Number, is_missing, number, scaled_unit
 
 CORNER = re.compile(r"^(?P<key>.*?)\s*\\+\s*(?P<metric>.+)$")
 
@@ -45,9 +45,16 @@ class Row:
     cells: tuple[Cell, ...]
     keys: tuple[str, ...]
     written: int
+    units: tuple[str, ...]
+    """The unit that a column's values are taken in where its cells name several, as GB for 13.5 GB and 700 MB."""
 
     @cached_property
     def values(self) -> tuple[Number | None, ...]:
+        return tuple(one and one.as_in(unit) for one, unit in zip(self.printed, self.units, strict=True))
+
+    @cached_property
+    def printed(self) -> tuple[Number | None, ...]:
+        """The numbers in the units that the cells name."""
         return tuple(number(cell.text) for cell in self.cells)
 
 
@@ -103,8 +110,13 @@ def _table(raw: RawTable, path: str) -> LintTable:
     head, body = _split(raw.rows)
     columns = tuple(_columns(head, body))
     keys = _filled(body, columns)
-    rows = tuple(Row(at, row.line, row.cells, keys[at - 1], row.written) for at, row in enumerate(body, start=1))
+    units = tuple(_unit(body, column.index) for column in columns)
+    rows = tuple(Row(at, row.line, row.cells, keys[at - 1], row.written, units) for at, row in enumerate(body, start=1))
     return LintTable(path, raw.rows[0].line, columns, rows, raw.headings, raw.context)
+
+
+def _unit(body: Sequence[RawRow], at: int) -> str:
+    return scaled_unit([value.suffix for row in body if (value := number(row.cells[at].text))])
 
 
 def _split(rows: Sequence[RawRow]) -> tuple[Sequence[RawRow], Sequence[RawRow]]:

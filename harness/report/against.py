@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import takewhile
 from typing import Literal
 
 from harness.report.result import Cell, Column, Section, Table
@@ -20,7 +21,9 @@ _COLUMNS = ("Row", "Column", "Measured", "Reported", "Difference", "Agrees")
 class Pair:
     """One cell, measured and reported; either may be missing."""
 
-    place: Place
+    name: str
+    """Of its row."""
+    head: str
     measured: Cell | None
     reported: Cell | None
 
@@ -33,7 +36,8 @@ class Pair:
         off = ours - theirs
         if self.reported.trace.comparison == "loss_percent":
             return f"{off:+.2f} points"
-        return f"{off / theirs * 100:+.1f}%" if theirs else f"{off:+.4g}"
+        share = f"{off / theirs * 100:+.1f}%" if theirs else f"{off:+.4g}"
+        return "0.0%" if share in {"+0.0%", "-0.0%"} else share
 
     @property
     def agrees(self) -> Agrees:
@@ -52,13 +56,19 @@ class Pair:
 def against(measured: Table, reported: Table) -> Table:
     """Put two renderings of one table side by side, a row per number that was reported (or reported as not available)."""
     ours, theirs = _cells(measured), _cells(reported)
-    pairs = [Pair(place, ours.get(place), cell) for place, cell in theirs.items() if cell.runs]
+    named = {place: name for place, (name, _) in _named(reported).items()}
+    pairs = [Pair(named[place], place[1], ours.get(place), cell) for place, cell in theirs.items() if cell.runs]
     columns = tuple(Column(name, "left" if name in _COLUMNS[:2] else "right") for name in _COLUMNS)
     rows = tuple(_row(pair) for pair in pairs)
     more = sum(
         _number(cell) is not None for place, cell in ours.items() if not (place in theirs and theirs[place].runs)
     )
-    caption = (*summary(pairs), *([f"{more} further numbers were measured and not reported."] if more else []))
+    apart = _apart(ours, theirs) if not any(pair.measured for pair in pairs) else ""
+    caption = (
+        *summary(pairs),
+        *([f"Nothing meets: {apart}."] if apart else []),
+        *([f"{more} further numbers were measured and not reported."] if more else []),
+    )
     return Table(f"{reported.name}-against", reported.title, "table", (Section((), columns, rows),), caption, ())
 
 
@@ -70,7 +80,7 @@ def summary(pairs: Sequence[Pair]) -> tuple[str, ...]:
     meant = "Agreement: the measured interval reaches a value that rounds to the reported digits."
     return (
         f"{len(both)} of {len(pairs)} cells are both measured and reported: {told}.",
-        f"{meant} Machines, protocols and versions may differ; `harness explain` tells them.",
+        f"{meant} Machines, protocols and versions may differ.",
     )
 
 
@@ -82,15 +92,35 @@ def rounding(cell: Cell) -> Decimal:
 
 
 def _cells(table: Table) -> Mapping[Place, Cell]:
+    return {place: cell for place, (_, cell) in _named(table).items()}
+
+
+def _named(table: Table) -> Mapping[Place, tuple[str, Cell]]:
+    """Find each number's place, with the names that stand before it, repeated ones filled in."""
     found = {}
     for section in table.sections:
         heads = _heads(section)
+        above: list[str] = []
         for row in section.rows[section.head_rows :]:
+            names = [cell.text for cell in takewhile(lambda cell: not cell.address, row)]
+            names = [name or (above[at] if at < len(above) else "") for at, name in enumerate(names)]
             for head, cell in zip(heads, row, strict=True):
                 if cell.address:
                     here = {name: text_of(value) for name, value in cell.address.items() if name != "origin"}
-                    found[tuple(sorted(here.items())), head] = cell
+                    found[tuple(sorted(here.items())), head] = (" / ".join([*section.headings, *names]), cell)
+            above = names
     return found
+
+
+def _apart(ours: Iterable[Place], theirs: Iterable[Place]) -> str:
+    """Say which dimensions never have the same value on both sides, so that nothing meets."""
+    sides = [[dict(address) for address, _ in places] for places in (ours, theirs)]
+    told = []
+    for name in sorted({name for side in sides for here in side for name in here}):
+        values = [sorted({here[name] for here in side if name in here}) for side in sides]
+        if all(values) and not set(values[0]) & set(values[1]):
+            told.append(f"{name}: {', '.join(values[0])} measured, {', '.join(values[1])} reported")
+    return "; ".join(told)
 
 
 def _heads(section: Section) -> list[str]:
@@ -109,6 +139,5 @@ def _row(pair: Pair) -> tuple[Cell, ...]:
     said = (*texts, pair.difference, pair.agrees if known else "-")
     links = [pair.measured, pair.reported]
     runs = tuple(run for cell in links if cell is not None for run in cell.runs)
-    address, head = pair.place
-    names = (Cell(", ".join(value for _, value in address)), Cell(head, literal=False))
+    names = (Cell(pair.name), Cell(pair.head, literal=False))
     return (*names, *(Cell(text, literal=False, runs=runs) for text in said))

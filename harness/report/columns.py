@@ -67,7 +67,7 @@ SAME_PLACE = ("gpu", "driver", "cuda", "box", "cpu", "environment")
 SAME_COLUMN = ("metric_version", "protocol", "protocol_version", "source", "batch", "prompt", "output", "shots",
                "limit", "window", "stride", "text", "task", "tokens")  # fmt: skip
 """What all cells of a column must share unless it is a row, a pivot or an `each`, or `may_mix` names it."""
-MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN})
+MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN, "artifact"})
 
 FACTS = ("kind", "status", "reason", "origin", "started", "seconds", "session", "round", "environment_id", "metric",
          "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "scored", "skipped",

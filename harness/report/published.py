@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from harness.core.errors import ConfigError, Problem
-from harness.core.spec import Kind, Labels, Measurement, Outcome, Record
+from harness.core.spec import Kind, Labels, Outcome, Record
 from harness.report.cells import statistic_of
+from harness.report.consistent import contradictions
 from harness.report.formats import without_paths
 from harness.report.pairing import block_sums, statistic
 from harness.report.reported import KEY, read_reported
@@ -27,6 +28,7 @@ LARGEST = 16 * 1024
 HEADER = """\
 # Measured results as text; `harness promote` writes this file and the pages are written from it.
 """
+NEITHER = "is no file of results; one begins with `reported:` (numbers of others, by hand) or is what `harness promote` writes"
 
 
 class PackedArray(Record):
@@ -180,8 +182,11 @@ def read_published(folder: Path) -> Published:
         if read:
             sessions.append(_session(path, [(outcome, run.labels) for outcome, run in read]))
         for outcome, run in read:
-            arrays |= {f"{outcome.job.run}#{place}": _unpacked(packed, path) for place, packed in run.arrays.items()}
-            blocks |= {f"{outcome.job.run}#{place}": _unpacked(packed, path) for place, packed in run.blocks.items()}
+            samples = {place: _unpacked(packed, path) for place, packed in run.arrays.items()}
+            sums = {place: _unpacked(packed, path) for place, packed in run.blocks.items()}
+            _consistent(outcome, samples, sums, path)
+            arrays |= {f"{outcome.job.run}#{place}": found for place, found in samples.items()}
+            blocks |= {f"{outcome.job.run}#{place}": found for place, found in sums.items()}
             statistics |= {f"{outcome.job.run}#{place}": found for place, found in run.statistics.items()}
     _once(outcomes, folder)
     return Published(tuple(outcomes), tuple(sessions), arrays, blocks, statistics)
@@ -198,6 +203,8 @@ def _raw(path: Path) -> Any:
 
 
 def _file(path: Path, raw: Any) -> PublishedFile:
+    if not isinstance(raw, dict) or not {"environments", "runs"} & set(raw):
+        raise ConfigError([Problem(NEITHER, path)])
     try:
         return PublishedFile.model_validate(raw)
     except ValidationError as error:
@@ -216,20 +223,13 @@ def _outcome(run: PublishedRun, file: PublishedFile, path: Path) -> Outcome:
     for place in (*run.arrays, *run.blocks, *run.statistics):
         if place >= len(outcome.measurements):
             raise ConfigError([Problem(f"run {name}: samples of measurement {place}, which is not there", path)])
-    for item in outcome.measurements:
-        _consistent(item, name, path)
     return outcome
 
 
-def _consistent(item: Measurement, run: str, path: Path) -> None:
-    """Refuse what no measurement can say: an interval that does not hold its value."""
-    low, high = item.low, item.high
-    slack = 1e-9 * max(1.0, abs(item.value))
-    if (low is not None and low > item.value + slack) or (high is not None and high < item.value - slack):
-        message = (
-            f"run {run}: {item.metric} is {item.value}, outside its own interval [{low}, {high}]; restore the file"
-        )
-        raise ConfigError([Problem(message, path)])
+def _consistent(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[int, Any], path: Path) -> None:
+    """Refuse a run that contradicts itself: somebody has edited one place and not the others."""
+    for message in contradictions(outcome, arrays, blocks):
+        raise ConfigError([Problem(f"run {outcome.job.run}: {message}; restore the file", path)])
 
 
 def _session(path: Path, read: Sequence[tuple[Outcome, tuple[Labels, ...]]]) -> SessionRecord:

@@ -61,7 +61,7 @@ DIMENSIONS = (
     "protocol",
 )
 _METRIC = ("metric", "as", "baseline", "unit", "part", "source")
-_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ class _Quantity:
         if not _NUMBER.fullmatch(text):
             raise HarnessError(f"'{text}' is not a number; write digits, null for nothing, or {NOT_AVAILABLE}")
         known = metric_named(self.metric)
-        value = Decimal(text)
+        value = Decimal(text.replace(",", ""))
+        if value < 0 and known.kind != "quality" and not self.comparison:
+            raise HarnessError(f"'{text}' {known.unit} is less than nothing; {self.metric} cannot be negative")
         half = Decimal(1).scaleb(int(value.as_tuple().exponent)) / 2
         scale = Decimal(1) if self.comparison else factor(known.unit, self.unit or known.unit)
         return Measurement(
@@ -138,6 +140,8 @@ def _file(path: Path, fields: Mapping[str, Node], mistakes: Mistakes) -> _File:
             if "packages" in said:
                 mapping(said["packages"], "packages", mistakes)
     known = {name: _raw(part) if part.fields else {} for name, part in environments.items()}
+    for facts in known.values():
+        facts["packages"] = facts["packages"] if isinstance(facts.get("packages"), dict) else {}
     return _File(path.stem, sweep, citation, date, known)
 
 
@@ -183,9 +187,16 @@ def _block(node: Node, file: _File, mistakes: Mistakes) -> Iterator[Outcome]:
             mistakes.add(f"this row has {len(row.items)} values and there are {len(columns)} columns", row)
             continue
         cells = dict(zip(columns, row.items, strict=True))
-        outcome = _outcome(fields, {**shared, **_said(cells)}, cells, quantities, file, row, mistakes)
-        if outcome is not None:
-            yield outcome
+        absent = {name: cell for name, cell in cells.items() if cell.raw == NOT_AVAILABLE and name in quantities}
+        given = {name: cell for name, cell in cells.items() if name not in absent}
+        for part in (given, absent) if absent and any(_is_number(given, quantities)) else (cells,):
+            outcome = _outcome(fields, {**shared, **_said(cells)}, part, quantities, file, row, mistakes)
+            if outcome is not None:
+                yield outcome
+
+
+def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, _Quantity]) -> Iterator[bool]:
+    return (cells[name].value is not None for name in quantities if name in cells)
 
 
 def _said(cells: Mapping[str, Node]) -> dict[str, str]:
@@ -238,6 +249,10 @@ def _outcome(
         except HarnessError as error:
             mistakes.add(str(error), row)
     texts = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
+    for name in (*_WORKLOAD, "scored", "warmups", "repetitions", "gpu_count"):
+        if name in said and not _NUMBER.fullmatch(said[name]):
+            mistakes.add(f"{name} '{said[name]}' is not a number", row)
+            return None
     try:
         job = _job(texts.get("block", ""), said, measurements, file)
         protocol = _protocol(said)

@@ -150,18 +150,36 @@ def choose(spec: TableSpec, found: Sequence[Row], cell: str, pick: Pick) -> Row 
     median value (the lower of two). pinned: the newest of the runs that are pinned.
     Raises: ConfigError where rows answer different questions, so that no rule about runs can choose.
     """
-    rows = sorted(distinct(found), key=lambda row: row.age)
+    rows = _said_of_it(sorted(distinct(found), key=lambda row: row.age))
     if not rows:
         return None
     newest = rows[-1]
     same_session = [row for row in rows if row.text("session") == newest.text("session")]
     _one_question(spec, [row for row in rows if row.ok], IDENTITY, cell)
     _one_question(spec, [row for row in same_session if row.ok], WORKLOAD, cell)
+    _one_file(spec, [row for row in rows if row.ok and row.text("origin") == "imported"], cell)
     if pick == "pinned":
         pinned = [row for row in rows if row.get("pinned")]
         return pinned[-1] if pinned else None
     good = sorted((row for row in same_session if row.ok), key=lambda row: (row.get("value"), row.age))
     return good[(len(good) - 1) // 2] if pick == "median_of_runs" and good else newest
+
+
+def _one_file(spec: TableSpec, rows: Sequence[Row], cell: str) -> None:
+    """Refuse two imported numbers for one cell: no date of measurement says which is the later one."""
+    artifacts = sorted({f"{row.text('citation')} ({row.text('artifact')})" for row in rows})
+    if len(artifacts) > 1 and "artifact" not in spec.may_mix:
+        message = (
+            f"table '{spec.name}', {cell}: several imported results fit, {' and '.join(artifacts[:3])}; tell them apart with "
+            "`harness import --label`, name 'artifact' in where or rows, or let the last one count with may_mix: [artifact]"
+        )
+        raise ConfigError([Problem(message, spec.path, spec.line)])
+
+
+def _said_of_it(rows: list[Row]) -> list[Row]:
+    """Drop what a page calls not available where it gives the number itself: that was said of another metric."""
+    given = {row.text("session") for row in rows if row.ok and row.text("origin") == "reported"}
+    return [row for row in rows if row.ok or row.text("origin") != "reported" or row.text("session") not in given]
 
 
 def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], cell: str) -> None:

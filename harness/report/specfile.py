@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,13 @@ def _check_names(node: Node, names: Names, mistakes: Mistakes) -> None:
         for dimension, values in node.fields.get(key, Node(None, node.path, node.line)).fields.items():
             named = list(values.fields.items()) or [(str(item.value), item) for item in values.items]
             for name, place in named:
-                if names.get(dimension) and name not in names[dimension]:
+                if names.get(dimension) and name not in names[dimension] and not _others(dimension, name, names):
                     mistakes.add(unknown(dimension, name, names[dimension]), place)
+
+
+def _others(dimension: str, name: str, names: Names) -> bool:
+    """Say whether a name can be somebody else's engine: reported and imported numbers come from any, ours from a few."""
+    return dimension == "engine" and not get_close_matches(name, names[dimension], n=1)
 
 
 def _check_attributes(spec: TableSpec, names: Names, fields: Mapping[str, Node], mistakes: Mistakes) -> None:
@@ -194,9 +200,11 @@ def _pivot(node: Node | None, mistakes: Mistakes) -> Pivot | None:
         return None
     if not node.fields:
         names = _dimensions(node, "pivot", mistakes)
+        if len(names) > 1:
+            mistakes.add("a pivot names one dimension; put the others in rows or each", node)
         return Pivot(names[0]) if names else None
     if len(node.fields) != 1:
-        mistakes.add("a pivot names one dimension", node)
+        mistakes.add("a pivot names one dimension; put the others in rows or each", node)
     name, values = next(iter(mapping(node, "pivot", mistakes, DIMENSIONS).items()), ("", node))
     if not name:
         return None

@@ -124,9 +124,14 @@ def _groups(source: _Source, shown: Sequence[Row]) -> list[dict[str, str]]:
     spec = source.spec
     measured = [row for row in shown if not row.is_build]
     groups = source.order.addresses(measured or shown, spec.each)
-    if measured and not groups:
-        absent = [name for name in spec.each if all(row.get(name) is None for row in measured)]
-        message = f"table '{spec.name}': nothing that was measured says {' or '.join(absent)}; leave it out of 'each'"
+    good = [row for row in measured if row.ok] or measured
+    absent = [name for name in spec.each if any(row.get(name) is None for row in good)]
+    if absent:
+        share = "nothing" if not groups else "not all"
+        message = (
+            f"table '{spec.name}': {share} that was measured says {' or '.join(absent)}; "
+            "leave it out of 'each', or choose with where"
+        )
         raise ConfigError([Problem(message, spec.path, spec.line)])
     return groups
 

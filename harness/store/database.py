@@ -265,6 +265,11 @@ class Database:
         with self._reading() as connection:
             return known.history(connection)
 
+    def forget_reported(self, sessions: Iterable[str], keep: Iterable[str]) -> int:
+        """Delete the reported runs of sessions but for those to keep: their file no longer says them. Returns how many."""
+        with self._writing() as connection:
+            return ingest.forget_reported(connection, set(sessions), set(keep))
+
     def sweeps(self) -> list[str]:
         """Return the names of all sweeps whose jobs have a place here, in order."""
         return sorted(name for name in self._rows(select(models.PlacementRow.sweep).distinct()) if name)

@@ -81,6 +81,18 @@ def _take(connection: Connection, outcome: Outcome, arrays: Sequence[Stored], id
         _place(connection, outcome.job.key, outcome.environment.name, [outcome.job.labels], ids)
 
 
+def forget_reported(connection: Connection, sessions: set[str], keep: set[str]) -> int:
+    """Delete reported runs of these sessions, all their rows, but for those to keep."""
+    runs = table(m.RunRow)
+    query = select(runs.c.id, runs.c.name).where(runs.c.origin == "reported", runs.c.session.in_(sessions))
+    gone = [row.id for row in connection.execute(query) if row.name not in keep]
+    for kind in (m.MeasurementRow, m.SamplesRow, m.OutcomeRow, m.RunInputRow, m.ArtifactRow, m.PinRow):
+        rows = table(kind)
+        connection.execute(rows.delete().where(rows.c.run_id.in_(gone)))
+    connection.execute(runs.delete().where(runs.c.id.in_(gone)))
+    return len(gone)
+
+
 def write_session(connection: Connection, session: SessionRecord) -> None:
     """Write a session and what it calls its jobs; written again, it takes the newer `finished`."""
     row = session.model_dump(include={"sweep", "started", "finished", "plan"})

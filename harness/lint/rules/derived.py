@@ -96,10 +96,10 @@ def _latency_times_throughput(table: LintTable) -> Iterator[Check]:
 DERIVED_VALUE = Rule(
     "derived-value",
     "A speed-up, saving, loss or improvement contradicts the numbers it was made from. The linter tries every pair of columns and "
-    "every baseline row that the headers allow, with each convention (ratio, one plus the reduction, per cent change, per cent "
+    "every baseline row that the headers allow, either way round, and the row above, with each convention (ratio, one plus the reduction, per cent change, per cent "
     "reduction, per cent of, difference), also normalized to the GPU count where headers (`TP2`) or text say so, and takes what fits "
-    "most rows. At least two rows and 60% of all must fit, or there must be only one thing that the column can be made from; then the "
-    "other rows are reported.",
+    "most rows. At least two rows and 60% of all must fit, or one where the baseline row prints that it is as itself (1.00x) or "
+    "nothing else could be meant, or two columns must be the only ones that the column can be made from; then the other rows are reported.",
     "| Method | BF16 Tokens/s | INT4 Tokens/s | Speedup |\n| --- | --- | --- | --- |\n| A | 50.0 | 100.0 | 2.00x |\n"
     "| B | 40.0 | 60.0 | 1.50x |\n| C | 30.0 | 60.0 | 1.80x |",
     _derived_value,
@@ -124,7 +124,7 @@ POINTS_AS_PERCENT = Rule(
 LATENCY_TIMES_THROUGHPUT = Rule(
     "latency-times-throughput",
     "Latency times throughput is not the batch size (or, for whole requests, not the same multiple of the batch size as in the other "
-    "rows). Columns belong together by group header, by version label, or as the only ones. Whichever of the two relations fits "
+    "rows); where columns give the tokens of each request, such as Output tokens, tokens are also tried. Columns belong together by group header, by version label, or as the only ones. Whichever of the two relations fits "
     "at least half of the rows (for a multiple: two thirds of three or more) is held against the rest. Without a batch size column, "
     "or where neither fits, nothing is said.",
     "| Batch Size | Latency (s) | Throughput (tokens/s) |\n| --- | --- | --- |\n| 1 | 0.020 | 50.0 |\n| 8 | 0.040 | 200.0 |\n"

@@ -9,7 +9,7 @@ from math import comb
 from harness.lint.columns import has_unit
 from harness.lint.finding import Check, Rule, of_cell, of_column
 from harness.lint.inputs import parts
-from harness.lint.numbers import Number
+from harness.lint.numbers import Number, scaled_unit
 from harness.lint.tables import Column, LintTable, Row
 
 Written = Sequence[tuple[Row, Number]]
@@ -23,14 +23,22 @@ def _mixed(table: LintTable) -> Iterator[Check]:
     for column in table.columns:
         if column.meaning.kind in {"key", "batch", "length"}:
             continue
-        for rows in _alike(table, column):
-            written = [(row, value) for row in rows if (value := row.values[column.index])]
+        for written in _written(table, column):
             if len(written) < 2:
                 continue
             said = [one for one in (_suffixes(written), _commas(written), _decimals(written)) if one]
             yield from (of_cell(row, column, message) for row, message in said)
             if not said:
                 yield of_cell(written[0][0], column, None)
+
+
+def _written(table: LintTable, column: Column) -> Iterator[Written]:
+    """Give the numbers to be written alike; where every cell names its unit and they differ, those of each unit."""
+    for rows in _alike(table, column):
+        written = [(row, value) for row in rows if (value := row.printed[column.index])]
+        scaled = bool(scaled_unit([value.suffix for _, value in written]))
+        for unit in dict.fromkeys(value.suffix if scaled else "" for _, value in written):
+            yield [(row, value) for row, value in written if not scaled or value.suffix == unit]
 
 
 def _alike(table: LintTable, column: Column) -> Iterator[list[Row]]:
@@ -121,7 +129,8 @@ MIXED_FORMAT = Rule(
     "Numbers of one column are written in several ways: some with a suffix (`x`, `%`, a unit) and some without, some with thousands "
     "separators and some without, or with several numbers of decimals. Leaving trailing zeros off everywhere and giving larger "
     "numbers fewer decimals are styles, not findings: decimals count as mixed where trailing zeros are kept elsewhere in the column, "
-    "or where stripping them would explain the short cells with a chance below 0.05% only. Zeros may be written in any way, and "
+    "or where stripping them would explain the short cells with a chance below 0.05% only. Zeros may be written in any way; "
+    "units that every cell names (`13.5 GB`, `700 MB`) may differ, and each has its own format; and "
     "where a column named Metric says what each row measures, each metric has its own format.",
     "| Model | Speedup (vs FP16) | Tokens/s |\n| --- | --- | --- |\n| A | 1.20x | 1,050.5 |\n| B | 1.4 | 2050.7 |\n| C | 1.31x | 3,050.1 |",
     _mixed,

@@ -24,6 +24,12 @@ _WAY = (("protocol", "protocol"), ("protocol_version", "protocol version"), ("pr
         ("artifact_content", "artifact"))  # fmt: skip
 SAME = "nothing behind it: the same runs, by another spec or format, or an old page that was not written from them"
 """Said of a cell whose runs are those of before."""
+_AGAIN = {
+    "measured": "measured again in the same environment",
+    "reported": "the published number was edited",
+    "imported": "the imported file changed",
+}
+"""Said by origin of a cell whose runs are others, and nothing that is told of them differs."""
 _LONG = 12
 """Characters of a hash that are shown."""
 
@@ -67,7 +73,7 @@ def evidence(rendered: Rendered, source: Source, keys: int) -> Evidence:
 
 
 def _facts(source: Source, runs: Iterable[str]) -> dict[str, Row]:
-    columns = ["run", "environment_id", "engine", "probe", *(name for name, _ in (*_PLACE, *_WAY))]
+    columns = ["run", "environment_id", "engine", "probe", "origin", *(name for name, _ in (*_PLACE, *_WAY))]
     frame = source.frame({"run": sorted(runs)}, columns)
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return {str(record["run"]): Row({str(name): value for name, value in record.items()}) for record in records}
@@ -104,12 +110,14 @@ def causes(old: Evidence, new: Evidence, was: Sequence[str], now: Sequence[str])
     if tuple(was) == tuple(now):
         return [SAME]
     found: list[str] = []
+    origins: set[str] = set()
     for before, after in zip(was, now, strict=False):
         rows = old.runs.get(before), new.runs.get(after)
         if rows[0] is None or rows[1] is None:
             return ["unknown"]
+        origins |= {rows[1].text("origin") or "measured"} if before != after else set()
         found += [*_facts_changed(rows[0], rows[1]), *_packages_changed(old, new, rows[0], rows[1])]
-    return list(dict.fromkeys(found)) or ["measured again in the same environment"]
+    return list(dict.fromkeys(found)) or [text for origin, text in _AGAIN.items() if origin in origins]
 
 
 def _facts_changed(was: Row, now: Row) -> list[str]:

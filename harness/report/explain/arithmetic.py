@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from harness.core.errors import HarnessError
 from harness.core.metric import metric as metric_named
 from harness.core.spec import Measurement
 from harness.report.compare import COMPARISONS, Operand, compared
 from harness.report.formats import DEFAULT_UNIT, Format, factor, written
 from harness.report.result import Cell, Side, Trace
 from harness.report.spec import CellSpec
+
+_ROLE = re.compile(r"\b(?P<role>value|baseline)\b(?P<gpus> / its GPUs)?")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Arithmetic:
     """raw measurements, or the digits that the table displays."""
     published: bool
     """The comparison was published as it stands; there is nothing to compute."""
+    published_inputs: tuple[Operand, Operand] | None
+    """Value and baseline where the source published them beside such a comparison, in the stored unit."""
     stat: str
     """Statistic of the samples that entered, empty for the value itself."""
     part: str
@@ -66,10 +71,11 @@ class Arithmetic:
     """Whether the number is what stands in the cell."""
 
 
-def arithmetic(cell: Cell, stored: Sequence[Measurement]) -> Arithmetic:
+def arithmetic(cell: Cell, stored: Sequence[Measurement], beside: tuple[Operand, Operand] | None = None) -> Arithmetic:
     """Do a cell's arithmetic again from its trace.
 
-    stored: the measurements behind `cell.trace.sides`, in their order.
+    stored: the measurements behind `cell.trace.sides`, in their order. beside: of a comparison that was published as it
+    stands, value and baseline where they were published too.
     """
     trace, asked = cell.trace, cell.asked
     assert trace is not None
@@ -89,10 +95,13 @@ def arithmetic(cell: Cell, stored: Sequence[Measurement]) -> Arithmetic:
         formula=trace.formula,
         inputs=trace.inputs,
         published=trace.published,
+        published_inputs=beside,
         stat=asked.stat or "",
         part=asked.part,
         terms=terms,
-        equation=_equation(trace, terms, result, scale),
+        equation=_as_published(trace, asked, number, beside)
+        if trace.published
+        else _equation(trace, terms, result, scale),
         result=result,
         low=trace.low,
         high=trace.high,
@@ -149,18 +158,34 @@ def digits(value: Decimal | float) -> str:
 def _equation(trace: Trace, terms: Sequence[Term], result: Decimal, scale: Decimal) -> str:
     """Put the inputs into the formula."""
     by_role = {term.role: term for term in terms}
-    if trace.published:
-        return f"published as {digits(result)}"
 
     def number(found: re.Match[str]) -> str:
         term = by_role.get(found["role"])
         if term is None:
             return found["role"]
-        return f"{digits(term.value)} / {term.gpus}" if found["gpus"] else digits(term.value)
+        return _entered(Operand(term.value, gpus=term.gpus), bool(found["gpus"]))
 
-    said = re.sub(r"\b(?P<role>value|baseline)\b(?P<gpus> / its GPUs)?", number, trace.formula)
+    said = _ROLE.sub(number, trace.formula)
     equation = said if said == digits(result) else f"{said} = {digits(result)}"
     return f"{equation}, x 100 for %" if scale != 1 else equation
+
+
+def _entered(operand: Operand, shared: bool) -> str:
+    """Write an input as it stands in the formula, with the GPUs that share it where they count."""
+    return f"{digits(operand.value)} / {operand.gpus}" if shared else digits(operand.value)
+
+
+def _as_published(trace: Trace, asked: CellSpec, number: str, inputs: tuple[Operand, Operand] | None) -> str:
+    """Hold a published comparison against what its published inputs give."""
+    if inputs is None:
+        return f"published as {number}"
+    by_role = dict(zip(("value", "baseline"), inputs, strict=True))
+    said = _ROLE.sub(lambda found: _entered(by_role[found["role"]], bool(found["gpus"])), trace.formula)
+    try:
+        given = compared(COMPARISONS[trace.comparison], *inputs).value
+    except HarnessError as error:
+        return f"published as {number}; the published inputs {said} give nothing: {error}"
+    return f"published as {number}; the published inputs {said} give {written(given * percent_scale(trace, asked), asked.format)}"
 
 
 def _interval(trace: Trace, asked: CellSpec, stored: Sequence[Measurement]) -> str:

@@ -12,10 +12,12 @@ from harness.core.metric import metric as metric_named
 from harness.report.catalogue import Catalogue
 from harness.report.columns import DIMENSIONS
 from harness.report.explain.arithmetic import Arithmetic, arithmetic, format_text
+from harness.report.explain.inputs import inputs_beside
 from harness.report.explain.locate import MARK, Beside, Spot, column_names, row_names
 from harness.report.explain.provenance import Archive, Provenance, behind, measurement_of, provenance
 from harness.report.markdown import Rendered
 from harness.report.result import Cell, Section
+from harness.report.rows import matches
 from harness.report.spec import CellSpec, Key, TableSpec
 
 Kind = Literal["number", "name", "attribute", "empty", "heading", "failed", "not measured", "not computed", "line"]
@@ -155,7 +157,8 @@ def _number(shown: Shown, cell: Cell) -> _Told:
     assert cell.trace is not None
     assert cell.asked is not None
     stored = [measurement_of(shown.archive, side.measurement) for side in cell.trace.sides]
-    done = arithmetic(cell, stored)
+    beside = inputs_beside(shown.spec, cell, shown.archive.rows(shown.spec)) if cell.trace.published else None
+    done = arithmetic(cell, stored, beside)
     stat = cell.asked.stat or ""
     inputs = tuple(
         provenance(shown.archive, side.role, side.run, side.measurement, stat=stat) for side in cell.trace.sides
@@ -180,8 +183,19 @@ def _what(asked: CellSpec) -> str:
 def _never(shown: Shown, cell: Cell, asked: CellSpec) -> str:
     where = {name: " or ".join(values) for name, values in (*shown.spec.where.items(), *asked.where.items())}
     place = ", ".join(f"{name} {value}" for name, value in {**where, **cell.address}.items())
-    never = "Not published" if shown.spec.where.get("origin") == ("reported",) else "Never measured"
+    never = "Not published" if _of_others(shown, cell, asked) else "Never measured"
     return f"{never}: the results hold no run that gives {_what(asked)} for {place or 'this cell'}."
+
+
+def _of_others(shown: Shown, cell: Cell, asked: CellSpec) -> bool:
+    """Say whether a table's numbers are all reported: it asks for such, or what it can use is."""
+    if cell.address.get("origin", "reported") != "reported":
+        return False
+    wanted = asked.where.get("origin") or shown.spec.where.get("origin")
+    if wanted is not None:
+        return tuple(wanted) == ("reported",)
+    origins = {row.text("origin") for row in shown.archive.rows(shown.spec) if matches(row, shown.spec.where)}
+    return origins == {"reported"}
 
 
 def _uncomputed(shown: Shown, cell: Cell, asked: CellSpec) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,6 +11,9 @@ from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome
 from harness.report.cells import Reader, statistic_of
 from harness.report.columns import PACKAGES
+from harness.report.rows import Row, rows_of
+from harness.report.sources import Source, frame_of
+from harness.report.spec import TableSpec
 from harness.store.workload import workload_columns
 
 FEW = 8
@@ -28,11 +31,14 @@ class Archive:
     reader: Reader
     makers: Mapping[str, str]
     """Artifact id to the run that made it."""
+    rows: Callable[[TableSpec], Sequence[Row]] = lambda _spec: ()
+    """All that a table can use."""
 
 
 def archive_of(database: Any, reader: Reader) -> Archive:
     """Make an archive of a database; each record is read once."""
-    return Archive(lru_cache(maxsize=None)(database.outcome), reader, database.artifact_runs())
+    outcome: Callable[[str], Outcome] = lru_cache(maxsize=None)(database.outcome)
+    return Archive(outcome, reader, database.artifact_runs(), lambda spec: rows_of(frame_of(spec, Source(database))))
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,10 @@ class Measured:
     high: float | None
     interval: str | None
     n: int
+    comparison: str | None
+    """What was published in place of the metric itself, as `ratio`; None for values."""
+    baseline: Mapping[str, str]
+    """What that comparison is to."""
     source: str | None
     samples: tuple[float, ...]
     """All of them where they are few; else none, and the summary tells them."""
@@ -230,6 +240,8 @@ def _measured(archive: Archive, outcome: Outcome, measurement: str, stat: str) -
         high=item.high,
         interval=item.interval,
         n=item.n,
+        comparison=item.comparison,
+        baseline=item.baseline,
         source=item.source,
         samples=samples,
         summary=summary,

@@ -59,7 +59,8 @@ def _arithmetic(done: Arithmetic) -> list[str]:
     better = f"; {done.better} is better" if done.better != "none" else ""
     lines = [f"metric {done.metric}{part}: {done.definition}{better}"]
     if done.published:
-        lines += [f"{done.comparison}: {done.formula}, published as it stands, without its inputs"]
+        without = ", without its inputs" if done.published_inputs is None else ""
+        lines += [f"{done.comparison}: {done.formula}, published as it stands{without}"]
     else:
         taken = "the digits that the table displays" if done.inputs == "displayed" else "raw values"
         of = f"; {done.stat} of the samples" if done.stat else ""
@@ -103,7 +104,7 @@ def _run(one: Provenance, environments: dict[str, str]) -> list[str]:
             f"command: {command}",
         ]
     lines += [f"what: {_pairs(one.labels)}"] if one.labels else []
-    lines += _measured(one.measured) if one.measured else []
+    lines += _measured(one.measured, one.origin) if one.measured else []
     lines += [_recipe(one)]
     lines += [f"protocol: {_pairs(one.protocol)}"] if one.protocol else []
     lines += [_read(read, one) for read in one.artifacts]
@@ -119,14 +120,18 @@ def _citation(cited: Mapping[str, str]) -> str:
     return "; ".join([first, *more])
 
 
-def _measured(item: Measured) -> list[str]:
+def _measured(item: Measured, origin: str) -> list[str]:
     unit = f" {item.unit}" if item.unit else ""
     interval = "no interval"
     if item.low is not None and item.high is not None:
         interval = f"{digits(item.low)} to {digits(item.high)}, {item.interval or 'kind not told'}"
     source = f", counted by {item.source}" if item.source else ""
     version = f" v{item.metric_version}" if item.metric_version else ""
-    lines = [f"{item.metric}{version}: {digits(item.value)}{unit} [{interval}], n {item.n}{source}"]
+    counted = f", n {item.n}" if origin != "reported" else ""
+    what, said = f"{item.metric}{version}", f"{digits(item.value)}{unit}"
+    if item.comparison is not None:
+        what, said = f"{item.comparison.replace('_', ' ')} of {what}{_against(item)}", f"{said} as published"
+    lines = [f"{what}: {said} [{interval}]{counted}{source}"]
     shape = " x ".join(str(size) for size in item.shape)
     if item.samples:
         lines += [f"samples ({item.kept}): {', '.join(digits(value) for value in item.samples)}"]
@@ -136,6 +141,10 @@ def _measured(item: Measured) -> list[str]:
     else:
         lines += [f"samples: {item.kept}"]
     return lines
+
+
+def _against(item: Measured) -> str:
+    return f" to {', '.join(f'{name} {value}' for name, value in item.baseline.items())}" if item.baseline else ""
 
 
 def _recipe(one: Provenance) -> str:

@@ -49,10 +49,10 @@ def test_each_number_stands_beside_the_reported_one_with_its_difference(tmp_path
         tmp_path, measured(10.0, 0.5), measured(30.0, 0.5, method="int4"), reported(10.4), reported(20.0, method="int4")
     )
     assert texts(made) == [
-        ["fp32", "Decode", "10.0", "10.4", "-3.8%", "yes"],
-        ["fp32", "Speedup", "1.00x", "1.00x", "+0.0%", "unknown"],
-        ["int4", "Decode", "30.0", "20.0", "+50.0%", "no"],
-        ["int4", "Speedup", "3.00x", "1.92x", "+56.0%", "no"],
+        ["FP32", "Decode", "10.0", "10.4", "-3.8%", "yes"],
+        ["FP32", "Speedup", "1.00x", "1.00x", "0.0%", "unknown"],
+        ["INT4 RTN", "Decode", "30.0", "20.0", "+50.0%", "no"],
+        ["INT4 RTN", "Speedup", "3.00x", "1.92x", "+56.0%", "no"],
     ]
     assert made.caption[0].startswith(
         "4 of 4 cells are both measured and reported: 1 agree, 2 do not, 1 cannot be told"
@@ -61,12 +61,21 @@ def test_each_number_stands_beside_the_reported_one_with_its_difference(tmp_path
 
 def test_a_measurement_without_an_interval_neither_agrees_nor_disagrees(tmp_path: Path) -> None:
     made = side_by_side(tmp_path, measured(10.0, None), reported(10.0))
-    assert texts(made)[0] == ["fp32", "Decode", "10.0", "10.0", "+0.0%", "unknown"]
+    assert texts(made)[0] == ["FP32", "Decode", "10.0", "10.0", "0.0%", "unknown"]
 
 
-def test_what_only_one_side_has_is_shown_as_such(tmp_path: Path) -> None:
-    made = side_by_side(tmp_path, measured(10.0, 1.0), reported(20.0, method="int4"), reported(10.0))
-    assert ["int4", "Decode", "-", "20.0", "-", "-"] in texts(made)
+def test_what_was_reported_alone_is_shown_and_what_was_measured_alone_is_counted(tmp_path: Path) -> None:
+    made = side_by_side(
+        tmp_path, measured(10.0, 1.0), measured(5.0, 1.0, method="int8"), reported(20.0, method="int4"), reported(10.0)
+    )
+    assert ["INT4 RTN", "Decode", "-", "20.0", "-", "-"] in texts(made)
+    assert not any(line[0] == "INT8" for line in texts(made))
+    assert made.caption[-1] == "2 further numbers were measured and not reported."
+
+
+def test_where_nothing_meets_the_key_is_named(tmp_path: Path) -> None:
+    made = side_by_side(tmp_path, measured(10.0, 1.0, method="int8"), reported(20.0, method="int4"))
+    assert "Nothing meets: method: int8 measured, int4 reported." in made.caption
 
 
 def test_digits_that_round_to_the_reported_ones_agree(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from harness.core.errors import HarnessError
 from harness.report.change.changes import compare_tables, share_of
 from harness.report.change.difference import moved
 from harness.report.change.guards import Guard, refused
-from harness.report.change.noise import Interval, interval, noise
+from harness.report.change.noise import SAME, Evidence, Interval, causes, interval, noise
 from harness.report.change.readback import grids, lines_of, number, number_text, plain, shown
 from harness.report.markdown import EMPTY, Rendered
 from harness.report.result import Cell, Column, Section, Table, Trace
+from harness.report.rows import Row
 
 OLD = """\
 | Model | Method | Decode | Speed-up |
@@ -273,3 +274,24 @@ def test_a_change_is_told_absolutely_and_as_a_share(old: str, new: str, text: st
     one = "| A | B |\n|---|---|\n| x | {} |\n"
     (change,) = compare_tables(one.format(old), rendered(one.format(new), 1)).changes
     assert moved(change) == text
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("measured", "measured again in the same environment"),
+        ("reported", "the published number was edited"),
+        ("imported", "the imported file changed"),
+    ],
+)
+def test_a_number_whose_surroundings_stay_says_by_its_origin_how_it_changed(origin: str, said: str) -> None:
+    old, new = (Evidence(runs={run: Row({"run": run, "origin": origin, "gpu": "X"})}) for run in ("old", "new"))
+    assert causes(old, new, ["old"], ["new"]) == [said]
+    assert causes(old, old, ["old"], ["old"]) == [SAME]
+
+
+def test_only_runs_that_are_others_now_are_told_of() -> None:
+    shared = Row({"run": "same", "origin": "measured"})
+    old = Evidence(runs={"same": shared, "old": Row({"run": "old", "origin": "reported"})})
+    new = Evidence(runs={"same": shared, "new": Row({"run": "new", "origin": "reported"})})
+    assert causes(old, new, ["old", "same"], ["new", "same"]) == ["the published number was edited"]

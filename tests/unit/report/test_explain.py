@@ -260,6 +260,63 @@ def test_a_comparison_that_was_published_without_inputs_says_so(site: Site) -> N
     assert "published as it stands, without its inputs" in told(found)
 
 
+REPORTED = """
+reported: {title: A page, url: "https://example.org/page", version: v1, date: 2025-01-31}
+blocks:
+  - block: speed
+    probe: generation
+    metrics:
+      speedup: {metric: decode_tps, as: ratio, baseline: {method: fp16}}
+    columns: [model, method, batch, decode_tps, speedup]
+    rows:
+      - [tiny, fp16, 1, 10.0, 1.00]
+      - [tiny, int4_awq, 1, 30.0, 2.50]
+      - [other, int4_awq, 1, 30.0, 2.50]
+"""
+SPEED = """
+page-speed:
+  where: {sweep: page}
+  rows: [model, method]
+  baseline: {method: fp16}
+  cells:
+    Decode: {metric: decode_tps, format: 1}
+    Speed-up: {metric: decode_tps, as: ratio, format: 2}
+    First token: {metric: ttft, unit: ms, format: 1}
+"""
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Shown]:
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "page.yaml").write_text(REPORTED, encoding="utf-8")
+    (tmp_path / "page.tables.yaml").write_text(SPEED, encoding="utf-8")
+    (spec,) = pages.specs_in([tmp_path / "page.tables.yaml"], Catalogue())
+    with from_published(tmp_path / "published") as source:
+        rendered = pages.renderer(source, Catalogue())(spec)
+        yield Shown(rendered, spec, Catalogue(), archive_of(source.database, source.reader()))
+
+
+def test_a_published_comparison_is_held_against_its_published_inputs(page: Shown) -> None:
+    text = told(explain(page, named(page.rendered, "tiny / int4_awq", "Speed-up")))
+    assert "ratio: value / baseline, published as it stands\n" in text
+    assert "published as 2.50; the published inputs 30 / 10 give 3.00" in text
+    assert "ratio of decode_tps to method fp16: 2.5 as published [" in text
+    assert "decode_tps: 2.5" not in text
+    assert ", n 1" not in text
+
+
+def test_a_published_comparison_without_one_of_its_inputs_says_so(page: Shown) -> None:
+    text = told(explain(page, named(page.rendered, "other / int4_awq", "Speed-up")))
+    assert "published as it stands, without its inputs" in text
+    assert "published as 2.50\n" in text
+
+
+def test_a_number_that_nobody_published_is_not_called_unmeasured(page: Shown) -> None:
+    found = explain(page, named(page.rendered, "tiny / fp16", "First token"))
+    assert found.kind == "not measured"
+    assert found.said.startswith("Not published: ")
+
+
 def test_a_cell_that_was_never_measured_says_so(site: Site) -> None:
     found = at(site, "quickstart-quality", "FP32 / transformers", "Perplexity")
     assert (found.kind, found.text) == ("not measured", "-")
@@ -375,6 +432,18 @@ def test_the_command_names_what_it_cannot_find(
         2,
         "unknown table 'quickstart-sped'; did you mean 'quickstart-speed'?\n",
     )
+
+
+def test_a_condition_replaces_that_of_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = ("quickstart-speed", "INT8", "Decode (tok/s)")
+    same = run(monkeypatch, capsys, *cell)
+    assert run(monkeypatch, capsys, *cell, "--where", "sweep=quickstart") == same
+    code, _, error = run(monkeypatch, capsys, *cell, "--where", "sweep=another")
+    assert (code, "has no results yet" in error) == (2, True)
+    assert "unknown dimension 'swep'; did you mean 'sweep'" in run(monkeypatch, capsys, *cell, "--where", "swep=a")[2]
+    assert "--where goes with TABLE ROW COLUMN" in run(monkeypatch, capsys, "README.md:26:2", "--where", "batch=1")[2]
 
 
 @pytest.mark.parametrize(

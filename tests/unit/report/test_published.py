@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from harness.core.errors import ConfigError
-from harness.core.spec import Input, Labels, Outcome
+from harness.core.identity import digest
+from harness.core.spec import BuildSpec, Input, Labels, Outcome
+from harness.environments import ROOT
+from harness.plan.keys import spec_key
 from harness.record import array_ref
+from harness.report.consistent import contradictions
 from harness.report.markdown import EMPTY
 from harness.report.pages import check_pages, pages_in, render, shown_in, specs_in, write_pages
 from harness.report.published import promote, read_published
@@ -79,7 +84,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
             steps = rng.gamma(50, 0.0001, (5, 64))
             quality = {
                 "perplexity": (float(np.exp(nll.astype(float).mean())), nll, ""),
-                "lm_eval.acc": (float(correct.mean()), correct, ""),
+                "lm_eval.acc": (float(correct.mean()), correct, "fraction"),
             }
             speed = {"per_token_latency": (float(steps.mean()), steps, "s")}
             for place, (kind, found) in enumerate((("quality", quality), ("speed", speed))):
@@ -162,6 +167,12 @@ def test_paths_of_inputs_are_emptied(tmp_path: Path) -> None:
         ("value: 100.0", "value: 300.0", "outside its own interval"),
         ("status: oom", "status: lost", "status"),
         ("data: eN", "data: '!!", "is not YAML|damaged"),
+        ("key: ", "key: 0", "its key 0.* is not the hash of its spec"),
+        ("made_up", "made_down", "is not the hash of its spec"),
+        ("n: 320", "n: 300", "per_token_latency says n 300 and has 320 samples"),
+        ("unit: tok/s", "unit: tok/h", "decode_tps is in 'tok/h', and its unit is 'tok/s'"),
+        ("metric: decode_tps", "metric: decod_tps", "unknown metric 'decod_tps'; did you mean 'decode_tps'"),
+        ("status: oom", "status: ok", "is ok and has a reason why not"),
     ],
 )
 def test_a_published_file_edited_into_something_else_is_refused(
@@ -213,3 +224,89 @@ def test_a_table_name_belongs_to_one_file(specs: Path, tmp_path: Path) -> None:
 def test_an_unknown_table_names_the_nearest(specs: Path, filled: Database) -> None:
     with pytest.raises(ConfigError, match="unknown table 'sped'; did you mean 'speed'"):
         render([specs], Source(filled), names=["sped"])
+
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+def edited(folder: Path, kind: str, edit: Edit) -> str:
+    """Edit the shipped file's first run of a kind that is ok, and return what reading says; empty where it is accepted."""
+    path = ROOT / "results" / "published" / "quickstart.yaml"
+    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    runs = [run for run in raw["runs"] if run["outcome"]["job"]["kind"] == kind]
+    edit(runs[0])
+    (folder / "quickstart.yaml").write_text(yaml.safe_dump(raw | {"runs": runs[:1]}), encoding="utf-8")
+    try:
+        read_published(folder)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def job_of(run: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = run["outcome"]["job"]
+    return found
+
+
+def first(run: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = run["outcome"]["measurements"][0]
+    return found
+
+
+def faster(run: dict[str, Any]) -> None:
+    """Raise a throughput to the end of its own interval."""
+    item = next(one for one in run["outcome"]["measurements"] if one["metric"] == "decode_tps")
+    item["value"] = item["high"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "edit", "message"),
+    [
+        ("build", lambda run: job_of(run)["spec"]["options"].update(precision="int4"), "is not the hash of its spec"),
+        ("build", lambda run: job_of(run).update(artifact="f" * 64), "it is named after 01a30bbd26a3, and does ffffffffffff"),
+        ("quality", lambda run: job_of(run)["spec"]["workload"].update(limit=60), "is not the hash of its spec"),
+        ("quality", lambda run: job_of(run)["spec"]["contents"].popitem(), "is not the hash of its spec"),
+        ("quality", lambda run: first(run).update(value=0.84), "lm_eval.acc is 0.84, and its samples give 0.83"),
+        ("quality", lambda run: first(run)["array"].update(sha256="0" * 64), "not those that were measured, by their hash"),
+        ("quality", lambda run: first(run).pop("array"), "has samples that its measurement does not know of"),
+        ("quality", lambda run: first(run).update(metric="lm_eva.acc"), "unknown metric 'lm_eva.acc'"),
+        ("reference", lambda run: job_of(run)["spec"].update(version=7), "is not the hash of its spec"),
+        ("speed", lambda run: job_of(run).update(run=job_of(run)["run"].replace("d53f", "e53f")), "it is named after e53f"),
+        ("speed", lambda run: job_of(run)["spec"].update(engine="transformers"), "is not the hash of its spec"),
+        ("speed", lambda run: first(run).update(unit="ms"), "and its unit is"),
+        ("speed", lambda run: first(run).update(n=4000), "says n 4000 and has"),
+        ("speed", faster, "and its samples give"),
+        ("speed", lambda run: run["outcome"].update(status="failed", reason="it broke"), "is failed and has"),
+        ("speed", lambda run: run["outcome"].update(reason="it broke"), "is ok and has a reason"),
+    ],
+)  # fmt: skip
+def test_a_run_that_contradicts_itself_is_refused_by_file_run_and_reason(
+    tmp_path: Path, kind: str, edit: Edit, message: str
+) -> None:
+    said = edited(tmp_path, kind, edit)
+    assert message in said
+    assert "quickstart.yaml: run 2026" in said
+    assert said.endswith("restore the file")
+
+
+@pytest.mark.parametrize("kind", ["build", "quality", "reference", "speed"])
+def test_a_run_that_nobody_edited_is_taken(tmp_path: Path, kind: str) -> None:
+    assert edited(tmp_path, kind, lambda _run: None) == ""
+
+
+def test_a_field_that_only_says_where_contents_lie_need_not_be_in_the_key() -> None:
+    spec = BuildSpec(
+        quantizer="q", version=1, options={"dataset": "here", "bits": 4}, model=digest("m"), contents={"dataset": digest("d")}
+    )  # fmt: skip
+    for key, sound in ((spec_key(spec), True), (spec_key(spec, ["dataset"]), True), (digest("other"), False)):
+        job = built(1).job.model_copy(update={"spec": spec, "key": key})
+        assert bool(list(contradictions(built(1).model_copy(update={"job": job}), {}, {}))) != sound
+
+
+@pytest.mark.parametrize("text", ["", "foo: 1", "- 1", "just words"])
+def test_a_file_of_neither_kind_is_told_which_there_are(tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"odd\.yaml: .*begins with `reported:`.* or is what `harness promote` writes"
+    ):
+        read_published(tmp_path)

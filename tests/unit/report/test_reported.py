@@ -8,9 +8,12 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.core.spec import Status
+from harness.promoting import take_published
+from harness.report.pages import render
 from harness.report.published import read_published
 from harness.report.reported import read_reported
 from harness.report.sources import from_published
+from harness.store.database import Database
 
 FILE = """\
 reported: {title: A page, url: "https://example.org", version: v1, date: 2025-01-31}
@@ -116,6 +119,51 @@ def test_a_slip_of_the_hand_is_told_with_its_line(old: str, new: str, told: str,
     with pytest.raises(ConfigError) as caught:
         read_published(written(tmp_path, FILE.replace(old, new)).parent)
     assert any(told in str(problem) for problem in caught.value.problems), str(caught.value)
+
+
+def test_not_available_beside_a_number_is_kept_and_shown(tmp_path: Path) -> None:
+    outcomes = read_reported(written(tmp_path, FILE.replace("12.50, 2.70]", "12.50, N/A]")))
+    assert [(outcome.status, len(outcome.measurements)) for outcome in outcomes[:2]] == [
+        (Status.OK, 1),
+        (Status.UNSUPPORTED, 0),
+    ]
+    spec = """
+t:
+  rows: [method]
+  baseline: {method: fp16}
+  missing: {unsupported: N/A}
+  cells: {Latency: {metric: per_token_latency, unit: ms, format: 2}, Decode: {metric: decode_tps, format: 2}}
+"""
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "page.tables.yaml").write_text(spec, encoding="utf-8")
+    with from_published(tmp_path) as source:
+        (made,) = render([tmp_path / "t" / "page.tables.yaml"], source)
+    assert "| int4 | 12.50 | N/A |" in made.markdown
+    assert "| nf4 | 3.00 | - |" in made.markdown
+
+
+def test_digits_may_be_grouped_and_nothing_takes_less_than_no_time(tmp_path: Path) -> None:
+    text = FILE.replace("12.50", '"1,412.50"')
+    assert read_reported(written(tmp_path, text))[0].measurements[0].value == pytest.approx(1.4125)
+    with pytest.raises(ConfigError, match="per_token_latency cannot be negative"):
+        read_reported(written(tmp_path, FILE.replace("12.50", "-12.50")))
+
+
+def test_a_reported_file_may_say_whose_tables_show_it(tmp_path: Path) -> None:
+    text = FILE.replace("version: v1,", "version: v1, sweep: bnb,")
+    assert {outcome.job.labels.sweep for outcome in read_reported(written(tmp_path, text))} == {"bnb"}
+
+
+def test_a_number_that_a_file_no_longer_says_is_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    with Database.open(tmp_path / "bench.db") as database:
+        written(tmp_path / "p")
+        assert take_published(database, tmp_path / "p") == "3 published runs are new"
+        written(tmp_path / "p", FILE.replace("12.50", "13.50"))
+        said = take_published(database, tmp_path / "p")
+        assert said == "1 published runs are new, 1 that the files no longer say are forgotten"
+        values = database.frame({"metric": "per_token_latency", "method": "int4"}, ["value"])["value"]
+        assert values.tolist() == [pytest.approx(0.0135)]
 
 
 @pytest.mark.parametrize("nothing", ["{}", "", "null"])

@@ -221,3 +221,42 @@ def test_a_plain_value_cannot_be_marked_as_no_difference(tmp_path: Path) -> None
     path.write_text(GREY.replace("as: ratio, ", ""), encoding="utf-8")
     with pytest.raises(ConfigError, match="'grey' marks comparisons"):
         read_specs(path)
+
+
+def test_a_pivot_of_two_dimensions_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "demo.tables.yaml"
+    path.write_text(f"{RATIO}  pivot: [batch, prompt]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="a pivot names one dimension; put the others in rows or each"):
+        read_specs(path)
+
+
+def test_a_run_that_says_nothing_of_a_heading_is_not_put_under_another(tmp_path: Path) -> None:
+    spec = "t: {each: [gpu], rows: [method], may_mix: [box, cpu], cells: {Decode: {metric: decode_tps, format: 0}}}\n"
+    rows = [row("decode_tps", 1.0, gpu="NVIDIA X"), row("decode_tps", 2.0, method="int8")]
+    with pytest.raises(
+        ConfigError, match="not all that was measured says gpu; leave it out of 'each', or choose with where"
+    ):
+        _built(tmp_path, spec, *rows)
+
+
+def test_two_imported_results_for_one_cell_need_a_word(tmp_path: Path) -> None:
+    spec = "t: {rows: [method], cells: {Decode: {metric: decode_tps, format: 0}}}\n"
+    said = {"origin": "imported", "metric_version": 0.0}
+    rows = [
+        row("decode_tps", 200.0, artifact="imported:a-1", citation="llama-bench, file a", **said),
+        row("decode_tps", 237.0, artifact="imported:a-2", citation="llama-bench, file a", **said),
+    ]
+    with pytest.raises(ConfigError, match="several imported results fit"):
+        _built(tmp_path, spec, *rows)
+    chosen = spec.replace("rows: [method]", "rows: [method, artifact]")
+    assert [line[2].text for line in _built(tmp_path, chosen, *rows).sections[0].rows] == ["200", "237"]
+
+
+def test_an_engine_of_others_may_be_named_and_a_slip_in_ours_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "demo.tables.yaml"
+    names = {"engine": ("ort-genai", "transformers")}
+    path.write_text(f"{RATIO}  where: {{engine: llama.cpp}}\n", encoding="utf-8")
+    assert read_specs(path, names)[0].where["engine"] == ("llama.cpp",)
+    path.write_text(f"{RATIO}  where: {{engine: ort-gena}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="unknown engine 'ort-gena'; did you mean 'ort-genai'"):
+        read_specs(path, names)

@@ -24,6 +24,7 @@ from harness.core.spec import (
     Protocol,
     Status,
 )
+from harness.plan.keys import spec_key
 from harness.record import array_ref
 from harness.store.session import SessionJob, SessionRecord
 
@@ -80,7 +81,7 @@ def measured(
     job = Job(
         run=f"run-{number:06d}",
         kind=kind,
-        key=digest(spec.model_dump(mode="json")),
+        key=spec_key(spec),
         spec=spec,
         inputs=(Input(role="artifact", id="b-0123456789ab", path="", content=CONTENT),),
         environment=place.name,
@@ -111,7 +112,7 @@ def built(number: int = 1, content: str = CONTENT, **rest: Any) -> Outcome:
     job = Job(
         run=f"run-{number:06d}",
         kind="build",
-        key=digest(spec.model_dump(mode="json")),
+        key=spec_key(spec),
         artifact="b-0123456789ab",
         spec=spec,
         environment="cpu",
