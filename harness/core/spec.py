@@ -56,6 +56,24 @@ class BuildSpec(Record):
     """Content hashes of what else is read, as calibration texts."""
 
 
+WORKLOAD_NUMBERS = (
+    "batch",
+    "prompt",
+    "output",
+    "depth",
+    "concurrency",
+    "request_rate",
+    "shots",
+    "limit",
+    "window",
+    "stride",
+    "tokens",
+)
+"""Numbers of a workload that a table can name; depth: tokens before the prompt, request_rate: per second, "inf" for all at once."""
+WORKLOAD_TEXTS = ("text", "task")
+"""Texts of a workload that a table can name."""
+
+
 class MeasureSpec(Record):
     """What can change a measurement; its digest is the measure key."""
 

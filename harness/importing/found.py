@@ -46,6 +46,7 @@ class Found:
     numbers: tuple[Number, ...]
     protocol: Protocol
     environment: Environment
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     """Model, method and other labels, as the file calls them."""
     provider: str | None = None

@@ -16,7 +16,7 @@ from harness.importing.source import Source
 
 _NS = 1e-9
 _SHAPE = frozenset({"n_prompt", "n_gen", "avg_ts", "model_filename"})
-_GONE = ("model_filename", "model_type")
+_MODEL = ("model_type", "model_size", "model_n_params")
 
 
 def recognizes(source: Source) -> bool:
@@ -25,7 +25,7 @@ def recognizes(source: Source) -> bool:
 
 
 def read(source: Source) -> Contents:
-    """Read every test as a run; all that says how it ran goes into the protocol."""
+    """Read every test as a run; all that says how it ran is an option of the engine."""
     runs = [_run(Fields(record, source, f"test {place}: ")) for place, record in enumerate(source.records, 1)]
     return Contents(tuple(runs))
 
@@ -37,13 +37,14 @@ def _run(fields: Fields) -> Found:
     backend, date = fields.text("backends"), fields.text("test_time")
     found = _numbers(fields, bool(prompt), bool(output))
     gpus, cpu = _gpus(fields), fields.text("cpu_info")
-    facts = fields.facts_below("")
+    depth, facts = fields.whole("n_depth"), fields.facts(_MODEL)
     version = f"b{build}@{commit}" if build and commit else build or commit
     return Found(
         kind="speed",
         probe="generation",
-        workload=given(batch=1, prompt=prompt, output=output, depth=fields.whole("n_depth")),
+        workload=given(batch=1, prompt=prompt, output=output, depth=depth),
         engine="llama.cpp",
+        engine_options=fields.facts_below(""),
         numbers=found,
         protocol=Protocol(
             name="llama-bench",

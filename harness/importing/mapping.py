@@ -25,14 +25,13 @@ from typing import Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import metric
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read, word
 
 LABELS = ("model", "method", "recipe", "reference", "block")
-COUNTS = ("batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
-TEXTS = ("text", "task")
 PLACE = ("gpu", "gpu_count", "driver", "cuda", "cpu", "system", "python", "environment")
 RUN = ("engine", "provider", "dtype", "date")
-DIMENSIONS = (*LABELS, *COUNTS, *TEXTS, *PLACE, *RUN)
+DIMENSIONS = (*LABELS, *WORKLOAD_NUMBERS, *WORKLOAD_TEXTS, *PLACE, *RUN)
 SKIP, REPEAT = "skip", "repeat"
 COMPARISONS = ("ratio", "inverse_ratio", "ratio_per_gpu", "loss_percent", "difference", "one_plus_reduction")
 """Published comparisons without their inputs, as tables name them; they have no unit and are kept as printed."""
@@ -136,7 +135,7 @@ def _dimensions(node: Node | None, what: str, mistakes: Mistakes) -> dict[str, A
 
 
 def _dimension(name: str, node: Node, mistakes: Mistakes) -> Any:
-    if name not in (*COUNTS, "gpu_count"):
+    if name not in (*WORKLOAD_NUMBERS, "gpu_count"):
         return node.raw or word(node, f"'{name}'", mistakes)
     if not isinstance(node.value, int | float) or isinstance(node.value, bool):
         mistakes.add(f"'{name}' must be a number", node)

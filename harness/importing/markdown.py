@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.core.identity import file_sha256
 from harness.core.metric import metric
-from harness.core.spec import Environment, Gpu, Protocol
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Environment, Gpu, Protocol
 from harness.importing import mapping as m
 from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, place
 from harness.importing.markdown_tables import Table, bare, choose, position, tables_of
@@ -76,7 +76,7 @@ class _Rows:
             above[place_] = text
             if text in self.map.missing:
                 continue
-            said[str(column.dimension)] = self._count(text, number) if column.dimension in m.COUNTS else text
+            said[str(column.dimension)] = self._count(text, number) if column.dimension in WORKLOAD_NUMBERS else text
         return said
 
     def _count(self, text: str, number: int) -> int | float:
@@ -127,7 +127,7 @@ class _Rows:
         return Found(
             kind="quality" if kinds == {"quality"} else "speed",
             probe=self.map.probe,
-            workload={name: said[name] for name in (*m.COUNTS, *m.TEXTS) if name in said},
+            workload={name: said[name] for name in (*WORKLOAD_NUMBERS, *WORKLOAD_TEXTS) if name in said},
             engine=str(said.get("engine", UNKNOWN)),
             numbers=tuple(found),
             protocol=Protocol(

@@ -93,6 +93,7 @@ def _job(found: Found, number: int, taken: Import) -> Job:
         workload=dict(found.workload),
         engine=found.engine,
         engine_version=AS_DEFINED_THERE,
+        engine_options=dict(found.engine_options),
         artifact=f"imported:{taken.source.key}-{number}",
     )
     labels = dict(found.labels) | {name: value for name, value in taken.labels.items() if name in LABELS}

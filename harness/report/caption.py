@@ -12,7 +12,8 @@ from harness.report.mixing import Packages, packages_of
 from harness.report.rows import Row, distinct, utc
 from harness.report.spec import TableSpec
 
-_WORKLOAD = (("batch", "batch {}"), ("prompt", "{} prompt tokens"), ("output", "{} output tokens"), ("task", "task {}"),
+_WORKLOAD = (("batch", "batch {}"), ("prompt", "{} prompt tokens"), ("output", "{} output tokens"),
+             ("depth", "depth {}"), ("concurrency", "concurrency {}"), ("request_rate", "{} requests/s"), ("task", "task {}"),
              ("shots", "{} shots"), ("limit", "limit {}"), ("text", "text '{}'"), ("window", "window {}"),
              ("stride", "stride {}"))  # fmt: skip
 _COUNTS = (("warmups", "{} warm-ups"), ("repetitions", "{} repetitions"), ("prompt_tokens", "{} real prompt tokens"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.metric import METRICS
+from harness.report.options import OPTIONS, option
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Catalogue:
         )
 
     def attribute(self, dimension: str, name: str, attribute: str) -> str:
-        """Return an attribute, empty where there is none."""
+        """Return an attribute, empty where there is none; that of engine options is one of them."""
+        if dimension == OPTIONS:
+            return option(name, attribute)
         return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")
 
     def renamed(self, titles: Mapping[str, Mapping[str, str]]) -> Catalogue:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
+
 DIMENSIONS: dict[str, str] = {
     "sweep": "Sweep",
     "block": "Block",
@@ -35,6 +37,9 @@ DIMENSIONS: dict[str, str] = {
     "batch": "Batch size",
     "prompt": "Prompt tokens",
     "output": "Output tokens",
+    "depth": "Depth",
+    "concurrency": "Concurrency",
+    "request_rate": "Request rate (1/s)",
     "shots": "Shots",
     "limit": "Limit",
     "window": "Window",
@@ -59,13 +64,12 @@ BUILD_DIMENSIONS = frozenset({*LABELS, *PLACE, "kind", "status", "origin", "sess
 IDENTITY = ("origin", "model", "method", "recipe", "reference", "environment", "gpu", "engine", "provider", "probe", "protocol",
             "task", "text", "source")  # fmt: skip
 """Values for one cell that differ in one of these are different questions: the spec must say which is meant."""
-WORKLOAD = ("engine_options", "dtype", "batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
+WORKLOAD = ("engine_options", "dtype", *WORKLOAD_NUMBERS)
 """Differences in these are an error inside one session; between sessions the sweep was changed and the newest counts."""
 
 SAME_PLACE = ("gpu", "driver", "cuda", "box", "cpu", "environment")
 """What all cells of a table must share, beside the packages of their engines, unless `may_mix` names it."""
-SAME_COLUMN = ("metric_version", "protocol", "protocol_version", "source", "batch", "prompt", "output", "shots",
-               "limit", "window", "stride", "text", "task", "tokens")  # fmt: skip
+SAME_COLUMN = ("metric_version", "protocol", "protocol_version", "source", *WORKLOAD_NUMBERS, *WORKLOAD_TEXTS)
 """What all cells of a column must share unless it is a row, a pivot or an `each`, or `may_mix` names it."""
 MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN, "artifact"})
 
@@ -83,5 +87,5 @@ PACKAGES = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-di
 ALWAYS_TOLD = frozenset({"onnxruntime-genai", "onnxruntime", "transformers", "torch"})
 """Of these, what a caption tells also where no cell hangs on it."""
 
-ATTRIBUTED = ("model", "method", "engine", "environment", "metric")
-"""Dimensions with a catalogue entry: `method.granularity`, `engine.title`."""
+ATTRIBUTED = ("model", "method", "engine", "environment", "metric", "engine_options")
+"""Dimensions with more behind a name: a catalogue entry (`method.granularity`, `engine.title`), or options."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.core.errors import ConfigError, Problem
 from harness.report.columns import PACKAGES, SAME_COLUMN, SAME_PLACE
-from harness.report.rows import Row
+from harness.report.rows import Row, matches
 from harness.report.spec import TableSpec
 
 Packages = Callable[[str], Mapping[str, str]]
@@ -77,6 +77,28 @@ def check_column(spec: TableSpec, column: str, rows: Sequence[Row]) -> None:
         for name in SAME_COLUMN:
             if name not in spec.may_mix and name not in spec.keyed:
                 _same(spec, name, {row.text(name) for row in same_metric}, f"column '{column}' of table")
+
+
+def check_addressed(spec: TableSpec, rows: Iterable[Row]) -> None:
+    """Refuse a row key (or pivot) that only some results of a metric have: the others would vanish unseen.
+
+    Raises: ConfigError that names the metric and the field.
+    """
+    names = [
+        name for name in (*spec.row_dimensions, *([spec.pivot.dimension] if spec.pivot else ())) if name != "metric"
+    ]
+    for cell in spec.cells:
+        for metric in (cell.metric,) if cell.metric else spec.metrics:
+            fit = [
+                row for row in rows if row.ok and row.metric == metric and not row.is_build and matches(row, cell.where)
+            ]
+            for name in names:
+                if len({row.text(name) is None for row in fit}) > 1:
+                    message = (
+                        f"table '{spec.name}': not all results of {metric} say '{name}', and those that do not would have no "
+                        "place; choose with where, or leave it out"
+                    )
+                    raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
 def _same(spec: TableSpec, name: str, values: Iterable[str | None], what: str) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.core.metric import METRICS, metric
+from harness.core.spec import WORKLOAD_NUMBERS
 from harness.report.columns import DIMENSIONS, IDENTITY, SAME_COLUMN, SAME_PLACE, WORKLOAD
 from harness.report.formats import Format
 from harness.report.layout import title_of
+from harness.report.options import OPTIONS, differing
 from harness.report.rows import Row, is_size, rows_of
 from harness.report.spec import CellSpec, Key, TableSpec
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 MOST = 100
 """Rows of a table; whoever has more is better served by an export."""
 _ROWS = ("model", "method", "engine")
-_ASKED = ("reference", "task", "text", "batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
+_ASKED = ("reference", "task", "text", *WORKLOAD_NUMBERS)
 """What also a failed run knows; measurements that lack one of them stand in a table of their own."""
 _SPLIT = ("protocol", "protocol_version", "metric_version")
 _FORMATS = {"s": ("ms", Format(2, comma=True)), "B": ("MB", Format(1, comma=True)), "tok/s": (None, Format(1, comma=True)),
@@ -114,7 +116,7 @@ def _plain(sweep: str, title: str, name: str, group: _Group, frame: pd.DataFrame
         name=f"{sweep}-{name}",
         title=f"{title}: {name}",
         rows=tuple(Key(key, DIMENSIONS[key]) for key in keys),
-        show=tuple(Key(key, DIMENSIONS[key]) for key in keys),
+        show=tuple(_shown(keys, group.rows)),
         cells=tuple(_cells(name, group.rows)),
         where={"sweep": (sweep,)},
         pick="median_of_runs" if any(row.get("round") for row in group.rows) else "latest",
@@ -140,6 +142,15 @@ def _keys(rows: Sequence[Row], usual: tuple[str, ...]) -> list[str]:
     if all(row.get("engine") is None for row in rows):
         keys = [key for key in keys if key != "engine"]
     return keys
+
+
+def _shown(keys: Sequence[str], rows: Sequence[Row]) -> Iterator[Key]:
+    """Show the row keys; of engine options those that differ."""
+    for key in keys:
+        found = differing(row.text(key) or "{}" for row in rows) if key == OPTIONS else []
+        yield from (Key(f"{key}.{name}", name) for name in found)
+        if not found:
+            yield Key(key, DIMENSIONS[key])
 
 
 def _differs(rows: Iterable[Row], name: str) -> bool:

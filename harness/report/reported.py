@@ -19,6 +19,8 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.identity import digest
 from harness.core.metric import metric as metric_named
 from harness.core.spec import (
+    WORKLOAD_NUMBERS,
+    WORKLOAD_TEXTS,
     Citation,
     Environment,
     Gpu,
@@ -45,13 +47,11 @@ VERSION = 0
 _CITATION = ("title", "url", "version", "date", "sweep")
 _ENVIRONMENT = ("system", "python", "cpu", "driver", "cuda", "packages")
 _LABELS = ("model", "method", "recipe", "reference")
-_WORKLOAD = ("batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
-_TEXTS = ("text", "task")
 _PROTOCOL = ("dtype", "scored", "warmups", "repetitions", "gpu_count")
 DIMENSIONS = (
     *_LABELS,
-    *_WORKLOAD,
-    *_TEXTS,
+    *WORKLOAD_NUMBERS,
+    *WORKLOAD_TEXTS,
     *_PROTOCOL,
     "environment",
     "gpu",
@@ -249,7 +249,7 @@ def _outcome(
         except HarnessError as error:
             mistakes.add(str(error), row)
     texts = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
-    for name in (*_WORKLOAD, "scored", "warmups", "repetitions", "gpu_count"):
+    for name in (*WORKLOAD_NUMBERS, "scored", "warmups", "repetitions", "gpu_count"):
         if name in said and not _NUMBER.fullmatch(said[name]):
             mistakes.add(f"{name} '{said[name]}' is not a number", row)
             return None
@@ -284,8 +284,8 @@ def _job(block: str, said: Mapping[str, str], measurements: list[Measurement], f
     spec = MeasureSpec(
         probe=said.get("probe", UNKNOWN),
         version=VERSION,
-        workload={name: float(said[name]) for name in _WORKLOAD if name in said}
-        | {name: said[name] for name in _TEXTS if name in said},
+        workload={name: float(said[name]) for name in WORKLOAD_NUMBERS if name in said}
+        | {name: said[name] for name in WORKLOAD_TEXTS if name in said},
         engine=said.get("engine", UNKNOWN),
         engine_version=VERSION,
         artifact="/".join((KEY, file.stem, block, labels.model, labels.method, labels.recipe)),

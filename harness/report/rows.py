@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import ConfigError, Problem
 from harness.core.metric import METRICS
 from harness.report.columns import BUILD_DIMENSIONS, COLUMNS, IDENTITY, WORKLOAD
+from harness.report.options import OPTIONS, differing
 from harness.report.spec import Pick, TableSpec
 
 if TYPE_CHECKING:
@@ -186,10 +187,11 @@ def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], ce
     for name in names:
         values = sorted({row.text(name) or "none" for row in rows})
         if len(values) > 1 and name not in spec.may_mix:
+            told = differing(row.text(name) or "{}" for row in rows) if name == OPTIONS else values
             raise ConfigError(
                 [
                     Problem(
-                        f"table '{spec.name}', {cell}: several measurements fit, with {name} {', '.join(values)}; "
+                        f"table '{spec.name}', {cell}: several measurements fit, with {name} {', '.join(told)}; "
                         f"name '{name}' in where, rows, each or pivot",
                         spec.path,
                         spec.line,

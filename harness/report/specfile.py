@@ -125,7 +125,7 @@ def _check(spec: TableSpec, node: Node, fields: Mapping[str, Node], mistakes: Mi
         if name not in known:
             mistakes.add(unknown("column in order", name, known), fields["order"])
     for key in spec.show:
-        if key.name not in known:
+        if key.name not in known and not (key.attribute and key.dimension in spec.row_dimensions):
             mistakes.add(unknown("column in show", key.name, {row.name for row in spec.rows}), fields["show"])
     if spec.pivot and spec.pivot.dimension in {*spec.each, *spec.row_dimensions}:
         mistakes.add(f"'{spec.pivot.dimension}' cannot be both a row and the pivot", fields["pivot"])

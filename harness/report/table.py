@@ -26,7 +26,7 @@ from harness.report.layout import (
     slots_of,
     without_empty,
 )
-from harness.report.mixing import Packages, check_column, check_place
+from harness.report.mixing import Packages, check_addressed, check_column, check_place
 from harness.report.pool import PLAIN, Pool, meets
 from harness.report.result import Cell, Section, Table
 from harness.report.rows import Row, choose, matches, rows_of, wanted
@@ -94,6 +94,7 @@ def build(
         raise ConfigError([Problem(message, spec.path, spec.line)])
     source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(spec.titles), reader or Reader(), _Picked())
     shown = [row for row in rows if matches(row, _askable(spec, row))]
+    check_addressed(spec, shown)
     versions = packages or (lambda _: {})
     sections, taken = [], []
     for each in _groups(source, shown):

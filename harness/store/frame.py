@@ -83,7 +83,7 @@ def _columns() -> dict[str, Column]:
         ("job", _JOB, "text", "probe"),
         ("run", _RUN, "text", "protocol"),
         ("run", _RUN, "number", "protocol_version"),
-        ("job", _JOB, "number", "batch prompt output shots limit window stride"),
+        ("job", _JOB, "number", "batch prompt output depth concurrency request_rate shots limit window stride"),
         ("job", _JOB, "text", "text task"),
         ("job", _JOB, "number", "tokens"),
         ("run", _RUN, "text", "artifact artifact_content"),

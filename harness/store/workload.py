@@ -9,17 +9,14 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.identity import canonical
 from harness.core.seam import load, validated
-from harness.core.spec import MeasureSpec
-
-NUMBERS = ("batch", "prompt", "output", "shots", "limit", "window", "stride", "tokens")
-TEXTS = ("text", "task")
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, MeasureSpec
 
 
 def workload_columns(spec: MeasureSpec) -> dict[str, Any]:
     """Return the workload's columns, None where this workload has no such field."""
     full = _full(spec)
-    numbers = {name: _number(full.get(name)) for name in NUMBERS}
-    return numbers | {name: _text(full.get(name)) for name in TEXTS}
+    numbers = {name: _number(full.get(name)) for name in WORKLOAD_NUMBERS}
+    return numbers | {name: _text(full.get(name)) for name in WORKLOAD_TEXTS}
 
 
 def _full(spec: MeasureSpec) -> Mapping[str, Any]:
@@ -44,7 +41,8 @@ def _probe(name: str) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    number = (isinstance(value, int | float) and not isinstance(value, bool)) or value == "inf"
+    return float(value) if number else None
 
 
 def _text(value: Any) -> str | None:

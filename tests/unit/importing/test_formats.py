@@ -66,6 +66,7 @@ def test_llama_bench_tests_of_reading_writing_and_both_are_different_metrics(tmp
     assert values(read)["prefill_latency"] == 2.0
     assert read.measurements[0].samples == (249.0, 251.0)
     assert read.job.spec.workload == {"batch": 1, "prompt": 500, "output": 0, "depth": 0}
+    assert read.job.spec.engine_options == {"n_batch": 2048, "n_threads": 8, "type_k": "f16", "n_gpu_layers": -1}
     assert read.job.labels.model == "toy-Q4_K_M"
     assert "somebody" not in read.model_dump_json()
     assert read.environment.packages == {"llama.cpp": "b77@abc1234"}

@@ -375,3 +375,12 @@ def test_pinned_runs_fill_cells_and_a_table_without_any_is_refused(table: Any) -
 def test_an_each_that_nothing_says_is_refused(table: Any) -> None:
     with pytest.raises(ConfigError, match="nothing that was measured says gpu"):
         table(SPEED.replace("rows:", "each: gpu\n  rows:"), row("decode_tps", 10.0))
+
+
+def test_a_row_key_that_only_some_results_of_a_metric_have_is_refused(table: Any) -> None:
+    spec = SPEED.replace("rows: [", "rows: [provider, ")
+    assert spec != SPEED
+    one, other = row("decode_tps", 10.0), row("decode_tps", 12.0, run="b", method="int8", provider=None)
+    with pytest.raises(ConfigError, match="not all results of decode_tps say 'provider', and those that do not would"):
+        table(spec, one, other)
+    assert table(spec.replace("provider", "dtype"), one, other)

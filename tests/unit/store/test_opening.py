@@ -65,7 +65,9 @@ def test_an_older_schema_is_upgraded_in_place_and_answers_as_before(tmp_path: Pa
     path = tmp_path / "bench.db"
     with Database.open(path) as database:
         database.ingest(measured(1), None)
+        database.ingest(measured(2, workload={"concurrency": 8, "request_rate": "inf"}), None)
         before = database.frame()
+        assert set(before["concurrency"].dropna()) == {8.0}
     engine = opening.make_engine(opening.url_of(path))
     with opening.writing(engine) as connection:
         config = opening._config()
@@ -89,7 +91,7 @@ def _revised(path: Path, revision: str) -> None:
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     _revised(tmp_path / "bench.db", "0999")
-    with pytest.raises(HarnessError, match=r"bench\.db has schema 0999 .* up to 0003; update the harness"):
+    with pytest.raises(HarnessError, match=r"bench\.db has schema 0999 .* up to 0004; update the harness"):
         Database.open(tmp_path / "bench.db")
 
 

@@ -1,0 +1,72 @@
+"""Files that hold several tests of one model: what tells them apart can be named by a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.report.pages import render
+from harness.report.sources import Source
+from harness.store.database import Database
+from harness.tables import plain
+from tests.unit.importing.files import llama, take, vllm, write
+
+TESTS = [
+    llama(512, 0, flash_attn=False, avg_ts=100.0, samples_ts=[100.0, 100.0]),
+    llama(512, 0, flash_attn=True, avg_ts=200.0, samples_ts=[200.0, 200.0]),
+    llama(512, 0, flash_attn=True, avg_ts=50.0, samples_ts=[50.0, 50.0], n_depth=4096),
+]
+
+
+def rows(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("|") and "---" not in line]
+
+
+def table(results: Path, spec: str) -> list[str]:
+    path = results / "imported.tables.yaml"
+    path.write_text(spec, encoding="utf-8")
+    with Database.open(results / "bench.db") as database:
+        (made,) = render([path], Source(database))
+    return rows(made.markdown)[1:]
+
+
+def test_depth_and_engine_options_of_llama_bench_can_be_rows(tmp_path: Path) -> None:
+    take(write(tmp_path, "llama.json", TESTS))
+    spec = """
+t:
+  rows: [depth, engine_options]
+  show: [depth, engine_options.flash_attn, engine_options.absent]
+  cells: {Prefill: {metric: prefill_tps, format: 0}}
+"""
+    assert table(tmp_path / "results", spec) == [
+        "| 0 | false | - | 100 |",
+        "| 0 | true | - | 200 |",
+        "| 4096 | true | - | 50 |",
+    ]
+    with pytest.raises(ConfigError, match="several measurements fit, with engine_options flash_attn; name 'engine_opt"):
+        table(tmp_path / "results", "t: {rows: [depth], cells: {Prefill: {metric: prefill_tps}}}")
+
+
+def test_a_table_without_a_spec_shows_the_options_that_differ(tmp_path: Path) -> None:
+    take(write(tmp_path, "llama.json", TESTS))
+    with Database.open(tmp_path / "results" / "bench.db") as database:
+        (made,) = plain("imported", Source(database), tmp_path / "results")
+    assert [line.split(" | ")[3:6] for line in rows(made)] == [
+        ["Depth", "flash_attn", "Prefill (tok/s)"],
+        ["0", "false", "100.0"],
+        ["0", "true", "200.0"],
+        ["4096", "true", "50.0"],
+    ]
+
+
+def test_serving_results_stand_by_concurrency_and_request_rate(tmp_path: Path) -> None:
+    for name, clients, rate, speed in (
+        ("a.json", 2, "inf", 10.0),
+        ("b.json", 16, "inf", 40.0),
+        ("c.json", 16, 4, 20.0),
+    ):
+        take(write(tmp_path, name, vllm(max_concurrency=clients, request_rate=rate, output_throughput=speed)))
+    spec = "t: {rows: [concurrency, request_rate], cells: {Output: {metric: output_tps, format: 0}}}"
+    assert table(tmp_path / "results", spec) == ["| 2 | inf | 10 |", "| 16 | 4 | 20 |", "| 16 | inf | 40 |"]
