@@ -22,6 +22,7 @@ from harness.report.catalogue import Catalogue, catalogue_of
 from harness.report.columns import COLUMNS, DIMENSIONS
 from harness.report.markdown import EMPTY, literal, to_markdown
 from harness.report.plain import MOST, plain_tables
+from harness.report.result import Table
 from harness.report.sources import Source, from_published
 from harness.report.spec import TableSpec
 from harness.report.specfile import SUFFIX
@@ -131,12 +132,19 @@ def print_against(console: Console, results: Path, names: Sequence[str], where: 
                 pages.renderer(source, catalogue)(narrowed(spec, {**where, "origin": (origin,)})).table
                 for source, origin in ((Source(database), "measured"), (published, "reported"))
             )
-            if not any(cell.runs for section in ours.sections for row in section.rows for cell in row):
-                printed(console, f"**{spec.name}**: nothing of it was measured in {shown_path(results)}\n")
-                continue
-            text = to_markdown(against(ours, theirs)).markdown
-            printed(console, f"**{spec.name}**, measured against reported\n\n{text}\n")
+            if not _filled(ours):
+                text = f"**{spec.name}**: nothing of it was measured in {shown_path(results)}"
+            elif not _filled(theirs):
+                place = f"{shown_path(PUBLISHED)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
+                text = f"**{spec.name}**: nothing of it was reported; {place} can hold it (results/README.md)"
+            else:
+                text = f"**{spec.name}**, measured against reported\n\n{to_markdown(against(ours, theirs)).markdown}"
+            printed(console, f"{text}\n")
     return 0
+
+
+def _filled(table: Table) -> bool:
+    return any(cell.runs for section in table.sections for row in section.rows for cell in row)
 
 
 def narrowed(spec: TableSpec, where: Where) -> TableSpec:

@@ -293,6 +293,25 @@ def test_a_reported_number_that_was_edited_is_not_called_measured(project: Proje
     assert "measured again" not in said
 
 
+def test_measured_numbers_stand_beside_reported_ones_or_it_is_said_which_are_lacking(project: Project) -> None:
+    def against() -> str:
+        return project.report("demo", "--against", "reported").out
+
+    results = project.root / "results"
+    Database.open(results / "bench.db").close()
+    assert "**speed**: nothing of it was measured in results" in against()
+    with Database.open(results / "bench.db") as database:
+        for outcome in before():
+            database.ingest(outcome, None)
+    assert "NAME.yaml with `reported: {sweep: demo, ...}` can hold it" in against()
+    (results / "published" / "theirs.yaml").write_text(
+        "reported: {title: A page, date: 2025-01-31, sweep: demo}\n"
+        "blocks:\n  - probe: generation\n    columns: [model, method, decode_tps]\n    rows:\n      - [tiny, int8, 160.0]\n",
+        encoding="utf-8",
+    )
+    assert "| tiny / INT8 | Decode (tok/s) | 150.0 ± 3.0 | 160.0 | -6.2% | no |" in against()
+
+
 def test_a_difference_is_told_also_after_the_pages_were_written(project: Project) -> None:
     project.commit()
     project.publish(*after())

@@ -155,7 +155,7 @@ def _trace(
 def _shown_decimals(spec: TableSpec, cell: CellSpec) -> int:
     """Return the decimals with which the table displays this metric, in its value column or its metric row."""
     if cell.metric is not None and cell.metric in spec.metrics:
-        return spec.metrics[cell.metric].decimals
+        return spec.metrics[cell.metric].format.decimals
     for other in spec.cells:
         if other.metric == cell.metric and other.comparison == "value" and other.stat == cell.stat:
             return other.format.decimals

@@ -19,6 +19,8 @@ from harness.report.spec import CellSpec, Key, Style, TableSpec
 
 Address = Mapping[str, str]
 """Dimension -> value: where in the table a cell stands."""
+LACKING = "-"
+"""The value of a dimension that a result does not have, as a table shows it."""
 Line = tuple[Address, list[Filled]]
 
 
@@ -41,7 +43,9 @@ class Order:
     catalogue: Catalogue
 
     def rank(self, name: str, value: str) -> tuple[int, float, str]:
-        """Return what a value sorts by among its dimension's values."""
+        """Return what a value sorts by among its dimension's values; what is lacking comes last."""
+        if value == LACKING:
+            return 4, 0.0, ""
         for place, known in enumerate((self.spec.where.get(name, ()), self.catalogue.names(name))):
             if value in known:
                 return place, float(known.index(value)), ""
@@ -55,6 +59,10 @@ class Order:
         found = {tuple(row.text(name) for name in names) for row in rows}
         whole = [tuple(value for value in combination if value is not None) for combination in found]
         addresses = [dict(zip(names, values, strict=True)) for values in whole if len(values) == len(names)]
+        return self.sorted(addresses, names)
+
+    def sorted(self, addresses: Iterable[dict[str, str]], names: Sequence[str]) -> list[dict[str, str]]:
+        """Sort addresses by the ranks of their values."""
         return sorted(addresses, key=lambda address: [self.rank(name, address[name]) for name in names])
 
 
@@ -62,7 +70,11 @@ class Order:
 
 
 def row_addresses(order: Order, rows: Sequence[Row]) -> list[dict[str, str]]:
-    """Return the table's rows: what was measured or failed. Builds alone open rows in tables of sizes only."""
+    """Return the table's rows: what was measured or failed. Builds alone open rows in tables of sizes only.
+
+    A measurement that lacks one of the dimensions has a row of its own; a failed run or a build that does stands with
+    all that it agrees with, and only where there is nothing such by itself.
+    """
     spec = order.spec
     metrics = [*spec.metrics, *(cell.metric for cell in spec.cells if cell.metric is not None)]
     sizes_only = all(is_size(name) for name in metrics)
@@ -70,10 +82,23 @@ def row_addresses(order: Order, rows: Sequence[Row]) -> list[dict[str, str]]:
     telling = [
         row for row in rows if not row.is_build or (builds and (not row.ok or (sizes_only and row.metric in metrics)))
     ]
-    addresses = order.addresses(telling, [name for name in spec.row_dimensions if name != "metric"])
+    names = [name for name in spec.row_dimensions if name != "metric"]
+    said = [(row, tuple(row.text(name) for name in names)) for row in telling]
+    own = {values for row, values in said if (row.ok and not row.is_build) or None not in values}
+    for values in sorted({values for _, values in said} - own, key=lambda values: (values.count(None), str(values))):
+        if not any(_agree(values, other) for other in own):
+            own.add(values)
+    addresses = order.sorted(
+        [dict(zip(names, (LACKING if value is None else value for value in values), strict=True)) for values in own],
+        names,
+    )
     if "metric" not in spec.row_dimensions:
         return addresses
     return [{**address, "metric": name} for address in addresses for name in spec.metrics]
+
+
+def _agree(values: Sequence[str | None], other: Sequence[str | None]) -> bool:
+    return all(value is None or value == there for value, there in zip(values, other, strict=True))
 
 
 def ordered(order: Order, lines: list[Line], slots: Sequence[Slot]) -> list[Line]:

@@ -19,7 +19,8 @@ EMPTY = (
 )
 _ALIGN = {"left": ":---", "right": "---:", "center": ":---:", "none": "---"}
 _MARKER = re.compile(r"\s*<!--\s*(?P<word>table|end):\s*(?P<name>[^\s]+)\s*-->\s*")
-_ALMOST = re.compile(r"\s*<!--\s*(?:table|end)\b\s*:", re.IGNORECASE)
+_ALMOST = re.compile(r"<!--\s*(?:table|end)\b\s*:", re.IGNORECASE)
+_CODE = re.compile(r"(`+).*?(?<!`)\1(?!`)")
 _FENCE = re.compile(r" {0,3}(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
 BOM = "\ufeff"
 _SPECIAL = re.compile(r"[\\`*\[\]|~$]|#(?=#*$)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -159,12 +160,12 @@ def blocks(text: str, path: Path) -> list[Block]:
 
 
 def _markers(text: str) -> list[tuple[int, str, str]]:
-    """List line, word and name of each marker; without word and name what begins as one and is none."""
+    """List line, word and name of each marker; without word and name what looks like one and does not stand alone."""
     found: list[tuple[int, str, str]] = []
     lines = text.removeprefix(BOM).split("\n")
     for number, (line, code) in enumerate(zip(lines, fenced(lines), strict=True)):
         marker = _MARKER.fullmatch(line)
-        if not code and (marker or _ALMOST.match(line)):
+        if not code and (marker or _ALMOST.search(_CODE.sub("", line))):
             found.append((number, marker["word"], marker["name"]) if marker else (number, "", ""))
     return found
 

@@ -79,26 +79,23 @@ def check_column(spec: TableSpec, column: str, rows: Sequence[Row]) -> None:
                 _same(spec, name, {row.text(name) for row in same_metric}, f"column '{column}' of table")
 
 
-def check_addressed(spec: TableSpec, rows: Iterable[Row]) -> None:
-    """Refuse a row key (or pivot) that only some results of a metric have: the others would vanish unseen.
+def check_pivot(spec: TableSpec, rows: Iterable[Row]) -> None:
+    """Refuse a pivot over a dimension that a result of the table lacks: it would have no column and vanish unseen.
 
-    Raises: ConfigError that names the metric and the field.
+    Raises: ConfigError that names the metric and the dimension.
     """
-    names = [
-        name for name in (*spec.row_dimensions, *([spec.pivot.dimension] if spec.pivot else ())) if name != "metric"
-    ]
+    if spec.pivot is None or spec.pivot.dimension == "metric":
+        return
+    name = spec.pivot.dimension
     for cell in spec.cells:
         for metric in (cell.metric,) if cell.metric else spec.metrics:
-            fit = [
-                row for row in rows if row.ok and row.metric == metric and not row.is_build and matches(row, cell.where)
-            ]
-            for name in names:
-                if len({row.text(name) is None for row in fit}) > 1:
-                    message = (
-                        f"table '{spec.name}': not all results of {metric} say '{name}', and those that do not would have no "
-                        "place; choose with where, or leave it out"
-                    )
-                    raise ConfigError([Problem(message, spec.path, spec.line)])
+            fit = [row for row in rows if row.ok and row.metric == metric and not row.is_build]
+            if any(row.text(name) is None and matches(row, cell.where) for row in fit):
+                message = (
+                    f"table '{spec.name}': a result of {metric} does not say '{name}', and would have no column in a pivot "
+                    "over it; choose with where, or make it a row"
+                )
+                raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
 def _same(spec: TableSpec, name: str, values: Iterable[str | None], what: str) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from harness.report.columns import BUILD_DIMENSIONS
 from harness.report.rows import Row, is_size, probes_of
 
-Conditions = Mapping[str, Sequence[str]]
+Conditions = Mapping[str, Sequence[str | None]]
+"""Dimension -> values that are wanted; None for rows that lack it."""
 Asked = tuple[str | None, str | None]
 """Comparison and canonical baseline of numbers that were published as comparisons; None for plain numbers."""
 PLAIN: Asked = (None, None)
@@ -80,7 +81,7 @@ def _indexed(rows: Sequence[_Placed], names: Sequence[str]) -> _Index:
 
 
 def _matching(
-    index: Mapping[tuple[str | None, ...], object], values: Sequence[Sequence[str]]
+    index: Mapping[tuple[str | None, ...], object], values: Sequence[Sequence[str | None]]
 ) -> list[tuple[str | None, ...]]:
     if math.prod(map(len, values)) > len(index):
         return [said for said in index if all(one in given for one, given in zip(said, values, strict=True))]

@@ -32,6 +32,14 @@ class Key:
 
 
 @dataclass(frozen=True)
+class MetricRow:
+    """How the values of a metric that stands in rows are written."""
+
+    format: Format = PLAIN
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
 class CellSpec:
     """A column of cells, before a pivot multiplies it."""
 
@@ -95,8 +103,8 @@ class TableSpec:
     order: tuple[str, ...] = ()
     show: tuple[Key, ...] = ()
     pivot: Pivot | None = None
-    metrics: Mapping[str, Format] = field(default_factory=dict)
-    """Metrics that stand in rows, with their formats."""
+    metrics: Mapping[str, MetricRow] = field(default_factory=dict)
+    """Metrics that stand in rows."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """What is shown for a status; `absent` for what was never measured."""
     may_mix: frozenset[str] = frozenset()

@@ -14,7 +14,7 @@ from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, rea
 from harness.report.columns import ATTRIBUTED, DIMENSIONS, MIXABLE
 from harness.report.compare import COMPARISONS
 from harness.report.formats import PLAIN, Format, factor, parse_format
-from harness.report.spec import CellSpec, Key, Pivot, Style, TableSpec, Uncertainty, Values
+from harness.report.spec import CellSpec, Key, MetricRow, Pivot, Style, TableSpec, Uncertainty, Values
 
 TABLE_KEYS = ("where", "each", "rows", "order", "show", "pivot", "cells", "baseline", "missing", "may_mix",
               "drop_empty", "pick", "template", "title", "caption", "uncertainty", "titles", "style")  # fmt: skip
@@ -269,14 +269,19 @@ def _may_mix(node: Node | None, mistakes: Mistakes) -> list[str]:
 # ---------------------------------------------------------------- cells
 
 
-def _metric_rows(node: Node | None, mistakes: Mistakes) -> dict[str, Format]:
-    """Read `cells: {metric: {mmlu_acc: 2%, perplexity: 3}}`, where the metric is a row."""
+def _metric_rows(node: Node | None, mistakes: Mistakes) -> dict[str, MetricRow]:
+    """Read `cells: {metric: {mmlu_acc: 2%, ttft: {format: 1, unit: ms}}}`, where the metric is a row."""
     named = node.fields.get("metric") if node is not None else None
     if named is None or not named.fields:
         return {}
-    for name, part in named.fields.items():
-        _known_metric(name, part, mistakes)
-    return {name: _format(part, mistakes) for name, part in named.fields.items()}
+    return {name: _metric_row(name, part, mistakes) for name, part in named.fields.items()}
+
+
+def _metric_row(name: str, node: Node, mistakes: Mistakes) -> MetricRow:
+    fields = mapping(node, f"metric '{name}'", mistakes, ("format", "unit")) if node.fields else {"format": node}
+    unit = _text(fields.get("unit"), "unit", mistakes) or None
+    _check_metric(name, fields.get("unit", node), unit, mistakes)
+    return MetricRow(_format(fields.get("format"), mistakes), unit)
 
 
 def _cells(
@@ -311,8 +316,9 @@ def _cell(
 ) -> CellSpec:
     fields = mapping(node, f"cell '{header}'" if header else "cells", mistakes, CELL_KEYS)
     name = word(fields["metric"], "metric", mistakes) if "metric" in fields else None
+    unit = _text(fields.get("unit"), "unit", mistakes) or None
     if name is not None:
-        _known_metric(name, fields["metric"], mistakes)
+        _check_metric(name, fields.get("unit", fields["metric"]), unit, mistakes)
     elif not metric_rows and "metric" not in fields:
         mistakes.add(f"cell '{header}' needs 'metric'", node)
     own_baseline = _baseline(fields.get("baseline"), mistakes)
@@ -323,7 +329,7 @@ def _cell(
         comparison=_choice(fields.get("as"), "comparison", COMPARISONS, mistakes) or "value",
         inputs=_choice(fields.get("inputs"), "inputs", ("raw", "displayed"), mistakes) or None,
         format=_format(fields.get("format"), mistakes),
-        unit=_text(fields.get("unit"), "unit", mistakes) or None,
+        unit=unit,
         stat=_choice(fields.get("stat"), "stat", STATS, mistakes) or None,
         part=_text(fields.get("part"), "part", mistakes),
         uncertainty=_choice(fields.get("uncertainty"), "uncertainty", UNCERTAINTIES, mistakes) or uncertainty,
@@ -350,22 +356,21 @@ def _check_cell(cell: CellSpec, node: Node, mistakes: Mistakes) -> None:
         mistakes.add("'paired' goes with 'as: difference' alone", node)
     if cell.stat and cell.uncertainty != "none" and "uncertainty" in node.fields:
         mistakes.add(f"'{cell.stat}' of samples has no interval; leave out 'uncertainty'", node)
-    if cell.unit and cell.metric is not None:
-        try:
-            factor(metric(cell.metric).unit, cell.unit)
-        except HarnessError as error:
-            mistakes.add(str(error), node.fields.get("unit", node))
 
 
-def _known_metric(name: str, node: Node, mistakes: Mistakes) -> None:
+def _check_metric(name: str, node: Node, unit: str | None, mistakes: Mistakes) -> None:
+    """Hold a metric's name against those that are known, and a unit against the one that it is stored in."""
     try:
-        metric(name)
+        factor(metric(name).unit, unit)
     except HarnessError as error:
         mistakes.add(str(error), node)
 
 
 def _format(node: Node | None, mistakes: Mistakes) -> Format:
     if node is None:
+        return PLAIN
+    if isinstance(node.value, dict | list):
+        mistakes.add(f"a format is a word, as 2x, and is {kind(node)}", node)
         return PLAIN
     try:
         return parse_format(node.value)

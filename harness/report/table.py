@@ -13,6 +13,7 @@ from harness.report.catalogue import Catalogue
 from harness.report.cells import GREY, Filled, Question, Reader, filled
 from harness.report.heads import Head, head_of, laid_out
 from harness.report.layout import (
+    LACKING,
     Address,
     Line,
     Order,
@@ -24,9 +25,10 @@ from harness.report.layout import (
     ordered,
     row_addresses,
     slots_of,
+    title_of,
     without_empty,
 )
-from harness.report.mixing import Packages, check_addressed, check_column, check_place
+from harness.report.mixing import Packages, check_column, check_pivot, check_place
 from harness.report.pool import PLAIN, Pool, meets
 from harness.report.result import Cell, Section, Table
 from harness.report.rows import Row, choose, matches, rows_of, wanted
@@ -92,9 +94,9 @@ def build(
             f"table '{spec.name}' shows pinned runs, and none of its runs is pinned; pick: latest shows the newest"
         )
         raise ConfigError([Problem(message, spec.path, spec.line)])
-    source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(spec.titles), reader or Reader(), _Picked())
+    source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader or Reader(), _Picked())
     shown = [row for row in rows if matches(row, _askable(spec, row))]
-    check_addressed(spec, shown)
+    check_pivot(spec, shown)
     versions = packages or (lambda _: {})
     sections, taken = [], []
     for each in _groups(source, shown):
@@ -105,6 +107,16 @@ def build(
     if any(cell.text.endswith(f" {GREY}") for section in sections for row in section.rows for cell in row):
         caption = (LEGEND, *caption)
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, tuple(source.picked.notes))
+
+
+def _titles(spec: TableSpec) -> dict[str, Mapping[str, str]]:
+    """Give a metric that stands in rows its unit, unless its format says it or the spec gives it a title."""
+    units = {
+        name: title_of(CellSpec("", metric=name, unit=row.unit))
+        for name, row in spec.metrics.items()
+        if not row.format.suffix
+    }
+    return {**spec.titles, "metric": {**units, **spec.titles.get("metric", {})}}
 
 
 def _askable(spec: TableSpec, row: Row) -> dict[str, Sequence[str]]:
@@ -208,11 +220,15 @@ def _of_row(spec: TableSpec, cell: CellSpec, address: Address) -> CellSpec:
     if cell.metric is not None or cell.attribute is not None or "metric" not in address:
         return cell
     name = address["metric"]
-    form = spec.metrics[name]
+    form = spec.metrics[name].format
     if not compares(cell):
-        return replace(cell, metric=name, format=form)
-    suffix = cell.format.suffix or (form.suffix if cell.comparison == "difference" else "")
-    return replace(cell, metric=name, format=replace(cell.format, suffix=suffix))
+        return replace(cell, metric=name, format=form, unit=spec.metrics[name].unit)
+    if cell.comparison != "difference":
+        return replace(cell, metric=name)
+    suffix = cell.format.suffix or form.suffix
+    return replace(
+        cell, metric=name, format=replace(cell.format, suffix=suffix), unit=cell.unit or spec.metrics[name].unit
+    )
 
 
 def _lookup(
@@ -240,8 +256,8 @@ def _lookup(
     return newest if newest is not None and not newest.ok else None
 
 
-def _conditions(address: Address, where: Mapping[str, Sequence[str]], part: str) -> dict[str, Sequence[str]]:
-    exact = {name: (value,) for name, value in address.items() if name != "metric"}
+def _conditions(address: Address, where: Mapping[str, Sequence[str]], part: str) -> dict[str, Sequence[str | None]]:
+    exact = {name: (None if value == LACKING else value,) for name, value in address.items() if name != "metric"}
     return {"part": (part,), **where, **exact}
 
 

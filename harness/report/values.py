@@ -13,7 +13,7 @@ row that does. A condition names a column by its heading, or a dimension of the 
 stands there; a column below a group is `GROUP / COLUMN`. Without a condition, all rows of all sections count. What is written is the number as the table shows it, with its sign,
 commas, `x` or `%`; `whole` adds what the cell says beside it, as `± 0.2`. A name with a blank stands in double or single quotes.
 
-Both markers stand in one paragraph, outside of tables; in code, fenced or between backticks, they are text. One may be wrapped over
+Both markers stand in one paragraph, outside of generated tables; in code, fenced or between backticks, they are text. One may be wrapped over
 lines. The same number may be named at several places.
 """
 

@@ -99,9 +99,7 @@ def arithmetic(cell: Cell, stored: Sequence[Measurement], beside: tuple[Operand,
         stat=asked.stat or "",
         part=asked.part,
         terms=terms,
-        equation=_as_published(trace, asked, number, beside)
-        if trace.published
-        else _equation(trace, terms, result, scale),
+        equation=_as_published(trace, asked, beside) if trace.published else _equation(trace, terms, result, scale),
         result=result,
         low=trace.low,
         high=trace.high,
@@ -175,8 +173,9 @@ def _entered(operand: Operand, shared: bool) -> str:
     return f"{digits(operand.value)} / {operand.gpus}" if shared else digits(operand.value)
 
 
-def _as_published(trace: Trace, asked: CellSpec, number: str, inputs: tuple[Operand, Operand] | None) -> str:
+def _as_published(trace: Trace, asked: CellSpec, inputs: tuple[Operand, Operand] | None) -> str:
     """Hold a published comparison against what its published inputs give."""
+    number = digits(trace.result * percent_scale(trace, asked))
     if inputs is None:
         return f"published as {number}"
     by_role = dict(zip(("value", "baseline"), inputs, strict=True))

@@ -299,7 +299,7 @@ def page(tmp_path: Path) -> Iterator[Shown]:
 def test_a_published_comparison_is_held_against_its_published_inputs(page: Shown) -> None:
     text = told(explain(page, named(page.rendered, "tiny / int4_awq", "Speed-up")))
     assert "ratio: value / baseline, published as it stands\n" in text
-    assert "published as 2.50; the published inputs 30 / 10 give 3.00" in text
+    assert "published as 2.5; the published inputs 30 / 10 give 3.00" in text
     assert "ratio of decode_tps to method fp16: 2.5 as published [" in text
     assert "decode_tps: 2.5" not in text
     assert ", n 1" not in text
@@ -308,7 +308,7 @@ def test_a_published_comparison_is_held_against_its_published_inputs(page: Shown
 def test_a_published_comparison_without_one_of_its_inputs_says_so(page: Shown) -> None:
     text = told(explain(page, named(page.rendered, "other / int4_awq", "Speed-up")))
     assert "published as it stands, without its inputs" in text
-    assert "published as 2.50\n" in text
+    assert "published as 2.5\n" in text
 
 
 def test_a_number_that_nobody_published_is_not_called_unmeasured(page: Shown) -> None:

@@ -179,7 +179,15 @@ def test_a_line_that_only_looks_like_a_fence_hides_no_marker(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "line", ["<!-- table: -->", "<!-- table: a b -->", "<!-- Table: a -->", "<!-- table: a --> more"]
+    "line",
+    [
+        "<!-- table: -->",
+        "<!-- table: a b -->",
+        "<!-- Table: a -->",
+        "<!-- table: a --> more",
+        "more <!-- table: a -->",
+        "> <!-- end: a -->",
+    ],
 )
 def test_what_is_almost_a_marker_is_told(tmp_path: Path, line: str) -> None:
     page = tmp_path / "page.md"

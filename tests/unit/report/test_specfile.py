@@ -72,7 +72,7 @@ def test_the_sketches_parse(sketches: Path) -> None:
     assert sorted(found) == ["bnb", "kl", "mixed", "mmlu", "ppl", "speed"]
     assert [key.name for key in found["bnb"].show] == ["method", "batch"]
     assert found["kl"].cells[1].attribute is not None
-    assert found["mixed"].metrics["mmlu_acc"].suffix == "%"
+    assert found["mixed"].metrics["mmlu_acc"].format.suffix == "%"
     assert found["ppl"].missing == {"absent": "-"}
 
 

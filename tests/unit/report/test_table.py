@@ -287,6 +287,26 @@ mixed:
     ]
 
 
+def test_a_metric_in_a_row_has_its_unit_in_its_name(table: Any) -> None:
+    spec = """
+mixed:
+  rows: [metric]
+  pivot: {method: {fp32: FP32, int4: INT4}}
+  baseline: {method: fp32}
+  cells: {metric: {ttft: {format: 1, unit: ms}, decode_tps: 0}, Change: {as: difference, format: "+1"}}
+"""
+    rows = [row(name, value, method=method) for name, method, value in (
+        ("ttft", "fp32", 0.02), ("ttft", "int4", 0.0312), ("decode_tps", "fp32", 50.0), ("decode_tps", "int4", 75.0))]  # fmt: skip
+    assert texts(table(spec, *rows))[1:] == [
+        ["Time to first token (ms)", "20.0", "31.2", "+11.2 (lower is better)"],
+        ["Decode (tok/s)", "50", "75", "+25.0"],
+    ]
+    with pytest.raises(ConfigError, match=r"t.*:6: unknown unit 'MB'.*stored in 's'"):
+        table(spec.replace("unit: ms", "unit: MB"), *rows)
+    with pytest.raises(ConfigError, match=r"a format is a word, as 2x, and is"):
+        table(spec.replace("{format: 1, unit: ms}", "{format: [1]}"), *rows)
+
+
 BNB = """
 bnb:
   each: model
@@ -377,10 +397,32 @@ def test_an_each_that_nothing_says_is_refused(table: Any) -> None:
         table(SPEED.replace("rows:", "each: gpu\n  rows:"), row("decode_tps", 10.0))
 
 
-def test_a_row_key_that_only_some_results_of_a_metric_have_is_refused(table: Any) -> None:
-    spec = SPEED.replace("rows: [", "rows: [provider, ")
-    assert spec != SPEED
-    one, other = row("decode_tps", 10.0), row("decode_tps", 12.0, run="b", method="int8", provider=None)
-    with pytest.raises(ConfigError, match="not all results of decode_tps say 'provider', and those that do not would"):
-        table(spec, one, other)
-    assert table(spec.replace("provider", "dtype"), one, other)
+def test_a_result_that_lacks_a_row_key_has_a_row_of_its_own(table: Any) -> None:
+    spec = SPEED.replace("rows: [", "rows: [gpu, ").replace("  baseline", "  may_mix: [driver]\n  baseline")
+    here = [row("decode_tps", 10.0), row("decode_tps", 12.0, run="b", method="int8")]
+    assert texts(table(spec, *here))[1:] == [["-", "FP32", "10.0", "1.00x"], ["-", "INT8", "12.0", "1.20x"]]
+    assert texts(table(spec, *here, row("decode_tps", 90.0, run="c", gpu="H200")))[1:] == [
+        ["H200", "FP32", "90.0", "1.00x"],
+        ["-", "FP32", "10.0", "1.00x"],
+        ["-", "INT8", "12.0", "1.20x"],
+    ]
+
+
+def test_a_failed_run_that_lacks_a_row_key_stands_with_its_like_or_by_itself(table: Any) -> None:
+    spec = SPEED.replace("rows: [", "rows: [dtype, ")
+    out = failed("oom", "out of memory", run="x", method="int8", dtype=None)
+    assert texts(table(spec, row("decode_tps", 10.0), out))[1:] == [
+        ["float32", "FP32", "10.0", "1.00x"],
+        ["-", "INT8", "oom", "oom"],
+    ]
+    older = row("decode_tps", 12.0, run="b", method="int8", started="2026-01-01T00:00:00+00:00")
+    assert texts(table(spec, row("decode_tps", 10.0), older, out))[1:] == [
+        ["float32", "FP32", "10.0", "1.00x"],
+        ["float32", "INT8", "oom", "oom"],
+    ]
+
+
+def test_a_pivot_over_what_a_result_lacks_is_refused(table: Any) -> None:
+    spec = SPEED.replace("rows:", "pivot: gpu\n  rows:")
+    with pytest.raises(ConfigError, match="a result of decode_tps does not say 'gpu', and would have no column"):
+        table(spec, row("decode_tps", 10.0), row("decode_tps", 12.0, run="b", gpu="H200"))
