@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,15 +17,25 @@ from harness.store.session import SessionRecord
 def promote_runs(words: Sequence[str], results: Path, to: Path) -> int:
     """Write runs as committed text; a sweep's name stands for all runs that answered its last finished session.
 
-    Returns the number of runs. Raises: HarnessError for a name that is neither a run nor a sweep with a finished session.
+    Returns the number of runs. Raises: HarnessError for a name that is neither a run nor a sweep with a finished session,
+    and for runs that were not measured here.
     """
     with Database.open(results / "bench.db") as database:
         runs = [run for word in words for run in _runs_of(word, results)]
         runs += _builds_of(runs, database)
         text = promote(database, list(dict.fromkeys(runs)))
+        for word in words:
+            _tell_imported(word, set(runs), database)
     to.parent.mkdir(parents=True, exist_ok=True)
     write_whole(to, text)
     return len(set(runs))
+
+
+def _tell_imported(sweep: str, runs: set[str], database: Database) -> None:
+    """Say on standard error which imported runs bear a sweep's name and are not among what is written."""
+    found = sorted(set(database.frame({"sweep": sweep, "origin": "imported"}, ["run"])["run"]) - runs)
+    if found:
+        sys.stderr.write(f"left out of '{sweep}', since only measured runs are promoted: {', '.join(found)}\n")
 
 
 def take_published(database: Database, folder: Path) -> str:

@@ -183,6 +183,11 @@ def print_tables(console: Console, results: Path, names: Sequence[str], where: W
         printed(console, f"{text}\n")
     if empty:
         printed(console, f"no results for {', '.join(empty)}")
+    if empty and not texts:
+        printed(
+            console,
+            f"`harness run SWEEP` measures; `harness ingest --published {shown_path(PUBLISHED)}` takes in what is committed",
+        )
     return 2 if any(NO_TABLE in text for text in texts) else 0
 
 

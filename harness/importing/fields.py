@@ -14,7 +14,16 @@ from harness.importing.source import Source
 MS = 1e-3
 MB = 1e6
 GIB = float(1 << 30)
-_FOLDER = re.compile(r"(?<![^\s=,'\"(\[{])(?:[A-Za-z]:\\|~?/)(?:[^/\\,\s]+[/\\])*(?=[^/\\,\s])")
+_BEFORE = r"(?<![^\s=,:;'\"(\[{])"
+_HOME = re.compile(
+    _BEFORE
+    + r"(?:(?:/home/|/Users/)[^/\\,;:'\")\]}\s]+/*(?=$|[\s,;:'\")\]}])|[A-Za-z]:[/\\]Users[/\\][^/\\,;:'\")\]}]+(?=$|[,;'\")\]}]))"
+)
+"""A home folder alone: its last part is somebody's name."""
+_DRIVE = re.compile(_BEFORE + r"(?:[A-Za-z]:|\\)\\(?:[^/\\:*?\"<>|,=\n]+\\)*")
+_FOLDER = re.compile(_BEFORE + r"(?:(?:[A-Za-z]:|~(?:[a-z_][\w.-]*)?|\.{1,2})?/)(?:[^/\\,:\s]+[/\\])*(?=[^/\\,\s])")
+_ADDRESS = re.compile(r"(?<=://)(?:[^/@\s]*@)?(?P<host>[^/:,\s'\"]+)(?P<port>:\d+)?")
+_PUBLIC = re.compile(r"(?!\d+(?:\.\d+)+$)(?:[\w-]+\.)+(?!local$|internal$|lan$|intra$|corp$|home$)[A-Za-z]{2,}")
 
 
 class Fields:
@@ -121,12 +130,21 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, str):
         return without_folders(value)
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 def without_folders(text: str) -> str:
-    """Shorten absolute paths in a text to their last part; web addresses stay."""
-    return text if "://" in text else _FOLDER.sub("", text.rstrip("/") if text.startswith(("/", "~")) else text)
+    """Shorten absolute paths in a text to their last part, a home folder to nothing; public web addresses stay."""
+    text = _ADDRESS.sub(_address, text.replace("file://", ""))
+    text = _DRIVE.sub("", _HOME.sub("~", text))
+    return _FOLDER.sub("", text.rstrip("/") if text.startswith(("/", "~")) else text)
+
+
+def _address(found: re.Match[str]) -> str:
+    """Keep the name of a public site; a server of somebody's own, told by its port or its name, is nobody's business."""
+    return found["host"] if _PUBLIC.fullmatch(found["host"]) and not found["port"] else "..."
 
 
 def _below(name: str, prefix: str) -> bool:

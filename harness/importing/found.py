@@ -59,6 +59,8 @@ class Found:
     url: str | None = None
     version: str | None = None
     configuration: str | None = None
+    unsupported: str | None = None
+    """Why there are no numbers, where the file says that there can be none."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Contents:
 
     runs: tuple[Found, ...]
     left: tuple[str, ...] = ()
+    missing: Mapping[str, int] = field(default_factory=dict)
+    """How many cells of a table hold a mark that stands for nothing, by mark."""
 
 
 @dataclass(frozen=True)

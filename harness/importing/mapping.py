@@ -2,7 +2,8 @@
 
 source: {title: Speed of things, url: https://example.org, version: 2026-01-31, configuration: one GPU}
 protocol: genai-e2e
-missing: ["-", N/A, ""]
+missing: ["-", ""]           # cells that say nothing
+unsupported: [N/A]            # cells that say that there is no number, which is an answer; [] where N/A says nothing
 tables:
   - table: Results            # the heading above it, or its number in the file, from 1
     header: 1                 # body row that holds the column names, where the header itself does not
@@ -41,8 +42,9 @@ SCALES = {
     ("KiB", "B"): float(1 << 10), ("MiB", "B"): float(1 << 20), ("GiB", "B"): float(1 << 30), ("%", "fraction"): 1e-2,
 }  # fmt: skip
 """What a published number is times to be in a metric's unit."""
-_MISSING = ("-", "N/A", "")
-_TOP = ("source", "protocol", "probe", "missing", "tables")
+_MISSING = ("-", "")
+_UNSUPPORTED = ("N/A",)
+_TOP = ("source", "protocol", "probe", "missing", "unsupported", "tables")
 _SOURCE = ("title", "url", "version", "configuration")
 _TABLE = ("table", "header", "constants", "columns")
 _VALUE = ("metric", "unit", "as", "to", "where", "part")
@@ -86,6 +88,8 @@ class Map:
     protocol: str
     probe: str
     missing: frozenset[str]
+    unsupported: frozenset[str]
+    """Marks for a number that there cannot be; none of them is in `missing`."""
     tables: tuple[TableMap, ...]
 
 
@@ -97,14 +101,26 @@ def read_map(path: Path) -> Map:
         if "tables" not in top:
             mistakes.add("a map needs 'tables'", Node(None, str(path), 1))
         tables = top["tables"].items if "tables" in top else []
+        missing, unsupported = _marks(top, "missing", _MISSING), _marks(top, "unsupported", _UNSUPPORTED)
+        if "unsupported" in top and missing & unsupported:
+            both = ", ".join(f"'{mark}'" for mark in sorted(missing & unsupported))
+            mistakes.add(
+                f"{both} is in 'missing' and in 'unsupported': it says nothing, or that there is no number",
+                top["unsupported"],
+            )
         return Map(
             path=path,
             source={name: node.raw for name, node in source.items()},
             protocol=_word(top, "protocol", mistakes) or "markdown-table",
             probe=_word(top, "probe", mistakes) or "table",
-            missing=frozenset(node.raw for node in top["missing"].items) if "missing" in top else frozenset(_MISSING),
+            missing=missing - unsupported,
+            unsupported=unsupported,
             tables=tuple(_table(node, mistakes) for node in tables),
         )
+
+
+def _marks(top: Mapping[str, Node], name: str, otherwise: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(node.raw for node in top[name].items) if name in top else frozenset(otherwise)
 
 
 def _word(fields: Mapping[str, Node], name: str, mistakes: Mistakes) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -30,19 +31,24 @@ def recognizes(source: Source) -> bool:
 
 
 def read(source: Source) -> Contents:
-    """Read every row of the mapped tables; columns that stand for several methods give a run each."""
+    """Read every row of the mapped tables; columns that stand for several methods give a run each.
+
+    What a row says to be unsupported is a run of its own, after all runs with numbers, whose places name them.
+    """
     if source.map is None:
         raise source.wrong("is Markdown and needs --map FILE, which says what its columns are")
     if not source.is_markdown:
         raise source.wrong("is no Markdown file, and --map is for Markdown tables alone")
     map_ = m.read_map(source.map)
-    tables, runs, left = tables_of(source), [], []
+    tables, runs, left, missing = tables_of(source), [], [], Counter[str]()
     for wanted in map_.tables:
         table = choose(tables, wanted.table)
         reader = _Rows(source, map_, wanted, table)
         runs += list(reader.runs())
         left += reader.left
-    return Contents(tuple(runs), tuple(left))
+        missing += reader.missing
+    runs.sort(key=lambda run: run.unsupported is not None)
+    return Contents(tuple(runs), tuple(left), missing)
 
 
 class _Rows:
@@ -54,6 +60,7 @@ class _Rows:
         self.columns = [(position(names, column.place), column) for column in wanted.columns]
         taken = {place for place, _ in self.columns}
         self.left = [f"column '{bare(name)}'" for place, name in enumerate(names) if place not in taken and bare(name)]
+        self.missing = Counter[str]()
 
     def runs(self) -> Iterator[Found]:
         """Give a run for each row and each set of dimensions in it."""
@@ -61,11 +68,17 @@ class _Rows:
         for number, row in enumerate(self.table.body[self.wanted.header :], self.wanted.header + 1):
             said = dict(self.wanted.constants) | self._dimensions(row, above, number)
             groups: dict[tuple[tuple[str, Any], ...], list[Number]] = {}
+            absent: dict[tuple[tuple[str, Any], ...], list[m.Column]] = {}
             for place_, column in self.columns:
-                if column.metric is not None and (found := self._number(row[place_], column, number)) is not None:
-                    groups.setdefault(tuple(sorted(column.where.items())), []).append(found)
+                where = tuple(sorted(column.where.items()))
+                if column.metric is not None and bare(row[place_]) in self.map.unsupported:
+                    absent.setdefault(where, []).append(column)
+                elif column.metric is not None and (found := self._number(row[place_], column, number)) is not None:
+                    groups.setdefault(where, []).append(found)
             for where, found_here in groups.items():
                 yield self._run(said | dict(where), found_here, number)
+            for where, columns in absent.items():
+                yield self._unsupported(said | dict(where), columns, number)
 
     def _dimensions(self, row: tuple[str, ...], above: dict[int, str], number: int) -> dict[str, Any]:
         said: dict[str, Any] = {}
@@ -74,7 +87,7 @@ class _Rows:
                 continue
             text = row[place_] or (above.get(place_, "") if column.repeat else "")
             above[place_] = text
-            if text in self.map.missing:
+            if text in self.map.missing | self.map.unsupported:
                 continue
             said[str(column.dimension)] = self._count(text, number) if column.dimension in WORKLOAD_NUMBERS else text
         return said
@@ -89,6 +102,7 @@ class _Rows:
     def _number(self, cell: str, column: m.Column, number: int) -> Number | None:
         text = bare(cell)
         if text in self.map.missing:
+            self.missing[text] += 1
             return None
         found = _NUMBER.match(text)
         if found is None or not any(letter.isdigit() for letter in found["value"]):
@@ -122,14 +136,29 @@ class _Rows:
     def _run(self, said: Mapping[str, Any], found: list[Number], number: int) -> Found:
         if len({(one.metric, one.part, one.comparison) for one in found}) < len(found):
             raise self._wrong(number, "two columns are the same metric; tell them apart with 'where' or 'part'")
+        return self._found(said, {one.metric for one in found}, number, numbers=tuple(found))
+
+    def _unsupported(self, said: Mapping[str, Any], columns: list[m.Column], number: int) -> Found:
+        """Make a run of what has no number for a reason, which the page keeps to itself."""
+        named = ", ".join(f"'{column.place.value}'" for column in columns)
+        marks = " or ".join(sorted(self.map.unsupported))
+        reason = (
+            f"published as {marks} in {self.source.name}, table at line {self.table.line}, row {number}, column {named}"
+        )
+        return self._found(said, {str(column.metric) for column in columns}, number, unsupported=reason)
+
+    def _found(
+        self, said: Mapping[str, Any], metrics: set[str], number: int,
+        *, numbers: tuple[Number, ...] = (), unsupported: str | None = None,
+    ) -> Found:  # fmt: skip
         source = self.map.source
-        kinds = {metric(one.metric).kind for one in found}
+        kinds = {metric(name).kind for name in metrics}
         return Found(
             kind="quality" if kinds == {"quality"} else "speed",
             probe=self.map.probe,
             workload={name: said[name] for name in (*WORKLOAD_NUMBERS, *WORKLOAD_TEXTS) if name in said},
             engine=str(said.get("engine", UNKNOWN)),
-            numbers=tuple(found),
+            numbers=numbers,
             protocol=Protocol(
                 name=self.map.protocol,
                 version=0,
@@ -145,6 +174,7 @@ class _Rows:
             url=source.get("url"),
             version=source.get("version"),
             configuration=source.get("configuration"),
+            unsupported=unsupported,
         )
 
     def _date(self, said: Mapping[str, Any], number: int) -> datetime | None:

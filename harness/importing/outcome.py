@@ -49,7 +49,8 @@ def write_run(found: Found, number: int, taken: Import, folder: Path) -> Outcome
     started, dated = _started(found, taken.moment)
     outcome = Outcome(
         job=job,
-        status=Status.OK,
+        status=Status.UNSUPPORTED if found.unsupported else Status.OK,
+        reason=found.unsupported,
         origin="imported",
         citation=_citation(found, taken),
         written_by="import",

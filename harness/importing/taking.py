@@ -15,6 +15,7 @@ from harness.core.spec import Outcome
 from harness.importing import FORMATS
 from harness.importing.found import Contents, Format, Found
 from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
+from harness.importing.private import anonymous
 from harness.importing.source import Source, read_source
 from harness.store.database import Database
 from harness.store.files import OUTCOME, RUNS, read_outcome
@@ -30,6 +31,8 @@ class Taken:
     known: tuple[Outcome, ...]
     left: tuple[str, ...]
     """Fields of the file that were not understood or have no place here."""
+    missing: Mapping[str, int] = field(default_factory=dict)
+    """How many cells of tables stand for nothing, by what is written in them."""
     relabel: bool = False
     """Whether a known run was asked for under other labels than it has."""
 
@@ -83,9 +86,9 @@ _NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowErr
 
 
 def read_contents(format_: Format, source: Source) -> Contents:
-    """Read a file. Raises: ConfigError where it is not laid out as files of its format are."""
+    """Read a file, without names of machines and people. Raises: ConfigError where it is not laid out as its format is."""
     try:
-        return format_.read(source)
+        return anonymous(format_.read(source), source)
     except _NOT_AS_EXPECTED as error:
         raise _other_layout(format_, source, error) from error
 
@@ -123,7 +126,7 @@ def _take(contents: Contents, order: Import, results: Path, database: Database) 
         database.ingest(outcome, folder)
         (known if there else new).append(outcome)
     relabel = any(_other_labels(outcome, order) for outcome in known)
-    return Taken(order.source, order.format, tuple(new), tuple(known), contents.left, relabel)
+    return Taken(order.source, order.format, tuple(new), tuple(known), contents.left, contents.missing, relabel)
 
 
 def _other_labels(outcome: Outcome, order: Import) -> bool:
@@ -165,6 +168,11 @@ def _lines(taken: Taken) -> list[str]:
         said.append(
             "  known runs keep the labels they were imported with; remove their run folders to import them anew"
         )
+    if taken.missing:
+        marks = ", ".join(
+            f"{count} '{mark}'" if mark else f"{count} empty" for mark, count in sorted(taken.missing.items())
+        )
+        said.append(f"  left out as missing: {sum(taken.missing.values())} cells ({marks})")
     if taken.left:
         said.append(f"  not taken: {', '.join(taken.left)}")
     return said
@@ -174,4 +182,5 @@ def _run_line(run: Outcome, state: str) -> str:
     labels = run.job.labels
     whose = " ".join(part for part in (labels.model or "(no model given)", labels.method) if part)
     metrics = dict.fromkeys(item.metric for item in run.measurements)
-    return f"  {state} {run.job.run}  {whose}: {', '.join(metrics)}"
+    what = ", ".join(metrics) or f"{run.status.value}, {run.reason}"
+    return f"  {state} {run.job.run}  {whose}: {what}"

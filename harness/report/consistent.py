@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.identity import DIGITS, digest
+from harness.core.identity import DIGITS
 from harness.core.metric import LM_EVAL, Metric
 from harness.core.metric import metric as metric_named
-from harness.core.spec import BuildSpec, Job, Measurement, Outcome, Status
+from harness.core.seam import Engine, load, problems_of
+from harness.core.spec import Artifact, BuildSpec, Environment, Job, Measurement, MeasureSpec, Outcome, Status
+from harness.engines import ENGINES
 from harness.plan.keys import spec_key
+from harness.probes import summary
 from harness.record import array_ref
-from harness.report.pairing import block_sums, value_of
+from harness.report.pairing import MEAN, block_sums, statistic, value_of
 
 _RUN = re.compile(r"\d{8}T\d{6}-[bqrs]-(?P<digits>[0-9a-f]{12})-[0-9a-f]{8}")
 """Runs of the runner are named after what they do; others' numbers and made-up runs are not."""
 _MEANS = frozenset({
     "ttft", "e2e_latency", "per_token_latency", "load_seconds", "artifact_bytes", "weights_bytes", "build_seconds", "perplexity", "kl_divergence",
-    "top1_agreement", f"{LM_EVAL}acc",
+    "top1_agreement", "mmlu_acc", f"{LM_EVAL}acc",
 })  # fmt: skip
 """Metrics whose value is the mean of their samples, or for perplexity its exponential."""
 _RATES = frozenset({"prefill_tps", "decode_tps", "e2e_tps"})
 """Metrics that are all work over all seconds, while a sample is the work over its own seconds: their harmonic mean."""
+_SIZES = {
+    "artifact_bytes": "bytes", "weights_bytes": "weights_bytes", "build_seconds": "seconds", "build_peak_rss_bytes": "peak_rss_bytes",
+}  # fmt: skip
+"""Measurements of a build that its artifact says too, by field."""
+_NVIDIA = frozenset({"cuda", "NvTensorRtRtx"})
+"""Providers that need an NVIDIA GPU, which the environment of a run on one names."""
 
 
 def contradictions(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[int, Any]) -> Iterator[str]:
@@ -33,17 +42,24 @@ def contradictions(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[
 
     arrays: samples by the measurement's place. blocks: float64 [blocks, 2] of sums and counts, by place.
     Not checked, since the record alone does not tell: the artifact's id (it also hashes packages of the environment that
-    built it), and values that need more than their samples, as peaks of memory.
+    built it), and values and intervals that need more than what is kept of their samples, as peaks of memory.
     """
-    yield from _job(outcome.job, outcome.origin == "reported")
+    if outcome.origin != "measured":
+        yield f"is {outcome.origin}, and only what was measured here is promoted"
+        return
+    yield from _job(outcome.job)
     if outcome.status is Status.OK and outcome.reason is not None:
         yield f"is ok and has a reason why not ('{outcome.reason}')"
     if outcome.status is not Status.OK and outcome.measurements:
         yield f"is {outcome.status.value} and has {len(outcome.measurements)} measurements"
+    yield from _environment(outcome.environment)
+    yield from _provider(outcome)
+    if outcome.artifact is not None:
+        yield from _artifact(outcome.artifact, outcome.measurements)
+    yield from _twice(outcome.measurements)
     for place, item in enumerate(outcome.measurements):
         yield from _measurement(item)
-        if outcome.origin == "measured":
-            yield from _samples(item, arrays.get(place), blocks.get(place))
+        yield from _samples(item, arrays.get(place), blocks.get(place))
     for place in sorted({*arrays, *blocks}):
         if outcome.measurements[place].array is None:
             yield f"{outcome.measurements[place].metric} has samples that its measurement does not know of"
@@ -52,9 +68,8 @@ def contradictions(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[
 # ---------------------------------------------------------------- the job
 
 
-def _job(job: Job, reported: bool) -> Iterator[str]:
-    known = {digest(job.spec.model_dump(mode="json"))} if reported else set(_keys(job))
-    if job.key not in known:
+def _job(job: Job) -> Iterator[str]:
+    if job.key not in set(_keys(job)):
         yield f"its key {job.key[:DIGITS]} is not the hash of its spec"
     named = _RUN.fullmatch(job.run)
     identity = (job.artifact or job.key).removeprefix(f"{job.kind[0]}-")[:DIGITS]
@@ -75,7 +90,62 @@ def _keys(job: Job) -> Iterator[str]:
             yield spec_key(job.spec, located)
 
 
+# ---------------------------------------------------------------- where it ran, and what it made
+
+
+def _environment(environment: Environment) -> Iterator[str]:
+    counts = {"cores": environment.cores, "memory_bytes": environment.memory_bytes}
+    counts |= {f"memory_bytes of GPU {place}": gpu.memory_bytes for place, gpu in enumerate(environment.gpus)}
+    for name, count in counts.items():
+        if count is not None and count <= 0:
+            yield f"its environment has {name} {count}, and no machine has so few"
+
+
+def _provider(outcome: Outcome) -> Iterator[str]:
+    """Hold what the engine ran on against what it was asked for; a session refuses to open on anything else."""
+    spec, found = outcome.job.spec, outcome.provider
+    if found is None or not isinstance(spec, MeasureSpec):
+        return
+    asked = _asked(spec)
+    if asked is not None and asked != found:
+        yield f"it ran on {found}, and its engine was asked for {asked}"
+    elif found in _NVIDIA and not outcome.environment.gpus:
+        yield f"it ran on {found}, and its environment has no GPU"
+
+
+def _asked(spec: MeasureSpec) -> str | None:
+    """Return the provider that a run's engine options mean; None where that engine is not here in that version."""
+    if spec.engine not in ENGINES:
+        return None
+    try:
+        engine: Engine = load(ENGINES, "engine", spec.engine)
+    except ImportError:
+        return None
+    if engine.version != spec.engine_version or problems_of(engine.options, spec.engine_options, spec.engine):
+        return None
+    return engine.provider(engine.options.model_validate(spec.engine_options))
+
+
+def _artifact(artifact: Artifact, measurements: tuple[Measurement, ...]) -> Iterator[str]:
+    if artifact.weights_bytes is not None and artifact.weights_bytes > artifact.bytes:
+        yield f"its weights have {artifact.weights_bytes} bytes, more than all of its artifact ({artifact.bytes})"
+    for item in measurements:
+        known = getattr(artifact, _SIZES[item.metric]) if item.metric in _SIZES and not item.part else None
+        if known is not None and item.value != known:
+            yield f"{item.metric} is {item.value:.15g}, and its artifact says {known:.15g}"
+
+
 # ---------------------------------------------------------------- measurements
+
+
+def _twice(measurements: tuple[Measurement, ...]) -> Iterator[str]:
+    """Find two numbers that answer one question: the name of one of them has been edited."""
+    seen = set()
+    for item in measurements:
+        asked = (item.metric, item.part, item.source, item.comparison, tuple(sorted(item.baseline.items())))
+        if asked in seen:
+            yield f"{' of '.join(text for text in asked[:2] if text)} stands there twice"
+        seen.add(asked)
 
 
 def _measurement(item: Measurement) -> Iterator[str]:
@@ -100,15 +170,18 @@ def _samples(item: Measurement, array: Any, blocks: Any) -> Iterator[str]:
     if array is not None and item.array is not None and array_ref(item.array.name, array) != item.array:
         yield f"the samples of {item.metric} are not those that were measured, by their hash"
     samples = array if array is not None else item.samples or None
-    if (samples is None and blocks is None) or item.metric not in _MEANS | _RATES:
+    if samples is None and blocks is None:
         return
-    if item.metric.startswith(LM_EVAL) and item.interval is None:  # lm-eval weighs answers in a way of its own
-        return
-    count, value, tolerance = _answer(item.metric, samples, blocks)
-    if count != item.n:
-        yield f"{item.metric} says n {item.n} and has {count} samples"
-    elif value is not None and not math.isclose(value, item.value, rel_tol=tolerance, abs_tol=1e-9):
-        yield f"{item.metric} is {item.value}, and its samples give {value:.10g}"
+    weighed = item.metric.startswith(LM_EVAL) and item.interval is None  # by lm-eval, in a way of its own
+    if item.metric in _MEANS | _RATES and not weighed:
+        count, value, tolerance = _answer(item.metric, samples, blocks)
+        if count != item.n:
+            yield f"{item.metric} says n {item.n} and has {count} samples"
+        elif value is not None and not math.isclose(value, item.value, rel_tol=tolerance, abs_tol=1e-9):
+            yield f"{item.metric} is {item.value}, and its samples give {value:.10g}"
+    found = _interval(item, samples, blocks)
+    if found is not None and not all(_meets(end, item) for end in zip(found, (item.low, item.high), strict=True)):
+        yield f"{item.metric} is said to lie in [{item.low}, {item.high}], and its samples give [{found[0]:.10g}, {found[1]:.10g}]"
 
 
 def _answer(metric: str, samples: Any, blocks: Any) -> tuple[int, float | None, float]:
@@ -120,3 +193,60 @@ def _answer(metric: str, samples: Any, blocks: Any) -> tuple[int, float | None, 
     if metric not in _RATES:
         return count, value_of(sums, metric), 1e-5
     return count, None if samples is None else float(1 / np.mean(1 / np.asarray(samples, dtype=np.float64))), 1e-4
+
+
+# ---------------------------------------------------------------- intervals
+
+
+def _interval(item: Measurement, samples: Any, blocks: Any) -> tuple[float, float] | None:
+    """Make an interval again from samples, or from their sums, as the probe made it; None where these do not tell it."""
+    values = _values(item, samples, blocks)
+    if values is None or values.size != item.n:
+        return None
+    try:
+        _, low, high = _summary(item, values)
+    except HarnessError:  # no samples of such an interval
+        return None
+    if low is None or high is None:
+        return None
+    return (max(0.0, low), min(1.0, high)) if item.metric == "top1_agreement" else (low, high)
+
+
+_MAKERS: Mapping[str, Callable[[Any], summary.Summary]] = {
+    summary.MEAN_INTERVAL: summary.mean_interval,
+    summary.MEAN_BLOCK_INTERVAL: summary.mean_block_interval,
+    summary.EXP_MEAN_INTERVAL: summary.exp_mean_interval,
+}
+
+
+def _summary(item: Measurement, values: Any) -> summary.Summary:
+    """Summarize samples by the interval's name. Raises: HarnessError for samples that such an interval is not made of."""
+    if item.interval == summary.WILSON:
+        return summary.wilson(round(float(values.sum())), item.n)
+    if item.interval == summary.POSITIVE_INTERVAL and (values > 0).all():
+        if item.metric not in _RATES:  # steps of one repetition are one sample
+            return summary.positive_interval(values.reshape(values.shape[0], -1).mean(axis=1))
+        mean, low, high = summary.positive_interval(1 / values)
+        return (1 / mean, None, None) if low is None or high is None else (1 / mean, 1 / high, 1 / low)
+    made = _MAKERS.get(item.interval or "")
+    return made(values) if made else (item.value, None, None)
+
+
+def _values(item: Measurement, samples: Any, blocks: Any) -> Any:
+    """Return the samples; of sums of neighbours, values with the same sums; None where their shape is not known."""
+    import numpy as np
+
+    if samples is not None:
+        return np.asarray(samples, dtype=np.float64)
+    counts = blocks[:, 1].astype(np.int64)
+    values = np.repeat(blocks[:, 0] / counts, counts)
+    alone = statistic(item.metric) is MEAN
+    if not alone:
+        return values
+    return values.reshape(item.array.shape) if item.array and math.prod(item.array.shape) == values.size else None
+
+
+def _meets(end: tuple[float, float | None], item: Measurement) -> bool:
+    """Say whether an end of an interval is what the samples give, up to the rounding of kept samples."""
+    found, said = end
+    return said is not None and math.isclose(found, said, rel_tol=1e-5, abs_tol=1e-3 * abs(found - item.value) + 1e-12)

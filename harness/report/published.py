@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from harness.core.errors import ConfigError, Problem
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spec import Kind, Labels, Outcome, Record
 from harness.report.cells import statistic_of
 from harness.report.consistent import contradictions
@@ -28,6 +28,8 @@ LARGEST = 16 * 1024
 HEADER = """\
 # Measured results as text; `harness promote` writes this file and the pages are written from it.
 """
+NAMED = 5
+"""Runs that a refusal names; it counts the others."""
 NEITHER = "is no file of results; one begins with `reported:` (numbers of others, by hand) or is what `harness promote` writes"
 
 
@@ -81,14 +83,16 @@ class Published:
 def promote(database: Database, runs: Iterable[str]) -> str:
     """Write runs as the text of a published file; equal runs give equal bytes.
 
-    Raises: HarnessError for an unknown run, or for samples that are not where the database says.
+    Raises: HarnessError for an unknown run, for runs that were not measured here, or for samples that are not where the
+    database says.
     """
     import yaml
 
     environments: dict[str, dict[str, Any]] = {}
     published = []
-    for run in sorted(set(runs)):
-        outcome = database.outcome(run)
+    outcomes = [database.outcome(run) for run in sorted(set(runs))]
+    _measured_here(outcomes)
+    for outcome in outcomes:
         raw = outcome.environment.model_dump(mode="json", exclude_defaults=True)
         if raw not in environments.values():
             environments[f"e{len(environments) + 1}"] = raw
@@ -99,6 +103,24 @@ def promote(database: Database, runs: Iterable[str]) -> str:
         file.model_dump(mode="json", exclude_defaults=True),
         Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None,
     )  # fmt: skip
+
+
+def _measured_here(outcomes: Sequence[Outcome]) -> None:
+    """Refuse what others measured: its text would say neither which file it comes from nor what stood in it."""
+    others = [outcome for outcome in outcomes if outcome.origin != "measured"]
+    if others:
+        named = ", ".join(_source(outcome) for outcome in others[:NAMED])
+        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+        raise HarnessError(
+            f"only runs that were measured here are promoted, and these were not: {named}{more}; leave them out. Keep an "
+            "imported file itself and `harness import` it where it is needed, or write its numbers into a file that begins "
+            "with `reported:` (results/README.md)"
+        )
+
+
+def _source(outcome: Outcome) -> str:
+    file = outcome.citation and (outcome.citation.file or outcome.citation.title)
+    return f"{outcome.job.run} ({outcome.origin}{f' from {file}' if file else ''})"
 
 
 def _run(database: Database, outcome: Outcome, environment: str) -> PublishedRun:

@@ -36,6 +36,7 @@ from harness.core.spec import (
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
 from harness.report.compare import COMPARISONS
 from harness.report.formats import factor
+from harness.report.slips import check_names
 
 KEY = "reported"
 """A published file with this key holds what others reported."""
@@ -182,11 +183,13 @@ def _block(node: Node, file: _File, mistakes: Mistakes) -> Iterator[Outcome]:
         if name not in DIMENSIONS and name not in quantities:
             quantities |= _plain_quantity(name, item, mistakes)
     shared = {name: part.raw for name, part in fields.items() if name in DIMENSIONS}
+    check_names(fields, mistakes)
     for row in fields["rows"].items if "rows" in fields else ():
         if len(row.items) != len(columns):
             mistakes.add(f"this row has {len(row.items)} values and there are {len(columns)} columns", row)
             continue
         cells = dict(zip(columns, row.items, strict=True))
+        check_names(cells, mistakes)
         absent = {name: cell for name, cell in cells.items() if cell.raw == NOT_AVAILABLE and name in quantities}
         given = {name: cell for name, cell in cells.items() if name not in absent}
         for part in (given, absent) if absent and any(_is_number(given, quantities)) else (cells,):
@@ -213,6 +216,7 @@ def _quantities(node: Node | None, mistakes: Mistakes) -> dict[str, _Quantity]:
             mistakes.add(unknown("comparison", comparison.raw, COMPARISONS), comparison)
         if (comparison is None) != ("baseline" not in said):
             mistakes.add("'as' and 'baseline' belong together: what is compared, and with what", part)
+        check_names(said["baseline"].fields if "baseline" in said else {}, mistakes)
         baseline = {key: value.raw for key, value in said["baseline"].fields.items()} if "baseline" in said else None
         texts = {key: said[key].raw for key in ("unit", "part", "source") if key in said}
         found[name] = _Quantity(metric, comparison=comparison.raw if comparison else None, baseline=baseline, **texts)

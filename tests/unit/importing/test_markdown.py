@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from harness.importing.mapping import COMPARISONS
+from harness.importing.taking import lines
 from harness.report.compare import COMPARISONS as SHOWN
+from harness.store.database import Database
 from tests.unit.importing.files import problem, runs, take, values, write
 
 PAGE = """# Speed
@@ -89,9 +91,52 @@ def test_names_with_pipes_code_and_html_are_kept_literally_and_shares_in_percent
 
 def test_a_table_is_named_by_number_its_header_may_be_a_body_row_and_columns_may_be_numbers(tmp_path: Path) -> None:
     columns = "{Model: model, 2: {metric: ttft, unit: ms}, 3: {metric: ttft, unit: ms, where: {method: int4}}}"
-    (run,) = runs(both(tmp_path, f"tables: [{{table: 3, header: 1, columns: {columns}}}]"))
+    run, absent = runs(both(tmp_path, f"tables: [{{table: 3, header: 1, columns: {columns}}}]"))
+    assert (absent.status.value, absent.job.labels.method) == ("unsupported", "int4")
     assert values(run) == {"ttft": 0.0123}
     assert run.job.labels.model == "toy"
+
+
+NOT_THERE = """# Speed
+
+| Model | Batch Size | Tokens/sec | Speedup | Remarks |
+|---|---|---|---|---|
+| Toy | 8 | N/A | - | |
+| Toy | 9 | N/A | 1.5x | |
+| Toy | N/A | 4.0 | | |
+"""
+
+
+@pytest.mark.parametrize("marks", ["", 'missing: ["-", N/A, ""]', "unsupported: [N/A]"])
+def test_what_a_page_says_not_to_be_there_is_unsupported_and_missing_cells_are_counted(
+    tmp_path: Path, marks: str
+) -> None:
+    imported = both(tmp_path, f"{MAP}{marks}\n", NOT_THERE)
+    found = runs(imported)
+    assert [run.status.value for run in found] == ["ok", "ok", "unsupported", "unsupported"]
+    assert [run.job.spec.workload.get("batch") for run in found] == [9, None, 8, 9], "N/A is no count either"
+    absent = found[2]
+    assert absent.reason == "published as N/A in page.md, table at line 3, row 1, column 'Tokens/sec'"
+    assert (absent.measurements, absent.origin, absent.job.labels.model, absent.job.kind) == (
+        (),
+        "imported",
+        "Toy",
+        "speed",
+    )
+    said = "\n".join(lines(imported))
+    assert "Toy int4_awq: unsupported, published as N/A in page.md" in said
+    assert "left out as missing: 2 cells (1 empty, 1 '-')" in said
+    with Database.open(tmp_path / "results" / "bench.db") as database:
+        frame = database.frame({"status": "unsupported"}, ["reason", "batch"])
+    assert list(frame["batch"]) == [8, 9]
+
+
+def test_a_map_may_say_that_a_mark_stands_for_nothing(tmp_path: Path) -> None:
+    imported = both(tmp_path, f"{MAP}missing: ['-', N/A, '']\nunsupported: []\n", NOT_THERE)
+    assert [run.status.value for run in runs(imported)] == ["ok", "ok"]
+    assert "left out as missing: 4 cells (1 empty, 1 '-', 2 'N/A')" in "\n".join(lines(imported))
+    said = problem(both(tmp_path, f"{MAP}missing: [N/A]\nunsupported: [N/A]\n", NOT_THERE))
+    assert "'N/A' is in 'missing' and in 'unsupported'" in said
 
 
 def test_another_map_of_the_same_page_is_other_runs_and_the_same_map_is_the_same(tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""No import keeps who measured, on which machine, or in which folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.importing.fields import without_folders
+from harness.importing.private import is_private, text_of
+from harness.importing.taking import import_files, lines
+from tests.unit.importing.files import as_csv, genai, llama, lm_eval, optimum, runs, trtllm, vllm, write
+
+HOST, USER, SERIAL = "secret-host", "somebody", "1652922012345"
+UUID, BUS = "GPU-0f1e2d3c-aaaa-bbbb-cccc-0123456789ab", "00000000:17:00.0"
+PLANTED = (HOST, USER, SERIAL, UUID, UUID.removeprefix("GPU-"), BUS, "hunter2")
+GPU = f"Example GPU (UUID: {UUID})"
+UNAME = f"Linux {HOST} 6.1.0-17-amd64 #1 SMP"
+PRIVATE = {
+    "hostname": HOST, "host": {"name": f"{HOST}.example.org", "address": f"http://{HOST}:8000/v1"}, "nodeName": HOST, "user": USER,
+    "username": USER, "gpu_uuid": UUID, "serial": int(SERIAL), "serial_number": SERIAL, "pci.bus_id": BUS, "pci_bus_id": BUS,
+    "cwd": f"/home/{USER}", "token": "hunter2", "cache": f"/home/{USER}/.cache", "home_folder": f"/home/{USER}", "windows": f"C:\\Users\\{USER} b\\c",
+    "command": f"ssh {USER}@{HOST}.example.org run --model /home/{USER}/toy --host={HOST} --log ~{USER}/log",
+    "label": f"run on {HOST}", "devices": [{"name": GPU, "serial": SERIAL}], "url": f"https://{USER}:hunter2@example.org/x",
+}  # fmt: skip
+ARGUMENTS = {"pretrained": f"/home/{USER}/toy", "token": "hunter2", "base_url": f"http://{HOST}:8000/v1"}
+
+
+def flat(name: str, **rest: Any) -> dict[str, Any]:
+    return {
+        f"{name}{key}": json.dumps(value) if isinstance(value, dict | list) else value for key, value in rest.items()
+    }
+
+
+def planted_genai() -> Any:
+    record = genai()
+    record["config"] |= {**PRIVATE, "model_info": {"full_name": f"/home/{USER}/toy", **PRIVATE}}
+    record["metadata"] |= {**PRIVATE, "platform": UNAME}
+    return [record]
+
+
+def planted_optimum() -> Any:
+    record = optimum()
+    record["config"]["environment"] |= {**PRIVATE, "platform": UNAME, "gpu": [GPU, GPU]}
+    record["config"]["backend"] |= {**PRIVATE, "model": f"/home/{USER}/toy", "hub_kwargs": {"token": "hunter2"}}
+    return record
+
+
+def planted_lm_eval(arguments: Any) -> Any:
+    record = lm_eval(**PRIVATE, chat_template=f"/home/{USER}/x", system_instruction=f"You run on {HOST}.")
+    record["config"] |= {**PRIVATE, "model_args": arguments, "gen_kwargs": {"user": USER, "stop": [f"/home/{USER}/x"]}}
+    record["pretty_env_info"] = record["pretty_env_info"].replace("Example GPU", GPU) + f"Python platform: {UNAME}\n"
+    return record
+
+
+def planted_trtllm() -> Any:
+    record = trtllm()
+    for section in ("engine", "machine", "world_info", "request_info", "dataset"):
+        record[section] |= PRIVATE
+    record["machine"]["name"] = GPU
+    return record
+
+
+FILES: dict[str, Any] = {
+    "genai.json": planted_genai(),
+    "genai.csv": as_csv(
+        {"config.batch_size": 2, "metrics.token_generation_throughput_tps": 160.0, "metadata.platform": UNAME, **flat("config.", **PRIVATE)}
+    ),
+    "benchmark.json": planted_optimum(),
+    "results_1.json": planted_lm_eval(ARGUMENTS),
+    "results_2.json": planted_lm_eval(f"pretrained=/home/{USER}/toy,token=hunter2,user={USER},base_url=http://{HOST}:8000/v1"),
+    "report.json": planted_trtllm(),
+    "vllm.json": vllm(
+        **PRIVATE | {"label": f"{HOST}, /home/{USER}/x", "tokenizer_id": f"/home/{USER}/toy", "model_id": f"/home/{USER}/toy"}
+    ),
+    "llama.json": [llama(500, 0, **PRIVATE, gpu_info=GPU, cpu_info=f"Example CPU of {HOST}")],
+    "llama.csv": as_csv(llama(500, 0, **flat("", **PRIVATE), gpu_info=GPU)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_that_names_a_machine_or_a_person_is_kept(tmp_path: Path, name: str) -> None:
+    _nothing_kept(write(tmp_path, name, FILES[name]))
+
+
+def test_nothing_of_it_is_kept_from_a_configuration_beside_the_file(tmp_path: Path) -> None:
+    config = planted_optimum()["config"]
+    write(tmp_path, "benchmark_config.json", config)
+    _nothing_kept(write(tmp_path, "benchmark_report.json", optimum()["report"]))
+    older = {
+        "backend": {"name": "pytorch"},
+        "model": f"/home/{USER}/toy",
+        "environment": {**PRIVATE, "gpus": [GPU]},
+        "hydra": PRIVATE,
+    }
+    write(tmp_path, "hydra_config.yaml", older)
+    row = {"forward.latency(s)": 0.5, "forward.throughput(samples/s)": 8.0, **flat("", **PRIVATE)}
+    _nothing_kept(write(tmp_path, "inference_results.csv", as_csv(row)))
+
+
+def _nothing_kept(path: Path) -> None:
+    imported = import_files([path], path.parent / "results")
+    assert all(gpu.name == "Example GPU" for run in runs(imported) for gpu in run.environment.gpus)
+    for outcome in path.parent.glob("results/runs/*/*.json"):
+        text = outcome.read_text("utf-8")
+        found = [planted for planted in PLANTED if planted in text]
+        assert not found, [line for line in text.splitlines() if any(word in line for word in found)]
+    assert not [planted for planted in PLANTED if planted in "\n".join(lines(imported))]
+
+
+def test_what_is_left_out_for_that_is_told_by_its_name(tmp_path: Path) -> None:
+    record = optimum()
+    record["config"]["environment"] |= {"hostname": HOST, "processor": "x86_64"}
+    imported = import_files([write(tmp_path, "benchmark.json", record)], tmp_path / "results")
+    assert "environment.hostname" in imported.files[0].left
+    assert runs(imported)[0].protocol.facts["environment.processor"] == "x86_64"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["org/toy", "b77@abc1234", "0.6.0@abc1234", "Linux-6.1.0-17-amd64-x86_64-with-glibc2.36", "2026-01-31 12:00:00", "max_tokens=5", "pad_token=<s>",
+     "12.8.0.1", "https://example.org/toy", "tokens/s", "int4 / fp16", "~7B", "cuda:0", "nodes=2", "Ubuntu 22.04.4 LTS (x86_64)"],
+)  # fmt: skip
+def test_what_tells_nobody_stays(text: str) -> None:
+    assert text_of(without_folders(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "private"),
+    [("a.hostName", "x", True), ("host.name", "x", True), ("gpu.uuid", 5, True), ("machine.name", "Example GPU", False), ("nodes", 2, False),
+     ("nodes", "2", False), ("no_host", "x", False), ("max_token", "5", False), ("token", "False", False), ("device_ids", "0,1", False),
+     ("pcie_gen", "4", False), ("machine", "x86_64", False)],
+)  # fmt: skip
+def test_settings_are_told_by_their_names(name: str, value: Any, private: bool) -> None:
+    assert is_private(name, value) == private
