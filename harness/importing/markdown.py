@@ -19,7 +19,7 @@ from harness.importing.source import Source
 
 _NUMBER = re.compile(
     r"^(?P<value>[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\s\d±(]*)\s*"
-    r"(?:(?:±|\+/-)\s*(?P<spread>\d+(?:\.\d+)?)\s*[^\s\d(]*)?\s*(?:\(.*\))?$"
+    r"(?:(?:±|\+/-)\s*(?:<[\d.]+|(?P<spread>\d+(?:\.\d+)?))\s*[^\s\d(]*)?\s*(?:\(.*\))?$"
 )
 _COMPARED = ("x", "×", "%")
 _PLUS_MINUS = "plus-minus as published"

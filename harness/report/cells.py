@@ -281,8 +281,12 @@ def _uncertainty(cell: CellSpec, result: Operand, scale: Decimal) -> str:
     if style in {"none", "footnote"} or result.low is None or result.high is None:
         return ""
     low, high = result.low * scale, result.high * scale
+    scientific = "e" if cell.format.suffix == "e" else ""
     if style == "pm":
         half = max(result.value * scale - low, high - result.value * scale)
-        return f" ± {written(half, Format(cell.format.decimals, comma=cell.format.comma))}"
-    ends = Format(cell.format.decimals, sign=cell.format.sign, comma=cell.format.comma)
+        spread = Format(cell.format.decimals, comma=cell.format.comma, suffix=scientific)
+        if half and not scientific and not rounded(half, spread.decimals):  # too small for the digits shown
+            return f" ± <{Decimal(1).scaleb(-spread.decimals)}"
+        return f" ± {written(half, spread)}"
+    ends = Format(cell.format.decimals, sign=cell.format.sign, comma=cell.format.comma, suffix=scientific)
     return f" [{written(low, ends)}, {written(high, ends)}]"

@@ -158,6 +158,9 @@ def beside(cell: Cell, scale: Decimal | int) -> str:
     low, high, result = trace.low * scale, trace.high * scale, trace.result * scale
     if style == "pm":
         half = max(result - low, high - result)
+        least = Decimal(10) ** -asked.format.decimals
+        if 0 < half <= least / 2:
+            return f" ± <{least}"
         return f" ± {written(half, Format(asked.format.decimals, comma=asked.format.comma))}"
     ends = Format(asked.format.decimals, sign=asked.format.sign, comma=asked.format.comma)
     return f" [{written(low, ends)}, {written(high, ends)}]"

@@ -197,6 +197,24 @@ def test_uncertainty_is_a_half_width_or_an_interval(table: Any) -> None:
     assert texts(made)[1] == ["FP32", "10.0 ± 0.4", "10.0 [9.6, 10.4]"]
 
 
+@pytest.mark.parametrize(
+    ("form", "value", "half", "text"),
+    [
+        ("1", 6.4, 0.03, "6.4 ± <0.1"),
+        ("1", 6.4, 0.05001, "6.4 ± 0.1"),
+        ("0", 1519.0, 0.2, "1519 ± <1"),
+        ("2", 1.0, 0.0, "1.00 ± 0.00"),
+        ("1e", 3.2e-7, 1.1e-8, "3.2e-7 ± 1.1e-8"),
+    ],
+)
+def test_an_uncertainty_below_the_digits_shown_is_not_called_nothing(
+    table: Any, form: str, value: float, half: float, text: str
+) -> None:
+    spec = f"t: {{rows: [method], cells: {{A: {{metric: decode_tps, format: {form}, uncertainty: pm}}}}}}"
+    made = table(spec, row("decode_tps", value, low=value - half, high=value + half, interval="student-t 95%"))
+    assert texts(made)[1][1] == text
+
+
 PAIRED = """
 t:
   rows: [method]
