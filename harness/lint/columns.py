@@ -22,6 +22,7 @@ NUMERIC = 0.6
 
 DERIVED = re.compile(
     r"speed[- ]?up|improvement|saving|reduction|\bgain|\bratio\b|overhead|degradation|\bdrop\b|\bdelta\b|Δ"
+    r"|\b(recovery|retention|change|increase)\b|relative (loss|change)"
     r"|\bcompression\b(?!.*\b(time|speed|method)\b)|\bdiff(erence)?\b|\bfaster\b|\bslower\b|\b(vs|v\.s)\.? |compared (to|with)|relative to"
     r"|(mmlu|accuracy|score)\b.*\bloss",
     re.IGNORECASE,
@@ -36,8 +37,8 @@ WORDS: tuple[tuple[Kind, str], ...] = (
     (
         "length",
         (
-            r"prompt|\b[io]sl\b|\b(generated|gen|new|decode|completion) tokens\b|tokens generated|\b(input|output|seq\w*|context|max)\b.*\b(len\w*|tokens?)\b|\bsteps\b|\bshots?\b|concurrency"
-            r"|\b(block|group|chunk|beam|num)[- ]?\w*\b|\bgpus?\b(?!.*mem)|\btp\b|\bpp\b|^\s*[a-z]\s*$"
+            r"prompt|\b[io]sl\b|\b(generated|gen|new|decode|completion) tokens\b|tokens generated|\b(input|output|seq\w*|context|max)\b.*\b(len\w*|tokens?)\b|\bsteps\b|\bshots?\b|concurrency|\bthreads\b|\b(hidden|vocab\w*|intermediate) size\b"
+            r"|\b(block|group|chunk|beam|num)[- ]?\w*\b|\bgpus?\b(?!.*mem)|\btp\b|\bpp\b(?!-\d)|^\s*[a-z]\s*$"
         ),
     ),
     ("memory", r"memory|\bmem\b|\bv?ram\b|\bsize\b|\bdisk\b|\bfootprint\b"),
@@ -59,8 +60,20 @@ COST = re.compile(r"\bloss\b|degradation|overhead|\bdrop\b|\bslower\b", re.IGNOR
 COMPRESSION = re.compile(r"\bcompression\b", re.IGNORECASE)
 RELATIVE_SPEED = re.compile(r"\bspeed\b", re.IGNORECASE)
 """A speed whose cells are all `1.5x` is a speed-up."""
-DIVERGENCE = re.compile(r"\bkld?\b|divergence", re.IGNORECASE)
+DIVERGENCE = re.compile(r"\b(kld?|fvd|fid|lpips|ssim|psnr)\b|divergence|Δ ?p\b", re.IGNORECASE)
 """What is measured against a reference by its nature; `KL vs FP16` compares nothing further."""
+DIFFERENCE = re.compile(
+    r"\b(delta|diff(erence)?|drop|loss|degradation|change|increase|recovery|retention)\b|Δ|[(\[](ms|s|[kmgt]i?b|pp|pts|points)[)\]]",
+    re.IGNORECASE,
+)
+"""Headers of what may be of any quantity, and where a number without a suffix is rather a difference than a ratio."""
+RATIO = re.compile(r"speed[- ]?up|\bratio\b|\bcompression\b|\bfaster\b|\bslower\b", re.IGNORECASE)
+"""Headers under which a number without a suffix and sign is a ratio."""
+ASPECT = re.compile(
+    r"\b(prefill|prompt|pp ?\d*|decode|generation|tg ?\d*|ttft|tpot|itl|e2e|input|output|p\d\d|peak|weights?|kv|size"
+    r"|wiki\w*|c4|ptb|mmlu\w*|gsm-?8k|arc\w*|hellaswag|winogrande|boolq|piqa|truthfulqa|humaneval|math|ifeval|gpqa)\b"
+)
+"""What tells two metrics of one kind apart, as two phases, percentiles or benchmarks; for lower case."""
 UNIT_OF: dict[Kind, re.Pattern[str]] = {
     "latency": re.compile(
         r"\b(ns|[uµμ]s|ms|sec|secs|seconds?|milliseconds?|microseconds?|minutes?|hours?)\b|[(\[/, ](s|min|h)([)\], /]|$)",

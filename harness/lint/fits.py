@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from harness.lint.conventions import CONVENTIONS, Convention, form_of
-from harness.lint.inputs import GPU_COUNTS, Pair, Source, associated, derived, parts, pool_of, sources
-from harness.lint.numbers import Interval, exactly
+from harness.lint.inputs import (
+    GPU_COUNTS,
+    Pair,
+    Source,
+    associated,
+    derived,
+    is_called_old,
+    losses,
+    parts,
+    pool_of,
+    sources,
+)
+from harness.lint.numbers import Interval, Number, exactly
 from harness.lint.tables import Column, LintTable, Row
 
 SHARE = 0.6
@@ -21,9 +32,13 @@ class FitRow:
     """One derived cell with its inputs, and what they give (`possible`: inputs half a unit off either way)."""
 
     pair: Pair
-    possible: Interval
+    convention: Convention
     agrees: bool
     close: bool
+
+    @cached_property
+    def possible(self) -> Interval:
+        return self.convention.of(self.pair.scaled, self.pair.old.measured) or exactly(0)
 
 
 @dataclass(frozen=True)
@@ -43,47 +58,52 @@ class Fit:
 @lru_cache(maxsize=4)
 def fits(table: LintTable) -> tuple[Fit, ...]:
     """Explain every derived column that its table can explain; kept for the next rule that asks about the same table."""
-    found = (best_fit(table, rows, column) for column in derived(table) for rows in parts(table))
+    columns = (*derived(table), *losses(table))
+    found = (best_fit(table, rows, column) for column in columns for rows in parts(table))
     return tuple(fit for fit in found if fit is not None)
 
 
 def best_fit(table: LintTable, rows: Sequence[Row], column: Column) -> Fit | None:
-    """Find what most rows of a derived column agree with, or None where nothing fits and the inputs are not plain to see."""
-    found = _candidates(table, rows, column)
+    """Find what most rows of a derived column agree with, so that the others are mistakes; None where nothing does."""
+    found = list(_candidates(table, rows, column))
     if not found:
         return None
     best = max(found, key=_score)
     free = len({fit.pair.row.keys[0] for fit in best.rows}) if best.source.normalized else 0
     if best.agreeing - free >= 2 and best.agreeing >= SHARE * len(best.rows):
         return best
+    if column in losses(table):
+        return None
     if (told := _told_by_baseline(table, column, found)) or not _only_inputs(table, column, found):
         return told
     if best.agreeing == len(best.rows):
         return best
-    return max((fit for fit in found if fit.convention.plain and not fit.source.rows), key=_score, default=None)
+    plain = max((fit for fit in found if fit.convention.plain and not fit.source.rows), key=_score, default=None)
+    named = any(is_called_old(one) for one in pool_of(table, column))
+    return plain if plain and named and (2 * plain.agreeing >= len(plain.rows) or len(rows) == 1) else None
 
 
-def _candidates(table: LintTable, rows: Sequence[Row], column: Column) -> list[Fit]:
+def _candidates(table: LintTable, rows: Sequence[Row], column: Column) -> Iterator[Fit]:
     """Give every source with every convention of the column's form."""
     printed = [value for row in rows if (value := row.values[column.index])]
     form = form_of(printed, column.words)
-    return [
-        Fit(column, convention, source, fitted)
-        for source in sources(table, rows, column)
-        for convention in CONVENTIONS
-        if convention.form == form and (fitted := _fitted(source, convention))
-    ]
+    for source in sources(table, rows, column):
+        for convention in CONVENTIONS:
+            if form in convention.forms and (fitted := _fitted(source, convention)):
+                yield Fit(column, convention, source, fitted)
 
 
 def _told_by_baseline(table: LintTable, column: Column, found: Sequence[Fit]) -> Fit | None:
-    """Give the ratio to baseline rows of the only column in question where one row follows it and nothing else could be meant.
+    """Give the ratio or difference to baseline rows of the only column in question where one row follows it and nothing else could be meant.
 
     Nothing else could be meant where the baseline prints that it is as itself, or where all that fits as many rows
     compares the same two numbers.
     """
     if len(associated(table, column, pool_of(table, column)) or pool_of(table, column)) != 1:
         return None
-    ratios = [fit for fit in found if fit.source.rows and fit.convention.name == "ratio" and fit.agreeing]
+    ratios = [
+        fit for fit in found if fit.source.rows and fit.convention.name in {"ratio", "difference"} and fit.agreeing
+    ]
     anchored = max((fit for fit in ratios if fit.source.anchored), key=_score, default=None)
     if anchored is not None:
         return anchored
@@ -112,7 +132,7 @@ def _score(fit: Fit) -> tuple[int, bool, int, int]:
 
 
 def _only_inputs(table: LintTable, column: Column, found: Sequence[Fit]) -> bool:
-    """Tell whether there is only one thing that the column can have been made from, so that misfits are mistakes."""
+    """Tell whether there is only one thing that the column can have been made from."""
     pool = pool_of(table, column)
     rivals = [one for one in derived(table) if one is not column and set(pool_of(table, one)) & set(pool)]
     pairs = {fit.source.says.removesuffix(", per GPU") for fit in found}
@@ -134,12 +154,16 @@ def _fitted(source: Source, convention: Convention) -> tuple[FitRow, ...]:
 
 
 def _row(pair: Pair, convention: Convention) -> FitRow | None:
-    factor, new = pair.factor, pair.new.measured
-    possible = convention.of(new if factor == 1 else new * exactly(factor), pair.old.measured)
-    if possible is None:
+    found = pair.ratio if convention.times else pair.difference
+    if found is None:
         return None
-    agrees = pair.printed.derived.meets(possible)
-    return FitRow(pair, possible, agrees, close=agrees and _is_close(pair, convention))
+    agrees = _undone(convention, pair.printed).meets(found)
+    return FitRow(pair, convention, agrees, close=agrees and _is_close(pair, convention))
+
+
+@lru_cache(maxsize=1 << 16)
+def _undone(convention: Convention, printed: Number) -> Interval:
+    return convention.undone(printed.derived)
 
 
 def _is_close(pair: Pair, convention: Convention) -> bool:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 
-from harness.lint.columns import COMPRESSION
-from harness.lint.numbers import Number
+from harness.lint.columns import ASPECT, COMPRESSION, DIFFERENCE
+from harness.lint.numbers import Interval, Number, exactly
 from harness.lint.tables import Column, LintTable, Row
 
+OLD = re.compile(r"\b(old|before|base|without|default|master)\b", re.IGNORECASE)
 BASELINE = re.compile(r"baseline|reference|\b(fp32|fp16|bf16|dense|original|unquantized)\b", re.IGNORECASE)
 NORMALIZED = re.compile(
     r"normali[sz]ed (to|by) the (gpu count|number of gpus)|per[- ]gpu|gpu-count-normali", re.IGNORECASE
@@ -41,6 +43,19 @@ class Pair:
     old: Number
     factor: Fraction = Fraction(1)
 
+    @cached_property
+    def scaled(self) -> Interval:
+        """New as if on as many GPUs as old."""
+        return self.new.measured if self.factor == 1 else self.new.measured * exactly(self.factor)
+
+    @cached_property
+    def ratio(self) -> Interval | None:
+        return self.scaled / self.old.measured
+
+    @cached_property
+    def difference(self) -> Interval:
+        return self.scaled - self.old.measured
+
 
 @dataclass(frozen=True)
 class Source:
@@ -63,16 +78,32 @@ def derived(table: LintTable) -> tuple[Column, ...]:
     return tuple(column for column in table.columns if column.meaning.kind == "derived")
 
 
+def is_called_old(column: Column) -> bool:
+    """Tell whether a column is called what another is compared to."""
+    return bool(OLD.search(column.title) or BASELINE.search(column.title))
+
+
+def losses(table: LintTable) -> tuple[Column, ...]:
+    """Give a column called Loss beside two of scores: what one is lower by, or else a loss that was measured."""
+    found = tuple(one for one in table.columns if one.meaning.kind == "loss")
+    return found if len(found) == 1 and len(pool_of(table, found[0])) == 2 else ()
+
+
 def pool_of(table: LintTable, column: Column) -> tuple[Column, ...]:
     """Give the measured columns that a derived column may compare."""
+    plain = tuple(one for one in table.columns if one.meaning.kind not in {"key", "batch", "length", "derived"})
+    named_alike = [one for one in derived(table) if one.words == column.words]
+    if len(named_alike) > 1:
+        return tuple(one for one in plain if one.index == column.index - 1)
     if COMPRESSION.search(column.words) and not any(one.meaning.kind == "memory" for one in table.columns):
         return tuple(one for one in table.columns if BITS.search(one.words))
-    kinds = (column.meaning.of,) if column.meaning.of else SPEED
-    pool = tuple(one for one in table.columns if one.meaning.kind in kinds)
-    plain = tuple(one for one in table.columns if one.meaning.kind not in {"key", "batch", "length", "derived"})
-    if pool or column.meaning.of is not None or any(one.meaning.kind in SPEED for one in plain):
-        return pool
-    return plain if "speed" not in column.words.lower() else ()
+    unknown = tuple(one for one in plain if one.meaning.kind == "other")
+    if of := "accuracy" if column.meaning.kind == "loss" else column.meaning.of:
+        return tuple(one for one in plain if one.meaning.kind == of) or unknown
+    if DIFFERENCE.search(column.words):
+        return plain
+    pool = tuple(one for one in plain if one.meaning.kind in SPEED)
+    return pool or (unknown if "speed" in column.words.lower() else plain)
 
 
 def associated(table: LintTable, column: Column, pool: Sequence[Column]) -> tuple[Column, ...]:
@@ -120,7 +151,7 @@ def sources(table: LintTable, rows: Sequence[Row], column: Column) -> Iterator[S
     mine = associated(table, column, pool)
     for new, old in _couples(pool, mine):
         yield from _with_factors(table, _columns(rows, column, new, old), new, old)
-    for one in mine or pool:
+    for one in mine or (pool if len(pool) <= MOST_COLUMNS else ()):
         for source in _between_rows(table, rows, column, one):
             yield from (source, _swapped(source))
 
@@ -147,9 +178,10 @@ def _columns(rows: Sequence[Row], column: Column, new: Column, old: Column) -> S
 
 
 def _comparable(one: Column, other: Column) -> bool:
-    """Tell whether two columns may hold the same quantity: a latency is never divided by a throughput."""
+    """Tell whether two columns may hold the same quantity: a latency is never divided by a throughput, nor TTFT by TPOT."""
     kinds = {one.meaning.kind, other.meaning.kind}
-    return len(kinds) == 1 or "other" in kinds
+    first, second = (set(ASPECT.findall(column.words.lower().replace("_", " "))) for column in (one, other))
+    return (len(kinds) == 1 or "other" in kinds) and (first == second or not (first and second))
 
 
 def _between_rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column) -> Iterator[Source]:
@@ -176,19 +208,23 @@ def _baselines(rows: Sequence[Row], column: Column, key: Column) -> list[str]:
     found = []
     for row in rows:
         name, printed = row.keys[key.index], row.values[column.index]
-        if name and (BASELINE.search(name) or printed is None or printed.value in {0, 1}):
+        if name and (BASELINE.search(name) or printed is None or printed.value in {0, 1, 100}):
             found.append(name)
     return list(dict.fromkeys(found))[:MOST_BASELINES]
 
 
 def _is_anchor(row: Row, column: Column, one: Column) -> bool:
     """Tell whether a row is what others are compared to: measured, and compared to nothing or to itself."""
-    return row.values[one.index] is not None and (row.values[column.index] is None or _is_itself(row, column))
+    return row.values[one.index] is not None and (row.values[column.index] is None or is_itself(row, column))
 
 
-def _is_itself(row: Row, column: Column) -> bool:
+def is_itself(row: Row, column: Column) -> bool:
+    """Tell whether a derived cell says that its row is what others are compared to, as 1.00x or 0.00."""
     printed = row.values[column.index]
-    return printed is not None and printed.value == (0 if printed.suffix == "%" or printed.signed else 1)
+    if printed is None:
+        return False
+    zero = printed.suffix == "%" or printed.signed or (not printed.suffix and DIFFERENCE.search(column.words))
+    return printed.value == (0 if zero else 1)
 
 
 def _rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column, key: Column, value: str) -> Source:
@@ -204,7 +240,7 @@ def _rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column, ke
         and (printed := row.values[column.index])
         and (first := row.values[one.index])
         and (second := old.get(place(row)))
-    ), rows=True, anchored=all(_is_itself(row, column) for row in named))  # fmt: skip
+    ), rows=True, anchored=all(is_itself(row, column) for row in named))  # fmt: skip
 
 
 def _anchored(rows: Sequence[Row], column: Column, one: Column, anchor: Row) -> Source:
@@ -216,7 +252,7 @@ def _anchored(rows: Sequence[Row], column: Column, one: Column, anchor: Row) -> 
         if row is not anchor and old
         and (printed := row.values[column.index])
         and (first := row.values[one.index])
-    ), rows=True, anchored=_is_itself(anchor, column))  # fmt: skip
+    ), rows=True, anchored=is_itself(anchor, column))  # fmt: skip
 
 
 def _blocks(rows: Sequence[Row], column: Column, one: Column, where: str) -> Source:
@@ -227,7 +263,7 @@ def _blocks(rows: Sequence[Row], column: Column, one: Column, where: str) -> Sou
     for row in rows:
         printed, measured = row.values[column.index], row.values[one.index]
         if _is_anchor(row, column, one):
-            old, itself = row, itself and _is_itself(row, column)
+            old, itself = row, itself and is_itself(row, column)
         elif printed and measured and old and (second := old.values[one.index]):
             pairs.append(Pair(row, printed, measured, second))
     says = f"'{one.title}' and the row {where} that is compared to itself"

@@ -11,7 +11,7 @@ from harness.lint.columns import COMPRESSION
 from harness.lint.conventions import form_of
 from harness.lint.finding import Check, Rule, of_cell, of_column
 from harness.lint.fits import unexplained
-from harness.lint.inputs import AGAINST, GPU_COUNTS, NORMALIZED, WORD, gpus, pool_of
+from harness.lint.inputs import AGAINST, GPU_COUNTS, NORMALIZED, WORD, gpus, is_itself, pool_of
 from harness.lint.numbers import Interval, Number, exactly, span
 from harness.lint.tables import Column, LintTable, Row
 
@@ -44,7 +44,9 @@ def _missing(table: LintTable) -> Iterator[Check]:
     for column in table.columns:
         if column.meaning.kind == "derived":
             unknown = column.index in left and len(left[column.index]) != 1
-            unknown = unknown and not (COMPRESSION.search(column.words) and not pool_of(table, column))
+            pool = pool_of(table, column)
+            shown = any(is_itself(row, column) for row in table.rows)
+            unknown = unknown and not shown and not (COMPRESSION.search(column.words) and not pool)
             yield of_column(table, column, _why_missing(table, column) if unknown else None)
 
 
@@ -137,7 +139,7 @@ BASELINE_MISSING = Rule(
     "baseline-missing",
     "A derived column whose baseline is not in the table and cannot be inferred: nothing that it could have been made from is there, or "
     "no pair of columns and no row gives its values. A speed-up next to its own throughput is not reported, since its "
-    "baseline follows from the two.",
+    "baseline follows from the two, nor a column with a row that is compared to itself, as 1.00x.",
     "| Model | Memory Saving | Speedup |\n| --- | --- | --- |\n| A | 2.44x | 2.68x |\n| B | 2.53x | 2.51x |",
     _missing,
 )

@@ -56,7 +56,7 @@ def _against(table: LintTable, convention: str, reading: Reading) -> Iterator[Ch
     """Hold every row of the columns that are made this way against what a reader takes them for."""
     for fit in fits(table):
         if fit.convention.name == convention:
-            said = [reading(row) for row in fit.rows]
+            said = [reading(row) if row.agrees else None for row in fit.rows]
             off = sum(one is not None for one in said)
             for row, message in zip(fit.rows, said, strict=True):
                 tail = f"; {off} of {len(said)} rows of this column contradict that reading"
@@ -77,7 +77,7 @@ def _against_ratio(row: FitRow) -> str | None:
 def _against_percent(row: FitRow) -> str | None:
     new, old = row.pair.new, row.pair.old
     ratio = new.measured / old.measured
-    if ratio is None:
+    if ratio is None or row.pair.printed.suffix != "%":
         return None
     change = Interval((ratio.low - 1) * Fraction(100), (ratio.high - 1) * Fraction(100))
     if row.pair.printed.derived.meets(change):
@@ -97,9 +97,10 @@ DERIVED_VALUE = Rule(
     "derived-value",
     "A speed-up, saving, loss or improvement contradicts the numbers it was made from. The linter tries every pair of columns and "
     "every baseline row that the headers allow, either way round, and the row above, with each convention (ratio, one plus the reduction, per cent change, per cent "
-    "reduction, per cent of, difference), also normalized to the GPU count where headers (`TP2`) or text say so, and takes what fits "
+    "reduction, per cent of, difference, relative change), also normalized to the GPU count where headers (`TP2`) or text say so, and takes what fits "
     "most rows. At least two rows and 60% of all must fit, or one where the baseline row prints that it is as itself (1.00x) or "
-    "nothing else could be meant, or two columns must be the only ones that the column can be made from; then the other rows are reported.",
+    "nothing else could be meant, or half of them where two columns, one of them called old or a baseline, are all that the column can be made from; "
+    "then the other rows are reported. Two metrics, as TTFT and TPOT or two benchmarks, are never compared, and where nothing fits no row is blamed.",
     "| Method | BF16 Tokens/s | INT4 Tokens/s | Speedup |\n| --- | --- | --- | --- |\n| A | 50.0 | 100.0 | 2.00x |\n"
     "| B | 40.0 | 60.0 | 1.50x |\n| C | 30.0 | 60.0 | 1.80x |",
     _derived_value,

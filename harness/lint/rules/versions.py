@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from harness.lint.finding import Check, Rule
 from harness.lint.markdown import Line
@@ -24,7 +24,7 @@ def _versions(table: LintTable) -> Iterator[Check]:
     if not lines:
         return
     named = _packages(lines)
-    labels = _labels(table)
+    labels = _labels(table, named)
     told = {version for _, version in labels}
     for name, versions in sorted(named.items()):
         ambiguous = len(versions) > 1 and not set(versions) <= told
@@ -55,34 +55,43 @@ def _packages(lines: list[Line]) -> dict[str, list[str]]:
     return named
 
 
-def _labels(table: LintTable) -> list[tuple[str, str]]:
-    """Give the versions that headers and keys carry, with the package where one is named."""
-    texts = [column.words for column in table.columns]
-    texts += [row.keys[column.index] for column in table.key_columns for row in table.rows]
-    found = [(hit["name"] or "", hit["version"]) for text in texts for hit in LABEL.finditer(text)]
+def _labels(table: LintTable, named: Container[str]) -> list[tuple[str, str]]:
+    """Give the versions that headers and keys carry, with the package where one is named: beside it or above its column."""
+    texts = [("", column.words) for column in table.columns]
+    for column in table.key_columns:
+        above = next((word for word in column.words.lower().split() if word in named), "")
+        texts += [(above, row.keys[column.index]) for row in table.rows]
+    found = [(hit["name"] or above, hit["version"]) for above, text in texts for hit in LABEL.finditer(text)]
     return list(dict.fromkeys((name.lower(), version.rstrip(".")) for name, version in found))
 
 
 def _against_labels(lines: list[Line], named: dict[str, list[str]], labels: list[tuple[str, str]]) -> str | None:
+    """Hold labels against the package that they name, the others against the packages of which one is a version."""
     for name, version in labels:
-        if name in named and version not in named[name]:
+        if name in named and not _known(version, named[name]):
             return (
                 f"the table is of {name} {version}, its configuration (line {lines[-1].number}) names {named[name][0]}"
             )
-    versions = list(dict.fromkeys(version for _, version in labels))
-    known = {version for names in named.values() for version in names}
-    if len(versions) > 1 and not set(versions) <= known:
+    versions = list(dict.fromkeys(version for name, version in labels if name not in named))
+    meant = {name: known for name, known in named.items() if any(_known(version, known) for version in versions)}
+    if meant and not all(any(_known(version, known) for known in meant.values()) for version in versions):
         return (
             f"the table's labels name the versions {' and '.join(versions)}; its one configuration (line {lines[-1].number}) names "
-            + ", ".join(f"{name} {' and '.join(one)}" for name, one in sorted(named.items()))
+            + ", ".join(f"{name} {' and '.join(one)}" for name, one in sorted(meant.items()))
         )
     return None
+
+
+def _known(version: str, versions: list[str]) -> bool:
+    """Tell whether a version is one of some, as 0.45 is of 0.45.0."""
+    return any(f"{one}.".startswith(f"{version}.") or f"{version}.".startswith(f"{one}.") for one in versions)
 
 
 CONFIGURATION_VERSIONS = Rule(
     "configuration-versions",
     "One configuration line stands over several versions: it names one package twice and no label tells the values apart, or the table's "
-    "headers and keys carry versions that the configuration does not name. A configuration is the nearest line above the table, in its "
+    "headers and keys carry versions of what it names that it does not name: of the package that a label or the header above it names, or "
+    "where one of several labels is a version of the configuration. Versions of other software are not compared. A configuration is the nearest line above the table, in its "
     "section or one around it, that begins with a word like Config, Environment or Software and names a package with its version, together with "
     "lines that are nothing but `name==version`.",
     "Config: H100, mylib v0.45.0\n\n| Method | Tokens/s <sub>v0.45.0</sub> | Tokens/s <sub>v0.44.1</sub> |\n| --- | --- | --- |\n"

@@ -67,6 +67,12 @@ def test_one_plus_the_reduction_is_found_where_it_differs_from_the_ratio() -> No
     assert "3 of 4 rows of this column contradict that reading" in first.message
 
 
+def test_a_row_that_fits_neither_reading_is_not_called_one_plus_the_reduction() -> None:
+    text = improvements("1.50", "1.20", "1.01", "0.90")
+    assert [row for rule, row, _ in places(text) if rule == "improvement-convention"] == [1, 2]
+    assert [row for rule, row, _ in places(text) if rule == "derived-value"] == [4]
+
+
 def test_a_plain_ratio_of_latencies_is_no_finding() -> None:
     assert found(improvements("2.00", "1.25", "1.01", "0.80")) == []
 

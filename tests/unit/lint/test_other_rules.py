@@ -101,6 +101,13 @@ def test_a_configuration_that_names_one_package_twice_is_found() -> None:
     assert pins.rule == "configuration-versions"
 
 
+@pytest.mark.parametrize("rows", [("v0.44.1", "v0.43.0"), ("mylib 0.45.0", "mylib v0.44.1")])
+def test_rows_are_held_against_the_package_above_them(rows: tuple[str, str]) -> None:
+    text = table("Mylib version/Tok per second", *[f"{row}/{at}0.0" for at, row in enumerate(rows, start=1)])
+    (one,) = found("Environment: PyTorch 2.5.1, mylib 0.45.0\n\n" + text)
+    assert (one.rule, "its configuration (line 1) names 0.45.0" in one.message) == ("configuration-versions", True)
+
+
 def test_a_label_with_another_version_of_a_configured_package_is_found() -> None:
     assert places(versions("Config: mylib 0.45.0", "mylib v0.44.1")) == [("configuration-versions", None, None)]
 
@@ -112,6 +119,9 @@ def test_a_label_with_another_version_of_a_configured_package_is_found() -> None
         versions("Config: H100, mylib v0.45.0, torch 2.5.1", "Llama 3.1", "Phi-3.5"),
         versions("This was measured with mylib 0.45.0.", "v0.44.1", "v0.45.0"),
         versions("Config: H100", "v0.45.0", "v0.44.1"),
+        versions("Config: PyTorch 2.5.1, CUDA 12.4, Python 3.11", "v0.1", "v0.2"),
+        versions("Config: PyTorch 2.5.1, CUDA 12.4", "othertool v0.1", "othertool v0.2"),
+        versions("Config: mylib 0.6.3", "mylib v0.6", "mylib v0.6.3.post1"),
     ],
 )
 def test_versions_that_contradict_nothing_are_no_finding(text: str) -> None:
