@@ -20,7 +20,7 @@ def begin(results: Path, plan: Plan, now: datetime) -> tuple[SessionRecord, bool
         if found.sweep == plan.sweep and found.plan == plan.digest and found.finished is None:
             return found, True
     started = SessionRecord(
-        session=f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        session=_name(now),
         sweep=plan.sweep,
         started=now,
         plan=plan.digest,
@@ -28,6 +28,11 @@ def begin(results: Path, plan: Plan, now: datetime) -> tuple[SessionRecord, bool
     )
     write(results, started)
     return started, False
+
+
+def _name(now: datetime) -> str:
+    """Name a session so that names sort by time, also within a second."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{now.microsecond:05x}{secrets.token_hex(2)[1:]}"
 
 
 def finish(results: Path, session: SessionRecord, plan: Plan, runs: Mapping[str, str], now: datetime) -> SessionRecord:

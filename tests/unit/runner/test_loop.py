@@ -4,12 +4,16 @@ import json
 import os
 import shutil
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.plan.jobs import Plan
 from harness.runner import Event, execute
+from harness.runner.session import begin
 from tests.fake_box import Bench
 
 
@@ -164,6 +168,15 @@ def test_a_session_names_the_run_that_answers_each_job(bench: Bench) -> None:
     record: dict[str, Any] = json.loads(next((bench.results / "sessions").glob("*.json")).read_text("utf-8"))
     assert record["finished"]
     assert all((bench.results / "runs" / job["run"]).is_dir() for job in record["jobs"])
+
+
+def test_names_of_sessions_sort_by_time_within_a_second(tmp_path: Path) -> None:
+    names = []
+    for place, microsecond in enumerate((1, 70_000, 999_999)):
+        moment = datetime(2026, 1, 31, 12, 0, 0, microsecond, tzinfo=UTC)
+        names.append(begin(tmp_path, Plan(sweep=f"s{place}", jobs=()), moment)[0].session)
+    assert names == sorted(names)
+    assert all(name.startswith("20260131T120000-") for name in names)
 
 
 def test_a_known_build_is_answered_by_the_run_that_sealed_it(bench: Bench) -> None:

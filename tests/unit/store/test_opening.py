@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,15 @@ def test_another_writer_is_waited_for_and_then_named(tmp_path: Path, monkeypatch
             other.ingest(measured(1), None)
         assert other.ingest(measured(1), None)
         assert one.count() == 1
+
+
+def test_a_database_that_another_process_is_about_to_write_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "bench.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, lambda: other.execute("ROLLBACK")).start()
+    with Database.open(tmp_path / "bench.db") as database:
+        assert database.count() == 0
+    other.close()
 
 
 OPENING = "import sys; from harness.store.database import Database; Database.open(sys.argv[1]).close()"
