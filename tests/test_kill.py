@@ -174,8 +174,8 @@ def other_files(one: Killed, two: Killed) -> list[str]:
 def undisturbed(trial: Killed, wholes: list[Killed]) -> Killed:
     """Find the uninterrupted folder whose artifacts are the trial's, byte for byte.
 
-    A builder has been seen to give other bytes once in some hundred builds with nobody killing it, so one more
-    uninterrupted command may be asked before a kill is blamed.
+    A builder that gives other bytes now and then would be blamed on a kill otherwise, so one more uninterrupted command may
+    be asked.
     """
     if other_files(wholes[0], trial) and len(wholes) == 1:
         wholes.append(Killed(trial.bench, wholes[0].results.with_name("whole-again"), 0, 0))

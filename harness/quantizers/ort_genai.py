@@ -111,8 +111,35 @@ def _run_builder(source: Path, out: Path, cache: Path, options: OrtGenaiOptions,
     folders = (str(source), str(out), options.precision, options.provider, str(cache))
     parsed = parse_extra_options("", *folders, extra)
     narrow = _narrow_heads(parsed["hf_details"]["hf_config"].to_dict())
-    with _separate_rotation() if narrow else contextlib.nullcontext():
+    with _steady_rotation(), _separate_rotation() if narrow else contextlib.nullcontext():
         create_model("", *folders, **parsed)
+
+
+@contextlib.contextmanager
+def _steady_rotation() -> Iterator[None]:
+    """Let torch compute cosines and sines in one thread, so that building twice gives the same bytes.
+
+    Seen once in about a thousand builds: in the first call of a process the second thread computed its half of the cosine
+    cache to only 1e-4 (torch 2.13 with MKL); the sines that followed were right.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    steadied = {torch.cos, torch.sin, torch.Tensor.cos, torch.Tensor.sin}
+
+    class Steady(TorchFunctionMode):  # type: ignore[misc]  # torch does not type it
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func not in steadied:
+                return func(*args, **(kwargs or {}))
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                return func(*args, **(kwargs or {}))
+            finally:
+                torch.set_num_threads(threads)
+
+    with Steady():
+        yield
 
 
 @contextlib.contextmanager

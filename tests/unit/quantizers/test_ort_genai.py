@@ -9,7 +9,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.identity import folder_sha256
 from harness.core.seam import Base, Facts, problems_of
-from harness.quantizers import graph_check
+from harness.quantizers import graph_check, ort_genai
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.ort_genai import QUANTIZER, refuse
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
@@ -167,3 +167,15 @@ def test_a_real_model_with_tied_embeddings_and_narrow_heads_gives_the_same_logit
     _, built = made(QUANTIZER, Base(model, "hf", model), tmp_path / "int8", {"precision": "int8"})
     assert "embedding-not-shared" in codes(built)
     assert built.layers == {"float32 gather": 1, "int8 b32 matmulnbits": 36}
+
+
+def test_rotation_tables_are_computed_in_one_thread_and_all_else_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    angles = torch.arange(1 << 16, dtype=torch.float32)
+    right = angles.cos(), torch.sin(angles), angles.exp()
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    with ort_genai._steady_rotation():
+        made = angles.cos(), torch.sin(angles), angles.exp()
+    assert asked == [1, torch.get_num_threads()] * 2
+    assert all(torch.equal(one, other) for one, other in zip(made, right, strict=True))
