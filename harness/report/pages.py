@@ -14,6 +14,7 @@ from harness.report.catalogue import Catalogue
 from harness.report.change.guards import Guard, refused
 from harness.report.columns import ATTRIBUTED
 from harness.report.markdown import TEMPLATES, Rendered, blocks, bodies, replaced, to_markdown
+from harness.report.options import OPTIONS
 from harness.report.sources import Source, frame_of
 from harness.report.spec import TableSpec
 from harness.report.specfile import SUFFIX, read_specs
@@ -45,8 +46,9 @@ def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list
 
     Raises: ConfigError with every mistake of every file.
     """
-    names = {dimension: catalogue.names(dimension) for dimension in ATTRIBUTED} if catalogue else {}
-    names |= {f"{dimension}.": catalogue.attributes(dimension) for dimension in ATTRIBUTED} if catalogue else {}
+    listed = [dimension for dimension in ATTRIBUTED if dimension != OPTIONS] if catalogue else []
+    names = {dimension: catalogue.names(dimension) for dimension in listed} if catalogue else {}
+    names |= {f"{dimension}.": catalogue.attributes(dimension) for dimension in listed} if catalogue else {}
     files = [file for place in places for file in (sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place])]
     specs: list[TableSpec] = []
     problems: list[Problem] = []

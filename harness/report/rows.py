@@ -178,9 +178,13 @@ def _one_file(spec: TableSpec, rows: Sequence[Row], cell: str) -> None:
 
 
 def _said_of_it(rows: list[Row]) -> list[Row]:
-    """Drop what a page calls not available where it gives the number itself: that was said of another metric."""
-    given = {row.text("session") for row in rows if row.ok and row.text("origin") == "reported"}
-    return [row for row in rows if row.ok or row.text("origin") != "reported" or row.text("session") not in given]
+    """Drop what a page or file calls not available where it gives the number itself: that was said of another metric."""
+    given = {_page(row) for row in rows if row.ok and row.text("origin") != "measured"}
+    return [row for row in rows if row.ok or row.text("origin") == "measured" or _page(row) not in given]
+
+
+def _page(row: Row) -> tuple[str | None, ...]:
+    return row.text("origin"), row.text("session"), row.text("citation")
 
 
 def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], cell: str) -> None:

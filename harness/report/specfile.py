@@ -127,6 +127,12 @@ def _check(spec: TableSpec, node: Node, fields: Mapping[str, Node], mistakes: Mi
     for key in spec.show:
         if key.name not in known and not (key.attribute and key.dimension in spec.row_dimensions):
             mistakes.add(unknown("column in show", key.name, {row.name for row in spec.rows}), fields["show"])
+    for key in (*spec.rows, *spec.show):
+        if key.attribute and key.dimension not in {*spec.each, *spec.row_dimensions}:
+            mistakes.add(
+                f"'{key.name}' says more of '{key.dimension}', which is not among the rows; add it there",
+                fields["rows"],
+            )
     if spec.pivot and spec.pivot.dimension in {*spec.each, *spec.row_dimensions}:
         mistakes.add(f"'{spec.pivot.dimension}' cannot be both a row and the pivot", fields["pivot"])
 

@@ -17,7 +17,7 @@ from harness.store import models as m
 from harness.store.arrays import Stored, packed_few, unpacked_few
 from harness.store.series import Ids, series_of
 from harness.store.session import SessionRecord
-from harness.store.workload import workload_columns
+from harness.store.workload import engine_options, workload_columns
 
 
 def table(row: type[m.Row]) -> Table:
@@ -205,7 +205,7 @@ def _job_row(connection: Connection, outcome: Outcome) -> int:
     spec = job.spec
     row = {"key": job.key, "kind": job.kind, "spec": canonical(spec.model_dump(mode="json"))}
     if isinstance(spec, MeasureSpec):
-        row |= {"probe": spec.probe, "engine": spec.engine, "engine_options": canonical(spec.engine_options)}
+        row |= {"probe": spec.probe, "engine": spec.engine, "engine_options": engine_options(spec)}
         row |= workload_columns(spec)
     else:
         row |= {"quantizer": spec.quantizer}

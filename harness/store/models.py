@@ -101,7 +101,7 @@ class JobRow(Row):
     probe: Mapped[str | None] = mapped_column(index=True)
     engine: Mapped[str | None] = mapped_column(index=True)
     engine_options: Mapped[str | None] = mapped_column(Text, index=True)
-    """Canonical JSON, defaults left out."""
+    """Canonical JSON, defaults included."""
     batch: Mapped[float | None] = mapped_column(index=True)
     prompt: Mapped[float | None] = mapped_column(index=True)
     output: Mapped[float | None] = mapped_column(index=True)

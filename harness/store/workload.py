@@ -1,4 +1,4 @@
-"""The columns that a job's workload fills, defaults included, so that a table can name them."""
+"""The columns that a job's workload and engine options fill, defaults included, so that a table can name them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,27 @@ def workload_columns(spec: MeasureSpec) -> dict[str, Any]:
     return numbers | {name: _text(full.get(name)) for name in WORKLOAD_TEXTS}
 
 
+def engine_options(spec: MeasureSpec) -> str:
+    """Return the engine's options as canonical JSON; of an engine unknown here or of another version what was written."""
+    engine = _engine(spec.engine)
+    if engine is None or engine.version != spec.engine_version:
+        return canonical(spec.engine_options)
+    return canonical(_defaults_added(engine.options, spec.engine_options, f"engine {spec.engine}"))
+
+
 def _full(spec: MeasureSpec) -> Mapping[str, Any]:
     """Add the probe's defaults; a probe unknown here or of another version has defaults that nobody can tell."""
     probe = _probe(spec.probe)
     if probe is None or probe.version != spec.version:
         return spec.workload
+    return _defaults_added(probe.workload, spec.workload, f"probe {spec.probe}")
+
+
+def _defaults_added(options: Any, given: Mapping[str, Any], what: str) -> Mapping[str, Any]:
     try:
-        full: Mapping[str, Any] = validated(probe.workload, spec.workload, f"probe {spec.probe}").model_dump(
-            mode="json"
-        )
+        full: Mapping[str, Any] = validated(options, given, what).model_dump(mode="json")
     except HarnessError:
-        return spec.workload
+        return given
     return full
 
 
@@ -38,6 +48,13 @@ def _probe(name: str) -> Any:
     from harness.probes import PROBES
 
     return load(PROBES, "probe", name) if name in PROBES else None
+
+
+@functools.cache
+def _engine(name: str) -> Any:
+    from harness.engines import ENGINES
+
+    return load(ENGINES, "engine", name) if name in ENGINES else None
 
 
 def _number(value: Any) -> float | None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.box import CONFIGS
 from harness.core.errors import ConfigError
+from harness.report.catalogue import catalogue_of
 from harness.report.pages import render
 from harness.report.sources import Source
 from harness.store.database import Database
@@ -28,7 +30,7 @@ def table(results: Path, spec: str) -> list[str]:
     path = results / "imported.tables.yaml"
     path.write_text(spec, encoding="utf-8")
     with Database.open(results / "bench.db") as database:
-        (made,) = render([path], Source(database))
+        (made,) = render([path], Source(database), catalogue_of(CONFIGS))
     return rows(made.markdown)[1:]
 
 
@@ -70,3 +72,31 @@ def test_serving_results_stand_by_concurrency_and_request_rate(tmp_path: Path) -
         take(write(tmp_path, name, vllm(max_concurrency=clients, request_rate=rate, output_throughput=speed)))
     spec = "t: {rows: [concurrency, request_rate], cells: {Output: {metric: output_tps, format: 0}}}"
     assert table(tmp_path / "results", spec) == ["| 2 | inf | 10 |", "| 16 | 4 | 20 |", "| 16 | inf | 40 |"]
+
+
+def test_a_number_beside_one_that_cannot_be_is_kept(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "map.yaml",
+        """
+tables:
+  - table: 1
+    columns: {Model: model, Method: method, Decode: {metric: decode_tps}, TTFT: {metric: ttft, unit: ms}}
+""",
+    )
+    page = "| Model | Method | Decode | TTFT |\n|---|---|---|---|\n| toy | fp16 | 20.1 | N/A |\n| toy | int4 | 40.2 | 3.5 |\n"
+    take(write(tmp_path, "page.md", page), map_=tmp_path / "map.yaml")
+    spec = """
+t:
+  rows: [method]
+  cells: {Decode: {metric: decode_tps, format: 1}, TTFT: {metric: ttft, unit: ms, format: 1}}
+"""
+    assert table(tmp_path / "results", spec) == ["| FP16 | 20.1 | unsupported <sup>1</sup> |", "| int4 | 40.2 | 3.5 |"]
+
+
+def test_an_option_is_shown_beside_its_engine_options_alone(tmp_path: Path) -> None:
+    take(write(tmp_path, "llama.json", TESTS))
+    with pytest.raises(
+        ConfigError, match=r"'engine_options.flash_attn' says more of 'engine_options', which is not among the rows"
+    ):
+        table(tmp_path / "results", "t: {rows: [depth, engine_options.flash_attn], cells: {A: {metric: prefill_tps}}}")

@@ -124,7 +124,7 @@ def test_a_measurement_is_one_row_with_all_its_dimensions(database: Database) ->
         "sweep": "quickstart",
         "method": "int4_rtn",
         "reference": "",
-        "engine_options": '{"provider":"cpu"}',
+        "engine_options": '{"provider":"cpu","provider_options":{},"threads":null}',
         "batch": 4.0,
         "text": "reference",
         "task": '["a","b"]',

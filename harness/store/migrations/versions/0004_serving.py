@@ -1,4 +1,4 @@
-"""Dimensions of serving and of long contexts: depth, concurrency, request rate."""
+"""Dimensions of serving and of long contexts (depth, concurrency, request rate); engine options with their defaults."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import json
 
 import sqlalchemy as sa
 from alembic import op
+
+from harness.core.identity import canonical
+from harness.core.spec import MeasureSpec
+from harness.store.workload import engine_options
 
 revision = "0004"
 down_revision = "0003"
@@ -24,19 +28,28 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    job, connection = _job(), op.get_bind()
+    for id_, text in connection.execute(sa.select(job.c.id, job.c.spec).where(job.c.probe.is_not(None))).all():
+        written = canonical(json.loads(text)["engine_options"])
+        connection.execute(job.update().where(job.c.id == id_).values(engine_options=written))
     for column in ADDED:
         op.drop_index(f"ix_job_{column}", "job")
         op.drop_column("job", column)
 
 
 def _fill(connection: sa.Connection) -> None:
-    """Read the new columns from the specs; no probe has a default for one of them."""
-    job = sa.table("job", sa.column("id"), sa.column("spec"), *map(sa.column, ADDED))
-    for id_, spec in connection.execute(sa.select(job.c.id, job.c.spec)).all():
-        workload = json.loads(spec).get("workload", {})
-        found = {name: float(workload[name]) for name in ADDED if _is_number(workload.get(name))}
-        if found:
-            connection.execute(job.update().where(job.c.id == id_).values(found))
+    """Read the columns from the specs; no probe has a default for a new one."""
+    job = _job()
+    for id_, text in connection.execute(sa.select(job.c.id, job.c.spec).where(job.c.probe.is_not(None))).all():
+        spec = MeasureSpec.model_validate_json(text)
+        found = {name: float(spec.workload[name]) for name in ADDED if _is_number(spec.workload.get(name))}
+        row = {"engine_options": engine_options(spec), **found}
+        connection.execute(job.update().where(job.c.id == id_).values(row))
+
+
+def _job() -> sa.TableClause:
+    names = ("id", "spec", "probe", "engine_options", *ADDED)
+    return sa.table("job", *[sa.column(name) for name in names])
 
 
 def _is_number(value: object) -> bool:
