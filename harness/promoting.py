@@ -22,8 +22,9 @@ def promote_runs(words: Sequence[str], results: Path, to: Path) -> int:
     """
     with Database.open(results / "bench.db") as database:
         runs = [run for word in words for run in _runs_of(word, results)]
+        sweeps = [word for word in words if not _is_run(word, results)]
         runs += _builds_of(runs, database)
-        text = promote(database, list(dict.fromkeys(runs)))
+        text = promote(database, list(dict.fromkeys(runs)), sweeps if len(sweeps) == len(words) else ())
         for word in words:
             _tell_imported(word, set(runs), database)
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def take_published(database: Database, folder: Path) -> str:
 
 
 def _runs_of(word: str, results: Path) -> list[str]:
-    if (results / files.RUNS / word).is_dir():
+    if _is_run(word, results):
         return [word]
     session = last_session(word, results)
     if session is None:
@@ -62,6 +63,10 @@ def _runs_of(word: str, results: Path) -> list[str]:
             f"'{word}' is no run below {results / files.RUNS}, and no sweep with a finished session; only measured runs are promoted"
         )
     return [job.run for job in session.jobs if job.run]
+
+
+def _is_run(word: str, results: Path) -> bool:
+    return (results / files.RUNS / word).is_dir()
 
 
 def _builds_of(runs: Sequence[str], database: Database) -> list[str]:

@@ -136,7 +136,7 @@ def print_against(console: Console, results: Path, names: Sequence[str], where: 
                 text = f"**{spec.name}**: nothing of it was measured in {shown_path(results)}"
             elif not _filled(theirs):
                 place = f"{shown_path(PUBLISHED)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
-                text = f"**{spec.name}**: nothing of it was reported; {place} can hold it (results/README.md)"
+                text = f"**{spec.name}**: nothing of it was reported; {place} can hold it, and tables of measured numbers alone then say `where: {{origin: measured}}`"
             else:
                 text = f"**{spec.name}**, measured against reported\n\n{to_markdown(against(ours, theirs)).markdown}"
             printed(console, f"{text}\n")

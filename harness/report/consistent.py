@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -20,7 +21,7 @@ from harness.probes import summary
 from harness.record import array_ref
 from harness.report.pairing import MEAN, block_sums, statistic, value_of
 
-_RUN = re.compile(r"\d{8}T\d{6}-[bqrs]-(?P<digits>[0-9a-f]{12})-[0-9a-f]{8}")
+_RUN = re.compile(r"(?P<day>\d{8})T\d{6}-[bqrs]-(?P<digits>[0-9a-f]{12})-[0-9a-f]{8}")
 """Runs of the runner are named after what they do; others' numbers and made-up runs are not."""
 _MEANS = frozenset({
     "ttft", "e2e_latency", "per_token_latency", "load_seconds", "artifact_bytes", "weights_bytes", "build_seconds", "perplexity", "kl_divergence",
@@ -48,6 +49,10 @@ def contradictions(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[
         yield f"is {outcome.origin}, and only what was measured here is promoted"
         return
     yield from _job(outcome.job)
+    named = _RUN.fullmatch(outcome.job.run)
+    day = named and f"{outcome.started.astimezone(UTC):%Y%m%d}"
+    if named and day not in {named["day"], f"{outcome.started.astimezone(UTC) - timedelta(days=1):%Y%m%d}"}:
+        yield f"it is named after {named['day']}, and began on {day}"
     if outcome.status is Status.OK and outcome.reason is not None:
         yield f"is ok and has a reason why not ('{outcome.reason}')"
     if outcome.status is not Status.OK and outcome.measurements:

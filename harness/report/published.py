@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,10 @@ class Published:
 # ---------------------------------------------------------------- writing
 
 
-def promote(database: Database, runs: Iterable[str]) -> str:
+def promote(database: Database, runs: Iterable[str], sweeps: Collection[str] = ()) -> str:
     """Write runs as the text of a published file; equal runs give equal bytes.
 
+    sweeps: those whose names for the jobs are written; all where none is given.
     Raises: HarnessError for an unknown run, for runs that were not measured here, or for samples that are not where the
     database says.
     """
@@ -97,7 +98,7 @@ def promote(database: Database, runs: Iterable[str]) -> str:
         if raw not in environments.values():
             environments[f"e{len(environments) + 1}"] = raw
         name = next(name for name, known in environments.items() if known == raw)
-        published.append(_run(database, outcome, name))
+        published.append(_run(database, outcome, name, sweeps))
     file = PublishedFile(environments=environments, runs=tuple(published))
     return HEADER + yaml.dump(
         file.model_dump(mode="json", exclude_defaults=True),
@@ -123,7 +124,7 @@ def _source(outcome: Outcome) -> str:
     return f"{outcome.job.run} ({outcome.origin}{f' from {file}' if file else ''})"
 
 
-def _run(database: Database, outcome: Outcome, environment: str) -> PublishedRun:
+def _run(database: Database, outcome: Outcome, environment: str, sweeps: Collection[str]) -> PublishedRun:
     arrays, blocks, statistics = {}, {}, {}
     for place, item in enumerate(outcome.measurements):
         if item.array is not None:
@@ -136,7 +137,7 @@ def _run(database: Database, outcome: Outcome, environment: str) -> PublishedRun
                 statistics[place] = {stat: value for stat, value in found.items() if value is not None}
     return PublishedRun(
         environment=environment,
-        labels=_labels(database, outcome),
+        labels=tuple(label for label in _labels(database, outcome) if not sweeps or label.sweep in sweeps),
         outcome=_without_paths(outcome),
         arrays=arrays,
         blocks=blocks,
@@ -210,8 +211,7 @@ def read_published(folder: Path) -> Published:
             arrays |= {f"{outcome.job.run}#{place}": found for place, found in samples.items()}
             blocks |= {f"{outcome.job.run}#{place}": found for place, found in sums.items()}
             statistics |= {f"{outcome.job.run}#{place}": found for place, found in run.statistics.items()}
-    _once(outcomes, folder)
-    return Published(tuple(outcomes), tuple(sessions), arrays, blocks, statistics)
+    return Published(_once(outcomes, folder), tuple(sessions), arrays, blocks, statistics)
 
 
 def _raw(path: Path) -> Any:
@@ -267,12 +267,13 @@ def _job(outcome: Outcome, labels: tuple[Labels, ...], kind: Kind) -> SessionJob
     )
 
 
-def _once(outcomes: Sequence[Outcome], folder: Path) -> None:
-    seen: set[str] = set()
+def _once(outcomes: Sequence[Outcome], folder: Path) -> tuple[Outcome, ...]:
+    """Give each run once: a run that answers jobs of two sweeps stands in both of their files, in the same words."""
+    seen: dict[str, Outcome] = {}
     for outcome in outcomes:
-        if outcome.job.run in seen:
-            raise ConfigError([Problem(f"run {outcome.job.run} stands here twice; keep one", folder)])
-        seen.add(outcome.job.run)
+        if seen.setdefault(outcome.job.run, outcome) != outcome:
+            raise ConfigError([Problem(f"run {outcome.job.run} stands here twice, and differs; keep one", folder)])
+    return tuple(seen.values())
 
 
 def _unpacked(packed: PackedArray, path: Path) -> Any:

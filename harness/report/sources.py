@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from harness.store.database import Database
 from harness.store.frame import COLUMNS as STORED
 from harness.store.frame import CONSTANT
 from harness.store.needed import Needed
+from harness.store.session import SessionRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,27 @@ class Source:
 
     database: Database
     published: Published = field(default_factory=Published)
+    _apart: dict[frozenset[str], Database] = field(default_factory=dict)
+    """Databases of some of the published files, by their sessions' names."""
+
+    def of_sweeps(self, sweeps: Sequence[str]) -> Database:
+        """Return the database for tables of some sweeps.
+
+        Published files of other sweeps may hold later runs of the same jobs; they belong to their own tables.
+        """
+        own = frozenset(session.session for session in self.published.sessions if sweeps_of(session) & set(sweeps))
+        jobs = {place: jobs_of(session) for session in self.published.sessions for place in [session.session]}
+        ours = set().union(*(jobs[name] for name in own))
+        if not own or all(ours.isdisjoint(jobs[name]) for name in jobs.keys() - own):
+            return self.database
+        if own not in self._apart:
+            self._apart[own] = filled([one for one in self.published.sessions if one.session in own], self.published)
+        return self._apart[own]
+
+    def close(self) -> None:
+        """Close the databases of single files."""
+        for database in self._apart.values():
+            database.close()
 
     def frame(self, where: Mapping[str, Any], columns: Sequence[str]) -> pd.DataFrame:
         return self.database.frame(where, columns)
@@ -57,11 +79,28 @@ def from_published(folder: Path) -> Iterator[Source]:
     Raises: ConfigError for a file that is not what `promote` writes.
     """
     published = read_published(folder)
-    with Database.open("sqlite://") as database:
-        database.ingest_all(published.outcomes)
-        for session in published.sessions:
-            database.place(session)
-        yield Source(database, published)
+    with closing(filled(published.sessions, published)) as database, closing(Source(database, published)) as source:
+        yield source
+
+
+def filled(sessions: Sequence[SessionRecord], published: Published) -> Database:
+    """Make a database in memory that holds the runs of some published files."""
+    runs = {job.run for session in sessions for job in session.jobs}
+    database = Database.open("sqlite://")
+    database.ingest_all([outcome for outcome in published.outcomes if outcome.job.run in runs])
+    for session in sessions:
+        database.place(session)
+    return database
+
+
+def sweeps_of(session: SessionRecord) -> set[str]:
+    """Return the sweeps that a session's jobs are called by."""
+    return {labels.sweep for job in session.jobs for labels in job.labels}
+
+
+def jobs_of(session: SessionRecord) -> set[tuple[str, str]]:
+    """Return what a placement speaks of: keys of jobs, with their environments."""
+    return {(job.key, job.environment) for job in session.jobs}
 
 
 def frame_of(spec: TableSpec, source: Source) -> pd.DataFrame:
@@ -72,7 +111,9 @@ def frame_of(spec: TableSpec, source: Source) -> pd.DataFrame:
     """
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
     labels = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
-    return source.database.needed(labels, [name for name in COLUMNS if name in STORED], needed_by(spec))
+    return source.of_sweeps(spec.where.get("sweep", ())).needed(
+        labels, [name for name in COLUMNS if name in STORED], needed_by(spec)
+    )
 
 
 def needed_by(spec: TableSpec) -> Needed:

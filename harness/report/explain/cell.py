@@ -15,6 +15,7 @@ from harness.report.explain.arithmetic import Arithmetic, arithmetic, format_tex
 from harness.report.explain.inputs import inputs_beside
 from harness.report.explain.locate import MARK, Beside, Spot, column_names, row_names
 from harness.report.explain.provenance import Archive, Provenance, behind, measurement_of, provenance
+from harness.report.layout import LACKING
 from harness.report.markdown import Rendered
 from harness.report.result import Cell, Section
 from harness.report.rows import matches
@@ -218,7 +219,7 @@ def _name(shown: Shown, section: Section, row: int, column: int, cell: Cell) -> 
     called = f"{DIMENSIONS.get(key.dimension, key.dimension).lower()} '{value}'"
     if not cell.text:
         return _Told("empty", f"Left blank since it repeats the cell above: {called}.", entry)
-    if not value:
+    if value in {"", LACKING}:
         return _Told("name", f"This row says no {key.dimension}, so that there is nothing to name.")
     if key.attribute not in {"", "title"}:
         held = "what" if entry.get(key.attribute) else "empty, since nothing is what"

@@ -99,6 +99,7 @@ def other_sums(run: Run, _environment: Run) -> None:
 @pytest.mark.parametrize(
     ("kind", "metric", "edit", "message"),
     [
+        ("speed", "", lambda run, _: run["outcome"].update(started="2027-01-01T00:00:00Z"), ", and began on 20270101"),
         ("speed", "", lambda run, _: item(run, "decode_tps").update(metric="prefill_tps"), "prefill_tps stands there twice"),
         ("quality", "lm_eval.acc", lambda run, _: items(run)[1].pop("part"), "lm_eval.acc stands there twice"),
         ("build", "", smaller, "artifact_bytes is 1295513, and its artifact says 16904357"),

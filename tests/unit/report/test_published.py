@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +189,48 @@ def test_a_published_file_edited_into_something_else_is_refused(
         read_published(path.parent)
 
 
-def test_a_run_that_stands_in_two_files_is_refused(filled: Database, tmp_path: Path) -> None:
+def test_a_run_may_stand_in_the_files_of_two_sweeps_in_the_same_words_alone(filled: Database, tmp_path: Path) -> None:
     folder = publish(filled, tmp_path / "published")
     (folder / "again.yaml").write_bytes((folder / "demo.yaml").read_bytes())
-    with pytest.raises(ConfigError, match="stands here twice"):
+    runs = [outcome.job.run for outcome in read_published(folder).outcomes]
+    assert len(runs) == len(set(runs)) > 0
+    text = (folder / "again.yaml").read_text(encoding="utf-8")
+    (folder / "again.yaml").write_text(text.replace("name: genai-e2e", "name: other"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="stands here twice, and differs"):
         read_published(folder)
+
+
+def test_a_table_keeps_its_own_runs_where_another_sweep_measured_the_same_jobs_later(
+    filled: Database, specs: Path, tmp_path: Path
+) -> None:
+    folder = publish(filled, tmp_path / "published")
+    with from_published(folder) as source:
+        before = [item.markdown for item in render([specs], source)]
+    run = next(
+        outcome
+        for outcome in read_published(folder).outcomes
+        if outcome.measurements
+        and outcome.job.kind == "speed"
+        and all(item.array is None for item in outcome.measurements)
+    )
+    later = run.model_copy(
+        update={
+            "job": run.job.model_copy(update={"run": "later", "labels": Labels(sweep="mine", method="int8")}),
+            "started": run.started + timedelta(days=30),
+            "environment": run.environment.model_copy(update={"box": "another"}),
+        }
+    )
+    with Database.open("sqlite://") as database:
+        database.ingest(later, None)
+        database.place(session(later, labels=Labels(sweep="mine", method="int8")))
+        (folder / "mine.yaml").write_text(promote(database, ["later"], ["mine"]), encoding="utf-8")
+    mine = tmp_path / "mine.tables.yaml"
+    mine.write_text(
+        f"m: {{rows: [method, box], cells: {{A: {{metric: {run.measurements[0].metric}}}}}}}", encoding="utf-8"
+    )
+    with from_published(folder) as source:
+        assert [item.markdown for item in render([specs], source)] == before
+        assert "| int8 | another |" in render([mine], source)[0].markdown
 
 
 def test_no_published_files_make_empty_tables(specs: Path, tmp_path: Path) -> None:
