@@ -17,6 +17,7 @@ from harness.report.explain.locate import MARK, Beside, Spot, column_names, row_
 from harness.report.explain.provenance import Archive, Provenance, behind, measurement_of, provenance
 from harness.report.layout import LACKING
 from harness.report.markdown import Rendered
+from harness.report.options import OPTIONS, option
 from harness.report.result import Cell, Section
 from harness.report.rows import matches
 from harness.report.spec import CellSpec, Key, TableSpec
@@ -221,6 +222,9 @@ def _name(shown: Shown, section: Section, row: int, column: int, cell: Cell) -> 
         return _Told("empty", f"Left blank since it repeats the cell above: {called}.", entry)
     if value in {"", LACKING}:
         return _Told("name", f"This row says no {key.dimension}, so that there is nothing to name.")
+    if key.attribute and key.dimension == OPTIONS:
+        held = "what" if option(value, key.attribute) else "empty, since nothing is what"
+        return _Told("name", f"This is {held} the engine was told as '{key.attribute}': {value}")
     if key.attribute not in {"", "title"}:
         held = "what" if entry.get(key.attribute) else "empty, since nothing is what"
         return _Told("name", f"This is {held} the catalogue says as '{key.attribute}' of {called}.", entry)

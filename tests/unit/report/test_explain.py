@@ -219,6 +219,24 @@ def at(site: Site, table: str, row: str, column: str) -> Explanation:
     return explain(shown, named(shown.rendered, row, column))
 
 
+def test_an_engine_option_and_a_key_that_a_row_lacks_are_explained(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "quickstart.tables.yaml"
+    path.write_text(
+        "t: {rows: [method, gpu, engine_options], show: [method, gpu, engine_options.provider, engine_options.threads],"
+        " cells: {Decode: {metric: decode_tps}}}",
+        encoding="utf-8",
+    )
+    (spec,) = pages.specs_in([path], site.catalogue)
+    rendered = pages.renderer(site.source, site.catalogue)(spec)
+    shown = Shown(rendered, spec, site.catalogue, archive_of(site.source.database, site.source.reader()))
+    row = rendered.table.sections[0].rows[0]
+    assert [cell.text for cell in row[1:4]] == ["-", "cpu", "-"]
+    said = [explain(shown, Spot(0, 0, column)).said for column in (1, 2, 3)]
+    assert said[0].startswith("This row says no gpu")
+    assert said[1].startswith("This is what the engine was told as 'provider': {")
+    assert said[2].startswith("This is empty, since nothing is what the engine was told as 'threads'")
+
+
 def test_a_speed_up_shows_both_inputs_and_the_builds_behind_them(site: Site) -> None:
     found = at(site, "quickstart-speed", "INT4 RTN", "Decode speed-up")
     text = told(found)
