@@ -1,7 +1,7 @@
 """What no import keeps: names of machines and people, folders, serial numbers, passwords.
 
 Settings of such a name are left out and told as not taken; in what is kept, their values and whatever looks like one are
-cut. Names of models and methods lose their folders alone: people publish models under their own name.
+cut; a name that nothing marks stays. Names of models and methods lose only folders: people publish models as themselves.
 """
 
 from __future__ import annotations
@@ -18,70 +18,80 @@ from harness.importing.source import Source
 
 CUT = "..."
 """Stands where something was cut out of a text."""
-_SERIAL = (
-    r"(?:\w+_)?(?:serial(?:[ _-]?(?:number|no))?|uuids?|(?:pci[ _-]?)?bus[ _-]?id|pci(?:[ _-]?(?:address|slot|device|id))?|"
-    r"mac[ _-]?address|(?:machine|host|user|box)[ _-]?id|uid|ip(?:[ _-]?address)?)"
+_NAMES = (
+    r"(?:\w+[ ._-])?(?:serial(?:[ ._-]?(?:number|no))?|uuids?|bus[ ._-]?id|pci(?:[ ._-]?(?:slot|device|id))?|uid|ip|"
+    r"(?:ip|mac)?addr(?:ess)?|(?:machine|host|user|box)[ ._-]?id|machine[ _-]?name|node[ ._-]?list|password|passwd|secret|"
+    r"(?:host|node|computer|server|user|account|login|author)[ ._-]?names?|api[ ._-]?key|(?:hf|auth|access|api|hub|bearer)_token)|"
+    r"e[_-]?mail|cwd|pwd|fqdn"
 )
-_TOLD = (
-    r"(?:\w+_)?(?:host|node|computer|user|account|login)[ _-]?names?|hosts?|nodes?|node[ _-]?list|user|login|owner|e[_-]?mail|home|"
-    r"cwd|pwd|fqdn|(?:\w+_)?(?:password|passwd|secret|api[ _-]?key)|(?:(?:\w+_)?(?:hf|auth|access|api|hub|bearer)_)?token"
-)
-_ALWAYS = re.compile(_SERIAL, re.IGNORECASE)
-_TEXTS = re.compile(_TOLD, re.IGNORECASE)
-"""Names whose numbers are counts, as `nodes: 2`."""
+_WORDS = r"(?:hosts?|(?!no_)\w+_hosts?|nodes?|user|login|owner|authors?|server|home|token)"
+"""Names that prose has too: in a text only before an equals sign or after no other word. Their numbers are counts."""
+_NUMBERS = re.compile(rf"(?:.*\.)?(?:{_NAMES})", re.IGNORECASE)
+_SETTING = re.compile(rf"(?:.*\.)?(?:{_NAMES}|{_WORDS})", re.IGNORECASE)
 _SAID = re.compile(
-    rf"(?<![\w.])(?P<name>{_SERIAL}|{_TOLD})(?P<sign>['\"]?\s*[=:]\s*['\"]?)(?P<value>[^\s,;)\]}}'\"]+)", re.IGNORECASE
+    rf"(?<![\w.])({_NAMES}|{_WORDS}(?==)|(?<!\w[ -]){_WORDS})"
+    r"['\"]?\s*[=:]\s*['\"]?([^\s,;)\]}'\"{<][^\s,;)\]}'\"]*)",
+    re.IGNORECASE,
 )
 """A setting inside a text, as `user=somebody`."""
-_NOBODY = frozenset({"", "true", "false", "none", "null", "n/a", "unknown"})
+_NOBODY = frozenset({"", "true", "false", "none", "null", "n/a", "unknown", "assistant", "system", "user"})
+_SOFTWARE = re.compile(
+    r"(?:.*[._])?(?:(?:backend|engine|framework|library|package|model|method)(?:[._](?:name|id))?|device|provider|d?type|precision)"
+)
+"""Settings whose values are words of programs, even where a machine is called so."""
 _LOOKS = re.compile(
     r"(?P<bracket>\s*\(UUID: [^)]*\))|(?:GPU-|MIG-)?\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"  # UUID
     r"|\b[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b"  # PCI bus id
     r"|\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"  # MAC address
-    r"|\b[a-z][\w.+-]*@[\w-]+(?:\.[\w-]+)+\b"  # mail address or login
+    r"|\b[a-z][\w.+-]*@(?:\d+(?:\.\d+){3}|(?!\d+\.\d)(?:[\w-]+\.)+[a-z]{2,})\b"  # mail address or login, no version
     r"|\bhf_[a-z0-9]{16,}\b",
     re.IGNORECASE,
 )
 _UNAME = re.compile(r"^(Linux|Darwin|FreeBSD) \S+ (?=\d+\.\d+\S* (?:#|Darwin|FreeBSD))")
 """What `uname -a` begins with; the second word is the machine's name."""
-_LEAST = 3
-"""Letters that a name has at least to be looked for in other texts."""
 
 
 def is_private(name: str, value: Any) -> bool:
     """Say whether a setting tells a machine or a person: by the last part of its dotted name, or the last two."""
     if isinstance(value, bool | dict) or value is None or str(value).strip().lower() in _NOBODY:
         return False
-    parts = [re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", part) for part in name.split(".")]
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     count = isinstance(value, int | float) or (isinstance(value, str) and value.strip().isdigit())
-    known = (_ALWAYS,) if count else (_ALWAYS, _TEXTS)
-    return any(pattern.fullmatch("_".join(parts[-many:])) for pattern in known for many in (1, 2))
+    return bool((_NUMBERS if count else _SETTING).fullmatch(name))
 
 
 def anonymous(contents: Contents, source: Source) -> Contents:
     """Cut out of everything found in a file what tells machines and people apart, and name the settings left out."""
-    words = set(_private(source.data if source.data is not None else source.rows))
+    told = _told(source.data if source.data is not None else source.rows)
     left = dict.fromkeys(contents.left)
-    runs = tuple(_run(found, words, left) for found in contents.runs)
+    runs = tuple(_run(found, told, left) for found in contents.runs)
     return replace(contents, runs=runs, left=tuple(left))
 
 
-def _private(value: Any, name: str = "") -> Iterator[str]:
-    """Give the texts that stand under private names anywhere in a file, a machine's with and without its domain."""
+def _told(*places: Any) -> tuple[set[str], set[str]]:
+    """Give what stands under private settings, a machine's name with and without its domain; and words of programs."""
+    texts = [named for place in places for named in _texts(place)]
+    private = [one.strip().lower() for name, text in texts if is_private(name, text) for one in text.split(",")]
+    words = {word for one in private for word in (one, one.partition(".")[0]) if len(word) > 2 and not word.isdigit()}
+    return words, {text.lower() for name, text in texts if _SOFTWARE.fullmatch(name)}
+
+
+def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _private(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list):
-        if not value or not isinstance(value[0], int | float):
-            for inner in value:
-                yield from _private(inner, name)
-    elif isinstance(value, str) and is_private(name, value) and not value.strip().isdigit():
-        yield from (word for word in (value.strip(), value.strip().partition(".")[0]) if len(word) >= _LEAST)
+            yield from _texts(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and value and not isinstance(value[0], int | float):
+        for inner in value:
+            yield from _texts(inner, name)
+    elif isinstance(value, str):
+        yield name, value.strip()
 
 
-def _run(found: Found, words: set[str], left: dict[str, None]) -> Found:
-    beside = {*_private(found.protocol.facts), *_private(found.engine_options)}  # may come from a second file
-    pattern = _pattern(words | beside)
+def _run(found: Found, told: tuple[set[str], set[str]], left: dict[str, None]) -> Found:
+    here = _told(found.protocol.facts, found.engine_options, {"engine": found.engine, "provider": found.provider})
+    words = (told[0] | here[0]) - told[1] - here[1]  # settings may come from a second file
+    longest = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<!\w)({longest})(?!\w)", re.IGNORECASE) if words else None
 
     def kept(value: Any, name: str = "") -> Any:
         if isinstance(value, Mapping):
@@ -107,19 +117,9 @@ def _run(found: Found, words: set[str], left: dict[str, None]) -> Found:
     )
 
 
-def _pattern(words: set[str]) -> re.Pattern[str] | None:
-    longest = sorted(words, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest))})(?!\w)") if words else None
-
-
 def text_of(text: str, words: re.Pattern[str] | None = None) -> str:
     """Cut out of a text what tells a machine or a person; `words`: names that the file calls so elsewhere."""
     text = _UNAME.sub(rf"\1 {CUT} ", text)
     text = _LOOKS.sub(lambda found: "" if found["bracket"] else CUT, text)
-    text = _SAID.sub(_unsaid, text)
+    text = _SAID.sub(lambda it: it[0].removesuffix(it[2]) + CUT if is_private(*it.groups()) else it[0], text)
     return words.sub(CUT, text) if words else text
-
-
-def _unsaid(said: re.Match[str]) -> str:
-    name = said["name"].replace(" ", "_")
-    return f"{said['name']}{said['sign']}{CUT}" if is_private(name, said["value"]) else said[0]

@@ -11,7 +11,7 @@ import pytest
 from harness.importing.fields import without_folders
 from harness.importing.private import is_private, text_of
 from harness.importing.taking import import_files, lines
-from tests.unit.importing.files import as_csv, genai, llama, lm_eval, optimum, runs, trtllm, vllm, write
+from tests.unit.importing.files import as_csv, genai, llama, lm_eval, optimum, runs, take, trtllm, vllm, write
 
 HOST, USER, SERIAL = "secret-host", "somebody", "1652922012345"
 UUID, BUS = "GPU-0f1e2d3c-aaaa-bbbb-cccc-0123456789ab", "00000000:17:00.0"
@@ -121,15 +121,56 @@ def test_what_is_left_out_for_that_is_told_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["org/toy", "b77@abc1234", "0.6.0@abc1234", "Linux-6.1.0-17-amd64-x86_64-with-glibc2.36", "2026-01-31 12:00:00", "max_tokens=5", "pad_token=<s>",
-     "12.8.0.1", "https://example.org/toy", "tokens/s", "int4 / fp16", "~7B", "cuda:0", "nodes=2", "Ubuntu 22.04.4 LTS (x86_64)"],
+     "12.8.0.1", "https://example.org/toy", "tokens/s", "int4 / fp16", "~7B", "cuda:0", "nodes=2", "Ubuntu 22.04.4 LTS (x86_64)",
+     "vllm@0.6.1.post1", "vllm@0.6.1.dev", "pad token: eos", "pad token = eos", "user: assistant", "multi-host: yes", "no_host=x", "user: {question}"],
 )  # fmt: skip
 def test_what_tells_nobody_stays(text: str) -> None:
     assert text_of(without_folders(text)) == text
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"),
+    [("mail bob@example.org.", "mail ...."), ("ssh root@10.0.0.7", "ssh ..."), ("user: bob, token: abc", "user: ..., token: ..."),
+     ("run token=abc", "run token=..."), ("{'token': 'abc'}", "{'token': '...'}"), ("--server=10.0.0.7", "--server=..."),
+     ("the ip addr: 10.0.0.7", "the ip addr: ..."), ("a\nhost: x1", "a\nhost: ..."), ("SLURM_NODELIST=n1 x", "SLURM_NODELIST=... x")],
+)  # fmt: skip
+def test_settings_and_logins_in_a_text_are_cut(text: str, kept: str) -> None:
+    assert text_of(without_folders(text)) == kept
+
+
+MARKED = {"machine_name": "name1", "SLURM_NODELIST": "list1,list2", "SLURM_JOB_NODELIST": "list3", "ssh_host": "ssh1", "author": "Some Body",
+          "ip_addr": "10.1.2.3", "server": "192.168.0.7", "hostname": "GPUHOST01.example.org"}  # fmt: skip
+
+
+def test_what_is_private_is_cut_from_every_text_in_either_case(tmp_path: Path) -> None:
+    said = "name1 list1 list2 list3 ssh1 some body 10.1.2.3 192.168.0.7 gpuhost01"
+    record = llama(500, 0, **MARKED, comment=f"run 192 on {said}", n_batch_list="192")
+    imported = take(write(tmp_path, "llama.json", [record]))
+    options = runs(imported)[0].job.spec.engine_options
+    assert options["comment"] == "run 192 on" + " ..." * 9
+    assert options["n_batch_list"] == "192"
+    (outcome,) = tmp_path.glob("results/runs/*/outcome.json")
+    assert not [word for word in said.split() if word in outcome.read_text("utf-8").lower().split()]
+    assert not MARKED.keys() & options.keys()
+
+
+@pytest.mark.parametrize("setting", ["host", "user", "hostname"])
+def test_a_machine_that_is_called_like_a_program_leaves_the_program_its_name(tmp_path: Path, setting: str) -> None:
+    facts = runs(take(write(tmp_path, "vllm.json", vllm(**{setting: "vllm"}, label="vllm 0.6"))))[0].protocol.facts
+    assert (facts["backend"], facts["endpoint_type"], facts["label"]) == ("vllm", "vllm", "vllm 0.6")
+    record = optimum()
+    record["config"]["environment"] |= {setting: "Transformers", "hosts": ["cuda", "float16"]}
+    record["config"]["backend"] |= {"library": "transformers", "device_map": "cuda"}
+    (run,) = runs(take(write(tmp_path, "benchmark.json", record)))
+    assert run.protocol.facts["backend.library"] == "transformers"
+    assert "..." not in json.dumps(run.protocol.facts)
+
+
+@pytest.mark.parametrize(
     ("name", "value", "private"),
-    [("a.hostName", "x", True), ("host.name", "x", True), ("gpu.uuid", 5, True), ("machine.name", "Example GPU", False), ("nodes", 2, False),
+    [("machine_name", "x", True), ("a.SLURM_JOB_NODELIST", "x", True), ("ssh_host", "x", True), ("ip_addr", "10.1.2.3", True),
+     ("server", "10.0.0.7", True), ("author", "x", True), ("host.address", "10.1.2.3", True), ("pci.slot", 5, True), ("user.id", 5, True),
+     ("environment.user", "x", True), ("max_hosts", 2, False), ("a.hostName", "x", True), ("host.name", "x", True), ("gpu.uuid", 5, True), ("machine.name", "Example GPU", False), ("nodes", 2, False),
      ("nodes", "2", False), ("no_host", "x", False), ("max_token", "5", False), ("token", "False", False), ("device_ids", "0,1", False),
      ("pcie_gen", "4", False), ("machine", "x86_64", False)],
 )  # fmt: skip
