@@ -111,4 +111,4 @@ def _shown(name: str, source: Source, root: Path, where: Where | None = None) ->
         raise HarnessError(unknown("table", name, [one.name for one in specs]))
     spec = narrowed(spec, where or {})
     rendered = pages.renderer(source, catalogue)(spec)
-    return Shown(rendered, spec, catalogue.renamed(spec.titles), archive_of(source.database, source.reader()))
+    return Shown(rendered, spec, catalogue.renamed(spec.titles), archive_of(source))

@@ -24,6 +24,11 @@ LACKING = "-"
 Line = tuple[Address, list[Filled]]
 
 
+def exact(address: Address) -> dict[str, Sequence[str | None]]:
+    """Return what a row must say to stand at an address: its values, and nothing where it lacks a dimension."""
+    return {name: (None if value == LACKING else value,) for name, value in address.items() if name != "metric"}
+
+
 @dataclass(frozen=True)
 class Slot:
     """A column of cells after the pivot has multiplied it."""
@@ -59,9 +64,9 @@ class Order:
         found = {tuple(row.text(name) for name in names) for row in rows}
         whole = [tuple(value for value in combination if value is not None) for combination in found]
         addresses = [dict(zip(names, values, strict=True)) for values in whole if len(values) == len(names)]
-        return self.sorted(addresses, names)
+        return self.in_order(addresses, names)
 
-    def sorted(self, addresses: Iterable[dict[str, str]], names: Sequence[str]) -> list[dict[str, str]]:
+    def in_order(self, addresses: Iterable[dict[str, str]], names: Sequence[str]) -> list[dict[str, str]]:
         """Sort addresses by the ranks of their values."""
         return sorted(addresses, key=lambda address: [self.rank(name, address[name]) for name in names])
 
@@ -88,7 +93,7 @@ def row_addresses(order: Order, rows: Sequence[Row]) -> list[dict[str, str]]:
     for values in sorted({values for _, values in said} - own, key=lambda values: (values.count(None), str(values))):
         if not any(_agree(values, other) for other in own):
             own.add(values)
-    addresses = order.sorted(
+    addresses = order.in_order(
         [dict(zip(names, (LACKING if value is None else value for value in values), strict=True)) for values in own],
         names,
     )

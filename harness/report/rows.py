@@ -93,7 +93,7 @@ def _whole(record: dict[Any, Any]) -> dict[str, Any]:
     return record
 
 
-def matches(row: Row, where: Mapping[str, Sequence[str]]) -> bool:
+def matches(row: Row, where: Mapping[str, Sequence[str | None]]) -> bool:
     """Say whether a row meets all conditions; a build is only asked for what a build has."""
     return all(
         row.text(name) in values for name, values in where.items() if not row.is_build or name in BUILD_DIMENSIONS

@@ -38,13 +38,14 @@ class Source:
 
         Published files of other sweeps may hold later runs of the same jobs; they belong to their own tables.
         """
-        own = frozenset(session.session for session in self.published.sessions if sweeps_of(session) & set(sweeps))
-        jobs = {place: jobs_of(session) for session in self.published.sessions for place in [session.session]}
+        sessions = self.published.sessions
+        own = frozenset(session.session for session in sessions if sweeps_of(session) & set(sweeps))
+        jobs = {session.session: jobs_of(session) for session in sessions}
         ours = set().union(*(jobs[name] for name in own))
         if not own or all(ours.isdisjoint(jobs[name]) for name in jobs.keys() - own):
             return self.database
         if own not in self._apart:
-            self._apart[own] = filled([one for one in self.published.sessions if one.session in own], self.published)
+            self._apart[own] = filled([session for session in sessions if session.session in own], self.published)
         return self._apart[own]
 
     def close(self) -> None:

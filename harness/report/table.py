@@ -13,13 +13,13 @@ from harness.report.catalogue import Catalogue
 from harness.report.cells import GREY, Filled, Question, Reader, filled
 from harness.report.heads import Head, head_of, laid_out
 from harness.report.layout import (
-    LACKING,
     Address,
     Line,
     Order,
     Slot,
     best,
     compares,
+    exact,
     is_bold,
     key_cells,
     ordered,
@@ -257,8 +257,7 @@ def _lookup(
 
 
 def _conditions(address: Address, where: Mapping[str, Sequence[str]], part: str) -> dict[str, Sequence[str | None]]:
-    exact = {name: (None if value == LACKING else value,) for name, value in address.items() if name != "metric"}
-    return {"part": (part,), **where, **exact}
+    return {"part": (part,), **where, **exact(address)}
 
 
 def _attribute(source: _Source, key: Key, address: Address) -> Filled:

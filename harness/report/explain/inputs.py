@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from harness.report.compare import Operand
 from harness.report.formats import decimal
+from harness.report.layout import exact
+from harness.report.pool import Conditions
 from harness.report.result import Cell
 from harness.report.rows import Row, matches
 from harness.report.spec import TableSpec
@@ -20,8 +22,8 @@ def inputs_beside(spec: TableSpec, cell: Cell, rows: Sequence[Row]) -> tuple[Ope
     if asked is None or asked.metric is None:
         return None
     where = {"part": (asked.part,), **spec.where, **asked.where}
-    value = _one(rows, asked.metric, {**where, **_exact(cell.address)})
-    to = {**where, **_exact({**cell.address, **asked.baseline})}
+    value = _one(rows, asked.metric, {**where, **exact(cell.address)})
+    to = {**where, **exact({**cell.address, **asked.baseline})}
     baseline = _one(rows, asked.metric, to)
     if value is None or baseline is None or value.text("unit") != baseline.text("unit"):
         return None
@@ -32,11 +34,7 @@ def _operand(row: Row) -> Operand:
     return Operand(decimal(row.get("value")), gpus=int(row.get("gpu_count") or 1))
 
 
-def _exact(address: Mapping[str, str]) -> dict[str, Sequence[str]]:
-    return {name: (value,) for name, value in address.items() if name != "metric"}
-
-
-def _one(rows: Sequence[Row], metric: str, conditions: Mapping[str, Sequence[str]]) -> Row | None:
+def _one(rows: Sequence[Row], metric: str, conditions: Conditions) -> Row | None:
     found = [
         row
         for row in rows

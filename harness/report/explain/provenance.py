@@ -35,10 +35,11 @@ class Archive:
     """All that a table can use."""
 
 
-def archive_of(database: Any, reader: Reader) -> Archive:
-    """Make an archive of a database; each record is read once."""
-    outcome: Callable[[str], Outcome] = lru_cache(maxsize=None)(database.outcome)
-    return Archive(outcome, reader, database.artifact_runs(), lambda spec: rows_of(frame_of(spec, Source(database))))
+def archive_of(source: Source) -> Archive:
+    """Make an archive of a source; each record is read once."""
+    outcome: Callable[[str], Outcome] = lru_cache(maxsize=None)(source.database.outcome)
+    makers = source.database.artifact_runs()
+    return Archive(outcome, source.reader(), makers, lambda spec: rows_of(frame_of(spec, source)))
 
 
 @dataclass(frozen=True)

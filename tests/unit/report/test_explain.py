@@ -53,7 +53,7 @@ def site() -> Iterator[Site]:
     specs = pages.specs_in([ROOT / "reports" / "tables"], catalogue)
     with from_published(PUBLISHED) as source:
         render = pages.renderer(source, catalogue)
-        archive = archive_of(source.database, source.reader())
+        archive = archive_of(source)
         tables = {spec.name: Shown(render(spec), spec, catalogue.renamed(spec.titles), archive) for spec in specs}
         yield Site(tuple(pages.pages_in(ROOT)), tables, source, catalogue)
 
@@ -228,7 +228,7 @@ def test_an_engine_option_and_a_key_that_a_row_lacks_are_explained(site: Site, t
     )
     (spec,) = pages.specs_in([path], site.catalogue)
     rendered = pages.renderer(site.source, site.catalogue)(spec)
-    shown = Shown(rendered, spec, site.catalogue, archive_of(site.source.database, site.source.reader()))
+    shown = Shown(rendered, spec, site.catalogue, archive_of(site.source))
     row = rendered.table.sections[0].rows[0]
     assert [cell.text for cell in row[1:4]] == ["-", "cpu", "-"]
     said = [explain(shown, Spot(0, 0, column)).said for column in (1, 2, 3)]
@@ -306,19 +306,24 @@ page-speed:
 """
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Shown]:
+@pytest.fixture(params=["[model, method]", "[model, method, gpu]"])
+def page(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shown]:
+    """The page above, also with a row key that its numbers lack."""
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "page.yaml").write_text(REPORTED, encoding="utf-8")
-    (tmp_path / "page.tables.yaml").write_text(SPEED, encoding="utf-8")
+    (tmp_path / "page.tables.yaml").write_text(SPEED.replace("[model, method]", request.param), encoding="utf-8")
     (spec,) = pages.specs_in([tmp_path / "page.tables.yaml"], Catalogue())
     with from_published(tmp_path / "published") as source:
         rendered = pages.renderer(source, Catalogue())(spec)
-        yield Shown(rendered, spec, Catalogue(), archive_of(source.database, source.reader()))
+        yield Shown(rendered, spec, Catalogue(), archive_of(source))
+
+
+def row_name(page: Shown, name: str) -> str:
+    return name if len(page.spec.show) == 2 else f"{name} / -"
 
 
 def test_a_published_comparison_is_held_against_its_published_inputs(page: Shown) -> None:
-    text = told(explain(page, named(page.rendered, "tiny / int4_awq", "Speed-up")))
+    text = told(explain(page, named(page.rendered, row_name(page, "tiny / int4_awq"), "Speed-up")))
     assert "ratio: value / baseline, published as it stands\n" in text
     assert "published as 2.5; the published inputs 30 / 10 give 3.00" in text
     assert "ratio of decode_tps to method fp16: 2.5 as published [" in text
@@ -327,13 +332,13 @@ def test_a_published_comparison_is_held_against_its_published_inputs(page: Shown
 
 
 def test_a_published_comparison_without_one_of_its_inputs_says_so(page: Shown) -> None:
-    text = told(explain(page, named(page.rendered, "other / int4_awq", "Speed-up")))
+    text = told(explain(page, named(page.rendered, row_name(page, "other / int4_awq"), "Speed-up")))
     assert "published as it stands, without its inputs" in text
     assert "published as 2.5\n" in text
 
 
 def test_a_number_that_nobody_published_is_not_called_unmeasured(page: Shown) -> None:
-    found = explain(page, named(page.rendered, "tiny / fp16", "First token"))
+    found = explain(page, named(page.rendered, row_name(page, "tiny / fp16"), "First token"))
     assert found.kind == "not measured"
     assert found.said.startswith("Not published: ")
 
@@ -379,7 +384,7 @@ def test_a_failed_run_is_told_with_its_reason(site: Site) -> None:
         source.database.ingest(ok.model_copy(update={**later, "job": job, "measurements": ()}), None)
         spec = site.tables["quickstart-speed"].spec
         rendered = pages.renderer(source, site.catalogue)(spec)
-        shown = Shown(rendered, spec, site.catalogue, archive_of(source.database, source.reader()))
+        shown = Shown(rendered, spec, site.catalogue, archive_of(source))
         found = explain(shown, named(rendered, "INT8", "Decode (tok/s)"))
     assert (found.kind, found.text) == ("failed", "oom")
     assert found.said.endswith("is oom, since: killed for memory while loading.")

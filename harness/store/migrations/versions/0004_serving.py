@@ -9,7 +9,7 @@ from alembic import op
 
 from harness.core.identity import canonical
 from harness.core.spec import MeasureSpec
-from harness.store.workload import engine_options
+from harness.store.workload import engine_options, workload_columns
 
 revision = "0004"
 down_revision = "0003"
@@ -38,19 +38,15 @@ def downgrade() -> None:
 
 
 def _fill(connection: sa.Connection) -> None:
-    """Read the columns from the specs; no probe has a default for a new one."""
+    """Read the columns from the specs, as ingest does."""
     job = _job()
     for id_, text in connection.execute(sa.select(job.c.id, job.c.spec).where(job.c.probe.is_not(None))).all():
         spec = MeasureSpec.model_validate_json(text)
-        found = {name: float(spec.workload[name]) for name in ADDED if _is_number(spec.workload.get(name))}
-        row = {"engine_options": engine_options(spec), **found}
+        columns = workload_columns(spec)
+        row = {"engine_options": engine_options(spec), **{name: columns[name] for name in ADDED}}
         connection.execute(job.update().where(job.c.id == id_).values(row))
 
 
 def _job() -> sa.TableClause:
     names = ("id", "spec", "probe", "engine_options", *ADDED)
     return sa.table("job", *[sa.column(name) for name in names])
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in {int, float} or value == "inf"
