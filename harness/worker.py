@@ -173,6 +173,7 @@ class Server:
             self.close()
             found = {key: found[key] for key in ("inputs", "provider") if key in found}
         assert self._environment is not None
+        found["notes"] = (*job.notes, *found.get("notes", ()))
         return Outcome(
             job=for_keeping(job),
             status=status,

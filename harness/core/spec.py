@@ -123,6 +123,13 @@ class Input(Record):
     """Where a model came from: hub id, revision, `random` seed, or `local`."""
 
 
+class Note(Record):
+    """Something that a reader of the number must know: a workaround, an instability, a floor."""
+
+    code: str
+    text: str
+
+
 class Job(Record):
     """One line of work: `job.json` in a run folder."""
 
@@ -151,6 +158,8 @@ class Job(Record):
     """Content hash that the artifact had when it was made before, here, from the same inputs."""
     clean: bool = False
     """The job needs a worker process of its own."""
+    notes: tuple[Note, ...] = ()
+    """What the runner knows of its inputs, as that a baseline is unverified; the worker copies them into the outcome."""
 
 
 class ArrayRef(Record):
@@ -215,13 +224,6 @@ class Protocol(Record):
     gpu_count: int = 0
     facts: dict[str, Any] = {}
     """Everything else worth knowing, as batch form, thread count or switches."""
-
-
-class Note(Record):
-    """Something that a reader of the number must know: a workaround, an instability, a floor."""
-
-    code: str
-    text: str
 
 
 class Gpu(Record):

@@ -20,7 +20,7 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Options, Probe, Reading, Trace
 from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import summary
+from harness.numbers import intervals
 
 if TYPE_CHECKING:
     from harness.host import GpuMemory, MemorySampler
@@ -135,15 +135,15 @@ def speed_readings(trace: Trace, workload: GenerationOptions) -> list[Reading]:
 
 
 def _seconds(metric: str, samples: Any) -> Reading:
-    value, low, high = summary.positive_interval(samples)
-    name = summary.POSITIVE_INTERVAL if low is not None else None
+    value, low, high = intervals.positive_interval(samples)
+    name = intervals.POSITIVE_INTERVAL if low is not None else None
     return Reading(metric=metric, value=value, samples=samples, low=low, high=high, interval=name)
 
 
 def _rate(metric: str, work: int, seconds: Any) -> Reading:
     """Give work per second: all repetitions' work over all their seconds; samples are the repetitions' own rates."""
-    mean, low, high = summary.positive_interval(seconds)
-    name = summary.POSITIVE_INTERVAL if low is not None else None
+    mean, low, high = intervals.positive_interval(seconds)
+    name = intervals.POSITIVE_INTERVAL if low is not None else None
     least, most = (None, None) if low is None or high is None else (work / high, work / low)
     return Reading(metric=metric, value=work / mean, samples=work / seconds, low=least, high=most, interval=name)
 

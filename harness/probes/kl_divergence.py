@@ -232,7 +232,7 @@ def in_step(reference: Iterator[tuple[Ints, Rows]], candidate: Iterator[tuple[In
 def _readings(found: Distances, spans: list[Span], items: str) -> tuple[Reading, ...]:
     import numpy as np
 
-    from harness.probes.summary import MEAN_BLOCK_INTERVAL, MEAN_INTERVAL, mean_block_interval, mean_interval
+    from harness.numbers.intervals import MEAN_BLOCK_INTERVAL, MEAN_INTERVAL, mean_block_interval, mean_interval
 
     kl, low, high = mean_block_interval(found.kl)
     agreement, worse, better = mean_block_interval(found.agrees)

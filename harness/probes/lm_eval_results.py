@@ -160,7 +160,7 @@ class Kept:
 
 
 def _with_interval(label: str, right: NDArray[np.uint8], items: str, part: str, array: str) -> Reading:
-    from harness.probes.summary import WILSON, wilson
+    from harness.numbers.intervals import WILSON, wilson
 
     share, low, high = wilson(int(right.sum()), len(right))
     return Reading(

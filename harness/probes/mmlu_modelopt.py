@@ -180,7 +180,7 @@ def _readings(answers: _Answers) -> list[Reading]:
 
 
 def _share(right: NDArray[np.uint8], part: str, items: Sequence[str]) -> Reading:
-    from harness.probes.summary import WILSON, wilson
+    from harness.numbers.intervals import WILSON, wilson
 
     share, low, high = wilson(int(right.sum()), len(right))
     name = "correct" if not part else f"correct.{part.replace(':', '.')}"

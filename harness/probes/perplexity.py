@@ -84,7 +84,7 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     """
     import numpy as np
 
-    from harness.probes.summary import EXP_MEAN_INTERVAL, exp_mean_interval
+    from harness.numbers.intervals import EXP_MEAN_INTERVAL, exp_mean_interval
 
     found = _documents(session, workload, context) if workload.documents else _stream(session, workload, context)
     value, low, high = exp_mean_interval(found.nll)

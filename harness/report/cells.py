@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.metric import metric as metric_named
+from harness.numbers.pairing import block_sums, paired_difference, reproduces, statistic
 from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
 from harness.report.formats import Format, decimal, factor, rounded, without_paths, written
-from harness.report.pairing import block_sums, paired_difference, reproduces, statistic
 from harness.report.result import Side, Trace
 from harness.report.rows import Row, distinct
 from harness.report.spec import CellSpec, TableSpec

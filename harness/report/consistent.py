@@ -16,10 +16,10 @@ from harness.core.metric import metric as metric_named
 from harness.core.seam import Engine, load, problems_of
 from harness.core.spec import Artifact, BuildSpec, Environment, Job, Measurement, MeasureSpec, Outcome, Status
 from harness.engines import ENGINES
+from harness.numbers import intervals
+from harness.numbers.pairing import MEAN, block_sums, statistic, value_of
 from harness.plan.keys import spec_key
-from harness.probes import summary
 from harness.record import array_ref
-from harness.report.pairing import MEAN, block_sums, statistic, value_of
 
 _RUN = re.compile(r"(?P<day>\d{8})T\d{6}-[bqrs]-(?P<digits>[0-9a-f]{12})-[0-9a-f]{8}")
 """Runs of the runner are named after what they do; others' numbers and made-up runs are not."""
@@ -217,21 +217,21 @@ def _interval(item: Measurement, samples: Any, blocks: Any) -> tuple[float, floa
     return (max(0.0, low), min(1.0, high)) if item.metric == "top1_agreement" else (low, high)
 
 
-_MAKERS: Mapping[str, Callable[[Any], summary.Summary]] = {
-    summary.MEAN_INTERVAL: summary.mean_interval,
-    summary.MEAN_BLOCK_INTERVAL: summary.mean_block_interval,
-    summary.EXP_MEAN_INTERVAL: summary.exp_mean_interval,
+_MAKERS: Mapping[str, Callable[[Any], intervals.Summary]] = {
+    intervals.MEAN_INTERVAL: intervals.mean_interval,
+    intervals.MEAN_BLOCK_INTERVAL: intervals.mean_block_interval,
+    intervals.EXP_MEAN_INTERVAL: intervals.exp_mean_interval,
 }
 
 
-def _summary(item: Measurement, values: Any) -> summary.Summary:
+def _summary(item: Measurement, values: Any) -> intervals.Summary:
     """Summarize samples by the interval's name. Raises: HarnessError for samples that such an interval is not made of."""
-    if item.interval == summary.WILSON:
-        return summary.wilson(round(float(values.sum())), item.n)
-    if item.interval == summary.POSITIVE_INTERVAL and (values > 0).all():
+    if item.interval == intervals.WILSON:
+        return intervals.wilson(round(float(values.sum())), item.n)
+    if item.interval == intervals.POSITIVE_INTERVAL and (values > 0).all():
         if item.metric not in _RATES:  # steps of one repetition are one sample
-            return summary.positive_interval(values.reshape(values.shape[0], -1).mean(axis=1))
-        mean, low, high = summary.positive_interval(1 / values)
+            return intervals.positive_interval(values.reshape(values.shape[0], -1).mean(axis=1))
+        mean, low, high = intervals.positive_interval(1 / values)
         return (1 / mean, None, None) if low is None or high is None else (1 / mean, 1 / high, 1 / low)
     made = _MAKERS.get(item.interval or "")
     return made(values) if made else (item.value, None, None)

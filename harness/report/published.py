@@ -14,10 +14,10 @@ from pydantic import Field, ValidationError
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spec import Kind, Labels, Outcome, Record
+from harness.numbers.pairing import block_sums, statistic
 from harness.report.cells import statistic_of
 from harness.report.consistent import contradictions
 from harness.report.formats import without_paths
-from harness.report.pairing import block_sums, statistic
 from harness.report.reported import KEY, read_reported
 from harness.report.specfile import STATS
 from harness.store.database import Database

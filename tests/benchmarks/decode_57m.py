@@ -44,7 +44,7 @@ def pooled(database: Any, method: str) -> tuple[float, float, float]:
     """Mean decode throughput over the repetitions of all rounds, with Student's interval."""
     import numpy as np
 
-    from harness.probes.summary import mean_interval
+    from harness.numbers.intervals import mean_interval
 
     rows = database.frame({"metric": "decode_tps", "method": method}, ["measurement_id"])
     mean, low, high = mean_interval(np.concatenate([database.samples(one) for one in rows["measurement_id"]]))

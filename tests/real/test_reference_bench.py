@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.probes.summary import mean_interval
-from harness.report.pairing import block_sums, paired_difference
+from harness.numbers.intervals import mean_interval
+from harness.numbers.pairing import block_sums, paired_difference
 from tests.real.box import RealBox
 from tests.real.conftest import ROUNDS, Twice
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.numbers.pairing import block_sums, paired_difference, reproduces
 from harness.report.compare import COMPARISONS, Operand, compared
 from harness.report.formats import decimal, factor, parse_format, without_paths, written
-from harness.report.pairing import block_sums, paired_difference, reproduces
 
 
 @pytest.mark.parametrize(

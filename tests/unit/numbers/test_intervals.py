@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.probes import summary
+from harness.numbers import intervals
 
 
 def test_student_t_matches_the_printed_tables() -> None:
@@ -23,35 +23,35 @@ def test_student_t_matches_the_printed_tables() -> None:
         120: 1.980,
     }
     for degrees, value in printed.items():
-        assert summary.student_t(degrees) == pytest.approx(value, abs=6e-4)
-    assert summary.student_t(10**6) == pytest.approx(1.95996, abs=1e-4)
+        assert intervals.student_t(degrees) == pytest.approx(value, abs=6e-4)
+    assert intervals.student_t(10**6) == pytest.approx(1.95996, abs=1e-4)
 
 
 def test_a_mean_carries_students_interval() -> None:
-    value, low, high = summary.mean_interval([1.0, 2.0, 3.0])
+    value, low, high = intervals.mean_interval([1.0, 2.0, 3.0])
     assert value == 2.0
     assert low == pytest.approx(2 - 4.3027 / math.sqrt(3))
     assert high == pytest.approx(2 + 4.3027 / math.sqrt(3))
 
 
 def test_one_sample_has_no_interval() -> None:
-    assert summary.mean_interval([4.0]) == (4.0, None, None)
-    assert summary.positive_interval([4.0]) == (4.0, None, None)
-    assert summary.exp_mean_interval([0.0] * summary.BLOCK) == (1.0, None, None)
+    assert intervals.mean_interval([4.0]) == (4.0, None, None)
+    assert intervals.positive_interval([4.0]) == (4.0, None, None)
+    assert intervals.exp_mean_interval([0.0] * intervals.BLOCK) == (1.0, None, None)
 
 
 def test_wilson_stays_within_bounds_and_matches_a_known_case() -> None:
-    assert summary.wilson(0, 10)[:2] == (0.0, 0.0)
-    assert summary.wilson(10, 10)[2] == 1.0
-    share, low, high = summary.wilson(15, 50)
+    assert intervals.wilson(0, 10)[:2] == (0.0, 0.0)
+    assert intervals.wilson(10, 10)[2] == 1.0
+    share, low, high = intervals.wilson(15, 50)
     assert (share, round(low or 0, 3), round(high or 0, 3)) == (0.3, 0.191, 0.438)
     with pytest.raises(HarnessError, match="3 successes of 2"):
-        summary.wilson(3, 2)
+        intervals.wilson(3, 2)
 
 
 def test_exp_of_a_mean_is_perplexity_with_an_interval_around_it() -> None:
     nll = np.random.default_rng(0).gamma(2, 1, 10_000)
-    value, low, high = summary.exp_mean_interval(nll)
+    value, low, high = intervals.exp_mean_interval(nll)
     assert value == pytest.approx(math.exp(nll.mean()))
     assert low is not None
     assert high is not None
@@ -64,7 +64,7 @@ def test_the_block_interval_covers_the_truth_where_neighbours_hang_together() ->
     for _ in range(200):
         steps = draw.normal(size=4000)
         series = np.convolve(steps, np.ones(16) / 4, mode="valid")  # neighbours share most of their noise
-        for of, name in ((summary.mean_interval, "plain"), (summary.mean_block_interval, "blocks")):
+        for of, name in ((intervals.mean_interval, "plain"), (intervals.mean_block_interval, "blocks")):
             _, low, high = of(series)
             assert low is not None
             assert high is not None
@@ -77,15 +77,15 @@ def test_the_block_interval_covers_the_truth_where_neighbours_hang_together() ->
 
 def test_samples_that_are_missing_or_not_numbers_are_refused() -> None:
     with pytest.raises(HarnessError, match="no samples"):
-        summary.mean_interval([])
+        intervals.mean_interval([])
     with pytest.raises(HarnessError, match="sample 1 of 3 is not finite"):
-        summary.exp_mean_interval([0.0, math.nan, 0.0])
+        intervals.exp_mean_interval([0.0, math.nan, 0.0])
     with pytest.raises(HarnessError, match="beyond a float"):
-        summary.exp_mean_interval([1e6, 1e6])
+        intervals.exp_mean_interval([1e6, 1e6])
 
 
 def test_an_interval_of_durations_stays_positive_however_wild_the_samples() -> None:
-    mean, low, high = summary.positive_interval([0.01, 0.01, 0.01, 2.0])
+    mean, low, high = intervals.positive_interval([0.01, 0.01, 0.01, 2.0])
     assert low is not None
     assert high is not None
     assert 0 < low < mean < high
@@ -94,10 +94,10 @@ def test_an_interval_of_durations_stays_positive_however_wild_the_samples() -> N
 
 def test_an_interval_of_steady_durations_is_students() -> None:
     samples = [1.0, 1.01, 0.99, 1.005, 0.995]
-    _, low, high = summary.positive_interval(samples)
-    assert (low, high) == pytest.approx(summary.mean_interval(samples)[1:], rel=1e-3)
+    _, low, high = intervals.positive_interval(samples)
+    assert (low, high) == pytest.approx(intervals.mean_interval(samples)[1:], rel=1e-3)
 
 
 def test_a_clock_that_stands_still_is_an_error() -> None:
     with pytest.raises(HarnessError, match="no duration"):
-        summary.positive_interval([0.0, 0.0])
+        intervals.positive_interval([0.0, 0.0])

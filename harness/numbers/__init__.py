@@ -1,0 +1,1 @@
+"""Statistics: intervals, rounds, documents, pairing. Pure; numpy, and scipy imported inside functions."""
