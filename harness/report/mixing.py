@@ -26,7 +26,19 @@ def check_place(spec: TableSpec, rows: Sequence[Row], packages: Packages) -> Non
             _same(spec, name, {row.text(name) for row in rows if _told(row, name)}, "table")
     if "environment" in spec.may_mix:
         return
-    places = _places(rows)
+    for same in _by_environment(rows) if "environment" in spec.keyed else [rows]:
+        _check_packages(spec, _places(same), packages)
+
+
+def _by_environment(rows: Sequence[Row]) -> list[list[Row]]:
+    """Group rows by the environment that a reader can see at their cells; each may have its own versions, but only one."""
+    groups: dict[str | None, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.text("environment"), []).append(row)
+    return list(groups.values())
+
+
+def _check_packages(spec: TableSpec, places: Sequence[tuple[str, frozenset[str]]], packages: Packages) -> None:
     for package in sorted(PACKAGES):
         if f"environment.{package}" not in spec.may_mix:
             versions = {packages(id_).get(package) for id_, hang_on in places if package in hang_on}
