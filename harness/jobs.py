@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.core.files import PARTIAL, remove_folder, stamped_content
 from harness.core.identity import folder_sha256
-from harness.core.spec import Artifact, Input, Job, Note
+from harness.core.spec import Artifact, Input, Job, Note, Scheme
 
 
 def content_of(item: Input, path: Path) -> str:
@@ -55,6 +55,15 @@ def _format(folder: Path) -> Any:
     if (folder / "genai_config.json").exists():
         return "ort-genai"
     return "fake" if (folder / "noise.txt").exists() else "hf"
+
+
+def scheme_measured(folder: Path, dtype: str) -> Scheme | None:
+    """Read the scheme of a transformers folder as an engine runs it; that of other artifacts is known from their build."""
+    if _format(folder) != "hf" or not (folder / "config.json").is_file():
+        return None
+    from harness.quantizers.scheme_hf import folder_scheme
+
+    return folder_scheme(folder, dtype)
 
 
 def partial_of(job: Job) -> Path:

@@ -39,6 +39,7 @@ from harness.jobs import (  # noqa: E402
     input_of,
     not_the_same,
     partial_of,
+    scheme_measured,
 )
 
 JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
@@ -188,6 +189,7 @@ class Server:
         from harness.core.seam import Context
         from harness.host import peak_rss_bytes
         from harness.quantizers import QUANTIZERS
+        from harness.quantizers.scheme import scheme_of
         from harness.record import artifact_of, build_measurements
 
         quantizer, options = adapter_of(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
@@ -205,6 +207,8 @@ class Server:
             check_made(partial, built.format)
         with spans.span("hash"):
             artifact = artifact_of(str(job.artifact), partial, built, seconds, peak_rss_bytes())
+        with spans.span("check"):
+            artifact = artifact.model_copy(update={"scheme": scheme_of(partial, built.format)})
         with spans.span("seal"):
             seal(partial, Path(str(job.out)))
             write_stamp(Path(str(job.out)), artifact.content)
@@ -231,6 +235,7 @@ class Server:
             found["measurements"] = keep(findings, folder)
         found["protocol"] = findings.protocol
         found["notes"] = (*self._session.notes, *findings.notes)
+        found["scheme"] = scheme_measured(context.artifact, self._session.dtype)
         if context.out is not None:
             with spans.span("hash"):
                 built = Built(format="hf")

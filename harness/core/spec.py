@@ -258,6 +258,15 @@ class Environment(Record):
     """Version and commit of the harness, `-dirty` where the tree was."""
 
 
+class Scheme(Record):
+    """Which weights are quantized and how, read back from the files."""
+
+    text: str
+    """Multiplied weights by kind with their number, then LM head and token embedding: `int4 b128 sym x20; head float32; embedding float32`."""
+    bits_per_weight: float | None = None
+    """Over all weight matrices, scales and zero points included."""
+
+
 class Artifact(Record):
     """A sealed folder and what is known of it."""
 
@@ -273,6 +282,7 @@ class Artifact(Record):
     peak_rss_bytes: int | None = None
     layers: dict[str, int] = {}
     """Number of weight matrices by type and block size as read from the graph, as `int4 b32 matmulnbits`."""
+    scheme: Scheme | None = None
     facts: dict[str, Any] = {}
 
 
@@ -317,6 +327,8 @@ class Outcome(Record):
     protocol: Protocol | None = None
     measurements: tuple[Measurement, ...] = ()
     artifact: Artifact | None = None
+    scheme: Scheme | None = None
+    """Of what was measured, where the engine decides it: floats of a model's own folder in the type that it computes with."""
     inputs: tuple[Input, ...] = ()
     """Inputs with the content hashes that were found, paths emptied."""
     notes: tuple[Note, ...] = ()

@@ -40,12 +40,13 @@ def _check_hf(path: Path) -> None:
         raise HarnessError(
             f"no tokenizer in {path} ({' or '.join(_TOKENIZERS)}); copy the model's tokenizer files there"
         )
-    for file in _weight_files(path):
+    for file in weight_files(path):
         if file.suffix == ".safetensors":
             check_safetensors(file)
 
 
-def _weight_files(path: Path) -> list[Path]:
+def weight_files(path: Path) -> list[Path]:
+    """List the files that hold a transformers folder's weights. Raises: HarnessError where one is missing."""
     index = path / "model.safetensors.index.json"
     if index.is_file():
         named = sorted(set(read_json(index).get("weight_map", {}).values()))

@@ -80,7 +80,7 @@ def read_weights(model: Any, where: str) -> list[Weight]:
 
     Raises: HarnessError where a node reads what nothing gives, or where scales do not fit their weights.
     """
-    graph = _Graph(model, where)
+    graph = Graph(model, where)
     graph.refuse_loose_inputs()
     found = [graph.weight(node) for node in graph.nodes]
     return [weight for weight in found if weight is not None]
@@ -135,7 +135,7 @@ def hold_layers(weights: Iterable[Weight], number: int, where: str) -> None:
         raise HarnessError(f"{where} has no weights in decoder layer {missing[0]} of {number}")
 
 
-class _Graph:
+class Graph:
     """Look-ups in one graph."""
 
     def __init__(self, model: Any, where: str) -> None:
@@ -171,38 +171,57 @@ class _Graph:
         return None
 
     def _packed(self, node: Any, zero_points: int, form: str) -> Weight:
-        settings = self._settings(node)
+        settings = self.settings(node)
         signed = len(node.input) <= zero_points or not node.input[zero_points]
         kind = f"{'' if signed else 'u'}int{settings.get('bits', 4)}"
         return Weight(_SUFFIX.sub("", node.name), kind, block(settings["block_size"]), form)
 
     def _traced(self, node: Any, name: str, form: str) -> Weight | None:
-        producer = self.producers.get(name)
-        while name not in self.constants and producer is not None and producer.op_type in _PASSED_THROUGH:
-            name = producer.input[0]
-            producer = self.producers.get(name)
+        name, producer = self._origin(name)
         bare = _SUFFIX.sub("", node.name)
         if name in self.constants:
             tensor = self.constants[name]
-            return Weight(bare, self._kind(tensor), "", form) if len(tensor.dims) == 2 else None
+            return Weight(bare, self.kind(tensor), "", form) if len(tensor.dims) == 2 else None
         if producer is None or producer.op_type != "DequantizeLinear":
             return None
         return self._dequantized(bare, producer, form)
 
+    def _origin(self, name: str) -> tuple[str, Any]:
+        """Follow a value back through what only reshapes it, to a constant or to the node that computes it."""
+        producer = self.producers.get(name)
+        while name not in self.constants and producer is not None and producer.op_type in _PASSED_THROUGH:
+            name = producer.input[0]
+            producer = self.producers.get(name)
+        return name, producer
+
+    def constant(self, name: str) -> Any:
+        """Return the constant that a value is, also where it is reshaped on its way; None for an input left out."""
+        return self.constants.get(self._origin(name)[0]) if name else None
+
+    def stored(self, name: str) -> tuple[Any, Any, Any]:
+        """Return a weight's constant with its scale and zero point; these are None for floats, or where there is none."""
+        name, producer = self._origin(name)
+        if name in self.constants:
+            return self.constants[name], None, None
+        scale, zero = producer.input[1], producer.input[2] if len(producer.input) > 2 else ""
+        source = self.producers.get(producer.input[0])
+        kept = producer.input[0] if source is None else source.input[0]
+        return self.constants.get(kept), self.constants.get(scale), self.constants.get(zero)
+
     def _dequantized(self, bare: str, node: Any, form: str) -> Weight | None:
         source, stored = self.producers.get(node.input[0]), "dq"
         tensor = self.constants.get(node.input[0])
-        kind = self._kind(tensor) if tensor is not None else ""
+        kind = self.kind(tensor) if tensor is not None else ""
         if tensor is None and source is not None and source.op_type == "QuantizeLinear":
             tensor, stored = self.constants.get(source.input[0]), "qdq"
             zero_point = self.constants.get(source.input[2]) if len(source.input) > 2 else None
-            kind = self._kind(zero_point) if zero_point is not None else "uint8"
+            kind = self.kind(zero_point) if zero_point is not None else "uint8"
         if tensor is None:
             return None
         return Weight(bare, kind, self._grain(bare, node, tensor), stored if form == "matmul" else form)
 
     def _grain(self, bare: str, node: Any, tensor: Any) -> str:
-        settings = self._settings(node)
+        settings = self.settings(node)
         size, axis = settings.get("block_size", 0), settings.get("axis", 1)
         scale = list(self.constants[node.input[1]].dims)
         shape = list(tensor.dims)
@@ -218,9 +237,9 @@ class _Graph:
             )
         return f"b{size}" if size else CHANNEL
 
-    def _settings(self, node: Any) -> dict[str, Any]:
+    def settings(self, node: Any) -> dict[str, Any]:
         return {item.name: self.onnx.helper.get_attribute_value(item) for item in node.attribute}
 
-    def _kind(self, tensor: Any) -> str:
+    def kind(self, tensor: Any) -> str:
         name: str = self.onnx.TensorProto.DataType.Name(tensor.data_type).lower()
         return "float32" if name == "float" else name

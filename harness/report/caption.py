@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
 from harness.report.columns import ALWAYS_TOLD, PACKAGES
+from harness.report.coverage import Title, coverage
 from harness.report.formats import thousands
 from harness.report.mixing import Packages, packages_of
 from harness.report.rows import Row, distinct, utc
@@ -29,10 +30,11 @@ _PICKS = {
 }
 
 
-def captions(spec: TableSpec, taken: Iterable[Row], packages: Packages) -> tuple[str, ...]:
+def captions(spec: TableSpec, taken: Iterable[Row], packages: Packages, title: Title) -> tuple[str, ...]:
     """Write a table's caption lines from the rows that its cells took."""
     rows = distinct(taken)
     return (
+        *coverage(rows, title),
         *(f"Configuration: {'; '.join(found)}." for found in [_configurations(rows, packages)] if found),
         *_origins(spec, rows),
         *_protocols(rows),

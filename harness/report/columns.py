@@ -48,6 +48,8 @@ DIMENSIONS: dict[str, str] = {
     "task": "Task",
     "tokens": "Tokens",
     "artifact": "Artifact",
+    "scheme": "Scheme",
+    "bits_per_weight": "Bits per weight",
     "metric": "Metric",
     "metric_version": "Metric version",
     "part": "Part",
@@ -58,7 +60,11 @@ DIMENSIONS: dict[str, str] = {
 
 LABELS = ("sweep", "block", "model", "method", "recipe")
 PLACE = ("environment", "gpu", "gpu_count", "driver", "cuda", "box", "cpu", "cores", "system", "python")
-BUILD_DIMENSIONS = frozenset({*LABELS, *PLACE, "kind", "status", "origin", "session", "round", "run", "artifact"})
+MADE = ("scheme", "bits_per_weight")
+"""What a method makes of a model: a baseline of another method differs in it at the same place of a table."""
+BUILD_DIMENSIONS = frozenset(
+    {*LABELS, *PLACE, *MADE, "kind", "status", "origin", "session", "round", "run", "artifact"}
+)
 """What a build has; a condition on anything else does not concern it."""
 
 IDENTITY = ("origin", "model", "method", "recipe", "reference", "environment", "gpu", "engine", "provider", "probe", "protocol",
@@ -75,7 +81,7 @@ MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN, "artifact"})
 
 FACTS = ("kind", "status", "reason", "origin", "started", "seconds", "session", "round", "environment_id", "metric",
          "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "scored", "skipped",
-         "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "pinned", "comparison", "baseline")  # fmt: skip
+         "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "artifact_content", "pinned", "comparison", "baseline")  # fmt: skip
 COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))
 """What is asked of the frame."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import HarnessError
 from harness.core.metric import METRICS, metric
 from harness.core.spec import WORKLOAD_NUMBERS
-from harness.report.columns import DIMENSIONS, IDENTITY, SAME_COLUMN, SAME_PLACE, WORKLOAD
+from harness.report.columns import DIMENSIONS, IDENTITY, MADE, SAME_COLUMN, SAME_PLACE, WORKLOAD
 from harness.report.formats import Format
 from harness.report.layout import title_of
 from harness.report.options import OPTIONS, differing
@@ -117,7 +117,7 @@ def _plain(sweep: str, title: str, name: str, group: _Group, frame: pd.DataFrame
         title=f"{title}: {name}",
         rows=tuple(Key(key, DIMENSIONS[key]) for key in keys),
         show=tuple(_shown(keys, group.rows)),
-        cells=tuple(_cells(name, group.rows)),
+        cells=(*_cells(name, group.rows), *_made(name, group.rows)),
         where={"sweep": (sweep,)},
         pick="median_of_runs" if any(row.get("round") for row in group.rows) else "latest",
         may_mix=frozenset({"source"}),
@@ -171,6 +171,13 @@ def _cells(name: str, rows: Sequence[Row]) -> Iterator[CellSpec]:
             header = f"{title_of(cell)}{f', {source}' if source else ''}"
             where = {"source": (source,)} if source else {}
             yield CellSpec(header, metric=given, unit=unit, format=form, uncertainty="pm", where=where)
+
+
+def _made(name: str, rows: Sequence[Row]) -> Iterator[CellSpec]:
+    """Give columns for what was quantized, where it is known."""
+    for dimension in MADE if name == "builds" else ("bits_per_weight",):
+        if any(row.get(dimension) is not None for row in rows):
+            yield CellSpec(DIMENSIONS[dimension], attribute=Key(dimension, DIMENSIONS[dimension]))
 
 
 def _format(name: str, rows: Sequence[Row]) -> tuple[str | None, Format]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.errors import ConfigError, Problem
 from harness.core.identity import canonical
+from harness.report import no_effect
 from harness.report.caption import captions
 from harness.report.catalogue import Catalogue
 from harness.report.cells import GREY, Filled, Question, Reader, filled
+from harness.report.columns import MADE
 from harness.report.heads import Head, head_of, laid_out
 from harness.report.layout import (
     Address,
@@ -38,6 +40,8 @@ from harness.report.specfile import ABSENT
 if TYPE_CHECKING:
     import pandas as pd
 
+
+T = TypeVar("T")
 
 LEGEND = f"{GREY} the interval of this comparison holds no difference: the data cannot tell the two apart."
 
@@ -103,7 +107,10 @@ def build(
         source.picked.by_column = {}
         sections.append(_section(source, each, shown))
         taken += _checked(source, versions)
-    caption = captions(spec, taken, versions) if spec.caption and taken else ()
+    caption = captions(spec, taken, versions, source.catalogue.title) if spec.caption and taken else ()
+    if caption:
+        read = no_effect.kept(source.reader.samples, source.reader.blocks)
+        caption = (*no_effect.said(taken, read, source.catalogue.title), *caption)
     if any(cell.text.endswith(f" {GREY}") for section in sections for row in section.rows for cell in row):
         caption = (LEGEND, *caption)
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, tuple(source.picked.notes))
@@ -203,8 +210,9 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
     if compares(cell):
         published = _lookup(source, cell, here, spec.where, slot.header, published=True)
         if row is not None and row.ok:
-            where = {**spec.where, **{name: (value,) for name, value in cell.baseline.items()}}
-            baseline = _lookup(source, cell, {**here, **cell.baseline}, where, slot.header)
+            where = _without_made(spec.where) | {name: (value,) for name, value in cell.baseline.items()}
+            there = _without_made(here)
+            baseline = _lookup(source, cell, {**there, **cell.baseline}, where, slot.header)
     if published is not None and published.ok:
         place = ", ".join([*here.values(), f"column '{slot.header}'"])
         choose(spec, [published, *(one for one in (row,) if baseline is not None and one is not None)], place, "latest")
@@ -213,6 +221,11 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
         return Filled(spec.missing.get(ABSENT, "-"), absent=True)
     source.picked.took(slot.header, row, baseline)
     return filled(Question(spec, cell, row, baseline), source.reader)
+
+
+def _without_made(conditions: Mapping[str, T]) -> dict[str, T]:
+    """Leave out what another method makes otherwise."""
+    return {name: value for name, value in conditions.items() if name not in MADE}
 
 
 def _of_row(spec: TableSpec, cell: CellSpec, address: Address) -> CellSpec:
@@ -270,4 +283,6 @@ def _attribute(source: _Source, key: Key, address: Address) -> Filled:
     values = sorted({value for row in found if (value := row.text(key.dimension)) is not None})
     if not values:
         return Filled(source.spec.missing.get(ABSENT, "-"), absent=True)
+    if key.dimension == "bits_per_weight":
+        return Filled(", ".join(f"{float(value):.2f}" for value in values))
     return Filled(", ".join(source.catalogue.shown(key.dimension, value, key.attribute) or "-" for value in values))

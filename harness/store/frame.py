@@ -86,7 +86,8 @@ def _columns() -> dict[str, Column]:
         ("job", _JOB, "number", "batch prompt output depth concurrency request_rate shots limit window stride"),
         ("job", _JOB, "text", "text task"),
         ("job", _JOB, "number", "tokens"),
-        ("run", _RUN, "text", "artifact artifact_content"),
+        ("run", _RUN, "text", "artifact artifact_content scheme"),
+        ("run", _RUN, "number", "bits_per_weight"),
         ("quantity", _QUANTITY, "text", "metric"),
         ("quantity", _QUANTITY, "number", "metric_version"),
         ("quantity", _QUANTITY, "text", "part"),
@@ -116,9 +117,10 @@ COLUMNS = _columns()
 CONSTANT = frozenset(
     column.name
     for column in COLUMNS.values()
-    if column.place in {"job", "placement", "quantity"} or column.name in needed.CONSTANT
+    if column.place in {"job", "placement", "quantity"}
+    or column.name in {*needed.CONSTANT, "scheme", "bits_per_weight"}
 )
-"""Columns in which the measurements of a series' runs do not differ."""
+"""Columns in which the measurements of a series' runs do not differ; what was quantized hangs on the artifact's id."""
 
 
 def statement(where: Where, columns: Sequence[str]) -> Select[Any]:

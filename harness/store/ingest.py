@@ -69,6 +69,7 @@ def _take(connection: Connection, outcome: Outcome, arrays: Sequence[Stored], id
     good = outcome.status is Status.OK  # a number of a run that failed must not reach a table
     quantities = [_quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
     row = _run(connection, outcome, ids)
+    row |= _scheme(connection, outcome, row["artifact_content"], ids)
     run = _insert(connection, m.RunRow, row | {"series_id": series_of(connection, ids, row, quantities)})
     rows.add(m.OutcomeRow, [{"run_id": run, "json": _kept(outcome)}])
     rows.add(m.RunInputRow, [{"run_id": run, **given} for given in _inputs(outcome)])
@@ -190,6 +191,30 @@ def _subject(outcome: Outcome) -> tuple[str | None, str | None]:
     return spec.artifact, next((item.content for item in inputs if item.role == "artifact"), None)
 
 
+def _scheme(connection: Connection, outcome: Outcome, content: str | None, ids: Ids) -> dict[str, Any]:
+    """Give a run its scheme: what it says itself, else what the build of this content said; whichever is ingested first."""
+    said = outcome.scheme or (outcome.artifact.scheme if outcome.artifact else None)
+    found: tuple[str | None, float | None] = (said.text, said.bits_per_weight) if said else (None, None)
+    if content is not None and said is not None and outcome.job.kind == "build":
+        runs = table(m.RunRow)
+        same = (runs.c.artifact_content == content) & runs.c.scheme.is_(None)
+        connection.execute(runs.update().where(same).values(scheme=found[0], bits_per_weight=found[1]))
+        ids.schemes[content] = found
+    elif content is not None and said is None:
+        if content not in ids.schemes:
+            ids.schemes[content] = _scheme_of(connection, content)
+        found = ids.schemes[content]
+    return {"scheme": found[0], "bits_per_weight": found[1]}
+
+
+def _scheme_of(connection: Connection, content: str) -> tuple[str | None, float | None]:
+    runs, jobs = table(m.RunRow), table(m.JobRow)
+    query = select(runs.c.scheme, runs.c.bits_per_weight).join(jobs, jobs.c.id == runs.c.job_id)
+    query = query.where(runs.c.artifact_content == content, jobs.c.kind == "build", runs.c.scheme.is_not(None)).limit(1)
+    found = connection.execute(query).first()
+    return (None, None) if found is None else (found[0], found[1])
+
+
 def _job(connection: Connection, outcome: Outcome, ids: Ids) -> int:
     key = outcome.job.key
     if key not in ids.jobs:
@@ -246,7 +271,7 @@ def _inputs(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _artifact(outcome: Outcome) -> dict[str, Any]:
     assert outcome.artifact is not None
-    row = outcome.artifact.model_dump()
+    row = outcome.artifact.model_dump(exclude={"scheme"})
     raw = json.loads(outcome.artifact.model_dump_json(include={"layers", "facts"}))
     return row | {name: canonical(raw[name]) for name in ("layers", "facts")}
 

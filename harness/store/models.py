@@ -150,6 +150,9 @@ class RunRow(Row):
     """GPUs that the measurement used, as its protocol says."""
     artifact: Mapped[str | None] = mapped_column(index=True)
     artifact_content: Mapped[str | None] = mapped_column(index=True)
+    scheme: Mapped[str | None] = mapped_column(index=True)
+    """Which weights of the artifact are quantized and how; of a measurement that of the build with the same content."""
+    bits_per_weight: Mapped[float | None] = mapped_column(index=True)
     scored: Mapped[int | None] = mapped_column(index=True)
     skipped: Mapped[int | None] = mapped_column(index=True)
     truncated: Mapped[int | None] = mapped_column(index=True)

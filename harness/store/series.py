@@ -32,6 +32,8 @@ class Ids:
     shapes: dict[tuple[int, ...], int] = field(default_factory=dict)
     series: dict[tuple[Any, ...], int] = field(default_factory=dict)
     labels: set[tuple[str, ...]] = field(default_factory=set)
+    schemes: dict[str, tuple[str | None, float | None]] = field(default_factory=dict)
+    """Scheme and bits per weight by the artifact's content; of one that is not known, neither."""
 
 
 def series_of(connection: Connection, ids: Ids, run: Mapping[str, Any], quantities: Sequence[int]) -> int:

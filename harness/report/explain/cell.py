@@ -10,7 +10,7 @@ from typing import Any, Literal
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
 from harness.report.catalogue import Catalogue
-from harness.report.columns import DIMENSIONS
+from harness.report.columns import DIMENSIONS, MADE
 from harness.report.explain.arithmetic import Arithmetic, arithmetic, format_text
 from harness.report.explain.inputs import inputs_beside
 from harness.report.explain.locate import MARK, Beside, Spot, column_names, row_names
@@ -243,6 +243,8 @@ def _definition(dimension: str, value: str) -> str:
 def _attribute(shown: Shown, cell: Cell, key: Key) -> str:
     if cell.text == shown.spec.missing.get("absent", "-"):
         return f"Nothing to show as '{key.name}': no run of this row says it, or the catalogue does not."
+    if key.dimension in MADE:
+        return f"The {DIMENSIONS[key.dimension].lower()} of what was measured in this row, read back from the files of its artifact."
     return (
         f"What the catalogue says as '{key.attribute or 'title'}' of the {key.dimension} that was measured in this row."
     )
@@ -267,7 +269,8 @@ def _heading(shown: Shown, section: Section, at: Spot, text: str) -> str:
     elif asked is None:
         said = "The heading of an empty column between two groups"
     elif asked.attribute is not None:
-        said = f"The heading of a column of the catalogue's {asked.attribute.name}"
+        whose = "" if asked.attribute.dimension in MADE else "the catalogue's "
+        said = f"The heading of a column of {whose}{asked.attribute.name}"
     elif "metric" in shown.spec.row_dimensions:
         said = f"The heading of a column of {asked.comparison}s; each row has its own metric"
     else:

@@ -19,6 +19,14 @@ PAGE = Path(__file__).resolve().parents[3] / "reports" / "README.md"
 EXAMPLE = re.compile(r"```yaml\n(?P<spec>.*?)```\n\n```text\n(?P<table>.*?)```", re.DOTALL)
 
 
+FLOAT, BLOCKS = "head float32; embedding float32", "int4 b32 sym"
+SCHEMES: dict[str, dict[str, Any]] = {
+    "fp32": {"scheme": f"float32 x20; {FLOAT}", "bits_per_weight": 32.0},
+    "int8": {"scheme": f"int8 channel sym x20; {FLOAT}", "bits_per_weight": 11.094},
+    "int4": {"scheme": f"{BLOCKS} x20; head {BLOCKS}; embedding {BLOCKS}", "bits_per_weight": 5.0},
+}
+
+
 def sweep() -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Make the rows of the sweep and the samples behind them."""
     rng = np.random.default_rng(7)
@@ -27,7 +35,7 @@ def sweep() -> tuple[list[dict[str, Any]], dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     samples: dict[str, Any] = {}
     for method, tps, half, ppl in (("fp32", 51.24, 0.6, 25.5), ("int8", 98.1, 1.2, 25.61), ("int4", 137.3, 1.9, 26.94)):
-        speed = {"method": method, "run": f"speed-{method}"}
+        speed = {"method": method, "run": f"speed-{method}", **SCHEMES[method]}
         rows.append(row("decode_tps", tps, low=tps - half, high=tps + half, measurement_id=f"{method}-tps", **speed))
         rows.append(size({"fp32": 16.9e6, "int8": 9.44e6, "int4": 6.12e6}[method], method=method))
         if method != "int8":

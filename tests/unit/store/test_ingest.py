@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Labels, Outcome, Status
+from harness.core.spec import Labels, Outcome, Scheme, Status
 from harness.store import database as database_module
 from harness.store import ingest, series
 from harness.store.database import Database
@@ -314,3 +314,39 @@ def test_a_bulk_load_gets_the_series_that_ingest_gives(database: Database) -> No
         connection.exec_driver_sql("UPDATE run SET series_id = NULL")
         assert series.fill(connection) == 4
         assert connection.exec_driver_sql(query).all() == before
+
+
+SCHEME = Scheme(text="int4 b32 sym x7; head float32; embedding float32", bits_per_weight=5.25)
+
+
+@pytest.mark.parametrize("build_first", [True, False])
+def test_a_measurement_has_the_scheme_of_its_artifact_whichever_comes_first(
+    database: Database, build_first: bool
+) -> None:
+    made = built(1)
+    assert made.artifact is not None
+    made = made.model_copy(update={"artifact": made.artifact.model_copy(update={"scheme": SCHEME})})
+    other = measured(3)
+    other = other.model_copy(
+        update={
+            "job": other.job.model_copy(update={"inputs": (other.job.inputs[0].model_copy(update={"content": "c"}),)})
+        }
+    )
+    for outcome in (made, measured(2)) if build_first else (measured(2), made):
+        assert database.ingest(outcome, None)
+    database.ingest(other, None)
+    frame = database.frame({}, ["run", "scheme", "bits_per_weight"]).set_index("run")
+    assert frame.loc["run-000001"].tolist() == frame.loc["run-000002"].tolist() == [SCHEME.text, 5.25]
+    assert frame.loc["run-000003"].isna().all(), "another content is another artifact"
+    assert set(database.frame({"bits_per_weight": 5.25}, ["run"])["run"]) == {"run-000001", "run-000002"}
+    assert database.outcome("run-000001") == made
+
+
+def test_a_measurement_that_says_its_own_scheme_keeps_it(database: Database) -> None:
+    own = Scheme(text="float32 x28; head float32; embedding float32", bits_per_weight=32.0)
+    made = built(1)
+    assert made.artifact is not None
+    database.ingest(measured(2).model_copy(update={"scheme": own}), None)
+    database.ingest(made.model_copy(update={"artifact": made.artifact.model_copy(update={"scheme": SCHEME})}), None)
+    frame = database.frame({"kind": "speed"}, ["scheme", "bits_per_weight"])
+    assert frame.to_numpy().tolist() == [[own.text, 32.0]]

@@ -1,0 +1,86 @@
+"""Which weights a transformers folder quantizes and how: from its configuration and the headers of its weights files."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.core.spec import Scheme
+from harness.quantizers.artifact_check import weight_files
+from harness.quantizers.folders import read_json
+from harness.quantizers.scheme import Matrix, product, written
+
+_TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16}
+_HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
+_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
+_PACKED = (".qweight", ".weight_packed", ".weight")
+Tensor = tuple[str, tuple[int, ...]]
+"""Type as safetensors calls it, and shape."""
+
+
+def folder_scheme(folder: Path, dtype: str | None = None) -> Scheme | None:
+    """Read a folder's scheme; None where its weights are not in safetensors files.
+
+    dtype: type that an engine converts floats to; that of the files where it is not given.
+    """
+    files = weight_files(folder)
+    if any(file.suffix != ".safetensors" for file in files):
+        return None
+    tensors = {name: tensor for file in files for name, tensor in _header(file).items()}
+    said = read_json(folder / "config.json").get("quantization_config") or {}
+    matrices = dict(_matrices(tensors, said, dtype))
+    head = next((matrices.pop(name) for name in list(matrices) if name.endswith(_HEADS)), None)
+    embedding = next((matrices.pop(name) for name in list(matrices) if name.endswith(_EMBEDDINGS)), None)
+    return written(list(matrices.values()), head or embedding, embedding)
+
+
+def _header(file: Path) -> dict[str, Tensor]:
+    with file.open("rb") as stream:
+        header = json.loads(stream.read(struct.unpack("<Q", stream.read(8))[0]))
+    return {name: (one["dtype"], tuple(one["shape"])) for name, one in header.items() if name != "__metadata__"}
+
+
+def _matrices(
+    tensors: Mapping[str, Tensor], said: Mapping[str, Any], dtype: str | None
+) -> Iterator[tuple[str, Matrix]]:
+    """Yield the weight matrices by the name of their tensor; quantized ones with what belongs to them."""
+    text, width = quantized_text(said)
+    for name, (kind, shape) in tensors.items():
+        count = product(shape)
+        if kind in _TYPES and len(shape) > 1 and name.endswith(".weight"):
+            stored = dtype or _TYPES[kind]
+            bits = {"float64": 64, "float32": 32}.get(stored, 16)
+            yield name, Matrix(stored, name, count, count * bits)
+        elif kind not in _TYPES and name.endswith(_PACKED):
+            weights = count * _width(kind) // width if width else count
+            beside = name.rpartition(".")[0] + "."
+            parts = [one for key, one in tensors.items() if key.startswith(beside) and not key.endswith(".bias")]
+            yield name, Matrix(text, name, weights, sum(_width(one) * product(sizes) for one, sizes in parts))
+
+
+def quantized_text(said: Mapping[str, Any]) -> tuple[str, int]:
+    """Describe what a `quantization_config` says of a quantized matrix, and its bits per weight; 0 where that is not said."""
+    method = str(said.get("quant_method") or "quantized")
+    if method == "bitsandbytes":
+        return (
+            (f"{said.get('bnb_4bit_quant_type', 'fp4')} b64", 4)
+            if said.get("load_in_4bit")
+            else ("int8 channel sym", 8)
+        )
+    groups = [group["weights"] for group in (said.get("config_groups") or {}).values() if group.get("weights")]
+    facts = groups[0] if groups else said
+    width = int(facts.get("num_bits") or facts.get("bits") or facts.get("w_bit") or 0)
+    size = facts.get("group_size") or facts.get("q_group_size")
+    symmetric = facts.get("symmetric", facts.get("sym", None if "zero_point" not in facts else not facts["zero_point"]))
+    parts = [f"{'fp' if facts.get('type') == 'float' else 'int'}{width}" if width else method]
+    parts += [f"b{size}"] if size and int(size) > 0 else ["channel"] if width else []
+    parts += [] if symmetric is None else ["sym" if symmetric else "asym"]
+    return " ".join(parts), width
+
+
+def _width(kind: str) -> int:
+    return _BITS.get(kind, 8)

@@ -1,0 +1,88 @@
+"""Recipes without effect: different ones whose results are the same for every item, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from typing import Any
+
+from harness.core.metric import METRICS
+from harness.core.spec import Note
+from harness.report.coverage import Title, quantized_parts
+from harness.report.rows import Row
+
+CODE = "no-effect"
+_SAME = ("model", "engine", "engine_options", "metric", "metric_version", "part", "items", "value")
+_RECIPE = ("method", "recipe")
+
+
+def no_effect(rows: Iterable[Row], samples: Callable[[str], Any]) -> dict[str, Note]:
+    """Find the runs whose per-item results are bit for bit those of another method or recipe; run -> note.
+
+    samples: array of a measurement by its id, None where it is not at hand. Results that hold nothing but 0 and 1 tell
+    nothing: many models answer all questions alike. Floats of one content are one artifact under two names, no recipe.
+    """
+    found: dict[str, Note] = {}
+    for group in _groups(rows):
+        for one, other in combinations(group, 2):
+            if _differ(one, other) and _identical(one, other, samples):
+                for row, twin in ((one, other), (other, one)):
+                    found.setdefault(row.run, Note(code=CODE, text=f"same results, item by item, as {_called(twin)}"))
+    return found
+
+
+def said(rows: Sequence[Row], samples: Callable[[str], Any], title: Title) -> list[str]:
+    """Say in one line which recipes of a table have no effect."""
+    notes = no_effect(rows, samples)
+    names = dict.fromkeys(_titled(row, title) for row in rows if row.run in notes)
+    return [f"No effect: {', '.join(names)} gave the same results as another recipe, item by item."] if names else []
+
+
+def _groups(rows: Iterable[Row]) -> Iterable[Sequence[Row]]:
+    """Gather measurements of one question with one answer: only these can hold the same samples."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        if row.ok and row.text("origin") == "measured" and _per_item(row):
+            groups.setdefault(tuple(row.get(name) for name in _SAME), []).append(row)
+    return [list({row.run: row for row in group}.values()) for group in groups.values() if len(group) > 1]
+
+
+def _per_item(row: Row) -> bool:
+    known = METRICS.get(row.metric or "")
+    return row.get("items") is not None and known is not None and known.kind == "quality"
+
+
+def _differ(one: Row, other: Row) -> bool:
+    if all(one.text(name) == other.text(name) for name in _RECIPE):
+        return False
+    floats = not any(quantized_parts(row.text("scheme") or "") for row in (one, other))
+    return not (floats and one.text("artifact_content") == other.text("artifact_content"))
+
+
+def _identical(one: Row, other: Row, samples: Callable[[str], Any]) -> bool:
+    import numpy as np
+
+    first, second = (samples(row.text("measurement_id") or "") for row in (one, other))
+    if first is None or second is None:
+        return False
+    first, second = np.asarray(first), np.asarray(second)
+    return first.shape == second.shape and first.tobytes() == second.tobytes() and not np.isin(first, (0, 1)).all()
+
+
+def _titled(row: Row, title: Title) -> str:
+    name = title("method", row.text("method") or "")
+    return f"{name} of {row.text('recipe')}" if row.text("recipe") else name
+
+
+def _called(row: Row) -> str:
+    return " of ".join(text for name in _RECIPE if (text := row.text(name)))
+
+
+def kept(samples: Callable[[str], Any], sums: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Read samples, or where they are not kept the sums of their blocks."""
+
+    def read(measurement: str) -> Any:
+        found = samples(measurement)
+        return sums(measurement) if found is None else found
+
+    return read
