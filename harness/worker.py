@@ -256,7 +256,7 @@ class Server:
         wanted = json.dumps(
             [artifact.path, artifact.content, spec.engine, spec.engine_options, [item.model_dump() for item in live]]
         )
-        if self._opened == wanted and not job.clean:
+        if self._opened == wanted:
             found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
             found["provider"] = self._session.provider
             return

@@ -210,6 +210,26 @@ def test_killing_fakes_at_seeded_moments_loses_and_doubles_nothing(bench: Bench,
     assert sum(hits.values()) == 6
 
 
+@pytest.mark.timeout(120)
+def test_a_session_cut_off_after_two_of_five_rounds_is_continued_not_restarted(bench: Bench, tmp_path: Path) -> None:
+    bench.methods({"a": {"recipes": {"fake": {}}}, "b": {"recipes": {"fake": {"noise": 0.1}}}})
+    probes = {"generation": {"prompt": 8, "output": 8, "warmup": 0, "repetitions": 1}}
+    bench.sweep(method=["a", "b"], engine={"fake": {"step_seconds": 0.05}}, probes=probes, rounds=5)
+    trial = Killed(bench, tmp_path / "cut", 0, 0)
+    process = trial.command()
+    while len(list((trial.results / "runs").glob("*-s-*/outcome.json"))) < 2 * 2 or trial._worker(process.pid) is None:
+        assert process.poll() is None, trial.log.read_text("utf-8")
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    trial.finish()
+    with Database.open(trial.results / "bench.db") as database:
+        rows = database.frame({"metric": "decode_tps"}, ["method", "round", "session", "run"])
+    assert sorted(zip(rows.method, rows["round"].astype(int), strict=True)) == [(m, r) for m in "ab" for r in range(5)]
+    assert rows.session.nunique() == 1
+    assert "continuing interrupted session" in trial.log.read_text("utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_killing_real_engines_at_fifty_seeded_moments_loses_and_doubles_nothing(bench: Bench, tmp_path: Path) -> None:

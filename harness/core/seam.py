@@ -295,6 +295,11 @@ class Probe:
     packages: tuple[str, ...]
     measure: Callable[[Any, Any, Context], Findings]
     clean: bool = False
+    """It needs a process in which nothing else was done; jobs of one round that share artifact and engine share it."""
+    alone: bool = False
+    """It shares that process with no other job."""
+    size: Callable[[Any], int] = lambda workload: 0
+    """What a workload asks of memory, in any unit: jobs that share a clean process run in ascending order of it."""
     contents: Callable[[Any], Mapping[str, Path]] = lambda workload: {}
     located: tuple[str, ...] = ()
     """Fields of the workload that only say where something in `contents` lies; its hash stands for them in the key."""

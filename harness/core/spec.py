@@ -157,7 +157,7 @@ class Job(Record):
     content_before: str | None = None
     """Content hash that the artifact had when it was made before, here, from the same inputs."""
     clean: bool = False
-    """The job needs a worker process of its own."""
+    """The job needs a process in which nothing was done but jobs of its round on the same artifact."""
     notes: tuple[Note, ...] = ()
     """What the runner knows of its inputs, as that a baseline is unverified; the worker copies them into the outcome."""
 

@@ -23,8 +23,8 @@ VOCABULARY = 257
 class FakeOptions(Options):
     open_seconds: float = 0.0
     step_seconds: float = 0.0005
-    fail: Literal["", "error", "memory", "hang", "kill", "nan"] = ""
-    """How scoring and generating come to grief, if they do."""
+    fail: Literal["", "error", "memory", "hang", "kill", "nan", "long"] = ""
+    """How scoring and generating come to grief, if they do; `long`: more than one sequence at once does."""
 
 
 class ByteCodec:
@@ -97,7 +97,8 @@ class FakeSession:
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         import numpy as np
 
-        come_to_grief(self._options.fail)
+        fail = self._options.fail
+        come_to_grief("error" if fail == "long" and workload.batch > 1 else fail)
         shape = (workload.repetitions, workload.output - 1)
         steps = np.zeros(shape)
         for row in range(workload.repetitions):

@@ -215,12 +215,14 @@ class _Product:
         draft = Draft(
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, anchor=made.id,
             needs=tuple(dict.fromkeys((*made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
+            alone=probe.alone, size=probe.size(work.record),
             inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
             known_by=quality if probe.kind == "quality" else {},
         )  # fmt: skip
         labels = self._labels(made, against.label)
-        for number in range(self.case.rounds if probe.kind == "speed" else 1):
+        runs = probe.kind == "speed" and not draft.refused and not draft.elsewhere
+        for number in range(self.case.rounds if runs else 1):
             self.shop.add(replace(draft, round=number, labels=[]), labels)
 
     def _labels(self, made: Made, reference: str = "") -> Labels:

@@ -33,6 +33,7 @@ class PlannedJob:
     provider: str
     round: int
     clean: bool
+    """Its worker process does nothing else but jobs of its group."""
     timeout_seconds: float | None
     group: str
     """Jobs with equal groups may share a worker process."""
@@ -79,8 +80,12 @@ class Draft:
     provider: str = "cpu"
     round: int = 0
     clean: bool = False
+    alone: bool = False
+    size: int = 0
+    """Place among the jobs that share a clean process, smallest first."""
     timeout: float | None = None
     group: str = ""
+    """Jobs that open the same artifact in the same way."""
     refused: str | None = None
     elsewhere: str | None = None
     known_by: Mapping[str, Any] = field(default_factory=dict)
@@ -95,11 +100,17 @@ class Draft:
         number = f"#{self.round}" if self.round else ""
         return f"{short(self.kind[0], self.key)}@{self.environment}{number}{box}"
 
+    @property
+    def process(self) -> str:
+        """Name the worker process that it may share: nobody's, that of its round, or one that serves its group."""
+        if self.alone or not self.group:
+            return self.id
+        return f"{self.group}#{self.round}" if self.clean else self.group
+
     def done(self) -> PlannedJob:
         """Freeze the job."""
-        identity = self.id
         return PlannedJob(
-            id=identity,
+            id=self.id,
             kind=self.kind,
             spec=self.spec,
             key=self.key,
@@ -112,7 +123,7 @@ class Draft:
             round=self.round,
             clean=self.clean,
             timeout_seconds=self.timeout,
-            group=identity if self.clean or not self.group else self.group,
+            group=self.process,
             refused=None if self.elsewhere else self.refused,
             elsewhere=self.elsewhere,
             known_by=self.known_by,
@@ -121,9 +132,10 @@ class Draft:
 
 
 def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
-    """Put jobs in order: nothing before what it needs, rounds one after another, else depth-first by artifact.
+    """Put jobs in order: nothing before what it needs, depth-first by artifact; then speed, round by round.
 
-    Of one artifact: what can share a worker process stands together, and speed comes last.
+    What can share a worker process stands together. Nothing is built or scored between two rounds, so that they lie
+    close together in time and what drifts meets all candidates alike.
     """
     jobs = {draft.id: draft for draft in drafts}
     first: dict[str, int] = {}
@@ -131,7 +143,9 @@ def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
         first.setdefault(draft.anchor, len(first))
         first.setdefault(draft.group, len(first))
     rank = {
-        name: (draft.round, first[draft.anchor], _turn(draft), first[draft.group], place)
+        name: _speed_rank(draft, place)
+        if draft.kind == "speed"
+        else (0, first[draft.anchor], _turn(draft), first[draft.group], place)
         for place, (name, draft) in enumerate(jobs.items())
     }
     waiting = {name: {need for need in draft.needs if need in jobs} for name, draft in jobs.items()}
@@ -153,7 +167,17 @@ def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
 
 
 def _turn(draft: Draft) -> int:
-    """Place among the jobs of one artifact: its build, references that another one gives, quality, speed."""
-    if draft.kind in {"build", "speed"}:
-        return 0 if draft.kind == "build" else 3
+    """Place among the jobs of one artifact: its build, references that another one gives, quality."""
+    if draft.kind == "build":
+        return 0
     return 1 if isinstance(draft.spec, MeasureSpec) and draft.spec.artifact != draft.anchor else 2
+
+
+def _speed_rank(draft: Draft, place: int) -> tuple[int, int, int, int, int]:
+    """Rank by round, then candidates in an order drawn anew for each pair of rounds, which its second round runs backwards.
+
+    So no candidate always stands behind the same one, and in every two rounds each is measured as early as it is late. The
+    draw is a hash of the candidate's own name: the same plan has the same order, and a session can be continued.
+    """
+    drawn = int(digest([draft.round // 2, draft.group])[:12], 16)
+    return 1 + draft.round, -drawn if draft.round % 2 else drawn, draft.alone, draft.size, place

@@ -20,6 +20,8 @@ SCOPE = (*AXES, "skip", "on", "rounds", "timeout", "cases")
 """Keys of a block and of a case; given at the top they are the defaults of all blocks."""
 SKIP = ("model", "method", "engine", "environment", "probe")
 DEFAULT_ENVIRONMENT = "cpu"
+ROUNDS = 5
+"""Processes that measure each speed job where a sweep does not say it."""
 REFERENCE = ("method", "engine")
 
 
@@ -47,7 +49,7 @@ class Reader:
             works=tuple(self.works(fields["probes"])) if "probes" in fields else (),
             gpu=self.gpu(fields["on"]) if "on" in fields else None,
             skip=tuple(self.skips(fields["skip"])) if "skip" in fields else (),
-            rounds=self.rounds(fields["rounds"]) if "rounds" in fields else 1,
+            rounds=self.rounds(fields["rounds"]) if "rounds" in fields else ROUNDS,
             timeout=self.timeout(fields["timeout"]) if "timeout" in fields else None,
             node=node,
         )

@@ -62,7 +62,11 @@ def _scope() -> Schema:
         "probes": _ref("probes"),
         "skip": _one_or_list(_closed(skip) | {"minProperties": 1}),
         "on": _closed({"gpu": {"type": ["string", "number"], "description": "The box that this belongs to."}}),
-        "rounds": {"type": "integer", "minimum": 1, "description": "How often speed jobs run, interleaved."},
+        "rounds": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Processes that measure each speed job, interleaved; 5 if not said.",
+        },
         "timeout": {"type": ["number", "null"], "exclusiveMinimum": 0, "description": "Seconds a job may take."},
     }
 

@@ -294,6 +294,7 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     clean=True,
+    size=lambda workload: int(workload.batch * (workload.prompt + workload.output)),
     contents=contents,
     located=("text",),
     refuse=refuse,

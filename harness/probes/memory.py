@@ -60,4 +60,5 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     clean=True,
+    alone=True,
 )

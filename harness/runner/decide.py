@@ -39,6 +39,8 @@ class Memory:
     """(key, environment, round) to run: what this session did before it was interrupted."""
     refusals: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
     """(key, environment, status, reason) to run: refusals that are on record already and need not be said twice."""
+    broken: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(key, environment) to what became of a round of a speed job that this command ran in vain."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)
     """Plan id to the jobs that read its artifact."""
 
@@ -138,4 +140,7 @@ def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record
 
 def _speed(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     done = memory.finished.get((job.key, job.environment, job.round))
-    return ("known", done) if done else ("run", "speed is always measured anew")
+    if done:
+        return "known", done
+    broken = memory.broken.get((job.key, job.environment))
+    return ("skipped", broken) if broken else ("run", "speed is always measured anew")

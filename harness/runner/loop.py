@@ -74,7 +74,7 @@ def _next_batch(
     said: list[Event] = []
     while waiting:
         job = waiting[0]
-        if batch and (job.clean or batch[0].clean or job.group != batch[0].group):
+        if batch and job.group != batch[0].group:
             break
         if any(other.id in job.needs for other in batch):
             break
@@ -95,8 +95,10 @@ def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: Se
     if verdict in {"refused", "blocked"}:
         status = Status.UNSUPPORTED if verdict == "refused" else _blocked_status(job, memory)
         memory.bad[job.id] = (status, why)
-        said = memory.refusals.get((job.key, job.environment, status.value, why))
-        memory.runs[job.id] = said or write_outcome(unmade(job, memory, session, status, why), memory.desk)
+        asked = (job.key, job.environment, status.value, why)
+        if asked not in memory.refusals:
+            memory.refusals[asked] = write_outcome(unmade(job, memory, session, status, why), memory.desk)
+        memory.runs[job.id] = memory.refusals[asked]
     return Event(verdict, job=job, text=why, status=memory.bad[job.id][0].value if job.id in memory.bad else "")
 
 
@@ -170,4 +172,6 @@ def _take_in(
             memory.makers[outcome.artifact.id] = outcome.job.run
     else:
         memory.bad[job.id] = (outcome.status, outcome.reason or "no reason given")
+        if job.kind == "speed":
+            memory.broken[job.key, job.environment] = f"round {job.round + 1} came to {outcome.status.value}"
     return {"status": outcome.status.value, "text": outcome.reason or "", "seconds": outcome.seconds}

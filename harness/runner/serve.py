@@ -33,7 +33,8 @@ class Served:
 def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterator[Served | dict[str, float]]:
     """Run jobs in one worker; yield its answers, and last the batch's seconds by activity.
 
-    A worker that dies or outruns a job's time limit answers for that job alone; the jobs after it are not answered.
+    A worker that dies or outruns a job's time limit answers for that job alone; the jobs after it are not answered, nor
+    are those after a failed one where they need a clean process.
     """
     limits = {job.run: job.timeout_seconds for job, _ in jobs}
     batch = local.Batch(
@@ -67,6 +68,8 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
                 answered += 1
                 running = jobs[min(answered, len(jobs) - 1)][0].run
                 yield Served("done", event["done"])
+                if jobs[0][0].clean and event["status"] != Status.OK and answered < len(jobs):
+                    break  # what failed may have left anything behind: the rest gets a fresh process
             elif "exit" in event:
                 status, text = cause(event["exit"], event["words"], kills, oom_kills())
                 yield Served("done", running, text, outcome=status, seconds=time.monotonic() - since)

@@ -55,7 +55,7 @@ def catalogue(models: Path) -> Catalogue:
 
 @pytest.fixture
 def plan(catalogue: Catalogue, tmp_path: Path) -> Planner:
-    """Plan a sweep of tests/configs/plan by name, or a text."""
+    """Plan a sweep of tests/configs/plan by name, or a text, whose speed jobs run once where it does not say more."""
 
     def made(
         sweep: str, environments: Mapping[str, Facts | None] = ENVIRONMENTS, catalogue: Catalogue = catalogue
@@ -63,7 +63,7 @@ def plan(catalogue: Catalogue, tmp_path: Path) -> Planner:
         path = SWEEPS / f"{sweep}.yaml"
         if "\n" in sweep or ":" in sweep:
             path = tmp_path / "given.yaml"
-            path.write_text(sweep, encoding="utf-8")
+            path.write_text(sweep if "rounds:" in sweep else f"{sweep.rstrip()}\nrounds: 1\n", encoding="utf-8")
         return expand(read_sweep(path, catalogue), catalogue, environments)
 
     return made

@@ -124,7 +124,8 @@ TORCH = Engine(
 TALKER = Engine("talker", 1, ("ort-genai",), frozenset({"generates"}), Options, (), _open)
 
 SPEED = Probe(
-    "speed", 1, "speed", frozenset({"generates"}), ("decode_tps",), SpeedWorkload, (), _measure, clean=True
+    "speed", 1, "speed", frozenset({"generates"}), ("decode_tps",), SpeedWorkload, (), _measure, clean=True,
+    size=lambda workload: workload.batch * workload.prompt,
 )  # fmt: skip
 PERPLEXITY = Probe(
     "perplexity", 1, "quality", frozenset({"scores"}), ("perplexity",), TextWorkload, ("counter",), _measure,

@@ -38,15 +38,15 @@ def planned(path: Path, catalogue: Catalogue, environments: dict[str, Facts | No
     )
 
 
-def test_the_quickstart_plans_five_methods_and_the_floor(shipped: Catalogue) -> None:
+def test_the_quickstart_plans_six_methods_and_the_floor(shipped: Catalogue) -> None:
     plan = planned(CONFIGS / "sweeps" / "quickstart.yaml", shipped, {"cpu": CPU})
     assert [job.refused for job in plan.jobs if job.refused] == []
     methods = [job.labels[0].method for job in plan.jobs if job.kind == "build"]
-    assert methods == ["fp32", "int8", "int4_k_quant_mixed", "int4_rtn", "int4_awq_reference"]
-    assert Counter(job.kind for job in plan.jobs) == {"build": 5, "reference": 2, "quality": 5 * 3 + 1, "speed": 5 * 2}
+    assert methods == ["fp32", "int8", "int4_k_quant_mixed", "int4_rtn", "int4_rtn_b128", "int4_awq_reference"]
+    assert Counter(job.kind for job in plan.jobs) == {"build": 6, "reference": 2, "quality": 6 * 3 + 1, "speed": 6 * 5}
     floor = [job for job in plan.jobs if isinstance(job.spec, MeasureSpec) and job.spec.engine == "transformers"]
     assert [job.labels[0].reference for job in floor] == ["fp32@ort-genai"]
-    assert len({job.group for job in plan.jobs if job.kind == "quality"}) == 6, "one worker per artifact and engine"
+    assert len({job.group for job in plan.jobs if job.kind == "quality"}) == 7, "one worker per artifact and engine"
 
 
 def test_the_gpu_sweep_is_planned_with_its_reasons_where_there_is_none(shipped: Catalogue) -> None:
