@@ -76,6 +76,7 @@ def _measurement(reading: Reading, arrays: dict[str, NDArray[Any]]) -> Measureme
         samples=few,
         source=reading.source,
         items=reading.items,
+        better=reading.better,
     )
 
 

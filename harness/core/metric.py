@@ -117,11 +117,32 @@ def metric(name: str) -> Metric:
 
 
 _LM_EVAL_FRACTION = ("acc", "exact_match", "f1", "mcc")
-_LM_EVAL_LOWER = ("perplexity", "bits_per_byte", "loss", "brier_score")
+_LM_EVAL_OWN: dict[Direction, tuple[str, ...]] = {
+    "higher": ("acc", "acc_norm", "acc_mutual_info", "acc_bytes", "acc_all", "exact_match", "likelihood", "mcc", "f1", "bleu",
+               "chrf", "chrf++"),
+    "lower": ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte", "brier_score", "ter"),
+}  # fmt: skip
+"""Directions as lm-eval registers its own metrics; a task may define another one, and its results say which."""
 
 
 def lm_eval_metric(name: str) -> Metric:
-    """Describe one of lm-eval's metrics by lm-eval's name for it, as `acc` or `word_perplexity`."""
-    better: Direction = "lower" if any(part in name for part in _LM_EVAL_LOWER) else "higher"
+    """Describe one of lm-eval's metrics by lm-eval's name for it, as `acc` or `exact_match_strict-match`.
+
+    The direction is that which lm-eval registers for the metric (a filter's name may stand behind it), `none` for a
+    metric that it does not know: what its results say travels with the measurement.
+    """
+    better = next((way for way, own in _LM_EVAL_OWN.items() if name in own), None) or _filtered(name)
     unit = "fraction" if name.startswith(_LM_EVAL_FRACTION) else ""
     return Metric(f"{LM_EVAL}{name}", f"lm-eval {name}", unit, better, "quality", f"lm-eval's '{name}' of the task")
+
+
+def _filtered(name: str) -> Direction:
+    """Give the direction of `METRIC_FILTER` by its longest registered metric; filters have a hyphen in their names."""
+    known = [(len(own), way) for way, names in _LM_EVAL_OWN.items() for own in names if name.startswith(f"{own}_")]
+    return max(known)[1] if known and "-" in name else "none"
+
+
+def said_direction(name: str, higher_is_better: bool | None) -> Direction | None:
+    """Give the direction that lm-eval's results say of a metric (null: none); None where its record says the same."""
+    said: Direction = "none" if higher_is_better is None else "higher" if higher_is_better else "lower"
+    return None if said == lm_eval_metric(name).better else said

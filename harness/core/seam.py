@@ -242,6 +242,8 @@ class Reading:
     """Samples behind the value where it is not the array's size."""
     source: str | None = None
     items: str | None = None
+    better: Literal["higher", "lower", "none"] | None = None
+    """Which way is better, where the metric's record does not say it."""
     array: str | None = None
     """Name of the array to keep; None keeps few samples in the measurement itself, more under the metric's name."""
 

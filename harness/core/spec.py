@@ -193,6 +193,8 @@ class Measurement(Record):
     """How memory was counted: nvml-process, device, torch, arena or rss."""
     items: str | None = None
     """Hash of what the samples belong to, in order; equal hashes may be compared in pairs."""
+    better: Literal["higher", "lower", "none"] | None = None
+    """Which way is better, where that is not the metric's to say but its source's, as that of a task's own metric in lm-eval."""
     comparison: str | None = None
     """For a number that was published as a comparison without its inputs: which one, as tables name them."""
     baseline: dict[str, str] = {}
@@ -221,7 +223,8 @@ class Protocol(Record):
     """Real length of the prompt, special tokens included."""
     beyond_trained: int = 0
     """Scored items at positions that the model's own card says it was not trained on."""
-    gpu_count: int = 0
+    gpu_count: int | None = None
+    """GPUs that the measurement used; absent where nobody says it."""
     facts: dict[str, Any] = {}
     """Everything else worth knowing, as batch form, thread count or switches."""
 

@@ -42,12 +42,13 @@ class Fields:
         return None if found == "" else found
 
     def number(self, name: str, scale: float = 1.0) -> float | None:
-        """Give a number, times `scale`; None where there is none.
+        """Give a number, times `scale`; None where there is none, or NaN or an infinity, which the source remembers.
 
-        Raises: ConfigError for what is there and is not a finite number.
+        Raises: ConfigError for what is there and is no number.
         """
         found = self.value(name)
-        return None if found is None else self._finite(found, name) * scale
+        number = None if found is None else self._finite(found, name)
+        return None if number is None else number * scale
 
     def whole(self, name: str) -> int | float | None:
         """Give a count as an integer; a mean of counts stays as it is."""
@@ -60,13 +61,18 @@ class Fields:
         return None if found is None or isinstance(found, list | dict) else without_folders(str(found)).strip() or None
 
     def samples(self, name: str, scale: float = 1.0) -> tuple[float, ...]:
-        """Give a list of numbers, lists in it joined, times `scale`. Raises: ConfigError as `number`."""
+        """Give a list of numbers, lists in it joined, times `scale`; nothing where one of them is not finite.
+
+        Raises: ConfigError as `number`.
+        """
         found = self.value(name)
         return self.listed(name, found, scale) if isinstance(found, list) else ()
 
     def listed(self, name: str, found: list[Any], scale: float = 1.0) -> tuple[float, ...]:
         """Check a part of a list as `samples` does the whole."""
-        return tuple(self._finite(item, name) * scale for item in _joined(found))
+        numbers = [self._finite(item, name) for item in _joined(found)]
+        whole = [number * scale for number in numbers if number is not None]
+        return tuple(whole) if len(whole) == len(numbers) else ()
 
     def metric(self, name: str, metric: str, scale: float = 1.0, **rest: Any) -> Number | None:
         """Read a field as a time, a rate or a size. Raises: ConfigError as `number`, and where it is below zero."""
@@ -102,15 +108,19 @@ class Fields:
         """Make the error that names the file and the place in it."""
         return self._source.wrong(f"{self._where}{message}")
 
-    def _finite(self, found: Any, name: str) -> float:
+    def _finite(self, found: Any, name: str) -> float | None:
         try:
-            value = math.nan if isinstance(found, bool | list | dict) else float(found)
+            value = None if isinstance(found, bool | list | dict) else float(found)
         except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            shown = str(found)[:40]
-            raise self.wrong(f"'{name}' is {shown}, which is no measurement: take it out or measure again")
-        return value
+            value = None
+        if value is None:
+            raise self.wrong(
+                f"'{name}' is {str(found)[:40]}, which is not a number; correct it, or remove it from the file"
+            )
+        if math.isfinite(value):
+            return value
+        self._source.lost[f"{self._where}{name}: value is {value}"] = None
+        return None
 
 
 def flat(raw: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Number:
     """How memory was counted."""
     items: str | None = None
     """Hash of the questions that the samples belong to."""
+    better: Literal["higher", "lower", "none"] | None = None
+    """Which way is better, where the file says it."""
     comparison: str | None = None
     baseline: Mapping[str, str] = field(default_factory=dict)
     unit: str | None = None

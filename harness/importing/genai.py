@@ -1,4 +1,4 @@
-"""JSON and CSV of ONNX Runtime GenAI's `benchmark_e2e.py`.
+"""JSON and CSV of ONNX Runtime GenAI's `benchmark_e2e.py`, and the CSV that it wrote up to 0.4, which names no software.
 
 All versions of the script write the prompt's latency per token, which is its throughput a second time; `warmup_runs` and
 `measured_runs` are constants of the script and not what was asked for. Fields without a value or of value 0 are left out by it.
@@ -7,6 +7,8 @@ All versions of the script write the prompt's latency per token, which is its th
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +30,48 @@ def recognizes(source: Source) -> bool:
         and any("token_generation" in name for name in (*record, *_keys(record.get("metrics"))))
         for record in records
     )
+
+
+_OLD = {
+    "Batch Size": _BATCH, "Prompt Length": _PROMPT, "Tokens Generated": _OUTPUT, "Max Length": "config.max_length",
+    "Tokenization Throughput (tps)": "metrics.tokenization_throughput_tps",
+    "Tokenization Latency (ms)": "metrics.tokenization_latency_ms",
+    "Prompt Processing Throughput (tps)": "metrics.prompt_processing_throughput_tps",
+    "Prompt Processing Latency (ms)": "metrics.prompt_processing_latency_ms",
+    "Token Generation Throughput (tps)": "metrics.token_generation_throughput_tps",
+    "Token Generation Latency (ms)": "metrics.token_generation_latency_ms",
+    "Sampling Throughput (tps)": "metrics.sampling_throughput_tps", "Sampling Latency (ms)": "metrics.sampling_latency_ms",
+    "Wall Clock Throughput (tps)": "metrics.wall_clock_throughput_tps", "Wall Clock Time (s)": "metrics.wall_clock_time_s",
+    "peak_gpu_memory (GiB)": "metrics.peak_gpu_memory_gb", "peak_cpu_memory (GiB)": "metrics.peak_cpu_memory_gb",
+}  # fmt: skip
+"""Columns of the older CSV by the names of the later one."""
+_OLD_NEEDED = frozenset({"Batch Size", "Prompt Length", "Token Generation Throughput (tps)"})
+
+
+def recognizes_old(source: Source) -> bool:
+    """Tell the older CSV by its columns, or by its lines where it has one column for each field turned into a line."""
+    rows = source.rows
+    return bool(rows) and (rows[0].keys() >= _OLD_NEEDED or set(_turned(rows)) >= _OLD_NEEDED)
+
+
+def _turned(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Read lines of a name and a value, of which the first was taken for the heading."""
+    names = list(rows[0])
+    if len(names) != 2:
+        return {}
+    return {names[0]: names[1], **{row[names[0]]: row[names[1]] for row in rows}}
+
+
+def read_old(source: Source) -> Contents:
+    """Read every row as a run."""
+    rows = source.rows if source.rows[0].keys() >= _OLD_NEEDED else [_turned(source.rows)]
+    renamed = [{_OLD.get(name, name): value for name, value in row.items()} for row in rows]
+    fields = [Fields(record, source, f"row {place}: ") for place, record in enumerate(renamed, 1)]
+    runs = tuple(replace(_run(one), notes=(Note(code="definition", text=_OLD_TEXT),)) for one in fields)
+    return Contents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
+
+
+_OLD_TEXT = "the file names neither model nor software; its layout is that of GenAI's script up to 0.4"
 
 
 def _keys(value: Any) -> tuple[str, ...]:
@@ -110,4 +154,5 @@ def _notes(version: str | None) -> tuple[Note, ...]:
     return (Note(code="definition", text=text),)
 
 
+OLD = Format("onnxruntime-genai-csv", "ONNX Runtime GenAI benchmark_e2e, older CSV", recognizes_old, read_old)
 FORMAT = Format("onnxruntime-genai", "ONNX Runtime GenAI benchmark_e2e", recognizes, read)

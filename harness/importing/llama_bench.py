@@ -6,11 +6,12 @@ batch. Tokenization and sampling are not timed. A rate is the mean over repetiti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from harness.core.spec import Gpu, Protocol
-from harness.importing.fields import Fields
+from harness.importing.fields import Fields, without_folders
 from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
 from harness.importing.source import Source
 
@@ -26,13 +27,35 @@ def recognizes(source: Source) -> bool:
 
 def read(source: Source) -> Contents:
     """Read every test as a run; all that says how it ran is an option of the engine."""
-    runs = [_run(Fields(record, source, f"test {place}: ")) for place, record in enumerate(source.records, 1)]
+    names = _names(source)
+    runs = [
+        _run(Fields(record, source, f"test {place}: "), names[_model(record)])
+        for place, record in enumerate(source.records, 1)
+    ]
     return Contents(tuple(runs))
 
 
-def _run(fields: Fields) -> Found:
+def _model(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Tell a model by its file's name, its type and its size; folders tell it apart from nothing."""
+    file = without_folders(str(record.get("model_filename") or "")).replace("\\", "/").rsplit("/", 1)[-1]
+    return (file.removesuffix(".gguf"), *(str(record.get(name) or "") for name in _MODEL))
+
+
+def _names(source: Source) -> dict[tuple[str, ...], str]:
+    """Call each model by its file's name, or where several models' files have one name, by as much more as is needed."""
+    models = list(dict.fromkeys(_model(record) for record in source.records))
+    names = {}
+    for model in models:
+        alike = [other for other in models if other[0] == model[0]]
+        typed = [other for other in alike if other[1] == model[1]]
+        short = model[0] or model[1] or UNKNOWN
+        names[model] = short if len(alike) == 1 else model[1] if len(typed) == 1 and model[1] else " ".join(model)
+    return names
+
+
+def _run(fields: Fields, name: str) -> Found:
     prompt, output = fields.whole("n_prompt"), fields.whole("n_gen")
-    file = fields.text("model_filename") or fields.text("model_type") or ""
+    fields.no_matter("model_filename")
     commit, build = fields.text("build_commit"), fields.text("build_number")
     backend, date = fields.text("backends"), fields.text("test_time")
     found = _numbers(fields, bool(prompt), bool(output))
@@ -53,7 +76,7 @@ def _run(fields: Fields) -> Found:
             facts=facts,
         ),
         environment=place(gpus, {"llama.cpp": version}, cpu=cpu),
-        labels={"model": file.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".gguf") or UNKNOWN},
+        labels={"model": name},
         provider=backend,
         started=_date(date, fields),
         version=f"llama.cpp {version}" if version else None,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.core.metric import LM_EVAL
+from harness.core.metric import LM_EVAL, said_direction
 from harness.core.spec import Environment, Gpu, Protocol
 from harness.importing.fields import Fields, plain, without_folders
 from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, place
@@ -102,12 +102,15 @@ def _metrics(
     name: str, everything: Mapping[str, Any], part: str, n: int | None, answered: Answers, source: Source
 ) -> Iterator[Number]:
     values = everything.get(name) or {}
-    fields = Fields(values, source, f"results of {name}: ")
+    fields = Fields(values, source, f"task {name}, ")
+    ways = (source.data.get("higher_is_better") or {}).get(name) or {}
     for key, value in values.items():
         metric, comma, chosen = key.partition(",")
         if not comma or metric.endswith("_stderr") or isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        found = fields.number(key) or 0.0
+        found = fields.number(key)
+        if found is None:
+            continue
         error = values.get(f"{metric}_stderr,{chosen}")
         label = metric if chosen == "none" else f"{metric}_{chosen}"
         spread = fields.number(f"{metric}_stderr,{chosen}") if isinstance(error, int | float) else None
@@ -115,7 +118,8 @@ def _metrics(
         interval = None if spread is None else INTERVAL
         samples, items = answered.of(metric, chosen, found)
         many = len(samples) or n
-        yield Number(f"{LM_EVAL}{label}", found, part, samples, many, low, high, interval, items=items)
+        better = said_direction(label, ways[metric]) if metric in ways else None
+        yield Number(f"{LM_EVAL}{label}", found, part, samples, many, low, high, interval, items=items, better=better)
 
 
 def _count(data: Mapping[str, Any], name: str, members: Mapping[str, list[str]]) -> int | None:

@@ -163,7 +163,7 @@ class _Rows:
                 name=self.map.protocol,
                 version=0,
                 dtype=_text(said, "dtype"),
-                gpu_count=int(said.get("gpu_count", 0)),
+                gpu_count=int(said["gpu_count"]) if "gpu_count" in said else None,
                 facts=given(table=self.table.heading or None, row=number, map_sha256=file_sha256(self.map.path)),
             ),
             environment=_environment(said),

@@ -34,7 +34,7 @@ class Setting:
     device: str | None
     dtype: str | None
     warmups: int | None
-    gpu_count: int
+    gpu_count: int | None
     facts: Mapping[str, Any]
 
 
@@ -63,7 +63,7 @@ def setting(fields: Fields, beside: Path | None) -> Setting:
         device=_text(fields, "config.backend.device", "config.device"),
         dtype=dtype,
         warmups=_count(fields, f"{scenario}.warmup_runs"),
-        gpu_count=len(used.split(",")) if used else 0,
+        gpu_count=len(used.split(",")) if used else None,
         facts=_facts(fields, beside),
     )
 

@@ -149,6 +149,7 @@ def _reading(number: Number) -> Reading:
         n=number.n or len(number.samples) or 1,
         source=number.source,
         items=number.items,
+        better=number.better,
     )
 
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Source:
     content: bytes
     map: Path | None = None
     """Which columns a Markdown table has."""
+    lost: dict[str, None] = field(default_factory=dict, compare=False)
+    """Numbers that its reader met and that are none, as NaN: each is left out alone, and told."""
 
     @property
     def name(self) -> str:

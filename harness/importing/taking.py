@@ -33,6 +33,8 @@ class Taken:
     """Fields of the file that were not understood or have no place here."""
     missing: Mapping[str, int] = field(default_factory=dict)
     """How many cells of tables stand for nothing, by what is written in them."""
+    lost: tuple[str, ...] = ()
+    """Numbers that were left out since they are NaN or infinite."""
     relabel: bool = False
     """Whether a known run was asked for under other labels than it has."""
 
@@ -115,18 +117,22 @@ def parse_labels(words: Iterable[str]) -> dict[str, str]:
 
 
 def _take(contents: Contents, order: Import, results: Path, database: Database) -> Taken:
-    if not contents.runs:
-        raise order.source.wrong("holds no number that is known here; nothing was imported")
+    if not any(found.numbers or found.unsupported for found in contents.runs):
+        skipped = "".join(f"; skipped {name}" for name in order.source.lost)
+        raise order.source.wrong(f"no metric in it is known here; nothing was imported{skipped}")
     new: list[Outcome] = []
     known: list[Outcome] = []
     for number, found in enumerate(contents.runs):
+        if not (found.numbers or found.unsupported):
+            continue
         folder = results / RUNS / run_name(order.source, number)
         there = (folder / OUTCOME).exists()
         outcome = _known(folder, order.source) if there else _written(found, number, order, folder)
         database.ingest(outcome, folder)
         (known if there else new).append(outcome)
     relabel = any(_other_labels(outcome, order) for outcome in known)
-    return Taken(order.source, order.format, tuple(new), tuple(known), contents.left, contents.missing, relabel)
+    lost = tuple(order.source.lost)
+    return Taken(order.source, order.format, tuple(new), tuple(known), contents.left, contents.missing, lost, relabel)
 
 
 def _other_labels(outcome: Outcome, order: Import) -> bool:
@@ -173,6 +179,7 @@ def _lines(taken: Taken) -> list[str]:
             f"{count} '{mark}'" if mark else f"{count} empty" for mark, count in sorted(taken.missing.items())
         )
         said.append(f"  left out as missing: {sum(taken.missing.values())} cells ({marks})")
+    said += [f"  skipped {name} (the rest of the file was imported)" for name in taken.lost]
     if taken.left:
         said.append(f"  not taken: {', '.join(taken.left)}")
     return said

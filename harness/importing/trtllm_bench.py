@@ -63,7 +63,7 @@ def read(source: Source) -> Contents:
             name="trtllm-bench",
             version=0,
             dtype=fields.text("engine.dtype"),
-            gpu_count=int(world or 0),
+            gpu_count=None if world is None else int(world),
             facts=_facts(fields, n),
         ),
     )

@@ -16,9 +16,9 @@ from harness.importing.fields import MS, Fields
 from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
 from harness.importing.source import Source
 
-_LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e_latency"}
-_LATENCY = re.compile(r"^(mean|median|std|p\d+(?:\.\d+)?)_(ttft|tpot|itl|e2el)(_ms)?$")
-_PER_REQUEST = {"ttft": "ttfts", "itl": "itls", "e2el": "latencies"}
+_LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e_latency", "e2e_latency": "e2e_latency"}
+_LATENCY = re.compile(r"^(mean|median|std|max|p\d+(?:\.\d+)?)_(ttft|tpot|itl|e2el|e2e_latency)(_ms)?$")
+_PER_REQUEST = {"ttft": "ttfts", "itl": "itls", "e2el": "latencies", "e2e_latency": "latencies"}
 _ENGINES = {
     "vllm": "vllm", "sglang": "sglang", "sglang-native": "sglang", "tgi": "tgi", "lmdeploy": "lmdeploy",
     "tensorrt-llm": "tensorrt-llm", "deepspeed-mii": "deepspeed-mii", "llama.cpp": "llama.cpp",
@@ -28,7 +28,7 @@ _FACTS = (
     "ramp_up_strategy", "ramp_up_start_rps", "ramp_up_end_rps", "completed", "failed", "total_input_tokens",
     "total_output_tokens", "max_concurrent_requests",
 )  # fmt: skip
-_LISTS = (
+LISTS = (
     "input_lens",
     "output_lens",
     "ttfts",
@@ -59,17 +59,17 @@ def _run(fields: Fields) -> Found:
     if completed <= 0:
         raise fields.wrong("no request was completed, so there is nothing measured")
     duration = fields.number("duration")
-    found = numbers(*_throughputs(fields, completed), *_latencies(fields, completed, duration))
-    fields.no_matter(*_LISTS)
+    found = numbers(*throughputs(fields, completed), *latencies(fields, completed, duration))
+    fields.no_matter(*LISTS)
     backend = str(fields.value("backend") or fields.value("endpoint_type") or "")
     return Found(
         kind="speed",
         probe="serving",
         workload=given(
-            prompt=_mean(fields, "total_input_tokens", completed),
-            output=_mean(fields, "total_output_tokens", completed),
+            prompt=mean_tokens(fields, "total_input_tokens", completed),
+            output=mean_tokens(fields, "total_output_tokens", completed),
             concurrency=fields.whole("max_concurrency"),
-            request_rate=_rate(fields),
+            request_rate=rate(fields),
         ),
         engine=_ENGINES.get(backend, UNKNOWN),
         numbers=found,
@@ -81,17 +81,20 @@ def _run(fields: Fields) -> Found:
     )
 
 
-def _throughputs(fields: Fields, completed: int) -> Iterator[Number | None]:
+def throughputs(fields: Fields, completed: int) -> Iterator[Number | None]:
+    """Read rates over the whole run."""
     for name, metric in (
         ("request_throughput", "request_throughput"),
         ("input_throughput", "input_tps"),
         ("output_throughput", "output_tps"),
         ("total_token_throughput", "total_tps"),
+        ("total_throughput", "total_tps"),
     ):
         yield fields.metric(name, metric, n=completed or None)
 
 
-def _latencies(fields: Fields, completed: int, duration: float | None) -> Iterator[Number | None]:
+def latencies(fields: Fields, completed: int, duration: float | None) -> Iterator[Number | None]:
+    """Read means and other statistics of what clients waited; only means have their samples."""
     for name in fields.names:
         if (found := _LATENCY.match(name)) is None or fields.value(name) is None:
             continue
@@ -127,7 +130,7 @@ def _samples(fields: Fields, what: str, completed: int) -> tuple[float, ...]:
     return fields.listed(_PER_REQUEST[what], raw)
 
 
-def _mean(fields: Fields, name: str, completed: int) -> int | float | None:
+def mean_tokens(fields: Fields, name: str, completed: int) -> int | float | None:
     """Give tokens per request from the sums of the file."""
     total = fields.number(name)
     if total is None or not completed:
@@ -136,7 +139,8 @@ def _mean(fields: Fields, name: str, completed: int) -> int | float | None:
     return int(mean) if mean.is_integer() else mean
 
 
-def _rate(fields: Fields) -> str | float | None:
+def rate(fields: Fields) -> str | float | None:
+    """Give the requests per second that were sent; a rate without limit is `inf`."""
     found = fields.value("request_rate")
     return None if found is None else str(found) if str(found) in {"inf", "Infinity"} else fields.whole("request_rate")
 

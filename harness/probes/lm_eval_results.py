@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.core.metric import LM_EVAL
+from harness.core.metric import LM_EVAL, said_direction
 from harness.core.seam import Reading
 from harness.probes.lm_eval_tasks import Loaded
 
@@ -89,7 +90,8 @@ class Kept:
             right = [part for part in parts if part is not None]
             if len(right) == len(parts):
                 label = _label(metric, chosen)
-                found.append(self._share(label, value, right, tuple(self.samples), ""))
+                share = self._share(label, value, right, tuple(self.samples), "")
+                found.append(self._directed(share, whole, metric, label))
         return found
 
     def _task(self, name: str, part: str) -> list[Reading]:
@@ -104,7 +106,14 @@ class Kept:
                 n = len(self.rows.get((name, chosen), [])) or 1
                 found.append(Reading(f"{LM_EVAL}{label}", value, samples, part=part, n=n, items=self.items(name),
                                      array=_array_name(label, part)))  # fmt: skip
+            found[-1] = self._directed(found[-1], name, metric, label)
         return found
+
+    def _directed(self, reading: Reading, name: str, metric: str, label: str) -> Reading:
+        """Add which way is better where lm-eval's results say otherwise than the metric's own record."""
+        ways = self.results.get("higher_is_better", {}).get(name, {})
+        better = said_direction(label, ways[metric]) if metric in ways else None
+        return reading if better is None else replace(reading, better=better)
 
     def _samples(self, name: str, metric: str, chosen: str, value: float) -> NDArray[np.float64]:
         """Give a metric's values per question, [questions] or [questions, parts]; the value alone where it has none."""

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
-from harness.core.metric import metric as metric_named
+from harness.core.metric import Direction
 from harness.numbers.pairing import block_sums, paired_difference, reproduces, statistic
 from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
 from harness.report.formats import Format, decimal, factor, rounded, without_paths, written
 from harness.report.result import Side, Trace
-from harness.report.rows import Row, distinct
+from harness.report.rows import Row, direction, distinct
 from harness.report.spec import CellSpec, TableSpec
 from harness.report.specfile import ABSENT
 
@@ -45,6 +45,8 @@ class Filled:
     runs: tuple[str, ...] = ()
     measurements: tuple[str, ...] = ()
     trace: Trace | None = None
+    better: Direction = "none"
+    """Which way the metric of a number is better."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def filled(question: Question, reader: Reader) -> Filled:
     rows = (row,) if baseline is None else (row, baseline)
     done = Filled(
         "", result.value, runs=tuple(one.run for one in rows),
-        measurements=tuple(str(one.get("measurement_id")) for one in rows), trace=trace,
+        measurements=tuple(str(one.get("measurement_id")) for one in rows), trace=trace, better=direction(row),
     )  # fmt: skip
     paired = _paired(cell, row, baseline, result, reader) if cell.paired and baseline is not None else result
     if isinstance(paired, str):
@@ -255,7 +257,7 @@ def _text(question: Question, result: Operand) -> str:
     text = number + _uncertainty(cell, result, scale)
     # Where metrics of both directions share a column, the reader must be told which way is better.
     both = name is not None and name in question.spec.metrics and cell.comparison == "difference" and not form.suffix
-    return f"{text} (lower is better)" if both and name and metric_named(name).better == "lower" else text
+    return f"{text} (lower is better)" if both and direction(question.row) == "lower" else text
 
 
 def _even(comparison: Comparison, result: Operand) -> bool:

@@ -80,7 +80,7 @@ SAME_COLUMN = ("metric_version", "protocol", "protocol_version", "source", *WORK
 MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN, "artifact"})
 
 FACTS = ("kind", "status", "reason", "origin", "started", "seconds", "session", "round", "environment_id", "metric",
-         "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "scored", "skipped",
+         "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "better", "scored", "skipped",
          "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "artifact_content", "pinned", "comparison", "baseline")  # fmt: skip
 COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))
 """What is asked of the frame."""

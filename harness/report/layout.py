@@ -224,7 +224,10 @@ def best(slot: Slot, cells: Sequence[Filled]) -> Decimal | None:
     numbers = [cell.number for cell in cells if cell.number is not None]
     if slot.cell.bold != "best" or not numbers or slot.cell.metric is None:
         return None
-    higher = metric_named(slot.cell.metric).better == "higher"
+    ways = {cell.better for cell in cells if cell.number is not None}
+    if len(ways) != 1 or "none" in ways:  # nobody knows which is the better one
+        return None
+    higher = "higher" in ways
     if slot.cell.comparison in {"inverse_ratio", "loss_percent", "one_plus_reduction"}:
         higher = not higher
     return max(numbers) if higher else min(numbers)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, Problem
-from harness.core.metric import METRICS
+from harness.core.metric import METRICS, Direction
+from harness.core.metric import metric as metric_named
 from harness.report.columns import BUILD_DIMENSIONS, COLUMNS, IDENTITY, WORKLOAD
 from harness.report.options import OPTIONS, differing
 from harness.report.spec import Pick, TableSpec
@@ -91,6 +92,14 @@ def _whole(record: dict[Any, Any]) -> dict[str, Any]:
     if record.get("metric") is not None and record.get("part") is None:
         record["part"] = ""
     return record
+
+
+def direction(row: Row) -> Direction:
+    """Say which way is better for a row's number: as its source says, else as its metric is defined."""
+    said = row.text("better")
+    if said is not None:
+        return "higher" if said == "higher" else "lower" if said == "lower" else "none"
+    return metric_named(row.metric).better if row.metric is not None else "none"
 
 
 def matches(row: Row, where: Mapping[str, Sequence[str | None]]) -> bool:

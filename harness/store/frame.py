@@ -94,7 +94,7 @@ def _columns() -> dict[str, Column]:
         ("measurement", _MEASUREMENT, "number", "value low high"),
         ("quantity", _QUANTITY, "text", "interval"),
         ("measurement", _MEASUREMENT, "number", "n"),
-        ("quantity", _QUANTITY, "text", "unit source items comparison baseline"),
+        ("quantity", _QUANTITY, "text", "unit source items better comparison baseline"),
         ("run", _RUN, "number", "scored skipped truncated warmups repetitions"),
         ("run", _RUN, "flag", "bos"),
         ("run", _RUN, "number", "prompt_tokens beyond_trained"),

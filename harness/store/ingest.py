@@ -130,7 +130,7 @@ def _read_measurements(connection: Connection, run: int) -> list[dict[str, Any]]
     same = (arrays.c.run_id == items.c.run_id) & (arrays.c.name == items.c.array)
     query = (
         select(
-            *[quantities.c[name] for name in (*_QUANTITY, *_COMPARED)],
+            *[quantities.c[name] for name in (*_QUANTITY, "better", *_COMPARED)],
             *[items.c[name] for name in _VALUES],
             *[items.c.samples, items.c.array, arrays.c.sha256, arrays.c.shape, arrays.c.dtype],
         )
@@ -143,6 +143,8 @@ def _read_measurements(connection: Connection, run: int) -> list[dict[str, Any]]
 
 def _measurement(row: Any) -> dict[str, Any]:
     facts: dict[str, Any] = {name: getattr(row, name) for name in (*_QUANTITY, *_VALUES)}
+    if row.better is not None:
+        facts["better"] = row.better
     if row.comparison is not None:
         facts |= {"comparison": row.comparison, "baseline": json.loads(row.baseline)}
     if row.samples is not None:
@@ -296,19 +298,20 @@ def _measurements(run: int, measurements: Sequence[Measurement], quantities: Seq
 _VALUES = ("value", "low", "high", "n")
 _QUANTITY = ("metric", "metric_version", "part", "unit", "interval", "source", "items")
 _COMPARED = ("comparison", "baseline")
-_NAMED = attrgetter(*_QUANTITY)
+_NAMED = attrgetter(*_QUANTITY, "better")
 
 
 def _quantity(item: Measurement) -> dict[str, Any]:
     plain = {name: getattr(item, name) for name in _QUANTITY}
     compared = {"comparison": item.comparison, "baseline": canonical(item.baseline)} if item.comparison else {}
-    return plain | dict.fromkeys(_COMPARED) | compared
+    return plain | {"better": item.better} | dict.fromkeys(_COMPARED) | compared
 
 
 def _quantity_key(item: Measurement) -> str:
-    """Name a quantity; one that is no comparison is named as it was before there were any."""
+    """Name a quantity; what few of them have stands in the name only where it is said."""
     values = _quantity(item)
-    return canonical([values[name] for name in (*_QUANTITY, *(_COMPARED if item.comparison else ()))])
+    named = [values[name] for name in (*_QUANTITY, *(_COMPARED if item.comparison else ()))]
+    return canonical([*named, {"better": item.better}] if item.better else named)
 
 
 def _quantity_id(connection: Connection, item: Measurement, ids: Ids) -> int:

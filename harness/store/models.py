@@ -254,6 +254,8 @@ class QuantityRow(Row):
     interval: Mapped[str | None] = mapped_column(index=True)
     source: Mapped[str | None] = mapped_column(index=True)
     items: Mapped[str | None] = mapped_column(index=True)
+    better: Mapped[str | None] = mapped_column(index=True)
+    """Direction, where the metric's own record does not say it."""
     comparison: Mapped[str | None] = mapped_column(index=True)
     """Of a ratio that was published without its inputs."""
     baseline: Mapped[str | None] = mapped_column(index=True)

@@ -90,7 +90,7 @@ def arithmetic(cell: Cell, stored: Sequence[Measurement], beside: tuple[Operand,
     return Arithmetic(
         metric=trace.metric,
         definition=_definition(metric.definition, stored),
-        better=metric.better,
+        better=next((item.better for item in stored if item.better), metric.better),
         comparison=trace.comparison,
         formula=trace.formula,
         inputs=trace.inputs,

@@ -221,6 +221,20 @@ def test_a_generating_task_stops_where_it_should(tmp_path: Path) -> None:
     assert found.readings[0].samples.tolist() == [1, 0]
 
 
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize(("higher", "better"), [(True, None), (False, "lower")])
+def test_the_direction_that_a_task_gives_its_metric_travels_with_it(
+    tmp_path: Path, *, higher: bool, better: str | None
+) -> None:
+    path = yaml_task(
+        tmp_path, rows=[{"q": "a", "a": "b"}], output_type="generate_until", doc_to_text="{{q}}", doc_to_target="{{a}}",
+        generation_kwargs={"until": ["u"], "max_gen_toks": 4},
+        metric_list=[{"metric": "exact_match", "aggregation": "mean", "higher_is_better": higher}],
+    )  # fmt: skip
+    found = measure(TableScores(codec=ByteCodec()), Workload(task=str(path), shots=0), Context(folder=tmp_path))
+    assert {reading.better for reading in found.readings} == {better}
+
+
 def test_a_task_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=r"no task file .*none\.yaml"):
         measure(TableScores(), Workload(task=str(tmp_path / "none.yaml")), Context(folder=tmp_path))

@@ -397,6 +397,16 @@ def test_the_best_is_bold_by_the_metrics_direction(table: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("better", "bold"),
+    [("lower", [True, False]), ("higher", [False, True]), ("none", [False, False]), (None, [False, False])],
+)
+def test_the_best_of_a_tasks_own_metric_is_as_its_source_says(table: Any, better: str | None, bold: list[bool]) -> None:
+    spec = "t: {rows: [method], cells: {A: {metric: lm_eval.mae, bold: best}}}"
+    rows = [row("lm_eval.mae", value, method=method, better=better) for method, value in (("fp32", 2.0), ("int4", 4.0))]
+    assert [line[1].bold for line in table(spec, *rows).sections[0].rows] == bold
+
+
 def test_one_run_in_two_blocks_is_one_run(table: Any) -> None:
     rows = [row("decode_tps", 10.0, run="a", block=block) for block in ("one", "two")]
     assert texts(table(SPEED, *rows))[1] == ["FP32", "10.0", "1.00x"]

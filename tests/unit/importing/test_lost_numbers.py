@@ -1,0 +1,59 @@
+"""One number that is none costs itself alone, in every format, and is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.importing.taking import lines
+from tests.unit.importing.files import genai, llama, lm_eval, optimum, problem, runs, take, trtllm, values, vllm, write
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "gone", "kept"),
+    [
+        ("g.json", [genai(time_to_first_token_ms=NAN)], "record 1: metrics.time_to_first_token_ms: value is nan", "decode_tps"),
+        ("l.json", [llama(0, 8, avg_ts=INF)], "test 1: avg_ts: value is inf", "decode_latency"),
+        ("l.json", [llama(0, 8, samples_ts=[1.0, NAN])], "test 1: samples_ts: value is nan", "decode_tps"),
+        ("v.json", vllm(mean_ttft_ms=-INF), "result 1: mean_ttft_ms: value is -inf", "itl"),
+        ("t.json", trtllm(streaming_metrics={"avg_ttft_ms": NAN}), "streaming_metrics.avg_ttft_ms: value is nan", "gpu_tps"),
+        ("o.json", optimum(decode={"latency": None, "throughput": {"unit": "tokens/s", "value": NAN}}),
+         "report.decode.throughput.value: value is nan", "load_seconds"),
+    ],
+)  # fmt: skip
+def test_a_number_that_is_none_loses_itself_alone_and_is_named(
+    tmp_path: Path, name: str, content: Any, gone: str, kept: str
+) -> None:
+    taken = take(write(tmp_path, name, json.dumps(content)))
+    (run,) = runs(taken)
+    assert kept in values(run)
+    assert f"  skipped {gone} (the rest of the file was imported)" in lines(taken)
+
+
+def test_a_task_without_a_finite_value_is_left_out_and_the_others_stay(tmp_path: Path) -> None:
+    results = {"a": {"mae,none": INF, "mae_stderr,none": NAN}, "b": {"acc,none": 0.5, "acc_stderr,none": NAN}}
+    file = lm_eval(results=results, groups={}, group_subtasks={"a": [], "b": []})
+    taken = take(write(tmp_path, "results_1.json", json.dumps(file)))
+    (run,) = runs(taken)
+    assert values(run) == {"lm_eval.acc": 0.5}
+    assert run.measurements[0].low is None
+    assert "  skipped task a, mae,none: value is inf (the rest of the file was imported)" in lines(taken)
+    again = take(tmp_path / "results_1.json")
+    assert [line for line in lines(again) if "skipped" in line] == [line for line in lines(taken) if "skipped" in line]
+    assert len(again.files[0].known) == 1
+
+
+def test_a_file_that_holds_nothing_else_is_refused_with_what_it_holds(tmp_path: Path) -> None:
+    file = lm_eval(results={"a": {"mae,none": NAN}}, groups={}, group_subtasks={"a": []})
+    said = problem(take(write(tmp_path, "results_1.json", json.dumps(file))))
+    assert "no metric in it is known here; nothing was imported; skipped task a, mae,none: value is nan" in said
+
+
+def test_a_word_in_the_place_of_a_number_is_still_a_mistake(tmp_path: Path) -> None:
+    said = problem(take(write(tmp_path, "g.json", [genai(time_to_first_token_ms="fast")])))
+    assert "'metrics.time_to_first_token_ms' is fast, which is not a number" in said
