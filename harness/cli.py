@@ -200,7 +200,7 @@ def report(
         list[str] | None,
         typer.Option(
             "--where",
-            help="KEY=VALUE, as origin=measured: replaces a table's own condition; may be given more than once.",
+            help="COLUMN=VALUE, as origin=measured or batch=1,8: replaces a table's own condition; may be given again.",
         ),
     ] = None,
     beside: Annotated[
@@ -253,7 +253,9 @@ def explain(
     where: Annotated[
         list[str] | None,
         typer.Option(
-            "--where", help="KEY=VALUE: replace a condition of the table; may be given again.", metavar="CONDITION"
+            "--where",
+            help="COLUMN=VALUE, as batch=1,8: replaces a condition of the table; may be given again.",
+            metavar="CONDITION",
         ),
     ] = None,
 ) -> None:
@@ -326,13 +328,14 @@ def import_(
 def export(
     out: Annotated[Path, typer.Argument(help="File to write: .csv, .jsonl or .parquet.")],
     where: Annotated[
-        list[str] | None, typer.Option("--where", help="COLUMN=VALUE; may be given more than once.")
+        list[str] | None,
+        typer.Option("--where", help="COLUMN=VALUE, as batch=1,8; may be given again."),
     ] = None,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
     from harness.box import database_for_reading
-    from harness.planned import parse_where
+    from harness.store.conditions import parse_where
     from harness.store.export import export as write_export
 
     with database_for_reading(results) as database:

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from harness.bench import estimate, summary, verdicts
 from harness.box import CONFIGS, Planned, desk_for_reading, plan_sweep, shown_path
-from harness.core.errors import HarnessError
 from harness.core.seam import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
@@ -170,14 +169,3 @@ def _downloads(planned: Planned, decided: Verdicts) -> list[str]:
         name for name, entry in entries.items()
         if entry.hub and name not in planned.catalogue.local.folders and hub_folder(entry.hub, entry.revision) is None
     )  # fmt: skip
-
-
-def parse_where(conditions: list[str]) -> dict[str, Any]:
-    """Read COLUMN=VALUE conditions; several of one column are alternatives. Raises: HarnessError without a `=`."""
-    where: dict[str, list[str]] = {}
-    for condition in conditions:
-        column, equals, value = condition.partition("=")
-        if not equals:
-            raise HarnessError(f"--where takes COLUMN=VALUE, not '{condition}'")
-        where.setdefault(column, []).append(value)
-    return {column: values[0] if len(values) == 1 else values for column, values in where.items()}

@@ -23,10 +23,12 @@ from harness.report.columns import COLUMNS, DIMENSIONS
 from harness.report.markdown import EMPTY, literal, to_markdown
 from harness.report.plain import MOST, plain_tables
 from harness.report.result import Table
+from harness.report.rows import text_of
 from harness.report.sources import Source, from_published
 from harness.report.spec import TableSpec
 from harness.report.specfile import SUFFIX
 from harness.report.table import build
+from harness.store.conditions import as_texts, parse_where
 from harness.store.database import Database
 from harness.store.frame import COLUMNS as STORED
 
@@ -104,16 +106,8 @@ def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS, ti
 
 
 def conditions(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Read `KEY=VALUE,VALUE` as conditions on dimensions. Raises: HarnessError for what is none."""
-    found = {}
-    for word in words:
-        name, given, values = word.partition("=")
-        if not given or not values:
-            raise HarnessError(f"'{word}' is no condition; one is written KEY=VALUE, as origin=measured")
-        if name not in DIMENSIONS:
-            raise HarnessError(unknown("dimension", name, DIMENSIONS))
-        found[name] = tuple(values.split(","))
-    return found
+    """Read `--where` as conditions on a table's dimensions. Raises: HarnessError for what is none."""
+    return as_texts(parse_where(words, DIMENSIONS), text_of)
 
 
 def print_against(console: Console, results: Path, names: Sequence[str], where: Where) -> int:
