@@ -11,18 +11,21 @@ import json
 import re
 import textwrap
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import jsonschema
 import pytest
 
 from harness.core.metric import METRICS
-from harness.core.seam import Facts, Options
+from harness.core.seam import Facts, Options, load
+from harness.engines import ENGINES
 from harness.plan.adapters import shipped
 from harness.plan.catalogue import Catalogue, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.schema import sweep_schema
 from harness.plan.yamlfile import parse, plain
+from harness.quantizers import QUANTIZERS
 from harness.report.catalogue import catalogue_of
 from harness.report.pages import specs_in
 from tests.conftest import ROOT
@@ -122,7 +125,7 @@ def test_the_first_table_of_the_readme_can_be_read(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------- options
 
-OPTIONS = re.compile(r"<!-- options: (?P<name>\w+) -->\n(?P<table>.*?)<!-- end: (?P=name) -->", re.DOTALL)
+OPTIONS = re.compile(r"<!-- options: (?P<name>[\w -]+?) -->\n(?P<table>.*?)<!-- end: (?P=name) -->", re.DOTALL)
 NONE = re.compile(r"\bNone\b(?=:| leaves)")
 BY_NAME = {
     "protocol": "How the clock is read: `genai-e2e-0.9` is greedy, `genai-e2e-0.9-sampling` draws from the 50 likeliest.",
@@ -147,14 +150,37 @@ def meanings(options: type[Options]) -> dict[str, str]:
     return found
 
 
+FAKE = "fake"
+
+
+def documented_options() -> dict[str, type[Options]]:
+    """Return what can be asked of every adapter: probes by their names, the others with what they are before it."""
+    found = {name: shipped().probe(name).workload for name in shipped().probe_names()}
+    for what, registry in (("quantizer", QUANTIZERS), ("engine", ENGINES)):
+        found |= {f"{what} {name}": load(registry, what, name).options for name in registry if name != FAKE}
+    return found
+
+
+def choices(annotation: Any) -> list[str]:
+    """Return the words of a closed list, also of one that may be absent or repeated."""
+    if get_origin(annotation) is Literal:
+        return [str(word) for word in get_args(annotation)]
+    return [word for inner in get_args(annotation) for word in choices(inner)]
+
+
 def options_table(name: str) -> str:
-    """Write a probe's workload as a table."""
-    options = shipped().probe(name).workload
+    """Write the options of an adapter as a table."""
+    options = documented_options()[name]
     said = BY_NAME | meanings(options)
     lines = ["| field | default | what it says |", "| --- | --- | --- |"]
     for field, info in options.model_fields.items():
-        default = "required" if info.is_required() else f"`{json.dumps(info.default).strip(chr(34))}`"
-        meaning = NONE.sub("null", said[field]).replace("|", "\\|")
+        value = info.get_default(call_default_factory=True) if not info.is_required() else None
+        default = (
+            "required" if info.is_required() else f"`{json.dumps(value).strip(chr(34))}`" if value != "" else "empty"
+        )
+        words = [word for word in choices(info.annotation) if word not in said[field]]
+        listed = f" One of {', '.join(f'`{word}`' for word in choices(info.annotation))}." if words else ""
+        meaning = NONE.sub("null", said[field] + listed).replace("|", "\\|")
         lines.append(f"| `{field}` | {default} | {meaning} |")
     return "\n".join(["", *lines, "", ""])
 
@@ -169,7 +195,7 @@ def with_options(text: str) -> str:
 
 def test_the_tables_of_options_are_those_of_the_code() -> None:
     text = (CONFIGS / "README.md").read_text(encoding="utf-8")
-    assert {found["name"] for found in OPTIONS.finditer(text)} == set(shipped().probe_names())
+    assert {found["name"] for found in OPTIONS.finditer(text)} == set(documented_options())
     assert text == with_options(text), "python -m tests.test_docs writes them anew"
 
 

@@ -45,6 +45,7 @@ class CommandOptions(Options):
     consumes: Format | None = None
     """Format that the base must have; any where not said."""
     produces: Format = "ort-genai"
+    """Format that the command leaves in {out}."""
     files: tuple[str, ...] = ()
     """Further files whose content can change the artifact; files named in `run` count by themselves."""
 

@@ -35,23 +35,35 @@ class ModeloptOptions(Options):
     use_random_calib: bool = False
     """Random token ids instead of texts."""
     use_zero_point: bool = False
+    """Asymmetric INT4 with a zero point for each block; awq_lite and awq_full only."""
     awqlite_alpha_step: float = Field(default=0.1, gt=0, le=1)
+    """Step of the scale search, read with awqlite_run_per_subgraph only."""
     awqlite_run_per_subgraph: bool = False
+    """Search one scale for all nodes that read the same input instead of one per node."""
     awqlite_disable_fuse_nodes: bool = False
+    """Keep the scales as nodes of their own instead of folding them into the node before."""
     enable_fast_path_using_high_sysram: bool = False
     """Keep all layers' activations in memory: one calibration pass instead of one per layer; awq_lite and awq_full only."""
     awqclip_alpha_step: float = Field(default=0.05, gt=0, le=1)
+    """Step of the search for the clipping threshold; awq_clip and awq_full only."""
     awqclip_alpha_min: float = Field(default=0.5, ge=0, lt=1)
+    """Smallest share of the largest weight that is tried as threshold."""
     awqclip_bsz_col: int = Field(default=1024, ge=1)
+    """Columns that are clipped at once: memory against time."""
     calibration_eps: tuple[Ep, ...] = ("cpu",)
     """Execution providers of the calibration runs; the engine's, where the recipe does not say it."""
     add_position_ids: bool = False
+    """Give the calibration inputs position ids."""
     no_past_kv_inputs: bool = False
+    """Leave past keys and values out of the calibration inputs."""
     use_buffer_share: bool = False
     """Past key-values of full length instead of empty ones in the calibration inputs."""
     use_fp32: bool = False
+    """Of the original script; no effect here, since calibration inputs are made as the graph declares them."""
     device: Literal["cpu", "cuda"] = "cpu"
+    """Of the original script; no effect here."""
     trust_remote_code: bool = False
+    """Of the original script; no effect here."""
     enable_mixed_quant: bool = False
     """INT8 for the layers of the default strategy: first and last eighth, and every third between."""
     layers_8bit: str = ""
@@ -59,7 +71,9 @@ class ModeloptOptions(Options):
     gather_quantize_axis: Literal[0, 1] | None = None
     """Quantize the embedding along this axis; not at all where not said."""
     gather_block_size: int = Field(default=32, ge=1)
+    """Embedding entries that share one scale."""
     use_column_major: bool = False
+    """Store the weights column by column, as TensorRT-RTX reads them."""
     nodes_to_exclude: tuple[str, ...] = ("/lm_head",)
     """Regular expressions, matched at the start of node names, of what stays in floats."""
 

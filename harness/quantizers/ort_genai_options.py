@@ -19,6 +19,7 @@ class OrtGenaiOptions(Options):
     """The builder's own options under its own names (onnxruntime_genai.models.builder, 0.15.2)."""
 
     precision: Precision
+    """Type of the weights that are multiplied; int4 and int8 quantize them."""
     provider: Provider = "cpu"
     """Execution provider that the graph is made for; the engine's, where the recipe does not say it."""
     algo_config: Algorithm = "default"
@@ -30,6 +31,7 @@ class OrtGenaiOptions(Options):
     accuracy_level: Literal[0, 1, 2, 3, 4] | None = None
     """Type in which products are computed: 1 fp32, 2 fp16, 3 bf16, 4 int8; the builder takes 4 on CPU, 0 elsewhere."""
     is_symmetric: bool = True
+    """No zero points; false gives each block one."""
     op_types_to_quantize: tuple[str, ...] = ()
     """Operators whose weights are quantized; the builder's own choice where empty."""
     nodes_to_exclude: tuple[str, ...] = ()
@@ -39,11 +41,17 @@ class OrtGenaiOptions(Options):
     shared_embeddings: bool | None = None
     """One matrix for embedding and LM head; the model's own choice where not said."""
     disable_qkv_fusion: bool = False
+    """Projections of query, key and value as three products instead of one."""
     fuse_qk_norm_gqa: bool = True
+    """Normalization of query and key inside the attention operator, where the model has it."""
     enable_cuda_graph: bool = False
+    """Capture the decoding step as a CUDA graph."""
     enable_dml_graph: bool | None = None
+    """Capture the decoding step for DirectML; the builder's own choice where not said."""
     use_cuda_bf16: bool = False
+    """bfloat16 for what INT4 and INT8 leave in floats on CUDA."""
     include_hidden_states: bool = False
+    """The last hidden states as another output of the graph."""
     prune_lm_head: bool = False
     """Refused when true: scoring needs the logits of all positions."""
     exclude_lm_head: bool = False

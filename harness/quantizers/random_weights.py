@@ -25,7 +25,9 @@ class RandomOptions(Options):
     config: dict[str, Any]
     """The model's configuration as its config.json says it: model_type, vocab_size, hidden_size and so on."""
     seed: int = Field(default=0, ge=0)
+    """Equal seeds give equal weights."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Type in which the weights are saved."""
 
     @field_validator("config")
     @classmethod
