@@ -468,7 +468,7 @@ def test_a_condition_replaces_that_of_the_table(
     assert run(monkeypatch, capsys, *cell, "--where", "sweep=quickstart") == same
     code, _, error = run(monkeypatch, capsys, *cell, "--where", "sweep=another")
     assert (code, "has no results yet" in error) == (2, True)
-    assert "unknown dimension 'swep'; did you mean 'sweep'" in run(monkeypatch, capsys, *cell, "--where", "swep=a")[2]
+    assert "unknown column 'swep'; did you mean 'sweep'" in run(monkeypatch, capsys, *cell, "--where", "swep=a")[2]
     assert "--where goes with TABLE ROW COLUMN" in run(monkeypatch, capsys, "README.md:26:2", "--where", "batch=1")[2]
 
 
