@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    case,
     cast,
     false,
     func,
@@ -40,15 +41,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["text", "number", "flag", "time"]
-Place = Literal["run", "job", "environment", "placement", "quantity", "measurement"]
+Place = Literal["run", "job", "environment", "placement", "quantity", "measurement", "summary"]
 Where = Mapping[str, Any]
 """Column name to a value or a list of values; None stands for absent."""
 
 _RUN, _JOB, _ENVIRONMENT = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
 _PLACEMENT, _QUANTITY, _MEASUREMENT = table(m.PlacementRow), table(m.QuantityRow), table(m.MeasurementRow)
-_SERIES, _SHAPED = table(m.SeriesRow), table(m.ShapeQuantityRow)
+_SERIES, _SHAPED, _SUMMARY = table(m.SeriesRow), table(m.ShapeQuantityRow), table(m.SummaryRow)
 _NOT_OK = [status.value for status in Status if status is not Status.OK]
-_MEASURED = frozenset({"quantity", "measurement"})
+_MEASURED = frozenset({"quantity", "measurement", "summary"})
 LABELS = ("sweep", "block", "model", "method", "recipe", "reference")
 
 
@@ -60,6 +61,10 @@ class Column:
     place: Place
     kind: Kind
     source: Any
+
+
+_OF_A_PROCESS = ("low", "high", "interval")
+"""What a run of 0.1.0 said of the repetitions inside its process: no uncertainty of a number that has a summary."""
 
 
 def _columns() -> dict[str, Column]:
@@ -91,20 +96,25 @@ def _columns() -> dict[str, Column]:
         ("quantity", _QUANTITY, "text", "metric"),
         ("quantity", _QUANTITY, "number", "metric_version"),
         ("quantity", _QUANTITY, "text", "part"),
-        ("measurement", _MEASUREMENT, "number", "value low high"),
-        ("quantity", _QUANTITY, "text", "interval"),
+        ("measurement", _MEASUREMENT, "number", "value"),
+        ("summary", _MEASUREMENT, "number", "low high"),
+        ("summary", _QUANTITY, "text", "interval"),
         ("measurement", _MEASUREMENT, "number", "n"),
         ("quantity", _QUANTITY, "text", "unit source items better comparison baseline"),
         ("run", _RUN, "number", "scored skipped truncated warmups repetitions"),
         ("run", _RUN, "flag", "bos"),
         ("run", _RUN, "number", "prompt_tokens beyond_trained"),
-        ("run", _RUN, "text", "citation"),
+        ("run", _RUN, "text", "citation notes sitting"),
+        ("summary", _SUMMARY, "number", "value:summary_value low:summary_low high:summary_high rounds"),
+        ("summary", _SUMMARY, "text", "round_values marks"),
     ]
     found = {}
     for place, source, kind, names in listed:
         for item in names.split():
             inner, _, outer = item.partition(":")
             found[outer or inner] = Column(outer or inner, place, kind, source.c[inner])
+    for name in _OF_A_PROCESS:
+        found[name] = replace(found[name], source=case((_SUMMARY.c.rounds.is_(None), found[name].source)))
     found["measurement_id"] = Column(
         "measurement_id", "measurement", "text", _RUN.c.name + "#" + cast(_MEASUREMENT.c.ordinal, String)
     )
@@ -288,8 +298,12 @@ def _tables(places: set[Place], placed: Placing, *, measured: bool, shaped: bool
             tables = tables.join(_SHAPED, _SHAPED.c.shape_id == _SERIES.c.shape_id)
             same_run = and_(same_run, _MEASUREMENT.c.ordinal == _SHAPED.c.ordinal)
         tables = tables.join(_MEASUREMENT, same_run)
-        if "quantity" in places:
+        if places & {"quantity", "summary"}:
             tables = tables.join(_QUANTITY, _QUANTITY.c.id == _MEASUREMENT.c.quantity_id)
+        if "summary" in places:
+            same_sitting = _SUMMARY.c.sitting == _RUN.c.sitting
+            same = and_(same_sitting, _SUMMARY.c.quantity_id == _MEASUREMENT.c.quantity_id)
+            tables = tables.join(_SUMMARY, same, isouter=True)
     return tables
 
 

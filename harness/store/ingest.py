@@ -17,6 +17,7 @@ from harness.store import models as m
 from harness.store.arrays import Stored, packed_few, unpacked_few
 from harness.store.series import Ids, series_of
 from harness.store.session import SessionRecord
+from harness.store.sittings import name_of, noted, settle
 from harness.store.workload import engine_options, workload_columns
 
 
@@ -46,6 +47,7 @@ def write_outcomes(connection: Connection, batch: Sequence[tuple[Outcome, Sequen
             rows.runs += 1
     for kind, found in rows.by_table.items():
         _many(connection, kind, found)
+    settle(connection, rows.measured)
     return rows.runs
 
 
@@ -54,6 +56,8 @@ class _Rows:
     """What a batch will insert, by table in an order that foreign keys allow."""
 
     runs: int = 0
+    measured: list[int] = field(default_factory=list)
+    """Runs that were measured here and are ok: they sit with the other rounds of their session."""
     by_table: dict[type[m.Row], list[dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, kind: type[m.Row], rows: Iterable[dict[str, Any]]) -> None:
@@ -70,11 +74,15 @@ def _take(connection: Connection, outcome: Outcome, arrays: Sequence[Stored], id
     quantities = [_quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
     row = _run(connection, outcome, ids)
     row |= _scheme(connection, outcome, row["artifact_content"], ids)
+    sits = good and outcome.origin == "measured"
+    row["sitting"] = name_of(row, outcome.job.key, outcome.environment.model_dump(mode="json")) if sits else None
     run = _insert(connection, m.RunRow, row | {"series_id": series_of(connection, ids, row, quantities)})
     rows.add(m.OutcomeRow, [{"run_id": run, "json": _kept(outcome)}])
     rows.add(m.RunInputRow, [{"run_id": run, **given} for given in _inputs(outcome)])
     if outcome.artifact is not None:
         rows.add(m.ArtifactRow, [{"run_id": run, **_artifact(outcome)}])
+    if sits:
+        rows.measured.append(run)
     if good:
         rows.add(m.MeasurementRow, _measurements(run, outcome.measurements, quantities))
         rows.add(m.SamplesRow, [{"run_id": run, **asdict(array)} for array in arrays])
@@ -87,7 +95,7 @@ def forget_reported(connection: Connection, sessions: set[str], keep: set[str]) 
     runs = table(m.RunRow)
     query = select(runs.c.id, runs.c.name).where(runs.c.origin == "reported", runs.c.session.in_(sessions))
     gone = [row.id for row in connection.execute(query) if row.name not in keep]
-    for kind in (m.MeasurementRow, m.SamplesRow, m.OutcomeRow, m.RunInputRow, m.ArtifactRow, m.PinRow):
+    for kind in (m.MeasurementRow, m.SamplesRow, m.OutcomeRow, m.RunInputRow, m.ArtifactRow):
         rows = table(kind)
         connection.execute(rows.delete().where(rows.c.run_id.in_(gone)))
     connection.execute(runs.delete().where(runs.c.id.in_(gone)))
@@ -178,6 +186,7 @@ def _run(connection: Connection, outcome: Outcome, ids: Ids) -> dict[str, Any]:
         "protocol_version": protocol.version if protocol else None,
         "artifact": artifact,
         "artifact_content": content,
+        "notes": noted(outcome.notes),
         **facts,
     }
 

@@ -165,6 +165,10 @@ class RunRow(Row):
     """Where a number that was not measured here stands, in one line."""
     series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"))
     """None only between a bulk load and `series.fill`."""
+    sitting: Mapped[str | None] = mapped_column(String(12), index=True)
+    """The rounds that this run is one of, by the hash of what they share: job, session, place. None for what failed or was not measured here."""
+    notes: Mapped[str | None] = mapped_column(Text)
+    """Canonical JSON of the outcome's notes; None where there are none."""
 
 
 class ShapeRow(Row):
@@ -281,6 +285,26 @@ class MeasurementRow(Row):
     """Name of its array in `samples`."""
 
 
+class SummaryRow(Row):
+    """A speed or memory over the rounds of a sitting, as tables show it; made at ingest from their measurements."""
+
+    __tablename__ = "summary"
+    __table_args__ = (CheckConstraint("rounds >= 1", name="rounds"), {"sqlite_with_rowid": False})
+
+    sitting: Mapped[str] = mapped_column(String(12), primary_key=True)
+    quantity_id: Mapped[int] = mapped_column(ForeignKey("quantity.id"), primary_key=True)
+    value: Mapped[float]
+    """Mean over the rounds: of rates all work over all seconds."""
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    """Student's 95 % interval between rounds, on the log scale; none below three rounds."""
+    rounds: Mapped[int]
+    round_values: Mapped[str] = mapped_column(Text)
+    """JSON list of [round, order, value]."""
+    marks: Mapped[str | None] = mapped_column(Text)
+    """Canonical JSON of the notes of all rounds that mark the number, and of what their comparison shows."""
+
+
 class SamplesRow(Row):
     """An array: here where it is small, else only its hash and shape, and the values in the run folder's arrays.npz."""
 
@@ -328,15 +352,3 @@ class SessionRow(Row):
     finished: Mapped[datetime | None]
     plan: Mapped[str]
     """sha256 of the plan."""
-
-
-class PinRow(Row):
-    """A run that belongs to a named baseline."""
-
-    __tablename__ = "pin"
-    __table_args__ = (UniqueConstraint("name", "run_id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
-    created: Mapped[datetime]

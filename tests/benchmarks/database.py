@@ -30,7 +30,7 @@ from harness.report.published import Published, read_published
 from harness.report.sources import Source, frame_of, from_published
 from harness.report.spec import TableSpec
 from harness.report.table import build
-from harness.store import ingest, models, series
+from harness.store import ingest, models, series, sittings
 from harness.store.database import Database
 from harness.store.ingest import table
 from tests.benchmarks.facts import headline, result
@@ -98,6 +98,10 @@ def fill(folder: Path, published: Published, nights: int, parts: int) -> None:
         with database._writing() as connection:
             found = series.fill(connection)
         print(f"series of {found:,} runs found in {time.monotonic() - begun:.0f} s (what an upgrade does)", flush=True)
+        begun = time.monotonic()
+        with database._writing() as connection:
+            found = sittings.fill(connection)
+        print(f"{found:,} runs summarized in {time.monotonic() - begun:.0f} s (what an upgrade does)", flush=True)
 
 
 def _rate(what: str, database: Database, results: Path) -> None:
@@ -121,6 +125,7 @@ def copy_night(database: Database, night: int, nights: int) -> None:
                 **row._asdict(),
                 "id": row.id + offset,
                 "series_id": None,
+                "sitting": None,
                 "session": row.session.replace(f"{template:05d}", f"{night:05d}"),
                 "name": f"{night:05d}{row.name[5:]}",
                 "started": row.started + timedelta(days=night - template),

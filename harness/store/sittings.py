@@ -1,0 +1,241 @@
+"""Sittings: the rounds of one job in one session and place, and what their values come to.
+
+Grouped by what the runs say of themselves, never by the clock: it may be set back between two rounds. A session that was
+continued after a package changed has two sittings of a job, since a mean must not mix them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, insert, select
+
+from harness.core.identity import DIGITS, canonical, digest
+from harness.core.marks import marking
+from harness.core.metric import METRICS
+from harness.core.spec import Note, Status
+from harness.numbers import rounds
+from harness.store import models as m
+
+OUTPUT = "output_sha256"
+"""Fact of a greedy protocol: hash of the token ids that a round generated."""
+CHECK = "output_check"
+"""Probe that scores what an artifact generated; its findings mark the artifact's speed."""
+DIFFERS = "output-differs"
+_ALIKE = ("session", "gpu_count", "provider", "dtype", "protocol", "protocol_version", "artifact", "artifact_content")
+"""Columns of a run in which the rounds of a sitting are alike, beside job and place."""
+_OF_THE_MOMENT = {"harness"}
+"""Of an environment: what may differ between two rounds of a sitting."""
+_OF_A_GPU = {"name", "driver", "memory_bytes", "compute"}
+_SAME = ("metric", "metric_version", "part", "unit", "source")
+_OVER_ROUNDS = [name for name in METRICS if rounds.is_over_rounds(name)]
+_MANY = 5_000
+_AT_ONCE = 500
+"""Sittings whose values are in memory together."""
+
+
+def name_of(run: Mapping[str, Any], job_key: str, environment: Mapping[str, Any]) -> str:
+    """Name the sitting of a run (columns as in its row): the same for all of its rounds, in every database.
+
+    environment: as its record says it. A run of no session sits alone.
+    """
+    alone = "" if run["session"] else run["name"]
+    return digest([job_key, _place(environment), alone, *(run.get(name) for name in _ALIKE)])[:DIGITS]
+
+
+def settle(connection: Connection, runs: Sequence[int]) -> None:
+    """Bring the summaries up to date that new runs, measured and ok, are a part of or speak of."""
+    run = _table(m.RunRow)
+    touched = _checked_by(connection, runs)
+    for some in _chunks(runs):
+        touched |= set(connection.execute(select(run.c.sitting).where(run.c.id.in_(some)).distinct()).scalars())
+    summarize(connection, sorted(touched))
+
+
+def fill(connection: Connection, *, notes: bool = False) -> int:
+    """Settle all runs that have no sitting yet, as an upgrade or a bulk load needs; returns how many there were.
+
+    notes: read the notes of all runs from their outcomes, too.
+    """
+    run, job, place = _table(m.RunRow), _table(m.JobRow), _table(m.EnvironmentRow)
+    if notes:
+        _fill_notes(connection)
+    columns = [run.c[name] for name in ("id", "name", "environment_id", *_ALIKE)]
+    query = select(*columns, job.c.key).join(job, job.c.id == run.c.job_id).where(run.c.sitting.is_(None))
+    waiting = connection.execute(query.where(run.c.status == Status.OK.value, run.c.origin == "measured")).all()
+    texts = {row.id: row.json for row in connection.execute(select(place.c.id, place.c.json))} if waiting else {}
+    places = {id_: json.loads(text) for id_, text in texts.items()}
+    found = [
+        {"which": row.id, "sitting": name_of(row._asdict(), row.key, places[row.environment_id])} for row in waiting
+    ]
+    if found:
+        connection.execute(run.update().where(run.c.id == bindparam("which")), found)
+    settle(connection, [row.id for row in waiting])
+    return len(found)
+
+
+def noted(notes: Iterable[Note]) -> str | None:
+    """Write notes as the database keeps them; None where there are none."""
+    listed = [note.model_dump() for note in notes]
+    return canonical(listed) if listed else None
+
+
+def notes_of(text: str | None) -> list[Note]:
+    """Read notes as the database keeps them."""
+    return [Note.model_validate(one) for one in json.loads(text)] if text else []
+
+
+# ---------------------------------------------------------------- who sits together
+
+
+def _place(environment: Mapping[str, Any]) -> str:
+    """Name a place by what must not differ between rounds: packages and threads count, clocks of the moment do not."""
+    gpus = [
+        {name: value for name, value in gpu.items() if value and name in _OF_A_GPU}
+        for gpu in environment.get("gpus", [])
+    ]
+    kept = {name: value for name, value in environment.items() if value and name not in _OF_THE_MOMENT}
+    return digest(kept | {"gpus": gpus})
+
+
+def _checked_by(connection: Connection, runs: Sequence[int]) -> set[str]:
+    """Return the sittings of artifacts that some of these runs have checked."""
+    run, job = _table(m.RunRow), _table(m.JobRow)
+    contents: set[str] = set()
+    for some in _chunks(runs):
+        query = select(run.c.artifact_content).join(job, job.c.id == run.c.job_id)
+        found = connection.execute(query.where(job.c.probe == CHECK, run.c.id.in_(some)))
+        contents |= {content for content in found.scalars() if content}
+    query = select(run.c.sitting).where(run.c.artifact_content.in_(contents), run.c.sitting.is_not(None))
+    return set(connection.execute(query.distinct()).scalars()) if contents else set()
+
+
+# ---------------------------------------------------------------- what they come to
+
+
+def summarize(connection: Connection, sittings: Sequence[str]) -> None:
+    """Write the summaries of sittings anew, from the measurements of their rounds."""
+    kept = _table(m.SummaryRow)
+    for some in _chunks(sittings, _AT_ONCE):
+        marks = _marks(connection, some)
+        connection.execute(kept.delete().where(kept.c.sitting.in_(some)))
+        rows = list(_summaries(connection, some, marks))
+        if rows:
+            connection.execute(insert(kept), rows)
+
+
+def _summaries(
+    connection: Connection, sittings: Sequence[str], marks: Mapping[str, str | None]
+) -> Iterator[dict[str, Any]]:
+    values: dict[tuple[Any, ...], dict[int, rounds.Round]] = defaultdict(dict)
+    quantities: dict[tuple[Any, ...], dict[int, str]] = defaultdict(dict)
+    for row in connection.execute(_values_query(sittings)):
+        key = (row.sitting, *(getattr(row, name) for name in _SAME))
+        values[key].setdefault(row.run_id, rounds.Round(row.round, row.order, row.value))
+        quantities[key][row.quantity_id] = row.unit
+    for key, by_run in values.items():
+        found = list(by_run.values())
+        for quantity, unit in quantities[key].items():
+            value, low, high = rounds.summary([one.value for one in found], unit)
+            listed = [[one.round, one.order, one.value] for one in found]
+            yield {
+                "sitting": key[0],
+                "quantity_id": quantity,
+                "value": value,
+                "low": low,
+                "high": high,
+                "rounds": len(found),
+                "round_values": json.dumps(listed),
+                "marks": marks[key[0]],
+            }
+
+
+def _values_query(sittings: Sequence[str]) -> Any:
+    run, item, quantity = _table(m.RunRow), _table(m.MeasurementRow), _table(m.QuantityRow)
+    query = select(run.c.sitting, run.c.round, run.c.order, item.c.run_id, item.c.value, item.c.quantity_id,
+                   *[quantity.c[name] for name in _SAME])  # fmt: skip
+    query = query.select_from(
+        run.join(item, item.c.run_id == run.c.id).join(quantity, quantity.c.id == item.c.quantity_id)
+    )
+    return query.where(
+        run.c.sitting.in_(sittings), quantity.c.metric.in_(_OVER_ROUNDS), quantity.c.comparison.is_(None)
+    ).order_by(run.c.sitting, run.c.round, run.c.order, run.c.name, item.c.ordinal)
+
+
+# ---------------------------------------------------------------- marks
+
+
+def _marks(connection: Connection, sittings: Sequence[str]) -> dict[str, str | None]:
+    """Gather what marks the numbers of sittings: the notes of all rounds, outputs that differ, and what a check found."""
+    run, job, place = _table(m.RunRow), _table(m.JobRow), _table(m.EnvironmentRow)
+    query = select(run.c.sitting, run.c.notes, run.c.artifact_content, job.c.engine, job.c.engine_options, place.c.name)
+    query = query.select_from(
+        run.join(job, job.c.id == run.c.job_id).join(place, place.c.id == run.c.environment_id)
+    ).where(run.c.sitting.in_(sittings))
+    rows = connection.execute(query.order_by(run.c.id)).all()
+    found: dict[str, list[Note]] = {one: [] for one in sittings}
+    checks = _checks(connection, {row.artifact_content for row in rows if row.artifact_content})
+    for row in rows:
+        found[row.sitting] += notes_of(row.notes)
+        found[row.sitting] += checks.get((row.artifact_content, row.engine, row.engine_options, row.name), [])
+    for sitting, outputs in _outputs(connection, sittings).items():
+        if len(set(outputs)) > 1:
+            text = f"{len(set(outputs))} different outputs in {len(outputs)} rounds of the same greedy work"
+            found[sitting].append(Note(code=DIFFERS, text=text))
+    return {sitting: noted(marking(notes)) for sitting, notes in found.items()}
+
+
+def _outputs(connection: Connection, sittings: Sequence[str]) -> dict[str, list[str]]:
+    """Return what each round of greedy work generated, by its hash."""
+    run, outcome = _table(m.RunRow), _table(m.OutcomeRow)
+    query = select(run.c.sitting, outcome.c.json).join(outcome, outcome.c.run_id == run.c.id)
+    found: dict[str, list[str]] = defaultdict(list)
+    for sitting, text in connection.execute(query.where(run.c.sitting.in_(sittings), outcome.c.json.contains(OUTPUT))):
+        facts = (json.loads(text).get("protocol") or {}).get("facts") or {}
+        if facts.get(OUTPUT) is not None:
+            found[sitting].append(canonical(facts[OUTPUT]))
+    return found
+
+
+def _checks(connection: Connection, contents: set[str]) -> dict[tuple[Any, ...], list[Note]]:
+    """Return what the newest check of each artifact, engine, options and environment said against its output."""
+    run, job, place = _table(m.RunRow), _table(m.JobRow), _table(m.EnvironmentRow)
+    query = select(run.c.artifact_content, job.c.engine, job.c.engine_options, place.c.name, run.c.notes)
+    query = query.select_from(
+        run.join(job, job.c.id == run.c.job_id).join(place, place.c.id == run.c.environment_id)
+    ).where(job.c.probe == CHECK, run.c.status == Status.OK.value, run.c.origin == "measured")
+    found = {}
+    for some in _chunks(sorted(contents)):
+        newest = query.where(run.c.artifact_content.in_(some)).order_by(run.c.started, run.c.name)
+        for *key, notes in connection.execute(newest):
+            found[tuple(key)] = [note for note in notes_of(notes) if note.code == DIFFERS]
+    return found
+
+
+def _fill_notes(connection: Connection) -> None:
+    run, outcome = _table(m.RunRow), _table(m.OutcomeRow)
+    found = []
+    for id_, text in connection.execute(
+        select(outcome.c.run_id, outcome.c.json).where(outcome.c.json.contains("notes"))
+    ):
+        notes = json.loads(text).get("notes")
+        if notes:
+            found.append({"which": id_, "said": canonical(notes)})
+    if found:
+        connection.execute(run.update().where(run.c.id == bindparam("which")).values(notes=bindparam("said")), found)
+
+
+def _chunks(items: Iterable[Any], size: int = _MANY) -> Iterator[list[Any]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
+
+
+def _table(row: type[m.Row]) -> Table:
+    found = row.__table__
+    assert isinstance(found, Table)
+    return found
