@@ -154,15 +154,15 @@ def gpus(nvml: Any | None) -> tuple[Gpu, ...]:
     """Describe the GPUs that a driver shows, in its order."""
     if nvml is None:
         return ()
-    driver = _ask(nvml.nvmlSystemGetDriverVersion)
+    driver = ask(nvml.nvmlSystemGetDriverVersion)
     handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
     return tuple(_gpu(nvml, handle, driver) for handle in handles)
 
 
 def _gpu(nvml: Any, handle: Any, driver: Any) -> Gpu:
-    memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
-    compute = _ask(nvml.nvmlDeviceGetCudaComputeCapability, handle)
-    persistence = _ask(nvml.nvmlDeviceGetPersistenceMode, handle)
+    memory = ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+    compute = ask(nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    persistence = ask(nvml.nvmlDeviceGetPersistenceMode, handle)
     return Gpu(
         name=_text(nvml.nvmlDeviceGetName(handle)),
         memory_bytes=None if memory is None else int(memory.total),
@@ -176,18 +176,18 @@ def _gpu(nvml: Any, handle: Any, driver: Any) -> Gpu:
 def clocks_mhz(nvml: Any, handle: Any) -> dict[str, int]:
     """Read a GPU's present and highest clocks: graphics, memory, graphics-max, memory-max."""
     kinds = {"graphics": nvml.NVML_CLOCK_GRAPHICS, "memory": nvml.NVML_CLOCK_MEM}
-    found = {name: _ask(nvml.nvmlDeviceGetClockInfo, handle, kind) for name, kind in kinds.items()}
-    found |= {f"{name}-max": _ask(nvml.nvmlDeviceGetMaxClockInfo, handle, kind) for name, kind in kinds.items()}
+    found = {name: ask(nvml.nvmlDeviceGetClockInfo, handle, kind) for name, kind in kinds.items()}
+    found |= {f"{name}-max": ask(nvml.nvmlDeviceGetMaxClockInfo, handle, kind) for name, kind in kinds.items()}
     return {name: int(value) for name, value in found.items() if value is not None}
 
 
 def _cuda(nvml: Any | None) -> str | None:
     """Return the CUDA version that the driver offers."""
-    version = _ask(nvml.nvmlSystemGetCudaDriverVersion_v2) if nvml is not None else None
+    version = ask(nvml.nvmlSystemGetCudaDriverVersion_v2) if nvml is not None else None
     return None if version is None else f"{version // 1000}.{version % 1000 // 10}"
 
 
-def _ask(question: Any, *given: Any) -> Any:
+def ask(question: Any, *given: Any) -> Any:
     """Ask NVML; a question that this driver or GPU does not answer has no answer."""
     try:
         return question(*given)
@@ -232,6 +232,25 @@ def peak_rss_bytes() -> int:
     import resource
 
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # macOS counts in bytes
+
+
+def rss_bytes() -> int:
+    """Return the resident set of this process now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def reset_peak_rss() -> bool:
+    """Let the highest resident set begin anew from what is held now; False where the system cannot (all but Linux).
+
+    Source: Linux, proc(5): writing 5 to /proc/PID/clear_refs resets VmHWM.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+    except OSError:
+        return False
+    return peak_rss_bytes() <= rss_bytes() + (4 << 20)
 
 
 @dataclass(frozen=True)
@@ -294,9 +313,9 @@ def sample(nvml: Any, pid: int, before: GpuMemory) -> GpuMemory:
     mine: list[int] = []
     for index in range(nvml.nvmlDeviceGetCount()):
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+        memory = ask(nvml.nvmlDeviceGetMemoryInfo, handle)
         used += [] if memory is None else [int(memory.used)]
-        running = _ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
+        running = ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
         mine += [int(one.usedGpuMemory) for one in running if one.pid == pid and one.usedGpuMemory is not None]
     device = sum(used) if used else None
     return GpuMemory(

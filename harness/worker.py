@@ -248,6 +248,8 @@ class Server:
     def _open(self, job: Job, spans: Spans, found: dict[str, Any]) -> None:
         """Open the artifact, unless the session before has it open already."""
         from harness.engines import ENGINES
+        from harness.host import rss_bytes
+        from harness.probes.high_water import BEFORE_OPENING
 
         spec = job.spec
         assert isinstance(spec, MeasureSpec)
@@ -263,6 +265,9 @@ class Server:
         self.close()
         found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
         engine, options = adapter_of(ENGINES, "engine", spec.engine, "options", spec.engine_options)
+        with spans.span("import"):
+            engine.imports()
+        self._shared[BEFORE_OPENING] = rss_bytes()
         with spans.span("open"):
             self._session = self._stack.enter_context(engine.open(Path(artifact.path), options))
             for item in live:

@@ -128,7 +128,7 @@ def test_the_first_table_of_the_readme_can_be_read(tmp_path: Path) -> None:
 OPTIONS = re.compile(r"<!-- options: (?P<name>[\w -]+?) -->\n(?P<table>.*?)<!-- end: (?P=name) -->", re.DOTALL)
 NONE = re.compile(r"\bNone\b(?=:| leaves)")
 BY_NAME = {
-    "protocol": "How the clock is read: `genai-e2e-0.9` is greedy, `genai-e2e-0.9-sampling` draws from the 50 likeliest.",
+    "protocol": "How the clock is read: `genai-e2e-0.9` is greedy and takes means, `genai-e2e-0.9-median` medians, which a busy moment hardly moves; `genai-e2e-0.9-sampling` draws from the 50 likeliest.",
     "batch": "Sequences at once.",
     "repetitions": "Timed repetitions.",
     "shots": "Examples before each question.",

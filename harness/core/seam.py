@@ -194,10 +194,13 @@ class Trace:
     """float64 [repetitions]: generator creation to last token."""
     peak_torch_bytes: int | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    ids: IntArray | None = None
+    """int32 [repetitions, batch, output]: the tokens that each measured repetition generated."""
 
 
 class Generates(Session, Protocol):
-    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace: ...
+    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
+        """Do the work; call `progress` with 0 once the artifact is open, then after each repetition with the share done."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,8 @@ class Engine:
     provider: Callable[[Any], str] = lambda options: "cpu"
     """The provider or device that the options ask for."""
     title: str = ""
+    imports: Callable[[], None] = lambda: None
+    """Import what sessions need, so that the memory of libraries can be told from that of an opened artifact."""
 
 
 # ---------------------------------------------------------------- probes

@@ -112,11 +112,14 @@ class OrtGenaiSession:
         ids = np.asarray(workload.prompt_ids, dtype=np.int32)
         model = self._model
         rows: list[tuple[float, float, list[float], float]] = []
+        generated: list[Any] = []
         rounds = workload.warmups + workload.repetitions
+        progress(0.0)
         for number in range(rounds):
-            row = _timed(model, ids, workload, length, seed=number)
+            row, tokens = _timed(model, ids, workload, length, seed=number)
             if number >= workload.warmups:
                 rows.append(row)
+                generated.append(tokens)
             progress((number + 1) / rounds)
         return Trace(
             prefill=np.asarray([row[0] for row in rows]),
@@ -128,6 +131,7 @@ class OrtGenaiSession:
                 "sampled_from": "after load" if loaded else "before load",
                 "prefill_timer": "ends when append_tokens returns; what a device still owes counts as first token",
             },
+            ids=np.asarray(generated, dtype=np.int32),
         )
 
     def _logits_dtype(self) -> str:
@@ -149,8 +153,8 @@ class OrtGenaiSession:
 
 def _timed(
     model: Any, ids: Any, workload: GenerationWorkload, length: int, *, seed: int
-) -> tuple[float, float, list[float], float]:
-    """Run one repetition; return seconds of prefill, first token, each further step and the whole."""
+) -> tuple[tuple[float, float, list[float], float], list[Any]]:
+    """Run one repetition; return seconds of prefill, first token, each further step and the whole, and the new tokens."""
     import onnxruntime_genai as og
 
     clock = time.perf_counter
@@ -177,7 +181,8 @@ def _timed(
         raise HarnessError(
             f"the generator stopped after {len(steps) + 1} of {workload.output} tokens; EOS was not suppressed"
         )
-    return prefilled - start, sampled - prefilled, steps, ended - begun
+    tokens = [generator.get_sequence(row)[len(ids[row]) :] for row in range(workload.batch)]
+    return (prefilled - start, sampled - prefilled, steps, ended - begun), tokens
 
 
 def _search(workload: GenerationWorkload, seed: int) -> dict[str, Any]:
@@ -252,6 +257,11 @@ def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
     return None
 
 
+def _imports() -> None:
+    import numpy  # noqa: F401, ICN001
+    import tokenizers  # noqa: F401
+
+
 ENGINE = Engine(
     name="ort-genai",
     version=1,
@@ -263,4 +273,5 @@ ENGINE = Engine(
     refuse=refuse,
     provider=lambda options: str(options.provider),
     title="ONNX Runtime GenAI",
+    imports=_imports,
 )

@@ -33,12 +33,15 @@ def generate(
     ids = torch.as_tensor(workload.prompt_ids, dtype=torch.int64, device=model.device)
     ends = _ends(model, eos)
     rows: list[tuple[float, float, list[float], float]] = []
+    generated: list[Any] = []
     rounds = workload.warmups + workload.repetitions
+    progress(0.0)
     with torch.inference_mode():
         for number in range(rounds):
-            row = _timed(model, ids, workload, _chooser(workload, ends, ids.device, number))
+            row, tokens = _timed(model, ids, workload, _chooser(workload, ends, ids.device, number))
             if number >= workload.warmups:
                 rows.append(row)
+                generated.append(tokens)
             progress((number + 1) / rounds)
     on_device = model.device.type == "cuda"
     return Trace(
@@ -48,6 +51,7 @@ def generate(
         total=np.asarray([row[3] for row in rows]),
         peak_torch_bytes=int(torch.cuda.max_memory_allocated(model.device)) if on_device else None,
         facts={"threads": torch.get_num_threads(), "prefill_timer": "ends when the device has finished"},
+        ids=np.asarray(generated, dtype=np.int32),
     )
 
 
@@ -61,8 +65,10 @@ def finish(device: Any) -> None:
 
 def _timed(
     model: Any, ids: Any, workload: GenerationWorkload, choose: Callable[[Any], Any]
-) -> tuple[float, float, list[float], float]:
-    """Run one repetition; return seconds of prefill, first token, each further step and the whole."""
+) -> tuple[tuple[float, float, list[float], float], Any]:
+    """Run one repetition; return seconds of prefill, first token, each further step and the whole, and the new tokens."""
+    import torch
+
     clock = time.perf_counter
     finish(model.device)
     start = clock()
@@ -73,15 +79,17 @@ def _timed(
     finish(model.device)
     sampled = clock()
     steps: list[float] = []
+    tokens = [token]
     for _ in range(workload.output - 1):
         before = clock()
         out = model(input_ids=token, past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
         token = choose(out.logits[:, -1])
         finish(model.device)
         steps.append(clock() - before)
+        tokens.append(token)
     ended = clock()
     _check_finite(out.logits, len(workload.prompt_ids[0]) + workload.output - 2)
-    return prefilled - start, sampled - prefilled, steps, ended - start
+    return (prefilled - start, sampled - prefilled, steps, ended - start), torch.cat(tokens, dim=1).cpu().numpy()
 
 
 def _check_finite(logits: Any, position: int) -> None:

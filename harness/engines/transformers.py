@@ -287,6 +287,13 @@ def refuse(options: TransformersOptions, facts: Facts) -> str | None:
     return None
 
 
+def _imports() -> None:
+    import safetensors  # noqa: F401
+    import tokenizers  # noqa: F401
+    import torch  # noqa: F401
+    from transformers import AutoModelForCausalLM  # noqa: F401
+
+
 ENGINE = Engine(
     name="transformers",
     version=1,
@@ -298,4 +305,5 @@ ENGINE = Engine(
     refuse=refuse,
     provider=lambda options: str(options.device).split(":")[0],
     title="transformers",
+    imports=_imports,
 )

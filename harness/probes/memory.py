@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.core.seam import Context, Findings, Options, Probe
 from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import generation
+from harness.probes import generation, high_water
 
 
 class MemoryOptions(Options):
@@ -26,17 +26,20 @@ def measure(session: Any, workload: MemoryOptions, context: Context) -> Findings
     work = generation.GenerationOptions(
         batch=workload.batch, prompt=workload.prompt, output=workload.output, warmup=0, repetitions=1
     )
-    sampler = generation.start_sampler(session)
+    sampler, memory = high_water.start_sampler(session), high_water.MainMemory(context.shared)
+
+    def tell(share: float) -> None:
+        memory.opened()
+        context.progress(share, "generating")
+
     try:
-        trace = session.generate(
-            generation.generation_workload(session, work), lambda share: context.progress(share, "generating")
-        )
+        trace = session.generate(generation.generation_workload(session, work), tell)
     finally:
         seen = sampler.stop() if sampler is not None else None
     facts: dict[str, Any] = {**trace.facts, "prompt": generation.prompt_source(None), "libraries": "included"}
+    facts |= memory.facts
     if seen is not None:
         facts |= {"gpu_samples": seen.samples, "device_bytes_before": seen.device_before}
-    readings = generation.memory_readings(trace, seen)
     record = ProtocolRecord(
         name="memory-generation",
         warmups=0,
@@ -47,7 +50,8 @@ def measure(session: Any, workload: MemoryOptions, context: Context) -> Findings
         gpu_count=0 if session.provider.startswith("cpu") else 1,
         facts=facts,
     )
-    return Findings(readings=tuple(readings), protocol=record, notes=generation.gpu_notes(seen))
+    readings = (*memory.readings(), *high_water.gpu_readings(trace, seen))
+    return Findings(readings=readings, protocol=record, notes=high_water.gpu_notes(seen))
 
 
 PROBE = Probe(
@@ -55,7 +59,7 @@ PROBE = Probe(
     version=1,
     kind="speed",
     needs=frozenset({"generates"}),
-    yields=("peak_rss_bytes", "peak_gpu_bytes", "peak_torch_bytes"),
+    yields=("peak_rss_bytes", "peak_rss_increment_bytes", "peak_gpu_bytes", "peak_torch_bytes"),
     workload=MemoryOptions,
     packages=("numpy",),
     measure=measure,

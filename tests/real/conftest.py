@@ -47,7 +47,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
                     "kl_divergence": {**KL, "reference": {"method": "fp32"}},
                     "perplexity": KL,
                     "lm_eval": {"task": "reference", "shots": 5, "limit": 3},
-                    "generation": {"prompt": 64, "output": 96, "repetitions": 8},
+                    "generation": {"protocol": "genai-e2e-0.9-median", "prompt": 64, "output": 96, "repetitions": 8},
                 },
             },
             "floor": {

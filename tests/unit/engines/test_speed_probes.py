@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from harness import host
 from harness.core.seam import Context, Engine
 from harness.engines import ort_genai, transformers
-from harness.probes import generation, memory
+from harness.probes import generation, high_water, memory
 
 
 @pytest.mark.parametrize(("engine", "name"), [(ort_genai.ENGINE, "fp32"), (transformers.ENGINE, "hf")])
 def test_generation_measures_a_real_model(tiny: Path, engine: Engine, name: str) -> None:
     told: list[float] = []
-    context = Context(folder=tiny, progress=lambda share, what: told.append(share))
+    before = {high_water.BEFORE_OPENING: host.rss_bytes()}
+    context = Context(folder=tiny, progress=lambda share, what: told.append(share), shared=before)
     workload = generation.GenerationOptions(batch=2, prompt=24, output=8, warmup=1, repetitions=3)
     with engine.open(tiny / name, engine.options.model_validate({"threads": 1})) as session:
         findings = generation.PROBE.measure(session, workload, context)
@@ -25,9 +27,23 @@ def test_generation_measures_a_real_model(tiny: Path, engine: Engine, name: str)
     assert found["e2e_latency"].value > found["ttft"].value > 0
     assert found["load_seconds"].value > 0
     assert found["peak_rss_bytes"].value > 50e6
+    assert 0 <= found["peak_rss_increment_bytes"].value < found["peak_rss_bytes"].value
+    assert 0 < found["cpu_seconds_per_token"].value < 1
+    assert findings.arrays["generated_ids"].shape == (2, 8)
+    assert "output-differs" not in {note.code for note in findings.notes}
     assert findings.protocol.dtype == "float32"
     assert findings.protocol.facts["threads"] == 1
     assert told[-1] == 1.0
+
+
+def test_two_engines_that_hold_the_same_weights_generate_the_same_tokens(tiny: Path) -> None:
+    workload = generation.GenerationOptions(batch=2, prompt=24, output=8, warmup=0, repetitions=2)
+    made = []
+    for engine, name in ((ort_genai.ENGINE, "fp32"), (transformers.ENGINE, "hf")):
+        with engine.open(tiny / name, engine.options.model_validate({"threads": 1})) as session:
+            made.append(generation.PROBE.measure(session, workload, Context(folder=tiny)))
+    assert made[0].arrays["generated_ids"].tolist() == made[1].arrays["generated_ids"].tolist()
+    assert made[0].protocol.facts["output_sha256"] == made[1].protocol.facts["output_sha256"]
 
 
 @pytest.mark.parametrize(("engine", "name"), [(ort_genai.ENGINE, "int4"), (transformers.ENGINE, "hf")])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,8 @@ from harness.core.errors import HarnessError
 from harness.core.metric import METRICS
 from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Trace
 from harness.core.spec import Note
-from harness.probes import generation, memory
-from harness.probes.generation import PROBE, GenerationOptions, speed_readings
+from harness.probes import generation, high_water, memory, speed
+from harness.probes.generation import PROBE, GenerationOptions
 
 
 class Letters:
@@ -40,16 +41,24 @@ class Clockwork:
     load_seconds: float = 1.5
     notes: tuple[Note, ...] = ()
     work: GenerationWorkload | None = None
+    ids: Any = None
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         self.work = workload
         rounds = workload.warmups + workload.repetitions
+        progress(0.0)
         for number in range(rounds):
             progress((number + 1) / rounds)
         steps = self.steps if self.steps is not None else np.full((workload.repetitions, workload.output - 1), 0.01)
         prefill, first = np.full(len(steps), 0.2), np.full(len(steps), 0.05)
         return Trace(
-            prefill, first, steps, prefill + first + steps.sum(axis=1) + 0.1, self.peak_torch_bytes, {"threads": 2}
+            prefill,
+            first,
+            steps,
+            prefill + first + steps.sum(axis=1) + 0.1,
+            self.peak_torch_bytes,
+            {"threads": 2},
+            self.ids,
         )
 
 
@@ -73,7 +82,7 @@ def test_metrics_follow_their_definitions() -> None:
     assert found["load_seconds"] == 1.5
     assert found["peak_rss_bytes"] > 1e6
     assert set(found) <= set(PROBE.yields) <= set(METRICS)
-    assert findings.notes == ()
+    assert {note.code for note in findings.notes} <= {"disturbed"}, "the machine of the test is not alone"
 
 
 def test_every_step_time_is_kept() -> None:
@@ -81,9 +90,13 @@ def test_every_step_time_is_kept() -> None:
     reading = next(r for r in measured(Clockwork(steps), output=21).readings if r.metric == "per_token_latency")
     assert reading.array == "step_seconds"
     np.testing.assert_array_equal(reading.samples, steps)
-    assert reading.low is not None
-    assert reading.high is not None
-    assert reading.low < reading.value < reading.high
+
+
+def test_repetitions_are_kept_and_are_no_uncertainty() -> None:
+    steps = np.random.default_rng(0).uniform(0.01, 0.011, (3, 20))
+    assert {
+        (reading.low, reading.high, reading.interval) for reading in measured(Clockwork(steps), output=21).readings
+    } == {(None, None, None)}
 
 
 def test_the_protocol_says_how_it_was_measured() -> None:
@@ -136,16 +149,85 @@ def test_protocols_that_are_not_here_are_refused_while_planning(protocol: str, s
 
 
 def test_protocols_that_are_here_are_not_refused() -> None:
-    for protocol in generation.SAMPLINGS:
+    for protocol in speed.PROTOCOLS:
         assert PROBE.refuse(GenerationOptions(protocol=protocol), Facts({}, "Linux")) is None
 
 
-@pytest.mark.parametrize("steps", [
-    np.repeat([[0.01], [0.012], [0.009]], 20, axis=1),
-    np.where(np.arange(60).reshape(3, 20) % 10 == 0, 0.05, 0.01),
+WAVERING = np.repeat([[0.01], [0.012], [0.009]], 20, axis=1)
+SPIKES = np.where(np.arange(60).reshape(3, 20) % 10 == 0, 0.05, 0.01)
+
+
+@pytest.mark.parametrize(("steps", "protocol", "says"), [
+    (WAVERING, "genai-e2e-0.9", "between repetitions"),
+    (WAVERING, "genai-e2e-0.9-median", "between repetitions"),
+    (SPIKES, "genai-e2e-0.9", "the mean decode step is 40% above the median"),
+    (SPIKES, "genai-e2e-0.9-median", None),
 ])  # fmt: skip
-def test_an_unstable_result_says_so(steps: Any) -> None:
-    assert [note.code for note in measured(Clockwork(steps), output=21).notes] == ["unstable"]
+def test_an_unstable_result_says_so(steps: Any, protocol: str, says: str | None) -> None:
+    notes = measured(Clockwork(steps), output=21, protocol=protocol).notes
+    found = [note.text for note in notes if note.code == "unstable"]
+    assert len(found) == (says is not None)
+    assert says is None or says in found[0]
+
+
+def test_the_median_protocol_takes_medians_everywhere_and_the_other_means() -> None:
+    steps = np.full((5, 20), 0.01)
+    steps[0] = 0.4  # the first repetition was disturbed throughout, as at load 20
+    steps[:, 3] = 0.05
+    median, mean = (
+        values(measured(Clockwork(steps), batch=2, prompt=10, output=21, protocol=name))
+        for name in ("genai-e2e-0.9-median", "genai-e2e-0.9")
+    )
+    assert median["decode_tps"] == pytest.approx(2 / 0.01)
+    assert median["per_token_latency"] == pytest.approx(0.01)
+    assert median["e2e_latency"] == pytest.approx(0.35 + 19 * 0.01 + 0.05)
+    assert median["e2e_tps"] == pytest.approx(2 * 21 / median["e2e_latency"])
+    assert mean["decode_tps"] == pytest.approx(2 / steps.mean())
+    assert mean["per_token_latency"] == pytest.approx(steps.mean())
+    assert mean["e2e_latency"] == pytest.approx(0.35 + steps.sum(axis=1).mean())
+
+
+def test_processor_time_is_counted_for_timed_repetitions_alone_and_per_token() -> None:
+    class Busy(Clockwork):
+        def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
+            trace = super().generate(workload, lambda share: None)
+            rounds = workload.warmups + workload.repetitions
+            progress(0.0)
+            for number in range(rounds):
+                end = time.process_time() + (0.3 if number < workload.warmups else 0.02)
+                while time.process_time() < end:
+                    pass
+                progress((number + 1) / rounds)
+            return trace
+
+    findings = measured(Busy(), batch=2, output=5, warmup=1, repetitions=3)
+    found = next(reading for reading in findings.readings if reading.metric == "cpu_seconds_per_token")
+    assert found.samples.shape == (3,)
+    assert 0.02 / 10 <= found.value < 0.06 / 10
+
+
+def test_what_was_generated_is_kept_and_hashed_where_choice_is_greedy() -> None:
+    ids = np.arange(3 * 2 * 5, dtype=np.int32).reshape(1, 2, 15)[:, :, :5].repeat(3, axis=0)
+    findings = measured(Clockwork(ids=ids), batch=2, output=5, repetitions=3)
+    np.testing.assert_array_equal(findings.arrays["generated_ids"], ids[0])
+    assert findings.protocol.facts["output_sha256"] == speed.sha256_of(ids[0])
+    sampled = measured(Clockwork(ids=ids), batch=2, output=5, repetitions=3, protocol="genai-e2e-0.9-sampling")
+    assert sampled.arrays == {}
+    assert "output_sha256" not in sampled.protocol.facts
+
+
+def test_greedy_repetitions_that_differ_say_where() -> None:
+    ids = np.zeros((3, 2, 5), dtype=np.int32)
+    ids[2, 1, 3] = 9
+    notes = measured(Clockwork(ids=ids), batch=2, output=5, repetitions=3).notes
+    (said,) = [note.text for note in notes if note.code == "output-differs"]
+    assert "1 of 3 greedy repetitions" in said
+    assert "repetition 3 from token 4 of sequence 2 on" in said
+
+
+def test_fewer_tokens_than_asked_for_are_no_measurement() -> None:
+    with pytest.raises(HarnessError, match="generated"):
+        measured(Clockwork(ids=np.zeros((3, 2, 4), dtype=np.int32)), batch=2, output=5, repetitions=3)
 
 
 def test_one_token_of_output_gives_no_decode_metrics() -> None:
@@ -158,19 +240,18 @@ def test_one_token_of_output_gives_no_decode_metrics() -> None:
 def test_memory_is_read_under_the_source_that_counted_it() -> None:
     trace = Clockwork(peak_torch_bytes=300).generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
     seen = host.GpuMemory(process=100, device=200, device_before=50, samples=9)
-    found = {(reading.metric, reading.source): reading.value for reading in generation.memory_readings(trace, seen)}
+    found = {(reading.metric, reading.source): reading.value for reading in high_water.gpu_readings(trace, seen)}
     assert found[("peak_gpu_bytes", "nvml-process")] == 100
     assert found[("peak_gpu_bytes", "device")] == 200
     assert found[("peak_torch_bytes", "torch")] == 300
-    assert ("peak_rss_bytes", "rss") in found
 
 
 def test_a_process_that_nvml_does_not_show_is_noted_not_guessed() -> None:
     trace = Clockwork().generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
     seen = host.GpuMemory(process=None, device=200, samples=3)
-    assert "nvml-process" not in {reading.source for reading in generation.memory_readings(trace, seen)}
-    assert [note.code for note in generation.gpu_notes(seen)] == ["gpu-process-unseen"]
-    assert generation.gpu_notes(None) == ()
+    assert "nvml-process" not in {reading.source for reading in high_water.gpu_readings(trace, seen)}
+    assert [note.code for note in high_water.gpu_notes(seen)] == ["gpu-process-unseen"]
+    assert high_water.gpu_notes(None) == ()
 
 
 def test_nothing_polls_while_the_clock_runs() -> None:
@@ -182,15 +263,13 @@ def test_nothing_polls_while_the_clock_runs() -> None:
 
     shares: list[float] = []
     sampler = Sampler()
-    tell = generation._progress(
-        Context(folder=Path()),
-        sampler,
-        GenerationWorkload(1, ((2,),), 3, warmups=2, repetitions=3),  # type: ignore[arg-type]
-    )
-    for number in range(1, 6):
+    work = GenerationWorkload(1, ((2,),), 3, warmups=2, repetitions=3)
+    around = generation.Around(Context(folder=Path()), work, sampler, high_water.MainMemory({}))  # type: ignore[arg-type]
+    for number in range(6):
         shares.append(number / 5)
-        tell(number / 5)
+        around.tell(number / 5)
     assert sampler.stopped_at == 0.4
+    assert len(around.watch.marks) == 1 + 3, "after the last warm-up and after each repetition"
 
 
 def test_the_memory_probe_runs_the_work_once_and_reads_the_high_water_marks() -> None:
@@ -207,10 +286,26 @@ def test_the_memory_probe_runs_the_work_once_and_reads_the_high_water_marks() ->
 def test_throughput_is_all_work_over_all_seconds_not_a_mean_of_rates() -> None:
     steps = np.array([[0.01] * 10, [0.03] * 10])
     trace = Trace(np.array([0.1, 0.3]), np.zeros(2), steps, np.array([1.0, 3.0]))
-    found = {reading.metric: reading for reading in speed_readings(trace, GenerationOptions(prompt=10, output=11))}
+    found = {reading.metric: reading for reading in speed.readings(trace, speed.Work(1, 10, 11, "mean"))}
     assert found["decode_tps"].value == pytest.approx(1 / 0.02)
     assert found["prefill_tps"].value == pytest.approx(10 / 0.2)
     assert found["e2e_tps"].value == pytest.approx(11 / 2.0)
     assert found["decode_tps"].samples.tolist() == pytest.approx([100, 100 / 3])
-    assert found["decode_tps"].low is not None
-    assert found["decode_tps"].low > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="this system cannot reset a high-water mark")
+def test_each_workload_of_a_process_has_its_own_high_water_mark_of_main_memory() -> None:
+    shared: dict[str, Any] = {high_water.BEFORE_OPENING: host.rss_bytes()}
+    peaks = []
+    for megabytes in (200, 1):
+        marks = high_water.MainMemory(shared)
+        marks.opened()
+        block = np.ones(megabytes << 20, dtype=np.uint8)
+        del block
+        found = {reading.metric: reading.value for reading in marks.readings()}
+        assert marks.facts["peak_rss_over"] == "opening and this workload"
+        peaks.append(found["peak_rss_bytes"])
+        assert found["peak_rss_increment_bytes"] == pytest.approx(max(0, peaks[-1] - shared[high_water.BEFORE_OPENING]))
+    first = shared["peak_rss_of_opening"]
+    assert peaks[0] >= host.rss_bytes() + (150 << 20) or peaks[0] == first
+    assert peaks[1] <= max(first, host.rss_bytes() + (20 << 20))

@@ -231,6 +231,9 @@ def test_one_process_opens_an_artifact_once_and_measures_all_workloads_of_its_ro
     assert len(speed) == 3 * 2 * 2
     assert sum("open" in one["spans"] for one in speed) == 3 * 2, "a fresh process for each method and round"
     assert [one["job"]["spec"]["workload"].get("batch", 1) for one in speed] == [1, 2] * 6, "smallest first"
+    for one in speed:
+        found = {item["metric"]: item["value"] for item in one["measurements"]}
+        assert 0 <= found["peak_rss_increment_bytes"] < found["peak_rss_bytes"] / 2, "libraries are no part of it"
     assert [one["job"]["round"] for one in speed] == sorted(one["job"]["round"] for one in speed)
 
 
