@@ -159,6 +159,14 @@ def gpus(nvml: Any | None) -> tuple[Gpu, ...]:
     return tuple(_gpu(nvml, handle, driver) for handle in handles)
 
 
+def gpu_uuids(nvml: Any | None) -> tuple[str, ...]:
+    """Return what tells this machine's GPUs from all others; it is for locks alone and never recorded."""
+    if nvml is None:
+        return ()
+    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+    return tuple(_text(found) for handle in handles if (found := ask(nvml.nvmlDeviceGetUUID, handle)) is not None)
+
+
 def _gpu(nvml: Any, handle: Any, driver: Any) -> Gpu:
     memory = ask(nvml.nvmlDeviceGetMemoryInfo, handle)
     compute = ask(nvml.nvmlDeviceGetCudaComputeCapability, handle)

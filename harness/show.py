@@ -137,6 +137,7 @@ class Show:
         """Show one event."""
         handlers: dict[str, Callable[[Event], None]] = {
             "session": self._session,
+            "waiting": self._waits,
             "begin": self._begin,
             "progress": self._inner,
             "done": self._done,
@@ -151,6 +152,9 @@ class Show:
             self._line(f"continuing interrupted session {event.text}")
         for line in event.text.splitlines()[1:]:
             self._line(f"note: {line}")
+
+    def _waits(self, event: Event) -> None:
+        self._line(event.text)
 
     def _begin(self, event: Event) -> None:
         assert event.job is not None

@@ -215,7 +215,7 @@ class _Product:
         draft = Draft(
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, anchor=made.id,
             needs=tuple(dict.fromkeys((*made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
-            alone=probe.alone, size=probe.size(work.record),
+            alone=probe.alone, size=probe.size(work.record), precision=self.case.precision,
             inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
             known_by=quality if probe.kind == "quality" else {},

@@ -45,6 +45,8 @@ class PlannedJob:
     """For quality: what must be equal, beside the key, for a result to count as known."""
     bytes: int = 0
     """For builds and references: estimate of what it writes."""
+    precision: float = 0.0
+    """For speed: relative half-width between rounds from which on no further round is needed."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Draft:
     elsewhere: str | None = None
     known_by: Mapping[str, Any] = field(default_factory=dict)
     bytes: int = 0
+    precision: float = 0.0
 
     @property
     def id(self) -> str:
@@ -128,6 +131,7 @@ class Draft:
             elsewhere=self.elsewhere,
             known_by=self.known_by,
             bytes=self.bytes,
+            precision=self.precision,
         )
 
 

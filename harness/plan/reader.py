@@ -16,12 +16,14 @@ from harness.plan.sweep import Case, Choice, EngineChoice, Named, Places, Refere
 from harness.plan.yamlfile import Mistakes, Node, mapping, plain, word
 
 AXES = ("model", "method", "engine", "environment", "probes")
-SCOPE = (*AXES, "skip", "on", "rounds", "timeout", "cases")
+SCOPE = (*AXES, "skip", "on", "rounds", "precision", "timeout", "cases")
 """Keys of a block and of a case; given at the top they are the defaults of all blocks."""
 SKIP = ("model", "method", "engine", "environment", "probe")
 DEFAULT_ENVIRONMENT = "cpu"
 ROUNDS = 5
 """Processes that measure each speed job where a sweep does not say it."""
+PRECISION = 0.002
+"""Where a sweep does not say it. Processes differ by 0.7 % and more, so that three of them seldom agree so well by chance."""
 REFERENCE = ("method", "engine")
 
 
@@ -50,6 +52,7 @@ class Reader:
             gpu=self.gpu(fields["on"]) if "on" in fields else None,
             skip=tuple(self.skips(fields["skip"])) if "skip" in fields else (),
             rounds=self.rounds(fields["rounds"]) if "rounds" in fields else ROUNDS,
+            precision=self.precision(fields["precision"]) if "precision" in fields else PRECISION,
             timeout=self.timeout(fields["timeout"]) if "timeout" in fields else None,
             node=node,
         )
@@ -254,6 +257,20 @@ class Reader:
             return node.value
         self.mistakes.add(f"'rounds' must be a whole number from 1 to 1000, and is {plain(node)!r}", node)
         return 1
+
+    def precision(self, node: Node) -> float:
+        """Read from which half-width on fewer rounds are enough: a percentage, or null for never."""
+        if node.value is None:
+            return 0.0
+        text = str(node.value).strip()
+        try:
+            found = float(text.removesuffix("%")) / 100
+        except ValueError:
+            found = -1.0
+        if text.endswith("%") and 0 <= found < 1:
+            return found
+        self.mistakes.add(f"'precision' must be a percentage, e.g. 0.2%, or null, and is {plain(node)!r}", node)
+        return 0.0
 
     def timeout(self, node: Node) -> float | None:
         """Read how many seconds a job may take."""

@@ -67,6 +67,11 @@ def _scope() -> Schema:
             "minimum": 1,
             "description": "Processes that measure each speed job, interleaved; 5 if not said.",
         },
+        "precision": {
+            "type": ["string", "null"],
+            "pattern": r"^\s*\d+(\.\d+)?\s*%$",
+            "description": "Half-width of the interval between rounds from which on no further round is run; null: never.",
+        },
         "timeout": {"type": ["number", "null"], "exclusiveMinimum": 0, "description": "Seconds a job may take."},
     }
 

@@ -92,6 +92,8 @@ class Case:
     gpu: str | None
     skip: tuple[Mapping[str, tuple[str, ...]], ...]
     rounds: int
+    precision: float
+    """Relative half-width of the interval between rounds from which on fewer rounds are enough; 0: never."""
     timeout: float | None
     node: Node
 

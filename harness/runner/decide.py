@@ -10,9 +10,10 @@ from harness.core.spec import MeasureSpec, Status
 from harness.plan.expand import Plan, PlannedJob
 from harness.plan.keys import normal
 from harness.runner.desk import Desk
+from harness.runner.enough import Key, Rounds, all_rounds
 from harness.store.known import KnownRun
 
-Verdict = Literal["run", "known", "skipped", "refused", "blocked", "elsewhere"]
+Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "elsewhere"]
 
 
 @dataclass
@@ -41,6 +42,12 @@ class Memory:
     """(key, environment, status, reason) to run: refusals that are on record already and need not be said twice."""
     broken: dict[tuple[str, str], str] = field(default_factory=dict)
     """(key, environment) to what became of a round of a speed job that this command ran in vain."""
+    rounds: Rounds = field(default_factory=Rounds)
+    """What this session's speed jobs gave so far."""
+    planned: Mapping[Key, int] = field(default_factory=dict)
+    """Rounds that the plan has of each speed job."""
+    stopped: dict[str, str] = field(default_factory=dict)
+    """Plan id to why a round was not needed."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)
     """Plan id to the jobs that read its artifact."""
 
@@ -54,6 +61,10 @@ def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = 
     memory.quality.update(desk.database.known_quality(keys))
     done = desk.database.frame({"session": session, "status": "ok"}, ["job_key", "environment", "round", "run"])
     memory.finished.update({(row.job_key, row.environment, int(row.round)): row.run for row in done.itertuples()})
+    speed = [job for job in plan.jobs if job.kind == "speed"]
+    memory.planned = all_rounds(((job.key, job.environment), job.round) for job in speed)
+    if not done.empty:
+        _remember_rounds(memory, session)
     columns = ["job_key", "environment", "status", "reason", "run"]
     said = desk.database.frame({"written_by": "runner", "seconds": 0.0}, columns)
     memory.refusals.update(
@@ -63,6 +74,15 @@ def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = 
         for need in job.needs:
             memory.users.setdefault(need, []).append(job)
     return memory
+
+
+def _remember_rounds(memory: Memory, session: str) -> None:
+    """Take in what this session's rounds gave before it was interrupted."""
+    columns = ["job_key", "environment", "round", "metric", "source", "value"]
+    where = {"session": session, "status": "ok", "kind": "speed", "part": ""}
+    for row in memory.desk.database.frame(where, columns).itertuples():
+        name = f"{row.metric} {row.source if isinstance(row.source, str) else ''}".strip()
+        memory.rounds.add((row.job_key, row.environment), int(row.round), name, float(row.value))
 
 
 def decide(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
@@ -143,4 +163,8 @@ def _speed(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     if done:
         return "known", done
     broken = memory.broken.get((job.key, job.environment))
-    return ("skipped", broken) if broken else ("run", "speed is always measured anew")
+    if broken:
+        return "skipped", broken
+    asked = (job.key, job.environment)
+    enough = memory.rounds.enough(asked, job.precision, memory.planned.get(asked, job.round + 1))
+    return ("enough", enough) if enough else ("run", "speed is always measured anew")

@@ -19,7 +19,19 @@ from harness.store.database import Database
 from harness.worker import JOB, LOCK, LOG, OUTCOME
 
 What = Literal[
-    "session", "begin", "progress", "done", "again", "known", "skipped", "refused", "blocked", "elsewhere", "finished"
+    "session",
+    "waiting",
+    "begin",
+    "progress",
+    "done",
+    "again",
+    "known",
+    "skipped",
+    "enough",
+    "refused",
+    "blocked",
+    "elsewhere",
+    "finished",
 ]
 ORPHAN_SECONDS = 15.0
 """How long a worker of a command that was killed may take to notice it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from harness.core.clock import Spans
 from harness.core.files import remove_folder, write_whole
 from harness.core.spec import Job, Outcome, Status
+from harness.host import gpu_uuids, open_nvml
 from harness.jobs import drop_partial
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
@@ -19,6 +21,7 @@ from harness.runner.decide import Memory, decide, remember
 from harness.runner.desk import Desk, Event, alone, disk_explained, recover
 from harness.runner.records import job_record, unmade, write_outcome
 from harness.runner.serve import Served, serve
+from harness.runner.turns import lock_files, take
 from harness.runner.wall import merged
 from harness.store.session import SessionRecord
 from harness.worker import JOB, OUTCOME
@@ -45,10 +48,13 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
                 batch, said = _next_batch(waiting, memory, session)
             for event in said:
                 yield _counted(event, plan, waiting, batch)
-            if batch:
-                yield from _run(batch, waiting, memory, session, batches, spans)
+            with ExitStack() as turn:
+                if batch and batch[0].kind == "speed":
+                    yield from _wait(turn, batch, plan, waiting, spans)
+                if batch:
+                    yield from _run(batch, waiting, memory, session, batches, spans)
         with spans.span("store"):
-            desk.database.place(sessions.finish(desk.results, session, plan, memory.runs, datetime.now(UTC)))
+            desk.database.place(sessions.finish(desk.results, session, plan, memory, datetime.now(UTC)))
         yield Event(
             "finished",
             text=session.session,
@@ -56,6 +62,16 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
             total=len(plan.jobs),
             spans=merged([spans.seconds, *batches]),
         )
+
+
+def _wait(
+    turn: ExitStack, batch: list[PlannedJob], plan: Plan, waiting: Iterable[PlannedJob], spans: Spans
+) -> Iterator[Event]:
+    """Take the machine, and the GPUs where the batch runs on one, for as long as `turn` lasts."""
+    gpus = () if batch[0].provider == "cpu" else gpu_uuids(open_nvml())
+    with spans.span("waiting"):
+        for text in take(turn, lock_files(gpus)):
+            yield _counted(Event("waiting", job=batch[0], text=text), plan, waiting, batch)
 
 
 def _counted(event: Event, plan: Plan, waiting: Iterable[PlannedJob], batch: Iterable[PlannedJob]) -> Event:
@@ -89,6 +105,8 @@ def _next_batch(
 
 def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: SessionRecord) -> Event:
     """Note a job that is not run; one that cannot be is an outcome like any other, written once."""
+    if verdict == "enough":
+        memory.stopped[job.id] = why
     if verdict in {"known", "skipped"}:
         answer = memory.makers.get(job.artifact or "") if job.artifact else why
         memory.runs |= {job.id: answer} if answer else {}
@@ -167,6 +185,8 @@ def _take_in(
         return {"what": "again", "status": outcome.status.value, "text": text, "seconds": outcome.seconds}
     memory.runs[job.id] = outcome.job.run
     if outcome.status is Status.OK:
+        if job.kind == "speed":
+            memory.rounds.take((job.key, job.environment), job.round, outcome.measurements)
         if outcome.artifact is not None:
             memory.made[outcome.artifact.id] = outcome.artifact.content
             memory.makers[outcome.artifact.id] = outcome.job.run

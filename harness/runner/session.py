@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.core.files import write_whole
 from harness.plan.expand import Plan, PlannedJob
+from harness.runner.decide import Memory
 from harness.store import files
 from harness.store.session import SessionJob, SessionRecord
 
@@ -35,9 +35,9 @@ def _name(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{now.microsecond:05x}{secrets.token_hex(2)[1:]}"
 
 
-def finish(results: Path, session: SessionRecord, plan: Plan, runs: Mapping[str, str], now: datetime) -> SessionRecord:
-    """Close a session: every job was run, known, refused or blocked. `runs` gives the run that answers a plan id."""
-    jobs = tuple(_job(job, runs.get(job.id)) for job in placed(plan))
+def finish(results: Path, session: SessionRecord, plan: Plan, memory: Memory, now: datetime) -> SessionRecord:
+    """Close a session: every job was run, known, refused, blocked or not needed; `memory` knows which run answers it."""
+    jobs = tuple(_job(job, memory.runs.get(job.id), memory.stopped.get(job.id)) for job in placed(plan))
     closed = session.model_copy(update={"finished": now, "jobs": jobs})
     write(results, closed)
     return closed
@@ -55,5 +55,7 @@ def write(results: Path, session: SessionRecord) -> None:
     write_whole(folder / f"{session.session}.json", session.model_dump_json(indent=1) + "\n")
 
 
-def _job(job: PlannedJob, run: str | None) -> SessionJob:
-    return SessionJob(key=job.key, kind=job.kind, environment=job.environment, labels=job.labels, run=run)
+def _job(job: PlannedJob, run: str | None, stopped: str | None = None) -> SessionJob:
+    return SessionJob(
+        key=job.key, kind=job.kind, environment=job.environment, labels=job.labels, run=run, stopped=stopped
+    )

@@ -20,6 +20,8 @@ class SessionJob(Record):
     """Every place in the sweep that asks for this job."""
     run: str | None = None
     """Run folder that answers it, of this session or an earlier one; None while there is none."""
+    stopped: str | None = None
+    """Why this round of a speed job was not needed."""
 
 
 class SessionRecord(Record):
