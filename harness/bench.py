@@ -23,6 +23,7 @@ from harness.box import (
 )
 from harness.core.clock import Spans
 from harness.core.errors import HarnessError
+from harness.core.privacy import is_offline
 from harness.core.spec import BuildSpec
 from harness.doctor import gpu_answers, gpu_verdict
 from harness.environments import HOME_NAME, LOCKS, setup
@@ -79,6 +80,8 @@ def prepare(name: str, say: Callable[[str], None], configs: Path = CONFIGS, *, m
         return 0.0
     begun = time.monotonic()
     wanted = [one for one in names if one not in pythons and one != HOME_NAME and (LOCKS / f"{one}.txt").exists()]
+    if is_offline():
+        wanted = []
     for one in wanted if make else ():
         say(f"sweep {sweep.name} needs environment {one}, which is not here yet")
         setup(one)

@@ -38,6 +38,9 @@ ResultsOption = Annotated[
 ConfigsOption = Annotated[
     Path | None, typer.Option("--configs", help="Folder of catalogues and sweeps; the project's own by default.")
 ]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Open no network connection: what is not on this machine is not fetched.")
+]
 SweepArgument = Annotated[str, typer.Argument(help="Name below configs/sweeps, or a path.")]
 
 
@@ -99,10 +102,12 @@ def setup(
 @app.command()
 def bench(
     sweep: Annotated[str, typer.Option("--sweep", envvar="SWEEP", help="Sweep to run instead of the one chosen.")] = "",
+    offline: OfflineOption = False,
     results: ResultsOption = RESULTS,
     configs: ConfigsOption = None,
 ) -> None:
     """Run the sweep for this machine and print its tables."""
+    _network(offline=offline)
     from harness.bench import choose, run_sweep
     from harness.box import CONFIGS
     from harness.tables import after_bench
@@ -122,10 +127,12 @@ def run(
     again: Annotated[
         list[str] | None, typer.Option("--again", help="Run known jobs of this kind anew: quality, build, reference.")
     ] = None,
+    offline: OfflineOption = False,
     results: ResultsOption = RESULTS,
     configs: ConfigsOption = None,
 ) -> None:
     """Run a sweep and print its tables; known builds and quality are not run again, speed always is."""
+    _network(offline=offline)
     from harness.bench import run_sweep
     from harness.box import CONFIGS
     from harness.tables import after_bench
@@ -134,6 +141,14 @@ def run(
     kinds = _kinds(again or [])
     after = after_bench(console, results)
     raise typer.Exit(run_sweep(sweep, console, results, configs or CONFIGS, again=kinds, begun=begun, after=after))
+
+
+def _network(*, offline: bool) -> None:
+    """Do without the network from here on where that was asked for, by the option or by a command around this one."""
+    from harness.core import privacy
+
+    if offline or privacy.is_offline():
+        privacy.go_offline()
 
 
 def _kinds(again: list[str]) -> frozenset[str]:

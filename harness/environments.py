@@ -110,9 +110,15 @@ def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
     else:
         steps.append([*pip, "pydantic", "filelock", "numpy", "psutil", "nvidia-ml-py"])
     for step in steps:
-        result = subprocess.run(step, check=False)
+        result = subprocess.run(step, check=False, env=_pip_variables())
         if result.returncode != 0:
             raise SystemExit(f"installing failed ({result.returncode}): {' '.join(step)}")
+
+
+def _pip_variables() -> dict[str, str]:
+    """Let pip keep its cache beside the environments, unless a person has one or has said where it is."""
+    own = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "pip").expanduser()
+    return {**({} if own.is_dir() else {"PIP_CACHE_DIR": str(OTHERS / "pip-cache")}), **os.environ}
 
 
 def _say(text: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, HarnessError, MissingDependency, Problem
+from harness.core.privacy import cache_folder
 
 REFERENCE = "reference"
 CALIBRATION = "reference-calibration"
@@ -295,9 +296,8 @@ def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _hub_questions() -> Path:
-    """Write the hub's questions in Hendrycks' layout into the user's cache, once, and give the folder."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "quant-harness"
-    folder = cache / f"mmlu-{_HUB_QUESTIONS_REVISION[:12]}"
+    """Write the hub's questions in Hendrycks' layout into our cache, once, and give the folder."""
+    folder = cache_folder() / f"mmlu-{_HUB_QUESTIONS_REVISION[:12]}"
     if folder.is_dir():
         return folder
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")

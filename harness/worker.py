@@ -26,6 +26,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError  # noqa: E
 _IMPORTED = time.monotonic()
 
 from harness.border import logged, print_traceback, status_of  # noqa: E402
+from harness.core import privacy  # noqa: E402
 from harness.core.clock import Spans  # noqa: E402
 from harness.core.files import disk_trouble, seal, write_stamp, write_whole  # noqa: E402
 from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
@@ -72,6 +73,8 @@ class Answers:
 
 def main() -> None:
     """Serve jobs until standard input ends."""
+    if privacy.is_offline():
+        privacy.forbid_sockets()
     answers = Answers(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     if len(sys.argv) > 1 and sys.argv[1] == "--describe":
         answers.say(environment=_environment(sys.argv[2] if len(sys.argv) > 2 else "").model_dump(mode="json"))

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from harness.core.privacy import caches, silence
+
 _NEEDS = "it needs Python 3.11 or newer and what this installs: {} -m pip install pydantic filelock numpy psutil nvidia-ml-py"
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -151,9 +153,19 @@ def _keep_last(stream: TextIO, words: list[str]) -> None:
 
 
 def _variables(more: Mapping[str, str]) -> dict[str, str]:
-    """Give the worker our package, whatever environment it stands in, and text as UTF-8."""
+    """Give the worker our package, whatever environment it stands in, text as UTF-8, and libraries that keep to us."""
     path = os.pathsep.join(part for part in (str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")) if part)
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "TQDM_DISABLE": "1", **more}
+    made = {
+        **os.environ,
+        **caches(os.environ),
+        "PYTHONPATH": path,
+        "PYTHONUTF8": "1",
+        "PYTHONUNBUFFERED": "1",
+        "TQDM_DISABLE": "1",
+        **more,
+    }
+    silence(made)
+    return made
 
 
 def _own_group() -> dict[str, Any]:

@@ -118,8 +118,9 @@ def _download(name: str, hub: str, revision: str | None) -> str:
 
 def hub_cache() -> Path:
     """Name the folder into which hub models are downloaded."""
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    return Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("HF_HOME", f"{caches}/huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE", f"{home}/hub")).expanduser()
 
 
 def hub_folder(hub: str, revision: str | None) -> Path | None:

@@ -1,0 +1,112 @@
+"""What the harness keeps to itself, seen from outside: an empty home stays empty, and nobody is asked anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.box import CONFIGS
+from harness.environments import LOCKS, folder_of, python_in
+from tests.watched import Watched, watch
+
+ENGINE = {"ort-genai": {"provider": "cpu"}}
+KL = {"tokens": 1000, "window": 256, "stride": 128, "reference": {"method": "fp32"}}
+ENVIRONMENTS = sorted(path.stem for path in LOCKS.glob("*.txt"))
+
+
+def quiet(seen: Watched) -> None:
+    assert seen.code == 0, seen.text[-3000:]
+    assert seen.written == [], "files in the home folder"
+    assert seen.reached == [], "other machines were asked"
+
+
+def test_the_watch_sees_a_look_up_and_a_file_in_the_home_folder(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, socket; (pathlib.Path.home() / 'x').touch(); socket.create_connection(('192.0.2.1', 9), 0.1)"
+    )
+    seen = watch(tmp_path, "-c", code)
+    assert seen.code != 0
+    assert seen.written == ["x"]
+    assert len(seen.sockets) == 1
+    assert len(seen.reached) == 1
+
+
+@pytest.mark.parametrize("words", [("plan", "quickstart"), ("report", "quickstart"), ("report", "--check")])
+def test_a_command_of_the_desk_writes_nothing_at_home_and_opens_no_network_socket(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    more = [] if words[-1] == "--check" else ["--results", str(tmp_path / "results")]
+    seen = watch(tmp_path, "-m", "harness", *words, *more)
+    quiet(seen)
+    assert seen.sockets == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("offline", [False, True], ids=["", "offline"])
+def test_building_and_measuring_keep_to_the_projects_folders(tmp_path: Path, environment: str, offline: bool) -> None:
+    """Builds and every probe of one model; `--offline` opens no network socket at all."""
+    if environment == "cuda":
+        pytest.skip("the wheels of environment cuda need a GPU")
+    if folder_of(environment) is None:
+        pytest.skip(f"environment {environment} is not made here: harness setup --env {environment}")
+    results = tmp_path / "results"
+    words = [
+        "-m",
+        "harness",
+        "run",
+        "small",
+        "--configs",
+        str(_configs(tmp_path, environment)),
+        "--results",
+        str(results),
+    ]
+    variables = {"HARNESS_CACHE": str(results / "cache")}
+    seen = watch(tmp_path, *words, *(["--offline"] if offline else []), variables=variables)
+    quiet(seen)
+    assert "failed" not in seen.text, seen.text[-3000:]
+    if offline:
+        assert seen.sockets == []
+
+
+def _configs(root: Path, environment: str) -> Path:
+    """Catalogues and a sweep for one environment: with everything it can build and every probe it can run."""
+    configs = root / "configs"
+    (configs / "sweeps").mkdir(parents=True)
+    for name in ("models.yaml", "methods.yaml"):
+        (configs / name).write_bytes((CONFIGS / name).read_bytes())
+    python = python_in(folder_of(environment) or Path(os.devnull))
+    whole = environment == "cpu"
+    sweep = {
+        "model": "reference",
+        "environment": environment,
+        "blocks": {
+            "genai": {
+                "engine": ENGINE,
+                "method": ["fp32", {"int4_rtn": "ort-genai"}, *(["int4_awq_reference"] if whole else [])],
+                "probes": {
+                    "kl_divergence": KL,
+                    "perplexity": {"tokens": 1000, "window": 256, "stride": 128},
+                    **({"lm_eval": {"task": "reference", "shots": 1, "limit": 1}} if whole else {}),
+                    "generation": {"prompt": 32, "output": 16, "repetitions": 2},
+                    "memory": {"prompt": 32, "output": 16},
+                },
+            },
+            "torch": {
+                "engine": "transformers",
+                "method": "fp32",
+                "probes": {
+                    "generation": {"prompt": 32, "output": 16, "repetitions": 2},
+                    "perplexity": {"tokens": 1000, "window": 256, "stride": 128},
+                },
+            },
+        },
+    }
+    files = {"environments.yaml": {environment: {"python": str(python)}}, "sweeps/small.yaml": sweep}
+    for name, content in files.items():
+        (configs / name).write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    return configs

@@ -1,0 +1,84 @@
+"""Watch a command from outside: in a network namespace and an empty home, with strace to see what it reaches for."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+_INTERNET = re.compile(r"socket\(AF_INET6?\b")
+_REACHES = re.compile(r"\b(?:connect|sendto|sendmsg|sendmmsg)\(.*sa_family=AF_INET6?\b(?P<address>[^}]*)\}")
+_LOOPBACK = re.compile(r'inet_addr\("127\.|"::1"')
+_KEPT_OUT = (
+    "HOME",
+    "XDG_",
+    "HF_",
+    "HARNESS_",
+    "ORT_",
+    "MPLCONFIGDIR",
+    "TRITON_",
+    "TORCH",
+    "CUDA_CACHE",
+    "CUPY_",
+    "DO_NOT",
+)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a command did: exit code, text, files in its home, Internet sockets and other machines that it spoke to."""
+
+    code: int
+    text: str
+    written: list[str]
+    sockets: list[str]
+    reached: list[str]
+
+
+@cache
+def namespace() -> tuple[str, ...]:
+    """Words that put a command into a namespace without a network; empty where this machine allows none."""
+    for words in (("unshare", "-rn"), ("unshare", "-n")):
+        if (
+            shutil.which("unshare")
+            and subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
+        ):
+            return words
+    return ()
+
+
+@cache
+def tracing() -> bool:
+    """Whether strace is here and may watch a process."""
+    words = ["strace", "-f", "-o", os.devnull, "true"]
+    return bool(shutil.which("strace")) and subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def watch(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> Watched:
+    """Run `python WORDS` in an empty home. Skips the test where neither a namespace nor strace can watch it."""
+    if not tracing():
+        pytest.skip("strace is not here or may not watch processes: what a command reaches for cannot be seen")
+    home, log = folder / "home", folder / "strace.log"
+    home.mkdir(parents=True)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_KEPT_OUT)}
+    command = [*namespace(), "strace", "-f", "-qq", "-e", "trace=network", "-o", str(log), sys.executable, *words]
+    environment = {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **(variables or {})}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    lines = log.read_text("utf-8", errors="replace").splitlines()
+    return Watched(
+        ran.returncode,
+        ran.stdout + ran.stderr,
+        [path.relative_to(home).as_posix() for path in sorted(home.rglob("*"))],
+        [line for line in lines if _INTERNET.search(line)],
+        [line for line in lines if (found := _REACHES.search(line)) and not _LOOPBACK.search(found["address"])],
+    )
