@@ -30,6 +30,7 @@ from harness.environments import HOME_NAME, LOCKS, setup
 from harness.host import facts
 from harness.plan.catalogue import load_catalogue
 from harness.plan.expand import PlannedJob
+from harness.plan.gguf import absent_ggufs, fetch_ggufs
 from harness.plan.hub import absent_models, fetch_models, offline
 from harness.plan.reading import read_sweep
 from harness.runner import Desk, execute
@@ -66,7 +67,7 @@ def choose(asked: str, configs: Path = CONFIGS) -> Choice:
 
 
 def prepare(name: str, say: Callable[[str], None], configs: Path = CONFIGS, *, make: bool = False) -> float:
-    """Get what a sweep needs and this box can have: models of the hub and, with `make`, environments with a lock file.
+    """Get what a sweep needs and this box can have: models of the hub and of GGUF files; with `make`, environments too.
 
     Says what it installs and fetches; returns the seconds that installing and fetching took, which are no part of a run.
     What cannot be read gets nothing: planning tells all its mistakes. Raises: SystemExit where an environment cannot be made.
@@ -86,12 +87,14 @@ def prepare(name: str, say: Callable[[str], None], configs: Path = CONFIGS, *, m
         say(f"sweep {sweep.name} needs environment {one}, which is not here yet")
         setup(one)
     installing = time.monotonic() - begun if make and wanted else 0.0
-    absent = absent_models(sweep, catalogue)
-    if not absent or offline():
+    absent = [] if offline() else absent_models(sweep, catalogue)
+    ggufs = absent_ggufs(sweep, catalogue)
+    if not absent and not ggufs:
         return installing
-    here = described(interpreters(catalogue, names))
-    readable = absent_models(sweep, catalogue, {one: facts(found) for one, found in here.items()})
-    return installing + fetch_models(readable, say)
+    pythons = interpreters(catalogue, names)
+    here = {one: facts(found) for one, found in described(pythons).items()}
+    readable = absent_models(sweep, catalogue, here) if absent else []
+    return installing + fetch_models(readable, say) + fetch_ggufs(ggufs, pythons, here, say)
 
 
 def run_sweep(

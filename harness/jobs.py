@@ -12,10 +12,11 @@ from harness.core.spec import Artifact, Input, Job, Note, Scheme
 
 def content_of(item: Input, path: Path) -> str:
     """Hash an input: a model by what counts in its folder, an artifact by its stamp or every byte."""
-    if item.provenance.get("kind") in {"local", "hub", "reference"}:
+    if item.provenance.get("kind") in {"local", "hub", "gguf", "reference"}:
         from harness.quantizers.folders import model_contents
 
-        return model_contents(path)
+        known = stamped_content(path) if item.provenance["kind"] == "gguf" else None
+        return known or model_contents(path)
     return stamped_content(path) or folder_sha256(path)
 
 
@@ -25,6 +26,15 @@ def not_the_same(job: Job, artifact: Artifact) -> tuple[Note, ...]:
         return ()
     text = f"built again from the same inputs: content {artifact.content[:12]}, before {str(job.content_before)[:12]}"
     return (Note(code="not-reproducible", text=text),)
+
+
+def rounded_before(job: Job) -> tuple[Note, ...]:
+    """Say of a quality number that its model's weights had few bits before: a method that rounds them again loses less."""
+    found = sorted({item.provenance["quantized"] for item in job.inputs if "quantized" in item.provenance})
+    if not found or job.kind != "quality":
+        return ()
+    text = f"the model's weights were {', '.join(found)} before they became floats; methods of as few bits cannot be ranked on it"
+    return (Note(code="rounded-before", text=text),)
 
 
 def adapter_of(registry: Any, what: str, name: str, field: str, given: Any) -> tuple[Any, Any]:

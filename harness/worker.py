@@ -40,6 +40,7 @@ from harness.jobs import (  # noqa: E402
     input_of,
     not_the_same,
     partial_of,
+    rounded_before,
     scheme_measured,
 )
 
@@ -177,7 +178,7 @@ class Server:
             self.close()
             found = {key: found[key] for key in ("inputs", "provider") if key in found}
         assert self._environment is not None
-        found["notes"] = (*job.notes, *found.get("notes", ()))
+        found["notes"] = (*job.notes, *rounded_before(job), *found.get("notes", ()))
         return Outcome(
             job=for_keeping(job),
             status=status,

@@ -16,6 +16,7 @@ MARKS: Final = {
     "output-differs": "output differs",
     "unverified": "unverified",
     "no-effect": "no effect",
+    "rounded-before": "weights rounded before",
 }
 """Code of a note to the words that stand for it in a list."""
 

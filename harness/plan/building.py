@@ -293,4 +293,4 @@ def _renamed(made: Made, method: str) -> Made:
 
 def _trained(source: Source) -> dict[str, str]:
     """Give what an artifact made from a model still says of it."""
-    return {key: value for key, value in source.provenance.items() if key == "trained_positions"}
+    return {key: value for key, value in source.provenance.items() if key in {"trained_positions", "quantized"}}

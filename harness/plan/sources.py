@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.files import stamped_content
 from harness.core.identity import digest, folder_sha256
 from harness.core.seam import Format
-from harness.plan.catalogue import Catalogue, Model, Random, expand_path
+from harness.gguf.contents import FLOATS
+from harness.plan import gguf
+from harness.plan.catalogue import Catalogue, Gguf, Model, Random, expand_path
 from harness.plan.sizes import Size, of_config, of_folder
 from harness.plan.yamlfile import Mistakes, Node
 
@@ -62,10 +65,23 @@ def find(
         return _ready(model, catalogue, mistakes, here=here)
     if not here:
         return Source(name, model, f"elsewhere:{name}", provenance=_provenance(model))
+    if entry.gguf is not None and name not in catalogue.local.folders:
+        return _gguf(model, entry.gguf, mistakes, hashed)
     folder, refused = _folder(model, catalogue, mistakes)
     if folder is None:
         return Source(name, model, f"absent:{name}", refused=refused, provenance=_provenance(model))
     return _own(model, folder, mistakes, hashed)
+
+
+def _gguf(model: Model, entry: Gguf, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
+    try:
+        folder = gguf.place(entry)
+    except HarnessError as error:
+        return _broken(model, str(error), mistakes)
+    if not folder.is_dir():
+        reason = gguf.refusal(model.name, entry, folder)
+        return Source(model.name, model, f"absent:{model.name}", refused=reason, provenance=_provenance(model))
+    return _own(model, folder, mistakes, lambda path: stamped_content(path) or hashed(path))
 
 
 def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
@@ -77,13 +93,15 @@ def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path]
     except HarnessError as error:
         return _broken(model, str(error), mistakes)
     where = str(folder.resolve())
-    vocabulary, provenance = _vocabulary(folder), _provenance(model)
+    vocabulary, provenance = _vocabulary(folder), _provenance(model) | _converted(folder)
     size = of_folder(folder)
     return Source(model.name, model, identity, where, vocabulary=vocabulary, provenance=provenance, size=size)
 
 
 def _place(model: Model) -> Node:
-    return next((model.node.fields[key] for key in ("folder", "hub", "ready") if key in model.node.fields), model.node)
+    return next(
+        (model.node.fields[key] for key in ("folder", "hub", "gguf", "ready") if key in model.node.fields), model.node
+    )
 
 
 def _broken(model: Model, reason: str, mistakes: Mistakes) -> Source:
@@ -144,9 +162,18 @@ def _lacking(folder: Path) -> str | None:
     return None if any((folder / name).is_file() for name in _TOKENIZERS) else "tokenizer (tokenizer.json)"
 
 
+def _converted(folder: Path) -> dict[str, str]:
+    """Say what a folder was converted from; `quantized` where its weights were rounded before."""
+    found = gguf.facts(folder)
+    return {key: value for key, value in found.items() if key != "quantized" or value not in FLOATS}
+
+
 def _provenance(model: Model) -> dict[str, str]:
     entry = model.entry
-    found = {"kind": "hub" if entry.hub else "reference" if entry.shipped else "local", "model": model.name}
+    found = {
+        "kind": "hub" if entry.hub else "gguf" if entry.gguf else "reference" if entry.shipped else "local",
+        "model": model.name,
+    }
     facts = {"hub": entry.hub, "revision": entry.revision, "trained_positions": _trained_positions(model)}
     return found | {key: str(value) for key, value in facts.items() if value is not None}
 

@@ -23,10 +23,10 @@ def loaded(folder: Path, models: str = MODELS, methods: str = METHODS, environme
     ("models", "told"),
     [
         ("a: {foldr: x}\n", "models.yaml:1: unknown option of model 'a' 'foldr'; did you mean 'folder'?"),
-        ("a: {}\n", "models.yaml:1: model 'a' needs exactly one of hub, folder, ready, random; it has none"),
+        ("a: {}\n", "models.yaml:1: model 'a' needs exactly one of hub, folder, gguf, ready, random; it has none"),
         (
             "a: {hub: x, folder: y}\n",
-            "models.yaml:1: model 'a' needs exactly one of hub, folder, ready, random; it has",
+            "models.yaml:1: model 'a' needs exactly one of hub, folder, gguf, ready, random; it has",
         ),
         (
             "a: {folder: x}\nb: {folder: y,\n  trained_positions: many}\n",
