@@ -136,11 +136,13 @@ class TextCodec(Protocol):
     """Entries of the tokenizer; a model's log-probabilities may have more columns than that, never fewer."""
     bos: int | None
     eos: int | None
+    ends: tuple[int, ...]
+    """All tokens that end a text."""
     adds_bos: bool
     """Whether the model's own tokenizer settings put BOS before a text."""
 
     def encode(self, text: str, *, bos: bool = False) -> list[int]: ...
-    def decode(self, ids: Sequence[int]) -> str: ...
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str: ...
 
 
 class Session(Protocol):
@@ -167,6 +169,21 @@ class Scores(Session, Protocol):
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How far a piece of work goes into a model's context, as far as options alone tell."""
+
+    total: int
+    """Tokens of the longest sequence: a window, or prompt and output."""
+    prompt: int = 0
+    """Tokens that are there before generation begins; 0 where nothing is generated."""
+    batch: int = 1
+
+    def crosses(self, border: int) -> bool:
+        """Tell whether generation begins within a length and feeds a token beyond it; the last one is never fed."""
+        return 0 < self.prompt <= border < self.total - 1
+
+
+@dataclass(frozen=True)
 class GenerationWorkload:
     """Fixed work: `batch` prompts of exactly `prompt` tokens, exactly `output` new tokens, EOS suppressed."""
 
@@ -178,6 +195,12 @@ class GenerationWorkload:
     repetitions: int
     sampling: dict[str, float] | None = None
     """None is greedy; else top_k, top_p, temperature, seed."""
+
+    @property
+    def reach(self) -> Reach:
+        """How far it goes into the context."""
+        prompt = len(self.prompt_ids[0])
+        return Reach(total=prompt + self.output, prompt=prompt, batch=self.batch)
 
 
 @dataclass(frozen=True)

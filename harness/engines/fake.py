@@ -33,12 +33,13 @@ class ByteCodec:
     vocabulary = VOCABULARY
     bos: int | None = BOS
     eos: int | None = None
+    ends: tuple[int, ...] = ()
     adds_bos = True
 
     def encode(self, text: str, *, bos: bool = False) -> list[int]:
         return [BOS] * bos + list(text.encode())
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:  # noqa: ARG002 - the seam's signature
         return bytes(token for token in ids if token < BOS).decode(errors="replace")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_SWITCH = re.compile(
+    rb"/model/constants/INT(?:64|32)/(\d+)\x12.{1,2}/model/(?:rope_caches_subgraph/Greater|pos_ids_reformat/GreaterOrEqual)/",
+    re.DOTALL,
+)
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -51,6 +57,7 @@ class OnnxForward:
     positions: bool
     """Whether the graph takes position_ids."""
     pads: bool = False
+    border: int | None = None
     seconds: float = 0.0
 
     def run(
@@ -143,9 +150,21 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
         context_length=int(config["context_length"]),
         device="cuda" if provider == "cuda" else "cpu",
         positions="position_ids" in inputs,
+        border=rotary_border(folder / config["decoder"]["filename"]),
     )
     forward.vocabulary, forward.pads = _tried(folder, forward)
     return forward
+
+
+def rotary_border(graph: Path) -> int | None:
+    """Read from a graph of the GenAI builder beyond which length its rotary embeddings are others; None where never.
+
+    The builder compares the length of the attention mask (or the largest position) with a constant that has its value in
+    its name; the file is searched for that node, since this environment may have no `onnx`.
+    """
+    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = _SWITCH.search(content)
+        return int(found[1]) if found else None
 
 
 def _past(folder: Path, decoder: dict[str, Any], inputs: set[str], outputs: Sequence[str]) -> dict[str, str]:

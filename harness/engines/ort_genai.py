@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness import host
-from harness.core.errors import HarnessError
-from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Request, Score, Tile, Trace
+from harness.core.errors import HarnessError, Unsupported
+from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Reach, Request, Score, Tile, Trace
 from harness.core.spec import Note
 from harness.engines import onnx_scores, scoring
 from harness.engines.tokens import Codec, open_codec, read_json
@@ -24,6 +24,10 @@ PACKAGES = (*_GENAI, "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 """Those that are installed count; several distributions hold the same module."""
 _DEVICES = {"cpu": {"cpu"}, "cuda": {"cuda"}, "dml": {"dml", "directml"}, "NvTensorRtRtx": {"nvtensorrtrtx"}}
 """What og.Model.device_type prints for a provider, in small letters (to_string of DeviceType in its generators.cpp)."""
+
+
+_RECOMPUTED = 4096
+"""Length beyond which og.Generator computes the cache of phi3 anew (a constant in its generators.cpp)."""
 
 
 class OrtGenaiOptions(Options):
@@ -109,6 +113,7 @@ class OrtGenaiSession:
             raise HarnessError(
                 f"prompt {prompt} and output {workload.output} do not fit the context of {self.context_length}; ask for less"
             )
+        self._refuse_crossing(workload)
         ids = np.asarray(workload.prompt_ids, dtype=np.int32)
         model = self._model
         rows: list[tuple[float, float, list[float], float]] = []
@@ -133,6 +138,13 @@ class OrtGenaiSession:
             },
             ids=np.asarray(generated, dtype=np.int32),
         )
+
+    def _refuse_crossing(self, workload: GenerationWorkload) -> None:
+        graph = self._folder / str(self._config["decoder"].get("filename", "model.onnx"))
+        border, reach = onnx_scores.rotary_border(graph), workload.reach
+        reason = crossing(border, str(self._config.get("type", "")), self._options.provider, reach)
+        if reason:
+            raise Unsupported(reason)
 
     def _logits_dtype(self) -> str:
         """Ask a generator of one token for its logits; they have the graph's own type."""
@@ -242,6 +254,24 @@ def open_artifact(folder: Path, options: OrtGenaiOptions) -> Iterator[OrtGenaiSe
         session.close()
 
 
+def crossing(border: int | None, kind: str, provider: str, reach: Reach) -> str | None:
+    """Say why a generation that outgrows the border of the model's rotary embeddings would be wrong here, or None.
+
+    kind: `type` of genai_config.json. Source: Generator::GenerateNextToken of onnxruntime-genai computes its cache anew at
+    4097 tokens of phi3 and phimoe, for a batch of one, on CPU and CUDA; nowhere else.
+    """
+    if border is None or not reach.crosses(border):
+        return None
+    if border == _RECOMPUTED and kind in {"phi3", "phimoe"} and reach.batch == 1 and provider in {"cpu", "cuda"}:
+        return None
+    batch = f" in a batch of {reach.batch}" if reach.batch > 1 else ""
+    return (
+        f"prompt {reach.prompt} and output {reach.total - reach.prompt}{batch} cross {border} tokens, beyond which this "
+        f"model's rotary embeddings change (LongRoPE), and onnxruntime-genai computes its cache anew only at "
+        f"{_RECOMPUTED + 1} tokens of phi3 in a batch of one; stay within {border}, begin beyond it, or use engine transformers"
+    )
+
+
 def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
     """Say why a provider cannot run in an environment; no package is imported."""
     if not any(name in facts.packages for name in _GENAI):
@@ -264,7 +294,7 @@ def _imports() -> None:
 
 ENGINE = Engine(
     name="ort-genai",
-    version=1,
+    version=2,
     consumes=("ort-genai",),
     offers=frozenset({"generates", "scores"}),
     options=OrtGenaiOptions,

@@ -35,6 +35,8 @@ class Forward(Protocol):
     context_length: int
     pads: bool
     """Whether a right-padded batch gives what single runs give, as found by trying it at opening."""
+    border: int | None
+    """Sequences longer than this have other rotary embeddings from their first token on (LongRoPE); None: no such length."""
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
@@ -47,7 +49,10 @@ class Forward(Protocol):
 
 
 def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
-    """Prefill in tiles through the key/value cache; stop after the last position asked for."""
+    """Prefill in tiles through the key/value cache; stop after the last position asked for.
+
+    Beyond the border a tile cannot know how long the sequence will be, so the whole sequence is one pass.
+    """
     import numpy as np
 
     asked = np.asarray(positions, dtype=np.int64)
@@ -56,6 +61,9 @@ def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> 
     if (np.diff(asked) <= 0).any() or asked[0] < 0 or asked[-1] >= len(ids):
         raise HarnessError(f"positions must ascend within the {len(ids)} token ids; sort them and drop duplicates")
     check_length(forward, len(ids))
+    if beyond_border(forward, len(ids)):
+        yield from _in_one_pass(forward, ids, asked)
+        return
     cache = None
     for start in range(0, int(asked[-1]) + 1, TILE):
         end = min(start + TILE, int(asked[-1]) + 1)
@@ -65,14 +73,26 @@ def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> 
             yield Tile(positions=here, logprobs=rows[0])
 
 
+def _in_one_pass(forward: Forward, ids: Sequence[int], asked: Indices) -> Iterator[Tile]:
+    rows = forward.run([ids], [asked], None, keep=False)[0][0]
+    for start in range(0, len(asked), TILE):
+        yield Tile(positions=asked[start : start + TILE], logprobs=rows[start : start + TILE])
+
+
+def beyond_border(forward: Forward, length: int) -> bool:
+    """Tell whether a sequence of this length has the rotary embeddings of long ones."""
+    return forward.border is not None and length > forward.border
+
+
 def score(forward: Forward, requests: Sequence[Request]) -> list[Score]:
     """Score requests; results stand in the order of the requests.
 
     Requests that need the same forward pass share it: equal contexts with one-token continuations, or more generally
     equal `context + continuation[:-1]`. Passes are sorted by length, longest first, and neighbours are padded on the
     right and run together as long as padding included they stay within PASS_TOKENS and LOGITS_BYTES; longer ones run
-    alone, in tiles. Where the engine found that padding changes results every sequence runs alone. The batch form
-    depends on the requests, the vocabulary and these constants only, so that a second run repeats it.
+    alone, in tiles. Where the engine found that padding changes results every sequence runs alone. Sequences on either side
+    of the border never share a pass, and those beyond it run in one pass each. The batch form depends on the requests, the
+    vocabulary and these constants only, so that a second run repeats it.
     """
     import numpy as np
 
@@ -84,7 +104,7 @@ def score(forward: Forward, requests: Sequence[Request]) -> list[Score]:
         check_length(forward, len(ids))
         groups.setdefault(ids, []).append(number)
     results: list[Score | None] = [None] * len(requests)
-    for batch in _batches(sorted(groups, key=len, reverse=True), pass_tokens(forward.vocabulary), pads=forward.pads):
+    for batch in _batches(sorted(groups, key=len, reverse=True), forward):
         firsts = [min(len(requests[number].context) for number in groups[ids]) - 1 for ids in batch]
         wanted = [np.arange(first, len(ids), dtype=np.int64) for first, ids in zip(firsts, batch, strict=True)]
         for ids, first, rows in zip(batch, firsts, _rows(forward, batch, wanted), strict=True):
@@ -94,7 +114,11 @@ def score(forward: Forward, requests: Sequence[Request]) -> list[Score]:
 
 
 def greedy(forward: Forward, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
-    """Continue a prompt by exactly `tokens` most likely tokens, those in `never` left out; end of sequence is a token too."""
+    """Continue a prompt by exactly `tokens` most likely tokens, those in `never` left out; end of sequence is a token too.
+
+    Each token is the likeliest after one whole pass over all before it: where the sequence outgrows the border, what the
+    cache holds is computed anew.
+    """
     import numpy as np
 
     if not prompt:
@@ -102,9 +126,12 @@ def greedy(forward: Forward, prompt: Sequence[int], tokens: int, never: Sequence
     check_length(forward, len(prompt) + tokens - 1)
     made: list[int] = []
     cache = None
-    size = min(pass_tokens(forward.vocabulary), _LONE_TILE)
     pending = list(prompt)
     while len(made) < tokens:
+        length = len(prompt) + len(made)
+        size = _tile_size(forward, length)
+        if beyond_border(forward, length) and not beyond_border(forward, length - len(pending)):
+            cache, pending = None, [*prompt, *made]
         for start in range(0, len(pending), size):
             part = pending[start : start + size]
             last = np.asarray([len(part) - 1], dtype=np.int64)
@@ -115,6 +142,11 @@ def greedy(forward: Forward, prompt: Sequence[int], tokens: int, never: Sequence
         pending = [int(row.argmax())]
         made += pending
     return made
+
+
+def _tile_size(forward: Forward, length: int) -> int:
+    """Return how many tokens of one sequence a pass may take; all of it beyond the border."""
+    return length if beyond_border(forward, length) else min(pass_tokens(forward.vocabulary), _LONE_TILE)
 
 
 def pass_tokens(vocabulary: int) -> int:
@@ -169,11 +201,13 @@ def refuse_non_finite(position: int) -> None:
     )
 
 
-def _batches(sequences: Sequence[tuple[int, ...]], room: int, *, pads: bool) -> Iterator[list[tuple[int, ...]]]:
-    """Cut sequences, longest first, into batches whose padded size stays within `room` tokens."""
+def _batches(sequences: Sequence[tuple[int, ...]], forward: Forward) -> Iterator[list[tuple[int, ...]]]:
+    """Cut sequences, longest first, into batches whose padded size stays within a pass, each on one side of the border."""
+    room = pass_tokens(forward.vocabulary)
     batch: list[tuple[int, ...]] = []
     for ids in sequences:
-        if batch and (not pads or len(batch[0]) * (len(batch) + 1) > room):
+        full = batch and (not forward.pads or len(batch[0]) * (len(batch) + 1) > room)
+        if full or (batch and beyond_border(forward, len(batch[0])) != beyond_border(forward, len(ids))):
             yield batch
             batch = []
         batch.append(ids)
@@ -187,7 +221,7 @@ def _rows(forward: Forward, batch: Sequence[tuple[int, ...]], wanted: Sequence[I
     if len(batch) > 1 or len(batch[0]) <= pass_tokens(forward.vocabulary):
         return forward.run(batch, wanted, None, keep=False)[0]
     ids, asked = batch[0], wanted[0]
-    size = min(pass_tokens(forward.vocabulary), _LONE_TILE)
+    size = _tile_size(forward, len(ids))
     parts: list[Rows] = []
     cache = None
     for start in range(0, len(ids), size):

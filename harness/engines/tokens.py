@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.model_record import read_record
 
 _REMEDY = (
     "save the model's fast tokenizer into the folder (`AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)`)"
 )
+_FLAGGED = frozenset({"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer"})
+"""Tokenizer classes of transformers that go by `add_bos_token`, whatever tokenizer.json says."""
+_CLASSES = {
+    "llama": "LlamaTokenizer", "mistral": "LlamaTokenizer", "mixtral": "LlamaTokenizer", "phi3": "LlamaTokenizer",
+    "stablelm": "GPTNeoXTokenizer", "gemma": "GemmaTokenizer", "gemma2": "GemmaTokenizer", "gemma3_text": "GemmaTokenizer",
+    "cohere": "CohereTokenizer", "cohere2": "CohereTokenizer",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,8 @@ class Codec:
     vocabulary: int
     bos: int | None
     eos: int | None
+    ends: tuple[int, ...]
+    """All tokens that end a text: the tokenizer's and those of the generation settings."""
     adds_bos: bool
     tokenizer: Any
     folder: Path
@@ -38,9 +48,9 @@ class Codec:
             raise HarnessError(f"the tokenizer in {self.folder} has no BOS token; ask for the text without BOS")
         return ids if ids[:1] == [self.bos] else [self.bos, *ids]
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of token ids; special tokens are left out."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """Return the text of token ids; special tokens are left out unless they are asked for."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=not special))
 
 
 def open_codec(folder: Path) -> Codec:
@@ -61,11 +71,13 @@ def open_codec(folder: Path) -> Codec:
     tokenizer.no_padding()
     settings = _settings(folder)
     bos = _token_id(tokenizer, settings.get("bos_token"))
+    eos = _token_id(tokenizer, settings.get("eos_token"))
     return Codec(
         vocabulary=int(tokenizer.get_vocab_size(with_added_tokens=True)),
         bos=bos,
-        eos=_token_id(tokenizer, settings.get("eos_token")),
-        adds_bos=_adds_bos(tokenizer, settings, bos),
+        eos=eos,
+        ends=_ends(folder, eos),
+        adds_bos=_adds_bos(tokenizer, settings, bos, folder),
         tokenizer=tokenizer,
         folder=folder,
     )
@@ -85,13 +97,33 @@ def _token_id(tokenizer: Any, token: Any) -> int | None:
     return None if found is None else int(found)
 
 
-def _adds_bos(tokenizer: Any, settings: dict[str, Any], bos: int | None) -> bool:
-    """Read whether a plain text would get BOS: the written setting decides, else what the post-processor does."""
+def _ends(folder: Path, eos: int | None) -> tuple[int, ...]:
+    """Collect the tokens that end a text: the tokenizer's, and those of the settings that a generation goes by."""
+    record = read_record(folder)
+    exported = read_json(folder / "genai_config.json", optional=True).get("model", {}).get("eos_token_id")
+    named = exported if isinstance(exported, list) else [exported]
+    found = (eos, *named, *(record.ends if record else ()))
+    return tuple(sorted({token for token in found if isinstance(token, int)}))
+
+
+def _adds_bos(tokenizer: Any, settings: dict[str, Any], bos: int | None, folder: Path) -> bool:
+    """Tell whether a plain text gets BOS, as `AutoTokenizer` does it.
+
+    A few classes write their post-processor anew from `add_bos_token` (true by default); all others ignore that flag, and
+    the post-processor in tokenizer.json decides (transformers, tokenization_llama_fast.py and its like).
+    """
     if bos is None:
         return False
-    if isinstance(settings.get("add_bos_token"), bool):
-        return bool(settings["add_bos_token"])
+    name = str(settings.get("tokenizer_class") or _class_of(folder)).removesuffix("Fast")
+    if name in _FLAGGED:
+        return bool(settings.get("add_bos_token", True))
     return list(tokenizer.encode("a", add_special_tokens=True).ids[:1]) == [bos]
+
+
+def _class_of(folder: Path) -> str:
+    """Name the tokenizer class that transformers takes for a model type where the settings name none."""
+    record = read_record(folder)
+    return _CLASSES.get(record.model_type, "") if record else ""
 
 
 def read_json(path: Path, *, optional: bool = False) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.core.errors import HarnessError
@@ -15,11 +15,13 @@ def generate(
     workload: GenerationWorkload,
     progress: Callable[[float], None],
     *,
-    eos: int | None,
+    ends: Sequence[int],
     context_length: int,
+    border: int | None = None,
 ) -> Trace:
-    """Time fixed work; EOS is masked before each choice, so that nothing ends early.
+    """Time fixed work; `ends` are masked before each choice, so that nothing ends early.
 
+    border: where a sequence outgrows this length its rotary embeddings change, and the cache is computed anew within that step.
     Raises: HarnessError where prompt and output do not fit the context, or logits are not finite.
     """
     import numpy as np
@@ -31,14 +33,13 @@ def generate(
             f"prompt {prompt} and output {workload.output} do not fit the context of {context_length}; ask for less"
         )
     ids = torch.as_tensor(workload.prompt_ids, dtype=torch.int64, device=model.device)
-    ends = _ends(model, eos)
     rows: list[tuple[float, float, list[float], float]] = []
     generated: list[Any] = []
     rounds = workload.warmups + workload.repetitions
     progress(0.0)
     with torch.inference_mode():
         for number in range(rounds):
-            row, tokens = _timed(model, ids, workload, _chooser(workload, ends, ids.device, number))
+            row, tokens = _timed(model, ids, workload, _chooser(workload, list(ends), ids.device, number), border)
             if number >= workload.warmups:
                 rows.append(row)
                 generated.append(tokens)
@@ -64,7 +65,7 @@ def finish(device: Any) -> None:
 
 
 def _timed(
-    model: Any, ids: Any, workload: GenerationWorkload, choose: Callable[[Any], Any]
+    model: Any, ids: Any, workload: GenerationWorkload, choose: Callable[[Any], Any], border: int | None
 ) -> tuple[tuple[float, float, list[float], float], Any]:
     """Run one repetition; return seconds of prefill, first token, each further step and the whole, and the new tokens."""
     import torch
@@ -79,17 +80,26 @@ def _timed(
     finish(model.device)
     sampled = clock()
     steps: list[float] = []
-    tokens = [token]
-    for _ in range(workload.output - 1):
+    made = [ids, token]
+    for step in range(workload.output - 1):
         before = clock()
-        out = model(input_ids=token, past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
+        out = _next(model, made, out.past_key_values, anew=ids.shape[1] + step == border)
         token = choose(out.logits[:, -1])
+        made.append(token)
         finish(model.device)
         steps.append(clock() - before)
-        tokens.append(token)
     ended = clock()
     _check_finite(out.logits, len(workload.prompt_ids[0]) + workload.output - 2)
-    return (prefilled - start, sampled - prefilled, steps, ended - start), torch.cat(tokens, dim=1).cpu().numpy()
+    return (prefilled - start, sampled - prefilled, steps, ended - start), torch.cat(made[1:], dim=1).cpu().numpy()
+
+
+def _next(model: Any, made: Sequence[Any], cache: Any, *, anew: bool) -> Any:
+    """Run the last token on the cache, or all tokens without it where what the cache holds no longer counts."""
+    import torch
+
+    if anew:
+        return model(input_ids=torch.cat(list(made), dim=1), use_cache=True, logits_to_keep=1)
+    return model(input_ids=made[-1], past_key_values=cache, use_cache=True, logits_to_keep=1)
 
 
 def _check_finite(logits: Any, position: int) -> None:
@@ -121,11 +131,3 @@ def _chooser(workload: GenerationWorkload, ends: list[int], device: Any, number:
         return index.gather(-1, torch.multinomial(chances, 1, generator=draw))
 
     return sample
-
-
-def _ends(model: Any, eos: int | None) -> list[int]:
-    """Collect the tokens that would end a text: the tokenizer's and those of the model's generation settings."""
-    settings = getattr(model, "generation_config", None)
-    named = getattr(settings, "eos_token_id", None)
-    found = set(named if isinstance(named, list) else [named]) | {eos}
-    return sorted(int(token) for token in found if token is not None)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.core.errors import HarnessError
+from harness.core.model_record import record_of
 from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Request, Score, Tile, Trace
 from harness.core.spec import Note
-from harness.engines import scoring, torch_generation
+from harness.core.weights import weights_unread
+from harness.engines import scoring, torch_config, torch_generation
 from harness.engines.tokens import Codec, first_line, open_codec, read_json
 
 if TYPE_CHECKING:
@@ -34,8 +36,9 @@ class TransformersOptions(Options):
     """Type of weights and activations; weights stored in another type are converted, and a note says so."""
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     """cpu, cuda or cuda:N; the one asked for runs, or the job fails."""
-    attention: Literal["sdpa", "eager"] = "sdpa"
-    """Attention implementation: torch's fused one, or plain matrix products."""
+    attention: Literal["auto", "sdpa", "eager"] = "auto"
+    """Attention implementation: torch's fused one, or plain matrix products; `auto` takes the latter where the model caps
+    its attention scores or has attention sinks, and says so on the record."""
     threads: int | None = Field(default=None, ge=1)
     """Threads within an operator; None leaves it to torch."""
 
@@ -47,6 +50,7 @@ class TorchForward:
         self.model = model
         self.vocabulary = vocabulary
         self.context_length = context_length
+        self.border = record_of(model.config.get_text_config().to_dict()).border
         self._slices = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.pads = False
         self.pads = self._padding_is_harmless(_PAD_TOLERANCE[dtype])
@@ -134,8 +138,9 @@ class TransformersSession:
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         trace = torch_generation.generate(
-            self._forward.model, workload, progress, eos=self.codec.eos, context_length=self.context_length
-        )
+            self._forward.model, workload, progress, ends=self.codec.ends, context_length=self.context_length,
+            border=self._forward.border,
+        )  # fmt: skip
         return replace(trace, facts=trace.facts | {"sampled_from": "after load"})
 
 
@@ -145,7 +150,6 @@ def open_artifact(folder: Path, options: TransformersOptions) -> Iterator[Transf
 
     Raises: HarnessError naming what is missing, damaged or not where it was asked to run.
     """
-    config = read_json(folder / "config.json")
     weights = _weights(folder)
     codec = open_codec(folder)
     import torch
@@ -159,11 +163,11 @@ def open_artifact(folder: Path, options: TransformersOptions) -> Iterator[Transf
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     try:
-        model, seconds = _load(folder, weights, options)
-        _check(model, config, folder, options)
+        model, seconds, notes = _load(folder, weights, options)
+        _check(model, options)
         forward = TorchForward(model, _vocabulary(model), _context_length(model.config, folder), options.dtype)
         session = TransformersSession(options, codec, forward, seconds)
-        session.notes = (*_notes(weights, options), *scoring.batch_notes(forward))
+        session.notes = (*notes, *_notes(weights, options), *scoring.batch_notes(forward))
         yield session
     finally:
         torch.set_num_threads(threads)
@@ -180,7 +184,7 @@ def _weights(folder: Path) -> list[Path]:
     return found
 
 
-def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -> tuple[Any, float]:
+def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -> tuple[Any, float, tuple[Note, ...]]:
     """Load the model onto its device; weights that are missing must not be made up."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -188,14 +192,17 @@ def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -
     _check_headers(weights)
     begun = time.perf_counter()
     try:
+        config, notes = torch_config.load_config(folder)
+        attention = torch_config.attention(config, options.attention)
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=getattr(torch, options.dtype),
-            attn_implementation=options.attention,
+            attn_implementation=attention,
             local_files_only=True,
             output_loading_info=True,
         )
-    except (ValueError, KeyError, OSError, RuntimeError, ImportError) as error:
+    except (ValueError, KeyError, OSError, RuntimeError, ImportError, NameError) as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise
         raise HarnessError(f"{folder} cannot be opened by transformers: {first_line(error)}; {_BUILD}") from error
@@ -204,7 +211,12 @@ def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -
         raise HarnessError(f"{folder} lacks weights that its configuration asks for, as {absent[0]}; {_BUILD}")
     model.eval().to(options.device)
     torch_generation.finish(options.device)
-    return model, time.perf_counter() - begun
+    unread = weights_unread(found["unexpected_keys"], type(model).__name__)
+    return (
+        model,
+        time.perf_counter() - begun,
+        (*notes, *torch_config.attention_notes(model, options.attention), *unread),
+    )
 
 
 def _check_headers(weights: Sequence[Path]) -> None:
@@ -220,8 +232,8 @@ def _check_headers(weights: Sequence[Path]) -> None:
                 raise HarnessError(f"{path} is damaged or incomplete ({first_line(error)}); {_BUILD}") from error
 
 
-def _check(model: Any, config: dict[str, Any], folder: Path, options: TransformersOptions) -> None:
-    """See that the model is where and what was asked for, and that its configuration was understood."""
+def _check(model: Any, options: TransformersOptions) -> None:
+    """See that the model is where and what was asked for."""
     asked = options.device.split(":")[0]
     strays = {str(item.device) for item in model.parameters() if item.device.type != asked}
     if strays:
@@ -229,15 +241,6 @@ def _check(model: Any, config: dict[str, Any], folder: Path, options: Transforme
     types = {str(item.dtype).removeprefix("torch.") for item in model.parameters() if item.is_floating_point()}
     if types - {options.dtype}:
         raise HarnessError(f"asked for {options.dtype}, but weights are {', '.join(sorted(types))}")
-    written = (config.get("rope_parameters") or {}).get("rope_theta", config.get("rope_theta"))
-    read = getattr(model.config, "rope_theta", None) or (getattr(model.config, "rope_parameters", None) or {}).get(
-        "rope_theta"
-    )
-    if written is not None and read is not None and float(written) != float(read):
-        raise HarnessError(
-            f"{folder / 'config.json'} says rope_theta {written}, but this transformers reads {read}: the file was "
-            "written for a newer version; use an environment that has it, as genai-latest"
-        )
 
 
 def _notes(weights: Sequence[Path], options: TransformersOptions) -> tuple[Note, ...]:
@@ -296,7 +299,7 @@ def _imports() -> None:
 
 ENGINE = Engine(
     name="transformers",
-    version=1,
+    version=2,
     consumes=("hf",),
     offers=frozenset({"generates", "scores"}),
     options=TransformersOptions,

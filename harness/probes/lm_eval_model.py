@@ -5,6 +5,7 @@ lm-eval is heavy: this module is imported when a task runs, not before.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -186,7 +187,7 @@ def generate(session: Any, encoder: Encoder, tally: Tally, prompt: str, settings
     asked = normalize_gen_kwargs(settings, 256)
     if asked.get("do_sample"):
         raise HarnessError("the task asks for sampling; only greedy tasks are measured here")
-    until = handle_stop_sequences(asked.get("until"), eos=None)
+    until = handle_stop_sequences(asked.get("until"), eos=_text_of(session.codec, session.codec.eos))
     most = int(asked["max_gen_toks"])
     room = session.context_length - most
     if room < 1:
@@ -198,16 +199,35 @@ def generate(session: Any, encoder: Encoder, tally: Tally, prompt: str, settings
         tally.truncated.add(prompt)
         ids = ids[-room:]
     tally.longest = max(tally.longest, len(ids))
-    made, step, text = list[int](), 16, ""
-    while len(made) < most:
-        new = session.greedy([*ids, *made], min(step, most - len(made)))
-        ended = session.codec.eos in new
-        made += new[: new.index(session.codec.eos)] if ended else new
-        text = session.codec.decode(made)
-        if ended or any(stop and stop in text for stop in until):
-            break
+    made, step, ended = list[int](), 16, False
+    while len(made) < most and not ended:
+        made += session.greedy([*ids, *made], min(step, most - len(made)))
+        made, ended = _cut(made, until, session.codec)
         step *= 2
-    return str(postprocess_generated_text(generation=text, stop=until, think_end_token=None))
+    return str(postprocess_generated_text(generation=session.codec.decode(made), stop=until, think_end_token=None))
+
+
+def _cut(made: Sequence[int], until: Sequence[str], codec: Any) -> tuple[list[int], bool]:
+    """Cut tokens behind the one that ends the text or completes a stop text; say whether there is one.
+
+    Stop texts are looked for with special tokens written out, since a task may stop at one of them.
+    """
+    end = next((place + 1 for place, token in enumerate(made) if token in codec.ends), len(made))
+    ended = end < len(made) or (end > 0 and made[end - 1] in codec.ends)
+    stops = [stop for stop in until if stop]
+
+    def stopped(count: int) -> bool:
+        text = codec.decode(made[:count], special=True)
+        return any(stop in text for stop in stops)
+
+    if stopped(end):
+        end = bisect.bisect_left(range(end + 1), True, key=stopped)
+        ended = True
+    return list(made[:end]), ended
+
+
+def _text_of(codec: Any, token: int | None) -> str | None:
+    return None if token is None else str(codec.decode([token], special=True))
 
 
 def _prefix(codec: Any) -> int:

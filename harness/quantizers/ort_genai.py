@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, MissingDependency
+from harness.core.rope import TRANSLATED, as_version_4, hold_rope
 from harness.core.seam import Base, Built, Context, Facts, Quantizer
 from harness.core.spec import Note
+from harness.core.weights import watched_loading, weights_unread
 from harness.quantizers.artifact_check import check_folder
+from harness.quantizers.builder_repairs import repaired
 from harness.quantizers.folders import read_json, stage
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
 from harness.quantizers.ort_genai_promise import check_built, placement
@@ -76,15 +79,15 @@ def build(base: Base, options: OrtGenaiOptions, out: Path, context: Context) -> 
     notes = _quantize_notes(options)
     source, staged = _loadable(base.path, context.folder / "model")
     notes += staged
-    extra, settled = _extra_options(options, read_json(base.path / "config.json"))
-    notes += settled
     cache = context.folder / "builder-cache"
     context.progress(0.0, "importing the model builder")
     imports()
+    extra, settled = _extra_options(options, _described(source))
+    notes += settled
     context.progress(0.2, f"building {options.precision} for {options.provider}")
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            _run_builder(source, out, cache, options, extra)
+            notes += _run_builder(source, out, cache, options, extra, read_json(base.path / "config.json"))
     finally:
         shutil.rmtree(cache, ignore_errors=True)
         shutil.rmtree(context.folder / "model", ignore_errors=True)
@@ -105,14 +108,21 @@ def imports() -> None:
         ) from error
 
 
-def _run_builder(source: Path, out: Path, cache: Path, options: OrtGenaiOptions, extra: list[str]) -> None:
+def _run_builder(
+    source: Path, out: Path, cache: Path, options: OrtGenaiOptions, extra: list[str], written: dict[str, Any]
+) -> tuple[Note, ...]:
+    """Run the builder; return what it did not read. written: config.json as the model's folder has it."""
     from onnxruntime_genai.models.builder import create_model, parse_extra_options
 
     folders = (str(source), str(out), options.precision, options.provider, str(cache))
     parsed = parse_extra_options("", *folders, extra)
-    narrow = _narrow_heads(parsed["hf_details"]["hf_config"].to_dict())
-    with _steady_rotation(), _separate_rotation() if narrow else contextlib.nullcontext():
+    config = parsed["hf_details"]["hf_config"]
+    hold_rope(written, config)
+    narrow = _narrow_heads(config.to_dict())
+    separate = _separate_rotation() if narrow else contextlib.nullcontext()
+    with _steady_rotation(), repaired(config), separate, watched_loading() as unread:
         create_model("", *folders, **parsed)
+    return weights_unread(unread, config.architectures[0])
 
 
 @contextlib.contextmanager
@@ -162,20 +172,39 @@ def _quantize_notes(options: OrtGenaiOptions) -> list[Note]:
 
 
 def _loadable(folder: Path, scratch: Path) -> tuple[Path, list[Note]]:
-    """Give transformers 4 a tokenizer class that it knows where the folder was saved by transformers 5."""
+    """Give transformers 4 the files that it reads where the folder was saved by transformers 5: configuration, tokenizer."""
+    if int(importlib.metadata.version("transformers").partition(".")[0]) >= 5:
+        return folder, []
+    replaced: dict[str, str] = {}
+    notes = []
+    config = read_json(folder / "config.json")
+    if (translated := as_version_4(config)) != config:
+        replaced["config.json"] = json.dumps(translated, indent=2)
+        notes.append(TRANSLATED)
     settings = folder / "tokenizer_config.json"
-    if not settings.is_file() or int(importlib.metadata.version("transformers").partition(".")[0]) >= 5:
-        return folder, []
-    config = read_json(settings)
-    if config.get("tokenizer_class") != "TokenizersBackend":
-        return folder, []
-    config["tokenizer_class"] = "PreTrainedTokenizerFast"
-    note = Note(
-        code="tokenizer-class",
-        text="tokenizer_config.json names TokenizersBackend, which only transformers 5 knows; "
-        "PreTrainedTokenizerFast reads the same tokenizer.json and stands in the artifact",
-    )
-    return stage(folder, scratch, {settings.name: json.dumps(config, indent=2)}), [note]
+    tokenizer = read_json(settings) if settings.is_file() else {}
+    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
+        replaced[settings.name] = json.dumps({**tokenizer, "tokenizer_class": "PreTrainedTokenizerFast"}, indent=2)
+        text = (
+            "tokenizer_config.json names TokenizersBackend, which only transformers 5 knows; "
+            "PreTrainedTokenizerFast reads the same tokenizer.json and stands in the artifact"
+        )
+        notes.append(Note(code="tokenizer-class", text=text))
+    return (stage(folder, scratch, replaced) if replaced else folder), notes
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    """Give a configuration with its class's defaults, as the builder sees it: what config.json leaves out counts too."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (ValueError, KeyError, OSError, ImportError) as error:
+        raise HarnessError(
+            f"transformers cannot read the model's configuration: {' '.join(str(error).split())[:300]}"
+        ) from error
+    tied = bool(getattr(config, "tie_word_embeddings", False))
+    return {**config.get_text_config().to_dict(), "tie_word_embeddings": tied}
 
 
 def _extra_options(options: OrtGenaiOptions, config: dict[str, Any]) -> tuple[list[str], list[Note]]:
@@ -247,7 +276,7 @@ def _check_blocks(options: OrtGenaiOptions, config: dict[str, Any]) -> None:
 
 QUANTIZER = Quantizer(
     name="ort-genai",
-    version=1,
+    version=2,
     consumes=("hf",),
     produces="ort-genai",
     options=OrtGenaiOptions,

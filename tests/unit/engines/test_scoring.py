@@ -17,8 +17,9 @@ class Counting:
     vocabulary = 16
     context_length = 5000
 
-    def __init__(self, pads: bool = True) -> None:
+    def __init__(self, pads: bool = True, border: int | None = None) -> None:
         self.pads = pads
+        self.border = border
         self.passes: list[tuple[int, int]] = []
 
     def run(
@@ -26,12 +27,26 @@ class Counting:
     ) -> tuple[list[Any], Any]:
         before = list(cache or [])
         assert not before or len(batch) == 1
+        if self.border is not None:
+            return self._bordered(before, batch, wanted, keep=keep)
         self.passes.append((len(batch), max(len(ids) for ids in batch)))
         rows = [
             scoring.log_softmax(self.logits([*before, *ids])[asked + len(before)], asked + len(before))
             for ids, asked in zip(batch, wanted, strict=True)
         ]
         return rows, [*before, *batch[0]] if keep else None
+
+    def _bordered(self, before: list[Any], batch: Sequence[Sequence[int]], wanted: Any, *, keep: bool) -> Any:
+        """Remember of each token whether it was computed as part of a long sequence; padding counts as length."""
+        assert self.border is not None
+        width = len(before) + max(len(ids) for ids in batch)
+        self.passes.append((len(batch), width))
+        told = [[*before, *((token, width > self.border) for token in ids)] for ids in batch]
+        rows = [
+            scoring.log_softmax(self.logits([token + 50 * far for token, far in ids])[asked + len(before)], asked)
+            for ids, asked in zip(told, wanted, strict=True)
+        ]
+        return rows, told[0] if keep else None
 
     def logits(self, ids: Sequence[int]) -> Any:
         sums = np.cumsum(ids)[:, None] % 97
@@ -150,3 +165,34 @@ def test_logits_that_are_not_finite_are_refused_with_their_position(bad: float) 
 def test_a_reader_is_told_when_sequences_ran_alone() -> None:
     assert scoring.batch_notes(Counting(pads=True)) == ()
     assert scoring.batch_notes(Counting(pads=False))[0].code == "no-batching"
+
+
+def bordered(ids: Sequence[int], border: int) -> Any:
+    return reference([token + 50 * (len(ids) > border) for token in ids])
+
+
+@pytest.mark.parametrize("length", [299, 300, 301, 700])
+def test_tiles_on_either_side_of_a_border_are_those_of_one_whole_pass(length: int) -> None:
+    ids = np.random.default_rng(4).integers(0, 16, length).tolist()
+    asked = list(range(length - 1))
+    tiles = list(scoring.logprobs(Counting(border=300), ids, asked))
+    assert max(len(tile.positions) for tile in tiles) <= scoring.TILE
+    assert [position for tile in tiles for position in tile.positions] == asked
+    np.testing.assert_allclose(np.concatenate([tile.logprobs for tile in tiles]), bordered(ids, 300)[:-1], atol=1e-5)
+
+
+def test_a_request_beside_a_longer_one_keeps_its_score_whichever_side_of_a_border_they_are_on() -> None:
+    requests = [*random_requests(60, 700), random_requests(50, 3000)[-1]]
+    for request, score in zip(requests, scoring.score(Counting(border=300), requests), strict=True):
+        ids = [*request.context, *request.continuation[:-1]]
+        rows = bordered(ids, 300)[len(request.context) - 1 :]
+        expected = sum(row[token] for row, token in zip(rows, request.continuation, strict=True))
+        assert score.logprob == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("start", [1, 295, 299, 300, 301, 900])
+def test_greedy_across_a_border_gives_the_likeliest_of_one_whole_pass_each_time(start: int) -> None:
+    ids = np.random.default_rng(6).integers(0, 16, start).tolist()
+    for token in scoring.greedy(Counting(border=300), ids, 8):
+        assert token == bordered(ids, 300)[-1].argmax()
+        ids.append(token)

@@ -28,16 +28,32 @@ def test_bos_stands_once_where_the_text_already_begins_with_it(tmp_path: Path) -
     assert codec.encode("<s>the", bos=True).count(0) == 1
 
 
-@pytest.mark.parametrize(("template", "setting", "expected"), [
-    (True, None, True), (False, None, False), (True, False, False), (False, True, True),
-])  # fmt: skip
-def test_the_written_setting_decides_about_bos_else_the_post_processor(
-    tmp_path: Path, template: bool, setting: bool | None, expected: bool
+@pytest.mark.parametrize("name", ["PreTrainedTokenizerFast", "LlamaTokenizerFast", "LlamaTokenizer", "GemmaTokenizer"])
+@pytest.mark.parametrize("template", [True, False])
+@pytest.mark.parametrize("setting", [None, True, False])
+def test_bos_stands_before_a_text_where_the_installed_tokenizer_puts_it(
+    tmp_path: Path, name: str, template: bool, setting: bool | None
 ) -> None:
+    from transformers import AutoTokenizer
+
     write_tokenizer(tmp_path, template=template)
     path = tmp_path / "tokenizer_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "add_bos_token": setting}))
+    said = {} if setting is None else {"add_bos_token": setting}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tokenizer_class": name, **said}))
+    expected = AutoTokenizer.from_pretrained(tmp_path).encode("the")[0] == 0
     assert open_codec(tmp_path).adds_bos is expected
+
+
+def test_a_text_ends_at_every_token_that_the_settings_name(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    assert open_codec(tmp_path).ends == (1,)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "eos_token_id": 7}))
+    assert open_codec(tmp_path).ends == (1, 7)
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, 42]}))
+    assert open_codec(tmp_path).ends == (1, 2, 42)
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "genai_config.json").write_text(json.dumps({"model": {"eos_token_id": [3, 5]}}))
+    assert open_codec(tmp_path).ends == (1, 3, 5)
 
 
 def test_special_tokens_may_be_written_as_objects(tmp_path: Path) -> None:

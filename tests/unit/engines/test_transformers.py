@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, Unsupported
 from harness.core.seam import Facts, GenerationWorkload
 from harness.engines.transformers import ENGINE, TransformersOptions, open_artifact, refuse
+from tests.model_kinds import token_ids, write_kind
 from tests.tiny_model import write_model
 
 ONE = TransformersOptions(threads=1)
@@ -29,7 +30,7 @@ def test_every_step_of_every_repetition_is_timed(tiny: Path, sampling: dict[str,
     assert trace.steps.shape == (3, 5)
     assert (trace.total >= trace.prefill + trace.first_token + trace.steps.sum(axis=1)).all()
     assert trace.peak_torch_bytes is None
-    assert told == [0.25, 0.5, 0.75, 1.0]
+    assert told == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_end_of_sequence_is_never_chosen_while_it_is_suppressed() -> None:
@@ -127,18 +128,75 @@ def test_weights_that_are_not_numbers_give_an_error_with_the_position(tiny: Path
         pass
 
 
-def test_a_rotary_base_that_this_version_would_not_read_is_refused(tiny: Path, tmp_path: Path) -> None:
-    folder = damaged(tiny, tmp_path / "model", "special.txt", b"")
-    config = json.loads((folder / "config.json").read_text())
-    config.pop("rope_theta", None)
-    config["rope_parameters"] = {"rope_theta": 500000.0, "rope_type": "default"}
-    (folder / "config.json").write_text(json.dumps(config))
+def test_a_configuration_of_transformers_5_is_read_and_one_that_version_4_cannot_hold_is_refused(
+    tiny: Path, tmp_path: Path
+) -> None:
     import transformers
 
     if int(transformers.__version__.split(".")[0]) >= 5:
         pytest.skip("this transformers reads rope_parameters")
-    with pytest.raises(HarnessError, match=r"says rope_theta 500000.* reads 10000"), open_artifact(folder, ONE):
+    folder = damaged(tiny, tmp_path / "model", "special.txt", b"")
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config.pop("rope_theta", None)
+    config["rope_parameters"] = {"rope_theta": 500000.0, "rope_type": "default"}
+    path.write_text(json.dumps(config))
+    with open_artifact(folder, ONE) as session:
+        assert [note.code for note in session.notes] == ["config-translated"]
+    config["rope_parameters"] = {
+        "full_attention": {"rope_theta": 500000.0, "rope_type": "default"},
+        "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+    }
+    path.write_text(json.dumps(config))
+    with pytest.raises(Unsupported, match="differ by the type of layer"), open_artifact(folder, ONE):
         pass
+
+
+def test_weights_that_no_module_reads_are_told(tiny: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = damaged(tiny, tmp_path / "model", "special.txt", b"")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.layers.0.self_attn.q_proj.bias"] = tensors["model.norm.weight"].clone()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with open_artifact(folder, ONE) as session:
+        (note,) = session.notes
+    assert note.code == "weights-unread"
+    assert "LlamaForCausalLM does not read model.layers.0.self_attn.q_proj.bias" in note.text
+
+
+def test_soft_capped_attention_is_eager_by_itself_and_fused_attention_is_refused(tmp_path: Path) -> None:
+    folder = write_kind(tmp_path / "model", "soft caps")
+    with open_artifact(folder, ONE) as session:
+        assert [note.code for note in session.notes] == ["eager-attention"]
+    with (
+        pytest.raises(HarnessError, match=r"caps its attention scores at 4\.0.*say `attention: eager`"),
+        open_artifact(folder, TransformersOptions(threads=1, attention="sdpa")),
+    ):
+        pass
+
+
+def test_generation_across_a_border_feeds_the_model_as_one_whole_pass_would(tmp_path: Path) -> None:
+    folder = write_kind(tmp_path / "model", "longrope")
+    ids = tuple(token_ids(86))
+    with open_artifact(folder, ONE) as session:
+        chosen: list[int] = []
+        model = session._forward.model
+        plain = model.forward
+
+        def watched(**given: object) -> object:
+            out = plain(**given)
+            chosen.append(int(out.logits[0, -1].index_fill(-1, ends, float("-inf")).argmax()))
+            return out
+
+        import torch
+
+        ends = torch.tensor(list(session.codec.ends))
+        model.forward = watched
+        session.generate(GenerationWorkload(1, (ids,), 9, 0, 1), lambda share: None)
+        model.forward = plain
+        expected = session.greedy(list(ids), 9, never=session.codec.ends)
+    assert chosen == expected
 
 
 def test_work_beyond_the_context_is_refused(tiny: Path) -> None:

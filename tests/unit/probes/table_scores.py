@@ -20,12 +20,14 @@ class ByteCodec:
         self.vocabulary = 258
         self.bos: int | None = BOS if has_bos else None
         self.eos: int | None = EOS
+        self.ends: tuple[int, ...] = (EOS,)
         self.adds_bos = adds_bos
 
     def encode(self, text: str, *, bos: bool = False) -> list[int]:
         return [BOS] * bos + list(text.encode())
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        del special
         return bytes(token for token in ids if token < BOS).decode(errors="replace")
 
 

@@ -19,12 +19,12 @@ from harness.probes.generation import PROBE, GenerationOptions
 
 
 class Letters:
-    vocabulary, bos, eos, adds_bos = 50, 0, 1, True
+    vocabulary, bos, eos, ends, adds_bos = 50, 0, 1, (1,), True
 
     def encode(self, text: str, *, bos: bool = False) -> list[int]:
         return [2 + ord(letter) % 40 for letter in text]
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         return "x" * len(ids)
 
 
