@@ -141,6 +141,8 @@ def run_sweep(
             with spans.span("report"):
                 after(planned, stack)
         _say(console, f"jobs: {show.counts}")
+        if show.verified.all:
+            _say(console, str(show.verified))
         wall = share(time.monotonic() - begun, merged([spans.seconds, seconds]))
         _say(console, str(wall))
         if idle:
@@ -179,7 +181,8 @@ def summary(planned: Planned, estimates: Mapping[str, float], decided: Mapping[s
     """Say how many jobs of which kind a plan has, how many of them will run, and how long these took before."""
     kinds: dict[str, int] = {}
     for job in planned.plan.jobs:
-        kind = "another box's" if job.elsewhere else "unsupported here" if job.refused else job.kind
+        refused = "unverified" if job.verifies else "unsupported here"
+        kind = "another box's" if job.elsewhere else refused if job.refused else job.kind
         kinds[kind] = kinds.get(kind, 0) + 1
     text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     runs = [job.id for job in planned.plan.jobs if decided[job.id][0] == "run"]

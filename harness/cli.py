@@ -285,12 +285,16 @@ def explain(
 def promote(
     words: Annotated[list[str], typer.Argument(help="Runs, or a sweep for all runs of its last finished session.")],
     to: Annotated[Path, typer.Option("--to", help="File below results/published.")],
+    unverified: Annotated[
+        bool,
+        typer.Option("--unverified", help="Also runs whose float baseline was not held against its model."),
+    ] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Write measured runs as committed text, from which pages are rendered anywhere."""
     from harness.promoting import promote_runs
 
-    typer.echo(f"{promote_runs(words, results, to)} runs written to {to}")
+    typer.echo(f"{promote_runs(words, results, to, unverified=unverified)} runs written to {to}")
 
 
 @app.command()

@@ -53,6 +53,7 @@ def facts(environment: Environment) -> Facts:
         system=environment.system,
         gpus=tuple(gpu.name for gpu in environment.gpus),
         gpu_bytes=max(sizes) if sizes else None,
+        memory_bytes=environment.memory_bytes,
     )
 
 

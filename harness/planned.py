@@ -97,7 +97,9 @@ def _table(planned: Planned, decided: Verdicts, estimates: Mapping[str, float], 
     rows = [("job", "what", "environment", "s", "verdict")]
     for job in planned.plan.jobs:
         verdict, reason = decided[job.id]
-        shown = f"{verdict}: {reason}" if why or verdict in {"refused", "blocked", "elsewhere"} else verdict
+        shown = (
+            f"{verdict}: {reason}" if why or verdict in {"refused", "blocked", "unverified", "elsewhere"} else verdict
+        )
         seconds = f"{estimates[job.id]:.1f}" if job.id in estimates else ""
         rows.append((job.id, title(job), job.environment, seconds, shown))
     widths = [max(len(row[place]) for row in rows) for place in range(5)]

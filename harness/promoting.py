@@ -14,15 +14,18 @@ from harness.store.database import Database
 from harness.store.session import SessionRecord
 
 
-def promote_runs(words: Sequence[str], results: Path, to: Path) -> int:
+def promote_runs(words: Sequence[str], results: Path, to: Path, *, unverified: bool = False) -> int:
     """Write runs as committed text; a sweep's name stands for all runs that answered its last finished session.
 
     Returns the number of runs. Raises: HarnessError for a name that is neither a run nor a sweep with a finished session,
-    and for runs that were not measured here.
+    for runs that were not measured here, and without `unverified` for runs with a float artifact behind them that was not
+    held against its model.
     """
     with Database.open(results / "bench.db") as database:
         runs = [run for word in words for run in _runs_of(word, results)]
         sweeps = [word for word in words if not _is_run(word, results)]
+        if not unverified:
+            _refuse_unverified(runs, database)
         runs += _builds_of(runs, database)
         text = promote(database, list(dict.fromkeys(runs)), sweeps if len(sweeps) == len(words) else ())
         for word in words:
@@ -30,6 +33,17 @@ def promote_runs(words: Sequence[str], results: Path, to: Path) -> int:
     to.parent.mkdir(parents=True, exist_ok=True)
     write_whole(to, text)
     return len(set(runs))
+
+
+def _refuse_unverified(runs: Sequence[str], database: Database) -> None:
+    """Raise HarnessError where a run rests on what was not verified."""
+    notes = {run: note.text for run in runs for note in database.outcome(run).notes if note.code == "unverified"}
+    if notes:
+        run, why = next(iter(notes.items()))
+        raise HarnessError(
+            f"{len(notes)} of {len(set(runs))} runs are unverified, as {run}: {why}; verify them, or write them all the same with "
+            "--unverified"
+        )
 
 
 def _tell_imported(sweep: str, runs: set[str], database: Database) -> None:

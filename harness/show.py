@@ -54,6 +54,27 @@ class Counts:
         return ", ".join(f"{count} {name}" for name, count in self.by.items()) or "nothing to do"
 
 
+@dataclass
+class Verified:
+    """How many float artifacts were found to be their model, and the seconds that finding out took."""
+
+    all: int = 0
+    right: int = 0
+    seconds: float = 0.0
+
+    def add(self, event: Event) -> None:
+        """Count a verification, and the time of what it needs."""
+        if event.job is None or not (event.job.verifies or event.job.tells_truth):
+            return
+        self.seconds += event.seconds
+        if event.job.verifies and event.what not in {"skipped", "elsewhere"}:
+            self.all += 1
+            self.right += event.what == "known" or event.status == "ok"
+
+    def __str__(self) -> str:
+        return f"verified: {self.right} of {self.all} float exports, in {self.seconds:.1f} s" if self.all else ""
+
+
 class Left:
     """Estimates the time left: from what jobs took before, else from what their like took in this run."""
 
@@ -120,6 +141,7 @@ class Show:
     def __init__(self, console: Console, estimates: Mapping[str, float], jobs: Sequence[PlannedJob]) -> None:
         self.console = console
         self.counts = Counts()
+        self.verified = Verified()
         self._left = Left(estimates, jobs)
         self._progress = Progress(
             BarColumn(bar_width=_BAR), _Now(console), console=console, transient=True, disable=not console.is_terminal
@@ -144,6 +166,8 @@ class Show:
             "again": self._again,
         }
         handlers.get(event.what, self._settled)(event)
+        if event.what not in {"begin", "progress", "again"}:
+            self.verified.add(event)
         if event.total:
             self._progress.update(self._task, completed=event.done, total=event.total)
 

@@ -28,6 +28,7 @@ _IMPORTED = time.monotonic()
 from harness.border import logged, print_traceback, status_of  # noqa: E402
 from harness.core import privacy  # noqa: E402
 from harness.core.clock import Spans  # noqa: E402
+from harness.core.errors import Differs  # noqa: E402
 from harness.core.files import disk_trouble, seal, write_stamp, write_whole  # noqa: E402
 from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
 from harness.jobs import (  # noqa: E402
@@ -177,6 +178,8 @@ class Server:
             print_traceback()
             self.close()
             found = {key: found[key] for key in ("inputs", "provider") if key in found}
+            if isinstance(error, Differs):
+                found["protocol"] = error.protocol
         assert self._environment is not None
         found["notes"] = (*job.notes, *rounded_before(job), *found.get("notes", ()))
         return Outcome(
@@ -285,11 +288,13 @@ class Server:
 
         stored = [item for item in job.inputs if item.role == "reference" and not item.engine]
         artifact = input_of(job, "artifact")
+        native = [item for item in job.inputs if item.role == "native"]
         trained = artifact.provenance.get("trained_positions")
         return Context(
             folder=folder,
             progress=self._progress(job),
             reference=Path(stored[0].path) if stored else None,
+            native=Path(native[0].path) if native else None,
             reference_session=self._reference,
             artifact=Path(artifact.path),
             out=partial_of(job) if job.out else None,

@@ -47,7 +47,7 @@ class Bench:
         model = root / "model"
         model.mkdir()
         (model / "config.json").write_text('{"model_type": "llama", "vocab_size": 257}', "utf-8")
-        (model / "model.safetensors").write_bytes(b"weights")
+        (model / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")  # a file without tensors
         (model / "tokenizer.json").write_text("{}", "utf-8")
         self.text = root / "text.txt"
         self.text.write_text("the cat sat on the mat and looked at the dog. " * 60, "utf-8")

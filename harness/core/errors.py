@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class HarnessError(Exception):
@@ -25,6 +26,14 @@ class MissingDependency(HarnessError):
 
 class Unsupported(HarnessError):
     """This combination cannot run here; found while planning, becomes an outcome with its reason."""
+
+
+class Differs(HarnessError):
+    """A float export is not its model; `protocol` holds what was measured and what was allowed."""
+
+    def __init__(self, message: str, protocol: Any) -> None:
+        self.protocol = protocol
+        super().__init__(message)
 
 
 class Problem:

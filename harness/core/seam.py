@@ -25,7 +25,8 @@ class Options(Record):
     """What an adapter can be asked for; each field has a default or is required, and says what it means."""
 
 
-Capability = Literal["generates", "scores"]
+Capability = Literal["generates", "scores", "whole"]
+FloatType = Literal["float32", "float16", "bfloat16"]
 Format = Literal["hf", "ort-genai", "fake"]
 """`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer; `fake`: of the
 fake quantizer, for plumbing."""
@@ -84,6 +85,8 @@ class Quantizer:
     """Option that says what it makes in the place of `produces`, where the options decide."""
     calibrates_on: Callable[[Any], str] = lambda options: "cpu"
     """Device or provider that calibration runs on, by options; beside `cpu` the GPU's model is part of the artifact's id."""
+    floats: Callable[[Any], FloatType | None] = lambda options: None
+    """Float type of all weights of what these options make; None where anything is quantized. Such an artifact is verified."""
     imports: Callable[[], None] = lambda: None
     """Import what `build` needs, so that the worker can time it apart from the build; `build` calls it too."""
 
@@ -96,6 +99,8 @@ class Facts:
     system: str
     gpus: tuple[str, ...] = ()
     gpu_bytes: int | None = None
+    memory_bytes: int | None = None
+    """Main memory of the machine."""
 
 
 # ---------------------------------------------------------------- engines
@@ -221,6 +226,14 @@ class Trace:
     """int32 [repetitions, batch, output]: the tokens that each measured repetition generated."""
 
 
+class Whole(Session, Protocol):
+    switches: tuple[int, ...]
+    """Lengths in tokens beyond which the model computes otherwise, as that of a sliding window."""
+
+    def whole(self, token_ids: Sequence[int], positions: Sequence[int]) -> FloatArray:
+        """Run all tokens in one plain pass, without a cache; return float32 [positions, vocabulary], natural log."""
+
+
 class Generates(Session, Protocol):
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         """Do the work; call `progress` with 0 once the artifact is open, then after each repetition with the share done."""
@@ -243,6 +256,10 @@ class Engine:
     refuse: Callable[[Any, Facts], str | None] = lambda options, facts: None
     provider: Callable[[Any], str] = lambda options: "cpu"
     """The provider or device that the options ask for."""
+    floats: Callable[[Any], FloatType | None] = lambda options: None
+    """Float type in which these options hold a model's own folder; None where that is not known."""
+    truth: str = "transformers"
+    """Engine that says what a model itself computes: it opens the model's own folder and offers `whole`."""
     title: str = ""
     imports: Callable[[], None] = lambda: None
     """Import what sessions need, so that the memory of libraries can be told from that of an opened artifact."""
@@ -297,6 +314,8 @@ class Context:
     """Tell how far the job is: a share from 0 to 1 and what is being done."""
     reference: Path | None = None
     """Folder of a stored reference."""
+    native: Path | None = None
+    """For a verification in a 16-bit type: folder of what the model itself computes in that type."""
     reference_session: Any = None
     """Opened session of a live reference."""
     artifact: Path | None = None

@@ -110,7 +110,7 @@ class Labels(Record):
 class Input(Record):
     """An artifact or model folder that a job reads."""
 
-    role: Literal["model", "base", "artifact", "reference"]
+    role: Literal["model", "base", "artifact", "reference", "native"]
     id: str
     path: str
     """Folder, absolute while the job runs; empty in what is kept for others."""

@@ -50,6 +50,7 @@ class FakeSession:
     context_length = 4096
     provider = "cpu"
     dtype = "float32"
+    switches: tuple[int, ...] = (700,)
     notes: tuple[Note, ...] = (Note(code="fake", text="no model ran: this is a fake"),)
 
     def __init__(self, noise: float, options: FakeOptions, load_seconds: float) -> None:
@@ -76,6 +77,9 @@ class FakeSession:
         for start in range(0, len(positions), 256):
             part = positions[start : start + 256]
             yield Tile(np.asarray(part, dtype=np.int64), self._rows([token_ids[position] for position in part]))
+
+    def whole(self, token_ids: Sequence[int], positions: Sequence[int]) -> NDArray[Any]:
+        return self._rows([token_ids[position] for position in positions])
 
     def score(self, requests: Sequence[Request]) -> list[Score]:
         return [self._score(request) for request in requests]
@@ -119,17 +123,26 @@ class FakeSession:
 def _open(folder: Path, options: FakeOptions) -> Iterator[FakeSession]:
     begun = time.perf_counter()
     time.sleep(options.open_seconds)
-    noise = float((folder / "noise.txt").read_text("utf-8"))
-    yield FakeSession(noise, options, time.perf_counter() - begun)
+    yield FakeSession(_noise(folder), options, time.perf_counter() - begun)
+
+
+def _noise(folder: Path) -> float:
+    """Read how far an artifact strays; a model's own folder does not, and may say how reading it comes to grief."""
+    grief = folder / "grief.txt"
+    if grief.is_file():
+        come_to_grief(grief.read_text("utf-8").strip())
+    path = folder / "noise.txt"
+    return float(path.read_text("utf-8")) if path.is_file() else 0.0
 
 
 ENGINE = Engine(
     name="fake",
     version=1,
     consumes=("fake",),
-    offers=frozenset({"generates", "scores"}),
+    offers=frozenset({"generates", "scores", "whole"}),
     options=FakeOptions,
     packages=(),
     open=_open,
+    truth="fake",
     title="Fake",
 )

@@ -17,7 +17,7 @@ from harness.core.model_record import record_of
 from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Request, Score, Tile, Trace
 from harness.core.spec import Note
 from harness.core.weights import weights_unread
-from harness.engines import scoring, torch_config, torch_generation
+from harness.engines import scoring, torch_config, torch_generation, whole
 from harness.engines.tokens import Codec, first_line, open_codec, read_json
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ class TransformersSession:
         self.dtype: str = options.dtype
         self.load_seconds = seconds
         self.notes: tuple[Note, ...] = ()
+        self.switches = whole.switches(forward.model.config)
         self._forward = forward
 
     def score(self, requests: Sequence[Request]) -> list[Score]:
@@ -132,6 +133,9 @@ class TransformersSession:
 
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         return scoring.logprobs(self._forward, token_ids, positions)
+
+    def whole(self, token_ids: Sequence[int], positions: Sequence[int]) -> NDArray[np.float32]:
+        return whole.logprobs(self._forward.model, token_ids, positions)
 
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
         return scoring.greedy(self._forward, prompt, tokens, never)
@@ -301,12 +305,13 @@ ENGINE = Engine(
     name="transformers",
     version=2,
     consumes=("hf",),
-    offers=frozenset({"generates", "scores"}),
+    offers=frozenset({"generates", "scores", "whole"}),
     options=TransformersOptions,
     packages=("torch", "transformers"),
     open=open_artifact,
     refuse=refuse,
     provider=lambda options: str(options.device).split(":")[0],
+    floats=lambda options: options.dtype,
     title="transformers",
     imports=_imports,
 )

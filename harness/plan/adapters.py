@@ -17,6 +17,8 @@ RANDOM_WEIGHTS = "random-weights"
 """The quantizer that makes a model from a configuration and a seed."""
 STORED_REFERENCE = "kl_reference"
 """The probe that writes down a reference's log-probabilities."""
+VERIFY, VERIFY_REFERENCE = "verify", "verify_reference"
+"""The probes that hold a float artifact against its model, and that write down what the model computes."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Adapters:
         return sorted({*self.engines, *self.later_engines})
 
     def probe_names(self) -> list[str]:
-        """Names that `probes` may have; the one behind stored references is planned by itself."""
-        return sorted(set(self.probes) - {STORED_REFERENCE})
+        """Names that `probes` may have; those behind stored references and verifications are planned by themselves."""
+        return sorted(set(self.probes) - {STORED_REFERENCE, VERIFY, VERIFY_REFERENCE})
 
     def placed_names(self) -> list[str]:
         """Names of what runs in an environment: engines and quantizers."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.identity import file_sha256, folder_sha256
-from harness.core.seam import Facts, Format, Quantizer, canonical_options, problems_of
+from harness.core.seam import Facts, FloatType, Format, Quantizer, canonical_options, problems_of
 from harness.core.spec import BuildSpec, Input, Labels
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list
-from harness.plan.catalogue import Catalogue, Recipe, consumes, produces
+from harness.plan.catalogue import Catalogue, Ready, Recipe, consumes, produces
 from harness.plan.jobs import Draft
 from harness.plan.keys import artifact_id, known_by, package_identity, spec_key
 from harness.plan.recipes import choose
@@ -41,6 +41,11 @@ class Made:
     bytes: int = 0
     """Estimate of what it takes on disk."""
     provenance: Mapping[str, str] = field(default_factory=dict)
+    float_type: FloatType | None = None
+    """Float type of all its weights; None where something is quantized, and for the model's own folder."""
+    parameters: int | None = None
+    bases: tuple[Made, ...] = ()
+    """What it was made from, the model's own folder included."""
 
     def input(self, role: Any, **more: Any) -> Input:
         """Give it as the input of a job."""
@@ -57,6 +62,8 @@ class Workshop:
     environments: Mapping[str, Facts | None]
     mistakes: Mistakes
     hashed: Callable[[Path], str] = hash_model
+    verifies: bool = True
+    """Whether float artifacts are verified; else they are marked as unverified."""
     drafts: dict[str, Draft] = field(default_factory=dict)
     anchors: set[str] = field(default_factory=set)
     """Artifacts that planned jobs stand by."""
@@ -146,7 +153,7 @@ class Workshop:
 
     def _artifact(self, order: _Order, choice: Choice, formats: tuple[Format, ...], reader: str) -> Made | None:
         if order.source.model.entry.ready is not None:
-            return self._ready(order.source, formats, reader, choice.node)
+            return self._ready(order, formats, reader, choice.node)
         method = self.catalogue.methods[choice.method]
         try:
             recipe = choose(method, choice.quantizer, formats, reader, self.adapters)
@@ -157,7 +164,8 @@ class Workshop:
             return self._own(order, choice.method)
         return self._build(order, choice, recipe)
 
-    def _ready(self, source: Source, formats: tuple[Format, ...], reader: str, node: Node) -> Made | None:
+    def _ready(self, order: _Order, formats: tuple[Format, ...], reader: str, node: Node) -> Made | None:
+        source = order.source
         entry = source.model.entry.ready
         assert entry is not None
         if source.format not in formats:
@@ -168,8 +176,22 @@ class Workshop:
         return Made(
             id=source.identity, format=source.format, recipe="ready", method=entry.method, model=entry.of,
             path=source.path, content=content, refused=source.refused, vocabulary=source.vocabulary,
-            provenance=source.provenance,
+            provenance=source.provenance, **self._claimed(order, entry),
         )  # fmt: skip
+
+    def _claimed(self, order: _Order, entry: Ready) -> dict[str, Any]:
+        """Tell the float type that a ready artifact's method means, with its model's own folder; nothing where it means none."""
+        recipes = self.catalogue.methods[entry.method].recipes.values()
+        options = [
+            (self.adapters.quantizer(recipe.quantizer), recipe.options)
+            for recipe in recipes
+            if recipe.quantizer != SOURCE
+        ]
+        claimed = {known.floats(known.options.model_validate(said)) for known, said in options}
+        if len(claimed) != 1 or None in claimed or order.elsewhere:
+            return {}
+        own = self._own(replace(order, source=self.source(entry.of, here=True)), "")
+        return {"float_type": claimed.pop(), "bases": (own,) if own else ()}
 
     def _own(self, order: _Order, method: str) -> Made | None:
         """Give the model's own folder; with random weights, the job that makes it."""
@@ -181,6 +203,7 @@ class Workshop:
             id=source.identity, format="hf", recipe=SOURCE, method=method, model=source.name, path=source.path,
             content=source.identity if source.path else None, refused=source.refused, vocabulary=source.vocabulary,
             bytes=source.size.bytes if source.size else 0, provenance=source.provenance,
+            parameters=source.size.parameters if source.size else None,
         )  # fmt: skip
 
     def _random(self, order: _Order) -> Made | None:
@@ -249,7 +272,8 @@ class Workshop:
         return Made(
             id=identity, format=produces(recipe, self.adapters), recipe=quantizer.name, method=method, model=order.source.name,
             needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary, bytes=estimate,
-            provenance=_trained(order.source),
+            provenance=_trained(order.source), float_type=quantizer.floats(record), bases=inputs,
+            parameters=size.parameters if size else None,
         )  # fmt: skip
 
     def _options(self, quantizer: Quantizer, recipe: Recipe, provider: str) -> Any:

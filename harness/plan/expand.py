@@ -18,6 +18,7 @@ from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
 from harness.plan.keys import reference_id, spec_key
 from harness.plan.sources import hash_model
 from harness.plan.sweep import Case, Choice, EngineChoice, Places, ReferenceChoice, Sweep, Work
+from harness.plan.verifying import Opened, verify
 from harness.plan.yamlfile import collecting
 
 __all__ = ["CAP_BYTES", "Plan", "PlannedJob", "expand"]
@@ -41,7 +42,7 @@ def expand(
     Raises: ConfigError with everything that cannot be planned at all.
     """
     with collecting() as mistakes:
-        shop = Workshop(sweep.name, catalogue, environments, mistakes, hashed)
+        shop = Workshop(sweep.name, catalogue, environments, mistakes, hashed, verifies=sweep.verify)
         gpus = (catalogue.local.gpu,) if catalogue.local.gpu else _gpus(environments)
         for case in sweep.cases:
             _Product(shop, case, elsewhere(case, gpus)).plan()
@@ -78,6 +79,8 @@ class _Candidate:
     environment: str
     refused: str | None
     group: str
+    verified: tuple[str, ...] = ()
+    """Plan ids of the jobs that verify it and what it was made from."""
 
 
 @dataclass
@@ -143,7 +146,11 @@ class _Product:
             return None
         refused = self._engine_refusal(opened, environment) or made.refused
         group = f"{made.id}:{name}:{canonical(opened.options)}:{environment}"
-        return _Candidate(made, opened, engine, environment, refused, group)
+        verified: tuple[str, ...] = ()
+        if refused is None and self.elsewhere is None:
+            opener = Opened(opened, environment, places, self.case.block, self.case.timeout)
+            verified = verify(self.shop, made, opener, wanted=self.shop.verifies)
+        return _Candidate(made, opened, engine, environment, refused, group, verified)
 
     def _opened(self, engine: EngineChoice, made: Made) -> EngineChoice | None:
         """Tell the engine what the recipe `source` promises, as the dtype of method fp16."""
@@ -214,7 +221,7 @@ class _Product:
         quality = self.shop.known(packages, engine.provider, candidate.environment)
         draft = Draft(
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, anchor=made.id,
-            needs=tuple(dict.fromkeys((*made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
+            needs=tuple(dict.fromkeys((*candidate.verified, *made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
             alone=probe.alone, size=probe.size(work.record), precision=self.case.precision,
             inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
@@ -268,7 +275,7 @@ class _Product:
         draft = self.shop.add(
             Draft(
                 kind="reference", spec=spec, key=key, environment=other.environment, anchor=anchor,
-                artifact=identity, needs=made.needs, inputs=(made.input("artifact"),), provider=engine.provider,
+                artifact=identity, needs=(*other.verified, *made.needs), inputs=(made.input("artifact"),), provider=engine.provider,
                 clean=probe.clean, timeout=self.case.timeout, group=other.group, refused=other.refused,
                 elsewhere=self.elsewhere, known_by=known, bytes=_stored_bytes(other.made, work),
             ),
@@ -318,5 +325,6 @@ def _live(other: _Candidate, candidate: _Candidate, label: str) -> _Against:
             f"'{candidate.environment}': say form: stored"
         )
     return _Against(
-        other.made.id, None if same else canonical(whole), (found,), other.made.needs, refused, label, engine.adapter.packages
+        other.made.id, None if same else canonical(whole), (found,), (*other.verified, *other.made.needs), refused, label,
+        engine.adapter.packages,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.identity import digest, short
 from harness.core.spec import BuildSpec, Input, Kind, Labels, MeasureSpec
+from harness.plan.adapters import VERIFY, VERIFY_REFERENCE
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,16 @@ class PlannedJob:
     """For builds and references: estimate of what it writes."""
     precision: float = 0.0
     """For speed: relative half-width between rounds from which on no further round is needed."""
+
+    @property
+    def verifies(self) -> bool:
+        """Whether it holds a float artifact against its model."""
+        return isinstance(self.spec, MeasureSpec) and self.spec.probe == VERIFY
+
+    @property
+    def tells_truth(self) -> bool:
+        """Whether it stores what a model itself computes, for verifications."""
+        return isinstance(self.spec, MeasureSpec) and self.spec.probe == VERIFY_REFERENCE
 
 
 @dataclass(frozen=True)
@@ -171,10 +182,12 @@ def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
 
 
 def _turn(draft: Draft) -> int:
-    """Place among the jobs of one artifact: its build, references that another one gives, quality."""
-    if draft.kind == "build":
+    """Place among the jobs of one artifact: its build, its verification, references that another one gives, quality."""
+    if isinstance(draft.spec, BuildSpec):
         return 0
-    return 1 if isinstance(draft.spec, MeasureSpec) and draft.spec.artifact != draft.anchor else 2
+    if draft.spec.probe in {VERIFY, VERIFY_REFERENCE}:
+        return 1
+    return 2 if draft.spec.artifact != draft.anchor else 3
 
 
 def _speed_rank(draft: Draft, place: int) -> tuple[int, int, int, int, int]:

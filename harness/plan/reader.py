@@ -281,6 +281,12 @@ class Reader:
         self.mistakes.add(f"'timeout' must be a number of seconds, and is {plain(node)!r}", node)
         return None
 
+    def verify(self, node: Node) -> bool:
+        """Read whether float artifacts are verified."""
+        if not isinstance(node.value, bool):
+            self.mistakes.add(f"'verify' is true or false, and is {plain(node)!r}", node)
+        return node.value is not False
+
     def again(self, node: Node) -> tuple[Kind, ...]:
         """Read which kinds of jobs are run anew."""
         kinds: tuple[Kind, ...] = get_args(Kind)

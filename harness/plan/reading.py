@@ -11,7 +11,7 @@ from harness.plan.reader import SCOPE, Reader
 from harness.plan.sweep import Sweep
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read
 
-TOP = (*SCOPE, "blocks", "title", "tables", "again")
+TOP = (*SCOPE, "blocks", "title", "tables", "again", "verify")
 
 
 def sweep_name(path: Path) -> str:
@@ -39,6 +39,7 @@ def read_sweep(path: Path, catalogue: Catalogue, tables: Collection[str] | None 
             title=str(plain(top["title"])) if "title" in top else "",
             tables=reader.tables(top["tables"], tables) if "tables" in top else (),
             again=reader.again(top["again"]) if "again" in top else (),
+            verify=reader.verify(top["verify"]) if "verify" in top else True,
         )
 
 

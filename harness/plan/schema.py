@@ -30,6 +30,10 @@ def sweep_schema(catalogue: Catalogue) -> Schema:
         "title": {"type": "string"},
         "tables": _one_or_list({"type": "string"}),
         "again": _one_or_list({"enum": list(get_args(Kind))}),
+        "verify": {
+            "type": "boolean",
+            "description": "Whether float exports are held against their model; true if not said.",
+        },
     }
     return {
         "$schema": DIALECT,

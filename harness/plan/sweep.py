@@ -110,3 +110,5 @@ class Sweep:
     """Table specs to render when the sweep has run."""
     again: tuple[Kind, ...] = ()
     """Kinds of jobs that are run anew even where their result is known."""
+    verify: bool = True
+    """Whether float artifacts are held against their model before anything is measured from them."""

@@ -8,6 +8,8 @@ PROBES = {
     "perplexity": "harness.probes.perplexity:PROBE",
     "kl_divergence": "harness.probes.kl_divergence:PROBE",
     "kl_reference": "harness.probes.kl_reference:PROBE",
+    "verify": "harness.probes.verify:PROBE",
+    "verify_reference": "harness.probes.verify_reference:PROBE",
     "lm_eval": "harness.probes.lm_eval:PROBE",
     "mmlu_modelopt": "harness.probes.mmlu_modelopt:PROBE",
 }

@@ -19,6 +19,8 @@ class FakeOptions(Options):
     """Size of the artifact's only file."""
     seconds: float = 0.0
     """How long the build takes."""
+    claims: Literal["", "float32", "float16"] = ""
+    """Float type that the artifact is said to be in; what claims one is verified."""
     fail: Literal["", "error", "memory", "hang", "kill"] = ""
     """How the build comes to grief, if it does."""
 
@@ -35,5 +37,6 @@ def _build(base: Base, options: FakeOptions, out: Path, context: Context) -> Bui
 
 
 QUANTIZER = Quantizer(
-    name="fake", version=1, consumes=("hf", "fake"), produces="fake", options=FakeOptions, packages=(), build=_build
-)
+    name="fake", version=1, consumes=("hf", "fake"), produces="fake", options=FakeOptions, packages=(), build=_build,
+    floats=lambda options: options.claims or None,
+)  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError, MissingDependency
 from harness.core.rope import TRANSLATED, as_version_4, hold_rope
-from harness.core.seam import Base, Built, Context, Facts, Quantizer
+from harness.core.seam import Base, Built, Context, Facts, FloatType, Quantizer
 from harness.core.spec import Note
 from harness.core.weights import watched_loading, weights_unread
 from harness.quantizers.artifact_check import check_folder
@@ -42,6 +42,7 @@ _CPU_FLOATS = {
     "fp16": "ONNX Runtime's CPU kernels decode the builder's fp16 graphs wrongly or not at all; the baseline is fp32",
     "bf16": "ONNX Runtime has no CPU kernels for the builder's bf16 graphs; the baseline on CPU is fp32",
 }
+_FLOAT_TYPES: dict[str, FloatType] = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _WEIGHT_OPTIONS = (
     "algo_config", "matmul_mixed_precision", "block_size", "accuracy_level", "is_symmetric", "op_types_to_quantize",
     "nodes_to_exclude", "use_qdq",
@@ -284,5 +285,6 @@ QUANTIZER = Quantizer(
     build=build,
     refuse=refuse,
     provider_field="provider",
+    floats=lambda options: _FLOAT_TYPES.get(options.precision),
     imports=imports,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from harness.core.spec import MeasureSpec, Status
@@ -11,9 +12,12 @@ from harness.plan.expand import Plan, PlannedJob
 from harness.plan.keys import normal
 from harness.runner.desk import Desk
 from harness.runner.enough import Key, Rounds, all_rounds
+from harness.runner.verified import blocking, doubts
 from harness.store.known import KnownRun
 
-Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "elsewhere"]
+Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "elsewhere"]
+
+_NOT_AWAITED = "nothing that is not known needs it"
 
 
 @dataclass
@@ -32,6 +36,12 @@ class Memory:
     """Measure key to its ok runs."""
     bad: dict[str, tuple[Status, str]] = field(default_factory=dict)
     """Plan id to status and reason of jobs whose dependants are blocked."""
+    verified: set[str] = field(default_factory=set)
+    """Plan ids of verifications that found the model itself."""
+    refuted: dict[str, str] = field(default_factory=dict)
+    """Plan ids of verifications that found another model, and how far off it is."""
+    unverified: dict[str, str] = field(default_factory=dict)
+    """Plan ids of verifications that found nothing out, and why."""
     died: set[str] = field(default_factory=set)
     """Plan ids of jobs whose worker died once in this command."""
     runs: dict[str, str] = field(default_factory=dict)
@@ -50,6 +60,11 @@ class Memory:
     """Plan id to why a round was not needed."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)
     """Plan id to the jobs that read its artifact."""
+
+    @cached_property
+    def jobs(self) -> dict[str, PlannedJob]:
+        """The plan's jobs by plan id."""
+        return {job.id: job for job in self.plan.jobs}
 
 
 def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = frozenset()) -> Memory:
@@ -90,15 +105,39 @@ def decide(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     if job.elsewhere:
         return "elsewhere", job.elsewhere
     if job.refused:
-        return "refused", job.refused
-    for need in job.needs:
-        if need in memory.bad:
-            return "blocked", f"{need} {memory.bad[need][0].value}: {memory.bad[need][1]}"
-    if job.kind in {"build", "reference"}:
-        return _artifact(job, memory)
-    if job.kind == "quality":
-        return _quality(job, memory)
-    return _speed(job, memory)
+        return "unverified" if job.verifies else "refused", job.refused
+    if in_vain := _in_vain(job, memory):
+        return in_vain
+    if job.verifies:
+        return _verification(job, memory)
+    if job.kind == "speed":
+        return _speed(job, memory)
+    return _quality(job, memory) if job.kind == "quality" else _artifact(job, memory)
+
+
+def _verification(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+    verdict, why = _quality(job, memory)
+    if verdict == "run" and not _awaited(job, memory):
+        return "skipped", _NOT_AWAITED
+    return verdict, why
+
+
+def _in_vain(job: PlannedJob, memory: Memory) -> tuple[Verdict, str] | None:
+    """Say what becomes of a job whose need failed; a verification without the truth finds nothing out."""
+    if refuted := blocking(job, memory):
+        return "blocked", refuted
+    for need in (one for one in job.needs if one in memory.bad and not memory.jobs[one].verifies):
+        status, reason = memory.bad[need]
+        if memory.jobs[need].tells_truth:
+            return "unverified", reason
+        return "blocked", f"{need} {status.value}: {reason}"
+    return None
+
+
+def _awaited(job: PlannedJob, memory: Memory) -> bool:
+    """Tell whether something that will be run waits for this job."""
+    users = memory.users.get(job.id, [])
+    return not users or any(needed(user, memory) for user in users)
 
 
 def _artifact(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
@@ -108,9 +147,8 @@ def _artifact(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
         return "run", f"--again {job.kind}"
     if job.artifact in memory.made and folder.is_dir():
         return "known", folder.name
-    users = memory.users.get(job.id, [])
-    if users and not any(needed(user, memory) for user in users):
-        return "skipped", "nothing that is not known needs it"
+    if not _awaited(job, memory):
+        return "skipped", _NOT_AWAITED
     return "run", "its folder is gone" if job.artifact in memory.made else "never made here"
 
 
@@ -118,6 +156,8 @@ def needed(job: PlannedJob, memory: Memory) -> bool:
     """Tell whether a job will be run or something that will be run reads what it makes."""
     if job.elsewhere or job.refused:
         return False
+    if job.verifies:
+        return _verification(job, memory)[0] == "run"
     if job.kind == "quality":
         return _quality(job, memory)[0] == "run"
     if job.kind == "speed":
@@ -136,6 +176,8 @@ def _quality(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     why = "never measured"
     for record in memory.quality.get(job.key, []):
         why = _difference(job.known_by, contents, record)
+        if not why and record.unverified and not doubts(job, memory):
+            why = "measured while its baseline was unverified"
         if not why:
             return "known", record.run
     return "run", why

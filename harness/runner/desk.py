@@ -30,6 +30,7 @@ What = Literal[
     "enough",
     "refused",
     "blocked",
+    "unverified",
     "elsewhere",
     "finished",
 ]

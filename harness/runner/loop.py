@@ -22,6 +22,7 @@ from harness.runner.desk import Desk, Event, alone, disk_explained, recover
 from harness.runner.records import job_record, unmade, write_outcome
 from harness.runner.serve import Served, serve
 from harness.runner.turns import lock_files, take
+from harness.runner.verified import blocking, came_to_grief, refuted
 from harness.runner.wall import merged
 from harness.store.session import SessionRecord
 from harness.worker import JOB, OUTCOME
@@ -110,14 +111,25 @@ def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: Se
     if verdict in {"known", "skipped"}:
         answer = memory.makers.get(job.artifact or "") if job.artifact else why
         memory.runs |= {job.id: answer} if answer else {}
+    if verdict == "known" and job.verifies:
+        memory.verified.add(job.id)
+    if verdict == "unverified":
+        memory.unverified[job.id] = why
+        memory.runs[job.id] = _said_once(job, memory, session, Status.UNSUPPORTED, f"unverified: {why}")
     if verdict in {"refused", "blocked"}:
         status = Status.UNSUPPORTED if verdict == "refused" else _blocked_status(job, memory)
         memory.bad[job.id] = (status, why)
-        asked = (job.key, job.environment, status.value, why)
-        if asked not in memory.refusals:
-            memory.refusals[asked] = write_outcome(unmade(job, memory, session, status, why), memory.desk)
-        memory.runs[job.id] = memory.refusals[asked]
+        said = f"blocked: {why}" if blocking(job, memory) else why
+        memory.runs[job.id] = _said_once(job, memory, session, status, said)
     return Event(verdict, job=job, text=why, status=memory.bad[job.id][0].value if job.id in memory.bad else "")
+
+
+def _said_once(job: PlannedJob, memory: Memory, session: SessionRecord, status: Status, why: str) -> str:
+    """Write the outcome of a job that is not run, unless the same is on record; returns its run."""
+    asked = (job.key, job.environment, status.value, why)
+    if asked not in memory.refusals:
+        memory.refusals[asked] = write_outcome(unmade(job, memory, session, status, why), memory.desk)
+    return memory.refusals[asked]
 
 
 def _blocked_status(job: PlannedJob, memory: Memory) -> Status:
@@ -184,14 +196,34 @@ def _take_in(
         text = f"{outcome.reason}; tried once more"
         return {"what": "again", "status": outcome.status.value, "text": text, "seconds": outcome.seconds}
     memory.runs[job.id] = outcome.job.run
-    if outcome.status is Status.OK:
-        if job.kind == "speed":
-            memory.rounds.take((job.key, job.environment), job.round, outcome.measurements)
-        if outcome.artifact is not None:
-            memory.made[outcome.artifact.id] = outcome.artifact.content
-            memory.makers[outcome.artifact.id] = outcome.job.run
-    else:
+    if outcome.status is Status.OK and job.kind == "speed":
+        memory.rounds.take((job.key, job.environment), job.round, outcome.measurements)
+    if outcome.status is Status.OK and outcome.artifact is not None:
+        memory.made[outcome.artifact.id] = outcome.artifact.content
+        memory.makers[outcome.artifact.id] = outcome.job.run
+    if job.verifies or job.tells_truth:
+        return _take_in_verification(job, outcome, memory)
+    if outcome.status is not Status.OK:
         memory.bad[job.id] = (outcome.status, outcome.reason or "no reason given")
         if job.kind == "speed":
             memory.broken[job.key, job.environment] = f"round {job.round + 1} came to {outcome.status.value}"
     return {"status": outcome.status.value, "text": outcome.reason or "", "seconds": outcome.seconds}
+
+
+def _take_in_verification(job: PlannedJob, outcome: Outcome, memory: Memory) -> dict[str, Any]:
+    """Remember what a verification found: the model itself, another one, or nothing, which is no failure."""
+    if outcome.status is Status.OK:
+        memory.verified |= {job.id} if job.verifies else set()
+        return {"status": outcome.status.value, "seconds": outcome.seconds}
+    why = came_to_grief(outcome)
+    if refuted(outcome):
+        memory.refuted[job.id] = why
+    if refuted(outcome) or job.tells_truth:
+        memory.bad[job.id] = (outcome.status, why)
+    else:
+        memory.unverified[job.id] = why
+    return {
+        "status": outcome.status.value if refuted(outcome) else "unverified",
+        "text": why,
+        "seconds": outcome.seconds,
+    }

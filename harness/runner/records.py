@@ -10,6 +10,7 @@ from harness.core.spec import Input, Job, Outcome, Status
 from harness.plan.expand import PlannedJob
 from harness.runner.decide import Memory
 from harness.runner.desk import Desk
+from harness.runner.verified import doubts
 from harness.store.session import SessionRecord
 from harness.worker import OUTCOME
 
@@ -27,6 +28,7 @@ def unmade(job: PlannedJob, memory: Memory, session: SessionRecord, status: Stat
         seconds=0.0,
         environment=memory.desk.environment(job.environment),
         inputs=inputs,
+        notes=record.notes,
     )
 
 
@@ -59,6 +61,7 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         out=str(desk.artifact(job.artifact, job.kind).resolve()) if job.artifact else None,
         content_before=memory.made.get(job.artifact) if job.artifact else None,
         clean=job.clean,
+        notes=() if job.verifies else doubts(job, memory),
     )
 
 

@@ -35,6 +35,8 @@ class KnownRun:
     artifact_content: str | None
     inputs: Mapping[str, str | None]
     """Content hash by role."""
+    unverified: bool = False
+    """Whether it was measured while a float artifact behind it was not held against its model."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list
     rows = [row for some in _chunks(keys) for row in connection.execute(query.where(job.c.key.in_(some)))]
     packages = _packages(connection, {row.place for row in rows})
     inputs = _inputs(connection, [row.id for row in rows])
+    doubted = _unverified(connection, [row.id for row in rows])
     found: dict[str, list[KnownRun]] = defaultdict(list)
     for row in rows:
         known = KnownRun(
@@ -108,6 +111,7 @@ def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list
             gpu=row.gpu,
             artifact_content=row.artifact_content,
             inputs=inputs.get(row.id, {}),
+            unverified=row.id in doubted,
         )
         found[row.key].append(known)
     return dict(found)
@@ -141,6 +145,18 @@ def _packages(connection: Connection, ids: set[int]) -> dict[int, Mapping[str, s
     query = select(environment.c.id, environment.c.json)
     rows = [row for some in _chunks(ids) for row in connection.execute(query.where(environment.c.id.in_(some)))]
     return {row.id: json.loads(row.json)["packages"] for row in rows}
+
+
+def _unverified(connection: Connection, runs: Sequence[int]) -> set[int]:
+    """Find runs with a note that a float artifact behind them was not verified."""
+    outcome = table(m.OutcomeRow)
+    query = select(outcome.c.run_id, outcome.c.json).where(outcome.c.json.contains('"unverified"'))
+    rows = [row for some in _chunks(runs) for row in connection.execute(query.where(outcome.c.run_id.in_(some)))]
+    return {
+        row.run_id
+        for row in rows
+        if any(note["code"] == "unverified" for note in json.loads(row.json).get("notes", ()))
+    }
 
 
 def _inputs(connection: Connection, runs: Sequence[int]) -> dict[int, dict[str, str | None]]:

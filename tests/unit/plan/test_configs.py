@@ -43,8 +43,18 @@ def test_the_quickstart_plans_six_methods_and_the_floor(shipped: Catalogue) -> N
     assert [job.refused for job in plan.jobs if job.refused] == []
     methods = [job.labels[0].method for job in plan.jobs if job.kind == "build"]
     assert methods == ["fp32", "int8", "int4_k_quant_mixed", "int4_rtn", "int4_rtn_b128", "int4_awq_reference"]
-    assert Counter(job.kind for job in plan.jobs) == {"build": 6, "reference": 2, "quality": 6 * 3 + 1, "speed": 6 * 5}
-    floor = [job for job in plan.jobs if isinstance(job.spec, MeasureSpec) and job.spec.engine == "transformers"]
+    verified = [
+        (job.labels[0].method, job.spec.engine)
+        for job in plan.jobs
+        if job.verifies and isinstance(job.spec, MeasureSpec)
+    ]
+    assert verified == [("fp32", "ort-genai"), ("fp32", "transformers")]
+    assert len([job for job in plan.jobs if job.tells_truth]) == 1, (
+        "both engines are held against the same stored numbers"
+    )
+    measured = [job for job in plan.jobs if not (job.verifies or job.tells_truth)]
+    assert Counter(job.kind for job in measured) == {"build": 6, "reference": 2, "quality": 6 * 3 + 1, "speed": 6 * 5}
+    floor = [job for job in measured if isinstance(job.spec, MeasureSpec) and job.spec.engine == "transformers"]
     assert [job.labels[0].reference for job in floor] == ["fp32@ort-genai"]
     assert len({job.group for job in plan.jobs if job.kind == "quality"}) == 7, "one worker per artifact and engine"
 

@@ -1,0 +1,60 @@
+"""What verifications mean for the jobs behind them: what blocks, and what is marked as unverified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.core.spec import Note, Outcome, Status
+from harness.plan.expand import PlannedJob
+
+if TYPE_CHECKING:
+    from harness.runner.decide import Memory
+
+UNVERIFIED = "unverified"
+"""Verdict on a verification that cannot be had, and code of the note on what is measured nevertheless."""
+
+
+def refuted(outcome: Outcome) -> bool:
+    """Tell a verification that found another model from one that came to grief itself."""
+    return outcome.status is Status.FAILED and outcome.protocol is not None
+
+
+def came_to_grief(outcome: Outcome) -> str:
+    """Say why a verification, or what it needs, found nothing out."""
+    reason = outcome.reason or "no reason given"
+    if outcome.status is Status.OOM:
+        return f"ran out of memory ({reason.removeprefix('out of memory: ')})"
+    return reason
+
+
+def blocking(job: PlannedJob, memory: Memory) -> str | None:
+    """Say which verification forbids a job; a build is allowed what one engine at least has verified."""
+    needs = [need for need in job.needs if memory.jobs[need].verifies]
+    bad = [need for need in needs if need in memory.refuted]
+    if not bad or (job.kind == "build" and any(need in memory.verified for need in needs)):
+        return None
+    return memory.refuted[bad[0]]
+
+
+def doubts(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
+    """Note what a job's numbers rest on that could not be verified."""
+    found = {}
+    for need in _verifications(job, memory):
+        reason = memory.unverified.get(need) or memory.jobs[need].refused
+        if reason:
+            labels = memory.jobs[need].labels[0]
+            found[need] = Note(
+                code=UNVERIFIED, text=f"{labels.method} of {labels.model} was not held against its model: {reason}"
+            )
+    return tuple(dict.fromkeys(found.values()))
+
+
+def _verifications(job: PlannedJob, memory: Memory) -> Iterator[str]:
+    """Name the verifications that a measurement rests on: its own, and those of the reference that it is compared with."""
+    for need in job.needs:
+        known = memory.jobs[need]
+        if known.verifies:
+            yield need
+        elif known.kind == "reference" and not known.tells_truth:
+            yield from _verifications(known, memory)
