@@ -1,0 +1,372 @@
+"""Two sessions of the same thing must agree, and a real slowdown of 5 % must show: judged on real rounds.
+
+    python -m tests.benchmarks.aa_speed record --cycles 17          # one sitting; at least six are wanted
+    python -m tests.benchmarks.aa_speed record --cycles 20 --busy   # sittings beside a process that keeps one core busy
+    python -m tests.benchmarks.aa_speed judge
+
+A round is a fresh process that opens an artifact and runs the quickstart's own generation workload through its probe. A cycle runs, in
+random order, two plain rounds and one slowed round of two methods (busy: one plain round of each). The slowdown is real work: before each
+step of the generator a fixed count of small matrix products, set once for each method to about 5 % of its median step. Every sitting is
+appended to `records/aa_speed.jsonl`, one line a round, in the order in which they ran; `judge` reads nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+POOL = Path(os.environ.get("AA_POOL", Path(__file__).parent / "records" / "aa_speed.jsonl"))
+SWEEP = ROOT / "configs" / "sweeps" / "quickstart.yaml"
+METHODS = {"fp32": {"precision": "fp32"}, "int4": {"precision": "int4", "algo_config": "rtn"}}
+SLOWER = 0.05
+METRICS = ("decode_tps", "prefill_tps", "ttft", "e2e_latency")
+MARKS = ("unstable", "disturbed")
+SIDE = 24
+"""Rows of the square matrix of which products are the extra work; too small for the library to use a second thread."""
+
+
+def workload() -> dict[str, Any]:
+    """Read the generation workload of the quickstart: what a session of default size measures."""
+    blocks = yaml.safe_load(SWEEP.read_text("utf-8"))["blocks"]
+    found: dict[str, Any] = blocks["quickstart"]["probes"]["generation"]
+    return found
+
+
+# ---------------------------------------------------------------- one round, in a process of its own
+
+
+def one_round(artifact: Path, extra: int) -> dict[str, Any]:
+    """Open the artifact, measure it, and return the values, notes and conditions of this process."""
+    from harness.core.seam import Context
+    from harness.engines.ort_genai import ENGINE
+    from harness.probes.generation import PROBE
+
+    if extra:
+        _slow_down(extra)
+    options = PROBE.workload.model_validate(workload())
+    with tempfile.TemporaryDirectory() as scratch, ENGINE.open(artifact, ENGINE.options()) as session:
+        found = PROBE.measure(session, options, Context(folder=Path(scratch), artifact=artifact))
+    values = {reading.metric: reading.value for reading in found.readings if reading.metric in METRICS}
+    codes = sorted({note.code for note in found.notes if note.code in MARKS})
+    return {"values": values, "notes": codes, "repetitions": options.repetitions, "protocol": found.protocol.name}
+
+
+def _slow_down(extra: int) -> None:
+    """Make each step of every generator do `extra` small matrix products first."""
+    import numpy as np
+    import onnxruntime_genai as og
+
+    matrix = np.full((SIDE, SIDE), 1 / SIDE)
+
+    class Slowed(og.Generator):  # type: ignore[misc]
+        def generate_next_token(self) -> None:
+            for _ in range(extra):
+                matrix @ matrix
+            super().generate_next_token()
+
+    og.Generator = Slowed
+
+
+def products_for(seconds: float) -> int:
+    """Count the matrix products that take so long, measured here."""
+    import numpy as np
+
+    matrix, times = np.full((SIDE, SIDE), 1 / SIDE), []
+    for _ in range(200):
+        begun = time.perf_counter()
+        for _ in range(10):
+            matrix @ matrix
+        times.append((time.perf_counter() - begun) / 10)
+    return max(1, round(seconds / float(np.median(times))))
+
+
+# ---------------------------------------------------------------- recording
+
+
+def build(folder: Path) -> dict[str, Path]:
+    """Build both methods of the shipped model with the model builder."""
+    from harness.core.seam import Base, Context
+    from harness.quantizers.ort_genai import QUANTIZER
+    from harness.reference import model_folder
+
+    for name, options in METHODS.items():
+        out = folder / name
+        out.mkdir()
+        base = Base(path=model_folder(), format="hf", model=model_folder())
+        QUANTIZER.build(base, QUANTIZER.options.model_validate(options), out, Context(folder=folder))
+    return {name: folder / name for name in METHODS}
+
+
+@contextmanager
+def busy_core(wanted: bool) -> Iterator[None]:
+    """Keep one core busy with a process of its own, where it is wanted."""
+    if not wanted:
+        yield
+        return
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        other.kill()
+        other.wait()
+
+
+def cycle(methods: Sequence[str], *, busy: bool, draw: random.Random) -> list[tuple[str, str]]:
+    """List the rounds of one cycle in random order: (method, arm)."""
+    arms = ("busy",) if busy else ("plain", "plain", "slow")
+    rounds = [(method, arm) for method in methods for arm in arms]
+    draw.shuffle(rounds)
+    return rounds
+
+
+def record(cycles: int, *, busy: bool) -> None:
+    """Run one sitting and append its rounds to the pool."""
+    extra = known_extra()
+    sitting = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    draw = random.Random(sitting)
+    POOL.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, busy_core(busy), open(POOL, "a", encoding="utf-8") as pool:
+        folders = build(Path(scratch))
+        extra = extra or {name: _calibrated(folder) for name, folder in folders.items()}
+        order = itertools.count()
+        for _ in range(cycles):
+            for method, arm in cycle(tuple(METHODS), busy=busy, draw=draw):
+                load = os.getloadavg()[0]
+                found = _in_process(folders[method], extra[method] if arm == "slow" else 0)
+                line = {"sitting": sitting, "order": next(order), "method": method, "arm": arm, "load": round(load, 2)}
+                pool.write(json.dumps(line | found | {"extra": extra[method]}) + "\n")
+                pool.flush()
+
+
+def known_extra() -> dict[str, int]:
+    """Return the extra work that earlier sittings did: it never changes within a pool."""
+    return {row["method"]: int(row["extra"]) for row in lines()} if POOL.exists() else {}
+
+
+def _calibrated(folder: Path) -> int:
+    """Choose the extra work: so many products as take 5 % of a median step."""
+    steps = [1 / _in_process(folder, 0)["values"]["decode_tps"] for _ in range(3)]
+    return products_for(SLOWER * sorted(steps)[1])
+
+
+def _in_process(artifact: Path, extra: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.benchmarks.aa_speed", "round", str(artifact), str(extra)]
+    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    if ran.returncode:
+        sys.exit(f"a round failed: {ran.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+# ---------------------------------------------------------------- judging
+
+
+@dataclass(frozen=True)
+class Round:
+    """One process: where it stood, what it measured, what it said of itself."""
+
+    sitting: str
+    order: int
+    method: str
+    arm: str
+    values: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def lines() -> Iterator[dict[str, Any]]:
+    """Read the pool."""
+    yield from map(json.loads, POOL.read_text("utf-8").splitlines())
+
+
+def rounds() -> list[Round]:
+    """Read the pool as records, in the order in which they ran."""
+    names = ("sitting", "order", "method", "arm", "values")
+    found = [Round(*(row[name] for name in names), notes=tuple(row["notes"])) for row in lines()]
+    return sorted(found, key=lambda one: (one.sitting, one.order))
+
+
+def in_sittings(pool: Sequence[Round], method: str, arm: str) -> list[list[Round]]:
+    """Group the rounds of a method and arm by sitting."""
+    kept = [one for one in pool if (one.method, one.arm) == (method, arm)]
+    return [list(group) for _, group in itertools.groupby(kept, key=lambda one: one.sitting)]
+
+
+def pairs(pool: Sequence[Round], size: int) -> list[tuple[list[Round], list[Round]]]:
+    """Cut plain rounds into disjoint pairs of sessions that ran interleaved, as two candidates of one command do."""
+    found = []
+    for method in METHODS:
+        for sitting in in_sittings(pool, method, "plain"):
+            for start in range(0, len(sitting) - 2 * size + 1, 2 * size):
+                some = sitting[start : start + 2 * size]
+                found.append((some[0::2], some[1::2]))
+    return found
+
+
+def sessions(pool: Sequence[Round], arm: str, size: int) -> list[list[Round]]:
+    """Cut the rounds of an arm into disjoint sessions."""
+    return [
+        sitting[start : start + size]
+        for method in METHODS
+        for sitting in in_sittings(pool, method, arm)
+        for start in range(0, len(sitting) - size + 1, size)
+    ]
+
+
+def default_rounds() -> int:
+    """Read how many rounds a session of the quickstart has."""
+    found = yaml.safe_load(SWEEP.read_text("utf-8")).get("rounds", 5)
+    return int(found)
+
+
+def ratio(one: Sequence[Round], other: Sequence[Round], metric: str) -> Any:
+    """Compare two sessions as tables do."""
+    from harness.core.metric import METRICS
+    from harness.numbers import rounds as numbers
+
+    sides = [
+        [numbers.Round(place, each.order, each.values[metric]) for place, each in enumerate(side)]
+        for side in (one, other)
+    ]
+    return numbers.ratio(*sides, METRICS[metric].unit)
+
+
+def excludes_one(found: Any) -> bool:
+    """Say whether an interval holds no 1."""
+    return bool(found.low > 1 or found.high < 1)
+
+
+def judge() -> int:
+    """Print what the pool says and whether it holds."""
+    from tests.benchmarks.facts import headline, result
+
+    headline("python -m tests.benchmarks.aa_speed judge")
+    pool, size = rounds(), default_rounds()
+    _describe(pool, size)
+    parts = [_same(pool, size), _slower(pool, size), _marked(pool, size)]
+    return result(all(parts))
+
+
+def _describe(pool: Sequence[Round], size: int) -> None:
+    for method in METHODS:
+        plain = in_sittings(pool, method, "plain")
+        spreads = ", ".join(f"{metric} {100 * _pooled(plain, metric)[0]:.2f} %" for metric in METRICS)
+        print(f"{method}: {sum(map(len, plain))} plain rounds in {len(plain)} sittings; between processes: {spreads}")
+    print(f"a session has {size} rounds")
+
+
+def _pooled(sittings: Sequence[Sequence[Round]], metric: str) -> tuple[float, int]:
+    """Pool the variance of logarithms within sittings: standard deviation and degrees of freedom."""
+    import numpy as np
+
+    squares, degrees = 0.0, 0
+    for sitting in sittings:
+        logs = np.log([each.values[metric] for each in sitting])
+        squares += float(((logs - logs.mean()) ** 2).sum())
+        degrees += len(logs) - 1
+    return (squares / degrees) ** 0.5, degrees
+
+
+def _same(pool: Sequence[Round], size: int, wanted: int = 40, most: int = 4) -> bool:
+    """Compare sessions of the same thing: how many intervals exclude 1, and how wide they are."""
+    import numpy as np
+
+    from harness.numbers.intervals import student_t
+
+    some = pairs(pool, size)[:wanted]
+    good = len(some) == wanted
+    for metric in METRICS:
+        found = [ratio(*pair, metric) for pair in some]
+        wrong = sum(map(excludes_one, found))
+        widths = []
+        for one, pair in zip(found, some, strict=True):
+            sd, degrees = _pooled(in_sittings(pool, pair[0][0].method, "plain"), metric)
+            widths.append(np.log(one.high / one.low) / (2 * student_t(degrees) * sd * (2 / size) ** 0.5))
+        width = float(np.median(widths))
+        holds = wrong <= most and width <= 1.3
+        good = good and (holds or metric != "decode_tps")
+        print(
+            f"same, {metric}: {wrong} of {len(some)} pairs apart (at most {most}), width {width:.2f} of the pooled t (at most 1.3)"
+        )
+    return good
+
+
+def _slower(pool: Sequence[Round], size: int, wanted: float = 0.9, most: int = 8) -> bool:
+    """Find the rounds that show the injected slowdown in nine of ten sessions."""
+    import numpy as np
+
+    for method in METHODS:
+        sides = [
+            np.log([one.values["decode_tps"] for group in in_sittings(pool, method, arm) for one in group]).mean()
+            for arm in ("plain", "slow")
+        ]
+        print(f"injected, {method}: {100 * (1 - np.exp(sides[1] - sides[0])):.1f} % slower over the whole pool")
+    curve = {rounds_: _power(pool, rounds_) for rounds_ in range(3, most + 1)}
+    print("found, by rounds: " + ", ".join(f"{rounds_}: {100 * share:.0f} %" for rounds_, share in curve.items()))
+    enough = next((rounds_ for rounds_, share in curve.items() if share >= wanted), None)
+    print(f"rounds for {100 * wanted:.0f} %: {enough or f'more than {most}'}; the default is {size}")
+    return enough is not None and enough <= size <= most
+
+
+def _power(pool: Sequence[Round], size: int) -> float:
+    """Share of sessions of this size, of all that stand in the pool, in which the slowdown shows."""
+    found = []
+    for method in METHODS:
+        slow = {group[0].sitting: group for group in in_sittings(pool, method, "slow")}
+        for plain in in_sittings(pool, method, "plain"):
+            slowed, normal = slow[plain[0].sitting], plain[::2]
+            for start in range(min(len(slowed), len(normal)) - size + 1):
+                one = ratio(slowed[start : start + size], normal[start : start + size], "decode_tps")
+                found.append(one.high < 1)
+    return sum(found) / len(found)
+
+
+def _marked(pool: Sequence[Round], size: int, wanted: int = 40) -> bool:
+    """Count the sessions that say they were disturbed: few of the quiet ones, nearly all beside a busy core."""
+    counts = {}
+    for arm in ("plain", "busy"):
+        some = sessions(pool, arm, size)[:wanted]
+        counts[arm] = (sum(any(one.notes for one in session) for session in some), len(some))
+        print(f"marked, {arm}: {counts[arm][0]} of {counts[arm][1]} sessions")
+    (quiet, of_quiet), (busy, of_busy) = counts["plain"], counts["busy"]
+    return of_quiet == of_busy == wanted and quiet <= 2 and busy >= 38
+
+
+def main() -> None:
+    """Record, judge, or be one round."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    recording = verbs.add_parser("record")
+    recording.add_argument("--cycles", type=int, default=17)
+    recording.add_argument("--busy", action="store_true")
+    verbs.add_parser("judge")
+    single = verbs.add_parser("round")
+    single.add_argument("artifact", type=Path)
+    single.add_argument("extra", type=int)
+    asked = parser.parse_args()
+    if asked.verb == "record":
+        record(asked.cycles, busy=asked.busy)
+    elif asked.verb == "round":
+        print(json.dumps(one_round(asked.artifact, asked.extra)))
+    else:
+        sys.exit(judge())
+
+
+if __name__ == "__main__":
+    main()
