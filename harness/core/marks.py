@@ -17,6 +17,8 @@ MARKS: Final = {
     "unverified": "unverified",
     "no-effect": "no effect",
     "rounded-before": "weights rounded before",
+    "incomplete": "incomplete",
+    "other-session": "other session",
 }
 """Code of a note to the words that stand for it in a list."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
+from harness.report import sitting
 from harness.report.columns import ALWAYS_TOLD, PACKAGES
 from harness.report.coverage import Title, coverage
 from harness.report.formats import thousands
@@ -26,7 +27,6 @@ _ALWAYS = {"scored", "warmups", "repetitions", "prompt_tokens"}
 _PICKS = {
     "latest": "Each cell shows its latest run.",
     "median_of_runs": "Each cell shows the run with the median value of the latest session.",
-    "pinned": "Each cell shows its pinned run.",
 }
 
 
@@ -85,7 +85,9 @@ def _dates(rows: Iterable[Row]) -> str:
 def _origins(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
     """Say what was measured and when, and whose numbers the others are."""
     measured = [row for row in rows if row.text("origin") in {"measured", None}]
-    said = [f"Measured {_dates(measured)}. {_PICKS[spec.pick]}"] if measured else []
+    sittings = sitting.captions(spec, measured)
+    pick = f" {_PICKS[spec.pick]}" if any(not sitting.over_rounds(spec, row) for row in measured) else ""
+    said = [f"Measured {_dates(measured)}.{pick}", *sittings] if measured else []
     for origin in ("reported", "imported"):
         cited = sorted({row.text("citation") or "unknown" for row in rows if row.text("origin") == origin})
         some = "some of them " if measured else ""

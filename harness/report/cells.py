@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from statistics import fmean
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.marks import marking
 from harness.core.metric import Direction
+from harness.core.spec import Note
 from harness.numbers.pairing import block_sums, paired_difference, reproduces, statistic
+from harness.numbers.rounds import is_over_rounds
+from harness.report import sitting
 from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
 from harness.report.formats import Format, decimal, factor, rounded, without_paths, written
 from harness.report.result import Side, Trace
 from harness.report.rows import Row, direction, distinct
+from harness.report.sitting import marked_apart, marks_of, over_rounds
 from harness.report.spec import CellSpec, TableSpec
 from harness.report.specfile import ABSENT
 
+_TOO_WIDE = 2
+"""An interval wider than its value over this is shown with its ends: behind ± it would be read as a small error."""
 GREY = "~"
 """Stands behind a comparison that the data cannot tell from no difference."""
 
@@ -42,6 +50,7 @@ class Filled:
     absent: bool = False
     note: str = ""
     """Text of the footnote; the table numbers it."""
+    marks: tuple[Note, ...] = ()
     runs: tuple[str, ...] = ()
     measurements: tuple[str, ...] = ()
     trace: Trace | None = None
@@ -57,6 +66,8 @@ class Question:
     cell: CellSpec
     row: Row
     baseline: Row | None
+    beside: tuple[Row, ...] = ()
+    """Rounds of the row's sitting, where a statistic of their samples is asked for."""
 
     @property
     def comparison(self) -> Comparison:
@@ -86,13 +97,21 @@ def filled(question: Question, reader: Reader) -> Filled:
     done = Filled(
         "", result.value, runs=tuple(one.run for one in rows),
         measurements=tuple(str(one.get("measurement_id")) for one in rows), trace=trace, better=direction(row),
+        marks=_marks(question, rows),
     )  # fmt: skip
     paired = _paired(cell, row, baseline, result, reader) if cell.paired and baseline is not None else result
     if isinstance(paired, str):
         return replace(done, text=_text(question, Operand(result.value)), note=paired)
     mark = f" {GREY}" if cell.grey and not itself and _even(question.comparison, paired) else ""
     done = replace(done, trace=replace(trace, low=paired.low, high=paired.high))
-    return replace(done, text=_text(question, paired) + mark, note=_footnote(question, paired))
+    return replace(done, text=_text(question, paired) + mark, note=_footnote(question, paired, trace.interval))
+
+
+def _marks(question: Question, rows: Sequence[Row]) -> tuple[Note, ...]:
+    """Gather what marks a number: a comparison has what marks its baseline, too."""
+    found = (note for row in rows for note in marks_of(row))
+    apart = marked_apart(rows) if over_rounds(question.spec, question.row) else ()
+    return marking((*found, *apart))
 
 
 def _failed(spec: TableSpec, row: Row) -> Filled:
@@ -127,9 +146,21 @@ def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
     displayed = comparison.needs_baseline and (cell.inputs or comparison.inputs) == "displayed"
     digits = _shown_decimals(spec, cell) if displayed else None
     rows = [row for row in (question.row, question.baseline) if row is not None]
-    operands = [_operand(spec, cell, row, reader, digits) for row in rows]
-    result = compared(comparison, operands[0], operands[1] if len(operands) > 1 else None)
-    return result, _trace(question, operands, result, "displayed" if displayed else "raw")
+    operands = [_operand(question, row, reader, digits) for row in rows]
+    trace = _trace(question, operands, Operand(operands[0].value), "displayed" if displayed else "raw")
+    if _are_sittings(question, rows) and not displayed:
+        scale = factor(rows[0].text("unit") or "", cell.unit)
+        result, how = sitting.compared(comparison, (rows[0], rows[1]), (operands[0], operands[1]), scale)
+    else:
+        result = compared(comparison, operands[0], operands[1] if len(operands) > 1 else None)
+        how = sitting.said(rows[-1]) if over_rounds(spec, rows[-1]) and cell.stat is None and not displayed else ""
+    return result, replace(trace, result=result.value, low=result.low, high=result.high, interval=how)
+
+
+def _are_sittings(question: Question, rows: Sequence[Row]) -> bool:
+    """Say whether a comparison is one of rounds with rounds."""
+    both = len(rows) > 1 and all(over_rounds(question.spec, row) for row in rows)
+    return both and question.cell.stat is None and question.comparison.name != "baseline"
 
 
 def _published(question: Question) -> tuple[Operand, Trace]:
@@ -144,7 +175,7 @@ def _trace(
     roles: tuple[Literal["value", "baseline"], ...] = ("value", "baseline")
     rows = [row for row in (question.row, question.baseline) if row is not None]
     sides = [
-        Side(role, row.run, str(row.get("measurement_id")), operand.value, operand.gpus)
+        Side(role, row.run, str(row.get("measurement_id")), operand.value, operand.gpus, _stored(question, row))
         for role, row, operand in zip(roles, rows, operands, strict=False)
     ]
     comparison = question.comparison
@@ -152,6 +183,11 @@ def _trace(
         question.row.metric or "", comparison.name, comparison.formula, inputs, tuple(sides), result.value,
         low=result.low, high=result.high,
     )  # fmt: skip
+
+
+def _stored(question: Question, row: Row) -> Decimal | None:
+    mean = over_rounds(question.spec, row) and question.cell.stat is None
+    return decimal(row.get("summary_value")) if mean else None
 
 
 def _shown_decimals(spec: TableSpec, cell: CellSpec) -> int:
@@ -167,18 +203,25 @@ def _shown_decimals(spec: TableSpec, cell: CellSpec) -> int:
     )  # fmt: skip
 
 
-def _operand(spec: TableSpec, cell: CellSpec, row: Row, reader: Reader, digits: int | None) -> Operand:
+def _operand(question: Question, row: Row, reader: Reader, digits: int | None) -> Operand:
+    spec, cell, mean = question.spec, question.cell, over_rounds(question.spec, row)
     try:
         scale = factor(row.text("unit") or "", cell.unit)
     except HarnessError as error:
         raise ConfigError([Problem(str(error), spec.path, cell.line)]) from None
     gpus = int(row.get("gpu_count") or 1)
-    raw = float(row.get("value")) if cell.stat is None else _statistic(cell.stat, row, reader)
+    if cell.stat is None:
+        raw = float(row.get("summary_value" if mean else "value"))
+    else:
+        of = question.beside if row is question.row and question.beside else (row,)
+        raw = over_processes(cell.stat, [_statistic(cell.stat, one, reader) for one in of])
     value = decimal(raw) * scale
     if digits is not None:
         return Operand(rounded(value, digits), gpus=gpus)
-    low, high = row.get("low"), row.get("high")
-    # What is known of a published number's rounding is no uncertainty of what was measured.
+    low, high = (row.get("summary_low"), row.get("summary_high")) if mean else (row.get("low"), row.get("high"))
+    # What is known of a published number's rounding is no uncertainty of what was measured; nor are repetitions in a process.
+    if not mean and is_over_rounds(row.metric or ""):
+        low = high = None
     if low is None or high is None or cell.stat is not None or row.text("interval") == "rounding":
         return Operand(value, gpus=gpus)
     return Operand(value, decimal(low) * scale, decimal(high) * scale, gpus)
@@ -196,6 +239,11 @@ def _statistic(stat: str, row: Row, reader: Reader) -> float:
     if found is None:
         raise HarnessError(f"{stat} of {row.metric}: run {row.run} has too few samples")
     return found
+
+
+def over_processes(stat: str, found: Sequence[float]) -> float:
+    """Combine a statistic of each round: the least of minima, the greatest of maxima, else the mean over the processes."""
+    return {"min": min, "max": max}.get(stat, fmean)(found)
 
 
 def statistic_of(samples: Any, stat: str) -> float | None:
@@ -267,7 +315,7 @@ def _even(comparison: Comparison, result: Operand) -> bool:
     return result.low <= comparison.neutral <= result.high
 
 
-def _footnote(question: Question, result: Operand) -> str:
+def _footnote(question: Question, result: Operand, how: str = "") -> str:
     cell, row = question.cell, question.row
     if cell.uncertainty != "footnote" or cell.paired or result.low is None or result.high is None:
         return ""
@@ -275,6 +323,7 @@ def _footnote(question: Question, result: Operand) -> str:
     kind = COMPARISONS[cell.comparison].result
     scale = Decimal(100) if kind == "number" and cell.format.suffix == "%" else Decimal(1)
     said = row.text("interval") if question.baseline is None else "from both inputs' intervals"
+    said = how or said
     return f"[{written(result.low * scale, ends)}, {written(result.high * scale, ends)}], {said}"
 
 
@@ -284,7 +333,7 @@ def _uncertainty(cell: CellSpec, result: Operand, scale: Decimal) -> str:
         return ""
     low, high = result.low * scale, result.high * scale
     scientific = "e" if cell.format.suffix == "e" else ""
-    if style == "pm":
+    if style == "pm" and high - low <= abs(result.value * scale) / _TOO_WIDE:
         half = max(result.value * scale - low, high - result.value * scale)
         spread = Format(cell.format.decimals, comma=cell.format.comma, suffix=scientific)
         if half and not scientific and not rounded(half, spread.decimals):  # too small for the digits shown

@@ -62,7 +62,7 @@ def cell_text(cell: Cell) -> str:
     if cell.link:
         text = f"[{text}]({_address(cell.link)})"
     text = f"**{text}**" if cell.bold and text else text
-    return text if cell.note is None else f"{text} <sup>{cell.note}</sup>"
+    return f"{text} <sup>{','.join(map(str, cell.notes))}</sup>" if cell.notes else text
 
 
 def _address(link: str) -> str:

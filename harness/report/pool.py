@@ -27,11 +27,20 @@ class Pool:
     """All rows of a table, with an index for each set of conditions that its cells ask with."""
 
     rows: Sequence[Row]
+    _sittings: dict[tuple[str | None, ...], list[Row]] = field(default_factory=dict)
     _indexes: dict[tuple[str, Asked, tuple[str, ...]], _Index] = field(default_factory=dict)
 
     def found(self, metric: str, asked: Asked, conditions: Conditions) -> list[Row]:
         """Return the measurements of a metric, and the failed runs in their place, that meet all conditions."""
         return self._meeting(metric, asked, conditions, lambda: self._candidates(metric, asked))
+
+    def sitting(self, row: Row) -> list[Row]:
+        """Return the rows of a measurement's sitting: its own and those of the other rounds, each once."""
+        if not self._sittings:
+            for one in self.rows:
+                self._sittings.setdefault(_of_sitting(one), []).append(one)
+        found = {one.run: one for one in self._sittings.get(_of_sitting(row), ())}
+        return sorted(found.values(), key=lambda one: (one.get("round") or 0, one.run))
 
     def builds(self, conditions: Conditions) -> list[Row]:
         """Return the builds that meet all conditions that a build can meet."""
@@ -59,6 +68,10 @@ class Pool:
             if (row.metric == metric or (not row.ok and (row.is_build if size else row.text("probe") in probes)))
             and (row.text("comparison"), row.text("baseline") if asked != PLAIN else None) == asked
         ]
+
+
+def _of_sitting(row: Row) -> tuple[str | None, ...]:
+    return tuple(row.text(name) for name in ("sitting", "metric", "part", "source"))
 
 
 def concerns(row: Row, name: str) -> bool:

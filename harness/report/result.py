@@ -20,6 +20,8 @@ class Side:
     value: Decimal
     """As it entered the arithmetic: in the shown unit, rounded where displayed digits are compared."""
     gpus: int = 1
+    stored: Decimal | None = None
+    """Mean over the rounds of its sitting, in the stored unit; None where the measurement's own value entered."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Trace:
     low: Decimal | None = None
     high: Decimal | None = None
     """Interval of the result, where there is one."""
+    interval: str = ""
+    """What the interval of rounds is, or of how many processes the number is."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ class Cell:
     """Shown as it is, as a name; else a number or a text of the spec, in which markup is meant."""
     link: str = ""
     bold: bool = False
-    note: int | None = None
-    """Number of the footnote."""
+    notes: tuple[int, ...] = ()
+    """Numbers of its footnotes."""
     runs: tuple[str, ...] = ()
     measurements: tuple[str, ...] = ()
     """Ids of the measurements: the cell's own, then its baseline's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -156,8 +157,8 @@ def is_size(metric: str) -> bool:
 def choose(spec: TableSpec, found: Sequence[Row], cell: str, pick: Pick) -> Row | None:
     """Return the row that fills a cell, or None where there is none.
 
-    latest: the newest run, also where it failed. median_of_runs: of the newest session's good runs the one with the
-    median value (the lower of two). pinned: the newest of the runs that are pinned.
+    latest: the newest run, also where it failed; where other rounds of its session are good, one of these, marked.
+    median_of_runs: of the newest session's good runs the one with the median value (the lower of two).
     Raises: ConfigError where rows answer different questions, so that no rule about runs can choose.
     """
     rows = _said_of_it(sorted(distinct(found), key=lambda row: row.age))
@@ -168,11 +169,27 @@ def choose(spec: TableSpec, found: Sequence[Row], cell: str, pick: Pick) -> Row 
     _one_question(spec, [row for row in rows if row.ok], IDENTITY, cell)
     _one_question(spec, [row for row in same_session if row.ok], WORKLOAD, cell)
     _one_file(spec, [row for row in rows if row.ok and row.text("origin") == "imported"], cell)
-    if pick == "pinned":
-        pinned = [row for row in rows if row.get("pinned")]
-        return pinned[-1] if pinned else None
-    good = sorted((row for row in same_session if row.ok), key=lambda row: (row.get("value"), row.age))
-    return good[(len(good) - 1) // 2] if pick == "median_of_runs" and good else newest
+    good = [row for row in same_session if row.ok]
+    if pick == "median_of_runs" and good:
+        return sorted(good, key=lambda row: (row.get("value"), row.age))[(len(good) - 1) // 2]
+    return _over_rounds(newest, good, same_session)
+
+
+def _over_rounds(newest: Row, good: Sequence[Row], session: Sequence[Row]) -> Row:
+    """Return what stands for a session's rounds: a good one, marked where others failed for good; else the newest run."""
+    sitting = [row for row in good if row.get("rounds") is not None]
+    done = {row.text("round") for row in sitting}
+    lost = [row for row in session if not row.ok and row.text("round") not in {None, *done}]
+    if not sitting or not (newest.ok or newest in lost):
+        return newest
+    if not lost:
+        return sitting[-1]
+    count, row = int(sitting[-1].get("rounds")), sitting[-1]
+    turns = {one.text("round") for one in lost}
+    reasons = dict.fromkeys(f"{one.text('status')}: {one.text('reason') or 'no reason was given'}" for one in lost)
+    text = f"{len(turns)} of {count + len(turns)} rounds gave no number ({'; '.join(reasons)})"
+    notes = [*json.loads(row.get("marks") or "[]"), {"code": "incomplete", "text": text}]
+    return Row({**row.fields, "marks": json.dumps(notes)})
 
 
 def _one_file(spec: TableSpec, rows: Sequence[Row], cell: str) -> None:

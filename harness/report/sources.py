@@ -127,7 +127,7 @@ def needed_by(spec: TableSpec) -> Needed:
     return Needed(
         metrics=words,
         parts=None if "part" in opened else words | {""},
-        history=bool(dated) or spec.pick == "pinned",
+        history=bool(dated),
     )
 
 

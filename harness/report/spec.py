@@ -9,7 +9,7 @@ from typing import Literal
 from harness.report.formats import PLAIN, Format
 
 Uncertainty = Literal["none", "pm", "interval", "footnote"]
-Pick = Literal["latest", "median_of_runs", "pinned"]
+Pick = Literal["latest", "median_of_runs"]
 DropEmpty = Literal["", "columns", "rows", "both"]
 Values = tuple[str, ...]
 """Dimension values are compared as text: 8, 8.0 and "8" are the same batch size."""

@@ -72,7 +72,7 @@ def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) 
         missing=_missing(fields.get("missing"), mistakes),
         may_mix=frozenset(_may_mix(fields.get("may_mix"), mistakes)),
         drop_empty=_choice(fields.get("drop_empty"), "drop_empty", ("columns", "rows", "both"), mistakes) or "",
-        pick=_choice(fields.get("pick"), "pick", ("latest", "median_of_runs", "pinned"), mistakes) or "latest",
+        pick=_choice(fields.get("pick"), "pick", ("latest", "median_of_runs"), mistakes) or "latest",
         template=_text(fields.get("template"), "template", mistakes) or "table",
         title=_text(fields.get("title"), "title", mistakes),
         caption=_truth(fields.get("caption"), "caption", mistakes, default=True),

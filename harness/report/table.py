@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.errors import ConfigError, Problem
 from harness.core.identity import canonical
+from harness.core.marks import MARKS
+from harness.core.spec import Note
 from harness.report import no_effect
 from harness.report.caption import captions
 from harness.report.catalogue import Catalogue
 from harness.report.cells import GREY, Filled, Question, Reader, filled
 from harness.report.columns import MADE
+from harness.report.formats import without_paths
 from harness.report.heads import Head, head_of, laid_out
 from harness.report.layout import (
     Address,
@@ -34,6 +37,7 @@ from harness.report.mixing import Packages, check_column, check_pivot, check_pla
 from harness.report.pool import PLAIN, Pool, meets
 from harness.report.result import Cell, Section, Table
 from harness.report.rows import Row, choose, matches, rows_of, wanted
+from harness.report.sitting import over_rounds
 from harness.report.spec import CellSpec, Key, TableSpec
 from harness.report.specfile import ABSENT
 
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TOLD = 3
+"""Texts of one mark that are told below a table; `harness explain` tells those of a cell."""
 LEGEND = f"{GREY} the interval of this comparison holds no difference: the data cannot tell the two apart."
 
 
@@ -51,6 +57,8 @@ class _Picked:
     """What the cells of a table took from the frame, and its footnotes."""
 
     notes: list[str] = field(default_factory=list)
+    marks: dict[str, list[str]] = field(default_factory=dict)
+    """Code of a mark to what it says, each text once; in the list of notes it stands by its code."""
     by_column: dict[str, list[Row]] = field(default_factory=dict)
     """Of the section that is being filled."""
 
@@ -62,8 +70,32 @@ class _Picked:
             self.notes.append(text)
         return self.notes.index(text) + 1
 
+    def numbered(self, note: str, marks: Iterable[Note]) -> tuple[int, ...]:
+        """Number a cell's footnote and its marks; all cells with one mark share a number."""
+        found = [self.note(note)]
+        for mark in marks:
+            texts = self.marks.setdefault(mark.code, [])
+            if mark.text not in texts:
+                texts.append(mark.text)
+            found.append(self.note(_slot(mark.code)))
+        return tuple(sorted(number for number in found if number is not None))
+
+    def written(self) -> tuple[str, ...]:
+        """Write the footnotes; of a mark that many runs carry in many words, the first few."""
+        marks = {_slot(code): _mark_text(code, texts) for code, texts in self.marks.items()}
+        return tuple(marks.get(note, note) for note in self.notes)
+
     def took(self, column: str, *rows: Row | None) -> None:
         self.by_column.setdefault(column, []).extend(row for row in rows if row is not None and row.ok)
+
+
+def _slot(code: str) -> str:
+    return f"mark {code}"
+
+
+def _mark_text(code: str, texts: Sequence[str]) -> str:
+    more = f"; and {len(texts) - _TOLD} more like these" if len(texts) > _TOLD else ""
+    return f"{MARKS[code]}: {'; '.join(without_paths(text) for text in texts[:_TOLD])}{more}"
 
 
 @dataclass(frozen=True)
@@ -93,11 +125,6 @@ def build(
     Raises: ConfigError for cells that would mix what must not be mixed, and for cells that several rows fit.
     """
     rows = wanted(spec, rows_of(frame))
-    if spec.pick == "pinned" and rows and not any(row.get("pinned") for row in rows):
-        message = (
-            f"table '{spec.name}' shows pinned runs, and none of its runs is pinned; pick: latest shows the newest"
-        )
-        raise ConfigError([Problem(message, spec.path, spec.line)])
     source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader or Reader(), _Picked())
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     check_pivot(spec, shown)
@@ -113,7 +140,7 @@ def build(
         caption = (*no_effect.said(taken, read, source.catalogue.title), *caption)
     if any(cell.text.endswith(f" {GREY}") for section in sections for row in section.rows for cell in row):
         caption = (LEGEND, *caption)
-    return Table(spec.name, spec.title, spec.template, tuple(sections), caption, tuple(source.picked.notes))
+    return Table(spec.name, spec.title, spec.template, tuple(sections), caption, source.picked.written())
 
 
 def _titles(spec: TableSpec) -> dict[str, Mapping[str, str]]:
@@ -182,7 +209,7 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
                     slot.cell.attribute is not None,
                     "",
                     is_bold(slot.cell, cell, top, here),
-                    source.picked.note(cell.note),
+                    source.picked.numbered(cell.note, cell.marks),
                     cell.runs,
                     cell.measurements,
                     cell.trace,
@@ -220,7 +247,8 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
     if row is None:
         return Filled(spec.missing.get(ABSENT, "-"), absent=True)
     source.picked.took(slot.header, row, baseline)
-    return filled(Question(spec, cell, row, baseline), source.reader)
+    beside = tuple(source.pool.sitting(row)) if cell.stat is not None and over_rounds(spec, row) else ()
+    return filled(Question(spec, cell, row, baseline, beside), source.reader)
 
 
 def _without_made(conditions: Mapping[str, T]) -> dict[str, T]:

@@ -104,7 +104,7 @@ def explain(shown: Shown, at: Spot | Beside, place: str = "") -> Explanation:
         column=column,
         address=dict(cell.address) or _address(section, at.row),
         entry=told.entry,
-        footnote="" if cell.note is None else table.notes[cell.note - 1],
+        footnote="; ".join(table.notes[number - 1] for number in cell.notes),
         arithmetic=told.arithmetic,
         inputs=told.inputs,
         behind=_behind(shown.archive, told.inputs),
@@ -201,8 +201,8 @@ def _of_others(shown: Shown, cell: Cell, asked: CellSpec) -> bool:
 
 
 def _uncomputed(shown: Shown, cell: Cell, asked: CellSpec) -> str:
-    if cell.note is not None:
-        note = shown.rendered.table.notes[cell.note - 1].rstrip(".")
+    if cell.notes:
+        note = shown.rendered.table.notes[cell.notes[0] - 1].rstrip(".")
         return f"There is a run, and {_what(asked)} cannot be computed: {note}."
     return f"This is the baseline itself: {_what(asked)} would compare a run with itself."
 

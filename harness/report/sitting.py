@@ -1,0 +1,148 @@
+"""Cells over the rounds of a sitting: values, intervals and comparisons between processes, and what marks a number. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+from harness.core.marks import marking
+from harness.core.metric import METRICS
+from harness.core.metric import metric as metric_named
+from harness.core.spec import Note
+from harness.numbers import rounds
+from harness.numbers.rounds import Round
+from harness.report.compare import Comparison, Operand, decimal_of
+from harness.report.rows import Row
+from harness.report.spec import TableSpec
+
+SINGLE = frozenset({"round", "run"})
+"""Dimensions that tell the rounds of a sitting apart: a table that names one shows single processes."""
+OTHER_SESSION = Note(
+    code="other-session",
+    text="value and baseline were measured in different sessions; how far sessions differ is not in their rounds, so that there is no interval",
+)
+
+
+def over_rounds(spec: TableSpec, row: Row) -> bool:
+    """Say whether a cell shows the mean over a sitting's rounds instead of one process's value."""
+    return row.get("rounds") is not None and spec.pick == "latest" and not SINGLE & _named(spec)
+
+
+def _named(spec: TableSpec) -> set[str]:
+    conditions = [spec.where, *(cell.where for cell in spec.cells), *(cell.baseline for cell in spec.cells)]
+    return {*spec.keyed, *(name for where in conditions for name in where)}
+
+
+def rounds_of(row: Row) -> list[Round]:
+    """Return each process's value, as stored."""
+    return [
+        Round(int(number), int(order), float(value)) for number, order, value in json.loads(row.get("round_values"))
+    ]
+
+
+def said(row: Row) -> str:
+    """Say of how many processes a number is, and what its interval is."""
+    count = int(row.get("rounds"))
+    if row.get("summary_low") is None:
+        return f"mean of {count} processes" if count > 1 else "one process"
+    return f"{rounds.INTERVAL}, {count} processes"
+
+
+def compared(
+    comparison: Comparison, sides: tuple[Row, Row], operands: tuple[Operand, Operand], scale: Decimal
+) -> tuple[Operand, str]:
+    """Compute a comparison of two sittings with its interval, and say what that is; none below three rounds.
+
+    operands: both means in the shown unit. scale: from the stored to the shown unit.
+    """
+    value, baseline = operands
+    result = comparison.of(value, baseline)
+    if len({row.text("session") for row in sides}) > 1:
+        return Operand(result), ""
+    ours, theirs = (rounds_of(row) for row in sides)
+    unit = sides[0].text("unit") or ""
+    between = rounds.difference if comparison.name == "difference" else rounds.ratio
+    found = between(ours, theirs, unit)
+    if found.low is None or found.high is None:
+        return Operand(result), ""
+    ends = sorted(_end(comparison, end, value, baseline, scale) for end in (found.low, found.high))
+    how = "paired by round" if found.paired else "Welch's"
+    return Operand(result, ends[0], ends[1]), f"{how} 95% between processes, {len(ours)} and {len(theirs)} of them"
+
+
+def _end(comparison: Comparison, end: float, value: Operand, baseline: Operand, scale: Decimal) -> Decimal:
+    """Turn an end of the ratio's interval into the comparison's; every comparison but the difference follows from the ratio."""
+    if comparison.name == "difference":
+        return decimal_of(end) * scale
+    return decimal_of(float(comparison.of(Operand(baseline.value * decimal_of(end), gpus=value.gpus), baseline)))
+
+
+# ---------------------------------------------------------------- marks
+
+_OF_SPEED = frozenset({"unstable", "disturbed"})
+"""Marks that say nothing of memory."""
+
+
+def marks_of(row: Row) -> tuple[Note, ...]:
+    """Return the notes that mark a row's number: of all rounds where it is a mean of them, else of its run."""
+    given = row.get("marks") if row.get("rounds") is not None else row.get("notes")
+    found = marking(Note.model_validate(one) for one in json.loads(given)) if given else ()
+    known = METRICS.get(row.metric or "")
+    speed = known is None or known.kind == "speed"
+    return tuple(note for note in found if speed or note.code not in _OF_SPEED)
+
+
+def marked_apart(sides: Sequence[Row]) -> tuple[Note, ...]:
+    """Mark a comparison of rounds of two sessions."""
+    apart = len(sides) > 1 and len({row.text("session") for row in sides}) > 1
+    return (OTHER_SESSION,) if apart and all(row.get("rounds") is not None for row in sides) else ()
+
+
+# ---------------------------------------------------------------- caption
+
+
+def captions(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
+    """Say of how many processes the numbers of a table are, what their intervals are, and what change they could show."""
+    shown = [row for row in rows if over_rounds(spec, row)]
+    if not shown:
+        return []
+    counts = sorted({int(row.get("rounds")) for row in shown})
+    many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    processes = f"the mean over {many} processes" if counts[-1] > 1 else "that of 1 process"
+    lines = [f"Speed and memory: each number is {processes} of its latest session; {_interval(counts)}."]
+    seen = smallest_changes(shown)
+    if seen:
+        told = ", ".join(f"{_lowered(metric_named(name).title)} {share:.1%}" for name, share in seen.items())
+        lines.append(f"Smallest change that two such sessions' processes show in 9 of 10 cases, side by side: {told}.")
+    return lines
+
+
+def _interval(counts: Sequence[int]) -> str:
+    none = f"no interval below {rounds.LEAST} processes"
+    if counts[-1] < rounds.LEAST:
+        return none
+    between = "intervals are Student's 95% between processes, on the log scale"
+    return between if counts[0] >= rounds.LEAST else f"{between}; {none}"
+
+
+def smallest_changes(rows: Sequence[Row]) -> dict[str, float]:
+    """Return by speed metric the smallest change, as a share, that its rounds can see; from the spread of all its sittings."""
+    squares: dict[str, list[tuple[float, int]]] = {}
+    for row in {(row.text("sitting"), row.metric, row.text("part")): row for row in rows}.values():
+        values = [one.value for one in rounds_of(row)]
+        deviation = rounds.spread(values)
+        if deviation and len(values) >= rounds.LEAST and metric_named(row.metric or "").kind == "speed":
+            squares.setdefault(row.metric or "", []).append((deviation**2, len(values)))
+    known = list(METRICS)
+    found = {}
+    for name in sorted(squares, key=known.index):
+        degrees = sum(count - 1 for _, count in squares[name])
+        pooled = math.sqrt(sum(square * (count - 1) for square, count in squares[name]) / degrees)
+        found[name] = rounds.smallest_change(pooled, min(count for _, count in squares[name]))
+    return found
+
+
+def _lowered(title: str) -> str:
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
