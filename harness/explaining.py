@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.box import CONFIGS, TABLES, database_for_reading
+from harness.box import CONFIGS, DATABASE, TABLES, database_for_reading
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.environments import ROOT
 from harness.report import pages
@@ -19,7 +19,7 @@ from harness.report.explain.provenance import archive_of
 from harness.report.explain.telling import told
 from harness.report.sources import Source, from_published
 from harness.report.values import Mark, answer, answering, marks
-from harness.tables import Where, narrowed
+from harness.tables import Where, narrowed, plain_of, plain_rendered
 
 _PLACE = re.compile(r"(?P<page>.+?):(?P<line>\d+):(?P<column>\d+)")
 GRAMMAR = "write PAGE:LINE:COLUMN, as README.md:26:4, or TABLE ROW COLUMN, as quickstart-speed INT8 'Decode (tok/s)'"
@@ -45,8 +45,9 @@ def explanation(
     if len(words) != 3:
         raise HarnessError(f"'{' '.join(words)}' names no cell; {GRAMMAR}")
     table, row, column = words
+    results = results or _of_generated(table, root)
     with _source(results, root) as source:
-        shown = _shown(table, source, root, where or {})
+        shown = _shown(table, source, root, where or {}, results)
         return explain(shown, named(shown.rendered, row, column))
 
 
@@ -103,12 +104,35 @@ def _source(results: Path | None, root: Path) -> Iterator[Source]:
             yield Source(database)
 
 
-def _shown(name: str, source: Source, root: Path, where: Where | None = None) -> Shown:
+def _shown(name: str, source: Source, root: Path, where: Where | None = None, results: Path | None = None) -> Shown:
     catalogue = catalogue_of(root / CONFIGS.relative_to(ROOT))
     specs = pages.specs_in([root / TABLES.relative_to(ROOT)], catalogue)
     spec = next((one for one in specs if one.name == name), None)
     if spec is None:
-        raise HarnessError(unknown("table", name, [one.name for one in specs]))
+        return _plain(name, source, root, results, [one.name for one in specs])
     spec = narrowed(spec, where or {})
     rendered = pages.renderer(source, catalogue)(spec)
     return Shown(rendered, spec, catalogue.renamed(spec.titles), archive_of(source))
+
+
+def _of_generated(name: str, root: Path) -> Path | None:
+    """Return the project's results folder for a table that no spec describes: such tables are made from its database."""
+    specs = pages.specs_in([root / TABLES.relative_to(ROOT)])
+    folder = root / "results"
+    return folder if (folder / DATABASE).exists() and all(one.name != name for one in specs) else None
+
+
+def _plain(name: str, source: Source, root: Path, results: Path | None, known: Sequence[str]) -> Shown:
+    """Find a table that was generated for a sweep. Raises: HarnessError where there is none of this name."""
+    catalogue = catalogue_of(root / CONFIGS.relative_to(ROOT))
+    folder = results or root / "results"
+    found = [
+        table
+        for sweep in source.database.sweeps()
+        if name.startswith(f"{sweep}-")
+        for table in plain_of(sweep, source, folder)
+    ]
+    table = next((one for one in found if one.spec.name == name), None)
+    if table is None:
+        raise HarnessError(unknown("table", name, [*known, *(one.spec.name for one in found)]))
+    return Shown(plain_rendered(table, source, catalogue), table.spec, catalogue, archive_of(source))

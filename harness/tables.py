@@ -20,8 +20,8 @@ from harness.report import pages
 from harness.report.against import against
 from harness.report.catalogue import Catalogue, catalogue_of
 from harness.report.columns import COLUMNS, DIMENSIONS
-from harness.report.markdown import EMPTY, literal, to_markdown
-from harness.report.plain import MOST, plain_tables
+from harness.report.markdown import EMPTY, Rendered, literal, to_markdown
+from harness.report.plain import MOST, Plain, plain_tables
 from harness.report.result import Table
 from harness.report.rows import text_of
 from harness.report.sources import Source, from_published
@@ -88,21 +88,34 @@ def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> 
 
 def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS, title: str = "") -> list[str]:
     """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
-    session = last_session(sweep, results)
-    runs = {"run": [job.run for job in session.jobs if job.run]} if session is not None else {}
-    frame = source.frame({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
+    texts, names = [], []
     catalogue = catalogue_of(configs)
-    versions = {name: environment.packages for name, environment in source.environments().items()}
-    texts = []
-    for table in plain_tables(sweep, frame, literal(title)):
+    for table in plain_of(sweep, source, results, title):
         try:
-            built = build(table.spec, table.frame, catalogue, source.reader(), lambda name: versions.get(name, {}))
+            rendered = plain_rendered(table, source, catalogue)
         except ConfigError as error:
             texts.append(f"{table.spec.title}: {NO_TABLE}, since {error}")
             continue
         more = f"\n\n{table.rows} rows, {MOST} shown; `harness export FILE --where sweep={sweep}` writes all."
-        texts.append(to_markdown(built).markdown + (more if table.rows > MOST else ""))
-    return texts
+        texts.append(rendered.markdown + (more if table.rows > MOST else ""))
+        names.append(table.spec.name)
+    told = f"`harness explain TABLE ROW COLUMN` explains a cell; tables: {', '.join(names)}."
+    return [*texts, told] if names else texts
+
+
+def plain_of(sweep: str, source: Source, results: Path, title: str = "") -> list[Plain]:
+    """Generate the tables of what answered a sweep's last session; of all its runs where none was finished."""
+    session = last_session(sweep, results)
+    runs = {"run": [job.run for job in session.jobs if job.run]} if session is not None else {}
+    frame = source.frame({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
+    return plain_tables(sweep, frame, literal(title))
+
+
+def plain_rendered(table: Plain, source: Source, catalogue: Catalogue) -> Rendered:
+    """Render a generated table. Raises: ConfigError where it would mix what must not be mixed."""
+    versions = {name: environment.packages for name, environment in source.environments().items()}
+    built = build(table.spec, table.frame, catalogue, source.reader(), lambda name: versions.get(name, {}))
+    return pages.named_keys(to_markdown(built), table.spec)
 
 
 def conditions(words: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -175,7 +175,7 @@ def _trace(
     roles: tuple[Literal["value", "baseline"], ...] = ("value", "baseline")
     rows = [row for row in (question.row, question.baseline) if row is not None]
     sides = [
-        Side(role, row.run, str(row.get("measurement_id")), operand.value, operand.gpus, _stored(question, row))
+        Side(role, row.run, str(row.get("measurement_id")), operand.value, operand.gpus, *_over_rounds(question, row))
         for role, row, operand in zip(roles, rows, operands, strict=False)
     ]
     comparison = question.comparison
@@ -185,9 +185,13 @@ def _trace(
     )  # fmt: skip
 
 
-def _stored(question: Question, row: Row) -> Decimal | None:
-    mean = over_rounds(question.spec, row) and question.cell.stat is None
-    return decimal(row.get("summary_value")) if mean else None
+def _over_rounds(question: Question, row: Row) -> tuple[Decimal | None, int | None]:
+    """Return the mean over rounds that entered, and how many there were."""
+    if not over_rounds(question.spec, row):
+        return None, None
+    if question.cell.stat is None:
+        return decimal(row.get("summary_value")), int(row.get("rounds"))
+    return None, len(question.beside) or 1
 
 
 def _shown_decimals(spec: TableSpec, cell: CellSpec) -> int:

@@ -78,13 +78,19 @@ def compared(comparison: Comparison, value: Operand, baseline: Operand | None) -
         return value
     if baseline is None:
         raise HarnessError("the baseline is missing")
+    result = result_of(comparison, value, baseline)
+    with localcontext(prec=28):
+        half = _half_width(comparison, value, baseline)
+    return Operand(result) if half is None else Operand(result, result - half, result + half)
+
+
+def result_of(comparison: Comparison, value: Operand, baseline: Operand) -> Decimal:
+    """Compute a comparison's result alone. Raises: HarnessError for a division by zero."""
     divisor = {"nothing": None, "value": value.value, "baseline": baseline.value}[comparison.divides_by]
     if divisor is not None and divisor.is_zero():
         raise HarnessError(f"the {comparison.divides_by} is zero and {comparison.name} divides by it")
     with localcontext(prec=28):
-        result = comparison.of(value, baseline)
-        half = _half_width(comparison, value, baseline)
-    return Operand(result) if half is None else Operand(result, result - half, result + half)
+        return comparison.of(value, baseline)
 
 
 def _half_width(comparison: Comparison, value: Operand, baseline: Operand) -> Decimal | None:

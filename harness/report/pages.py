@@ -106,10 +106,15 @@ def renderer(
 
     def one(spec: TableSpec) -> Rendered:
         table = build(spec, frame_of(spec, source), catalogue, source.reader(), lambda name: packages.get(name, {}))
-        named = tuple(key.name for key in spec.show if key.dimension not in spec.each or key.attribute)
-        return replace(to_markdown(table, templates), each=spec.each, keys=max(len(named), 1), named=named)
+        return named_keys(to_markdown(table, templates), spec)
 
     return one
+
+
+def named_keys(rendered: Rendered, spec: TableSpec) -> Rendered:
+    """Say of a rendered table which of its columns name its rows."""
+    named = tuple(key.name for key in spec.show if key.dimension not in spec.each or key.attribute)
+    return replace(rendered, each=spec.each, keys=max(len(named), 1), named=named)
 
 
 # ---------------------------------------------------------------- pages

@@ -59,7 +59,19 @@ def plain_tables(sweep: str, frame: pd.DataFrame, title: str = "") -> list[Plain
     """
     frame = frame.drop_duplicates().reset_index(drop=True)
     found = [_plain(sweep, title or f"Sweep {sweep}", name, group, frame) for name, group in _groups(rows_of(frame))]
-    return [plain for plain in found if plain.spec.cells]
+    return _apart([plain for plain in found if plain.spec.cells])
+
+
+def _apart(tables: Sequence[Plain]) -> list[Plain]:
+    """Number tables of one name, so that each can be asked for."""
+    seen: dict[str, int] = {}
+    found = []
+    for plain in tables:
+        name = plain.spec.name
+        seen[name] = seen.get(name, 0) + 1
+        spec = replace(plain.spec, name=f"{name}-{seen[name]}") if seen[name] > 1 else plain.spec
+        found.append(replace(plain, spec=spec))
+    return found
 
 
 def _groups(rows: Sequence[Row]) -> Iterator[tuple[str, _Group]]:
@@ -119,7 +131,6 @@ def _plain(sweep: str, title: str, name: str, group: _Group, frame: pd.DataFrame
         show=tuple(_shown(keys, group.rows)),
         cells=(*_cells(name, group.rows), *_made(name, group.rows)),
         where={"sweep": (sweep,)},
-        pick="median_of_runs" if any(row.get("round") for row in group.rows) else "latest",
         may_mix=frozenset({"source"}),
         drop_empty="columns",
     )

@@ -22,6 +22,8 @@ class Side:
     gpus: int = 1
     stored: Decimal | None = None
     """Mean over the rounds of its sitting, in the stored unit; None where the measurement's own value entered."""
+    rounds: int | None = None
+    """Rounds of its sitting that entered; None where the one run alone did."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from harness.core.metric import metric as metric_named
 from harness.core.spec import Note
 from harness.numbers import rounds
 from harness.numbers.rounds import Round
-from harness.report.compare import Comparison, Operand, decimal_of
+from harness.report.compare import Comparison, Operand, decimal_of, result_of
 from harness.report.rows import Row
 from harness.report.spec import TableSpec
 
@@ -58,7 +58,7 @@ def compared(
     operands: both means in the shown unit. scale: from the stored to the shown unit.
     """
     value, baseline = operands
-    result = comparison.of(value, baseline)
+    result = result_of(comparison, value, baseline)
     if len({row.text("session") for row in sides}) > 1:
         return Operand(result), ""
     ours, theirs = (rounds_of(row) for row in sides)
@@ -76,7 +76,8 @@ def _end(comparison: Comparison, end: float, value: Operand, baseline: Operand, 
     """Turn an end of the ratio's interval into the comparison's; every comparison but the difference follows from the ratio."""
     if comparison.name == "difference":
         return decimal_of(end) * scale
-    return decimal_of(float(comparison.of(Operand(baseline.value * decimal_of(end), gpus=value.gpus), baseline)))
+    moved = Operand(baseline.value * decimal_of(end), gpus=value.gpus)
+    return decimal_of(float(result_of(comparison, moved, baseline)))
 
 
 # ---------------------------------------------------------------- marks
@@ -115,7 +116,7 @@ def captions(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
     seen = smallest_changes(shown)
     if seen:
         told = ", ".join(f"{_lowered(metric_named(name).title)} {share:.1%}" for name, share in seen.items())
-        lines.append(f"Smallest change that two such sessions' processes show in 9 of 10 cases, side by side: {told}.")
+        lines.append(f"Smallest difference within a session that so many processes can show (90% power): {told}.")
     return lines
 
 

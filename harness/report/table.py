@@ -78,7 +78,7 @@ class _Picked:
             if mark.text not in texts:
                 texts.append(mark.text)
             found.append(self.note(_slot(mark.code)))
-        return tuple(sorted(number for number in found if number is not None))
+        return tuple(sorted({number for number in found if number is not None}))
 
     def written(self) -> tuple[str, ...]:
         """Write the footnotes; of a mark that many runs carry in many words, the first few."""
@@ -94,7 +94,7 @@ def _slot(code: str) -> str:
 
 
 def _mark_text(code: str, texts: Sequence[str]) -> str:
-    more = f"; and {len(texts) - _TOLD} more like these" if len(texts) > _TOLD else ""
+    more = f"; and {len(texts) - _TOLD} more" if len(texts) > _TOLD else ""
     return f"{MARKS[code]}: {'; '.join(without_paths(text) for text in texts[:_TOLD])}{more}"
 
 

@@ -33,6 +33,8 @@ class Term:
     factor: Decimal
     """From the stored to the shown unit."""
     gpus: int
+    rounds: int | None = None
+    """Processes whose mean entered; None where the value of the one run did."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,8 @@ def _term(trace: Trace, side: Side, asked: CellSpec, held: Measurement) -> Term:
         measurement=side.measurement,
         value=side.value,
         unit=unit,
-        stored=held.value,
+        stored=held.value if side.stored is None else float(side.stored),
+        rounds=side.rounds,
         stored_unit=held.unit,
         factor=Decimal(1) if trace.published else factor(held.unit, asked.unit),
         gpus=side.gpus,
@@ -190,6 +193,8 @@ def _as_published(trace: Trace, asked: CellSpec, inputs: tuple[Operand, Operand]
 def _interval(trace: Trace, asked: CellSpec, stored: Sequence[Measurement]) -> str:
     if trace.low is None:
         return ""
+    if trace.interval:
+        return trace.interval
     if asked.paired:
         return "paired bootstrap 95% of the differences item by item"
     if len(stored) > 1:

@@ -163,7 +163,15 @@ def _number(shown: Shown, cell: Cell) -> _Told:
     done = arithmetic(cell, stored, beside)
     stat = cell.asked.stat or ""
     inputs = tuple(
-        provenance(shown.archive, side.role, side.run, side.measurement, stat=stat) for side in cell.trace.sides
+        provenance(
+            shown.archive,
+            side.role,
+            side.run,
+            side.measurement,
+            stat=stat,
+            rounds=side.rounds is not None,
+        )
+        for side in cell.trace.sides
     )
     origins = list(dict.fromkeys(one.origin for one in inputs))
     whose = " and ".join("measured" if origin == "measured" else f"{origin}, not measured here" for origin in origins)

@@ -9,13 +9,29 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome
+from harness.numbers.rounds import is_over_rounds
 from harness.report.cells import Reader, statistic_of
 from harness.report.columns import PACKAGES
 from harness.report.rows import Row, rows_of
+from harness.report.sitting import marks_of
 from harness.report.sources import Source, frame_of
 from harness.report.spec import TableSpec
 from harness.store.workload import workload_columns
 
+_OF_A_ROUND = (
+    "round",
+    "started",
+    "value",
+    "unit",
+    "notes",
+    "summary_value",
+    "summary_low",
+    "summary_high",
+    "rounds",
+    "marks",
+)
+_CONDITIONS = ("load_average_before", "load_average_after", "foreign_cpus", "cpus", "gpus", "clocks_mhz")
+"""Facts of a protocol that tell what else went on while a process was timed."""
 FEW = 8
 """Samples up to this many are told one by one."""
 _SUMMARY = ("min", "p50", "p90", "max", "mean", "stdev")
@@ -33,13 +49,31 @@ class Archive:
     """Artifact id to the run that made it."""
     rows: Callable[[TableSpec], Sequence[Row]] = lambda _spec: ()
     """All that a table can use."""
+    sitting: Callable[[str], Sequence[Row]] = lambda _measurement: ()
+    """By a measurement's id, the rows of all rounds of its sitting."""
 
 
 def archive_of(source: Source) -> Archive:
     """Make an archive of a source; each record is read once."""
     outcome: Callable[[str], Outcome] = lru_cache(maxsize=None)(source.database.outcome)
     makers = source.database.artifact_runs()
-    return Archive(outcome, source.reader(), makers, lambda spec: rows_of(frame_of(spec, source)))
+    return Archive(
+        outcome,
+        source.reader(),
+        makers,
+        lambda spec: rows_of(frame_of(spec, source)),
+        lambda one: _sitting(source, one),
+    )
+
+
+def _sitting(source: Source, measurement: str) -> list[Row]:
+    said = ("sitting", "metric", "part", "source")
+    found = rows_of(source.frame({"measurement_id": measurement}, list(said)))
+    if not found or found[0].get("sitting") is None:
+        return []
+    where = {name: found[0].get(name) for name in said}
+    rows = rows_of(source.frame(where, ["run", "measurement_id", *said, *_OF_A_ROUND]))
+    return sorted({row.run: row for row in rows}.values(), key=lambda row: (row.get("round"), row.run))
 
 
 @dataclass(frozen=True)
@@ -67,6 +101,31 @@ class Measured:
     shape: tuple[int, ...]
     kept: str
     """What is kept of the samples, in words."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A round of the sitting that a number is the mean of."""
+
+    run: str
+    round: int
+    started: str
+    value: float
+    unit: str
+    conditions: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OverRounds:
+    """A number over the rounds of its session, each a process."""
+
+    value: float
+    low: float | None
+    high: float | None
+    unit: str
+    processes: tuple[Process, ...]
+    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -146,6 +205,8 @@ class Provenance:
     citation: Mapping[str, str]
     """Empty for measured numbers."""
     measured: Measured | None
+    over_rounds: OverRounds | None
+    """What the cell shows where it is the mean over a session's rounds."""
     recipe: Recipe
     protocol: Mapping[str, Any]
     artifacts: tuple[Read, ...]
@@ -154,8 +215,10 @@ class Provenance:
     notes: tuple[str, ...]
 
 
-def provenance(archive: Archive, role: str, run: str, measurement: str = "", *, stat: str = "") -> Provenance:
-    """Tell of a run, and of one of its measurements. Raises: HarnessError for a run that the source does not hold."""
+def provenance(
+    archive: Archive, role: str, run: str, measurement: str = "", *, stat: str = "", rounds: bool = False
+) -> Provenance:
+    """Tell of a run, and of one of its measurements; with `rounds` of those of its sitting, too. Raises: HarnessError for a run that the source does not hold."""
     outcome = archive.outcome(run)
     job = outcome.job
     measured = outcome.origin == "measured"
@@ -176,6 +239,7 @@ def provenance(archive: Archive, role: str, run: str, measurement: str = "", *, 
         again=command if job.kind == "speed" or not command else f"{command} --again {job.kind}",
         citation=_plain(outcome.citation.model_dump() if outcome.citation else {}),
         measured=_measured(archive, outcome, measurement, stat) if measurement else None,
+        over_rounds=_over_rounds(archive, measurement) if measurement and rounds else None,
         recipe=_recipe(outcome),
         protocol=_protocol(outcome),
         artifacts=_artifacts(archive, outcome),
@@ -230,6 +294,8 @@ def _protocol(outcome: Outcome) -> dict[str, Any]:
 def _measured(archive: Archive, outcome: Outcome, measurement: str, stat: str) -> Measured:
     item = measurement_of(archive, measurement)
     samples, summary, shape, kept = _samples(archive, measurement, item, stat)
+    if is_over_rounds(item.metric) and item.interval != "rounding":  # repetitions in a process are no uncertainty
+        item = item.model_copy(update={"low": None, "high": None, "interval": None})
     return Measured(
         id=measurement,
         metric=item.metric,
@@ -248,6 +314,35 @@ def _measured(archive: Archive, outcome: Outcome, measurement: str, stat: str) -
         summary=summary,
         shape=shape,
         kept=kept if outcome.origin == "measured" else "published without samples",
+    )
+
+
+def _over_rounds(archive: Archive, measurement: str) -> OverRounds | None:
+    rows = [row for row in archive.sitting(measurement) if row.get("rounds") is not None]
+    if not rows:
+        return None
+    first, marks = rows[0], {f"{note.code}: {note.text}": None for row in rows for note in marks_of(row)}
+    return OverRounds(
+        value=first.get("summary_value"),
+        low=first.get("summary_low"),
+        high=first.get("summary_high"),
+        unit=first.text("unit") or "",
+        processes=tuple(_process(archive, row) for row in rows),
+        marks=tuple(marks),
+    )
+
+
+def _process(archive: Archive, row: Row) -> Process:
+    outcome = archive.outcome(row.run)
+    facts = outcome.protocol.facts if outcome.protocol else {}
+    return Process(
+        run=row.run,
+        round=int(row.get("round")),
+        started=outcome.started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        value=row.get("value"),
+        unit=row.text("unit") or "",
+        conditions=_plain({name: facts[name] for name in _CONDITIONS if name in facts}),
+        notes=tuple(f"{note.code}: {note.text}" for note in outcome.notes),
     )
 
 

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from harness.numbers.rounds import INTERVAL
 from harness.report.explain.arithmetic import Arithmetic, Term, digits
 from harness.report.explain.cell import Explanation
-from harness.report.explain.provenance import Harness, Measured, Provenance, Read, Where
+from harness.report.explain.provenance import Harness, Measured, OverRounds, Provenance, Read, Where
 
 _SHORT = 12
 """Hex digits of an identity; --json gives all."""
@@ -82,6 +83,9 @@ def _term(term: Term, done: Arithmetic) -> str:
     displayed = ", as displayed" if done.inputs == "displayed" else ""
     came = f" ({stored}{how}{displayed})" if how or displayed or done.stat else ""
     gpus = f" on {term.gpus} GPUs" if term.gpus != 1 else ""
+    if term.rounds is not None:
+        over = f"mean over {term.rounds} processes" if term.rounds > 1 else "of one process"
+        return f"{term.role} {digits(term.value)}{unit}{came}{gpus}, {over}, the last in run {term.run}"
     return f"{term.role} {digits(term.value)}{unit}{came}{gpus}, measurement {term.measurement}"
 
 
@@ -104,6 +108,7 @@ def _run(one: Provenance, environments: dict[str, str]) -> list[str]:
             f"command: {command}",
         ]
     lines += [f"what: {_pairs(one.labels)}"] if one.labels else []
+    lines += _rounds(one.over_rounds) if one.over_rounds else []
     lines += _measured(one.measured, one.origin) if one.measured else []
     lines += [_recipe(one)]
     lines += [f"protocol: {_pairs(one.protocol)}"] if one.protocol else []
@@ -112,6 +117,23 @@ def _run(one: Provenance, environments: dict[str, str]) -> list[str]:
     lines += [f"harness: {_harness(one.harness)}"] if one.harness else []
     lines += [f"note: {note}" for note in one.notes]
     return [heading, *_indented(lines)]
+
+
+def _rounds(found: OverRounds) -> list[str]:
+    """Tell each process's value and what went on meanwhile."""
+    unit = f" {found.unit}" if found.unit else ""
+    interval = "no interval below three processes"
+    if found.low is not None and found.high is not None:
+        interval = f"{digits(found.low)} to {digits(found.high)}, {INTERVAL}"
+    count = len(found.processes)
+    lines = [
+        f"over {count} process{'es' if count > 1 else ''} of the session: {digits(found.value)}{unit} [{interval}]"
+    ]
+    for one in found.processes:
+        around = f"; {_pairs(one.conditions)}" if one.conditions else ""
+        noted = f"; {'; '.join(one.notes)}" if one.notes else ""
+        lines.append(f"  round {one.round + 1}: {digits(one.value)}{unit}, {one.started}, run {one.run}{around}{noted}")
+    return [*lines, *(f"mark: {mark}" for mark in found.marks)]
 
 
 def _citation(cited: Mapping[str, str]) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from typing import Any
 
 import pandas as pd
 
 from harness.core.metric import metric
+from harness.numbers.intervals import student_t
+from harness.numbers.rounds import is_over_rounds
 from harness.report.catalogue import Catalogue, metric_titles
 from harness.report.columns import COLUMNS
 
@@ -69,7 +73,24 @@ def row(name: str | None, value: float | None, **given: Any) -> dict[str, Any]:
     told = hashlib.sha256(repr(sorted((key, str(part)) for key, part in found.items())).encode()).hexdigest()[:8]
     found.setdefault("run", f"run-{told}")
     found.setdefault("measurement_id", f"{found['run']}#0" if name else None)
+    if name is not None and is_over_rounds(name) and found["origin"] == "measured" and "rounds" not in given:
+        found |= sitting(found)
     return found
+
+
+def sitting(found: dict[str, Any], count: int = 5) -> dict[str, Any]:
+    """Make a row's summary: over five processes whose spread gives the row's low and high, over one where it has none."""
+    value, low, high = found["value"], found.pop("low", None), found.pop("high", None)
+    values = [value]
+    if high is not None:
+        step = math.log(high / value) / student_t(count - 1) * math.sqrt(count) / math.sqrt(0.625)
+        values = [value * math.exp(step * place) for place in (-1, -0.5, 0, 0.5, 1)]
+    first = int(hashlib.sha256(found["run"].encode()).hexdigest()[:4], 16) * 100  # one sitting after the other
+    listed = [[turn, first + turn, one] for turn, one in enumerate(values)]
+    return {
+        "sitting": found["run"], "summary_value": value, "summary_low": low, "summary_high": high,
+        "rounds": float(len(values)), "round_values": json.dumps(listed), "round": 0.0, "interval": None,
+    }  # fmt: skip
 
 
 def failed(status: str, reason: str, **given: Any) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def test_a_table_is_written_with_alignment_footnotes_and_caption(tmp_path: Path)
         "",
         "- <sup>1</sup> generation: oom: killed for memory",
         "- Configuration: Example CPU (2 cores), Linux, Python 3.11.9.",
-        "- Measured 2026-01-31 (UTC). Each cell shows its latest run.",
+        "- Measured 2026-01-31 (UTC).",
+        "- Speed and memory: each number is that of 1 process of its latest session; no interval below 3 processes.",
         "- Decode: protocol e2e v1, batch 1, 128 prompt tokens, 64 output tokens, 1 warm-up, 5 repetitions.",
     ]
 

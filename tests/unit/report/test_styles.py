@@ -156,7 +156,14 @@ GREY = RATIO.replace("format: 2x", "format: 2x, grey: true")
 
 
 def interval(value: float, half: float, **given: Any) -> dict[str, Any]:
-    return row("decode_tps", value, low=value - half, high=value + half, interval="student-t 95%", **given)
+    return row(
+        "decode_tps",
+        value,
+        low=value - half,
+        high=value + half,
+        interval="student-t 95% between processes, log scale, 5 processes",
+        **given,
+    )
 
 
 def test_a_difference_that_the_data_cannot_defend_is_marked_with_a_legend(lines: Any) -> None:
@@ -175,7 +182,7 @@ def test_uncertainty_may_stand_in_a_footnote(lines: Any) -> None:
     spec = RATIO.replace("as: ratio, format: 2x", "format: 1, uncertainty: footnote")
     made = lines(spec, interval(10.0, 1.0))
     assert "| FP32 | 10.0 <sup>1</sup> |" in made
-    assert made[-1] == r"- <sup>1</sup> \[9.0, 11.0\], student-t 95%"
+    assert made[-1] == r"- <sup>1</sup> \[9.0, 11.0\], student-t 95% between processes, log scale, 5 processes"
 
 
 def test_what_is_known_of_rounding_is_no_uncertainty_of_a_measurement(lines: Any) -> None:
