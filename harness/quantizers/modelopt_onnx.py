@@ -13,7 +13,7 @@ from harness import host
 from harness.core.errors import HarnessError, MissingDependency
 from harness.core.seam import Base, Built, Context, Facts, Quantizer
 from harness.core.spec import Note
-from harness.quantizers import graph_check, modelopt_layers, modelopt_repairs
+from harness.quantizers import graph_check, modelopt_layers, modelopt_repairs, modelopt_search
 from harness.quantizers.folders import copy_beside, graph_file
 from harness.quantizers.modelopt_options import ModeloptOptions, without_effect
 
@@ -179,12 +179,28 @@ def _quantize(
     scratch = context.folder / "modelopt-scratch"
     context.progress(0.2, f"quantizing with {options.algo}")
     try:
-        with modelopt_repairs.scale_fusion_without_cupy(options) as done, modelopt_repairs.temporary_files_in(scratch):
+        with (
+            modelopt_repairs.scale_fusion_without_cupy(options) as done,
+            modelopt_repairs.temporary_files_in(scratch),
+            modelopt_search.quick_search(_within(context, 0.2, 0.85)),
+        ):
             model = int4.quantize(str(source), **_arguments(reader, options, folder))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     raise_opset(model)
     return model, [*done, *modelopt_repairs.repair_graph(model, options)]
+
+
+def _within(context: Context, begun: float, ended: float) -> modelopt_search.Progress:
+    """Tell the progress of a part as that of the whole build."""
+    now = begun
+
+    def tell(share: float | None, what: str) -> None:
+        nonlocal now
+        now = now if share is None else begun + (ended - begun) * share
+        context.progress(now, what)
+
+    return tell
 
 
 def _arguments(reader: Any, options: ModeloptOptions, folder: Path) -> dict[str, Any]:
