@@ -33,10 +33,12 @@ from harness.plan.expand import PlannedJob
 from harness.plan.gguf import absent_ggufs, fetch_ggufs
 from harness.plan.hub import absent_models, fetch_models, offline
 from harness.plan.reading import read_sweep
+from harness.report.marked import COLUMNS, marked
 from harness.runner import Desk, execute
 from harness.runner.decide import decide, remember
 from harness.runner.wall import merged, share
 from harness.show import Show
+from harness.store.files import SESSIONS, read_session
 from harness.store.known import History
 
 
@@ -133,9 +135,11 @@ def run_sweep(
         _say(console, f"sweep {planned.sweep.name}: {summary(planned, estimates, decided)}")
         with Show(console, estimates, [job for job in planned.plan.jobs if decided[job.id][0] == "run"]) as show:
             seconds: Mapping[str, float] = {}
+            session = ""
             for event in execute(planned.plan, desk, again):
                 show.event(event)
                 seconds = event.spans or seconds
+                session = event.text if event.what == "finished" else ""
         idle = _idle(planned)
         if after is not None and not idle:
             with spans.span("report"):
@@ -143,6 +147,10 @@ def run_sweep(
         _say(console, f"jobs: {show.counts}")
         if show.verified.all:
             _say(console, str(show.verified))
+        with spans.span("report"):
+            marks = _marked(desk, session)
+        for line in marks:
+            _say(console, line)
         wall = share(time.monotonic() - begun, merged([spans.seconds, seconds]))
         _say(console, str(wall))
         if idle:
@@ -154,6 +162,13 @@ def run_sweep(
 
 def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _marked(desk: Desk, session: str) -> list[str]:
+    """Say what marks the numbers that answer a session, known ones included."""
+    path = desk.results / SESSIONS / f"{session}.json"
+    runs = [job.run for job in read_session(path).jobs if job.run] if session and path.exists() else []
+    return marked(desk.database.frame({"run": runs}, list(COLUMNS))) if runs else []
 
 
 def _idle(planned: Planned) -> str:

@@ -255,6 +255,11 @@ class Database:
         with self._reading() as connection:
             return known.artifact_runs(connection)
 
+    def recipe_options(self) -> dict[str, str]:
+        """Return the options of the quantizer that made each artifact, as JSON, by id."""
+        with self._reading() as connection:
+            return known.recipe_options(connection)
+
     def known_quality(self, keys: Iterable[str]) -> dict[str, list[known.KnownRun]]:
         """Return the finished quality runs of job keys, latest first, with what decides whether they count."""
         with self._reading() as connection:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
+from harness.core.identity import canonical
 from harness.core.spec import Status
 from harness.store import models as m
 from harness.store.ingest import table
@@ -76,6 +77,15 @@ def artifact_runs(connection: Connection) -> dict[str, str]:
         .order_by(run.c.started, run.c.name)
     )
     return {row.id: row.name for row in connection.execute(query)}
+
+
+def recipe_options(connection: Connection) -> dict[str, str]:
+    """Return the options that each artifact was built with, canonical JSON by id, defaults left out."""
+    run, job = table(m.RunRow), table(m.JobRow)
+    query = (
+        select(run.c.artifact, job.c.spec).join(job, job.c.id == run.c.job_id).where(job.c.kind == "build").distinct()
+    )
+    return {row.artifact: canonical(json.loads(row.spec)["options"]) for row in connection.execute(query)}
 
 
 def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list[KnownRun]]:
