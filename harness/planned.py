@@ -17,7 +17,7 @@ from harness.core.seam import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.sources import hub_cache, hub_folder
-from harness.show import title
+from harness.plan.titles import titles
 
 Verdicts = Mapping[str, tuple[str, str]]
 _RUN_BYTES = 100_000
@@ -41,7 +41,8 @@ def show_plan(
         _write(console, json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": disk}, indent=1))
         return
     if expand:
-        lines = [f"{job.id} {title(job)}: {_whole(job, planned).model_dump_json()}" for job in planned.plan.jobs]
+        names = titles(planned.plan.jobs)
+        lines = [f"{job.id} {names[job.id]}: {_whole(job, planned).model_dump_json()}" for job in planned.plan.jobs]
     else:
         lines = list(_table(planned, decided, estimates, why=why))
     _write(console, *lines)
@@ -73,12 +74,13 @@ def _write(console: Console, *lines: str) -> None:
 
 
 def _rows(planned: Planned, decided: Verdicts, estimates: Mapping[str, float]) -> list[dict[str, Any]]:
+    names = titles(planned.plan.jobs)
     return [
         {
             "id": job.id,
             "kind": job.kind,
             "key": job.key,
-            "title": title(job),
+            "title": names[job.id],
             "environment": job.environment,
             "needs": list(job.needs),
             "verdict": decided[job.id][0],
@@ -94,6 +96,7 @@ def _rows(planned: Planned, decided: Verdicts, estimates: Mapping[str, float]) -
 
 def _table(planned: Planned, decided: Verdicts, estimates: Mapping[str, float], *, why: bool) -> Iterator[str]:
     """Lay the jobs out in columns."""
+    names = titles(planned.plan.jobs)
     rows = [("job", "what", "environment", "s", "verdict")]
     for job in planned.plan.jobs:
         verdict, reason = decided[job.id]
@@ -101,7 +104,7 @@ def _table(planned: Planned, decided: Verdicts, estimates: Mapping[str, float], 
             f"{verdict}: {reason}" if why or verdict in {"refused", "blocked", "unverified", "elsewhere"} else verdict
         )
         seconds = f"{estimates[job.id]:.1f}" if job.id in estimates else ""
-        rows.append((job.id, title(job), job.environment, seconds, shown))
+        rows.append((job.id, names[job.id], job.environment, seconds, shown))
     widths = [max(len(row[place]) for row in rows) for place in range(5)]
     for row in rows:
         texts = [text.rjust(width) if place == 3 else text.ljust(width)

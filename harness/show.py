@@ -13,21 +13,13 @@ from rich.text import Text
 
 from harness.core.spec import BuildSpec
 from harness.plan.expand import PlannedJob
+from harness.plan.titles import title, titles
 from harness.runner import Event
 
 _BAR = 10
 """Cells of the bar on a terminal."""
 _LEAST = 8
 """Cells of a job's name below which what it is doing is left out."""
-
-
-def title(job: PlannedJob) -> str:
-    """Name a job as people do: model, method and what is done with it."""
-    labels, spec = job.labels[0], job.spec
-    what = "build" if isinstance(spec, BuildSpec) else spec.probe
-    engine = "" if isinstance(spec, BuildSpec) else f"on {spec.engine}"
-    again = f"(round {job.round + 1})" if job.round else ""
-    return " ".join(part for part in (labels.model, labels.method, what, engine, again) if part)
 
 
 def _sort(job: PlannedJob) -> tuple[str, str, str]:
@@ -142,11 +134,15 @@ class Show:
         self.console = console
         self.counts = Counts()
         self.verified = Verified()
+        self._titles = titles(jobs)
         self._left = Left(estimates, jobs)
         self._progress = Progress(
             BarColumn(bar_width=_BAR), _Now(console), console=console, transient=True, disable=not console.is_terminal
         )
         self._task: TaskID = self._progress.add_task("", total=len(jobs), left="", inner="")
+
+    def _title(self, job: PlannedJob) -> str:
+        return self._titles.get(job.id) or title(job)
 
     def __enter__(self) -> Show:
         self._progress.__enter__()
@@ -184,14 +180,14 @@ class Show:
         assert event.job is not None
         self._update(event.job)
         if not self.console.is_terminal:
-            self._line(f"[{event.done + 1}/{event.total}] {title(event.job)} ...")
+            self._line(f"[{event.done + 1}/{event.total}] {self._title(event.job)} ...")
 
     def _inner(self, event: Event) -> None:
         assert event.job is not None
         self._update(event.job, event.share, f": {event.text} {event.share:.0%}")
 
     def _update(self, job: PlannedJob, share: float = 0.0, inner: str = "") -> None:
-        self._progress.update(self._task, description=title(job), inner=inner, left=self._left.text(job, share))
+        self._progress.update(self._task, description=self._title(job), inner=inner, left=self._left.text(job, share))
 
     def _done(self, event: Event) -> None:
         assert event.job is not None
@@ -199,11 +195,13 @@ class Show:
         self._progress.update(self._task, description="", inner="")
         self.counts.add(event.status)
         reason = f": {event.text}" if event.text else ""
-        self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.status} in {event.seconds:.1f} s{reason}")
+        self._line(
+            f"[{event.done}/{event.total}] {self._title(event.job)}: {event.status} in {event.seconds:.1f} s{reason}"
+        )
 
     def _again(self, event: Event) -> None:
         assert event.job is not None
-        self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.text}")
+        self._line(f"[{event.done}/{event.total}] {self._title(event.job)}: {event.text}")
 
     def _settled(self, event: Event) -> None:
         if event.job is None:
@@ -211,7 +209,7 @@ class Show:
         self._left.done(event.job)
         self.counts.add("unsupported" if event.what == "refused" else event.what)
         if event.what != "known":
-            self._line(f"[{event.done}/{event.total}] {title(event.job)}: {event.what}: {event.text}")
+            self._line(f"[{event.done}/{event.total}] {self._title(event.job)}: {event.what}: {event.text}")
 
     def _line(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -300,6 +300,7 @@ class Server:
             out=partial_of(job) if job.out else None,
             shared=self._shared,
             trained_positions=int(trained) if trained else None,
+            expected_output=job.output,
         )
 
     def _progress(self, job: Job) -> Any:

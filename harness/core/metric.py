@@ -110,6 +110,8 @@ METRICS = _table(
     Metric("validation_loss", "Validation loss", "nat", "lower", "quality",
            "mean cross-entropy of the next token over the validation set, natural logarithm"),
     Metric("supported", "Supported", "", "higher", "quality", "1 where the model is known to quantize and run so"),
+    Metric("output_agreement", "Output agreement", "fraction", "higher", "quality",
+           "share of greedily generated tokens that lie not clearly below the likeliest when the artifact scores them"),
     Metric("mmlu_acc", "Accuracy (greedy two tokens)", "fraction", "higher", "quality",
            "share of questions whose two greedy tokens, stripped, start with the right letter; micro average"),
 )  # fmt: skip

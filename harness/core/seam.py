@@ -25,7 +25,8 @@ class Options(Record):
     """What an adapter can be asked for; each field has a default or is required, and says what it means."""
 
 
-Capability = Literal["generates", "scores", "whole"]
+Capability = Literal["generates", "tells", "scores", "whole"]
+"""`tells`: a trace holds the tokens that were generated."""
 FloatType = Literal["float32", "float16", "bfloat16"]
 Format = Literal["hf", "ort-genai", "fake"]
 """`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer; `fake`: of the
@@ -326,6 +327,8 @@ class Context:
     """Lives as long as the session: what one probe found that another of the same session can use."""
     trained_positions: int | None = None
     """Positions that the model was trained on, where its folder says so."""
+    expected_output: str | None = None
+    """Hash of the tokens that another process generated greedily for the same work."""
 
 
 @dataclass(frozen=True)
@@ -353,6 +356,8 @@ class Probe:
     located: tuple[str, ...] = ()
     """Fields of the workload that only say where something in `contents` lies; its hash stands for them in the key."""
     reference: Literal["none", "needed"] = "none"
+    checked: Callable[[Any], Mapping[str, Any] | None] = lambda workload: None
+    """Workload of `output_check` that scores what a speed job generates; None where choice is not greedy."""
     refuse: Callable[[Any, Facts], str | None] = lambda workload, facts: None
     scored_tokens: Callable[[Any], int | None] = lambda workload: None
     """Upper bound of positions a stored reference of this workload would hold; None where not known."""

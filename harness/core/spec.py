@@ -158,6 +158,8 @@ class Job(Record):
     """Content hash that the artifact had when it was made before, here, from the same inputs."""
     clean: bool = False
     """The job needs a process in which nothing was done but jobs of its round on the same artifact."""
+    output: str | None = None
+    """Hash of the tokens that another process generated greedily for the same work."""
     notes: tuple[Note, ...] = ()
     """What the runner knows of its inputs, as that a baseline is unverified; the worker copies them into the outcome."""
 

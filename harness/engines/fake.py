@@ -25,6 +25,9 @@ class FakeOptions(Options):
     step_seconds: float = 0.0005
     fail: Literal["", "error", "memory", "hang", "kill", "nan", "long"] = ""
     """How scoring and generating come to grief, if they do; `long`: more than one sequence at once does."""
+    cheat: Literal["", "constant", "shallow", "replay", "early"] = ""
+    """How it pretends to generate, if it does: one token for ever, a model with half of it left out, the output of another
+    prompt, or an early end."""
 
 
 class ByteCodec:
@@ -99,6 +102,16 @@ class FakeSession:
             ids.append(int(row.argmax()))
         return ids[len(prompt) :]
 
+    def _generated(self, prompt: Sequence[int], output: int) -> list[int]:
+        cheat = self._options.cheat
+        if cheat == "constant":
+            return [7] * output
+        if cheat == "shallow":
+            return FakeSession(self._noise + 4.0, FakeOptions(), 0.0).greedy(prompt, output)
+        if cheat == "replay":
+            return self.greedy(range(len(prompt)), output)
+        return self.greedy(prompt, output - (cheat == "early"))
+
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         import numpy as np
 
@@ -107,7 +120,7 @@ class FakeSession:
         progress(0.0)
         shape = (workload.repetitions, workload.output - 1)
         steps = np.zeros(shape)
-        made = [self.greedy(prompt, workload.output) for prompt in workload.prompt_ids]
+        made = [self._generated(prompt, workload.output) for prompt in workload.prompt_ids]
         for row in range(workload.repetitions):
             for step in range(workload.output - 1):
                 begun = time.perf_counter()
@@ -139,7 +152,7 @@ ENGINE = Engine(
     name="fake",
     version=1,
     consumes=("fake",),
-    offers=frozenset({"generates", "scores", "whole"}),
+    offers=frozenset({"generates", "tells", "scores", "whole"}),
     options=FakeOptions,
     packages=(),
     open=_open,

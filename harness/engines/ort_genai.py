@@ -157,6 +157,10 @@ class OrtGenaiSession:
         generator.append_tokens(np.zeros((1, 1), dtype=np.int32))
         return str(generator.get_output("logits").dtype)
 
+    def rest(self) -> None:
+        """Let go of both runtimes; each is opened again when it is asked for."""
+        self.close()
+
     def close(self) -> None:
         """Let go of the runtimes, so that memory maps are closed before a folder is moved."""
         for name in ("_forward", "_model"):
@@ -296,7 +300,7 @@ ENGINE = Engine(
     name="ort-genai",
     version=2,
     consumes=("ort-genai",),
-    offers=frozenset({"generates", "scores"}),
+    offers=frozenset({"generates", "tells", "scores"}),
     options=OrtGenaiOptions,
     packages=PACKAGES,
     open=open_artifact,

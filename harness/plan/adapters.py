@@ -20,6 +20,9 @@ STORED_REFERENCE = "kl_reference"
 VERIFY, VERIFY_REFERENCE = "verify", "verify_reference"
 """The probes that hold a float artifact against its model, and that write down what the model computes."""
 
+OUTPUT_CHECK = "output_check"
+"""The probe that scores what a speed job generates."""
+
 
 @dataclass(frozen=True)
 class Adapters:

@@ -11,9 +11,10 @@ from typing import Any
 from harness.core.identity import canonical
 from harness.core.seam import Facts, canonical_options, problems_of
 from harness.core.spec import Input, Labels, MeasureSpec
-from harness.plan.adapters import SOURCE, STORED_REFERENCE
+from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
 from harness.plan.building import MISSING, NOTHING, Made, Workshop
 from harness.plan.catalogue import Catalogue
+from harness.plan.checking import check_of
 from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
 from harness.plan.keys import reference_id, spec_key
 from harness.plan.sources import hash_model
@@ -99,7 +100,9 @@ class _Product:
         """Plan every combination, model by model and method by method."""
         works = sorted(self.case.works, key=lambda work: work.reference is None)
         for model, choice, places, engine in self._combinations():
-            wanted = [work for work in works if not self._skipped(model, choice, places, engine, work)]
+            wanted = [
+                work for work in works if not self._skipped(model, choice.method, places, engine, work.adapter.name)
+            ]
             candidate = self._candidate(model, choice, engine, places) if wanted else None
             for work in wanted if candidate else ():
                 assert candidate is not None
@@ -121,16 +124,16 @@ class _Product:
                     for engine in self.case.engines:
                         yield named.name, choice, places, engine
 
-    def _skipped(self, model: str, choice: Choice, places: Places, engine: EngineChoice, work: Work) -> bool:
+    def _skipped(self, model: str, method: str, places: Places, engine: EngineChoice, probe: str) -> bool:
         if not self.case.skip:
             return False
         name = engine.adapter.name
         values = {
             "model": model,
-            "method": choice.method,
+            "method": method,
             "engine": name,
             "environment": places.of(name),
-            "probe": work.adapter.name,
+            "probe": probe,
         }
         return any(all(values[key] in names for key, names in entry.items()) for entry in self.case.skip)
 
@@ -223,11 +226,15 @@ class _Product:
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, anchor=made.id,
             needs=tuple(dict.fromkeys((*candidate.verified, *made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
             alone=probe.alone, size=probe.size(work.record), precision=self.case.precision,
+            asked=(work.record, engine.record),
             inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
             known_by=quality if probe.kind == "quality" else {},
         )  # fmt: skip
         labels = self._labels(made, against.label)
+        if probe.kind == "speed" and not self._skipped(model, made.method, places, engine, OUTPUT_CHECK):
+            check = check_of(self.shop, draft, work, engine)
+            draft.check = self.shop.add(check, labels).id if check else None
         runs = probe.kind == "speed" and not draft.refused and not draft.elsewhere
         for number in range(self.case.rounds if runs else 1):
             self.shop.add(replace(draft, round=number, labels=[]), labels)

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.core.identity import digest, short
 from harness.core.spec import BuildSpec, Input, Kind, Labels, MeasureSpec
-from harness.plan.adapters import VERIFY, VERIFY_REFERENCE
+from harness.plan.adapters import OUTPUT_CHECK, VERIFY, VERIFY_REFERENCE
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class PlannedJob:
     """For quality: what must be equal, beside the key, for a result to count as known."""
     bytes: int = 0
     """For builds and references: estimate of what it writes."""
+    asked: tuple[Any, Any] | None = None
+    """For measurements: the workload and the engine's options as records, defaults included."""
+    check: str | None = None
+    """For speed: name of the job that scores what it generates."""
     precision: float = 0.0
     """For speed: relative half-width between rounds from which on no further round is needed."""
 
@@ -104,6 +108,8 @@ class Draft:
     known_by: Mapping[str, Any] = field(default_factory=dict)
     bytes: int = 0
     precision: float = 0.0
+    check: str | None = None
+    asked: tuple[Any, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -143,6 +149,8 @@ class Draft:
             known_by=self.known_by,
             bytes=self.bytes,
             precision=self.precision,
+            check=self.check,
+            asked=self.asked,
         )
 
 
@@ -187,6 +195,8 @@ def _turn(draft: Draft) -> int:
         return 0
     if draft.spec.probe in {VERIFY, VERIFY_REFERENCE}:
         return 1
+    if draft.spec.probe == OUTPUT_CHECK:
+        return 9  # last: it opens an artifact for generating, too, and closes what the others had open
     return 2 if draft.spec.artifact != draft.anchor else 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PROBES = {
     "generation": "harness.probes.generation:PROBE",
+    "output_check": "harness.probes.output_check:PROBE",
     "memory": "harness.probes.memory:PROBE",
     "perplexity": "harness.probes.perplexity:PROBE",
     "kl_divergence": "harness.probes.kl_divergence:PROBE",

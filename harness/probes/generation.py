@@ -87,7 +87,7 @@ def measure(session: Any, workload: GenerationOptions, context: Context) -> Find
     arrays: dict[str, Any] = {}
     if work.sampling is None and (ids := speed.output_of(trace, done)) is not None:
         facts["output_sha256"], arrays["generated_ids"] = speed.sha256_of(ids), ids
-        notes += speed.disagreeing(trace)
+        notes += (*speed.disagreeing(trace), *speed.unexpected(facts["output_sha256"], context.expected_output))
     load = Reading("load_seconds", float(session.load_seconds), _array([session.load_seconds]))
     return Findings(
         readings=(
@@ -169,7 +169,15 @@ def refuse(workload: GenerationOptions, facts: Facts) -> str | None:  # noqa: AR
     return None if workload.protocol in PROTOCOLS else speed.why_not(workload.protocol)
 
 
-def contents(workload: GenerationOptions) -> Mapping[str, Path]:
+def checked(workload: GenerationOptions) -> Mapping[str, Any] | None:
+    """Name the work whose output is scored; None where tokens are drawn, or the protocol is not here."""
+    way = PROTOCOLS.get(workload.protocol)
+    if way is None or way.sampling is not None:
+        return None
+    return {name: getattr(workload, name) for name in ("batch", "prompt", "output", "text")}
+
+
+def contents(workload: Any) -> Mapping[str, Path]:
     """Name the text that prompts are cut from."""
     from harness.texts import text_files
 
@@ -202,5 +210,6 @@ PROBE = Probe(
     size=lambda workload: int(workload.batch * (workload.prompt + workload.output)),
     contents=contents,
     located=("text",),
+    checked=checked,
     refuse=refuse,
 )

@@ -190,3 +190,14 @@ def disagreeing(trace: Trace) -> tuple[Note, ...]:
         f"repetition {first + 1} from token {token + 1} of sequence {row + 1} on"
     )
     return (Note(code="output-differs", text=text),)
+
+
+def unexpected(found: str, expected: str | None) -> tuple[Note, ...]:
+    """Say that another process generated other tokens for the same work. Both are hashes."""
+    if expected in {None, found}:
+        return ()
+    text = (
+        "greedy choice gave other tokens than in another process on the same artifact, where they were scored or generated first: "
+        "the engine's arithmetic differs from process to process, or it did other work"
+    )
+    return (Note(code="output-differs", text=text),)

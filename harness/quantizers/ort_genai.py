@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
 import json
 import math
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,8 @@ _WEIGHT_OPTIONS = (
     "algo_config", "matmul_mixed_precision", "block_size", "accuracy_level", "is_symmetric", "op_types_to_quantize",
     "nodes_to_exclude", "use_qdq",
 )  # fmt: skip
+_LAYER = re.compile(r"Reading (?:decoder )?layer (\d+)")
+"""What the builder prints before each layer."""
 _ROTATED = 16
 """Heads whose size this divides can be rotated inside ONNX Runtime's attention."""
 
@@ -87,7 +91,7 @@ def build(base: Base, options: OrtGenaiOptions, out: Path, context: Context) -> 
     notes += settled
     context.progress(0.2, f"building {options.precision} for {options.provider}")
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(Layers(sys.stderr, layers_of(base.path), context.progress)):
             notes += _run_builder(source, out, cache, options, extra, read_json(base.path / "config.json"))
     finally:
         shutil.rmtree(cache, ignore_errors=True)
@@ -95,6 +99,31 @@ def build(base: Base, options: OrtGenaiOptions, out: Path, context: Context) -> 
     context.progress(0.9, "checking the weights")
     layers, more = check_built(out, options)
     return Built("ort-genai", layers, (*notes, *more), {"extra_options": extra})
+
+
+def layers_of(model: Path) -> int:
+    """Read how many layers a model's configuration names; 0 where it does not."""
+    found = read_json(model / "config.json").get("num_hidden_layers")
+    return found if isinstance(found, int) else 0
+
+
+class Layers(io.TextIOBase):
+    """Passes on what the builder prints, and tells from it which layer it reads."""
+
+    def __init__(self, out: Any, layers: int, progress: Callable[[float, str], None]) -> None:
+        self._out, self._layers, self._progress = out, layers, progress
+
+    def write(self, text: str) -> int:
+        if (found := _LAYER.search(text)) and self._layers:
+            number = int(found[1])
+            self._progress(0.2 + 0.5 * number / self._layers, f"reading layer {number + 1} of {self._layers}")
+        elif "Saving" in text:
+            self._progress(0.7, "quantizing and saving")
+        self._out.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 def imports() -> None:

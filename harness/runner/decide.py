@@ -56,6 +56,8 @@ class Memory:
     """What this session's speed jobs gave so far."""
     planned: Mapping[Key, int] = field(default_factory=dict)
     """Rounds that the plan has of each speed job."""
+    outputs: dict[Key, str] = field(default_factory=dict)
+    """Hash of the tokens that the first round of a speed job generated."""
     stopped: dict[str, str] = field(default_factory=dict)
     """Plan id to why a round was not needed."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)

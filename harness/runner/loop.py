@@ -198,6 +198,8 @@ def _take_in(
     memory.runs[job.id] = outcome.job.run
     if outcome.status is Status.OK and job.kind == "speed":
         memory.rounds.take((job.key, job.environment), job.round, outcome.measurements)
+        generated = outcome.protocol.facts.get("output_sha256") if outcome.protocol else None
+        memory.outputs |= {(job.key, job.environment): generated} if generated else {}
     if outcome.status is Status.OK and outcome.artifact is not None:
         memory.made[outcome.artifact.id] = outcome.artifact.content
         memory.makers[outcome.artifact.id] = outcome.job.run

@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime
 
 from harness.core.files import write_whole
-from harness.core.spec import Input, Job, Outcome, Status
+from harness.core.spec import Input, Job, Note, Outcome, Status
 from harness.plan.expand import PlannedJob
 from harness.runner.decide import Memory
 from harness.runner.desk import Desk
@@ -44,6 +44,7 @@ def write_outcome(outcome: Outcome, desk: Desk) -> str:
 def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: int) -> Job:
     """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
     desk = memory.desk
+    notes, output = _checked(job, memory)
     kinds = {other.artifact: other.kind for other in memory.plan.jobs if other.artifact}
     return Job(
         run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{job.id[:14]}-{secrets.token_hex(4)}",
@@ -61,8 +62,24 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         out=str(desk.artifact(job.artifact, job.kind).resolve()) if job.artifact else None,
         content_before=memory.made.get(job.artifact) if job.artifact else None,
         clean=job.clean,
-        notes=() if job.verifies else doubts(job, memory),
+        output=output,
+        notes=notes if job.verifies else (*doubts(job, memory), *notes),
     )
+
+
+def _checked(job: PlannedJob, memory: Memory) -> tuple[tuple[Note, ...], str | None]:
+    """Say what scoring a speed job's output found, and give the hash of the tokens that it, or an earlier round, saw."""
+    earlier = memory.outputs.get((job.key, job.environment))
+    if job.check is None:
+        return (), earlier
+    if job.check in memory.bad:
+        text = f"what it generates was not scored: {memory.bad[job.check][1]}"
+        return (Note(code="output-unchecked", text=text),), earlier
+    if job.check not in memory.runs:
+        return (), earlier
+    outcome = memory.desk.database.outcome(memory.runs[job.check])
+    facts = outcome.protocol.facts if outcome.protocol else {}
+    return tuple(note for note in outcome.notes if note.code == "output-differs"), facts.get("output_sha256", earlier)
 
 
 def _located(item: Input, kind: str | None, memory: Memory) -> Input:

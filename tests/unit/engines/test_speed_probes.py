@@ -10,7 +10,7 @@ import pytest
 from harness import host
 from harness.core.seam import Context, Engine
 from harness.engines import ort_genai, transformers
-from harness.probes import generation, high_water, memory
+from harness.probes import generation, high_water, memory, output_check
 
 
 @pytest.mark.parametrize(("engine", "name"), [(ort_genai.ENGINE, "fp32"), (transformers.ENGINE, "hf")])
@@ -51,3 +51,15 @@ def test_memory_measures_a_real_model(tiny: Path, engine: Engine, name: str) -> 
     with engine.open(tiny / name, engine.options.model_validate({"threads": 1})) as session:
         findings = memory.PROBE.measure(session, memory.MemoryOptions(prompt=24, output=8), Context(folder=tiny))
     assert [(reading.metric, reading.source) for reading in findings.readings] == [("peak_rss_bytes", "rss")]
+
+
+@pytest.mark.parametrize(("engine", "name"), [
+    (ort_genai.ENGINE, "fp32"), (ort_genai.ENGINE, "int4"), (transformers.ENGINE, "hf"),
+])  # fmt: skip
+def test_real_engines_generate_what_they_score(tiny: Path, engine: Engine, name: str) -> None:
+    workload = output_check.OutputCheckOptions(batch=2, prompt=24, output=16)
+    with engine.open(tiny / name, engine.options.model_validate({"threads": 1})) as session:
+        findings = output_check.PROBE.measure(session, workload, Context(folder=tiny))
+    assert findings.notes == ()
+    assert findings.arrays["output_gaps"].max() < output_check.CLEAR["float32"]
+    assert findings.readings[0].value == 1.0

@@ -53,7 +53,10 @@ def test_the_quickstart_plans_six_methods_and_the_floor(shipped: Catalogue) -> N
         "both engines are held against the same stored numbers"
     )
     measured = [job for job in plan.jobs if not (job.verifies or job.tells_truth)]
-    assert Counter(job.kind for job in measured) == {"build": 6, "reference": 2, "quality": 6 * 3 + 1, "speed": 6 * 5}
+    assert Counter(job.kind for job in measured) == {"build": 6, "reference": 2, "quality": 6 * 4 + 1, "speed": 6 * 5}
+    checks = {job.id for job in plan.jobs if isinstance(job.spec, MeasureSpec) and job.spec.probe == "output_check"}
+    assert {job.check for job in plan.jobs if job.kind == "speed"} == checks
+    assert len(checks) == 6, "all rounds of a method share the check of their output"
     floor = [job for job in measured if isinstance(job.spec, MeasureSpec) and job.spec.engine == "transformers"]
     assert [job.labels[0].reference for job in floor] == ["fp32@ort-genai"]
     assert len({job.group for job in plan.jobs if job.kind == "quality"}) == 7, "one worker per artifact and engine"

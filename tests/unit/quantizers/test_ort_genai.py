@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.identity import folder_sha256
-from harness.core.seam import Base, Facts, problems_of
+from harness.core.seam import Base, Context, Facts, problems_of
 from harness.quantizers import graph_check, ort_genai
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.ort_genai import QUANTIZER, refuse
@@ -179,3 +179,16 @@ def test_rotation_tables_are_computed_in_one_thread_and_all_else_as_before(monke
         made = angles.cos(), torch.sin(angles), angles.exp()
     assert asked == [1, torch.get_num_threads()] * 2
     assert all(torch.equal(one, other) for one, other in zip(made, right, strict=True))
+
+
+def test_a_build_tells_which_layer_it_reads(byte_model: Path, tmp_path: Path) -> None:
+    told: list[tuple[float, str]] = []
+    (tmp_path / "out").mkdir()
+    context = Context(tmp_path, progress=lambda share, what: told.append((share, what)))
+    QUANTIZER.build(Base(byte_model, "hf", byte_model), OrtGenaiOptions(precision="fp32"), tmp_path / "out", context)
+    words = [what for _, what in told]
+    assert [what for what in words if what.startswith("reading layer")] == [
+        f"reading layer {n} of 4" for n in (1, 2, 3, 4)
+    ]
+    assert "quantizing and saving" in words
+    assert [share for share, _ in told] == sorted(share for share, _ in told)

@@ -1,0 +1,33 @@
+"""Which output is scored: that of greedy generation, once for each piece of work on an artifact, in a job of quality."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.core.seam import canonical_options
+from harness.core.spec import MeasureSpec
+from harness.plan.adapters import OUTPUT_CHECK
+from harness.plan.building import Workshop
+from harness.plan.jobs import Draft
+from harness.plan.keys import spec_key
+from harness.plan.sweep import EngineChoice, Work
+
+
+def check_of(shop: Workshop, speed: Draft, work: Work, engine: EngineChoice) -> Draft | None:
+    """Plan the job that scores what a speed job generates; None where nothing can be scored or the speed job is not run."""
+    given = work.adapter.checked(work.record)
+    if given is None or speed.refused or speed.elsewhere or OUTPUT_CHECK not in shop.adapters.probes:
+        return None
+    probe = shop.adapters.probe(OUTPUT_CHECK)
+    if probe.needs - engine.adapter.offers:
+        return None
+    assert isinstance(speed.spec, MeasureSpec)
+    record = probe.workload.model_validate(dict(given))
+    spec = speed.spec.model_copy(
+        update={"probe": probe.name, "version": probe.version, "workload": canonical_options(record)}
+    )
+    packages = (*engine.adapter.packages, *probe.packages)
+    return replace(
+        speed, kind="quality", spec=spec, key=spec_key(spec, probe.located), clean=False, alone=False, size=0,
+        precision=0.0, labels=[], asked=(record, engine.record), known_by=shop.known(packages, engine.provider, speed.environment),
+    )  # fmt: skip

@@ -1,0 +1,145 @@
+"""Whether what an engine generates is what the artifact says: its greedy tokens, scored by the engine's own forward pass.
+
+The work is that of a speed job, done once without a clock. A runtime that skips layers, returns constants or another prompt's
+output generates tokens that the whole model, given the same text before them, does not rank first. Right tokens that are
+kept and returned again without work are not found so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Context, Findings, Options, Probe, Reading
+from harness.core.spec import Note
+from harness.core.spec import Protocol as ProtocolRecord
+from harness.probes import generation, speed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CLEAR = {"float32": 0.2, "float16": 0.3, "bfloat16": 0.5}
+"""Nats below the highest log-probability from which on a token lies clearly below it, by type of activations."""
+SHARE = 0.01
+"""Share of tokens clearly below from which on the output differs."""
+
+
+class OutputCheckOptions(Options):
+    """The work of a speed job whose output is scored."""
+
+    batch: int = Field(default=1, ge=1)
+    prompt: int = Field(default=128, ge=1)
+    """Tokens of each prompt."""
+    output: int = Field(default=128, ge=1)
+    """New tokens of each sequence; end of sequence is suppressed."""
+    text: str | None = None
+    """Text that prompts are cut from (`reference` or a path); None: seeded random token ids, the same for a vocabulary."""
+
+
+def measure(session: Any, workload: OutputCheckOptions, context: Context) -> Findings:
+    """Generate once, then score each new token after those before it. Raises: HarnessError where tokens are missing."""
+    asked = generation.GenerationOptions(
+        batch=workload.batch,
+        prompt=workload.prompt,
+        output=workload.output,
+        text=workload.text,
+        warmup=0,
+        repetitions=1,
+    )
+    work = generation.generation_workload(session, asked)
+    done = speed.Work(workload.batch, workload.prompt, workload.output, "mean")
+    _rest(session)
+    trace = session.generate(work, lambda share: context.progress(share / 2, "generating"))
+    ids = speed.output_of(trace, done)
+    if ids is None:
+        raise HarnessError("the engine does not tell which tokens it generated, so that they cannot be scored")
+    _rest(session)
+    gaps = gaps_of(session, work.prompt_ids, ids, lambda share: context.progress(0.5 + share / 2, "scoring"))
+    clear = CLEAR.get(session.dtype, max(CLEAR.values()))
+    below = float((gaps > clear).mean())
+    facts = {
+        "output_sha256": speed.sha256_of(ids),
+        "clearly_below": below,
+        "clear_nats": clear,
+        "largest_gap": float(gaps.max()),
+    }
+    reading = Reading(
+        "output_agreement", float((gaps <= clear).mean()), (gaps <= clear).astype("int8"), array="output_agreement"
+    )
+    return Findings(
+        readings=(reading,),
+        protocol=ProtocolRecord(
+            name="output-check",
+            scored=int(gaps.size),
+            dtype=session.dtype,
+            bos=False,
+            prompt_tokens=workload.prompt,
+            gpu_count=0 if session.provider.startswith("cpu") else 1,
+            facts={"prompt": generation.prompt_source(workload.text), **facts},
+        ),
+        notes=_differs(gaps, clear),
+        arrays={"generated_ids": ids, "output_gaps": gaps},
+    )
+
+
+def gaps_of(
+    session: Any, prompts: Sequence[Sequence[int]], ids: NDArray[np.int32], progress: Callable[[float], None]
+) -> NDArray[np.float32]:
+    """Return how far each generated token lies below the highest log-probability at its place: float32 nats [batch, output].
+
+    Tokens that end a text do not count, since generation suppresses them.
+    """
+    import numpy as np
+
+    ends = list(session.codec.ends)
+    gaps = np.zeros(ids.shape, dtype=np.float32)
+    for row, prompt in enumerate(prompts):
+        whole = [*prompt, *(int(token) for token in ids[row, :-1])]
+        first = len(prompt) - 1
+        for tile in session.logprobs(whole, range(first, len(whole))):
+            places = tile.positions - first
+            picked = tile.logprobs[np.arange(len(places)), ids[row, places]]
+            allowed = np.delete(tile.logprobs, ends, axis=1) if ends else tile.logprobs
+            gaps[row, places] = np.maximum(allowed.max(axis=1) - picked, 0)
+        progress((row + 1) / len(prompts))
+    return gaps
+
+
+def _rest(session: Any) -> None:
+    """Let an engine that opens an artifact once for each capability hold one of them in memory at a time."""
+    rest = getattr(session, "rest", None)
+    if rest is not None:
+        rest()
+
+
+def _differs(gaps: NDArray[np.float32], clear: float) -> tuple[Note, ...]:
+    import numpy as np
+
+    below = gaps > clear
+    if below.mean() <= SHARE:
+        return ()
+    row, token = (int(place) for place in np.argwhere(below)[0])
+    text = (
+        f"{below.mean():.1%} of the greedily generated tokens lie more than {clear:g} nat below the likeliest when the artifact "
+        f"itself scores them (most: {float(gaps.max()):.1f} nat; first: token {token + 1} of sequence {row + 1}): "
+        "generation does not compute what the artifact says"
+    )
+    return (Note(code="output-differs", text=text),)
+
+
+PROBE = Probe(
+    name="output_check",
+    version=1,
+    kind="quality",
+    needs=frozenset({"generates", "tells", "scores"}),
+    yields=("output_agreement",),
+    workload=OutputCheckOptions,
+    packages=("numpy",),
+    measure=measure,
+    contents=generation.contents,
+    located=("text",),
+)
