@@ -58,13 +58,13 @@ def choose(asked: str, configs: Path = CONFIGS) -> Choice:
     if asked:
         return Choice(asked, "asked for with SWEEP")
     if not (configs / "sweeps" / "gpu.yaml").exists() or not gpu_answers():
-        return Choice("quickstart", "no NVIDIA GPU answers on this machine")
+        return Choice("quickstart", "no NVIDIA GPU found")
     catalogue = load_catalogue(configs)
     verdict = gpu_verdict(absent_models(read_sweep(sweep_path("gpu", configs), catalogue), catalogue))
     if verdict.able:
         return Choice("gpu", verdict.why)
     return Choice(
-        "quickstart", f"a GPU is here, but sweep gpu would not run: {verdict.why}; SWEEP=gpu runs it all the same"
+        "quickstart", f"there is a GPU, but sweep gpu cannot run: {verdict.why}; set SWEEP=gpu to run it anyway"
     )
 
 
@@ -86,7 +86,7 @@ def prepare(name: str, say: Callable[[str], None], configs: Path = CONFIGS, *, m
     if is_offline():
         wanted = []
     for one in wanted if make else ():
-        say(f"sweep {sweep.name} needs environment {one}, which is not here yet")
+        say(f"sweep {sweep.name} needs environment {one}, which is not installed yet")
         setup(one)
     installing = time.monotonic() - begun if make and wanted else 0.0
     absent = [] if offline() else absent_models(sweep, catalogue)
@@ -176,13 +176,13 @@ def _idle(planned: Planned) -> str:
     here = [job for job in planned.plan.jobs if not job.elsewhere]
     if not here:
         boxes = ", ".join(sorted({job.elsewhere for job in planned.plan.jobs if job.elsewhere}))
-        return f"nothing of sweep {planned.sweep.name} belongs to this box; it is for {boxes}"
+        return f"sweep {planned.sweep.name} has no job for this machine; its jobs are for {boxes}"
     asked = [job for job in here if job.kind in {"quality", "speed"}]  # builds and references are made for these alone
     reasons = list(dict.fromkeys(job.refused for job in asked or here))
     if not all(reasons):
         return ""
     more = f" (and {len(reasons) - 1} more reasons, see harness plan)" if len(reasons) > 1 else ""
-    return f"this machine can run nothing of sweep {planned.sweep.name}: {reasons[0]}{more}"
+    return f"this machine cannot run any job of sweep {planned.sweep.name}: {reasons[0]}{more}"
 
 
 def _import_libraries() -> None:

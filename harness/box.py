@@ -54,7 +54,7 @@ def interpreters(catalogue: Catalogue, names: Iterable[str]) -> dict[str, Path]:
             path = Path(os.path.expandvars(said)).expanduser()
             if not path.exists():
                 raise HarnessError(
-                    f"environment {name}: {said} is no interpreter; mend its `python:` or run harness setup --env {name}"
+                    f"environment {name}: {said} does not exist; fix `python:`, or run harness setup --env {name}"
                 )
             found[name] = path
         elif folder := folder_of(name):
@@ -109,7 +109,9 @@ def make_environment(name: str | None, *, quiet: bool = False) -> None:
         raise HarnessError(unknown("environment", name, catalogue.environments))
     entry = catalogue.environments[name]
     if entry.python:
-        raise HarnessError(f"environment '{name}' is adopted with `python:`; it is made by whoever owns it")
+        raise HarnessError(
+            f"environment '{name}' is an existing interpreter (`python:`) and cannot be set up; install its packages yourself"
+        )
     setup_on_top(name, entry, quiet=quiet)
 
 
@@ -120,7 +122,7 @@ def sweep_path(name: str, configs: Path = CONFIGS) -> Path:
     path = Path(name).expanduser()
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
-            raise HarnessError(f"no sweep file {name}; give a path or a name below {configs.name}/sweeps")
+            raise HarnessError(f"sweep {name} not found; give a path, or a name in {configs.name}/sweeps")
         return path
     there = {found.stem: found for found in sorted((configs / "sweeps").glob("*.yaml"))}
     if name not in there:
@@ -134,7 +136,7 @@ def setup_on_top(name: str, entry: EnvironmentEntry, *, quiet: bool = False) -> 
 
     lock = LOCKS / f"{entry.on}.txt" if entry.on else None
     if lock is not None and not lock.exists():
-        raise HarnessError(f"environment '{name}' stands on '{entry.on}', which has no lock file")
+        raise HarnessError(f"environment '{name}' is based on '{entry.on}', which has no lock file")
     wheels = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
     setup(name, quiet=quiet, lock=lock, packages=(*entry.packages, *wheels), system=entry.system)
 

@@ -1,4 +1,4 @@
-"""The command line: each command parses, calls one function, prints. Exit codes: 0 all ok, 1 some job failed, 2 a person must act."""
+"""The command line: each command parses, calls one function, prints. Exit codes: 0 all ok, 1 some job failed, 2 invalid input, or nothing can run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Quantize and measure language models as sweeps say, and print tables of the results.",
-    epilog="Exit codes: 0 all ok, 1 some job failed, 2 a person must act (a mistake, or nothing that this machine can run), "
-    "130 interrupted by Ctrl-C: the same command goes on.",
+    epilog="Exit codes: 0 all ok, 1 some job failed, 2 invalid input, or nothing that this machine can run, "
+    "130 interrupted by Ctrl-C (run the same command again to continue).",
 )
 
 INTERRUPTED = 130
@@ -59,7 +59,7 @@ def main() -> None:
     except Exception as error:
         code = _usage(error)
     if code == INTERRUPTED:
-        sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
+        sys.stderr.write("interrupted; run the same command again to continue\n")
     sys.exit(code or 0)
 
 
@@ -91,7 +91,7 @@ def _utf8() -> None:
 @app.command()
 def setup(
     env: Annotated[str | None, typer.Option("--env", help="Environment of configs/environments.yaml.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing where there is nothing to do.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing if there is nothing to do.")] = False,
 ) -> None:
     """Make an environment from its lock file: `.venv` without a name, `.venvs/NAME` with one."""
     from harness.box import make_environment
@@ -164,7 +164,7 @@ def _kinds(again: list[str]) -> frozenset[str]:
 @app.command()
 def plan(
     sweep: SweepArgument,
-    why: Annotated[bool, typer.Option("--why", help="Say for each job why it is (not) known.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Show for each job why it will or will not run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
     results: ResultsOption = RESULTS,
@@ -180,7 +180,7 @@ def plan(
 @app.command()
 def report(
     tables: Annotated[
-        list[str] | None, typer.Argument(help="Names of tables or sweeps; all tables with results by default.")
+        list[str] | None, typer.Argument(help="Names of tables or sweeps; by default all tables with results.")
     ] = None,
     write: Annotated[
         bool,
@@ -190,7 +190,10 @@ def report(
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Fail when a committed page is stale.")] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Print what the results change in the pages, as Markdown for a pull request.")
+        bool,
+        typer.Option(
+            "--diff", help="Print what the results would change in the pages, as Markdown for a pull request."
+        ),
     ] = False,
     base: Annotated[
         str | None,
@@ -199,11 +202,9 @@ def report(
         ),
     ] = None,
     max_change: Annotated[
-        str | None, typer.Option("--max-change", help="With --write: refuse numbers that change by more, as 5%.")
+        str | None, typer.Option("--max-change", help="With --write: refuse changes larger than this, e.g. 5%.")
     ] = None,
-    accept: Annotated[
-        bool, typer.Option("--accept", help="With --max-change: write the larger changes nevertheless.")
-    ] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="With --max-change: write larger changes anyway.")] = False,
     allow_missing: Annotated[
         list[str] | None,
         typer.Option(
@@ -224,23 +225,23 @@ def report(
     ] = None,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Print tables, rewrite the pages that hold them, check that they are current, or tell what changes in them."""
+    """Print tables, rewrite the pages that hold them, check that they are current, or show what would change in them."""
     from harness.pages import check_pages, diff_pages, guard_of, write_pages
     from harness.tables import conditions, print_against, print_tables
 
     console = Console(soft_wrap=True)
     if sum((write, check, diff)) > 1:
-        raise HarnessError("--write, --check and --diff are three questions; ask one")
+        raise HarnessError("use only one of --write, --check, --diff")
     if not write and (accept or max_change or allow_missing):
-        raise HarnessError("--max-change, --accept and --allow-missing say what --write may do; add --write")
+        raise HarnessError("--max-change, --accept and --allow-missing need --write")
     if base is not None and not diff:
-        raise HarnessError("--base says what --diff compares with; add --diff")
+        raise HarnessError("--base needs --diff")
     if beside is not None and (beside != "reported" or not tables):
-        raise HarnessError(
-            "--against compares named tables with what was reported: harness report TABLE --against reported"
-        )
+        raise HarnessError("--against needs a table and the word reported: harness report TABLE --against reported")
     if (where or beside) and (write or check or diff):
-        raise HarnessError("pages show what their tables say; --where and --against are for printing")
+        raise HarnessError(
+            "--where and --against change what is printed, not the pages; leave out --write, --check and --diff"
+        )
     if check:
         raise typer.Exit(check_pages(console))
     if write:
@@ -274,7 +275,7 @@ def explain(
         ),
     ] = None,
 ) -> None:
-    """Tell of one cell how its text came about: arithmetic, runs, samples, recipe, artifact, command, environment, dates."""
+    """Explain one table cell: arithmetic, runs, samples, recipe, artifact, command, environment, dates."""
     from harness.explaining import explained
     from harness.tables import conditions
 
@@ -379,7 +380,7 @@ def doctor() -> None:
 def lint(
     files: Annotated[list[Path], typer.Argument(help="Markdown files, ours or others'.")],
     rule: Annotated[
-        list[str] | None, typer.Option("--rule", help="Look for this only; may be given more than once.")
+        list[str] | None, typer.Option("--rule", help="Check this rule only; may be given more than once.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print findings and counts as JSON.")] = False,
 ) -> None:

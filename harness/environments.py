@@ -70,7 +70,7 @@ def setup(
     """
     chosen = name or HOME_NAME
     if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
-        raise SystemExit(f"environment {chosen} is for {system}; this is {sys.platform}")
+        raise SystemExit(f"environment {chosen} needs {system}; this is {sys.platform}")
     lock = lock or (None if packages else LOCKS / f"{chosen}.txt")
     if lock is not None and not lock.exists():
         there = ", ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))

@@ -38,12 +38,12 @@ def explanation(
     place = _PLACE.fullmatch(words[0]) if len(words) == 1 else None
     if place is not None:
         if where:
-            raise HarnessError("pages show what their tables say; --where goes with TABLE ROW COLUMN")
+            raise HarnessError("--where needs TABLE ROW COLUMN; a page shows what its table says")
         if results is not None:
-            raise HarnessError("pages show the committed results; --results goes with TABLE ROW COLUMN")
+            raise HarnessError("--results needs TABLE ROW COLUMN; a page shows the committed results")
         return _of_page(place["page"], int(place["line"]), int(place["column"]), root)
     if len(words) != 3:
-        raise HarnessError(f"'{' '.join(words)}' names no cell; {GRAMMAR}")
+        raise HarnessError(f"'{' '.join(words)}' is not a cell; {GRAMMAR}")
     table, row, column = words
     results = results or _of_generated(table, root)
     with _source(results, root) as source:
@@ -72,7 +72,7 @@ def _of_page(name: str, line: int, column: int, root: Path) -> Explanation:
 def _current(path: Path, line: int, mark: Mark, text: str, shown: Shown) -> None:
     """Refuse a value that is not what its table says now."""
     if answer(mark.asked, {mark.asked.table: shown.rendered}) != text[mark.begin : mark.end]:
-        message = f"value '{mark.said}' is stale, so that it cannot be told; `make readme` writes it anew"
+        message = f"value '{mark.said}' is out of date; run `make readme`"
         raise ConfigError([Problem(message, path, line)])
 
 

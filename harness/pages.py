@@ -126,13 +126,13 @@ def _old(base: str, shown: Sequence[Path], site: Site) -> Iterator[Old]:
 def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Site) -> dict[Path, str]:
     """Write the published files of a commit into a folder and return the texts that the pages had."""
     if shutil.which("git") is None:
-        raise HarnessError(
-            "--diff reads the old pages from git, and there is no git here; give a folder with --base FOLDER"
-        )
+        raise HarnessError("--diff needs git to read the old pages; without it, give --base FOLDER")
     found = _git(site, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
     if found.returncode:
         said = found.stderr.decode(errors="replace").strip() or "git knows no such commit"
-        raise HarnessError(f"--base {base} is no folder and no git reference of {site.root}: {said.splitlines()[0]}")
+        raise HarnessError(
+            f"--base {base} is neither a folder nor a git reference of {site.root}: {said.splitlines()[0]}"
+        )
     commit = found.stdout.decode().strip()
     listed = _git(site, "ls-tree", "--name-only", commit, "results/published/").stdout.decode().splitlines()
     for name in (name for name in listed if name.endswith(".yaml")):

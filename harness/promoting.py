@@ -74,7 +74,7 @@ def _runs_of(word: str, results: Path) -> list[str]:
     session = last_session(word, results)
     if session is None:
         raise HarnessError(
-            f"'{word}' is no run below {results / files.RUNS}, and no sweep with a finished session; only measured runs are promoted"
+            f"'{word}' is neither a run in {results / files.RUNS} nor a sweep with a finished session; only measured runs can be promoted"
         )
     return [job.run for job in session.jobs if job.run]
 

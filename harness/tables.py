@@ -94,7 +94,7 @@ def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS, ti
         try:
             rendered = plain_rendered(table, source, catalogue)
         except ConfigError as error:
-            texts.append(f"{table.spec.title}: {NO_TABLE}, since {error}")
+            texts.append(f"{table.spec.title}: {NO_TABLE}: {error}")
             continue
         more = f"\n\n{table.rows} rows, {MOST} shown; `harness export FILE --where sweep={sweep}` writes all."
         texts.append(rendered.markdown + (more if table.rows > MOST else ""))

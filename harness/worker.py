@@ -312,7 +312,9 @@ class Server:
 
         path = Path(item.path)
         if not path.is_dir():
-            raise HarnessError(f"{item.role} {item.id[:12]} is gone: {path} is no folder; run the same command again")
+            raise HarnessError(
+                f"{item.role} {item.id[:12]} is missing: {path} is not a folder; run the same command again"
+            )
         key = f"content:{path}"
         with spans.span("hash"):
             if key not in self._shared:

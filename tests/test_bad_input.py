@@ -65,7 +65,7 @@ def written(path: Path, text: str) -> Iterator[None]:
     ("generation:", "generatoin:", "bad.yaml:6: unknown probe 'generatoin'; did you mean 'generation'?"),
     ("engine: fake", "engine: fake\nmodel: toy", "bad.yaml:4: 'model' is given twice, first in line 1; keep one"),
     ("output: 4", "output: many", "bad.yaml:6: 'output' of probe 'generation': Input should be a valid integer"),
-    ("environment: here", "environment: here\ntimeout: soon", "bad.yaml:5: 'timeout' must be a number of seconds, and is 'soon'"),
+    ("environment: here", "environment: here\ntimeout: soon", "bad.yaml:5: 'timeout' must be a number of seconds; it is 'soon'"),
     ("prompt: 8", "prompt: []", "bad.yaml:6: 'prompt' is empty: give at least one value, or leave the key out"),
     ("method: fp32", "method: []", "bad.yaml:2: 'method' is empty"),
     ("probes:", "probes: [", "bad.yaml:7: not YAML: expected"),
@@ -83,7 +83,7 @@ def test_a_mistake_in_a_sweep_is_told_with_its_line_before_anything_runs(
 
 @pytest.mark.parametrize(("file", "text", "told"), [
     ("models.yaml", "toy:\n  foldr: x\n", "models.yaml:2: unknown option of model 'toy' 'foldr'; did you mean 'folder'?"),
-    ("models.yaml", "toy: {folder: nowhere}\n", "models.yaml:1: model 'toy': the folder nowhere is not there; correct the path or put the model there"),
+    ("models.yaml", "toy: {folder: nowhere}\n", "models.yaml:1: model 'toy': the folder nowhere does not exist; correct the path, or copy the model there"),
     ("methods.yaml", "fp32:\n  recipes:\n    fake: {nois: 1}\n", "methods.yaml:3: unknown option of recipe 'fake' of method 'fp32' 'nois'; did you mean 'noise'?"),
     ("methods.yaml", "fp32: {recipes: {fake: {}}}\nfp32: {recipes: {fake: {}}}\n", "methods.yaml:2: 'fp32' is given twice, first in line 1; keep one"),
     ("environments.yaml", "here: {pyhton: x}\n", "environments.yaml:1: unknown option of environment 'here' 'pyhton'; did you mean 'python'?"),
@@ -148,9 +148,9 @@ def test_an_environment_without_pydantic_is_named_with_the_remedy(kept: Bench, s
 
 
 @pytest.mark.parametrize(("python", "told"), [
-    ("{tmp}/no/python", "is no interpreter; mend its `python:` or run harness setup --env here"),
+    ("{tmp}/no/python", "does not exist; fix `python:`, or run harness setup --env here"),
     ("{tmp}/text", "cannot be started (Permission denied); its `python:` must name an interpreter"),
-    (shutil.which("true") or "/bin/true", "cannot run the worker: it said nothing and ended with code 0; it needs Python 3.11"),
+    (shutil.which("true") or "/bin/true", "cannot run the worker: it printed nothing and exited with code 0; it needs Python 3.11"),
 ])  # fmt: skip
 def test_an_interpreter_that_is_none_is_named(kept: Bench, say: Say, tmp_path: Path, python: str, told: str) -> None:
     (tmp_path / "text").write_text("no program", "utf-8")

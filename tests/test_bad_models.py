@@ -48,7 +48,7 @@ def test_a_cut_safetensors_file_fails_its_builds_and_measurements_and_nothing_el
     status, reason = found["cut exported build"]
     assert status == "failed"
     assert reason.startswith(f"{weights} is a corrupt safetensors file")
-    assert reason.endswith("fetch or build it again")
+    assert reason.endswith("download or build it again")
     assert found["cut exported ort-genai generation"][0] == "failed"
     assert found["cut plain fake generation"][0] == "ok"
 

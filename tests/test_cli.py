@@ -80,7 +80,7 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(bench: Bench) -> None:
     process.send_signal(signal.SIGINT)
     _, words_said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert words_said == "interrupted; the same command goes on where this one stopped\n"
+    assert words_said == "interrupted; run the same command again to continue\n"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_sweep_that_this_machine_refuses_whole_exits_2_and_says_so(bench: Benc
     said = say(bench, "run", "s")
     assert said.code == 2
     reason = "environment 'away' is not on this machine: harness setup --env away"
-    assert said.out.splitlines()[-1] == f"this machine can run nothing of sweep s: {reason}"
+    assert said.out.splitlines()[-1] == f"this machine cannot run any job of sweep s: {reason}"
 
 
 def test_a_sweep_without_tables_prints_plain_ones_of_all_its_metrics(bench: Bench, say: Say) -> None:
@@ -209,7 +209,7 @@ def test_a_sweep_that_can_only_be_built_here_needs_a_person(bench: Bench) -> Non
     bench.sweep(method=["fp32"], probes={"generation": {"protocol": "bnb-2024-12"}})
     answer = harness("run", "s", "--configs", str(bench.configs), "--results", str(bench.results))
     assert answer.returncode == 2
-    assert "this machine can run nothing of sweep s" in answer.stdout
+    assert "this machine cannot run any job of sweep s" in answer.stdout
 
 
 def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,13 +210,13 @@ def test_a_number_that_moves_too_far_stops_the_writing_of_all_pages_until_it_is_
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--write", "--max-change", "5"], "--max-change '5' is no share; write it in percent, as 5%"),
+        (["--write", "--max-change", "5"], "--max-change '5' is not a percentage; write e.g. 5%"),
         (["--write", "--allow-missing", "sped"], "--allow-missing sped: unknown table 'sped'; did you mean 'speed'?"),
         (["--write", "--check"], "three questions; ask one"),
         (["--max-change", "5%"], "say what --write may do; add --write"),
-        (["--check", "--base", "HEAD"], "--base says what --diff compares with; add --diff"),
-        (["--diff", "--base", "nosuch"], "--base nosuch is no folder and no git reference of"),
-        (["--diff", "--base", "--version"], "--base --version is no folder and no git reference of"),
+        (["--check", "--base", "HEAD"], "--base needs --diff"),
+        (["--diff", "--base", "nosuch"], "--base nosuch is neither a folder nor a git reference of"),
+        (["--diff", "--base", "--version"], "--base --version is neither a folder nor a git reference of"),
     ],
 )
 def test_options_that_make_no_sense_are_told_in_one_line(project: Project, words: list[str], message: str) -> None:
@@ -229,15 +229,13 @@ def test_options_that_make_no_sense_are_told_in_one_line(project: Project, words
 def test_without_git_a_folder_is_asked_for(project: Project, tmp_path: Path) -> None:
     said = project.report("--diff", PATH=str(tmp_path))
     assert said.code == 2
-    assert said.err == (
-        "--diff reads the old pages from git, and there is no git here; give a folder with --base FOLDER\n"
-    )
+    assert said.err == ("--diff needs git to read the old pages; without it, give --base FOLDER\n")
 
 
 def test_nothing_that_changed_is_said(project: Project) -> None:
     project.commit()
     said = project.report("--diff")
-    assert (said.code, said.out) == (0, "No table and no number of a page changes against HEAD.\n")
+    assert (said.code, said.out) == (0, "No table and no number changes compared with HEAD.\n")
 
 
 def row_of(text: str, *words: str) -> list[str]:
@@ -263,7 +261,7 @@ def test_each_changed_cell_is_told_with_its_noise_and_what_changed(
     project.publish(*after())
     said = project.report("--diff", *base)
     assert said.code == 0
-    assert "### README.md\n\n#### speed\n\n5 of 6 cells changed, 0 rows came, 0 rows went." in said.out
+    assert "### README.md\n\n#### speed\n\n5 of 6 cells changed, 0 rows added, 0 removed." in said.out
     assert row_of(said.out, "100.0 ± 3.0")[1:] == [
         "Decode (tok/s)", "100.0 ± 3.0", "102.0 ± 3.0", "+2.0 (+2.0%)", "inside",
     ]  # fmt: skip
@@ -325,9 +323,9 @@ def test_rows_that_came_and_went_are_listed(project: Project) -> None:
     project.commit()
     project.publish(*before()[:2], speed(4, "int4_awq", 210.0, None, OLD_GPU))
     said = project.diff()
-    assert "0 of 4 cells changed, 1 rows came, 1 rows went." in said
-    assert "- came: tiny / " in said
-    assert "- went: row tiny / " in said
+    assert "0 of 4 cells changed, 1 row added, 1 removed." in said
+    assert "- added: row tiny / " in said
+    assert "- removed: row tiny / " in said
 
 
 def test_numbers_typed_into_a_page_have_no_known_noise(project: Project) -> None:

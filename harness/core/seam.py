@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.spec import Kind, Note, Record
@@ -391,13 +391,29 @@ def problems_of(options: type[Options], given: Mapping[str, Any], what: str) -> 
 
 
 def _problem(options: type[Options], item: Any, what: str) -> tuple[str, str]:
-    name = str(item["loc"][0]) if item["loc"] else ""
+    path = [str(part) for part in item["loc"]]
+    field, name = path[0] if path else "", path[-1] if path else ""
+    inside = f"{'.'.join(path[:-1])} of {what}" if len(path) > 1 else what
     if item["type"] == "extra_forbidden":
-        return name, unknown(f"option of {what}", name, options.model_fields)
+        return field, unknown(f"option of {inside}", name, _fields_at(options, path[:-1]))
     if item["type"] == "missing":
-        return name, f"{what} needs '{name}'"
+        return field, f"{inside} needs '{name}'"
     message = str(item["msg"]).removeprefix("Value error, ")
-    return name, f"'{name}' of {what}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
+    return field, f"'{name}' of {inside}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
+
+
+def _fields_at(options: type[Options], path: Sequence[str]) -> list[str]:
+    """Name the fields of the options that stand under others; none where it is not options that stand there."""
+    here: Any = options
+    for name in path:
+        kinds = [here.model_fields[name].annotation] if _is_options(here) and name in here.model_fields else []
+        kinds += [inner for kind in kinds for inner in get_args(kind)]
+        here = next((kind for kind in kinds if _is_options(kind)), None)
+    return list(here.model_fields) if _is_options(here) else []
+
+
+def _is_options(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Options)
 
 
 def validated(options: type[Options], given: Mapping[str, Any], what: str) -> Any:

@@ -285,9 +285,9 @@ def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
     if options.provider in {"dml", "NvTensorRtRtx"} and not facts.system.lower().startswith("win"):
         return f"provider {options.provider} runs on Windows only, and this environment is {facts.system}"
     if options.provider == "cuda" and "onnxruntime-genai-cuda" not in facts.packages:
-        return "provider cuda needs onnxruntime-genai-cuda, which this environment has not"
+        return "provider cuda needs onnxruntime-genai-cuda, which is not installed in this environment; use another one (harness setup --env NAME)"
     if options.provider == "dml" and "onnxruntime-genai-directml" not in facts.packages:
-        return "provider dml needs onnxruntime-genai-directml, which this environment has not"
+        return "provider dml needs onnxruntime-genai-directml, which is not installed in this environment; use another one (harness setup --env NAME)"
     return None
 
 

@@ -137,7 +137,7 @@ def read_json(path: Path, *, optional: bool = False) -> dict[str, Any]:
     except (ValueError, UnicodeDecodeError) as error:
         raise HarnessError(f"{path} is not JSON ({error}); copy or build the model again") from error
     if not isinstance(value, dict):
-        raise HarnessError(f"{path} holds no JSON object; copy or build the model again")
+        raise HarnessError(f"{path} is not a JSON object; copy or build the model again")
     return value
 
 

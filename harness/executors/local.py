@@ -124,7 +124,7 @@ def describe(python: Path, environment: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])["environment"]
     except (IndexError, ValueError, KeyError, TypeError):
-        words = result.stderr.strip().splitlines() or [f"it said nothing and ended with code {result.returncode}"]
+        words = result.stderr.strip().splitlines() or [f"it printed nothing and exited with code {result.returncode}"]
         raise HarnessError(
             f"environment {environment} ({python}) cannot run the worker: {words[-1]}; {_NEEDS.format(python)}"
         ) from None

@@ -78,7 +78,7 @@ class Fields:
         """Read a field as a time, a rate or a size. Raises: ConfigError as `number`, and where it is below zero."""
         value = self.number(name, scale)
         if value is not None and value < 0:
-            raise self.wrong(f"'{name}' is {value / scale:g}, and neither times nor rates nor sizes are below zero")
+            raise self.wrong(f"'{name}' is {value / scale:g}; times, rates and sizes must not be negative")
         return None if value is None else Number(metric, value, **rest)
 
     def facts(self, names: Iterable[str]) -> dict[str, Any]:

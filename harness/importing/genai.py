@@ -136,7 +136,7 @@ def _date(fields: Fields) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if text else None
     except ValueError:
-        raise fields.wrong(f"'trigger_date' is {text}, which is no date") from None
+        raise fields.wrong(f"'trigger_date' is {text}, which is not a date") from None
 
 
 def _notes(version: str | None) -> tuple[Note, ...]:

@@ -112,7 +112,7 @@ def _date(text: str | None, fields: Fields) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if text else None
     except ValueError:
-        raise fields.wrong(f"'test_time' is {text}, which is no date") from None
+        raise fields.wrong(f"'test_time' is {text}, which is not a date") from None
 
 
 FORMAT = Format("llama-bench", "llama.cpp llama-bench", recognizes, read)

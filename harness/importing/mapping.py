@@ -105,7 +105,7 @@ def read_map(path: Path) -> Map:
         if "unsupported" in top and missing & unsupported:
             both = ", ".join(f"'{mark}'" for mark in sorted(missing & unsupported))
             mistakes.add(
-                f"{both} is in 'missing' and in 'unsupported': it says nothing, or that there is no number",
+                f"{both} is in both 'missing' and 'unsupported'; keep it in one",
                 top["unsupported"],
             )
         return Map(
@@ -193,7 +193,7 @@ def _values(place: Node, node: Node, mistakes: Mistakes) -> Column:
         )
     target = "" if comparison else own
     if unit is not None and unit != target and (unit, target) not in SCALES:
-        mistakes.add(f"'{unit}' cannot be made '{target}', the unit of {comparison or name}", fields["unit"])
+        mistakes.add(f"'{unit}' cannot be converted to '{target}', the unit of {comparison or name}", fields["unit"])
     to = _dimensions(fields.get("to"), "'to'", mistakes)
     return Column(
         place,

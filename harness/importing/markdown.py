@@ -36,9 +36,9 @@ def read(source: Source) -> Contents:
     What a row says to be unsupported is a run of its own, after all runs with numbers, whose places name them.
     """
     if source.map is None:
-        raise source.wrong("is Markdown and needs --map FILE, which says what its columns are")
+        raise source.wrong("is Markdown; add --map FILE, which says what its columns are")
     if not source.is_markdown:
-        raise source.wrong("is no Markdown file, and --map is for Markdown tables alone")
+        raise source.wrong("is not a Markdown file; --map is for Markdown tables only")
     map_ = m.read_map(source.map)
     tables, runs, left, missing = tables_of(source), [], [], Counter[str]()
     for wanted in map_.tables:
@@ -95,7 +95,7 @@ class _Rows:
     def _count(self, text: str, number: int) -> int | float:
         found = _NUMBER.match(bare(text))
         if found is None or not found["value"]:
-            raise self._wrong(number, f"'{text}' is no count")
+            raise self._wrong(number, f"'{text}' is not a count")
         value = float(found["value"].replace(",", ""))
         return int(value) if value.is_integer() else value
 
@@ -106,7 +106,7 @@ class _Rows:
             return None
         found = _NUMBER.match(text)
         if found is None or not any(letter.isdigit() for letter in found["value"]):
-            raise self._wrong(number, f"'{text}' in column '{column.place.value}' is no number; name it in 'missing' if it stands for none")  # fmt: skip
+            raise self._wrong(number, f"'{text}' in column '{column.place.value}' is not a number; list it under 'missing' if it means that there is none")  # fmt: skip
         scale = self._scale(found["unit"], column, number)
         digits, spread, interval = Decimal(found["value"].replace(",", "")), found["spread"], _PLUS_MINUS
         off = Decimal(spread or 0)
@@ -181,7 +181,7 @@ class _Rows:
         try:
             return datetime.fromisoformat(str(said["date"])) if "date" in said else None
         except ValueError:
-            raise self._wrong(number, f"'{said['date']}' is no date; write 2026-01-31") from None
+            raise self._wrong(number, f"'{said['date']}' is not a date; write e.g. 2026-01-31") from None
 
     def _wrong(self, number: int, message: str) -> Exception:
         return self.source.wrong(f"table at line {self.table.line}, row {number}: {message}")

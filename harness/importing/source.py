@@ -70,7 +70,7 @@ class Source:
         lines = [_json(line) for line in self.text.splitlines() if line.strip()]
         if len(lines) > 1 and not any(isinstance(line, ValueError) for line in lines):
             return lines
-        raise self.damaged(f"is no whole JSON ({whole})")
+        raise self.damaged(f"is not complete JSON ({whole})")
 
     @cached_property
     def rows(self) -> list[dict[str, str]]:
@@ -81,7 +81,7 @@ class Source:
             reader = csv.DictReader(io.StringIO(self.text, newline=""), strict=True)
             return [{key: value or "" for key, value in row.items() if key is not None} for row in reader]
         except csv.Error as error:
-            raise self.damaged(f"is no whole CSV ({error})") from None
+            raise self.damaged(f"is not complete CSV ({error})") from None
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:

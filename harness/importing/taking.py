@@ -80,7 +80,7 @@ def format_of(source: Source) -> Format:
         format_: Format = load(FORMATS, "format", name)
         if format_.recognizes(source):
             return format_
-    raise source.wrong(f"is no result file of a known format; known are {', '.join(FORMATS)}")
+    raise source.wrong(f"is not a result file of a known format ({', '.join(FORMATS)})")
 
 
 _NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
@@ -98,7 +98,7 @@ def read_contents(format_: Format, source: Source) -> Contents:
 def _other_layout(format_: Format, source: Source, error: Exception) -> ConfigError:
     said = " ".join(str(error).split())[:160]
     return source.wrong(
-        f"is not laid out as files of {format_.title} are ({type(error).__name__}: {said}); nothing was imported"
+        f"does not have the layout of {format_.title} ({type(error).__name__}: {said}); nothing was imported"
     )
 
 
@@ -153,7 +153,7 @@ def _written(found: Found, number: int, order: Import, folder: Path) -> Outcome:
 def _known(folder: Path, source: Source) -> Outcome:
     outcome = read_outcome(folder / OUTCOME)
     if outcome.citation is None or outcome.citation.sha256 != source.sha256:
-        raise source.wrong(f"{folder.name} is there already and holds another file; move that run folder away")
+        raise source.wrong(f"{folder.name} exists already and holds another file; move that run folder away")
     return outcome
 
 

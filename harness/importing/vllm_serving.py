@@ -57,7 +57,7 @@ def read(source: Source) -> Contents:
 def _run(fields: Fields) -> Found:
     completed = int(fields.number("completed") or 0)
     if completed <= 0:
-        raise fields.wrong("no request was completed, so there is nothing measured")
+        raise fields.wrong("no request was completed, so nothing was measured")
     duration = fields.number("duration")
     found = numbers(*throughputs(fields, completed), *latencies(fields, completed, duration))
     fields.no_matter(*LISTS)
@@ -150,7 +150,7 @@ def _date(fields: Fields) -> datetime | None:
     try:
         return datetime.strptime(text, "%Y%m%d-%H%M%S") if text else None  # noqa: DTZ007 - the file gives no zone
     except ValueError:
-        raise fields.wrong(f"'date' is {text}, which is no date of the form 20260131-235959") from None
+        raise fields.wrong(f"'date' is {text}, which is not a date of the form 20260131-235959") from None
 
 
 FORMAT = Format("vllm-serving", "vLLM serving benchmark", recognizes, read)

@@ -61,7 +61,7 @@ def positive_interval(samples: Any) -> Summary:
     """
     mean, low, _ = mean_interval(samples)
     if mean <= 0:
-        raise HarnessError(f"{mean} s is no duration; the clock stood still or ran backwards")
+        raise HarnessError(f"{mean} s is not a duration; the clock stood still or ran backwards")
     if low is None:
         return mean, None, None
     factor = math.exp((mean - low) / mean)

@@ -99,7 +99,7 @@ class Workshop:
         found = places.of(adapter)
         if found is None:
             message = (
-                f"'environment' says nothing for '{adapter}': add '{adapter}: NAME', or 'other: NAME' for all else"
+                f"'environment' has no entry for '{adapter}': add '{adapter}: NAME', or 'other: NAME' for all else"
             )
             self.mistakes.add(message, places.node)
         return found

@@ -266,7 +266,7 @@ def _recipe(method: str, quantizer: str, node: Node, adapters: Adapters, mistake
     bases = _bases(fields.get("on"), what, adapters.quantizer_names(), mistakes)
     named = fields.get("when_named", Node(False, node.path, node.line))
     if not isinstance(named.value, bool):
-        mistakes.add(f"'when_named' of {what} is true or false, and is {kind(named)}", named)
+        mistakes.add(f"'when_named' of {what} must be true or false; it is {kind(named)}", named)
     return Recipe(quantizer, options, bases, named.value is True, node)
 
 

@@ -48,7 +48,7 @@ def expand(
         for case in sweep.cases:
             _Product(shop, case, elsewhere(case, gpus)).plan()
         if sweep.cases and not shop.drafts and not mistakes.found:
-            mistakes.add("'skip' leaves nothing to do", sweep.cases[0].node)
+            mistakes.add("'skip' skips every job", sweep.cases[0].node)
         mistakes.check()
         return Plan(sweep.name, ordered(shop.drafts.values()), sweep.title, sweep.tables, sweep.again)
 
@@ -171,7 +171,7 @@ class _Product:
         given = engine.record.model_dump()
         for key, value in told.items():
             if key in engine.said and given[key] != value:
-                message = f"method '{method}' means {key} {value}, and engine '{adapter.name}' is told {given[key]}"
+                message = f"method '{method}' sets {key} {value}, but engine '{adapter.name}' is given {given[key]}"
                 self.shop.mistakes.add(f"{message}: leave '{key}' out, or take the method of that name", engine.node)
                 return None
         problems = problems_of(adapter.options, given | told, f"engine '{adapter.name}'")

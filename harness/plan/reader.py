@@ -40,7 +40,7 @@ class Reader:
         for key in ("model", "method", "engine", "probes"):
             if key not in fields:
                 where = f"block '{block}'" if block else "the sweep"
-                self.mistakes.add(f"{where} does not say '{key}'", node)
+                self.mistakes.add(f"{where} needs '{key}'", node)
         engines = self.engines(fields["engine"]) if "engine" in fields else []
         case = Case(
             block=block,
@@ -90,7 +90,12 @@ class Reader:
         name = word(node, f"a {what}", self.mistakes)
         if name is None or name in known:
             return name
-        self.mistakes.add(unknown(what, name, known), node)
+        hub = (
+            f"; to use a hub model, add `name: {{hub: {name}}}` to configs/models.yaml"
+            if what == "model" and "/" in name
+            else ""
+        )
+        self.mistakes.add(f"{unknown(what, name, known)}{hub}", node)
         return None
 
     def models(self, node: Node) -> list[Named]:
@@ -200,9 +205,7 @@ class Reader:
                 self.mistakes.add(f"probe '{probe.name}' needs a reference, as 'reference: {{method: fp32}}'", node)
             return [None] if probe.reference == "none" else []
         if probe.reference == "none":
-            self.mistakes.add(
-                f"probe '{probe.name}' compares with nothing: it takes no 'reference'", fields["reference"]
-            )
+            self.mistakes.add(f"probe '{probe.name}' takes no 'reference'; remove it", fields["reference"])
             return []
         found: list[ReferenceChoice | None] = []
         for item in self.values(fields["reference"], "reference"):
@@ -246,7 +249,7 @@ class Reader:
             }
             if not names:
                 if not item.fields:
-                    self.mistakes.add("an empty entry of 'skip' would leave out everything", item)
+                    self.mistakes.add("an empty entry of 'skip' would skip everything", item)
                 continue
             found.append({key: tuple(name for name in given if name) for key, given in names.items()})
         return found
@@ -255,7 +258,7 @@ class Reader:
         """Read how often speed jobs are run."""
         if isinstance(node.value, int) and not isinstance(node.value, bool) and 1 <= node.value <= 1000:
             return node.value
-        self.mistakes.add(f"'rounds' must be a whole number from 1 to 1000, and is {plain(node)!r}", node)
+        self.mistakes.add(f"'rounds' must be a whole number from 1 to 1000; it is {plain(node)!r}", node)
         return 1
 
     def precision(self, node: Node) -> float:
@@ -278,7 +281,7 @@ class Reader:
             return None
         if isinstance(node.value, int | float) and not isinstance(node.value, bool) and node.value > 0:
             return float(node.value)
-        self.mistakes.add(f"'timeout' must be a number of seconds, and is {plain(node)!r}", node)
+        self.mistakes.add(f"'timeout' must be a number of seconds; it is {plain(node)!r}", node)
         return None
 
     def verify(self, node: Node) -> bool:

@@ -30,7 +30,10 @@ def choose(method: Method, quantizer: str | None, formats: Sequence[Format], rea
 
 def _none_fits(method: Method, formats: Sequence[Format], reader: str, adapters: Adapters) -> str:
     if not method.recipes:
-        return f"method '{method.name}' has no recipe: it stands in others' tables; give it one to build it"
+        return f"method '{method.name}' is known only from published tables; it has no recipe here"
+    absent = [name for name in method.recipes if adapters.absent("quantizer", name)]
+    if len(absent) == len(method.recipes):
+        return f"method '{method.name}' needs quantizer '{absent[0]}', which this version does not have"
     made = ", ".join(f"{name} makes {produces(recipe, adapters)}" for name, recipe in method.recipes.items())
     named = [r.quantizer for r in method.recipes.values() if r.when_named and produces(r, adapters) in formats]
     hint = f"; name the quantizer, as {{{method.name}: {named[0]}}}" if named else _takers(method, adapters)

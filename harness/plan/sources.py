@@ -118,7 +118,7 @@ def _folder(model: Model, catalogue: Catalogue, mistakes: Mistakes) -> tuple[Pat
     folder = expand_path(given) if given else _shipped()
     if folder.is_dir():
         return folder, None
-    reason = f"model '{model.name}': the folder {folder} is not there; correct the path or put the model there"
+    reason = f"model '{model.name}': the folder {folder} does not exist; correct the path, or copy the model there"
     mistakes.add(reason, _place(model))
     return None, reason
 
@@ -221,7 +221,7 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
         reason = _download(model.name, entry.hub or "", entry.revision)
         return Source(model.name, model, f"absent:{model.name}", format=form, refused=reason, provenance=provenance)
     if not folder.is_dir():
-        return _broken(model, f"the folder {folder} is not there", mistakes)
+        return _broken(model, f"the folder {folder} does not exist", mistakes)
     found: Format = "ort-genai" if (folder / "genai_config.json").is_file() else "hf"
     if entry.format and entry.format != found:
         return _broken(model, f"{folder} looks like {found}, not {entry.format}", mistakes)

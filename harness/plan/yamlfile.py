@@ -166,7 +166,7 @@ def kind(node: Node) -> str:
 def mapping(node: Node, what: str, mistakes: Mistakes, keys: Collection[str] | None = None) -> dict[str, Node]:
     """Give a mapping's parts; anything else, and each key that is not in `keys`, is a mistake."""
     if not isinstance(node.value, dict):
-        mistakes.add(f"{what} must be a mapping, as 'name: value', and is {kind(node)}", node)
+        mistakes.add(f"{what} must be a mapping, e.g. 'name: value'; it is {kind(node)}", node)
         return {}
     for name, part in node.fields.items():
         if keys is not None and name not in keys:
@@ -180,7 +180,7 @@ def word(node: Node, what: str, mistakes: Mistakes) -> str | None:
         return node.value
     if isinstance(node.value, int | float) and not isinstance(node.value, bool):
         return str(node.value)
-    mistakes.add(f"{what} must be a name, and is {kind(node)}", node)
+    mistakes.add(f"{what} must be a name; it is {kind(node)}", node)
     return None
 
 

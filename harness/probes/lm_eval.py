@@ -93,7 +93,7 @@ def _load(workload: Workload) -> Loaded:
     if workload.folder is not None:
         return from_questions(workload.folder, workload.label, 5 if workload.shots is None else workload.shots)
     if workload.yaml is not None and not workload.yaml.is_file():
-        raise HarnessError(f"there is no task file {workload.yaml}; give its path or the name of a task")
+        raise HarnessError(f"no task file {workload.yaml}; give the path of a file, or the name of a task")
     return by_name(workload.task, workload.shots, workload.yaml)
 
 

@@ -189,7 +189,7 @@ def tiles(session: Any, ids: Sequence[int], positions: Ints) -> Iterator[tuple[I
         done += len(there)
         yield there, tile.logprobs
     if done != len(positions):
-        raise HarnessError(f"the engine gave {done} of {len(positions)} positions; its numbers cannot be used")
+        raise HarnessError(f"the engine returned {done} of {len(positions)} positions; its numbers cannot be used")
 
 
 def target_nll(ids: Ints, positions: Ints, logprobs: Rows) -> Floats:
@@ -204,7 +204,7 @@ def target_nll(ids: Ints, positions: Ints, logprobs: Rows) -> Floats:
     if len(targets) and int(targets.max()) >= logprobs.shape[1]:
         raise HarnessError(
             f"token id {int(targets.max())} is beyond the model's vocabulary of {logprobs.shape[1]}; "
-            "tokenizer and model do not belong together"
+            "the tokenizer does not match the model"
         )
     nll = -logprobs[np.flatnonzero(inside), targets].astype(np.float64)
     if not np.isfinite(nll).all():

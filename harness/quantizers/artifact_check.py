@@ -25,7 +25,7 @@ def check_folder(path: Path, form: Format) -> None:
     Raises: HarnessError naming the file and the remedy.
     """
     if not path.is_dir():
-        raise HarnessError(f"the folder {path} is not there; build or fetch it again")
+        raise HarnessError(f"the folder {path} does not exist; build or download it again")
     if form == "hf":
         _check_hf(path)
     elif form == "ort-genai":
@@ -53,11 +53,11 @@ def weight_files(path: Path) -> list[Path]:
         missing = [name for name in named if not (path / name).is_file()]
         if missing or not named:
             what = f"weights file {missing[0]} is missing" if missing else "no weights are named"
-            raise HarnessError(f"{what} in {path}, of which {index.name} speaks; fetch the model again")
+            raise HarnessError(f"{what} in {path} (named in {index.name}); download the model again")
         return [path / name for name in named]
     found = sorted(path.glob("*.safetensors")) or sorted(path.glob("pytorch_model*.bin"))
     if not found:
-        raise HarnessError(f"no weights in {path} (*.safetensors or pytorch_model*.bin); fetch the model again")
+        raise HarnessError(f"no weights in {path} (*.safetensors or pytorch_model*.bin); download the model again")
     return found
 
 
@@ -68,7 +68,7 @@ def check_safetensors(file: Path) -> None:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error) as error:
         flaw = f"its header does not parse: {error}"
     if flaw:
-        raise HarnessError(f"{file} is a corrupt safetensors file ({flaw}); fetch or build it again")
+        raise HarnessError(f"{file} is a corrupt safetensors file ({flaw}); download or build it again")
 
 
 def _safetensors_flaw(file: Path) -> str | None:
@@ -80,7 +80,7 @@ def _safetensors_flaw(file: Path) -> str | None:
         header = json.loads(stream.read(length))
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     needed = 8 + length + max(ends, default=0)
-    return None if needed == there else f"{there} bytes where its header speaks of {needed}"
+    return None if needed == there else f"{there} bytes, but its header needs {needed}"
 
 
 def _check_genai(path: Path) -> None:
@@ -88,7 +88,9 @@ def _check_genai(path: Path) -> None:
     if not (path / "tokenizer.json").is_file():
         raise HarnessError(f"tokenizer.json is missing in {path}; copy the model's tokenizer files there")
     if not graph.is_file() or not graph.stat().st_size:
-        raise HarnessError(f"the graph {graph.name} is missing or empty in {path}; build or fetch the artifact again")
+        raise HarnessError(
+            f"the graph {graph.name} is missing or empty in {path}; build or download the artifact again"
+        )
     if importlib.util.find_spec("onnx") is not None:
         from harness.quantizers.graph_check import load_graph
 
@@ -107,9 +109,9 @@ def check_external(model: Any, path: Path) -> None:
     for name, needed in sorted(sizes.items()):
         file = path / name
         if not file.is_file():
-            raise HarnessError(f"the weights file {name} is missing in {path}; build or fetch the artifact again")
+            raise HarnessError(f"the weights file {name} is missing in {path}; build or download the artifact again")
         if file.stat().st_size < needed:
             raise HarnessError(
-                f"{file} is cut short: {file.stat().st_size} bytes where its graph reads {needed}; "
-                "build or fetch the artifact again"
+                f"{file} is truncated: {file.stat().st_size} bytes, but its graph needs {needed}; "
+                "build or download the artifact again"
             )

@@ -61,7 +61,7 @@ class CommandOptions(Options):
                 if place not in _PLACES:
                     raise ValueError(unknown("placeholder", place, _PLACES))
         if not any("{out}" in word for word in found):
-            raise ValueError("the command names no {out}, the folder that it has to fill")
+            raise ValueError("the command must contain {out}, the folder to fill")
         return value
 
 
@@ -95,7 +95,7 @@ def _check_program(word: str) -> None:
     if word in _PYTHON or _has_place(word) or shutil.which(_located(word)):
         return
     remedy = "begin it with 'python'" if word.endswith(".py") else "install it, or give its path"
-    raise HarnessError(f"the command begins with '{word}', which is no program that can be run here; {remedy}")
+    raise HarnessError(f"the command's program '{word}' was not found; {remedy}")
 
 
 def _has_place(word: str) -> bool:

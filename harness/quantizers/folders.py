@@ -23,10 +23,10 @@ def model_contents(folder: Path) -> str:
     Returns: 64 hex digits. Raises: HarnessError where the folder is missing or holds no file that counts.
     """
     if not folder.is_dir():
-        raise HarnessError(f"the model folder {folder} is not there; correct the path or put the model there")
+        raise HarnessError(f"the model folder {folder} does not exist; correct the path, or copy the model there")
     rows = [[path.relative_to(folder).as_posix(), path.stat().st_size, file_sha256(path)] for path in _counted(folder)]
     if not rows:
-        raise HarnessError(f"the model folder {folder} is empty; put config.json, weights and tokenizer files there")
+        raise HarnessError(f"the model folder {folder} is empty; copy config.json, weights and tokenizer files there")
     return digest(rows)
 
 
@@ -45,11 +45,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise HarnessError(f"{path.name} is missing in {path.parent}; fetch or build the folder again") from None
+        raise HarnessError(f"{path.name} is missing in {path.parent}; download or build the folder again") from None
     except ValueError as error:
-        raise HarnessError(f"{path} is not valid JSON ({error}); fetch or build the folder again") from None
+        raise HarnessError(f"{path} is not valid JSON ({error}); download or build the folder again") from None
     if not isinstance(value, dict):
-        raise HarnessError(f"{path} holds no JSON object; fetch or build the folder again")
+        raise HarnessError(f"{path} is not a JSON object; download or build the folder again")
     return value
 
 

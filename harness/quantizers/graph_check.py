@@ -67,11 +67,11 @@ def load_graph(path: Path) -> Any:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except FileNotFoundError:
-        raise HarnessError(f"the graph {path.name} is missing in {path.parent}; build or fetch it again") from None
+        raise HarnessError(f"the graph {path.name} is missing in {path.parent}; build or download it again") from None
     except DecodeError as error:
-        raise HarnessError(f"{path} is not a readable ONNX file ({error}); build or fetch it again") from None
+        raise HarnessError(f"{path} is not a readable ONNX file ({error}); build or download it again") from None
     if not model.graph.node:
-        raise HarnessError(f"{path} is an ONNX file without nodes; build or fetch it again")
+        raise HarnessError(f"{path} is an ONNX file without nodes; build or download it again")
     return model
 
 
@@ -157,7 +157,9 @@ class Graph:
         for node in self.nodes:
             for name in node.input:
                 if name and name not in given:
-                    raise HarnessError(f"node '{node.name}' of {self.where} reads '{name}', which nothing gives")
+                    raise HarnessError(
+                        f"node '{node.name}' of {self.where} uses undefined input '{name}'; build the artifact again"
+                    )
 
     def weight(self, node: Any) -> Weight | None:
         if node.op_type == "MatMulNBits":

@@ -109,9 +109,9 @@ class ModeloptOptions(Options):
     @model_validator(mode="after")
     def _together(self) -> ModeloptOptions:
         if self.block_size == 0:
-            raise ValueError("'block_size' is a positive number, or -1 for one scale per output channel")
+            raise ValueError("'block_size' must be positive, or -1 for one scale per output channel")
         if not self.calibration_eps:
-            raise ValueError("'calibration_eps' names no execution provider")
+            raise ValueError("'calibration_eps' is empty; name an execution provider")
         if self.batch_size > self.calib_size:
             raise ValueError(f"batch_size {self.batch_size} exceeds calib_size {self.calib_size}")
         if self.awqlite_run_per_subgraph and self.mixed:

@@ -258,7 +258,7 @@ def _extra_options(options: OrtGenaiOptions, config: dict[str, Any]) -> tuple[li
     if not flaw:
         return extra, notes
     if options.shared_embeddings:
-        raise HarnessError(f"shared_embeddings: true cannot be met: {flaw}; leave it out")
+        raise HarnessError(f"shared_embeddings: true is not possible: {flaw}; leave it out")
     note = Note(
         code="embedding-not-shared",
         text=f"embedding and LM head are tied, but {flaw}; built with shared_embeddings=false, "

@@ -103,7 +103,7 @@ def _byte_level(out: Path, vocabulary: int) -> tuple[dict[str, Any], list[Note]]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     needed = len(letters) + len(_SPECIAL)
     if vocabulary < needed:
-        raise HarnessError(f"vocab_size {vocabulary} holds no tokenizer; the smallest, byte by byte, needs {needed}")
+        raise HarnessError(f"vocab_size {vocabulary} is too small for a tokenizer; a byte-level one needs {needed}")
     tokenizer = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(letters)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -68,6 +68,8 @@ class Question:
     baseline: Row | None
     beside: tuple[Row, ...] = ()
     """Rounds of the row's sitting, where a statistic of their samples is asked for."""
+    elsewhere: str = ""
+    """Where there is a baseline, if there is none at the row's place."""
 
     @property
     def comparison(self) -> Comparison:
@@ -128,13 +130,16 @@ def _uncompared(question: Question) -> Filled:
     spec, baseline, row = question.spec, question.baseline, question.row
     if baseline is not None and baseline.text("status") in spec.missing:
         return _failed(spec, baseline)
-    note = _no_baseline(question.cell, baseline)
+    note = _no_baseline(question)
     return Filled(spec.missing.get(ABSENT, "-"), absent=baseline is None, note=note, runs=(row.run,))
 
 
-def _no_baseline(cell: CellSpec, baseline: Row | None) -> str:
-    named = ", ".join(f"{name} {value}" for name, value in cell.baseline.items())
-    what = "was not measured" if baseline is None else f"is {baseline.text('status')}"
+def _no_baseline(question: Question) -> str:
+    named = ", ".join(f"{name} {value}" for name, value in question.cell.baseline.items())
+    if question.baseline is not None:
+        what = f"has status {question.baseline.text('status')}"
+    else:
+        what = question.elsewhere or "was not measured"
     return f"no comparison: the baseline ({named}) {what}"
 
 

@@ -46,15 +46,15 @@ def contradictions(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[
     built it), and values and intervals that need more than what is kept of their samples, as peaks of memory.
     """
     if outcome.origin != "measured":
-        yield f"is {outcome.origin}, and only what was measured here is promoted"
+        yield f"is {outcome.origin}, and only runs measured here can be promoted"
         return
     yield from _job(outcome.job)
     named = _RUN.fullmatch(outcome.job.run)
     day = named and f"{outcome.started.astimezone(UTC):%Y%m%d}"
     if named and day not in {named["day"], f"{outcome.started.astimezone(UTC) - timedelta(days=1):%Y%m%d}"}:
-        yield f"it is named after {named['day']}, and began on {day}"
+        yield f"its name says {named['day']}, but it began on {day}"
     if outcome.status is Status.OK and outcome.reason is not None:
-        yield f"is ok and has a reason why not ('{outcome.reason}')"
+        yield f"has status ok and a failure reason ('{outcome.reason}')"
     if outcome.status is not Status.OK and outcome.measurements:
         yield f"is {outcome.status.value} and has {len(outcome.measurements)} measurements"
     yield from _environment(outcome.environment)
@@ -67,7 +67,7 @@ def contradictions(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[
         yield from _samples(item, arrays.get(place), blocks.get(place))
     for place in sorted({*arrays, *blocks}):
         if outcome.measurements[place].array is None:
-            yield f"{outcome.measurements[place].metric} has samples that its measurement does not know of"
+            yield f"{outcome.measurements[place].metric} has samples, but its measurement refers to none"
 
 
 # ---------------------------------------------------------------- the job
@@ -79,7 +79,7 @@ def _job(job: Job) -> Iterator[str]:
     named = _RUN.fullmatch(job.run)
     identity = (job.artifact or job.key).removeprefix(f"{job.kind[0]}-")[:DIGITS]
     if named and named["digits"] != identity:
-        yield f"it is named after {named['digits']}, and does {identity}"
+        yield f"its name says {named['digits']}, its job is {identity}"
 
 
 def _keys(job: Job) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _environment(environment: Environment) -> Iterator[str]:
     counts |= {f"memory_bytes of GPU {place}": gpu.memory_bytes for place, gpu in enumerate(environment.gpus)}
     for name, count in counts.items():
         if count is not None and count <= 0:
-            yield f"its environment has {name} {count}, and no machine has so few"
+            yield f"its environment has {name} {count}, which is impossible"
 
 
 def _provider(outcome: Outcome) -> Iterator[str]:
@@ -113,9 +113,9 @@ def _provider(outcome: Outcome) -> Iterator[str]:
         return
     asked = _asked(spec)
     if asked is not None and asked != found:
-        yield f"it ran on {found}, and its engine was asked for {asked}"
+        yield f"it ran on {found}, but its engine was asked for {asked}"
     elif found in _NVIDIA and not outcome.environment.gpus:
-        yield f"it ran on {found}, and its environment has no GPU"
+        yield f"it ran on {found}, but its environment has no GPU"
 
 
 def _asked(spec: MeasureSpec) -> str | None:
@@ -137,7 +137,7 @@ def _artifact(artifact: Artifact, measurements: tuple[Measurement, ...]) -> Iter
     for item in measurements:
         known = getattr(artifact, _SIZES[item.metric]) if item.metric in _SIZES and not item.part else None
         if known is not None and item.value != known:
-            yield f"{item.metric} is {item.value:.15g}, and its artifact says {known:.15g}"
+            yield f"{item.metric} is {item.value:.15g}, but its artifact says {known:.15g}"
 
 
 # ---------------------------------------------------------------- measurements
@@ -149,7 +149,7 @@ def _twice(measurements: tuple[Measurement, ...]) -> Iterator[str]:
     for item in measurements:
         asked = (item.metric, item.part, item.source, item.comparison, tuple(sorted(item.baseline.items())))
         if asked in seen:
-            yield f"{' of '.join(text for text in asked[:2] if text)} stands there twice"
+            yield f"{' of '.join(text for text in asked[:2] if text)} is a duplicate measurement"
         seen.add(asked)
 
 
@@ -160,7 +160,7 @@ def _measurement(item: Measurement) -> Iterator[str]:
         yield str(error)
         return
     if item.comparison is None and item.unit != metric.unit and _as_now(item, metric):
-        yield f"{item.metric} is in '{item.unit}', and its unit is '{metric.unit}'"
+        yield f"{item.metric} is in '{item.unit}', but its unit is '{metric.unit}'"
     low, high, slack = item.low, item.high, 1e-9 * max(1.0, abs(item.value))
     if (low is not None and low > item.value + slack) or (high is not None and high < item.value - slack):
         yield f"{item.metric} is {item.value}, outside its own interval [{low}, {high}]"
@@ -181,12 +181,12 @@ def _samples(item: Measurement, array: Any, blocks: Any) -> Iterator[str]:
     if item.metric in _MEANS | _RATES and not weighed:
         count, value, tolerance = _answer(item.metric, samples, blocks)
         if count != item.n:
-            yield f"{item.metric} says n {item.n} and has {count} samples"
+            yield f"{item.metric} says n {item.n} but has {count} samples"
         elif value is not None and not math.isclose(value, item.value, rel_tol=tolerance, abs_tol=1e-9):
-            yield f"{item.metric} is {item.value}, and its samples give {value:.10g}"
+            yield f"{item.metric} is {item.value}, but its samples give {value:.10g}"
     found = _interval(item, samples, blocks)
     if found is not None and not all(_meets(end, item) for end in zip(found, (item.low, item.high), strict=True)):
-        yield f"{item.metric} is said to lie in [{item.low}, {item.high}], and its samples give [{found[0]:.10g}, {found[1]:.10g}]"
+        yield f"{item.metric} has interval [{item.low}, {item.high}], but its samples give [{found[0]:.10g}, {found[1]:.10g}]"
 
 
 def _answer(metric: str, samples: Any, blocks: Any) -> tuple[int, float | None, float]:

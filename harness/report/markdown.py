@@ -143,7 +143,7 @@ def blocks(text: str, path: Path) -> list[Block]:
                 )
             elif any(block.name == name for block in found):
                 problems.append(
-                    Problem(f"table '{name}' stands here a second time; a page shows a table once", path, number + 1)
+                    Problem(f"table '{name}' is shown twice on this page; remove one of them", path, number + 1)
                 )
             opened = (name, number)
         elif opened is None or opened[0] != name:

@@ -30,7 +30,7 @@ HEADER = """\
 """
 NAMED = 5
 """Runs that a refusal names; it counts the others."""
-NEITHER = "is no file of results; one begins with `reported:` (numbers of others, by hand) or is what `harness promote` writes"
+NEITHER = "is not a results file; start it with `reported:` (numbers of others), or write it with `harness promote`"
 
 
 class PackedArray(Record):
@@ -272,7 +272,9 @@ def _once(outcomes: Sequence[Outcome], folder: Path) -> tuple[Outcome, ...]:
     seen: dict[str, Outcome] = {}
     for outcome in outcomes:
         if seen.setdefault(outcome.job.run, outcome) != outcome:
-            raise ConfigError([Problem(f"run {outcome.job.run} stands here twice, and differs; keep one", folder)])
+            raise ConfigError(
+                [Problem(f"run {outcome.job.run} is given twice with different content; keep one", folder)]
+            )
     return tuple(seen.values())
 
 
@@ -289,4 +291,4 @@ def _unpacked(packed: PackedArray, path: Path) -> Any:
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"]) or "the whole"
-    return f"{place}: {first['msg']} ({error.error_count()} such mistakes); restore the file"
+    return f"{place}: {first['msg']} ({error.error_count()} mistakes of this kind); restore the file"

@@ -83,7 +83,7 @@ class _Quantity:
         known = metric_named(self.metric)
         value = Decimal(text.replace(",", ""))
         if value < 0 and known.kind != "quality" and not self.comparison:
-            raise HarnessError(f"'{text}' {known.unit} is less than nothing; {self.metric} cannot be negative")
+            raise HarnessError(f"'{text}' {known.unit}: {self.metric} must not be negative")
         half = Decimal(1).scaleb(int(value.as_tuple().exponent)) / 2
         scale = Decimal(1) if self.comparison else factor(known.unit, self.unit or known.unit)
         return Measurement(
@@ -347,5 +347,5 @@ def _once(outcomes: list[Outcome], node: Node | None, mistakes: Mistakes) -> Non
             place = (outcome.job.key, f"{outcome.environment.name} {gpu} {outcome.job.labels.reference}", what)
             if place in seen:
                 labels = ", ".join(value for value in outcome.job.labels.model_dump().values() if value)
-                mistakes.add(f"{what.split()[0]} of {labels} stands here twice; keep one, or tell them apart", node)
+                mistakes.add(f"{what.split()[0]} of {labels} is given twice; keep one, or tell them apart", node)
             seen[place] = outcome

@@ -130,7 +130,7 @@ def _check(spec: TableSpec, node: Node, fields: Mapping[str, Node], mistakes: Mi
     for key in (*spec.rows, *spec.show):
         if key.attribute and key.dimension not in {*spec.each, *spec.row_dimensions}:
             mistakes.add(
-                f"'{key.name}' says more of '{key.dimension}', which is not among the rows; add it there",
+                f"'{key.name}' needs '{key.dimension}' among the rows; add it",
                 fields["rows"],
             )
     if spec.pivot and spec.pivot.dimension in {*spec.each, *spec.row_dimensions}:
@@ -151,7 +151,7 @@ def _where(node: Node | None, mistakes: Mistakes) -> dict[str, Values]:
 
 def _value(node: Node, what: str, mistakes: Mistakes) -> str | None:
     if isinstance(node.value, dict | list) or node.value is None:
-        mistakes.add(f"a value of '{what}' must be a name or a number, and is {kind(node)}", node)
+        mistakes.add(f"a value of '{what}' must be a name or a number; it is {kind(node)}", node)
         return None
     return str(node.value)
 
@@ -357,9 +357,9 @@ def _check_cell(cell: CellSpec, node: Node, mistakes: Mistakes) -> None:
     if comparison is not None and comparison.needs_baseline and not cell.baseline:
         mistakes.add(f"'{cell.comparison}' needs a baseline, as 'baseline: {{method: fp32}}' of the table", node)
     if cell.grey and (comparison is None or comparison.neutral is None):
-        mistakes.add("'grey' marks comparisons that hold no difference; a plain value has none", node)
+        mistakes.add("'grey' is for comparisons; remove it from a plain value", node)
     if cell.paired and cell.comparison != "difference":
-        mistakes.add("'paired' goes with 'as: difference' alone", node)
+        mistakes.add("'paired' needs 'as: difference'", node)
     if cell.stat and cell.uncertainty != "none" and "uncertainty" in node.fields:
         mistakes.add(f"'{cell.stat}' of samples has no interval; leave out 'uncertainty'", node)
 
@@ -376,7 +376,7 @@ def _format(node: Node | None, mistakes: Mistakes) -> Format:
     if node is None:
         return PLAIN
     if isinstance(node.value, dict | list):
-        mistakes.add(f"a format is a word, as 2x, and is {kind(node)}", node)
+        mistakes.add(f"a format must be a word, e.g. 2x; it is {kind(node)}", node)
         return PLAIN
     try:
         return parse_format(node.value)
@@ -389,7 +389,7 @@ def _text(node: Node | None, what: str, mistakes: Mistakes) -> str:
     if node is None or node.value == "":
         return ""
     if isinstance(node.value, dict | list) or node.value is None:
-        mistakes.add(f"{what} must be a text, and is {kind(node)}", node)
+        mistakes.add(f"{what} must be a text; it is {kind(node)}", node)
         return ""
     return str(node.value)
 
@@ -398,7 +398,7 @@ def _truth(node: Node | None, what: str, mistakes: Mistakes, *, default: bool = 
     if node is None:
         return default
     if not isinstance(node.value, bool):
-        mistakes.add(f"{what} must be true or false, and is {kind(node)}", node)
+        mistakes.add(f"{what} must be true or false; it is {kind(node)}", node)
         return default
     return node.value
 

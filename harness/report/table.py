@@ -233,13 +233,14 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
     if cell.attribute is not None:
         return _attribute(source, cell.attribute, here)
     row = _lookup(source, cell, here, spec.where, slot.header)
-    baseline, published = None, None
+    baseline, published, elsewhere = None, None, ""
     if compares(cell):
         published = _lookup(source, cell, here, spec.where, slot.header, published=True)
         if row is not None and row.ok:
             where = _without_made(spec.where) | {name: (value,) for name, value in cell.baseline.items()}
             there = _without_made(here)
             baseline = _lookup(source, cell, {**there, **cell.baseline}, where, slot.header)
+            elsewhere = "" if baseline else _elsewhere(source, cell, there, where)
     if published is not None and published.ok:
         place = ", ".join([*here.values(), f"column '{slot.header}'"])
         choose(spec, [published, *(one for one in (row,) if baseline is not None and one is not None)], place, "latest")
@@ -248,7 +249,20 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
         return Filled(spec.missing.get(ABSENT, "-"), absent=True)
     source.picked.took(slot.header, row, baseline)
     beside = tuple(source.pool.sitting(row)) if cell.stat is not None and over_rounds(spec, row) else ()
-    return filled(Question(spec, cell, row, baseline, beside), source.reader)
+    return filled(Question(spec, cell, row, baseline, beside, elsewhere), source.reader)
+
+
+def _elsewhere(source: _Source, cell: CellSpec, there: Address, where: Mapping[str, Sequence[str]]) -> str:
+    """Say for which value of one other row key there is a baseline; empty where there is none, or several keys differ."""
+    keys = {name: value for name, value in there.items() if name not in cell.baseline}
+    for name in keys:
+        others = {key: value for key, value in keys.items() if key != name} | dict(cell.baseline)
+        conditions = _conditions(others, {**where, **cell.where}, cell.part)
+        found = source.pool.found(cell.metric or "", PLAIN, conditions)
+        values = sorted({value for row in found if row.ok and (value := row.text(name)) is not None})
+        if values:
+            return f"exists for {name} {', '.join(values)} only; add `{name}: {values[0]}` to baseline"
+    return ""
 
 
 def _without_made(conditions: Mapping[str, T]) -> dict[str, T]:

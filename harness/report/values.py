@@ -231,7 +231,7 @@ def answering(asked: Asked, rendered: Mapping[str, Rendered]) -> Cell:
     numbers = [(value, cell) for cell in found if (value := number(cell.text)) is not None]
     if not numbers:
         texts = ", ".join(f"'{cell.text}'" for cell in found[:3])
-        raise HarnessError(f"no number there; the column says {texts}")
+        raise HarnessError(f"there is no number there; the column shows {texts}")
     return _least_or_greatest(numbers, asked.function)
 
 

@@ -107,7 +107,7 @@ def alone(results: Path) -> Iterator[None]:
         raise HarnessError(f"another command is running on {results}; wait for it or use another --results") from None
     except OSError as error:
         raise HarnessError(
-            f"{results} cannot be written ({error.strerror}); name a writable folder with --results"
+            f"cannot write to {results} ({error.strerror}); choose a writable folder with --results"
         ) from None
     try:
         yield
@@ -157,5 +157,5 @@ def _wait_for_orphan(folder: Path) -> None:
         lock.release()
     except Timeout:
         raise HarnessError(
-            f"the worker of an earlier command still runs {folder.name}; end it, then run the same command again"
+            f"a worker of an earlier command is still running {folder.name}; stop it, then run the same command again"
         ) from None

@@ -88,9 +88,9 @@ def cause(code: int, words: list[str], before: int | None, after: int | None) ->
     if code == -9 and before is not None and after is not None and after > before:
         return Status.OOM, "killed for memory: the cgroup counted an out-of-memory kill"
     if code < 0:
-        return Status.FAILED, f"the worker was ended by signal {-code}"
+        return Status.FAILED, f"the worker was killed by signal {-code}"
     said = f": {words[-1]}" if words else ""
-    return Status.FAILED, f"the worker ended with code {code}{said}"
+    return Status.FAILED, f"the worker exited with code {code}{said}"
 
 
 def oom_kills(membership: Path = _MEMBERSHIP, cgroups: Path = _CGROUPS) -> int | None:

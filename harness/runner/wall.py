@@ -74,7 +74,7 @@ class Share:
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {self.seconds[name]:.1f} s" for name in OWN if self.seconds.get(name, 0.0) >= 0.05)
         share = 100 * self.own / self.wall if self.wall else 0.0
-        return f"harness's own share: {self.own:.1f} s of {self.wall:.0f} s ({share:.1f} %): {parts or 'nothing to speak of'}"
+        return f"harness's own share: {self.own:.1f} s of {self.wall:.0f} s ({share:.1f} %): {parts or 'none'}"
 
 
 def share(wall: float, seconds: Mapping[str, float]) -> Share:

@@ -32,7 +32,7 @@ def export(frame: pd.DataFrame, path: Path, form: str | None = None) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
     except OSError as error:
-        raise HarnessError(f"cannot write {path} ({error}); choose another place or make room") from error
+        raise HarnessError(f"cannot write {path} ({error}); choose another folder, or free some space") from error
     return path
 
 

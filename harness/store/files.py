@@ -48,7 +48,7 @@ def _read(path: Path, record: type[R], newest: int) -> R:
         _check_version(path, content, newest)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        message = f"{where}: {first['msg']} ({error.error_count()} such mistakes); {_REMEDY}"
+        message = f"{where}: {first['msg']} ({error.error_count()} mistakes of this kind); {_REMEDY}"
         raise ConfigError([Problem(message, path)]) from error
     if found.model_dump(include={"schema_version"})["schema_version"] > newest:
         _check_version(path, content, newest)

@@ -239,7 +239,7 @@ def _values(column: Column, value: Any) -> list[Any]:
     for item in given:
         right = isinstance(item, _TYPES[column.kind]) and (column.kind == "flag" or not isinstance(item, bool))
         if item is not None and not right:
-            raise HarnessError(f"column '{column.name}' holds {_CALLED[column.kind]}, and the filter says {item!r}")
+            raise HarnessError(f"column '{column.name}' holds {_CALLED[column.kind]}, not {item!r}")
     return ["" if item is None else item for item in given] if column.place == "placement" else given
 
 
@@ -339,5 +339,5 @@ def split_measurement(name: str) -> tuple[str, int]:
     """Read a measurement's id, `RUN#PLACE`. Raises: HarnessError."""
     run, mark, ordinal = name.rpartition("#")
     if not mark or not ordinal.isdecimal():
-        raise HarnessError(f"'{name}' is no measurement id; one is RUN#PLACE, as the frame's measurement_id gives it")
+        raise HarnessError(f"'{name}' is not a measurement id; write RUN#PLACE, as in the column measurement_id")
     return run, int(ordinal)

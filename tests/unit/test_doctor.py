@@ -89,8 +89,8 @@ def test_without_a_gpu_the_quickstart_is_chosen_and_with_one_the_gpu_sweep(
     driver(monkeypatch, tmp_path / "bin", T4)
     choice = command.choose("")
     assert choice.sweep == "quickstart"
-    assert "a GPU is here, but sweep gpu would not run: the model hub cannot be reached" in choice.why
-    assert "lacks smollm2-360m-it, qwen25-0.5b-it, qwen25-1.5b-it; SWEEP=gpu runs it all the same" in choice.why
+    assert "there is a GPU, but sweep gpu cannot run: the model hub cannot be reached" in choice.why
+    assert "lacks smollm2-360m-it, qwen25-0.5b-it, qwen25-1.5b-it; set SWEEP=gpu to run it anyway" in choice.why
     bench.sweep(method=["fp32"])
     (bench.configs / "sweeps" / "s.yaml").rename(bench.configs / "sweeps" / "gpu.yaml")
     assert command.choose("", bench.configs).sweep == "gpu", "its model lies in a folder: no hub is needed"
@@ -110,7 +110,7 @@ def test_the_one_command_makes_the_environments_that_its_sweep_needs(
     assert made == [], "`run` leaves that to the person: the plan names the remedy"
     command.prepare("s", said.append, bench.configs, make=True)
     assert made == ["cuda"]
-    assert said == ["sweep s needs environment cuda, which is not here yet"]
+    assert said == ["sweep s needs environment cuda, which is not installed yet"]
 
 
 CUDA = {"onnxruntime-gpu": "1.31.1", "onnxruntime-genai-cuda": "0.15.2", "numpy": "2"}

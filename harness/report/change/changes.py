@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -83,6 +83,8 @@ class Compared:
     changes: tuple[Change, ...]
     cells: int
     """Number of cells that stand in both."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Rows that are gone to rows that came and have the same cells."""
 
 
 def compare_tables(old: str, new: Rendered) -> Compared:
@@ -100,7 +102,29 @@ def compare_tables(old: str, new: Rendered) -> Compared:
         came=tuple(name for name in new_lines if name not in old_lines),
         changes=tuple(change for was, now in pairs for change in _changes(was, now)),
         cells=sum(column in was.cells for was, now in pairs for column in now.cells),
+        renamed=_renamed(old_lines, new_lines),
     )
+
+
+def _renamed(old: Mapping[RowName, Line], new: Mapping[RowName, Line]) -> dict[str, str]:
+    """Pair rows that are gone with those that came, by the text of all their cells, where that is one and one."""
+    came: dict[tuple[tuple[ColumnName, str], ...], list[RowName]] = {}
+    for name, line in new.items():
+        if name not in old:
+            came.setdefault(_texts(line), []).append(name)
+    gone: dict[tuple[tuple[ColumnName, str], ...], list[RowName]] = {}
+    for name, line in old.items():
+        if name not in new:
+            gone.setdefault(_texts(line), []).append(name)
+    return {
+        names[0].label: came[texts][0].label
+        for texts, names in gone.items()
+        if texts and len(names) == 1 and len(came.get(texts, [])) == 1
+    }
+
+
+def _texts(line: Line) -> tuple[tuple[ColumnName, str], ...]:
+    return tuple((column, plain(text)) for column, (_, text) in line.cells.items())
 
 
 def shared_keys(before: Sequence[Grid], after: Sequence[Grid], keys: int) -> int:
@@ -154,5 +178,5 @@ def share_of(text: str) -> Decimal:
     """Read a limit such as `5%` or `0.5%`. Raises: HarnessError for anything else."""
     found = number(text.strip())
     if found is None or found < 0 or not text.strip().endswith("%"):
-        raise HarnessError(f"--max-change '{text}' is no share; write it in percent, as 5%")
+        raise HarnessError(f"--max-change '{text}' is not a percentage; write e.g. 5%")
     return found / 100

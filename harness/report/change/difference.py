@@ -55,7 +55,7 @@ def difference(old: Old, new: New) -> str:
     """Write what changes in the cells of all pages, in the rows and in the numbers of prose."""
     parts = [part for page in new.pages for part in _page(old, new, page)]
     if not parts:
-        return f"No table and no number of a page changes against {literal(old.name)}."
+        return f"No table and no number changes compared with {literal(old.name)}."
     head = ["## What changes in the tables", f"Old: {literal(old.name)}. {LEGEND}"]
     trouble = (
         [f"The old results cannot be read, so that noise and causes are unknown: {literal(old.trouble)}"]
@@ -85,26 +85,30 @@ def _table(old: Old, new: New, name: str, before: str | None, after: str) -> lis
     compared = compare_tables(before, rendered)
     if not (compared.changes or compared.gone or compared.came):
         same = before.replace("\r", "").strip() == after.replace("\r", "").strip()
-        return [] if same else [title, "No cell has other text; headings, notes, captions or links around them have."]
+        return [] if same else [title, "No cell changed; only headings, notes, captions or links."]
     keys = shared_keys(grids(before), grids(rendered.markdown), rendered.keys)
     return [title, _summary(compared), *_cells(old, new, rendered, compared, keys), *_rows(compared)]
 
 
 def _summary(compared: Compared) -> str:
-    return f"{len(compared.changes)} of {compared.cells} cells changed, {len(compared.came)} rows came, {_went(compared)} went."
+    return f"{len(compared.changes)} of {compared.cells} cells changed, {_many(len(compared.came), 'row')} added, {_went(compared)} removed."
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _went(compared: Compared) -> str:
     if any(gone.what == "table" for gone in compared.gone):
         return "all rows"
     columns = sum(gone.what == "column" for gone in compared.gone)
-    rows = len(compared.gone) - columns
-    return f"{rows} rows and {columns} columns" if columns else f"{rows} rows"
+    rows = str(len(compared.gone) - columns) if not columns else _many(len(compared.gone) - columns, "row")
+    return f"{rows} and {_many(columns, 'column')}" if columns else rows
 
 
 def _rows(compared: Compared) -> list[str]:
-    lines = [f"- came: {_row(name)}" for name in compared.came]
-    lines += [f"- went: {gone.what} {literal(gone.label)}".rstrip() for gone in compared.gone]
+    lines = [f"- added: row {_row(name)}" for name in compared.came]
+    lines += [f"- removed: {gone.what} {literal(gone.label)}".rstrip() for gone in compared.gone]
     return ["\n".join(lines)] if lines else []
 
 

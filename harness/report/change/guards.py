@@ -40,7 +40,7 @@ def refused(pages: Mapping[Path, str], rendered: Iterable[Rendered], guard: Guar
         for name, body in bodies(text, path).items():
             compared = compare_tables(body, tables[name])
             vanished = [gone for gone in compared.gone if not gone.names & guard.missing]
-            messages = [_vanishes(gone) for gone in vanished]
+            messages = [_vanishes(gone, compared.renamed) for gone in vanished]
             if guard.most is not None and not guard.accept:
                 most = guard.most
                 messages += [_moves(name, change, most) for change in compared.changes if change.beyond(most)]
@@ -48,7 +48,12 @@ def refused(pages: Mapping[Path, str], rendered: Iterable[Rendered], guard: Guar
     return problems
 
 
-def _vanishes(gone: Gone) -> str:
+def _vanishes(gone: Gone, renamed: Mapping[str, str]) -> str:
+    if gone.what == "row" and gone.label in renamed:
+        return (
+            f"table '{gone.table}': row '{gone.label}' became '{renamed[gone.label]}' (same cells); "
+            f"add --allow-missing '{gone.table}:{gone.label}' if that is meant"
+        )
     if gone.what == "table":
         return (
             f"table '{gone.table}' would lose all its rows, since there are no results for it now; "

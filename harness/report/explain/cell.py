@@ -138,7 +138,7 @@ def _told(shown: Shown, section: Section, at: Spot, cell: Cell) -> _Told:
         return _Told("not computed", _uncomputed(shown, cell, cell.asked), inputs=inputs)
     reason = (bad.reason or "no reason was given").rstrip(".")
     who = "the run that should give" if bad.origin == "measured" else "in its source,"
-    said = f"There is no number: {who} {_what(cell.asked)} is {bad.status}, since: {reason}."
+    said = f"There is no number: {who} {_what(cell.asked)} has status {bad.status}: {reason}."
     return _Told("failed", said, inputs=inputs)
 
 
@@ -211,7 +211,7 @@ def _of_others(shown: Shown, cell: Cell, asked: CellSpec) -> bool:
 def _uncomputed(shown: Shown, cell: Cell, asked: CellSpec) -> str:
     if cell.notes:
         note = shown.rendered.table.notes[cell.notes[0] - 1].rstrip(".")
-        return f"There is a run, and {_what(asked)} cannot be computed: {note}."
+        return f"There is a run, but {_what(asked)} cannot be computed: {note}."
     return f"This is the baseline itself: {_what(asked)} would compare a run with itself."
 
 
@@ -229,7 +229,7 @@ def _name(shown: Shown, section: Section, row: int, column: int, cell: Cell) -> 
     if not cell.text:
         return _Told("empty", f"Left blank since it repeats the cell above: {called}.", entry)
     if value in {"", LACKING}:
-        return _Told("name", f"This row says no {key.dimension}, so that there is nothing to name.")
+        return _Told("name", f"This row has no {key.dimension}.")
     if key.attribute and key.dimension == OPTIONS:
         held = "what" if option(value, key.attribute) else "empty, since nothing is what"
         return _Told("name", f"This is {held} the engine was told as '{key.attribute}': {value}")

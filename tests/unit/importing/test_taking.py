@@ -138,12 +138,12 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         ([llama(1, 0, samples_ts=[1.0, "x"])], "test 1: 'samples_ts' is x"),
         (optimum(decode={"latency": {"unit": "s", "mean": True}}), "'report.decode.latency.mean' is True"),
         (optimum(decode={"latency": {"unit": "ms", "mean": 1.0}}), "'report.decode.latency.unit' is ms"),
-        (vllm(date="yesterday"), "'date' is yesterday, which is no date"),
+        (vllm(date="yesterday"), "'date' is yesterday, which is not a date"),
         (vllm(completed=0, mean_ttft_ms=0.0), "no request was completed"),
         (vllm(mean_ttft_ms=-5.0), "'mean_ttft_ms' is -5, and neither times nor rates"),
         (trtllm(performance={"avg_request_latency_ms": 1.0, "total_latency_ms": -1.0}), "are (ValidationError"),
-        (lm_eval(date="yesterday"), "is not laid out as files of lm-eval results are (ValueError"),
-        (lm_eval(config=[1]), "is not laid out as files of lm-eval results are"),
+        (lm_eval(date="yesterday"), "does not have the layout of lm-eval results (ValueError"),
+        (lm_eval(config=[1]), "does not have the layout of lm-eval results"),
     ],
 )
 def test_what_is_no_measurement_is_refused_with_its_place(tmp_path: Path, content: Any, said: str) -> None:
@@ -215,4 +215,4 @@ def test_the_command_prints_what_was_taken_and_exits_2_for_what_was_not(
     assert "org/toy fp8: request_throughput, output_tps" in out
     assert "not taken: new_thing" in out
     assert err.count("\n") == 1
-    assert "bad.txt: is no result file of a known format; known are onnxruntime-genai" in err
+    assert "bad.txt: is not a result file of a known format (onnxruntime-genai" in err

@@ -254,7 +254,7 @@ def test_building_and_measuring_may_stand_in_different_environments(plan: Planne
 
 
 def test_an_adapter_without_environment_is_told_with_its_line(plan: Planner) -> None:
-    with pytest.raises(ConfigError, match=r"given\.yaml:4: 'environment' says nothing for 'export'"):
+    with pytest.raises(ConfigError, match=r"given\.yaml:4: 'environment' has no entry for 'export'"):
         plan("model: tiny\nmethod: fp32\nengine: runtime\nenvironment: {runtime: cpu}\nprobes: speed\n")
 
 
@@ -297,7 +297,7 @@ def test_the_recipe_source_builds_nothing_and_tells_the_engine_its_dtype(plan: P
 
 
 def test_an_engine_told_another_dtype_than_the_method_means_is_an_error(plan: Planner) -> None:
-    with pytest.raises(ConfigError, match="method 'fp16' means dtype float16, and engine 'torch' is told float32"):
+    with pytest.raises(ConfigError, match="method 'fp16' sets dtype float16, but engine 'torch' is given float32"):
         plan("model: tiny\nmethod: fp16\nengine: {torch: {dtype: float32}}\nprobes: perplexity\n")
 
 
@@ -343,7 +343,7 @@ def test_what_a_later_version_will_have_is_planned_and_refused(plan: Planner) ->
 
 
 def test_a_missing_folder_is_an_error_at_its_entry_and_a_missing_download_a_refusal(plan: Planner) -> None:
-    with pytest.raises(ConfigError, match=r"models\.yaml:3: model 'nowhere': the folder .* is not there"):
+    with pytest.raises(ConfigError, match=r"models\.yaml:3: model 'nowhere': the folder .* does not exist"):
         plan(LEAST.replace("tiny", "nowhere"))
     made = plan(LEAST.replace("tiny", "on-hub"))
     remedy = "model 'on-hub' is not in the local hub cache: hf download nobody/nothing --revision abc123"
@@ -390,7 +390,7 @@ def test_a_text_that_is_missing_is_an_error_of_the_plan(plan: Planner) -> None:
 
 
 def test_a_sweep_that_skips_everything_is_an_error(plan: Planner) -> None:
-    with pytest.raises(ConfigError, match="'skip' leaves nothing to do"):
+    with pytest.raises(ConfigError, match="'skip' skips every job"):
         plan(LEAST + "skip: {model: tiny}\n")
 
 

@@ -31,8 +31,8 @@ def test_all_mistakes_of_a_file_are_told_at_once_with_lines_and_nearest_names(ca
         (4, "unknown key of 'environment' by adapter 'runtme'; did you mean 'runtime'?"),
         (6, "'batch' is empty: give at least one value, or leave the key out"),
         (8, "probe 'compare' needs a reference, as 'reference: {method: fp32}'"),
-        (9, "'rounds' must be a whole number from 1 to 1000, and is 0"),
-        (10, "'timeout' must be a number of seconds, and is 'soon'"),
+        (9, "'rounds' must be a whole number from 1 to 1000; it is 0"),
+        (10, "'timeout' must be a number of seconds; it is 'soon'"),
         (13, "unknown key of a sweep 'modle'; did you mean 'model'?"),
     ]
     assert [pair for pair in expected if pair not in told] == []
@@ -43,17 +43,17 @@ def test_all_mistakes_of_a_file_are_told_at_once_with_lines_and_nearest_names(ca
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[]", "s.yaml:1: a sweep must be a mapping, as 'name: value', and is a list"),
-        ("", "s.yaml:1: a sweep must be a mapping, as 'name: value', and is empty"),
+        ("[]", "s.yaml:1: a sweep must be a mapping, e.g. 'name: value'; it is a list"),
+        ("", "s.yaml:1: a sweep must be a mapping, e.g. 'name: value'; it is empty"),
         ("model: []\nmethod: fp32\nengine: runtime\nprobes: speed\n", "s.yaml:1: 'model' is empty"),
         ("model: tiny\nmethod: fp32\nengine: runtime\nprobes: {}\n", "s.yaml:4: 'probes' is empty"),
-        ("model: tiny\nmethod: fp32\nprobes: speed\n", "s.yaml:1: the sweep does not say 'engine'"),
+        ("model: tiny\nmethod: fp32\nprobes: speed\n", "s.yaml:1: the sweep needs 'engine'"),
         ("model: {a: 1}\nmethod: fp32\nengine: runtime\nprobes: speed\n", "s.yaml:1: a model must be a name"),
         ("blocks: {}\n", "s.yaml:1: 'blocks' names no block"),
         ("model: tiny\ncases: []\n", "s.yaml:2: 'cases' must be a list of at least one case"),
         (
             "model: tiny\nmethod: fp32\nengine: runtime\nprobes: {speed: {reference: {method: fp32}}}\n",
-            "s.yaml:4: probe 'speed' compares with nothing: it takes no 'reference'",
+            "s.yaml:4: probe 'speed' takes no 'reference'; remove it",
         ),
         (
             "model: tiny\nmethod: fp32\nengine: talker\nprobes:\n  perplexity:\n",
@@ -73,7 +73,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_with_lines_and_nearest_names(ca
         ),
         (
             "model: tiny\nmethod: fp32\nengine: runtime\nskip: [{}]\nprobes: speed\n",
-            "s.yaml:4: an empty entry of 'skip' would leave out everything",
+            "s.yaml:4: an empty entry of 'skip' would skip everything",
         ),
         (
             "model: tiny\nmethod: fp32\nengine: runtime\nprobes: speed\nagain: [quality, sped]\n",

@@ -47,7 +47,7 @@ def test_a_missing_model_folder_is_an_error_with_its_path(tmp_path: Path) -> Non
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64), "corrupt safetensors"),
         (lambda folder: (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "b.safetensors"}}'),
          "b.safetensors is missing"),
-        (shutil.rmtree, "is not there"),
+        (shutil.rmtree, "does not exist"),
     ],
 )  # fmt: skip
 def test_a_broken_model_folder_is_named_with_the_file(model: Path, spoil: object, message: str) -> None:

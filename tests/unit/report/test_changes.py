@@ -72,6 +72,15 @@ def test_rows_that_vanish_are_named_with_the_keys_that_were_left_blank() -> None
     assert [name.label for name in compare_tables(new, rendered(OLD)).came] == ["Phi / INT4"]
 
 
+def test_a_row_that_has_the_cells_of_one_that_is_gone_was_renamed() -> None:
+    old = "| A | B |\n|---|---|\n| Average | 5 |\n| x | 6 |\n"
+    new = old.replace("Average", "Mean")
+    assert compare_tables(old, rendered(new, 1)).renamed == {"Average": "Mean"}
+    assert compare_tables(old, rendered(new.replace("5", "7"), 1)).renamed == {}
+    twice = old + "| Middle | 5 |\n"
+    assert compare_tables(twice, rendered(new, 1)).renamed == {}, "two could be meant"
+
+
 def test_a_number_may_be_a_key() -> None:
     old = "| Batch | Tokens |\n|---|---|\n| 1 | 5 |\n| 8 | 6 |\n"
     assert gone(old, old.replace("| 8 |", "| 16 |"), keys=1) == [("row", "8")]

@@ -99,17 +99,17 @@ def other_sums(run: Run, _environment: Run) -> None:
 @pytest.mark.parametrize(
     ("kind", "metric", "edit", "message"),
     [
-        ("speed", "", lambda run, _: run["outcome"].update(started="2027-01-01T00:00:00Z"), ", and began on 20270101"),
-        ("speed", "", lambda run, _: item(run, "decode_tps").update(metric="prefill_tps"), "prefill_tps stands there twice"),
-        ("quality", "lm_eval.acc", lambda run, _: items(run)[1].pop("part"), "lm_eval.acc stands there twice"),
-        ("build", "", smaller, "artifact_bytes is 1295513, and its artifact says 16904357"),
+        ("speed", "", lambda run, _: run["outcome"].update(started="2027-01-01T00:00:00Z"), ", but it began on 20270101"),
+        ("speed", "", lambda run, _: item(run, "decode_tps").update(metric="prefill_tps"), "prefill_tps is a duplicate measurement"),
+        ("quality", "lm_eval.acc", lambda run, _: items(run)[1].pop("part"), "lm_eval.acc is a duplicate measurement"),
+        ("build", "", smaller, "artifact_bytes is 1295513, but its artifact says 16904357"),
         ("build", "", smaller_everywhere, "its weights have 16811975 bytes, more than all of its artifact (1295513)"),
         ("build", "", lambda run, _: item(run, "build_seconds").update(value=0.1, samples=[0.1]), "its artifact says 0.17"),
         ("speed", "", lambda _, place: place.update(cores=-2), "its environment has cores -2"),
         ("speed", "", lambda _, place: place.update(memory_bytes=0), "its environment has memory_bytes 0"),
         ("speed", "", on("cpu", Gpu(name="X", memory_bytes=-1)), "its environment has memory_bytes of GPU 0 -1"),
-        ("speed", "", on("cuda"), "it ran on cuda, and its engine was asked for cpu"),
-        ("speed", "", on("cuda", H200), "it ran on cuda, and its engine was asked for cpu"),
+        ("speed", "", on("cuda"), "it ran on cuda, but its engine was asked for cpu"),
+        ("speed", "", on("cuda", H200), "it ran on cuda, but its engine was asked for cpu"),
         ("speed", "", shifted("low", "ttft"), "ttft is said to lie in"),
         ("speed", "", shifted("high", "decode_tps"), "decode_tps is said to lie in"),
         ("speed", "", shifted("low", "per_token_latency"), "per_token_latency is said to lie in"),
@@ -131,7 +131,7 @@ def test_a_provider_is_held_against_the_gpu_where_the_engine_is_of_another_versi
     outcome = measured(1, provider="cuda")
     spec = outcome.job.spec.model_copy(update={"engine_version": 99})
     old = outcome.model_copy(update={"job": outcome.job.model_copy(update={"spec": spec})})
-    assert "it ran on cuda, and its environment has no GPU" in list(contradictions(old, {}, {}))
+    assert "it ran on cuda, but its environment has no GPU" in list(contradictions(old, {}, {}))
     there = old.model_copy(update={"environment": environment(gpus=(H200,))})
     assert not [said for said in contradictions(there, {}, {}) if "ran on" in said]
 

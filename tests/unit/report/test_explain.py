@@ -233,7 +233,7 @@ def test_an_engine_option_and_a_key_that_a_row_lacks_are_explained(site: Site, t
     row = rendered.table.sections[0].rows[0]
     assert [cell.text for cell in row[1:4]] == ["-", "cpu", "-"]
     said = [explain(shown, Spot(0, 0, column)).said for column in (1, 2, 3)]
-    assert said[0].startswith("This row says no gpu")
+    assert said[0].startswith("This row has no gpu")
     assert said[1].startswith("This is what the engine was told as 'provider': {")
     assert said[2].startswith("This is empty, since nothing is what the engine was told as 'threads'")
 
@@ -388,7 +388,7 @@ def test_a_failed_run_is_told_with_its_reason(site: Site) -> None:
         shown = Shown(rendered, spec, site.catalogue, archive_of(source))
         found = explain(shown, named(rendered, "INT8", "Decode (tok/s)"))
     assert (found.kind, found.text) == ("failed", "oom")
-    assert found.said.endswith("is oom, since: killed for memory while loading.")
+    assert found.said.endswith("has status oom: killed for memory while loading.")
     assert found.footnote == "generation: oom: killed for memory while loading"
     assert "20261201T000000-s-oom" in told(found)
 

@@ -145,7 +145,7 @@ t:
 def test_digits_may_be_grouped_and_nothing_takes_less_than_no_time(tmp_path: Path) -> None:
     text = FILE.replace("12.50", '"1,412.50"')
     assert read_reported(written(tmp_path, text))[0].measurements[0].value == pytest.approx(1.4125)
-    with pytest.raises(ConfigError, match="per_token_latency cannot be negative"):
+    with pytest.raises(ConfigError, match="per_token_latency must not be negative"):
         read_reported(written(tmp_path, FILE.replace("12.50", "-12.50")))
 
 

@@ -66,6 +66,17 @@ def test_a_missing_baseline_is_said_in_a_footnote(table: Any) -> None:
     assert made.notes == ("no comparison: the baseline (method fp32) was not measured",)
 
 
+def test_a_baseline_of_another_recipe_is_named_with_the_remedy(table: Any) -> None:
+    spec = SPEED.replace("[method]", "[method, recipe]")
+    made = table(spec, row("decode_tps", 10.0), row("decode_tps", 26.8, method="int4", recipe="modelopt-onnx"))
+    assert made.notes == (
+        "no comparison: the baseline (method fp32) exists for recipe ort-genai only; add `recipe: ort-genai` to baseline",
+    )
+    named = table(spec.replace("method: fp32}", "method: fp32, recipe: ort-genai}"), row("decode_tps", 10.0),
+                  row("decode_tps", 26.8, method="int4", recipe="modelopt-onnx"))  # fmt: skip
+    assert texts(named)[2][-1] == "2.68x"
+
+
 def test_a_baseline_of_zero_is_said_in_a_footnote(table: Any) -> None:
     made = table(SPEED, row("decode_tps", 0.0), row("decode_tps", 26.8, method="int4"))
     assert texts(made)[2] == ["INT4 RTN", "26.8", "-"]
@@ -321,7 +332,7 @@ mixed:
     ]
     with pytest.raises(ConfigError, match=r"t.*:6: unknown unit 'MB'.*stored in 's'"):
         table(spec.replace("unit: ms", "unit: MB"), *rows)
-    with pytest.raises(ConfigError, match=r"a format is a word, as 2x, and is"):
+    with pytest.raises(ConfigError, match=r"a format must be a word, e.g. 2x; it is"):
         table(spec.replace("{format: 1, unit: ms}", "{format: [1]}"), *rows)
 
 

@@ -72,7 +72,7 @@ def test_a_table_answers(said: str, text: str) -> None:
         ('speed max Change where Model=Lama', "unknown Model 'Lama'; did you mean 'Llama'"),
         ('by-gpu max Change where gpu="NVIDIA H20"', "unknown gpu 'NVIDIA H20'; did you mean 'NVIDIA H200'"),
         ('by-gpu max Change where model=Llama and method=INT8', "unknown column 'model'; did you mean 'Model'"),
-        ('speed cell "Decode (tok/s)" where Method=FP16 and Model="Phi | `3`"', "no number there; the column says 'oom'"),
+        ('speed cell "Decode (tok/s)" where Method=FP16 and Model="Phi | `3`"', "there is no number there; the column shows 'oom'"),
         ('speed cell "Decode (tok/s)" where Method=FP16', "2 rows fit, and `cell` takes one"),
         ('by-gpu cell "Decode (tok/s)" where Method=INT4', "2 rows fit"),
         ('empty max Change', "table 'empty' has no results yet"),

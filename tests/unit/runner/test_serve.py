@@ -48,9 +48,9 @@ def test_a_system_without_cgroups_has_no_count(tmp_path: Path) -> None:
 def test_only_a_count_that_rose_makes_a_death_one_for_memory() -> None:
     assert cause(-9, [], 1, 2)[0] is Status.OOM
     for before, after in ((1, 1), (None, 2), (1, None), (None, None)):
-        assert cause(-9, [], before, after) == (Status.FAILED, "the worker was ended by signal 9")
+        assert cause(-9, [], before, after) == (Status.FAILED, "the worker was killed by signal 9")
     assert cause(-11, [], 1, 2)[0] is Status.FAILED
     assert cause(1, ["Traceback", "ValueError: no"], 1, 2) == (
         Status.FAILED,
-        "the worker ended with code 1: ValueError: no",
+        "the worker exited with code 1: ValueError: no",
     )
