@@ -1,0 +1,56 @@
+"""What planning says of a slip is where it is, what is wrong, and what to write instead; said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.core.seam import Options, problems_of
+from harness.plan.catalogue import load_catalogue
+from tests.conftest import Say
+from tests.fake_box import Bench
+
+
+class Inner(Options):
+    method: str
+    path: str | None = None
+
+
+class Outer(Options):
+    ready: Inner | None = None
+
+
+def test_a_slip_inside_an_option_is_named_with_the_nearest_word_there() -> None:
+    said = [message for _, message in problems_of(Outer, {"ready": {"methd": "x"}}, "model 'm'")]
+    assert said == [
+        "ready of model 'm' needs 'method'",
+        "unknown option of ready of model 'm' 'methd'; did you mean 'method'?",
+    ]
+
+
+def test_a_slip_inside_a_ready_artifact_has_its_line(bench: Bench) -> None:
+    path = bench.configs / "models.yaml"
+    path.write_text("toy: {folder: /x}\nother:\n  ready:\n    path: /y\n    methd: int4\n    of: toy\n", "utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load_catalogue(bench.configs)
+    assert "'methd'; did you mean 'method'?" in str(raised.value)
+    assert "'ready'; did you mean 'ready'" not in str(raised.value)
+
+
+def test_a_method_whose_quantizers_are_all_of_later_versions_says_so_at_once(bench: Bench, say: Say) -> None:
+    bench.methods({"nf4": {"recipes": {"bitsandbytes": {"load_in_4bit": True}}}})
+    bench.sweep(method="nf4")
+    said = say(bench, "plan", "s")
+    assert said.code == 2
+    assert "method 'nf4' needs quantizer 'bitsandbytes', which this version does not have" in said.err
+    assert "take engine" not in said.err
+
+
+def test_a_hub_id_in_a_sweep_is_told_how_to_become_a_model(bench: Bench, say: Say, tmp_path: Path) -> None:
+    bench.sweep(model="Qwen/Qwen2.5-0.5B", method="fp32")
+    said = say(bench, "plan", "s")
+    assert "to use a hub model, add `name: {hub: Qwen/Qwen2.5-0.5B}` to configs/models.yaml" in said.err
+    bench.sweep(model="toyy", method="fp32")
+    assert "hub model" not in say(bench, "plan", "s").err
