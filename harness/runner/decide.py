@@ -17,7 +17,7 @@ from harness.store.known import KnownRun
 
 Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "elsewhere"]
 
-_NOT_AWAITED = "nothing that is not known needs it"
+_NOT_AWAITED = "no job to run needs it"
 
 
 @dataclass

@@ -136,7 +136,7 @@ def test_a_map_may_say_that_a_mark_stands_for_nothing(tmp_path: Path) -> None:
     assert [run.status.value for run in runs(imported)] == ["ok", "ok"]
     assert "left out as missing: 4 cells (1 empty, 1 '-', 2 'N/A')" in "\n".join(lines(imported))
     said = problem(both(tmp_path, f"{MAP}missing: [N/A]\nunsupported: [N/A]\n", NOT_THERE))
-    assert "'N/A' is in 'missing' and in 'unsupported'" in said
+    assert "'N/A' is in both 'missing' and 'unsupported'" in said
 
 
 def test_another_map_of_the_same_page_is_other_runs_and_the_same_map_is_the_same(tmp_path: Path) -> None:
@@ -170,12 +170,12 @@ def test_columns_of_several_methods_are_several_runs(tmp_path: Path) -> None:
         ("prompt: 128", "prompt: long", "'prompt' must be a number"),
         ("gpu: NVIDIA", "gup: NVIDIA", "unknown key of 'constants' 'gup'; did you mean 'gpu'?"),
         ("tables:", "tabels:", "did you mean 'tables'"),
-        ("date: 2026-01-31", "date: soon", "table at line 5, row 1: 'soon' is no date"),
+        ("date: 2026-01-31", "date: soon", "table at line 5, row 1: 'soon' is not a date"),
         ("Speedup: {metric: decode_tps, as: ratio, to: {method: fp16}}", "Speedup: {metric: decode_tps}",
          "column 'Speedup' prints 'x' and its unit is 'tok/s'"),
         ("Batch Size: batch", "Batch Size: {metric: decode_tps}", "two columns are the same metric"),
         ("Batch Size: batch", "Remarks: batch", "row 2: 'best' is not a count"),
-        ("Batch Size: batch", "Remarks: {metric: ttft, unit: ms}", "row 2: 'best' in column 'Remarks' is no number"),
+        ("Batch Size: batch", "Remarks: {metric: ttft, unit: ms}", "row 2: 'best' in column 'Remarks' is not a number"),
         (MAP, "- a\n- b", "a map must be a mapping"),
     ],
 )  # fmt: skip
@@ -194,7 +194,7 @@ def test_two_tables_below_one_heading_are_told_apart_by_number(tmp_path: Path) -
 
 
 def test_markdown_without_a_map_and_a_map_without_markdown_are_refused(tmp_path: Path) -> None:
-    assert "needs --map FILE" in problem(take(write(tmp_path, "page.md", PAGE)))
+    assert "add --map FILE" in problem(take(write(tmp_path, "page.md", PAGE)))
     map_ = write(tmp_path, "map.yaml", MAP)
     assert "--map is for Markdown tables alone" in problem(take(write(tmp_path, "file.json", {}), map_=map_))
     assert "no such file" in problem(take(tmp_path / "page.md", map_=tmp_path / "gone.yaml"))

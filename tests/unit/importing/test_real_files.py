@@ -79,7 +79,7 @@ def test_published_files_are_one_table_in_the_database_and_imported_once(publish
 
 def test_a_file_of_another_kind_is_refused(published: Path, tmp_path: Path) -> None:
     imported = import_files([published / "github-action-benchmark" / "data.js"], tmp_path)
-    assert "is no result file of a known format" in str(imported.problems[0])
+    assert "is not a result file of a known format" in str(imported.problems[0])
 
 
 def test_a_published_page_is_read_with_a_map_to_the_digit(shared_data: Path, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_an_unknown_placeholder_is_found_while_planning() -> None:
 
 
 def test_a_first_word_that_is_no_program_is_found_while_planning(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="'no-such-quantizer', which is no program"):
+    with pytest.raises(HarnessError, match="program 'no-such-quantizer' was not found"):
         contents(CommandOptions(run="no-such-quantizer {out}"))
     script = tmp_path / "q.py"
     script.write_text("")

@@ -67,7 +67,7 @@ def test_a_broken_model_folder_is_named_with_the_file(model: Path, spoil: object
         (lambda folder: (folder / "model.onnx").write_bytes(b"this is no graph"), "not a readable ONNX file"),
         (lambda folder: _cut(folder / "model.onnx", 10), "not a readable ONNX file"),
         (lambda folder: (folder / "model.onnx.data").unlink(), r"model\.onnx\.data is missing"),
-        (lambda folder: _cut(folder / "model.onnx.data", 1000), "cut short"),
+        (lambda folder: _cut(folder / "model.onnx.data", 1000), "truncated"),
     ],
 )
 def test_a_broken_artifact_is_named_with_the_file(artifact: Path, spoil: object, message: str) -> None:

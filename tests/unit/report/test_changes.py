@@ -248,7 +248,7 @@ def test_a_number_within_the_limit_and_a_new_one_pass(tmp_path: Path, old: str, 
 
 @pytest.mark.parametrize("text", ["5", "0.05", "five", "-5%", ""])
 def test_a_limit_is_a_share_in_percent(text: str) -> None:
-    with pytest.raises(HarnessError, match="not a percentage; write e\.g\. 5%"):
+    with pytest.raises(HarnessError, match=r"not a percentage; write e\.g\. 5%"):
         share_of(text)
 
 

@@ -369,7 +369,7 @@ def test_what_was_published_as_not_available_says_why(site: Site) -> None:
     ]
     found = explain(shown, spots[0])
     assert found.kind == "failed"
-    assert "unsupported, since: published as N/A" in found.said
+    assert "unsupported: published as N/A" in found.said
     assert "bitsandbytes" in told(found)
 
 
@@ -470,13 +470,13 @@ def test_a_condition_replaces_that_of_the_table(
     code, _, error = run(monkeypatch, capsys, *cell, "--where", "sweep=another")
     assert (code, "has no results yet" in error) == (2, True)
     assert "unknown column 'swep'; did you mean 'sweep'" in run(monkeypatch, capsys, *cell, "--where", "swep=a")[2]
-    assert "--where goes with TABLE ROW COLUMN" in run(monkeypatch, capsys, "README.md:26:2", "--where", "batch=1")[2]
+    assert "--where needs TABLE ROW COLUMN" in run(monkeypatch, capsys, "README.md:26:2", "--where", "batch=1")[2]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["README.md"], "names no cell; write PAGE:LINE:COLUMN"),
+        (["README.md"], "is not a cell; write PAGE:LINE:COLUMN"),
         (["README.md:1:1"], "this line is in no table; the page shows quickstart-speed in lines"),
         (["READM.md:1:1"], "unknown page 'READM.md'; did you mean 'README.md'"),
         (["README.md:0:1"], "the page has lines 1 to"),
@@ -497,7 +497,7 @@ def test_a_table_is_taken_from_a_database_where_one_is_given(tmp_path: Path, sit
     found = explanation(["quickstart-speed", "INT8", "Size on disk (MB)"], tmp_path)
     assert found.arithmetic is not None
     assert found.arithmetic.agrees
-    with pytest.raises(HarnessError, match="pages show the committed results"):
+    with pytest.raises(HarnessError, match="a page shows the committed results"):
         explained(["README.md:16:1"], tmp_path)
     with pytest.raises(HarnessError, match="has no results yet"):
         explanation(["quickstart-speed", "1", "1"], tmp_path / "nothing")
@@ -529,7 +529,9 @@ def test_a_number_in_prose_is_explained_as_its_cell(prose: Path, site: Site) -> 
 
 
 def test_a_number_in_prose_that_is_stale_is_refused(prose: Path) -> None:
-    with pytest.raises(HarnessError, match=r"text.md:1: value 'quickstart-speed cell .* is stale.*make readme"):
+    with pytest.raises(
+        HarnessError, match=r"text.md:1: value 'quickstart-speed cell .* is out of date; run `make readme`"
+    ):
         explanation(["text.md:1:2"], root=prose)
     with pytest.raises(HarnessError, match="this line has values 1 to 2"):
         explanation(["text.md:1:3"], root=prose)

@@ -142,7 +142,7 @@ def test_windows_line_ends_are_kept(tmp_path: Path) -> None:
         ("x\n<!-- end: a -->\n", r"page.md:2: the end of 'a' has no beginning"),
         ("<!-- table: a -->\n<!-- table: b -->\n<!-- end: b -->\n", r"page.md:2: table 'b' begins inside table 'a'"),
         ("<!-- table: a -->\n<!-- end: b -->\n", r"page.md:2: the end of 'b' .* table 'a' of line 1 is still open"),
-        ("<!-- table: a -->\n<!-- end: a -->\n" * 2, r"page.md:3: table 'a' stands here a second time"),
+        ("<!-- table: a -->\n<!-- end: a -->\n" * 2, r"page.md:3: table 'a' is shown twice on this page"),
         ("<!-- table: aa -->\n<!-- end: aa -->\n", r"page.md:1: unknown table 'aa'"),
     ],
 )

@@ -170,7 +170,7 @@ def test_paths_of_inputs_are_emptied(tmp_path: Path) -> None:
         ("data: eN", "data: '!!", "is not YAML|damaged"),
         ("key: ", "key: 0", "its key 0.* is not the hash of its spec"),
         ("made_up", "made_down", "is not the hash of its spec"),
-        ("n: 320", "n: 300", "per_token_latency says n 300 and has 320 samples"),
+        ("n: 320", "n: 300", "per_token_latency says n 300 but has 320 samples"),
         ("unit: tok/s", "unit: tok/h", "decode_tps is in 'tok/h', but its unit is 'tok/s'"),
         ("metric: decode_tps", "metric: decod_tps", "unknown metric 'decod_tps'; did you mean 'decode_tps'"),
         ("status: oom", "status: ok", "has status ok and a failure reason"),
@@ -196,7 +196,7 @@ def test_a_run_may_stand_in_the_files_of_two_sweeps_in_the_same_words_alone(fill
     assert len(runs) == len(set(runs)) > 0
     text = (folder / "again.yaml").read_text(encoding="utf-8")
     (folder / "again.yaml").write_text(text.replace("name: genai-e2e", "name: other"), encoding="utf-8")
-    with pytest.raises(ConfigError, match="stands here twice, and differs"):
+    with pytest.raises(ConfigError, match="is given twice with different content"):
         read_published(folder)
 
 
@@ -311,11 +311,11 @@ def faster(run: dict[str, Any]) -> None:
         ("reference", lambda run: job_of(run)["spec"].update(version=7), "is not the hash of its spec"),
         ("speed", lambda run: job_of(run).update(run=job_of(run)["run"].replace("d53f", "e53f")), "its name says e53f"),
         ("speed", lambda run: job_of(run)["spec"].update(engine="transformers"), "is not the hash of its spec"),
-        ("speed", lambda run: first(run).update(unit="ms"), "and its unit is"),
-        ("speed", lambda run: first(run).update(n=4000), "says n 4000 and has"),
+        ("speed", lambda run: first(run).update(unit="ms"), "but its unit is"),
+        ("speed", lambda run: first(run).update(n=4000), "says n 4000 but has"),
         ("speed", faster, "but its samples give"),
         ("speed", lambda run: run["outcome"].update(status="failed", reason="it broke"), "is failed and has"),
-        ("speed", lambda run: run["outcome"].update(reason="it broke"), "is ok and has a reason"),
+        ("speed", lambda run: run["outcome"].update(reason="it broke"), "has status ok and a failure reason"),
     ],
 )  # fmt: skip
 def test_a_run_that_contradicts_itself_is_refused_by_file_run_and_reason(
@@ -345,6 +345,6 @@ def test_a_field_that_only_says_where_contents_lie_need_not_be_in_the_key() -> N
 def test_a_file_of_neither_kind_is_told_which_there_are(tmp_path: Path, text: str) -> None:
     (tmp_path / "odd.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(
-        ConfigError, match=r"odd\.yaml: .*begins with `reported:`.* or is what `harness promote` writes"
+        ConfigError, match=r"odd\.yaml: .*start it with `reported:`.*, or write it with `harness promote`"
     ):
         read_published(tmp_path)

@@ -108,7 +108,7 @@ def test_reported_numbers_are_in_the_database_as_any_others(tmp_path: Path) -> N
         ("12.50", "nan", "page.yaml:15: 'nan' is not a number"),
         ("3.0, null", "null, null", "page.yaml:17: this row has no number"),
         ("environment: lib-0.10", "environment: lib-0.1", "page.yaml:15: unknown environment 'lib-0.1'; did you mean 'lib-0.10'?"),
-        ("[m, nf4, 1, 3.0, null]", "[m, int4, 1, 3.0, null]", "per_token_latency of page, speed, m, int4 stands here twice"),
+        ("[m, nf4, 1, 3.0, null]", "[m, int4, 1, 3.0, null]", "per_token_latency of page, speed, m, int4 is given twice"),
         ("unit: ms", "unit: furlong", "page.yaml:15: unknown unit 'furlong'"),
         ("columns: [model", "columns: [modell", "page.yaml:13: unknown metric 'modell'"),
         ("block: speed", "blok: speed", "page.yaml:5: unknown key of a block 'blok'; did you mean 'block'?"),
@@ -174,5 +174,5 @@ def test_an_environment_of_which_nothing_is_known_is_one(nothing: str, tmp_path:
 
 
 def test_packages_that_are_no_mapping_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="packages must be a mapping, as 'name: value'"):
+    with pytest.raises(ConfigError, match="packages must be a mapping, e.g. 'name: value'"):
         read_reported(written(tmp_path, FILE.replace("packages: {lib: 0.10}", "packages: lib")))

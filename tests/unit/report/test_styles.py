@@ -226,7 +226,7 @@ def test_a_slip_in_a_layout_is_told_with_its_line(text: str, told: str, tmp_path
 def test_a_plain_value_cannot_be_marked_as_no_difference(tmp_path: Path) -> None:
     path = tmp_path / "demo.tables.yaml"
     path.write_text(GREY.replace("as: ratio, ", ""), encoding="utf-8")
-    with pytest.raises(ConfigError, match="'grey' marks comparisons"):
+    with pytest.raises(ConfigError, match="'grey' is for comparisons"):
         read_specs(path)
 
 

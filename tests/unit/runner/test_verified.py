@@ -99,7 +99,7 @@ def test_a_comparison_with_an_export_that_is_not_its_model_is_blocked(bench: Ben
 @pytest.mark.parametrize(("how", "why"), [
     ("memory", "ran out of memory (no memory because it was asked to have none)"),
     ("error", "failed because it was asked to"),
-    ("kill", "the worker was ended by signal 9"),
+    ("kill", "the worker was killed by signal 9"),
 ])  # fmt: skip
 def test_a_verification_that_comes_to_grief_itself_marks_and_blocks_nothing(bench: Bench, how: str, why: str) -> None:
     _box(bench, RIGHT)
