@@ -174,5 +174,5 @@ def test_an_environment_of_which_nothing_is_known_is_one(nothing: str, tmp_path:
 
 
 def test_packages_that_are_no_mapping_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="packages must be a mapping, e.g. 'name: value'"):
+    with pytest.raises(ConfigError, match=r"packages must be a mapping, e\.g\. 'name: value'"):
         read_reported(written(tmp_path, FILE.replace("packages: {lib: 0.10}", "packages: lib")))
