@@ -186,7 +186,7 @@ def test_a_table_that_a_sweep_names_and_nobody_wrote_is_a_mistake_with_its_line(
 
 def test_help_names_every_exit_code(bench: Bench) -> None:
     said = " ".join(harness("--help").stdout.split())
-    assert "0 all ok, 1 some job failed, 2 a person must act" in said
+    assert "0 all ok, 1 some job failed, 2 invalid input, or nothing" in said
     assert "130 interrupted" in said
 
 
@@ -226,4 +226,4 @@ def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.Monkey
     monkeypatch.setattr(tables, "build", refused)
     console = Console(record=True)
     assert tables.print_tables(console, bench.results, ["s"], {}) == 2
-    assert "no table, since two answers fit" in console.export_text()
+    assert "no table: two answers fit" in console.export_text()
