@@ -54,7 +54,7 @@ t:
 def test_a_table_without_a_spec_shows_the_options_that_differ(tmp_path: Path) -> None:
     take(write(tmp_path, "llama.json", TESTS))
     with Database.open(tmp_path / "results" / "bench.db") as database:
-        (made,) = plain("imported", Source(database), tmp_path / "results")
+        made, *_ = plain("imported", Source(database), tmp_path / "results")
     assert [line.split(" | ")[3:6] for line in rows(made)] == [
         ["Depth", "flash_attn", "Prefill (tok/s)"],
         ["0", "false", "100.0"],
