@@ -139,8 +139,9 @@ def _normal(rows: Rows) -> Rows:
 
 def compare_ragged(session: Any, ragged: Sequence[Asked]) -> Piece:
     """Score requests of different lengths at once; differences are per token of a continuation."""
-    scores = session.score([Request(one.context, one.continuation) for one in ragged])
-    off = [abs(score.logprob - one.logprob) / len(one.continuation) for score, one in zip(scores, ragged, strict=True)]
+    asked = [one for one in ragged if len(one.context) + len(one.continuation) <= session.context_length]
+    scores = session.score([Request(one.context, one.continuation) for one in asked])
+    off = [abs(score.logprob - one.logprob) / len(one.continuation) for score, one in zip(scores, asked, strict=True)]
     return Piece(0, len(off), max(off), 0.0, 1.0)
 
 

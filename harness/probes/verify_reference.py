@@ -82,7 +82,7 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     if context.out is None:
         raise HarnessError("what a model computes is stored in a folder; run it as a reference job")
     vocabulary = session.whole([0], [0]).shape[1]
-    lengths = tested(session.switches, session.context_length)
+    lengths = wanted_lengths(session.switches, session.context_length)
     stream = _stream(session.codec, vocabulary, workload.seed)
     each = min(workload.rows, max(2, _ROWS_BYTES // (4 * vocabulary * len(lengths))))
     sequences, rows = [], []
@@ -103,7 +103,7 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     return Findings((), Protocol(name="verify-reference", scored=scored, dtype=session.dtype, facts=facts))
 
 
-def tested(switches: Sequence[int], context_length: int) -> list[int]:
+def wanted_lengths(switches: Sequence[int], context_length: int) -> list[int]:
     """Choose lengths: a short one, and for each that switches something just that and a little more, within the context."""
     wanted = {SHORT} | {length for one in switches if one + 1 <= context_length for length in (one, one + BEYOND)}
     return sorted({min(length, context_length) for length in wanted})
