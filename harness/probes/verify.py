@@ -25,7 +25,7 @@ TIMES_OWN = 4.0
 """16-bit types: KL-divergence from the float32 model, as a multiple of what the model itself has when it computes in that type."""
 LEAST_KL: dict[str, float] = {"float16": 1e-5, "bfloat16": 1e-3}
 """16-bit types: KL-divergence (nat) that is always rounding, however near the model itself comes to float32."""
-NATIVE_KL: dict[str, float] = {"float16": 5e-4, "bfloat16": 1e-2}
+NATIVE_KL: dict[str, float] = {"float16": 2e-3, "bfloat16": 2e-2}
 """16-bit types where the model cannot be run in float32: KL-divergence from the model in the same type."""
 _SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 

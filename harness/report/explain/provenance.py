@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome
+from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome, Status
 from harness.numbers.rounds import is_over_rounds
+from harness.plan.adapters import VERIFY
 from harness.report.cells import Reader, statistic_of
 from harness.report.columns import PACKAGES
 from harness.report.rows import Row, rows_of
@@ -51,6 +52,8 @@ class Archive:
     """All that a table can use."""
     sitting: Callable[[str], Sequence[Row]] = lambda _measurement: ()
     """By a measurement's id, the rows of all rounds of its sitting."""
+    verified: Callable[[str], str] = lambda _artifact: ""
+    """By an artifact's id, what came of holding it against its model; empty where it was not."""
 
 
 def archive_of(source: Source) -> Archive:
@@ -63,7 +66,21 @@ def archive_of(source: Source) -> Archive:
         makers,
         lambda spec: rows_of(frame_of(spec, source)),
         lambda one: _sitting(source, one),
+        lru_cache(maxsize=None)(lambda artifact: _verified(source, artifact)),
     )
+
+
+def _verified(source: Source, artifact: str) -> str:
+    """Tell the latest verification of an artifact."""
+    columns = ["run", "started", "engine", "status", "reason", "metric", "value"]
+    rows = rows_of(source.frame({"artifact": artifact, "probe": VERIFY}, columns))
+    if not rows:
+        return ""
+    last = max(rows, key=lambda row: (row.get("started"), row.run))
+    if last.text("status") != Status.OK.value:
+        return f"{last.text('reason')}, run {last.run}"
+    far = next(row.get("value") for row in rows if row.run == last.run and row.text("metric") == "verify_max_dlogp")
+    return f"held against its model on {last.text('engine')}: largest difference {far:.2g} nat, run {last.run}"
 
 
 def _sitting(source: Source, measurement: str) -> list[Row]:
@@ -406,7 +423,10 @@ def _artifacts(archive: Archive, outcome: Outcome) -> tuple[Read, ...]:
 
 def _read(archive: Archive, item: Input) -> Read:
     engine = {"engine": item.engine, "engine_options": item.engine_options} if item.engine else {}
-    return Read(item.role, item.id, item.content, archive.makers.get(item.id, ""), {**item.provenance, **engine})
+    verified = {"verified": said} if (said := archive.verified(item.id)) else {}
+    return Read(
+        item.role, item.id, item.content, archive.makers.get(item.id, ""), {**item.provenance, **engine, **verified}
+    )
 
 
 def _where(outcome: Outcome) -> Where:

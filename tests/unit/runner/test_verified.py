@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from harness.core.spec import Outcome
-from harness.report.published import read_published
+from harness.report.explain.provenance import archive_of, provenance
+from harness.report.published import Published, read_published
+from harness.report.sources import Source
 from harness.runner import Event
 from tests.fake_box import Bench, Say
 
@@ -98,6 +100,7 @@ def test_a_comparison_with_an_export_that_is_not_its_model_is_blocked(bench: Ben
 
 @pytest.mark.parametrize(("how", "why"), [
     ("memory", "ran out of memory (no memory because it was asked to have none)"),
+    ("hunger", "ran out of memory (MemoryError)"),
     ("error", "failed because it was asked to"),
     ("kill", "the worker was killed by signal 9"),
 ])  # fmt: skip
@@ -196,3 +199,13 @@ def test_what_is_unverified_is_promoted_only_when_told(bench: Bench, say: Say) -
     assert said.code == 0, said.err
     assert "was not held against its model" in to.read_text("utf-8")
     assert len(read_published(to.parent).outcomes) == 3
+
+
+def test_an_explanation_tells_the_state_of_the_baseline(bench: Bench) -> None:
+    _box(bench, RIGHT, method=["awq"]).run()
+    with bench.desk() as (_, desk):
+        archive = archive_of(Source(desk.database, Published()))
+        build = _outcomes(bench)["awq build"].job.run
+        (base,) = [read for read in provenance(archive, "value", build).artifacts if read.role == "base"]
+        verified = _outcomes(bench)["fp32 verify"].job.run
+    assert base.facts["verified"] == f"held against its model on fake: largest difference 0 nat, run {verified}"
