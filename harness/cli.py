@@ -201,6 +201,9 @@ def report(
             "--base", help="With --diff: a git reference, HEAD by default, or a folder of older published files."
         ),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="With --diff: exit code 2 where it is not known whether a change is noise.")
+    ] = False,
     max_change: Annotated[
         str | None, typer.Option("--max-change", help="With --write: refuse changes larger than this, e.g. 5%.")
     ] = None,
@@ -209,7 +212,7 @@ def report(
         list[str] | None,
         typer.Option(
             "--allow-missing",
-            help="With --write: TABLE, TABLE:ROW or TABLE:COLUMN that may vanish; may be given more than once.",
+            help="With --write: TABLE, TABLE:ROW, TABLE:COLUMN or TABLE:ROW:COLUMN that may vanish; may be given again.",
         ),
     ] = None,
     where: Annotated[
@@ -232,10 +235,9 @@ def report(
     console = Console(soft_wrap=True)
     if sum((write, check, diff)) > 1:
         raise HarnessError("use only one of --write, --check, --diff")
-    if not write and (accept or max_change or allow_missing):
-        raise HarnessError("--max-change, --accept and --allow-missing need --write")
-    if base is not None and not diff:
-        raise HarnessError("--base needs --diff")
+    _check_pages_options(
+        write=write, limits=bool(accept or max_change or allow_missing), diff=diff, base=base, strict=strict
+    )
     if beside is not None and (beside != "reported" or not tables):
         raise HarnessError("--against needs a table and the word reported: harness report TABLE --against reported")
     if (where or beside) and (write or check or diff):
@@ -247,11 +249,21 @@ def report(
     if write:
         raise typer.Exit(write_pages(console, guard_of(allow_missing or [], max_change, accept=accept)))
     if diff:
-        raise typer.Exit(diff_pages(console, base or "HEAD"))
+        raise typer.Exit(diff_pages(console, base or "HEAD", strict=strict))
     narrowed = conditions(where or [])
     if beside is not None:
         raise typer.Exit(print_against(console, results, tables or [], narrowed))
     raise typer.Exit(print_tables(console, results, tables or [], narrowed))
+
+
+def _check_pages_options(*, write: bool, limits: bool, diff: bool, base: str | None, strict: bool) -> None:
+    """Refuse options of --write and --diff that stand alone. Raises: HarnessError."""
+    if limits and not write:
+        raise HarnessError("--max-change, --accept and --allow-missing need --write")
+    if base is not None and not diff:
+        raise HarnessError("--base needs --diff")
+    if strict and not diff:
+        raise HarnessError("--strict needs --diff")
 
 
 @app.command()

@@ -6,14 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from harness.box import CONFIGS, TABLES
+from harness.box import CONFIGS, DATABASE, TABLES
 from harness.core.errors import HarnessError
 from harness.environments import ROOT
 from harness.report import pages
@@ -23,6 +23,7 @@ from harness.report.change.difference import New, Old, difference
 from harness.report.change.guards import Guard
 from harness.report.markdown import Rendered
 from harness.report.sources import Source, from_published
+from harness.store.database import Database
 from harness.tables import printed
 
 
@@ -88,21 +89,33 @@ def _rendered(source: Source, shown: Sequence[Path], site: Site) -> list[Rendere
     return pages.render([site.tables], source, catalogue, names=pages.shown_in(shown, known))
 
 
-def diff_pages(console: Console, base: str, site: Site | None = None) -> int:
+def diff_pages(console: Console, base: str, site: Site | None = None, *, strict: bool = False) -> int:
     """Print as Markdown what the committed results change in the pages: against a git reference, or a folder of published files.
 
-    Returns 0. Raises: HarnessError where the base is neither, or git is not there.
+    Returns 1 where a change is beyond noise, with `strict` 2 where of another it is not known whether it is, else 0. Raises: HarnessError where the base is neither, or git is not there.
     """
     site = site or Site()
     catalogue = catalogue_of(site.configs)
     shown = pages.pages_in(site.root)
-    with from_published(site.published) as source, _old(base, shown, site) as old:
+    with ExitStack() as stack:
+        source = stack.enter_context(from_published(site.published))
+        old = stack.enter_context(_old(base, shown, site))
         rendered = _rendered(source, shown, site)
         specs = {spec.name: spec for spec in pages.specs_in([site.tables], catalogue)}
         fresh = [pages.fresh(path, rendered) for path in shown]
         new = New(fresh, {item.name: item for item in rendered}, specs, source, catalogue, site.root)
-        printed(console, difference(old, new))
-    return 0
+        told = difference(old, new, _local(site, stack))
+    printed(console, told.text)
+    verdicts = {verdict.noise for verdict in told.verdicts}
+    if "outside" in verdicts:
+        return 1
+    return 2 if strict and "unknown" in verdicts else 0
+
+
+def _local(site: Site, stack: ExitStack) -> list[Source]:
+    """Open the project's own database, where there is one: it knows sessions that were never published."""
+    results = site.root / "results"
+    return [Source(stack.enter_context(Database.open(results / DATABASE)))] if (results / DATABASE).exists() else []
 
 
 @contextmanager
@@ -111,7 +124,7 @@ def _old(base: str, shown: Sequence[Path], site: Site) -> Iterator[Old]:
     with ExitStack() as stack:
         folder = Path(base)
         if folder.is_dir():
-            texts = {path: pages.read_page(path) for path in shown}
+            texts = {}
         else:
             folder = Path(stack.enter_context(TemporaryDirectory()))
             texts = _from_git(base, shown, folder, site)
@@ -120,7 +133,23 @@ def _old(base: str, shown: Sequence[Path], site: Site) -> Iterator[Old]:
             source = stack.enter_context(from_published(folder))
         except HarnessError as error:
             trouble = str(error).replace(f"{folder}{os.sep}", "")
+        if not texts:
+            texts = _as_of(source, shown, site)
         yield Old(base, texts, source, trouble)
+
+
+def _as_of(source: Source | None, shown: Sequence[Path], site: Site) -> dict[Path, str]:
+    """Write the pages as a folder's results give them; a table that they cannot fill stays as it stands."""
+    texts = {path: pages.read_page(path) for path in shown}
+    if source is None:
+        return texts
+    catalogue = catalogue_of(site.configs)
+    render = pages.renderer(source, catalogue)
+    made = {}
+    for spec in pages.specs_in([site.tables], catalogue):
+        with suppress(HarnessError):
+            made[spec.name] = render(spec)
+    return {path: pages.with_tables(text, made, path) for path, text in texts.items()}
 
 
 def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Site) -> dict[Path, str]:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -89,10 +88,10 @@ class Project:
         assert "Traceback" not in said.err
         return said
 
-    def diff(self, base: str = "HEAD") -> str:
+    def diff(self, base: str = "HEAD", code: int = 0, *, strict: bool = False) -> str:
         """Ask for the difference in this process."""
         console = Console(file=io.StringIO(), soft_wrap=True)
-        assert diff_pages(console, base, Site(self.root)) == 0
+        assert diff_pages(console, base, Site(self.root), strict=strict) == code
         assert isinstance(console.file, io.StringIO)
         return console.file.getvalue()
 
@@ -110,12 +109,23 @@ class Project:
 
 
 def speed(
-    number: int, method: str, value: float, half: float | None = None, place: Environment | None = None
+    number: int, method: str, value: float, place: Environment | None = None, session: str = "s-1", turn: int = 0
 ) -> Outcome:
-    bounds: dict[str, Any] = {} if half is None else {"low": value - half, "high": value + half}
+    """A process's outcome; run and session names tell states apart."""
     labels = Labels(sweep="demo", block="", model="tiny", method=method, recipe="ort-genai")
-    items = [measurement(value=value, samples=(value, value, value), **bounds)]
-    return measured(number, items, labels=labels, workload={"method": method}, place=place)
+    items = [measurement(value=value, samples=(value, value, value))]
+    outcome = measured(number, items, labels=labels, workload={"method": method}, place=place)
+    job = outcome.job.model_copy(update={"session": session, "round": turn})
+    return outcome.model_copy(update={"job": job})
+
+
+def session_of(number: int, fp16: float, int8: float, int4: float, place: Environment) -> list[Outcome]:
+    """A session of three rounds, each 2 % apart."""
+    return [
+        speed(100 * number + 10 * turn + column, method, value * (1 + 0.02 * (turn - 1)), place, f"s-{number}", turn)
+        for turn in range(3)
+        for column, (method, value) in enumerate((("fp16", fp16), ("int8", int8), ("int4_rtn", int4)))
+    ]
 
 
 OLD_GPU = environment("cuda", (H200,), **{"onnxruntime-genai": "0.15.0", "numpy": "2.0"})
@@ -126,17 +136,17 @@ NEW_GPU = environment(
 
 def before() -> list[Outcome]:
     return [
-        speed(1, "fp16", 100.0, 3.0, OLD_GPU),
-        speed(2, "int8", 150.0, 3.0, OLD_GPU),
-        speed(3, "int4_rtn", 200.0, None, OLD_GPU),
+        speed(1, "fp16", 100.0, OLD_GPU),
+        speed(2, "int8", 150.0, OLD_GPU),
+        speed(3, "int4_rtn", 200.0, OLD_GPU),
     ]
 
 
 def after() -> list[Outcome]:
     return [
-        speed(11, "fp16", 102.0, 3.0, NEW_GPU),
-        speed(12, "int8", 160.0, 3.0, NEW_GPU),
-        speed(13, "int4_rtn", 230.0, None, NEW_GPU),
+        speed(11, "fp16", 102.0, NEW_GPU, "s-2"),
+        speed(12, "int8", 160.0, NEW_GPU, "s-2"),
+        speed(13, "int4_rtn", 230.0, NEW_GPU, "s-2"),
     ]
 
 
@@ -199,7 +209,7 @@ def test_a_number_that_moves_too_far_stops_the_writing_of_all_pages_until_it_is_
     said = project.report("--write", "--max-change", "5%")
     assert said.code == 2
     assert said.err.count("beyond 5%") == 3
-    assert "200.0 became 230.0 (+15.0%)" in said.err
+    assert "200.0 became 230.0 (+15.0%, better)" in said.err
     assert project.text() == shown
     assert "| tiny |" not in other.read_text(encoding="utf-8")
     assert project.report("--write", "--max-change", "5%", "--accept").code == 0
@@ -212,8 +222,8 @@ def test_a_number_that_moves_too_far_stops_the_writing_of_all_pages_until_it_is_
     [
         (["--write", "--max-change", "5"], "--max-change '5' is not a percentage; write e.g. 5%"),
         (["--write", "--allow-missing", "sped"], "--allow-missing sped: unknown table 'sped'; did you mean 'speed'?"),
-        (["--write", "--check"], "three questions; ask one"),
-        (["--max-change", "5%"], "say what --write may do; add --write"),
+        (["--write", "--check"], "use only one of --write, --check, --diff"),
+        (["--max-change", "5%"], "need --write"),
         (["--check", "--base", "HEAD"], "--base needs --diff"),
         (["--diff", "--base", "nosuch"], "--base nosuch is neither a folder nor a git reference of"),
         (["--diff", "--base", "--version"], "--base --version is neither a folder nor a git reference of"),
@@ -262,12 +272,11 @@ def test_each_changed_cell_is_told_with_its_noise_and_what_changed(
     said = project.report("--diff", *base)
     assert said.code == 0
     assert "### README.md\n\n#### speed\n\n5 of 6 cells changed, 0 rows added, 0 removed." in said.out
-    assert row_of(said.out, "100.0 ± 3.0")[1:] == [
-        "Decode (tok/s)", "100.0 ± 3.0", "102.0 ± 3.0", "+2.0 (+2.0%)", "inside",
-    ]  # fmt: skip
-    assert row_of(said.out, "150.0 ± 3.0")[4:] == ["+10.0 (+6.7%)", "outside"]
-    assert row_of(said.out, "200.0")[4:] == ["+30.0 (+15.0%)", "unknown"]
-    assert row_of(said.out, "1.50x")[2:] == ["1.50x", "1.57x", "+0.07 (+4.7%)", "inside"]
+    few = "not known (2 of 5 sessions)"
+    assert row_of(said.out, "100.0")[1:] == ["Decode (tok/s)", "100.0", "102.0", "+2.0 (+2.0%)", few]
+    assert row_of(said.out, "200.0")[4:] == ["+30.0 (+15.0%)", few]
+    assert row_of(said.out, "1.50x")[2:] == ["1.50x", "1.57x", "+0.07 (+4.7%)", few]
+    assert project.report("--diff", "--strict", *base).code == 2
     assert (
         "What changed for all of them: driver 570.1 to 575.2; harness 0.1.0+abc to 0.2.0+def; onnxruntime-genai 0.15.0 to 0.16.0."
         in said.out
@@ -307,7 +316,7 @@ def test_measured_numbers_stand_beside_reported_ones_or_it_is_said_which_are_lac
         "blocks:\n  - probe: generation\n    columns: [model, method, decode_tps]\n    rows:\n      - [tiny, int8, 160.0]\n",
         encoding="utf-8",
     )
-    assert "| tiny / INT8 | Decode (tok/s) | 150.0 ± 3.0 | 160.0 | -6.2% | no |" in against()
+    assert "| tiny / INT8 | Decode (tok/s) | 150.0 | 160.0 | -6.2% |" in against()
 
 
 def test_a_difference_is_told_also_after_the_pages_were_written(project: Project) -> None:
@@ -321,7 +330,7 @@ def test_a_difference_is_told_also_after_the_pages_were_written(project: Project
 
 def test_rows_that_came_and_went_are_listed(project: Project) -> None:
     project.commit()
-    project.publish(*before()[:2], speed(4, "int4_awq", 210.0, None, OLD_GPU))
+    project.publish(*before()[:2], speed(4, "int4_awq", 210.0, OLD_GPU))
     said = project.diff()
     assert "0 of 4 cells changed, 1 row added, 1 removed." in said
     assert "- added: row tiny / " in said
@@ -335,7 +344,7 @@ def test_numbers_typed_into_a_page_have_no_known_noise(project: Project) -> None
         "190.0",
         "200.0",
         "+10.0 (+5.3%)",
-        "unknown",
+        "not known",
         SAME,
     ]
 
@@ -345,7 +354,7 @@ def test_a_spec_that_changed_is_told_as_such(project: Project) -> None:
     project.spec.write_text(SPEC.replace("as: ratio, format: 2x", "as: ratio, format: 3x"), encoding="utf-8")
     said = project.diff()
     assert "3 of 6 cells changed" in said
-    assert row_of(said, "1.50x", "1.500x")[4:] == ["0 (+0.0%)", "unknown"]
+    assert row_of(said, "1.50x", "1.500x")[4:] == ["0 (+0.0%)", "not known"]
     assert "What changed for all of them: nothing behind it: the same runs, by another spec" in said
 
 
@@ -355,7 +364,7 @@ def test_old_results_that_cannot_be_read_are_told(project: Project, tmp_path: Pa
     project.publish(*after())
     said = project.diff(str(tmp_path / "old"))
     assert "The old results cannot be read, so that noise and causes are unknown: demo.yaml: is not YAML" in said
-    assert row_of(said, "100.0 ± 3.0")[5] == "unknown"
+    assert row_of(said, "100.0")[5] == "not known"
 
 
 def test_a_new_page_and_a_new_table_are_told(project: Project) -> None:
@@ -462,3 +471,65 @@ def test_prose_can_quote_the_published_tables(shipped: tuple[list[Rendered], Sou
 def test_a_column_that_stands_under_two_groups_is_not_guessed(shipped: tuple[list[Rendered], Source]) -> None:
     with pytest.raises(HarnessError, match="2 columns are called 'Speedup': 'FP8 / Speedup', 'INT4 AWQ / Speedup'"):
         answer(parse("h100-speed max Speedup"), {table.name: table for table in shipped[0]})
+
+
+# ---------------------------------------------------------------- sessions
+
+
+def known(project: Project, *values: float) -> None:
+    """Fill the project's database with sessions that were never published."""
+    with Database.open(project.root / "results" / "bench.db") as database:
+        for number, value in enumerate(values, start=10):
+            database.ingest_all(session_of(number, value, 1.5 * value, 2 * value, OLD_GPU))
+
+
+def test_a_change_is_judged_by_the_spread_between_sessions_where_there_are_five(project: Project) -> None:
+    project.publish(*session_of(1, 100.0, 150.0, 200.0, OLD_GPU))
+    assert project.report("--write").code == 0
+    project.commit()
+    known(project, 103.0, 98.0)
+    project.publish(*session_of(2, 102.0, 151.0, 160.0, NEW_GPU))
+    assert row_of(project.diff(), "Decode", "160.0")[-1] == "not known (4 of 5 sessions)"
+    project.diff(code=2, strict=True)
+    known(project, 103.0, 98.0, 101.0)
+    said = project.diff(code=1)
+    assert row_of(said, "Decode", "100.0")[-1] == "noise"
+    assert row_of(said, "Decode", "151.0")[-1] == "noise"
+    assert row_of(said, "Decode", "160.0")[-1] == "beyond noise, worse"
+    assert row_of(said, "Speed-up", "2.00x", "1.57x")[-1] == "beyond noise, worse"
+    assert project.report("--diff", "--strict").code == 1
+
+
+def test_a_change_within_the_noise_exits_0_also_when_strict(project: Project) -> None:
+    project.publish(*session_of(1, 100.0, 150.0, 200.0, OLD_GPU))
+    assert project.report("--write").code == 0
+    project.commit()
+    known(project, 103.0, 98.0, 101.0, 96.0)
+    project.publish(*session_of(2, 102.0, 153.0, 204.0, NEW_GPU))
+    assert "beyond" not in project.diff(strict=True).split("#### speed")[1]
+
+
+def test_a_folder_as_base_is_compared_by_its_own_numbers(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    shown = project.text()
+    project.publish(*after())
+    shutil.copy(project.root / "results" / "published" / "demo.yaml", tmp_path / "old" / "demo.yaml")
+    project.publish(*before())
+    assert project.text() == shown
+    said = project.diff(str(tmp_path / "old"))
+    assert row_of(said, "Decode", "102.0")[2:4] == ["102.0", "100.0"]
+    assert '`speed max "Speed-up"`: 2.25x became 2.00x' in said
+
+
+def test_a_number_that_would_become_a_dash_stops_the_writing_until_it_is_named(project: Project) -> None:
+    labels = Labels(sweep="demo", model="tiny", method="fp16", recipe="ort-genai")
+    lost = failed(30, labels=labels, workload={"method": "fp16"}, place=OLD_GPU)
+    project.page.write_text(project.text().replace("<!-- value:", "<!-- was:").replace("<!-- /value -->", ""), "utf-8")
+    project.publish(*before()[1:], lost)
+    said = project.report("--write")
+    assert said.code == 2
+    assert said.err.count("would become -") == 2
+    assert "row 'tiny / INT8', column 'Speed-up': 1.50x would become -" in said.err
+    name = said.err.splitlines()[0].rsplit("--allow-missing '", 1)[1].rstrip("'")
+    assert project.report("--write", "--allow-missing", name).code == 2
+    assert project.report("--write", "--allow-missing", "speed:Speed-up").code == 0

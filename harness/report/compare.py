@@ -9,6 +9,7 @@ from decimal import Decimal, localcontext
 from typing import Literal
 
 from harness.core.errors import HarnessError
+from harness.core.metric import Direction
 
 Inputs = Literal["raw", "displayed"]
 Result = Literal["metric", "number", "percent"]
@@ -67,6 +68,16 @@ COMPARISONS: dict[str, Comparison] = {
                    lambda value, base: 2 - value.value / base.value, inputs="displayed", neutral=1),
     )
 }  # fmt: skip
+
+
+_TURNED = frozenset({"inverse_ratio", "loss_percent", "one_plus_reduction"})
+"""Comparisons that grow where the metric shrinks."""
+
+
+def better_way(comparison: str, metric: Direction) -> Direction:
+    """Say which way a comparison's number is better, given that of its metric."""
+    turned: dict[Direction, Direction] = {"higher": "lower", "lower": "higher", "none": "none"}
+    return turned[metric] if comparison in _TURNED else metric
 
 
 def compared(comparison: Comparison, value: Operand, baseline: Operand | None) -> Operand:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core.errors import ConfigError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import PARTIAL, sync_folder
 from harness.report.catalogue import Catalogue
 from harness.report.change.guards import Guard, refused
@@ -173,6 +173,14 @@ def fresh(path: Path, rendered: Sequence[Rendered], text: str | None = None) -> 
     new = replaced(counted, {name: item.markdown for name, item in tables.items()}, path)
     before, after = bodies(old, path), bodies(new, path)
     return Page(path, tuple(name for name in before if before[name] != after[name]), tuple(values), old, new)
+
+
+def with_tables(text: str, rendered: Mapping[str, Rendered], path: Path) -> str:
+    """Fill a page with the tables that are given, and the numbers of prose that they answer; the others stay as they stand."""
+    with suppress(HarnessError):
+        text = with_values(text, rendered, path)[0]
+    body = {name: item.strip("\r\n") for name, item in bodies(text, path).items()}
+    return replaced(text, body | {name: item.markdown for name, item in rendered.items() if name in body}, path)
 
 
 def write_pages(pages: Iterable[Path], rendered: Sequence[Rendered], guard: Guard | None = None) -> list[Page]:

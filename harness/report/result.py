@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from harness.core.metric import Direction
 from harness.report.spec import CellSpec
 
 
@@ -64,6 +65,8 @@ class Cell:
     """None for names, and where there is no number."""
     address: Mapping[str, str] = field(default_factory=dict)
     """Dimension to value: what the cell is about."""
+    better: Direction = "none"
+    """Which way its number is better, the comparison considered."""
     asked: CellSpec | None = None
     """What the spec asks of this cell; None for row keys and headings."""
 

@@ -15,6 +15,7 @@ from harness.report.caption import captions
 from harness.report.catalogue import Catalogue
 from harness.report.cells import GREY, Filled, Question, Reader, filled
 from harness.report.columns import MADE
+from harness.report.compare import better_way
 from harness.report.formats import without_paths
 from harness.report.heads import Head, head_of, laid_out
 from harness.report.layout import (
@@ -214,6 +215,7 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
                     cell.measurements,
                     cell.trace,
                     here,
+                    better_way(slot.cell.comparison, cell.better),
                     _of_row(source.spec, slot.cell, address),
                 )
             )

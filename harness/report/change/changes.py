@@ -61,6 +61,11 @@ class Change:
         old, by = number(self.old), self.by
         return None if by is None or not old else by / abs(old)
 
+    @property
+    def is_lost(self) -> bool:
+        """Say whether a number stands there no more."""
+        return number(self.old) is not None and number(self.new) is None
+
     def beyond(self, most: Decimal) -> bool:
         """Say whether the number changed by more than a share of it, or is gone."""
         if number(self.old) is None:

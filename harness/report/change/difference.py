@@ -11,17 +11,31 @@ from harness.core.errors import HarnessError
 from harness.report.catalogue import Catalogue
 from harness.report.change.changes import Change, Compared, compare_tables, shared_keys
 from harness.report.change.guards import percent
-from harness.report.change.noise import SAME, Evidence, causes, evidence, interval, noise, shows
+from harness.report.change.history import Histories
+from harness.report.change.noise import (
+    SAME,
+    Evidence,
+    Noise,
+    Verdict,
+    between_sessions,
+    causes,
+    evidence,
+    interval,
+    noise,
+    shows,
+    way,
+)
 from harness.report.change.readback import RowName, grids
 from harness.report.markdown import Rendered, bodies, literal
 from harness.report.pages import Page, renderer
+from harness.report.result import Cell
 from harness.report.sources import Source
 from harness.report.spec import TableSpec
 from harness.report.values import marks
 
 LEGEND = (
-    "Noise: *inside*, when the difference is within the root of the sum of squares of the half widths of the old and the new interval; "
-    "*unknown*, where one of the two has no interval."
+    "Verdicts: speed and memory are judged by the spread between the sessions of the same job on the same machine, at 5 sessions or more; "
+    "other numbers by their intervals (*noise*: within the root of the sum of squares of both half widths)."
 )
 
 
@@ -51,34 +65,45 @@ class New:
     root: Path
 
 
-def difference(old: Old, new: New) -> str:
-    """Write what changes in the cells of all pages, in the rows and in the numbers of prose."""
-    parts = [part for page in new.pages for part in _page(old, new, page)]
+@dataclass(frozen=True)
+class Told:
+    """What changes, as Markdown, with the verdict on each changed cell."""
+
+    text: str
+    verdicts: tuple[Verdict, ...] = ()
+
+
+def difference(old: Old, new: New, more: Sequence[Source] = ()) -> Told:
+    """Write what changes in the cells of all pages, in the rows and in the numbers of prose. more: sources of earlier sessions."""
+    verdicts: list[Verdict] = []
+    sources = [source for source in (*more, old.source, new.source) if source is not None]
+    judge = _Judge(old.source, new.source, Histories(sources), verdicts)
+    parts = [part for page in new.pages for part in _page(old, new, page, judge)]
     if not parts:
-        return f"No table and no number changes compared with {literal(old.name)}."
+        return Told(f"No table and no number changes compared with {literal(old.name)}.")
     head = ["## What changes in the tables", f"Old: {literal(old.name)}. {LEGEND}"]
     trouble = (
         [f"The old results cannot be read, so that noise and causes are unknown: {literal(old.trouble)}"]
         if old.trouble
         else []
     )
-    return "\n\n".join([*head, *trouble, *parts])
+    return Told("\n\n".join([*head, *trouble, *parts]), tuple(verdicts))
 
 
-def _page(old: Old, new: New, page: Page) -> list[str]:
+def _page(old: Old, new: New, page: Page, judge: _Judge) -> list[str]:
     title = page.path.relative_to(new.root).as_posix()
     text = old.pages.get(page.path)
     if text is None:
         return [f"### {literal(title)}", "A new page."]
     then = Path(f"{old.name}:{title}")
     before, after = bodies(text, then), bodies(page.new, page.path)
-    parts = [part for name in after for part in _table(old, new, name, before.get(name), after[name])]
+    parts = [part for name in after for part in _table(old, new, name, before.get(name), after[name], judge)]
     parts += [f"Table `{name}` is no longer on this page." for name in before if name not in after]
     parts += _values(text, then, page)
     return [f"### {literal(title)}", *parts] if parts else []
 
 
-def _table(old: Old, new: New, name: str, before: str | None, after: str) -> list[str]:
+def _table(old: Old, new: New, name: str, before: str | None, after: str, judge: _Judge) -> list[str]:
     rendered, title = new.rendered[name], f"#### {literal(name)}"
     if before is None:
         return [title, f"A new table, with {sum(len(grid.rows) for grid in grids(after))} rows."]
@@ -87,7 +112,7 @@ def _table(old: Old, new: New, name: str, before: str | None, after: str) -> lis
         same = before.replace("\r", "").strip() == after.replace("\r", "").strip()
         return [] if same else [title, "No cell changed; only headings, notes, captions or links."]
     keys = shared_keys(grids(before), grids(rendered.markdown), rendered.keys)
-    return [title, _summary(compared), *_cells(old, new, rendered, compared, keys), *_rows(compared)]
+    return [title, _summary(compared), *_cells(old, new, rendered, compared, keys, judge), *_rows(compared)]
 
 
 def _summary(compared: Compared) -> str:
@@ -121,19 +146,19 @@ def _row(name: RowName) -> str:
 # ---------------------------------------------------------------- cells
 
 
-def _cells(old: Old, new: New, rendered: Rendered, compared: Compared, keys: int) -> list[str]:
+def _cells(old: Old, new: New, rendered: Rendered, compared: Compared, keys: int, judge: _Judge) -> list[str]:
     """Write the changed cells; what they all have in common is said once."""
     if not compared.changes:
         return []
     was, trouble = _known(rendered, new, old.source, keys)
     now, more = _known(rendered, new, new.source, keys)
-    told = [_judged(change, was, now) for change in compared.changes]
+    told = [judge.judged(change, was, now) for change in compared.changes]
     reasons = {reason for _, reason in told}
     common = len(told) > 1 and len(reasons) == 1
-    head = ["Row", "Column", "Old", "New", "Change", "Noise", *([] if common else ["What changed"])]
+    head = ["Row", "Column", "Old", "New", "Change", "Verdict", *([] if common else ["What changed"])]
     lines = [head, [":---", ":---", "---:", "---:", "---:", *[":---"] * (len(head) - 5)]]
     for change, (verdict, reason) in zip(compared.changes, told, strict=True):
-        line = [_row(change.row), literal(change.heading), change.old, change.new, moved(change), verdict]
+        line = [_row(change.row), literal(change.heading), change.old, change.new, moved(change), str(verdict)]
         lines.append([*line, *([] if common else [reason])])
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     notes = [literal(text) for text in (trouble, more) if text]
@@ -154,15 +179,41 @@ def _known(rendered: Rendered, new: New, source: Source | None, keys: int) -> tu
         )
 
 
-def _judged(change: Change, was: Evidence, now: Evidence) -> tuple[str, str]:
-    """Say whether a change is noise, and what changed with it."""
-    before, after = was.behind(change), now.behind(change)
-    if before is None or after is None or not shows(after, change.new):
-        return "unknown", "unknown"
-    reasons = causes(was, now, before.runs, after.runs)
-    if not shows(before, change.old):  # the old page shows what the old results do not give by today's spec
-        return "unknown", literal(SAME) if reasons == [SAME] else "unknown"
-    return noise(interval(before), interval(after)), "; ".join(literal(reason) for reason in reasons)
+@dataclass(frozen=True)
+class _Judge:
+    """Judges changed cells, and keeps the verdicts."""
+
+    old: Source | None
+    new: Source
+    histories: Histories
+    verdicts: list[Verdict]
+
+    def judged(self, change: Change, was: Evidence, now: Evidence) -> tuple[Verdict, str]:
+        """Say whether a change is noise, and what changed with it."""
+        verdict, reason = self._judged(change, was, now)
+        self.verdicts.append(verdict)
+        return verdict, reason
+
+    def _judged(self, change: Change, was: Evidence, now: Evidence) -> tuple[Verdict, str]:
+        before, after = was.behind(change), now.behind(change)
+        went = way(change, after)
+        if change.is_lost:
+            reasons = causes(was, now, before.runs, after.runs) if before and after else ["unknown"]
+            return Verdict("outside", "worse"), "; ".join(literal(reason) for reason in reasons)
+        if before is None or after is None or not shows(after, change.new):
+            return Verdict("unknown", went), "unknown"
+        reasons = causes(was, now, before.runs, after.runs)
+        if not shows(before, change.old):  # the old page shows what the old results do not give by today's spec
+            return Verdict("unknown", went), literal(SAME) if reasons == [SAME] else "unknown"
+        found = self._noise(before, after) if reasons != [SAME] else ("unknown", "the same runs")
+        return Verdict(found[0], went, found[1]), "; ".join(literal(reason) for reason in reasons)
+
+    def _noise(self, before: Cell, after: Cell) -> tuple[Noise, str]:
+        found = self.histories.of(before, self.old, after, self.new) if self.old is not None else None
+        if found is not None:
+            return between_sessions(before, after, found)
+        verdict = noise(interval(before), interval(after))
+        return verdict, "no interval" if verdict == "unknown" else ""
 
 
 def moved(change: Change) -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, Problem, unknown
 from harness.report.change.changes import Change, Gone, compare_tables
+from harness.report.change.noise import Names, cells_of, way
 from harness.report.change.readback import shown
 from harness.report.markdown import Rendered, blocks, bodies
+from harness.report.result import Cell
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,15 @@ def refused(pages: Mapping[Path, str], rendered: Iterable[Rendered], guard: Guar
             compared = compare_tables(body, tables[name])
             vanished = [gone for gone in compared.gone if not gone.names & guard.missing]
             messages = [_vanishes(gone, compared.renamed) for gone in vanished]
+            cells = cells_of(tables[name], tables[name].keys)
+            lost = [change for change in compared.changes if _is_absent(change, cells)]
+            messages += [_lost(name, change) for change in lost if not _names(name, change) & guard.missing]
             if guard.most is not None and not guard.accept:
                 most = guard.most
-                messages += [_moves(name, change, most) for change in compared.changes if change.beyond(most)]
+                moved = [change for change in compared.changes if change.beyond(most) and change not in lost]
+                messages += [
+                    _moves(name, change, most, way(change, cells.get((change.row, change.column)))) for change in moved
+                ]
             problems += [Problem(message, path, lines[name]) for message in messages]
     return problems
 
@@ -65,8 +73,28 @@ def _vanishes(gone: Gone, renamed: Mapping[str, str]) -> str:
     )
 
 
-def _moves(table: str, change: Change, most: Decimal) -> str:
-    by = "no number any more" if change.by is None else percent(change.share)
+def _is_absent(change: Change, cells: Mapping[Names, Cell]) -> bool:
+    """Say whether a number became a mark of absence; a failure is a result and says so."""
+    cell = cells.get((change.row, change.column))
+    return change.is_lost and (not any(map(str.isalpha, shown(change.new))) or (cell is not None and not cell.runs))
+
+
+def _names(table: str, change: Change) -> set[str]:
+    """All that would allow a number to vanish."""
+    rows = {change.row.label, change.row.short}
+    return {table, f"{table}:{change.heading}", *(f"{table}:{row}" for row in rows),
+            *(f"{table}:{row}:{change.heading}" for row in rows)}  # fmt: skip
+
+
+def _lost(table: str, change: Change) -> str:
+    return (
+        f"table '{table}', row '{change.row.label}', column '{change.heading}': {shown(change.old)} would become "
+        f"{shown(change.new) or 'empty'}; restore its results, or allow it with --allow-missing '{table}:{change.row.label}:{change.heading}'"
+    )
+
+
+def _moves(table: str, change: Change, most: Decimal, way: str) -> str:
+    by = "no number any more" if change.by is None else percent(change.share) + (f", {way}" if way else "")
     return (
         f"table '{table}', row '{change.row.label}', column '{change.heading}': {shown(change.old)} became "
         f"{shown(change.new)} ({by}), beyond {(most * 100).normalize():f}%; look at it, then write with --accept"

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Literal
 
 from harness.core.spec import Environment
+from harness.numbers import sessions
 from harness.report.change.changes import Change, heads_of
+from harness.report.change.history import Sessions
 from harness.report.change.readback import ColumnName, RowName, grids, lines_of, plain
 from harness.report.columns import PACKAGES
 from harness.report.markdown import Rendered, cell_text
@@ -18,6 +20,7 @@ from harness.report.rows import Row
 from harness.report.sources import Source
 
 Noise = Literal["inside", "outside", "unknown"]
+Way = Literal["", "better", "worse"]
 _PLACE = (("gpu", "GPU"), ("gpu_count", "GPUs"), ("driver", "driver"), ("cuda", "CUDA"), ("python", "Python"), ("cpu", "CPU"), ("cores", "cores"),
           ("system", "system"), ("environment", "environment"), ("harness", "harness"))  # fmt: skip
 _WAY = (("protocol", "protocol"), ("protocol_version", "protocol version"), ("provider", "provider"), ("dtype", "data type"),
@@ -59,15 +62,21 @@ class Evidence:
         return self.cells.get((change.row, change.column))
 
 
-def evidence(rendered: Rendered, source: Source, keys: int) -> Evidence:
-    """Gather what stands behind a table that was rendered from a source; `keys` columns name its rows."""
+def cells_of(rendered: Rendered, keys: int) -> dict[Names, Cell]:
+    """Name the cells of a rendered table; `keys` columns name its rows."""
     found, sections = grids(rendered.markdown), rendered.table.sections
     if len(found) != len(sections):
-        return Evidence()
+        return {}
     cells: dict[Names, Cell] = {}
     for name, line in lines_of(found, keys, heads_of(rendered)).items():
         row = sections[line.grid].rows[line.row]
         cells |= {(name, column): row[index] for column, (index, _) in line.cells.items()}
+    return cells
+
+
+def evidence(rendered: Rendered, source: Source, keys: int) -> Evidence:
+    """Gather what stands behind a table that was rendered from a source; `keys` columns name its rows."""
+    cells = cells_of(rendered, keys)
     runs = {run for cell in cells.values() for run in cell.runs}
     return Evidence(cells, _facts(source, runs), source.environments())
 
@@ -90,6 +99,42 @@ def interval(cell: Cell) -> Interval | None:
 def shows(cell: Cell, text: str) -> bool:
     """Say whether a page that shows a text was written from this cell."""
     return plain(cell_text(cell)) == text
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a change is noise, and which way it went."""
+
+    noise: Noise
+    way: Way = ""
+    why: str = ""
+    """Why it is not known."""
+
+    def __str__(self) -> str:
+        if self.noise == "inside":
+            return "noise"
+        if self.noise == "outside":
+            return f"beyond noise{self.way and f', {self.way}'}"
+        return f"not known{self.why and f' ({self.why})'}"
+
+
+def way(change: Change, cell: Cell | None) -> Way:
+    """Say whether a number went to the worse or to the better; empty where nobody can say."""
+    if cell is None or not change.by or cell.better == "none":
+        return ""
+    return "better" if (change.by > 0) == (cell.better == "higher") else "worse"
+
+
+def between_sessions(old: Cell, new: Cell, found: Sessions) -> tuple[Noise, str]:
+    """Judge a change of a mean over rounds by the spread between sessions; says how many are known where they are too few."""
+    assert old.trace is not None
+    assert new.trace is not None
+    values = float(old.trace.result), float(new.trace.result)
+    log = found.log and min(values) > 0
+    beyond = sessions.is_beyond(*values, found.known, log=log)
+    if beyond is None:
+        return "unknown", f"{sessions.sessions(found.known)} of {sessions.LEAST} sessions"
+    return ("outside" if beyond else "inside"), ""
 
 
 def noise(old: Interval | None, new: Interval | None) -> Noise:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.core.metric import Direction
 from harness.report.change.changes import compare_tables, share_of
 from harness.report.change.difference import moved
 from harness.report.change.guards import Guard, refused
-from harness.report.change.noise import SAME, Evidence, Interval, causes, interval, noise
+from harness.report.change.noise import SAME, Evidence, Interval, Verdict, causes, interval, noise, way
 from harness.report.change.readback import grids, lines_of, number, number_text, plain, shown
+from harness.report.compare import COMPARISONS, better_way
 from harness.report.markdown import EMPTY, Rendered
 from harness.report.result import Cell, Column, Section, Table, Trace
 from harness.report.rows import Row
@@ -304,3 +306,20 @@ def test_only_runs_that_are_others_now_are_told_of() -> None:
     old = Evidence(runs={"same": shared, "old": Row({"run": "old", "origin": "reported"})})
     new = Evidence(runs={"same": shared, "new": Row({"run": "new", "origin": "reported"})})
     assert causes(old, new, ["old", "same"], ["new", "same"]) == ["the published number was edited"]
+
+
+@pytest.mark.parametrize(
+    ("better", "new", "said"),
+    [("higher", "2,100", "better"), ("higher", "1,900", "worse"), ("lower", "2,100", "worse"), ("none", "1", "")],
+)
+def test_the_direction_of_a_metric_says_what_is_worse(better: Direction, new: str, said: str) -> None:
+    (change,) = compare_tables(OLD, rendered(OLD.replace("**2,000**", new))).changes
+    assert way(change, Cell("x", better=better)) == said
+    assert str(Verdict("outside", way(change, Cell("x", better=better)))) == "beyond noise" + (said and f", {said}")
+
+
+def test_comparisons_that_grow_where_the_metric_shrinks_turn_its_direction() -> None:
+    assert [better_way(name, "lower") for name in COMPARISONS] == [
+        "lower", "lower", "lower", "higher", "lower", "higher", "lower", "higher",
+    ]  # fmt: skip
+    assert list(COMPARISONS)[3] == "inverse_ratio"
