@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -73,6 +74,7 @@ class _Loader(yaml.SafeLoader):
 
 _INT = re.compile(r"^[-+]?(0|[1-9][0-9_]*)$")
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_CHOICE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*):-([^}]*)\}")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -140,7 +142,7 @@ def _fields(raw: yaml.MappingNode, path: str, mistakes: Mistakes, above: tuple[i
 
 
 def _scalar(raw: yaml.Node) -> Any:
-    text = str(raw.value)
+    text = _chosen(str(raw.value))
     if getattr(raw, "style", None) is not None or raw.tag == "tag:yaml.org,2002:str!":
         return text
     if text.lower() in _WORDS and text in {text.lower(), text.capitalize(), text.upper()}:
@@ -148,6 +150,15 @@ def _scalar(raw: yaml.Node) -> Any:
     if _INT.match(text):
         return int(text.replace("_", ""))
     return float(text) if _FLOAT.match(text) else text
+
+
+def _chosen(text: str) -> str:
+    """Take `${NAME:-other}` as `$NAME` where that variable is set, else as the other value, so that a record says which."""
+    found = _CHOICE.fullmatch(text)
+    if found is None:
+        return text
+    name, other = found.groups()
+    return f"${name}" if os.environ.get(name) else other
 
 
 def plain(node: Node) -> Any:

@@ -65,3 +65,11 @@ def test_duplicate_keys_are_collected_where_other_mistakes_are(tmp_path: Path) -
     mistakes = Mistakes()
     assert plain(read(path, mistakes)) == {"a": 2}
     assert [problem.line for problem in mistakes.found] == [2]
+
+
+def test_a_value_may_depend_on_whether_a_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'a: "${HARNESS_TEST_TEXT:-reference}"\nb: ${HARNESS_TEST_TEXT:-512}\nc: "x ${HARNESS_TEST_TEXT:-y}"\n'
+    monkeypatch.delenv("HARNESS_TEST_TEXT", raising=False)
+    assert plain(parse(text)) == {"a": "reference", "b": 512, "c": "x ${HARNESS_TEST_TEXT:-y}"}
+    monkeypatch.setenv("HARNESS_TEST_TEXT", "/some/where.txt")
+    assert plain(parse(text))["a"] == "$HARNESS_TEST_TEXT", "what is recorded is no path of a machine"
