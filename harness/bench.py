@@ -34,6 +34,7 @@ from harness.plan.gguf import absent_ggufs, fetch_ggufs
 from harness.plan.hub import absent_models, fetch_models, offline
 from harness.plan.reading import read_sweep
 from harness.report.marked import COLUMNS, marked
+from harness.report.sources import Source
 from harness.runner import Desk, execute
 from harness.runner.decide import decide, remember
 from harness.runner.wall import merged, share
@@ -168,7 +169,9 @@ def _marked(desk: Desk, session: str) -> list[str]:
     """Say what marks the numbers that answer a session, known ones included."""
     path = desk.results / SESSIONS / f"{session}.json"
     runs = [job.run for job in read_session(path).jobs if job.run] if session and path.exists() else []
-    return marked(desk.database.frame({"run": runs}, list(COLUMNS))) if runs else []
+    if not runs:
+        return []
+    return marked(desk.database.frame({"run": runs}, list(COLUMNS)), Source(desk.database).samples)
 
 
 def _idle(planned: Planned) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from harness.core.marks import MARKS
+from harness.report import no_effect
 from harness.report.formats import without_paths
 from harness.report.rows import Row, rows_of
 from harness.report.sitting import marks_of
@@ -18,13 +19,16 @@ _TOLD = 3
 _NAMED = ("model", "method", "probe", "engine", "environment")
 _TOLD_APART = (("batch", "batch {}"), ("prompt", "prompt {}"), ("output", "output {}"), ("task", "task {}"))
 COLUMNS = ("run", "session", "kind", "status", "sitting", "metric", "part", "source", "rounds", "marks", "notes", *_NAMED,
-           *(name for name, _ in _TOLD_APART))  # fmt: skip
+           *(name for name, _ in _TOLD_APART), *no_effect.COLUMNS)  # fmt: skip
 
 
-def marked(frame: pd.DataFrame) -> list[str]:
-    """Write one line for each mark: how many jobs bear it, and of the first few which they are and why."""
+def marked(frame: pd.DataFrame, samples: Callable[[str], Any] = lambda _: None) -> list[str]:
+    """Write one line for each mark: how many jobs bear it, and of the first few which they are and why.
+
+    samples: array of a measurement by its id, None where it is not at hand.
+    """
     jobs: dict[str, dict[tuple[str, str], None]] = {}
-    for row in rows_of(frame):
+    for row in no_effect.marked(rows_of(frame), samples):
         for note in marks_of(row) if row.ok else ():
             jobs.setdefault(note.code, {}).setdefault((_called(row), note.text))
     known = list(MARKS)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
 from harness.core.metric import METRICS
 from harness.core.spec import Note
-from harness.report.coverage import Title, quantized_parts
+from harness.report.coverage import quantized_parts
 from harness.report.rows import Row
 
 CODE = "no-effect"
+COLUMNS = ("origin", "recipe", "engine_options", "metric_version", "items", "value", "scheme", "artifact_content",
+           "measurement_id")  # fmt: skip
+"""What is asked of the frame beside the names of a row."""
 _SAME = ("model", "engine", "engine_options", "metric", "metric_version", "part", "items", "value")
 _RECIPE = ("method", "recipe")
 
@@ -31,11 +35,16 @@ def no_effect(rows: Iterable[Row], samples: Callable[[str], Any]) -> dict[str, N
     return found
 
 
-def said(rows: Sequence[Row], samples: Callable[[str], Any], title: Title) -> list[str]:
-    """Say in one line which recipes of a table have no effect."""
-    notes = no_effect(rows, samples)
-    names = dict.fromkeys(_titled(row, title) for row in rows if row.run in notes)
-    return [f"No effect: {', '.join(names)} gave the same results as another recipe, item by item."] if names else []
+def marked(rows: Iterable[Row], samples: Callable[[str], Any]) -> list[Row]:
+    """Add the note to the rows of runs whose recipe has no effect, so that their cells are marked."""
+    listed = list(rows)
+    notes = no_effect(listed, samples)
+    return [_noted(row, notes[row.run]) if row.run in notes else row for row in listed]
+
+
+def _noted(row: Row, note: Note) -> Row:
+    known = json.loads(row.get("notes") or "[]")
+    return Row({**row.fields, "notes": json.dumps([*known, note.model_dump()])})
 
 
 def _groups(rows: Iterable[Row]) -> Iterable[Sequence[Row]]:
@@ -67,11 +76,6 @@ def _identical(one: Row, other: Row, samples: Callable[[str], Any]) -> bool:
         return False
     first, second = np.asarray(first), np.asarray(second)
     return first.shape == second.shape and first.tobytes() == second.tobytes() and not np.isin(first, (0, 1)).all()
-
-
-def _titled(row: Row, title: Title) -> str:
-    name = title("method", row.text("method") or "")
-    return f"{name} of {row.text('recipe')}" if row.text("recipe") else name
 
 
 def _called(row: Row) -> str:

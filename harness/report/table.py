@@ -125,8 +125,9 @@ def build(
 
     Raises: ConfigError for cells that would mix what must not be mixed, and for cells that several rows fit.
     """
-    rows = wanted(spec, rows_of(frame))
-    source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader or Reader(), _Picked())
+    reader = reader or Reader()
+    rows = no_effect.marked(wanted(spec, rows_of(frame)), no_effect.kept(reader.samples, reader.blocks))
+    source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader, _Picked())
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     check_pivot(spec, shown)
     versions = packages or (lambda _: {})
@@ -136,9 +137,6 @@ def build(
         sections.append(_section(source, each, shown))
         taken += _checked(source, versions)
     caption = captions(spec, taken, versions, source.catalogue.title) if spec.caption and taken else ()
-    if caption:
-        read = no_effect.kept(source.reader.samples, source.reader.blocks)
-        caption = (*no_effect.said(taken, read, source.catalogue.title), *caption)
     if any(cell.text.endswith(f" {GREY}") for section in sections for row in section.rows for cell in row):
         caption = (LEGEND, *caption)
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, source.picked.written())
