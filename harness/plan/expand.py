@@ -237,7 +237,8 @@ class _Product:
             draft.check = self.shop.add(check, labels).id if check else None
         runs = probe.kind == "speed" and not draft.refused and not draft.elsewhere
         for number in range(self.case.rounds if runs else 1):
-            self.shop.add(replace(draft, round=number, labels=[]), labels)
+            found = self.shop.add(replace(draft, round=number, labels=[]), labels)
+            found.check, found.precision = found.check or draft.check, min(found.precision, draft.precision)
 
     def _labels(self, made: Made, reference: str = "") -> Labels:
         return Labels(

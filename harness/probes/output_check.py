@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CLEAR = {"float32": 0.2, "float16": 0.3, "bfloat16": 0.5}
-"""Nats below the highest log-probability from which on a token lies clearly below it, by type of activations."""
+CLEAR = {"float32": 0.05, "float16": 0.2, "bfloat16": 0.5}
+"""Nats below the highest log-probability from which on a token lies clearly below it, by type of activations.
+
+float32 by measurement: of 5,760 tokens of the reference model as FP32, INT8 and three kinds of INT4 on ONNX Runtime the farthest
+lay 0.005 below. The others allow for the coarser logits of these types: half precision resolves 0.016 at 20, bfloat16 0.125.
+"""
 SHARE = 0.01
 """Share of tokens clearly below from which on the output differs."""
 

@@ -39,6 +39,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
         "quickstart",
         tables=["quickstart"],
         rounds=ROUNDS,
+        precision=None,
         blocks={
             "quickstart": {
                 "engine": {"ort-genai": {"provider": "cpu"}},

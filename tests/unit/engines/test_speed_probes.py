@@ -63,3 +63,22 @@ def test_real_engines_generate_what_they_score(tiny: Path, engine: Engine, name:
     assert findings.notes == ()
     assert findings.arrays["output_gaps"].max() < output_check.CLEAR["float32"]
     assert findings.readings[0].value == 1.0
+
+
+class Substituted:
+    """A session that scores as it should and generates with another artifact, which is smaller and so faster."""
+
+    def __init__(self, whole: Any, other: Any) -> None:
+        self._whole, self.generate = whole, other.generate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+
+def test_a_real_engine_that_generates_with_another_artifact_is_found(tiny: Path) -> None:
+    workload = output_check.OutputCheckOptions(batch=4, prompt=24, output=64)
+    options = ort_genai.OrtGenaiOptions(threads=1)
+    with ort_genai.ENGINE.open(tiny / "fp32", options) as whole, ort_genai.ENGINE.open(tiny / "int4", options) as other:
+        session = Substituted(whole, other)
+        findings = output_check.PROBE.measure(session, workload, Context(folder=tiny))
+    assert [note.code for note in findings.notes] == ["output-differs"], findings.protocol.facts

@@ -74,6 +74,20 @@ def test_a_process_beside_ours_is_seen_and_one_that_we_started_is_ours() -> None
     assert strange > 0.05
 
 
+def test_what_was_before_is_not_said_to_have_been_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = iter([(0.1, 0.1, 0.1), (7.0, 2.0, 1.0)])
+    monkeypatch.setattr(conditions.host, "load_average", lambda: next(loads))
+    watch = Watch(load_before=conditions.host.load_average())
+    watch.mark(state=True)
+    facts = watch.facts()
+    assert facts["load_average_before"] == (0.1, 0.1, 0.1)
+    assert facts["load_average_after"] == (7.0, 2.0, 1.0)
+
+
+def test_marks_out_of_their_order_tell_nothing() -> None:
+    assert foreign_cpus(marks((2, 2.0, 104), (0, 0, 100))) is None
+
+
 class Driver:
     """NVML's answers as an H100 gave them, with what else ran on it."""
 

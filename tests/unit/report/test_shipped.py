@@ -26,7 +26,8 @@ def rows_of(sweep: str, place: dict[str, Any], baseline: str) -> list[dict[str, 
             row(name, 10.0 + number, **speed, measurement_id=name + method)
             for name in ("decode_tps", "prefill_tps", "ttft")
         ]
-        found += [row("peak_rss_bytes", 1e8, source="rss", **speed), size(1e7, **named)]
+        found += [row(f"peak_rss_{name}", 1e8, source="rss", **speed) for name in ("bytes", "increment_bytes")]
+        found += [size(1e7, **named)]
         found += [
             row("peak_gpu_bytes", 1e9, source=source, probe="memory", **speed) for source in ("nvml-process", "device")
         ]

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +248,33 @@ def test_what_stands_behind_a_failed_workload_gets_a_fresh_process_and_later_rou
     assert sum(one["status"] == "ok" for one in speed) == 3 * 2
     assert [event.text for event in events if event.what == "skipped"] == ["round 1 came to failed"] * 4
     assert sum("open" in one["spans"] for one in speed) == 3 + 1, "one more process, behind the first failure"
+
+
+def test_a_clock_that_is_set_back_between_rounds_restarts_nothing_and_loses_no_round(bench: Bench) -> None:
+    """The runs of the first rounds are dated two hours ahead of those that follow, as after a clock was corrected."""
+    bench.sweep(
+        method="fp32", rounds=5, precision=None, probes={"generation": {"prompt": 8, "output": 8, "repetitions": 1}}
+    )
+
+    class Stop(Exception):
+        pass
+
+    def stop(event: Event) -> None:
+        if event.what == "done" and event.job and event.job.round == 1:
+            raise Stop
+
+    with pytest.raises(Stop):
+        bench.run(stop)
+    for path in (bench.results / "runs").glob("*-s-*/outcome.json"):
+        outcome = json.loads(path.read_text("utf-8"))
+        outcome["started"] = (datetime.fromisoformat(outcome["started"]) + timedelta(hours=2)).isoformat()
+        path.write_text(json.dumps(outcome), "utf-8")
+    for file in bench.results.glob("bench.db*"):
+        file.unlink()
+    events = bench.run()
+    assert events[0].status == "resumed"
+    assert sum(event.what == "known" and event.job is not None and event.job.kind == "speed" for event in events) == 2
+    rows = bench.frame({"metric": "decode_tps"}, ["round", "session", "run", "started"]).sort_values("round")
+    assert rows["round"].tolist() == [0, 1, 2, 3, 4]
+    assert rows["session"].nunique() == 1
+    assert rows["started"].tolist() != sorted(rows["started"]), "the clock was set back"
