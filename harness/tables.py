@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from harness.promoting import last_session
 from harness.report import pages
 from harness.report.against import against
 from harness.report.catalogue import Catalogue, catalogue_of
+from harness.report.change.history import Histories
 from harness.report.columns import COLUMNS, DIMENSIONS
 from harness.report.markdown import EMPTY, Rendered, literal, to_markdown
 from harness.report.plain import MOST, Plain, plain_tables
@@ -134,10 +136,12 @@ def print_against(console: Console, results: Path, names: Sequence[str], where: 
         if not any(name in {spec.name, _file(spec)} for spec in specs):
             raise HarnessError(unknown("table", name, [*(spec.name for spec in specs), *map(_file, specs)]))
     with database_for_reading(results) as database, from_published(PUBLISHED) as published:
+        here = Source(database)
+        beside = partial(Histories([here]).beside, source=here)
         for spec in [spec for spec in specs if {spec.name, _file(spec)} & set(names)]:
             ours, theirs = (
                 pages.renderer(source, catalogue)(narrowed(spec, {**where, "origin": (origin,)})).table
-                for source, origin in ((Source(database), "measured"), (published, "reported"))
+                for source, origin in ((here, "measured"), (published, "reported"))
             )
             if not _filled(ours):
                 text = f"**{spec.name}**: nothing of it was measured in {shown_path(results)}"
@@ -145,7 +149,7 @@ def print_against(console: Console, results: Path, names: Sequence[str], where: 
                 place = f"{shown_path(PUBLISHED)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
                 text = f"**{spec.name}**: nothing of it was reported; {place} can hold it, and tables of measured numbers alone then say `where: {{origin: measured}}`"
             else:
-                text = f"**{spec.name}**, measured against reported\n\n{to_markdown(against(ours, theirs)).markdown}"
+                text = f"**{spec.name}**, measured against reported\n\n{to_markdown(against(ours, theirs, beside)).markdown}"
             printed(console, f"{text}\n")
     return 0
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import takewhile
 from typing import Literal
 
+from harness.numbers import sessions
+from harness.report.change.history import Sessions
 from harness.report.result import Cell, Column, Section, Table
 from harness.report.rows import text_of
 
-Agrees = Literal["yes", "no", "unknown"]
+Agrees = Literal["yes", "no", "not known"]
 Place = tuple[tuple[tuple[str, str], ...], str]
 """What a cell is about, and the heading that it stands under."""
 _COLUMNS = ("Row", "Column", "Measured", "Reported", "Difference", "Agrees")
@@ -26,6 +28,8 @@ class Pair:
     head: str
     measured: Cell | None
     reported: Cell | None
+    sessions: Sessions | None = None
+    """Of a mean over rounds: the number in each session that is known."""
 
     @property
     def difference(self) -> str:
@@ -41,23 +45,56 @@ class Pair:
 
     @property
     def agrees(self) -> Agrees:
-        """Say whether the measured interval reaches what the reported digits can stand for.
+        """Say whether what was measured reaches what the reported digits can stand for.
 
-        unknown where the measurement has no interval: a difference alone proves nothing.
+        not known where a difference alone proves nothing: a measurement without interval, speed in fewer than five sessions.
         """
         ours = self.measured.trace if self.measured else None
         theirs = _number(self.reported)
-        if ours is None or theirs is None or ours.low is None or ours.high is None or self.reported is None:
-            return "unknown"
+        if ours is None or theirs is None or self.reported is None:
+            return "not known"
         half = rounding(self.reported)
+        if self.sessions is not None:
+            return self._by_sessions(float(ours.result), float(theirs), float(half), self.sessions)
+        if ours.low is None or ours.high is None:
+            return "not known"
         return "yes" if ours.low <= theirs + half and theirs - half <= ours.high else "no"
 
+    def _by_sessions(self, ours: float, theirs: float, half: float, found: Sessions) -> Agrees:
+        """Judge by the spread between sessions; the reported number counts as a session of its own."""
+        nearest = min(max(ours, theirs - half), theirs + half)
+        log = found.log and min(ours, nearest) > 0
+        beyond = (
+            sessions.is_beyond(ours, nearest, found.known, log=log) if len(found.known[0]) >= sessions.LEAST else None
+        )
+        return "not known" if beyond is None else "no" if beyond else "yes"
 
-def against(measured: Table, reported: Table) -> Table:
-    """Put two renderings of one table side by side, a row per number that was reported (or reported as not available)."""
+    @property
+    def verdict(self) -> str:
+        """Say whether the two agree, and why it is not known."""
+        few = self.sessions is not None and len(self.sessions.known[0]) < sessions.LEAST
+        why = (
+            f" ({len(self.sessions.known[0])} of {sessions.LEAST} sessions)"
+            if self.sessions is not None and few
+            else ""
+        )
+        return f"{self.agrees}{why if self.agrees == 'not known' else ''}"
+
+
+def against(
+    measured: Table, reported: Table, sessions_of: Callable[[Cell], Sessions | None] = lambda _cell: None
+) -> Table:
+    """Put two renderings of one table side by side, a row per number that was reported (or reported as not available).
+
+    sessions_of: of a measured mean over rounds, its numbers by session.
+    """
     ours, theirs = _cells(measured), _cells(reported)
     named = {place: name for place, (name, _) in _named(reported).items()}
-    pairs = [Pair(named[place], place[1], ours.get(place), cell) for place, cell in theirs.items() if cell.runs]
+    pairs = [
+        Pair(named[place], place[1], ours.get(place), cell, sessions_of(ours[place]) if place in ours else None)
+        for place, cell in theirs.items()
+        if cell.runs
+    ]
     columns = tuple(Column(name, "left" if name in _COLUMNS[:2] else "right") for name in _COLUMNS)
     rows = tuple(_row(pair) for pair in pairs)
     more = sum(
@@ -75,9 +112,12 @@ def against(measured: Table, reported: Table) -> Table:
 def summary(pairs: Sequence[Pair]) -> tuple[str, ...]:
     """Count what was reproduced."""
     both = [pair for pair in pairs if _number(pair.measured) is not None and _number(pair.reported) is not None]
-    counts = {word: sum(pair.agrees == word for pair in both) for word in ("yes", "no", "unknown")}
-    told = f"{counts['yes']} agree, {counts['no']} do not, {counts['unknown']} cannot be told (no interval)"
-    meant = "Agreement: the measured interval reaches a value that rounds to the reported digits."
+    counts = {word: sum(pair.agrees == word for pair in both) for word in ("yes", "no", "not known")}
+    told = f"{counts['yes']} agree, {counts['no']} do not, of {counts['not known']} it is not known"
+    meant = (
+        "Agreement: a value that rounds to the reported digits lies within the measured interval; of speed and memory, within "
+        "the spread between at least 5 sessions, the interval of one session's processes being no measure of another session."
+    )
     return (
         f"{len(both)} of {len(pairs)} cells are both measured and reported: {told}.",
         f"{meant} Machines, protocols and versions may differ.",
@@ -136,7 +176,7 @@ def _number(cell: Cell | None) -> Decimal | None:
 def _row(pair: Pair) -> tuple[Cell, ...]:
     texts = [cell.text if cell is not None else "-" for cell in (pair.measured, pair.reported)]
     known = _number(pair.measured) is not None and _number(pair.reported) is not None
-    said = (*texts, pair.difference, pair.agrees if known else "-")
+    said = (*texts, pair.difference, pair.verdict if known else "-")
     links = [pair.measured, pair.reported]
     runs = tuple(run for cell in links if cell is not None for run in cell.runs)
     names = (Cell(pair.name), Cell(pair.head, literal=False))

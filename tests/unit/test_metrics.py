@@ -1,32 +1,25 @@
-"""Metrics of lm-eval have the direction that it registers for them, and none where it knows nothing."""
+"""What is better: written down a second time, so that no direction turns unseen."""
 
 from __future__ import annotations
 
 import pytest
 
-from harness.core.metric import metric, said_direction
+from harness.core.metric import METRICS
+
+SHARES = {"top1_agreement", "verify_top1", "output_agreement", "supported", "mmlu_acc"}
+"""Better where they are higher, as all rates are."""
+LOSSES = {"perplexity", "kl_divergence", "kl_abs_log_ratio", "validation_loss"}
 
 
-@pytest.mark.parametrize(
-    ("name", "better"),
-    [
-        ("acc", "higher"), ("acc_norm", "higher"), ("exact_match_strict-match", "higher"), ("word_perplexity", "lower"),
-        ("brier_score", "lower"), ("ter", "lower"), ("mae", "none"), ("loss_rate", "none"), ("acc_gap", "none"),
-        ("perplexity_ratio", "none"),
-    ],
-)  # fmt: skip
-def test_a_direction_is_known_or_none(name: str, better: str) -> None:
-    assert metric(f"lm_eval.{name}").better == better
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_better_in_the_direction_that_people_mean(name: str) -> None:
+    found = METRICS[name]
+    if found.unit.endswith("/s") or name in SHARES:
+        assert found.better == "higher"
+    elif found.unit in {"s", "B"} or name in LOSSES:
+        assert found.better == "lower"
 
 
-def test_registered_directions_are_those_of_lm_eval() -> None:
-    registry = pytest.importorskip("lm_eval.api.registry")
-    pytest.importorskip("lm_eval.api.metrics")
-    for name, higher in registry.higher_is_better_registry.items():
-        if name != "bypass":  # a metric that is never computed
-            assert said_direction(name, higher) is None, name
-
-
-def test_what_a_result_says_counts_before_what_is_registered() -> None:
-    assert [said_direction("acc", way) for way in (True, False, None)] == [None, "lower", "none"]
-    assert [said_direction("mae", way) for way in (True, False, None)] == ["higher", "lower", None]
+def test_the_metrics_that_are_named_here_are_there() -> None:
+    assert set(METRICS) >= SHARES | LOSSES
+    assert {"decode_tps", "ttft", "peak_rss_bytes", "artifact_bytes"} <= set(METRICS)

@@ -50,6 +50,14 @@ class Histories:
         log = comparison in _ON_LOGS and all(value > 0 for group in groups for value in group)
         return Sessions(tuple(tuple(group) for group in groups), log)
 
+    def beside(self, cell: Cell, source: Source) -> Sessions | None:
+        """Gather the sessions of a cell that is held against somebody else's number; None where it shows no mean over rounds."""
+        sides = _sides(cell, source)
+        if cell.trace is None or sides is None:
+            return None
+        values = tuple(self._results([key for key, _ in sides], cell.trace.comparison).values())
+        return Sessions((values,), cell.trace.comparison in _ON_LOGS and all(value > 0 for value in values))
+
     def _results(self, keys: Sequence[Key], comparison: str) -> dict[str, float]:
         """Compute the cell's comparison in each session that has all of its sides."""
         sides = [self._of_series(key) for key in keys]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from harness.report.against import against
-from harness.report.result import Table
+import pytest
+
+from harness.report.against import Pair, against
+from harness.report.change.history import Sessions
+from harness.report.result import Cell, Table, Trace
 from harness.report.specfile import read_specs
 from harness.report.table import build
 from tests.unit.report.frames import CATALOGUE, frame, row
@@ -50,18 +54,18 @@ def test_each_number_stands_beside_the_reported_one_with_its_difference(tmp_path
     )
     assert texts(made) == [
         ["FP32", "Decode", "10.0", "10.4", "-3.8%", "yes"],
-        ["FP32", "Speedup", "1.00x", "1.00x", "0.0%", "unknown"],
+        ["FP32", "Speedup", "1.00x", "1.00x", "0.0%", "not known"],
         ["INT4 RTN", "Decode", "30.0", "20.0", "+50.0%", "no"],
         ["INT4 RTN", "Speedup", "3.00x", "1.92x", "+56.0%", "no"],
     ]
     assert made.caption[0].startswith(
-        "4 of 4 cells are both measured and reported: 1 agree, 2 do not, 1 cannot be told"
+        "4 of 4 cells are both measured and reported: 1 agree, 2 do not, of 1 it is not known"
     )
 
 
 def test_a_measurement_without_an_interval_neither_agrees_nor_disagrees(tmp_path: Path) -> None:
     made = side_by_side(tmp_path, measured(10.0, None), reported(10.0))
-    assert texts(made)[0] == ["FP32", "Decode", "10.0", "10.0", "0.0%", "unknown"]
+    assert texts(made)[0] == ["FP32", "Decode", "10.0", "10.0", "0.0%", "not known"]
 
 
 def test_what_was_reported_alone_is_shown_and_what_was_measured_alone_is_counted(tmp_path: Path) -> None:
@@ -83,3 +87,25 @@ def test_digits_that_round_to_the_reported_ones_agree(tmp_path: Path) -> None:
     assert texts(made)[0][-1] == "yes"
     made = side_by_side(tmp_path, measured(10.06, 0.001), reported(10.0))
     assert texts(made)[0][-1] == "no"
+
+
+def cells(*numbers: float) -> tuple[Cell, Cell]:
+    """A measured and a reported number."""
+    traces = [Trace("decode_tps", "value", "value", "raw", (), Decimal(str(number))) for number in numbers]
+    one, other = (Cell(str(number), trace=trace) for number, trace in zip(numbers, traces, strict=True))
+    return one, other
+
+
+@pytest.mark.parametrize(
+    ("known", "theirs", "said"),
+    [
+        ((100.0, 102.0), 101.0, "not known (2 of 5 sessions)"),
+        ((100.0, 102.0, 98.0, 101.0, 99.0), 103.0, "yes"),
+        ((100.0, 102.0, 98.0, 101.0, 99.0), 120.0, "no"),
+    ],
+)
+def test_speed_agrees_by_the_spread_between_sessions(known: tuple[float, ...], theirs: float, said: str) -> None:
+    ours, other = cells(100.0, theirs)
+    assert ours.trace is not None
+    ours = replace(ours, trace=replace(ours.trace, low=Decimal("99.9"), high=Decimal("100.1")))
+    assert Pair("m", "Decode", ours, other, Sessions((known,), log=True)).verdict == said
