@@ -41,7 +41,7 @@ def _refuse_unverified(runs: Sequence[str], database: Database) -> None:
     if notes:
         run, why = next(iter(notes.items()))
         raise HarnessError(
-            f"{len(notes)} of {len(set(runs))} runs are unverified, as {run}: {why}; verify them, or write them all the same with "
+            f"{len(notes)} of {len(set(runs))} runs are unverified, as {run}: {why}; verify them, or promote them anyway with "
             "--unverified"
         )
 

@@ -46,7 +46,7 @@ def read(path: Path) -> Contents:
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise HarnessError(
-                f"{path.name} is no GGUF file (it does not begin with the letters GGUF); name the right file"
+                f"{path.name} is not a GGUF file (it does not begin with the letters GGUF); name the right file"
             )
     try:
         reader = gguf.GGUFReader(path)

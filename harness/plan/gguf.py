@@ -129,7 +129,7 @@ def _python(model: Wanted, pythons: Mapping[str, Path], here: Mapping[str, Facts
             return pythons[name]
     names = ", ".join(model.environments)
     raise HarnessError(
-        f"converting a GGUF needs {', '.join(_NEEDED)}, and environment {names} has not all of them here; "
+        f"converting a GGUF needs {', '.join(_NEEDED)}, which are not all installed in environment {names}; "
         f"harness setup --env {model.environments[0]}"
     )
 

@@ -287,7 +287,7 @@ class Reader:
     def verify(self, node: Node) -> bool:
         """Read whether float artifacts are verified."""
         if not isinstance(node.value, bool):
-            self.mistakes.add(f"'verify' is true or false, and is {plain(node)!r}", node)
+            self.mistakes.add(f"'verify' must be true or false; it is {plain(node)!r}", node)
         return node.value is not False
 
     def again(self, node: Node) -> tuple[Kind, ...]:

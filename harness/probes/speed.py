@@ -103,7 +103,7 @@ def _rate(metric: str, amount: int, seconds: Floats, each: Floats, work: Work) -
 
 def _duration(seconds: Any) -> float:
     if not seconds > 0:
-        raise HarnessError(f"{seconds} s is no duration; the clock stood still or ran backwards")
+        raise HarnessError(f"{seconds} s is not a duration; the clock stood still or ran backwards")
     return float(seconds)
 
 

@@ -133,7 +133,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused_in_one_sentence(tmp_path: Pa
 
 def test_what_is_no_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "page.gguf").write_text("<html>not found</html>", "utf-8")
-    assert "is no GGUF file" in refused(tmp_path / "page.gguf")
+    assert "is not a GGUF file" in refused(tmp_path / "page.gguf")
 
 
 @pytest.mark.parametrize(

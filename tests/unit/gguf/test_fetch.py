@@ -189,7 +189,7 @@ def test_an_environment_without_the_libraries_is_named(box: Box) -> None:
     assert entry is not None
     here = {"here": Facts({"torch": "2"}, "Linux")}
     fetch_ggufs([Wanted("small", entry, ("here",))], {"here": Path(sys.executable)}, here, box.said.append)
-    assert "needs gguf, torch, transformers, and environment here has not all of them" in box.said[-1]
+    assert "needs gguf, torch, transformers, which are not all installed in environment here" in box.said[-1]
 
 
 @pytest.mark.parametrize(

@@ -99,5 +99,5 @@ def test_an_interval_of_steady_durations_is_students() -> None:
 
 
 def test_a_clock_that_stands_still_is_an_error() -> None:
-    with pytest.raises(HarnessError, match="no duration"):
+    with pytest.raises(HarnessError, match="not a duration"):
         intervals.positive_interval([0.0, 0.0])
