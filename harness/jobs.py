@@ -71,9 +71,9 @@ def scheme_measured(folder: Path, dtype: str) -> Scheme | None:
     """Read the scheme of a transformers folder as an engine runs it; that of other artifacts is known from their build."""
     if _format(folder) != "hf" or not (folder / "config.json").is_file():
         return None
-    from harness.quantizers.scheme_hf import folder_scheme
+    from harness.quantizers.scheme import scheme_of
 
-    return folder_scheme(folder, dtype)
+    return scheme_of(folder, "hf", dtype)
 
 
 def partial_of(job: Job) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import HarnessError
 from harness.core.spec import Scheme
 from harness.quantizers.graph_check import FLOATS, Graph, Weight, load_graph
 
@@ -30,10 +32,20 @@ class Matrix:
 
 
 def scheme_of(folder: Path, form: str, dtype: str | None = None) -> Scheme | None:
-    """Read the scheme of a complete folder; None where nothing here can read its format.
+    """Read the scheme of a complete folder; None where nothing here can read its format, or what is in it is unusual.
 
     dtype: type that an engine computes with, where it converts the floats of a `hf` folder.
     """
+    try:
+        return _scheme_of(folder, form, dtype)
+    except _UNUSUAL:  # a description is no reason to lose what was built or measured
+        return None
+
+
+_UNUSUAL = (HarnessError, OSError, struct.error, ValueError, KeyError, IndexError, TypeError, AttributeError)
+
+
+def _scheme_of(folder: Path, form: str, dtype: str | None) -> Scheme | None:
     import importlib.util
 
     if form == "hf":

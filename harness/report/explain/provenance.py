@@ -416,7 +416,7 @@ def _artifacts(archive: Archive, outcome: Outcome) -> tuple[Read, ...]:
     read = [_read(archive, item) for item in outcome.inputs or outcome.job.inputs]
     made = outcome.artifact
     if made is not None:
-        facts = _plain(made.model_dump(include={"bytes", "files", "format", "layers", "weights_bytes"}))
+        facts = _plain(made.model_dump(include={"bytes", "files", "format", "layers", "scheme", "weights_bytes"}))
         read.append(Read("made", made.id, made.content, outcome.job.run, facts))
     return tuple(read)
 

@@ -141,6 +141,15 @@ def test_a_quantized_transformers_folder_is_read_from_its_configuration_and_head
     assert scheme.bits_per_weight == round(bits / (640 + 64 * 32), 3)
 
 
+def test_a_folder_that_cannot_be_described_is_not_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"odd")
+    assert scheme_of(tmp_path, "hf") is None
+    (tmp_path / "genai_config.json").write_text("{}", "utf-8")
+    assert scheme_of(tmp_path, "ort-genai") is None
+    assert scheme_of(tmp_path, "fake") is None
+
+
 @pytest.mark.parametrize(
     ("said", "text"),
     [
