@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -153,25 +154,30 @@ def test_lengths_that_switch_something_are_found_however_deep(config: dict[str, 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Llama with its fp32 export, and exports of the same weights under other configurations."""
-    import json
-
+    """A tiny Llama with its fp32 export, exports of the same weights under another configuration, and changed graphs."""
     folder = tmp_path_factory.mktemp("verify")
     model = write_model(folder / "model", seed=3)
-    jobs = [(folder / "right", "fp32", [])]
-    export(model, *jobs)
-    other = folder / "theta"
-    shutil.copytree(model, other)
-    config = json.loads((other / "config.json").read_text("utf-8"))
-    (other / "config.json").write_text(json.dumps({**config, "rope_theta": 20000.0}), "utf-8")
-    export(other, (folder / "other-theta", "fp32", []))
+    export(model, (folder / "right", "fp32", []))
+    export(_configured(model, folder / "theta", rope_theta=20000.0), (folder / "other-theta", "fp32", []))
     _edit(folder, "scale", _scaled)
     _edit(folder, "layer", _perturbed)
+    _store_truth(model, folder / "truth")
+    return folder
+
+
+def _configured(model: Path, folder: Path, **more: Any) -> Path:
+    """Copy a model with other words in its configuration."""
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, **more}), "utf-8")
+    return folder
+
+
+def _store_truth(model: Path, folder: Path) -> Path:
     from harness.engines import transformers
 
     with transformers.open_artifact(model, transformers.TransformersOptions(attention="eager")) as session:
-        _truth(session, folder / "truth")
-    return folder
+        return _truth(session, folder)
 
 
 def _edit(folder: Path, name: str, change: Any) -> None:
@@ -208,11 +214,11 @@ def _perturbed(model: Any) -> None:
     weight.CopyFrom(onnx.numpy_helper.from_array((values * rough).astype(values.dtype), weight.name))
 
 
-def _verified(folder: Path, name: str) -> Findings:
+def _verified(folder: Path, name: str, truth: str = "truth") -> Findings:
     from harness.engines import ort_genai
 
     with ort_genai.open_artifact(folder / name, ort_genai.OrtGenaiOptions()) as session:
-        return _held(session, folder / "truth")
+        return _held(session, folder / truth)
 
 
 @pytest.mark.slow
@@ -241,6 +247,25 @@ def test_an_export_that_was_made_wrong_is_told_with_a_sensible_divergence(made: 
     truth = open_truth(made / "truth").sequences[0]
     assert piece["kl"] == pytest.approx(_independent(made / name, truth), rel=0.02)
     assert least < piece["kl"] < 5
+
+
+@pytest.mark.slow
+def test_what_the_builder_alone_makes_of_scaled_rotary_embeddings_is_right_or_told(made: Path) -> None:
+    """The builder of 0.15 leaves linear scaling out; one that does not is told to be right."""
+    scaling = {"rope_type": "linear", "factor": 4.0}
+    model = _configured(made / "model", made / "linear", rope_scaling=scaling)
+    export(model, (made / "linear-export", "fp32", []))
+    truth = open_truth(_store_truth(model, made / "linear-truth")).sequences[0]
+    right = _independent(made / "linear-export", truth) < 1e-8
+    assert _is_told(made, "linear-export", "linear-truth") != right
+
+
+def _is_told(folder: Path, name: str, truth: str) -> bool:
+    try:
+        _verified(folder, name, truth)
+    except Differs:
+        return True
+    return False
 
 
 def _independent(folder: Path, sequence: Any) -> float:
