@@ -5,6 +5,7 @@ All of it is read between repetitions, never while a timer runs.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Mapping
@@ -48,6 +49,8 @@ class Mark:
     wall: float
     own: float
     busy: float | None
+    left: float | None = None
+    """Processor seconds of this process when it had taken the mark: what that cost is no repetition's."""
 
 
 @dataclass
@@ -66,15 +69,17 @@ class Watch:
 
     def mark(self, *, state: bool = False) -> None:
         """Note this moment; with `state` also what the GPUs and our own children do."""
-        self.marks.append(Mark(time.perf_counter(), time.process_time(), busy_seconds(self.cpus)))
+        wall, own, busy = time.perf_counter(), time.process_time(), busy_seconds(self.cpus)
         if state:
             self.children.append(children_seconds())
             if self.on_gpu:
                 self.gpus.append(gpu_state(host.open_nvml(), os.getpid()))
+        self.marks.append(Mark(wall, own, busy, time.process_time()))
 
     def cpu_seconds(self) -> list[float]:
         """Return processor seconds of this process between neighbouring marks."""
-        return [after.own - before.own for before, after in zip(self.marks, self.marks[1:], strict=False)]
+        pairs = itertools.pairwise(self.marks)
+        return [after.own - (before.own if before.left is None else before.left) for before, after in pairs]
 
     def facts(self) -> dict[str, Any]:
         """Say what was found, for the protocol."""

@@ -84,6 +84,11 @@ def test_what_was_before_is_not_said_to_have_been_after(monkeypatch: pytest.Monk
     assert facts["load_average_after"] == (7.0, 2.0, 1.0)
 
 
+def test_what_taking_a_mark_costs_is_counted_for_no_repetition() -> None:
+    watch = Watch(marks=[Mark(0, 1.0, 5, left=1.5), Mark(1, 2.0, 6, left=2.25), Mark(2, 3.0, 7, left=3.0)])
+    assert watch.cpu_seconds() == [0.5, 0.75]
+
+
 def test_marks_out_of_their_order_tell_nothing() -> None:
     assert foreign_cpus(marks((2, 2.0, 104), (0, 0, 100))) is None
 

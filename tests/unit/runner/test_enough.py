@@ -9,6 +9,7 @@ import pytest
 
 from harness.numbers.intervals import mean_interval
 from harness.plan.reader import PRECISION
+from harness.runner import Event
 from harness.runner.enough import Rounds
 from tests.fake_box import Bench
 
@@ -85,3 +86,21 @@ def test_a_sweep_that_says_so_stops_early_and_tells_it_in_the_session(bench: Ben
     assert sorted(rows["round"]) == [0, 1, 2]
     record = next((bench.results / "sessions").glob("*.json")).read_text("utf-8")
     assert record.count("stopped after 3 of 5 rounds") == 2
+
+
+def test_a_session_that_was_cut_off_knows_what_its_rounds_gave(bench: Bench) -> None:
+    probes = {"generation": {"prompt": 8, "output": 8, "warmup": 0, "repetitions": 1}}
+    bench.sweep(method="fp32", rounds=5, precision="99%", probes=probes, engine={"fake": {"step_seconds": 0.03}})
+
+    class Stop(Exception):
+        pass
+
+    def stop(event: Event) -> None:
+        if event.what == "done" and event.job and event.job.round == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        bench.run(stop)
+    events = bench.run()
+    speed = [event.what for event in events if event.job and event.job.kind == "speed"]
+    assert speed == ["known"] * 3 + ["enough"] * 2
