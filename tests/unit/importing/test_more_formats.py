@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.store.database import Database
-from tests.unit.importing.files import as_csv, llama, lm_eval, runs, take, values, write
+from tests.unit.importing.files import as_csv, llama, lm_eval, optimum, runs, take, trtllm, values, write
 
 OLD: dict[str, Any] = {
     "Batch Size": 2, "Prompt Length": 64, "Tokens Generated": 32, "Max Length": 96, "Tokenization Throughput (tps)": 9e4,
@@ -120,3 +120,13 @@ def test_the_direction_of_a_metric_is_read_and_never_guessed(tmp_path: Path) -> 
         frame = database.frame({"metric": "lm_eval.mae"}, ["value", "better"])
         assert frame.to_numpy().tolist() == [[4.0, "lower"]]
         assert database.outcome(run.job.run) == run
+
+
+def test_a_count_of_gpus_that_nobody_says_is_absent(tmp_path: Path) -> None:
+    plain = optimum()
+    del plain["config"]["backend"]["device_ids"]
+    files = {"o.json": plain, "t.json": trtllm(world_info={"tp_size": 1}), "l.json": [llama(0, 8)], "m.json": lm_eval()}
+    for name, content in files.items():
+        assert {run.protocol.gpu_count for run in runs(take(write(tmp_path, name, content)))} == {None}
+    with Database.open(tmp_path / "results" / "bench.db") as database:
+        assert database.frame({}, ["gpu_count"])["gpu_count"].isna().all()

@@ -108,3 +108,15 @@ def test_the_title_of_the_sweep_heads_its_tables() -> None:
     (named,) = plain_tables("mine", pd.DataFrame([row()]), "My models")
     (unnamed,) = plain_tables("mine", pd.DataFrame([row()]))
     assert (named.spec.title, unnamed.spec.title) == ("My models: perplexity", "Sweep mine: perplexity")
+
+
+def test_what_was_quantized_stands_beside_what_was_built_and_measured() -> None:
+    scheme = "int4 b128 sym x20; head float32; embedding float32"
+    made = {"scheme": scheme, "bits_per_weight": 7.719}
+    built = row(
+        kind="build", probe=None, metric="build_seconds", unit="s", engine=None, value=0.25, low=None, high=None, **made
+    )
+    found = tables(built, row(run="m", **made))
+    assert found["mine-builds"][0].endswith("| Scheme | Bits per weight |")
+    assert found["mine-builds"][2].endswith(f"| {scheme} | 7.72 |")
+    assert found["mine-perplexity"][0].endswith("| Perplexity | Bits per weight |")
