@@ -32,9 +32,10 @@ def coverage(rows: Iterable[Row], title: Title) -> list[str]:
     said = {model: _said([one for one in found if one.parts], title) for model, found in by_model.items()}
     told = {model: text for model, text in said.items() if text}
     if len(told) < 2:
-        return [f"Not all methods quantize the same weights: {text}." for text in told.values()]
+        return [f"Not all methods quantize the same weights (bits per weight): {text}." for text in told.values()]
     return [
-        f"Not all methods quantize the same weights of {title('model', model)}: {text}." for model, text in told.items()
+        f"Not all methods quantize the same weights of {title('model', model)} (bits per weight): {text}."
+        for model, text in told.items()
     ]
 
 
@@ -56,10 +57,16 @@ def _is_float(kind: str) -> bool:
 
 
 def _said(found: Sequence[_Covered], title: Title) -> str:
-    """Write what each method quantizes; nothing where all quantize the same parts."""
-    if len({one.parts for one in found}) < 2:
+    """Write what is quantized by which methods; nothing where all quantize the same parts."""
+    parts = sorted({one.parts for one in found}, key=len, reverse=True)
+    if len(parts) < 2:
         return ""
-    return "; ".join(f"{_name(one, found, title)} {_parts(one)}" for one in found)
+    return "; ".join(f"{_parts(part)} in {', '.join(_names(part, found, title))}" for part in parts)
+
+
+def _names(parts: tuple[str, ...], found: Sequence[_Covered], title: Title) -> list[str]:
+    named = ((_name(one, found, title), one.bits) for one in found if one.parts == parts)
+    return [f"{name} ({bits})" if bits else name for name, bits in named]
 
 
 def _name(one: _Covered, found: Sequence[_Covered], title: Title) -> str:
@@ -68,8 +75,6 @@ def _name(one: _Covered, found: Sequence[_Covered], title: Title) -> str:
     return f"{name} of {one.recipe}" if len(others) > 1 else name
 
 
-def _parts(one: _Covered) -> str:
-    *first, last = one.parts
-    listed = f"{', '.join(first)} and {last}" if first else last
-    bits = f" ({one.bits} bits per weight)" if one.bits else ""
-    return f"{listed}{bits}"
+def _parts(parts: tuple[str, ...]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else f"{last} alone"

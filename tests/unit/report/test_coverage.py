@@ -58,8 +58,8 @@ def test_a_scheme_says_which_parts_are_quantized(scheme: str, parts: tuple[str, 
 def test_a_table_of_methods_that_quantize_different_parts_says_so(table: Any) -> None:
     made = table(SPEC, *rows(fp32=(FLOAT, 32.0), int4=(ALL, 5.0), awq=(LAYERS, 7.719)))
     assert made.caption[0] == (
-        "Not all methods quantize the same weights: INT4 RTN layers, head and embedding (5.00 bits per weight); "
-        "awq layers (7.72 bits per weight)."
+        "Not all methods quantize the same weights (bits per weight): layers, head and embedding in INT4 RTN (5.00); "
+        "layers alone in awq (7.72)."
     )
     assert [cell.text for cell in made.sections[0].rows[1]] == ["INT4 RTN", "20", "2.0x", "5.00"]
 
@@ -73,7 +73,7 @@ def test_two_recipes_of_one_method_are_told_apart(table: Any) -> None:
     one, other = rows(int4=(ALL, 5.0)), rows(int4=(LAYERS, 7.7))
     other[0] |= {"recipe": "modelopt-onnx", "run": "other"}
     made = table(SPEC.replace("[method]", "[method, recipe]"), *one, *other)
-    assert "INT4 RTN of modelopt-onnx layers (7.70 bits per weight)" in made.caption[0]
+    assert "layers alone in INT4 RTN of modelopt-onnx (7.70)" in made.caption[0]
 
 
 def test_the_scheme_can_be_a_row_beside_a_baseline_of_another_one(table: Any) -> None:
