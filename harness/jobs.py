@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from harness.core.files import PARTIAL, remove_folder, stamped_content
+from harness.core.errors import Unsupported
+from harness.core.files import PARTIAL, remove_folder, stamped_content, write_whole
 from harness.core.identity import folder_sha256
+from harness.core.privacy import cache_folder
 from harness.core.spec import Artifact, Input, Job, Note, Scheme
+
+_OWN = frozenset({"local", "hub", "gguf", "reference"})
+"""Kinds of inputs that are a model's own folder."""
 
 
 def content_of(item: Input, path: Path) -> str:
     """Hash an input: a model by what counts in its folder, an artifact by its stamp or every byte."""
-    if item.provenance.get("kind") in {"local", "hub", "gguf", "reference"}:
+    if item.provenance.get("kind") in _OWN:
         from harness.quantizers.folders import model_contents
 
         known = stamped_content(path) if item.provenance["kind"] == "gguf" else None
         return known or model_contents(path)
     return stamped_content(path) or folder_sha256(path)
+
+
+def refuse_weights(item: Input, path: Path, content: str) -> None:
+    """Read the weights of a model's own folder for what no model can have, once for each content.
+
+    Raises: Unsupported naming a tensor with NaN or infinity, or two heads where one is meant.
+    """
+    if item.provenance.get("kind") not in _OWN:
+        return
+    from harness.core.model_record import read_record
+    from harness.core.weights import weights_flaw
+
+    known = cache_folder() / "weights" / f"{content[:16]}.json"
+    try:
+        reason = json.loads(known.read_text("utf-8"))["flaw"]
+    except (OSError, ValueError, KeyError):
+        reason = weights_flaw(path, read_record(path))
+        known.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(known, json.dumps({"flaw": reason}), durable=False)
+    if reason:
+        raise Unsupported(reason)
 
 
 def not_the_same(job: Job, artifact: Artifact) -> tuple[Note, ...]:

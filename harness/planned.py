@@ -100,9 +100,8 @@ def _table(planned: Planned, decided: Verdicts, estimates: Mapping[str, float], 
     rows = [("job", "what", "environment", "s", "verdict")]
     for job in planned.plan.jobs:
         verdict, reason = decided[job.id]
-        shown = (
-            f"{verdict}: {reason}" if why or verdict in {"refused", "blocked", "unverified", "elsewhere"} else verdict
-        )
+        said = "unsupported" if verdict == "refused" else verdict
+        shown = f"{said}: {reason}" if why or verdict in {"refused", "blocked", "unverified", "elsewhere"} else said
         seconds = f"{estimates[job.id]:.1f}" if job.id in estimates else ""
         rows.append((job.id, names[job.id], job.environment, seconds, shown))
     widths = [max(len(row[place]) for row in rows) for place in range(5)]

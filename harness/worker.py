@@ -41,6 +41,7 @@ from harness.jobs import (  # noqa: E402
     input_of,
     not_the_same,
     partial_of,
+    refuse_weights,
     rounded_before,
     scheme_measured,
 )
@@ -319,6 +320,7 @@ class Server:
         with spans.span("hash"):
             if key not in self._shared:
                 self._shared[key] = content_of(item, path)
+                refuse_weights(item, path, self._shared[key])
         if item.content is not None and self._shared[key] != item.content:
             raise HarnessError(
                 f"{path} is not what was sealed (content {self._shared[key][:12]}, sealed {item.content[:12]}); "

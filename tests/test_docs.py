@@ -49,7 +49,13 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    config = {"model_type": "llama", "vocab_size": 300, "hidden_size": 64, "num_hidden_layers": 2}
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": 300,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+    }
     mine, ready = tmp_path / "models" / "mine", tmp_path / "artifacts" / "mine-awq"
     for folder, files in ((mine, ("model.safetensors", "tokenizer.json")), (ready, ("model.onnx",))):
         folder.mkdir(parents=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.model_record import ModelRecord
 from harness.core.spec import Kind, Note, Record
 from harness.core.spec import Protocol as ProtocolRecord
 
@@ -75,6 +76,8 @@ class Quantizer:
     packages: tuple[str, ...]
     build: Callable[[Base, Any, Path, Context], Built]
     refuse: Callable[[Any, Facts], str | None] = lambda options, facts: None
+    refuse_model: Callable[[Any, Facts, ModelRecord], str | None] = lambda options, facts, record: None
+    """Says why these options cannot be met for this model, known from its configuration alone."""
     contents: Callable[[Any], Mapping[str, Path]] = lambda options: {}
     located: tuple[str, ...] = ()
     """Options that only say where something in `contents` lies; the content's hash stands for them in the key."""
@@ -255,6 +258,10 @@ class Engine:
     packages: tuple[str, ...]
     open: Callable[[Path, Any], AbstractContextManager[Any]]
     refuse: Callable[[Any, Facts], str | None] = lambda options, facts: None
+    refuse_model: Callable[[Any, Facts, ModelRecord], str | None] = lambda options, facts, record: None
+    """Says why a model cannot be opened, known from its configuration alone; also asked of what was made from it."""
+    refuse_reach: Callable[[Any, ModelRecord, Reach], str | None] = lambda options, record, reach: None
+    """Says why work that goes so far into the context of a model cannot be done rightly."""
     provider: Callable[[Any], str] = lambda options: "cpu"
     """The provider or device that the options ask for."""
     floats: Callable[[Any], FloatType | None] = lambda options: None
@@ -359,6 +366,8 @@ class Probe:
     checked: Callable[[Any], Mapping[str, Any] | None] = lambda workload: None
     """Workload of `output_check` that scores what a speed job generates; None where choice is not greedy."""
     refuse: Callable[[Any, Facts], str | None] = lambda workload, facts: None
+    reach: Callable[[Any], Reach | None] = lambda workload: None
+    """How far the workload goes into the context; None where only texts tell."""
     scored_tokens: Callable[[Any], int | None] = lambda workload: None
     """Upper bound of positions a stored reference of this workload would hold; None where not known."""
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.model_record import ModelRecord, Tensor, read_tensors
 from harness.core.spec import Note
+
+_BLOCK = 1 << 24
+"""Bytes read at a time; a multiple of every type's size."""
+_EXPONENTS = {
+    "F64": ("<u8", 0x7FF0 << 48), "F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80),
+}  # fmt: skip
+"""How a type of safetensors is read as integers, and the bits of its exponent: all ones in NaN and infinity alone."""
 
 
 def weights_unread(names: Iterable[str], model: str) -> tuple[Note, ...]:
@@ -49,3 +58,65 @@ def watched_loading() -> Iterator[list[str]]:
         yield unread
     finally:
         PreTrainedModel.from_pretrained = before
+
+
+def weights_flaw(folder: Path, record: ModelRecord | None) -> str | None:
+    """Read a folder's weights once and say why they are no model's, or None: NaN, infinity, two heads where one is meant."""
+    tensors = read_tensors(folder)
+    for name, tensor in sorted(tensors.items()):
+        count = _not_finite(tensor)
+        if count:
+            return (
+                f"{name} in {tensor.file.name} holds {count} values that are NaN or infinite: the model is broken; "
+                "fetch it again or convert it anew"
+            )
+    return _two_heads(tensors, record)
+
+
+def _two_heads(tensors: Mapping[str, Tensor], record: ModelRecord | None) -> str | None:
+    """Find a head that differs from the embedding it is said to share, which transformers 4 drops and transformers 5 keeps."""
+    head = tensors.get("lm_head.weight")
+    embedding = next((found for name, found in tensors.items() if name.endswith("embed_tokens.weight")), None)
+    if record is None or record.config.get("tie_word_embeddings") is not True or head is None or embedding is None:
+        return None
+    if head.shape == embedding.shape and head.dtype == embedding.dtype and _same(head, embedding):
+        return None
+    return (
+        "config.json ties the LM head to the embedding (tie_word_embeddings: true), but the files hold another head, which "
+        "transformers 4 drops and transformers 5 keeps: say tie_word_embeddings: false to keep it, or take lm_head.weight out"
+    )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    with one.file.open("rb") as first, other.file.open("rb") as second:
+        first.seek(one.begin)
+        second.seek(other.begin)
+        left = one.end - one.begin
+        while left > 0:
+            size = min(_BLOCK, left)
+            if first.read(size) != second.read(size):
+                return False
+            left -= size
+    return True
+
+
+def _not_finite(tensor: Tensor) -> int:
+    """Count values whose exponent is all ones, block by block."""
+    import numpy as np
+
+    layout = _EXPONENTS.get(tensor.dtype)
+    if layout is None:
+        return 0
+    kind, mask = layout
+    found = 0
+    with tensor.file.open("rb") as file:
+        file.seek(tensor.begin)
+        left = tensor.end - tensor.begin
+        while left > 0:
+            block = file.read(min(_BLOCK, left))
+            if not block:
+                break
+            bits = np.frombuffer(block, dtype=kind)
+            found += int(((bits & mask) == mask).sum())
+            left -= len(block)
+    return found

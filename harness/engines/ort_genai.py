@@ -14,6 +14,7 @@ from pydantic import Field
 
 from harness import host
 from harness.core.errors import HarnessError, Unsupported
+from harness.core.model_record import ModelRecord
 from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Reach, Request, Score, Tile, Trace
 from harness.core.spec import Note
 from harness.engines import onnx_scores, scoring
@@ -276,6 +277,11 @@ def crossing(border: int | None, kind: str, provider: str, reach: Reach) -> str 
     )
 
 
+def refuse_reach(options: OrtGenaiOptions, record: ModelRecord, reach: Reach) -> str | None:
+    """Say while planning why a generation would be wrong on this engine, or None."""
+    return crossing(record.border, record.model_type, options.provider, reach)
+
+
 def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
     """Say why a provider cannot run in an environment; no package is imported."""
     if not any(name in facts.packages for name in _GENAI):
@@ -305,6 +311,7 @@ ENGINE = Engine(
     packages=PACKAGES,
     open=open_artifact,
     refuse=refuse,
+    refuse_reach=refuse_reach,
     provider=lambda options: str(options.provider),
     title="ONNX Runtime GenAI",
     imports=_imports,

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from harness.core.errors import HarnessError
-from harness.core.model_record import record_of
+from harness.core.errors import HarnessError, Unsupported
+from harness.core.model_flaws import unknown_code
+from harness.core.model_record import ModelRecord, record_of
+from harness.core.rope import as_version_4
 from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Request, Score, Tile, Trace
 from harness.core.spec import Note
 from harness.core.weights import weights_unread
@@ -301,6 +303,28 @@ def _imports() -> None:
     from transformers import AutoModelForCausalLM  # noqa: F401
 
 
+_SINKS = frozenset({"gpt_oss"})
+"""Model types with attention sinks, which torch's fused attention does not have."""
+
+
+def refuse_model(options: TransformersOptions, facts: Facts, record: ModelRecord) -> str | None:
+    """Say why a model's folder cannot be opened as it should be, from its configuration; no package is imported."""
+    if options.attention == "sdpa" and (record.soft_cap is not None or record.model_type in _SINKS):
+        why = (
+            f"caps its attention scores at {record.soft_cap}" if record.soft_cap is not None else "has attention sinks"
+        )
+        return (
+            f"the model {why}, which torch's fused attention does not; say `attention: eager`, or leave the option out"
+        )
+    version = facts.packages.get("transformers", "")
+    if version.startswith("4."):
+        try:
+            as_version_4(record.config)
+        except Unsupported as error:
+            return str(error)
+    return unknown_code(record, version)
+
+
 ENGINE = Engine(
     name="transformers",
     version=2,
@@ -310,6 +334,7 @@ ENGINE = Engine(
     packages=("torch", "transformers"),
     open=open_artifact,
     refuse=refuse,
+    refuse_model=refuse_model,
     provider=lambda options: str(options.device).split(":")[0],
     floats=lambda options: options.dtype,
     title="transformers",

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.identity import file_sha256, folder_sha256
+from harness.core.model_record import ModelRecord
 from harness.core.seam import Facts, FloatType, Format, Quantizer, canonical_options, problems_of
 from harness.core.spec import BuildSpec, Input, Labels
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list
@@ -46,6 +47,8 @@ class Made:
     parameters: int | None = None
     bases: tuple[Made, ...] = ()
     """What it was made from, the model's own folder included."""
+    record: ModelRecord | None = None
+    """What the files of the model say of it."""
 
     def input(self, role: Any, **more: Any) -> Input:
         """Give it as the input of a job."""
@@ -176,7 +179,7 @@ class Workshop:
         return Made(
             id=source.identity, format=source.format, recipe="ready", method=entry.method, model=entry.of,
             path=source.path, content=content, refused=source.refused, vocabulary=source.vocabulary,
-            provenance=source.provenance, **self._claimed(order, entry),
+            provenance=source.provenance, record=source.record, **self._claimed(order, entry),
         )  # fmt: skip
 
     def _claimed(self, order: _Order, entry: Ready) -> dict[str, Any]:
@@ -203,6 +206,7 @@ class Workshop:
             id=source.identity, format="hf", recipe=SOURCE, method=method, model=source.name, path=source.path,
             content=source.identity if source.path else None, refused=source.refused, vocabulary=source.vocabulary,
             bytes=source.size.bytes if source.size else 0, provenance=source.provenance,
+            record=source.record,
             parameters=source.size.parameters if source.size else None,
         )  # fmt: skip
 
@@ -253,7 +257,7 @@ class Workshop:
         if facts and quantizer.calibrates_on(record) != "cpu":
             packages |= {"gpu": facts.gpus[0] if facts.gpus else "unknown"}
         identity = artifact_id(key, packages)
-        refused = self._refusal(quantizer, record, environment, inputs)
+        refused = self._refusal(quantizer, record, environment, inputs, order.source.record)
         needs = tuple(dict.fromkeys(need for made in inputs for need in made.needs))
         size = order.source.size
         precision = None if recipe.quantizer == RANDOM_WEIGHTS else recipe.options.get("precision")
@@ -273,7 +277,7 @@ class Workshop:
             id=identity, format=produces(recipe, self.adapters), recipe=quantizer.name, method=method, model=order.source.name,
             needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary, bytes=estimate,
             provenance=_trained(order.source), float_type=quantizer.floats(record), bases=inputs,
-            parameters=size.parameters if size else None,
+            parameters=size.parameters if size else None, record=order.source.record,
         )  # fmt: skip
 
     def _options(self, quantizer: Quantizer, recipe: Recipe, provider: str) -> Any:
@@ -286,14 +290,16 @@ class Workshop:
             self.mistakes.add(message, recipe.node.fields.get(option, recipe.node))
         return None if problems else quantizer.options.model_validate(options)
 
-    def _refusal(self, quantizer: Quantizer, record: Any, environment: str, inputs: Iterable[Made]) -> str | None:
+    def _refusal(
+        self, quantizer: Quantizer, record: Any, environment: str, inputs: Iterable[Made], model: ModelRecord | None
+    ) -> str | None:
         facts = self.facts(environment)
         if self.adapters.absent("quantizer", quantizer.name):
             return quantizer.refuse(record, NOTHING)
         before = next((made.refused for made in inputs if made.refused), None)
         if before or facts is None:
             return before or MISSING.format(environment)
-        return quantizer.refuse(record, facts)
+        return quantizer.refuse(record, facts) or (quantizer.refuse_model(record, facts, model) if model else None)
 
 
 NOTHING = Facts(packages={}, system="")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.identity import canonical
-from harness.core.seam import Facts, canonical_options, problems_of
+from harness.core.model_record import ModelRecord
+from harness.core.seam import Facts, Reach, canonical_options, problems_of
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
 from harness.plan.building import MISSING, NOTHING, Made, Workshop
@@ -147,7 +148,9 @@ class _Product:
         opened = self._opened(engine, made) if made else None
         if made is None or environment is None or opened is None:
             return None
-        refused = self._engine_refusal(opened, environment) or made.refused
+        refused = (
+            self._engine_refusal(opened, environment) or made.refused or self._model_refusal(opened, environment, made)
+        )
         group = f"{made.id}:{name}:{canonical(opened.options)}:{environment}"
         verified: tuple[str, ...] = ()
         if refused is None and self.elsewhere is None:
@@ -192,6 +195,19 @@ class _Product:
             self._refusals[key] = reason
         return self._refusals[key]
 
+    def _model_refusal(self, engine: EngineChoice, environment: str, made: Made) -> str | None:
+        facts = self.shop.facts(environment)
+        if made.record is None or facts is None or self.shop.adapters.absent("engine", engine.adapter.name):
+            return None
+        return engine.adapter.refuse_model(engine.record, facts, made.record)
+
+    def _reach_refusal(self, candidate: _Candidate, work: Work) -> str | None:
+        """Say why work goes too far into the model's context, or over a border that this engine cannot cross."""
+        reach, record = work.adapter.reach(work.record), candidate.made.record
+        if reach is None or record is None:
+            return None
+        return _too_long(reach, record) or candidate.engine.adapter.refuse_reach(candidate.engine.record, record, reach)
+
     def _work_refusal(self, work: Work, environment: str) -> str | None:
         facts = self.shop.facts(environment)
         if facts is None:
@@ -210,7 +226,9 @@ class _Product:
         return self._contents[id(work)]
 
     def _measure(self, model: str, candidate: _Candidate, places: Places, work: Work) -> None:
-        refused = candidate.refused or self._work_refusal(work, candidate.environment)
+        refused = (
+            candidate.refused or self._work_refusal(work, candidate.environment) or self._reach_refusal(candidate, work)
+        )
         against = self._reference(model, candidate, places, work, work.reference) if work.reference else _NO_REFERENCE
         if against is None:
             return
@@ -297,6 +315,17 @@ class _Product:
         cls = self.shop.adapters.probe(STORED_REFERENCE).workload
         values = work.record.model_dump()
         return cls.model_validate({key: value for key, value in values.items() if key in cls.model_fields})
+
+
+def _too_long(reach: Reach, record: ModelRecord) -> str | None:
+    if record.context is None or reach.total <= record.context:
+        return None
+    if not reach.prompt:
+        return (
+            f"window {reach.total} is longer than the model's context of {record.context} tokens; give a smaller window"
+        )
+    output = reach.total - reach.prompt
+    return f"prompt {reach.prompt} and output {output} do not fit the model's context of {record.context}; ask for less"
 
 
 @dataclass(frozen=True)

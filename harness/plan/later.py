@@ -33,7 +33,16 @@ def _engine(name: str, title: str, consumes: tuple[Format, ...]) -> Engine:
         return _absent("engine", name)
 
     return Engine(
-        name, 0, consumes, frozenset({"generates", "scores"}), Anything, (), _open, refuse, _device, title=title
+        name,
+        0,
+        consumes,
+        frozenset({"generates", "scores"}),
+        Anything,
+        (),
+        _open,
+        refuse,
+        provider=_device,
+        title=title,
     )
 
 

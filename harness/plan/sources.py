@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.files import stamped_content
 from harness.core.identity import digest, folder_sha256
+from harness.core.model_flaws import flaw
+from harness.core.model_record import ModelRecord, read_record, record_of
 from harness.core.seam import Format
 from harness.gguf.contents import FLOATS
 from harness.plan import gguf
@@ -39,6 +41,8 @@ class Source:
     random: Random | None = None
     size: Size | None = None
     """None where it is not here."""
+    record: ModelRecord | None = None
+    """What its files say of it; None where it is not here."""
 
 
 def hash_model(folder: Path) -> str:
@@ -94,8 +98,12 @@ def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path]
         return _broken(model, str(error), mistakes)
     where = str(folder.resolve())
     vocabulary, provenance = _vocabulary(folder), _provenance(model) | _converted(folder)
-    size = of_folder(folder)
-    return Source(model.name, model, identity, where, vocabulary=vocabulary, provenance=provenance, size=size)
+    size, record = of_folder(folder), read_record(folder)
+    refused = flaw(folder, record) if record else None
+    return Source(
+        model.name, model, identity, where, refused=refused, vocabulary=vocabulary, provenance=provenance, size=size,
+        record=record,
+    )  # fmt: skip
 
 
 def _place(model: Model) -> Node:
@@ -202,8 +210,17 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
     if model.entry.trained_positions:
         provenance["trained_positions"] = str(model.entry.trained_positions)
     identity = digest({"config": config, "seed": entry.seed, "dtype": entry.dtype})
-    size = of_config(config, entry.dtype)
-    return Source(model.name, model, identity, vocabulary=_size(config), provenance=provenance, random=known, size=size)
+    size, record = of_config(config, entry.dtype), replace(record_of(config), architecture="")
+    return Source(
+        model.name,
+        model,
+        identity,
+        vocabulary=_size(config),
+        provenance=provenance,
+        random=known,
+        size=size,
+        record=record,
+    )
 
 
 def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> Source:
@@ -230,7 +247,10 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
         return _broken(model, f"{folder} has no {lacking}", mistakes)
     where = str(folder.resolve())
     identity = folder_sha256(folder)
-    return Source(model.name, model, identity, where, found, vocabulary=_vocabulary(folder), provenance=provenance)
+    vocabulary, record = _vocabulary(folder), read_record(folder)
+    return Source(
+        model.name, model, identity, where, found, vocabulary=vocabulary, provenance=provenance, record=record
+    )
 
 
 def _vocabulary(folder: Path) -> int | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Options, Probe, Reading
+from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Options, Probe, Reach, Reading
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import conditions, high_water, speed
 from harness.probes.speed import PROTOCOLS, SEED
@@ -212,4 +212,5 @@ PROBE = Probe(
     located=("text",),
     checked=checked,
     refuse=refuse,
+    reach=lambda workload: Reach(workload.prompt + workload.output, workload.prompt, workload.batch),
 )

@@ -26,6 +26,7 @@ from harness.probes.streams import (
     text_label,
     text_sha256,
     tiles,
+    window_reach,
 )
 from harness.texts import text_files
 
@@ -263,6 +264,7 @@ PROBE = Probe(
     workload=Workload,
     packages=("numpy",),
     measure=measure,
+    reach=window_reach,
     contents=_contents,
     located=("text",),
     reference="needed",

@@ -24,6 +24,7 @@ from harness.probes.streams import (
     sliding,
     span_positions,
     tiles,
+    window_reach,
 )
 from harness.texts import text_files
 
@@ -144,6 +145,7 @@ PROBE = Probe(
     workload=Workload,
     packages=("numpy",),
     measure=measure,
+    reach=window_reach,
     contents=_contents,
     located=("text",),
     scored_tokens=most_tokens,

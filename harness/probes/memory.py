@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.core.seam import Context, Findings, Options, Probe
+from harness.core.seam import Context, Findings, Options, Probe, Reach
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, high_water
 
@@ -65,4 +65,5 @@ PROBE = Probe(
     measure=measure,
     clean=True,
     alone=True,
+    reach=lambda workload: Reach(workload.prompt + workload.output, workload.prompt, workload.batch),
 )

@@ -25,6 +25,7 @@ from harness.probes.streams import (
     span_positions,
     text_label,
     tokenized,
+    window_reach,
 )
 from harness.texts import read_documents, text_files
 
@@ -179,6 +180,7 @@ PROBE = Probe(
     workload=Workload,
     packages=("numpy",),
     measure=measure,
+    reach=window_reach,
     contents=_contents,
     located=("text",),
 )

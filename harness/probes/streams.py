@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Options
+from harness.core.seam import Context, Options, Reach
 from harness.texts import CALIBRATION, HUB_TEXTS, REFERENCE, read_text, text_file
 
 if TYPE_CHECKING:
@@ -163,6 +163,11 @@ def most_tokens(options: StreamOptions) -> int | None:
     path: Path = text_file(options.text)
     most = path.stat().st_size + 2
     return most if options.tokens is None else min(most, options.tokens)
+
+
+def window_reach(options: StreamOptions) -> Reach | None:
+    """Say how far the windows of a workload go into the context; documents are cut to it."""
+    return Reach(options.window) if options.in_windows else None
 
 
 def check_window(session: Any, window: int) -> None:

@@ -18,8 +18,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_COMPUTED = ("linear", "yarn")
-"""Kinds of rotary embeddings whose tables are computed by transformers' own functions."""
+_COMPUTED = ("linear", "yarn", "llama3", "longrope")
+"""Kinds of rotary embeddings whose tables are computed by transformers' own functions, where the builder does nothing of
+its own about llama3 and longrope."""
 _NO_WINDOW = -1
 _FIXED_EPSILON = {"OlmoLayerNorm": 1e-5}
 """Norms whose epsilon stands in transformers' code."""
@@ -72,9 +73,12 @@ def _rotary_tables(config: Any) -> Callable[[Any], Any]:
             local = hasattr(self, "cos_cache_local_name")  # Gemma-3's sliding layers have plain rotary embeddings
             if local:
                 self.rope_attrs["rescale_factors"] = 1
-            if kind not in _COMPUTED or local or "multi_cache" in self.rope_attrs or "mrope" in self.rope_attrs:
+            scaled = kind == "llama3" and "rescale_inv_freq" in self.rope_attrs
+            if kind not in _COMPUTED or local or scaled or {"multi_cache", "mrope"} & set(self.rope_attrs):
                 return before(self)
-            frequencies, factor = ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"))
+            frequencies, factor = ROPE_INIT_FUNCTIONS[kind](
+                config, torch.device("cpu")
+            )  # of sequences within the border
             places = torch.arange(self.rope_attrs["cache_length"], dtype=torch.int64).type_as(frequencies)
             angles = torch.outer(places, frequencies)
             both = torch.cat((angles, angles), dim=-1)

@@ -6,7 +6,6 @@ import contextlib
 import importlib.metadata
 import io
 import json
-import math
 import re
 import shutil
 import sys
@@ -22,12 +21,11 @@ from harness.core.weights import watched_loading, weights_unread
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.builder_repairs import repaired
 from harness.quantizers.folders import read_json, stage
+from harness.quantizers.ort_genai_models import RUNTIMES, installed, refuse_model
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
-from harness.quantizers.ort_genai_promise import check_built, placement
+from harness.quantizers.ort_genai_promise import check_built, even_blocks, partial_blocks, placement
 from harness.quantizers.unused import unused
 
-RUNTIMES = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml")
-"""Distributions that hold the builder; an environment has one of them."""
 PACKAGES = (
     *RUNTIMES, "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnx", "onnx-ir", "transformers", "tokenizers",
     "torch",
@@ -69,9 +67,9 @@ def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
             f"the model builder has no precision {options.precision} for provider {options.provider}; "
             f"it has it for {', '.join(_PAIRS[options.precision])}"
         )
-    installed = next((facts.packages[name] for name in RUNTIMES if name in facts.packages), "")
-    if options.precision == "int8" and options.algo_config != "default" and installed.startswith("0.15."):
-        return f"onnxruntime-genai {installed} writes INT4 for precision int8 with algo_config {options.algo_config}"
+    version = installed(facts)
+    if options.precision == "int8" and options.algo_config != "default" and version.startswith("0.15."):
+        return f"onnxruntime-genai {version} writes INT4 for precision int8 with algo_config {options.algo_config}"
     return None
 
 
@@ -239,14 +237,15 @@ def _described(folder: Path) -> dict[str, Any]:
 
 def _extra_options(options: OrtGenaiOptions, config: dict[str, Any]) -> tuple[list[str], list[Note]]:
     """Write the options as the builder's KEY=VALUE, and settle what it gets wrong for models with tied embeddings."""
-    _check_blocks(options, config)
+    if flaw := even_blocks(options, config):
+        raise HarnessError(flaw)
     said = options.model_dump(exclude_defaults=True, exclude={"precision", "provider"})
     joined = {"op_types_to_quantize": "/", "nodes_to_exclude": ","}
     extra = [
         f"{name}={joined[name].join(value) if name in joined else str(value).lower() if isinstance(value, bool) else value}"
         for name, value in said.items()
     ]
-    notes = []
+    notes = partial_blocks(options, config)
     if options.provider != "dml" and _narrow_heads(config):
         extra += [] if options.disable_qkv_fusion else ["disable_qkv_fusion=true"]
         text = (
@@ -290,20 +289,6 @@ def _tied_flaw(options: OrtGenaiOptions, config: dict[str, Any]) -> str | None:
     return None
 
 
-def _check_blocks(options: OrtGenaiOptions, config: dict[str, Any]) -> None:
-    pads = options.algo_config == "default" or (options.algo_config.startswith("rtn") and options.is_symmetric)
-    if options.precision != "int4" or pads:
-        return
-    for name in ("hidden_size", "intermediate_size"):
-        size = config.get(name)
-        if isinstance(size, int) and math.ceil(size / options.block_size) % 2:
-            raise HarnessError(
-                f"algo_config {options.algo_config} packs zero points in pairs and needs an even number of blocks, but the "
-                f"model's {name} {size} makes {math.ceil(size / options.block_size)} blocks of {options.block_size}; "
-                "choose another block_size or algo_config default"
-            )
-
-
 QUANTIZER = Quantizer(
     name="ort-genai",
     version=2,
@@ -313,6 +298,7 @@ QUANTIZER = Quantizer(
     packages=PACKAGES,
     build=build,
     refuse=refuse,
+    refuse_model=refuse_model,
     provider_field="provider",
     floats=lambda options: _FLOAT_TYPES.get(options.precision),
     imports=imports,

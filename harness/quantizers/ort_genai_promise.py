@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.core.spec import Note
 from harness.quantizers import graph_check
@@ -79,3 +82,39 @@ def sensitive(layer: int, layers: int) -> bool:
     """Tell whether `mixed_layers` selects a layer: first and last eighth, and every third between."""
     eighth = layers / 8
     return layer < eighth or layer >= 7 * eighth or (layer - round(eighth)) % 3 == 2
+
+
+def even_blocks(options: OrtGenaiOptions, config: Mapping[str, Any]) -> str | None:
+    """Tell where an algorithm packs zero points in pairs and the model makes an odd number of blocks, or None."""
+    pads = options.algo_config == "default" or (options.algo_config.startswith("rtn") and options.is_symmetric)
+    if options.precision != "int4" or pads:
+        return None
+    for name, size in _widths(config):
+        blocks = math.ceil(size / options.block_size)
+        if blocks % 2:
+            return (
+                f"algo_config {options.algo_config} packs zero points in pairs and needs an even number of blocks, but the "
+                f"model's {name} {size} makes {blocks} blocks of {options.block_size}; "
+                "choose another block_size or algo_config default"
+            )
+    return None
+
+
+def partial_blocks(options: OrtGenaiOptions, config: Mapping[str, Any]) -> list[Note]:
+    """Say what becomes of a width that blocks do not divide: the last block of each row is a shorter one."""
+    if options.precision not in {"int4", "int8"}:
+        return []
+    return [
+        Note(
+            code="partial-blocks",
+            text=f"block_size {options.block_size} does not divide {name} {size}: the last scale of each row stands for "
+            f"{size % options.block_size} weights",
+        )
+        for name, size in _widths(config)
+        if size % options.block_size
+    ]
+
+
+def _widths(config: Mapping[str, Any]) -> list[tuple[str, int]]:
+    found = [(name, config.get(name)) for name in ("hidden_size", "intermediate_size")]
+    return [(name, size) for name, size in found if isinstance(size, int)]

@@ -26,7 +26,8 @@ Planner = Callable[..., Plan]
 def model_folder(folder: Path, *, vocabulary: int = 1000, weights: str = "weights") -> Path:
     """Write what planning looks at of a model."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({"vocab_size": vocabulary}), encoding="utf-8")
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": vocabulary}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (folder / "model.safetensors").write_text(weights, encoding="utf-8")
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
     return folder

@@ -1,0 +1,89 @@
+"""What is wrong with a model's folder whoever opens it, found from its JSON files and the headers of its weights."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.core.model_record import ModelRecord, Tensor, read_tensors
+
+_PACKED = ("qweight", "qzeros", "weight_scale", "weight_scale_inv", "absmax", "weight_packed", "_blocks", "_scales")
+"""Ends of the names of tensors that hold quantized weights or their scales."""
+_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
+
+
+def flaw(folder: Path, record: ModelRecord) -> str | None:
+    """Say why no engine can read a folder rightly and what to do, or None."""
+    tensors = read_tensors(folder)
+    return _left_over(record, tensors) or _beyond_embedding(folder, record, tensors)
+
+
+def unknown_code(record: ModelRecord, version: str) -> str | None:
+    """Say that a model runs only by program code of its own, which is never run here; None where it need not.
+
+    The model types of transformers are read from its folder, without an import, where this very version is installed here.
+    """
+    if not record.custom_code:
+        return None
+    there = _model_types(version)
+    if there is None or record.model_type in there:
+        return None
+    return (
+        f"config.json names program code of the folder's own (auto_map), and transformers {version} has no model type "
+        f"'{record.model_type}'; code that comes with a model is not run here: use a model type that transformers has"
+    )
+
+
+def _model_types(version: str) -> set[str] | None:
+    spec = importlib.util.find_spec("transformers")
+    if spec is None or spec.origin is None or importlib.metadata.version("transformers") != version.partition("@")[0]:
+        return None
+    folder = Path(spec.origin).parent / "models" / "auto" / "configuration_auto.py"
+    try:
+        text = folder.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    import re
+
+    return set(re.findall(r'^\s*\("([\w-]+)", "\w+Config"\)', text, re.MULTILINE))
+
+
+def _left_over(record: ModelRecord, tensors: Mapping[str, Tensor]) -> str | None:
+    if record.quantized is None or not tensors or any(name.endswith(_PACKED) for name in tensors):
+        return None
+    if any(tensor.dtype.startswith(("I", "U", "F8")) for tensor in tensors.values()):
+        return None
+    return (
+        f"config.json says that the weights are quantized ({record.quantized}), but the files hold plain "
+        f"{next(iter(tensors.values())).dtype} weights: take quantization_config out of config.json"
+    )
+
+
+def _beyond_embedding(folder: Path, record: ModelRecord, tensors: Mapping[str, Tensor]) -> str | None:
+    """Find a token of the tokenizer that has no row in the embedding; one that only pads never meets the model."""
+    shapes = [tensor.shape for name, tensor in tensors.items() if name.endswith(_EMBEDDINGS) and len(tensor.shape) == 2]
+    rows = shapes[0][0] if shapes else record.config.get("vocab_size")
+    added = _json(folder / "tokenizer.json").get("added_tokens")
+    if not isinstance(rows, int) or not isinstance(added, list):
+        return None
+    padding = _json(folder / "tokenizer_config.json").get("pad_token")
+    unused = padding.get("content") if isinstance(padding, Mapping) else padding
+    beyond = [item for item in added if int(item.get("id", 0)) >= rows and item.get("content") != unused]
+    if not beyond:
+        return None
+    return (
+        f"the tokenizer has the token {beyond[0]['content']!r} with id {beyond[0]['id']}, and the embedding has {rows} rows: "
+        "enlarge the embedding (`model.resize_token_embeddings`) or take the token out of tokenizer.json"
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,69 @@
+"""Weights read once: values that no model can have, two heads where one is meant."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import jobs
+from harness.core.errors import Unsupported
+from harness.core.model_record import record_of
+from harness.core.spec import Input
+from harness.core.weights import weights_flaw
+
+TIED = record_of({"model_type": "llama", "tie_word_embeddings": True})
+
+
+def saved(folder: Path, tensors: dict[str, Any]) -> Path:
+    from safetensors.torch import save_file
+
+    folder.mkdir(exist_ok=True)
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_value_that_is_no_number_is_found_in_every_type_with_its_tensor(
+    tmp_path: Path, kind: str, value: float
+) -> None:
+    import torch
+
+    weights = torch.randn(7, 11).to(getattr(torch, kind))
+    largest = torch.full((4,), torch.finfo(weights.dtype).max, dtype=weights.dtype)
+    folder = saved(tmp_path / "m", {"a": weights, "largest": largest, "numbers": torch.arange(4)})
+    assert weights_flaw(folder, None) is None
+    weights[3, 5] = value
+    assert str(weights_flaw(saved(folder, {"a": weights, "b": largest}), None)).startswith(
+        "a in model.safetensors holds 1 values that are NaN or infinite"
+    )
+
+
+def test_a_head_of_its_own_is_named_where_the_configuration_ties_it(tmp_path: Path) -> None:
+    import torch
+
+    embedding = torch.randn(9, 4)
+    same = {"model.embed_tokens.weight": embedding, "lm_head.weight": embedding.clone()}
+    assert weights_flaw(saved(tmp_path / "m", same), TIED) is None
+    other = {**same, "lm_head.weight": embedding + 1e-6}
+    assert "the files hold another head" in str(weights_flaw(saved(tmp_path / "m", other), TIED))
+    assert weights_flaw(saved(tmp_path / "m", other), record_of({"tie_word_embeddings": False})) is None
+
+
+def test_a_worker_refuses_such_a_model_and_reads_it_once_for_each_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    folder = saved(tmp_path / "m", {"a": torch.tensor([1.0, float("nan")])})
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}), encoding="utf-8")
+    model = Input(role="model", id="m", path=str(folder), provenance={"kind": "local"})
+    for _ in range(2):
+        with pytest.raises(Unsupported, match="holds 1 values that are NaN"):
+            jobs.refuse_weights(model, folder, "0" * 64)
+        monkeypatch.setattr("harness.core.weights.weights_flaw", None)  # the second time nothing is read
+    jobs.refuse_weights(model.model_copy(update={"provenance": {"kind": "random"}}), folder, "1" * 64)
