@@ -202,17 +202,23 @@ def _outputs(connection: Connection, sittings: Sequence[str]) -> dict[str, list[
 
 
 def _checks(connection: Connection, contents: set[str]) -> dict[tuple[Any, ...], list[Note]]:
-    """Return what the newest check of each artifact, engine, options and environment said against its output."""
+    """Return what the newest checks of each artifact, engine, options and environment say against its output.
+
+    An artifact is checked with several workloads: of each its newest check counts.
+    """
     run, job, place = _table(m.RunRow), _table(m.JobRow), _table(m.EnvironmentRow)
-    query = select(run.c.artifact_content, job.c.engine, job.c.engine_options, place.c.name, run.c.notes)
+    subject = (run.c.artifact_content, job.c.engine, job.c.engine_options, place.c.name)
+    query = select(*subject, job.c.batch, job.c.prompt, job.c.output, run.c.notes)
     query = query.select_from(
         run.join(job, job.c.id == run.c.job_id).join(place, place.c.id == run.c.environment_id)
     ).where(job.c.probe == CHECK, run.c.status == Status.OK.value, run.c.origin == "measured")
-    found = {}
+    newest: dict[tuple[Any, ...], str | None] = {}
     for some in _chunks(sorted(contents)):
-        newest = query.where(run.c.artifact_content.in_(some)).order_by(run.c.started, run.c.name)
-        for *key, notes in connection.execute(newest):
-            found[tuple(key)] = [note for note in notes_of(notes) if note.code == DIFFERS]
+        rows = connection.execute(query.where(run.c.artifact_content.in_(some)).order_by(run.c.started, run.c.name))
+        newest |= {tuple(key): notes for *key, notes in rows}
+    found: dict[tuple[Any, ...], list[Note]] = defaultdict(list)
+    for key, notes in newest.items():
+        found[key[: len(subject)]] += [note for note in notes_of(notes) if note.code == DIFFERS]
     return found
 
 

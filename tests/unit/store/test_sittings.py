@@ -165,11 +165,14 @@ def test_rounds_of_greedy_work_that_generate_other_tokens_are_marked(database: D
     assert "2 different outputs in 3 rounds" in frame["marks"][0]
 
 
-def check(number: int, *notes: Note, engine_options: dict[str, Any] | None = None) -> Outcome:
-    outcome = measured(number, (measurement("perplexity", 1.0, unit="", n=1),), kind="quality", notes=notes)
+def check(number: int, *notes: Note, engine_options: dict[str, Any] | None = None, batch: int = 1) -> Outcome:
+    items = (measurement("perplexity", 1.0, unit="", n=1),)
+    outcome = measured(number, items, kind="quality", notes=notes, workload={"batch": batch})
     options = {"provider": "cpu"} if engine_options is None else engine_options
     spec = outcome.job.spec.model_copy(update={"probe": "output_check", "engine_options": options})
-    return outcome.model_copy(update={"job": outcome.job.model_copy(update={"spec": spec, "key": f"check{options}"})})
+    return outcome.model_copy(
+        update={"job": outcome.job.model_copy(update={"spec": spec, "key": f"check{options}{batch}"})}
+    )
 
 
 def test_a_check_of_the_output_marks_the_speed_of_the_same_artifact_engine_and_options(database: Database) -> None:
@@ -179,5 +182,7 @@ def test_a_check_of_the_output_marks_the_speed_of_the_same_artifact_engine_and_o
     database.ingest(check(11, wrong), None)
     assert marks(database.frame({"metric": "decode_tps"})) == [["output-differs"]]
     assert marks(taken(database, round_of(1, 1, 101.0))) == [["output-differs"]] * 2
-    database.ingest(check(12), None)  # checked anew, and all is well
+    database.ingest(check(12, batch=8), None)  # another workload is another check
+    assert marks(database.frame({"metric": "decode_tps"})) == [["output-differs"]] * 2
+    database.ingest(check(13), None)  # checked anew, and all is well
     assert marks(database.frame({"metric": "decode_tps"})) == [[], []]
