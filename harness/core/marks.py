@@ -5,7 +5,8 @@ Whoever finds such a thing says it as a `Note` with one of these codes; tables, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from harness.core.spec import Note
@@ -28,3 +29,29 @@ def marking(notes: Iterable[Note]) -> tuple[Note, ...]:
     places = {code: place for place, code in enumerate(MARKS)}
     found = {(note.code, note.text): note for note in notes if note.code in places}
     return tuple(sorted(found.values(), key=lambda note: (places[note.code], note.text)))
+
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def merged(texts: Iterable[str]) -> list[str]:
+    """Put texts that differ in numbers alone into one, with the range of each number; the others stay as they are."""
+    groups: dict[str, list[list[str]]] = {}
+    for text in dict.fromkeys(texts):
+        groups.setdefault(_NUMBER.sub("\0", text), []).append(_NUMBER.findall(text))
+    found = []
+    for pattern, numbers in groups.items():
+        ranges = iter([_range(column) for column in zip(*numbers, strict=True)])
+        found.append(re.sub("\0", lambda _: next(ranges), pattern))  # noqa: B023 - used before the next turn
+    return found
+
+
+def _range(numbers: Sequence[str]) -> str:
+    ordered = sorted(set(numbers), key=_size)
+    return ordered[0] if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def _size(text: str) -> tuple[float, ...]:
+    """Read a number, or a version part by part, for sorting."""
+    plain = text.replace(",", "")
+    return (float(plain),) if plain.count(".") < 2 else tuple(map(float, plain.split(".")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.core.marks import MARKS
+from harness.core.marks import MARKS, merged
 from harness.report import no_effect
 from harness.report.formats import without_paths
 from harness.report.rows import Row, rows_of
@@ -36,10 +36,11 @@ def marked(frame: pd.DataFrame, samples: Callable[[str], Any] = lambda _: None) 
 
 
 def _line(code: str, found: Sequence[tuple[str, str]]) -> str:
-    names = dict.fromkeys(name for name, _ in found)
-    told = "; ".join(f"{name}: {without_paths(text)}" for name, text in found[:_TOLD])
-    more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
-    return f"{MARKS[code]} ({len(names)} {'job' if len(names) == 1 else 'jobs'}): {told}{more}"
+    names = list(dict.fromkeys(name for name, _ in found))
+    told = ", ".join(names[:_TOLD]) + (f" and {len(names) - _TOLD} more" if len(names) > _TOLD else "")
+    texts = merged(without_paths(text) for _, text in found)
+    why = "; ".join(texts[:_TOLD]) + (f"; and {len(texts) - _TOLD} more" if len(texts) > _TOLD else "")
+    return f"{MARKS[code]} ({len(names)} {'job' if len(names) == 1 else 'jobs'}: {told}): {why}"
 
 
 def _called(row: Row) -> str:

@@ -115,7 +115,7 @@ def captions(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
     lines = [f"Speed and memory: each number is {processes} of its latest session; {_interval(counts)}."]
     seen = smallest_changes(shown)
     if seen:
-        told = ", ".join(f"{_lowered(metric_named(name).title)} {share:.1%}" for name, share in seen.items())
+        told = ", ".join(f"{_lowered(metric_named(name).title)} {_share(share)}" for name, share in seen.items())
         lines.append(f"Smallest difference within a session that so many processes can show (90% power): {told}.")
     return lines
 
@@ -143,6 +143,10 @@ def smallest_changes(rows: Sequence[Row]) -> dict[str, float]:
         pooled = math.sqrt(sum(square * (count - 1) for square, count in squares[name]) / degrees)
         found[name] = rounds.smallest_change(pooled, min(count for _, count in squares[name]))
     return found
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}" if share <= 1 else "more than 100%"
 
 
 def _lowered(title: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.errors import ConfigError, Problem
 from harness.core.identity import canonical
-from harness.core.marks import MARKS
+from harness.core.marks import MARKS, merged
 from harness.core.spec import Note
 from harness.report import no_effect
 from harness.report.caption import captions
@@ -95,8 +95,9 @@ def _slot(code: str) -> str:
 
 
 def _mark_text(code: str, texts: Sequence[str]) -> str:
-    more = f"; and {len(texts) - _TOLD} more" if len(texts) > _TOLD else ""
-    return f"{MARKS[code]}: {'; '.join(without_paths(text) for text in texts[:_TOLD])}{more}"
+    told = merged(texts)
+    more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return f"{MARKS[code]}: {'; '.join(without_paths(text) for text in told[:_TOLD])}{more}"
 
 
 @dataclass(frozen=True)
