@@ -71,7 +71,8 @@ def watch(folder: Path, *words: str, variables: Mapping[str, str] | None = None)
     home, log = folder / "home", folder / "strace.log"
     home.mkdir(parents=True)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_KEPT_OUT)}
-    command = [*namespace(), "strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=network", "-o", str(log), sys.executable, *words]
+    tracer = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=network", "-o", str(log))
+    command = [*namespace(), *tracer, sys.executable, *words]
     environment = {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **(variables or {})}
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     lines = log.read_text("utf-8", errors="replace").splitlines()
