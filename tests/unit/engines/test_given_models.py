@@ -1,0 +1,117 @@
+"""Both engines and lm-eval's own backend on models that were read wrongly once; their right values were computed apart."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.core.model_record import read_record
+from harness.core.seam import Base, Context
+from harness.core.weights import weights_flaw
+from harness.engines import ort_genai, transformers
+from harness.engines.tokens import open_codec
+
+pytestmark = pytest.mark.slow
+ENGINES = ("transformers", "ort-genai")
+RIGHT = {
+    ("theta500k_v4", 400): 4466.409, ("theta500k_v5", 400): 4466.409, ("linear4_v4", 400): 4483.171,
+    ("linear4_v5", 400): 4483.171, ("llama3theta10k_v4", 400): 4286.505, ("llama3theta10k_v5", 400): 4286.505,
+    ("gemma2", 400): 1087.011, ("yarn_qwen_readme", 400): 4555.741, ("llama_linear", 400): 3889.454,
+    ("phi3_longrope300", 250): 3817.364, ("phi3_longrope300", 300): 3818.350, ("phi3_longrope300", 301): 3850.414,
+    ("phi3_longrope300", 400): 4117.537, ("phi3_longrope300", 512): 3955.406,
+}  # fmt: skip
+"""Perplexity by model and window; 1,200 tokens, each window alone."""
+
+
+@pytest.fixture(scope="module")
+def given(shared_data: Path) -> Path:
+    folder = shared_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip("../shared/cases is not here: the given models are needed for this test")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("exports")
+
+
+@contextlib.contextmanager
+def opened(model: Path, engine: str, exports: Path) -> Iterator[Any]:
+    if engine == "transformers":
+        with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+            yield session
+        return
+    from harness.quantizers.ort_genai import QUANTIZER
+
+    out, run = exports / model.name, exports / f"{model.name} run"
+    if not out.is_dir():
+        out.mkdir()
+        run.mkdir()
+        with contextlib.redirect_stdout(sys.stderr):
+            QUANTIZER.build(Base(model, "hf", model), QUANTIZER.options(precision="fp32"), out, Context(run))
+    with ort_genai.open_artifact(out, ort_genai.OrtGenaiOptions(threads=1)) as session:
+        yield session
+
+
+def perplexity(session: Any, ids: list[int], window: int) -> float:
+    total, count = 0.0, 0
+    for begin in range(0, len(ids), window):
+        part = ids[begin : begin + window]
+        for tile in session.logprobs(part, range(len(part) - 1)):
+            rows = tile.logprobs.astype(np.float64)
+            total -= float(rows[np.arange(len(rows)), np.asarray(part)[tile.positions + 1]].sum())
+        count += len(part) - 1
+    return math.exp(total / count)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("name", "window"), RIGHT)
+def test_a_model_has_the_perplexity_that_was_computed_apart(
+    given: Path, exports: Path, engine: str, name: str, window: int
+) -> None:
+    model = given / "models" / name
+    ids = open_codec(model).encode((given / "text.txt").read_text("utf-8"))[:1200]
+    with opened(model, engine, exports) as session:
+        assert perplexity(session, ids, window) == pytest.approx(RIGHT[name, window], rel=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["multi-eos", "bos-flag-false-pp", "bos-flag-true-no-pp"])
+def test_texts_and_prompts_are_those_of_lm_evals_own_backend(
+    given: Path, exports: Path, engine: str, name: str
+) -> None:
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    from harness.probes.lm_eval_model import ScoresModel, Tally
+
+    model = given / "models" / name
+    prompts = [json.loads(line)["q"] for line in (given / "tasks" / "gen.jsonl").read_text("utf-8").splitlines()][:6]
+    settings = {"until": ["<|nothing|>"], "max_gen_toks": 96, "do_sample": False}
+
+    def requests() -> list[Any]:
+        return [Instance("generate_until", {}, (prompt, dict(settings)), place) for place, prompt in enumerate(prompts)]
+
+    peer = HFLM(pretrained=str(model), dtype="float32", device="cpu", batch_size=1)
+    with opened(model, engine, exports) as session:
+        ours = ScoresModel(session, Tally(), lambda share: None, bos=session.codec.adds_bos)
+        assert ours.tok_encode(prompts[0]) == peer.tok_encode(prompts[0])
+        assert ours.generate_until(requests()) == peer.generate_until(requests(), disable_tqdm=True)
+
+
+def test_weights_that_no_model_can_have_are_refused_and_unread_ones_told(given: Path) -> None:
+    models = given / "models"
+    assert "NaN or infinite" in str(weights_flaw(models / "nan_weight", read_record(models / "nan_weight")))
+    tied = models / "tied_but_own_head"
+    assert "the files hold another head" in str(weights_flaw(tied, read_record(tied)))
+    with transformers.open_artifact(models / "bias_unread", transformers.TransformersOptions(threads=1)) as session:
+        assert [note.code for note in session.notes] == ["weights-unread"]
