@@ -8,17 +8,18 @@ from __future__ import annotations
 import csv
 import difflib
 import functools
+import hashlib
 import io
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, HarnessError, MissingDependency, Problem
 from harness.core.privacy import cache_folder
+from harness.corpus import Border, Corpus, Rows, Text, cut, normalized, wikitext_rows
 
 REFERENCE = "reference"
 CALIBRATION = "reference-calibration"
@@ -72,65 +73,118 @@ class Question:
 # ---------------------------------------------------------------- texts
 
 
-def text_file(name: str) -> Path:
-    """Give the file behind a text's name: `reference`, `reference-calibration`, or a path.
+BUILT_IN: Mapping[str, Corpus] = {
+    REFERENCE: Corpus(documents="blank-lines"),
+    CALIBRATION: Corpus(documents="blank-lines"),
+    "wikitext-2": Corpus(rows="wikitext", sha256="696cca6b65a171b0a358a4be6732cdfdf2dd6164a32e20fd70e3c13fc4dfae83"),
+    "cnn_dailymail": Corpus(rows="jsonl"),
+    "pile-val": Corpus(rows="jsonl"),
+}
+"""How the texts that the harness knows by name are read."""
+
+
+def text_file(name: str, corpus: Corpus | None = None) -> Path:
+    """Give the file or folder behind a text: of `reference`, `reference-calibration`, a declared text, or a path.
 
     Raises: ConfigError where there is none, with the nearest right name.
     """
     from harness import reference
 
-    if name == REFERENCE:
+    place = corpus.path if corpus is not None else None
+    if place is None and name == REFERENCE:
         return _present(reference.heldout_path(), name)
-    if name == CALIBRATION:
+    if place is None and name == CALIBRATION:
         return _present(reference.calibration_path(), name)
-    if name in HUB_TEXTS:
+    if from_hub(name, corpus):
         raise ConfigError(f"the text '{name}' comes from the hub and has no file; give the path of a file instead")
-    path = expanded(name)
-    if not path.is_file():
+    path = expanded(name if place is None else place)
+    if not path.exists():
         raise ConfigError(f"no text '{name}'{_nearest(name)}: there is no file {path}; give {_text_names()} or a path")
     return path
 
 
-def text_files(name: str) -> dict[str, Path]:
+def text_files(name: str, corpus: Corpus | None = None) -> dict[str, Path]:
     """Give the files whose content decides a text, by role; none for a pinned hub revision.
 
-    The role says how the file is read, since the same bytes make other texts as WikiText rows or as JSON lines.
+    The role says that a `.jsonl` file of which nothing is declared is read as records.
     """
-    return {} if name in HUB_TEXTS else {_role(path := text_file(name)): path}
+    if from_hub(name, corpus):
+        return {}
+    path = text_file(name, corpus)
+    return {"text as json lines" if corpus is None and path.suffix == ".jsonl" else "text": path}
 
 
-def _role(path: Path) -> str:
-    if path.suffix == ".jsonl":
-        return "text as json lines"
-    return "text as wikitext rows" if _is_raw_wikitext(path) else "text"
+def from_hub(name: str, corpus: Corpus | None = None) -> bool:
+    """Say whether a text comes from the hub."""
+    return name in HUB_TEXTS and (corpus is None or corpus.path is None)
 
 
-def read_text(name: str) -> str:
-    r"""Read a text as one string.
+def read(name: str, corpus: Corpus | None = None) -> Text:
+    """Read a text as documents.
 
-    A raw WikiText file (`wiki.*.raw`) and `wikitext-2` give the rows of the published data set (a line with its line
-    end, or nothing where the line is blank) joined by two line ends; a `.jsonl` file its documents, joined likewise;
-    any other file its characters as they are.
+    Without a declaration a `.jsonl` file is read as records, a folder as its `.txt` files, and any other file as its
+    characters, whose documents are articles where there are headings ` = Title = `, else passages between blank lines.
+    Raises: ConfigError for a text that is not there, not UTF-8, empty, or not the one whose hash is declared.
     """
-    if name in HUB_TEXTS:
-        return "\n\n".join(hub_rows(name))
-    path = text_file(name)
-    if path.suffix == ".jsonl":
-        return "\n\n".join(read_documents(name))
-    text = _decoded(path)
-    return "\n\n".join(_wikitext_rows(text)) if _is_raw_wikitext(path) else text
+    declared = corpus or BUILT_IN.get(name)
+    form = declared or Corpus()
+    if from_hub(name, corpus):
+        rows, border, raw = form.rows, form.documents, hub_rows(name)
+    else:
+        path = text_file(name, corpus)
+        rows = "jsonl" if declared is None and path.suffix == ".jsonl" else form.rows
+        raw, border = _parts(path, rows, form.documents)
+    parts, changes = _normalized(raw)
+    if rows == "wikitext" and not from_hub(name, corpus):
+        parts = wikitext_rows(parts[0])
+    documents, border = cut(rows, border, parts)
+    found = Text(documents, rows, border, changes, declared is not None)
+    _check(found, name, form)
+    return found
+
+
+def _parts(path: Path, rows: Rows, border: Border | None) -> tuple[list[str], Border | None]:
+    """Read a file, its records, or the files of a folder; says of a folder that its documents are files."""
+    if path.is_dir():
+        files = sorted(path.glob("*.txt"))
+        if not files:
+            raise ConfigError(
+                f"the folder {path} holds no .txt file; a text that is a folder has one for each document"
+            )
+        if rows != "plain" or border not in {None, "files"}:
+            raise ConfigError(f"{path} is a folder: its documents are files; leave 'rows' and 'documents' out")
+        return [_decoded(file) for file in files], "files"
+    if border == "files":
+        raise ConfigError(f"documents: files needs a folder of .txt files, and {path} is a file")
+    return list(_json_documents(path)) if rows == "jsonl" else [_decoded(path)], border
+
+
+def _normalized(raw: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    done = [normalized(part) for part in raw]
+    return [part for part, _ in done], tuple(dict.fromkeys(said for _, changes in done for said in changes))
+
+
+def _check(text: Text, name: str, form: Corpus) -> None:
+    if not any(part.strip() for part in text.documents):
+        raise ConfigError(f"the text '{name}' is empty; give a text with words in it")
+    if form.sha256 is None:
+        return
+    found = hashlib.sha256(text.whole.encode()).hexdigest()
+    if found != form.sha256:
+        raise ConfigError(
+            f"the text '{name}' is not the one that is meant: its sha256 is {found[:12]}, and {form.sha256[:12]} is "
+            "declared; give the right file, or the text another name"
+        )
+
+
+def read_text(name: str, corpus: Corpus | None = None) -> str:
+    """Read a text as one string."""
+    return read(name, corpus).whole
 
 
 def read_documents(name: str) -> list[str]:
-    """Read a text as documents: lines of a `.jsonl` file, rows of a hub set, else passages parted by blank lines."""
-    if name in HUB_TEXTS:
-        return [row for row in hub_rows(name) if row.strip()]
-    path = text_file(name)
-    if path.suffix == ".jsonl":
-        return list(_json_documents(path))
-    if _is_raw_wikitext(path):
-        return [row for row in _wikitext_rows(_decoded(path)) if row]
-    return [passage for passage in re.split(r"\r?\n[ \t]*\r?\n", _decoded(path)) if passage.strip()]
+    """Read a text's documents without what joins them."""
+    return list(read(name).alone)
 
 
 def expanded(name: str) -> Path:
@@ -148,19 +202,8 @@ def hub_rows(name: str) -> list[str]:
     return [str(row) for row in rows[source.column]]
 
 
-def _is_raw_wikitext(path: Path) -> bool:
-    return path.suffix == ".raw" and path.name.startswith("wiki.")
-
-
-def _wikitext_rows(text: str) -> list[str]:
-    rows = text.split("\n")
-    if rows[-1] == "":
-        rows.pop()
-    return [f"{row}\n" if row.strip() else "" for row in rows]
-
-
 def _json_documents(path: Path) -> Iterator[str]:
-    for number, line in enumerate(_decoded(path).split("\n"), start=1):
+    for number, line in enumerate(_decoded(path).removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -18,6 +18,7 @@ import pytest
 
 from harness.core.metric import METRICS
 from harness.core.seam import Facts, Options, load
+from harness.core.spec import MeasureSpec
 from harness.engines import ENGINES
 from harness.plan.adapters import shipped
 from harness.plan.catalogue import Catalogue, load_catalogue
@@ -41,6 +42,13 @@ def blocks(page: Path, kind: str) -> list[str]:
 
 
 SWEEPS = [*blocks(CONFIGS / "README.md", "yaml sweep"), *blocks(ROOT / "README.md", "yaml")]
+
+
+TEXTS = {
+    "mine.jsonl": '{"text": "One."}\n{"text": "Two."}\n',
+    "book.txt": "\n = A = \n\n Words.\n",
+    "letters/a.txt": "Dear.",
+}
 
 
 @pytest.fixture
@@ -69,7 +77,10 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     (tmp_path / "my_quantize.py").write_text("", encoding="utf-8")
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "llama-7b.json").write_text(json.dumps(config), encoding="utf-8")
-    for name in ("models", "methods", "environments"):
+    (tmp_path / "texts" / "letters").mkdir(parents=True)
+    for path, content in TEXTS.items():
+        (tmp_path / "texts" / path).write_text(content, encoding="utf-8")
+    for name in ("models", "methods", "environments", "texts"):
         (given,) = blocks(CONFIGS / "README.md", f"yaml {name}")
         whole = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8")
         (tmp_path / f"{name}.yaml").write_text(whole + given, encoding="utf-8")
@@ -112,6 +123,21 @@ def test_every_model_of_the_documentation_is_planned(name: str, documented: Cata
     fetched = ("hf download", "is not here yet: harness run or make bench")
     assert all(any(words in str(reason) for words in fetched) for reason in reasons), "what is here is not refused"
     assert bool(reasons) == (name in {"from-hub", "from-package", "from-file"})
+
+
+@pytest.mark.parametrize("name", names("texts"))
+def test_every_text_of_the_documentation_is_planned_as_it_is_declared(
+    name: str, documented: Catalogue, tmp_path: Path
+) -> None:
+    if name == "wikitext-2":  # another content than the hub's is refused
+        (tmp_path / "texts" / "wiki.test.raw").write_text(" = A = \n", encoding="utf-8")
+    probes = f"probes: {{perplexity: {{text: {name}, window: 2, stride: 1}}}}"
+    text = f"model: reference\nmethod: fp32\nengine: ort-genai\n{probes}\n"
+    (job,) = (job for job in planned(text, documented, tmp_path).jobs if job.kind == "quality")
+    assert isinstance(job.spec, MeasureSpec)
+    assert job.spec.workload["text"] == name
+    assert job.spec.workload["corpus"]["path"].startswith("~/texts/")
+    assert list(job.spec.contents) == ["text"]
 
 
 @pytest.mark.parametrize("name", names("environments"))

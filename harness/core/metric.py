@@ -112,6 +112,8 @@ METRICS = _table(
     Metric("supported", "Supported", "", "higher", "quality", "1 where the model is known to quantize and run so"),
     Metric("output_agreement", "Output agreement", "fraction", "higher", "quality",
            "share of greedily generated tokens that lie not clearly below the likeliest when the artifact scores them"),
+    Metric("choice_logprob", "Log-probability of the right choice", "nat", "higher", "quality",
+           "log of the right choice's probability among the choices (softmax of their log-likelihoods); mean over questions"),
     Metric("mmlu_acc", "Accuracy (greedy two tokens)", "fraction", "higher", "quality",
            "share of questions whose two greedy tokens, stripped, start with the right letter; micro average"),
 )  # fmt: skip

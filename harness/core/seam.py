@@ -151,6 +151,9 @@ class TextCodec(Protocol):
     """Whether the model's own tokenizer settings put BOS before a text."""
 
     def encode(self, text: str, *, bos: bool = False) -> list[int]: ...
+    def located(self, text: str, *, bos: bool = False) -> tuple[list[int], list[int]]:
+        """Encode a text, and say at which of its characters each token begins; BOS begins at 0."""
+
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str: ...
 
 

@@ -48,6 +48,12 @@ class Codec:
             raise HarnessError(f"the tokenizer in {self.folder} has no BOS token; ask for the text without BOS")
         return ids if ids[:1] == [self.bos] else [self.bos, *ids]
 
+    def located(self, text: str, *, bos: bool = False) -> tuple[list[int], list[int]]:
+        """Return token ids as `encode` does, and the character of the text at which each token begins."""
+        found = self.tokenizer.encode(text, add_special_tokens=False)
+        ids, begins = list(found.ids), [int(begin) for begin, _ in found.offsets]
+        return (ids, begins) if not bos or ids[:1] == [self.bos] else (self.encode(text, bos=True), [0, *begins])
+
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """Return the text of token ids; special tokens are left out unless they are asked for."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=not special))

@@ -19,14 +19,10 @@ if TYPE_CHECKING:
 
 Summary = tuple[float, float | None, float | None]
 
-BLOCK = 64
-"""Neighbouring positions of a text are not independent; blocks of this many are treated as if they were."""
-
 MEAN_INTERVAL = "student-t 95%"
 POSITIVE_INTERVAL = "student-t 95%, log scale"
-MEAN_BLOCK_INTERVAL = f"student-t 95%, blocks of {BLOCK}"
-EXP_MEAN_INTERVAL = f"exp of student-t 95%, blocks of {BLOCK}"
-WILSON = "wilson 95%"
+RETIRED = frozenset({"student-t 95%, blocks of 64", "exp of student-t 95%, blocks of 64"})
+"""Intervals of version 0.1 that cover too little on natural text: they are kept with their runs and shown nowhere."""
 
 _Z = 1.959963984540054
 _T975 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)  # 1 to 10 degrees of freedom
@@ -45,7 +41,7 @@ def student_t(degrees: int) -> float:
 
 def mean_interval(samples: Any) -> Summary:
     """Mean of independent samples of any shape, with Student's t interval."""
-    values = _checked(samples)
+    values = checked(samples)
     mean = float(values.mean())
     if values.size < 2:
         return mean, None, None
@@ -68,40 +64,8 @@ def positive_interval(samples: Any) -> Summary:
     return mean, mean / factor, mean * factor
 
 
-def mean_block_interval(samples: Any, block: int = BLOCK) -> Summary:
-    """Mean of samples in text order; the interval treats blocks of neighbours as the independent units."""
-    values = _checked(samples)
-    mean = float(values.mean())
-    starts = range(0, values.size, block)
-    if len(starts) < 2:
-        return mean, None, None
-    residuals = [float((values[start : start + block] - mean).sum()) for start in starts]
-    count = len(residuals)
-    error = math.sqrt(count / (count - 1) * sum(part * part for part in residuals)) / values.size
-    half = student_t(count - 1) * error
-    return mean, mean - half, mean + half
-
-
-def exp_mean_interval(nll: Any, block: int = BLOCK) -> Summary:
-    """Exponential of a mean, as perplexity from negative log-likelihoods (nats) in text order."""
-    mean, low, high = mean_block_interval(nll, block)
-    return _exp(mean), None if low is None else _exp(low), None if high is None else _exp(high)
-
-
-def wilson(successes: int, n: int) -> Summary:
-    """Share of successes, with Wilson's score interval (1927), which stays within 0 and 1."""
-    if n < 1 or not 0 <= successes <= n:
-        raise HarnessError(f"{successes} successes of {n} make no share; at least one item is needed")
-    share = successes / n
-    middle = share + _Z**2 / (2 * n)
-    half = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n))
-    scale = 1 + _Z**2 / n
-    low = 0.0 if successes == 0 else (middle - half) / scale
-    high = 1.0 if successes == n else (middle + half) / scale
-    return share, low, high
-
-
-def _checked(samples: Any) -> Floats:
+def checked(samples: Any) -> Floats:
+    """Return samples as one row of float64. Raises: HarnessError where there are none, or one is not finite."""
     import numpy as np
 
     values = np.asarray(samples, dtype=np.float64).ravel()
@@ -115,7 +79,8 @@ def _checked(samples: Any) -> Floats:
     return values
 
 
-def _exp(value: float) -> float:
+def exponential(value: float) -> float:
+    """Return e to a power. Raises: HarnessError where that is beyond a float."""
     try:
         return math.exp(value)
     except OverflowError:

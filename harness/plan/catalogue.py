@@ -13,8 +13,10 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.seam import Format, Options, Quantizer, problems_of
+from harness.corpus import Corpus
 from harness.plan.adapters import SOURCE, Adapters, shipped
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, plain, read, validate, word
+from harness.texts import BUILT_IN, HUB_TEXTS
 
 CONFIGS = Path("configs")
 OTHER = "other"
@@ -177,15 +179,17 @@ class Catalogue:
     models: Mapping[str, Model]
     methods: Mapping[str, Method]
     environments: Mapping[str, EnvironmentEntry]
+    texts: Mapping[str, Corpus] = field(default_factory=dict)
+    """Texts by name, beside those that the harness knows."""
     local: LocalEntry = field(default_factory=LocalEntry)
     folder: Path = CONFIGS
     adapters: Adapters = field(default_factory=shipped)
 
 
 def load_catalogue(folder: Path = CONFIGS, adapters: Adapters | None = None) -> Catalogue:
-    """Read models.yaml, methods.yaml, environments.yaml and, where there is one, local.yaml.
+    """Read models.yaml, methods.yaml, environments.yaml and, where they are there, texts.yaml and local.yaml.
 
-    Raises: ConfigError with every mistake of the four files.
+    Raises: ConfigError with every mistake of the five files.
     """
     known = adapters or shipped()
     with collecting() as mistakes:
@@ -196,6 +200,7 @@ def load_catalogue(folder: Path = CONFIGS, adapters: Adapters | None = None) -> 
             models={name: _model(name, entry, node, mistakes) for name, (entry, node) in models.items()},
             methods={name: _method(name, entry, node, known, mistakes) for name, (entry, node) in methods.items()},
             environments={name: entry for name, (entry, _) in places.items()},
+            texts=_texts(folder / "texts.yaml", mistakes),
             local=_local(folder / "local.yaml", mistakes),
             folder=folder,
             adapters=known,
@@ -221,6 +226,31 @@ def _local(path: Path, mistakes: Mistakes) -> LocalEntry:
         return LocalEntry()
     root = read(path, mistakes)
     return LocalEntry() if root.value is None else validate(LocalEntry, root, "local.yaml", mistakes) or LocalEntry()
+
+
+def _texts(path: Path, mistakes: Mistakes) -> dict[str, Corpus]:
+    """Read the texts; a path of one that the hub has stands for its content, which must be the same."""
+    if not path.exists():
+        return {}
+    root = read(path, mistakes)
+    if root.value is None:
+        return {}
+    found: dict[str, Corpus] = {}
+    for name, node in mapping(root, "the list of texts", mistakes).items():
+        known = BUILT_IN.get(name)
+        entry = validate(Corpus, node, f"text '{name}'", mistakes)
+        if entry is None:
+            continue
+        if entry.path is None:
+            mistakes.add(f"text '{name}' needs a path, as {{path: ~/texts/{name}.txt}}", node)
+        elif known is not None and (name not in HUB_TEXTS or set(node.fields) != {"path"}):
+            mistakes.add(
+                f"the text '{name}' comes with the harness; give yours another name"
+                + (", or only its path, where a copy lies" if name in HUB_TEXTS else ""),
+                node,
+            )
+        found[name] = entry if known is None else known.model_copy(update={"path": entry.path})
+    return found
 
 
 def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes) -> Model:

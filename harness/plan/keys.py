@@ -15,14 +15,25 @@ def spec_key(spec: BuildSpec | MeasureSpec, located: Iterable[str] = ()) -> str:
     """Hash a spec: sha256 of its canonical JSON, defaults left out (64 hex digits).
 
     `located` names options or workload fields that only say where contents lie: their hashes stand for them, so that
-    a folder that was moved, or lies elsewhere on another box, is the same question.
+    a folder that was moved, or lies elsewhere on another box, is the same question. `corpus.path` is a field of a field.
     """
     value = spec.model_dump(mode="json", exclude_defaults=True)
     if spec.contents:
         field = "options" if isinstance(spec, BuildSpec) else "workload"
-        kept = {name: said for name, said in value.pop(field, {}).items() if name not in set(located)}
+        kept = _without(value.pop(field, {}), set(located))
         value |= {field: kept} if kept else {}
     return digest(value)
+
+
+def _without(fields: Mapping[str, Any], located: set[str], above: str = "") -> dict[str, Any]:
+    """Leave out located fields, and fields that have nothing else in them."""
+    kept: dict[str, Any] = {}
+    for name, said in fields.items():
+        inside = any(place.startswith(f"{above}{name}.") for place in located)
+        left = _without(said, located, f"{above}{name}.") if inside and isinstance(said, dict) else said
+        if f"{above}{name}" not in located and (left or left == said):
+            kept[name] = left
+    return kept
 
 
 def normal(name: str) -> str:

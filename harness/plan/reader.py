@@ -192,11 +192,26 @@ class Reader:
         fields = {name: part for name, part in fields.items() if name != "reference"}
         found = []
         for combination in products(fields, probe.workload, self.mistakes):
-            record = self.record(probe.workload, combination, what, node)
+            record = self.record(probe.workload, self.with_text(probe, combination), what, node)
             if record is not None:
                 workload = canonical_options(record)
                 found += [Work(probe, workload, record, reference, node) for reference in references]
         return found
+
+    def with_text(self, probe: Probe, given: dict[str, Node]) -> dict[str, Node]:
+        """Write into a workload what texts.yaml declares of its text, since a worker reads no YAML."""
+        node = given.get("text")
+        declared = self.catalogue.texts.get(str(plain(node))) if node is not None else None
+        if node is None or declared is None:
+            return given
+        if "corpus" not in probe.workload.model_fields:
+            return {**given, "text": Node(declared.path, node.path, node.line)}
+        if "corpus" in given:
+            self.mistakes.add(f"texts.yaml says how '{plain(node)}' is read; leave 'corpus' out", given["corpus"])
+            return given
+        fields = declared.model_dump(mode="json", exclude_defaults=True)
+        said = {name: Node(value, node.path, node.line) for name, value in fields.items()}
+        return {**given, "corpus": Node(said, node.path, node.line)}
 
     def references(self, probe: Probe, fields: Mapping[str, Node], node: Node) -> list[ReferenceChoice | None]:
         """Read what a probe compares with; a list is an axis."""

@@ -18,6 +18,7 @@ from harness.probes.streams import (
     beyond,
     check_window,
     most_tokens,
+    on_rows,
     read_stream,
     reporter,
     sliding,
@@ -71,6 +72,10 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     Raises: HarnessError for vocabularies of different size, a reference of another text or window, values that are
     not finite.
     """
+    import numpy as np
+
+    from harness.numbers.documents import SUFFIX
+
     check_window(session, workload.window)
     stream, pairs, facts = _reference(session, workload, context)
     spans = sliding(len(stream.ids), workload.window, workload.stride)
@@ -82,12 +87,15 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
              f"compared on their first {cut}"),
     )  # fmt: skip
     protocol = Protocol(
-        name=f"kl-w{workload.window}-s{workload.stride}", scored=len(found.kl), limit=stream.limit, dtype=session.dtype,
+        name=f"kl-w{workload.window}-s{workload.stride}{on_rows(workload)}", version=2, scored=len(found.kl), limit=stream.limit, dtype=session.dtype,
         bos=stream.bos, beyond_trained=beyond([span_positions(span) for span in spans], context),
         facts={"text": text_label(workload.text), "text_sha256": stream.text_sha256, "tokens": len(stream.ids), "vocabulary": cut,
-               **facts},
+               **stream.facts, **facts},
     )  # fmt: skip
-    return Findings(_readings(found, spans, stream.sha256), protocol, notes)
+    sizes = stream.sizes(np.concatenate([span.begin + span_positions(span) for span in spans]))
+    readings = _readings(found, spans, sizes, stream)
+    arrays = {f"{name}{SUFFIX}": sizes.astype(np.int32) for name in ("kl", "agrees")}
+    return Findings(readings, protocol, (*notes, *stream.notes), arrays)
 
 
 def distances(reference: Rows, candidate: Rows) -> Distances:
@@ -186,16 +194,22 @@ def _reference(session: Any, workload: Workload, context: Context) -> tuple[Stre
 def _stored_stream(stored: Stored, workload: Workload) -> Stream:
     meta = stored.meta
     wanted: dict[str, Any] = {name: getattr(workload, name) for name in ("window", "stride", "bos")}
-    wanted["text_sha256"] = text_sha256(workload.text)
+    wanted["text_sha256"] = text_sha256(workload)
     whole = meta["limit"] is None and (workload.tokens is None or workload.tokens >= meta["tokens"])
     wanted["limit"] = None if whole else workload.tokens
+    if meta["limit"] is not None:
+        wanted["seed"] = workload.seed
     for name, value in wanted.items():
         if meta[name] != value:
             raise HarnessError(
                 f"the stored reference was made with {name} {meta[name]!r}, this comparison asks for {value!r}; "
                 "make a reference for it"
             )
-    return Stream(stored.ids, workload.text, meta["text_sha256"], meta["bos"], meta["limit"])
+    notes = tuple(Note.model_validate(note) for note in meta["notes"])
+    return Stream(
+        stored.ids, stored.owners, meta["documents"], workload.text, meta["text_sha256"], meta["bos"], meta["limit"],
+        meta["noun"], meta["facts"], notes,
+    )  # fmt: skip
 
 
 def _stored_pairs(session: Any, stream: Stream, stored: Stored) -> Pairs:
@@ -230,34 +244,39 @@ def in_step(reference: Iterator[tuple[Ints, Rows]], candidate: Iterator[tuple[In
         left, right = (left[0][count:], left[1][count:]), (right[0][count:], right[1][count:])
 
 
-def _readings(found: Distances, spans: list[Span], items: str) -> tuple[Reading, ...]:
+def _readings(found: Distances, spans: list[Span], sizes: Ints, stream: Stream) -> tuple[Reading, ...]:
     import numpy as np
 
-    from harness.numbers.intervals import MEAN_BLOCK_INTERVAL, MEAN_INTERVAL, mean_block_interval, mean_interval
-
-    kl, low, high = mean_block_interval(found.kl)
-    agreement, worse, better = mean_block_interval(found.agrees)
     ends = np.cumsum([span.last - span.first for span in spans])
     chunks = np.array([part.mean() for part in np.split(found.abs_log_ratio, ends[:-1]) if len(part)])
-    ratio, least, most = mean_interval(chunks)
-    block = None if low is None else MEAN_BLOCK_INTERVAL
     return (
-        Reading("kl_divergence", kl, found.kl.astype(np.float32), low=low, high=high, interval=block, items=items,
-                array="kl"),
-        Reading("kl_abs_log_ratio", ratio, found.abs_log_ratio.astype(np.float32), low=least, high=most,
-                interval=None if least is None else MEAN_INTERVAL, n=len(chunks), items=items, array="abs_log_ratio"),
-        Reading("top1_agreement", agreement, found.agrees, low=None if worse is None else max(0.0, worse),
-                high=None if better is None else min(1.0, better), interval=block, items=items, array="agrees"),
+        _by_document("kl_divergence", found.kl, "kl", sizes, stream),
+        Reading("kl_abs_log_ratio", float(chunks.mean()), found.abs_log_ratio.astype(np.float32), n=len(chunks), array="abs_log_ratio"),
+        _by_document("top1_agreement", found.agrees, "agrees", sizes, stream),
+    )  # fmt: skip
+
+
+def _by_document(metric: str, samples: Any, array: str, sizes: Ints, stream: Stream) -> Reading:
+    import numpy as np
+
+    from harness.numbers.documents import interval, sums_of, value_of
+
+    kept = samples.astype(np.float32) if samples.dtype == np.float64 else samples
+    sums = sums_of(samples, sizes)
+    spread = interval(sums, metric, stream.noun)
+    return Reading(
+        metric, value_of(sums, metric), kept, low=spread.low, high=spread.high, interval=spread.name,
+        items=stream.sha256, array=array,
     )  # fmt: skip
 
 
 def _contents(workload: Workload) -> Mapping[str, Path]:
-    return text_files(workload.text)
+    return text_files(workload.text, workload.corpus)
 
 
 PROBE = Probe(
     name="kl_divergence",
-    version=1,
+    version=2,
     kind="quality",
     needs=frozenset({"scores"}),
     yields=("kl_divergence", "kl_abs_log_ratio", "top1_agreement"),
@@ -266,7 +285,7 @@ PROBE = Probe(
     measure=measure,
     reach=window_reach,
     contents=_contents,
-    located=("text",),
+    located=("text", "corpus.path", "corpus.sha256"),
     reference="needed",
     scored_tokens=most_tokens,
 )

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Rows = NDArray[np.float32]
 
-_IDS, _POSITIONS, _LOGPROBS, _META = "token_ids.npy", "positions.npy", "logprobs.npy", "meta.json"
+_IDS, _OWNERS, _POSITIONS = "token_ids.npy", "documents.npy", "positions.npy"
+_LOGPROBS, _META = "logprobs.npy", "meta.json"
 
 
 class Workload(StreamOptions):
@@ -50,6 +51,8 @@ class Stored:
     """A stored reference, opened; `logprobs` is mapped from the file, float32 [positions, vocabulary]."""
 
     ids: Ints
+    owners: Ints
+    """int64 [tokens]: place of the document in which each token begins."""
     positions: Ints
     """int64 [n], counted from the beginning of the stream."""
     logprobs: Rows
@@ -69,7 +72,7 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     written = _write(session, stream, workload, context, context.out)
     counted = [span_positions(span) for span in spans]
     protocol = Protocol(
-        name=f"kl-reference-w{workload.window}-s{workload.stride}", scored=len(stream.ids), limit=stream.limit,
+        name=f"kl-reference-w{workload.window}-s{workload.stride}", version=2, scored=len(stream.ids), limit=stream.limit,
         dtype=session.dtype, bos=stream.bos, beyond_trained=beyond(counted, context), facts=written,
     )  # fmt: skip
     return Findings((), protocol)
@@ -79,12 +82,12 @@ def open_stored(folder: Path) -> Stored:
     """Open a stored reference without reading its log-probabilities. Raises: HarnessError where a file is missing."""
     import numpy as np
 
-    missing = [name for name in (_IDS, _POSITIONS, _LOGPROBS, _META) if not (folder / name).is_file()]
+    missing = [name for name in (_IDS, _OWNERS, _POSITIONS, _LOGPROBS, _META) if not (folder / name).is_file()]
     if missing:
         raise HarnessError(f"the stored reference {folder} lacks {', '.join(missing)}; make it again")
     meta: dict[str, Any] = json.loads((folder / _META).read_text(encoding="utf-8"))
-    ids, positions = np.load(folder / _IDS), np.load(folder / _POSITIONS)
-    return Stored(ids.astype(np.int64), positions, np.load(folder / _LOGPROBS, mmap_mode="r"), meta)
+    ids, owners = (np.load(folder / name).astype(np.int64) for name in (_IDS, _OWNERS))
+    return Stored(ids, owners, np.load(folder / _POSITIONS), np.load(folder / _LOGPROBS, mmap_mode="r"), meta)
 
 
 def _write(session: Any, stream: Stream, workload: Workload, context: Context, out: Path) -> dict[str, Any]:
@@ -110,11 +113,14 @@ def _write(session: Any, stream: Stream, workload: Workload, context: Context, o
     width = int(kept.shape[1])
     del kept  # Windows renames no folder with a mapped file in it
     np.save(out / _IDS, stream.ids.astype(np.int32))
+    np.save(out / _OWNERS, stream.owners.astype(np.int32))
     np.save(out / _POSITIONS, places)
     meta = {
-        "schema_version": 1, "text_sha256": stream.text_sha256, "ids_sha256": stream.sha256,
+        "schema_version": 2, "text_sha256": stream.text_sha256, "ids_sha256": stream.sha256,
         "tokens": len(stream.ids), "limit": stream.limit, "bos": stream.bos, "window": workload.window,
         "stride": workload.stride, "vocabulary": width, "dtype": session.dtype, "provider": session.provider,
+        "documents": stream.documents, "noun": stream.noun, "seed": workload.seed, "facts": dict(stream.facts),
+        "notes": [note.model_dump() for note in stream.notes],
     }  # fmt: skip
     (out / _META).write_text(json.dumps(meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return meta
@@ -133,12 +139,12 @@ def _space(path: Path, rows: int, width: int, workload: Workload) -> Any:
 
 
 def _contents(workload: Workload) -> Mapping[str, Path]:
-    return text_files(workload.text)
+    return text_files(workload.text, workload.corpus)
 
 
 PROBE = Probe(
     name="kl_reference",
-    version=1,
+    version=2,
     kind="reference",
     needs=frozenset({"scores"}),
     yields=(),
@@ -147,6 +153,6 @@ PROBE = Probe(
     measure=measure,
     reach=window_reach,
     contents=_contents,
-    located=("text",),
+    located=("text", "corpus.path", "corpus.sha256"),
     scored_tokens=most_tokens,
 )

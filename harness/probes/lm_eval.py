@@ -115,10 +115,10 @@ def _contents(workload: Workload) -> Mapping[str, Path]:
 
 PROBE = Probe(
     name="lm_eval",
-    version=1,
+    version=2,
     kind="quality",
     needs=frozenset({"scores"}),
-    yields=("lm_eval.acc",),
+    yields=("lm_eval.acc", "choice_logprob"),
     workload=Workload,
     packages=("lm-eval", "datasets"),
     measure=measure,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SAME = 1e-12
+CHOICE = "choice_logprob"
 
 
 class Kept:
@@ -33,6 +34,8 @@ class Kept:
                 self.rows.setdefault((name, row["filter"]), []).append(row)
         first = {name: rows[0]["filter"] for name, rows in results["samples"].items() if rows}
         self.samples: dict[str, list[Any]] = {name: self.rows[name, chosen] for name, chosen in first.items()}
+        self.beside: dict[str, NDArray[Any]] = {}
+        """Questions of each stratum of the arrays that have several, by the name of their array."""
 
     def documents(self, prompts: set[str]) -> int:
         """Count the questions of which one of these prompts is a request."""
@@ -52,13 +55,13 @@ class Kept:
 
         rows = [row for rows in self.samples.values() for row in rows]
         if not rows or not all(is_choice(row) for row in rows):
-            return {}
+            return self.beside
         most = max(len(row["filtered_resps"]) for row in rows)
         table = np.full((len(rows), most), -1e30)
         for number, row in enumerate(rows):
             found = [response[0] for response in row["filtered_resps"]]
             table[number, : len(found)] = found
-        return {"choice_logprobs": table}
+        return {"choice_logprobs": table, **self.beside}
 
     def correctness(self, name: str, metric: str, chosen: str) -> NDArray[np.uint8] | None:
         """Give the right answers of a task as [questions] of 0 and 1; None where a metric is no such thing."""
@@ -84,7 +87,7 @@ class Kept:
             return []
         if whole in self.samples:
             return self._task(whole, "")
-        found = []
+        found = self._right_choice(list(self.samples), "")
         for metric, chosen, value in _metrics(self.results.get("groups", {}).get(whole, {})):
             parts = [self.correctness(name, metric, chosen) for name in self.samples]
             right = [part for part in parts if part is not None]
@@ -95,7 +98,7 @@ class Kept:
         return found
 
     def _task(self, name: str, part: str) -> list[Reading]:
-        found = []
+        found = self._right_choice([name], part)
         for metric, chosen, value in _metrics(self.results["results"][name]):
             right = self.correctness(name, metric, chosen)
             label = _label(metric, chosen)
@@ -140,7 +143,57 @@ class Kept:
                                    "this version of lm-eval weighs questions in another way: use the locked one")  # fmt: skip
             items = self.items(*names)
             return Reading(f"{LM_EVAL}{label}", value, joined, part=part, items=items, array=array)
-        return _with_interval(label, joined, self.items(*names), part, array)
+        return self._with_interval(label, right, self.items(*names), part, array)
+
+    def _with_interval(self, label: str, right: list[NDArray[np.uint8]], items: str, part: str, array: str) -> Reading:
+        """Give a share with Wilson's interval; several strata are combined as strata."""
+        import numpy as np
+
+        from harness.numbers import proportions, strata
+
+        joined, counts = np.concatenate(right), self._strata(array, right)
+        made = proportions.WILSON if len(counts) == 1 else strata.STRATIFIED_WILSON
+        share, low, high = (
+            proportions.wilson(int(joined.sum()), len(joined))
+            if len(counts) == 1
+            else strata.stratified_share(joined, counts)
+        )
+        return Reading(
+            f"{LM_EVAL}{label}", share, joined, part=part, low=low, high=high, interval=made, items=items, array=array
+        )
+
+    def _strata(self, array: str, parts: Sequence[NDArray[Any]]) -> list[int]:
+        """Say how many questions each stratum of an array has, and keep it beside the array."""
+        import numpy as np
+
+        from harness.numbers.strata import SUFFIX
+
+        counts = [len(part) for part in parts if len(part)]
+        if len(counts) > 1:
+            self.beside[f"{array}{SUFFIX}"] = np.array(counts, dtype=np.int32)
+        return counts
+
+    def _right_choice(self, names: Sequence[str], part: str) -> list[Reading]:
+        """Read the log-probability of the right choice among the choices; nothing where a task has no such thing."""
+        found = [[choice_logprob(row) for row in self.samples[name]] for name in names]
+        if not names or any(value is None for values in found for value in values):
+            return []
+        return [self._logprob(found, self.items(*names), part)]
+
+    def _logprob(self, found: Sequence[Sequence[float | None]], items: str, part: str) -> Reading:
+        import numpy as np
+
+        from harness.numbers import strata
+
+        values = [np.array(part_of, dtype=np.float64) for part_of in found]
+        array = _array_name(CHOICE, part)
+        joined, counts = np.concatenate(values), self._strata(array, values)
+        mean, low, high = strata.stratified_mean(joined, counts)
+        few = f"none: {joined.size} questions are too few, {strata.FEWEST} are needed"
+        return Reading(
+            CHOICE, mean, joined.astype(np.float32), part=part, low=low, high=high,
+            interval=few if low is None else strata.STRATIFIED_MEAN, items=items, array=array,
+        )  # fmt: skip
 
     def strata(self) -> list[Reading]:
         """Read the accuracy of the reference questions by stratum."""
@@ -164,17 +217,38 @@ class Kept:
             right = np.array([row["acc"] for row in rows], dtype=np.uint8)
             items = hashlib.sha256("".join(row["doc_hash"] for row in rows).encode()).hexdigest()
             part = f"stratum:{stratum}"
-            found.append(_with_interval("acc", right, items, part, _array_name("acc", part)))
+            found.append(self._with_interval("acc", [right], items, part, _array_name("acc", part)))
+            found.append(self._logprob([[choice_logprob(row) for row in rows]], items, part))
         return found
 
 
-def _with_interval(label: str, right: NDArray[np.uint8], items: str, part: str, array: str) -> Reading:
-    from harness.numbers.intervals import WILSON, wilson
+def choice_logprob(row: Mapping[str, Any]) -> float | None:
+    """Give the log-probability of a question's right choice among its choices, in nat; None where it has no such thing.
 
-    share, low, high = wilson(int(right.sum()), len(right))
-    return Reading(
-        f"{LM_EVAL}{label}", share, right, part=part, low=low, high=high, interval=WILSON, items=items, array=array
-    )
+    Where a task asks each choice without its context too, those answers are left out.
+    """
+    import numpy as np
+
+    if not is_choice(row) or not row["filtered_resps"]:
+        return None
+    contexts, choices = zip(*(tuple(request[:2]) for request in row["arguments"]), strict=True)
+    asked = sum(context == contexts[0] for context in contexts)
+    several = len(set(contexts)) == len(contexts)  # one context for each choice, as in Winogrande
+    logs = np.array([response[0] for response in row["filtered_resps"]][: len(contexts) if several else asked])
+    place = _right(row["target"], choices[: len(logs)])
+    if place is None or len(logs) < 2:
+        return None
+    return float(logs[place] - np.logaddexp.reduce(logs))
+
+
+def _right(target: Any, choices: Sequence[str]) -> int | None:
+    """Find the right choice, which tasks name by its place or by its text."""
+    if isinstance(target, str) and target.strip().isdigit() and target not in choices:
+        target = int(target)
+    if isinstance(target, int) and not isinstance(target, bool):
+        return target if 0 <= target < len(choices) else None
+    there = [place for place, choice in enumerate(choices) if choice.strip() == str(target).strip()]
+    return there[0] if len(there) == 1 else None
 
 
 def _label(metric: str, chosen: str) -> str:
@@ -182,7 +256,7 @@ def _label(metric: str, chosen: str) -> str:
 
 
 def _array_name(label: str, part: str) -> str:
-    name = "correct" if label == "acc" else f"correct_{label}"
+    name = {"acc": "correct", CHOICE: CHOICE}.get(label, f"correct_{label}")
     return f"{name}.{part.replace(':', '.').replace(', ', ' ').replace(' ', '_')}" if part else name
 
 

@@ -100,7 +100,7 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
         facts={"subjects": len(names), "csv_na": workload.csv_na, "too_long": workload.too_long,
                "max_seq_length": exam.room},
     )  # fmt: skip
-    return Findings(tuple(_readings(answers)), protocol)
+    return Findings(tuple(_readings(answers)), protocol, (), _sizes(answers))
 
 
 def protocol_name(workload: Workload) -> str:
@@ -172,22 +172,38 @@ def _readings(answers: _Answers) -> list[Reading]:
     import numpy as np
 
     there = {subject: np.array(right, dtype=np.uint8) for subject, right in answers.right.items() if right}
-    found = [
-        _share(np.concatenate(list(there.values())), "", [item for rows in answers.items.values() for item in rows])
-    ]
-    found += [_share(right, f"subject:{subject}", answers.items[subject]) for subject, right in there.items()]
+    found = [_share(list(there.values()), "", [item for rows in answers.items.values() for item in rows])]
+    found += [_share([right], f"subject:{subject}", answers.items[subject]) for subject, right in there.items()]
     return found
 
 
-def _share(right: NDArray[np.uint8], part: str, items: Sequence[str]) -> Reading:
-    from harness.numbers.intervals import WILSON, wilson
+def _share(strata: list[NDArray[np.uint8]], part: str, items: Sequence[str]) -> Reading:
+    """Give a share with Wilson's interval; several subjects are combined as strata."""
+    import numpy as np
 
-    share, low, high = wilson(int(right.sum()), len(right))
+    from harness.numbers.proportions import WILSON, wilson
+    from harness.numbers.strata import STRATIFIED_WILSON, stratified_share
+
+    right = np.concatenate(strata)
+    alone = len(strata) == 1
+    share, low, high = (
+        wilson(int(right.sum()), len(right)) if alone else stratified_share(right, [len(part) for part in strata])
+    )
     name = "correct" if not part else f"correct.{part.replace(':', '.')}"
     return Reading(
-        "mmlu_acc", share, right, part=part, low=low, high=high, interval=WILSON,
+        "mmlu_acc", share, right, part=part, low=low, high=high, interval=WILSON if alone else STRATIFIED_WILSON,
         items=hashlib.sha256("\x1e".join(items).encode()).hexdigest(), array=name,
     )  # fmt: skip
+
+
+def _sizes(answers: _Answers) -> dict[str, Any]:
+    """Say how many questions each subject has, beside the array of all of them."""
+    import numpy as np
+
+    from harness.numbers.strata import SUFFIX
+
+    counts = [len(right) for right in answers.right.values() if right]
+    return {f"correct{SUFFIX}": np.array(counts, dtype=np.int32)} if len(counts) > 1 else {}
 
 
 def _contents(workload: Workload) -> Mapping[str, Path]:
@@ -196,7 +212,7 @@ def _contents(workload: Workload) -> Mapping[str, Path]:
 
 PROBE = Probe(
     name="mmlu_modelopt",
-    version=1,
+    version=2,
     kind="quality",
     needs=frozenset({"scores"}),
     yields=("mmlu_acc",),

@@ -18,6 +18,8 @@ from harness.probes.streams import (
     beyond,
     check_window,
     last_chunks,
+    notes_of,
+    on_rows,
     pass_nll,
     read_stream,
     reporter,
@@ -27,7 +29,7 @@ from harness.probes.streams import (
     tokenized,
     window_reach,
 )
-from harness.texts import read_documents, text_files
+from harness.texts import read, text_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,6 +70,9 @@ class Workload(StreamOptions):
 @dataclass
 class _Found:
     nll: Floats
+    sizes: Ints
+    """Scored tokens of each document, in order."""
+    noun: str
     positions: list[Ints] = field(default_factory=list)
     limit: int | None = None
     truncated: int = 0
@@ -85,20 +90,21 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     """
     import numpy as np
 
-    from harness.numbers.intervals import EXP_MEAN_INTERVAL, exp_mean_interval
+    from harness.numbers.documents import SUFFIX, interval, sums_of, value_of
 
     found = _documents(session, workload, context) if workload.documents else _stream(session, workload, context)
-    value, low, high = exp_mean_interval(found.nll)
+    sums = sums_of(found.nll, found.sizes)
+    spread = interval(sums, "perplexity", found.noun)
     reading = Reading(
-        metric="perplexity", value=value, samples=found.nll.astype(np.float32), low=low, high=high,
-        interval=None if low is None else EXP_MEAN_INTERVAL, items=found.facts["items_sha256"], array="nll",
+        metric="perplexity", value=value_of(sums, "perplexity"), samples=found.nll.astype(np.float32), low=spread.low,
+        high=spread.high, interval=spread.name, items=found.facts["items_sha256"], array="nll",
     )  # fmt: skip
     protocol = Protocol(
-        name=protocol_name(workload), scored=len(found.nll), skipped=found.skipped, truncated=found.truncated,
+        name=protocol_name(workload) + ("" if workload.documents else on_rows(workload)), version=2, scored=len(found.nll), skipped=found.skipped, truncated=found.truncated,
         limit=found.limit, dtype=session.dtype, bos=found.bos, beyond_trained=beyond(found.positions, context),
         facts={"text": text_label(workload.text), **found.facts},
     )  # fmt: skip
-    return Findings((reading,), protocol, found.notes)
+    return Findings((reading,), protocol, found.notes, {f"nll{SUFFIX}": found.sizes.astype(np.int32)})
 
 
 def protocol_name(workload: Workload) -> str:
@@ -119,10 +125,11 @@ def _stream(session: Any, workload: Workload, context: Context) -> _Found:
     spans = cut(len(stream.ids), workload.window, workload.stride)
     report = reporter(context, len(spans), "windows")
     known = context.shared.get(stream.key(workload.window, workload.stride)) if workload.protocol == "A" else None
-    parts, counted = [], []
+    parts, counted, targets = [], [], []
     for number, span in enumerate(spans, start=1):
         positions = span_positions(span)
         counted.append(positions[span.begin + positions + 1 < span.end])
+        targets.append(span.begin + counted[-1] + 1)
         if known is None:
             parts.append(pass_nll(session, stream.ids[span.begin : span.end], positions))
             report(number)
@@ -130,11 +137,15 @@ def _stream(session: Any, workload: Workload, context: Context) -> _Found:
     notes = () if known is None else (
         Note(code="one-pass", text="taken from the pass that measured KL-divergence on the same tokens and windows"),
     )  # fmt: skip
-    return _Found(nll, counted, stream.limit, bos=stream.bos, facts=_stream_facts(stream), notes=notes)
+    sizes = stream.sizes(np.concatenate(targets))
+    return _Found(
+        nll, sizes, stream.noun, counted, stream.limit, bos=stream.bos, facts=_stream_facts(stream),
+        notes=(*notes, *stream.notes),
+    )  # fmt: skip
 
 
 def _stream_facts(stream: Stream) -> dict[str, Any]:
-    return {"text_sha256": stream.text_sha256, "tokens": len(stream.ids), "items_sha256": stream.sha256}
+    return {"text_sha256": stream.text_sha256, "tokens": len(stream.ids), "items_sha256": stream.sha256, **stream.facts}
 
 
 def _documents(session: Any, workload: Workload, context: Context) -> _Found:
@@ -142,15 +153,18 @@ def _documents(session: Any, workload: Workload, context: Context) -> _Found:
 
     import numpy as np
 
-    documents = read_documents(workload.text)
+    text = read(workload.text, workload.corpus)
+    documents = text.alone
     limit = workload.limit if workload.limit is not None and workload.limit < len(documents) else None
     chosen = documents[:limit]
-    found = _Found(np.empty(0), limit=limit, bos=True)
+    found = _Found(
+        np.empty(0), np.empty(0, dtype=np.int64), text.noun, limit=limit, bos=True, notes=notes_of(text, workload.text)
+    )
     report = reporter(context, len(chosen), "documents")
     items = hashlib.sha256()
     parts = []
-    for number, text in enumerate(chosen, start=1):
-        ids = np.asarray(tokenized(session.codec, text, bos=True), dtype=np.int64)
+    for number, document in enumerate(chosen, start=1):
+        ids = np.asarray(tokenized(session.codec, document, bos=True), dtype=np.int64)
         found.truncated += len(ids) > session.context_length
         ids = ids[: session.context_length]
         items.update(ids.astype("<i8").tobytes())
@@ -162,18 +176,20 @@ def _documents(session: Any, workload: Workload, context: Context) -> _Found:
     if not any(len(part) for part in parts):
         raise HarnessError(f"the text '{workload.text}' holds no document of two tokens; nothing can be scored")
     found.nll = np.concatenate(parts)
+    found.sizes = np.array([len(part) for part in parts])
     joined = hashlib.sha256("\n\n".join(chosen).encode()).hexdigest()
-    found.facts = {"text_sha256": joined, "documents": len(chosen), "items_sha256": items.hexdigest()}
+    found.facts = {"text_sha256": joined, "documents": len(chosen), "items_sha256": items.hexdigest(),
+                   "text_form": text.form, **({"text_changes": list(text.changes)} if text.changes else {})}  # fmt: skip
     return found
 
 
 def _contents(workload: Workload) -> Mapping[str, Path]:
-    return text_files(workload.text)
+    return text_files(workload.text, workload.corpus)
 
 
 PROBE = Probe(
     name="perplexity",
-    version=1,
+    version=2,
     kind="quality",
     needs=frozenset({"scores"}),
     yields=("perplexity",),
@@ -182,5 +198,5 @@ PROBE = Probe(
     measure=measure,
     reach=window_reach,
     contents=_contents,
-    located=("text",),
+    located=("text", "corpus.path", "corpus.sha256"),
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, Options, Reach
-from harness.texts import CALIBRATION, HUB_TEXTS, REFERENCE, read_text, text_file
+from harness.core.spec import Note
+from harness.corpus import Corpus, Text, looks_like_wikitext
+from harness.texts import REFERENCE, from_hub, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,13 +29,18 @@ class StreamOptions(Options):
     """Which text is read, and in which windows."""
 
     text: str = REFERENCE
-    """`reference`, `wikitext-2`, or the path of a file."""
+    """`reference`, `wikitext-2`, a name in `texts.yaml`, or the path of a file."""
+    corpus: Corpus | None = None
+    """How the text is read, where it is no name in `texts.yaml`, which says it there: `{rows: wikitext}`."""
     window: int = Field(default=1024, ge=2)
     """Tokens of one forward pass."""
     stride: int = Field(default=512, ge=1)
     """Tokens from the start of one window to the start of the next."""
     tokens: int | None = Field(default=None, ge=2)
-    """Read only so many tokens of the text."""
+    """Read only so many tokens, in whole documents drawn by `seed` and read in their order; of a text of one document its
+    first tokens."""
+    seed: int = Field(default=0, ge=0)
+    """Which documents `tokens` draws."""
     bos: bool = False
     """Put the beginning-of-sequence token before the text (once, not before each window)."""
 
@@ -99,52 +106,116 @@ class Stream:
     """A text as token ids, with what names it."""
 
     ids: Ints
+    owners: Ints
+    """int64 [tokens]: place of the document in which each token begins."""
+    documents: int
     text: str
     text_sha256: str
     bos: bool
     limit: int | None
     """Tokens asked for, where the text has more."""
+    noun: str = "documents"
+    """What its documents are, in the plural."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
     @property
     def sha256(self) -> str:
-        """Hash the token ids."""
-        return hashlib.sha256(self.ids.astype("<i8").tobytes()).hexdigest()
+        """Hash the token ids and where documents begin."""
+        return hashlib.sha256(self.ids.astype("<i8").tobytes() + self.owners.astype("<i8").tobytes()).hexdigest()
 
     def key(self, window: int, stride: int) -> str:
         """Name what one pass over this stream in these windows finds, for other probes of the same session."""
         return f"nll:{self.sha256}:{window}:{stride}"
 
+    def sizes(self, positions: Ints) -> Ints:
+        """Count the positions that lie in each document: int64 [documents]. They are in text order."""
+        import numpy as np
+
+        return np.bincount(self.owners[positions], minlength=self.documents)
+
 
 def tokenized(codec: Any, text: str, *, bos: bool) -> list[int]:
     """Encode a text, with BOS where asked. Raises: HarnessError where the model has no BOS."""
-    if bos and codec.bos is None:
-        raise HarnessError("BOS was asked for but the model's tokenizer has none; set bos: false")
+    _check_bos(codec, bos=bos)
     return list(codec.encode(text, bos=bos))
 
 
+def _check_bos(codec: Any, *, bos: bool) -> None:
+    if bos and codec.bos is None:
+        raise HarnessError("BOS was asked for but the model's tokenizer has none; set bos: false")
+
+
 def read_stream(codec: Any, options: StreamOptions) -> Stream:
-    """Read a text and turn it into token ids, once for the whole text.
+    """Read a text and turn it into token ids, all its documents as one string.
 
     Raises: HarnessError where it is shorter than one window.
     """
     import numpy as np
 
-    text = read_text(options.text)
-    ids = tokenized(codec, text, bos=options.bos)
-    limit = options.tokens if options.tokens is not None and options.tokens < len(ids) else None
-    ids = ids[:limit]
+    _check_bos(codec, bos=options.bos)
+    text = read(options.text, options.corpus)
+    chosen = drawn(codec, text.documents, options)
+    documents = [text.documents[place] for place in chosen]
+    ids, begins = codec.located("".join(documents), bos=options.bos)
+    ends = np.cumsum([len(document) for document in documents])
+    owners = np.searchsorted(ends, np.asarray(begins, dtype=np.int64), side="right").clip(0, len(documents) - 1)
+    limit = options.tokens if len(documents) < len(text.documents) else None
+    if len(text.documents) == 1 and options.tokens is not None and options.tokens < len(ids):
+        limit = options.tokens
+        ids, owners = ids[:limit], owners[:limit]
     if len(ids) < options.window:
         cut = "" if limit is None else f" cut to {limit}"
         raise HarnessError(
             f"the text '{options.text}'{cut} has {len(ids)} tokens, fewer than one window of {options.window}; "
             "give a longer text or a smaller window"
         )
-    return Stream(np.asarray(ids, dtype=np.int64), options.text, _sha256(text), options.bos, limit)
+    return Stream(
+        np.asarray(ids, dtype=np.int64), owners.astype(np.int64), len(documents), options.text, _sha256(text.whole),
+        options.bos, limit, text.noun, _facts(text, documents, limit, options), notes_of(text, options.text),
+    )  # fmt: skip
 
 
-def text_sha256(name: str) -> str:
+def drawn(codec: Any, documents: Sequence[str], options: StreamOptions) -> list[int]:
+    """Choose whole documents until they have the tokens asked for; returns their places in order.
+
+    Drawing more tokens keeps the documents of fewer. All of them where nothing is asked, or where they have no more.
+    """
+    if options.tokens is None or len(documents) == 1:
+        return list(range(len(documents)))
+    shuffled = sorted(range(len(documents)), key=lambda place: _sha256(f"{options.seed}:{place}"))
+    chosen, held = [], int(options.bos)
+    for place in shuffled:
+        chosen.append(place)
+        held += len(codec.encode(documents[place])) - 1  # joined, two documents may share a token
+        if held >= options.tokens:
+            break
+    return sorted(chosen)
+
+
+def _facts(text: Text, documents: Sequence[str], limit: int | None, options: StreamOptions) -> dict[str, Any]:
+    found: dict[str, Any] = {"documents": len(documents), "text_form": text.form}
+    if limit is not None and len(text.documents) > 1:
+        found |= {"documents_of": len(text.documents), "seed": options.seed}
+    return found | ({"text_changes": list(text.changes)} if text.changes else {})
+
+
+def notes_of(text: Text, name: str) -> tuple[Note, ...]:
+    """Say what a reader must know of how a text was read."""
+    notes = []
+    if text.changes:
+        notes.append(Note(code="normalized-text", text=f"text '{text_label(name)}': {', '.join(text.changes)}"))
+    if not text.declared and text.rows == "plain" and looks_like_wikitext(text.whole):
+        notes.append(
+            Note(code="undeclared-text", text=f"text '{text_label(name)}' looks like WikiText and is read as plain text; "
+                 "published figures join its rows by blank lines: declare `rows: wikitext` in texts.yaml")
+        )  # fmt: skip
+    return tuple(notes)
+
+
+def text_sha256(options: StreamOptions) -> str:
     """Hash a text as it is read, so that a reference can be held against it."""
-    return _sha256(read_text(name))
+    return _sha256(read(options.text, options.corpus).whole)
 
 
 def _sha256(text: str) -> str:
@@ -153,16 +224,29 @@ def _sha256(text: str) -> str:
 
 def text_label(name: str) -> str:
     """Name a text without the folder in which one machine keeps it."""
-    return name if name in (REFERENCE, CALIBRATION, *HUB_TEXTS) else Path(name).name
+    return Path(name).name
+
+
+def on_rows(options: StreamOptions) -> str:
+    """Say in a protocol's name where rows were joined to make the text."""
+    rows = read(options.text, options.corpus).rows
+    return {"plain": "", "wikitext": " on WikiText rows", "jsonl": " on records"}[rows]
+
+
+HUB_LONGEST = 1 << 16
+"""Tokens that no document of the pinned hub texts is longer than."""
 
 
 def most_tokens(options: StreamOptions) -> int | None:
-    """Bound the tokens of a text from above: no tokenizer makes more tokens than a text has bytes, but for a few."""
-    if options.text in HUB_TEXTS:
-        return options.tokens
-    path: Path = text_file(options.text)
-    most = path.stat().st_size + 2
-    return most if options.tokens is None else min(most, options.tokens)
+    """Bound the tokens that are read from above: a text has no more tokens than bytes, but for a few."""
+    if from_hub(options.text, options.corpus):
+        return None if options.tokens is None else options.tokens + HUB_LONGEST
+    text = read(options.text, options.corpus)
+    sizes = [len(document.encode()) for document in text.documents]
+    most = sum(sizes) + 2
+    if options.tokens is None:
+        return most
+    return min(most, options.tokens + (max(sizes) if len(sizes) > 1 else 0))
 
 
 def window_reach(options: StreamOptions) -> Reach | None:

@@ -12,7 +12,7 @@ from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.marks import marking
 from harness.core.metric import Direction
 from harness.core.spec import Note
-from harness.numbers.pairing import block_sums, paired_difference, reproduces, statistic
+from harness.numbers.pairing import Items, paired_difference, reproduces
 from harness.numbers.rounds import is_over_rounds
 from harness.report import sitting
 from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
@@ -35,8 +35,8 @@ class Reader:
 
     samples: Callable[[str], Any] = lambda measurement: None
     """Array of any shape."""
-    blocks: Callable[[str], Any] = lambda measurement: None
-    """Sums and counts of blocks, as `pairing.block_sums` makes them, where the samples themselves are not kept."""
+    items: Callable[[str], Items] = lambda measurement: Items()
+    """What pairs with another measurement of the same items."""
     statistics: Callable[[str], Mapping[str, float]] = lambda measurement: {}
     """Statistics by name, where the samples themselves are not kept."""
 
@@ -278,26 +278,16 @@ def _paired(cell: CellSpec, row: Row, baseline: Row, result: Operand, reader: Re
     name = row.metric or ""
     if row.get("items") is None or row.get("items") != baseline.get("items"):
         return "no paired interval: the two were not measured on the same items"
-    block = statistic(name).block
-    sides = []
-    for side in (row, baseline):
-        sums = _sums(reader, side, block)
-        if sums is None:
-            return f"no paired interval: the samples of run {side.run} are not at hand"
-        if not reproduces(sums, name, float(side.get("value"))):
+    sides = [reader.items(str(side.get("measurement_id"))) for side in (row, baseline)]
+    for side, items in zip((row, baseline), sides, strict=True):
+        if not reproduces(name, items, float(side.get("value"))):
             return f"no paired interval: the samples of run {side.run} do not give its value"
-        sides.append(sums)
     try:
-        _, low, high = paired_difference(sides[0], sides[1], name)
+        _, low, high = paired_difference(name, sides[0], sides[1])
     except HarnessError as error:
         return f"no paired interval: {error}"
     scale = factor(row.text("unit") or "", cell.unit)
     return Operand(result.value, decimal_of(low) * scale, decimal_of(high) * scale)
-
-
-def _sums(reader: Reader, row: Row, block: int) -> Any:
-    samples = reader.samples(row.get("measurement_id"))
-    return reader.blocks(row.get("measurement_id")) if samples is None else block_sums(samples, block)
 
 
 # ---------------------------------------------------------------- text

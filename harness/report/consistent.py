@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, timedelta
 from itertools import combinations
 from typing import Any
@@ -16,8 +16,8 @@ from harness.core.metric import metric as metric_named
 from harness.core.seam import Engine, load, problems_of
 from harness.core.spec import Artifact, BuildSpec, Environment, Job, Measurement, MeasureSpec, Outcome, Status
 from harness.engines import ENGINES
-from harness.numbers import intervals
-from harness.numbers.pairing import MEAN, block_sums, statistic, value_of
+from harness.numbers import documents, intervals, proportions, strata
+from harness.numbers.pairing import Items, by_document
 from harness.plan.keys import spec_key
 from harness.record import array_ref
 
@@ -25,7 +25,7 @@ _RUN = re.compile(r"(?P<day>\d{8})T\d{6}-[bqrs]-(?P<digits>[0-9a-f]{12})-[0-9a-f
 """Runs of the runner are named after what they do; others' numbers and made-up runs are not."""
 _MEANS = frozenset({
     "ttft", "e2e_latency", "per_token_latency", "load_seconds", "artifact_bytes", "weights_bytes", "build_seconds", "perplexity", "kl_divergence",
-    "top1_agreement", "mmlu_acc", f"{LM_EVAL}acc",
+    "top1_agreement", "mmlu_acc", "choice_logprob", f"{LM_EVAL}acc",
 })  # fmt: skip
 """Metrics whose value is the mean of their samples, or for perplexity its exponential."""
 _RATES = frozenset({"prefill_tps", "decode_tps", "e2e_tps"})
@@ -38,10 +38,10 @@ _NVIDIA = frozenset({"cuda", "NvTensorRtRtx"})
 """Providers that need an NVIDIA GPU, which the environment of a run on one names."""
 
 
-def contradictions(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[int, Any]) -> Iterator[str]:
+def contradictions(outcome: Outcome, items: Mapping[int, Items], blocks: Mapping[int, Any]) -> Iterator[str]:
     """Say what in a run cannot be true together, most telling first.
 
-    arrays: samples by the measurement's place. blocks: float64 [blocks, 2] of sums and counts, by place.
+    items: what is kept of the samples, by the measurement's place. blocks: of version 0.1, sums and counts by place.
     Not checked, since the record alone does not tell: the artifact's id (it also hashes packages of the environment that
     built it), and values and intervals that need more than what is kept of their samples, as peaks of memory.
     """
@@ -64,8 +64,8 @@ def contradictions(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[
     yield from _twice(outcome.measurements)
     for place, item in enumerate(outcome.measurements):
         yield from _measurement(item)
-        yield from _samples(item, arrays.get(place), blocks.get(place))
-    for place in sorted({*arrays, *blocks}):
+        yield from _samples(item, items.get(place, Items()), blocks.get(place))
+    for place in sorted({*items, *blocks}):
         if outcome.measurements[place].array is None:
             yield f"{outcome.measurements[place].metric} has samples, but its measurement refers to none"
 
@@ -171,84 +171,82 @@ def _as_now(item: Measurement, metric: Metric) -> bool:
     return item.metric_version in {0, metric.version}
 
 
-def _samples(item: Measurement, array: Any, blocks: Any) -> Iterator[str]:
-    if array is not None and item.array is not None and array_ref(item.array.name, array) != item.array:
+def _samples(item: Measurement, items: Items, blocks: Any) -> Iterator[str]:
+    if items.samples is not None and item.array is not None and array_ref(item.array.name, items.samples) != item.array:
         yield f"the samples of {item.metric} are not those that were measured, by their hash"
-    samples = array if array is not None else item.samples or None
-    if samples is None and blocks is None:
-        return
+    samples = items.samples if items.samples is not None else item.samples or _singles(item, blocks)
+    sums = items.documents if items.documents is not None else blocks
     weighed = item.metric.startswith(LM_EVAL) and item.interval is None  # by lm-eval, in a way of its own
-    if item.metric in _MEANS | _RATES and not weighed:
-        count, value, tolerance = _answer(item.metric, samples, blocks)
-        if count != item.n:
-            yield f"{item.metric} says n {item.n} but has {count} samples"
-        elif value is not None and not math.isclose(value, item.value, rel_tol=tolerance, abs_tol=1e-9):
-            yield f"{item.metric} is {item.value}, but its samples give {value:.10g}"
-    found = _interval(item, samples, blocks)
+    if (samples is not None or sums is not None) and item.metric in _MEANS | _RATES and not weighed:
+        for count, value, tolerance in _answers(item.metric, samples, sums):
+            if count != item.n:
+                yield f"{item.metric} says n {item.n} but has {count} samples"
+            elif value is not None and not math.isclose(value, item.value, rel_tol=tolerance, abs_tol=1e-9):
+                yield f"{item.metric} is {item.value}, but its samples give {value:.10g}"
+    found = _interval(item, samples, items)
     if found is not None and not all(_meets(end, item) for end in zip(found, (item.low, item.high), strict=True)):
         yield f"{item.metric} has interval [{item.low}, {item.high}], but its samples give [{found[0]:.10g}, {found[1]:.10g}]"
 
 
-def _answer(metric: str, samples: Any, blocks: Any) -> tuple[int, float | None, float]:
+def _singles(item: Measurement, blocks: Any) -> Any:
+    """Return the samples that version 0.1 kept as sums of one each; None where sums are of several."""
+    alone = blocks is not None and item.array is not None and (blocks[:, 1] == 1).all()
+    return blocks[:, 0].reshape(item.array.shape) if alone and item.array is not None else None
+
+
+def _answers(metric: str, samples: Any, sums: Any) -> Iterator[tuple[int, float | None, float]]:
     """Return how many samples there are, the value that they give, and how far (relatively) rounding may move it."""
     import numpy as np
 
-    sums = block_sums(samples, 1) if samples is not None else blocks
-    count = int(sums[:, 1].sum())
-    if metric not in _RATES:
-        return count, value_of(sums, metric), 1e-5
-    return count, None if samples is None else float(1 / np.mean(1 / np.asarray(samples, dtype=np.float64))), 1e-4
+    if samples is not None:
+        values = np.asarray(samples, dtype=np.float64).ravel()
+        rate = metric in _RATES
+        single = np.stack([values, np.ones(values.size)], axis=1)
+        yield (
+            values.size,
+            float(1 / np.mean(1 / values)) if rate else documents.value_of(single, metric),
+            1e-4 if rate else 1e-5,
+        )
+    if sums is not None:
+        yield int(sums[:, 1].sum()), None if metric in _RATES else documents.value_of(sums, metric), 1e-5
 
 
 # ---------------------------------------------------------------- intervals
 
 
-def _interval(item: Measurement, samples: Any, blocks: Any) -> tuple[float, float] | None:
-    """Make an interval again from samples, or from their sums, as the probe made it; None where these do not tell it."""
-    values = _values(item, samples, blocks)
-    if values is None or values.size != item.n:
+def _interval(item: Measurement, samples: Any, items: Items) -> tuple[float, float] | None:
+    """Make an interval again from what is kept, as the probe made it; None where that does not tell it."""
+    import numpy as np
+
+    if item.interval is None:
         return None
     try:
-        _, low, high = _summary(item, values)
+        if by_document(item.metric) and items.documents is not None:
+            again = documents.interval(items.documents, item.metric)
+            low, high = again.low, again.high
+        elif samples is not None and np.size(samples) == item.n:
+            _, low, high = _summary(item, np.asarray(samples, dtype=np.float64), items.strata)
+        else:
+            return None
     except HarnessError:  # no samples of such an interval
         return None
-    if low is None or high is None:
-        return None
-    return (max(0.0, low), min(1.0, high)) if item.metric == "top1_agreement" else (low, high)
+    return None if low is None or high is None else (low, high)
 
 
-_MAKERS: Mapping[str, Callable[[Any], intervals.Summary]] = {
-    intervals.MEAN_INTERVAL: intervals.mean_interval,
-    intervals.MEAN_BLOCK_INTERVAL: intervals.mean_block_interval,
-    intervals.EXP_MEAN_INTERVAL: intervals.exp_mean_interval,
-}
-
-
-def _summary(item: Measurement, values: Any) -> intervals.Summary:
+def _summary(item: Measurement, values: Any, counts: Sequence[int] | None) -> intervals.Summary:
     """Summarize samples by the interval's name. Raises: HarnessError for samples that such an interval is not made of."""
-    if item.interval == intervals.WILSON:
-        return intervals.wilson(round(float(values.sum())), item.n)
+    if item.interval == proportions.WILSON:
+        return proportions.wilson(round(float(values.sum())), item.n)
+    if item.interval == strata.STRATIFIED_WILSON:
+        return strata.stratified_share(values, counts or [item.n])
+    if item.interval == strata.STRATIFIED_MEAN:
+        return strata.stratified_mean(values, counts or [item.n])
     if item.interval == intervals.POSITIVE_INTERVAL and (values > 0).all():
         if item.metric not in _RATES:  # steps of one repetition are one sample
             return intervals.positive_interval(values.reshape(values.shape[0], -1).mean(axis=1))
         mean, low, high = intervals.positive_interval(1 / values)
         return (1 / mean, None, None) if low is None or high is None else (1 / mean, 1 / high, 1 / low)
-    made = _MAKERS.get(item.interval or "")
-    return made(values) if made else (item.value, None, None)
-
-
-def _values(item: Measurement, samples: Any, blocks: Any) -> Any:
-    """Return the samples; of sums of neighbours, values with the same sums; None where their shape is not known."""
-    import numpy as np
-
-    if samples is not None:
-        return np.asarray(samples, dtype=np.float64)
-    counts = blocks[:, 1].astype(np.int64)
-    values = np.repeat(blocks[:, 0] / counts, counts)
-    alone = statistic(item.metric) is MEAN
-    if not alone:
-        return values
-    return values.reshape(item.array.shape) if item.array and math.prod(item.array.shape) == values.size else None
+    return intervals.mean_interval(values) if item.interval == intervals.MEAN_INTERVAL else (item.value, None, None)
 
 
 def _meets(end: tuple[float, float | None], item: Measurement) -> bool:

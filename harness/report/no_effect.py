@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.metric import METRICS
 from harness.core.spec import Note
+from harness.numbers.pairing import Items
 from harness.report.coverage import quantized_parts
 from harness.report.rows import Row
 
@@ -82,11 +83,11 @@ def _called(row: Row) -> str:
     return " of ".join(text for name in _RECIPE if (text := row.text(name)))
 
 
-def kept(samples: Callable[[str], Any], sums: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Read samples, or where they are not kept the sums of their blocks."""
+def kept(samples: Callable[[str], Any], items: Callable[[str], Items]) -> Callable[[str], Any]:
+    """Read samples, or where they are not kept the sums of their documents."""
 
     def read(measurement: str) -> Any:
         found = samples(measurement)
-        return sums(measurement) if found is None else found
+        return items(measurement).documents if found is None else found
 
     return read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spec import Kind, Labels, Outcome, Record
-from harness.numbers.pairing import block_sums, statistic
+from harness.numbers import documents, strata
+from harness.numbers.pairing import Items, by_document
 from harness.report.cells import statistic_of
 from harness.report.consistent import contradictions
 from harness.report.formats import without_paths
@@ -24,7 +25,7 @@ from harness.store.database import Database
 from harness.store.session import SessionJob, SessionRecord
 
 LARGEST = 16 * 1024
-"""Bytes up to which an array is kept whole; of a larger one the sums that paired intervals need."""
+"""Bytes up to which an array is kept whole; a larger one only where items pair one by one, as answers do."""
 HEADER = """\
 # Measured results as text; `harness promote` writes this file and the pages are written from it.
 """
@@ -52,8 +53,12 @@ class PublishedRun(Record):
     """The outcome without its environment; paths are cut to file names."""
     arrays: dict[int, PackedArray] = Field(default_factory=dict)
     """Samples by the measurement's place in the run."""
+    documents: dict[int, PackedArray] = Field(default_factory=dict)
+    """Sums and counts by document, where those are the unit."""
+    strata: dict[int, PackedArray] = Field(default_factory=dict)
+    """Questions of each stratum, in order."""
     blocks: dict[int, PackedArray] = Field(default_factory=dict)
-    """Sums and counts of blocks of samples, where the samples are too large to keep."""
+    """Of version 0.1: sums and counts of 64 neighbours, or of single items, where the samples were too large to keep."""
     statistics: dict[int, dict[str, float]] = Field(default_factory=dict)
     """Percentiles and spread of the same samples."""
 
@@ -68,12 +73,12 @@ class PublishedFile(Record):
 
 @dataclass(frozen=True)
 class Published:
-    """Everything that the committed files hold; arrays and what stands for them by measurement id."""
+    """Everything that the committed files hold; arrays, and items that pair, by measurement id."""
 
     outcomes: tuple[Outcome, ...] = ()
     sessions: tuple[SessionRecord, ...] = ()
     arrays: Mapping[str, Any] = field(default_factory=dict)
-    blocks: Mapping[str, Any] = field(default_factory=dict)
+    items: Mapping[str, Items] = field(default_factory=dict)
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
@@ -125,24 +130,44 @@ def _source(outcome: Outcome) -> str:
 
 
 def _run(database: Database, outcome: Outcome, environment: str, sweeps: Collection[str]) -> PublishedRun:
-    arrays, blocks, statistics = {}, {}, {}
+    import numpy as np
+
+    kept: dict[str, dict[int, Any]] = {"arrays": {}, "documents": {}, "strata": {}, "statistics": {}}
     for place, item in enumerate(outcome.measurements):
         if item.array is not None:
-            samples = database.samples(f"{outcome.job.run}#{place}")
-            if samples.nbytes <= LARGEST:
-                arrays[place] = _packed(samples)
+            measurement = f"{outcome.job.run}#{place}"
+            samples, items = database.samples(measurement), items_of(database, measurement)
+            if items.documents is not None:
+                kept["documents"][place] = _packed(items.documents)
+            if items.strata is not None:
+                kept["strata"][place] = _packed(np.asarray(items.strata, dtype=np.int32))
+            if samples.nbytes <= LARGEST or (item.items is not None and not by_document(item.metric)):
+                kept["arrays"][place] = _packed(samples)
             else:
-                blocks[place] = _packed(block_sums(samples, statistic(item.metric).block))
                 found = {stat: statistic_of(samples, stat) for stat in STATS}
-                statistics[place] = {stat: value for stat, value in found.items() if value is not None}
+                kept["statistics"][place] = {stat: value for stat, value in found.items() if value is not None}
     return PublishedRun(
         environment=environment,
         labels=tuple(label for label in _labels(database, outcome) if not sweeps or label.sweep in sweeps),
         outcome=_without_paths(outcome),
-        arrays=arrays,
-        blocks=blocks,
-        statistics=statistics,
+        **kept,
     )
+
+
+def items_of(database: Database, measurement: str) -> Items:
+    """Collect what a database keeps of a measurement's items; what it does not is None."""
+    samples = _or_none(lambda: database.samples(measurement))
+    sizes = _or_none(lambda: database.beside(measurement, documents.SUFFIX))
+    counts = _or_none(lambda: database.beside(measurement, strata.SUFFIX))
+    sums = None if samples is None or sizes is None else documents.sums_of(samples, sizes)
+    return Items(samples, sums, None if counts is None else [int(count) for count in counts])
+
+
+def _or_none(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except HarnessError:
+        return None
 
 
 def _labels(database: Database, outcome: Outcome) -> tuple[Labels, ...]:
@@ -190,7 +215,7 @@ def read_published(folder: Path) -> Published:
     outcomes: list[Outcome] = []
     sessions: list[SessionRecord] = []
     arrays: dict[str, Any] = {}
-    blocks: dict[str, Any] = {}
+    items: dict[str, Items] = {}
     statistics: dict[str, dict[str, float]] = {}
     for path in sorted(folder.glob("*.yaml")):
         raw = _raw(path)
@@ -206,12 +231,13 @@ def read_published(folder: Path) -> Published:
             sessions.append(_session(path, [(outcome, run.labels) for outcome, run in read]))
         for outcome, run in read:
             samples = {place: _unpacked(packed, path) for place, packed in run.arrays.items()}
-            sums = {place: _unpacked(packed, path) for place, packed in run.blocks.items()}
-            _consistent(outcome, samples, sums, path)
+            pairing = _items(run, samples, path)
+            blocks = {place: _unpacked(packed, path) for place, packed in run.blocks.items()}
+            _consistent(outcome, pairing, blocks, path)
             arrays |= {f"{outcome.job.run}#{place}": found for place, found in samples.items()}
-            blocks |= {f"{outcome.job.run}#{place}": found for place, found in sums.items()}
+            items |= {f"{outcome.job.run}#{place}": found for place, found in pairing.items()}
             statistics |= {f"{outcome.job.run}#{place}": found for place, found in run.statistics.items()}
-    return Published(_once(outcomes, folder), tuple(sessions), arrays, blocks, statistics)
+    return Published(_once(outcomes, folder), tuple(sessions), arrays, items, statistics)
 
 
 def _raw(path: Path) -> Any:
@@ -242,15 +268,23 @@ def _outcome(run: PublishedRun, file: PublishedFile, path: Path) -> Outcome:
         outcome = Outcome.model_validate_json(json.dumps(whole))
     except ValidationError as error:
         raise ConfigError([Problem(f"run {name}: {_first(error)}", path)]) from None
-    for place in (*run.arrays, *run.blocks, *run.statistics):
+    for place in (*run.arrays, *run.documents, *run.strata, *run.blocks, *run.statistics):
         if place >= len(outcome.measurements):
             raise ConfigError([Problem(f"run {name}: samples of measurement {place}, which is not there", path)])
     return outcome
 
 
-def _consistent(outcome: Outcome, arrays: Mapping[int, Any], blocks: Mapping[int, Any], path: Path) -> None:
+def _items(run: PublishedRun, samples: Mapping[int, Any], path: Path) -> dict[int, Items]:
+    """Put together what is kept of each measurement's items."""
+    sums = {place: _unpacked(packed, path) for place, packed in run.documents.items()}
+    counts = {place: [int(one) for one in _unpacked(packed, path)] for place, packed in run.strata.items()}
+    places = sorted({*samples, *sums, *counts})
+    return {place: Items(samples.get(place), sums.get(place), counts.get(place)) for place in places}
+
+
+def _consistent(outcome: Outcome, items: Mapping[int, Items], blocks: Mapping[int, Any], path: Path) -> None:
     """Refuse a run that contradicts itself: somebody has edited one place and not the others."""
-    for message in contradictions(outcome, arrays, blocks):
+    for message in contradictions(outcome, items, blocks):
         raise ConfigError([Problem(f"run {outcome.job.run}: {message}; restore the file", path)])
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import ConfigError, Problem
 from harness.core.metric import METRICS, Direction
 from harness.core.metric import metric as metric_named
+from harness.numbers.intervals import RETIRED
 from harness.report.columns import BUILD_DIMENSIONS, COLUMNS, IDENTITY, WORKLOAD
 from harness.report.options import OPTIONS, differing
 from harness.report.spec import Pick, TableSpec
@@ -89,9 +90,11 @@ def _plain(column: pd.Series[Any]) -> list[Any]:
 
 
 def _whole(record: dict[Any, Any]) -> dict[str, Any]:
-    """Call the whole workload by its one name, the empty part."""
+    """Call the whole workload by its one name, the empty part, and forget intervals that do not hold."""
     if record.get("metric") is not None and record.get("part") is None:
         record["part"] = ""
+    if record.get("interval") in RETIRED:
+        record |= {"low": None, "high": None, "interval": "none: those of version 0.1 covered too little"}
     return record
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment
+from harness.numbers.pairing import Items
 from harness.report.cells import Reader
 from harness.report.columns import COLUMNS, DIMENSIONS, LABELS
-from harness.report.published import Published, read_published
+from harness.report.published import Published, items_of, read_published
 from harness.report.spec import TableSpec
 from harness.store.database import Database
 from harness.store.frame import COLUMNS as STORED
@@ -65,9 +66,14 @@ class Source:
         except HarnessError:
             return None
 
+    def items(self, measurement: str) -> Items:
+        """Return what pairs with another measurement of the same items; what is not at hand is None."""
+        found = self.published.items.get(measurement)
+        return items_of(self.database, measurement) if found is None else found
+
     def reader(self) -> Reader:
         published = self.published
-        return Reader(self.samples, published.blocks.get, lambda measurement: published.statistics.get(measurement, {}))
+        return Reader(self.samples, self.items, lambda measurement: published.statistics.get(measurement, {}))
 
     def environments(self) -> dict[str, Environment]:
         return self.database.environments()

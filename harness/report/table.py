@@ -127,7 +127,7 @@ def build(
     Raises: ConfigError for cells that would mix what must not be mixed, and for cells that several rows fit.
     """
     reader = reader or Reader()
-    rows = no_effect.marked(wanted(spec, rows_of(frame)), no_effect.kept(reader.samples, reader.blocks))
+    rows = no_effect.marked(wanted(spec, rows_of(frame)), no_effect.kept(reader.samples, reader.items))
     source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader, _Picked())
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     check_pivot(spec, shown)

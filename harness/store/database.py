@@ -207,6 +207,23 @@ class Database:
             raise HarnessError(f"measurement {measurement_id} keeps no samples")
         return np.array(arrays.unpacked_few(found.samples))
 
+    def beside(self, measurement_id: str, suffix: str) -> NDArray[Any] | None:
+        """Return the array whose name is that of a measurement's samples and a suffix, as `.documents`; None without one.
+
+        Raises: HarnessError where the run folder that holds it is gone or was changed.
+        """
+        run, ordinal = frame.split_measurement(measurement_id)
+        row, item, array = models.RunRow, models.MeasurementRow, models.SamplesRow
+        query = (
+            select(item.array)
+            .join(row, row.id == item.run_id)
+            .join(array, (array.run_id == row.id) & (array.name == item.array + suffix))
+            .where(row.name == run, item.ordinal == ordinal)
+        )
+        with self._reading() as connection:
+            name = connection.execute(query).scalar()
+        return None if name is None else self.array(run, f"{name}{suffix}")
+
     def array(self, run: str, name: str) -> NDArray[Any]:
         """Return an array of a run by name, as per-question results.
 

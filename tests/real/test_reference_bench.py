@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.numbers.intervals import mean_interval
-from harness.numbers.pairing import block_sums, paired_difference
+from harness.numbers.pairing import paired_difference
+from harness.report.published import items_of
 from tests.real.box import RealBox
 from tests.real.conftest import ROUNDS, Twice
 
@@ -21,16 +22,16 @@ GENAI = {"engine": "ort-genai"}
 
 
 def test_int8_differs_less_than_mixed_and_mixed_less_than_int4(twice: Twice) -> None:
-    blocks, values = [], []
+    items, values = [], []
     with twice.box.database() as database:
         for method in ("int8", "int4_k_quant_mixed", "int4_rtn"):
             where = {"metric": "kl_divergence", "method": method}
             found = database.frame(where, ["value", "measurement_id"]).iloc[0]
             values.append(float(found["value"]))
-            blocks.append(block_sums(database.samples(found["measurement_id"]), 64))
+            items.append(items_of(database, found["measurement_id"]))
     assert values == sorted(values), values
-    for less, more in ((blocks[0], blocks[1]), (blocks[1], blocks[2])):
-        _, low, _ = paired_difference(more, less, "kl_divergence")
+    for less, more in ((items[0], items[1]), (items[1], items[2])):
+        _, low, _ = paired_difference("kl_divergence", more, less)
         assert low > 0, f"KL {values}: the difference is within its paired interval"
 
 

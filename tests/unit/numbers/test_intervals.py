@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
@@ -37,51 +36,15 @@ def test_a_mean_carries_students_interval() -> None:
 def test_one_sample_has_no_interval() -> None:
     assert intervals.mean_interval([4.0]) == (4.0, None, None)
     assert intervals.positive_interval([4.0]) == (4.0, None, None)
-    assert intervals.exp_mean_interval([0.0] * intervals.BLOCK) == (1.0, None, None)
-
-
-def test_wilson_stays_within_bounds_and_matches_a_known_case() -> None:
-    assert intervals.wilson(0, 10)[:2] == (0.0, 0.0)
-    assert intervals.wilson(10, 10)[2] == 1.0
-    share, low, high = intervals.wilson(15, 50)
-    assert (share, round(low or 0, 3), round(high or 0, 3)) == (0.3, 0.191, 0.438)
-    with pytest.raises(HarnessError, match="3 successes of 2"):
-        intervals.wilson(3, 2)
-
-
-def test_exp_of_a_mean_is_perplexity_with_an_interval_around_it() -> None:
-    nll = np.random.default_rng(0).gamma(2, 1, 10_000)
-    value, low, high = intervals.exp_mean_interval(nll)
-    assert value == pytest.approx(math.exp(nll.mean()))
-    assert low is not None
-    assert high is not None
-    assert low < value < high
-
-
-def test_the_block_interval_covers_the_truth_where_neighbours_hang_together() -> None:
-    draw = np.random.default_rng(1)
-    plain = blocks = 0
-    for _ in range(200):
-        steps = draw.normal(size=4000)
-        series = np.convolve(steps, np.ones(16) / 4, mode="valid")  # neighbours share most of their noise
-        for of, name in ((intervals.mean_interval, "plain"), (intervals.mean_block_interval, "blocks")):
-            _, low, high = of(series)
-            assert low is not None
-            assert high is not None
-            covered = low <= 0 <= high
-            plain += covered if name == "plain" else 0
-            blocks += covered if name == "blocks" else 0
-    assert blocks >= 180
-    assert plain < 150
 
 
 def test_samples_that_are_missing_or_not_numbers_are_refused() -> None:
     with pytest.raises(HarnessError, match="no samples"):
         intervals.mean_interval([])
     with pytest.raises(HarnessError, match="sample 1 of 3 is not finite"):
-        intervals.exp_mean_interval([0.0, math.nan, 0.0])
+        intervals.mean_interval([0.0, math.nan, 0.0])
     with pytest.raises(HarnessError, match="beyond a float"):
-        intervals.exp_mean_interval([1e6, 1e6])
+        intervals.exponential(1e6)
 
 
 def test_an_interval_of_durations_stays_positive_however_wild_the_samples() -> None:

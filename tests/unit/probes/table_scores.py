@@ -26,6 +26,10 @@ class ByteCodec:
     def encode(self, text: str, *, bos: bool = False) -> list[int]:
         return [BOS] * bos + list(text.encode())
 
+    def located(self, text: str, *, bos: bool = False) -> tuple[list[int], list[int]]:
+        begins = [place for place, character in enumerate(text) for _ in character.encode()]
+        return self.encode(text, bos=bos), [0] * bos + begins
+
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         del special
         return bytes(token for token in ids if token < BOS).decode(errors="replace")

@@ -11,7 +11,9 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, problems_of
+from harness.corpus import Corpus
 from harness.probes.perplexity import PROBE, Workload, measure
+from harness.probes.streams import read_stream
 from tests.unit.probes.table_scores import BOS, ByteCodec, TableScores
 
 TEXT = "Some words of a text, and then some more of them.\n" * 9
@@ -163,13 +165,97 @@ def test_real_models_reproduce_their_reference_figures(
     assert round(found.readings[0].value, 3) == expected
 
 
-def test_wikitext_runs_under_protocol_a(shared_data: Path, tmp_path: Path) -> None:
+def test_wikitext_runs_under_protocol_a_in_whole_articles(shared_data: Path, tmp_path: Path) -> None:
     raw = str(shared_data / "wikitext-2" / "wiki.test.raw")
+    asked = Workload(text=raw, corpus=Corpus(rows="wikitext"), window=256, stride=128, tokens=4096)
     with opened(shared_data / "models" / "stories260K") as session:
-        found = measure(session, Workload(text=raw, window=256, stride=128, tokens=4096), Context(folder=tmp_path))
-    assert found.protocol.scored == 4095
+        found = measure(session, asked, Context(folder=tmp_path))
+    assert found.protocol.name == "ppl-A-w256-s128 on WikiText rows"
+    assert (found.protocol.scored or 0) >= 4096
     assert found.protocol.limit == 4096
+    assert found.protocol.facts["documents_of"] == 60
+    assert found.readings[0].interval == f"none: {found.protocol.facts['documents']} document is too few, 50 are needed"
     assert math.isfinite(found.readings[0].value)
+
+
+PASSAGES = "".join(f"Passage {number} of {'some ' * (number % 7)}words.\n\n" for number in range(120))
+
+
+def passages(folder: Path, content: str = PASSAGES, name: str = "p.txt") -> str:
+    (folder / name).write_text(content, encoding="utf-8", newline="")
+    return str(folder / name)
+
+
+def test_tokens_draws_whole_documents_by_seed(tmp_path: Path) -> None:
+    text = passages(tmp_path)
+    read = {}
+    for seed in (0, 1):
+        for tokens in (600, 1200, 10**6):
+            asked = Workload(text=text, window=64, stride=32, tokens=tokens, seed=seed)
+            read[seed, tokens] = bytes(read_stream(TableScores().codec, asked).ids.tolist()).decode()
+    whole = set(PASSAGES.split("\n\n"))
+    for (seed, tokens), found in read.items():
+        parts = found.removesuffix("\n\n").split("\n\n")
+        assert set(parts) <= whole, "no document is cut"
+        assert len(found) >= min(tokens, len(PASSAGES))
+        assert len(found) < tokens + 80 or len(found) == len(PASSAGES)
+        assert seed >= 0
+    assert read[0, 600] != read[1, 600]
+    assert not PASSAGES.startswith(read[0, 600])
+    assert set(read[0, 600].split("\n\n")) <= set(read[0, 1200].split("\n\n"))
+    assert read[0, 10**6] == PASSAGES
+
+
+def test_each_score_lies_in_its_document(tmp_path: Path) -> None:
+    session, text = TableScores(), passages(tmp_path)
+    found = measure(session, Workload(text=text, window=64, stride=32), Context(folder=tmp_path))
+    sizes = found.arrays["nll.documents"]
+    first = len(PASSAGES.split("\n\n")[0]) + 2
+    assert len(sizes) == 120
+    assert sizes[0] == first - 1, "the first token of a stream is not scored"
+    assert sizes[1:].tolist() == [len(part) + 2 for part in PASSAGES.split("\n\n")[1:-1]]
+    reading = found.readings[0]
+    assert reading.interval == "95 % by document (120 passages), bootstrap-t"
+    assert reading.low is not None
+    assert reading.high is not None
+    assert reading.low < reading.value < reading.high
+
+
+@pytest.mark.parametrize("tokens", [None, 200])
+def test_a_text_of_one_document_has_a_value_and_no_interval(tokens: int | None, tmp_path: Path) -> None:
+    text = passages(tmp_path, "One long paragraph, " * 30)
+    found = measure(TableScores(), Workload(text=text, window=64, stride=32, tokens=tokens), Context(folder=tmp_path))
+    reading = found.readings[0]
+    assert (reading.low, reading.high) == (None, None)
+    assert reading.interval == "none: 1 document is too few, 50 are needed"
+    assert found.protocol.scored == (599 if tokens is None else 199)
+
+
+def test_crlf_and_a_mark_change_nothing_and_are_told(tmp_path: Path) -> None:
+    plain = passages(tmp_path)
+    marked = passages(tmp_path, "\ufeff" + PASSAGES.replace("\n", "\r\n"), "crlf.txt")
+    one, other = (
+        measure(TableScores(), Workload(text=text, window=64, stride=32, tokens=900), Context(folder=tmp_path))
+        for text in (plain, marked)
+    )
+    assert one.readings[0].value == other.readings[0].value
+    assert one.readings[0].items == other.readings[0].items
+    assert one.protocol.facts["text_sha256"] == other.protocol.facts["text_sha256"]
+    assert [note.code for note in other.notes] == ["normalized-text"]
+    assert not one.notes
+
+
+def test_an_undeclared_text_that_looks_like_wikitext_is_told(tmp_path: Path) -> None:
+    article = " \n = {} = \n \n " + "Words of it , as written . " * 12 + "\n"
+    text = passages(tmp_path, article.format("A") + article.format("B c"), "wiki.test.raw")
+    asked = Workload(text=text, window=64, stride=32)
+    found = measure(TableScores(), asked, Context(folder=tmp_path))
+    assert [note.code for note in found.notes] == ["undeclared-text"]
+    declared = Workload(text=text, window=64, stride=32, corpus=Corpus(rows="wikitext"))
+    other = measure(TableScores(), declared, Context(folder=tmp_path))
+    assert not other.notes
+    assert other.readings[0].items != found.readings[0].items
+    assert found.protocol.facts["documents"] == other.protocol.facts["documents"] == 2
 
 
 def opened(folder: Path) -> Any:

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.numbers.pairing import block_sums, paired_difference, reproduces
 from harness.report.compare import COMPARISONS, Operand, compared
 from harness.report.formats import decimal, factor, parse_format, without_paths, written
 
@@ -69,35 +67,6 @@ def test_a_ratio_of_independent_means_carries_both_uncertainties() -> None:
     )
     assert found.high is not None
     assert float(found.high - found.value) == pytest.approx(2 * (0.05**2 + 0.05**2) ** 0.5, rel=1e-6)
-
-
-def test_block_sums_are_all_that_a_paired_difference_needs() -> None:
-    nll = np.random.default_rng(0).gamma(2.0, 1.0, 1000)
-    sums = block_sums(nll, 64)
-    assert sums.shape == (16, 2)
-    assert reproduces(sums, "perplexity", float(np.exp(nll.mean())))
-    assert not reproduces(sums, "perplexity", float(nll.mean()))
-
-
-def test_a_paired_interval_covers_the_difference_about_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(3)
-    hits = 0
-    for _ in range(100):
-        shared = rng.normal(0, 5, 300)
-        one, other = shared + rng.normal(0.1, 0.5, 300), shared + rng.normal(0, 0.5, 300)
-        _, low, high = paired_difference(block_sums(one, 1), block_sums(other, 1), "mmlu_acc")
-        hits += low <= 0.1 <= high
-    assert 88 <= hits <= 100
-
-
-def test_equal_samples_differ_by_exactly_nothing() -> None:
-    sums = block_sums(np.random.default_rng(0).random(500), 64)
-    assert paired_difference(sums, sums, "perplexity") == (0.0, 0.0, 0.0)
-
-
-def test_blocks_of_other_lengths_do_not_pair() -> None:
-    with pytest.raises(HarnessError, match="do not pair"):
-        paired_difference(block_sums(np.ones(100), 64), block_sums(np.ones(101), 64), "perplexity")
 
 
 @pytest.mark.parametrize(

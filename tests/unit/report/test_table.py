@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ConfigError
+from harness.numbers.pairing import Items
 from harness.report.cells import Reader
 from harness.report.result import Table
 from harness.report.specfile import read_specs
@@ -244,7 +245,7 @@ def paired_rows(items: str = "h") -> tuple[list[dict[str, Any]], Reader]:
         row("mmlu_acc", float(right.mean()), run="a", items="h", **QUALITY),
         row("mmlu_acc", float(other.mean()), run="b", method="int4", items=items, **QUALITY),
     ]
-    return rows, Reader(samples=samples.get)
+    return rows, Reader(samples=samples.get, items=lambda measurement: Items(samples.get(measurement)))
 
 
 def test_a_paired_difference_has_an_interval_that_is_the_same_each_time(table: Any) -> None:

@@ -1,0 +1,225 @@
+"""Values of a text with its document as the unit: intervals and paired differences from each document's sum and count.
+
+Tokens of one document hang together, and documents are few, skewed and of unequal length, so the interval is a bootstrap-t
+over documents: the ratio of summed scores to summed counts is studentized by its linearized standard error in every
+resample, and the quantiles of those ratios stand where Student's would. Source: Efron & Tibshirani, An Introduction to the
+Bootstrap (1993), section 12.5. What it covers on real texts: tests/benchmarks/coverage.py and the record beside it.
+
+Sums are float64 [documents, 2]: sum of a score and number of scored items, in text order.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.core.errors import HarnessError
+from harness.numbers.intervals import checked, exponential, student_t
+from harness.numbers.proportions import share
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FEWEST = 50
+"""Documents below which there is no interval: what the record of the coverage benchmark justifies."""
+MOST = 2000
+"""Documents above which Student's t on the linearized ratio serves: what skew leaves is below a fiftieth of the width."""
+RESAMPLES = 1999
+SEED = 20261128
+FEWEST_DIFFERING = 10
+"""Documents that must hold a disagreement for a bootstrap to know anything of their spread."""
+SUFFIX = ".documents"
+"""Behind an array's name: the array of its samples per document, in order."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """How a metric's value follows from the ratio of its sums, and between which bounds it lies."""
+
+    finish: Literal["same", "exp"] = "same"
+    least: float = -math.inf
+    most: float = math.inf
+
+
+STATISTICS = {
+    "perplexity": Statistic("exp", least=1.0),
+    "kl_divergence": Statistic(least=0.0),
+    "top1_agreement": Statistic(least=0.0, most=1.0),
+}
+"""Metrics whose unit is the document."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value's 95 % interval with the name of its method; where there is none, the name says why."""
+
+    low: float | None
+    high: float | None
+    name: str
+
+
+def sums_of(samples: Any, counts: Any) -> Floats:
+    """Add samples up by document: float64 [documents, 2] of sums and counts. Raises: HarnessError where they do not fit."""
+    import numpy as np
+
+    values, sizes = np.asarray(samples, dtype=np.float64).ravel(), np.asarray(counts, dtype=np.int64).ravel()
+    if sizes.sum() != values.size or (sizes < 0).any():
+        raise HarnessError(f"{sizes.size} documents of {sizes.sum()} samples do not cut {values.size} samples")
+    ends = np.cumsum(np.concatenate([[0], sizes]))
+    running = np.concatenate([[0.0], np.cumsum(values)])
+    return np.stack([running[ends[1:]] - running[ends[:-1]], sizes.astype(np.float64)], axis=1)
+
+
+def value_of(sums: Floats, metric: str) -> float:
+    """Return the metric's value from its sums."""
+    ratio = float(sums[:, 0].sum() / sums[:, 1].sum())
+    return exponential(ratio) if _statistic(metric).finish == "exp" else ratio
+
+
+def interval(sums: Floats, metric: str, noun: str = "documents") -> Interval:
+    """Return the 95 % interval of a metric's value, by document; `noun` says what documents are, in the plural.
+
+    Raises: HarnessError for sums that are not finite.
+    """
+    sums = _scored(sums)
+    few = _too_few(len(sums))
+    if few:
+        return Interval(None, None, few)
+    if metric == "top1_agreement" and _differing(sums) < FEWEST_DIFFERING:
+        return _few_disagreements(sums)
+    statistic = _statistic(metric)
+    name = f"95 % by document ({len(sums):,} {noun}), {_method(len(sums))}"
+    low, high = _ratio_interval(sums)
+    if statistic.finish == "exp":
+        low, high = exponential(low), exponential(high)
+    return Interval(max(statistic.least, low), min(statistic.most, high), name)
+
+
+def _differing(sums: Floats) -> int:
+    """Count documents in which some positions disagree, or where few agree, those in which some do."""
+    disagree = int((sums[:, 0] < sums[:, 1]).sum())
+    return min(disagree, int((sums[:, 0] > 0).sum()))
+
+
+def _few_disagreements(sums: Floats) -> Interval:
+    """Bound a share by the count of what is rare in it: so few positions, each in a document of its own, are independent."""
+    agree, scored = round(float(sums[:, 0].sum())), round(float(sums[:, 1].sum()))
+    _, low, high = share(agree, scored)
+    return Interval(low, high, f"95 % mid-p binomial, {scored - agree:,} of {scored:,} disagree")
+
+
+def paired_difference(sums: Floats, baseline: Floats, metric: str) -> tuple[float, float, float]:
+    """Return value minus baseline with its 95 % interval, both scored on the same documents in the same order.
+
+    Seeded: equal input, equal interval. Raises: HarnessError where the two do not pair, or documents are too few.
+    """
+    import numpy as np
+
+    if sums.shape != baseline.shape or not np.array_equal(sums[:, 1], baseline[:, 1]):
+        raise HarnessError(f"{sums.shape[0]} and {baseline.shape[0]} documents do not pair")
+    sums, baseline = _scored(sums), _scored(baseline)
+    few = _too_few(len(sums))
+    if few:
+        raise HarnessError(few.removeprefix("none: "))
+    exp = _statistic(metric).finish == "exp"
+    counts = sums[:, 1]
+    total = counts.sum()
+    ratios = [float(side[:, 0].sum() / total) for side in (sums, baseline)]
+    if exp:
+        for ratio in ratios:
+            exponential(ratio)
+    residuals = [side[:, 0] - ratio * counts for side, ratio in zip((sums, baseline), ratios, strict=True)]
+    low, high = _studentized(residuals, counts, ratios, exp=exp)
+    values = [math.exp(ratio) if exp else ratio for ratio in ratios]
+    return values[0] - values[1], low, high
+
+
+def _statistic(metric: str) -> Statistic:
+    return STATISTICS.get(metric, Statistic())
+
+
+def _scored(sums: Floats) -> Floats:
+    """Leave out documents of which nothing was scored."""
+    checked(sums)
+    return sums[sums[:, 1] > 0]
+
+
+def _too_few(documents: int) -> str:
+    if documents >= FEWEST:
+        return ""
+    are = "document is" if documents == 1 else "documents are"
+    return f"none: {documents} {are} too few, {FEWEST} are needed"
+
+
+def _method(documents: int) -> str:
+    return "bootstrap-t" if documents <= MOST else "student-t"
+
+
+def _ratio_interval(sums: Floats) -> tuple[float, float]:
+    counts = sums[:, 1]
+    ratio = float(sums[:, 0].sum() / counts.sum())
+    return _studentized([sums[:, 0] - ratio * counts], counts, [ratio], exp=False)
+
+
+def _studentized(residuals: list[Floats], counts: Floats, ratios: list[float], *, exp: bool) -> tuple[float, float]:
+    """Return the interval of a ratio, or of the difference of two (with `exp` of their exponentials).
+
+    residuals: of each side, its sums less what its ratio says of the counts.
+    """
+    import numpy as np
+
+    signs = (1.0, -1.0)[: len(ratios)]
+    slopes = [sign * (math.exp(ratio) if exp else 1.0) for sign, ratio in zip(signs, ratios, strict=True)]
+    value = sum(slopes) if exp else sum(sign * ratio for sign, ratio in zip(signs, ratios, strict=True))
+    linear = sum(slope * part for slope, part in zip(slopes, residuals, strict=True))
+    size = len(counts)
+    error = math.sqrt(float(np.dot(linear, linear))) / float(counts.sum())
+    if error == 0.0:
+        return value, value
+    if size > MOST:
+        half = student_t(size - 1) * error
+        return value - half, value + half
+    low, high = np.quantile(_ratios(residuals, counts, slopes, exp=exp), (0.025, 0.975))
+    return value - float(high) * error, value - float(low) * error
+
+
+def _ratios(residuals: list[Floats], counts: Floats, slopes: list[float], *, exp: bool) -> Floats:
+    """Return the studentized deviations of all resamples, float64 [RESAMPLES]."""
+    import numpy as np
+
+    columns = [*residuals, counts]
+    weights = _weights(len(counts))
+    sums = weights @ np.stack(columns, axis=1)
+    products = {
+        (one, other): weights @ (columns[one] * columns[other])
+        for one in range(len(columns))
+        for other in range(one, len(columns))
+    }
+    last = len(residuals)
+    shifts = [sums[:, place] / sums[:, last] for place in range(last)]
+    tilted = [slope * np.exp(shift) if exp else slope + 0 * shift for slope, shift in zip(slopes, shifts, strict=True)]
+    moved = sum(slope * (np.expm1(shift) if exp else shift) for slope, shift in zip(slopes, shifts, strict=True))
+    factors = [*tilted, -sum(part * shift for part, shift in zip(tilted, shifts, strict=True))]
+    square = sum(
+        (1 if one == other else 2) * factors[one] * factors[other] * product
+        for (one, other), product in products.items()
+    )
+    error = np.sqrt(np.maximum(square, 0.0)) / sums[:, last]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.nan_to_num(moved / error, nan=0.0, posinf=1e9, neginf=-1e9)
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def _weights(size: int) -> Floats:
+    """Draw how often each document stands in each resample: float64 [RESAMPLES, size], the same for a size."""
+    import numpy as np
+
+    drawn = np.random.default_rng(SEED).multinomial(size, np.full(size, 1 / size), RESAMPLES)
+    found: Floats = drawn.astype(np.float64)
+    return found

@@ -1,0 +1,62 @@
+"""Differences of two measurements, by what their items are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.numbers.documents import sums_of
+from harness.numbers.pairing import Items, paired_difference, reproduces
+
+
+def test_documents_answers_and_questions_each_have_their_way() -> None:
+    draw = np.random.default_rng(0)
+    scores = draw.gamma(2.0, 1.0, 6000)
+    sums, other = sums_of(scores, [100] * 60), sums_of(scores * 1.01, [100] * 60)
+    value, low, high = paired_difference("perplexity", Items(documents=other), Items(documents=sums))
+    assert low < value < high
+    right, wrong = np.ones(157), np.array([0] * 12 + [1] * 145)
+    _, low, high = paired_difference("lm_eval.acc", Items(wrong), Items(right))
+    assert low < -12 / 157 < high < 0
+    questions = draw.normal(-1, 1, 300)
+    value, low, high = paired_difference("choice_logprob", Items(questions + 0.1, strata=[100, 200]), Items(questions))
+    assert value == pytest.approx(0.1)
+    assert low <= value <= high
+
+
+def test_equal_items_differ_by_exactly_nothing() -> None:
+    sums = sums_of(np.random.default_rng(0).random(6000), [100] * 60)
+    assert paired_difference("perplexity", Items(documents=sums), Items(documents=sums)) == (0.0, 0.0, 0.0)
+
+
+def test_a_paired_interval_covers_the_difference_about_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(3)
+    hits = 0
+    for _ in range(200):
+        shared = draw.normal(0, 5, 300)
+        one, other = shared + draw.normal(0.1, 0.5, 300), shared + draw.normal(0, 0.5, 300)
+        _, low, high = paired_difference("choice_logprob", Items(one), Items(other))
+        hits += low <= 0.1 <= high
+    assert 180 <= hits <= 199
+
+
+def test_what_cannot_be_paired_says_why() -> None:
+    sums = sums_of(np.ones(6000), [100] * 60)
+    with pytest.raises(HarnessError, match="documents are not kept for both"):
+        paired_difference("perplexity", Items(np.ones(6000), sums), Items(np.ones(6000)))
+    with pytest.raises(HarnessError, match="not at hand"):
+        paired_difference("lm_eval.acc", Items(np.ones(10)), Items())
+    with pytest.raises(HarnessError, match="10 and 9 items do not pair"):
+        paired_difference("lm_eval.acc", Items(np.ones(10)), Items(np.ones(9)))
+    with pytest.raises(HarnessError, match="5 items are too few"):
+        paired_difference("choice_logprob", Items(np.arange(5.0)), Items(np.zeros(5)))
+
+
+def test_items_that_do_not_give_the_value_are_found() -> None:
+    sums = sums_of(np.random.default_rng(0).gamma(2.0, 1.0, 1000), [100] * 10)
+    value = float(np.exp(sums[:, 0].sum() / 1000))
+    assert reproduces("perplexity", Items(documents=sums), value)
+    assert not reproduces("perplexity", Items(documents=sums), value * 1.01)
+    assert reproduces("perplexity", Items(), value)
+    assert not reproduces("mmlu_acc", Items(np.ones(4)), 0.75)
