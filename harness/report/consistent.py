@@ -164,6 +164,8 @@ def _measurement(item: Measurement) -> Iterator[str]:
     low, high, slack = item.low, item.high, 1e-9 * max(1.0, abs(item.value))
     if (low is not None and low > item.value + slack) or (high is not None and high < item.value - slack):
         yield f"{item.metric} is {item.value}, outside its own interval [{low}, {high}]"
+    if (low is None) != (high is None) or (low is not None and item.interval is None):
+        yield f"{item.metric} has low {low} and high {high}, but does not say what interval they are"
 
 
 def _as_now(item: Measurement, metric: Metric) -> bool:

@@ -91,7 +91,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
             speed = {"per_token_latency": (float(steps.mean()), steps, "s")}
             for place, (kind, found) in enumerate((("quality", quality), ("speed", speed))):
                 database.ingest(*with_arrays(tmp_path / "results", 10 * number + place, method, kind, found))
-        tps = measurement(samples=(99.5, 100.0, 100.5), low=99.0, high=101.0)
+        tps = measurement(samples=(99.5, 100.0, 100.5), low=99.0, high=101.0, interval="as it was")
         for number, method in ((30, "fp32"), (31, "int4_rtn")):
             database.ingest(measured(number, [tps], labels=labels(method), workload={"m": method}), None)
         database.ingest(

@@ -16,11 +16,13 @@ from harness.core.errors import HarnessError
 from harness.core.spec import Labels, Measurement, Note, Outcome, Protocol, Status
 from harness.explaining import explanation
 from harness.numbers.rounds import summary
+from harness.plan.keys import spec_key
 from harness.report.cells import over_processes
 from harness.report.explain.telling import told
 from harness.report.markdown import to_markdown
+from harness.report.published import promote
 from harness.report.result import Table
-from harness.report.sources import Source, frame_of
+from harness.report.sources import Source, frame_of, from_published
 from harness.report.specfile import read_specs
 from harness.report.table import build
 from harness.store.database import Database
@@ -80,7 +82,7 @@ def sitting(
         outcome = measured(number, items, workload={"batch": 1, "of": method}, **given)
         job = outcome.job.model_copy(update={"session": session, "round": turn, "order": number})
         spec = job.spec.model_copy(update={"probe": "generation"})
-        found.append(outcome.model_copy(update={"job": job.model_copy(update={"spec": spec})}))
+        found.append(outcome.model_copy(update={"job": job.model_copy(update={"spec": spec, "key": spec_key(spec)})}))
     return found
 
 
@@ -259,3 +261,15 @@ def test_generated_tables_of_one_probe_have_names_of_their_own(database: Databas
     assert plain("demo", Source(database), tmp_path)[-1].endswith("tables: demo-generation, demo-generation-2.")
     with pytest.raises(HarnessError, match="unknown table 'demo-generatio'; did you mean 'demo-generation'"):
         explanation(["demo-generatio", "1", "1"], results=tmp_path)
+
+
+def test_published_rounds_have_the_summary_that_the_database_had(database: Database, tmp_path: Path) -> None:
+    noted = [one.model_copy(update={"notes": (Note(code="unstable", text="varied"),)}) for one in sitting(FP32[:1])]
+    outcomes = [*noted, *sitting(FP32)[1:], *sitting(INT4, "int4_rtn")]
+    database.ingest_all(outcomes)
+    (tmp_path / "published").mkdir()
+    text = promote(database, [one.job.run for one in outcomes])
+    (tmp_path / "published" / "demo.yaml").write_text(text, "utf-8")
+    columns = ["run", "sitting", "summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks"]
+    with from_published(tmp_path / "published") as published:
+        assert published.frame({}, columns).equals(database.frame({}, columns))
