@@ -31,6 +31,8 @@ MOST = 2000
 """Documents above which Student's t on the linearized ratio serves: what skew leaves is below a fiftieth of the width."""
 RESAMPLES = 1999
 SEED = 20261128
+TAILS = (0.0225, 0.9775)
+"""A little more than 95 %: with 2.5 % on each side the record fell short of 93 % at 200 documents by a third of a point."""
 FEWEST_DIFFERING = 10
 """Documents that must hold a disagreement for a bootstrap to know anything of their spread."""
 SUFFIX = ".documents"
@@ -184,7 +186,7 @@ def _studentized(residuals: list[Floats], counts: Floats, ratios: list[float], *
     if size > MOST:
         half = student_t(size - 1) * error
         return value - half, value + half
-    low, high = np.quantile(_ratios(residuals, counts, slopes, exp=exp), (0.025, 0.975))
+    low, high = np.quantile(_ratios(residuals, counts, slopes, exp=exp), TAILS)
     return value - float(high) * error, value - float(low) * error
 
 
@@ -193,13 +195,10 @@ def _ratios(residuals: list[Floats], counts: Floats, slopes: list[float], *, exp
     import numpy as np
 
     columns = [*residuals, counts]
-    weights = _weights(len(counts))
-    sums = weights @ np.stack(columns, axis=1)
-    products = {
-        (one, other): weights @ (columns[one] * columns[other])
-        for one in range(len(columns))
-        for other in range(one, len(columns))
-    }
+    pairs = [(one, other) for one in range(len(columns)) for other in range(one, len(columns))]
+    products = [columns[one] * columns[other] for one, other in pairs]
+    moments = _weights(len(counts)) @ np.stack([*columns, *products], axis=1)
+    sums, squares = moments[:, : len(columns)], moments[:, len(columns) :].T
     last = len(residuals)
     shifts = [sums[:, place] / sums[:, last] for place in range(last)]
     tilted = [slope * np.exp(shift) if exp else slope + 0 * shift for slope, shift in zip(slopes, shifts, strict=True)]
@@ -207,7 +206,7 @@ def _ratios(residuals: list[Floats], counts: Floats, slopes: list[float], *, exp
     factors = [*tilted, -sum(part * shift for part, shift in zip(tilted, shifts, strict=True))]
     square = sum(
         (1 if one == other else 2) * factors[one] * factors[other] * product
-        for (one, other), product in products.items()
+        for (one, other), product in zip(pairs, squares, strict=True)
     )
     error = np.sqrt(np.maximum(square, 0.0)) / sums[:, last]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -35,7 +35,6 @@ def corpora(data: Path) -> dict[str, Corpus]:
         "tinystories, stories260K": Corpus(lambda: records(data / "tinystories" / "tinystories_eval.jsonl"), stories, True),
         "tinystories, babyllama-105": Corpus(lambda: records(data / "tinystories" / "tinystories_eval.jsonl"), letters, True),
         "wikitext-2 articles, stories260K": Corpus(lambda: wikitext(data / "wikitext-2" / "wiki.test.raw"), stories),
-        "c4 pages, stories260K": Corpus(lambda: lines(data / "calibration" / "c4.utf8"), stories),
     }  # fmt: skip
 
 
@@ -47,11 +46,6 @@ def wikitext(path: Path) -> list[str]:
 def records(path: Path) -> list[str]:
     """Read the records of a JSONL file."""
     return [json.loads(line)["text"] for line in _text(path).splitlines() if line.strip()]
-
-
-def lines(path: Path) -> list[str]:
-    """Read a file of which each line is a document."""
-    return [f"{line}\n" for line in _text(path).split("\n") if line.strip()]
 
 
 def passages(path: Path) -> list[str]:
