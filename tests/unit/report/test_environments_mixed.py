@@ -49,13 +49,14 @@ def other_python(folder: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_sweep_over_two_environments_ends_in_plain_tables(bench: Bench, say: Say, tmp_path: Path) -> None:
     bench.model(write_model(tmp_path / "tiny"))
     bench.methods({"fp32": {"recipes": {"source": {"dtype": "float32"}}}})
     other = {"python": str(other_python(tmp_path / "v"))}
     bench._write("environments.yaml", {"here": {"python": sys.executable}, "there": other})
     probes = {"perplexity": {"window": 64, "stride": 32, "tokens": 128, "text": str(bench.text)}}
-    bench.sweep(method="fp32", engine="transformers", environment=["here", "there"], probes=probes)
+    bench.sweep(method="fp32", engine="transformers", environment=["here", "there"], probes=probes, verify=False)
     said = say(bench, "run", "s")
     assert said.code == 0, said.err
     assert "no table" not in said.out
