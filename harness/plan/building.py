@@ -193,7 +193,9 @@ class Workshop:
         claimed = {known.floats(known.options.model_validate(said)) for known, said in options}
         if len(claimed) != 1 or None in claimed or order.elsewhere:
             return {}
-        own = self._own(replace(order, source=self.source(entry.of, here=True)), "")
+        absent = Mistakes()  # the model of an artifact that is there need not be here, too
+        source = find(entry.of, self.catalogue, absent, self.hashed)
+        own = self._own(replace(order, source=source), "")
         return {"float_type": claimed.pop(), "bases": (own,) if own else ()}
 
     def _own(self, order: _Order, method: str) -> Made | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,14 @@ def test_a_ready_artifact_that_claims_a_float_method_is_verified_against_its_mod
     assert verification.labels[0].method == "fp32"
     truth = next(job for job in made.jobs if job.tells_truth)
     assert truth.inputs[0].path.endswith("small")
+
+
+def test_a_ready_artifact_whose_model_is_not_here_is_measured_unverified(plan: Planner) -> None:
+    shutil.rmtree(plan.folder / "small")
+    made = plan({"cpu": CPU}, model="ready-fp32", method="fp32")
+    (verification,) = _verifications(made)
+    assert "small does not exist" in str(verification.refused)
+    assert next(job for job in made.jobs if job.kind == "speed").refused is None
 
 
 def test_the_model_itself_runs_where_transformers_is(plan: Planner) -> None:
