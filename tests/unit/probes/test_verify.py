@@ -288,3 +288,22 @@ def _independent(folder: Path, sequence: Any) -> float:
     )
     theirs = np.asarray(sequence.logprobs, dtype=np.float64)
     return float((np.exp(theirs) * (theirs - ours)).sum(1).mean())
+
+
+@pytest.mark.slow
+def test_a_long_pass_in_fused_attention_gives_the_same(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.engines import transformers, whole
+
+    ids, positions = list(range(2, 200)), [0, 100, 197]
+    with transformers.open_artifact(made / "model", transformers.TransformersOptions(attention="eager")) as session:
+        plain = session.whole(ids, positions)
+        monkeypatch.setattr(whole, "EAGER_BYTES", 0)
+        used = []
+        config = session._forward.model.config
+        monkeypatch.setattr(whole, "_demands_eager", lambda *_: used.append(config._attn_implementation) or False)
+        fused = session.whole(ids, positions)
+        assert used == ["eager"]
+        assert config._attn_implementation == "eager", "it is as it was"
+    assert plain.shape == fused.shape == (3, 320)
+    assert np.abs(plain - fused).max() < 1e-4
+    assert not np.array_equal(plain, fused), "other kernels round otherwise"
