@@ -85,7 +85,9 @@ def _next_batch(
 ) -> tuple[list[PlannedJob], list[Event]]:
     """Take jobs off the front until one must run, and with it those after it that can share its worker.
 
-    A job that reads what another of the batch makes waits for the next: only then is it known whether it was made.
+    A job that reads what another of the batch makes waits for the next: only then is it known whether it was made. What a
+    verification allows may follow it in its worker, where the artifact is open already: one that does not come out well
+    ends the worker, and what follows is decided anew.
     """
     batch: list[PlannedJob] = []
     said: list[Event] = []
@@ -93,7 +95,7 @@ def _next_batch(
         job = waiting[0]
         if batch and job.group != batch[0].group:
             break
-        if any(other.id in job.needs for other in batch):
+        if any(other.id in job.needs and not other.verifies for other in batch):
             break
         verdict, why = decide(job, memory)
         waiting.popleft()

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.core.spec import Job, Status
+from harness.core.spec import Job, MeasureSpec, Status
 from harness.executors import local
+from harness.plan.adapters import VERIFY
 from harness.runner.desk import Desk
 from harness.runner.wall import BatchClock
 from harness.worker import DESCRIBED
@@ -34,9 +35,10 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
     """Run jobs in one worker; yield its answers, and last the batch's seconds by activity.
 
     A worker that dies or outruns a job's time limit answers for that job alone; the jobs after it are not answered, nor
-    are those after a failed one where they need a clean process.
+    are those after a failed one where they need a clean process, or where it should have allowed them.
     """
     limits = {job.run: job.timeout_seconds for job, _ in jobs}
+    allowing = {job.run for job, _ in jobs if isinstance(job.spec, MeasureSpec) and job.spec.probe == VERIFY}
     batch = local.Batch(
         python=desk.pythons[environment],
         environment=environment,
@@ -68,7 +70,8 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
                 answered += 1
                 running = jobs[min(answered, len(jobs) - 1)][0].run
                 yield Served("done", event["done"])
-                if jobs[0][0].clean and event["status"] != Status.OK and answered < len(jobs):
+                ends = jobs[0][0].clean or event["done"] in allowing
+                if ends and event["status"] != Status.OK and answered < len(jobs):
                     break  # what failed may have left anything behind: the rest gets a fresh process
             elif "exit" in event:
                 status, text = cause(event["exit"], event["words"], kills, oom_kills())

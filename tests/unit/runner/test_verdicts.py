@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any, cast
 from harness.core.spec import BuildSpec, Labels, MeasureSpec, Status
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.decide import Memory, decide
+from harness.runner.loop import _next_batch
 from harness.runner.verified import doubts
 from harness.store.known import KnownRun
 
@@ -120,3 +122,14 @@ def test_a_verification_is_run_again_when_told() -> None:
     memory = _memory()
     memory.again = frozenset({"quality"})
     assert _decided(memory, "verify-one") == ("run", "--again quality")
+
+
+def test_what_a_verification_allows_follows_it_in_its_worker() -> None:
+    memory = _memory()
+    jobs = [replace(memory.jobs[name], group="g") for name in ("verify-one", "base-on-one")]
+    batch, said = _next_batch(deque(jobs), memory, cast("Any", None))
+    assert batch == jobs
+    assert not said
+    made = [replace(memory.jobs[name], group="g") for name in ("stored", "int8-against-it")]
+    batch, _ = _next_batch(deque(made), memory, cast("Any", None))
+    assert batch == made[:1], "what reads an artifact waits until it is made"
