@@ -55,6 +55,12 @@ class OrtGenaiSession:
         self._seconds: dict[str, float] = {}
         self._generated_dtype: str | None = None
 
+    @cached_property
+    def border(self) -> int | None:
+        """Length beyond which the model's rotary embeddings are others; None where never."""
+        graph = self._folder / str(self._config["decoder"].get("filename", "model.onnx"))
+        return onnx_scores.rotary_border(graph)
+
     @property
     def load_seconds(self) -> float:
         """Seconds of the opening that took place; where none has yet, the generator is opened."""
@@ -141,9 +147,8 @@ class OrtGenaiSession:
         )
 
     def _refuse_crossing(self, workload: GenerationWorkload) -> None:
-        graph = self._folder / str(self._config["decoder"].get("filename", "model.onnx"))
-        border, reach = onnx_scores.rotary_border(graph), workload.reach
-        reason = crossing(border, str(self._config.get("type", "")), self._options.provider, reach)
+        kind = str(self._config.get("type", ""))
+        reason = crossing(self.border, kind, self._options.provider, workload.reach)
         if reason:
             raise Unsupported(reason)
 

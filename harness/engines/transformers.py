@@ -128,6 +128,7 @@ class TransformersSession:
         self.load_seconds = seconds
         self.notes: tuple[Note, ...] = ()
         self.switches = whole.switches(forward.model.config)
+        self.border = forward.border
         self._forward = forward
 
     def score(self, requests: Sequence[Request]) -> list[Score]:

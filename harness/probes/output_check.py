@@ -7,13 +7,13 @@ kept and returned again without work are not found so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, Options, Probe, Reading
+from harness.core.seam import Context, Findings, Options, Probe, Reach, Reading, Tile
 from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, speed
@@ -104,13 +104,26 @@ def gaps_of(
     for row, prompt in enumerate(prompts):
         whole = [*prompt, *(int(token) for token in ids[row, :-1])]
         first = len(prompt) - 1
-        for tile in session.logprobs(whole, range(first, len(whole))):
+        for tile in _as_generated(session, whole, first):
             places = tile.positions - first
             picked = tile.logprobs[np.arange(len(places)), ids[row, places]]
             allowed = np.delete(tile.logprobs, ends, axis=1) if ends else tile.logprobs
             gaps[row, places] = np.maximum(allowed.max(axis=1) - picked, 0)
         progress((row + 1) / len(prompts))
     return gaps
+
+
+def _as_generated(session: Any, whole: Sequence[int], first: int) -> Iterator[Tile]:
+    """Score positions from `first` on, each as part of what was there when its token was generated.
+
+    Where a sequence outgrows the border of a model's rotary embeddings, what lies before it was computed as a short one.
+    """
+    border: int | None = getattr(session, "border", None)
+    if border is None or not first < border < len(whole):
+        yield from session.logprobs(whole, range(first, len(whole)))
+        return
+    yield from session.logprobs(whole[:border], range(first, border))
+    yield from session.logprobs(whole, range(border, len(whole)))
 
 
 def _rest(session: Any) -> None:
@@ -144,6 +157,7 @@ PROBE = Probe(
     workload=OutputCheckOptions,
     packages=("numpy",),
     measure=measure,
+    reach=lambda workload: Reach(workload.prompt + workload.output, workload.prompt, workload.batch),
     contents=generation.contents,
     located=("text",),
 )

@@ -219,3 +219,17 @@ def test_plans_learn_why_a_device_cannot_be_had() -> None:
 def test_a_device_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="device"):
         TransformersOptions(device="tpu")
+
+
+def test_tokens_generated_across_a_border_are_scored_as_they_were_generated(tmp_path: Path) -> None:
+    from harness.probes.output_check import gaps_of
+
+    folder = write_kind(tmp_path / "model", "longrope")
+    prompt = token_ids(86)
+    with open_artifact(folder, ONE) as session:
+        trace = session.generate(GenerationWorkload(1, (tuple(prompt),), 12, 0, 1), lambda share: None)
+        assert trace.ids is not None
+        gaps = gaps_of(session, [prompt], trace.ids[0], lambda share: None)
+        assert gaps.max() < 1e-3
+        session.border = None
+        assert gaps_of(session, [prompt], trace.ids[0], lambda share: None).max() > 0.05
