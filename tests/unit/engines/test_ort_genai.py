@@ -43,7 +43,7 @@ def test_every_step_of_every_repetition_is_timed(tiny: Path, sampling: dict[str,
     assert trace.prefill.shape == trace.first_token.shape == trace.total.shape == (3,)
     assert (trace.steps > 0).all()
     assert (trace.total >= trace.prefill + trace.first_token + trace.steps.sum(axis=1)).all()
-    assert told == [0.25, 0.5, 0.75, 1.0]
+    assert told == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_one_token_of_output_has_no_further_steps(tiny: Path) -> None:
