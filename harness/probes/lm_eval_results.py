@@ -87,7 +87,7 @@ class Kept:
             return []
         if whole in self.samples:
             return self._task(whole, "")
-        found = self._right_choice(list(self.samples), "")
+        found: list[Reading] = []
         for metric, chosen, value in _metrics(self.results.get("groups", {}).get(whole, {})):
             parts = [self.correctness(name, metric, chosen) for name in self.samples]
             right = [part for part in parts if part is not None]
@@ -95,10 +95,10 @@ class Kept:
                 label = _label(metric, chosen)
                 share = self._share(label, value, right, tuple(self.samples), "")
                 found.append(self._directed(share, whole, metric, label))
-        return found
+        return found + self._right_choice(list(self.samples), "")
 
     def _task(self, name: str, part: str) -> list[Reading]:
-        found = self._right_choice([name], part)
+        found: list[Reading] = []
         for metric, chosen, value in _metrics(self.results["results"][name]):
             right = self.correctness(name, metric, chosen)
             label = _label(metric, chosen)
@@ -110,7 +110,7 @@ class Kept:
                 found.append(Reading(f"{LM_EVAL}{label}", value, samples, part=part, n=n, items=self.items(name),
                                      array=_array_name(label, part)))  # fmt: skip
             found[-1] = self._directed(found[-1], name, metric, label)
-        return found
+        return found + self._right_choice([name], part)
 
     def _directed(self, reading: Reading, name: str, metric: str, label: str) -> Reading:
         """Add which way is better where lm-eval's results say otherwise than the metric's own record."""

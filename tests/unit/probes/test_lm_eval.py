@@ -16,6 +16,7 @@ pytest.importorskip("lm_eval")
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.seam import Context, problems_of
 from harness.probes.lm_eval import PROBE, Workload, measure
+from harness.probes.lm_eval_results import choice_logprob
 from tests.unit.probes.table_scores import BOS, ByteCodec, TableScores
 
 DEV = "".join(f"Example {number}?,a,b,c,d,{'ABCD'[number % 4]}\n" for number in range(5))
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def parts(found: Any) -> dict[str, Any]:
-    return {reading.part: reading for reading in found.readings}
+    return {reading.part: reading for reading in found.readings if reading.metric != "choice_logprob"}
 
 
 def test_accuracy_is_lm_evals_and_each_question_is_kept(folder: Path, tmp_path: Path) -> None:
@@ -161,7 +162,8 @@ def test_the_reference_questions_have_strata_and_are_not_called_mmlu(tmp_path: P
     found = measure(TableScores(), Workload(limit=12, shots=1), Context(folder=tmp_path))
     names = {part.partition(":")[0] for part in parts(found)}
     assert names == {"", "subject", "stratum"}
-    strata = [reading for reading in found.readings if reading.part.startswith("stratum:")]
+    answers = [reading for reading in found.readings if reading.metric == "lm_eval.acc"]
+    strata = [reading for reading in answers if reading.part.startswith("stratum:")]
     assert sum(reading.samples.size for reading in strata) == found.protocol.scored
     assert "mmlu" not in found.protocol.name
     assert any(name.endswith("_test.csv") for name in PROBE.contents(Workload()))
@@ -310,3 +312,40 @@ def test_lm_evals_genai_backend_gives_the_same_in_at_least_three_times_the_time(
     assert np.abs(table - expected).max() < 1e-4
     assert (table.argmax(axis=1) == expected.argmax(axis=1)).all()
     assert ours * 3 <= seconds, f"{ours:.1f} CPU s against {seconds:.1f} CPU s"
+
+
+def test_the_right_choice_has_its_share_of_the_choices_log_likelihoods(tmp_path: Path) -> None:
+    found = measure(TableScores(), Workload(limit=12, shots=1), Context(folder=tmp_path))
+    whole = next(one for one in found.readings if one.metric == "choice_logprob" and not one.part)
+    table, right = found.arrays["choice_logprobs"], found.arrays
+    answers = next(one for one in found.readings if one.metric == "lm_eval.acc" and not one.part)
+    shares = table - np.logaddexp.reduce(table, axis=1, keepdims=True)
+    kept = np.asarray(whole.samples, dtype=np.float64)
+    assert np.abs(shares - kept[:, None]).min(axis=1).max() < 1e-6, "each is the share of one of the choices"
+    assert whole.value == pytest.approx(kept.mean(), abs=1e-6)
+    assert ((kept > np.log(0.5)) <= (np.asarray(answers.samples) == 1)).all(), "more than half is the right answer"
+    assert right["choice_logprob.strata"].tolist() == right["correct.strata"].tolist() == [12] * 8
+    assert answers.interval == "wilson 95%, stratified"
+    assert whole.interval == "student-t 95%, stratified"
+    assert whole.items == answers.items
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "logs", "expected"),
+    [
+        (1, [("q", " a"), ("q", " b")], [-1.0, -1.0], math.log(0.5)),
+        ("b", [("q", " a"), ("q", " b")], [-2.0, -1.0], -math.log1p(math.exp(-1.0))),
+        ("1", [("q", " a"), ("q", " b")], [-1.0, -1.0], math.log(0.5)),
+        (0, [("q one", " c"), ("q two", " c")], [-1.0, -1.0], math.log(0.5)),
+        (0, [("q", " a"), ("q", " b"), ("", " a"), ("", " b")], [-1.0, -1.0, 0.0, -9.0], math.log(0.5)),
+        (5, [("q", " a"), ("q", " b")], [-1.0, -1.0], None),
+        ("c", [("q", " a"), ("q", " b")], [-1.0, -1.0], None),
+        (0, [("q", " a")], [-1.0], None),
+    ],
+)
+def test_the_right_choice_is_found_by_place_or_by_text(
+    target: Any, arguments: list[tuple[str, str]], logs: list[float], expected: float | None
+) -> None:
+    row = {"target": target, "arguments": arguments, "filtered_resps": [(value, False) for value in logs]}
+    found = choice_logprob(row)
+    assert found == (None if expected is None else pytest.approx(expected))

@@ -60,7 +60,7 @@ def test_accuracy_is_a_micro_average_of_stripped_beginnings(folder: Path, tmp_pa
         "subject:birds": (2 / 3, [1, 0, 1]),
         "subject:old_stars": (1.0, [1]),
     }
-    assert found.readings[0].interval == "wilson 95%"
+    assert [reading.interval for reading in found.readings] == ["wilson 95%, stratified", "wilson 95%", "wilson 95%"]
     assert found.protocol.scored == 4
     assert found.protocol.name == "mmlu-modelopt-0.27-5shot"
     assert found.protocol.limit is None
