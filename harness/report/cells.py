@@ -273,12 +273,18 @@ def statistic_of(samples: Any, stat: str) -> float | None:
     return float(simple[stat](values))
 
 
+def _items(reader: Reader, measurement: str) -> Items:
+    """Return what pairs, with the samples that are at hand in any case."""
+    found = reader.items(measurement)
+    return found if found.samples is not None else replace(found, samples=reader.samples(measurement))
+
+
 def _paired(cell: CellSpec, row: Row, baseline: Row, result: Operand, reader: Reader) -> Operand | str:
     """Give a difference its paired interval, or say in a footnote why it has none."""
     name = row.metric or ""
     if row.get("items") is None or row.get("items") != baseline.get("items"):
         return "no paired interval: the two were not measured on the same items"
-    sides = [reader.items(str(side.get("measurement_id"))) for side in (row, baseline)]
+    sides = [_items(reader, str(side.get("measurement_id"))) for side in (row, baseline)]
     for side, items in zip((row, baseline), sides, strict=True):
         if not reproduces(name, items, float(side.get("value"))):
             return f"no paired interval: the samples of run {side.run} do not give its value"
