@@ -249,7 +249,7 @@ def test_a_base_that_goes_while_it_is_needed_blocks_only_its_users(bench: Bench,
     found = bench.statuses()
     assert found["toy int4 build"][0] == "failed"
     assert "base" in found["toy int4 build"][1]
-    assert "is gone" in found["toy int4 build"][1]
+    assert "is missing" in found["toy int4 build"][1]
     assert "run the same command again" in found["toy int4 build"][1]
     assert {key for key, (status, _) in found.items() if status != "ok"} == {
         "toy int4 build", "toy int4 fake generation",
