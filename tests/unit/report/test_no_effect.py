@@ -86,6 +86,6 @@ def test_a_run_ends_with_the_recipes_that_have_no_effect(bench: Bench, say: Say)
     bench.sweep(method=list(recipes), probes=probes)
     said = say(bench, "run", "s")
     (line,) = [line for line in said.out.splitlines() if line.startswith("no effect (")]
-    assert line.startswith("no effect (2 jobs): toy ")
+    assert line.startswith("no effect (2 jobs: toy ")
     assert "other" not in line
     assert "no effect: same results, item by item, as" in said.out, "below the table, too"
