@@ -28,6 +28,8 @@ _MEANS = frozenset({
     "top1_agreement", "mmlu_acc", "choice_logprob", f"{LM_EVAL}acc",
 })  # fmt: skip
 """Metrics whose value is the mean of their samples, or for perplexity its exponential."""
+_TIMED = frozenset({"ttft", "e2e_latency", "per_token_latency", "prefill_tps", "decode_tps", "e2e_tps"})
+"""Metrics that a protocol may summarise by the median of their seconds."""
 _RATES = frozenset({"prefill_tps", "decode_tps", "e2e_tps"})
 """Metrics that are all work over all seconds, while a sample is the work over its own seconds: their harmonic mean."""
 _SIZES = {
@@ -64,7 +66,7 @@ def contradictions(outcome: Outcome, items: Mapping[int, Items], blocks: Mapping
     yield from _twice(outcome.measurements)
     for place, item in enumerate(outcome.measurements):
         yield from _measurement(item)
-        yield from _samples(item, items.get(place, Items()), blocks.get(place))
+        yield from _samples(item, items.get(place, Items()), blocks.get(place), median=_by_medians(outcome))
     for place in sorted({*items, *blocks}):
         if outcome.measurements[place].array is None:
             yield f"{outcome.measurements[place].metric} has samples, but its measurement refers to none"
@@ -173,14 +175,19 @@ def _as_now(item: Measurement, metric: Metric) -> bool:
     return item.metric_version in {0, metric.version}
 
 
-def _samples(item: Measurement, items: Items, blocks: Any) -> Iterator[str]:
+def _by_medians(outcome: Outcome) -> bool:
+    """Say whether the protocol summarises seconds by their median."""
+    return outcome.protocol is not None and outcome.protocol.facts.get("aggregation") == "median"
+
+
+def _samples(item: Measurement, items: Items, blocks: Any, *, median: bool) -> Iterator[str]:
     if items.samples is not None and item.array is not None and array_ref(item.array.name, items.samples) != item.array:
         yield f"the samples of {item.metric} are not those that were measured, by their hash"
     samples = items.samples if items.samples is not None else item.samples or _singles(item, blocks)
     sums = items.documents if items.documents is not None else blocks
     weighed = item.metric.startswith(LM_EVAL) and item.interval is None  # by lm-eval, in a way of its own
     if (samples is not None or sums is not None) and item.metric in _MEANS | _RATES and not weighed:
-        for count, value, tolerance in _answers(item.metric, samples, sums):
+        for count, value, tolerance in _answers(item.metric, samples, sums, median=median and item.metric in _TIMED):
             if count != item.n:
                 yield f"{item.metric} says n {item.n} but has {count} samples"
             elif value is not None and not math.isclose(value, item.value, rel_tol=tolerance, abs_tol=1e-9):
@@ -196,21 +203,30 @@ def _singles(item: Measurement, blocks: Any) -> Any:
     return blocks[:, 0].reshape(item.array.shape) if alone and item.array is not None else None
 
 
-def _answers(metric: str, samples: Any, sums: Any) -> Iterator[tuple[int, float | None, float]]:
-    """Return how many samples there are, the value that they give, and how far (relatively) rounding may move it."""
+def _answers(metric: str, samples: Any, sums: Any, *, median: bool) -> Iterator[tuple[int, float | None, float]]:
+    """Return how many samples there are, the value that they give, and how far (relatively) rounding may move it.
+
+    median: of their seconds. That of all decode steps is not found again in the rates of whole repetitions.
+    """
     import numpy as np
 
     if samples is not None:
         values = np.asarray(samples, dtype=np.float64).ravel()
         rate = metric in _RATES
         single = np.stack([values, np.ones(values.size)], axis=1)
-        yield (
-            values.size,
-            float(1 / np.mean(1 / values)) if rate else documents.value_of(single, metric),
-            1e-4 if rate else 1e-5,
-        )
+        if median:
+            value = (
+                None
+                if metric == "decode_tps"
+                else float(1 / np.median(1 / values))
+                if rate
+                else float(np.median(values))
+            )
+        else:
+            value = float(1 / np.mean(1 / values)) if rate else documents.value_of(single, metric)
+        yield values.size, value, 1e-4 if rate else 1e-5
     if sums is not None:
-        yield int(sums[:, 1].sum()), None if metric in _RATES else documents.value_of(sums, metric), 1e-5
+        yield int(sums[:, 1].sum()), None if median or metric in _RATES else documents.value_of(sums, metric), 1e-5
 
 
 # ---------------------------------------------------------------- intervals
