@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.reference import model_folder
 from tests.fake_box import Bench, Say
 
@@ -29,6 +31,7 @@ def _reference(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_cut_safetensors_file_fails_its_builds_and_measurements_and_nothing_else(
     bench: Bench, say: Say, tmp_path: Path
 ) -> None:

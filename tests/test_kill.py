@@ -201,6 +201,7 @@ def compare(trial: Killed, wholes: list[Killed]) -> None:
 
 
 @pytest.mark.timeout(280)
+@pytest.mark.slow
 def test_killing_fakes_at_seeded_moments_loses_and_doubles_nothing(bench: Bench, tmp_path: Path) -> None:
     bench.methods(
         {"a": {"recipes": {"fake": {"seconds": 0.3}}}, "b": {"recipes": {"fake": {"noise": 0.1, "seconds": 0.3}}}}
@@ -211,6 +212,7 @@ def test_killing_fakes_at_seeded_moments_loses_and_doubles_nothing(bench: Bench,
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_a_session_cut_off_after_two_of_five_rounds_is_continued_not_restarted(bench: Bench, tmp_path: Path) -> None:
     bench.methods({"a": {"recipes": {"fake": {}}}, "b": {"recipes": {"fake": {"noise": 0.1}}}})
     probes = {"generation": {"prompt": 8, "output": 8, "warmup": 0, "repetitions": 1}}

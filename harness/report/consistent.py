@@ -64,6 +64,7 @@ def contradictions(outcome: Outcome, items: Mapping[int, Items], blocks: Mapping
     if outcome.artifact is not None:
         yield from _artifact(outcome.artifact, outcome.measurements)
     yield from _twice(outcome.measurements)
+    yield from _decoding(outcome)
     for place, item in enumerate(outcome.measurements):
         yield from _measurement(item)
         yield from _samples(item, items.get(place, Items()), blocks.get(place), median=_by_medians(outcome))
@@ -153,6 +154,17 @@ def _twice(measurements: tuple[Measurement, ...]) -> Iterator[str]:
         if asked in seen:
             yield f"{' of '.join(text for text in asked[:2] if text)} is a duplicate measurement"
         seen.add(asked)
+
+
+def _decoding(outcome: Outcome) -> Iterator[str]:
+    """Hold the rate of decoding against the latency of a step: two names for one clock reading."""
+    found = {item.metric: item.value for item in outcome.measurements if not item.part}
+    spec, names = outcome.job.spec, ("decode_tps", "per_token_latency")
+    if isinstance(spec, MeasureSpec) and spec.probe == "generation" and all(name in found for name in names):
+        batch = spec.workload.get("batch", 1)
+        if not math.isclose(found["decode_tps"] * found["per_token_latency"], batch, rel_tol=1e-6):
+            rate, step = (f"{found[name]:.10g}" for name in names)
+            yield f"decode_tps is {rate}, but per_token_latency is {step} s for a batch of {batch}"
 
 
 def _measurement(item: Measurement) -> Iterator[str]:

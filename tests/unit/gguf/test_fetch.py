@@ -95,6 +95,7 @@ def fails(box: Box, words: str, **entry: Any) -> None:
     assert box.left() == []
 
 
+@pytest.mark.slow
 def test_a_gguf_in_a_package_becomes_a_model_with_its_origin_and_is_converted_once(
     box: Box, tiny: Path, tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ def notes(job: PlannedJob, kind: Any) -> tuple[Note, ...]:
     return rounded_before(Job(kind=kind, **given))
 
 
+@pytest.mark.slow
 def test_a_gguf_file_of_ones_own_is_converted_again_when_it_changes(box: Box, tiny: Path, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "m.gguf", tiny, kind="F16")
     box.prepare(path=str(path))

@@ -76,6 +76,7 @@ def test_a_link_where_the_lock_should_be_is_not_followed(tmp_path: Path) -> None
     assert precious.read_text("utf-8") == "kept"
 
 
+@pytest.mark.slow
 def test_speed_jobs_of_two_results_folders_take_turns_and_building_waits_for_nobody(tmp_path: Path) -> None:
     boxes = [Bench(tmp_path / name) for name in ("one", "two")]
     commands = []

@@ -73,7 +73,7 @@ def measured(
         version=1,
         workload={"batch": 1, "prompt": 128} if workload is None else workload,
         engine="ort-genai",
-        engine_version=1,
+        engine_version=2,
         engine_options={"provider": "cpu"},
         artifact="b-0123456789ab",
     )

@@ -84,7 +84,7 @@ def test_what_an_artifact_was_built_with_stands_beside_its_numbers(database: Dat
     place = export(frame, tmp_path / "all.jsonl")
     rows = [json.loads(line) for line in place.read_text("utf-8").splitlines()]
     assert json.loads(rows[1]["notes"]) == [{"code": "unstable", "text": "steps varied"}]
-    assert rows[1]["engine_options"] == '{"provider":"cpu"}'
+    assert rows[1]["engine_options"] == '{"provider":"cpu","provider_options":{},"threads":null}'
     assert rows[1]["rounds"] == 1
     none = with_recipe_options(database.frame({"run": "nothing"}), {})
     assert export(none, tmp_path / "none.parquet").exists()
