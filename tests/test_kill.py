@@ -242,6 +242,7 @@ def test_killing_real_engines_at_fifty_seeded_moments_loses_and_doubles_nothing(
     bench.sweep(
         method=["fp32", "int4"],
         engine="ort-genai",
+        rounds=2,
         probes={
             "kl_divergence": {
                 "tokens": 600,
