@@ -35,6 +35,8 @@ POOL = Path(os.environ.get("AA_POOL", Path(__file__).parent / "records" / "aa_sp
 SWEEP = ROOT / "configs" / "sweeps" / "quickstart.yaml"
 METHODS = {"fp32": {"precision": "fp32"}, "int4": {"precision": "int4", "algo_config": "rtn"}}
 SLOWER = 0.05
+SPIN = "import time; end = time.monotonic() + 7200\nwhile time.monotonic() < end: pass"
+"""Keeps a core busy; ends by itself where nobody is left to end it."""
 METRICS = ("decode_tps", "prefill_tps", "ttft", "e2e_latency")
 MARKS = ("unstable", "disturbed")
 SIDE = 24
@@ -119,7 +121,7 @@ def busy_core(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    other = subprocess.Popen([sys.executable, "-c", SPIN])
     try:
         yield
     finally:
@@ -257,6 +259,10 @@ def judge() -> int:
     from tests.benchmarks.facts import headline, result
 
     headline("python -m tests.benchmarks.aa_speed judge")
+    if not POOL.exists():
+        sys.exit(
+            f"no rounds yet in {POOL.name}; run `python -m tests.benchmarks.aa_speed record` on a quiet machine first"
+        )
     pool, size = rounds(), default_rounds()
     _describe(pool, size)
     parts = [_same(pool, size), _slower(pool, size), _marked(pool, size)]
