@@ -216,7 +216,7 @@ def test_killing_fakes_at_seeded_moments_loses_and_doubles_nothing(bench: Bench,
 def test_a_session_cut_off_after_two_of_five_rounds_is_continued_not_restarted(bench: Bench, tmp_path: Path) -> None:
     bench.methods({"a": {"recipes": {"fake": {}}}, "b": {"recipes": {"fake": {"noise": 0.1}}}})
     probes = {"generation": {"prompt": 8, "output": 8, "warmup": 0, "repetitions": 1}}
-    bench.sweep(method=["a", "b"], engine={"fake": {"step_seconds": 0.05}}, probes=probes, rounds=5)
+    bench.sweep(method=["a", "b"], engine={"fake": {"step_seconds": 0.05}}, probes=probes, rounds=5, precision=None)
     trial = Killed(bench, tmp_path / "cut", 0, 0)
     process = trial.command()
     while len(list((trial.results / "runs").glob("*-s-*/outcome.json"))) < 2 * 2 or trial._worker(process.pid) is None:
