@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import sys
 from collections.abc import Sequence
@@ -117,19 +118,38 @@ def _dequantized(found: Contents) -> Any:
         raise HarnessError(
             f"{path.name} lacks weights that its architecture needs ({', '.join(missing[:3])}); get the file again"
         )
-    left = sorted(set(found.tensors) - _read_tensors(model))
+    left = sorted(set(found.tensors) - _read_tensors(model, found.architecture))
     if left:
         raise HarnessError(
             f"{path.name} holds weights that the installed transformers does not read ({', '.join(left[:3])}); the model would "
             "compute something else: use its own folder or hub id"
         )
+    return _plain(model, path)
+
+
+def _plain(model: Any, path: Path) -> Any:
+    """Take off what transformers 5 remembers of the GGUF's types, with which it would not save the floats that it made of them."""
+    import torch
+
+    packed = [name for name, weight in model.state_dict().items() if weight.is_floating_point() is False]
+    if packed or any(weight.dtype != torch.float32 for weight in model.parameters()):
+        raise HarnessError(
+            f"transformers left weights of {path.name} packed ({', '.join(packed[:3]) or 'not float32'}); convert it in environment cpu"
+        )
+    quantizer = getattr(model, "hf_quantizer", None)
+    if quantizer is not None:
+        quantizer.remove_quantization_config(model)
     return model
 
 
-def _read_tensors(model: Any) -> set[str]:
-    from transformers.modeling_gguf_pytorch_utils import get_gguf_hf_weights_map
+def _read_tensors(model: Any, architecture: str) -> set[str]:
+    """Name the tensors that transformers puts somewhere; its version 5 asks for the architecture's processor of tensors."""
+    from transformers import modeling_gguf_pytorch_utils as reader
 
-    return set(get_gguf_hf_weights_map(model))
+    if "processor" not in inspect.signature(reader.get_gguf_hf_weights_map).parameters:
+        return set(reader.get_gguf_hf_weights_map(model))
+    processor = reader.TENSOR_PROCESSORS.get(architecture, reader.TensorProcessor)
+    return set(reader.get_gguf_hf_weights_map(model, processor(config=model.config.to_dict())))
 
 
 def _check_vocabulary(model: Any, tokens: Sequence[str], file: Path) -> None:
