@@ -62,11 +62,29 @@ def one_round(artifact: Path, extra: int) -> dict[str, Any]:
     if extra:
         _slow_down(extra)
     options = PROBE.workload.model_validate(workload())
+    before = pace()
     with tempfile.TemporaryDirectory() as scratch, ENGINE.open(artifact, ENGINE.options()) as session:
         found = PROBE.measure(session, options, Context(folder=Path(scratch), artifact=artifact))
     values = {reading.metric: reading.value for reading in found.readings if reading.metric in METRICS}
     codes = sorted({note.code for note in found.notes if note.code in MARKS})
-    return {"values": values, "notes": codes, "repetitions": options.repetitions, "protocol": found.protocol.name}
+    paces = [round(one, 6) for one in (before, pace())]
+    return {
+        "values": values,
+        "notes": codes,
+        "repetitions": options.repetitions,
+        "protocol": found.protocol.name,
+        "pace": paces,
+    }
+
+
+def pace() -> float:
+    """Time a fixed computation of plain Python, seconds (median of 50): how fast the machine itself is just now."""
+    times = []
+    for _ in range(50):
+        begun = time.perf_counter()
+        sum(number * number for number in range(20_000))
+        times.append(time.perf_counter() - begun)
+    return sorted(times)[len(times) // 2]
 
 
 def _slow_down(extra: int) -> None:
