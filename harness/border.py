@@ -13,13 +13,18 @@ from harness.core.files import disk_trouble
 from harness.core.spec import Status
 
 _NO_SPACE = "No space left on device"
+_ALLOCATION_FAILED = (
+    "CUDA out of memory", "CUDA failure 2: out of memory", "Failed to allocate memory for requested buffer", "cudaErrorMemoryAllocation",
+    "std::bad_alloc", "bad allocation",
+)  # fmt: skip
+"""What torch, ONNX Runtime and CUDA say of an allocation that failed."""
 _FULL_DISK = "the disk is full: {}; free some space and run the same command again"
 
 
 def status_of(error: BaseException) -> tuple[Status, str]:
     """Name what became of a job from what it raised; `oom` needs evidence."""
     text = str(error).strip() or type(error).__name__
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _allocation_failed(text):
+    if is_out_of_memory(error):
         return Status.OOM, f"out of memory: {text}"[:2000]
     if isinstance(error, Unsupported):
         return Status.UNSUPPORTED, _first(text)
@@ -38,9 +43,10 @@ def _first(text: str) -> str:
     return f"{line.rstrip(' ;:')[:1900]}; the rest is in log.txt" if more else line[:2000]
 
 
-def _allocation_failed(text: str) -> bool:
-    marks = ("CUDA out of memory", "Failed to allocate memory for requested buffer", "cudaErrorMemoryAllocation")
-    return any(mark in text for mark in marks)
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error is a failed allocation, of Python, torch, ONNX Runtime or CUDA, also inside our own words."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(mark in str(error) for mark in _ALLOCATION_FAILED)
 
 
 def print_traceback() -> None:

@@ -73,9 +73,9 @@ def check_pages(console: Console, site: Site | None = None) -> int:
         shown = pages.pages_in(site.root)
         stale = pages.check_pages(shown, _rendered(source, shown, site))
     for page in stale:
-        text = f"{_called(page.path, site)}: {', '.join(page.parts)} stale; make readme"
+        text = f"{_called(page.path, site)}: {', '.join(page.parts)} out of date; run `make readme` (harness report --write)"
         console.print(text, highlight=False, markup=False)
-    console.print(f"{len(shown)} pages checked, {len(stale)} stale", highlight=False)
+    console.print(f"{len(shown)} pages checked, {len(stale)} out of date", highlight=False)
     return 1 if stale else 0
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from rich.console import Console
 
+from harness import hub_data
 from harness.bench import estimate, summary, verdicts
 from harness.box import CONFIGS, Planned, desk_for_reading, plan_sweep, shown_path
 from harness.core.seam import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
-from harness.plan.sources import hub_cache, hub_folder
+from harness.plan.sources import hub_folder
 from harness.plan.titles import titles
 
 Verdicts = Mapping[str, tuple[str, str]]
@@ -134,7 +135,7 @@ def disk_needs(planned: Planned, decided: Verdicts, results: Path) -> list[dict[
     found = [_volume(names, [folders[name] for name in names], results) for names in volumes.values()]
     downloads = _downloads(planned, decided)
     if downloads:
-        cache = hub_cache()
+        cache = hub_data.cache()
         free = shutil.disk_usage(_standing(cache)).free
         text = (
             f"disk: {', '.join(downloads)} must be downloaded to the hub cache {cache}, {free / 1e9:.0f} GB free there"

@@ -15,9 +15,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from harness.core.errors import ConfigError, HarnessError, MissingDependency, Problem
+from harness import hub_data
+from harness.core.errors import ConfigError, Problem
 from harness.core.privacy import cache_folder
 from harness.corpus import Border, Corpus, Rows, Text, cut, normalized, wikitext_rows
 
@@ -119,6 +120,20 @@ def from_hub(name: str, corpus: Corpus | None = None) -> bool:
     return name in HUB_TEXTS and (corpus is None or corpus.path is None)
 
 
+def text_refusal(name: str, packages: Mapping[str, str], corpus: Corpus | None = None) -> str | None:
+    """Say why a text cannot be had by an environment with these packages, as far as that is known beforehand."""
+    return hub_data.refusal(HUB_TEXTS[name].path, packages) if from_hub(name, corpus) else None
+
+
+def questions_refusal(name: str, packages: Mapping[str, str]) -> str | None:
+    """Say why questions cannot be had by an environment with these packages, as far as that is known beforehand."""
+    return (
+        hub_data.refusal(HUB_QUESTIONS, packages)
+        if name == HUB_QUESTIONS and not _written_questions().is_dir()
+        else None
+    )
+
+
 def read(name: str, corpus: Corpus | None = None) -> Text:
     """Read a text as documents.
 
@@ -198,7 +213,7 @@ def hub_rows(name: str) -> list[str]:
     Raises: MissingDependency without `datasets`; HarnessError where the hub cannot be reached.
     """
     source = HUB_TEXTS[name]
-    rows = _hub(source.path, source.config, source.revision, source.split)
+    rows = hub_data.load(source.path, source.config, source.revision, source.split)
     return [str(row) for row in rows[source.column]]
 
 
@@ -338,16 +353,20 @@ def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
     return found
 
 
+def _written_questions() -> Path:
+    return cache_folder() / f"mmlu-{_HUB_QUESTIONS_REVISION[:12]}"
+
+
 def _hub_questions() -> Path:
     """Write the hub's questions in Hendrycks' layout into our cache, once, and give the folder."""
-    folder = cache_folder() / f"mmlu-{_HUB_QUESTIONS_REVISION[:12]}"
+    folder = _written_questions()
     if folder.is_dir():
         return folder
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     for split in ("dev", "test"):
         (partial / split).mkdir(parents=True, exist_ok=True)
         by_subject: dict[str, list[list[str]]] = {}
-        for row in _hub(HUB_QUESTIONS, "all", _HUB_QUESTIONS_REVISION, split):
+        for row in hub_data.load(HUB_QUESTIONS, "all", _HUB_QUESTIONS_REVISION, split):
             fields = [row["question"], *row["choices"], LETTERS[row["answer"]]]
             by_subject.setdefault(row["subject"], []).append(fields)
         for subject, rows in by_subject.items():
@@ -356,17 +375,3 @@ def _hub_questions() -> Path:
                 csv.writer(file).writerows(rows)
     os.replace(partial, folder)
     return folder
-
-
-def _hub(path: str, config: str | None, revision: str, split: str) -> Any:
-    try:
-        import datasets
-    except ImportError:
-        raise MissingDependency(f"reading '{path}' from the hub needs the package 'datasets'; install it") from None
-    try:
-        return datasets.load_dataset(path, config, revision=revision, split=split)
-    except (OSError, ValueError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise HarnessError(
-            f"'{path}' could not be read from the hub ({reason}); give the path of a local copy instead"
-        ) from error

@@ -521,15 +521,17 @@ def test_a_folder_as_base_is_compared_by_its_own_numbers(project: Project, tmp_p
     assert '`speed max "Speed-up"`: 2.25x became 2.00x' in said
 
 
-def test_a_number_that_would_become_a_dash_stops_the_writing_until_it_is_named(project: Project) -> None:
+@pytest.mark.parametrize("absent", ["-", "N/A"])
+def test_a_number_that_would_become_a_dash_stops_the_writing_until_it_is_named(project: Project, absent: str) -> None:
+    project.spec.write_text(SPEC + f'  missing: "{absent}"\n', encoding="utf-8")
     labels = Labels(sweep="demo", model="tiny", method="fp16", recipe="ort-genai")
     lost = failed(30, labels=labels, workload={"method": "fp16"}, place=OLD_GPU)
     project.page.write_text(project.text().replace("<!-- value:", "<!-- was:").replace("<!-- /value -->", ""), "utf-8")
     project.publish(*before()[1:], lost)
     said = project.report("--write")
     assert said.code == 2
-    assert said.err.count("would become -") == 2
-    assert "row 'tiny / INT8', column 'Speed-up': 1.50x would become -" in said.err
+    assert said.err.count(f"would become {absent}") == 2
+    assert f"row 'tiny / INT8', column 'Speed-up': 1.50x would become {absent}" in said.err
     name = said.err.splitlines()[0].rsplit("--allow-missing '", 1)[1].rstrip("'")
     assert project.report("--write", "--allow-missing", name).code == 2
     assert project.report("--write", "--allow-missing", "speed:Speed-up").code == 0

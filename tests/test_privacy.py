@@ -20,14 +20,19 @@ ENVIRONMENTS = sorted(path.stem for path in LOCKS.glob("*.txt"))
 def quiet(seen: Watched) -> None:
     assert seen.code == 0, seen.text[-3000:]
     assert seen.written == [], "files in the home folder"
+    assert seen.strays == [], "files elsewhere"
     assert seen.reached == [], "other machines were asked"
 
 
 def test_the_watch_sees_a_look_up_and_a_file_in_the_home_folder(tmp_path: Path) -> None:
+    other = Path("/var/tmp") / f"{tmp_path.name}-stray"
     code = (
-        "import pathlib, socket; (pathlib.Path.home() / 'x').touch(); socket.create_connection(('192.0.2.1', 9), 0.1)"
+        "import pathlib, socket; (pathlib.Path.home() / 'x').touch(); "
+        f"there = pathlib.Path({str(other)!r}); there.mkdir(); (there / 'y').touch(); (there / 'y').rename(there / 'z'); "
+        "(there / 'z').unlink(); there.rmdir(); socket.create_connection(('192.0.2.1', 9), 0.1)"
     )
     seen = watch(tmp_path, "-c", code)
+    assert seen.strays == [str(other), f"{other}/y", f"{other}/z"]
     assert seen.code != 0
     assert seen.written == ["x"]
     assert len(seen.sockets) == 1

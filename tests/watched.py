@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,13 @@ from tests.conftest import ROOT
 _INTERNET = re.compile(r"socket\(AF_INET6?\b")
 _REACHES = re.compile(r"\b(?:connect|sendto|sendmsg|sendmmsg)\(.*sa_family=AF_INET6?\b(?P<address>[^}]*)\}")
 _LOOPBACK = re.compile(r'inet_addr\("127\.|"::1"')
+_MADE = re.compile(
+    r'\b(?:open(?:at)?\([^"]*"(?P<opened>/[^"]+)"[^)]*O_CREAT|creat\("(?P<created>/[^"]+)"|mkdir(?:at)?\([^"]*"(?P<folder>/[^"]+)"'
+    r'|rename(?:at2?)?\([^"]*"[^"]*"[^"]*"(?P<renamed>/[^"]+)").*\) = (?!-1)'
+)
+"""A file or folder that was made under an absolute path."""
+_FILES = "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2"
+_SYSTEM = ("/dev/", "/proc/", "/sys/")
 _KEPT_OUT = (
     "HOME",
     "XDG_",
@@ -36,11 +44,13 @@ _KEPT_OUT = (
 
 @dataclass(frozen=True)
 class Watched:
-    """What a command did: exit code, text, files in its home, Internet sockets and other machines that it spoke to."""
+    """What a command did: exit code, text, files in its home, files made outside of project, home and temporary folder,
+    Internet sockets, and other machines that it spoke to."""
 
     code: int
     text: str
     written: list[str]
+    strays: list[str]
     sockets: list[str]
     reached: list[str]
 
@@ -71,15 +81,26 @@ def watch(folder: Path, *words: str, variables: Mapping[str, str] | None = None)
     home, log = folder / "home", folder / "strace.log"
     home.mkdir(parents=True)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_KEPT_OUT)}
-    tracer = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=network", "-o", str(log))
+    tracer = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", f"trace=network,{_FILES}", "-o", str(log))
     command = [*namespace(), *tracer, sys.executable, *words]
     environment = {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **(variables or {})}
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     lines = log.read_text("utf-8", errors="replace").splitlines()
+    allowed = (
+        *_SYSTEM,
+        *(f"{place}/" for place in (ROOT, home, Path(tempfile.gettempdir()).resolve(), tempfile.gettempdir())),
+    )
     return Watched(
         ran.returncode,
         ran.stdout + ran.stderr,
         [path.relative_to(home).as_posix() for path in sorted(home.rglob("*"))],
+        sorted({path for line in lines if (path := _made(line)) and not path.startswith(allowed)}),
         [line for line in lines if _INTERNET.search(line)],
         [line for line in lines if (found := _REACHES.search(line)) and not _LOOPBACK.search(found["address"])],
     )
+
+
+def _made(line: str) -> str:
+    """Return the path of what a traced call made; empty where it made nothing."""
+    found = _MADE.search(line)
+    return next((path for path in found.groups() if path), "") if found else ""

@@ -15,9 +15,12 @@ MARKS: Final = {
     "unstable": "unstable",
     "disturbed": "disturbed",
     "output-differs": "output differs",
+    "output-unchecked": "output unchecked",
     "unverified": "unverified",
     "no-effect": "no effect",
     "rounded-before": "weights rounded before",
+    "undeclared-text": "text of undeclared form",
+    "normalized-text": "text normalised",
     "incomplete": "incomplete",
     "other-session": "other session",
 }

@@ -37,6 +37,7 @@ SPLITTINGS: Mapping[str, Splitting] = {
     **dict.fromkeys(("qwen2", "deepseek-r1-qwen"), Splitting((_QWEN2,))),
 }
 """`tokenizer.ggml.pre` to the way of cutting. Source: llama.cpp, llama-vocab.cpp."""
+_ELSEWHERE = "it cannot be trusted with this model: use the model's own folder or hub id"
 HARD_TEXT = (
     "Hello world, it's 12345 o'clock: don't we'll I'VE 3.14159, 2,000 and x=10**-7;\n\n  indented\tby tabs \t and\r\n\r\nlines   "
     "of   spaces, ünïcödé Ωμέγα здравствуй 你好世界 こんにちは ½ ١٢٣ 🙂👩‍👩‍👧 naïve café   \n"
@@ -134,17 +135,17 @@ def check(tokenizer: Tokenizer, known: Vocabulary, text: str) -> None:
     """
     if tokenizer.get_vocab_size(with_added_tokens=True) != len(known.tokens):
         raise HarnessError(
-            f"the tokenizer has {tokenizer.get_vocab_size()} tokens where the GGUF has {len(known.tokens)}"
+            f"the tokenizer has {tokenizer.get_vocab_size()} tokens where the GGUF has {len(known.tokens)}; {_ELSEWHERE}"
         )
     for number, token in enumerate(known.tokens):
         if tokenizer.id_to_token(number) != token:
             raise HarnessError(
-                f"token {number} is {tokenizer.id_to_token(number)!r} in the tokenizer and {token!r} in the GGUF"
+                f"token {number} is {tokenizer.id_to_token(number)!r} in the tokenizer and {token!r} in the GGUF; {_ELSEWHERE}"
             )
     merger = Merger.of(known.tokens, known.merges, known.splitting.patterns, whole_words=known.splitting.whole_words)
     for line in text.splitlines(keepends=True):
         theirs, ours = tokenizer.encode(line, add_special_tokens=False).ids, merger.encode(line)
         if theirs != ours:
             raise HarnessError(
-                f"{line[:60]!r} is {theirs[:12]} by the tokenizer and {ours[:12]} by the GGUF's own merges"
+                f"{line[:60]!r} is {theirs[:12]} by the tokenizer and {ours[:12]} by the GGUF's own merges; {_ELSEWHERE}"
             )

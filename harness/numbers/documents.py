@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
 from harness.numbers.intervals import checked, exponential, student_t
+from harness.numbers.proportions import paired_difference as differing
 from harness.numbers.proportions import share
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def sums_of(samples: Any, counts: Any) -> Floats:
 
     values, sizes = np.asarray(samples, dtype=np.float64).ravel(), np.asarray(counts, dtype=np.int64).ravel()
     if sizes.sum() != values.size or (sizes < 0).any():
-        raise HarnessError(f"{sizes.size} documents of {sizes.sum()} samples do not cut {values.size} samples")
+        raise HarnessError(
+            f"the record is damaged: its documents count {sizes.sum()} samples, and it has {values.size}; measure again"
+        )
     ends = np.cumsum(np.concatenate([[0], sizes]))
     running = np.concatenate([[0.0], np.cumsum(values)])
     return np.stack([running[ends[1:]] - running[ends[:-1]], sizes.astype(np.float64)], axis=1)
@@ -109,26 +112,54 @@ def _differing(sums: Floats) -> int:
 
 
 def _few_disagreements(sums: Floats) -> Interval:
-    """Bound a share by the count of what is rare in it: so few positions, each in a document of its own, are independent."""
-    agree, scored = round(float(sums[:, 0].sum())), round(float(sums[:, 1].sum()))
-    _, low, high = share(agree, scored)
-    return Interval(low, high, f"95 % mid-p binomial, {scored - agree:,} of {scored:,} disagree")
+    """Bound a share by the count of what is rare in it; what stands together in a document counts as little as it hangs together."""
+    apart = sums[:, 1] - sums[:, 0]
+    most_apart = bool(sums[:, 0].sum() < apart.sum())
+    rare = sums[:, 0] if most_apart else apart
+    scored, effect = float(sums[:, 1].sum()), design_effect(rare)
+    size, few = max(1, round(scored / effect)), round(float(rare.sum()) / effect)
+    _, low, high = share(few if most_apart else size - few, size)
+    told = f"{round(float(apart.sum())):,} of {round(scored):,} disagree"
+    beside = f", design effect {effect:.1f}" if effect > 1 else ""
+    return Interval(low, high, f"95 % mid-p binomial, {told}{beside}")
 
 
-def paired_difference(sums: Floats, baseline: Floats, metric: str) -> tuple[float, float, float]:
+def design_effect(counts: Any) -> float:
+    """Say as how many independent events each counted one is to be taken: mean cluster size, weighted by size; at least 1.
+
+    counts: events by document. Source: Kish, Survey Sampling (1965), section 5.4, for clusters that agree within themselves.
+    """
+    import numpy as np
+
+    sizes = np.asarray(counts, dtype=np.float64)
+    return max(1.0, float((sizes**2).sum() / sizes.sum())) if sizes.sum() > 0 else 1.0
+
+
+def paired_difference(
+    sums: Floats, baseline: Floats, metric: str, moves: Floats | None = None
+) -> tuple[float, float, float]:
     """Return value minus baseline with its 95 % interval, both scored on the same documents in the same order.
 
-    Seeded: equal input, equal interval. Raises: HarnessError where the two do not pair, or documents are too few.
+    moves: for shares, float64 [documents, 2], how many positions only the first got right and how many only the second;
+    without it they are taken from the sums, in which gains and losses of one document cancel. Seeded: equal input, equal
+    interval. Raises: HarnessError where the two do not pair, or documents are too few.
     """
     import numpy as np
 
     if sums.shape != baseline.shape or not np.array_equal(sums[:, 1], baseline[:, 1]):
-        raise HarnessError(f"{sums.shape[0]} and {baseline.shape[0]} documents do not pair")
+        raise HarnessError(
+            f"the two read other documents ({sums.shape[0]} and {baseline.shape[0]}); measure both on the same text and tokens"
+        )
     sums, baseline = _scored(sums), _scored(baseline)
     few = _too_few(len(sums))
     if few:
         raise HarnessError(few.removeprefix("none: "))
     exp = _statistic(metric).finish == "exp"
+    if metric == "top1_agreement":
+        net = sums[:, 0] - baseline[:, 0]
+        moves = np.stack([net.clip(min=0), (-net).clip(min=0)], axis=1) if moves is None else moves
+        if (moves > 0).any(axis=1).sum() < FEWEST_DIFFERING or not net.any():
+            return _few_moved(moves, float(sums[:, 1].sum()))
     counts = sums[:, 1]
     total = counts.sum()
     ratios = [float(side[:, 0].sum() / total) for side in (sums, baseline)]
@@ -139,6 +170,15 @@ def paired_difference(sums: Floats, baseline: Floats, metric: str) -> tuple[floa
     low, high = _studentized(residuals, counts, ratios, exp=exp)
     values = [math.exp(ratio) if exp else ratio for ratio in ratios]
     return values[0] - values[1], low, high
+
+
+def _few_moved(moves: Floats, scored: float) -> tuple[float, float, float]:
+    """Bound a difference of shares by the few documents in which it stands, as answers are bounded by the discordant ones."""
+    effect = design_effect(moves.sum(axis=1))
+    size = max(1, round(scored / effect))
+    gained, lost = (round(float(moves[:, side].sum()) / effect) for side in (0, 1))
+    _, low, high = differing(gained, lost, size)
+    return float(moves[:, 0].sum() - moves[:, 1].sum()) / scored, low, high
 
 
 def _statistic(metric: str) -> Statistic:

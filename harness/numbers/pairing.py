@@ -44,7 +44,7 @@ def paired_difference(metric: str, items: Items, baseline: Items) -> tuple[float
     if by_document(metric):
         if items.documents is None or baseline.documents is None:
             raise HarnessError("documents are not kept for both (version 0.1 kept none); measure again")
-        return documents.paired_difference(items.documents, baseline.documents, metric)
+        return documents.paired_difference(items.documents, baseline.documents, metric, _moves(items, baseline))
     if items.samples is None or baseline.samples is None:
         raise HarnessError("the samples are not at hand")
     one, other = checked(items.samples), checked(baseline.samples)
@@ -56,6 +56,19 @@ def paired_difference(metric: str, items: Items, baseline: Items) -> tuple[float
     if low is None or high is None:
         raise HarnessError(f"{one.size} items are too few, {strata.FEWEST} are needed")
     return value, low, high
+
+
+def _moves(items: Items, baseline: Items) -> Floats | None:
+    """Count by document the positions that only one of the two got right; None where the answers are not at hand."""
+    import numpy as np
+
+    if items.samples is None or baseline.samples is None or items.documents is None:
+        return None
+    one, other = (np.asarray(side.samples, dtype=np.float64).ravel() for side in (items, baseline))
+    counts = items.documents[:, 1].astype(np.int64)
+    if one.shape != other.shape or one.size != counts.sum() or not (_answers(one) and _answers(other)):
+        return None
+    return np.stack([documents.sums_of(side, counts)[:, 0] for side in (one > other, one < other)], axis=1)
 
 
 def _answers(values: Floats) -> bool:

@@ -241,7 +241,9 @@ def _texts(path: Path, mistakes: Mistakes) -> dict[str, Corpus]:
         entry = validate(Corpus, node, f"text '{name}'", mistakes)
         if entry is None:
             continue
-        if entry.path is None:
+        if name in HUB_TEXTS and entry.path == "":  # a variable that is not set
+            continue
+        if not entry.path:
             mistakes.add(f"text '{name}' needs a path, as {{path: ~/texts/{name}.txt}}", node)
         elif known is not None and (name not in HUB_TEXTS or set(node.fields) != {"path"}):
             mistakes.add(

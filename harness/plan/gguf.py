@@ -47,7 +47,7 @@ def place(entry: Gguf) -> Path:
     if entry.path:
         file = expand_path(entry.path)
         if not file.is_file():
-            raise HarnessError(f"the GGUF {file} is not there")
+            raise HarnessError(f"there is no GGUF file {file}; correct its path in models.yaml, or put it there")
         fact = file.stat()
         asked = {"path": str(file.resolve()), "size": fact.st_size, "time": fact.st_mtime_ns, "version": VERSION}
     stem = Path(entry.path).stem if entry.path else str(entry.package)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.core.model_flaws import flaw
 from harness.core.model_record import ModelRecord, read_record, record_of
 from harness.core.seam import Format
 from harness.gguf.contents import FLOATS
+from harness.hub_data import cache as hub_cache
 from harness.plan import gguf
 from harness.plan.catalogue import Catalogue, Gguf, Model, Random, expand_path
 from harness.plan.sizes import Size, of_config, of_folder
@@ -140,13 +140,6 @@ def _shipped() -> Path:
 def _download(name: str, hub: str, revision: str | None) -> str:
     more = f" --revision {revision}" if revision else ""
     return f"model '{name}' is not in the local hub cache: hf download {hub}{more}"
-
-
-def hub_cache() -> Path:
-    """Name the folder into which hub models are downloaded."""
-    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("HF_HOME", f"{caches}/huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE", f"{home}/hub")).expanduser()
 
 
 def hub_folder(hub: str, revision: str | None) -> Path | None:

@@ -74,6 +74,8 @@ class _Loader(yaml.SafeLoader):
 
 _INT = re.compile(r"^[-+]?(0|[1-9][0-9_]*)$")
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""A name of ours and no path, which would tell of the machine."""
 _CHOICE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*):-([^}]*)\}")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
@@ -153,12 +155,13 @@ def _scalar(raw: yaml.Node) -> Any:
 
 
 def _chosen(text: str) -> str:
-    """Take `${NAME:-other}` as `$NAME` where that variable is set, else as the other value, so that a record says which."""
+    """Take `${NAME:-other}` as what that variable says, else as the other value; of a path the record says only `$NAME`."""
     found = _CHOICE.fullmatch(text)
     if found is None:
         return text
     name, other = found.groups()
-    return f"${name}" if os.environ.get(name) else other
+    said = os.environ.get(name, "")
+    return (said if _BARE.fullmatch(said) else f"${name}") if said else other
 
 
 def plain(node: Node) -> Any:

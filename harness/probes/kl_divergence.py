@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, Probe, Reading
+from harness.core.seam import Context, Facts, Findings, Probe, Reading
 from harness.core.spec import Note, Protocol
 from harness.probes.kl_reference import Stored, open_stored
 from harness.probes.streams import (
@@ -29,7 +29,7 @@ from harness.probes.streams import (
     tiles,
     window_reach,
 )
-from harness.texts import text_files
+from harness.texts import text_files, text_refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -270,6 +270,10 @@ def _by_document(metric: str, samples: Any, array: str, sizes: Ints, stream: Str
     )  # fmt: skip
 
 
+def _refuse(workload: Workload, facts: Facts) -> str | None:
+    return text_refusal(workload.text, facts.packages, workload.corpus)
+
+
 def _contents(workload: Workload) -> Mapping[str, Path]:
     return text_files(workload.text, workload.corpus)
 
@@ -284,6 +288,7 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     reach=window_reach,
+    refuse=_refuse,
     contents=_contents,
     located=("text", "corpus.path", "corpus.sha256"),
     reference="needed",

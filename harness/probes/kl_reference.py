@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, Probe
+from harness.core.seam import Context, Facts, Findings, Probe
 from harness.core.spec import Protocol
 from harness.probes.streams import (
     Stream,
@@ -26,7 +26,7 @@ from harness.probes.streams import (
     tiles,
     window_reach,
 )
-from harness.texts import text_files
+from harness.texts import text_files, text_refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,6 +138,10 @@ def _space(path: Path, rows: int, width: int, workload: Workload) -> Any:
     return open_memmap(path, mode="w+", dtype="float32", shape=(rows, width))
 
 
+def _refuse(workload: Workload, facts: Facts) -> str | None:
+    return text_refusal(workload.text, facts.packages, workload.corpus)
+
+
 def _contents(workload: Workload) -> Mapping[str, Path]:
     return text_files(workload.text, workload.corpus)
 
@@ -152,6 +156,7 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     reach=window_reach,
+    refuse=_refuse,
     contents=_contents,
     located=("text", "corpus.path", "corpus.sha256"),
     scored_tokens=most_tokens,

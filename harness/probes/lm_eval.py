@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from harness import hub_data
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, Options, Probe
+from harness.core.seam import Context, Facts, Findings, Options, Probe
 from harness.core.spec import Protocol
 from harness.probes.lm_eval_results import Kept
-from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions
-from harness.texts import REFERENCE, expanded, question_files
+from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions, task_refusal
+from harness.texts import HUB_QUESTIONS, REFERENCE, expanded, question_files
 
 _QUESTIONS = "mmlu"
 
@@ -102,6 +103,14 @@ def _protocol_name(workload: Workload, results: Mapping[str, Any]) -> str:
     return f"lm-eval-{workload.label}-{'+'.join(str(count) for count in shots)}shot"
 
 
+def _refuse(workload: Workload, facts: Facts) -> str | None:
+    if workload.folder is not None or workload.yaml is not None:
+        return None
+    return (
+        hub_data.refusal(HUB_QUESTIONS, facts.packages) if workload.task == _QUESTIONS else task_refusal(workload.task)
+    )
+
+
 def _contents(workload: Workload) -> Mapping[str, Path]:
     if workload.folder is not None:
         return question_files(workload.folder)
@@ -122,6 +131,7 @@ PROBE = Probe(
     workload=Workload,
     packages=("lm-eval", "datasets"),
     measure=measure,
+    refuse=_refuse,
     contents=_contents,
     located=("questions", "task"),
 )

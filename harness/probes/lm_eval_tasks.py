@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +121,17 @@ def by_name(task: str, shots: int | None, include: Path | None = None) -> Loaded
     lone = list(found["tasks"]) if len(found["tasks"]) == 1 else []
     whole = (tops or lone)[0] if len(tops or lone) == 1 else None
     return Loaded(found["tasks"], groups, whole, {})
+
+
+@functools.lru_cache(maxsize=64)
+def task_refusal(task: str) -> str | None:
+    """Say that the lm-eval which is installed here has no task or group of that name; None where it has, or none is installed."""
+    if importlib.util.find_spec("lm_eval") is None:
+        return None
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager()
+    return None if task in manager.all_tasks else unknown("lm-eval task", task, _near(task, manager))
 
 
 def _near(task: str, manager: Any) -> list[str]:

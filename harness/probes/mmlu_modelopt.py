@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.seam import Context, Findings, Options, Probe, Reading
+from harness.core.seam import Context, Facts, Findings, Options, Probe, Reading
 from harness.core.spec import Protocol
 from harness.probes.pandas_csv import as_pandas_reads
-from harness.texts import LETTERS, REFERENCE, Question, Split, question_files, questions_folder, read_subject, subjects
+from harness.texts import (
+    LETTERS,
+    REFERENCE,
+    Question,
+    Split,
+    question_files,
+    questions_folder,
+    questions_refusal,
+    read_subject,
+    subjects,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -206,6 +216,10 @@ def _sizes(answers: _Answers) -> dict[str, Any]:
     return {f"correct{SUFFIX}": np.array(counts, dtype=np.int32)} if len(counts) > 1 else {}
 
 
+def _refuse(workload: Workload, facts: Facts) -> str | None:
+    return questions_refusal(workload.questions, facts.packages)
+
+
 def _contents(workload: Workload) -> Mapping[str, Path]:
     return question_files(workload.questions)
 
@@ -219,6 +233,7 @@ PROBE = Probe(
     workload=Workload,
     packages=("numpy",),
     measure=measure,
+    refuse=_refuse,
     contents=_contents,
     located=("questions",),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, Probe, Reading
+from harness.core.seam import Context, Facts, Findings, Probe, Reading
 from harness.core.spec import Note, Protocol
 from harness.probes.streams import (
     Stream,
@@ -29,7 +29,7 @@ from harness.probes.streams import (
     tokenized,
     window_reach,
 )
-from harness.texts import read, text_files
+from harness.texts import read, text_files, text_refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -183,6 +183,10 @@ def _documents(session: Any, workload: Workload, context: Context) -> _Found:
     return found
 
 
+def _refuse(workload: Workload, facts: Facts) -> str | None:
+    return text_refusal(workload.text, facts.packages, workload.corpus)
+
+
 def _contents(workload: Workload) -> Mapping[str, Path]:
     return text_files(workload.text, workload.corpus)
 
@@ -197,6 +201,7 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     reach=window_reach,
+    refuse=_refuse,
     contents=_contents,
     located=("text", "corpus.path", "corpus.sha256"),
 )

@@ -62,6 +62,9 @@ class StreamOptions(Options):
         return True
 
 
+_MEND = "mend its `logprobs`, which must give every position that was asked for, in order"
+
+
 @dataclass(frozen=True)
 class Span:
     """One window of a stream: its tokens [begin, end) and the positions [first, last) that count in it."""
@@ -274,11 +277,11 @@ def tiles(session: Any, ids: Sequence[int], positions: Ints) -> Iterator[tuple[I
     for tile in session.logprobs(ids, positions):
         there = np.asarray(tile.positions)
         if not np.array_equal(there, positions[done : done + len(there)]):
-            raise HarnessError("the engine gave other positions than were asked for; its numbers cannot be used")
+            raise HarnessError(f"the engine gave other positions than were asked for; {_MEND}")
         done += len(there)
         yield there, tile.logprobs
     if done != len(positions):
-        raise HarnessError(f"the engine returned {done} of {len(positions)} positions; its numbers cannot be used")
+        raise HarnessError(f"the engine returned {done} of {len(positions)} positions; {_MEND}")
 
 
 def target_nll(ids: Ints, positions: Ints, logprobs: Rows) -> Floats:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.border import is_out_of_memory
 from harness.core.errors import Differs, HarnessError
 from harness.core.seam import Context, Findings, FloatType, Options, Probe, Reading, Request
 from harness.core.spec import Protocol
@@ -75,8 +76,12 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     try:
         pieces = list(_pieces(session, truth, context))
     except HarnessError as error:
+        if is_out_of_memory(error):
+            raise
         raise Differs(f"the {_noun(workload)} cannot be scored: {error}", _protocol(session, truth, [], [])) from error
-    limits = [_limit(workload.dtype, truth, native, number) for number in range(len(pieces))]
+    limits = [
+        _limit(workload.dtype, truth, native, number if piece.tokens else None) for number, piece in enumerate(pieces)
+    ]
     protocol = _protocol(session, truth, pieces, limits)
     bad = [piece for piece, limit in zip(pieces, limits, strict=True) if not limit.passed(piece)]
     if bad:
@@ -145,14 +150,13 @@ def compare_ragged(session: Any, ragged: Sequence[Asked]) -> Piece:
     return Piece(0, len(off), max(off), 0.0, 1.0)
 
 
-def _limit(dtype: str, truth: Truth, native: Truth | None, number: int) -> Limit:
-    """Say what piece `number` may have, the ragged batch being the last."""
+def _limit(dtype: str, truth: Truth, native: Truth | None, number: int | None) -> Limit:
+    """Say what sequence `number` may have; None: the ragged batch."""
     if dtype == "float32":
         return Limit(MAX_DLOGP, None)
-    ragged = number == len(truth.sequences)
     if native is None:
-        return Limit(_ragged_limit(NATIVE_KL[dtype]) if ragged else None, NATIVE_KL[dtype])
-    if ragged:
+        return Limit(_ragged_limit(NATIVE_KL[dtype]) if number is None else None, NATIVE_KL[dtype])
+    if number is None:
         own = max(abs(one.logprob - other.logprob) / len(one.continuation)
                   for one, other in zip(truth.ragged, native.ragged, strict=True))  # fmt: skip
         return Limit(max(TIMES_OWN * own, _ragged_limit(LEAST_KL[dtype])), None)

@@ -16,6 +16,7 @@ from harness.core.spec import Note
 from harness.quantizers import graph_check, modelopt_layers, modelopt_repairs, modelopt_search
 from harness.quantizers.folders import copy_beside, graph_file
 from harness.quantizers.modelopt_options import ModeloptOptions, without_effect
+from harness.texts import text_refusal
 
 PACKAGES = (
     "nvidia-modelopt", "onnx", "onnx-graphsurgeon", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "numpy",
@@ -43,7 +44,7 @@ def refuse(options: ModeloptOptions, facts: Facts) -> str | None:
         return f"calibration_eps {found} needs Windows; use cpu or cuda here"
     if eps & {"cuda", "NvTensorRtRtx"} and not facts.gpus:
         return f"calibration_eps {', '.join(options.calibration_eps)} needs an NVIDIA GPU; use cpu here"
-    return None
+    return None if options.text is None else text_refusal(options.text, facts.packages)
 
 
 def contents(options: ModeloptOptions) -> Mapping[str, Path]:

@@ -40,6 +40,11 @@ class Reader:
     statistics: Callable[[str], Mapping[str, float]] = lambda measurement: {}
     """Statistics by name, where the samples themselves are not kept."""
 
+    def all_items(self, measurement: str) -> Items:
+        """Return what pairs, with the samples that are at hand in any case."""
+        found = self.items(measurement)
+        return found if found.samples is not None else replace(found, samples=self.samples(measurement))
+
 
 @dataclass(frozen=True)
 class Filled:
@@ -48,6 +53,8 @@ class Filled:
     text: str
     number: Decimal | None = None
     absent: bool = False
+    failed: bool = False
+    """What became of a run stands here instead of its number."""
     note: str = ""
     """Text of the footnote; the table numbers it."""
     marks: tuple[Note, ...] = ()
@@ -119,10 +126,10 @@ def _marks(question: Question, rows: Sequence[Row]) -> tuple[Note, ...]:
 def _failed(spec: TableSpec, row: Row) -> Filled:
     status = row.text("status") or "failed"
     if status in spec.missing:
-        return Filled(spec.missing[status], runs=(row.run,))
+        return Filled(spec.missing[status], failed=True, runs=(row.run,))
     what = row.text("probe") or row.text("kind") or "run"
     reason = without_paths(row.text("reason") or "no reason was given")
-    return Filled(status, note=f"{what}: {status}: {reason}", runs=(row.run,))
+    return Filled(status, failed=True, note=f"{what}: {status}: {reason}", runs=(row.run,))
 
 
 def _uncompared(question: Question) -> Filled:
@@ -218,6 +225,8 @@ def _operand(question: Question, row: Row, reader: Reader, digits: int | None) -
         scale = factor(row.text("unit") or "", cell.unit)
     except HarnessError as error:
         raise ConfigError([Problem(str(error), spec.path, cell.line)]) from None
+    if cell.comparison == "ratio_per_gpu" and not row.get("gpu_count"):
+        raise HarnessError(f"no ratio per GPU: it is not told on how many GPUs {row.run} ran; give its gpu_count")
     gpus = int(row.get("gpu_count") or 1)
     if cell.stat is None:
         raw = float(row.get("summary_value" if mean else "value"))
@@ -273,18 +282,12 @@ def statistic_of(samples: Any, stat: str) -> float | None:
     return float(simple[stat](values))
 
 
-def _items(reader: Reader, measurement: str) -> Items:
-    """Return what pairs, with the samples that are at hand in any case."""
-    found = reader.items(measurement)
-    return found if found.samples is not None else replace(found, samples=reader.samples(measurement))
-
-
 def _paired(cell: CellSpec, row: Row, baseline: Row, result: Operand, reader: Reader) -> Operand | str:
     """Give a difference its paired interval, or say in a footnote why it has none."""
     name = row.metric or ""
     if row.get("items") is None or row.get("items") != baseline.get("items"):
         return "no paired interval: the two were not measured on the same items"
-    sides = [_items(reader, str(side.get("measurement_id"))) for side in (row, baseline)]
+    sides = [reader.all_items(str(side.get("measurement_id"))) for side in (row, baseline)]
     for side, items in zip((row, baseline), sides, strict=True):
         if not reproduces(name, items, float(side.get("value"))):
             return f"no paired interval: the samples of run {side.run} do not give its value"

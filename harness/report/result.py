@@ -69,6 +69,8 @@ class Cell:
     """Which way its number is better, the comparison considered."""
     asked: CellSpec | None = None
     """What the spec asks of this cell; None for row keys and headings."""
+    failed: bool = False
+    """What became of a run stands here instead of its number."""
 
 
 @dataclass(frozen=True)

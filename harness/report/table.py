@@ -216,6 +216,7 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
                     here,
                     better_way(slot.cell.comparison, cell.better),
                     _of_row(source.spec, slot.cell, address),
+                    cell.failed,
                 )
             )
         rows.append((*key_cells(source.catalogue, source.spec.style, keys, address, above), *numbers))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness import hub_data
 from harness.core import privacy
 from harness.environments import _pip_variables
 from harness.executors.local import _variables
-from harness.plan.sources import hub_cache
 
 OFFLINE = """
 import socket, uuid
@@ -60,11 +60,11 @@ def test_our_cache_is_the_projects_own_unless_a_person_names_one(monkeypatch: py
 def test_the_hub_cache_lies_where_the_hubs_own_library_puts_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    assert hub_cache() == Path.home() / ".cache" / "huggingface" / "hub"
+    assert hub_data.cache() == Path.home() / ".cache" / "huggingface" / "hub"
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-    assert hub_cache() == Path("/x/huggingface/hub")
+    assert hub_data.cache() == Path("/x/huggingface/hub")
     monkeypatch.setenv("HF_HOME", "/h")
-    assert hub_cache() == Path("/h/hub")
+    assert hub_data.cache() == Path("/h/hub")
 
 
 def test_pip_makes_no_cache_in_a_home_that_has_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

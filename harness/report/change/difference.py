@@ -25,6 +25,7 @@ from harness.report.change.noise import (
     shows,
     way,
 )
+from harness.report.change.paired import between_items
 from harness.report.change.readback import RowName, grids
 from harness.report.markdown import Rendered, bodies, literal
 from harness.report.pages import Page, renderer
@@ -35,7 +36,8 @@ from harness.report.values import marks
 
 LEGEND = (
     "Verdicts: speed and memory are judged by the spread between the sessions of the same job on the same machine, at 5 sessions or more; "
-    "other numbers by their intervals (*noise*: within the root of the sum of squares of both half widths)."
+    "numbers of the same documents or questions by the paired difference over these; others by their intervals (*noise*: within the root of "
+    "the sum of squares of both half widths)."
 )
 
 
@@ -212,6 +214,9 @@ class _Judge:
         found = self.histories.of(before, self.old, after, self.new) if self.old is not None else None
         if found is not None:
             return between_sessions(before, after, found)
+        same = between_items(before, self.old, after, self.new) if self.old is not None else None
+        if same is not None:
+            return same
         verdict = noise(interval(before), interval(after))
         return verdict, "no interval" if verdict == "unknown" else ""
 

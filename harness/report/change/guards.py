@@ -74,9 +74,9 @@ def _vanishes(gone: Gone, renamed: Mapping[str, str]) -> str:
 
 
 def _is_absent(change: Change, cells: Mapping[Names, Cell]) -> bool:
-    """Say whether a number became a mark of absence; a failure is a result and says so."""
+    """Say whether a number became a mark of absence, whatever letters that has; a failure is a result and says so."""
     cell = cells.get((change.row, change.column))
-    return change.is_lost and (not any(map(str.isalpha, shown(change.new))) or (cell is not None and not cell.runs))
+    return change.is_lost and not (any(map(str.isalpha, shown(change.new))) if cell is None else cell.failed)
 
 
 def _names(table: str, change: Change) -> set[str]:

@@ -27,6 +27,8 @@ def inputs_beside(spec: TableSpec, cell: Cell, rows: Sequence[Row]) -> tuple[Ope
     baseline = _one(rows, asked.metric, to)
     if value is None or baseline is None or value.text("unit") != baseline.text("unit"):
         return None
+    if asked.comparison == "ratio_per_gpu" and not (value.get("gpu_count") and baseline.get("gpu_count")):
+        return None
     return _operand(value), _operand(baseline)
 
 

@@ -52,8 +52,8 @@ class Archive:
     """All that a table can use."""
     sitting: Callable[[str], Sequence[Row]] = lambda _measurement: ()
     """By a measurement's id, the rows of all rounds of its sitting."""
-    verified: Callable[[str], str] = lambda _artifact: ""
-    """By an artifact's id, what came of holding it against its model; empty where it was not."""
+    verified: Callable[[str, str, str], str] = lambda _artifact, _environment, _engine: ""
+    """What came of holding an artifact against its model in an environment, on an engine (empty: any); empty where it was not."""
 
 
 def archive_of(source: Source) -> Archive:
@@ -66,14 +66,15 @@ def archive_of(source: Source) -> Archive:
         makers,
         lambda spec: rows_of(frame_of(spec, source)),
         lambda one: _sitting(source, one),
-        lru_cache(maxsize=None)(lambda artifact: _verified(source, artifact)),
+        lru_cache(maxsize=None)(lambda artifact, environment, engine: _verified(source, artifact, environment, engine)),
     )
 
 
-def _verified(source: Source, artifact: str) -> str:
-    """Tell the latest verification of an artifact."""
+def _verified(source: Source, artifact: str, environment: str, engine: str) -> str:
+    """Tell the latest verification of an artifact where it was measured: a model's own folder is held on each engine anew."""
     columns = ["run", "started", "engine", "status", "reason", "metric", "value"]
-    rows = rows_of(source.frame({"artifact": artifact, "probe": VERIFY}, columns))
+    where = {"artifact": artifact, "probe": VERIFY, "environment": environment} | ({"engine": engine} if engine else {})
+    rows = rows_of(source.frame(where, columns))
     if not rows:
         return ""
     last = max(rows, key=lambda row: (row.get("started"), row.run))
@@ -413,7 +414,7 @@ def _whole(value: Any) -> Any:
 
 
 def _artifacts(archive: Archive, outcome: Outcome) -> tuple[Read, ...]:
-    read = [_read(archive, item) for item in outcome.inputs or outcome.job.inputs]
+    read = [_read(archive, outcome, item) for item in outcome.inputs or outcome.job.inputs]
     made = outcome.artifact
     if made is not None:
         facts = _plain(made.model_dump(include={"bytes", "files", "format", "layers", "scheme", "weights_bytes"}))
@@ -421,9 +422,10 @@ def _artifacts(archive: Archive, outcome: Outcome) -> tuple[Read, ...]:
     return tuple(read)
 
 
-def _read(archive: Archive, item: Input) -> Read:
+def _read(archive: Archive, outcome: Outcome, item: Input) -> Read:
     engine = {"engine": item.engine, "engine_options": item.engine_options} if item.engine else {}
-    verified = {"verified": said} if (said := archive.verified(item.id)) else {}
+    said = archive.verified(item.id, outcome.environment.name, getattr(outcome.job.spec, "engine", ""))
+    verified = {"verified": said} if said else {}
     return Read(
         item.role, item.id, item.content, archive.makers.get(item.id, ""), {**item.provenance, **engine, **verified}
     )

@@ -52,12 +52,13 @@ def opened(model: Path, engine: str, exports: Path) -> Iterator[Any]:
         return
     from harness.quantizers.ort_genai import QUANTIZER
 
-    out, run = exports / model.name, exports / f"{model.name} run"
+    precision = engine.removeprefix("ort-genai").strip() or "fp32"
+    out, run = exports / f"{model.name} {precision}", exports / f"{model.name} {precision} run"
     if not out.is_dir():
         out.mkdir()
         run.mkdir()
         with contextlib.redirect_stdout(sys.stderr):
-            QUANTIZER.build(Base(model, "hf", model), QUANTIZER.options(precision="fp32"), out, Context(run))
+            QUANTIZER.build(Base(model, "hf", model), QUANTIZER.options(precision=precision), out, Context(run))
     with ort_genai.open_artifact(out, ort_genai.OrtGenaiOptions(threads=1)) as session:
         yield session
 
@@ -82,6 +83,39 @@ def test_a_model_has_the_perplexity_that_was_computed_apart(
     ids = open_codec(model).encode((given / "text.txt").read_text("utf-8"))[:1200]
     with opened(model, engine, exports) as session:
         assert perplexity(session, ids, window) == pytest.approx(RIGHT[name, window], rel=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["qwen2theta1M_v4", "qwen2theta1M_v5", "gemma", "gemma_tie_written"])
+def test_a_model_has_the_perplexity_of_one_plain_pass(given: Path, exports: Path, engine: str, name: str) -> None:
+    twin = given / "models" / {"qwen2theta1M_v5": "qwen2theta1M_v4", "gemma": "gemma_tie_written"}.get(name, name)
+    ids = open_codec(twin).encode((given / "text.txt").read_text("utf-8"))[:1200]
+    with opened(given / "models" / name, engine, exports) as session:
+        assert perplexity(session, ids, 400) == pytest.approx(plain_pass(twin, ids, 400), rel=1e-4)
+
+
+def plain_pass(model: Path, ids: list[int], window: int) -> float:
+    """Compute a perplexity with nothing but transformers: eager, float32, no cache, float64 log-softmax."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, attn_implementation="eager").eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for begin in range(0, len(ids), window):
+            part = torch.tensor([ids[begin : begin + window]])
+            rows = torch.log_softmax(loaded(part, use_cache=False).logits[0, :-1].double(), -1)
+            total -= float(rows.gather(1, part[0, 1:, None]).sum())
+            count += part.shape[1] - 1
+    return math.exp(total / count)
+
+
+@pytest.mark.parametrize("name", ["gemma", "gemma_tie_written"])
+def test_a_tied_head_by_default_is_built_in_int8_as_one_that_is_written(given: Path, exports: Path, name: str) -> None:
+    model = given / "models" / name
+    ids = open_codec(model).encode((given / "text.txt").read_text("utf-8"))[:1200]
+    with opened(model, "ort-genai int8", exports) as session:
+        assert perplexity(session, ids, 400) == pytest.approx(2323.154, rel=1e-4)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -236,5 +236,5 @@ def test_a_wrong_entry_is_told_with_its_line(box: Box, entry: dict[str, str], wo
 
 def test_a_file_that_is_not_there_is_a_mistake_of_the_plan(box: Box, tmp_path: Path) -> None:
     assert box.prepare(path=str(tmp_path / "gone.gguf")) == ""
-    with pytest.raises(ConfigError, match=r"the GGUF .*gone\.gguf is not there"):
+    with pytest.raises(ConfigError, match=r"there is no GGUF file .*gone\.gguf; correct its path"):
         box.plan()

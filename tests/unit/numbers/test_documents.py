@@ -123,7 +123,7 @@ def test_sums_follow_the_documents() -> None:
     assert sums.tolist() == [[3.0, 2.0], [0.0, 0.0], [7.0, 2.0]]
     assert documents.value_of(sums, "kl_divergence") == 2.5
     assert documents.value_of(sums, "perplexity") == pytest.approx(math.exp(2.5))
-    with pytest.raises(HarnessError, match="do not cut 4 samples"):
+    with pytest.raises(HarnessError, match="count 3 samples, and it has 4"):
         documents.sums_of([1.0, 2.0, 3.0, 4.0], [2, 1])
 
 
@@ -147,10 +147,67 @@ def test_few_disagreements_give_no_interval_of_zero_width() -> None:
 
 def test_other_documents_do_not_pair() -> None:
     drawn = corpus()[:100]
-    with pytest.raises(HarnessError, match="do not pair"):
+    with pytest.raises(HarnessError, match="the two read other documents"):
         documents.paired_difference(drawn[:60, [0, 2]], drawn[40:, [1, 2]], "perplexity")
 
 
 def test_sums_beyond_a_float_are_refused() -> None:
     with pytest.raises(HarnessError, match="beyond a float"):
         documents.value_of(np.array([[1e6, 1.0]]), "perplexity")
+
+
+def test_disagreements_that_stand_together_in_a_few_documents_count_as_few() -> None:
+    """Nine documents of fifty disagreements each: what is drawn is documents, and a bound by positions would be a tenth as wide."""
+    counts = np.full(400, 50.0)
+    agree = counts.copy()
+    agree[:9] = 0.0
+    found = documents.interval(np.stack([agree, counts], axis=1), "top1_agreement")
+    assert found.name == "95 % mid-p binomial, 450 of 20,000 disagree, design effect 50.0"
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 1 - 16 / 400 < 1 - 9 / 400 < 1 - 5 / 400 < found.high
+    alone = counts.copy()
+    alone[:9] -= 1.0
+    assert documents.interval(np.stack([alone, counts], axis=1), "top1_agreement").name.endswith("9 of 20,000 disagree")
+
+
+def test_few_clustered_disagreements_are_covered() -> None:
+    """Documents of skewed length, of which one in fifty disagrees in a third of its positions."""
+    draw = np.random.default_rng(5)
+    counts = np.ceil(draw.lognormal(4.0, 0.5, 20_000))
+    bad = draw.random(20_000) < 0.02
+    agree = counts - np.where(bad, np.ceil(counts / 3), 0.0)
+    truth = agree.sum() / counts.sum()
+    held = 0
+    for _ in range(DRAWS):
+        chosen = draw.integers(0, 20_000, 200)
+        found = documents.interval(np.stack([agree[chosen], counts[chosen]], axis=1), "top1_agreement")
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    assert held / DRAWS >= 0.93
+
+
+def test_a_difference_of_shares_without_or_with_few_movements_is_bounded() -> None:
+    counts = np.full(100, 200.0)
+    base = np.stack([counts - 5, counts], axis=1)
+    value, low, high = documents.paired_difference(base, base, "top1_agreement")
+    assert (value, -low) == (0.0, pytest.approx(high))
+    assert 2 / 20_000 < high < 4 / 20_000, "none of 20,000 positions moved: about 3 / n to either side"
+    moved = base.copy()
+    moved[:3, 0] += 4
+    value, low, high = documents.paired_difference(moved, base, "top1_agreement")
+    assert value == pytest.approx(12 / 20_000)
+    assert low < 0 < value < high
+    assert high > 2 * value, "three documents are three, however many positions they hold"
+
+
+def test_movements_that_cancel_within_documents_widen_the_bound_where_the_answers_are_known() -> None:
+    counts = np.full(100, 200.0)
+    base = np.stack([counts - 5, counts], axis=1)
+    moves = np.zeros((100, 2))
+    moves[:40] = 1.0
+    value, low, high = documents.paired_difference(base, base, "top1_agreement", moves)
+    assert value == 0.0
+    assert -low == pytest.approx(high)
+    assert high > 10 / 20_000, "eighty moved positions say more than none"

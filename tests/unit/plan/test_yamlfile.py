@@ -73,3 +73,5 @@ def test_a_value_may_depend_on_whether_a_variable_is_set(monkeypatch: pytest.Mon
     assert plain(parse(text)) == {"a": "reference", "b": 512, "c": "x ${HARNESS_TEST_TEXT:-y}"}
     monkeypatch.setenv("HARNESS_TEST_TEXT", "/some/where.txt")
     assert plain(parse(text))["a"] == "$HARNESS_TEST_TEXT", "what is recorded is no path of a machine"
+    monkeypatch.setenv("HARNESS_TEST_TEXT", "wikitext-2")
+    assert plain(parse(text))["a"] == "wikitext-2", "a name tells what it is"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.border import status_of
 from harness.core.errors import Differs, HarnessError
 from harness.core.seam import Context, Findings, Score
 from harness.engines.whole import lengths
@@ -92,6 +93,25 @@ def test_an_export_that_cannot_be_scored_is_not_its_model(tmp_path: Path) -> Non
         _held(Broken(), _truth(Model(), tmp_path / "truth"))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "std::bad_alloc",
+        "CUDA failure 2: out of memory ; GPU=0",
+        "Failed to allocate memory for requested buffer of size 8",
+    ],
+)
+def test_running_out_of_memory_says_nothing_of_the_export(tmp_path: Path, said: str) -> None:
+    class Full(Model):
+        def logprobs(self, token_ids: Any, positions: Any) -> Any:
+            raise HarnessError(f"onnxruntime failed while scoring 1 x 320 tokens: {said}")
+
+    with pytest.raises(HarnessError, match="onnxruntime failed") as told:
+        _held(Full(), _truth(Model(), tmp_path / "truth"))
+    assert not isinstance(told.value, Differs)
+    assert status_of(told.value)[0] == "oom"
+
+
 def test_a_16_bit_export_may_be_a_few_times_as_far_off_as_its_model(tmp_path: Path) -> None:
     truth, native = _truth(Model(), tmp_path / "truth"), _truth(Model(noise=0.03), tmp_path / "native")
     half = Workload(dtype="float16")
@@ -119,6 +139,17 @@ def test_lengths_beyond_the_engines_context_are_left_out_and_told(tmp_path: Path
     truth = _truth(Model(switches=(500,)), tmp_path / "truth")
     found = _held(Model(context_length=400), truth)
     assert found.protocol.facts["left_out"] == [500, 508]
+
+
+def test_the_ragged_batch_of_a_16_bit_export_is_held_to_its_own_limit_where_lengths_are_left_out(
+    tmp_path: Path,
+) -> None:
+    truth = _truth(Model(switches=(500,)), tmp_path / "truth")
+    session = Model(context_length=400)
+    session.off = 5.0
+    for native in (truth, None):
+        with pytest.raises(Differs, match="a log-probability in a ragged batch is off by"):
+            _held(session, truth, Workload(dtype="float16"), native)
 
 
 def test_each_length_that_switches_something_is_met_and_passed_within_the_context() -> None:

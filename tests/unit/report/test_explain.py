@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -29,7 +30,7 @@ from harness.report.explain.provenance import Archive, Harness, archive_of, harn
 from harness.report.explain.telling import told
 from harness.report.formats import Format, decimal, factor, rounded, written
 from harness.report.markdown import blocks, cell_text
-from harness.report.result import Cell, Trace
+from harness.report.result import Cell, Side, Trace
 from harness.report.sources import Source, from_published
 from harness.store.database import Database
 
@@ -113,6 +114,17 @@ def test_every_cell_of_every_page_explains_itself(site: Site) -> None:
     assert kinds["heading"] > 20
 
 
+def statistic_over(archive: Archive, side: Side, stat: str) -> float:
+    """Compute a percentile of each round of the sitting, and their mean, without the code of tables."""
+    assert stat.startswith("p")
+    beside = [str(row.get("measurement_id")) for row in archive.sitting(side.measurement)] or [side.measurement]
+    assert len(beside) == (side.rounds or 1)
+    kept = [archive.reader.statistics(one).get(stat) for one in beside]
+    samples = [archive.reader.samples(one) for one in beside]
+    found = [one or statistic_of(of_round, stat) for one, of_round in zip(kept, samples, strict=True)]
+    return fmean(value for value in found if value is not None)
+
+
 def check_number(archive: Archive, cell: Cell) -> None:
     """Go from the stored measurements to the text that stands in the cell, without the explanation."""
     trace, asked = cell.trace, cell.asked
@@ -124,10 +136,8 @@ def check_number(archive: Archive, cell: Cell) -> None:
         assert side.measurement.startswith(f"{side.run}#")
         assert held.metric == trace.metric
         assert held.part == asked.part or "part" in cell.address
-        samples = None if asked.stat is None else archive.reader.samples(side.measurement)
-        kept = archive.reader.statistics(side.measurement)
         mean = held.value if side.stored is None else float(side.stored)
-        raw = mean if asked.stat is None else kept.get(asked.stat) or statistic_of(samples, asked.stat)
+        raw = mean if asked.stat is None else statistic_over(archive, side, asked.stat)
         value = decimal(raw or 0.0) * (1 if trace.published else factor(held.unit, asked.unit))
         if trace.inputs == "displayed":
             value = rounded(value, -int(side.value.as_tuple().exponent))

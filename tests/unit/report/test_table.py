@@ -55,6 +55,15 @@ def test_a_cell_knows_the_measurements_behind_it(table: Any) -> None:
     assert cell.measurements == ("b#0", "a#0")
 
 
+def test_a_ratio_per_gpu_is_not_guessed_where_nobody_says_how_many_there_were(table: Any) -> None:
+    spec = SPEED.replace("as: ratio", "as: ratio_per_gpu")
+    told = table(spec, row("decode_tps", 10.0, gpu_count=1), row("decode_tps", 26.8, method="int4", gpu_count=2))
+    assert texts(told)[2] == ["INT4 RTN", "26.8", "1.34x"]
+    made = table(spec, row("decode_tps", 10.0, gpu_count=1), row("decode_tps", 26.8, method="int4", gpu_count=None))
+    assert texts(made)[2] == ["INT4 RTN", "26.8", "-"]
+    assert "it is not told on how many GPUs" in made.notes[0]
+
+
 def test_the_baseline_is_found_outside_of_where(table: Any) -> None:
     spec = SPEED.replace("rows:", "where: {method: int4}\n  rows:")
     made = table(spec, row("decode_tps", 10.0), row("decode_tps", 26.8, method="int4"))
