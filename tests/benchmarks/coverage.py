@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.numbers import documents
+from harness.numbers import documents, strata
 from harness.numbers.proportions import paired_difference
 from tests.benchmarks.document_scores import FIELDS, cached, corpora
 from tests.benchmarks.facts import headline, result
@@ -31,6 +31,9 @@ WIDEST = 1.5
 ORACLE = 2000
 """Draws behind an oracle."""
 QUESTIONS = 157
+CHOICES = (2, 3, 5, 7, 13, 25, 50)
+"""Questions drawn of each stratum."""
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,37 @@ def of_answers(draws: int) -> list[tuple[int, int, float]]:
     return found
 
 
+def of_choices(draws: int) -> list[Line]:
+    """Draw questions within their strata from what the published quickstart answered: log-probabilities of right choices."""
+    from harness.report.sources import from_published
+
+    with from_published(ROOT / "results" / "published") as source:
+        asked = {"sweep": "quickstart", "metric": "choice_logprob", "part": ""}
+        rows = source.frame(asked, ["method", "measurement_id"]).drop_duplicates("method", keep="last")
+        kept = {row.method: source.reader().all_items(row.measurement_id) for row in rows.itertuples()}
+    tables = {method: np.asarray(items.samples, dtype=np.float64) for method, items in kept.items()}
+    counts = next(iter(kept.values())).strata or []
+    lines = []
+    for method, other in (("fp32", None), ("int4_rtn", None), ("int4_rtn", "fp32")):
+        whole = tables[method] - (tables[other] if other else 0.0)
+        parts, name = np.split(whole, np.cumsum(counts)[:-1]), f"{method}{f' - {other}' if other else ''}"
+        lines += [_of_choices(name, parts, each, draws) for each in CHOICES]
+    return lines
+
+
+def _of_choices(name: str, parts: Sequence[Any], each: int, draws: int) -> Line:
+    """Draw the same number of questions of each stratum; the truth is the mean over the strata's own means."""
+    draw, truth = np.random.default_rng(20261128), float(np.mean([part.mean() for part in parts]))
+    drawn = [
+        np.concatenate([part[draw.integers(0, part.size, each)] for part in parts]) for _ in range(max(draws, ORACLE))
+    ]
+    oracle = float(np.subtract(*np.quantile([one.mean() for one in drawn], (0.975, 0.025))))
+    ends = np.array([strata.stratified_mean(one, [each] * len(parts))[1:] for one in drawn[:draws]])
+    inside = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+    size = each * len(parts)
+    return Line("questions", name, size, float(inside.mean()), float((ends[:, 1] - ends[:, 0]).mean()) / oracle)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the benchmark; 0 where all promises hold."""
     asked = argparse.ArgumentParser()
@@ -165,6 +199,13 @@ def main(words: Sequence[str] | None = None) -> int:
     lines = []
     for name, corpus in corpora(given.data).items():
         lines += of_corpus(name, cached(name, corpus, given.scores), given.draws)
+    strata.FEWEST, fewest = 0, strata.FEWEST
+    choices = of_choices(given.draws)
+    print(
+        f"\nlog-probability of the right choice, in strata: coverage (width over an oracle's); shown from {fewest} questions on"
+    )
+    for line in choices:
+        print(f"{line.statistic:20}{line.size:6}{line.covered:9.3f} ({line.width:.2f})")
     answers = of_answers(10 * given.draws)
     print(f"\nDifferences of accuracy, {QUESTIONS} questions: gained, lost: coverage")
     print(", ".join(f"{gained} {lost}: {share:.3f}" for gained, lost, share in answers))
@@ -173,6 +214,11 @@ def main(words: Sequence[str] | None = None) -> int:
         f"{line.corpus}, {line.statistic}, {line.size} documents: {line.covered:.3f} ({line.width:.2f})"
         for line in lines
         if not line.holds
+    ]
+    short += [
+        f"{line.statistic}, {line.size} questions: {line.covered:.3f}"
+        for line in choices
+        if line.size >= fewest and line.covered < (0.93 if line.size >= 200 else 0.90)
     ]
     short += [f"{gained} gained, {lost} lost: {share:.3f}" for gained, lost, share in answers if share < 0.94]
     print("\nfalls short:", *(short or ["nothing"]), sep="\n  ")
