@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
+from pydantic import ConfigDict
+
 from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.model_record import ModelRecord
 from harness.core.spec import Kind, Note, Record
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 class Options(Record):
     """What an adapter can be asked for; each field has a default or is required, and says what it means."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 Capability = Literal["generates", "tells", "scores", "whole"]

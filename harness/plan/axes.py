@@ -6,12 +6,10 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 
+from harness.core import limits
 from harness.core.seam import Options
 from harness.plan.adapters import takes_list
 from harness.plan.yamlfile import Mistakes, Node
-
-MOST = 1_000_000
-"""Combinations of one workload beyond which a file is surely wrong."""
 
 
 def merged(enclosing: Mapping[str, Node], patch: Mapping[str, Node]) -> dict[str, Node]:
@@ -48,8 +46,9 @@ def products(fields: Mapping[str, Node], options: type[Options], mistakes: Mista
     axes = {name: _values(name, node, options, mistakes) for name, node in fields.items()}
     axes = {name: values for name, values in axes.items() if values}
     count = math.prod(len(values) for values in axes.values())
-    if count > MOST:
-        mistakes.add(f"these lists make {count:,} combinations, more than {MOST:,}", next(iter(fields.values())))
+    if count > limits.JOBS:
+        most = f"{limits.JOBS:,}"
+        mistakes.add(f"these lists make {count:,} combinations, more than {most}", next(iter(fields.values())))
         return
     for combination in itertools.product(*axes.values()):
         yield dict(zip(axes, combination, strict=True))

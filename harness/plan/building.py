@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.identity import file_sha256, folder_sha256
 from harness.core.model_record import ModelRecord
@@ -110,6 +111,10 @@ class Workshop:
     def add(self, draft: Draft, labels: Labels) -> Draft:
         """Plan a job, or find the same job already planned; note who asks for it."""
         known = self.drafts.setdefault(draft.id, draft)
+        if len(self.drafts) > limits.JOBS:
+            raise ConfigError(
+                f"this sweep has more than {limits.JOBS:,} jobs; take values out of its lists, or split it"
+            )
         self.anchors.add(known.anchor)
         if labels not in known.labels:
             known.labels.append(labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from harness.core import limits
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.core.seam import Options, problems_of
 
@@ -66,7 +68,10 @@ def collecting() -> Iterator[Mistakes]:
     mistakes.check()
 
 
-class _Loader(yaml.SafeLoader):
+_FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_FAST):  # type: ignore[misc]
     """Scalars as in YAML 1.2, so that a key `on` is a word and not a truth value."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the parent's own shape
@@ -74,6 +79,8 @@ class _Loader(yaml.SafeLoader):
 
 _INT = re.compile(r"^[-+]?(0|[1-9][0-9_]*)$")
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))
+"""Plain YAML. What a scalar is follows from how it is written."""
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A name of ours and no path, which would tell of the machine."""
 _CHOICE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*):-([^}]*)\}")
@@ -92,6 +99,10 @@ def read(path: Path, mistakes: Mistakes | None = None) -> Node:
 
 def _text(path: Path) -> str:
     try:
+        if path.stat().st_size > limits.YAML_BYTES:
+            raise ConfigError(
+                [Problem(f"larger than {limits.YAML_BYTES:,} bytes; no file that a person writes is", path)]
+            )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError([Problem("no such file", path)]) from None
@@ -102,6 +113,7 @@ def _text(path: Path) -> str:
 def parse(text: str, path: str = "<text>", mistakes: Mistakes | None = None) -> Node:
     """Read YAML from a text; `path` is what mistakes name. Duplicate keys: see `read`."""
     try:
+        _check_depth(text, path)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -111,47 +123,88 @@ def parse(text: str, path: str = "<text>", mistakes: Mistakes | None = None) -> 
     if root is None:
         return Node(None, path, 1)
     if mistakes is not None:
-        return _node(root, path, root.start_mark.line + 1, mistakes, ())
+        return _Reader(path, mistakes).node(root, root.start_mark.line + 1, ())
     with collecting() as own:
-        return _node(root, path, root.start_mark.line + 1, own, ())
+        return _Reader(path, own).node(root, root.start_mark.line + 1, ())
 
 
-def _node(raw: yaml.Node, path: str, line: int, mistakes: Mistakes, above: tuple[int, ...]) -> Node:
-    if id(raw) in above:
-        mistakes.add("this alias contains itself", Node(None, path, line))
-        return Node(None, path, line)
-    above = (*above, id(raw))
-    if isinstance(raw, yaml.MappingNode):
-        return Node(_fields(raw, path, mistakes, above), path, line)
-    if isinstance(raw, yaml.SequenceNode):
-        parts = [_node(part, path, part.start_mark.line + 1, mistakes, above) for part in raw.value]
-        return Node(parts, path, line)
-    return Node(_scalar(raw), path, line, str(raw.value))
+def _check_depth(text: str, path: str) -> None:
+    """Refuse what is nested without end before anything walks down it. Raises: ConfigError with the line."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > limits.YAML_DEPTH:
+            line = event.start_mark.line + 1
+            raise ConfigError([Problem(f"nested deeper than {limits.YAML_DEPTH} levels; write it flatter", path, line)])
 
 
-def _fields(raw: yaml.MappingNode, path: str, mistakes: Mistakes, above: tuple[int, ...]) -> dict[str, Node]:
-    fields: dict[str, Node] = {}
-    for key, value in raw.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            mistakes.add("a key must be one word", Node(None, path, line))
-            continue
-        if key.value in fields:
-            first = fields[key.value].line
-            mistakes.add(f"'{key.value}' is given twice, first in line {first}; keep one", Node(None, path, line))
-        fields[key.value] = _node(value, path, line, mistakes, above)
-    return fields
+@dataclass
+class _Reader:
+    """Makes our tree of YAML's, and counts its parts: an alias costs what it stands for."""
+
+    path: str
+    mistakes: Mistakes
+    parts: int = 0
+    top: int = 1
+    """Line of the outermost key that is being read: of an alias, the lines below are those of what it stands for."""
+
+    def node(self, raw: yaml.Node, line: int, above: tuple[int, ...]) -> Node:
+        """Make a node and all below it. Raises: ConfigError for more parts than a file may have."""
+        self.parts += 1
+        if self.parts > limits.YAML_PARTS:
+            most = f"{limits.YAML_PARTS:,} parts"
+            raise ConfigError([Problem(f"written out, its aliases make more than {most}; use fewer", self.path, self.top)])
+        place = Node(None, self.path, line)
+        if id(raw) in above:
+            self.mistakes.add("this alias contains itself", place)
+            return place
+        if raw.tag not in _TAGS:
+            self.mistakes.add(f"unknown tag {raw.tag}; leave it out", place)
+            return place
+        above = (*above, id(raw))
+        if isinstance(raw, yaml.MappingNode):
+            return Node(self.fields(raw, above), self.path, line)
+        if isinstance(raw, yaml.SequenceNode):
+            parts = [self.node(part, part.start_mark.line + 1, above) for part in raw.value]
+            return Node(parts, self.path, line)
+        try:
+            return Node(_scalar(raw), self.path, line, str(raw.value))
+        except ConfigError as error:
+            self.mistakes.add(error.problems[0].message, place)
+            return place
+
+    def fields(self, raw: yaml.MappingNode, above: tuple[int, ...]) -> dict[str, Node]:
+        """Make the parts of a mapping."""
+        fields: dict[str, Node] = {}
+        for key, value in raw.value:
+            line = key.start_mark.line + 1
+            self.top = line if len(above) == 1 else self.top
+            if not isinstance(key, yaml.ScalarNode):
+                self.mistakes.add("a key must be one word", Node(None, self.path, line))
+                continue
+            if key.value in fields:
+                first = fields[key.value].line
+                self.mistakes.add(
+                    f"'{key.value}' is given twice, first in line {first}; keep one", Node(None, self.path, line)
+                )
+            fields[key.value] = self.node(value, line, above)
+        return fields
 
 
 def _scalar(raw: yaml.Node) -> Any:
     text = _chosen(str(raw.value))
-    if getattr(raw, "style", None) is not None or raw.tag == "tag:yaml.org,2002:str!":
+    if getattr(raw, "style", None):  # in quotes, or a block of text
         return text
     if text.lower() in _WORDS and text in {text.lower(), text.capitalize(), text.upper()}:
         return _WORDS[text.lower()]
-    if _INT.match(text):
-        return int(text.replace("_", ""))
-    return float(text) if _FLOAT.match(text) else text
+    if not (_INT.match(text) or _FLOAT.match(text)):
+        return text
+    if len(text) > limits.DIGITS:
+        raise ConfigError(f"a number of {len(text):,} digits; at most {limits.DIGITS} are read")
+    number = int(text.replace("_", "")) if _INT.match(text) else float(text)
+    if not math.isfinite(number):
+        raise ConfigError(f"{text} is no finite number")
+    return number
 
 
 def _chosen(text: str) -> str:

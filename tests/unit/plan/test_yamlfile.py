@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
 import pytest
 
+from harness.core import limits
 from harness.core.errors import ConfigError
-from harness.plan.yamlfile import Mistakes, Node, parse, plain, read
+from harness.core.seam import Options
+from harness.plan.yamlfile import Mistakes, Node, parse, plain, read, validate
 
 
 def test_every_part_knows_its_line() -> None:
@@ -75,3 +79,56 @@ def test_a_value_may_depend_on_whether_a_variable_is_set(monkeypatch: pytest.Mon
     assert plain(parse(text))["a"] == "$HARNESS_TEST_TEXT", "what is recorded is no path of a machine"
     monkeypatch.setenv("HARNESS_TEST_TEXT", "wikitext-2")
     assert plain(parse(text))["a"] == "wikitext-2", "a name tells what it is"
+
+
+# ---------------------------------------------------------------- what nobody means
+
+
+def bomb(levels: int, each: int) -> str:
+    """Aliases of aliases: each ** levels parts in a few lines."""
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * each)}]" for n in range(1, levels + 1)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (bomb(9, 9), 7, "its aliases make more than 300,000 parts"),
+        ("a: 1\nb: " + "[" * 3000 + "]" * 3000, 2, "nested deeper than 60 levels"),
+        ("\n".join("  " * n + "a:" for n in range(300)), 61, "nested deeper than 60 levels"),
+        ("a: 1\nb: " + "7" * 5000, 2, "a number of 5,000 digits; at most 60 are read"),
+        ("a: 1e999", 1, "1e999 is no finite number"),
+        (
+            "a: 1\nb: !!python/object/apply:os.system [ls]",
+            2,
+            "unknown tag tag:yaml.org,2002:python/object/apply:os.system",
+        ),
+        ("a: !include x.yaml", 1, "unknown tag !include; leave it out"),
+    ],
+)
+def test_what_nobody_means_is_refused_with_its_line_before_it_costs_anything(
+    text: str, line: int, message: str
+) -> None:
+    begun = time.process_time()
+    with pytest.raises(ConfigError, match=re.escape(message)) as told:
+        parse(text, "x.yaml")
+    assert told.value.problems[0].line == line
+    assert time.process_time() - begun < 5
+
+
+def test_a_file_larger_than_a_person_writes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "YAML_BYTES", 10)
+    (tmp_path / "x.yaml").write_text("a: 1234567890\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"x\.yaml: larger than 10 bytes"):
+        read(tmp_path / "x.yaml")
+
+
+def test_words_for_numbers_that_are_none_do_not_reach_an_option() -> None:
+    class Asked(Options):
+        share: float = 0.5
+
+    for text in ("share: nan", "share: .inf", "share: Infinity"):
+        mistakes = Mistakes()
+        assert validate(Asked, parse(text), "x", mistakes) is None, text
+        assert mistakes.found

@@ -1,0 +1,14 @@
+"""How large what people hand us may be. Generous: whoever meets one has made a mistake, or is no friend."""
+
+from __future__ import annotations
+
+YAML_BYTES = 8_000_000
+"""A file that a person writes. Published results are no such file."""
+YAML_DEPTH = 60
+"""Brackets or indents inside one another."""
+YAML_PARTS = 300_000
+"""Parts of a file once its aliases are written out."""
+DIGITS = 60
+"""Digits of a number."""
+JOBS = 100_000
+"""Jobs of a sweep."""
