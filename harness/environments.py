@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,11 +15,27 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "configs" / "locks"
 MARKER = "harness-environment.json"
+MAKING = "harness-environment.making"
+"""Stands in a folder of ours from before anything is installed until all is."""
 HOME = ROOT / ".venv"
 HOME_NAME = "cpu"
 """The environment that stands in `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
 OTHERS = ROOT / ".venvs"
+BESIDE = ("pydantic", "filelock", "numpy", "psutil", "nvidia-ml-py")
+"""What a worker needs in an environment of its own, beside what its lock file pins."""
 _PLATFORMS = {"windows": "win", "macos": "darwin"}
+
+
+class Trouble(SystemExit):
+    """Ends the command with exit code 2 and its reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(2)
+        self.reason = reason
+        sys.stderr.write(f"{reason}\n")
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 def python_in(folder: Path) -> Path:
@@ -65,23 +83,28 @@ def setup(
     Without a name, or by its own, this is `.venv`, the environment `cpu` that the harness itself runs in; others live in
     `.venvs/NAME`. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
 
-    Raises: SystemExit with the remedy where there is no such lock file, `.venv` is another environment, or the installer
+    One that was not made to its end, was moved or lacks what it should hold is made anew, and that is said.
+
+    Raises: Trouble with the remedy where there is no such lock file, `.venv` is another environment, or the installer
     fails.
     """
     chosen = name or HOME_NAME
     if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
-        raise SystemExit(f"environment {chosen} needs {system}; this is {sys.platform}")
+        raise Trouble(f"environment {chosen} needs {system}; this is {sys.platform}")
     lock = lock or (None if packages else LOCKS / f"{chosen}.txt")
     if lock is not None and not lock.exists():
         there = ", ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))
-        raise SystemExit(f"no lock file {lock.relative_to(ROOT)}; environments with one: {there}")
+        raise Trouble(f"no lock file {lock.relative_to(ROOT)}; environments with one: {there}")
     folder = HOME if chosen == HOME_NAME else OTHERS / chosen
     was = marker(folder).get("name", chosen)
     if was != chosen:  # the wheels of two environments overwrite each other in one folder
-        raise SystemExit(
+        raise Trouble(
             f"{folder.relative_to(ROOT)} was made as environment {was}; delete the folder and run the same command again"
         )
     wanted = lock_hash(lock, packages)
+    trouble = _half_made(folder) or (_broken(folder, lock) if marker(folder) else "")
+    if trouble:
+        _clear(folder, chosen, trouble)
     if marker(folder) and marker(folder).get("lock") == wanted and python_in(folder).exists():
         if not quiet:
             _say(f"environment {chosen}: {folder.relative_to(ROOT)} is ready")
@@ -91,12 +114,67 @@ def setup(
     begun = time.monotonic()
     _make(folder, lock, packages)
     facts = {"name": chosen, "lock": wanted, "python": sys.version.split()[0]}
-    (folder / MARKER).write_text(json.dumps(facts) + "\n", "utf-8")
+    beside = folder / f"{MARKER}.partial"
+    beside.write_text(json.dumps(facts) + "\n", "utf-8")
+    os.replace(beside, folder / MARKER)
+    (folder / MAKING).unlink(missing_ok=True)
     _say(f"environment {chosen}: ready after {time.monotonic() - begun:.0f} s")
     return folder
 
 
+def _half_made(folder: Path) -> str:
+    """Say that making a folder of ours was cut off: an installer takes half a package for a whole one."""
+    return "was not made to its end" if (folder / MAKING).exists() and not marker(folder) else ""
+
+
+_HELD = """
+import importlib.metadata, sys
+for pin in sys.argv[1:]:
+    name, version = pin.split("==")
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        found = None
+    if found is None:
+        sys.exit(f"lacks {name}")
+    if found.split("+")[0] != version.split("+")[0]:
+        sys.exit(f"holds {name} {found} and should hold {version}")
+"""
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([A-Za-z0-9.!+_-]+)\s*(?:#.*)?$", re.MULTILINE)
+
+
+def _broken(folder: Path, lock: Path | None) -> str:
+    """Say what is wrong with an environment that was made once; empty where it holds what its lock file pins.
+
+    Where the lock file is another one now, what it pins is installed next, and only the interpreter is tried.
+    """
+    script, places = folder / "bin" / "pip", {str(folder), str(folder.resolve())}
+    first = script.read_text("utf-8", errors="replace").split("\n", 1)[0] if script.is_file() else ""
+    if first and not any(place in first for place in places):
+        return "was made in another place and moved"
+    same = lock is not None and marker(folder).get("lock") == lock_hash(lock)
+    pins = [f"{name}=={version}" for name, version in _PIN.findall(lock.read_text("utf-8"))] if lock and same else []
+    try:
+        tried = subprocess.run(
+            [str(python_in(folder)), "-I", "-c", _HELD, *pins], capture_output=True, text=True, check=False, timeout=120
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "has no Python that starts"
+    said = tried.stderr.strip().splitlines()
+    return "" if tried.returncode == 0 else said[-1] if said and tried.returncode == 1 else "has no Python that starts"
+
+
+def _clear(folder: Path, name: str, why: str) -> None:
+    """Remove an environment of ours, to make it anew. Raises: Trouble where this very process runs in it."""
+    if folder.exists() and Path(sys.prefix).resolve() == folder.resolve():
+        raise Trouble(f"environment {name}: {folder.relative_to(ROOT)} {why}; make it anew: python3 -m harness setup")
+    _say(f"environment {name}: {folder.relative_to(ROOT)} {why}; making it anew")
+    shutil.rmtree(folder)
+
+
 def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MAKING).touch()
     (folder / MARKER).unlink(missing_ok=True)
     if not python_in(folder).exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
@@ -108,11 +186,11 @@ def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
     if folder == HOME:  # others find the harness through PYTHONPATH, and must not depend on what it depends on
         steps.append([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     else:
-        steps.append([*pip, "pydantic", "filelock", "numpy", "psutil", "nvidia-ml-py"])
+        steps += [[*pip, *BESIDE]] if BESIDE else []
     for step in steps:
         result = subprocess.run(step, check=False, env=_pip_variables())
         if result.returncode != 0:
-            raise SystemExit(f"installing failed ({result.returncode}): {' '.join(step)}")
+            raise Trouble(f"installing failed ({result.returncode}): {' '.join(step)}")
 
 
 def _pip_variables() -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import Unsupported
-from harness.core.files import PARTIAL, remove_folder, stamped_content, write_whole
+from harness.core.files import PARTIAL, remove, stamped_content, write_whole
 from harness.core.identity import folder_sha256
 from harness.core.privacy import cache_folder
 from harness.core.spec import Artifact, Input, Job, Note, Scheme
@@ -112,7 +112,7 @@ def partial_of(job: Job) -> Path:
 def drop_partial(job: Job) -> None:
     """Remove what a job has half made."""
     if job.out is not None and partial_of(job).exists():
-        remove_folder(partial_of(job))
+        remove(partial_of(job))
 
 
 def check_made(folder: Path, form: str) -> None:

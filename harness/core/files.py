@@ -13,6 +13,8 @@ from typing import Any
 from harness.core.identity import files_below
 
 PARTIAL = ".partial"
+_GONE = f"{PARTIAL}-gone"
+"""Ends the name of what is being removed."""
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:
@@ -59,20 +61,27 @@ def seal(partial: Path, sealed: Path) -> None:
             os.fsync(file.fileno())
     for folder in sorted({path.parent for path in files_below(partial)} | {partial}):
         sync_folder(folder)
-    if sealed.exists():
-        remove_folder(sealed)
+    if os.path.lexists(sealed):
+        remove(sealed)
     os.replace(partial, sealed)
     sync_folder(sealed.parent)
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder so that nobody ever sees half of it under its own name."""
-    doomed = folder.with_name(f"{folder.name}{PARTIAL}-gone")
-    if doomed.exists():
-        shutil.rmtree(doomed)
-    if folder.exists():
-        os.replace(folder, doomed)
-        shutil.rmtree(doomed)
+def remove(path: Path) -> None:
+    """Remove a folder, file or link so that nobody ever sees half of it under its own name; what a link points to stays."""
+    doomed = path if path.name.endswith(_GONE) else path.with_name(f"{path.name}{_GONE}")
+    if doomed != path:
+        _erase(doomed)
+        if os.path.lexists(path):
+            os.replace(path, doomed)
+    _erase(doomed)
+
+
+def _erase(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -103,7 +112,9 @@ def stamped_content(folder: Path) -> str | None:
         found = json.loads(folder.with_name(folder.name + STAMP).read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return str(found["content"]) if found["files"] == _marks(folder) else None
+    if not isinstance(found, dict) or not isinstance(found.get("content"), str):
+        return None
+    return str(found["content"]) if found.get("files") == _marks(folder) else None
 
 
 def _marks(folder: Path) -> list[list[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.files import remove, seal
 from harness.core.seam import load
 from harness.core.spec import Outcome
 from harness.importing import FORMATS
@@ -19,6 +20,9 @@ from harness.importing.private import anonymous
 from harness.importing.source import Source, read_source
 from harness.store.database import Database
 from harness.store.files import OUTCOME, RUNS, read_outcome
+
+ASIDE = "imports"
+"""Folder of results in which an import writes runs before they are whole, by its process's number."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def import_files(
     """
     done = Imported()
     moment = datetime.now(UTC)
+    _tidied(results)
     with Database.open(results / "bench.db") as database:
         for path in paths:
             try:
@@ -141,13 +146,29 @@ def _other_labels(outcome: Outcome, order: Import) -> bool:
 
 
 def _written(found: Found, number: int, order: Import, folder: Path) -> Outcome:
+    """Write a run where no recovery looks, and put it in its place as a whole: a sweep may run at the same time."""
+    aside = folder.parent.parent / ASIDE / str(os.getpid()) / folder.name
     try:
-        return write_run(found, number, order, folder)
+        outcome = write_run(found, number, order, aside)
     except (HarnessError, *_NOT_AS_EXPECTED) as error:
-        shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, HarnessError):
             raise order.source.wrong(str(error)) from error
         raise _other_layout(order.format, order.source, error) from error
+    else:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        seal(aside, folder)
+        return outcome
+    finally:
+        remove(aside.parent)
+
+
+def _tidied(results: Path) -> None:
+    """Remove what imports left that were killed; those of processes that live are theirs."""
+    import psutil
+
+    for left in sorted((results / ASIDE).glob("*")):
+        if not (left.name.isdigit() and psutil.pid_exists(int(left.name))):
+            remove(left)
 
 
 def _known(folder: Path, source: Source) -> Outcome:

@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from harness.core.errors import HarnessError
-from harness.core.files import PARTIAL, remove_folder, seal, write_stamp, write_whole
+from harness.core.files import PARTIAL, remove, seal, write_stamp, write_whole
 from harness.core.identity import digest, file_sha256
 from harness.core.privacy import cache_folder, is_offline, silence
 from harness.core.seam import Facts
@@ -149,7 +149,7 @@ def _get(entry: Gguf, folder: Path, python: Path) -> None:
             file = expand_path(str(entry.path))
             origin = {"file": file.name}
         partial = folder.with_name(f"{folder.name}{PARTIAL}-{os.getpid()}")
-        remove_folder(partial)
+        remove(partial)
         partial.mkdir()
         try:
             _convert(python, file, partial)
@@ -158,7 +158,7 @@ def _get(entry: Gguf, folder: Path, python: Path) -> None:
             content = model_contents(partial)
             seal(partial, folder)
         finally:
-            remove_folder(partial)
+            remove(partial)
         write_stamp(folder, content)
 
 

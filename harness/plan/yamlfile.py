@@ -153,7 +153,9 @@ class _Reader:
         self.parts += 1
         if self.parts > limits.YAML_PARTS:
             most = f"{limits.YAML_PARTS:,} parts"
-            raise ConfigError([Problem(f"written out, its aliases make more than {most}; use fewer", self.path, self.top)])
+            raise ConfigError(
+                [Problem(f"written out, its aliases make more than {most}; use fewer", self.path, self.top)]
+            )
         place = Node(None, self.path, line)
         if id(raw) in above:
             self.mistakes.add("this alias contains itself", place)

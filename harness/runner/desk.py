@@ -11,7 +11,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from harness.core.errors import HarnessError
-from harness.core.files import PARTIAL, disk_trouble, remove_folder, write_whole
+from harness.core.files import PARTIAL, disk_trouble, remove, write_whole
 from harness.core.identity import digest, short
 from harness.core.spec import Environment
 from harness.plan.expand import PlannedJob
@@ -74,8 +74,16 @@ class Desk:
         return path
 
     def artifact(self, identity: str, kind: str) -> Path:
-        """Folder of a sealed artifact; references begin with `r`, builds with `b`."""
-        return self.results / "artifacts" / short("r" if kind == "reference" else "b", identity)
+        """Folder of a sealed artifact; references begin with `r`, builds with `b`.
+
+        Raises: HarnessError where a link stands in its place: what it points to is not ours to read, replace or remove.
+        """
+        folder = self.results / "artifacts" / short("r" if kind == "reference" else "b", identity)
+        if folder.is_symlink():
+            raise HarnessError(
+                f"{folder} is a link, and artifacts are folders of their own; remove the link and run the same command again"
+            )
+        return folder
 
 
 @dataclass(frozen=True)
@@ -135,10 +143,10 @@ def recover(desk: Desk) -> list[str]:
     for folder in _without_outcome(desk.runs):
         _wait_for_orphan(folder)
         if not (folder / LOG).exists() and not (folder / OUTCOME).exists():
-            remove_folder(folder)
-    artifacts = desk.results / "artifacts"
-    for partial in sorted(artifacts.glob(f"*{PARTIAL}*")) if artifacts.is_dir() else []:
-        remove_folder(partial)
+            remove(folder)
+    for kept in ("artifacts", "runs", "sessions", "sessions/environments"):
+        for partial in sorted((desk.results / kept).glob(f"*{PARTIAL}*")):
+            remove(partial)
     return [str(problem) for problem in desk.database.ingest_folder(desk.results).problems]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.clock import Spans
-from harness.core.files import remove_folder, write_whole
+from harness.core.files import remove, write_whole
 from harness.core.spec import Job, Outcome, Status
 from harness.host import gpu_uuids, open_nvml
 from harness.jobs import drop_partial
@@ -171,7 +171,7 @@ def _run(
             again += [job] if event.what == "again" else []
         yield replace(event, done=total - len(waiting) - len(left))
     for _, _, folder in left.values():
-        remove_folder(folder)
+        remove(folder)
     waiting.extendleft(reversed([*again, *(job for job, _, _ in left.values())]))
 
 

@@ -36,6 +36,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             file.write(f"{folder.relative_to(tmp_path).as_posix()}\n")
 
     monkeypatch.setattr(environments, "_make", make)
+    monkeypatch.setattr(environments, "_broken", lambda folder, lock: "")
     return tmp_path
 
 
@@ -73,6 +74,37 @@ def test_a_changed_lock_file_makes_it_again(root: Path) -> None:
     (root / "configs" / "locks" / "cuda.txt").write_text("numpy==2.4.7\n", encoding="utf-8")
     environments.setup("cuda")
     assert made(root) == [".venvs/cuda", ".venvs/cuda"]
+
+
+def test_one_that_was_not_made_to_its_end_is_made_anew(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = root / ".venvs" / "cuda"
+    (folder / "lib").mkdir(parents=True)
+    (folder / environments.MAKING).touch()
+    environments.setup("cuda")
+    assert not (folder / "lib").exists(), "an installer takes half a package for a whole one"
+    assert not (folder / environments.MAKING).exists()
+    assert ".venvs/cuda was not made to its end; making it anew" in capsys.readouterr().out
+
+
+def test_one_that_is_broken_is_made_anew_unless_this_process_runs_in_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environments.setup()
+    monkeypatch.setattr(environments, "_broken", lambda folder, lock: "lacks numpy")
+    environments.setup()
+    assert ".venv lacks numpy; making it anew" in capsys.readouterr().out
+    assert made(root) == [".venv", ".venv"]
+    monkeypatch.setattr(sys, "prefix", str(root / ".venv"))
+    with pytest.raises(SystemExit, match=r"\.venv lacks numpy; make it anew: python3 -m harness setup") as ended:
+        environments.setup()
+    assert ended.value.code == 2
+
+
+def test_somebodys_own_folder_is_not_removed(root: Path) -> None:
+    (root / ".venv" / "bin").mkdir(parents=True)
+    (root / ".venv" / "bin" / "mine").touch()
+    environments.setup()
+    assert (root / ".venv" / "bin" / "mine").exists()
 
 
 def test_an_unknown_name_is_told_those_that_have_a_lock_file(root: Path) -> None:

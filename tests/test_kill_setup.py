@@ -1,0 +1,132 @@
+"""Making an environment, killed at any moment, moved and broken by hand: the same command makes it whole."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.environments import MAKING, marker
+from tests.conftest import ROOT
+
+SETUP = """
+import sys
+from pathlib import Path
+from harness import environments
+root = Path(sys.argv[1])
+environments.ROOT, environments.LOCKS, environments.OTHERS, environments.BESIDE = root, root / "locks", root / "venvs", ()
+environments.setup("tiny")
+"""
+
+
+def wheel(folder: Path, name: str, files: int) -> None:
+    """Write a package of many small files."""
+    content = {f"{name}/__init__.py": "whole = 1\n"} | {
+        f"{name}/part{number}.py": f"x = {number}\n" for number in range(files)
+    }
+    info = f"{name}-1.0.dist-info"
+    content[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    content[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    rows = []
+    for path, text in content.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        rows.append(f"{path},sha256={digest},{len(text)}")
+    content[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,"]) + "\n"
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in content.items():
+            archive.writestr(path, text)
+
+
+@dataclass
+class Box:
+    """A root with a lock file of local wheels."""
+
+    root: Path
+
+    def command(self) -> subprocess.Popen[str]:
+        surroundings = {
+            **os.environ,
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.root / "wheels"),
+            "PYTHONPATH": str(ROOT),
+        }
+        words = [sys.executable, "-c", SETUP, str(self.root)]
+        return subprocess.Popen(
+            words, env=surroundings, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def finish(self) -> str:
+        process = self.command()
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        code = "import one, two, one.part199, two.part199; print(one.whole + two.whole)"
+        python = self.folder / "bin" / "python"
+        assert subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True).stdout == "2\n"
+        assert marker(self.folder)["name"] == "tiny"
+        assert not (self.folder / MAKING).exists()
+        return said
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "venvs" / "tiny"
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    for name in ("locks", "wheels"):
+        (tmp_path / name).mkdir()
+    for name in ("one", "two"):
+        wheel(tmp_path / "wheels", name, 200)
+    (tmp_path / "locks" / "tiny.txt").write_text("one==1.0\ntwo==1.0\n", "utf-8")
+    return Box(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_fifty_kills_while_an_environment_is_made_and_the_next_command_makes_it_whole(box: Box) -> None:
+    draw = random.Random(5)
+    begun = time.monotonic()
+    box.finish()
+    whole = time.monotonic() - begun
+    for number in range(50):
+        if number % 10 == 0:
+            shutil.rmtree(box.folder, ignore_errors=True)
+        process = box.command()
+        time.sleep(draw.uniform(0.05, whole))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if number % 10 == 9:
+            box.finish()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_one_that_was_moved_or_broken_by_hand_is_made_anew_and_a_whole_one_is_left_alone(box: Box) -> None:
+    box.finish()
+    assert "is ready" in box.finish()
+    (
+        box.folder
+        / "lib"
+        / f"python{sys.version_info.major}.{sys.version_info.minor}"
+        / "site-packages"
+        / "two-1.0.dist-info"
+        / "METADATA"
+    ).unlink()
+    assert "lacks two; making it anew" in box.finish()
+    (box.folder / "bin" / "python").unlink()
+    (box.folder / "bin" / "python").symlink_to("nowhere")
+    assert "has no Python that starts; making it anew" in box.finish()
+    moved = Box(box.root.with_name("moved"))
+    box.root.rename(moved.root)
+    assert "was made in another place and moved; making it anew" in moved.finish()

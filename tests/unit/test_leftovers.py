@@ -1,0 +1,153 @@
+"""What a crash, or somebody else, may have left in the results folder: files, links and folders, each met by the next command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.core import files
+from harness.core.errors import HarnessError
+from harness.core.files import remove, stamped_content, write_stamp
+from harness.importing.taking import ASIDE, import_files
+from harness.runner.desk import recover
+from tests.fake_box import Bench
+
+LEFT = (
+    "b-0123456789ab.stamp.partial",
+    "b-0123456789ab.partial-deadbeef",
+    "b-0123456789ab.partial-gone",
+    "x.partial-gone.partial-gone",
+)
+
+
+def leave(place: Path, kind: str, outside: Path) -> None:
+    """Put something of a kind at a place; links lead outside."""
+    if kind == "file":
+        place.write_text("{", "utf-8")
+    elif kind == "folder":
+        (place / "deep").mkdir(parents=True)
+        (place / "deep" / "file").write_text("x", "utf-8")
+    else:
+        place.symlink_to({"link": outside, "link to nothing": outside / "nowhere", "link to itself": place}[kind])
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "link to nothing", "link to itself"])
+@pytest.mark.parametrize("name", LEFT)
+@pytest.mark.parametrize("where", ["artifacts", "runs", "sessions"])
+def test_recovery_clears_whatever_has_the_name_of_something_half_made(
+    bench: Bench, tmp_path: Path, where: str, name: str, kind: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("theirs", "utf-8")
+    (bench.results / where).mkdir(parents=True)
+    leave(bench.results / where / name, kind, outside)
+    bench.methods({"a": {"recipes": {"fake": {}}}})
+    bench.sweep(method="a")
+    with bench.desk() as (_, desk):
+        assert recover(desk) == []
+    assert list((bench.results / where).iterdir()) == []
+    assert (outside / "kept").read_text("utf-8") == "theirs"
+
+
+@pytest.mark.parametrize("step", ["replace", "rmtree", "unlink"])
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_a_removal_that_is_cut_off_at_any_step_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, kind: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    place = tmp_path / "thing"
+    leave(place, kind, tmp_path / "outside")
+
+    class Cut(BaseException):
+        pass
+
+    def cut(*_: object, **__: object) -> None:
+        raise Cut
+
+    with monkeypatch.context() as patched:
+        owner = {"replace": files.os, "rmtree": files.shutil, "unlink": Path}[step]
+        patched.setattr(owner, step, cut)
+        try:
+            remove(place)
+        except Cut:
+            assert not (place.exists() and (place.with_name("thing.partial-gone")).exists())
+    for left in sorted(tmp_path.glob("*.partial*")):
+        remove(left)
+    remove(place)
+    assert [path.name for path in tmp_path.iterdir()] == ["outside"]
+
+
+@pytest.mark.parametrize("stamp", ["", "{", "null", "{}", "[]", "7", '{"content": 7, "files": []}', '{"content": "x"}'])
+def test_a_stamp_that_says_nothing_is_no_stamp(tmp_path: Path, stamp: str) -> None:
+    folder = tmp_path / "b-x"
+    folder.mkdir()
+    (folder / "file").write_text("x", "utf-8")
+    (tmp_path / "b-x.stamp").write_text(stamp, "utf-8")
+    assert stamped_content(folder) is None
+    write_stamp(folder, "right")
+    assert stamped_content(folder) == "right"
+
+
+def test_a_link_in_the_place_of_an_artifact_is_refused_and_its_target_named_by_no_remedy(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.methods({"a": {"recipes": {"fake": {}}}})
+    bench.sweep(method="a")
+    bench.run()
+    (made,) = [path for path in (bench.results / "artifacts").iterdir() if path.is_dir()]
+    elsewhere = tmp_path / "elsewhere"
+    made.rename(elsewhere)
+    made.symlink_to(elsewhere)
+    with pytest.raises(
+        HarnessError, match="is a link, and artifacts are folders of their own; remove the link"
+    ) as told:
+        bench.run()
+    assert str(elsewhere) not in str(told.value)
+    made.unlink()
+    assert {event.status for event in bench.run() if event.what == "done"} == {"ok"}
+    assert elsewhere.is_dir()
+
+
+IMPORT = {"results": {"demo": {"acc,none": 0.5, "alias": "demo"}}, "n-samples": {"demo": {"effective": 10, "original": 10}},
+          "config": {"model": "hf", "model_args": "pretrained=a/b"}, "versions": {"demo": 1}, "n-shot": {"demo": 0}}  # fmt: skip
+
+
+def test_an_import_that_is_under_way_is_not_swept_away_by_a_sweep(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.importing import taking
+
+    bench.methods({"a": {"recipes": {"fake": {}}}})
+    bench.sweep(method="a")
+    (tmp_path / "results_1.json").write_text(json.dumps(IMPORT), "utf-8")
+    written = taking.write_run
+
+    def slowly(*given: object) -> object:
+        outcome = written(*given)  # type: ignore[arg-type]
+        bench.run()
+        return outcome
+
+    monkeypatch.setattr(taking, "write_run", slowly)
+    done = import_files([tmp_path / "results_1.json"], bench.results)
+    assert [len(taken.new) for taken in done.files] == [1], done.problems
+    (run,) = bench.results.glob("runs/imported-*")
+    assert (run / "outcome.json").is_file()
+    assert list((bench.results / ASIDE).iterdir()) == []
+
+
+def test_what_a_killed_import_left_goes_with_the_next_one_and_that_of_a_living_one_stays(
+    bench: Bench, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for number in (ended.pid, os.getppid()):
+        (bench.results / ASIDE / str(number) / "imported-x-0").mkdir(parents=True)
+    (tmp_path / "results_1.json").write_text(json.dumps(IMPORT), "utf-8")
+    import_files([tmp_path / "results_1.json"], bench.results)
+    assert [path.name for path in (bench.results / ASIDE).iterdir()] == [str(os.getppid())]
