@@ -378,10 +378,21 @@ def export(
 
 
 @app.command()
-def doctor() -> None:
-    """Tell what this machine can run and what to install for the rest."""
+def doctor(
+    files: Annotated[
+        bool, typer.Option("--files", help="Hold the results folder against its database instead, byte by byte.")
+    ] = False,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Tell what this machine can run and what to install for the rest, or whether files and database agree."""
     from harness.box import CONFIGS
-    from harness.doctor import examine
+    from harness.doctor import examine, held_files
+
+    if files:
+        lines = held_files(results)
+        for line in lines:
+            typer.echo(f"{line.mark:>8}  {line.text}")
+        raise typer.Exit(any(line.mark == "wrong" for line in lines))
     from harness.plan.catalogue import load_catalogue
 
     for line in examine(load_catalogue(CONFIGS)):

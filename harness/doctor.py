@@ -71,6 +71,29 @@ def examine(catalogue: Catalogue) -> list[Line]:
     return lines
 
 
+def held_files(results: Path) -> list[Line]:
+    """Hold run folders and artifacts against the database, and published files against themselves."""
+    from harness.core.errors import ConfigError
+    from harness.environments import ROOT
+    from harness.report.published import read_published
+    from harness.store.audit import audit
+    from harness.store.database import Database
+
+    with Database.open(results / "bench.db") as database:
+        found = list(audit(database, results))
+    lines = [Line("wrong", f"{one.what}: {one.trouble}") for one in found if one.trouble]
+    try:
+        read_published(results / "published" if (results / "published").is_dir() else ROOT / "results" / "published")
+    except ConfigError as error:
+        lines += [Line("wrong", str(problem)) for problem in error.problems]
+    kinds = [(kind, sum(one.what.startswith(kind) for one in found)) for kind in ("run", "artifact")]
+    looked = " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds)
+    return [
+        *lines,
+        Line("ok" if not lines else "note", f"{looked} and the published files were held against the database"),
+    ]
+
+
 def _gpus(own: Environment) -> list[Line]:
     if not own.gpus:
         return [Line("note", "no NVIDIA GPU: sweeps with provider cuda are unsupported here")]

@@ -158,11 +158,12 @@ class Show:
             "waiting": self._waits,
             "begin": self._begin,
             "progress": self._inner,
+            "quiet": self._quiet,
             "done": self._done,
             "again": self._again,
         }
         handlers.get(event.what, self._settled)(event)
-        if event.what not in {"begin", "progress", "again"}:
+        if event.what not in {"begin", "progress", "quiet", "again"}:
             self.verified.add(event)
         if event.total:
             self._progress.update(self._task, completed=event.done, total=event.total)
@@ -185,6 +186,10 @@ class Show:
     def _inner(self, event: Event) -> None:
         assert event.job is not None
         self._update(event.job, event.share, f": {event.text} {event.share:.0%}")
+
+    def _quiet(self, event: Event) -> None:
+        assert event.job is not None
+        self._line(f"{self._title(event.job)}: {event.text}")
 
     def _update(self, job: PlannedJob, share: float = 0.0, inner: str = "") -> None:
         self._progress.update(self._task, description=self._title(job), inner=inner, left=self._left.text(job, share))

@@ -1,4 +1,7 @@
-"""The worker: `python -m harness.worker` reads run folders line by line on standard input and answers one line each.
+"""The worker: `python -m harness.worker ENVIRONMENT` reads run folders line by line and answers one line each.
+
+The lines come over the standard input that it was born with, or with `--folders FILE` from a file, for whoever starts it without a runner.
+Jobs and libraries have an empty standard input: whoever asks there gets the end of the file at once, and never one of our lines.
 
 Answers are JSON lines on the original standard output: `ready`, `begin`, `progress`, `done`, and, from `--describe`,
 the environment. Everything that a job or its libraries print goes to the run folder's log.txt.
@@ -13,7 +16,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -47,6 +51,9 @@ from harness.jobs import (  # noqa: E402
 )
 
 JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
+HEARTBEAT, ANSWERS = "heartbeat", "answers.jsonl"
+"""With `--folders`, in the run folder: a number that rises while the job runs, and what would be said to a runner."""
+_BEAT_SECONDS = 5.0
 DESCRIBED = "HARNESS_ENVIRONMENT"
 """Variable that names a file with the description of this environment."""
 
@@ -57,6 +64,8 @@ class Answers:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._last = 0.0
+        self.folder: Path | None = None
+        """Run folder that the answers are written to as well."""
 
     def say(self, **answer: Any) -> None:
         """Send one line; a runner that is gone is no reason to fail, the watch on standard input ends us."""
@@ -65,6 +74,9 @@ class Answers:
             self._stream.flush()
         except OSError:
             pass
+        if self.folder is not None:
+            with open(self.folder / ANSWERS, "a", encoding="utf-8") as file:
+                file.write(json.dumps(answer) + "\n")
 
     def progress(self, run: str, share: float, what: str) -> None:
         """Tell how far a job is, at most five times a second."""
@@ -82,16 +94,23 @@ def main() -> None:
     if len(sys.argv) > 1 and sys.argv[1] == "--describe":
         answers.say(environment=_environment(sys.argv[2] if len(sys.argv) > 2 else "").model_dump(mode="json"))
         return
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    name, file = _asked(sys.argv[1:])
     lines: queue.Queue[str | None] = queue.Queue()
     busy = threading.Event()
-    threading.Thread(target=_read, args=(lines, busy), daemon=True).start()
+    runner = _take_standard_input()
+    if file is None:
+        threading.Thread(target=_read, args=(runner, lines, busy), daemon=True).start()
+    else:
+        for line in (*file.read_text("utf-8").splitlines(), None):
+            if line is None or line.strip():
+                lines.put(line)
     answers.say(ready=True, entered=_ENTERED, imported=_IMPORTED, now=time.monotonic())
     server = Server(answers, name)
     while (line := lines.get()) is not None:
         busy.set()
         try:
-            server.serve(Path(line))
+            with _beating(Path(line), answers) if file else nullcontext():
+                server.serve(Path(line))
         except OSError as error:
             _give_up(Path(line), error)
         busy.clear()
@@ -109,9 +128,50 @@ def _give_up(folder: Path, error: OSError) -> NoReturn:
     os._exit(4)
 
 
-def _read(lines: queue.Queue[str | None], busy: threading.Event) -> None:
+def _asked(words: list[str]) -> tuple[str, Path | None]:
+    """Read the name of the environment and the file of run folders, where there is one."""
+    if "--folders" not in words:
+        return (words[0] if words else ""), None
+    place = words.index("--folders")
+    left = words[:place] + words[place + 2 :]
+    return (left[0] if left else ""), Path(words[place + 1])
+
+
+@contextmanager
+def _beating(folder: Path, answers: Answers) -> Iterator[None]:
+    """Let a number rise in a run folder while its job runs: who looks twice knows that we live, whatever any clock says."""
+    over = threading.Event()
+
+    def beat() -> None:
+        count = 0
+        while not over.wait(_BEAT_SECONDS if count else 0.0):
+            count += 1
+            write_whole(folder / HEARTBEAT, str(count), durable=False)
+
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
+    answers.folder = folder
+    try:
+        yield
+    finally:
+        answers.folder = None
+        over.set()
+        beating.join()
+
+
+def _take_standard_input() -> TextIO:
+    """Keep the runner's channel to ourselves and leave an empty standard input in its place, which children inherit."""
+    runner = os.fdopen(os.dup(0), encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open as long as the process
+    return runner
+
+
+def _read(runner: TextIO, lines: queue.Queue[str | None], busy: threading.Event) -> None:
     """Pass lines on; when the runner is gone (end of input while a job runs) nobody waits for us: end at once."""
-    for line in sys.stdin:
+    for line in runner:
         if line.strip():
             lines.put(line.strip())
     if busy.is_set() or not lines.empty():

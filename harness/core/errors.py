@@ -20,6 +20,10 @@ class ConfigError(HarnessError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class Busy(HarnessError):
+    """Another process holds the database for writing; what was to be written can be written later."""
+
+
 class MissingDependency(HarnessError):
     """A package or environment is not there; the message names the one to make."""
 

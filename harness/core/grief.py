@@ -10,13 +10,16 @@ from harness.core.errors import HarnessError
 
 
 def come_to_grief(how: str) -> None:
-    """Fail in the way asked for: `error`, `memory` (a MemoryError), `hunger` (the interpreter's own), `hang`, or `kill` (death by signal 9); else go on."""
+    """Fail in the way asked for: `error`, `memory` (a MemoryError), `hunger` (the interpreter's own), `hang`, `kill` (death by signal 9), or
+    `ask` (a question on standard input, as a library asks whether it may run a model's code); else go on."""
     if how == "error":
         raise HarnessError("failed because it was asked to")
     if how == "memory":
         raise MemoryError("no memory because it was asked to have none")
     if how == "hunger":
         bytearray(1 << 62)  # more than any machine has
+    if how == "ask":
+        input("may I? ")
     if how == "hang":
         time.sleep(3600)
     if how == "kill":

@@ -24,7 +24,7 @@ def load_config(folder: Path) -> tuple[Any, tuple[Note, ...]]:
     translated = as_version_4(written) if int(transformers.__version__.partition(".")[0]) < 5 else written
     notes: tuple[Note, ...] = ()
     if translated == written:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     else:
         config = AutoConfig.for_model(translated.pop("model_type"), **translated)
         notes = (TRANSLATED,)

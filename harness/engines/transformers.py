@@ -204,6 +204,7 @@ def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             config=config,
+            trust_remote_code=False,
             dtype=getattr(torch, options.dtype),
             attn_implementation=attention,
             local_files_only=True,

@@ -98,7 +98,11 @@ def _dequantized(found: Contents) -> Any:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             model, info = AutoModelForCausalLM.from_pretrained(
-                str(path.parent), gguf_file=path.name, dtype=torch.float32, output_loading_info=True
+                str(path.parent),
+                gguf_file=path.name,
+                dtype=torch.float32,
+                output_loading_info=True,
+                trust_remote_code=False,
             )
     except (
         ValueError,

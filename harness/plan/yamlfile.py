@@ -134,7 +134,7 @@ def _check_depth(text: str, path: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > limits.YAML_DEPTH:
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else None
             raise ConfigError([Problem(f"nested deeper than {limits.YAML_DEPTH} levels; write it flatter", path, line)])
 
 

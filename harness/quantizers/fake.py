@@ -21,7 +21,7 @@ class FakeOptions(Options):
     """How long the build takes."""
     claims: Literal["", "float32", "float16"] = ""
     """Float type that the artifact is said to be in; what claims one is verified."""
-    fail: Literal["", "error", "memory", "hang", "kill"] = ""
+    fail: Literal["", "error", "memory", "hang", "kill", "ask"] = ""
     """How the build comes to grief, if it does."""
 
 

@@ -226,7 +226,7 @@ def _described(folder: Path) -> dict[str, Any]:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (ValueError, KeyError, OSError, ImportError) as error:
         raise HarnessError(
             f"transformers cannot read the model's configuration: {' '.join(str(error).split())[:300]}"

@@ -76,8 +76,13 @@ def contradictions(outcome: Outcome, items: Mapping[int, Items], blocks: Mapping
 # ---------------------------------------------------------------- the job
 
 
+def key_fits(job: Job) -> bool:
+    """Say whether a job's key is the hash of its spec."""
+    return job.key in set(_keys(job))
+
+
 def _job(job: Job) -> Iterator[str]:
-    if job.key not in set(_keys(job)):
+    if not key_fits(job):
         yield f"its key {job.key[:DIGITS]} is not the hash of its spec"
     named = _RUN.fullmatch(job.run)
     identity = (job.artifact or job.key).removeprefix(f"{job.kind[0]}-")[:DIGITS]
@@ -91,11 +96,23 @@ def _keys(job: Job) -> Iterator[str]:
     Which fields those are, only the adapters know; one that was edited and does count gives another hash either way.
     """
     yield spec_key(job.spec)
+    yield spec_key(job.spec, _located(job.spec))
     if job.spec.contents:
         fields = job.spec.options if isinstance(job.spec, BuildSpec) else job.spec.workload
         texts = sorted(name for name, value in fields.items() if not isinstance(value, bool | int | float))
         for located in (names for size in (1, 2) for names in combinations(texts, size)):
             yield spec_key(job.spec, located)
+
+
+def _located(spec: BuildSpec | MeasureSpec) -> tuple[str, ...]:
+    """Name the fields that only say where contents lie, as far as the adapter is known here."""
+    from harness.probes import PROBES
+    from harness.quantizers import QUANTIZERS
+
+    kinds, kind, name = (
+        (QUANTIZERS, "quantizer", spec.quantizer) if isinstance(spec, BuildSpec) else (PROBES, "probe", spec.probe)
+    )
+    return tuple(load(kinds, kind, name).located) if name in kinds else ()
 
 
 # ---------------------------------------------------------------- where it ran, and what it made

@@ -17,7 +17,7 @@ from harness.core.spec import Kind, Labels, Outcome, Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
 from harness.report.cells import statistic_of
-from harness.report.consistent import contradictions
+from harness.report.consistent import contradictions, key_fits
 from harness.report.formats import without_paths
 from harness.report.reported import KEY, read_reported
 from harness.report.specfile import STATS
@@ -178,15 +178,19 @@ def _labels(database: Database, outcome: Outcome) -> tuple[Labels, ...]:
 
 
 def _without_paths(outcome: Outcome) -> dict[str, Any]:
-    """Empty the paths of inputs and cut those in sentences; the specification stays, since the job's key is made of it."""
+    """Empty the paths of inputs and cut all others to their last name.
+
+    In a specification only what says where contents lie is cut: the rest, as the command line of a build, is what the key is made of.
+    """
     raw: dict[str, Any] = json.loads(outcome.model_dump_json(exclude_defaults=True, exclude={"environment"}))
     job = raw["job"]
     job.pop("out", None)
     for item in (*job.get("inputs", ()), *raw.get("inputs", ())):
         item["path"] = ""
-    spec = job.pop("spec")
+    spec = job["spec"]
     cleaned: dict[str, Any] = _cut(raw)
-    cleaned["job"]["spec"] = spec
+    if not key_fits(outcome.job.model_copy(update={"spec": outcome.job.spec.model_validate(cleaned["job"]["spec"])})):
+        cleaned["job"]["spec"] = spec
     return cleaned
 
 

@@ -13,7 +13,7 @@ from harness.plan.keys import normal
 from harness.runner.desk import Desk
 from harness.runner.enough import Key, Rounds, all_rounds
 from harness.runner.verified import blocking, doubts
-from harness.store.known import KnownRun
+from harness.store.known import History, KnownRun
 
 Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "elsewhere"]
 
@@ -62,6 +62,11 @@ class Memory:
     """Plan id to why a round was not needed."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)
     """Plan id to the jobs that read its artifact."""
+
+    @cached_property
+    def history(self) -> History:
+        """How long jobs took before this command."""
+        return self.desk.database.history()
 
     @cached_property
     def jobs(self) -> dict[str, PlannedJob]:

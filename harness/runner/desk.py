@@ -10,12 +10,13 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from harness.core.errors import HarnessError
+from harness.core.errors import Busy, HarnessError
 from harness.core.files import PARTIAL, disk_trouble, remove, write_whole
 from harness.core.identity import digest, short
-from harness.core.spec import Environment
+from harness.core.spec import Environment, Outcome
 from harness.plan.expand import PlannedJob
 from harness.store.database import Database
+from harness.store.session import SessionRecord
 from harness.worker import JOB, LOCK, LOG, OUTCOME
 
 What = Literal[
@@ -23,6 +24,7 @@ What = Literal[
     "waiting",
     "begin",
     "progress",
+    "quiet",
     "done",
     "again",
     "known",
@@ -34,6 +36,8 @@ What = Literal[
     "elsewhere",
     "finished",
 ]
+RETRIED_EVERY = 10
+"""Outcomes between two tries to write a database that another process holds."""
 ORPHAN_SECONDS = 15.0
 """How long a worker of a command that was killed may take to notice it."""
 
@@ -48,6 +52,31 @@ class Desk:
     environments: Mapping[str, Environment]
     own: Environment
     """The environment that the runner itself stands in."""
+    untaken: list[Path] = field(default_factory=list)
+    """Run folders whose outcomes the database could not take, since another process was writing it."""
+
+    def take_in(self, outcome: Outcome, folder: Path) -> None:
+        """Put an outcome into the database, or, while another process holds that for long, note it: its file is what counts."""
+        if len(self.untaken) % RETRIED_EVERY:  # each try waits as long as the database does
+            self.untaken.append(folder)
+            return
+        try:
+            self.database.ingest(outcome, folder)
+        except Busy:
+            self.untaken.append(folder)
+
+    def settle(self, session: SessionRecord) -> str:
+        """Put what is left, and the session, into the database; says what a person should know where that is still held."""
+        try:
+            if self.untaken:
+                self.database.ingest_folder(self.results)
+            self.database.place(session)
+        except Busy as error:
+            return (
+                f"{len(self.untaken)} outcomes are in their run folders and not in the database: {error}; "
+                "`harness ingest` takes them in, too"
+            )
+        return ""
 
     @property
     def runs(self) -> Path:

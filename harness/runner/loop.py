@@ -55,7 +55,9 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
                 if batch:
                     yield from _run(batch, waiting, memory, session, batches, spans)
         with spans.span("store"):
-            desk.database.place(sessions.finish(desk.results, session, plan, memory, datetime.now(UTC)))
+            left = desk.settle(sessions.finish(desk.results, session, plan, memory, datetime.now(UTC)))
+        if left:
+            yield Event("waiting", text=left)
         yield Event(
             "finished",
             text=session.session,
@@ -192,7 +194,7 @@ def _take_in(
         write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
     else:
         outcome = Outcome.model_validate_json((folder / OUTCOME).read_text("utf-8"))
-    memory.desk.database.ingest(outcome, folder)
+    memory.desk.take_in(outcome, folder)
     if item.outcome is Status.FAILED and outcome.status is Status.FAILED and job.id not in memory.died:
         memory.died.add(job.id)
         text = f"{outcome.reason}; tried once more"

@@ -11,8 +11,14 @@ from harness.plan.expand import PlannedJob
 from harness.runner.decide import Memory
 from harness.runner.desk import Desk
 from harness.runner.verified import doubts
+from harness.store.files import read_outcome
 from harness.store.session import SessionRecord
 from harness.worker import OUTCOME
+
+TIMES_USUAL = 20.0
+"""Multiple of what a job took before that it may take where the sweep says no `timeout`."""
+LEAST_LIMIT = 3600.0
+"""Seconds that it may take in any case."""
 
 
 def unmade(job: PlannedJob, memory: Memory, session: SessionRecord, status: Status, why: str) -> Outcome:
@@ -37,7 +43,7 @@ def write_outcome(outcome: Outcome, desk: Desk) -> str:
     folder = desk.runs / outcome.job.run
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
-    desk.database.ingest(outcome, folder)
+    desk.take_in(outcome, folder)
     return outcome.job.run
 
 
@@ -58,13 +64,18 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         session=session.session,
         round=job.round,
         order=order,
-        timeout_seconds=job.timeout_seconds,
+        timeout_seconds=job.timeout_seconds or limit_by_history(memory.history.by_key.get(job.key)),
         out=str(desk.artifact(job.artifact, job.kind).resolve()) if job.artifact else None,
         content_before=memory.made.get(job.artifact) if job.artifact else None,
         clean=job.clean,
         output=output,
         notes=notes if job.verifies else (*doubts(job, memory), *notes),
     )
+
+
+def limit_by_history(usual: float | None) -> float | None:
+    """Return the seconds that a job may take where nobody said: many times what it took before; None before it ever ran."""
+    return None if usual is None else max(LEAST_LIMIT, TIMES_USUAL * usual)
 
 
 def _checked(job: PlannedJob, memory: Memory) -> tuple[tuple[Note, ...], str | None]:
@@ -77,7 +88,9 @@ def _checked(job: PlannedJob, memory: Memory) -> tuple[tuple[Note, ...], str | N
         return (Note(code="output-unchecked", text=text),), earlier
     if job.check not in memory.runs:
         return (), earlier
-    outcome = memory.desk.database.outcome(memory.runs[job.check])
+    run = memory.runs[job.check]
+    file = memory.desk.runs / run / OUTCOME
+    outcome = read_outcome(file) if file.exists() else memory.desk.database.outcome(run)
     facts = outcome.protocol.facts if outcome.protocol else {}
     return tuple(note for note in outcome.notes if note.code == "output-differs"), facts.get("output_sha256", earlier)
 

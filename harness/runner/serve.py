@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +13,10 @@ from harness.executors import local
 from harness.plan.adapters import VERIFY
 from harness.runner.desk import Desk
 from harness.runner.wall import BatchClock
-from harness.worker import DESCRIBED
+from harness.worker import DESCRIBED, LOG
 
+QUIET_SECONDS = 300.0
+"""Without a word for so long a job is told of, with the end of its log, and again after each further such time."""
 _MEMBERSHIP, _CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _V2, _V1 = "memory.events", "memory.oom_control"
 
@@ -23,7 +25,7 @@ _V2, _V1 = "memory.events", "memory.oom_control"
 class Served:
     """One answer about one job. With `done`, `outcome` is set where the worker could not write one itself."""
 
-    what: Literal["begin", "progress", "done"]
+    what: Literal["begin", "progress", "quiet", "done"]
     run: str
     text: str = ""
     share: float = 0.0
@@ -49,6 +51,7 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
     handle = local.submit(batch)
     clock = BatchClock(handle.spawned)
     running, since, answered = jobs[0][0].run, handle.spawned, 0
+    silence = _Silence({job.run: folder for job, folder in jobs})
     try:
         while answered < len(jobs):
             limit = limits[running]
@@ -56,10 +59,12 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
             if event is None:
                 if limit is not None and time.monotonic() - since >= limit:
                     local.cancel(handle)
-                    text = f"took longer than its time limit of {limit:g} s"
+                    text = f"took longer than its time limit of {limit:g} s; `timeout` in the sweep allows more"
                     yield Served("done", running, text, outcome=Status.TIMEOUT, seconds=time.monotonic() - since)
                     break
+                yield from silence.broken(running, since)
                 continue
+            silence.heard = time.monotonic()
             clock.hear(event)
             if "begin" in event:
                 running, since = event["begin"], time.monotonic()
@@ -84,6 +89,32 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
     finally:
         local.cancel(handle)
     yield clock.close(time.monotonic())
+
+
+@dataclass
+class _Silence:
+    """Watches how long nothing was heard of a worker. folders: of each run."""
+
+    folders: Mapping[str, Path]
+    heard: float = field(default_factory=time.monotonic)
+
+    def broken(self, run: str, since: float) -> Iterator[Served]:
+        """Tell of a job that is silent for long, once in a while."""
+        now = time.monotonic()
+        if now - self.heard >= QUIET_SECONDS:
+            self.heard = now
+            yield Served("quiet", run, _last_words(self.folders[run], now - since))
+
+
+def _last_words(folder: Path, seconds: float) -> str:
+    """Say that nothing was heard of a job, and what its log says last."""
+    try:
+        lines = (folder / LOG).read_bytes()[-2000:].decode("utf-8", errors="replace").split("\n")
+    except OSError:
+        lines = []
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = f"; its log ends: {last[-160:]}" if last else "; its log is empty"
+    return f"nothing heard for {QUIET_SECONDS / 60:g} min, {seconds / 60:.0f} min after it began{said}"
 
 
 def cause(code: int, words: list[str], before: int | None, after: int | None) -> tuple[Status, str]:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from harness.core.errors import HarnessError
+from harness.core.errors import Busy, HarnessError
 
 REVISION = "0007"
 """The newest schema that this harness knows; a test holds it against the migrations."""
@@ -81,7 +81,11 @@ def explained(url: URL) -> Iterator[None]:
         message = _remedy(url, error.orig)
         if message is None:
             raise
-        raise HarnessError(message) from error
+        raise (Busy if _is_busy(error.orig) else HarnessError)(message) from error
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _remedy(url: URL, error: BaseException | None) -> str | None:
@@ -91,7 +95,7 @@ def _remedy(url: URL, error: BaseException | None) -> str | None:
     file = Path(url.database or ":memory:")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR")):
         return f"cannot write the database {file.name} in {file.parent} ({error}); make that folder writable for this user or choose another results folder"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if _is_busy(error):
         return f"another process has been writing {file} for {_BUSY_SECONDS} s; wait for it or end it, then run the same command again"
     if name.startswith("SQLITE_FULL"):
         return f"the disk that holds {file} is full; free some space and run the same command again (nothing finished is lost)"

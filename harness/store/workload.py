@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +12,28 @@ from harness.core.identity import canonical
 from harness.core.seam import load, validated
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, MeasureSpec
 
+_SEPARATOR = re.compile(r"[/\\\\]")
+_ROLES = ("text", "task")
+"""Beginnings of the roles under which a job keeps the hash of what its text or task is read from."""
+
 
 def workload_columns(spec: MeasureSpec) -> dict[str, Any]:
     """Return the workload's columns, None where this workload has no such field."""
     full = _full(spec)
     numbers = {name: _number(full.get(name)) for name in WORKLOAD_NUMBERS}
-    return numbers | {name: _text(full.get(name)) for name in WORKLOAD_TEXTS}
+    return numbers | {name: place_label(_text(full.get(name)), spec.contents) for name in WORKLOAD_TEXTS}
+
+
+def place_label(text: str | None, contents: Mapping[str, str]) -> str | None:
+    """Name what lies in a file by its last name and the beginning of its content's hash: no page tells of a machine's folders.
+
+    Names of ours, and numbers, stand as they are.
+    """
+    if text is None or not (text.startswith("$") or _SEPARATOR.search(text)) or text.startswith(("{", "[")):
+        return text
+    name = _SEPARATOR.split(text.rstrip("/\\"))[-1]
+    content = next((contents[role] for role in sorted(contents) if role.startswith(_ROLES)), "")
+    return f"{name} {content[:6]}" if content else name
 
 
 def engine_options(spec: MeasureSpec) -> str:

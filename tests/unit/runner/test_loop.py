@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,7 +87,9 @@ def test_a_hanging_job_becomes_a_timeout(bench: Bench) -> None:
     bench.sweep(method=["stuck"], timeout=2)
     became = _became(bench.run())
     assert became["stuck build"] == "timeout"
-    assert bench.frame({"status": "timeout"}, ["reason"])["reason"].iloc[0] == "took longer than its time limit of 2 s"
+    assert bench.frame({"status": "timeout"}, ["reason"])["reason"].iloc[0] == (
+        "took longer than its time limit of 2 s; `timeout` in the sweep allows more"
+    )
 
 
 def test_failures_are_tried_again_by_the_next_command(bench: Bench) -> None:
@@ -278,3 +283,103 @@ def test_a_clock_that_is_set_back_between_rounds_restarts_nothing_and_loses_no_r
     assert rows["round"].tolist() == [0, 1, 2, 3, 4]
     assert rows["session"].nunique() == 1
     assert rows["started"].tolist() != sorted(rows["started"]), "the clock was set back"
+
+
+# ---------------------------------------------------------------- nothing waits without end
+
+
+def test_a_job_that_is_silent_for_long_is_told_of_with_the_end_of_its_log(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.runner import serve
+
+    monkeypatch.setattr(serve, "QUIET_SECONDS", 1.0)
+    bench.sweep(method=["stuck"], timeout=4)
+    events = bench.run()
+    quiet = [event for event in events if event.what == "quiet"]
+    assert len(quiet) >= 2, "and again after each further such time"
+    assert quiet[0].text.startswith("nothing heard for 0.0166667 min, 0 min after it began; its log")
+    assert _became(events)["stuck build"] == "timeout"
+
+
+def test_whoever_asks_on_standard_input_gets_nothing_and_none_of_our_lines(bench: Bench) -> None:
+    bench.methods({"asks": {"recipes": {"fake": {"fail": "ask"}}}, "fp32": {"recipes": {"fake": {}}}})
+    bench.sweep(method=["asks", "fp32"], timeout=60)
+    became = _became(bench.run())
+    assert became["asks build"] == "failed"
+    assert became["fp32 build"] == "ok", "the lines after it are still ours"
+    assert "EOF" in bench.frame({"method": "asks", "kind": "build"}, ["reason"])["reason"].iloc[0]
+
+
+def test_without_a_time_limit_a_job_may_take_many_times_what_it_took_before() -> None:
+    from harness.runner.records import LEAST_LIMIT, TIMES_USUAL, limit_by_history
+
+    assert limit_by_history(None) is None
+    assert limit_by_history(10.0) == LEAST_LIMIT
+    assert limit_by_history(1000.0) == 1000.0 * TIMES_USUAL
+
+
+def test_the_limit_by_history_reaches_the_worker(bench: Bench) -> None:
+    bench.sweep(method=["fp32"])
+    bench.run()
+    jobs = [json.loads(path.read_text("utf-8")) for path in bench.results.glob("runs/*/job.json")]
+    assert {job["timeout_seconds"] for job in jobs} == {None}
+    bench.run()
+    again = [json.loads(path.read_text("utf-8")) for path in bench.results.glob("runs/*-s-*/job.json")]
+    assert {job["timeout_seconds"] for job in again} == {None, 3600.0}
+
+
+def test_a_worker_serves_run_folders_of_a_file_without_a_runner(bench: Bench, tmp_path: Path) -> None:
+    bench.sweep(method=["fp32"])
+    bench.run()
+    folders = []
+    for path in sorted(bench.results.glob("runs/*-q-*")):
+        job = json.loads((path / "job.json").read_text("utf-8"))
+        outcome = json.loads((path / "outcome.json").read_text("utf-8"))
+        copy = tmp_path / path.name
+        copy.mkdir()
+        for item in job["inputs"]:
+            item["path"] = str(bench.results / "artifacts" / f"b-{item['id'][:12]}")
+        (copy / "job.json").write_text(json.dumps(job), "utf-8")
+        folders.append((copy, outcome["measurements"]))
+    (tmp_path / "folders.txt").write_text("".join(f"{folder}\n" for folder, _ in folders), "utf-8")
+    words = [sys.executable, "-m", "harness.worker", "here", "--folders", str(tmp_path / "folders.txt")]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    for folder, measured in folders:
+        made = json.loads((folder / "outcome.json").read_text("utf-8"))
+        assert [one["value"] for one in made["measurements"]] == [one["value"] for one in measured]
+        assert int((folder / "heartbeat").read_text("utf-8")) >= 1
+        said = [json.loads(line) for line in (folder / "answers.jsonl").read_text("utf-8").splitlines()]
+        assert [next(iter(one)) for one in said if "progress" not in one] == ["begin", "done"]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["to the end", "for a while"])
+def test_a_database_that_another_process_writes_ends_no_sweep_and_loses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    from harness.store import opening
+    from harness.store.database import Database
+
+    monkeypatch.setattr(opening, "_BUSY_SECONDS", 0.2)
+    bench.sweep(method=["fp32", "int8"])
+    events = []
+    with bench.desk() as (planned, desk):
+        holder = sqlite3.connect(bench.results / "bench.db", isolation_level=None, timeout=5)
+        for event in execute(planned.plan, desk):
+            events.append(event)
+            if event.what == "session":
+                holder.execute("BEGIN IMMEDIATE")
+            if event.what == "done" and event.done == 4 and not kept:
+                holder.execute("ROLLBACK")
+    told = [event.text for event in events if event.what == "waiting" and "not in the database" in event.text]
+    assert {event.status for event in events if event.what == "done"} == {"ok"}
+    assert len(told) == kept
+    if kept:
+        assert told[0].startswith("6 outcomes are in their run folders")
+        holder.execute("ROLLBACK")
+        with Database.open(bench.results / "bench.db") as database:
+            database.ingest_folder(bench.results)
+    holder.close()
+    rows = bench.frame({}, ["run"])
+    assert rows["run"].nunique() == len(list(bench.results.glob("runs/*/outcome.json"))) == 6

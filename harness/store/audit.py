@@ -1,0 +1,69 @@
+"""Hold a results folder against its database: outcomes, their arrays, and sealed artifacts, byte by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import ConfigError, HarnessError
+from harness.core.identity import folder_sha256
+from harness.core.spec import Outcome
+from harness.store import arrays, files
+from harness.store.database import Database
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, and what is wrong with it; empty where nothing is."""
+
+    what: str
+    trouble: str = ""
+
+
+def audit(database: Database, results: Path) -> Iterator[Finding]:
+    """Look at every run folder and every artifact that the database knows. Reads all bytes of all of them."""
+    runs = set(database.frame({}, ["run"])["run"].dropna())
+    there = set()
+    for folder in sorted((results / files.RUNS).glob("*/")):
+        if (folder / files.OUTCOME).exists():
+            there.add(folder.name)
+            yield Finding(f"run {folder.name}", _run(database, folder, known=folder.name in runs))
+    for run in sorted(runs - there):
+        yield Finding(f"run {run} (its folder is not here)")
+    for identity, content in sorted(database.known_artifacts().items()):
+        for folder in sorted((results / "artifacts").glob(f"[br]-{identity[:12]}")):
+            yield Finding(f"artifact {folder.name}", _artifact(folder, content))
+
+
+def _run(database: Database, folder: Path, *, known: bool) -> str:
+    try:
+        outcome = files.read_outcome(folder / files.OUTCOME)
+        arrays.stored_arrays(outcome, folder)
+    except ConfigError as error:
+        return "; ".join(problem.message for problem in error.problems)
+    except HarnessError as error:
+        return str(error)
+    if not known:
+        return "its outcome is not in the database; `harness ingest` takes it in"
+    differs = _differing(outcome, database.outcome(folder.name))
+    if differs:
+        return (
+            f"outcome.json is not what the database took in ({', '.join(differs)}); restore the file from a copy, or, where the file is "
+            "right, move bench.db away and run `harness ingest`"
+        )
+    return ""
+
+
+def _differing(one: Outcome, other: Outcome) -> list[str]:
+    left, right = one.model_dump(mode="json"), other.model_dump(mode="json")
+    return [name for name in left if left[name] != right[name]]
+
+
+def _artifact(folder: Path, content: str) -> str:
+    if folder.is_symlink():
+        return "a link, and artifacts are folders of their own; remove the link and run the same command again"
+    found = folder_sha256(folder)
+    if found == content:
+        return ""
+    return f"is not what was sealed (content {found[:12]}, sealed {content[:12]}); remove the folder and run the same command again"

@@ -1,0 +1,66 @@
+"""Files and database are held against one another, byte by byte."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.store.audit import audit
+from harness.store.database import Database
+from tests.fake_box import Bench
+
+
+@pytest.fixture
+def ran(bench: Bench) -> Bench:
+    bench.sweep(method=["fp32"])
+    bench.run()
+    return bench
+
+
+def wrong(bench: Bench) -> dict[str, str]:
+    with Database.open(bench.results / "bench.db") as database:
+        return {one.what.split()[0]: one.trouble for one in audit(database, bench.results) if one.trouble}
+
+
+def of(bench: Bench, kind: str) -> Path:
+    (folder,) = bench.results.glob(f"runs/*-{kind}-*")
+    return folder
+
+
+def test_what_belongs_together_agrees(ran: Bench) -> None:
+    assert wrong(ran) == {}
+    with Database.open(ran.results / "bench.db") as database:
+        assert [one.what.split()[0] for one in audit(database, ran.results)] == ["run", "run", "run", "artifact"]
+
+
+def test_a_number_that_was_changed_in_a_file_is_found(ran: Bench) -> None:
+    path = of(ran, "q") / "outcome.json"
+    outcome = json.loads(path.read_text("utf-8"))
+    outcome["measurements"][0]["value"] *= 1.001
+    path.write_text(json.dumps(outcome), "utf-8")
+    assert "outcome.json is not what the database took in (measurements)" in wrong(ran)["run"]
+
+
+def test_an_array_that_was_changed_is_found(ran: Bench) -> None:
+    path = of(ran, "q") / "arrays.npz"
+    path.write_bytes(path.read_bytes()[:-40] + bytes(40))
+    assert "cannot be read" in wrong(ran)["run"]
+
+
+def test_an_artifact_that_was_changed_is_found_whatever_its_stamp_says(ran: Bench) -> None:
+    (folder,) = [path for path in (ran.results / "artifacts").iterdir() if path.is_dir()]
+    file = folder / "noise.txt"
+    kept = file.stat()
+    file.write_text(file.read_text("utf-8").replace("0", "1", 1), "utf-8")
+    import os
+
+    os.utime(file, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert "is not what was sealed" in wrong(ran)["artifact"]
+
+
+def test_an_outcome_that_the_database_lacks_is_named_with_the_remedy(ran: Bench) -> None:
+    for path in ran.results.glob("bench.db*"):
+        path.unlink()
+    assert wrong(ran)["run"] == "its outcome is not in the database; `harness ingest` takes it in"
