@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,9 @@ class PublishedFile(Record):
     schema_version: int = 1
     environments: dict[str, dict[str, Any]]
     runs: tuple[PublishedRun, ...]
+
+
+_ABSOLUTE = re.compile(r"(?:/|~/|[A-Za-z]:[/\\\\]|\\\\\\\\)[^\n]*$")
 
 
 @dataclass(frozen=True)
@@ -185,21 +189,36 @@ def _without_paths(outcome: Outcome) -> dict[str, Any]:
     raw: dict[str, Any] = json.loads(outcome.model_dump_json(exclude_defaults=True, exclude={"environment"}))
     job = raw["job"]
     job.pop("out", None)
+    spec, known = job["spec"], sorted(_absolute([job["spec"], job.get("inputs"), raw.get("inputs")]), key=len)
     for item in (*job.get("inputs", ()), *raw.get("inputs", ())):
         item["path"] = ""
-    spec = job["spec"]
-    cleaned: dict[str, Any] = _cut(raw)
+    cleaned: dict[str, Any] = _cut(raw, known[::-1])
     if not key_fits(outcome.job.model_copy(update={"spec": outcome.job.spec.model_validate(cleaned["job"]["spec"])})):
         cleaned["job"]["spec"] = spec
     return cleaned
 
 
-def _cut(value: Any) -> Any:
+def _absolute(value: Any) -> set[str]:
+    """Collect the texts that are absolute paths as a whole, on any system."""
+    if isinstance(value, dict | list):
+        return {path for part in (value.values() if isinstance(value, dict) else value) for path in _absolute(part)}
+    return {value} if isinstance(value, str) and _ABSOLUTE.match(value) else set()
+
+
+def _cut(value: Any, known: Sequence[str]) -> Any:
+    """Cut paths to their last name, first those that are known, whose names may hold spaces."""
     if isinstance(value, dict):
-        return {name: _cut(part) for name, part in value.items()}
+        return {name: _cut(part, known) for name, part in value.items()}
     if isinstance(value, list):
-        return [_cut(part) for part in value]
-    return without_paths(value) if isinstance(value, str) else value
+        return [_cut(part, known) for part in value]
+    if not isinstance(value, str):
+        return value
+    for path in known:
+        name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+        if value == path:
+            return f"./{name}"  # still a file, and no name of ours
+        value = value.replace(path, name)
+    return without_paths(value)
 
 
 def _packed(array: Any) -> PackedArray:
