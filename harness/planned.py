@@ -47,7 +47,16 @@ def show_plan(
     else:
         lines = list(_table(planned, decided, estimates, why=why))
     _write(console, *lines)
-    _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk))
+    _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk), *_asked(planned, configs))
+
+
+def _asked(planned: Planned, configs: Path) -> list[str]:
+    """Say which programs that somebody else's catalogue names this plan has started: it asked them what they hold."""
+    if configs.resolve() == CONFIGS.resolve():
+        return []
+    entries = planned.catalogue.environments
+    named = {name: entries[name].python for name in planned.pythons if name in entries and entries[name].python}
+    return [f"started to ask what it holds: {python} (environment {name})" for name, python in sorted(named.items())]
 
 
 def _whole(job: PlannedJob, planned: Planned) -> BuildSpec | MeasureSpec:

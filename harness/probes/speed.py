@@ -42,9 +42,13 @@ NOT_HERE = {
     "bnb-2024-12": "is optimum-benchmark's, for which there is no engine yet",
     "bnb": "is optimum-benchmark's, for which there is no engine yet",
 }
-UNSTABLE_SPREAD = 0.20
-"""Range of decode time over the middle eight tenths of repetitions, relative to its median, beyond which a result is unstable."""
-UNSTABLE_TAIL = 0.10
+UNSTABLE_SPREAD = 0.80
+"""Range of decode time over the middle eight tenths of repetitions, relative to its median, beyond which a result is unstable.
+
+Both limits lie beyond 99 of 100 rounds that ran alone on a virtual machine with neighbours (tests/benchmarks/README.md): what such a
+machine always does is in the spread between rounds already, and a mark on every number marks none.
+"""
+UNSTABLE_TAIL = 0.25
 """Relative distance of the mean decode step from the median beyond which a mean is unstable: a few steps decide it."""
 
 

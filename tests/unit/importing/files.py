@@ -162,3 +162,14 @@ def optimum(**report: Any) -> dict[str, Any]:
             "per_token": {**nothing, "latency": latency(0.25, 0.125)}, **report,
         },
     }  # fmt: skip
+
+
+def one_of_each(folder: Path) -> list[Path]:
+    """Write a whole file of each format into a folder."""
+    table = "| Model | Method | Decode (tok/s) |\n|---|---|---|\n| toy | INT4 | 12.5 |\n"
+    made: dict[str, Any] = {
+        "genai.json": [genai()], "llama.json": [llama(128, 0), llama(0, 64)], "vllm.json": vllm(), "trtllm.json": trtllm(),
+        "results_1.json": lm_eval(), "benchmark.json": optimum(), "page.md": table, "rows.csv": as_csv({"model": "toy", "decode_tps": 1.5}),
+        "lines.jsonl": json.dumps(vllm()) + "\n" + json.dumps(vllm()) + "\n",
+    }  # fmt: skip
+    return [write(folder, name, content) for name, content in made.items()]
