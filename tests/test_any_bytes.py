@@ -68,11 +68,12 @@ def edited(content: bytes, edits: list[Edit]) -> bytes:
 
 def held(read: Callable[[], object]) -> None:
     """Read, or be refused in words; in either case soon."""
-    begun = time.process_time()
+    begun, said = time.process_time(), "nothing"
     try:
         read()
     except HarnessError as error:
-        assert str(error).strip()
+        said = str(error)
+    assert said.strip(), "a refusal has words"
     assert time.process_time() - begun < SECONDS
 
 
