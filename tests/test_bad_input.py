@@ -68,7 +68,7 @@ def written(path: Path, text: str) -> Iterator[None]:
     ("environment: here", "environment: here\ntimeout: soon", "bad.yaml:5: 'timeout' must be a number of seconds; it is 'soon'"),
     ("prompt: 8", "prompt: []", "bad.yaml:6: 'prompt' is empty: give at least one value, or leave the key out"),
     ("method: fp32", "method: []", "bad.yaml:2: 'method' is empty"),
-    ("probes:", "probes: [", "bad.yaml:7: not YAML: expected"),
+    ("probes:", "probes: [", "bad.yaml:7: not YAML: "),
 ], ids=["key", "name", "option", "probe-option", "probe", "duplicate", "type", "key-type", "axis", "name-axis", "yaml"])  # fmt: skip
 def test_a_mistake_in_a_sweep_is_told_with_its_line_before_anything_runs(
     kept: Bench, say: Say, old: str, new: str, told: str
