@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +19,8 @@ LOCKS = ROOT / "configs" / "locks"
 MARKER = "harness-environment.json"
 MAKING = "harness-environment.making"
 """Stands in a folder of ours from before anything is installed until all is."""
+ADOPTED = "adopted"
+"""Stands in the marker of a folder that somebody else had made."""
 HOME = ROOT / ".venv"
 HOME_NAME = "cpu"
 """The environment that stands in `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
@@ -101,8 +105,39 @@ def setup(
         raise Trouble(
             f"{folder.relative_to(ROOT)} was made as environment {was}; delete the folder and run the same command again"
         )
+    with _alone(chosen):
+        return _set_up(chosen, folder, lock, packages, quiet=quiet)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Let one command at a time make an environment; another waits, and says so."""
+    OTHERS.mkdir(parents=True, exist_ok=True)
+    with open(OTHERS / f"{name}.lock", "a+", encoding="utf-8") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            while True:
+                try:
+                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+                except OSError:  # it gives up after ten seconds
+                    continue
+                break
+        else:
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                _say(f"environment {name}: another command is making it; waiting")
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _set_up(chosen: str, folder: Path, lock: Path | None, packages: tuple[str, ...], *, quiet: bool) -> Path:
     wanted = lock_hash(lock, packages)
-    trouble = _half_made(folder) or (_broken(folder, lock) if marker(folder) else "")
+    adopted = not _is_ours(folder)
+    trouble = _half_made(folder) or (_broken(folder, lock) if marker(folder) and not adopted else "")
     if trouble:
         _clear(folder, chosen, trouble)
     if marker(folder) and marker(folder).get("lock") == wanted and python_in(folder).exists():
@@ -113,13 +148,20 @@ def setup(
     _say(f"environment {chosen}: installing {what} into {folder.relative_to(ROOT)}")
     begun = time.monotonic()
     _make(folder, lock, packages)
-    facts = {"name": chosen, "lock": wanted, "python": sys.version.split()[0]}
+    facts = {"name": chosen, "lock": wanted, "python": sys.version.split()[0], **({ADOPTED: "yes"} if adopted else {})}
     beside = folder / f"{MARKER}.partial"
     beside.write_text(json.dumps(facts) + "\n", "utf-8")
     os.replace(beside, folder / MARKER)
     (folder / MAKING).unlink(missing_ok=True)
     _say(f"environment {chosen}: ready after {time.monotonic() - begun:.0f} s")
     return folder
+
+
+def _is_ours(folder: Path) -> bool:
+    """Say whether a folder is not there yet or was made here; what somebody made is installed into and never removed."""
+    if not folder.exists() or (folder / MAKING).exists():
+        return True
+    return bool(marker(folder)) and ADOPTED not in marker(folder)
 
 
 def _half_made(folder: Path) -> str:
@@ -149,7 +191,8 @@ def _broken(folder: Path, lock: Path | None) -> str:
     Where the lock file is another one now, what it pins is installed next, and only the interpreter is tried.
     """
     script, places = folder / "bin" / "pip", {str(folder), str(folder.resolve())}
-    first = script.read_text("utf-8", errors="replace").split("\n", 1)[0] if script.is_file() else ""
+    text = script.read_text("utf-8", errors="replace") if script.is_file() else ""
+    first = "\n".join(text.split("\n", 2)[:2])  # a path with spaces, or a long one, stands in the second line
     if first and not any(place in first for place in places):
         return "was made in another place and moved"
     same = lock is not None and marker(folder).get("lock") == lock_hash(lock)
@@ -158,7 +201,9 @@ def _broken(folder: Path, lock: Path | None) -> str:
         tried = subprocess.run(
             [str(python_in(folder)), "-I", "-c", _HELD, *pins], capture_output=True, text=True, check=False, timeout=120
         )
-    except (OSError, subprocess.SubprocessError):
+    except subprocess.TimeoutExpired:
+        return ""  # slow is not broken
+    except OSError:
         return "has no Python that starts"
     said = tried.stderr.strip().splitlines()
     return "" if tried.returncode == 0 else said[-1] if said and tried.returncode == 1 else "has no Python that starts"
@@ -168,14 +213,22 @@ def _clear(folder: Path, name: str, why: str) -> None:
     """Remove an environment of ours, to make it anew. Raises: Trouble where this very process runs in it."""
     if folder.exists() and Path(sys.prefix).resolve() == folder.resolve():
         raise Trouble(f"environment {name}: {folder.relative_to(ROOT)} {why}; make it anew: python3 -m harness setup")
+    if folder.is_symlink():
+        raise Trouble(f"environment {name}: {folder.relative_to(ROOT)} {why}, and is a link; remove the link")
     _say(f"environment {name}: {folder.relative_to(ROOT)} {why}; making it anew")
-    shutil.rmtree(folder)
+    gone = folder.with_name(f"{folder.name}.partial-gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    (folder / MAKING).touch()
+    (folder / MARKER).unlink(missing_ok=True)
+    os.replace(folder, gone)
+    shutil.rmtree(gone)
 
 
 def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MAKING).touch()
-    (folder / MARKER).unlink(missing_ok=True)
+    if _is_ours(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MAKING).touch()
+        (folder / MARKER).unlink(missing_ok=True)
     if not python_in(folder).exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     index = os.environ.get("TORCH_INDEX")

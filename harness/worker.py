@@ -97,9 +97,8 @@ def main() -> None:
     name, file = _asked(sys.argv[1:])
     lines: queue.Queue[str | None] = queue.Queue()
     busy = threading.Event()
-    runner = _take_standard_input()
     if file is None:
-        threading.Thread(target=_read, args=(runner, lines, busy), daemon=True).start()
+        threading.Thread(target=_read, args=(_take_standard_input(), lines, busy), daemon=True).start()
     else:
         for line in (*file.read_text("utf-8").splitlines(), None):
             if line is None or line.strip():

@@ -147,7 +147,7 @@ def _other_labels(outcome: Outcome, order: Import) -> bool:
 
 def _written(found: Found, number: int, order: Import, folder: Path) -> Outcome:
     """Write a run where no recovery looks, and put it in its place as a whole: a sweep may run at the same time."""
-    aside = folder.parent.parent / ASIDE / str(os.getpid()) / folder.name
+    aside = folder.parent.resolve().parent / ASIDE / str(os.getpid()) / folder.name
     try:
         outcome = write_run(found, number, order, aside)
     except (HarnessError, *_NOT_AS_EXPECTED) as error:
@@ -166,8 +166,9 @@ def _tidied(results: Path) -> None:
     """Remove what imports left that were killed; those of processes that live are theirs."""
     import psutil
 
-    for left in sorted((results / ASIDE).glob("*")):
-        if not (left.name.isdigit() and psutil.pid_exists(int(left.name))):
+    for left in sorted(((results / RUNS).resolve().parent / ASIDE).glob("*")):
+        number = left.name.partition(".")[0]
+        if not (number.isdigit() and psutil.pid_exists(int(number))):
             remove(left)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -291,9 +292,9 @@ class Reader:
         return 0.0
 
     def timeout(self, node: Node) -> float | None:
-        """Read how many seconds a job may take."""
+        """Read how many seconds a job may take; null is without end."""
         if node.value is None:
-            return None
+            return math.inf
         if isinstance(node.value, int | float) and not isinstance(node.value, bool) and node.value > 0:
             return float(node.value)
         self.mistakes.add(f"'timeout' must be a number of seconds; it is {plain(node)!r}", node)

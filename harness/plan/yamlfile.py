@@ -157,6 +157,9 @@ class _Reader:
                 [Problem(f"written out, its aliases make more than {most}; use fewer", self.path, self.top)]
             )
         place = Node(None, self.path, line)
+        if len(above) > limits.YAML_DEPTH:
+            deep = f"its aliases nest deeper than {limits.YAML_DEPTH} levels; write it flatter"
+            raise ConfigError([Problem(deep, self.path, self.top)])
         if id(raw) in above:
             self.mistakes.add("this alias contains itself", place)
             return place

@@ -107,7 +107,9 @@ def _refuse(workload: Workload, facts: Facts) -> str | None:
     if workload.folder is not None or workload.yaml is not None:
         return None
     return (
-        hub_data.refusal(HUB_QUESTIONS, facts.packages) if workload.task == _QUESTIONS else task_refusal(workload.task)
+        hub_data.refusal(HUB_QUESTIONS, facts.packages)
+        if workload.task == _QUESTIONS
+        else task_refusal(workload.task, facts.packages.get("lm-eval"))
     )
 
 

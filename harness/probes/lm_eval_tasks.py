@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +124,13 @@ def by_name(task: str, shots: int | None, include: Path | None = None) -> Loaded
 
 
 @functools.lru_cache(maxsize=64)
-def task_refusal(task: str) -> str | None:
-    """Say that the lm-eval which is installed here has no task or group of that name; None where it has, or none is installed."""
-    if importlib.util.find_spec("lm_eval") is None:
+def task_refusal(task: str, version: str | None) -> str | None:
+    """Say that lm-eval has no task or group of that name; None where it has, or another version than the job's is installed here."""
+    try:
+        own = importlib.metadata.version("lm-eval")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    if own != version:
         return None
     from lm_eval.tasks import TaskManager
 

@@ -72,7 +72,7 @@ class PublishedFile(Record):
     runs: tuple[PublishedRun, ...]
 
 
-_ABSOLUTE = re.compile(r"(?:/|~/|[A-Za-z]:[/\\\\]|\\\\\\\\)[^\n]*$")
+_ABSOLUTE = re.compile(r"(?:/|~/|[A-Za-z]:[/\\\\]|\\\\)[^\n]*$")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from datetime import UTC, datetime
 
@@ -64,7 +65,7 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         session=session.session,
         round=job.round,
         order=order,
-        timeout_seconds=job.timeout_seconds or limit_by_history(memory.history.by_key.get(job.key)),
+        timeout_seconds=limit_of(job.timeout_seconds, memory.history.by_key.get(job.key)),
         out=str(desk.artifact(job.artifact, job.kind).resolve()) if job.artifact else None,
         content_before=memory.made.get(job.artifact) if job.artifact else None,
         clean=job.clean,
@@ -73,8 +74,13 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
     )
 
 
-def limit_by_history(usual: float | None) -> float | None:
-    """Return the seconds that a job may take where nobody said: many times what it took before; None before it ever ran."""
+def limit_of(said: float | None, usual: float | None) -> float | None:
+    """Return the seconds that a job may take: what the sweep says (infinity: any), else many times what it took before.
+
+    None is without a limit: said so, or never run before.
+    """
+    if said is not None:
+        return None if math.isinf(said) else said
     return None if usual is None else max(LEAST_LIMIT, TIMES_USUAL * usual)
 
 

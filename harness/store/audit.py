@@ -23,8 +23,7 @@ class Finding:
 
 def audit(database: Database, results: Path) -> Iterator[Finding]:
     """Look at every run folder and every artifact that the database knows. Reads all bytes of all of them."""
-    runs = set(database.frame({}, ["run"])["run"].dropna())
-    there = set()
+    runs, there = database.run_names(), set()
     for folder in sorted((results / files.RUNS).glob("*/")):
         if (folder / files.OUTCOME).exists():
             there.add(folder.name)

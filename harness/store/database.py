@@ -296,6 +296,10 @@ class Database:
         """Return the names of all sweeps whose jobs have a place here, in order."""
         return sorted(name for name in self._rows(select(models.PlacementRow.sweep).distinct()) if name)
 
+    def run_names(self) -> set[str]:
+        """Return the names of all runs."""
+        return set(self._rows(select(models.RunRow.name)))
+
     def count(self) -> int:
         """Return the number of runs."""
         return int(self._rows(select(func.count()).select_from(ingest.table(models.RunRow)))[0])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import environments
+
+BROKEN = environments._broken
 
 
 @pytest.fixture
@@ -100,11 +104,69 @@ def test_one_that_is_broken_is_made_anew_unless_this_process_runs_in_it(
     assert ended.value.code == 2
 
 
-def test_somebodys_own_folder_is_not_removed(root: Path) -> None:
-    (root / ".venv" / "bin").mkdir(parents=True)
-    (root / ".venv" / "bin" / "mine").touch()
+def test_somebodys_own_folder_is_not_removed_whatever_happens_to_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = root / ".venv" / "bin" / "mine"
+    mine.parent.mkdir(parents=True)
+    mine.touch()
+    made_well = environments._make
+
+    def fail(*_: Any) -> None:
+        raise environments.Trouble("installing failed")
+
+    monkeypatch.setattr(environments, "_make", fail)
+    with pytest.raises(SystemExit):
+        environments.setup()
+    monkeypatch.setattr(environments, "_make", made_well)
     environments.setup()
-    assert (root / ".venv" / "bin" / "mine").exists()
+    monkeypatch.setattr(environments, "_broken", lambda folder, lock: "lacks numpy")
+    environments.setup()
+    assert mine.exists()
+
+
+LONG = "#!/bin/sh\n'''exec' \"{}/bin/python\" \"$0\" \"$@\"\n' '''\n"
+"""How pip writes a script whose interpreter has a space in its path, or a long one."""
+
+
+@pytest.mark.parametrize("text", ["#!{}/bin/python\n", LONG])
+def test_a_folder_that_was_not_moved_is_not_taken_for_one_that_was(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a b" / "env"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    (folder / "bin" / "pip").write_text(text.format(folder), "utf-8")
+    assert BROKEN(folder, None) == ""
+    (folder / "bin" / "pip").write_text(text.format("/elsewhere/env"), "utf-8")
+    assert BROKEN(folder, None) == "was made in another place and moved"
+    (folder / "bin" / "pip").unlink()
+
+    def slow(*_: Any, **__: Any) -> None:
+        raise subprocess.TimeoutExpired("python", 120)
+
+    monkeypatch.setattr(subprocess, "run", slow)
+    assert BROKEN(folder, None) == "", "slow is not broken"
+
+
+def test_two_commands_do_not_make_one_environment_at_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most = [], []
+
+    def make(folder: Path, *_: Any) -> None:
+        inside.append(folder)
+        most.append(len(inside))
+        time.sleep(0.2)
+        environments.python_in(folder).parent.mkdir(parents=True, exist_ok=True)
+        environments.python_in(folder).touch()
+        inside.pop()
+
+    monkeypatch.setattr(environments, "_make", make)
+    together = [threading.Thread(target=environments.setup, args=("cuda",)) for _ in range(3)]
+    for one in together:
+        one.start()
+    for one in together:
+        one.join()
+    assert most == [1], "the others find it made"
 
 
 def test_an_unknown_name_is_told_those_that_have_a_lock_file(root: Path) -> None:

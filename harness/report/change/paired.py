@@ -26,6 +26,8 @@ def between_items(old: Cell, was: Source, new: Cell, now: Source) -> Found | Non
     ]
     if any(not _same_items(one, other) for one, other in pairs):
         return None
+    if new.asked is not None and new.asked.stat is not None:
+        return "unknown", f"{new.asked.stat} of the same items"
     if new.trace.comparison not in _PAIRED:
         return "unknown", f"a {new.trace.comparison.replace('_', ' ')} of the same items"
     moved = [place for place, (one, other) in enumerate(pairs) if one["value"] != other["value"]]

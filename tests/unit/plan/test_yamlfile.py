@@ -98,6 +98,16 @@ def bomb(levels: int, each: int) -> str:
         ("a: 1\nb: " + "[" * 3000 + "]" * 3000, 2, "nested deeper than 60 levels"),
         ("\n".join("  " * n + "a:" for n in range(300)), 61, "nested deeper than 60 levels"),
         ("a: 1\nb: " + "7" * 5000, 2, "a number of 5,000 digits; at most 60 are read"),
+        (
+            "\n".join(
+                [
+                    f"a0: &a0 {'[' * 50}x{']' * 50}",
+                    *(f"a{n}: &a{n} {'[' * 40}*a{n - 1}{']' * 40}" for n in range(1, 50)),
+                ]
+            ),
+            2,
+            "nest deeper than 60 levels",
+        ),
         ("a: 1e999", 1, "1e999 is no finite number"),
         (
             "a: 1\nb: !!python/object/apply:os.system [ls]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -89,6 +90,12 @@ def test_a_difference_moves_as_its_number_does_while_its_baseline_stays(base: fl
         sides.append(Results({"m": one.rows["m"], "b": other.rows["m"]}, {"m": one.kept["m"], "b": other.kept["m"]}))
     assert judged(*sides, sides=("m", "b"), comparison="difference") == verdict
     assert judged(*sides, sides=("m", "b"), comparison="ratio") == ("unknown", "a ratio of the same items")
+
+
+def test_a_percentile_is_not_judged_by_the_means() -> None:
+    asked = Cell("x", trace=cell("m").trace, asked=SimpleNamespace(stat="p99"))  # type: ignore[arg-type]
+    found = between_items(asked, of_kl(KL), asked, of_kl(KL * 1.05))  # type: ignore[arg-type]
+    assert found == ("unknown", "p99 of the same items")
 
 
 def test_few_documents_and_damaged_samples_are_said() -> None:

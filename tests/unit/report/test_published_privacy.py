@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.published import promote, read_published
+from harness.report.published import _absolute, _cut, promote, read_published
 from harness.report.sources import Source, from_published
 from harness.store.database import Database
 from harness.store.workload import place_label
@@ -51,6 +51,19 @@ def test_published_text_and_tables_tell_nothing_of_where_a_text_lies(planted: Be
         assert said == [], next(line for line in text.splitlines() if said[0] in line)
     assert any("notes.txt" in table for table in tables)
     assert "./notes.txt" in told
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a b/secret project/x.txt", "~/secret project/x.txt", "C:\\a b\\secret project\\x.txt",
+        "\\\\server\\my share\\secret project\\x.txt",
+    ],
+)  # fmt: skip
+def test_paths_of_every_system_are_known_as_such(path: str) -> None:
+    assert _absolute({"text": path}) == {path}
+    cut = _cut({"text": path, "said": f"cannot read {path}: gone"}, [path])
+    assert cut == {"text": "./x.txt", "said": "cannot read x.txt: gone"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -312,11 +313,13 @@ def test_whoever_asks_on_standard_input_gets_nothing_and_none_of_our_lines(bench
 
 
 def test_without_a_time_limit_a_job_may_take_many_times_what_it_took_before() -> None:
-    from harness.runner.records import LEAST_LIMIT, TIMES_USUAL, limit_by_history
+    from harness.runner.records import LEAST_LIMIT, TIMES_USUAL, limit_of
 
-    assert limit_by_history(None) is None
-    assert limit_by_history(10.0) == LEAST_LIMIT
-    assert limit_by_history(1000.0) == 1000.0 * TIMES_USUAL
+    assert limit_of(None, None) is None
+    assert limit_of(None, 10.0) == LEAST_LIMIT
+    assert limit_of(None, 1000.0) == 1000.0 * TIMES_USUAL
+    assert limit_of(7.0, 1000.0) == 7.0
+    assert limit_of(math.inf, 1000.0) is None, "timeout: null"
 
 
 def test_the_limit_by_history_reaches_the_worker(bench: Bench) -> None:

@@ -35,6 +35,15 @@ def test_what_belongs_together_agrees(ran: Bench) -> None:
         assert [one.what.split()[0] for one in audit(database, ran.results)] == ["run", "run", "run", "artifact"]
 
 
+def test_runs_without_a_number_are_no_trouble(bench: Bench) -> None:
+    text = {"window": 64, "stride": 32, "tokens": 256, "text": str(bench.text)}
+    probes = {"kl_divergence": {**text, "form": "stored", "reference": {"method": "fp32"}}}
+    bench.sweep(method=["fp32", "int8"], probes=probes)
+    bench.run()
+    assert list(bench.results.glob("runs/*-r-*"))
+    assert wrong(bench) == {}
+
+
 def test_a_number_that_was_changed_in_a_file_is_found(ran: Bench) -> None:
     path = of(ran, "q") / "outcome.json"
     outcome = json.loads(path.read_text("utf-8"))
