@@ -75,6 +75,7 @@ def test_texts_and_questions_of_ones_own_are_never_refused() -> None:
     assert lm_eval.PROBE.refuse(lm_eval.Workload(), LACKS) is None
 
 
+@pytest.mark.slow
 def test_a_task_that_lm_eval_does_not_have_is_refused_with_the_nearest_name() -> None:
     pytest.importorskip("lm_eval")
     assert lm_eval.PROBE.refuse(lm_eval.Workload(task="hellaswag"), READS) is None
