@@ -88,7 +88,7 @@ def watch(folder: Path, *words: str, variables: Mapping[str, str] | None = None)
     lines = log.read_text("utf-8", errors="replace").splitlines()
     allowed = (
         *_SYSTEM,
-        *(f"{place}/" for place in (ROOT, home, Path(tempfile.gettempdir()).resolve(), tempfile.gettempdir())),
+        *(f"{place}/" for place in (ROOT, home, folder, folder.resolve(), tempfile.gettempdir(), "/tmp")),
     )
     return Watched(
         ran.returncode,
