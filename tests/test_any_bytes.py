@@ -26,7 +26,7 @@ from tests.conftest import ROOT
 from tests.unit.importing import files
 
 SECONDS = 10.0
-EXAMPLES = int(os.environ.get("ANY_BYTES_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("ANY_BYTES_EXAMPLES", "12"))
 ODD = [
     "", ": ", "- ", "[", "]", "{", "}", "&a ", "*a", "!!python/none ", "<<: ", "null", "~", "1e999", "-.inf", ".nan", "9" * 50, "0x1f", "2150-01-01",
     "'", '"', "|\n", "\t", "\x00", "\ufeff", "\u2028", "#", "---\n", "...", "%YAML 1.2\n", "\\", "../..", "/dev/zero", "NaN", "Infinity", "true", "-1",
