@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -239,28 +240,41 @@ def read_published(folder: Path) -> Published:
     sessions: list[SessionRecord] = []
     arrays: dict[str, Any] = {}
     items: dict[str, Items] = {}
-    statistics: dict[str, dict[str, float]] = {}
+    statistics: dict[str, Mapping[str, float]] = {}
     for path in sorted(folder.glob("*.yaml")):
-        raw = _raw(path)
-        if isinstance(raw, dict) and KEY in raw:
-            others = read_reported(path)
-            outcomes += others
-            sessions += [_session(path, [(outcome, (outcome.job.labels,)) for outcome in others])] if others else []
-            continue
-        file = _file(path, raw)
-        read = [(_outcome(run, file, path), run) for run in file.runs]
-        outcomes += [outcome for outcome, _ in read]
-        if read:
-            sessions.append(_session(path, [(outcome, run.labels) for outcome, run in read]))
-        for outcome, run in read:
-            samples = {place: _unpacked(packed, path) for place, packed in run.arrays.items()}
-            pairing = _items(run, samples, path)
-            blocks = {place: _unpacked(packed, path) for place, packed in run.blocks.items()}
-            _consistent(outcome, pairing, blocks, path)
-            arrays |= {f"{outcome.job.run}#{place}": found for place, found in samples.items()}
-            items |= {f"{outcome.job.run}#{place}": found for place, found in pairing.items()}
-            statistics |= {f"{outcome.job.run}#{place}": found for place, found in run.statistics.items()}
+        facts = path.stat()
+        part = _part(path, facts.st_size, facts.st_mtime_ns)
+        outcomes += part.outcomes
+        sessions += part.sessions
+        arrays |= part.arrays
+        items |= part.items
+        statistics |= part.statistics
     return Published(_once(outcomes, folder), tuple(sessions), arrays, items, statistics)
+
+
+@lru_cache(maxsize=64)
+def _part(path: Path, _size: int, _mtime_ns: int) -> Published:
+    """Read one file, once while it stays the same in this process: checking all that it says takes longer than reading it."""
+    raw = _raw(path)
+    if isinstance(raw, dict) and KEY in raw:
+        others = read_reported(path)
+        session = (_session(path, [(outcome, (outcome.job.labels,)) for outcome in others]),) if others else ()
+        return Published(tuple(others), session)
+    file = _file(path, raw)
+    read = [(_outcome(run, file, path), run) for run in file.runs]
+    sessions = (_session(path, [(outcome, run.labels) for outcome, run in read]),) if read else ()
+    arrays: dict[str, Any] = {}
+    items: dict[str, Items] = {}
+    statistics: dict[str, Mapping[str, float]] = {}
+    for outcome, run in read:
+        samples = {place: _unpacked(packed, path) for place, packed in run.arrays.items()}
+        pairing = _items(run, samples, path)
+        blocks = {place: _unpacked(packed, path) for place, packed in run.blocks.items()}
+        _consistent(outcome, pairing, blocks, path)
+        arrays.update({f"{outcome.job.run}#{place}": one for place, one in samples.items()})
+        items.update({f"{outcome.job.run}#{place}": one for place, one in pairing.items()})
+        statistics.update({f"{outcome.job.run}#{place}": one for place, one in run.statistics.items()})
+    return Published(tuple(outcome for outcome, _ in read), sessions, arrays, items, statistics)
 
 
 def _raw(path: Path) -> Any:
