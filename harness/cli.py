@@ -387,14 +387,13 @@ def doctor(
     """Tell what this machine can run and what to install for the rest, or whether files and database agree."""
     from harness.box import CONFIGS
     from harness.doctor import examine, held_files
+    from harness.plan.catalogue import load_catalogue
 
     if files:
         lines = held_files(results)
         for line in lines:
             typer.echo(f"{line.mark:>8}  {line.text}")
         raise typer.Exit(any(line.mark == "wrong" for line in lines))
-    from harness.plan.catalogue import load_catalogue
-
     for line in examine(load_catalogue(CONFIGS)):
         typer.echo(f"{line.mark:>8}  {line.text}")
 

@@ -73,7 +73,8 @@ class PublishedFile(Record):
     runs: tuple[PublishedRun, ...]
 
 
-_ABSOLUTE = re.compile(r"(?:/|~/|[A-Za-z]:[/\\\\]|\\\\)[^\n]*$")
+_ABSOLUTE = re.compile(r"(?:/|~/|[A-Za-z]:[/\\]|\\\\)[^\n]*$")
+"""A text that is an absolute path as a whole: of POSIX, below the home folder, of a drive, or of a share."""
 
 
 @dataclass(frozen=True)

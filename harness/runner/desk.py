@@ -72,10 +72,8 @@ class Desk:
                 self.database.ingest_folder(self.results)
             self.database.place(session)
         except Busy as error:
-            return (
-                f"{len(self.untaken)} outcomes are in their run folders and not in the database: {error}; "
-                "`harness ingest` takes them in, too"
-            )
+            what = f"{len(self.untaken)} outcomes are" if self.untaken else "this session is"
+            return f"{what} on disk and not in the database: {error}; `harness ingest` takes in what is left, too"
         return ""
 
     @property

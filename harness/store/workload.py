@@ -12,7 +12,9 @@ from harness.core.identity import canonical
 from harness.core.seam import load, validated
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, MeasureSpec
 
-_SEPARATOR = re.compile(r"[/\\\\]")
+_SEPARATOR = re.compile(r"[/\\]")
+_PLACE = re.compile(r"[$~/]|\.{1,2}[/\\]|[A-Za-z]:[/\\]|\\\\")
+"""How a path begins that says where on a machine a file lies."""
 _ROLES = ("text", "task")
 """Beginnings of the roles under which a job keeps the hash of what its text or task is read from."""
 
@@ -27,12 +29,12 @@ def workload_columns(spec: MeasureSpec) -> dict[str, Any]:
 def place_label(text: str | None, contents: Mapping[str, str]) -> str | None:
     """Name what lies in a file by its last name and the beginning of its content's hash: no page tells of a machine's folders.
 
-    Names of ours, and numbers, stand as they are.
+    Names of ours, ids of a hub, what others reported, and numbers stand as they are.
     """
-    if text is None or not (text.startswith("$") or _SEPARATOR.search(text)) or text.startswith(("{", "[")):
+    content = next((contents[role] for role in sorted(contents) if role.startswith(_ROLES)), "")
+    if text is None or not (_PLACE.match(text) or (content and _SEPARATOR.search(text))):
         return text
     name = _SEPARATOR.split(text.rstrip("/\\"))[-1]
-    content = next((contents[role] for role in sorted(contents) if role.startswith(_ROLES)), "")
     return f"{name} {content[:6]}" if content else name
 
 

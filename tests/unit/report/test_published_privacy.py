@@ -75,7 +75,9 @@ def test_paths_of_every_system_are_known_as_such(path: str) -> None:
         (r"C:\\Users\\me\\wiki.txt", {"text": "0123456789" * 6 + "abcd"}, "wiki.txt 012345"),
         ("$EVALUATION_TEXT", {"text": "0123456789" * 6 + "abcd"}, "$EVALUATION_TEXT 012345"),
         ("~/tasks/mine.yaml", {"task": "f" * 64, "beside x.py": "e" * 64}, "mine.yaml ffffff"),
-        ("texts/wiki.txt", {}, "wiki.txt"),
+        ("texts/wiki.txt", {"text": "0123456789" * 6 + "abcd"}, "wiki.txt 012345"),
+        ("Salesforce/wikitext", {}, "Salesforce/wikitext"),
+        ("../wiki.txt", {}, "wiki.txt"),
         (None, {}, None),
     ],
 )

@@ -379,7 +379,7 @@ def test_a_database_that_another_process_writes_ends_no_sweep_and_loses_nothing(
     assert {event.status for event in events if event.what == "done"} == {"ok"}
     assert len(told) == kept
     if kept:
-        assert told[0].startswith("6 outcomes are in their run folders")
+        assert told[0].startswith("6 outcomes are on disk and not in the database")
         holder.execute("ROLLBACK")
         with Database.open(bench.results / "bench.db") as database:
             database.ingest_folder(bench.results)
