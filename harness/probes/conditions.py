@@ -14,6 +14,7 @@ from typing import Any
 
 from harness import host
 from harness.core.spec import Note
+from harness.probes import pace
 
 WINDOW_SECONDS = 1.0
 """Shortest stretch over which the use by others is told: systems count processor time in steps of up to 16 ms."""
@@ -51,11 +52,13 @@ class Mark:
     busy: float | None
     left: float | None = None
     """Processor seconds of this process when it had taken the mark: what that cost is no repetition's."""
+    pace: float | None = None
+    """Seconds of a fixed computation at this moment."""
 
 
 @dataclass
 class Watch:
-    """Takes marks around repetitions. `on_gpu`: also asks the driver for the state of the GPUs."""
+    """Takes marks around repetitions. `on_gpu`: asks the driver for the state of the GPUs, and does not let them wait for a pace."""
 
     on_gpu: bool = False
     cpus: tuple[int, ...] = ()
@@ -74,12 +77,17 @@ class Watch:
             self.children.append(children_seconds())
             if self.on_gpu:
                 self.gpus.append(gpu_state(host.open_nvml(), os.getpid()))
-        self.marks.append(Mark(wall, own, busy, time.process_time()))
+        paced = None if self.on_gpu else pace.timed()
+        self.marks.append(Mark(wall, own, busy, time.process_time(), paced))
 
     def cpu_seconds(self) -> list[float]:
         """Return processor seconds of this process between neighbouring marks."""
         pairs = itertools.pairwise(self.marks)
         return [after.own - (before.own if before.left is None else before.left) for before, after in pairs]
+
+    def paces(self) -> list[float]:
+        """Return the machine's pace at each mark, seconds of a fixed computation; empty on a GPU."""
+        return [one.pace for one in self.marks if one.pace is not None]
 
     def facts(self) -> dict[str, Any]:
         """Say what was found, for the protocol."""

@@ -10,7 +10,7 @@ summarised by their mean, and with `genai-e2e-0.9-median` by their median, as th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Options, Probe, Reach, Reading
+from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Options, Probe, Reach, Reading, Trace
 from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import conditions, high_water, speed
+from harness.probes import conditions, high_water, pace, speed
 from harness.probes.speed import PROTOCOLS, SEED
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def measure(session: Any, workload: GenerationOptions, context: Context) -> Find
     done = speed.Work(workload.batch, workload.prompt, workload.output, PROTOCOLS[workload.protocol].aggregation)
     machine, spread = around.watch.facts(), speed.spread(trace, done)
     facts: dict[str, Any] = {"prompt": prompt_source(workload.text), "aggregation": done.aggregation, **trace.facts}
-    facts |= machine | around.memory.facts | {"spread": spread}
+    facts |= machine | around.memory.facts | {"spread": spread} | pace_facts(trace, around.watch.paces(), done)
     notes = (*speed.unstable(spread, done), *conditions.notes(machine), *high_water.gpu_notes(gpu))
     arrays: dict[str, Any] = {}
     if work.sampling is None and (ids := speed.output_of(trace, done)) is not None:
@@ -101,6 +101,14 @@ def measure(session: Any, workload: GenerationOptions, context: Context) -> Find
         notes=notes,
         arrays=arrays,
     )
+
+
+def pace_facts(trace: Trace, paces: Sequence[float], work: speed.Work) -> dict[str, Any]:
+    """Say what the machine's pace was, and the metrics at one pace; nothing where it was not timed around every repetition."""
+    paced = pace.at_pace(trace, paces) if paces else None
+    if paced is None:
+        return {}
+    return {"pace": pace.facts(paces, {one.metric: one.value for one in speed.readings(paced, work)})}
 
 
 def generation_workload(session: Any, workload: GenerationOptions) -> GenerationWorkload:

@@ -159,14 +159,16 @@ def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
     digits = _shown_decimals(spec, cell) if displayed else None
     rows = [row for row in (question.row, question.baseline) if row is not None]
     operands = [_operand(question, row, reader, digits) for row in rows]
-    trace = _trace(question, operands, Operand(operands[0].value), "displayed" if displayed else "raw")
+    at_pace = False
     if _are_sittings(question, rows) and not displayed:
         scale = factor(rows[0].text("unit") or "", cell.unit)
-        result, how = sitting.compared(comparison, (rows[0], rows[1]), (operands[0], operands[1]), scale)
+        found = sitting.compared(comparison, (rows[0], rows[1]), (operands[0], operands[1]), scale)
+        operands, result, how, at_pace = list(found.operands), found.result, found.how, found.at_pace
     else:
         result = compared(comparison, operands[0], operands[1] if len(operands) > 1 else None)
         how = sitting.said(rows[-1]) if over_rounds(spec, rows[-1]) and cell.stat is None and not displayed else ""
-    return result, replace(trace, result=result.value, low=result.low, high=result.high, interval=how)
+    trace = _trace(question, operands, result, "displayed" if displayed else "raw")
+    return result, replace(trace, interval=how, at_pace=at_pace)
 
 
 def _are_sittings(question: Question, rows: Sequence[Row]) -> bool:

@@ -45,6 +45,8 @@ class Trace:
     """Interval of the result, where there is one."""
     interval: str = ""
     """What the interval of rounds is, or of how many processes the number is."""
+    at_pace: bool = False
+    """Its inputs are means at the pace of the machine that both share, instead of those of the seconds that passed."""
 
 
 @dataclass(frozen=True)

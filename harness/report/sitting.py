@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from harness.core.marks import marking
@@ -19,6 +19,10 @@ from harness.report.spec import TableSpec
 
 SINGLE = frozenset({"round", "run"})
 """Dimensions that tell the rounds of a sitting apart: a table that names one shows single processes."""
+AT_PACE = (
+    "The machine's own pace, timed between repetitions, moved more than what is compared: comparisons are of the rounds at one pace, "
+    "and so not always the quotient of the means shown."
+)
 OTHER_SESSION = Note(
     code="other-session",
     text="value and baseline were measured in different sessions; how far sessions differ is not in their rounds, so that there is no interval",
@@ -36,9 +40,10 @@ def _named(spec: TableSpec) -> set[str]:
 
 
 def rounds_of(row: Row) -> list[Round]:
-    """Return each process's value, as stored."""
+    """Return each process's value, as stored, and at one pace of the machine where that is known."""
     return [
-        Round(int(number), int(order), float(value)) for number, order, value in json.loads(row.get("round_values"))
+        Round(int(number), int(order), float(value), *map(float, at_pace))
+        for number, order, value, *at_pace in json.loads(row.get("round_values"))
     ]
 
 
@@ -50,26 +55,53 @@ def said(row: Row) -> str:
     return f"{rounds.INTERVAL}, {count} processes"
 
 
+@dataclass(frozen=True)
+class Sittings:
+    """A comparison of two sittings."""
+
+    operands: tuple[Operand, Operand]
+    """What entered: the means in the shown unit, at the pace of the machine that both sides share where `at_pace`."""
+    result: Operand
+    how: str = ""
+    """What the interval is; empty where there is none."""
+    at_pace: bool = False
+
+
 def compared(
     comparison: Comparison, sides: tuple[Row, Row], operands: tuple[Operand, Operand], scale: Decimal
-) -> tuple[Operand, str]:
-    """Compute a comparison of two sittings with its interval, and say what that is; none below three rounds.
+) -> Sittings:
+    """Compute a comparison of two sittings with its interval; none below three rounds.
 
     operands: both means in the shown unit. scale: from the stored to the shown unit.
     """
-    value, baseline = operands
-    result = result_of(comparison, value, baseline)
+    plain = Sittings(operands, Operand(result_of(comparison, *operands)))
     if len({row.text("session") for row in sides}) > 1:
-        return Operand(result), ""
+        return plain
     ours, theirs = (rounds_of(row) for row in sides)
+    if len({row.text("environment") for row in sides}) > 1:  # another interpreter's pace is another measure
+        ours, theirs = ([replace(each, at_pace=None) for each in some] for some in (ours, theirs))
     unit = sides[0].text("unit") or ""
-    between = rounds.difference if comparison.name == "difference" else rounds.ratio
-    found = between(ours, theirs, unit)
+    found = (rounds.difference if comparison.name == "difference" else rounds.ratio)(ours, theirs, unit)
     if found.low is None or found.high is None:
-        return Operand(result), ""
+        return plain
+    value, baseline = _at_pace(found.value, operands) if found.at_pace else operands
     ends = sorted(_end(comparison, end, value, baseline, scale) for end in (found.low, found.high))
     how = "paired by round" if found.paired else "Welch's"
-    return Operand(result, ends[0], ends[1]), f"{how} 95% between processes, {len(ours)} and {len(theirs)} of them"
+    where = ", at one pace of the machine" if found.at_pace else ""
+    said = f"{how} 95% between processes, {len(ours)} and {len(theirs)} of them{where}"
+    return Sittings(
+        (value, baseline),
+        Operand(result_of(comparison, value, baseline), ends[0], ends[1]),
+        said,
+        at_pace=found.at_pace,
+    )
+
+
+def _at_pace(ratio: float, operands: tuple[Operand, Operand]) -> tuple[Operand, Operand]:
+    """Move two means to the pace that they share: as far up as down, until their ratio is that at one pace."""
+    value, baseline = operands
+    by = (decimal_of(ratio) * baseline.value / value.value).sqrt()
+    return replace(value, value=value.value * by), replace(baseline, value=baseline.value / by)
 
 
 def _end(comparison: Comparison, end: float, value: Operand, baseline: Operand, scale: Decimal) -> Decimal:
@@ -130,19 +162,20 @@ def _interval(counts: Sequence[int]) -> str:
 
 def smallest_changes(rows: Sequence[Row]) -> dict[str, float]:
     """Return by speed metric the smallest change, as a share, that its rounds can see; from the spread of all its sittings."""
-    squares: dict[str, list[tuple[float, int]]] = {}
+    found: dict[str, list[list[Round]]] = {}
     for row in {(row.text("sitting"), row.metric, row.text("part")): row for row in rows}.values():
-        values = [one.value for one in rounds_of(row)]
-        deviation = rounds.spread(values)
-        if deviation and len(values) >= rounds.LEAST and metric_named(row.metric or "").kind == "speed":
-            squares.setdefault(row.metric or "", []).append((deviation**2, len(values)))
-    known = list(METRICS)
-    found = {}
-    for name in sorted(squares, key=known.index):
-        degrees = sum(count - 1 for _, count in squares[name])
-        pooled = math.sqrt(sum(square * (count - 1) for square, count in squares[name]) / degrees)
-        found[name] = rounds.smallest_change(pooled, min(count for _, count in squares[name]))
-    return found
+        sitting = rounds_of(row)
+        if (
+            len(sitting) >= rounds.LEAST
+            and metric_named(row.metric or "").kind == "speed"
+            and rounds.spread([one.value for one in sitting])
+        ):
+            found.setdefault(row.metric or "", []).append(sitting)
+    return {
+        name: rounds.smallest_change(rounds.pooled(found[name]), min(map(len, found[name])))
+        for name in METRICS
+        if name in found
+    }
 
 
 def _share(share: float) -> str:

@@ -38,7 +38,7 @@ from harness.report.mixing import Packages, check_column, check_pivot, check_pla
 from harness.report.pool import PLAIN, Pool, meets
 from harness.report.result import Cell, Section, Table
 from harness.report.rows import Row, choose, matches, rows_of, wanted
-from harness.report.sitting import over_rounds
+from harness.report.sitting import AT_PACE, over_rounds
 from harness.report.spec import CellSpec, Key, TableSpec
 from harness.report.specfile import ABSENT
 
@@ -140,6 +140,8 @@ def build(
     caption = captions(spec, taken, versions, source.catalogue.title) if spec.caption and taken else ()
     if any(cell.text.endswith(f" {GREY}") for section in sections for row in section.rows for cell in row):
         caption = (LEGEND, *caption)
+    if spec.caption and any(cell.trace and cell.trace.at_pace for one in sections for row in one.rows for cell in row):
+        caption = (*caption, AT_PACE)
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, source.picked.written())
 
 

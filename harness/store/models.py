@@ -300,7 +300,7 @@ class SummaryRow(Row):
     """Student's 95 % interval between rounds, on the log scale; none below three rounds."""
     rounds: Mapped[int]
     round_values: Mapped[str] = mapped_column(Text)
-    """JSON list of [round, order, value]."""
+    """JSON list of [round, order, value], with a fourth where it is known: the value at one pace of the machine."""
     marks: Mapped[str | None] = mapped_column(Text)
     """Canonical JSON of the notes of all rounds that mark the number, and of what their comparison shows."""
 

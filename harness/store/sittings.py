@@ -21,6 +21,8 @@ from harness.core.spec import Note, Status
 from harness.numbers import rounds
 from harness.store import models as m
 
+PACE = "pace"
+"""Fact of a generation: the machine's own pace, and the metrics at one pace."""
 OUTPUT = "output_sha256"
 """Fact of a greedy protocol: hash of the token ids that a round generated."""
 CHECK = "output_check"
@@ -133,15 +135,19 @@ def _summaries(
 ) -> Iterator[dict[str, Any]]:
     values: dict[tuple[Any, ...], dict[int, rounds.Round]] = defaultdict(dict)
     quantities: dict[tuple[Any, ...], dict[int, str]] = defaultdict(dict)
+    paces = {run: found["at_1ms"] for _, run, found in _facts(connection, sittings, PACE)}
     for row in connection.execute(_values_query(sittings)):
         key = (row.sitting, *(getattr(row, name) for name in _SAME))
-        values[key].setdefault(row.run_id, rounds.Round(row.round, row.order, row.value))
+        at_pace = None if row.part else paces.get(row.run_id, {}).get(row.metric)
+        values[key].setdefault(row.run_id, rounds.Round(row.round, row.order, row.value, at_pace))
         quantities[key][row.quantity_id] = row.unit
     for key, by_run in values.items():
         found = list(by_run.values())
         for quantity, unit in quantities[key].items():
             value, low, high = rounds.summary([one.value for one in found], unit)
-            listed = [[one.round, one.order, one.value] for one in found]
+            listed = [
+                [one.round, one.order, one.value, *([] if one.at_pace is None else [one.at_pace])] for one in found
+            ]
             yield {
                 "sitting": key[0],
                 "quantity_id": quantity,
@@ -191,14 +197,21 @@ def _marks(connection: Connection, sittings: Sequence[str]) -> dict[str, str | N
 
 def _outputs(connection: Connection, sittings: Sequence[str]) -> dict[str, list[str]]:
     """Return what each round of greedy work generated, by its hash."""
-    run, outcome = _table(m.RunRow), _table(m.OutcomeRow)
-    query = select(run.c.sitting, outcome.c.json).join(outcome, outcome.c.run_id == run.c.id)
     found: dict[str, list[str]] = defaultdict(list)
-    for sitting, text in connection.execute(query.where(run.c.sitting.in_(sittings), outcome.c.json.contains(OUTPUT))):
-        facts = (json.loads(text).get("protocol") or {}).get("facts") or {}
-        if facts.get(OUTPUT) is not None:
-            found[sitting].append(canonical(facts[OUTPUT]))
+    for sitting, _, output in _facts(connection, sittings, OUTPUT):
+        found[sitting].append(canonical(output))
     return found
+
+
+def _facts(connection: Connection, sittings: Sequence[str], name: str) -> Iterator[tuple[str, int, Any]]:
+    """Return what the protocols of these rounds say under a name: sitting, run, fact."""
+    run, outcome = _table(m.RunRow), _table(m.OutcomeRow)
+    query = select(run.c.sitting, run.c.id, outcome.c.json).join(outcome, outcome.c.run_id == run.c.id)
+    told = query.where(run.c.sitting.in_(sittings), outcome.c.json.contains(f'"{name}"'))
+    for sitting, id_, text in connection.execute(told):
+        facts = (json.loads(text).get("protocol") or {}).get("facts") or {}
+        if facts.get(name) is not None:
+            yield sitting, id_, facts[name]
 
 
 def _checks(connection: Connection, contents: set[str]) -> dict[tuple[Any, ...], list[Note]]:

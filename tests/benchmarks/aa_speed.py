@@ -6,8 +6,9 @@
 
 A round is a fresh process that opens an artifact and runs the quickstart's own generation workload through its probe. A cycle runs, in
 random order, two plain rounds and one slowed round of two methods (busy: one plain round of each). The slowdown is real work: before each
-step of the generator a fixed count of small matrix products, set once for each method to about 5 % of its median step. Every sitting is
-appended to `records/aa_speed.jsonl`, one line a round, in the order in which they ran; `judge` reads nothing else.
+step of the generator a fixed count of small matrix products, set once for each method so that a step takes 5 % longer, as rounds at one
+pace of the machine show. Every sitting is appended to `records/aa_speed.jsonl`, one line a round, in the order in which they ran; `judge`
+reads nothing else.
 """
 
 from __future__ import annotations
@@ -61,31 +62,20 @@ def one_round(artifact: Path, extra: int) -> dict[str, Any]:
 
     if extra:
         _slow_down(extra)
-    options = PROBE.workload.model_validate(workload())
-    before = pace()
+    given = workload()
+    options = PROBE.workload.model_validate(given)
     with tempfile.TemporaryDirectory() as scratch, ENGINE.open(artifact, ENGINE.options()) as session:
         found = PROBE.measure(session, options, Context(folder=Path(scratch), artifact=artifact))
-    values = {reading.metric: reading.value for reading in found.readings if reading.metric in METRICS}
+    facts = found.protocol.facts
     codes = sorted({note.code for note in found.notes if note.code in MARKS})
-    paces = [round(one, 6) for one in (before, pace())]
     return {
-        "values": values,
+        "values": {reading.metric: reading.value for reading in found.readings if reading.metric in METRICS},
         "notes": codes,
-        "repetitions": options.repetitions,
+        "repetitions": given["repetitions"],
         "protocol": found.protocol.name,
-        "pace": paces,
-        **{name: found.protocol.facts.get(name) for name in ("spread", "foreign_cpus", "foreign_cpus_highest", "cpus")},
+        "pace": facts["pace"] | {"at_1ms": {name: facts["pace"]["at_1ms"][name] for name in METRICS}},
+        **{name: facts.get(name) for name in ("spread", "foreign_cpus", "foreign_cpus_highest", "cpus")},
     }
-
-
-def pace() -> float:
-    """Time a fixed computation of plain Python, seconds (median of 50): how fast the machine itself is just now."""
-    times = []
-    for _ in range(50):
-        begun = time.perf_counter()
-        sum(number * number for number in range(20_000))
-        times.append(time.perf_counter() - begun)
-    return sorted(times)[len(times) // 2]
 
 
 def _slow_down(extra: int) -> None:
@@ -181,9 +171,13 @@ def known_extra() -> dict[str, int]:
 
 
 def _calibrated(folder: Path) -> int:
-    """Choose the extra work: so many products as take 5 % of a median step."""
-    steps = [1 / _in_process(folder, 0)["values"]["decode_tps"] for _ in range(3)]
-    return products_for(SLOWER * sorted(steps)[1])
+    """Choose the extra work: so many products as make a step 5 % longer, begun at what they take by themselves."""
+    step = 1 / _in_process(folder, 0)["values"]["decode_tps"]
+    products = products_for(SLOWER * step)
+    pairs_ = [(_in_process(folder, 0), _in_process(folder, products)) for _ in range(8)]
+    plain, slowed = ([1 / each["pace"]["at_1ms"]["decode_tps"] for each in side] for side in zip(*pairs_, strict=True))
+    longer = sum(slowed) / sum(plain) - 1
+    return max(1, round(products * SLOWER / longer)) if longer > SLOWER / 5 else products
 
 
 def _in_process(artifact: Path, extra: int) -> dict[str, Any]:
@@ -208,6 +202,8 @@ class Round:
     method: str
     arm: str
     values: dict[str, float]
+    at_pace: dict[str, float]
+    """The same at one pace of the machine."""
     notes: tuple[str, ...] | None
     """Codes of what marks it by today's limits; None where nothing was kept to judge by."""
 
@@ -220,7 +216,10 @@ def lines() -> Iterator[dict[str, Any]]:
 def rounds() -> list[Round]:
     """Read the pool as records, in the order in which they ran."""
     names = ("sitting", "order", "method", "arm", "values")
-    found = [Round(*(row[name] for name in names), notes=marks_of(row)) for row in lines()]
+    found = [
+        Round(**{name: row[name] for name in names}, at_pace=row["pace"]["at_1ms"], notes=marks_of(row))
+        for row in lines()
+    ]
     return sorted(found, key=lambda one: (one.sitting, one.order))
 
 
@@ -272,11 +271,17 @@ def ratio(one: Sequence[Round], other: Sequence[Round], metric: str) -> Any:
     from harness.core.metric import METRICS
     from harness.numbers import rounds as numbers
 
-    sides = [
-        [numbers.Round(place, each.order, each.values[metric]) for place, each in enumerate(side)]
-        for side in (one, other)
+    return numbers.ratio(as_numbers(one, metric), as_numbers(other, metric), METRICS[metric].unit)
+
+
+def as_numbers(session: Sequence[Round], metric: str) -> list[Any]:
+    """Give rounds as the harness' own arithmetic has them."""
+    from harness.numbers import rounds as numbers
+
+    return [
+        numbers.Round(place, each.order, each.values[metric], each.at_pace[metric])
+        for place, each in enumerate(session)
     ]
-    return numbers.ratio(*sides, METRICS[metric].unit)
 
 
 def excludes_one(found: Any) -> bool:
@@ -303,29 +308,32 @@ def _described(pool: Sequence[Round], size: int, rounds_: int = 120, sittings: i
     good = True
     for method in METHODS:
         plain = in_sittings(pool, method, "plain")
-        spreads = ", ".join(f"{metric} {100 * _pooled(plain, metric)[0]:.2f} %" for metric in METRICS)
-        print(f"{method}: {sum(map(len, plain))} plain rounds in {len(plain)} sittings; between processes: {spreads}")
+        print(f"{method}: {sum(map(len, plain))} plain rounds in {len(plain)} sittings")
+        for name, at_pace in (("as they passed", False), ("at one pace", True)):
+            spreads = ", ".join(f"{metric} {100 * _spread(plain, metric, at_pace):.2f} %" for metric in METRICS)
+            print(f"  between processes, seconds {name}: {spreads}")
         good = good and len(plain) >= sittings and sum(map(len, plain)) >= rounds_
     print(f"a session has {size} rounds; wanted are {rounds_} plain rounds in {sittings} sittings")
     return good
 
 
-def _pooled(sittings: Sequence[Sequence[Round]], metric: str) -> tuple[float, int]:
-    """Pool the variance of logarithms within sittings: standard deviation and degrees of freedom."""
+def _spread(sittings: Sequence[Sequence[Round]], metric: str, at_pace: bool) -> float:
+    """Pool the variance of logarithms within sittings: standard deviation."""
     import numpy as np
 
     squares, degrees = 0.0, 0
     for sitting in sittings:
-        logs = np.log([each.values[metric] for each in sitting])
+        logs = np.log([(each.at_pace if at_pace else each.values)[metric] for each in sitting])
         squares += float(((logs - logs.mean()) ** 2).sum())
         degrees += len(logs) - 1
-    return (squares / degrees) ** 0.5, degrees
+    return float((squares / degrees) ** 0.5)
 
 
 def _same(pool: Sequence[Round], size: int, wanted: int = 40, most: int = 4) -> bool:
     """Compare sessions of the same thing: how many intervals exclude 1, and how wide they are."""
     import numpy as np
 
+    from harness.numbers import rounds as numbers
     from harness.numbers.intervals import student_t
 
     some = pairs(pool, size)[:wanted]
@@ -335,8 +343,11 @@ def _same(pool: Sequence[Round], size: int, wanted: int = 40, most: int = 4) -> 
         wrong = sum(map(excludes_one, found))
         widths = []
         for one, pair in zip(found, some, strict=True):
-            sd, degrees = _pooled(in_sittings(pool, pair[0][0].method, "plain"), metric)
-            widths.append(np.log(one.high / one.low) / (2 * student_t(degrees) * sd * (2 / size) ** 0.5))
+            sittings = in_sittings(pool, pair[0][0].method, "plain")
+            sd, degrees = numbers.pooled([as_numbers(each, metric) for each in sittings]), sum(map(len, sittings))
+            widths.append(
+                np.log(one.high / one.low) / (2 * student_t(degrees - len(sittings)) * sd * (2 / size) ** 0.5)
+            )
         width = float(np.median(widths))
         holds = wrong <= most and width <= 1.3
         good = good and holds
@@ -352,10 +363,12 @@ def _slower(pool: Sequence[Round], size: int, wanted: float = 0.9, most: int = 8
 
     for method in METHODS:
         sides = [
-            np.log([one.values["decode_tps"] for group in in_sittings(pool, method, arm) for one in group]).mean()
+            np.log([one.at_pace["decode_tps"] for group in in_sittings(pool, method, arm) for one in group]).mean()
             for arm in ("plain", "slow")
         ]
-        print(f"injected, {method}: {100 * (1 - np.exp(sides[1] - sides[0])):.1f} % slower over the whole pool")
+        print(
+            f"injected, {method}: a step takes {100 * (np.exp(sides[0] - sides[1]) - 1):.1f} % longer over the whole pool"
+        )
     curve = {rounds_: _power(pool, rounds_) for rounds_ in range(3, most + 1)}
     print("found, by rounds: " + ", ".join(f"{rounds_}: {100 * share:.0f} %" for rounds_, share in curve.items()))
     enough = next((rounds_ for rounds_, share in curve.items() if share >= wanted), None)
@@ -372,7 +385,7 @@ def _power(pool: Sequence[Round], size: int) -> float:
             slowed, normal = slow[plain[0].sitting], plain[::2]
             for start in range(min(len(slowed), len(normal)) - size + 1):
                 one = ratio(slowed[start : start + size], normal[start : start + size], "decode_tps")
-                found.append(one.high < 1)
+                found.append(bool(one.high < 1))
     return sum(found) / len(found)
 
 

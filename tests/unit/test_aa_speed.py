@@ -31,7 +31,8 @@ def pool(
             shift = -slower if arm == "slow" else second if arm == "plain" and place % 4 else 0.0
             value = 1000 * (1 + shift) * 2.718281828 ** draw.gauss(0, spread)
             notes = busy if arm == "busy" else quiet
-            found.append(Round(f"s{sitting}", order, method, arm, dict.fromkeys(METRICS, value), notes))
+            values = dict.fromkeys(METRICS, value)
+            found.append(Round(f"s{sitting}", order, method, arm, values, values, notes))
     return found
 
 

@@ -35,6 +35,8 @@ class Term:
     gpus: int
     rounds: int | None = None
     """Processes whose mean entered; None where the value of the one run did."""
+    at_pace: bool = False
+    """It entered at the pace of the machine that both inputs share."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def _term(trace: Trace, side: Side, asked: CellSpec, held: Measurement) -> Term:
         stored_unit=held.unit,
         factor=Decimal(1) if trace.published else factor(held.unit, asked.unit),
         gpus=side.gpus,
+        at_pace=trace.at_pace,
     )
 
 

@@ -80,8 +80,12 @@ def _term(term: Term, done: Arithmetic) -> str:
     unit = f" {term.unit}" if term.unit else ""
     stored = f"{done.stat} of the samples" if done.stat else f"{digits(term.stored)} {term.stored_unit}".rstrip()
     how = f" x {digits(term.factor)}" if term.factor != 1 else ""
-    displayed = ", as displayed" if done.inputs == "displayed" else ""
-    came = f" ({stored}{how}{displayed})" if how or displayed or done.stat else ""
+    moved = (
+        ", as displayed"
+        if done.inputs == "displayed"
+        else ", at the pace of the machine that both share" * term.at_pace
+    )
+    came = f" ({stored}{how}{moved})" if how or moved or done.stat else ""
     gpus = f" on {term.gpus} GPUs" if term.gpus != 1 else ""
     if term.rounds is not None:
         over = f"mean over {term.rounds} processes" if term.rounds > 1 else "of one process"
