@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -49,6 +50,9 @@ def main() -> None:
     _utf8()
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _unread()
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")
         code = 2
@@ -61,6 +65,12 @@ def main() -> None:
     if code == INTERRUPTED:
         sys.stderr.write("interrupted; run the same command again to continue\n")
     sys.exit(code or 0)
+
+
+def _unread() -> int:
+    """Say nothing more where whoever read our output has gone, as `head` does; what a sweep had finished is kept."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def _disk(error: OSError) -> int:
@@ -318,18 +328,21 @@ def ingest(
         typer.Option("--published", help="A folder of committed results, as results/published, to take in too."),
     ] = None,
 ) -> None:
-    """Take every run folder's outcome into the database, rebuilding it where it is gone."""
+    """Take every run folder's outcome into the database, rebuilding it where it is gone; say which it no longer agrees with."""
     from harness.promoting import take_published
+    from harness.store.audit import altered
     from harness.store.database import Database
 
     with Database.open(results / "bench.db") as database:
+        before = sorted(database.run_names())
         taken = database.ingest_folder(results)
+        problems = [*taken.problems, *altered(database, results, before)]
         if published is not None:
             typer.echo(take_published(database, published))
-    for problem in taken.problems:
+    for problem in problems:
         sys.stderr.write(f"{problem}\n")
     typer.echo(f"{taken}")
-    raise typer.Exit(2 if taken.problems else 0)
+    raise typer.Exit(2 if problems else 0)
 
 
 @app.command(name="import")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "configs" / "locks"
@@ -25,6 +26,8 @@ HOME = ROOT / ".venv"
 HOME_NAME = "cpu"
 """The environment that stands in `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
 OTHERS = ROOT / ".venvs"
+INSTALL_SECONDS = 4 * 3600.0
+"""Longest that a step of making an environment, or waiting for another command that makes it, may take."""
 BESIDE = ("pydantic", "filelock", "numpy", "psutil", "nvidia-ml-py")
 """What a worker needs in an environment of its own, beside what its lock file pins."""
 _PLATFORMS = {"windows": "win", "macos": "darwin"}
@@ -114,24 +117,35 @@ def _alone(name: str) -> Iterator[None]:
     """Let one command at a time make an environment; another waits, and says so."""
     OTHERS.mkdir(parents=True, exist_ok=True)
     with open(OTHERS / f"{name}.lock", "a+", encoding="utf-8") as file:
+        begun, told = time.monotonic(), 0
+        while not _is_locked(file):
+            waited = time.monotonic() - begun
+            if waited > INSTALL_SECONDS:
+                raise Trouble(
+                    f"environment {name}: another command has been making it for {waited / 3600:.0f} hours; end it"
+                )
+            if waited >= told:
+                since = f", since {waited / 60:.0f} min" if told else ""
+                _say(f"environment {name}: another command is making it; waiting{since}")
+                told += 600
+            time.sleep(0.5)
+        yield
+
+
+def _is_locked(file: TextIO) -> bool:
+    """Take an open file for this process alone, where nobody else has it. Whoever dies lets go of it."""
+    try:
         if os.name == "nt":
             import msvcrt
 
-            while True:
-                try:
-                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-                except OSError:  # it gives up after ten seconds
-                    continue
-                break
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         else:
             import fcntl
 
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                _say(f"environment {name}: another command is making it; waiting")
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _set_up(chosen: str, folder: Path, lock: Path | None, packages: tuple[str, ...], *, quiet: bool) -> Path:
@@ -230,7 +244,7 @@ def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
         (folder / MAKING).touch()
         (folder / MARKER).unlink(missing_ok=True)
     if not python_in(folder).exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        _run([sys.executable, "-m", "venv", str(folder)])
     index = os.environ.get("TORCH_INDEX")
     more = ["--extra-index-url", index] if index else []
     pip = [str(python_in(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
@@ -241,9 +255,17 @@ def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
     else:
         steps += [[*pip, *BESIDE]] if BESIDE else []
     for step in steps:
-        result = subprocess.run(step, check=False, env=_pip_variables())
-        if result.returncode != 0:
-            raise Trouble(f"installing failed ({result.returncode}): {' '.join(step)}")
+        _run(step)
+
+
+def _run(step: list[str]) -> None:
+    """Run one step of making an environment. Raises: Trouble where it fails, or takes hours."""
+    try:
+        result = subprocess.run(step, check=False, env=_pip_variables(), timeout=INSTALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"installing took longer than {INSTALL_SECONDS / 3600:.0f} hours: {' '.join(step)}") from None
+    if result.returncode != 0:
+        raise Trouble(f"installing failed ({result.returncode}): {' '.join(step)}")
 
 
 def _pip_variables() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ from harness.report.markdown import Rendered
 from harness.report.sources import Source, from_published
 from harness.store.database import Database
 from harness.tables import printed
+
+GIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -175,4 +178,8 @@ def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Site) -> dic
 
 
 def _git(site: Site, *words: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", "-C", str(site.root), *words], capture_output=True, check=False)
+    command = ["git", "-C", str(site.root), *words]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=GIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise HarnessError(f"`{shlex.join(command)}` did not answer within {GIT_SECONDS} s") from None

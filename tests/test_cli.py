@@ -227,3 +227,15 @@ def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.Monkey
     console = Console(record=True)
     assert tables.print_tables(console, bench.results, ["s"], {}) == 2
     assert "no table: two answers fit" in console.export_text()
+
+
+@pytest.mark.parametrize("words", [("plan", "quickstart"), ("doctor",), ("--help",)])
+def test_whoever_stops_reading_ends_a_command_without_a_word(words: tuple[str, ...]) -> None:
+    """As `| head` does."""
+    command = [sys.executable, "-m", "harness", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=120) in {1, 141}

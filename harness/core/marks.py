@@ -23,6 +23,7 @@ MARKS: Final = {
     "normalized-text": "text normalised",
     "incomplete": "incomplete",
     "other-session": "other session",
+    "clock": "clock set back",
 }
 """Code of a note to the words that stand for it in a list."""
 

@@ -131,6 +131,25 @@ def metric(name: str) -> Metric:
     raise HarnessError(f"{unknown('metric', name, METRICS)}; lm-eval's own are written {LM_EVAL}NAME")
 
 
+def impossible(name: str, value: float) -> str:
+    """Say why a metric cannot have a value by its definition, however it was measured; empty where it can.
+
+    name: of a metric, known here or lm-eval's own.
+    """
+    unit, slack = metric(name).unit, 1e-6
+    if unit == "fraction" and not name.endswith("mcc") and not -slack <= value <= 1 + slack:
+        return f"{value:g}, and a share lies between 0 and 1"
+    if name.endswith("perplexity") and value < 1 - slack:
+        return f"{value:g}, and a perplexity is 1 at the least"
+    if name in {"kl_divergence", "verify_kl"} and value < -slack:
+        return f"{value:g}, and a divergence is 0 at the least"
+    if name == "choice_logprob" and value > slack:
+        return f"{value:g}, and the logarithm of a probability is 0 at the most"
+    if unit in {"s", "B", "tok/s", "req/s", "sample/s"} and value < 0:
+        return f"{value:g}, and times, rates and sizes are not negative"
+    return ""
+
+
 _LM_EVAL_FRACTION = ("acc", "exact_match", "f1", "mcc")
 _LM_EVAL_OWN: dict[Direction, tuple[str, ...]] = {
     "higher": ("acc", "acc_norm", "acc_mutual_info", "acc_bytes", "acc_all", "exact_match", "likelihood", "mcc", "f1", "bleu",

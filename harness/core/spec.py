@@ -162,6 +162,8 @@ class Job(Record):
     """Hash of the tokens that another process generated greedily for the same work."""
     notes: tuple[Note, ...] = ()
     """What the runner knows of its inputs, as that a baseline is unverified; the worker copies them into the outcome."""
+    not_before: AwareDatetime | None = None
+    """Moment from which on it counts, where the clock stood before what this results folder had already seen."""
 
 
 class ArrayRef(Record):
@@ -325,6 +327,7 @@ class Outcome(Record):
     """Where reported and imported numbers come from."""
     written_by: str = "worker"
     started: AwareDatetime
+    """As the clock of its machine said."""
     seconds: float = Field(ge=0)
     environment: Environment
     provider: str | None = None

@@ -109,6 +109,9 @@ class OrtGenaiSession:
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
         return scoring.greedy(self._forward, prompt, tokens, never)
 
+    def stepwise(self, prompt: Sequence[int], continuation: Sequence[int]) -> Iterator[Tile]:
+        return scoring.stepwise(self._forward, prompt, continuation)
+
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         """Time fixed work as benchmark_e2e of GenAI 0.9 and later does: `is_done` stands inside the step's timer."""
         import numpy as np

@@ -125,23 +125,50 @@ def greedy(forward: Forward, prompt: Sequence[int], tokens: int, never: Sequence
         raise HarnessError("an empty prompt cannot be continued; give at least one token, as BOS")
     check_length(forward, len(prompt) + tokens - 1)
     made: list[int] = []
-    cache = None
-    pending = list(prompt)
+    cache, pending = None, len(prompt)
     while len(made) < tokens:
-        length = len(prompt) + len(made)
-        size = _tile_size(forward, length)
-        if beyond_border(forward, length) and not beyond_border(forward, length - len(pending)):
-            cache, pending = None, [*prompt, *made]
-        for start in range(0, len(pending), size):
-            part = pending[start : start + size]
-            last = np.asarray([len(part) - 1], dtype=np.int64)
-            more = start + size < len(pending) or len(made) + 1 < tokens
-            rows, cache = forward.run([part], [last], cache, keep=more)
-        row = rows[0][-1].copy()
+        row, cache = _advance(forward, [*prompt, *made], pending, cache, keep=len(made) + 1 < tokens)
         row[list(never)] = -np.inf
-        pending = [int(row.argmax())]
-        made += pending
+        made.append(int(row.argmax()))
+        pending = 1
     return made
+
+
+def stepwise(forward: Forward, prompt: Sequence[int], continuation: Sequence[int]) -> Iterator[Tile]:
+    """Give the log-probabilities from which each token of a continuation was chosen, computed as generation does.
+
+    The prompt is one pass, each token after it another through the cache: kernels that quantize activations round otherwise
+    where many tokens are in one pass, and a deep model turns that into tenths of a nat. Yields a tile of one position for each.
+    """
+    import numpy as np
+
+    check_length(forward, len(prompt) + len(continuation) - 1)
+    ids, cache, pending = list(prompt), None, len(prompt)
+    for number, token in enumerate(continuation):
+        row, cache = _advance(forward, ids, pending, cache, keep=number + 1 < len(continuation))
+        yield Tile(positions=np.asarray([len(ids) - 1], dtype=np.int64), logprobs=row[None])
+        ids.append(token)
+        pending = 1
+
+
+def _advance(
+    forward: Forward, ids: Sequence[int], pending: int, cache: Any, *, keep: bool
+) -> tuple[NDArray[np.float32], Any]:
+    """Run the last `pending` of the ids after what the cache holds; return the log-probabilities after them, and the cache.
+
+    Where they carry the sequence over the border, what the cache holds is computed anew.
+    """
+    import numpy as np
+
+    length = len(ids)
+    if beyond_border(forward, length) and not beyond_border(forward, length - pending):
+        cache, pending = None, length
+    size = _tile_size(forward, length)
+    for start in range(length - pending, length, size):
+        part = ids[start : start + size]
+        last = np.asarray([len(part) - 1], dtype=np.int64)
+        rows, cache = forward.run([part], [last], cache, keep=keep or start + size < length)
+    return rows[0][-1].copy(), cache
 
 
 def _tile_size(forward: Forward, length: int) -> int:

@@ -17,6 +17,10 @@ from typing import Any, TextIO
 
 from harness.core.privacy import caches, silence
 
+DESCRIBE_SECONDS = 300
+"""Within which an environment must say what it holds: importing torch from a cold disk takes a minute."""
+KILLED_SECONDS = 30.0
+"""Within which a killed worker is gone."""
 _NEEDS = "it needs Python 3.11 or newer and what this installs: {} -m pip install pydantic filelock numpy psutil nvidia-ml-py"
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,7 +94,10 @@ def cancel(handle: Handle) -> None:
             os.killpg(handle.process.pid, signal.SIGKILL)
         else:
             handle.process.kill()
-    handle.process.wait()
+    with contextlib.suppress(
+        subprocess.TimeoutExpired
+    ):  # what a driver holds in the kernel does not die, and is not waited for
+        handle.process.wait(timeout=KILLED_SECONDS)
     _close(handle)
 
 
@@ -116,7 +123,13 @@ def describe(python: Path, environment: str) -> dict[str, Any]:
             errors="replace",
             env=_variables({}),
             check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=DESCRIBE_SECONDS,
         )
+    except subprocess.TimeoutExpired:
+        raise HarnessError(
+            f"environment {environment}: {python} did not say within {DESCRIBE_SECONDS} s what it holds; run it by hand to see why"
+        ) from None
     except OSError as error:
         raise HarnessError(
             f"environment {environment}: {python} cannot be started ({error.strerror}); its `python:` must name an interpreter"

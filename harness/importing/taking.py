@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import remove, seal
+from harness.core.metric import impossible
 from harness.core.seam import load
 from harness.core.spec import Outcome
 from harness.importing import FORMATS
@@ -95,9 +96,24 @@ _NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowErr
 def read_contents(format_: Format, source: Source) -> Contents:
     """Read a file, without names of machines and people. Raises: ConfigError where it is not laid out as its format is."""
     try:
-        return anonymous(format_.read(source), source)
+        return _possible(anonymous(format_.read(source), source), source)
     except _NOT_AS_EXPECTED as error:
         raise _other_layout(format_, source, error) from error
+
+
+def _possible(contents: Contents, source: Source) -> Contents:
+    """Leave out the numbers that no measurement can give, and say which."""
+    runs = []
+    for place, found in enumerate(contents.runs, 1):
+        why = [number.comparison is None and impossible(number.metric, number.value) for number in found.numbers]
+        for number, reason in zip(found.numbers, why, strict=True):
+            if reason:
+                source.lost[
+                    f"{number.metric}{f' of {number.part}' if number.part else ''} in result {place}: {reason}"
+                ] = None
+        kept = tuple(number for number, reason in zip(found.numbers, why, strict=True) if not reason)
+        runs.append(replace(found, numbers=kept))
+    return replace(contents, runs=tuple(runs))
 
 
 def _other_layout(format_: Format, source: Source, error: Exception) -> ConfigError:

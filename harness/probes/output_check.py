@@ -1,4 +1,4 @@
-"""Whether what an engine generates is what the artifact says: its greedy tokens, scored by the engine's own forward pass.
+"""Whether what an engine generates is what the artifact says: its greedy tokens, scored by the artifact's own forward pass.
 
 The work is that of a speed job, done once without a clock. A runtime that skips layers, returns constants or another prompt's
 output generates tokens that the whole model, given the same text before them, does not rank first. Right tokens that are
@@ -102,10 +102,9 @@ def gaps_of(
     ends = list(session.codec.ends)
     gaps = np.zeros(ids.shape, dtype=np.float32)
     for row, prompt in enumerate(prompts):
-        whole = [*prompt, *(int(token) for token in ids[row, :-1])]
-        first = len(prompt) - 1
-        for tile in _as_generated(session, whole, first):
-            places = tile.positions - first
+        made = [int(token) for token in ids[row]]
+        for tile in _as_generated(session, prompt, made):
+            places = tile.positions - (len(prompt) - 1)
             picked = tile.logprobs[np.arange(len(places)), ids[row, places]]
             allowed = np.delete(tile.logprobs, ends, axis=1) if ends else tile.logprobs
             gaps[row, places] = np.maximum(allowed.max(axis=1) - picked, 0)
@@ -113,11 +112,17 @@ def gaps_of(
     return gaps
 
 
-def _as_generated(session: Any, whole: Sequence[int], first: int) -> Iterator[Tile]:
-    """Score positions from `first` on, each as part of what was there when its token was generated.
+def _as_generated(session: Any, prompt: Sequence[int], made: Sequence[int]) -> Iterator[Tile]:
+    """Score each token as part of what was there when it was generated.
 
-    Where a sequence outgrows the border of a model's rotary embeddings, what lies before it was computed as a short one.
+    One by one through the cache where an engine can; else in one pass, but that where a sequence outgrows the border of a
+    model's rotary embeddings, what lies before it was computed as a short one.
     """
+    stepwise = getattr(session, "stepwise", None)
+    if stepwise is not None:
+        yield from stepwise(prompt, made)
+        return
+    whole, first = [*prompt, *made[:-1]], len(prompt) - 1
     border: int | None = getattr(session, "border", None)
     if border is None or not first < border < len(whole):
         yield from session.logprobs(whole, range(first, len(whole)))

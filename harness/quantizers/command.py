@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pydantic import field_validator
@@ -27,6 +27,11 @@ PACKAGES = (
     "onnxruntime-genai-directml", "onnxruntime-gpu", "optimum", "safetensors", "tokenizers", "torch", "torchao", "transformers",
 )  # fmt: skip
 """What a script may stand on: nobody can know, so all that quantizes or converts counts where it is installed."""
+_SECRET = re.compile(
+    r"TOKEN(?!IZERS)|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE|ACCOUNT)_?KEY|_KEY$|_PAT$",
+    re.IGNORECASE,
+)
+"""Names of what an account is entered with; TOKENIZERS_PARALLELISM is none."""
 _PLACES = ("{base}", "{out}", "{model}")
 _MAIN = {"hf": "config.json", "ort-genai": "genai_config.json"}
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -48,6 +53,8 @@ class CommandOptions(Options):
     """Format that the command leaves in {out}."""
     files: tuple[str, ...] = ()
     """Further files whose content can change the artifact; files named in `run` count by themselves."""
+    variables: tuple[str, ...] = ()
+    """Environment variables that it is given although their names say secret, as `HF_TOKEN`; such are kept from it else."""
 
     @field_validator("run")
     @classmethod
@@ -128,7 +135,7 @@ def build(base: Base, options: CommandOptions, out: Path, context: Context) -> B
     """
     if options.consumes and base.format != options.consumes:
         raise HarnessError(f"the command consumes {options.consumes}, but its base {base.path} is {base.format}")
-    _run(filled(options.run, base, out), context.folder / LOG)
+    _run(filled(options.run, base, out), context.folder / LOG, without_secrets(os.environ, options.variables))
     wanted = _MAIN.get(options.produces)
     if wanted and not (out / wanted).is_file():
         raise HarnessError(f"the command wrote no {wanted} into {out}; let it fill the folder that {{out}} names")
@@ -148,12 +155,17 @@ def filled(run: str, base: Base, out: Path) -> list[str]:
     return [sys.executable, *made[1:]] if made[0] in _PYTHON else made
 
 
-def _run(command: list[str], log: Path) -> None:
+def without_secrets(variables: Mapping[str, str], named: Collection[str] = ()) -> dict[str, str]:
+    """Return the environment variables whose names do not say that they hold a secret, and those that are named."""
+    return {name: value for name, value in variables.items() if name in named or not _SECRET.search(name)}
+
+
+def _run(command: list[str], log: Path, variables: Mapping[str, str]) -> None:
     with log.open("ab") as stream:
         began = stream.tell()
         try:
             code = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
+                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False, env=variables
             ).returncode
         except OSError as error:
             raise HarnessError(f"the command '{command[0]}' cannot be started ({error}); correct 'run'") from None

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.identity import DIGITS
-from harness.core.metric import LM_EVAL, Metric
+from harness.core.metric import LM_EVAL, Metric, impossible
 from harness.core.metric import metric as metric_named
 from harness.core.seam import Engine, load, problems_of
 from harness.core.spec import Artifact, BuildSpec, Environment, Job, Measurement, MeasureSpec, Outcome, Status
@@ -192,6 +192,8 @@ def _measurement(item: Measurement) -> Iterator[str]:
         return
     if item.comparison is None and item.unit != metric.unit and _as_now(item, metric):
         yield f"{item.metric} is in '{item.unit}', but its unit is '{metric.unit}'"
+    elif item.comparison is None and (reason := impossible(item.metric, item.value)):
+        yield f"{item.metric} is {reason}"
     low, high, slack = item.low, item.high, 1e-9 * max(1.0, abs(item.value))
     if (low is not None and low > item.value + slack) or (high is not None and high < item.value - slack):
         yield f"{item.metric} is {item.value}, outside its own interval [{low}, {high}]"

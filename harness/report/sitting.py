@@ -78,7 +78,8 @@ def compared(
     if len({row.text("session") for row in sides}) > 1:
         return plain
     ours, theirs = (rounds_of(row) for row in sides)
-    if len({row.text("environment") for row in sides}) > 1:  # another interpreter's pace is another measure
+    places = {row.text("environment") for row in sides}
+    if len(places) > 1 or ours == theirs:  # another interpreter's pace is another measure
         ours, theirs = ([replace(each, at_pace=None) for each in some] for some in (ours, theirs))
     unit = sides[0].text("unit") or ""
     found = (rounds.difference if comparison.name == "difference" else rounds.ratio)(ours, theirs, unit)

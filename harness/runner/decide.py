@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -60,6 +61,8 @@ class Memory:
     """Hash of the tokens that the first round of a speed job generated."""
     stopped: dict[str, str] = field(default_factory=dict)
     """Plan id to why a round was not needed."""
+    newest: datetime | None = None
+    """Latest moment that a run measured here counts from, before this command."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)
     """Plan id to the jobs that read its artifact."""
 
@@ -78,6 +81,7 @@ def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = 
     """Ask the database what is known of a plan's jobs, and what this session has done before it was interrupted."""
     keys = sorted({job.key for job in plan.jobs if job.kind == "quality"})
     memory = Memory(desk=desk, plan=plan, again=again | frozenset(plan.again))
+    memory.newest = desk.database.newest()
     memory.made.update(desk.database.known_artifacts())
     memory.makers.update(desk.database.artifact_runs())
     memory.quality.update(desk.database.known_quality(keys))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from harness.core.files import write_whole
 from harness.core.spec import Input, Job, Note, Outcome, Status
@@ -18,6 +18,8 @@ from harness.worker import OUTCOME
 
 TIMES_USUAL = 20.0
 """Multiple of what a job took before that it may take where the sweep says no `timeout`."""
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""By how much a clock may stand back without a word."""
 LEAST_LIMIT = 3600.0
 """Seconds that it may take in any case."""
 
@@ -52,6 +54,8 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
     """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
     desk = memory.desk
     notes, output = _checked(job, memory)
+    not_before, late = counted_from(memory.newest, datetime.now(UTC))
+    notes += late
     kinds = {other.artifact: other.kind for other in memory.plan.jobs if other.artifact}
     return Job(
         run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{job.id[:14]}-{secrets.token_hex(4)}",
@@ -70,8 +74,24 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         content_before=memory.made.get(job.artifact) if job.artifact else None,
         clean=job.clean,
         output=output,
+        not_before=not_before,
         notes=notes if job.verifies else (*doubts(job, memory), *notes),
     )
+
+
+def counted_from(newest: datetime | None, now: datetime) -> tuple[datetime | None, tuple[Note, ...]]:
+    """Say from when on a run counts whose clock stands before the newest run that is known: from just after that.
+
+    What the database saw last is the latest, whatever the clocks said; else a table would go on showing a run of 2150.
+    """
+    if newest is None or now > newest:
+        return None, ()
+    text = (
+        f"the clock stood at {now:%Y-%m-%d %H:%M} UTC, before the newest run that was known, of {newest:%Y-%m-%d %H:%M} UTC: "
+        "it counts as later than that"
+    )
+    notes = (Note(code="clock", text=text),) if newest - now > CLOCKS_DIFFER else ()
+    return newest + timedelta(microseconds=1), notes
 
 
 def limit_of(said: float | None, usual: float | None) -> float | None:

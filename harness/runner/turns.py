@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,8 @@ from filelock import FileLock, Timeout
 from harness.core.errors import HarnessError
 
 NAME = "quant-harness-speed"
+TOLD_EVERY = 600.0
+"""Seconds between two words of a command that waits: it does so as long as another measures."""
 
 
 def lock_files(gpus: Iterable[str] = ()) -> list[Path]:
@@ -37,16 +40,19 @@ def take(stack: ExitStack, files: Iterable[Path]) -> Iterator[str]:
         lock = FileLock(path, mode=0o666)
         try:
             if not _try(lock):
-                yield f"waiting for another command that measures speed on this machine ({path} is locked)"
-                lock.acquire(poll_interval=0.2)
+                waits = f"waiting for another command that measures speed on this machine ({path} is locked)"
+                yield waits
+                begun = time.monotonic()
+                while not _try(lock, TOLD_EVERY):
+                    yield f"still {waits}, since {(time.monotonic() - begun) / 60:.0f} min"
         except OSError as error:
             raise HarnessError(f"{path} cannot be locked ({error.strerror}); remove it, or set TMPDIR") from error
         stack.callback(lock.release)
 
 
-def _try(lock: FileLock) -> bool:
+def _try(lock: FileLock, seconds: float = 0) -> bool:
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=seconds, poll_interval=0.2)
     except Timeout:
         return False
     return True

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.errors import ConfigError, HarnessError
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.identity import folder_sha256
 from harness.core.spec import Outcome
 from harness.store import arrays, files
@@ -45,13 +45,32 @@ def _run(database: Database, folder: Path, *, known: bool) -> str:
         return str(error)
     if not known:
         return "its outcome is not in the database; `harness ingest` takes it in"
-    differs = _differing(outcome, database.outcome(folder.name))
-    if differs:
-        return (
-            f"outcome.json is not what the database took in ({', '.join(differs)}); restore the file from a copy, or, where the file is "
-            "right, move bench.db away and run `harness ingest`"
-        )
-    return ""
+    return _differs(outcome, database.outcome(folder.name))
+
+
+def altered(database: Database, results: Path, runs: Iterable[str]) -> list[Problem]:
+    """Say which outcomes of these runs are no longer what the database took in. Reads their files, not their arrays."""
+    found = []
+    for run in runs:
+        path = results / files.RUNS / run / files.OUTCOME
+        try:
+            trouble = _differs(files.read_outcome(path), database.outcome(run)) if path.exists() else ""
+        except ConfigError as error:
+            found += error.problems
+            continue
+        if trouble:
+            found.append(Problem(trouble, path))
+    return found
+
+
+def _differs(outcome: Outcome, kept: Outcome) -> str:
+    fields = _differing(outcome, kept)
+    if not fields:
+        return ""
+    return (
+        f"outcome.json is not what the database took in ({', '.join(fields)}); restore the file from a copy, or, where the file is "
+        "right, move bench.db away and run `harness ingest`"
+    )
 
 
 def _differing(one: Outcome, other: Outcome) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -261,6 +262,11 @@ class Database:
         with self._reading() as connection:
             rows = connection.execute(select(row.digest, row.json).order_by(row.digest)).all()
         return {digest: Environment.model_validate_json(text) for digest, text in rows}
+
+    def newest(self) -> datetime | None:
+        """Return the latest moment at which a run that was measured here counts as begun; None where there is none."""
+        with self._reading() as connection:
+            return known.newest(connection)
 
     def known_artifacts(self) -> dict[str, str]:
         """Return content hash by artifact id for everything that a build or reference job sealed."""

@@ -6,11 +6,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from statistics import median
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from harness.core.identity import canonical
 from harness.core.spec import Status
@@ -53,6 +54,15 @@ class History:
         if key in self.by_key:
             return self.by_key[key]
         return self.by_shape.get(shape) if shape else None
+
+
+def newest(connection: Connection) -> datetime | None:
+    """Return the latest moment at which a run that was measured here counts as begun."""
+    run = table(m.RunRow)
+    found: datetime | None = connection.execute(
+        select(func.max(run.c.started)).where(run.c.origin == "measured")
+    ).scalar_one()
+    return found
 
 
 def known_artifacts(connection: Connection) -> dict[str, str]:

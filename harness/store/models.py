@@ -137,6 +137,7 @@ class RunRow(Row):
     reason: Mapped[str | None] = mapped_column(Text)
     origin: Mapped[str] = mapped_column(index=True)
     started: Mapped[datetime] = mapped_column(index=True)
+    """Orders runs: as the clock said, but never before what the results folder had seen when it began."""
     seconds: Mapped[float]
     session: Mapped[str]
     round: Mapped[int] = mapped_column(index=True)

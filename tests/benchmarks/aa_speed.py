@@ -40,7 +40,7 @@ SPIN = "import time; end = time.monotonic() + 7200\nwhile time.monotonic() < end
 """Keeps a core busy; ends by itself where nobody is left to end it."""
 METRICS = ("decode_tps", "prefill_tps", "ttft", "e2e_latency")
 MARKS = ("unstable", "disturbed")
-SIDE = 24
+SIDE = 8
 """Rows of the square matrix of which products are the extra work; too small for the library to use a second thread."""
 
 
@@ -78,16 +78,37 @@ def one_round(artifact: Path, extra: int) -> dict[str, Any]:
     }
 
 
-def _slow_down(extra: int) -> None:
-    """Make each step of every generator do `extra` small matrix products first."""
+def alternating(artifact: Path, extra: int, repetitions: int = 80) -> dict[str, float]:
+    """Say by which share a step is longer with the extra work, which every other repetition of this process does."""
+    import numpy as np
+
+    from harness.engines.ort_genai import ENGINE
+    from harness.probes.generation import PROBE, generation_workload
+
+    _slow_down(extra, every=2)
+    options: Any = PROBE.workload.model_validate(workload() | {"repetitions": repetitions, "warmup": 2})
+    with ENGINE.open(artifact, ENGINE.options()) as session:
+        trace = session.generate(generation_workload(session, options), lambda _: None)
+    steps = np.log(np.median(trace.steps, axis=1))
+    return {"longer": float(np.exp(np.median(steps[1::2] - steps[0::2])) - 1)}
+
+
+def _slow_down(extra: int, every: int = 1) -> None:
+    """Make each step of every generator, or of every other one, do `extra` small matrix products first."""
     import numpy as np
     import onnxruntime_genai as og
 
     matrix = np.full((SIDE, SIDE), 1 / SIDE)
 
+    count = itertools.count(1)
+
     class Slowed(og.Generator):  # type: ignore[misc]
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            self.extra = 0 if next(count) % every else extra
+
         def generate_next_token(self) -> None:
-            for _ in range(extra):
+            for _ in range(self.extra):
                 matrix @ matrix
             super().generate_next_token()
 
@@ -171,17 +192,16 @@ def known_extra() -> dict[str, int]:
 
 
 def _calibrated(folder: Path) -> int:
-    """Choose the extra work: so many products as make a step 5 % longer, begun at what they take by themselves."""
-    step = 1 / _in_process(folder, 0)["values"]["decode_tps"]
-    products = products_for(SLOWER * step)
-    pairs_ = [(_in_process(folder, 0), _in_process(folder, products)) for _ in range(8)]
-    plain, slowed = ([1 / each["pace"]["at_1ms"]["decode_tps"] for each in side] for side in zip(*pairs_, strict=True))
-    longer = sum(slowed) / sum(plain) - 1
-    return max(1, round(products * SLOWER / longer)) if longer > SLOWER / 5 else products
+    """Choose the extra work: so many products as make a step 5 % longer, found in processes that add them every other time."""
+    products = products_for(SLOWER / _in_process(folder, 0)["values"]["decode_tps"])
+    for _ in range(3):
+        longer = sum(float(_in_process(folder, products, "alternating")["longer"]) for _ in range(3)) / 3
+        products = max(1, round(products * SLOWER / max(longer, SLOWER / 5)))
+    return products
 
 
-def _in_process(artifact: Path, extra: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.benchmarks.aa_speed", "round", str(artifact), str(extra)]
+def _in_process(artifact: Path, extra: int, verb: str = "round") -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.benchmarks.aa_speed", verb, str(artifact), str(extra)]
     environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     if ran.returncode:
@@ -408,14 +428,15 @@ def main() -> None:
     recording.add_argument("--cycles", type=int, default=17)
     recording.add_argument("--busy", action="store_true")
     verbs.add_parser("judge")
-    single = verbs.add_parser("round")
-    single.add_argument("artifact", type=Path)
-    single.add_argument("extra", type=int)
+    for name in ("round", "alternating"):
+        single = verbs.add_parser(name)
+        single.add_argument("artifact", type=Path)
+        single.add_argument("extra", type=int)
     asked = parser.parse_args()
     if asked.verb == "record":
         record(asked.cycles, busy=asked.busy)
-    elif asked.verb == "round":
-        print(json.dumps(one_round(asked.artifact, asked.extra)))
+    elif asked.verb in {"round", "alternating"}:
+        print(json.dumps((one_round if asked.verb == "round" else alternating)(asked.artifact, asked.extra)))
     else:
         sys.exit(judge())
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.core.metric import impossible
 from harness.importing.taking import lines
 from tests.unit.importing.files import genai, llama, lm_eval, optimum, problem, runs, take, trtllm, values, vllm, write
 
@@ -57,3 +58,40 @@ def test_a_file_that_holds_nothing_else_is_refused_with_what_it_holds(tmp_path: 
 def test_a_word_in_the_place_of_a_number_is_still_a_mistake(tmp_path: Path) -> None:
     said = problem(take(write(tmp_path, "g.json", [genai(time_to_first_token_ms="fast")])))
     assert "'metrics.time_to_first_token_ms' is fast, which is not a number" in said
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "why"),
+    [
+        ("acc", 1.7, "1.7, and a share lies between 0 and 1"),
+        ("acc", -0.1, "-0.1, and a share lies between 0 and 1"),
+        ("word_perplexity", 0.3, "0.3, and a perplexity is 1 at the least"),
+    ],
+)
+def test_a_number_that_no_measurement_can_give_loses_itself_alone_and_is_named(
+    tmp_path: Path, metric: str, value: float, why: str
+) -> None:
+    results = {"a": {f"{metric},none": value}, "b": {"acc,none": 0.5}}
+    file = lm_eval(results=results, groups={}, group_subtasks={"a": [], "b": []})
+    taken = take(write(tmp_path, "results_1.json", json.dumps(file)))
+    assert [values(run) for run in runs(taken)] == [{"lm_eval.acc": 0.5}]
+    assert f"  skipped lm_eval.{metric} in result 1: {why} (the rest of the file was imported)" in lines(taken)
+
+
+@pytest.mark.parametrize(
+    ("metric", "possible", "not_possible"),
+    [
+        ("top1_agreement", (0.0, 1.0), (1.01, -0.01)),
+        ("kl_divergence", (0.0, 12.0), (-0.5,)),
+        ("perplexity", (1.0, 1e9), (0.0, -3.0)),
+        ("choice_logprob", (-30.0, 0.0), (0.2,)),
+        ("ttft", (0.0, 1e5), (-1e-3,)),
+        ("lm_eval.mcc", (-1.0, 1.0), ()),
+        ("lm_eval.bleu", (0.0, 37.2), ()),
+    ],
+)
+def test_what_a_metric_can_be_follows_from_its_definition(
+    metric: str, possible: tuple[float, ...], not_possible: tuple[float, ...]
+) -> None:
+    assert [impossible(metric, value) for value in possible] == [""] * len(possible)
+    assert all(impossible(metric, value) for value in not_possible)

@@ -178,6 +178,45 @@ def test_ratios_of_rounds_cover_no_difference_under_skew_drift_and_tails(
     assert held / pairs > 0.925
 
 
+@pytest.mark.parametrize("count", [3, 5, 8])
+@pytest.mark.parametrize(("machine", "gauge"), [(0.0, 0.3), (1.0, 0.0), (1.0, 1.0), (3.0, 0.3)])
+def test_ratios_at_one_pace_cover_no_difference_whatever_the_pace_has_to_do_with_it(
+    machine: float, gauge: float, count: int
+) -> None:
+    """Rounds of spread 2 %, a machine whose speed varies by a multiple of that, and a pace that tells it more or less well."""
+    draw = np.random.default_rng(20261129)
+    pairs, held, sharper, wide = 1500, 0, 0, 0.0
+    own, moved, told = (draw.standard_normal((pairs, 2 * count)) for _ in range(3))
+    values = np.exp(0.02 * (own + machine * moved))
+    at_pace = np.exp(0.02 * (own + gauge * told))
+    for row, paced in zip(values, at_pace, strict=True):
+        both = [Round(place // 2, place, *pair) for place, pair in enumerate(zip(row, paced, strict=True))]
+        found = rounds.ratio(both[0::2], both[1::2], "tok/s")
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 1 <= found.high
+        sharper += found.at_pace
+        wide += math.log(found.high / found.low) / pairs
+    assert held / pairs > 0.925
+    if machine == 3:
+        assert sharper / pairs > 0.8
+        assert wide < 0.6 * 2 * stats.t.ppf(0.975, 2 * count - 2) * 0.02 * math.sqrt(10 * 2 / count)
+    if machine == 0:
+        assert sharper / pairs < 0.02
+
+
+def test_rounds_of_which_some_have_no_pace_are_compared_as_they_passed() -> None:
+    one = [Round(turn, 2 * turn, 100.0 + 9 * (turn % 2), 50.0 + turn / 99) for turn in range(5)]
+    other = [Round(turn, 2 * turn + 1, 100.0 + 9 * (turn % 2), 50.0 + turn / 99) for turn in range(5)]
+    assert rounds.ratio(one, other, "tok/s").at_pace
+    other[2] = Round(2, 5, 100.0)
+    found = rounds.ratio(one, other, "tok/s")
+    assert not found.at_pace
+    assert found.value == pytest.approx(
+        rounds.mean([each.value for each in one], "tok/s") / rounds.mean([each.value for each in other], "tok/s")
+    )
+
+
 def test_pairing_pays_where_a_drift_is_shared() -> None:
     draw = np.random.default_rng(7)
     common = np.repeat(

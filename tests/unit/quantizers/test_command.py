@@ -113,3 +113,30 @@ def test_a_script_that_is_not_there_is_found_while_planning() -> None:
     options = CommandOptions(run="python no_such_script.py --out {out}")
     with pytest.raises(HarnessError, match=r"no_such_script\.py"):
         contents(options)
+
+
+def test_a_command_gets_no_secret_that_its_recipe_does_not_name(
+    byte_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "HF_TOKEN",
+        "MY_SECRET",
+        "AWS_ACCESS_KEY_ID",
+        "X_API_KEY",
+        "DB_PASSWORD",
+        "TOKENIZERS_PARALLELISM",
+        "MY_KEYS",
+    ):
+        monkeypatch.setenv(name, "x")
+    asked = "['HF_TOKEN','MY_SECRET','AWS_ACCESS_KEY_ID','X_API_KEY','DB_PASSWORD','TOKENIZERS_PARALLELISM','MY_KEYS']"
+    code = f"import os, sys; sys.exit(' '.join(name for name in {asked} if name in os.environ))"
+    options = {"run": f'python -c "{code}" {{base}} {{out}}'}
+    for place, (more, given) in enumerate(
+        [
+            ({}, "TOKENIZERS_PARALLELISM MY_KEYS"),
+            ({"variables": ["HF_TOKEN"]}, "HF_TOKEN TOKENIZERS_PARALLELISM MY_KEYS"),
+        ]
+    ):
+        with pytest.raises(HarnessError) as failed:
+            made(QUANTIZER, Base(byte_model, "hf", byte_model), tmp_path / str(place), {**options, **more})
+        assert f"exit code 1: {given}; the rest" in str(failed.value)

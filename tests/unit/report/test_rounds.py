@@ -27,7 +27,7 @@ from harness.report.specfile import read_specs
 from harness.report.table import build
 from harness.store.database import Database
 from harness.tables import plain, plain_of
-from tests.unit.store.outcomes import BEGIN, failed, measured, measurement
+from tests.unit.store.outcomes import BEGIN, environment, failed, measured, measurement
 
 SPEED = """
 t:
@@ -103,6 +103,45 @@ def test_a_cell_is_the_mean_over_the_processes_with_the_interval_between_them(sh
     assert float(text.split(", ")[1].rstrip("x]")) == pytest.approx(times * width, abs=0.003)
     assert any("mean over 5 processes" in line and "Student's 95%" in line for line in made.caption)
     assert any(line.startswith("Smallest difference") and "decode " in line for line in made.caption)
+
+
+PACES = (1.0, 1.5, 0.9, 1.1, 1.3)
+"""Seconds of the fixed computation in each round, in ms."""
+
+
+def paced(outcomes: list[Outcome], paces: Sequence[float] = PACES, jitter: float = 0.01) -> list[Outcome]:
+    """Let rounds run at the machine's pace: rates as much lower, and what they are at 1 ms known but for a little."""
+    found = []
+    for turn, (outcome, slower) in enumerate(zip(outcomes, paces, strict=True)):
+        item = outcome.measurements[0]
+        at_1ms = {item.metric: item.value * (1 + jitter * (turn % 2))}
+        protocol = outcome.protocol.model_copy(update={"facts": {"pace": {"median": slower / 1000, "at_1ms": at_1ms}}})
+        rates = (item.model_copy(update={"value": item.value / slower, "samples": ()}),)
+        found.append(outcome.model_copy(update={"measurements": rates, "protocol": protocol}))
+    return found
+
+
+def test_a_ratio_of_rounds_is_at_one_pace_where_the_machine_changed_its_own(shown: Any) -> None:
+    made = shown(SPEED, *paced(sitting((100.0,) * 5)), *paced(sitting((200.0,) * 5, "int4_rtn"), PACES[::-1]))
+    decode, times = made.sections[0].rows[1][1:3]
+    assert float(decode.trace.high / decode.trace.low) > 1.5, "a number by itself is that of the seconds that passed"
+    assert float(times.text.split("x")[0]) == pytest.approx(2.0, abs=0.02)
+    assert times.trace.at_pace
+    assert float(times.trace.high / times.trace.low) < 1.03
+    value, baseline = (side.value for side in times.trace.sides)
+    assert float(value / baseline) == pytest.approx(float(times.trace.result))
+    assert any("at one pace" in line for line in made.caption)
+    unpaced = shown(SPEED, *sitting((100.0,) * 5, session="s-2"), *sitting((200.0,) * 5, "int4_rtn", session="s-2"))
+    assert not any("at one pace" in line for line in unpaced.caption)
+
+
+def test_interpreters_of_two_environments_have_no_pace_in_common(shown: Any) -> None:
+    spec = SPEED.replace("[method]", "[method, environment]").replace(
+        "{method: fp32}", "{method: fp32, environment: cpu}"
+    )
+    other = paced(sitting((200.0,) * 5, "int4_rtn", place=environment("later")))
+    made = shown(spec, *paced(sitting((100.0,) * 5)), *other)
+    assert not any(cell.trace and cell.trace.at_pace for row in made.sections[0].rows for cell in row)
 
 
 def test_a_cell_says_what_sql_says(shown: Any, database: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.store.audit import audit
 from harness.store.database import Database
-from tests.fake_box import Bench
+from tests.fake_box import Bench, Say
 
 
 @pytest.fixture
@@ -73,3 +73,16 @@ def test_an_outcome_that_the_database_lacks_is_named_with_the_remedy(ran: Bench)
     for path in ran.results.glob("bench.db*"):
         path.unlink()
     assert wrong(ran)["run"] == "its outcome is not in the database; `harness ingest` takes it in"
+
+
+def test_ingest_says_which_outcomes_were_changed_since_it_took_them_in(ran: Bench, say: Say) -> None:
+    assert say(ran, "ingest").code == 0
+    path = of(ran, "q") / "outcome.json"
+    outcome = json.loads(path.read_text("utf-8"))
+    outcome["measurements"][0]["value"] *= 1.001
+    path.write_text(json.dumps(outcome), "utf-8")
+    said = say(ran, "ingest")
+    assert said.code == 2
+    assert said.err.startswith(f"{path}: outcome.json is not what the database took in (measurements)")
+    path.write_text("{", "utf-8")
+    assert "Traceback" not in say(ran, "ingest").err

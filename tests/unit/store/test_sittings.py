@@ -55,6 +55,20 @@ def test_the_rounds_of_a_session_have_one_summary(database: Database) -> None:
     assert quality["low"].tolist() == [2.9] * 5
 
 
+def test_rounds_keep_what_they_are_at_one_pace_of_the_machine(database: Database, results: Path) -> None:
+    outcomes = []
+    for number, rate in enumerate(RATES):
+        outcome = round_of(number, number, rate)
+        assert outcome.protocol is not None
+        facts = {"pace": {"at_1ms": {"decode_tps": 2 * rate}}} if number else {}
+        outcomes.append(outcome.model_copy(update={"protocol": outcome.protocol.model_copy(update={"facts": facts})}))
+    frame = taken(database, *outcomes)
+    wanted = [[turn, turn, rate, *([2 * rate] if turn else [])] for turn, rate in enumerate(RATES)]
+    assert json.loads(frame["round_values"][0]) == wanted
+    latency = json.loads(database.frame({"metric": "per_token_latency"})["round_values"][0])
+    assert {len(one) for one in latency} == {3}
+
+
 def test_a_round_that_arrives_brings_the_summary_up_to_date(database: Database) -> None:
     for number, rate in enumerate(RATES):
         frame = taken(database, round_of(number, number, rate))
