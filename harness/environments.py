@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,8 @@ from typing import TextIO
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "configs" / "locks"
 MARKER = "harness-environment.json"
+GONE = ".partial-gone"
+"""Ends the name of one that is being removed."""
 MAKING = "harness-environment.making"
 """Stands in a folder of ours from before anything is installed until all is."""
 ADOPTED = "adopted"
@@ -96,6 +99,10 @@ def setup(
     fails.
     """
     chosen = name or HOME_NAME
+    if not is_name(chosen):
+        raise Trouble(
+            f"environment '{chosen}': a name has letters, digits, '.', '_' and '-' and begins with a letter or digit"
+        )
     if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
         raise Trouble(f"environment {chosen} needs {system}; this is {sys.platform}")
     lock = lock or (None if packages else LOCKS / f"{chosen}.txt")
@@ -112,11 +119,20 @@ def setup(
         return _set_up(chosen, folder, lock, packages, quiet=quiet)
 
 
+def is_name(name: str) -> bool:
+    """Tell a name, which is a folder's, from what climbs out of the folder of environments."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) is not None
+
+
 @contextmanager
 def _alone(name: str) -> Iterator[None]:
     """Let one command at a time make an environment; another waits, and says so."""
-    OTHERS.mkdir(parents=True, exist_ok=True)
-    with open(OTHERS / f"{name}.lock", "a+", encoding="utf-8") as file:
+    try:
+        OTHERS.mkdir(parents=True, exist_ok=True)
+        held = open(OTHERS / f"{name}.lock", "a+", encoding="utf-8")  # noqa: SIM115 - held by the next line
+    except OSError as error:
+        raise Trouble(f"environment {name}: {OTHERS} cannot be written ({error.strerror}); make it writable") from None
+    with held as file:
         begun, told = time.monotonic(), 0
         while not _is_locked(file):
             waited = time.monotonic() - begun
@@ -143,14 +159,19 @@ def _is_locked(file: TextIO) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EAGAIN, errno.EDEADLK}:
+            return False
+        raise Trouble(
+            f"{file.name} cannot be locked ({error.strerror}); move the project to a disk that can lock files"
+        ) from None
     return True
 
 
 def _set_up(chosen: str, folder: Path, lock: Path | None, packages: tuple[str, ...], *, quiet: bool) -> Path:
     wanted = lock_hash(lock, packages)
     adopted = not _is_ours(folder)
+    shutil.rmtree(folder.with_name(f"{folder.name}{GONE}"), ignore_errors=True)
     trouble = _half_made(folder) or (_broken(folder, lock) if marker(folder) and not adopted else "")
     if trouble:
         _clear(folder, chosen, trouble)
@@ -173,7 +194,7 @@ def _set_up(chosen: str, folder: Path, lock: Path | None, packages: tuple[str, .
 
 def _is_ours(folder: Path) -> bool:
     """Say whether a folder is not there yet or was made here; what somebody made is installed into and never removed."""
-    if not folder.exists() or (folder / MAKING).exists():
+    if not folder.exists() or (folder / MAKING).exists() or not any(folder.iterdir()):
         return True
     return bool(marker(folder)) and ADOPTED not in marker(folder)
 
@@ -195,6 +216,11 @@ for pin in sys.argv[1:]:
         sys.exit(f"lacks {name}")
     if found.split("+")[0] != version.split("+")[0]:
         sys.exit(f"holds {name} {found} and should hold {version}")
+    files = importlib.metadata.files(name) or ()
+    tops = {file.parts[0]: file for file in files if file.suffix == ".py" and file.parts[0] != ".."}
+    gone = [file for file in tops.values() if not file.locate().exists()]
+    if gone:
+        sys.exit(f"lacks files of {name}, as {gone[0]}")
 """
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([A-Za-z0-9.!+_-]+)\s*(?:#.*)?$", re.MULTILINE)
 
@@ -230,8 +256,7 @@ def _clear(folder: Path, name: str, why: str) -> None:
     if folder.is_symlink():
         raise Trouble(f"environment {name}: {folder.relative_to(ROOT)} {why}, and is a link; remove the link")
     _say(f"environment {name}: {folder.relative_to(ROOT)} {why}; making it anew")
-    gone = folder.with_name(f"{folder.name}.partial-gone")
-    shutil.rmtree(gone, ignore_errors=True)
+    gone = folder.with_name(f"{folder.name}{GONE}")
     (folder / MAKING).touch()
     (folder / MARKER).unlink(missing_ok=True)
     os.replace(folder, gone)
@@ -261,7 +286,9 @@ def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
 def _run(step: list[str]) -> None:
     """Run one step of making an environment. Raises: Trouble where it fails, or takes hours."""
     try:
-        result = subprocess.run(step, check=False, env=_pip_variables(), timeout=INSTALL_SECONDS)
+        result = subprocess.run(
+            step, check=False, env=_pip_variables(), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired:
         raise Trouble(f"installing took longer than {INSTALL_SECONDS / 3600:.0f} hours: {' '.join(step)}") from None
     if result.returncode != 0:
@@ -271,7 +298,11 @@ def _run(step: list[str]) -> None:
 def _pip_variables() -> dict[str, str]:
     """Let pip keep its cache beside the environments, unless a person has one or has said where it is."""
     own = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "pip").expanduser()
-    return {**({} if own.is_dir() else {"PIP_CACHE_DIR": str(OTHERS / "pip-cache")}), **os.environ}
+    asks = {
+        "PIP_NO_INPUT": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+    }  # an index that wants a password is an error, not a question
+    return {**({} if own.is_dir() else {"PIP_CACHE_DIR": str(OTHERS / "pip-cache")}), **asks, **os.environ}
 
 
 def _say(text: str) -> None:

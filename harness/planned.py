@@ -54,8 +54,9 @@ def _asked(planned: Planned, configs: Path) -> list[str]:
     """Say which programs that somebody else's catalogue names this plan has started: it asked them what they hold."""
     if configs.resolve() == CONFIGS.resolve():
         return []
-    entries = planned.catalogue.environments
-    named = {name: entries[name].python for name in planned.pythons if name in entries and entries[name].python}
+    entries, local = planned.catalogue.environments, planned.catalogue.local.python
+    said = {name: local.get(name) or (entries[name].python if name in entries else None) for name in planned.pythons}
+    named = {name: python for name, python in said.items() if python}
     return [f"started to ask what it holds: {python} (environment {name})" for name, python in sorted(named.items())]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from harness.core.errors import HarnessError
+from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
 from harness.report.published import promote, read_published
 from harness.store import files
@@ -91,9 +92,10 @@ def _builds_of(runs: Sequence[str], database: Database) -> list[str]:
 
 
 def last_session(sweep: str, results: Path) -> SessionRecord | None:
-    """Find a sweep's last finished session."""
-    for path in sorted((results / files.SESSIONS).glob("*.json"), reverse=True):
-        session = files.read_session(path)
-        if session.sweep == sweep and session.finished is not None:
-            return session
-    return None
+    """Find a sweep's last finished session, whatever the clocks said."""
+    found = []
+    for path in (results / files.SESSIONS).glob("*.json"):
+        with suppress(ConfigError):  # `ingest` tells of a file that cannot be read
+            found.append(files.read_session(path))
+    finished = [one for one in found if one.sweep == sweep and one.finished is not None]
+    return max(finished, key=lambda one: (max(one.started, one.not_before or one.started), one.session), default=None)

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -50,6 +50,10 @@ from harness.jobs import (  # noqa: E402
     scheme_measured,
 )
 
+LOCK_SECONDS = 60.0
+"""Longest wait for the lock of a run folder: one that another worker holds is being done."""
+ARTIFACTS = "artifacts"
+"""Folder of results in which sealed artifacts lie."""
 JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
 HEARTBEAT, ANSWERS = "heartbeat", "answers.jsonl"
 """With `--folders`, in the run folder: a number that rises while the job runs, and what would be said to a runner."""
@@ -95,24 +99,21 @@ def main() -> None:
         answers.say(environment=_environment(sys.argv[2] if len(sys.argv) > 2 else "").model_dump(mode="json"))
         return
     name, file = _asked(sys.argv[1:])
-    lines: queue.Queue[str | None] = queue.Queue()
-    busy = threading.Event()
+    folders: queue.Queue[Path | None] = queue.Queue()
     if file is None:
-        threading.Thread(target=_read, args=(_take_standard_input(), lines, busy), daemon=True).start()
+        threading.Thread(target=_read, args=(_take_standard_input(), folders), daemon=True).start()
     else:
-        for line in (*file.read_text("utf-8").splitlines(), None):
-            if line is None or line.strip():
-                lines.put(line)
+        for folder in (*_listed(file), None):
+            folders.put(folder)
     answers.say(ready=True, entered=_ENTERED, imported=_IMPORTED, now=time.monotonic())
     server = Server(answers, name)
-    while (line := lines.get()) is not None:
-        busy.set()
+    while (folder := folders.get()) is not None:
         try:
-            with _beating(Path(line), answers) if file else nullcontext():
-                server.serve(Path(line))
+            with _beating(folder, answers) if file else nullcontext():
+                server.serve(folder)
         except OSError as error:
-            _give_up(Path(line), error)
-        busy.clear()
+            _give_up(folder, error)
+        folders.task_done()
     begun = time.monotonic()
     server.close()
     answers.say(closed=time.monotonic() - begun)
@@ -132,6 +133,8 @@ def _asked(words: list[str]) -> tuple[str, Path | None]:
     if "--folders" not in words:
         return (words[0] if words else ""), None
     place = words.index("--folders")
+    if place + 1 >= len(words):
+        sys.exit("--folders takes a file with one run folder a line")
     left = words[:place] + words[place + 2 :]
     return (left[0] if left else ""), Path(words[place + 1])
 
@@ -145,7 +148,8 @@ def _beating(folder: Path, answers: Answers) -> Iterator[None]:
         count = 0
         while not over.wait(_BEAT_SECONDS if count else 0.0):
             count += 1
-            write_whole(folder / HEARTBEAT, str(count), durable=False)
+            with suppress(OSError):  # a full disk is not our death
+                write_whole(folder / HEARTBEAT, str(count), durable=False)
 
     beating = threading.Thread(target=beat, daemon=True)
     beating.start()
@@ -168,16 +172,29 @@ def _take_standard_input() -> TextIO:
     return runner
 
 
-def _read(runner: TextIO, lines: queue.Queue[str | None], busy: threading.Event) -> None:
-    """Pass lines on; when the runner is gone (end of input while a job runs) nobody waits for us: end at once."""
+def _listed(file: Path) -> list[Path]:
+    """Read the run folders of a file. Exits with the reason where it cannot be read."""
+    try:
+        return [_folder(line) for line in file.read_text("utf-8").split("\n") if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{file} cannot be read ({error}); name a file with one run folder a line")
+
+
+def _folder(line: str) -> Path:
+    """Read a run folder: a path, or one as a JSON string, in which a path may hold anything."""
+    return Path(json.loads(line) if line.startswith('"') else line.strip())
+
+
+def _read(runner: TextIO, folders: queue.Queue[Path | None]) -> None:
+    """Pass folders on; when the runner is gone (end of input while a job runs or waits) nobody waits for us: end at once."""
     for line in runner:
         if line.strip():
-            lines.put(line.strip())
-    if busy.is_set() or not lines.empty():
+            folders.put(_folder(line))
+    if folders.unfinished_tasks:
         if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(3)
-    lines.put(None)
+    folders.put(None)
 
 
 def _environment(name: str) -> Environment:
@@ -211,7 +228,9 @@ class Server:
     def serve(self, folder: Path) -> None:
         """Run the job of one folder; write its outcome whole and say that it is done."""
         spans = Spans()
-        with filelock.FileLock(folder / LOCK), logged(folder / LOG):
+        if not (folder / JOB).is_file():
+            raise FileNotFoundError(2, "there is no job in it", str(folder))  # a lock would make the folder anew
+        with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS), logged(folder / LOG):
             job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
             self._answers.say(begin=job.run, now=time.monotonic())
             outcome = self._outcome(job, folder, spans)
@@ -381,9 +400,14 @@ class Server:
                 self._shared[key] = content_of(item, path)
                 refuse_weights(item, path, self._shared[key])
         if item.content is not None and self._shared[key] != item.content:
+            contents = f"content {self._shared[key][:12]}, {{}} {item.content[:12]}"
+            if path.parent.name != ARTIFACTS:  # a model's own folder, or what somebody else made: nothing of ours
+                raise HarnessError(
+                    f"{item.role} {path} has changed since this command read it ({contents.format('then')}); run the same command again"
+                )
             raise HarnessError(
-                f"{path} is not what was sealed (content {self._shared[key][:12]}, sealed {item.content[:12]}); "
-                "delete the folder and run the same command again"
+                f"{ARTIFACTS}/{path.name} is not what was sealed ({contents.format('sealed')}); "
+                "delete that folder and run the same command again"
             )
         return item.model_copy(update={"path": "", "content": self._shared[key]})
 

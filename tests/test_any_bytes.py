@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +18,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import HarnessError
+from harness.explaining import explanation
 from harness.importing.source import read_source
-from harness.importing.taking import format_of, read_contents
+from harness.importing.taking import format_of, import_files, read_contents
 from harness.lint.linter import lint_files
+from harness.lint.markdown import read_text
 from harness.plan.catalogue import load_catalogue
 from harness.plan.expand import expand
 from harness.plan.reading import read_sweep
+from harness.plan.sources import find
+from harness.plan.yamlfile import Mistakes
 from harness.report.published import read_published
 from harness.report.specfile import read_specs
+from harness.runner.desk import Desk, recover
+from harness.store.database import Database
 from tests.conftest import ROOT
+from tests.fake_box import Bench
 from tests.unit.importing import files
 
 SECONDS = 10.0
@@ -66,13 +77,14 @@ def edited(content: bytes, edits: list[Edit]) -> bytes:
     return content
 
 
-def held(read: Callable[[], object]) -> None:
-    """Read, or be refused in words; in either case soon."""
+def held(read: Callable[[], object], file: str = "") -> None:
+    """Read, or be refused in words that name the file; in either case soon."""
     begun, said = time.process_time(), "nothing"
     try:
         read()
     except HarnessError as error:
         said = str(error)
+        assert file in said, "a refusal names the file"
     assert said.strip(), "a refusal has words"
     assert time.process_time() - begun < SECONDS
 
@@ -88,6 +100,7 @@ def catalogue() -> Any:
 def test_any_sweep_plans_or_is_refused(catalogue: Any, tmp_path: Path, name: str, edits: list[Edit]) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_bytes(edited((ROOT / "configs" / "sweeps" / f"{name}.yaml").read_bytes(), edits))
+    held(lambda: read_sweep(path, catalogue, None), "sweep.yaml")
     held(lambda: expand(read_sweep(path, catalogue, None), catalogue, {}))
 
 
@@ -98,7 +111,7 @@ def test_any_catalogue_is_read_or_refused(tmp_path: Path, name: str, edits: list
     for path in (ROOT / "configs").glob("*.yaml"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / f"{name}.yaml").write_bytes(edited((ROOT / "configs" / f"{name}.yaml").read_bytes(), edits))
-    held(lambda: load_catalogue(tmp_path))
+    held(lambda: load_catalogue(tmp_path), ".yaml")
 
 
 @pytest.mark.parametrize("name", ["quickstart", "modelopt_windows"])
@@ -107,7 +120,7 @@ def test_any_catalogue_is_read_or_refused(tmp_path: Path, name: str, edits: list
 def test_any_tables_are_read_or_refused(tmp_path: Path, name: str, edits: list[Edit]) -> None:
     path = tmp_path / f"{name}.tables.yaml"
     path.write_bytes(edited((ROOT / "reports" / "tables" / path.name).read_bytes(), edits))
-    held(lambda: read_specs(path))
+    held(lambda: read_specs(path), path.name)
 
 
 @PROPERTY
@@ -115,7 +128,39 @@ def test_any_tables_are_read_or_refused(tmp_path: Path, name: str, edits: list[E
 def test_any_reported_numbers_are_read_or_refused(tmp_path: Path, edits: list[Edit]) -> None:
     path = tmp_path / "bnb.yaml"
     path.write_bytes(edited((ROOT / "results" / "published" / "bnb.yaml").read_bytes(), edits))
-    held(lambda: read_published(tmp_path))
+    held(lambda: read_published(tmp_path), "bnb.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "runs: [" + "[" * 5000,
+        "runs: 2025-13-45",
+        "runs: " + "9" * 5000,
+        "runs: [1e999, .nan]",
+        "a: &a [x, x]\n"
+        + "".join(f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}]\n" for a, b in pairwise("abcdefghijklmnopqrst")),
+        "runs: &r [*r]",
+    ],
+    ids=["deep", "no date", "long number", "no number", "aliases", "itself"],
+)
+def test_published_yaml_without_an_end_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "theirs.yaml"
+    path.write_text(text, "utf-8")
+    held(lambda: read_published(tmp_path), "theirs.yaml")
+
+
+@pytest.mark.parametrize("read", [read_source, read_specs, read_text])
+@pytest.mark.parametrize("place", ["/dev/zero", "pipe"])
+def test_what_has_no_end_is_no_file(tmp_path: Path, read: Callable[[Path], object], place: str) -> None:
+    path = Path(place)
+    if place == "pipe":
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+    if not path.exists():
+        pytest.skip(f"there is no {place} here")
+    with pytest.raises(HarnessError, match="it is no file"):
+        read(path)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +183,143 @@ def test_any_file_is_imported_or_refused(
         read_contents(format_of(source), source)
 
     held(read)
+
+
+@PROPERTY
+@given(number=st.integers(0, 1 << 20), edits=EDITS)
+def test_any_file_is_imported_to_the_end_or_refused(
+    imported: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory, number: int, edits: list[Edit]
+) -> None:
+    name = sorted(imported)[number % len(imported)]
+    folder = tmp_path_factory.mktemp("import")
+    (folder / name).write_bytes(edited(imported[name], edits))
+    done = import_files([folder / name], folder / "results")
+    assert len(done.files) + bool(done.problems) == 1
+    assert all(str(problem).strip() for problem in done.problems)
+    assert list((folder / "results" / "runs").glob(".*")) == []
+
+
+CONFIGURATION = {
+    "model_type": "phi3", "architectures": ["Phi3ForCausalLM"], "vocab_size": 257, "hidden_size": 64, "intermediate_size": 128,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "sliding_window": 128,
+    "max_position_embeddings": 512, "original_max_position_embeddings": 256, "rope_theta": 10000.0, "eos_token_id": [1, 2],
+    "rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0], "original_max_position_embeddings": 128},
+    "rope_parameters": {"rope_type": "longrope", "original_max_position_embeddings": 128}, "quantization_config": {"quant_method": "awq"},
+    "tie_word_embeddings": False, "torch_dtype": "float32", "attn_logit_softcapping": None, "layer_types": ["full_attention"],
+}  # fmt: skip
+ODD_VALUES: tuple[Any, ...] = (None, True, -1, 0, 1e999, 10**400, "4096", "", [], ["x"], {}, {"x": []}, [[1]])
+
+
+def _places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield above
+    for key, below in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _places(below, (*above, key))
+
+
+def _with(value: Any, place: tuple[Any, ...], odd: Any) -> Any:
+    if not place:
+        return odd
+    found = dict(value) if isinstance(value, dict) else list(value)
+    found[place[0]] = _with(value[place[0]], place[1:], odd)
+    return found
+
+
+def test_a_configuration_with_anything_in_any_place_is_planned_or_refused(bench: Bench) -> None:
+    folder = bench.configs.parent / "model"
+    catalogue = load_catalogue(bench.configs)
+    others = {
+        "tokenizer.json": {"added_tokens": [{"id": 300, "content": "x"}], "model": {"vocab": {"a": 0}}},
+        "model.safetensors.index.json": {"weight_map": {"a": "model.safetensors"}},
+        "tokenizer_config.json": {"pad_token": "x", "bos_token": "x", "add_bos_token": True},
+        "generation_config.json": {"eos_token_id": 3},
+    }
+    for name, whole in {"config.json": CONFIGURATION, **others}.items():
+        for place in _places(whole):
+            for odd in ODD_VALUES:
+                (folder / name).write_text(json.dumps(_with(whole, place, odd)), "utf-8")
+                held(lambda: find("toy", catalogue, Mistakes(), lambda _: "0" * 64))
+        (folder / name).write_text(json.dumps(whole), "utf-8")
+
+
+LEFT_NAMES = st.sampled_from([
+    "20260101T000000-b-000000000000-00000000", "x", ".import-dead", ".import-dead.lock", "s.json", "a.partial", "a.partial-gone", "b-0123456789ab",
+    "b-0123456789ab.stamp", "b-0123456789ab.stamp.partial", "r-0123456789ab.partial-1", "environments", "lock", "ü\n€",
+])  # fmt: skip
+
+
+@PROPERTY
+@given(left=st.lists(st.tuples(st.sampled_from(["runs", "artifacts", "sessions", "sessions/environments"]), LEFT_NAMES,
+                               st.sampled_from(["file", "folder", "link", "outcome", "job"]), st.binary(max_size=40)), max_size=8))  # fmt: skip
+def test_any_leftovers_are_met_by_recovery(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory, left: list[tuple[str, str, str, bytes]]
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "precious").write_text("x", "utf-8")
+    results = tmp_path_factory.mktemp("left")
+    for place, name, kind, content in left:
+        path = results / place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(path) or not path.parent.is_dir():
+            continue
+        if kind == "file":
+            path.write_bytes(content)
+        elif kind == "link":
+            path.symlink_to(outside)
+        else:
+            path.mkdir()
+            if kind != "folder":
+                (path / f"{kind}.json").write_bytes(content)
+    with Database.open(results / "bench.db", results=results) as database:
+        recover(replace(desk, results=results, database=database))
+        recover(replace(desk, results=results, database=database))
+    assert (outside / "precious").exists(), "what a link leads to stays"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    box = Bench(tmp_path_factory.mktemp("desk"))
+    box.sweep(method=["fp32"])
+    with box.desk() as (_, found):
+        yield found
+
+
+@PROPERTY
+@given(
+    words=st.lists(
+        st.one_of(st.text(max_size=12), st.sampled_from(["quickstart-speed", "1", "FP32"])), min_size=1, max_size=4
+    )
+)
+def test_any_words_are_explained_or_refused(tmp_path: Path, words: list[str]) -> None:
+    held(lambda: explanation(words, results=tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system does not tell how much memory a child took")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "method: [" + "fp32, " * 160_000 + "]",
+        "a: &a [x]\n" + "".join(f"b{number}: *a\n" for number in range(80_000)),
+        "title: " + "x" * 1_000_000,
+        "- " * 500_000,
+        "blocks:\n" + "".join(f"  b{number}: {{engine: fake}}\n" for number in range(40_000)),
+        "".join(f"{number}: 1\n" for number in range(110_000)),
+    ],
+    ids=["long list", "aliases", "long text", "deep", "blocks", "keys"],
+)
+def test_a_megabyte_of_yaml_is_planned_or_refused_soon_and_in_little_memory(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text, "utf-8")
+    with open(tmp_path / "said", "wb") as said:
+        child = subprocess.Popen([sys.executable, "-m", "harness", "plan", str(path)], stdout=said, stderr=said)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    words = (tmp_path / "said").read_text("utf-8")
+    assert "Traceback" not in words
+    assert child.returncode in {0, 2}
+    assert child.returncode == 0 or "sweep.yaml:" in words
+    assert used.ru_utime + used.ru_stime < SECONDS
+    assert used.ru_maxrss < 500_000, "in KB"
 
 
 @pytest.mark.parametrize("page", ["README.md", "reports/modelopt-windows.md", "harness/lint/RULES.md"])

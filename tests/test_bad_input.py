@@ -269,8 +269,8 @@ def test_an_artifact_that_lost_a_file_is_named_and_once_deleted_made_again(bench
     (sealed / "weights.bin").unlink()
     said = say(bench, "run", "s")
     assert said.code == 1
-    assert f"{sealed} is not what was sealed" in said.out
-    assert "delete the folder and run the same command again" in said.out
+    assert f"artifacts/{sealed.name} is not what was sealed" in said.out
+    assert "delete that folder and run the same command again" in said.out
     assert "toy int8 generation on fake: ok" in said.out
     shutil.rmtree(sealed)
     assert say(bench, "run", "s").code == 0

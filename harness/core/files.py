@@ -7,10 +7,24 @@ import errno
 import json
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
 from harness.core.identity import files_below
+
+
+def regular_bytes(path: Path, most: int) -> bytes:
+    """Read a file as it is. Raises: OSError also for a device or a pipe, which have no end, and for more than `most` bytes."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "it is no file" if not stat.S_ISDIR(facts.st_mode) else "it is a folder", str(path))
+    with open(path, "rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EINVAL, f"it is larger than {most:,} bytes", str(path))
+    return found
+
 
 PARTIAL = ".partial"
 _GONE = f"{PARTIAL}-gone"

@@ -28,6 +28,10 @@ MARKS: Final = {
 """Code of a note to the words that stand for it in a list."""
 
 
+PACED: Final = "‡"
+"""Stands behind a comparison of rounds at one pace of the machine: it need not be the quotient of what is shown beside it."""
+
+
 def marking(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Return the notes that mark a number, once each, in the order of `MARKS`."""
     places = {code: place for place, code in enumerate(MARKS)}

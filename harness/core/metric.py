@@ -137,7 +137,8 @@ def impossible(name: str, value: float) -> str:
     name: of a metric, known here or lm-eval's own.
     """
     unit, slack = metric(name).unit, 1e-6
-    if unit == "fraction" and not name.endswith("mcc") and not -slack <= value <= 1 + slack:
+    percent = name.startswith(LM_EVAL) and not name.startswith(f"{LM_EVAL}acc")  # f1 of some of its tasks is in percent
+    if unit == "fraction" and not percent and not -slack <= value <= 1 + slack:
         return f"{value:g}, and a share lies between 0 and 1"
     if name.endswith("perplexity") and value < 1 - slack:
         return f"{value:g}, and a perplexity is 1 at the least"

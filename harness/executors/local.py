@@ -43,6 +43,8 @@ class Handle:
     spawned: float
     events: queue.Queue[dict[str, Any]]
     listener: threading.Thread | None = None
+    ended: float | None = None
+    """When it was first seen to have ended while its output was still open, as a child that outlives it keeps it."""
 
 
 def submit(batch: Batch) -> Handle:
@@ -60,11 +62,16 @@ def submit(batch: Batch) -> Handle:
     handle = Handle(process=process, spawned=time.monotonic(), events=queue.Queue())
     handle.listener = threading.Thread(target=_listen, args=(handle,), daemon=True)
     handle.listener.start()
-    assert process.stdin is not None
-    with contextlib.suppress(OSError):  # a worker that died at once is seen by its exit
-        process.stdin.writelines(f"{folder}\n" for folder in batch.folders)
-        process.stdin.flush()
+    threading.Thread(target=_ask, args=(process, batch.folders), daemon=True).start()
     return handle
+
+
+def _ask(process: subprocess.Popen[str], folders: tuple[Path, ...]) -> None:
+    """Name the run folders, each as JSON on a line of its own: a path may hold a line's end."""
+    assert process.stdin is not None
+    with contextlib.suppress(OSError, ValueError):  # a worker that died at once is seen by its exit
+        process.stdin.writelines(f"{json.dumps(str(folder))}\n" for folder in folders)
+        process.stdin.flush()
 
 
 def poll(handle: Handle, timeout: float) -> dict[str, Any] | None:
@@ -72,7 +79,13 @@ def poll(handle: Handle, timeout: float) -> dict[str, Any] | None:
     try:
         return handle.events.get(timeout=max(0.0, timeout))
     except queue.Empty:
-        return None
+        code = handle.process.poll()
+        if code is None:
+            return None
+        now = time.monotonic()
+        handle.ended = handle.ended or now
+        held = now - handle.ended > KILLED_SECONDS
+        return {"exit": code, "words": ["its output was left open by a child of it"], "heard": now} if held else None
 
 
 def finish(handle: Handle) -> None:

@@ -12,7 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.core import limits
 from harness.core.errors import ConfigError, Problem
+from harness.core.files import regular_bytes
 from harness.core.identity import DIGITS, file_sha256
 from harness.importing import FORMATS
 
@@ -101,7 +103,7 @@ class Source:
 def read_source(path: Path, map_: Path | None = None) -> Source:
     """Read a file. Raises: ConfigError for one that is not there or empty."""
     try:
-        source = Source(path, path.read_bytes(), map_)
+        source = Source(path, regular_bytes(path, limits.READ_BYTES), map_)
     except OSError as error:
         raise ConfigError([Problem(f"cannot be read ({error.strerror}); give the path of a file", path)]) from None
     if not source.content.strip():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import remove, seal
@@ -22,8 +25,11 @@ from harness.importing.source import Source, read_source
 from harness.store.database import Database
 from harness.store.files import OUTCOME, RUNS, read_outcome
 
-ASIDE = "imports"
-"""Folder of results in which an import writes runs before they are whole, by its process's number."""
+ASIDE = ".import-"
+"""Begins the name of the folder in `runs` in which an import writes runs before they are whole; its lock lies beside it.
+
+Recovery and ingestion pass over names that begin with a dot; and it is on the same disk as where the runs go.
+"""
 
 
 @dataclass(frozen=True)
@@ -66,18 +72,36 @@ def import_files(
     """
     done = Imported()
     moment = datetime.now(UTC)
-    _tidied(results)
-    with Database.open(results / "bench.db") as database:
+    with Database.open(results / "bench.db") as database, _set_aside(results / RUNS) as aside:
         for path in paths:
             try:
                 source = read_source(path, map_)
                 format_ = format_of(source)
                 contents = read_contents(format_, source)
                 order = Import(source, format_, sweep, labels or {}, moment)
-                done.files.append(_take(contents, order, results, database))
+                done.files.append(_take(contents, order, results, database, aside))
             except ConfigError as error:
                 done.problems += error.problems
     return done
+
+
+@contextmanager
+def _set_aside(runs: Path) -> Iterator[Path]:
+    """Give an import a folder of its own, and remove those of imports that were killed: nobody holds their locks."""
+    runs.mkdir(parents=True, exist_ok=True)
+    for left in sorted(runs.glob(f"{ASIDE}*/")):
+        lock = FileLock(f"{left}.lock", timeout=0)
+        with suppress(Timeout), lock:
+            remove(left)
+            left.with_name(f"{left.name}.lock").unlink(missing_ok=True)
+    folder = runs / f"{ASIDE}{secrets.token_hex(6)}"
+    with FileLock(f"{folder}.lock", timeout=0):
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            remove(folder)
+            folder.with_name(f"{folder.name}.lock").unlink(missing_ok=True)
 
 
 def format_of(source: Source) -> Format:
@@ -137,7 +161,7 @@ def parse_labels(words: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _take(contents: Contents, order: Import, results: Path, database: Database) -> Taken:
+def _take(contents: Contents, order: Import, results: Path, database: Database, aside: Path) -> Taken:
     if not any(found.numbers or found.unsupported for found in contents.runs):
         skipped = "".join(f"; skipped {name}" for name in order.source.lost)
         raise order.source.wrong(f"no metric in it is known here; nothing was imported{skipped}")
@@ -148,7 +172,7 @@ def _take(contents: Contents, order: Import, results: Path, database: Database) 
             continue
         folder = results / RUNS / run_name(order.source, number)
         there = (folder / OUTCOME).exists()
-        outcome = _known(folder, order.source) if there else _written(found, number, order, folder)
+        outcome = _known(folder, order.source) if there else _written(found, number, order, folder, aside)
         database.ingest(outcome, folder)
         (known if there else new).append(outcome)
     relabel = any(_other_labels(outcome, order) for outcome in known)
@@ -161,31 +185,17 @@ def _other_labels(outcome: Outcome, order: Import) -> bool:
     return any(getattr(outcome.job.labels, name) != value for name, value in wanted.items())
 
 
-def _written(found: Found, number: int, order: Import, folder: Path) -> Outcome:
+def _written(found: Found, number: int, order: Import, folder: Path, aside: Path) -> Outcome:
     """Write a run where no recovery looks, and put it in its place as a whole: a sweep may run at the same time."""
-    aside = folder.parent.resolve().parent / ASIDE / str(os.getpid()) / folder.name
+    made = aside / folder.name
     try:
-        outcome = write_run(found, number, order, aside)
+        outcome = write_run(found, number, order, made)
     except (HarnessError, *_NOT_AS_EXPECTED) as error:
         if isinstance(error, HarnessError):
             raise order.source.wrong(str(error)) from error
         raise _other_layout(order.format, order.source, error) from error
-    else:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        seal(aside, folder)
-        return outcome
-    finally:
-        remove(aside.parent)
-
-
-def _tidied(results: Path) -> None:
-    """Remove what imports left that were killed; those of processes that live are theirs."""
-    import psutil
-
-    for left in sorted(((results / RUNS).resolve().parent / ASIDE).glob("*")):
-        number = left.name.partition(".")[0]
-        if not (number.isdigit() and psutil.pid_exists(int(number))):
-            remove(left)
+    seal(made, folder)
+    return outcome
 
 
 def _known(folder: Path, source: Source) -> Outcome:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
+from harness.core.marks import PACED
 from harness.lint.conventions import CONVENTIONS, Convention, form_of
 from harness.lint.inputs import (
     GPU_COUNTS,
@@ -155,7 +156,7 @@ def _fitted(source: Source, convention: Convention) -> tuple[FitRow, ...]:
 
 def _row(pair: Pair, convention: Convention) -> FitRow | None:
     found = pair.ratio if convention.times else pair.difference
-    if found is None:
+    if found is None or pair.printed.text.endswith(PACED):  # made of rounds that the table does not show
         return None
     agrees = _undone(convention, pair.printed).meets(found)
     return FitRow(pair, convention, agrees, close=agrees and _is_close(pair, convention))

@@ -12,7 +12,9 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block.table import escapedSplit
 from markdown_it.token import Token
 
+from harness.core import limits
 from harness.core.errors import HarnessError
+from harness.core.files import regular_bytes
 
 QUOTE = re.compile(r"^(?:\s*(?:>|[-*+]\s|\d+[.)]\s))*\s*")
 ALIGNMENT = re.compile(r"^\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?$")
@@ -76,7 +78,7 @@ class Section:
 def read_text(path: Path) -> str:
     """Read a Markdown file. Raises: HarnessError where it is not there, no file or not UTF-8."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return regular_bytes(path, limits.READ_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise HarnessError(f"{path}: there is no such file; give the path of a Markdown file") from None
     except OSError as error:

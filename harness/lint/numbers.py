@@ -19,7 +19,7 @@ UNITS = "ns|us|µs|μs|ms|s|sec|min|h|kb|kib|mb|mib|gb|gib|tb|tib|w|kw|j|kj|hz|m
 PER_SECOND = r"[a-z]+/s(?:ec)?|[a-z]+ per second|tps|qps"
 NUMBER = re.compile(
     r"^[~≈<>]?\s*(?P<times>[x×]\s*)?(?P<sign>[+\-−±]?)\s*(?P<whole>\d{1,3}(?:,\d{3}){1,6}|\d{1,18})?(?P<part>\.\d{1,18})?(?:e(?P<power>[+-]?\d{1,2}))?"
-    rf"\s*(?P<suffix>x|×|%|{UNITS}|{PER_SECOND})?(?:\s*(?:±|\+/-)\s*<?[\d.,]+\s*%?)?\s*(?:\([^()]*\)|\[[^\[\]]*\]|\*+|†|‡)?$",
+    rf"\s*(?P<suffix>x|×|%|{UNITS}|{PER_SECOND})?(?:\s*(?:±|\+/-)\s*<?[\d.,]+\s*%?)?\s*(?:\([^()]*\)|\[[^\[\]]*\]|\*+|†|‡)?(?:\s*‡)?$",
     re.IGNORECASE,
 )
 

@@ -198,7 +198,7 @@ def _ran(command: list[str], what: str, variables: Mapping[str, str] | None = No
     try:
         return subprocess.run(
             command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False, env=variables,
-            timeout=LIMIT_SECONDS,
+            timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise HarnessError(

@@ -69,7 +69,7 @@ def _scope() -> Schema:
         "rounds": {
             "type": "integer",
             "minimum": 1,
-            "description": "Processes that measure each speed job, interleaved; 5 if not said.",
+            "description": "Processes that measure each speed job, interleaved; 8 if not said.",
         },
         "precision": {
             "type": ["string", "null"],
@@ -147,7 +147,12 @@ def _axis(field: Schema, options: type[Options], name: str) -> Schema:
     if takes_list(options, name):
         field = {"anyOf": [field, {"type": "string"}]}
     kept = {key: field.pop(key) for key in ("description", "default") if key in field}
-    return kept | _one_or_list(field)
+    variable = {
+        "type": "string",
+        "pattern": r"^(\$|\d+$)",
+        "description": "A variable of the environment, which holds one.",
+    }
+    return kept | _one_or_list(field if '"string"' in json.dumps(field) else {"anyOf": [field, variable]})
 
 
 def _inlined(schema: Any, inner: Schema) -> Any:

@@ -94,16 +94,36 @@ def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path]
         return _broken(model, f"{folder} has no {lacking}", mistakes)
     try:
         identity = hashed(folder)
+        vocabulary, provenance = _vocabulary(folder), _provenance(model) | _converted(folder)
+        size, record = of_folder(folder), read_record(folder)
+        refused = flaw(folder, record) if record else None
     except HarnessError as error:
         return _broken(model, str(error), mistakes)
+    except _OTHER_TYPES as error:
+        return _broken(model, _other(error), mistakes)
     where = str(folder.resolve())
-    vocabulary, provenance = _vocabulary(folder), _provenance(model) | _converted(folder)
-    size, record = of_folder(folder), read_record(folder)
-    refused = flaw(folder, record) if record else None
     return Source(
         model.name, model, identity, where, refused=refused, vocabulary=vocabulary, provenance=provenance, size=size,
         record=record,
     )  # fmt: skip
+
+
+_OTHER_TYPES = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+)
+"""What comes of a configuration that has a text, a list or nothing in the place of a number."""
+
+
+def _other(error: Exception) -> str:
+    said = " ".join(str(error).split())[:120]
+    return f"its configuration has something else in a place than models have ({type(error).__name__}: {said})"
 
 
 def _place(model: Model) -> Node:
@@ -196,19 +216,23 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
     if isinstance(config, str):
         try:
             config = json.loads(expand_path(config).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             return _broken(model, f"the configuration {config} cannot be read: {error}", mistakes)
     known = entry.model_copy(update={"config": config})
     provenance = {"kind": "random", "model": model.name, "seed": str(entry.seed)}
     if model.entry.trained_positions:
         provenance["trained_positions"] = str(model.entry.trained_positions)
     identity = digest({"config": config, "seed": entry.seed, "dtype": entry.dtype})
-    size, record = of_config(config, entry.dtype), replace(record_of(config), architecture="")
+    try:
+        size, record = of_config(config, entry.dtype), replace(record_of(config), architecture="")
+        vocabulary = _size(config)
+    except _OTHER_TYPES as error:
+        return _broken(model, _other(error), mistakes)
     return Source(
         model.name,
         model,
         identity,
-        vocabulary=_size(config),
+        vocabulary=vocabulary,
         provenance=provenance,
         random=known,
         size=size,

@@ -15,6 +15,7 @@ import yaml
 
 from harness.core import limits
 from harness.core.errors import ConfigError, Problem, unknown
+from harness.core.files import regular_bytes
 from harness.core.seam import Options, problems_of
 
 
@@ -103,7 +104,7 @@ def _text(path: Path) -> str:
             raise ConfigError(
                 [Problem(f"larger than {limits.YAML_BYTES:,} bytes; no file that a person writes is", path)]
             )
-        return path.read_text(encoding="utf-8")
+        return regular_bytes(path, limits.YAML_BYTES).decode("utf-8")
     except FileNotFoundError:
         raise ConfigError([Problem("no such file", path)]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -126,6 +127,23 @@ def parse(text: str, path: str = "<text>", mistakes: Mistakes | None = None) -> 
         return _Reader(path, mistakes).node(root, root.start_mark.line + 1, ())
     with collecting() as own:
         return _Reader(path, own).node(root, root.start_mark.line + 1, ())
+
+
+_OPEN = re.compile(r"[\[\]{}]")
+_DEEP = re.compile(r"^[ ?:-]{120,}", re.MULTILINE)
+
+
+def check_nesting(text: str, path: str) -> None:
+    """Refuse what is nested without end, looking closely only where brackets or indents let it seem so: for large files.
+
+    Raises: ConfigError with the line.
+    """
+    depth = deepest = 0
+    for found in _OPEN.finditer(text):
+        depth += 1 if found.group() in "[{" else -1
+        deepest = max(deepest, depth)
+    if deepest > limits.YAML_DEPTH or _DEEP.search(text):
+        _check_depth(text, path)
 
 
 def _check_depth(text: str, path: str) -> None:

@@ -84,7 +84,7 @@ def measure(session: Any, workload: GenerationOptions, context: Context) -> Find
     facts: dict[str, Any] = {"prompt": prompt_source(workload.text), "aggregation": done.aggregation, **trace.facts}
     facts |= machine | around.memory.facts | {"spread": spread} | pace_facts(trace, around.watch.paces(), done)
     notes = (*speed.unstable(spread, done), *conditions.notes(machine), *high_water.gpu_notes(gpu))
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, Any] = {"pace_seconds": _array(around.watch.paces())} if "pace" in facts else {}
     if work.sampling is None and (ids := speed.output_of(trace, done)) is not None:
         facts["output_sha256"], arrays["generated_ids"] = speed.sha256_of(ids), ids
         notes += (*speed.disagreeing(trace), *speed.unexpected(facts["output_sha256"], context.expected_output))

@@ -108,7 +108,7 @@ def gaps_of(
             picked = tile.logprobs[np.arange(len(places)), ids[row, places]]
             allowed = np.delete(tile.logprobs, ends, axis=1) if ends else tile.logprobs
             gaps[row, places] = np.maximum(allowed.max(axis=1) - picked, 0)
-        progress((row + 1) / len(prompts))
+            progress((row + (int(places[-1]) + 1) / len(made)) / len(prompts))
     return gaps
 
 
@@ -155,7 +155,7 @@ def _differs(gaps: NDArray[np.float32], clear: float) -> tuple[Note, ...]:
 
 PROBE = Probe(
     name="output_check",
-    version=1,
+    version=2,
     kind="quality",
     needs=frozenset({"generates", "tells", "scores"}),
     yields=("output_agreement",),

@@ -1,8 +1,8 @@
 """The machine's own pace while it worked: a fixed computation timed between repetitions, outside every timer.
 
 Virtual machines and laptops change their speed within seconds, by tens of percent, and no counter of theirs shows it. What
-slows the workload then slows this computation as much: seconds divided by its seconds vary a quarter as much from process to
-process as seconds do (tests/benchmarks/README.md). Values at one pace serve comparisons of rounds of a session
+slows the workload then slows this computation about as much: seconds divided by its seconds vary half to a quarter as much
+from process to process as seconds do (tests/benchmarks/README.md). Values at one pace serve comparisons of rounds of a session
 (`numbers.rounds.ratio`); a number by itself is always that of the seconds that passed.
 """
 

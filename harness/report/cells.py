@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
-from harness.core.marks import marking
+from harness.core.marks import PACED, marking
 from harness.core.metric import Direction
 from harness.core.spec import Note
 from harness.numbers.pairing import Items, paired_difference, reproduces
@@ -111,7 +111,8 @@ def filled(question: Question, reader: Reader) -> Filled:
     paired = _paired(cell, row, baseline, result, reader) if cell.paired and baseline is not None else result
     if isinstance(paired, str):
         return replace(done, text=_text(question, Operand(result.value)), note=paired)
-    mark = f" {GREY}" if cell.grey and not itself and _even(question.comparison, paired) else ""
+    mark = f" {PACED}" if trace.at_1ms else ""
+    mark += f" {GREY}" if cell.grey and not itself and _even(question.comparison, paired) else ""
     done = replace(done, trace=replace(trace, low=paired.low, high=paired.high))
     return replace(done, text=_text(question, paired) + mark, note=_footnote(question, paired, trace.interval))
 
@@ -159,16 +160,16 @@ def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
     digits = _shown_decimals(spec, cell) if displayed else None
     rows = [row for row in (question.row, question.baseline) if row is not None]
     operands = [_operand(question, row, reader, digits) for row in rows]
-    at_pace = False
+    at_1ms = None
     if _are_sittings(question, rows) and not displayed:
         scale = factor(rows[0].text("unit") or "", cell.unit)
         found = sitting.compared(comparison, (rows[0], rows[1]), (operands[0], operands[1]), scale)
-        operands, result, how, at_pace = list(found.operands), found.result, found.how, found.at_pace
+        operands, result, how, at_1ms = list(found.operands), found.result, found.how, found.at_1ms
     else:
         result = compared(comparison, operands[0], operands[1] if len(operands) > 1 else None)
         how = sitting.said(rows[-1]) if over_rounds(spec, rows[-1]) and cell.stat is None and not displayed else ""
     trace = _trace(question, operands, result, "displayed" if displayed else "raw")
-    return result, replace(trace, interval=how, at_pace=at_pace)
+    return result, replace(trace, interval=how, at_1ms=at_1ms)
 
 
 def _are_sittings(question: Question, rows: Sequence[Row]) -> bool:

@@ -79,7 +79,7 @@ SAME_COLUMN = ("metric_version", "protocol", "protocol_version", "source", *WORK
 """What all cells of a column must share unless it is a row, a pivot or an `each`, or `may_mix` names it."""
 MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN, "artifact"})
 
-FACTS = ("kind", "status", "reason", "origin", "started", "seconds", "session", "round", "environment_id", "metric",
+FACTS = ("kind", "status", "reason", "origin", "started", "counts_from", "seconds", "session", "round", "environment_id", "metric",
          "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "better", "scored", "skipped",
          "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "artifact_content", "comparison", "baseline",
          "notes", "sitting", "summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks")  # fmt: skip

@@ -14,10 +14,13 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.files import regular_bytes
 from harness.core.spec import Kind, Labels, Outcome, Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
+from harness.plan.yamlfile import check_nesting
 from harness.report.cells import statistic_of
 from harness.report.consistent import contradictions, key_fits
 from harness.report.formats import without_paths
@@ -283,9 +286,28 @@ def _raw(path: Path) -> Any:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - one of the safe loaders
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = regular_bytes(path, limits.READ_BYTES).decode("utf-8")
+        check_nesting(text, str(path))
+        found = yaml.load(text, Loader=loader)  # noqa: S506 - one of the safe loaders
+        parts = _parts(found, {})
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError, TypeError) as error:
         raise ConfigError([Problem(f"is not YAML in UTF-8: {error}", path)]) from None
+    if parts > limits.PUBLISHED_PARTS:
+        raise ConfigError(
+            [Problem(f"written out, its aliases make more than {limits.PUBLISHED_PARTS:,} parts; use fewer", path)]
+        )
+    return found
+
+
+def _parts(found: Any, counted: dict[int, int]) -> int:
+    """Count the parts of a value, each as often as it is referred to, without writing them out. Raises: RecursionError."""
+    if not isinstance(found, dict | list):
+        return 1
+    if id(found) not in counted:
+        counted[id(found)] = limits.PUBLISHED_PARTS + 1  # of what contains itself
+        below = [*found, *found.values()] if isinstance(found, dict) else found
+        counted[id(found)] = 1 + sum(_parts(item, counted) for item in below)
+    return counted[id(found)]
 
 
 def _file(path: Path, raw: Any) -> PublishedFile:

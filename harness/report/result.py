@@ -45,8 +45,9 @@ class Trace:
     """Interval of the result, where there is one."""
     interval: str = ""
     """What the interval of rounds is, or of how many processes the number is."""
-    at_pace: bool = False
-    """Its inputs are means at the pace of the machine that both share, instead of those of the seconds that passed."""
+    at_1ms: tuple[Decimal, Decimal] | None = None
+    """Means at a pace of 1 ms of the machine, value and baseline, where rounds are compared at one pace: the inputs are then
+    the means at the pace that both share, as far above the seconds that passed as below."""
 
 
 @dataclass(frozen=True)

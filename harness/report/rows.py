@@ -53,7 +53,8 @@ class Row:
     @property
     def age(self) -> tuple[str, str]:
         """Sorts runs from oldest to newest; UTC times in ISO form sort as text."""
-        return utc(self.get("started")), self.run
+        moment = self.get("counts_from")
+        return utc(self.get("started") if moment is None else moment), self.run
 
 
 def text_of(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from harness.core.marks import marking
+from harness.core.marks import PACED, marking
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
 from harness.core.spec import Note
@@ -20,8 +20,8 @@ from harness.report.spec import TableSpec
 SINGLE = frozenset({"round", "run"})
 """Dimensions that tell the rounds of a sitting apart: a table that names one shows single processes."""
 AT_PACE = (
-    "The machine's own pace, timed between repetitions, moved more than what is compared: comparisons are of the rounds at one pace, "
-    "and so not always the quotient of the means shown."
+    f"{PACED} the rounds compared at one pace of the machine, which was timed between repetitions and moved more than what is compared; "
+    "the means shown are those of the seconds that passed."
 )
 OTHER_SESSION = Note(
     code="other-session",
@@ -64,7 +64,8 @@ class Sittings:
     result: Operand
     how: str = ""
     """What the interval is; empty where there is none."""
-    at_pace: bool = False
+    at_1ms: tuple[Decimal, Decimal] | None = None
+    """Means at a pace of 1 ms, in the shown unit, where they are what is compared."""
 
 
 def compared(
@@ -78,10 +79,11 @@ def compared(
     if len({row.text("session") for row in sides}) > 1:
         return plain
     ours, theirs = (rounds_of(row) for row in sides)
-    places = {row.text("environment") for row in sides}
-    if len(places) > 1 or ours == theirs:  # another interpreter's pace is another measure
+    if _paces_differ(sides) or ours == theirs:
         ours, theirs = ([replace(each, at_pace=None) for each in some] for some in (ours, theirs))
     unit = sides[0].text("unit") or ""
+    if any(operand.value.is_zero() for operand in operands):
+        return plain
     found = (rounds.difference if comparison.name == "difference" else rounds.ratio)(ours, theirs, unit)
     if found.low is None or found.high is None:
         return plain
@@ -90,12 +92,16 @@ def compared(
     how = "paired by round" if found.paired else "Welch's"
     where = ", at one pace of the machine" if found.at_pace else ""
     said = f"{how} 95% between processes, {len(ours)} and {len(theirs)} of them{where}"
-    return Sittings(
-        (value, baseline),
-        Operand(result_of(comparison, value, baseline), ends[0], ends[1]),
-        said,
-        at_pace=found.at_pace,
-    )
+    result = Operand(result_of(comparison, value, baseline), ends[0], ends[1])
+    if not found.at_pace:
+        return Sittings((value, baseline), result, said)
+    one, other = (rounds.mean([each.value for each in rounds.at_one_pace(some)], unit) for some in (ours, theirs))
+    return Sittings((value, baseline), result, said, (decimal_of(one) * scale, decimal_of(other) * scale))
+
+
+def _paces_differ(sides: tuple[Row, Row]) -> bool:
+    """Say whether paces are no common measure: of other interpreters, or beside engines that load the machine otherwise."""
+    return any(len({row.text(name) for row in sides}) > 1 for name in ("environment", "engine", "engine_options"))
 
 
 def _at_pace(ratio: float, operands: tuple[Operand, Operand]) -> tuple[Operand, Operand]:

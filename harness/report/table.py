@@ -140,7 +140,7 @@ def build(
     caption = captions(spec, taken, versions, source.catalogue.title) if spec.caption and taken else ()
     if any(cell.text.endswith(f" {GREY}") for section in sections for row in section.rows for cell in row):
         caption = (LEGEND, *caption)
-    if spec.caption and any(cell.trace and cell.trace.at_pace for one in sections for row in one.rows for cell in row):
+    if any(cell.trace and cell.trace.at_1ms for one in sections for row in one.rows for cell in row):
         caption = (*caption, AT_PACE)
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, source.picked.written())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from harness.core.spec import Environment, Outcome
 from harness.plan.expand import PlannedJob
 from harness.store.database import Database
 from harness.store.session import SessionRecord
-from harness.worker import JOB, LOCK, LOG, OUTCOME
+from harness.worker import ARTIFACTS, JOB, LOCK, OUTCOME
 
 What = Literal[
     "session",
@@ -38,6 +39,8 @@ What = Literal[
 ]
 RETRIED_EVERY = 10
 """Outcomes between two tries to write a database that another process holds."""
+_RUN = re.compile(r"\d{8}T\d{6}-[\w@.-]+")
+"""Names that this runner gives to run folders: no other folder in their place is ever removed."""
 ORPHAN_SECONDS = 15.0
 """How long a worker of a command that was killed may take to notice it."""
 
@@ -105,7 +108,7 @@ class Desk:
 
         Raises: HarnessError where a link stands in its place: what it points to is not ours to read, replace or remove.
         """
-        folder = self.results / "artifacts" / short("r" if kind == "reference" else "b", identity)
+        folder = self.results / ARTIFACTS / short("r" if kind == "reference" else "b", identity)
         if folder.is_symlink():
             raise HarnessError(
                 f"{folder} is a link, and artifacts are folders of their own; remove the link and run the same command again"
@@ -169,7 +172,11 @@ def recover(desk: Desk) -> list[str]:
     """
     for folder in _without_outcome(desk.runs):
         _wait_for_orphan(folder)
-        if not (folder / LOG).exists() and not (folder / OUTCOME).exists():
+        if (folder / OUTCOME).exists():
+            continue
+        for partial in sorted(folder.glob(f"*{PARTIAL}*")):
+            remove(partial)
+        if _RUN.fullmatch(folder.name) and {path.name for path in folder.iterdir()} <= {JOB, LOCK}:
             remove(folder)
     for kept in ("artifacts", "runs", "sessions", "sessions/environments"):
         for partial in sorted((desk.results / kept).glob(f"*{PARTIAL}*")):
@@ -180,7 +187,11 @@ def recover(desk: Desk) -> list[str]:
 def _without_outcome(runs: Path) -> list[Path]:
     if not runs.is_dir():
         return []
-    return [folder for folder in sorted(runs.iterdir()) if folder.is_dir() and not (folder / OUTCOME).exists()]
+    return [
+        folder
+        for folder in sorted(runs.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".") and not (folder / OUTCOME).exists()
+    ]
 
 
 def _wait_for_orphan(folder: Path) -> None:

@@ -19,7 +19,7 @@ from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
 from harness.runner.decide import Memory, decide, remember
 from harness.runner.desk import Desk, Event, alone, disk_explained, recover
-from harness.runner.records import job_record, unmade, write_outcome
+from harness.runner.records import counted_from, job_record, unmade, write_outcome
 from harness.runner.serve import Served, serve
 from harness.runner.turns import lock_files, take
 from harness.runner.verified import blocking, came_to_grief, refuted
@@ -38,7 +38,8 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
         spans, batches = Spans(), list[dict[str, float]]()
         with spans.span("store"):
             problems = recover(desk)
-            session, resumed = sessions.begin(desk.results, plan, datetime.now(UTC))
+            now = datetime.now(UTC)
+            session, resumed = sessions.begin(desk.results, plan, now, counted_from(desk.database.newest(), now)[0])
             desk.database.place(session)
             memory = remember(desk, plan, session.session, again)
         text = "\n".join([session.session, *problems])

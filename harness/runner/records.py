@@ -18,6 +18,9 @@ from harness.worker import OUTCOME
 
 TIMES_USUAL = 20.0
 """Multiple of what a job took before that it may take where the sweep says no `timeout`."""
+LONGEST = 7 * 86_400.0
+"""Seconds that it may take where nobody knows how long it takes."""
+_LAST = datetime.max.replace(tzinfo=UTC)
 CLOCKS_DIFFER = timedelta(minutes=1)
 """By how much a clock may stand back without a word."""
 LEAST_LIMIT = 3600.0
@@ -54,7 +57,9 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
     """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
     desk = memory.desk
     notes, output = _checked(job, memory)
-    not_before, late = counted_from(memory.newest, datetime.now(UTC))
+    now = datetime.now(UTC)
+    not_before, late = counted_from(memory.newest, now)
+    memory.newest = max(memory.newest or now, not_before or now)
     notes += late
     kinds = {other.artifact: other.kind for other in memory.plan.jobs if other.artifact}
     return Job(
@@ -70,7 +75,7 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         round=job.round,
         order=order,
         timeout_seconds=limit_of(job.timeout_seconds, memory.history.by_key.get(job.key)),
-        out=str(desk.artifact(job.artifact, job.kind).resolve()) if job.artifact else None,
+        out=str(desk.artifact(job.artifact, job.kind).absolute()) if job.artifact else None,
         content_before=memory.made.get(job.artifact) if job.artifact else None,
         clean=job.clean,
         output=output,
@@ -91,17 +96,17 @@ def counted_from(newest: datetime | None, now: datetime) -> tuple[datetime | Non
         "it counts as later than that"
     )
     notes = (Note(code="clock", text=text),) if newest - now > CLOCKS_DIFFER else ()
-    return newest + timedelta(microseconds=1), notes
+    return newest + min(timedelta(microseconds=1), _LAST - newest), notes
 
 
 def limit_of(said: float | None, usual: float | None) -> float | None:
     """Return the seconds that a job may take: what the sweep says (infinity: any), else many times what it took before.
 
-    None is without a limit: said so, or never run before.
+    What never ran before may take a week. None is without a limit, which only a sweep can say.
     """
     if said is not None:
         return None if math.isinf(said) else said
-    return None if usual is None else max(LEAST_LIMIT, TIMES_USUAL * usual)
+    return LONGEST if usual is None else max(LEAST_LIMIT, TIMES_USUAL * usual)
 
 
 def _checked(job: PlannedJob, memory: Memory) -> tuple[tuple[Note, ...], str | None]:
@@ -125,5 +130,5 @@ def _located(item: Input, kind: str | None, memory: Memory) -> Input:
     """Give an input its folder: the one it names, or where its artifact lies, with the content it must have."""
     if item.path or kind is None:
         return item
-    folder = memory.desk.artifact(item.id, kind).resolve()
+    folder = memory.desk.artifact(item.id, kind).absolute()
     return item.model_copy(update={"path": str(folder), "content": memory.made.get(item.id)})

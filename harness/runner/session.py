@@ -6,6 +6,7 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.core.errors import ConfigError
 from harness.core.files import write_whole
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.decide import Memory
@@ -13,16 +14,20 @@ from harness.store import files
 from harness.store.session import SessionJob, SessionRecord
 
 
-def begin(results: Path, plan: Plan, now: datetime) -> tuple[SessionRecord, bool]:
+def begin(results: Path, plan: Plan, now: datetime, not_before: datetime | None = None) -> tuple[SessionRecord, bool]:
     """Continue the last unfinished session of this plan, else start one and write it; tells whether it continues."""
     for path in sorted((results / files.SESSIONS).glob("*.json"), reverse=True):
-        found = files.read_session(path)
+        try:
+            found = files.read_session(path)
+        except ConfigError:  # told where the folder is taken in
+            continue
         if found.sweep == plan.sweep and found.plan == plan.digest and found.finished is None:
             return found, True
     started = SessionRecord(
         session=_name(now),
         sweep=plan.sweep,
         started=now,
+        not_before=not_before,
         plan=plan.digest,
         jobs=tuple(_job(job, None) for job in placed(plan)),
     )

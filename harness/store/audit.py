@@ -38,13 +38,17 @@ def audit(database: Database, results: Path) -> Iterator[Finding]:
 def _run(database: Database, folder: Path, *, known: bool) -> str:
     try:
         outcome = files.read_outcome(folder / files.OUTCOME)
-        arrays.stored_arrays(outcome, folder)
+        stored = arrays.stored_arrays(outcome, folder)
     except ConfigError as error:
         return "; ".join(problem.message for problem in error.problems)
     except HarnessError as error:
         return str(error)
     if not known:
         return "its outcome is not in the database; `harness ingest` takes it in"
+    kept = database.array_hashes(folder.name)
+    other = sorted(one.name for one in stored if kept.get(one.name, one.sha256) != one.sha256)
+    if other:
+        return f"arrays.npz is not what the database took in ({', '.join(other)}); restore it from a copy"
     return _differs(outcome, database.outcome(folder.name))
 
 

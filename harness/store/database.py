@@ -126,6 +126,8 @@ class Database:
         batch: list[tuple[Outcome, Sequence[arrays.Stored]]] = []
         for folder in _sorted(results / files.RUNS, "*/"):
             path = folder / files.OUTCOME
+            if folder.name.startswith("."):  # an import is writing there
+                continue
             if folder.name in known_runs:
                 here += 1
             elif not path.exists():
@@ -250,6 +252,13 @@ class Database:
         with self._reading() as connection:
             rows = connection.execute(query.where(runs.name == run)).all()
         return {name: tuple(json.loads(shape)) for name, shape in rows}
+
+    def array_hashes(self, run: str) -> dict[str, str]:
+        """Return the sha256 of every array of a run, also of those that no measurement refers to, by name."""
+        kept = models.SamplesRow
+        query = select(kept.name, kept.sha256).join(models.RunRow, models.RunRow.id == kept.run_id)
+        with self._reading() as connection:
+            return {name: sha256 for name, sha256 in connection.execute(query.where(models.RunRow.name == run))}
 
     def outcome(self, run: str) -> Outcome:
         """Return a run's outcome as it was written. Raises: HarnessError for an unknown run."""

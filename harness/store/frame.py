@@ -1,7 +1,7 @@
 """One question to the database: `where` and `columns` become one SQL statement, its rows become a data frame.
 
 Absence is the same everywhere: `pandas.isna` is true. Text columns are strings (absent: NaN), number columns float64
-(absent: NaN), `bos` is True, False or None, `started` is datetime64 in UTC. Labels that nobody gave are "".
+(absent: NaN), `bos` is True, False or None, `started` and `counts_from` are datetime64 in UTC. Labels that nobody gave are "".
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _columns() -> dict[str, Column]:
         ("run", _RUN, "text", "name:run"),
         ("job", _JOB, "text", "key:job_key kind"),
         ("run", _RUN, "text", "status reason origin"),
-        ("run", _RUN, "time", "started"),
+        ("run", _RUN, "time", "started counts_from"),
         ("run", _RUN, "number", "seconds"),
         ("run", _RUN, "text", "session"),
         ("run", _RUN, "number", "round order"),
@@ -170,7 +170,7 @@ def needed_statement(columns: tuple[str, ...], labels: tuple[str, ...], left: bo
 
 def _together(branches: Sequence[Select[Any]], columns: Sequence[str], placed: Placing) -> Select[Any]:
     facts = (union_all(*branches) if len(branches) > 1 else branches[0]).subquery("facts")
-    order = [facts.c[name] for name in ("_started", "_run", "_ordinal")]
+    order = [facts.c[name] for name in ("_counts_from", "_run", "_ordinal")]
     order += [facts.c[f"_{name}"] for name in LABELS] if placed != "none" else []
     return select(*[facts.c[name] for name in columns]).order_by(*order)
 
@@ -266,7 +266,7 @@ def _branch(
     places = {column.place for column, _ in filters} | {column.place for column in chosen}
     ordinal: Any = _MEASUREMENT.c.ordinal if measured else null()
     shown: list[Any] = [_shown(column, placed, measured=measured).label(column.name) for column in _once(chosen)]
-    shown += [_RUN.c.started.label("_started"), _RUN.c.name.label("_run"), ordinal.label("_ordinal")]
+    shown += [_RUN.c.counts_from.label("_counts_from"), _RUN.c.name.label("_run"), ordinal.label("_ordinal")]
     if placed != "none":
         shown += [_label(COLUMNS[name], placed).label(f"_{name}") for name in LABELS]
     asked = [pair for pair in filters if measured or pair[0].place not in _MEASURED]

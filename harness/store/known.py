@@ -60,7 +60,7 @@ def newest(connection: Connection) -> datetime | None:
     """Return the latest moment at which a run that was measured here counts as begun."""
     run = table(m.RunRow)
     found: datetime | None = connection.execute(
-        select(func.max(run.c.started)).where(run.c.origin == "measured")
+        select(func.max(run.c.counts_from)).where(run.c.origin == "measured")
     ).scalar_one()
     return found
 
@@ -72,7 +72,7 @@ def known_artifacts(connection: Connection) -> dict[str, str]:
         select(artifact.c.id, artifact.c.content)
         .join(run, run.c.id == artifact.c.run_id)
         .where(run.c.status == Status.OK.value)
-        .order_by(run.c.started, run.c.name)
+        .order_by(run.c.counts_from, run.c.name)
     )
     return {row.id: row.content for row in connection.execute(query)}
 
@@ -84,7 +84,7 @@ def artifact_runs(connection: Connection) -> dict[str, str]:
         select(artifact.c.id, run.c.name)
         .join(run, run.c.id == artifact.c.run_id)
         .where(run.c.status == Status.OK.value)
-        .order_by(run.c.started, run.c.name)
+        .order_by(run.c.counts_from, run.c.name)
     )
     return {row.id: row.name for row in connection.execute(query)}
 
@@ -115,7 +115,7 @@ def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list
         .join(run, run.c.job_id == job.c.id)
         .join(environment, environment.c.id == run.c.environment_id)
         .where(job.c.kind == "quality", run.c.status == Status.OK.value, run.c.origin == "measured")
-        .order_by(run.c.started.desc(), run.c.name.desc())
+        .order_by(run.c.counts_from.desc(), run.c.name.desc())
     )
     rows = [row for some in _chunks(keys) for row in connection.execute(query.where(job.c.key.in_(some)))]
     packages = _packages(connection, {row.place for row in rows})

@@ -124,9 +124,9 @@ class RunRow(Row):
     __tablename__ = "run"
     __table_args__ = (
         CheckConstraint("seconds >= 0", name="seconds"),
-        Index("ix_run_series_id_started", "series_id", "started", "name", "session"),
+        Index("ix_run_series_id_counts_from", "series_id", "counts_from", "name", "session"),
         Index("ix_run_series_id_session", "series_id", "session"),
-        Index("ix_run_session_started", "session", "started"),
+        Index("ix_run_session_counts_from", "session", "counts_from"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -137,6 +137,8 @@ class RunRow(Row):
     reason: Mapped[str | None] = mapped_column(Text)
     origin: Mapped[str] = mapped_column(index=True)
     started: Mapped[datetime] = mapped_column(index=True)
+    """As the clock of its machine said."""
+    counts_from: Mapped[datetime | None] = mapped_column(index=True)
     """Orders runs: as the clock said, but never before what the results folder had seen when it began."""
     seconds: Mapped[float]
     session: Mapped[str]

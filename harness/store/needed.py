@@ -69,7 +69,7 @@ def _runs(connection: Connection, labels: Mapping[str, Sequence[str]]) -> list[R
     last: dict[str, tuple[Any, str]] = {}
     first = {run.session: run.first for run in runs}
     for run in runs:
-        age = (run.started, run.name)
+        age = (run.counts_from, run.name)
         ages[run.series_id] = max(age, ages.get(run.series_id, age))
         last[run.session] = max(age, last.get(run.session, age))
     own = {run.series_id: run.session for run in runs}
@@ -95,7 +95,7 @@ def is_left(labels: Mapping[str, Sequence[str]]) -> bool:
 def newest_query(labels: tuple[str, ...], left: bool) -> Select[Any]:
     """Ask for each series that labels select for the runs of its newest run's session; parameters: the labels' values."""
     latest = select(_RUN.c.session).where(_RUN.c.series_id == _SERIES.c.id)
-    latest = latest.order_by(_RUN.c.started.desc(), _RUN.c.name.desc()).limit(1)
+    latest = latest.order_by(_RUN.c.counts_from.desc(), _RUN.c.name.desc()).limit(1)
     query = select(_SERIES.c.id, _SERIES.c.shape_id, _JOB.c.kind)
     query = query.add_columns(latest.correlate(_SERIES).scalar_subquery().label("session"))
     placed = (_PLACEMENT.c.job_key == _JOB.c.key) & (_PLACEMENT.c.environment == _SERIES.c.environment)
@@ -106,9 +106,9 @@ def newest_query(labels: tuple[str, ...], left: bool) -> Select[Any]:
     conditions = [column.in_(bindparam(name, expanding=True)) for name, column in columns]
     newest = query.select_from(tables).where(*conditions).distinct().cte("newest")
     other = _RUN.alias()
-    begun = select(func.min(other.c.started)).where(other.c.session == _RUN.c.session).correlate(_RUN)
+    begun = select(func.min(other.c.counts_from)).where(other.c.session == _RUN.c.session).correlate(_RUN)
     same = (_RUN.c.series_id == newest.c.id) & (_RUN.c.session == newest.c.session)
-    facts = [_RUN.c[name] for name in ("id", "series_id", "session", "started", "name", "status")]
+    facts = [_RUN.c[name] for name in ("id", "series_id", "session", "counts_from", "name", "status")]
     found = select(*facts, newest.c.shape_id, newest.c.kind, begun.scalar_subquery().label("first"))
     return found.select_from(newest.join(_RUN, same))
 

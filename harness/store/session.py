@@ -31,6 +31,8 @@ class SessionRecord(Record):
     session: str
     sweep: str
     started: AwareDatetime
+    not_before: AwareDatetime | None = None
+    """Moment from which on it counts, where the clock stood before the newest run that was known."""
     finished: AwareDatetime | None = None
     """None while it runs, and for ever where it was interrupted."""
     plan: str

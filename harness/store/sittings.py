@@ -7,6 +7,7 @@ continued after a package changed has two sittings of a job, since a mean must n
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -135,7 +136,7 @@ def _summaries(
 ) -> Iterator[dict[str, Any]]:
     values: dict[tuple[Any, ...], dict[int, rounds.Round]] = defaultdict(dict)
     quantities: dict[tuple[Any, ...], dict[int, str]] = defaultdict(dict)
-    paces = {run: found["at_1ms"] for _, run, found in _facts(connection, sittings, PACE)}
+    paces = _paces(connection, sittings)
     for row in connection.execute(_values_query(sittings)):
         key = (row.sitting, *(getattr(row, name) for name in _SAME))
         at_pace = None if row.part else paces.get(row.run_id, {}).get(row.metric)
@@ -158,6 +159,28 @@ def _summaries(
                 "round_values": json.dumps(listed),
                 "marks": marks[key[0]],
             }
+
+
+def _paces(connection: Connection, sittings: Sequence[str]) -> dict[int, Mapping[str, float]]:
+    """Return the metrics at one pace of each run, of the sittings in which all timed the same computation."""
+    found, computed = {}, defaultdict[str, set[str]](set)
+    for sitting, run, fact in _facts(connection, sittings, PACE):
+        computed[sitting].add(str(fact.get("computation")) if isinstance(fact, dict) else "")
+        found[run] = sitting, paces_of({PACE: fact})
+    return {run: values for run, (sitting, values) in found.items() if len(computed[sitting]) == 1}
+
+
+def paces_of(facts: Mapping[str, Any]) -> Mapping[str, float]:
+    """Return by metric what a protocol's facts say of it at one pace; what is no positive number there is left out."""
+    pace = facts.get(PACE)
+    values = pace.get("at_1ms") if isinstance(pace, dict) else None
+    if not isinstance(values, dict):
+        return {}
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    }
 
 
 def _values_query(sittings: Sequence[str]) -> Any:
@@ -227,7 +250,7 @@ def _checks(connection: Connection, contents: set[str]) -> dict[tuple[Any, ...],
     ).where(job.c.probe == CHECK, run.c.status == Status.OK.value, run.c.origin == "measured")
     newest: dict[tuple[Any, ...], str | None] = {}
     for some in _chunks(sorted(contents)):
-        rows = connection.execute(query.where(run.c.artifact_content.in_(some)).order_by(run.c.started, run.c.name))
+        rows = connection.execute(query.where(run.c.artifact_content.in_(some)).order_by(run.c.id))
         newest |= {tuple(key): notes for *key, notes in rows}
     found: dict[tuple[Any, ...], list[Note]] = defaultdict(list)
     for key, notes in newest.items():

@@ -35,12 +35,24 @@ def corpora(data: Path) -> dict[str, Corpus]:
         "tinystories, stories260K": Corpus(lambda: records(data / "tinystories" / "tinystories_eval.jsonl"), stories, True),
         "tinystories, babyllama-105": Corpus(lambda: records(data / "tinystories" / "tinystories_eval.jsonl"), letters, True),
         "wikitext-2 articles, stories260K": Corpus(lambda: wikitext(data / "wikitext-2" / "wiki.test.raw"), stories),
+        "C4 pages, stories260K": Corpus(lambda: lines(data / "calibration" / "c4.utf8"), stories),
+        "Wikipedia articles, stories260K": Corpus(lambda: wikipedia(data / "calibration" / "wiki.utf8"), stories),
     }  # fmt: skip
 
 
 def wikitext(path: Path) -> list[str]:
     """Cut WikiText at its article headings: a line ` = Title = ` between blank lines."""
     return [part for part in re.split(r"(?m)(?<=\n \n)(?= = [^=\n].*[^=\n] = \n \n)", _text(path)) if part.strip()]
+
+
+def lines(path: Path) -> list[str]:
+    """Take each line for a document."""
+    return [f"{line}\n" for line in _text(path).split("\n") if line.strip()]
+
+
+def wikipedia(path: Path) -> list[str]:
+    """Cut an extract of Wikipedia at its `<doc ...>` elements, whose last may be cut off."""
+    return [part for part in re.split(r"<doc [^>]*>|</doc>", _text(path)) if part.strip()]
 
 
 def records(path: Path) -> list[str]:

@@ -99,3 +99,16 @@ def test_a_database_made_again_from_the_run_folders_equals_the_one_that_grew(twi
     grown, made = (frame[columns].sort_values(order).reset_index(drop=True) for frame in frames)
     assert len(grown) > 100
     assert grown.equals(made)
+
+
+def test_two_commands_print_intervals_that_agree(twice: Twice) -> None:
+    """Of 95 % intervals of the same thing about 1 in 100 pairs is apart; a machine that changes between commands makes it more."""
+    columns = ["session", "method", "metric", "summary_low", "summary_high"]
+    where = {"metric": ["decode_tps", "prefill_tps", "ttft", "e2e_latency"]}
+    rows = twice.box.frame(where, columns).drop_duplicates()
+    assert rows["summary_low"].notna().all()
+    pairs = [pair for _, pair in rows.groupby(["method", "metric"])]
+    assert len(pairs) == 4 * 4
+    assert all(len(pair) == 2 for pair in pairs)
+    apart = [pair for pair in pairs if pair["summary_low"].max() > pair["summary_high"].min()]
+    assert len(apart) <= 4, apart

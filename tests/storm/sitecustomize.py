@@ -1,7 +1,8 @@
-"""Strikes one process of a command at its n-th change of a file below a folder: it is killed, or the change is refused.
+"""Strikes a command at its n-th change of a file below a folder: the process that makes it is killed, or the change is refused.
 
 Python runs this module in every process that has its folder in PYTHONPATH. It sees what Python itself opens for writing, renames,
-links, makes, removes and flushes; what a library does below Python, as SQLite, is seen by strace alone (tests/storm/__init__.py).
+links, makes, removes and flushes; what a library does below Python, as SQLite, is seen by strace alone (tests/test_storm.py).
+Changes are counted over all processes of a role, and a command is struck once.
 """
 
 from __future__ import annotations
@@ -15,14 +16,23 @@ from typing import Any
 STRIKE = os.environ.get("STORM_STRIKE", "")
 """`WHO NUMBER WHAT`: `desk` or `worker`, which change counted from 1 (0: none), and `kill`, `ENOSPC` or `EACCES`."""
 FOLDER = os.environ.get("STORM_FOLDER", "")
-COUNTS = os.environ.get("STORM_COUNTS", "")
-"""Folder in which each process leaves the number of changes that it came to, by its role."""
+STATE = os.environ.get("STORM_STATE", "")
+"""Folder beside FOLDER: a byte for each change in a file named after the role, and `struck` once one was struck."""
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-PATHS = {"os.rename": 2, "os.link": 2, "os.symlink": 2, "os.remove": 1, "os.mkdir": 1, "os.rmdir": 1, "os.truncate": 1}
-"""Events of a change, and how many of their first arguments are paths."""
+PATHS = {
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((0, 2), (1, 3)),
+    "os.symlink": ((1, 2),),
+    "os.remove": ((0, 1),),
+    "os.mkdir": ((0, 2),),
+    "os.rmdir": ((0, 1),),
+    "os.truncate": ((0, None),),
+}
+"""Events of a change: places of paths among the arguments, and of the folders that they are relative to."""
 
 
-def _role() -> str:
+def role() -> str:
+    """Say what this process is to a command: its desk, its worker, or nothing."""
     words = sys.orig_argv
     if "harness.worker" in words:
         return "" if "--describe" in words else "worker"
@@ -33,58 +43,55 @@ class Storm:
     """Counts the changes of this process and strikes at one of them."""
 
     def __init__(self, who: str, number: int, what: str) -> None:
-        self.mine, self.number, self.what, self.seen = who == _role(), number, what, 0
+        self.mine, self.number, self.what = who == role(), number, what
+        self.count = os.open(f"{STATE}{os.sep}{role()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         """Audit hook: see PEP 578."""
         if event == "open":
             path, _, flags = args
-            if isinstance(flags, int) and flags & WRITES:
-                self.change(path)
-        elif event in PATHS:
-            self.change(*args[: PATHS[event]])
+            if isinstance(flags, int) and flags & WRITES and _is_below(path):
+                self.change()
+        elif event in PATHS and any(_is_below(args[at], base is not None and args[base]) for at, base in PATHS[event]):
+            self.change()
 
-    def change(self, *paths: Any) -> None:
+    def change(self) -> None:
         """Count a change, and strike where it is the one."""
-        if not any(_below(path) for path in paths):
+        os.write(self.count, b".")
+        if not self.mine or os.fstat(self.count).st_size != self.number:
             return
-        self.seen += 1
-        if not self.mine or self.seen != self.number:
-            return
+        os.close(os.open(f"{STATE}{os.sep}struck", os.O_WRONLY | os.O_CREAT))
         if self.what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         code = getattr(errno, self.what)
         raise OSError(code, os.strerror(code))
 
-    def leave_count(self) -> None:
-        """Write down how many changes there were."""
-        place = f"{COUNTS}{os.sep}{_role()}"
-        with open(place, "a", encoding="utf-8") as file:
-            file.write(f"{self.seen}\n")
 
-
-def _below(path: Any) -> bool:
+def _is_below(path: Any, base: Any = False) -> bool:
     if isinstance(path, bytes):
         path = os.fsdecode(path)
-    return isinstance(path, str | os.PathLike) and os.path.abspath(path).startswith(FOLDER + os.sep)  # noqa: PTH100 - links stay links
+    if not isinstance(path, str | os.PathLike):
+        return False
+    if isinstance(base, int) and base > 2 and not os.path.isabs(path):  # noqa: PTH117 - a file's number of 0 to 2 is none
+        try:
+            path = f"{os.readlink(f'/proc/self/fd/{base}')}{os.sep}{path}"  # noqa: PTH115
+        except OSError:
+            return False
+    return os.path.abspath(path).startswith(FOLDER + os.sep)  # noqa: PTH100 - links stay links
 
 
 def _begin() -> None:
-    import atexit
-
     who, number, what = STRIKE.split()
     storm = Storm(who, int(number), what)
     sys.addaudithook(storm)
     flush = os.fsync
 
     def fsync(file: Any) -> None:
-        storm.change(f"{FOLDER}{os.sep}flushed")
+        storm.change()
         flush(file)
 
     os.fsync = fsync
-    if COUNTS:
-        atexit.register(storm.leave_count)
 
 
-if STRIKE and FOLDER and _role():
+if STRIKE and FOLDER and STATE and role():
     _begin()

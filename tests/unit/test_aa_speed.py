@@ -21,6 +21,8 @@ def pool(
     quiet: tuple[str, ...] = (),
     busy: tuple[str, ...] = ("disturbed",),
     sittings: int = 7,
+    machine: float = 0.0,
+    bias: float = 0.0,
 ) -> list[Round]:
     """Seven sittings of independent rounds; `second` shifts every other plain round, as if the two arms were not the same."""
     draw, found = random.Random(3), []
@@ -31,8 +33,9 @@ def pool(
             shift = -slower if arm == "slow" else second if arm == "plain" and place % 4 else 0.0
             value = 1000 * (1 + shift) * 2.718281828 ** draw.gauss(0, spread)
             notes = busy if arm == "busy" else quiet
-            values = dict.fromkeys(METRICS, value)
-            found.append(Round(f"s{sitting}", order, method, arm, values, values, notes))
+            at_pace = dict.fromkeys(METRICS, value * (1 + bias * (method == "int4")))
+            values = dict.fromkeys(METRICS, value * 2.718281828 ** draw.gauss(0, machine))
+            found.append(Round(f"s{sitting}", order, method, arm, values, at_pace, notes))
     return found
 
 
@@ -42,7 +45,10 @@ def pool(
         (aa_speed._described, {}, {"sittings": 5}),
         (aa_speed._same, {}, {"second": 0.1}),
         (aa_speed._slower, {"spread": 0.01}, {"slower": 0.0}),
-        (aa_speed._slower, {"spread": 0.01}, {"spread": 0.1}),
+        (aa_speed._slower, {"spread": 0.01, "machine": 0.1}, {"spread": 0.1}),
+        (aa_speed._slower, {"spread": 0.01}, {"slower": 0.09, "spread": 0.01}),
+        (lambda rounds, _: aa_speed._unbiased(rounds), {"machine": 0.1}, {"bias": 0.05}),
+        (aa_speed._same, {"machine": 0.1}, {"machine": 0.1, "second": 0.1}),
         (aa_speed._marked, {}, {"quiet": ("unstable",)}),
         (aa_speed._marked, {}, {"busy": ()}),
     ],

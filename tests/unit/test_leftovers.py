@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from harness.core import files
 from harness.core.errors import HarnessError
@@ -137,16 +135,44 @@ def test_an_import_that_is_under_way_is_not_swept_away_by_a_sweep(
     assert [len(taken.new) for taken in done.files] == [1], done.problems
     (run,) = bench.results.glob("runs/imported-*")
     assert (run / "outcome.json").is_file()
-    assert list((bench.results / ASIDE).iterdir()) == []
+    assert list((bench.results / "runs").glob(f"{ASIDE}*")) == []
 
 
 def test_what_a_killed_import_left_goes_with_the_next_one_and_that_of_a_living_one_stays(
     bench: Bench, tmp_path: Path
 ) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    for number in (ended.pid, os.getppid()):
-        (bench.results / ASIDE / str(number) / "imported-x-0").mkdir(parents=True)
-    (tmp_path / "results_1.json").write_text(json.dumps(IMPORT), "utf-8")
-    import_files([tmp_path / "results_1.json"], bench.results)
-    assert [path.name for path in (bench.results / ASIDE).iterdir()] == [str(os.getppid())]
+    runs = bench.results / "runs"
+    for name in ("dead", "living"):
+        (runs / f"{ASIDE}{name}" / "imported-x-0").mkdir(parents=True)
+    foreign = bench.results / "imports" / "mine.json"
+    foreign.parent.mkdir()
+    foreign.write_text(json.dumps(IMPORT), "utf-8")
+    with FileLock(runs / f"{ASIDE}living.lock"):
+        assert [len(taken.new) for taken in import_files([foreign], bench.results).files] == [1]
+        assert [path.name for path in runs.glob(f"{ASIDE}*/")] == [f"{ASIDE}living"]
+    assert foreign.is_file(), "a file that somebody put beside ours is read, and never removed"
+
+
+def test_recovery_removes_no_folder_that_is_not_a_run_of_ours(bench: Bench) -> None:
+    bench.methods({"a": {"recipes": {"fake": {}}}})
+    bench.sweep(method="a")
+    runs = bench.results / "runs"
+    theirs = {
+        runs / "holiday" / "photo.jpg",
+        runs / "20260101T000000-b-000000000000-00000000" / "notes.txt",
+        runs / "empty",
+    }
+    for path in theirs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if path.name == "empty" else path.write_text("x", "utf-8")
+    half = runs / "20260101T000000-q-000000000000-00000000"
+    half.mkdir()
+    (half / "job.json").write_text("{", "utf-8")
+    cut = runs / "20260101T000000-s-000000000000-00000000"
+    cut.mkdir()
+    for name in ("log.txt", "arrays.npz.partial"):
+        (cut / name).write_text("", "utf-8")
+    bench.run()
+    assert all(path.exists() for path in theirs)
+    assert not half.exists()
+    assert [path.name for path in cut.iterdir()] == ["log.txt"]

@@ -79,7 +79,7 @@ class Histories:
 
 
 def _rows(source: Source, where: Mapping[str, Any]) -> Iterable[Row]:
-    found = rows_of(source.frame(where, ["run", "session", "started", "rounds", "summary_value"]))
+    found = rows_of(source.frame(where, ["run", "session", "counts_from", "rounds", "summary_value"]))
     return sorted((row for row in found if row.get("rounds") is not None), key=lambda row: row.age)
 
 

@@ -13,6 +13,7 @@ from harness.report.change.changes import Change, heads_of
 from harness.report.change.history import Sessions
 from harness.report.change.readback import ColumnName, RowName, grids, lines_of, plain
 from harness.report.columns import PACKAGES
+from harness.report.compare import COMPARISONS, Operand
 from harness.report.markdown import Rendered, cell_text
 from harness.report.mixing import packages_of
 from harness.report.result import Cell
@@ -129,12 +130,21 @@ def between_sessions(old: Cell, new: Cell, found: Sessions) -> tuple[Noise, str]
     """Judge a change of a mean over rounds by the spread between sessions; says how many are known where they are too few."""
     assert old.trace is not None
     assert new.trace is not None
-    values = float(old.trace.result), float(new.trace.result)
+    values = _in_seconds(old), _in_seconds(new)
     log = found.log and min(values) > 0
     beyond = sessions.is_beyond(*values, found.known, log=log)
     if beyond is None:
         return "unknown", f"{sessions.sessions(found.known)} of {sessions.LEAST} sessions"
     return ("outside" if beyond else "inside"), ""
+
+
+def _in_seconds(cell: Cell) -> float:
+    """Give a cell's comparison of the seconds that passed, as the sessions before are known: not at one pace."""
+    assert cell.trace is not None
+    if cell.trace.at_1ms is None:
+        return float(cell.trace.result)
+    value, baseline = (Operand(side.stored or side.value, gpus=side.gpus) for side in cell.trace.sides)
+    return float(COMPARISONS[cell.trace.comparison].of(value, baseline))
 
 
 def noise(old: Interval | None, new: Interval | None) -> Noise:

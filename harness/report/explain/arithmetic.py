@@ -35,8 +35,8 @@ class Term:
     gpus: int
     rounds: int | None = None
     """Processes whose mean entered; None where the value of the one run did."""
-    at_pace: bool = False
-    """It entered at the pace of the machine that both inputs share."""
+    at_1ms: Decimal | None = None
+    """Mean at a pace of 1 ms of the machine, in the shown unit, where rounds are compared at one pace."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _term(trace: Trace, side: Side, asked: CellSpec, held: Measurement) -> Term:
         stored_unit=held.unit,
         factor=Decimal(1) if trace.published else factor(held.unit, asked.unit),
         gpus=side.gpus,
-        at_pace=trace.at_pace,
+        at_1ms=trace.at_1ms[("value", "baseline").index(side.role)] if trace.at_1ms else None,
     )
 
 

@@ -17,6 +17,7 @@ from harness.report.rows import Row, rows_of
 from harness.report.sitting import marks_of
 from harness.report.sources import Source, frame_of
 from harness.report.spec import TableSpec
+from harness.store.sittings import paces_of
 from harness.store.workload import workload_columns
 
 _OF_A_ROUND = (
@@ -72,12 +73,12 @@ def archive_of(source: Source) -> Archive:
 
 def _verified(source: Source, artifact: str, environment: str, engine: str) -> str:
     """Tell the latest verification of an artifact where it was measured: a model's own folder is held on each engine anew."""
-    columns = ["run", "started", "engine", "status", "reason", "metric", "value"]
+    columns = ["run", "counts_from", "engine", "status", "reason", "metric", "value"]
     where = {"artifact": artifact, "probe": VERIFY, "environment": environment} | ({"engine": engine} if engine else {})
     rows = rows_of(source.frame(where, columns))
     if not rows:
         return ""
-    last = max(rows, key=lambda row: (row.get("started"), row.run))
+    last = max(rows, key=lambda row: row.age)
     if last.text("status") != Status.OK.value:
         return f"{last.text('reason')}, run {last.run}"
     far = next(row.get("value") for row in rows if row.run == last.run and row.text("metric") == "verify_max_dlogp")
@@ -132,6 +133,8 @@ class Process:
     unit: str
     conditions: Mapping[str, Any]
     notes: tuple[str, ...]
+    at_1ms: float | None = None
+    """The value at a pace of 1 ms of the machine, where that was timed between its repetitions."""
 
 
 @dataclass(frozen=True)
@@ -361,6 +364,7 @@ def _process(archive: Archive, row: Row) -> Process:
         unit=row.text("unit") or "",
         conditions=_plain({name: facts[name] for name in _CONDITIONS if name in facts}),
         notes=tuple(f"{note.code}: {note.text}" for note in outcome.notes),
+        at_1ms=paces_of(facts).get(row.metric or ""),
     )
 
 

@@ -80,11 +80,9 @@ def _term(term: Term, done: Arithmetic) -> str:
     unit = f" {term.unit}" if term.unit else ""
     stored = f"{done.stat} of the samples" if done.stat else f"{digits(term.stored)} {term.stored_unit}".rstrip()
     how = f" x {digits(term.factor)}" if term.factor != 1 else ""
-    moved = (
-        ", as displayed"
-        if done.inputs == "displayed"
-        else ", at the pace of the machine that both share" * term.at_pace
-    )
+    moved = ", as displayed" if done.inputs == "displayed" else ""
+    if term.at_1ms is not None:
+        moved += f"; {digits(term.at_1ms)} at a pace of 1 ms, and so much at the pace of the machine that both share"
     came = f" ({stored}{how}{moved})" if how or moved or done.stat else ""
     gpus = f" on {term.gpus} GPUs" if term.gpus != 1 else ""
     if term.rounds is not None:
@@ -136,7 +134,10 @@ def _rounds(found: OverRounds) -> list[str]:
     for one in found.processes:
         around = f"; {_pairs(one.conditions)}" if one.conditions else ""
         noted = f"; {'; '.join(one.notes)}" if one.notes else ""
-        lines.append(f"  round {one.round + 1}: {digits(one.value)}{unit}, {one.started}, run {one.run}{around}{noted}")
+        pace = "" if one.at_1ms is None else f" ({digits(one.at_1ms)} at a pace of 1 ms)"
+        lines.append(
+            f"  round {one.round + 1}: {digits(one.value)}{unit}{pace}, {one.started}, run {one.run}{around}{noted}"
+        )
     return [*lines, *(f"mark: {mark}" for mark in found.marks)]
 
 

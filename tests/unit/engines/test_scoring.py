@@ -167,6 +167,27 @@ def test_a_reader_is_told_when_sequences_ran_alone() -> None:
     assert scoring.batch_notes(Counting(pads=False))[0].code == "no-batching"
 
 
+@pytest.mark.parametrize("border", [None, 6, 9, 11])
+def test_each_token_is_scored_as_it_was_chosen_one_by_one_on_either_side_of_a_border(border: int | None) -> None:
+    prompt = [3, 1, 4, 1, 5, 9]
+    made = scoring.greedy(Counting(border=border), prompt, 5)
+    forward = Counting(border=border)
+    tiles = list(scoring.stepwise(forward, prompt, made))
+    assert [int(tile.positions[0]) for tile in tiles] == [5, 6, 7, 8, 9]
+    assert [int(tile.logprobs[0].argmax()) for tile in tiles] == made
+    if border is None:
+        assert forward.passes == [(1, 6), (1, 1), (1, 1), (1, 1), (1, 1)], (
+            "the prompt in one pass, each token in its own"
+        )
+        rows = reference([*prompt, *made])
+        for tile in tiles:
+            assert tile.logprobs[0] == pytest.approx(rows[tile.positions[0]], abs=1e-5)
+    else:
+        for number, tile in enumerate(tiles):
+            whole = bordered([*prompt, *made[:number]], border)
+            assert tile.logprobs[0] == pytest.approx(whole[-1], abs=1e-5), "as one whole pass over all before it"
+
+
 def bordered(ids: Sequence[int], border: int) -> Any:
     return reference([token + 50 * (len(ids) > border) for token in ids])
 

@@ -88,6 +88,8 @@ def test_a_number_that_no_measurement_can_give_loses_itself_alone_and_is_named(
         ("ttft", (0.0, 1e5), (-1e-3,)),
         ("lm_eval.mcc", (-1.0, 1.0), ()),
         ("lm_eval.bleu", (0.0, 37.2), ()),
+        ("lm_eval.f1", (0.4, 81.3), ()),
+        ("lm_eval.acc_norm", (0.4,), (40.0,)),
     ],
 )
 def test_what_a_metric_can_be_follows_from_its_definition(

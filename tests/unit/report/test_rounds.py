@@ -126,7 +126,8 @@ def test_a_ratio_of_rounds_is_at_one_pace_where_the_machine_changed_its_own(show
     decode, times = made.sections[0].rows[1][1:3]
     assert float(decode.trace.high / decode.trace.low) > 1.5, "a number by itself is that of the seconds that passed"
     assert float(times.text.split("x")[0]) == pytest.approx(2.0, abs=0.02)
-    assert times.trace.at_pace
+    assert times.trace.at_1ms
+    assert times.text.endswith(" ‡")
     assert float(times.trace.high / times.trace.low) < 1.03
     value, baseline = (side.value for side in times.trace.sides)
     assert float(value / baseline) == pytest.approx(float(times.trace.result))
@@ -141,7 +142,7 @@ def test_interpreters_of_two_environments_have_no_pace_in_common(shown: Any) -> 
     )
     other = paced(sitting((200.0,) * 5, "int4_rtn", place=environment("later")))
     made = shown(spec, *paced(sitting((100.0,) * 5)), *other)
-    assert not any(cell.trace and cell.trace.at_pace for row in made.sections[0].rows for cell in row)
+    assert not any(cell.trace and cell.trace.at_1ms for row in made.sections[0].rows for cell in row)
 
 
 def test_a_cell_says_what_sql_says(shown: Any, database: Database) -> None:

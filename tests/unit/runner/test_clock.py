@@ -32,8 +32,8 @@ def _rebuilt(bench: Bench) -> None:
 
 def _latest(bench: Bench) -> str:
     """Session of the decode rate that a table shows."""
-    rows = bench.frame({"metric": "decode_tps"}, ["session", "started", "run"])
-    return str(rows.sort_values(["started", "run"])["session"].iloc[-1])
+    rows = bench.frame({"metric": "decode_tps"}, ["session", "counts_from", "run"])
+    return str(rows.sort_values(["counts_from", "run"])["session"].iloc[-1])
 
 
 def _outcomes(bench: Bench, session: str) -> list[Outcome]:
@@ -88,4 +88,4 @@ def test_a_table_marks_what_a_clock_that_stood_back_measured(bench: Bench) -> No
     _dated(bench, FUTURE)
     session = next(event.text for event in bench.run() if event.what == "session")
     speed = [outcome for outcome in _outcomes(bench, session) if outcome.job.kind == "speed"]
-    assert [note.code for outcome in speed for note in marking(outcome.notes)] == ["clock"]
+    assert [note.code for outcome in speed for note in marking(outcome.notes)].count("clock") == 1

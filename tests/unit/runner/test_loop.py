@@ -280,10 +280,13 @@ def test_a_clock_that_is_set_back_between_rounds_restarts_nothing_and_loses_no_r
     events = bench.run()
     assert events[0].status == "resumed"
     assert sum(event.what == "known" and event.job is not None and event.job.kind == "speed" for event in events) == 2
-    rows = bench.frame({"metric": "decode_tps"}, ["round", "session", "run", "started", "notes"]).sort_values("round")
+    rows = bench.frame(
+        {"metric": "decode_tps"}, ["round", "session", "run", "started", "counts_from", "notes"]
+    ).sort_values("round")
     assert rows["round"].tolist() == [0, 1, 2, 3, 4]
     assert rows["session"].nunique() == 1
-    assert rows["started"].tolist() == sorted(rows["started"]), "a later round counts as later"
+    assert rows["started"].tolist() != sorted(rows["started"]), "the clock was set back"
+    assert rows["counts_from"].tolist() == sorted(rows["counts_from"]), "a later round counts as later"
     assert [str(said).count("the clock stood at") for said in rows["notes"]] == [0, 0, 1, 1, 1], "and says why"
 
 
@@ -314,9 +317,9 @@ def test_whoever_asks_on_standard_input_gets_nothing_and_none_of_our_lines(bench
 
 
 def test_without_a_time_limit_a_job_may_take_many_times_what_it_took_before() -> None:
-    from harness.runner.records import LEAST_LIMIT, TIMES_USUAL, limit_of
+    from harness.runner.records import LEAST_LIMIT, LONGEST, TIMES_USUAL, limit_of
 
-    assert limit_of(None, None) is None
+    assert limit_of(None, None) == LONGEST
     assert limit_of(None, 10.0) == LEAST_LIMIT
     assert limit_of(None, 1000.0) == 1000.0 * TIMES_USUAL
     assert limit_of(7.0, 1000.0) == 7.0
@@ -324,13 +327,15 @@ def test_without_a_time_limit_a_job_may_take_many_times_what_it_took_before() ->
 
 
 def test_the_limit_by_history_reaches_the_worker(bench: Bench) -> None:
+    from harness.runner.records import LONGEST
+
     bench.sweep(method=["fp32"])
     bench.run()
     jobs = [json.loads(path.read_text("utf-8")) for path in bench.results.glob("runs/*/job.json")]
-    assert {job["timeout_seconds"] for job in jobs} == {None}
+    assert {job["timeout_seconds"] for job in jobs} == {LONGEST}
     bench.run()
     again = [json.loads(path.read_text("utf-8")) for path in bench.results.glob("runs/*-s-*/job.json")]
-    assert {job["timeout_seconds"] for job in again} == {None, 3600.0}
+    assert {job["timeout_seconds"] for job in again} == {LONGEST, 3600.0}
 
 
 def test_a_worker_serves_run_folders_of_a_file_without_a_runner(bench: Bench, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.store.audit import audit
@@ -86,3 +87,14 @@ def test_ingest_says_which_outcomes_were_changed_since_it_took_them_in(ran: Benc
     assert said.err.startswith(f"{path}: outcome.json is not what the database took in (measurements)")
     path.write_text("{", "utf-8")
     assert "Traceback" not in say(ran, "ingest").err
+
+
+def test_an_array_that_no_measurement_refers_to_is_held_against_the_database_too(ran: Bench) -> None:
+    folder = of(ran, "q")
+    with np.load(folder / "arrays.npz") as kept:
+        found = {name: kept[name] for name in kept.files}
+    outcome = json.loads((folder / "outcome.json").read_text("utf-8"))
+    referred = {item["array"]["name"] for item in outcome["measurements"] if item["array"]}
+    name = min(set(found) - referred)
+    np.savez(folder / "arrays.npz", **{**found, name: found[name] + 1})
+    assert wrong(ran) == {"run": f"arrays.npz is not what the database took in ({name}); restore it from a copy"}

@@ -1,0 +1,140 @@
+"""kill -9 where it hurts, many times: with real engines, at system calls, and while `make bench` makes all from nothing.
+
+    python -m tests.benchmarks.kills engines --kills 200     # half an hour
+    python -m tests.benchmarks.kills system-calls            # every one of a small sweep's desk; needs strace
+    python -m tests.benchmarks.kills bench --clones 3        # fresh clones, each killed three times, then run to its end
+
+After each kill the same command must come to the same rows, hashes and artifacts as one that nothing happened to. What was
+struck, and where, is appended to `records/kills.jsonl`. Short forms are slow tests: tests/test_kill.py, tests/test_storm.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = Path(__file__).parent / "records" / "kills.jsonl"
+REACH_SECONDS = {"environment": 150.0, "sweep": 200.0}
+"""Within which a command of `make bench` is killed: while its environment is made, then while its sweep runs."""
+
+
+def engines(kills: int, seed: int) -> bool:
+    """Kill commands and workers of a sweep with ONNX Runtime at seeded moments of four phases."""
+    from tests.fake_box import Bench
+    from tests.test_kill import check, real_sweep
+
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        real_sweep(bench)
+        hits = check(bench, Path(folder), kills=kills, reach=2.0, seed=seed)
+    struck = {f"{whom} in {phase}": count for (phase, whom), count in sorted(hits.items())}
+    _record("engines", {"kills": sum(hits.values()), "seed": seed, "struck": struck})
+    return sum(hits.values()) >= kills
+
+
+def system_calls() -> bool:
+    """Kill the desk of a small sweep with fakes at every system call that changes a file, SQLite's own among them."""
+    from tests.fake_box import Bench
+    from tests.test_storm import Sea, small_sweep
+
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        small_sweep(bench)
+        (Path(folder) / "sea").mkdir()
+        sea = Sea(bench, Path(folder) / "sea")
+        sea.changes()
+        calls = sea.calls()
+        strikes = [(name, number) for name, count in sorted(calls.items()) for number in range(1, count + 1)]
+        wrong = [said for name, number in strikes if (said := sea.call(name, number, "kill"))]
+    for said in wrong:
+        print(said)
+    _record("system-calls", {"kills": len(strikes), "calls": dict(calls), "wrong": len(wrong)})
+    return not wrong
+
+
+def bench(clones: int, seed: int) -> bool:
+    """Kill `make bench` on fresh clones: once or twice while the environment is made, once in its sweep; then let it end."""
+    draw, good, struck = random.Random(seed), True, Counter[str]()
+    for number in range(clones):
+        with tempfile.TemporaryDirectory() as folder:
+            clone = Path(folder) / "clone"
+            subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+            for phase in ("environment", "environment", "sweep"):
+                struck[phase] += _killed(clone, draw.uniform(5.0, REACH_SECONDS[phase]))
+            ran = _make(clone)
+            words, _ = ran.communicate()
+            whole = ran.returncode == 0 and "jobs:" in words and "failed" not in words and "Traceback" not in words
+            print(f"clone {number + 1}: {'recovered' if whole else words[-3000:]}", flush=True)
+            good = good and whole
+    _record("bench", {"clones": clones, "seed": seed, "struck": dict(struck), "recovered": good})
+    return good
+
+
+def _make(clone: Path) -> subprocess.Popen[str]:
+    variables = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    return subprocess.Popen(
+        ["make", "bench"], cwd=clone, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def _killed(clone: Path, seconds: float) -> bool:
+    """Start `make bench` and kill all of it after a while; says whether it was still running then."""
+    process = _make(clone)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=seconds)
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return True
+
+
+def _record(what: str, found: dict[str, Any]) -> None:
+    line = {"what": what, "date": f"{datetime.now(UTC):%Y-%m-%d}", **found}
+    with open(RECORD, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    print(json.dumps(line), flush=True)
+
+
+def main() -> None:
+    """Strike."""
+    from tests.benchmarks.facts import headline, result
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    real = verbs.add_parser("engines")
+    real.add_argument("--kills", type=int, default=200)
+    verbs.add_parser("system-calls")
+    whole = verbs.add_parser("bench")
+    whole.add_argument("--clones", type=int, default=3)
+    for some in (real, whole):
+        some.add_argument("--seed", type=int, default=20261128)
+    asked = parser.parse_args()
+    headline(f"python -m tests.benchmarks.kills {asked.verb}")
+    begun = time.monotonic()
+    if asked.verb == "engines":
+        good = engines(asked.kills, asked.seed)
+    elif asked.verb == "system-calls":
+        good = system_calls()
+    else:
+        good = bench(asked.clones, asked.seed)
+    print(f"{time.monotonic() - begun:.0f} s")
+    sys.exit(result(good))
+
+
+if __name__ == "__main__":
+    main()
