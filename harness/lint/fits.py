@@ -177,6 +177,7 @@ def unexplained(table: LintTable) -> Iterator[tuple[Column, tuple[Column, ...]]]
     """Give every derived column that nothing in the table explains, with the inputs that belong to it."""
     explained = {fit.column.index for fit in fits(table)}
     for column in derived(table):
-        if column.index not in explained | partly_explained(table):
+        paced = any(value and value.text.endswith(PACED) for row in table.rows if (value := row.values[column.index]))
+        if not paced and column.index not in explained | partly_explained(table):
             pool = pool_of(table, column)
             yield column, associated(table, column, pool)

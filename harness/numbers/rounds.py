@@ -93,13 +93,13 @@ class Compared:
     """At one pace of the machine, which moved more than what is compared; the value is that of these rounds, too."""
 
 
-def ratio(one: Sequence[Round], other: Sequence[Round], unit: str) -> Compared:
+def ratio(one: Sequence[Round], other: Sequence[Round], unit: str, at_pace: bool | None = None) -> Compared:
     """Return one / other with its 95 % interval: Welch's on logarithms, or paired by round where a shared drift shows.
 
-    At one pace of the machine where all rounds have that and it is clearly sharper (`SHARPER`).
+    `at_pace`: at one pace of the machine, which all rounds must have; None: where it is clearly sharper (`SHARPER`).
     Raises: ZeroDivisionError where the other's mean is zero.
     """
-    at_pace = are_sharper_at_pace([one, other])
+    at_pace = are_sharper_at_pace([one, other]) if at_pace is None else at_pace
     if at_pace:
         one, other = at_one_pace(one), at_one_pace(other)
     values, others = _values(one), _values(other)

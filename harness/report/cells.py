@@ -19,7 +19,7 @@ from harness.report.compare import COMPARISONS, Comparison, Operand, compared, d
 from harness.report.formats import Format, decimal, factor, rounded, without_paths, written
 from harness.report.result import Side, Trace
 from harness.report.rows import Row, direction, distinct
-from harness.report.sitting import marked_apart, marks_of, over_rounds
+from harness.report.sitting import Measure, marked_apart, marks_of, over_rounds
 from harness.report.spec import CellSpec, TableSpec
 from harness.report.specfile import ABSENT
 
@@ -77,6 +77,8 @@ class Question:
     """Rounds of the row's sitting, where a statistic of their samples is asked for."""
     elsewhere: str = ""
     """Where there is a baseline, if there is none at the row's place."""
+    at_pace: frozenset[Measure] = frozenset()
+    """What the table compares at one pace of the machine."""
 
     @property
     def comparison(self) -> Comparison:
@@ -163,7 +165,8 @@ def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
     at_1ms = None
     if _are_sittings(question, rows) and not displayed:
         scale = factor(rows[0].text("unit") or "", cell.unit)
-        found = sitting.compared(comparison, (rows[0], rows[1]), (operands[0], operands[1]), scale)
+        pair = (operands[0], operands[1])
+        found = sitting.compared(comparison, (rows[0], rows[1]), pair, scale, question.at_pace)
         operands, result, how, at_1ms = list(found.operands), found.result, found.how, found.at_1ms
     else:
         result = compared(comparison, operands[0], operands[1] if len(operands) > 1 else None)

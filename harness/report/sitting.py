@@ -68,23 +68,52 @@ class Sittings:
     """Means at a pace of 1 ms, in the shown unit, where they are what is compared."""
 
 
+Measure = tuple[str | None, ...]
+"""Which sittings may be compared at one pace: of one metric and session, of one interpreter, beside engines that load it alike."""
+_MEASURE = ("session", "environment", "engine", "engine_options", "metric", "part")
+
+
+def paced(rows: Sequence[Row]) -> frozenset[Measure]:
+    """Say which measures a table compares at one pace of the machine: where all of its sittings together are sharper so."""
+    groups: dict[Measure, dict[str | None, list[Round]]] = {}
+    for row in rows:
+        if row.get("rounds") is not None and int(row.get("rounds")) >= rounds.LEAST:
+            known = groups.setdefault(_measure(row), {})
+            if row.text("sitting") not in known:
+                known[row.text("sitting")] = rounds_of(row)
+    return frozenset(one for one, found in groups.items() if rounds.are_sharper_at_pace(list(found.values())))
+
+
+def _measure(row: Row) -> Measure:
+    return tuple(row.text(name) for name in _MEASURE)
+
+
 def compared(
-    comparison: Comparison, sides: tuple[Row, Row], operands: tuple[Operand, Operand], scale: Decimal
+    comparison: Comparison,
+    sides: tuple[Row, Row],
+    operands: tuple[Operand, Operand],
+    scale: Decimal,
+    at_pace: frozenset[Measure] = frozenset(),
 ) -> Sittings:
     """Compute a comparison of two sittings with its interval; none below three rounds.
 
-    operands: both means in the shown unit. scale: from the stored to the shown unit.
+    operands: both means in the shown unit. scale: from the stored to the shown unit. at_pace: see `paced`.
     """
     plain = Sittings(operands, Operand(result_of(comparison, *operands)))
     if len({row.text("session") for row in sides}) > 1:
         return plain
     ours, theirs = (rounds_of(row) for row in sides)
-    if _paces_differ(sides) or ours == theirs:
-        ours, theirs = ([replace(each, at_pace=None) for each in some] for some in (ours, theirs))
+    measures = {_measure(row) for row in sides}
+    moved = (
+        len(measures) == 1 and measures <= at_pace and ours != theirs and min(map(len, (ours, theirs))) >= rounds.LEAST
+    )
     unit = sides[0].text("unit") or ""
     if any(operand.value.is_zero() for operand in operands):
         return plain
-    found = (rounds.difference if comparison.name == "difference" else rounds.ratio)(ours, theirs, unit)
+    if comparison.name == "difference":
+        found = rounds.difference(ours, theirs, unit)
+    else:
+        found = rounds.ratio(ours, theirs, unit, moved)
     if found.low is None or found.high is None:
         return plain
     value, baseline = _at_pace(found.value, operands) if found.at_pace else operands
@@ -97,11 +126,6 @@ def compared(
         return Sittings((value, baseline), result, said)
     one, other = (rounds.mean([each.value for each in rounds.at_one_pace(some)], unit) for some in (ours, theirs))
     return Sittings((value, baseline), result, said, (decimal_of(one) * scale, decimal_of(other) * scale))
-
-
-def _paces_differ(sides: tuple[Row, Row]) -> bool:
-    """Say whether paces are no common measure: of other interpreters, or beside engines that load the machine otherwise."""
-    return any(len({row.text(name) for row in sides}) > 1 for name in ("environment", "engine", "engine_options"))
 
 
 def _at_pace(ratio: float, operands: tuple[Operand, Operand]) -> tuple[Operand, Operand]:

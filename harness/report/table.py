@@ -38,7 +38,7 @@ from harness.report.mixing import Packages, check_column, check_pivot, check_pla
 from harness.report.pool import PLAIN, Pool, meets
 from harness.report.result import Cell, Section, Table
 from harness.report.rows import Row, choose, matches, rows_of, wanted
-from harness.report.sitting import AT_PACE, over_rounds
+from harness.report.sitting import AT_PACE, Measure, over_rounds, paced
 from harness.report.spec import CellSpec, Key, TableSpec
 from harness.report.specfile import ABSENT
 
@@ -109,6 +109,7 @@ class _Source:
     catalogue: Catalogue
     reader: Reader
     picked: _Picked
+    at_pace: frozenset[Measure]
 
     @property
     def order(self) -> Order:
@@ -128,7 +129,9 @@ def build(
     """
     reader = reader or Reader()
     rows = no_effect.marked(wanted(spec, rows_of(frame)), no_effect.kept(reader.samples, reader.items))
-    source = _Source(spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader, _Picked())
+    source = _Source(
+        spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader, _Picked(), paced(rows)
+    )
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     check_pivot(spec, shown)
     versions = packages or (lambda _: {})
@@ -253,7 +256,7 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
         return Filled(spec.missing.get(ABSENT, "-"), absent=True)
     source.picked.took(slot.header, row, baseline)
     beside = tuple(source.pool.sitting(row)) if cell.stat is not None and over_rounds(spec, row) else ()
-    return filled(Question(spec, cell, row, baseline, beside, elsewhere), source.reader)
+    return filled(Question(spec, cell, row, baseline, beside, elsewhere, source.at_pace), source.reader)
 
 
 def _elsewhere(source: _Source, cell: CellSpec, there: Address, where: Mapping[str, Sequence[str]]) -> str:

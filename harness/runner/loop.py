@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.clock import Spans
-from harness.core.files import remove, write_whole
+from harness.core.files import PARTIAL, remove, write_whole
 from harness.core.spec import Job, Outcome, Status
 from harness.host import gpu_uuids, open_nvml
 from harness.jobs import drop_partial
@@ -187,6 +187,8 @@ def _take_in(
     """
     if item.outcome is not None:
         drop_partial(record)
+        for partial in sorted(folder.glob(f"*{PARTIAL}*")):
+            remove(partial)
     if item.outcome is not None and not (folder / OUTCOME).exists():
         inputs = tuple(one.model_copy(update={"path": ""}) for one in record.inputs)
         job_kept = record.model_copy(update={"inputs": inputs, "out": None})

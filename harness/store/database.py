@@ -258,7 +258,8 @@ class Database:
         kept = models.SamplesRow
         query = select(kept.name, kept.sha256).join(models.RunRow, models.RunRow.id == kept.run_id)
         with self._reading() as connection:
-            return {name: sha256 for name, sha256 in connection.execute(query.where(models.RunRow.name == run))}
+            rows = connection.execute(query.where(models.RunRow.name == run)).all()
+        return {row.name: row.sha256 for row in rows}
 
     def outcome(self, run: str) -> Outcome:
         """Return a run's outcome as it was written. Raises: HarnessError for an unknown run."""

@@ -20,7 +20,6 @@ from harness.core.marks import PACED
 from harness.core.spec import Scheme, Status
 from harness.environments import ROOT
 from harness.explaining import explained, explanation
-from harness.numbers import rounds
 from harness.report import pages
 from harness.report.catalogue import Catalogue, catalogue_of
 from harness.report.cells import statistic_of
@@ -145,7 +144,7 @@ def check_number(archive: Archive, cell: Cell) -> None:
             value = rounded(value, -int(side.value.as_tuple().exponent))
         assert value == side.value or trace.at_1ms
     if trace.at_1ms:
-        check_pace(archive, trace)
+        check_pace(trace)
     result = of(trace)
     assert abs(result - trace.result) <= abs(result) * Decimal("1e-20")
     scale = Decimal(100) if COMPARISONS[trace.comparison].result == "number" and asked.format.suffix == "%" else 1
@@ -156,20 +155,13 @@ def check_number(archive: Archive, cell: Cell) -> None:
     assert rest.removesuffix(" ~").removesuffix(f" {PACED}").removesuffix(" (lower is better)") == beside(cell, scale)
 
 
-def check_pace(archive: Archive, trace: Trace) -> None:
-    """Go from the rounds' values at one pace to what was compared: their ratio, as far above the means as below."""
-    stored, entered = Decimal(1), Decimal(1)
-    means = []
-    for side in trace.sides:
-        row = next(row for row in archive.sitting(side.measurement) if row.get("rounds") is not None)
-        means.append(rounds.mean([one[3] for one in json.loads(row.get("round_values"))], row.text("unit") or ""))
-        stored, entered = stored * (side.stored or 1), entered * side.value
-    (one, other), (value, baseline) = means, (side.value for side in trace.sides)
-    assert float(value / baseline) == pytest.approx(one / other, rel=1e-9)
+def check_pace(trace: Trace) -> None:
+    """Go from the means at a pace of 1 ms to what was compared: their ratio, as far above the means stored as below."""
     assert trace.at_1ms is not None
-    assert float(trace.at_1ms[0] / trace.at_1ms[1]) == pytest.approx(one / other, rel=1e-9)
-    scale = factor(row.text("unit") or "", None)
-    assert float(entered) == pytest.approx(float(stored * scale * scale), rel=1e-9)
+    value, baseline = (side.value for side in trace.sides)
+    assert float(value / baseline) == pytest.approx(float(trace.at_1ms[0] / trace.at_1ms[1]), rel=1e-9)
+    shares = [float(side.value / (side.stored or 1)) for side in trace.sides]
+    assert shares[0] * shares[1] == pytest.approx(float(factor("tok/s", None)) ** 2, rel=1e-9)
 
 
 def check_bits(shown: Shown, spot: Spot) -> None:
