@@ -29,6 +29,7 @@ HOME = ROOT / ".venv"
 HOME_NAME = "cpu"
 """The environment that stands in `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
 OTHERS = ROOT / ".venvs"
+NAMES = "a name has letters, digits, '.', '_' and '-' and begins with a letter or digit"
 INSTALL_SECONDS = 4 * 3600.0
 """Longest that a step of making an environment, or waiting for another command that makes it, may take."""
 BESIDE = ("pydantic", "filelock", "numpy", "psutil", "nvidia-ml-py")
@@ -100,9 +101,7 @@ def setup(
     """
     chosen = name or HOME_NAME
     if not is_name(chosen):
-        raise Trouble(
-            f"environment '{chosen}': a name has letters, digits, '.', '_' and '-' and begins with a letter or digit"
-        )
+        raise Trouble(f"environment '{chosen}': {NAMES}")
     if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
         raise Trouble(f"environment {chosen} needs {system}; this is {sys.platform}")
     lock = lock or (None if packages else LOCKS / f"{chosen}.txt")

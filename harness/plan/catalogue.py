@@ -14,7 +14,7 @@ from pydantic import Field
 from harness.core.errors import HarnessError, unknown
 from harness.core.seam import Format, Options, Quantizer, problems_of
 from harness.corpus import Corpus
-from harness.environments import is_name
+from harness.environments import NAMES, is_name
 from harness.plan.adapters import SOURCE, Adapters, shipped
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, plain, read, validate, word
 from harness.texts import BUILT_IN, HUB_TEXTS
@@ -389,10 +389,7 @@ def _said(recipe: Recipe, quantizer: Quantizer, name: str | None) -> Any:
 
 def _check_place(name: str, entry: EnvironmentEntry, node: Node, known: Iterable[str], mistakes: Mistakes) -> None:
     if not is_name(name):
-        mistakes.add(
-            f"environment '{name}': a name has letters, digits, '.', '_' and '-' and begins with a letter or digit",
-            node,
-        )
+        mistakes.add(f"environment '{name}': {NAMES}", node)
     own = [key for key in ("lock", "on", "python") if getattr(entry, key)]
     more = [key for key in ("packages", "wheel") if getattr(entry, key)]
     if len(own) > 1 or not (own or more) or (more and own and own != ["on"]):

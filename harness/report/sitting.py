@@ -75,13 +75,18 @@ _MEASURE = ("session", "environment", "engine", "engine_options", "metric", "par
 
 def paced(rows: Sequence[Row]) -> frozenset[Measure]:
     """Say which measures a table compares at one pace of the machine: where all of its sittings together are sharper so."""
+    return frozenset(one for one, sittings in _sittings(rows).items() if rounds.are_sharper_at_pace(sittings))
+
+
+def _sittings(rows: Sequence[Row]) -> dict[Measure, list[list[Round]]]:
+    """Return the rounds of each sitting with as many of them as an interval needs, by what may be compared."""
     groups: dict[Measure, dict[str | None, list[Round]]] = {}
     for row in rows:
         if row.get("rounds") is not None and int(row.get("rounds")) >= rounds.LEAST:
             known = groups.setdefault(_measure(row), {})
             if row.text("sitting") not in known:
                 known[row.text("sitting")] = rounds_of(row)
-    return frozenset(one for one, found in groups.items() if rounds.are_sharper_at_pace(list(found.values())))
+    return {measure: list(found.values()) for measure, found in groups.items()}
 
 
 def _measure(row: Row) -> Measure:
@@ -192,21 +197,16 @@ def _interval(counts: Sequence[int]) -> str:
 
 
 def smallest_changes(rows: Sequence[Row]) -> dict[str, float]:
-    """Return by speed metric the smallest change, as a share, that its rounds can see; from the spread of all its sittings."""
-    found: dict[str, list[list[Round]]] = {}
-    for row in {(row.text("sitting"), row.metric, row.text("part")): row for row in rows}.values():
-        sitting = rounds_of(row)
-        if (
-            len(sitting) >= rounds.LEAST
-            and metric_named(row.metric or "").kind == "speed"
-            and rounds.spread([one.value for one in sitting])
-        ):
-            found.setdefault(row.metric or "", []).append(sitting)
-    return {
-        name: rounds.smallest_change(rounds.pooled(found[name]), min(map(len, found[name])))
-        for name in METRICS
-        if name in found
-    }
+    """Return by speed metric the smallest change, as a share, that its rounds can see: where what is compared spreads most."""
+    found: dict[str, float] = {}
+    speed = [row for row in rows if metric_named(row.metric or "").kind == "speed"]
+    for measure, sittings in _sittings(speed).items():
+        moved = [one for one in sittings if rounds.spread([each.value for each in one])]
+        if moved:
+            name = str(measure[_MEASURE.index("metric")])
+            change = rounds.smallest_change(rounds.pooled(moved), min(map(len, moved)))
+            found[name] = max(change, found.get(name, 0.0))
+    return {name: found[name] for name in METRICS if name in found}
 
 
 def _share(share: float) -> str:
