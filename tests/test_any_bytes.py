@@ -28,7 +28,7 @@ from harness.plan.expand import expand
 from harness.plan.reading import read_sweep
 from harness.plan.sources import find
 from harness.plan.yamlfile import Mistakes
-from harness.report.published import read_published
+from harness.report.published import _raw, read_published
 from harness.report.specfile import read_specs
 from harness.runner.desk import Desk, recover
 from harness.store.database import Database
@@ -150,7 +150,7 @@ def test_published_yaml_without_an_end_is_refused(tmp_path: Path, text: str) -> 
     held(lambda: read_published(tmp_path), "theirs.yaml")
 
 
-@pytest.mark.parametrize("read", [read_source, read_specs, read_text])
+@pytest.mark.parametrize("read", [read_source, read_specs, read_text, _raw])
 @pytest.mark.parametrize("place", ["/dev/zero", "pipe"])
 def test_what_has_no_end_is_no_file(tmp_path: Path, read: Callable[[Path], object], place: str) -> None:
     path = Path(place)

@@ -21,7 +21,7 @@ After the findings stands for each rule how many of the things that it could dec
 
 **Tolerance.** A printed input may be half a unit of its last digit off, since it was rounded. A derived cell may be one whole unit
 off, since nobody knows whether it was rounded to the nearest, up or down. A contradiction is what no values within these bounds explain; bounds are
-computed exactly, as intervals of fractions.
+computed exactly, as intervals of fractions. A derived cell that is marked ‡ says that it was not made of the numbers beside it, and is not held against them.
 """
 
 

@@ -290,6 +290,8 @@ def _raw(path: Path) -> Any:
         check_nesting(text, str(path))
         found = yaml.load(text, Loader=loader)  # noqa: S506 - one of the safe loaders
         parts = _parts(found, {})
+    except OSError as error:
+        raise ConfigError([Problem(f"cannot be read: {error.strerror}", path)]) from None
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError, TypeError) as error:
         raise ConfigError([Problem(f"is not YAML in UTF-8: {error}", path)]) from None
     if parts > limits.PUBLISHED_PARTS:

@@ -82,7 +82,7 @@ def _term(term: Term, done: Arithmetic) -> str:
     how = f" x {digits(term.factor)}" if term.factor != 1 else ""
     moved = ", as displayed" if done.inputs == "displayed" else ""
     if term.at_1ms is not None:
-        moved += f"; {digits(term.at_1ms)} at a pace of 1 ms, and so much at the pace of the machine that both share"
+        moved += f" by the seconds that passed, {digits(term.at_1ms)} at a pace of 1 ms; moved to the pace that both sides share"
     came = f" ({stored}{how}{moved})" if how or moved or done.stat else ""
     gpus = f" on {term.gpus} GPUs" if term.gpus != 1 else ""
     if term.rounds is not None:

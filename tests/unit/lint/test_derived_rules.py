@@ -189,3 +189,15 @@ def test_rows_of_one_model_share_one_hidden_baseline() -> None:
     good = ["A/FP8/150.0/1.50x", "A/INT4/200.0/2.00x", "B/FP8/75.0/1.50x", "B/INT4/120.0/2.40x"]
     assert found(table(head, *good)) == []
     assert places(table(head, *good[:3], "B/INT4/120.0/2.00x")) == [("hidden-baseline", 4, "Speedup")]
+
+
+def test_a_ratio_that_says_it_was_not_made_of_its_neighbours_is_not_held_against_them() -> None:
+    rows = (
+        "Method / Decode (tok per second) / Decode speed-up",
+        "FP32 / 100.0 / 1.00x",
+        "INT8 / 180.0 / 1.80x",
+        "INT4 / 250.0 / {}",
+    )
+    assert counts(table(*rows).format("2.90x"), "derived-value")[0] == 1
+    for marked in ("2.90x ‡", "2.90x ± 0.10 ‡", "2.90x [2.1, 3.9] ‡"):
+        assert counts(table(*rows).format(marked), "derived-value")[0] == 0
