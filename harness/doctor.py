@@ -72,20 +72,21 @@ def examine(catalogue: Catalogue) -> list[Line]:
 
 
 def held_files(results: Path) -> list[Line]:
-    """Hold run folders and artifacts against the database, and published files against themselves."""
+    """Hold run folders and artifacts against the database, and published files against themselves and the database."""
     from harness.core.errors import ConfigError
     from harness.environments import ROOT
-    from harness.report.published import read_published
+    from harness.report.published import departed, read_published
     from harness.store.audit import audit
     from harness.store.database import Database
 
+    folder = results / "published" if (results / "published").is_dir() else ROOT / "results" / "published"
     with Database.open(results / "bench.db") as database:
         found = list(audit(database, results))
-    lines = [Line("wrong", f"{one.what}: {one.trouble}") for one in found if one.trouble]
-    try:
-        read_published(results / "published" if (results / "published").is_dir() else ROOT / "results" / "published")
-    except ConfigError as error:
-        lines += [Line("wrong", str(problem)) for problem in error.problems]
+        lines = [Line("wrong", f"{one.what}: {one.trouble}") for one in found if one.trouble]
+        try:
+            lines += [Line("wrong", said) for said in departed(read_published(folder), database)]
+        except ConfigError as error:
+            lines += [Line("wrong", str(problem)) for problem in error.problems]
     kinds = [(kind, sum(one.what.startswith(kind) for one in found)) for kind in ("run", "artifact")]
     looked = " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds)
     return [

@@ -204,7 +204,7 @@ def _half_made(folder: Path) -> str:
 
 
 _HELD = """
-import importlib.metadata, sys
+import importlib.metadata, os, sys
 for pin in sys.argv[1:]:
     name, version = pin.split("==")
     try:
@@ -215,11 +215,15 @@ for pin in sys.argv[1:]:
         sys.exit(f"lacks {name}")
     if found.split("+")[0] != version.split("+")[0]:
         sys.exit(f"holds {name} {found} and should hold {version}")
-    files = importlib.metadata.files(name) or ()
-    tops = {file.parts[0]: file for file in files if file.suffix == ".py" and file.parts[0] != ".."}
-    gone = [file for file in tops.values() if not file.locate().exists()]
-    if gone:
-        sys.exit(f"lacks files of {name}, as {gone[0]}")
+    for file in importlib.metadata.files(name) or ():
+        if file.size is None or file.parts[0] == ".." or file.suffix not in {".py", ".so", ".pyd", ".dll", ".dylib"}:
+            continue
+        try:
+            size = os.stat(file.locate()).st_size
+        except OSError:
+            sys.exit(f"lacks files of {name}, as {file}")
+        if size != file.size:
+            sys.exit(f"holds a changed file of {name}: {file}")
 """
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([A-Za-z0-9.!+_-]+)\s*(?:#.*)?$", re.MULTILINE)
 

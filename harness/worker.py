@@ -1,23 +1,25 @@
-"""The worker: `python -m harness.worker ENVIRONMENT` reads run folders line by line and answers one line each.
+"""The worker: `python -m harness.worker ENVIRONMENT --folders FILE` runs the jobs of the run folders that a file lists, in order.
 
-The lines come over the standard input that it was born with, or with `--folders FILE` from a file, for whoever starts it without a runner.
-Jobs and libraries have an empty standard input: whoever asks there gets the end of the file at once, and never one of our lines.
+It needs nobody: a runner, a scheduler or a person at a shell starts it alike. Its standard input is empty, so that a library that asks there
+gets the end of the file at once. While a job runs, its run folder holds a heartbeat; what it answers is kept there, too.
 
 Answers are JSON lines on the original standard output: `ready`, `begin`, `progress`, `done`, and, from `--describe`,
-the environment. Everything that a job or its libraries print goes to the run folder's log.txt.
+the environment. Where that is a pipe and its reader is gone, the worker ends at once with all that it started. Everything that a job or
+its libraries print goes to the run folder's log.txt.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import queue
+import select
 import signal
+import stat
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -55,9 +57,11 @@ LOCK_SECONDS = 60.0
 ARTIFACTS = "artifacts"
 """Folder of results in which sealed artifacts lie."""
 JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
+FOLDERS = "folders.jsonl"
+"""In the first run folder of a batch: the run folders that one worker serves, a path as a JSON string on each line."""
 HEARTBEAT, ANSWERS = "heartbeat", "answers.jsonl"
-"""With `--folders`, in the run folder: a number that rises while the job runs, and what would be said to a runner."""
-_BEAT_SECONDS = 5.0
+"""In the run folder: a number that rises while the job runs and goes with its end, and what was answered about it."""
+BEAT_SECONDS = 5.0
 DESCRIBED = "HARNESS_ENVIRONMENT"
 """Variable that names a file with the description of this environment."""
 
@@ -67,53 +71,75 @@ class Answers:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._last = 0.0
+        self._last, self._kept = 0.0, 0.0
         self.folder: Path | None = None
         """Run folder that the answers are written to as well."""
 
     def say(self, **answer: Any) -> None:
-        """Send one line; a runner that is gone is no reason to fail, the watch on standard input ends us."""
-        try:
-            self._stream.write(json.dumps(answer) + "\n")
-            self._stream.flush()
-        except OSError:
-            pass
-        if self.folder is not None:
-            with open(self.folder / ANSWERS, "a", encoding="utf-8") as file:
-                file.write(json.dumps(answer) + "\n")
+        """Send one line and keep it; a reader that is gone is no reason to fail, and a full disk fails the job elsewhere."""
+        self._send(answer)
+        self._keep(answer)
 
     def progress(self, run: str, share: float, what: str) -> None:
-        """Tell how far a job is, at most five times a second."""
-        now = time.monotonic()
+        """Tell how far a job is, at most five times a second; kept as often as the heart beats."""
+        now, answer = time.monotonic(), {"progress": round(share, 4), "what": what, "run": run}
         if now - self._last >= 0.2:
             self._last = now
-            self.say(progress=round(share, 4), what=what, run=run)
+            self._send(answer)
+        if now - self._kept >= BEAT_SECONDS:
+            self._kept = now
+            self._keep(answer)
+
+    def _send(self, answer: dict[str, Any]) -> None:
+        with suppress(OSError):
+            self._stream.write(json.dumps(answer) + "\n")
+            self._stream.flush()
+
+    def _keep(self, answer: dict[str, Any]) -> None:
+        if self.folder is not None:
+            with suppress(OSError), open(self.folder / ANSWERS, "a", encoding="utf-8") as file:
+                file.write(json.dumps(answer) + "\n")
+
+    def end_with_reader(self) -> None:
+        """Wait until whoever reads our answers is gone, then end at once, with everything that we started: nobody waits for it.
+
+        Linux tells it of the pipe itself; elsewhere an empty line a second finds it out.
+        """
+        pipe = self._stream.fileno()
+        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            return
+        if sys.platform == "linux":
+            watch = select.poll()
+            watch.register(pipe, 0)  # an error, which a pipe without a reader is, is told whatever is asked for
+            watch.poll()
+        else:
+            with suppress(OSError):
+                while os.write(pipe, b"\n"):
+                    time.sleep(1)
+        if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(3)
 
 
 def main() -> None:
-    """Serve jobs until standard input ends."""
+    """Serve the jobs of a file of run folders, or describe this environment."""
     if privacy.is_offline():
         privacy.forbid_sockets()
     answers = Answers(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     if len(sys.argv) > 1 and sys.argv[1] == "--describe":
         answers.say(environment=_environment(sys.argv[2] if len(sys.argv) > 2 else "").model_dump(mode="json"))
         return
-    name, file = _asked(sys.argv[1:])
-    folders: queue.Queue[Path | None] = queue.Queue()
-    if file is None:
-        threading.Thread(target=_read, args=(_take_standard_input(), folders), daemon=True).start()
-    else:
-        for folder in (*_listed(file), None):
-            folders.put(folder)
+    name, folders = _asked(sys.argv[1:])
+    _empty_standard_input()
+    threading.Thread(target=answers.end_with_reader, daemon=True).start()
     answers.say(ready=True, entered=_ENTERED, imported=_IMPORTED, now=time.monotonic())
     server = Server(answers, name)
-    while (folder := folders.get()) is not None:
+    for folder in folders:
         try:
-            with _beating(folder, answers) if file else nullcontext():
+            with _beating(folder, answers):
                 server.serve(folder)
         except OSError as error:
             _give_up(folder, error)
-        folders.task_done()
     begun = time.monotonic()
     server.close()
     answers.say(closed=time.monotonic() - begun)
@@ -128,15 +154,11 @@ def _give_up(folder: Path, error: OSError) -> NoReturn:
     os._exit(4)
 
 
-def _asked(words: list[str]) -> tuple[str, Path | None]:
-    """Read the name of the environment and the file of run folders, where there is one."""
-    if "--folders" not in words:
-        return (words[0] if words else ""), None
-    place = words.index("--folders")
-    if place + 1 >= len(words):
-        sys.exit("--folders takes a file with one run folder a line")
-    left = words[:place] + words[place + 2 :]
-    return (left[0] if left else ""), Path(words[place + 1])
+def _asked(words: list[str]) -> tuple[str, list[Path]]:
+    """Read the name of the environment and the run folders of the file. Exits with the reason where they are not given."""
+    if len(words) != 3 or words[1] != "--folders":
+        sys.exit("type: python -m harness.worker ENVIRONMENT --folders FILE (a file with one run folder a line)")
+    return words[0], _listed(Path(words[2]))
 
 
 @contextmanager
@@ -144,14 +166,18 @@ def _beating(folder: Path, answers: Answers) -> Iterator[None]:
     """Let a number rise in a run folder while its job runs: who looks twice knows that we live, whatever any clock says."""
     over = threading.Event()
 
-    def beat() -> None:
-        count = 0
-        while not over.wait(_BEAT_SECONDS if count else 0.0):
-            count += 1
-            with suppress(OSError):  # a full disk is not our death
-                write_whole(folder / HEARTBEAT, str(count), durable=False)
+    def beat(count: int) -> None:
+        with suppress(OSError):  # a full disk is not our death
+            write_whole(folder / HEARTBEAT, str(count), durable=False)
 
-    beating = threading.Thread(target=beat, daemon=True)
+    def beat_on() -> None:
+        count = 1
+        while not over.wait(BEAT_SECONDS):
+            count += 1
+            beat(count)
+
+    beat(1)
+    beating = threading.Thread(target=beat_on, daemon=True)
     beating.start()
     answers.folder = folder
     try:
@@ -160,16 +186,16 @@ def _beating(folder: Path, answers: Answers) -> Iterator[None]:
         answers.folder = None
         over.set()
         beating.join()
+        with suppress(OSError):
+            (folder / HEARTBEAT).unlink()
 
 
-def _take_standard_input() -> TextIO:
-    """Keep the runner's channel to ourselves and leave an empty standard input in its place, which children inherit."""
-    runner = os.fdopen(os.dup(0), encoding="utf-8")
+def _empty_standard_input() -> None:
+    """Leave an empty standard input, which children inherit, whatever a person or a scheduler gave us."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open as long as the process
-    return runner
 
 
 def _listed(file: Path) -> list[Path]:
@@ -183,18 +209,6 @@ def _listed(file: Path) -> list[Path]:
 def _folder(line: str) -> Path:
     """Read a run folder: a path, or one as a JSON string, in which a path may hold anything."""
     return Path(json.loads(line) if line.startswith('"') else line.strip())
-
-
-def _read(runner: TextIO, folders: queue.Queue[Path | None]) -> None:
-    """Pass folders on; when the runner is gone (end of input while a job runs or waits) nobody waits for us: end at once."""
-    for line in runner:
-        if line.strip():
-            folders.put(_folder(line))
-    if folders.unfinished_tasks:
-        if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-        os._exit(3)
-    folders.put(None)
 
 
 def _environment(name: str) -> Environment:

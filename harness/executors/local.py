@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.core.privacy import caches, silence
+from harness.worker import FOLDERS
 
 DESCRIBE_SECONDS = 300
 """Within which an environment must say what it holds: importing torch from a cold disk takes a minute."""
@@ -48,10 +49,15 @@ class Handle:
 
 
 def submit(batch: Batch) -> Handle:
-    """Start a worker for these run folders; it reads their names on its standard input and must outlive none of us."""
+    """Start a worker for these run folders, which a file in the first one lists; it ends when nobody reads its answers.
+
+    Raises: OSError when the file cannot be written.
+    """
+    listed = batch.folders[0] / FOLDERS
+    listed.write_text("".join(f"{json.dumps(str(folder))}\n" for folder in batch.folders), "utf-8")
     process = subprocess.Popen(
-        [str(batch.python), "-m", "harness.worker", batch.environment],
-        stdin=subprocess.PIPE,
+        [str(batch.python), "-m", "harness.worker", batch.environment, "--folders", str(listed)],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -62,16 +68,7 @@ def submit(batch: Batch) -> Handle:
     handle = Handle(process=process, spawned=time.monotonic(), events=queue.Queue())
     handle.listener = threading.Thread(target=_listen, args=(handle,), daemon=True)
     handle.listener.start()
-    threading.Thread(target=_ask, args=(process, batch.folders), daemon=True).start()
     return handle
-
-
-def _ask(process: subprocess.Popen[str], folders: tuple[Path, ...]) -> None:
-    """Name the run folders, each as JSON on a line of its own: a path may hold a line's end."""
-    assert process.stdin is not None
-    with contextlib.suppress(OSError, ValueError):  # a worker that died at once is seen by its exit
-        process.stdin.writelines(f"{json.dumps(str(folder))}\n" for folder in folders)
-        process.stdin.flush()
 
 
 def poll(handle: Handle, timeout: float) -> dict[str, Any] | None:
@@ -89,10 +86,7 @@ def poll(handle: Handle, timeout: float) -> dict[str, Any] | None:
 
 
 def finish(handle: Handle) -> None:
-    """Let a worker that has answered for all its folders end, and wait for it."""
-    assert handle.process.stdin is not None
-    with contextlib.suppress(OSError):
-        handle.process.stdin.close()
+    """Wait for a worker that has answered for all its folders to end."""
     try:
         handle.process.wait(timeout=60)
     except subprocess.TimeoutExpired:
@@ -117,7 +111,7 @@ def cancel(handle: Handle) -> None:
 def _close(handle: Handle) -> None:
     if handle.listener is not None:
         handle.listener.join(timeout=10)
-    for stream in (handle.process.stdin, handle.process.stdout, handle.process.stderr):
+    for stream in (handle.process.stdout, handle.process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()

@@ -6,9 +6,9 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from harness.report.consistent import contradictions, key_fits
 from harness.report.formats import without_paths
 from harness.report.reported import KEY, read_reported
 from harness.report.specfile import STATS
+from harness.store.audit import differing
 from harness.store.database import Database
 from harness.store.session import SessionJob, SessionRecord
 
@@ -201,6 +202,34 @@ def _without_paths(outcome: Outcome) -> dict[str, Any]:
     if not key_fits(outcome.job.model_copy(update={"spec": outcome.job.spec.model_validate(cleaned["job"]["spec"])})):
         cleaned["job"]["spec"] = spec
     return cleaned
+
+
+def departed(published: Published, database: Database) -> Iterator[str]:
+    """Say which committed runs are not what the database holds of the same run, values and samples alike."""
+    import numpy as np
+
+    here = database.run_names()
+    for outcome in published.outcomes:
+        run = outcome.job.run
+        if run not in here:
+            continue
+        fields = differing(outcome, _as_published(database.outcome(run)))
+        for place in range(len(outcome.measurements)):
+            name = f"{run}#{place}"
+            kept = _or_none(partial(database.samples, name)) if name in published.arrays else None
+            if kept is not None and not np.array_equal(kept, published.arrays[name], equal_nan=True):
+                fields.append(f"samples of {outcome.measurements[place].metric}")
+        if fields:
+            yield (
+                f"published run {run} is not what the database holds of it ({', '.join(fields)}); restore the file, or write it "
+                "anew with `harness promote`"
+            )
+
+
+def _as_published(outcome: Outcome) -> Outcome:
+    """Make of an outcome what a published file says of it."""
+    environment = outcome.environment.model_dump(mode="json", exclude_defaults=True)
+    return Outcome.model_validate_json(json.dumps({**_without_paths(outcome), "environment": environment}))
 
 
 def _absolute(value: Any) -> set[str]:

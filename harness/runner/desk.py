@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from harness.core.spec import Environment, Outcome
 from harness.plan.expand import PlannedJob
 from harness.store.database import Database
 from harness.store.session import SessionRecord
-from harness.worker import ARTIFACTS, JOB, LOCK, OUTCOME
+from harness.worker import ANSWERS, ARTIFACTS, FOLDERS, HEARTBEAT, JOB, LOCK, OUTCOME
 
 What = Literal[
     "session",
@@ -41,6 +41,8 @@ RETRIED_EVERY = 10
 """Outcomes between two tries to write a database that another process holds."""
 _RUN = re.compile(r"\d{8}T\d{6}-[\w@.-]+")
 """Names that this runner gives to run folders: no other folder in their place is ever removed."""
+_NEVER_BEGUN = {JOB, LOCK, FOLDERS, HEARTBEAT, ANSWERS}
+"""What the run folder of a job holds that wrote no log yet."""
 ORPHAN_SECONDS = 15.0
 """How long a worker of a command that was killed may take to notice it."""
 
@@ -57,6 +59,8 @@ class Desk:
     """The environment that the runner itself stands in."""
     untaken: list[Path] = field(default_factory=list)
     """Run folders whose outcomes the database could not take, since another process was writing it."""
+    behind: list[str] = field(default_factory=list)
+    """Why the database could not take what earlier commands left."""
 
     def take_in(self, outcome: Outcome, folder: Path) -> None:
         """Put an outcome into the database, or, while another process holds that for long, note it: its file is what counts."""
@@ -68,10 +72,24 @@ class Desk:
         except Busy:
             self.untaken.append(folder)
 
+    def catch_up(self) -> list[str]:
+        """Take in what earlier commands left; says what a person should know, as that the database is held: then later."""
+        try:
+            return [str(problem) for problem in self.database.ingest_folder(self.results).problems]
+        except Busy as error:
+            self.behind.append(str(error))
+            return [f"{error}; the sweep goes on, and what is on disk is taken in when it ends"]
+
+    def place(self, session: SessionRecord) -> None:
+        """Put a session that begins into the database, unless that is held: it is put there at its end in any case."""
+        if not self.behind:
+            with suppress(Busy):
+                self.database.place(session)
+
     def settle(self, session: SessionRecord) -> str:
         """Put what is left, and the session, into the database; says what a person should know where that is still held."""
         try:
-            if self.untaken:
+            if self.untaken or self.behind:
                 self.database.ingest_folder(self.results)
             self.database.place(session)
         except Busy as error:
@@ -176,12 +194,12 @@ def recover(desk: Desk) -> list[str]:
             continue
         for partial in sorted(folder.glob(f"*{PARTIAL}*")):
             remove(partial)
-        if _RUN.fullmatch(folder.name) and {path.name for path in folder.iterdir()} <= {JOB, LOCK}:
+        if _RUN.fullmatch(folder.name) and {path.name for path in folder.iterdir()} <= _NEVER_BEGUN:
             remove(folder)
     for kept in ("artifacts", "runs", "sessions", "sessions/environments"):
         for partial in sorted((desk.results / kept).glob(f"*{PARTIAL}*")):
             remove(partial)
-    return [str(problem) for problem in desk.database.ingest_folder(desk.results).problems]
+    return desk.catch_up()
 
 
 def _without_outcome(runs: Path) -> list[Path]:

@@ -40,7 +40,7 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
             problems = recover(desk)
             now = datetime.now(UTC)
             session, resumed = sessions.begin(desk.results, plan, now, counted_from(desk.database.newest(), now)[0])
-            desk.database.place(session)
+            desk.place(session)
             memory = remember(desk, plan, session.session, again)
         text = "\n".join([session.session, *problems])
         yield Event("session", text=text, status="resumed" if resumed else "new", total=len(plan.jobs))

@@ -68,7 +68,7 @@ def altered(database: Database, results: Path, runs: Iterable[str]) -> list[Prob
 
 
 def _differs(outcome: Outcome, kept: Outcome) -> str:
-    fields = _differing(outcome, kept)
+    fields = differing(outcome, kept)
     if not fields:
         return ""
     return (
@@ -77,7 +77,8 @@ def _differs(outcome: Outcome, kept: Outcome) -> str:
     )
 
 
-def _differing(one: Outcome, other: Outcome) -> list[str]:
+def differing(one: Outcome, other: Outcome) -> list[str]:
+    """Name the fields in which two outcomes differ."""
     left, right = one.model_dump(mode="json"), other.model_dump(mode="json")
     return [name for name in left if left[name] != right[name]]
 

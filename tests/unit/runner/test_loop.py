@@ -358,7 +358,7 @@ def test_a_worker_serves_run_folders_of_a_file_without_a_runner(bench: Bench, tm
     for folder, measured in folders:
         made = json.loads((folder / "outcome.json").read_text("utf-8"))
         assert [one["value"] for one in made["measurements"]] == [one["value"] for one in measured]
-        assert int((folder / "heartbeat").read_text("utf-8")) >= 1
+        assert not (folder / "heartbeat").exists(), "it is over"
         said = [json.loads(line) for line in (folder / "answers.jsonl").read_text("utf-8").splitlines()]
         assert [next(iter(one)) for one in said if "progress" not in one] == ["begin", "done"]
 
@@ -392,3 +392,35 @@ def test_a_database_that_another_process_writes_ends_no_sweep_and_loses_nothing(
     holder.close()
     rows = bench.frame({}, ["run"])
     assert rows["run"].nunique() == len(list(bench.results.glob("runs/*/outcome.json"))) == 6
+
+
+def test_a_database_that_is_held_as_a_sweep_begins_does_not_end_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.store import opening
+
+    monkeypatch.setattr(opening, "_BUSY_SECONDS", 0.2)
+    bench.sweep(method=["fp32"])
+    bench.run()
+    bench.sweep(method=["fp32", "int8"])
+    events = []
+    with bench.desk() as (planned, desk):
+        holder = sqlite3.connect(bench.results / "bench.db", isolation_level=None, timeout=5)
+        holder.execute("BEGIN IMMEDIATE")
+        left = bench.results / "runs" / "20990101T000000-q-left"
+        (done,) = bench.results.glob("runs/*-q-*")
+        shutil.copytree(done, left)
+        outcome = json.loads((left / "outcome.json").read_text("utf-8"))
+        outcome["job"]["run"] = left.name
+        (left / "outcome.json").write_text(json.dumps(outcome), "utf-8")
+        for event in execute(planned.plan, desk):
+            events.append(event)
+            if event.what == "done" and event.done == event.total:
+                holder.execute("ROLLBACK")
+    holder.close()
+    assert "the sweep goes on" in events[0].text
+    assert {event.status for event in events if event.what == "done"} == {"ok"}
+    rows = bench.frame({}, ["run"])
+    assert set(rows["run"]) == {path.parent.name for path in bench.results.glob("runs/*/outcome.json")}
+    sessions = sqlite3.connect(bench.results / "bench.db").execute("SELECT count(*) FROM session").fetchone()
+    assert sessions == (2,)

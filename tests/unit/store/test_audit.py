@@ -98,3 +98,14 @@ def test_an_array_that_no_measurement_refers_to_is_held_against_the_database_too
     name = min(set(found) - referred)
     np.savez(folder / "arrays.npz", **{**found, name: found[name] + 1})
     assert wrong(ran) == {"run": f"arrays.npz is not what the database took in ({name}); restore it from a copy"}
+
+
+def test_a_published_run_that_is_not_what_the_database_holds_is_found(ran: Bench, say: Say) -> None:
+    assert say(ran, "promote", "s").code == 0
+    (file,) = (ran.results / "published").glob("*.yaml")
+    assert "published" not in say(ran, "doctor", "--files").out.replace("and the published files were", "")
+    text = file.read_text("utf-8")
+    first = next(line for line in text.splitlines() if line.startswith("    seconds: "))
+    file.write_text(text.replace(first, "    seconds: 4711.0", 1), "utf-8")
+    said = say(ran, "doctor", "--files")
+    assert "is not what the database holds of it (seconds)" in said.out + said.err
