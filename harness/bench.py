@@ -6,27 +6,26 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 
 from harness.box import (
-    CONFIGS,
-    RESULTS,
     Planned,
     described,
     environments_of,
     interpreters,
+    lock_of,
     open_desk,
     plan_sweep,
     sweep_path,
 )
+from harness.commands.workspace import Workspace
 from harness.core.clock import Spans
 from harness.core.errors import HarnessError
 from harness.core.privacy import is_offline
 from harness.core.spec import BuildSpec
 from harness.doctor import gpu_answers, gpu_verdict
-from harness.environments import HOME_NAME, LOCKS, setup
+from harness.environments import setup
 from harness.host import facts
 from harness.plan.catalogue import load_catalogue
 from harness.plan.expand import PlannedJob
@@ -51,17 +50,17 @@ class Choice:
     why: str
 
 
-def choose(asked: str, configs: Path = CONFIGS) -> Choice:
+def choose(asked: str, workspace: Workspace) -> Choice:
     """Choose the sweep: the one asked for, else `gpu` where an NVIDIA GPU can run it, else `quickstart`.
 
     Raises: ConfigError where a GPU is here and the catalogues or the sweep `gpu` cannot be read.
     """
     if asked:
         return Choice(asked, "asked for with SWEEP")
-    if not (configs / "sweeps" / "gpu.yaml").exists() or not gpu_answers():
+    if not any((folder / "sweeps" / "gpu.yaml").exists() for folder in workspace.configs) or not gpu_answers():
         return Choice("quickstart", "no NVIDIA GPU found")
-    catalogue = load_catalogue(configs)
-    verdict = gpu_verdict(absent_models(read_sweep(sweep_path("gpu", configs), catalogue), catalogue))
+    catalogue = load_catalogue(workspace.configs)
+    verdict = gpu_verdict(absent_models(read_sweep(sweep_path("gpu", workspace), catalogue), catalogue))
     if verdict.able:
         return Choice("gpu", verdict.why)
     return Choice(
@@ -69,32 +68,32 @@ def choose(asked: str, configs: Path = CONFIGS) -> Choice:
     )
 
 
-def prepare(name: str, say: Callable[[str], None], configs: Path = CONFIGS, *, make: bool = False) -> float:
+def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make: bool = False) -> float:
     """Get what a sweep needs and this box can have: models of the hub and of GGUF files; with `make`, environments too.
 
     Says what it installs and fetches; returns the seconds that installing and fetching took, which are no part of a run.
     What cannot be read gets nothing: planning tells all its mistakes. Raises: SystemExit where an environment cannot be made.
     """
     try:
-        catalogue = load_catalogue(configs)
-        sweep = read_sweep(sweep_path(name, configs), catalogue)
+        catalogue = load_catalogue(workspace.configs)
+        sweep = read_sweep(sweep_path(name, workspace), catalogue)
         names = environments_of(sweep)
-        pythons = interpreters(catalogue, names)
+        pythons = interpreters(catalogue, names, workspace.root)
     except HarnessError:
         return 0.0
     begun = time.monotonic()
-    wanted = [one for one in names if one not in pythons and one != HOME_NAME and (LOCKS / f"{one}.txt").exists()]
+    wanted = {one: lock for one in names if one not in pythons and (lock := lock_of(one, workspace))}
     if is_offline():
-        wanted = []
-    for one in wanted if make else ():
+        wanted = {}
+    for one, lock in wanted.items() if make else ():
         say(f"sweep {sweep.name} needs environment {one}, which is not installed yet")
-        setup(one)
+        setup(one, root=workspace.root, lock=lock)
     installing = time.monotonic() - begun if make and wanted else 0.0
     absent = [] if offline() else absent_models(sweep, catalogue)
     ggufs = absent_ggufs(sweep, catalogue)
     if not absent and not ggufs:
         return installing
-    pythons = interpreters(catalogue, names)
+    pythons = interpreters(catalogue, names, workspace.root)
     here = {one: facts(found) for one, found in described(pythons).items()}
     readable = absent_models(sweep, catalogue, here) if absent else []
     return installing + fetch_models(readable, say) + fetch_ggufs(ggufs, pythons, here, say)
@@ -103,11 +102,10 @@ def prepare(name: str, say: Callable[[str], None], configs: Path = CONFIGS, *, m
 def run_sweep(
     name: str,
     console: Console,
-    results: Path = RESULTS,
-    configs: Path = CONFIGS,
+    workspace: Workspace,
     again: frozenset[str] = frozenset(),
     begun: float | None = None,
-    after: Callable[[Planned, ExitStack], None] | None = None,
+    after: Callable[[Planned], None] | None = None,
     *,
     make: bool = False,
 ) -> int:
@@ -125,12 +123,12 @@ def run_sweep(
         _import_libraries()
     with ExitStack() as stack:
         with spans.span("plan"):
-            getting = prepare(name, lambda line: _say(console, line), configs, make=make)
+            getting = prepare(name, lambda line: _say(console, line), workspace, make=make)
         begun += getting
         spans.add("plan", -getting)
         with spans.span("plan"):
-            planned = plan_sweep(name, configs)
-            desk = open_desk(planned, results, stack)
+            planned = plan_sweep(name, workspace)
+            desk = open_desk(planned, stack)
             decided = verdicts(planned, desk, again)
             estimates = estimate(planned, desk.database.history())
         _say(console, f"sweep {planned.sweep.name}: {summary(planned, estimates, decided)}")
@@ -144,7 +142,7 @@ def run_sweep(
         idle = _idle(planned)
         if after is not None and not idle:
             with spans.span("report"):
-                after(planned, stack)
+                after(planned)
         _say(console, f"jobs: {show.counts}")
         if show.verified.all:
             _say(console, str(show.verified))

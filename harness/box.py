@@ -9,10 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.commands.workspace import DATABASE, Workspace, spec_files
 from harness.core.errors import HarnessError
 from harness.core.seam import Facts
 from harness.core.spec import Environment
-from harness.environments import ROOT, folder_of, python_in
+from harness.environments import LOCKS, folder_of, is_name, python_in
 from harness.executors import local
 from harness.host import environment, facts
 from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
@@ -23,16 +24,12 @@ from harness.report.specfile import SUFFIX
 from harness.runner import Desk
 from harness.store.database import Database
 
-CONFIGS = ROOT / "configs"
-RESULTS = ROOT / "results"
-DATABASE = "bench.db"
-TABLES = ROOT / "reports" / "tables"
-
 
 @dataclass(frozen=True)
 class Planned:
     """A sweep, its plan on this box, and the environments that it names and that are here."""
 
+    workspace: Workspace
     sweep: Sweep
     plan: Plan
     catalogue: Catalogue
@@ -40,8 +37,8 @@ class Planned:
     environments: Mapping[str, Environment]
 
 
-def interpreters(catalogue: Catalogue, names: Iterable[str]) -> dict[str, Path]:
-    """Find the interpreter of each environment that stands on this box; others are left out.
+def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict[str, Path]:
+    """Find the interpreter of each environment that stands on this box; others are left out. root: of the workspace.
 
     `python:` of configs/local.yaml comes first, then `python:` of environments.yaml, then what `harness setup` made.
     Raises: HarnessError where a file names an interpreter that is not there.
@@ -57,7 +54,7 @@ def interpreters(catalogue: Catalogue, names: Iterable[str]) -> dict[str, Path]:
                     f"environment {name}: {said} does not exist; fix `python:`, or run harness setup --env {name}"
                 )
             found[name] = path
-        elif folder := folder_of(name):
+        elif folder := folder_of(name, root):
             found[name] = python_in(folder)
     return found
 
@@ -72,20 +69,20 @@ def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:
     }
 
 
-def plan_sweep(name: str, configs: Path = CONFIGS) -> Planned:
+def plan_sweep(name: str, workspace: Workspace) -> Planned:
     """Read a sweep by name or path and plan it on this box.
 
     Raises: ConfigError with every mistake of the file; HarnessError where the sweep is not found.
     """
-    catalogue = load_catalogue(configs)
-    tables = {path.name.removesuffix(SUFFIX) for path in TABLES.glob(f"*{SUFFIX}")}
-    sweep = read_sweep(sweep_path(name, configs), catalogue, tables)
+    catalogue = load_catalogue(workspace.configs)
+    tables = {path.name.removesuffix(SUFFIX) for path in spec_files(workspace)}
+    sweep = read_sweep(sweep_path(name, workspace), catalogue, tables)
     names = environments_of(sweep)
-    pythons = interpreters(catalogue, names)
+    pythons = interpreters(catalogue, names, workspace.root)
     environments = described(pythons)
     here: dict[str, Facts | None] = dict.fromkeys(names)
     here |= {name: facts(one) for name, one in environments.items()}
-    return Planned(sweep, expand(sweep, catalogue, here), catalogue, pythons, environments)
+    return Planned(workspace, sweep, expand(sweep, catalogue, here), catalogue, pythons, environments)
 
 
 def environments_of(sweep: Sweep) -> list[str]:
@@ -93,18 +90,21 @@ def environments_of(sweep: Sweep) -> list[str]:
     return sorted({name for case in sweep.cases for places in case.places for name in places.names.values()})
 
 
-def make_environment(name: str | None, *, quiet: bool = False) -> None:
+def make_environment(name: str | None, workspace: Workspace, *, quiet: bool = False) -> None:
     """Make an environment: from its lock file, or as environments.yaml puts one on top of another.
 
     Raises: HarnessError for an unknown name, or an entry that nothing can be made from.
     """
     from harness.core.errors import unknown
-    from harness.environments import LOCKS, setup
+    from harness.environments import setup
 
-    if name is None or (LOCKS / f"{name}.txt").exists():
-        setup(name, quiet=quiet)
+    if name is None:
+        setup(root=workspace.root, quiet=quiet)
         return
-    catalogue = load_catalogue(CONFIGS)
+    if lock := lock_of(name, workspace):
+        setup(name, root=workspace.root, lock=lock, quiet=quiet)
+        return
+    catalogue = load_catalogue(workspace.configs)
     if name not in catalogue.environments:
         raise HarnessError(unknown("environment", name, catalogue.environments))
     entry = catalogue.environments[name]
@@ -112,43 +112,51 @@ def make_environment(name: str | None, *, quiet: bool = False) -> None:
         raise HarnessError(
             f"environment '{name}' is an existing interpreter (`python:`) and cannot be set up; install its packages yourself"
         )
-    setup_on_top(name, entry, quiet=quiet)
+    setup_on_top(name, entry, workspace, quiet=quiet)
 
 
-def sweep_path(name: str, configs: Path = CONFIGS) -> Path:
+def lock_of(name: str, workspace: Workspace) -> Path | None:
+    """Find an environment's lock file: one of the workspace before one that comes with the harness."""
+    found = [folder / "locks" / f"{name}.txt" for folder in reversed(workspace.configs)]
+    return next((lock for lock in [*found, LOCKS / f"{name}.txt"] if lock.is_file()), None) if is_name(name) else None
+
+
+def sweep_path(name: str, workspace: Workspace) -> Path:
     """Find a sweep by path, or by name below configs/sweeps. Raises: HarnessError with the nearest name."""
     from harness.core.errors import unknown
 
     path = Path(name).expanduser()
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
-            raise HarnessError(f"sweep {name} not found; give a path, or a name in {configs.name}/sweeps")
+            where = workspace.own_configs.name
+            raise HarnessError(f"sweep {name} not found; give a path, or a name in {where}/sweeps")
         return path
-    there = {found.stem: found for found in sorted((configs / "sweeps").glob("*.yaml"))}
+    there = {found.stem: found for folder in workspace.configs for found in sorted((folder / "sweeps").glob("*.yaml"))}
     if name not in there:
         raise HarnessError(unknown("sweep", name, there))
     return there[name]
 
 
-def setup_on_top(name: str, entry: EnvironmentEntry, *, quiet: bool = False) -> None:
+def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, quiet: bool = False) -> None:
     """Make an environment from another one's lock file and what its entry adds: packages, wheels, git sources."""
-    from harness.environments import LOCKS, setup
+    from harness.environments import setup
 
-    lock = LOCKS / f"{entry.on}.txt" if entry.on else None
-    if lock is not None and not lock.exists():
+    lock = lock_of(entry.on, workspace) if entry.on else None
+    if entry.on and lock is None:
         raise HarnessError(f"environment '{name}' is based on '{entry.on}', which has no lock file")
     wheels = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
-    setup(name, quiet=quiet, lock=lock, packages=(*entry.packages, *wheels), system=entry.system)
+    packages = (*entry.packages, *wheels)
+    setup(name, root=workspace.root, quiet=quiet, lock=lock, packages=packages, system=entry.system)
 
 
-def open_desk(planned: Planned, results: Path, stack: ExitStack) -> Desk:
+def open_desk(planned: Planned, stack: ExitStack) -> Desk:
     """Open the results folder and its database for running a plan."""
-    return _desk(planned, results, stack.enter_context(Database.open(results / DATABASE)))
+    return _desk(planned, stack.enter_context(Database.open(planned.workspace.database)))
 
 
-def desk_for_reading(planned: Planned, results: Path, stack: ExitStack) -> Desk:
+def desk_for_reading(planned: Planned, stack: ExitStack) -> Desk:
     """Open the results folder to see what is known; where there is none yet, none is made."""
-    return _desk(planned, results, stack.enter_context(database_for_reading(results)))
+    return _desk(planned, stack.enter_context(database_for_reading(planned.workspace.results)))
 
 
 def database_for_reading(results: Path) -> Database:
@@ -168,9 +176,9 @@ def _own(planned: Planned) -> Environment:
     return planned.environments[here[0]].model_copy(update={"name": "own"}) if here else environment("own")
 
 
-def _desk(planned: Planned, results: Path, database: Database) -> Desk:
+def _desk(planned: Planned, database: Database) -> Desk:
     return Desk(
-        results=results,
+        results=planned.workspace.results,
         database=database,
         pythons=planned.pythons,
         environments=planned.environments,

@@ -6,14 +6,16 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.files import disk_trouble
-from harness.environments import ROOT
+
+if TYPE_CHECKING:
+    from harness.commands.workspace import Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,18 +28,14 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
-RESULTS = ROOT / "results"
 AGAIN = ("build", "quality", "reference")
 ResultsOption = Annotated[
-    Path,
-    typer.Option(
-        "--results",
-        help="Folder of database, run folders and artifacts; the project's own by default.",
-        show_default=False,
-    ),
+    Path | None,
+    typer.Option("--results", help="Folder of database, run folders and artifacts; the workspace's own by default."),
 ]
 ConfigsOption = Annotated[
-    Path | None, typer.Option("--configs", help="Folder of catalogues and sweeps; the project's own by default.")
+    Path | None,
+    typer.Option("--configs", help="Folder of catalogues and sweeps in place of the workspace's and the shipped ones."),
 ]
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Open no network connection: what is not on this machine is not fetched.")
@@ -98,59 +96,89 @@ def _utf8() -> None:
             reconfigure(encoding="utf-8")
 
 
+@app.callback()
+def workspace(
+    context: typer.Context,
+    workspace: Annotated[
+        Path | None,
+        typer.Option("--workspace", help="Folder with a harness.yaml; found from where one stands upwards by default."),
+    ] = None,
+) -> None:
+    """Quantize and measure language models as sweeps say, and print tables of the results."""
+    context.obj = workspace
+
+
+def _here(context: typer.Context, results: Path | None = None, configs: Path | None = None) -> Workspace:
+    """Find the command's workspace. Raises: HarnessError where there is none."""
+    from harness.commands.workspace import here, settle_in
+
+    found = here(context.obj, results, configs)
+    settle_in(found)
+    return found
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to make a workspace of; this one by default.")] = Path(),
+) -> None:
+    """Make a workspace of a folder: writes a few short files, none over one that is there."""
+    from harness.commands.init import make_workspace
+
+    for line in make_workspace(folder):
+        typer.echo(line)
+
+
 @app.command()
 def setup(
+    context: typer.Context,
     env: Annotated[str | None, typer.Option("--env", help="Environment of configs/environments.yaml.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing if there is nothing to do.")] = False,
 ) -> None:
-    """Make an environment from its lock file: `.venv` without a name, `.venvs/NAME` with one."""
+    """Make an environment from its lock file: `cpu` without a name."""
     from harness.box import make_environment
 
-    make_environment(env, quiet=quiet)
+    make_environment(env, _here(context), quiet=quiet)
 
 
 @app.command()
 def bench(
+    context: typer.Context,
     sweep: Annotated[str, typer.Option("--sweep", envvar="SWEEP", help="Sweep to run instead of the one chosen.")] = "",
     offline: OfflineOption = False,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
     configs: ConfigsOption = None,
 ) -> None:
     """Run the sweep for this machine and print its tables."""
     _network(offline=offline)
     from harness.bench import choose, run_sweep
-    from harness.box import CONFIGS
     from harness.tables import after_bench
 
     begun = time.monotonic()
-    console = Console()
-    where = configs or CONFIGS
+    console, where = Console(), _here(context, results, configs)
     choice = choose(sweep, where)
     console.print(f"running sweep {choice.sweep}: {choice.why}", highlight=False, soft_wrap=True)
-    after = after_bench(console, results)
-    raise typer.Exit(run_sweep(choice.sweep, console, results, where, begun=begun, after=after, make=True))
+    raise typer.Exit(run_sweep(choice.sweep, console, where, begun=begun, after=after_bench(console), make=True))
 
 
 @app.command()
 def run(
+    context: typer.Context,
     sweep: SweepArgument,
     again: Annotated[
         list[str] | None, typer.Option("--again", help="Run known jobs of this kind anew: quality, build, reference.")
     ] = None,
     offline: OfflineOption = False,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
     configs: ConfigsOption = None,
 ) -> None:
     """Run a sweep and print its tables; known builds and quality are not run again, speed always is."""
     _network(offline=offline)
     from harness.bench import run_sweep
-    from harness.box import CONFIGS
     from harness.tables import after_bench
 
     begun, console = time.monotonic(), Console()
-    kinds = _kinds(again or [])
-    after = after_bench(console, results)
-    raise typer.Exit(run_sweep(sweep, console, results, configs or CONFIGS, again=kinds, begun=begun, after=after))
+    kinds, where = _kinds(again or []), _here(context, results, configs)
+    raise typer.Exit(run_sweep(sweep, console, where, again=kinds, begun=begun, after=after_bench(console)))
 
 
 def _network(*, offline: bool) -> None:
@@ -173,30 +201,34 @@ def _kinds(again: list[str]) -> frozenset[str]:
 
 @app.command()
 def plan(
+    context: typer.Context,
     sweep: SweepArgument,
     why: Annotated[bool, typer.Option("--why", help="Show for each job why it will or will not run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
     configs: ConfigsOption = None,
 ) -> None:
     """Print a sweep's jobs, which are known, how long they took before and what disk they need."""
-    from harness.box import CONFIGS
     from harness.planned import show_plan
 
-    show_plan(sweep, Console(), results, why=why, as_json=json, expand=expand, configs=configs or CONFIGS)
+    show_plan(sweep, Console(), _here(context, results, configs), why=why, as_json=json, expand=expand)
 
 
 @app.command()
 def report(
+    context: typer.Context,
     tables: Annotated[
-        list[str] | None, typer.Argument(help="Names of tables or sweeps; by default all tables with results.")
+        list[str] | None,
+        typer.Argument(
+            help="Names of tables or sweeps, by default all tables with results; with --write, --check and --diff pages, by "
+            "default all of the workspace.",
+            metavar="[TABLES or PAGES]...",
+        ),
     ] = None,
     write: Annotated[
         bool,
-        typer.Option(
-            "--write", help="Rewrite the tables and numbers between the markers of README.md and reports/*.md."
-        ),
+        typer.Option("--write", help="Rewrite the tables and numbers between the markers of pages."),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Fail when a committed page is stale.")] = False,
     diff: Annotated[
@@ -236,7 +268,7 @@ def report(
         str | None,
         typer.Option("--against", help="`reported`: measured numbers of TABLES beside those that others published."),
     ] = None,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
 ) -> None:
     """Print tables, rewrite the pages that hold them, check that they are current, or show what would change in them."""
     from harness.pages import check_pages, diff_pages, guard_of, write_pages
@@ -254,16 +286,18 @@ def report(
         raise HarnessError(
             "--where and --against change what is printed, not the pages; leave out --write, --check and --diff"
         )
+    home, named = _here(context, results), [Path(page) for page in tables or []]
     if check:
-        raise typer.Exit(check_pages(console))
+        raise typer.Exit(check_pages(console, home, named))
     if write:
-        raise typer.Exit(write_pages(console, guard_of(allow_missing or [], max_change, accept=accept)))
+        guard = guard_of(allow_missing or [], max_change, accept=accept)
+        raise typer.Exit(write_pages(console, home, guard, named))
     if diff:
-        raise typer.Exit(diff_pages(console, base or "HEAD", strict=strict))
+        raise typer.Exit(diff_pages(console, base or "HEAD", home, named, strict=strict))
     narrowed = conditions(where or [])
     if beside is not None:
-        raise typer.Exit(print_against(console, results, tables or [], narrowed))
-    raise typer.Exit(print_tables(console, results, tables or [], narrowed))
+        raise typer.Exit(print_against(console, home, tables or [], narrowed))
+    raise typer.Exit(print_tables(console, home, tables or [], narrowed))
 
 
 def _check_pages_options(*, write: bool, limits: bool, diff: bool, base: str | None, strict: bool) -> None:
@@ -278,6 +312,7 @@ def _check_pages_options(*, write: bool, limits: bool, diff: bool, base: str | N
 
 @app.command()
 def explain(
+    context: typer.Context,
     words: Annotated[
         list[str], typer.Argument(help="PAGE:LINE:COLUMN, or TABLE ROW COLUMN by number or name.", metavar="CELL")
     ],
@@ -301,28 +336,38 @@ def explain(
     from harness.explaining import explained
     from harness.tables import conditions
 
-    typer.echo(explained(words, results, as_json=json, where=conditions(where or [])))
+    typer.echo(explained(words, _here(context, results), results, as_json=json, where=conditions(where or [])))
 
 
 @app.command()
 def promote(
+    context: typer.Context,
     words: Annotated[list[str], typer.Argument(help="Runs, or a sweep for all runs of its last finished session.")],
-    to: Annotated[Path, typer.Option("--to", help="File below results/published.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="File below results/published; SWEEP.yaml there where one sweep is named.")
+    ] = None,
     unverified: Annotated[
         bool,
         typer.Option("--unverified", help="Also runs whose float baseline was not held against its model."),
     ] = False,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
 ) -> None:
     """Write measured runs as committed text, from which pages are rendered anywhere."""
+    from harness.box import shown_path
     from harness.promoting import promote_runs
 
-    typer.echo(f"{promote_runs(words, results, to, unverified=unverified)} runs written to {to}")
+    home = _here(context, results)
+    if to is None and len(words) != 1:
+        raise HarnessError("--to says which file; only where one sweep is named it has that name by itself")
+    file = to or home.published / f"{words[0]}.yaml"
+    count = promote_runs(words, home.results, file, unverified=unverified)
+    typer.echo(f"{count} runs written to {shown_path(file)}")
 
 
 @app.command()
 def ingest(
-    results: ResultsOption = RESULTS,
+    context: typer.Context,
+    results: ResultsOption = None,
     published: Annotated[
         Path | None,
         typer.Option("--published", help="A folder of committed results, as results/published, to take in too."),
@@ -333,10 +378,11 @@ def ingest(
     from harness.store.audit import altered
     from harness.store.database import Database
 
-    with Database.open(results / "bench.db") as database:
+    home = _here(context, results)
+    with Database.open(home.database) as database:
         before = sorted(database.run_names())
-        taken = database.ingest_folder(results)
-        problems = [*taken.problems, *altered(database, results, before)]
+        taken = database.ingest_folder(home.results)
+        problems = [*taken.problems, *altered(database, home.results, before)]
         if published is not None:
             typer.echo(take_published(database, published))
     for problem in problems:
@@ -347,6 +393,7 @@ def ingest(
 
 @app.command(name="import")
 def import_(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Result files of other tools, or Markdown with --map.")],
     sweep: Annotated[str, typer.Option("--sweep", help="Name under which tables find them.")] = "imported",
     label: Annotated[
@@ -356,12 +403,13 @@ def import_(
     map_: Annotated[
         Path | None, typer.Option("--map", help="YAML that says what the columns of a Markdown table are.")
     ] = None,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
 ) -> None:
     """Take in what other tools measured: results of GenAI, optimum-benchmark, lm-eval, trtllm-bench, vLLM, llama-bench."""
     from harness.importing.taking import import_files, lines, parse_labels
 
-    imported = import_files(files, results, sweep=sweep, labels=parse_labels(label or []), map_=map_)
+    into = _here(context, results).results
+    imported = import_files(files, into, sweep=sweep, labels=parse_labels(label or []), map_=map_)
     for line in lines(imported):
         typer.echo(line)
     for problem in imported.problems:
@@ -371,12 +419,13 @@ def import_(
 
 @app.command()
 def export(
+    context: typer.Context,
     out: Annotated[Path, typer.Argument(help="File to write: .csv, .jsonl or .parquet.")],
     where: Annotated[
         list[str] | None,
         typer.Option("--where", help="COLUMN=VALUE, as batch=1,8; may be given again."),
     ] = None,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
 ) -> None:
     """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
     from harness.box import database_for_reading
@@ -384,7 +433,7 @@ def export(
     from harness.store.export import export as write_export
     from harness.store.export import with_recipe_options
 
-    with database_for_reading(results) as database:
+    with database_for_reading(_here(context, results).results) as database:
         frame = database.frame(parse_where(where or []))
         frame = with_recipe_options(frame, database.recipe_options())
     typer.echo(f"{len(frame)} rows written to {write_export(frame, out)}")
@@ -392,22 +441,22 @@ def export(
 
 @app.command()
 def doctor(
+    context: typer.Context,
     files: Annotated[
         bool, typer.Option("--files", help="Hold the results folder against its database instead, byte by byte.")
     ] = False,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
 ) -> None:
     """Tell what this machine can run and what to install for the rest, or whether files and database agree."""
-    from harness.box import CONFIGS
     from harness.doctor import examine, held_files
-    from harness.plan.catalogue import load_catalogue
 
+    home = _here(context, results)
     if files:
-        lines = held_files(results)
+        lines = held_files(home)
         for line in lines:
             typer.echo(f"{line.mark:>8}  {line.text}")
         raise typer.Exit(any(line.mark == "wrong" for line in lines))
-    for line in examine(load_catalogue(CONFIGS)):
+    for line in examine(home):
         typer.echo(f"{line.mark:>8}  {line.text}")
 
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.box import described, interpreters
+from harness.box import described, interpreters, lock_of
+from harness.commands.workspace import Workspace
 from harness.core.seam import Engine, Quantizer, load
 from harness.core.spec import Environment
 from harness.engines import ENGINES
-from harness.environments import LOCKS, is_current, marker
+from harness.environments import is_current, marker
 from harness.host import environment
-from harness.plan.catalogue import Catalogue
+from harness.plan.catalogue import load_catalogue
 from harness.plan.hub import Absent, hub_reachable
 from harness.quantizers import QUANTIZERS
 
@@ -52,8 +53,9 @@ class GpuVerdict:
     why: str
 
 
-def examine(catalogue: Catalogue) -> list[Line]:
+def examine(workspace: Workspace) -> list[Line]:
     """Describe this machine, then each environment that the catalogue names and whether it is here."""
+    catalogue = load_catalogue(workspace.configs)
     own = environment("own")
     lines = [
         Line(
@@ -63,28 +65,26 @@ def examine(catalogue: Catalogue) -> list[Line]:
         Line("note", f"harness {own.harness}"),
         *_gpus(own),
     ]
-    pythons = interpreters(catalogue, catalogue.environments)
+    pythons = interpreters(catalogue, catalogue.environments, workspace.root)
     for name, one in described(pythons).items():
-        lines += _present(name, pythons[name], one)
+        lines += _present(name, pythons[name], one, lock_of(name, workspace))
     absent = [name for name in catalogue.environments if name not in pythons]
-    lines += [Line("missing", f"environment {name}: {_remedy(name)}") for name in absent]
+    lines += [Line("missing", f"environment {name}: {_remedy(name, lock_of(name, workspace))}") for name in absent]
     return lines
 
 
-def held_files(results: Path) -> list[Line]:
+def held_files(workspace: Workspace) -> list[Line]:
     """Hold run folders and artifacts against the database, and published files against themselves and the database."""
     from harness.core.errors import ConfigError
-    from harness.environments import ROOT
     from harness.report.published import departed, read_published
     from harness.store.audit import audit
     from harness.store.database import Database
 
-    folder = results / "published" if (results / "published").is_dir() else ROOT / "results" / "published"
-    with Database.open(results / "bench.db") as database:
-        found = list(audit(database, results))
+    with Database.open(workspace.database) as database:
+        found = list(audit(database, workspace.results))
         lines = [Line("wrong", f"{one.what}: {one.trouble}") for one in found if one.trouble]
         try:
-            lines += [Line("wrong", said) for said in departed(read_published(folder), database)]
+            lines += [Line("wrong", said) for said in departed(read_published(workspace.published), database)]
         except ConfigError as error:
             lines += [Line("wrong", str(problem)) for problem in error.problems]
     kinds = [(kind, sum(one.what.startswith(kind) for one in found)) for kind in ("run", "artifact")]
@@ -106,12 +106,11 @@ def _gpus(own: Environment) -> list[Line]:
     return lines
 
 
-def _present(name: str, python: Path, one: Environment) -> list[Line]:
+def _present(name: str, python: Path, one: Environment, lock: Path | None = None) -> list[Line]:
     wheels = ", ".join(f"{package} {one.packages[package]}" for package in _SHOWN if package in one.packages)
     lines = [Line("ok", f"environment {name}: Python {one.python}; {wheels or 'no adapter packages'}")]
-    lock = LOCKS / f"{name}.txt"
     folder = python.parent.parent
-    if lock.exists() and marker(folder).get("name") == name and not is_current(folder, name, lock):
+    if lock is not None and marker(folder).get("name") == name and not is_current(folder, name, lock):
         lines.append(Line("note", f"environment {name} is older than its lock file: harness setup --env {name}"))
     for what, registry in (("quantizer", QUANTIZERS), ("engine", ENGINES)):
         for adapter in (name for name in registry if name not in _FOR_TESTS):
@@ -134,8 +133,8 @@ def missing(needs: tuple[str, ...], there: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(gone))
 
 
-def _remedy(name: str) -> str:
-    if (LOCKS / f"{name}.txt").exists():
+def _remedy(name: str, lock: Path | None) -> str:
+    if lock is not None:
         return f"not made here; harness setup --env {name}"
     adopt = f"adopt one with `python: {{{name}: PATH}}` in configs/local.yaml"
     return f"not made here; harness setup --env {name} makes it from its packages, or {adopt}"

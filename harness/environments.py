@@ -16,8 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ROOT / "configs" / "locks"
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent
+"""The clone; of an installed package, the folder in which packages are installed."""
+SHIPPED = PACKAGE / "shipped" if (PACKAGE / "shipped").is_dir() else ROOT
+"""Folder of the configs and reports that come with the harness."""
+IN_CLONE = SHIPPED == ROOT
+LOCKS = SHIPPED / "configs" / "locks"
 MARKER = "harness-environment.json"
 GONE = ".partial-gone"
 """Ends the name of one that is being removed."""
@@ -27,8 +32,11 @@ ADOPTED = "adopted"
 """Stands in the marker of a folder that somebody else had made."""
 HOME = ROOT / ".venv"
 HOME_NAME = "cpu"
-"""The environment that stands in `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
-OTHERS = ROOT / ".venvs"
+"""The environment that stands in a clone's `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
+MINE = "HARNESS_WORKSPACE"
+"""Variable by which a workspace's folder reaches workers: files that a recipe names are looked up there, too."""
+OTHERS = ".venvs"
+"""Folder of a workspace's environments."""
 NAMES = "a name has letters, digits, '.', '_' and '-' and begins with a letter or digit"
 INSTALL_SECONDS = 4 * 3600.0
 """Longest that a step of making an environment, or waiting for another command that makes it, may take."""
@@ -63,9 +71,14 @@ def marker(folder: Path) -> dict[str, str]:
     return found
 
 
-def folder_of(name: str) -> Path | None:
-    """Find the folder of an environment that was made here, or None."""
-    folder = HOME if name == HOME_NAME else OTHERS / name
+def place_of(name: str, root: Path) -> Path:
+    """Name the folder in which an environment of a workspace stands, or would."""
+    return HOME if name == HOME_NAME and IN_CLONE and root == ROOT else root / OTHERS / name
+
+
+def folder_of(name: str, root: Path) -> Path | None:
+    """Find the folder of an environment that was made in a workspace, or None."""
+    folder = place_of(name, root)
     return folder if marker(folder).get("name") == name and python_in(folder).exists() else None
 
 
@@ -84,15 +97,16 @@ def is_current(folder: Path, name: str, lock: Path) -> bool:
 def setup(
     name: str | None = None,
     *,
+    root: Path = ROOT,
     quiet: bool = False,
     lock: Path | None = None,
     packages: tuple[str, ...] = (),
     system: str | None = None,
 ) -> Path:
-    """Make an environment from a lock file and further packages, once; return its folder.
+    """Make an environment of a workspace from a lock file and further packages, once; return its folder.
 
-    Without a name, or by its own, this is `.venv`, the environment `cpu` that the harness itself runs in; others live in
-    `.venvs/NAME`. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
+    In a clone, without a name or by its own, this is `.venv`, the environment `cpu` that the harness itself runs in; others live
+    in `.venvs/NAME`. root: the workspace. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
 
     One that was not made to its end, was moved or lacks what it should hold is made anew, and that is said.
 
@@ -107,15 +121,20 @@ def setup(
     lock = lock or (None if packages else LOCKS / f"{chosen}.txt")
     if lock is not None and not lock.exists():
         there = ", ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))
-        raise Trouble(f"no lock file {lock.relative_to(ROOT)}; environments with one: {there}")
-    folder = HOME if chosen == HOME_NAME else OTHERS / chosen
+        raise Trouble(f"no lock file {_called(lock, root)}; environments with one: {there}")
+    folder = place_of(chosen, root)
     was = marker(folder).get("name", chosen)
     if was != chosen:  # the wheels of two environments overwrite each other in one folder
         raise Trouble(
-            f"{folder.relative_to(ROOT)} was made as environment {was}; delete the folder and run the same command again"
+            f"{folder.relative_to(root)} was made as environment {was}; delete the folder and run the same command again"
         )
-    with _alone(chosen):
-        return _set_up(chosen, folder, lock, packages, quiet=quiet)
+    with _alone(chosen, root / OTHERS):
+        return _set_up(chosen, root, lock, packages, quiet=quiet)
+
+
+def _called(path: Path, root: Path) -> str:
+    """Say a path of the workspace as seen from it, and one that comes with the harness as seen from what is shipped."""
+    return next((path.relative_to(top).as_posix() for top in (root, SHIPPED) if path.is_relative_to(top)), str(path))
 
 
 def is_name(name: str) -> bool:
@@ -124,13 +143,13 @@ def is_name(name: str) -> bool:
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
+def _alone(name: str, folder: Path) -> Iterator[None]:
     """Let one command at a time make an environment; another waits, and says so."""
     try:
-        OTHERS.mkdir(parents=True, exist_ok=True)
-        held = open(OTHERS / f"{name}.lock", "a+", encoding="utf-8")  # noqa: SIM115 - held by the next line
+        folder.mkdir(parents=True, exist_ok=True)
+        held = open(folder / f"{name}.lock", "a+", encoding="utf-8")  # noqa: SIM115 - held by the next line
     except OSError as error:
-        raise Trouble(f"environment {name}: {OTHERS} cannot be written ({error.strerror}); make it writable") from None
+        raise Trouble(f"environment {name}: {folder} cannot be written ({error.strerror}); make it writable") from None
     with held as file:
         begun, told = time.monotonic(), 0
         while not _is_locked(file):
@@ -167,21 +186,22 @@ def _is_locked(file: TextIO) -> bool:
     return True
 
 
-def _set_up(chosen: str, folder: Path, lock: Path | None, packages: tuple[str, ...], *, quiet: bool) -> Path:
+def _set_up(chosen: str, root: Path, lock: Path | None, packages: tuple[str, ...], *, quiet: bool) -> Path:
+    folder = place_of(chosen, root)
     wanted = lock_hash(lock, packages)
     adopted = not _is_ours(folder)
     shutil.rmtree(folder.with_name(f"{folder.name}{GONE}"), ignore_errors=True)
     trouble = _half_made(folder) or (_broken(folder, lock) if marker(folder) and not adopted else "")
     if trouble:
-        _clear(folder, chosen, trouble)
+        _clear(folder, chosen, trouble, root)
     if marker(folder) and marker(folder).get("lock") == wanted and python_in(folder).exists():
         if not quiet:
-            _say(f"environment {chosen}: {folder.relative_to(ROOT)} is ready")
+            _say(f"environment {chosen}: {folder.relative_to(root)} is ready")
         return folder
-    what = " and ".join([*([lock.relative_to(ROOT).as_posix()] if lock else []), *packages])
-    _say(f"environment {chosen}: installing {what} into {folder.relative_to(ROOT)}")
+    what = " and ".join([*([_called(lock, root)] if lock else []), *packages])
+    _say(f"environment {chosen}: installing {what} into {folder.relative_to(root)}")
     begun = time.monotonic()
-    _make(folder, lock, packages)
+    _make(folder, lock, packages, root)
     facts = {"name": chosen, "lock": wanted, "python": sys.version.split()[0], **({ADOPTED: "yes"} if adopted else {})}
     beside = folder / f"{MARKER}.partial"
     beside.write_text(json.dumps(facts) + "\n", "utf-8")
@@ -252,13 +272,13 @@ def _broken(folder: Path, lock: Path | None) -> str:
     return "" if tried.returncode == 0 else said[-1] if said and tried.returncode == 1 else "has no Python that starts"
 
 
-def _clear(folder: Path, name: str, why: str) -> None:
+def _clear(folder: Path, name: str, why: str, root: Path) -> None:
     """Remove an environment of ours, to make it anew. Raises: Trouble where this very process runs in it."""
     if folder.exists() and Path(sys.prefix).resolve() == folder.resolve():
-        raise Trouble(f"environment {name}: {folder.relative_to(ROOT)} {why}; make it anew: python3 -m harness setup")
+        raise Trouble(f"environment {name}: {folder.relative_to(root)} {why}; make it anew: python3 -m harness setup")
     if folder.is_symlink():
-        raise Trouble(f"environment {name}: {folder.relative_to(ROOT)} {why}, and is a link; remove the link")
-    _say(f"environment {name}: {folder.relative_to(ROOT)} {why}; making it anew")
+        raise Trouble(f"environment {name}: {folder.relative_to(root)} {why}, and is a link; remove the link")
+    _say(f"environment {name}: {folder.relative_to(root)} {why}; making it anew")
     gone = folder.with_name(f"{folder.name}{GONE}")
     (folder / MAKING).touch()
     (folder / MARKER).unlink(missing_ok=True)
@@ -266,13 +286,13 @@ def _clear(folder: Path, name: str, why: str) -> None:
     shutil.rmtree(gone)
 
 
-def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
+def _make(folder: Path, lock: Path | None, packages: tuple[str, ...], root: Path) -> None:
     if _is_ours(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MAKING).touch()
         (folder / MARKER).unlink(missing_ok=True)
     if not python_in(folder).exists():
-        _run([sys.executable, "-m", "venv", str(folder)])
+        _run([sys.executable, "-m", "venv", str(folder)], root)
     index = os.environ.get("TORCH_INDEX")
     more = ["--extra-index-url", index] if index else []
     pip = [str(python_in(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
@@ -283,14 +303,14 @@ def _make(folder: Path, lock: Path | None, packages: tuple[str, ...]) -> None:
     else:
         steps += [[*pip, *BESIDE]] if BESIDE else []
     for step in steps:
-        _run(step)
+        _run(step, root)
 
 
-def _run(step: list[str]) -> None:
+def _run(step: list[str], root: Path) -> None:
     """Run one step of making an environment. Raises: Trouble where it fails, or takes hours."""
     try:
         result = subprocess.run(
-            step, check=False, env=_pip_variables(), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
+            step, check=False, env=_pip_variables(root), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
         raise Trouble(f"installing took longer than {INSTALL_SECONDS / 3600:.0f} hours: {' '.join(step)}") from None
@@ -298,14 +318,39 @@ def _run(step: list[str]) -> None:
         raise Trouble(f"installing failed ({result.returncode}): {' '.join(step)}")
 
 
-def _pip_variables() -> dict[str, str]:
+def _pip_variables(root: Path) -> dict[str, str]:
     """Let pip keep its cache beside the environments, unless a person has one or has said where it is."""
     own = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "pip").expanduser()
     asks = {
         "PIP_NO_INPUT": "1",
         "GIT_TERMINAL_PROMPT": "0",
     }  # an index that wants a password is an error, not a question
-    return {**({} if own.is_dir() else {"PIP_CACHE_DIR": str(OTHERS / "pip-cache")}), **asks, **os.environ}
+    return {**({} if own.is_dir() else {"PIP_CACHE_DIR": str(root / OTHERS / "pip-cache")}), **asks, **os.environ}
+
+
+def package_path() -> Path:
+    """Name a folder from which a worker imports the harness and nothing that is installed beside it.
+
+    In a clone that is the clone. An installed package gets a link to itself in the workspace: where it is installed stand the
+    packages of another environment than the worker's. Raises: OSError where the link cannot be made.
+    """
+    if IN_CLONE:
+        return ROOT
+    folder = Path(os.environ.get(MINE, ".")).resolve() / OTHERS / ".harness"
+    link = folder / PACKAGE.name
+    if not link.exists() or link.resolve() != PACKAGE:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.name == "nt":
+            import _winapi
+
+            if link.exists():
+                os.rmdir(link)  # a junction: what it leads to stays
+            _winapi.CreateJunction(str(PACKAGE), str(link))  # type: ignore[attr-defined]
+        else:
+            beside = folder / f"{PACKAGE.name}.{os.getpid()}.partial"
+            beside.symlink_to(PACKAGE, target_is_directory=True)
+            os.replace(beside, link)
+    return folder
 
 
 def _say(text: str) -> None:

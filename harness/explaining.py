@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.box import CONFIGS, DATABASE, TABLES, database_for_reading
+from harness.box import database_for_reading
+from harness.commands.workspace import DATABASE, Workspace, pages_of, spec_files
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
-from harness.environments import ROOT
 from harness.report import pages
 from harness.report.catalogue import catalogue_of
 from harness.report.explain.cell import Explanation, Shown, explain
@@ -26,7 +26,7 @@ GRAMMAR = "write PAGE:LINE:COLUMN, as README.md:26:4, or TABLE ROW COLUMN, as qu
 
 
 def explanation(
-    words: Sequence[str], results: Path | None = None, root: Path = ROOT, where: Where | None = None
+    words: Sequence[str], workspace: Workspace, results: Path | None = None, where: Where | None = None
 ) -> Explanation:
     """Find and explain a cell.
 
@@ -41,27 +41,27 @@ def explanation(
             raise HarnessError("--where needs TABLE ROW COLUMN; a page shows what its table says")
         if results is not None:
             raise HarnessError("--results needs TABLE ROW COLUMN; a page shows the committed results")
-        return _of_page(place["page"], int(place["line"]), int(place["column"]), root)
+        return _of_page(place["page"], int(place["line"]), int(place["column"]), workspace)
     if len(words) != 3:
         raise HarnessError(f"'{' '.join(words)}' is not a cell; {GRAMMAR}")
     table, row, column = words
-    results = results or _of_generated(table, root)
-    with _source(results, root) as source:
-        shown = _shown(table, source, root, where or {}, results)
+    results = results or _of_generated(table, workspace)
+    with _source(results, workspace) as source:
+        shown = _shown(table, source, workspace, where or {}, results)
         return explain(shown, named(shown.rendered, row, column))
 
 
-def _of_page(name: str, line: int, column: int, root: Path) -> Explanation:
+def _of_page(name: str, line: int, column: int, workspace: Workspace) -> Explanation:
     """Explain a cell of a page; in prose, the columns are the values between markers that begin on the line."""
     path = Path(name)
-    text = pages.read_page(_page(name, root))
+    text = pages.read_page(_page(name, workspace))
     values = [mark for mark in marks(text, path) if mark.line == line]
     asked = values[column - 1].asked if 1 <= column <= len(values) else None
     if values and asked is None:
         raise HarnessError(f"{name}:{line}:{column}: this line has values 1 to {len(values)}")
     table = asked.table if asked else block_at(text, path, line).name
-    with _source(None, root) as source:
-        shown = _shown(table, source, root)
+    with _source(None, workspace) as source:
+        shown = _shown(table, source, workspace)
         if asked is None:
             return explain(shown, pointed(text, path, line, column, shown.rendered), f"{name}:{line}:{column}")
         _current(path, line, values[column - 1], text, shown)
@@ -77,55 +77,63 @@ def _current(path: Path, line: int, mark: Mark, text: str, shown: Shown) -> None
 
 
 def explained(
-    words: Sequence[str], results: Path | None = None, *, as_json: bool = False, where: Where | None = None
+    words: Sequence[str],
+    workspace: Workspace,
+    results: Path | None = None,
+    *,
+    as_json: bool = False,
+    where: Where | None = None,
 ) -> str:
     """Explain a cell as text, or as one JSON object."""
-    found = explanation(words, results, where=where)
+    found = explanation(words, workspace, results, where=where)
     return json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else told(found)
 
 
-def _page(name: str, root: Path) -> Path:
-    """Find a page from the working directory, else from the project's folder."""
+def _page(name: str, workspace: Workspace) -> Path:
+    """Find a page from the working directory, else from the workspace's folder."""
     here = Path(name)
-    page = here if here.exists() else root / name
+    page = here if here.exists() else workspace.root / name
     if not page.is_file():
-        known = [path.relative_to(root).as_posix() for path in pages.pages_in(root)]
+        known = [workspace.called(path) for path in pages.with_markers(pages_of(workspace))]
         raise HarnessError(unknown("page", name, known))
     return page
 
 
 @contextmanager
-def _source(results: Path | None, root: Path) -> Iterator[Source]:
+def _source(results: Path | None, workspace: Workspace) -> Iterator[Source]:
     if results is None:
-        with from_published(root / "results" / "published") as source:
+        with from_published(workspace.published) as source:
             yield source
     else:
         with database_for_reading(results) as database:
             yield Source(database)
 
 
-def _shown(name: str, source: Source, root: Path, where: Where | None = None, results: Path | None = None) -> Shown:
-    catalogue = catalogue_of(root / CONFIGS.relative_to(ROOT))
-    specs = pages.specs_in([root / TABLES.relative_to(ROOT)], catalogue)
+def _shown(
+    name: str, source: Source, workspace: Workspace, where: Where | None = None, results: Path | None = None
+) -> Shown:
+    catalogue = catalogue_of(workspace.configs)
+    specs = pages.specs_in(spec_files(workspace), catalogue)
     spec = next((one for one in specs if one.name == name), None)
     if spec is None:
-        return _plain(name, source, root, results, [one.name for one in specs])
+        return _plain(name, source, workspace, results, [one.name for one in specs])
     spec = narrowed(spec, where or {})
     rendered = pages.renderer(source, catalogue)(spec)
     return Shown(rendered, spec, catalogue.renamed(spec.titles), archive_of(source))
 
 
-def _of_generated(name: str, root: Path) -> Path | None:
-    """Return the project's results folder for a table that no spec describes: such tables are made from its database."""
-    specs = pages.specs_in([root / TABLES.relative_to(ROOT)])
-    folder = root / "results"
+def _of_generated(name: str, workspace: Workspace) -> Path | None:
+    """Return the results folder for a table that no spec describes: such tables are made from its database."""
+    specs, folder = pages.specs_in(spec_files(workspace)), workspace.results
     return folder if (folder / DATABASE).exists() and all(one.name != name for one in specs) else None
 
 
-def _plain(name: str, source: Source, root: Path, results: Path | None, known: Sequence[str]) -> Shown:
+def _plain(
+    name: str, source: Source, workspace: Workspace, results: Path | None, known: Sequence[str]
+) -> Shown:
     """Find a table that was generated for a sweep. Raises: HarnessError where there is none of this name."""
-    catalogue = catalogue_of(root / CONFIGS.relative_to(ROOT))
-    folder = results or root / "results"
+    catalogue = catalogue_of(workspace.configs)
+    folder = results or workspace.results
     found = [
         table
         for sweep in source.database.sweeps()

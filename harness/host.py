@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import __version__
 from harness.core.seam import Facts
 from harness.core.spec import Environment, Gpu
 
@@ -83,10 +84,7 @@ def _normal(name: str) -> str:
 
 def harness_version() -> str:
     """Return the harness's version and, from a git checkout, its commit, `-dirty` where tracked files were changed."""
-    try:
-        version = importlib.metadata.version("quant-harness")
-    except importlib.metadata.PackageNotFoundError:
-        version = "0"
+    version = __version__
     root = Path(__file__).resolve().parent.parent
     commit = _git(root, "rev-parse", "--short=12", "HEAD") if (root / ".git").exists() else None
     if not commit:

@@ -1,4 +1,4 @@
-"""The pages that hold tables: README.md and reports/*.md written, checked and compared with what they were."""
+"""The pages of a workspace that hold tables: written, checked and compared with what they were."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from harness.box import CONFIGS, DATABASE, TABLES
+from harness.commands.workspace import Workspace, pages_of, spec_files
 from harness.core.errors import HarnessError
-from harness.environments import ROOT
 from harness.report import pages
 from harness.report.catalogue import catalogue_of
 from harness.report.change.changes import share_of
@@ -30,81 +28,73 @@ from harness.tables import printed
 GIT_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Site:
-    """Where pages, specs, catalogues and committed results lie."""
-
-    root: Path = ROOT
-
-    @property
-    def published(self) -> Path:
-        return self.root / "results" / "published"
-
-    @property
-    def tables(self) -> Path:
-        return self.root / TABLES.relative_to(ROOT)
-
-    @property
-    def configs(self) -> Path:
-        return self.root / CONFIGS.relative_to(ROOT)
-
-
 def guard_of(missing: Sequence[str], most: str | None, *, accept: bool) -> Guard:
     """Make a guard of what the command line says. Raises: HarnessError for a limit that is no share."""
     return Guard(frozenset(missing), None if most is None else share_of(most), accept)
 
 
-def write_pages(console: Console, guard: Guard | None = None, site: Site | None = None) -> int:
-    """Rewrite the tables and numbers of README.md and reports/*.md from the committed results. Returns the exit code.
+def write_pages(
+    console: Console, workspace: Workspace, guard: Guard | None = None, named: Sequence[Path] = ()
+) -> int:
+    """Rewrite the tables and numbers of pages, all of the workspace by default, from the committed results. Returns the exit code.
 
     Raises: ConfigError with every row that would vanish and every change beyond what the guard allows; then nothing is written.
+    HarnessError for a page that is not there, has no markers, or lies outside of the workspace.
     """
-    site = site or Site()
-    with from_published(site.published) as source:
-        shown = pages.pages_in(site.root)
-        changed = pages.write_pages(shown, _rendered(source, shown, site), guard or Guard())
+    with from_published(workspace.published) as source:
+        shown = _shown(workspace, named)
+        changed = pages.write_pages(shown, _rendered(source, shown, workspace), guard or Guard())
     for page in changed:
-        console.print(f"{_called(page.path, site)}: {', '.join(page.parts)} rewritten", highlight=False, markup=False)
+        text = f"{workspace.called(page.path)}: {', '.join(page.parts)} rewritten"
+        console.print(text, highlight=False, markup=False)
     console.print(f"{len(shown)} pages, {len(changed)} changed", highlight=False)
     return 0
 
 
-def check_pages(console: Console, site: Site | None = None) -> int:
-    """Compare the tables and numbers of README.md and reports/*.md with the committed results. Returns 1 where one is stale."""
-    site = site or Site()
-    with from_published(site.published) as source:
-        shown = pages.pages_in(site.root)
-        stale = pages.check_pages(shown, _rendered(source, shown, site))
+def check_pages(console: Console, workspace: Workspace, named: Sequence[Path] = ()) -> int:
+    """Compare the tables and numbers of pages with the committed results. Returns 1 where one is stale. Raises: as `write_pages`."""
+    with from_published(workspace.published) as source:
+        shown = _shown(workspace, named)
+        stale = pages.check_pages(shown, _rendered(source, shown, workspace))
     for page in stale:
-        text = f"{_called(page.path, site)}: {', '.join(page.parts)} out of date; run `make readme` (harness report --write)"
+        text = f"{workspace.called(page.path)}: {', '.join(page.parts)} out of date; run `harness report --write`"
         console.print(text, highlight=False, markup=False)
     console.print(f"{len(shown)} pages checked, {len(stale)} out of date", highlight=False)
     return 1 if stale else 0
 
 
-def _called(page: Path, site: Site) -> str:
-    return page.relative_to(site.root).as_posix()
+def _shown(workspace: Workspace, named: Sequence[Path]) -> list[Path]:
+    """List the pages that show tables or numbers of them. Raises: HarnessError for a named one without a marker."""
+    shown = pages.with_markers(pages_of(workspace, named))
+    bare = [workspace.called(page) for page in pages_of(workspace, named) if named and page not in shown]
+    if bare:
+        raise HarnessError(
+            f"{', '.join(bare)} has no marker; write `<!-- table: NAME -->` and `<!-- end: NAME -->` on lines of their own where a "
+            "table should stand"
+        )
+    return shown
 
 
-def _rendered(source: Source, shown: Sequence[Path], site: Site) -> list[Rendered]:
-    catalogue = catalogue_of(site.configs)
-    known = [spec.name for spec in pages.specs_in([site.tables], catalogue)]
-    return pages.render([site.tables], source, catalogue, names=pages.shown_in(shown, known))
+def _rendered(source: Source, shown: Sequence[Path], workspace: Workspace) -> list[Rendered]:
+    catalogue, files = catalogue_of(workspace.configs), spec_files(workspace)
+    known = [spec.name for spec in pages.specs_in(files, catalogue)]
+    return pages.render(files, source, catalogue, names=pages.shown_in(shown, known))
 
 
-def diff_pages(console: Console, base: str, site: Site | None = None, *, strict: bool = False) -> int:
+def diff_pages(
+    console: Console, base: str, site: Workspace, named: Sequence[Path] = (), *, strict: bool = False
+) -> int:
     """Print as Markdown what the committed results change in the pages: against a git reference, or a folder of published files.
 
     Returns 1 where a change is beyond noise, with `strict` 2 where of another it is not known whether it is, else 0. Raises: HarnessError where the base is neither, or git is not there.
     """
-    site = site or Site()
     catalogue = catalogue_of(site.configs)
-    shown = pages.pages_in(site.root)
+    shown = _shown(site, named)
     with ExitStack() as stack:
         source = stack.enter_context(from_published(site.published))
         old = stack.enter_context(_old(base, shown, site))
         rendered = _rendered(source, shown, site)
-        specs = {spec.name: spec for spec in pages.specs_in([site.tables], catalogue)}
+        specs = {spec.name: spec for spec in pages.specs_in(spec_files(site), catalogue)}
         fresh = [pages.fresh(path, rendered) for path in shown]
         new = New(fresh, {item.name: item for item in rendered}, specs, source, catalogue, site.root)
         told = difference(old, new, _local(site, stack))
@@ -115,14 +105,13 @@ def diff_pages(console: Console, base: str, site: Site | None = None, *, strict:
     return 2 if strict and "unknown" in verdicts else 0
 
 
-def _local(site: Site, stack: ExitStack) -> list[Source]:
-    """Open the project's own database, where there is one: it knows sessions that were never published."""
-    results = site.root / "results"
-    return [Source(stack.enter_context(Database.open(results / DATABASE)))] if (results / DATABASE).exists() else []
+def _local(site: Workspace, stack: ExitStack) -> list[Source]:
+    """Open the workspace's own database, where there is one: it knows sessions that were never published."""
+    return [Source(stack.enter_context(Database.open(site.database)))] if site.database.exists() else []
 
 
 @contextmanager
-def _old(base: str, shown: Sequence[Path], site: Site) -> Iterator[Old]:
+def _old(base: str, shown: Sequence[Path], site: Workspace) -> Iterator[Old]:
     """Open what pages and results were: the pages as they stand and a folder's results, or both as git has them."""
     with ExitStack() as stack:
         folder = Path(base)
@@ -141,7 +130,7 @@ def _old(base: str, shown: Sequence[Path], site: Site) -> Iterator[Old]:
         yield Old(base, texts, source, trouble)
 
 
-def _as_of(source: Source | None, shown: Sequence[Path], site: Site) -> dict[Path, str]:
+def _as_of(source: Source | None, shown: Sequence[Path], site: Workspace) -> dict[Path, str]:
     """Write the pages as a folder's results give them; a table that they cannot fill stays as it stands."""
     texts = {path: pages.read_page(path) for path in shown}
     if source is None:
@@ -149,13 +138,13 @@ def _as_of(source: Source | None, shown: Sequence[Path], site: Site) -> dict[Pat
     catalogue = catalogue_of(site.configs)
     render = pages.renderer(source, catalogue)
     made = {}
-    for spec in pages.specs_in([site.tables], catalogue):
+    for spec in pages.specs_in(spec_files(site), catalogue):
         with suppress(HarnessError):
             made[spec.name] = render(spec)
     return {path: pages.with_tables(text, made, path) for path, text in texts.items()}
 
 
-def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Site) -> dict[Path, str]:
+def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Workspace) -> dict[Path, str]:
     """Write the published files of a commit into a folder and return the texts that the pages had."""
     if shutil.which("git") is None:
         raise HarnessError("--diff needs git to read the old pages; without it, give --base FOLDER")
@@ -166,18 +155,19 @@ def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Site) -> dic
             f"--base {base} is neither a folder nor a git reference of {site.root}: {said.splitlines()[0]}"
         )
     commit = found.stdout.decode().strip()
-    listed = _git(site, "ls-tree", "--name-only", commit, "results/published/").stdout.decode().splitlines()
+    committed = f"{site.called(site.published)}/"
+    listed = _git(site, "ls-tree", "--name-only", commit, committed).stdout.decode().splitlines()
     for name in (name for name in listed if name.endswith(".yaml")):
         (folder / Path(name).name).write_bytes(_git(site, "show", f"{commit}:./{name}").stdout)
-    answers = {path: _git(site, "show", f"{commit}:./{_called(path, site)}") for path in shown}
+    answers = {path: _git(site, "show", f"{commit}:./{site.called(path)}") for path in shown}
     return {
-        path: pages.decoded(answer.stdout, Path(f"{base}:{_called(path, site)}"))
+        path: pages.decoded(answer.stdout, Path(f"{base}:{site.called(path)}"))
         for path, answer in answers.items()
         if not answer.returncode
     }
 
 
-def _git(site: Site, *words: str) -> subprocess.CompletedProcess[bytes]:
+def _git(site: Workspace, *words: str) -> subprocess.CompletedProcess[bytes]:
     command = ["git", "-C", str(site.root), *words]
     try:
         return subprocess.run(command, capture_output=True, check=False, timeout=GIT_SECONDS)

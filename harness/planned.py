@@ -13,7 +13,8 @@ from rich.console import Console
 
 from harness import hub_data
 from harness.bench import estimate, summary, verdicts
-from harness.box import CONFIGS, Planned, desk_for_reading, plan_sweep, shown_path
+from harness.box import Planned, desk_for_reading, plan_sweep, shown_path
+from harness.commands.workspace import Workspace
 from harness.core.seam import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
@@ -27,16 +28,14 @@ _POSITION_BYTES = 64
 """What quality probes keep of each scored position: a few numbers."""
 
 
-def show_plan(
-    name: str, console: Console, results: Path, *, why: bool, as_json: bool, expand: bool, configs: Path = CONFIGS
-) -> None:
+def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, as_json: bool, expand: bool) -> None:
     """Print a sweep's plan on this box, without running or writing anything."""
-    planned = plan_sweep(name, configs)
+    planned = plan_sweep(name, workspace)
     with ExitStack() as stack:
-        desk = desk_for_reading(planned, results, stack)
+        desk = desk_for_reading(planned, stack)
         decided = verdicts(planned, desk)
         estimates = estimate(planned, desk.database.history())
-    disk = disk_needs(planned, decided, results)
+    disk = disk_needs(planned, decided, workspace.results)
     if as_json:
         rows = _rows(planned, decided, estimates)
         _write(console, json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": disk}, indent=1))
@@ -47,12 +46,22 @@ def show_plan(
     else:
         lines = list(_table(planned, decided, estimates, why=why))
     _write(console, *lines)
-    _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk), *_asked(planned, configs))
+    own = _own(planned)
+    _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk), *own, *_asked(planned))
 
 
-def _asked(planned: Planned, configs: Path) -> list[str]:
+def _own(planned: Planned) -> list[str]:
+    """Say what of this plan the workspace says in place of the harness."""
+    labels = [label for job in planned.plan.jobs for label in job.labels]
+    used = {f"{what} {getattr(label, what)}" for label in labels for what in ("model", "method")}
+    used |= {f"environment {job.environment}" for job in planned.plan.jobs}
+    found = [name for name in planned.catalogue.overrides if name in used]
+    return [f"the workspace's own, in place of the shipped: {', '.join(found)}"] if found else []
+
+
+def _asked(planned: Planned) -> list[str]:
     """Say which programs that somebody else's catalogue names this plan has started: it asked them what they hold."""
-    if configs.resolve() == CONFIGS.resolve():
+    if not planned.workspace.lent:
         return []
     entries, local = planned.catalogue.environments, planned.catalogue.local.python
     said = {name: local.get(name) or (entries[name].python if name in entries else None) for name in planned.pythons}

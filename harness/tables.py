@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from harness.box import CONFIGS, DATABASE, TABLES, Planned, database_for_reading, shown_path, sweep_path
+from harness.box import Planned, database_for_reading, shown_path, sweep_path
+from harness.commands.workspace import Workspace, spec_files
 from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.files import write_whole
-from harness.environments import ROOT
 from harness.plan.catalogue import load_catalogue
 from harness.plan.reading import read_sweep
 from harness.promoting import last_session
@@ -36,29 +35,29 @@ from harness.store.frame import COLUMNS as STORED
 
 NO_TABLE = "no table"
 """What stands in place of a table that was refused, with the reason behind it."""
-PUBLISHED = ROOT / "results" / "published"
 Where = Mapping[str, tuple[str, ...]]
 """Conditions on dimensions, as a table's own."""
 
 
-def after_bench(console: Console, results: Path) -> Callable[[Planned, ExitStack], None]:
+def after_bench(console: Console) -> Callable[[Planned], None]:
     """Make what follows a sweep that has run: print its tables, plain ones where it names none, and keep them in a file."""
 
-    def after(planned: Planned, _stack: ExitStack) -> None:
-        name = planned.sweep.name
-        with Database.open(results / DATABASE) as database:
+    def after(planned: Planned) -> None:
+        name, workspace = planned.sweep.name, planned.workspace
+        with Database.open(workspace.database) as database:
             source = Source(database)
             if planned.sweep.tables:
-                catalogue = catalogue_of(CONFIGS)
-                files = [TABLES / f"{table}{SUFFIX}" for table in planned.sweep.tables]
+                catalogue = catalogue_of(workspace.configs)
+                named = {f"{table}{SUFFIX}" for table in planned.sweep.tables}
+                files = [path for path in spec_files(workspace) if path.name in named]
                 found = [_rendered_or_told(spec, source, catalogue) for spec in pages.specs_in(files, catalogue)]
                 texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
             else:
-                texts = plain(name, source, results, planned.catalogue.folder, planned.sweep.title)
+                texts = plain(name, source, workspace, planned.sweep.title)
         if not texts:
             return
         text = "\n".join(f"{table}\n" for table in texts)
-        page = results / "tables" / f"{name}.md"
+        page = workspace.results / "tables" / f"{name}.md"
         page.parent.mkdir(parents=True, exist_ok=True)
         write_whole(page, text)
         printed(console, text)
@@ -71,10 +70,10 @@ def _heading(title: str) -> list[str]:
     return [f"# {literal(title)}"] if title else []
 
 
-def _title(sweep: str, configs: Path) -> str:
+def _title(sweep: str, workspace: Workspace) -> str:
     """Read the title that a sweep's file gives it; none where the file is not there or is no longer right."""
     try:
-        return read_sweep(sweep_path(sweep, configs), load_catalogue(configs)).title
+        return read_sweep(sweep_path(sweep, workspace), load_catalogue(workspace.configs)).title
     except HarnessError:
         return ""
 
@@ -88,11 +87,11 @@ def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> 
     return rendered.markdown, rendered.markdown != EMPTY
 
 
-def plain(sweep: str, source: Source, results: Path, configs: Path = CONFIGS, title: str = "") -> list[str]:
+def plain(sweep: str, source: Source, workspace: Workspace, title: str = "") -> list[str]:
     """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
     texts, names = [], []
-    catalogue = catalogue_of(configs)
-    for table in plain_of(sweep, source, results, title):
+    catalogue = catalogue_of(workspace.configs)
+    for table in plain_of(sweep, source, workspace.results, title):
         try:
             rendered = plain_rendered(table, source, catalogue)
         except ConfigError as error:
@@ -125,17 +124,18 @@ def conditions(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return as_texts(parse_where(words, DIMENSIONS), text_of)
 
 
-def print_against(console: Console, results: Path, names: Sequence[str], where: Where) -> int:
+def print_against(console: Console, workspace: Workspace, names: Sequence[str], where: Where) -> int:
     """Print measured numbers of the results database beside those that others reported.
 
     Raises: HarnessError for a name that is no table.
     """
-    catalogue = catalogue_of(CONFIGS)
-    specs = pages.specs_in([TABLES], catalogue)
+    catalogue = catalogue_of(workspace.configs)
+    results, committed = workspace.results, workspace.published
+    specs = pages.specs_in(spec_files(workspace), catalogue)
     for name in names:
         if not any(name in {spec.name, _file(spec)} for spec in specs):
             raise HarnessError(unknown("table", name, [*(spec.name for spec in specs), *map(_file, specs)]))
-    with database_for_reading(results) as database, from_published(PUBLISHED) as published:
+    with database_for_reading(results) as database, from_published(committed) as published:
         here = Source(database)
         beside = partial(Histories([here]).beside, source=here)
         for spec in [spec for spec in specs if {spec.name, _file(spec)} & set(names)]:
@@ -146,7 +146,7 @@ def print_against(console: Console, results: Path, names: Sequence[str], where: 
             if not _filled(ours):
                 text = f"**{spec.name}**: nothing of it was measured in {shown_path(results)}"
             elif not _filled(theirs):
-                place = f"{shown_path(PUBLISHED)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
+                place = f"{shown_path(committed)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
                 text = f"**{spec.name}**: nothing of it was reported; {place} can hold it, and tables of measured numbers alone then say `where: {{origin: measured}}`"
             else:
                 text = f"**{spec.name}**, measured against reported\n\n{to_markdown(against(ours, theirs, beside)).markdown}"
@@ -163,15 +163,15 @@ def narrowed(spec: TableSpec, where: Where) -> TableSpec:
     return replace(spec, where={**spec.where, **where})
 
 
-def print_tables(console: Console, results: Path, names: Sequence[str], where: Where) -> int:
+def print_tables(console: Console, workspace: Workspace, names: Sequence[str], where: Where) -> int:
     """Print tables from the results database: by name, of a sweep by its name, or all that have results.
 
     where: conditions that replace those of the tables.
     Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
     """
-    catalogue = catalogue_of(CONFIGS)
-    specs = [narrowed(spec, where) for spec in pages.specs_in([TABLES], catalogue)]
-    with database_for_reading(results) as database:
+    catalogue = catalogue_of(workspace.configs)
+    specs = [narrowed(spec, where) for spec in pages.specs_in(spec_files(workspace), catalogue)]
+    with database_for_reading(workspace.results) as database:
         source = Source(database)
         sweeps = database.sweeps()
         texts, empty = [], []
@@ -189,7 +189,7 @@ def print_tables(console: Console, results: Path, names: Sequence[str], where: W
                 empty.append(spec)
         covered = {sweep for spec in specs for sweep in spec.where.get("sweep", ())}
         for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
-            texts += plain(sweep, source, results, title=_title(sweep, CONFIGS))
+            texts += plain(sweep, source, workspace, _title(sweep, workspace))
     for text in texts:
         printed(console, f"{text}\n")
     if empty:
@@ -197,7 +197,7 @@ def print_tables(console: Console, results: Path, names: Sequence[str], where: W
     if empty and not texts:
         printed(
             console,
-            f"`harness run SWEEP` measures; `harness ingest --published {shown_path(PUBLISHED)}` takes in what is committed",
+            f"`harness run SWEEP` measures; `harness ingest --published {shown_path(workspace.published)}` takes in what is committed",
         )
     return 2 if any(NO_TABLE in text for text in texts) else 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.workspace import Workspace, read_workspace
 from tests.fake_box import Bench, Said, Say
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,12 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
         patch.setattr(tempfile, "tempdir", None)
         yield
+
+
+@pytest.fixture(scope="session")
+def home() -> Workspace:
+    """The workspace that the project's own folder is."""
+    return read_workspace(ROOT)
 
 
 @pytest.fixture

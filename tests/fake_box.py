@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 from harness.box import Planned, open_desk, plan_sweep
+from harness.commands.workspace import Workspace
+from harness.environments import ROOT
 from harness.runner import Desk, Event, execute
 
 METHODS: dict[str, Any] = {
@@ -77,12 +79,17 @@ class Bench:
         sweep.setdefault("skip", [{"probe": "output_check"}])
         self._write("sweeps/s.yaml", sweep)
 
+    @property
+    def workspace(self) -> Workspace:
+        """What the command line makes of `--configs` and `--results`."""
+        return Workspace(ROOT, (self.configs,), (ROOT / "reports" / "tables",), self.results, lent=True)
+
     @contextmanager
     def desk(self) -> Iterator[tuple[Planned, Desk]]:
         """Plan the sweep and open the results folder."""
         with ExitStack() as stack:
-            planned = plan_sweep("s", self.configs)
-            yield planned, open_desk(planned, self.results, stack)
+            planned = plan_sweep("s", self.workspace)
+            yield planned, open_desk(planned, stack)
 
     def run(self, watch: Callable[[Event], None] = lambda event: None) -> list[Event]:
         """Run the sweep to its end."""

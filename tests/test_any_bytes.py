@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.explaining import explanation
 from harness.importing.source import read_source
@@ -290,7 +291,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     )
 )
 def test_any_words_are_explained_or_refused(tmp_path: Path, words: list[str]) -> None:
-    held(lambda: explanation(words, results=tmp_path))
+    held(lambda: explanation(words, read_workspace(ROOT), tmp_path))
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 import jsonschema
 import pytest
 
+from harness.commands.workspace import read_workspace
 from harness.core.metric import METRICS
 from harness.core.seam import Facts, Options, load
 from harness.core.spec import MeasureSpec
@@ -98,6 +99,14 @@ def planned(text: str, catalogue: Catalogue, tmp_path: Path) -> Plan:
 def names(kind: str) -> list[str]:
     (given,) = blocks(CONFIGS / "README.md", f"yaml {kind}")
     return list(parse(given).fields)
+
+
+def test_the_workspace_file_of_the_docs_says_what_holds_without_it(tmp_path: Path) -> None:
+    (given,) = blocks(CONFIGS / "README.md", "yaml workspace")
+    (tmp_path / "harness.yaml").write_text(given, encoding="utf-8")
+    said = read_workspace(tmp_path)
+    (tmp_path / "harness.yaml").write_text("", encoding="utf-8")
+    assert read_workspace(tmp_path) == said
 
 
 @pytest.mark.parametrize("text", SWEEPS)

@@ -25,8 +25,8 @@ import sys
 from pathlib import Path
 from harness import environments
 root = Path(sys.argv[1])
-environments.ROOT, environments.LOCKS, environments.OTHERS, environments.BESIDE = root, root / "locks", root / "venvs", ()
-environments.setup("tiny")
+environments.BESIDE = ()
+environments.setup("tiny", root=root, lock=root / "locks" / "tiny.txt")
 """
 
 
@@ -79,7 +79,7 @@ class Box:
 
     @property
     def folder(self) -> Path:
-        return self.root / "venvs" / "tiny"
+        return self.root / ".venvs" / "tiny"
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Labels, Outcome
-from harness.pages import Site, diff_pages
+from harness.pages import diff_pages
 from harness.report.catalogue import catalogue_of
 from harness.report.change.changes import compare_tables, heads_of
 from harness.report.change.noise import SAME, evidence, shows
@@ -63,6 +64,7 @@ class Project:
         root = self.root
         shutil.copytree(ROOT / "harness", root / "harness", ignore=shutil.ignore_patterns("data", "__pycache__"))
         shutil.copytree(ROOT / "reports" / "templates", root / "reports" / "templates")
+        shutil.copy(ROOT / "harness.yaml", root / "harness.yaml")
         (root / "configs").mkdir()
         for name in ("models.yaml", "methods.yaml", "environments.yaml"):
             shutil.copy(ROOT / "configs" / name, root / "configs" / name)
@@ -88,10 +90,15 @@ class Project:
         assert "Traceback" not in said.err
         return said
 
+    @property
+    def workspace(self) -> Workspace:
+        root = self.root
+        return Workspace(root, (root / "configs",), (root / "reports" / "tables",), root / "results")
+
     def diff(self, base: str = "HEAD", code: int = 0, *, strict: bool = False) -> str:
         """Ask for the difference in this process."""
         console = Console(file=io.StringIO(), soft_wrap=True)
-        assert diff_pages(console, base, Site(self.root), strict=strict) == code
+        assert diff_pages(console, base, self.workspace, strict=strict) == code
         assert isinstance(console.file, io.StringIO)
         return console.file.getvalue()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.box import CONFIGS
+from harness.environments import SHIPPED
 from harness.environments import LOCKS, folder_of, python_in
 from tests.watched import Watched, watch
 
@@ -83,7 +83,7 @@ def _configs(root: Path, environment: str, *, whole: bool) -> Path:
     configs = root / "configs"
     (configs / "sweeps").mkdir(parents=True)
     for name in ("models.yaml", "methods.yaml"):
-        (configs / name).write_bytes((CONFIGS / name).read_bytes())
+        (configs / name).write_bytes((SHIPPED / "configs" / name).read_bytes())
     python = python_in(folder_of(environment) or Path(os.devnull))
     every = whole and environment == "cpu"
     short = {"prompt": 32, "output": 16, "repetitions": 2}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.core.privacy import caches, silence
+from harness.environments import package_path
 from harness.worker import FOLDERS
 
 DESCRIBE_SECONDS = 300
@@ -23,7 +24,6 @@ DESCRIBE_SECONDS = 300
 KILLED_SECONDS = 30.0
 """Within which a killed worker is gone."""
 _NEEDS = "it needs Python 3.11 or newer and what this installs: {} -m pip install pydantic filelock numpy psutil nvidia-ml-py"
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _keep_last(stream: TextIO, words: list[str]) -> None:
 
 def _variables(more: Mapping[str, str]) -> dict[str, str]:
     """Give the worker our package, whatever environment it stands in, text as UTF-8, and libraries that keep to us."""
-    path = os.pathsep.join(part for part in (str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    path = os.pathsep.join(part for part in (str(package_path()), os.environ.get("PYTHONPATH", "")) if part)
     made = {
         **os.environ,
         **caches(os.environ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -183,39 +183,63 @@ class Catalogue:
     texts: Mapping[str, Corpus] = field(default_factory=dict)
     """Texts by name, beside those that the harness knows."""
     local: LocalEntry = field(default_factory=LocalEntry)
-    folder: Path = CONFIGS
+    overrides: tuple[str, ...] = ()
+    """What a later folder puts in the place of an earlier one's, as `method int8`."""
     adapters: Adapters = field(default_factory=shipped)
 
 
-def load_catalogue(folder: Path = CONFIGS, adapters: Adapters | None = None) -> Catalogue:
+def load_catalogue(folders: Path | Sequence[Path] = CONFIGS, adapters: Adapters | None = None) -> Catalogue:
     """Read models.yaml, methods.yaml, environments.yaml and, where they are there, texts.yaml and local.yaml.
 
-    Raises: ConfigError with every mistake of the five files.
+    folders: one that has all of them, and folders whose entries add to it and override it by name; local.yaml is that of the last.
+    Raises: ConfigError with every mistake of the files.
     """
     known = adapters or shipped()
+    layers = [folders] if isinstance(folders, Path) else list(folders)
     with collecting() as mistakes:
-        models = _entries(folder / "models.yaml", "model", ModelEntry, mistakes)
-        methods = _entries(folder / "methods.yaml", "method", MethodEntry, mistakes)
-        places = _entries(folder / "environments.yaml", "environment", EnvironmentEntry, mistakes)
+        overrides: list[str] = []
+        models = _entries(layers, "model", ModelEntry, mistakes, overrides)
+        methods = _entries(layers, "method", MethodEntry, mistakes, overrides)
+        places = _entries(layers, "environment", EnvironmentEntry, mistakes, overrides)
+        texts: dict[str, Corpus] = {}
+        for folder in layers:
+            texts |= _texts(folder / "texts.yaml", mistakes)
         catalogue = Catalogue(
             models={name: _model(name, entry, node, mistakes) for name, (entry, node) in models.items()},
             methods={name: _method(name, entry, node, known, mistakes) for name, (entry, node) in methods.items()},
             environments={name: entry for name, (entry, _) in places.items()},
-            texts=_texts(folder / "texts.yaml", mistakes),
-            local=_local(folder / "local.yaml", mistakes),
-            folder=folder,
+            texts=texts,
+            local=_local(layers[-1] / "local.yaml", mistakes),
+            overrides=tuple(overrides),
             adapters=known,
         )
         _check_names(catalogue, places, mistakes)
     return catalogue
 
 
-def _entries(path: Path, what: str, cls: type[Options], mistakes: Mistakes) -> dict[str, tuple[Any, Node]]:
+def _entries(
+    layers: Sequence[Path], what: str, cls: type[Options], mistakes: Mistakes, overrides: list[str]
+) -> dict[str, tuple[Any, Node]]:
+    """Read one file of each folder; notes in `overrides` what is said anew."""
+    found: dict[str, tuple[Any, Node]] = {}
+    for number, folder in enumerate(layers):
+        path = folder / f"{what}s.yaml"
+        if number and not path.exists():
+            continue
+        more = _listed(path, what, cls, mistakes)
+        overrides += [f"{what} {name}" for name in more if name in found]
+        found |= more
+    return found
+
+
+def _listed(path: Path, what: str, cls: type[Options], mistakes: Mistakes) -> dict[str, tuple[Any, Node]]:
     try:
         root = read(path, mistakes)
     except HarnessError as error:
         for problem in getattr(error, "problems", []):
             mistakes.found.append(problem)
+        return {}
+    if root.value is None:
         return {}
     nodes = mapping(root, f"the list of {what}s", mistakes)
     found = {name: (validate(cls, node, f"{what} '{name}'", mistakes), node) for name, node in nodes.items()}

@@ -22,6 +22,7 @@ from harness.core.files import PARTIAL, remove, seal, write_stamp, write_whole
 from harness.core.identity import digest, file_sha256
 from harness.core.privacy import cache_folder, is_offline, silence
 from harness.core.seam import Facts
+from harness.environments import package_path
 from harness.gguf.convert import FACTS, VERSION
 from harness.plan.catalogue import Catalogue, Gguf, expand_path
 from harness.plan.sweep import Sweep
@@ -30,7 +31,6 @@ from harness.quantizers.folders import model_contents
 LIMIT_SECONDS = 7200.0
 """Longest that fetching, converting, or waiting for another command that does, may take."""
 _NEEDED = ("gguf", "torch", "transformers")
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def _convert(python: Path, file: Path, out: Path) -> None:
     more = os.environ.get("PYTHONPATH", "")
     variables = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), more))),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(package_path()), more))),
         "PYTHONUTF8": "1",
         "TQDM_DISABLE": "1",
     }

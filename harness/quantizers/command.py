@@ -34,7 +34,7 @@ _SECRET = re.compile(
 """Names of what an account is entered with; TOKENIZERS_PARALLELISM is none."""
 _PLACES = ("{base}", "{out}", "{model}")
 _MAIN = {"hf": "config.json", "ort-genai": "genai_config.json"}
-_PROJECT = Path(__file__).resolve().parents[2]
+_PROJECT = Path(os.environ.get("HARNESS_WORKSPACE") or Path(__file__).resolve().parents[2])
 
 
 class CommandOptions(Options):
@@ -45,7 +45,7 @@ class CommandOptions(Options):
 
     {base} is the folder it starts from, {out} the empty folder to fill, {model} the model's own folder; a first word
     `python` is the interpreter of the build's environment. Files are looked up from where harness was started, then
-    from the project's own folder.
+    from the workspace's folder.
     """
     consumes: Format | None = None
     """Format that the base must have; any where not said."""

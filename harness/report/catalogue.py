@@ -68,8 +68,8 @@ class Catalogue:
         return address if address.startswith(("https://", "http://")) else ""
 
 
-def catalogue_of(configs: Path) -> Catalogue:
-    """Read titles and attributes from the catalogues in a folder, the engines' registry and the metrics.
+def catalogue_of(configs: Path | Sequence[Path]) -> Catalogue:
+    """Read titles and attributes from the catalogues in a folder, or in several, the engines' registry and the metrics.
 
     Raises: ConfigError with every mistake of the catalogues.
     """

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.environments import SHIPPED
 from harness.report.result import Cell, Section, Table
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
+TEMPLATES = SHIPPED / "reports" / "templates"
 EMPTY = (
     "No results for this table yet: `harness run SWEEP` measures them, "
     "`harness promote SWEEP --to results/published/SWEEP.yaml` keeps them for this page."

@@ -21,8 +21,6 @@ from harness.report.specfile import SUFFIX, read_specs
 from harness.report.table import build
 from harness.report.values import marks, with_values
 
-PAGES = ("README.md", "reports/*.md")
-
 
 @dataclass(frozen=True)
 class Page:
@@ -136,10 +134,9 @@ def decoded(content: bytes, path: Path) -> str:
         raise ConfigError([Problem(f"is not UTF-8 text: {error}", path)]) from None
 
 
-def pages_in(root: Path, patterns: Sequence[str] = PAGES) -> list[Path]:
-    """List the pages that show tables or numbers of them: those with markers."""
-    found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
-    return [path for path in found if _named(read_page(path), path)]
+def with_markers(pages: Iterable[Path]) -> list[Path]:
+    """Keep the pages that show tables or numbers of them, each once."""
+    return [path for path in dict.fromkeys(pages) if _named(read_page(path), path)]
 
 
 def shown_in(pages: Iterable[Path], known: Iterable[str] | None = None) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.engines import ENGINES
-from harness.environments import ROOT
+from harness.environments import SHIPPED
 from harness.plan.yamlfile import Mistakes, Node, read
 from harness.probes import PROBES
 
@@ -17,7 +17,7 @@ _LEAST = 4
 """Letters from which on a name that differs by one is a slip and not another name, as `nf4` and `sf4` are."""
 
 
-def check_names(said: Mapping[str, Node], mistakes: Mistakes, configs: Path = ROOT / "configs") -> None:
+def check_names(said: Mapping[str, Node], mistakes: Mistakes, configs: Path = SHIPPED / "configs") -> None:
     """Note the models, methods, engines and probes that are misspelt; others may have any of their own."""
     for dimension in ("model", "method", "engine", "probe"):
         node = said.get(dimension)

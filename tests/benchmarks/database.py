@@ -21,8 +21,10 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from harness.commands.workspace import pages_of, read_workspace, spec_files
 from harness.core.errors import ConfigError
-from harness.pages import Site, _rendered
+from harness.environments import ROOT
+from harness.pages import _rendered
 from harness.report import pages
 from harness.report.catalogue import Catalogue, catalogue_of
 from harness.report.markdown import to_markdown
@@ -54,7 +56,7 @@ def main() -> None:
     headline(" ".join(["python -m tests.benchmarks.database", *sys.argv[1:]]))
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.at or Path(name)
-        published = read_published(Site().published)
+        published = read_published(read_workspace(ROOT).published)
         night = JOBS + len(published.outcomes)
         nights = max(WRITTEN, round(arguments.runs / night))
         if not (folder / "bench.db").exists():
@@ -211,8 +213,8 @@ def plans(database: Database, spec: TableSpec) -> list[tuple[str, list[str]]]:
 
 def timed_tables(source: Source) -> bool:
     """Time the query, the filling and the writing of each table, best of five; print the plan of one."""
-    catalogue = catalogue_of(Site().configs)
-    specs = [*pages.specs_in([Site().tables], catalogue), *pages.specs_in([OWN])]
+    catalogue = catalogue_of(read_workspace(ROOT).configs)
+    specs = [*pages.specs_in(spec_files(read_workspace(ROOT)), catalogue), *pages.specs_in([OWN])]
     shown = next(spec for spec in specs if spec.name == "nightly-speed")
     for text, steps in plans(source.database, shown):
         print(f"plan of {' '.join(text.split())[:60]}...")
@@ -254,16 +256,16 @@ def timed(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[int, S
 
 def timed_pages(source: Source) -> bool:
     """Time all pages from the database, and compare them with those from the committed results."""
-    shown = pages.pages_in(Site().root)
+    shown = pages.with_markers(pages_of(read_workspace(ROOT)))
     seconds = []
     for _ in range(3):
         begun = time.perf_counter()
-        rendered = _rendered(source, shown, Site())
+        rendered = _rendered(source, shown, read_workspace(ROOT))
         seconds.append(time.perf_counter() - begun)
     print(f"all pages ({len(shown)}, with {len(rendered)} tables): {min(seconds):.2f} s")
-    with from_published(Site().published) as committed:
+    with from_published(read_workspace(ROOT).published) as committed:
         begun = time.perf_counter()
-        same = _rendered(committed, shown, Site())
+        same = _rendered(committed, shown, read_workspace(ROOT))
         print(f"the same from the committed results alone: {time.perf_counter() - begun:.2f} s")
     pairs = zip(rendered, same, strict=True)
     differ = [one.name for one, other in pairs if _undated(one.markdown) != _undated(other.markdown)]

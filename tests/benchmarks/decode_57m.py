@@ -21,7 +21,9 @@ def main() -> None:
     from rich.console import Console
 
     from harness.bench import run_sweep
-    from harness.pages import after_bench
+    from harness.commands.workspace import here
+    from harness.environments import ROOT
+    from harness.tables import after_bench
     from harness.store.database import Database
     from tests.benchmarks.facts import headline, result
 
@@ -29,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         results = Path(name)
         console = Console(width=200)
-        if code := run_sweep("speed-57m", console, results, after=after_bench(console, results)):
+        if code := run_sweep("speed-57m", console, here(ROOT, results), after=after_bench(console)):
             sys.exit(code)
         with Database.open(results / "bench.db") as database:
             found = {method: summary(database, method) for method in ("fp32", "int8", "int4_rtn")}

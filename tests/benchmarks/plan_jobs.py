@@ -25,7 +25,9 @@ SWEEP = {
 
 def main() -> None:
     """Plan it three times; the first one includes importing adapters and hashing the model."""
-    from harness.box import CONFIGS, plan_sweep
+    from harness.box import plan_sweep
+    from harness.commands.workspace import read_workspace
+    from harness.environments import ROOT
     from tests.benchmarks.facts import headline, result
 
     headline("python -m tests.benchmarks.plan_jobs")
@@ -35,7 +37,7 @@ def main() -> None:
         path.write_text(yaml.safe_dump(SWEEP), "utf-8")
         for _ in range(3):
             begun, processor = time.monotonic(), time.process_time()
-            plan = plan_sweep(str(path), CONFIGS).plan
+            plan = plan_sweep(str(path), read_workspace(ROOT)).plan
             seconds, used = time.monotonic() - begun, time.process_time() - processor
             print(f"{dict(Counter(job.kind for job in plan.jobs))}: {seconds:.2f} s, {used:.2f} s of processor")
             best = min(best, used)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from harness.box import CONFIGS, TABLES
+from harness.environments import SHIPPED
 from harness.report import pages
 from harness.report.catalogue import catalogue_of
 from harness.report.sources import Source
@@ -31,7 +31,7 @@ class RealBox:
         self.configs, self.results = root / "configs", root / "results"
         (self.configs / "sweeps").mkdir(parents=True)
         for name in ("models.yaml", "methods.yaml"):
-            shutil.copyfile(CONFIGS / name, self.configs / name)
+            shutil.copyfile(SHIPPED / "configs" / name, self.configs / name)
         self._write("environments.yaml", {"cpu": {"python": sys.executable}})
 
     def _write(self, name: str, content: Any) -> None:
@@ -81,7 +81,7 @@ class RealBox:
 
     def tables(self, name: str) -> dict[str, str]:
         """Render a shipped file of tables; Markdown by table."""
-        path = TABLES / f"{name}.tables.yaml"
+        path = SHIPPED / "reports" / "tables" / f"{name}.tables.yaml"
         with self.database() as database:
             rendered = pages.render([path], Source(database), catalogue_of(self.configs))
         return {table.name: table.markdown for table in rendered}

@@ -12,6 +12,8 @@ import pytest
 from rich.console import Console
 
 from harness import bench
+from harness.commands.workspace import Workspace
+from harness.environments import ROOT, SHIPPED
 from harness.runner.wall import Share, share
 from harness.tables import after_bench
 from tests.real.box import RealBox
@@ -84,8 +86,8 @@ def _bench(box: RealBox, printed: list[str]) -> Share:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(bench, "share", keeping)
         patched.setenv("HF_HUB_OFFLINE", "1")
-        after = after_bench(console, box.results)
-        code = bench.run_sweep("quickstart", console, box.results, box.configs, begun=time.monotonic(), after=after)
+        home = Workspace(ROOT, (box.configs,), (SHIPPED / "reports" / "tables",), box.results)
+        code = bench.run_sweep("quickstart", console, home, begun=time.monotonic(), after=after_bench(console))
     printed.append(text.getvalue())
     assert code == 0, printed[-1][-3000:]
     return kept[0]

@@ -11,6 +11,7 @@ import yaml
 
 from harness import bench as command
 from harness import doctor
+from harness.commands.workspace import Workspace
 from harness.host import environment
 from harness.plan import hub
 from harness.plan.hub import Absent
@@ -80,35 +81,35 @@ def test_the_hub_is_not_asked_where_the_machine_is_said_to_be_offline(monkeypatc
 
 
 def test_without_a_gpu_the_quickstart_is_chosen_and_with_one_the_gpu_sweep(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bench: Bench
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bench: Bench, home: Workspace
 ) -> None:
-    assert command.choose("mine").why == "asked for with SWEEP"
+    assert command.choose("mine", home).why == "asked for with SWEEP"
     monkeypatch.setattr(command, "gpu_answers", lambda: False)
-    assert command.choose("").sweep == "quickstart"
+    assert command.choose("", home).sweep == "quickstart"
     monkeypatch.setattr(command, "gpu_answers", lambda: True)
     driver(monkeypatch, tmp_path / "bin", T4)
-    choice = command.choose("")
+    choice = command.choose("", home)
     assert choice.sweep == "quickstart"
     assert "there is a GPU, but sweep gpu cannot run: the model hub cannot be reached" in choice.why
     assert "lacks smollm2-360m-it, qwen25-0.5b-it, qwen25-1.5b-it; set SWEEP=gpu to run it anyway" in choice.why
     bench.sweep(method=["fp32"])
     (bench.configs / "sweeps" / "s.yaml").rename(bench.configs / "sweeps" / "gpu.yaml")
-    assert command.choose("", bench.configs).sweep == "gpu", "its model lies in a folder: no hub is needed"
+    assert command.choose("", bench.workspace).sweep == "gpu", "its model lies in a folder: no hub is needed"
 
 
 def test_the_one_command_makes_the_environments_that_its_sweep_needs(
     monkeypatch: pytest.MonkeyPatch, bench: Bench
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr(command, "setup", made.append)
-    monkeypatch.setattr(command, "interpreters", lambda catalogue, names: {"here": Path(sys.executable)})
+    monkeypatch.setattr(command, "setup", lambda name, **given: made.append(name))
+    monkeypatch.setattr(command, "interpreters", lambda catalogue, names, root: {"here": Path(sys.executable)})
     path = bench.configs / "environments.yaml"
     path.write_text(yaml.safe_dump({"here": {"python": sys.executable}, "cuda": {"lock": "locks/cuda.txt"}}), "utf-8")
     bench.sweep(method=["fp32"], environment=["here", "cuda"])
     said: list[str] = []
-    command.prepare("s", said.append, bench.configs)
+    command.prepare("s", said.append, bench.workspace)
     assert made == [], "`run` leaves that to the person: the plan names the remedy"
-    command.prepare("s", said.append, bench.configs, make=True)
+    command.prepare("s", said.append, bench.workspace, make=True)
     assert made == ["cuda"]
     assert said == ["sweep s needs environment cuda, which is not installed yet"]
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from harness.bench import prepare
+from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError
 from harness.core.spec import Job, Labels, Note
 from harness.jobs import content_of, rounded_before
@@ -50,7 +51,7 @@ class Box:
         """Do what `run` does before it plans, with one entry; what it said."""
         self._write(models={"small": {"gguf": entry}})
         self.said.clear()
-        prepare("s", self.said.append, self.configs)
+        prepare("s", self.said.append, Workspace(self.configs.parent, (self.configs,), (), self.configs.parent / "results"))
         return "\n".join(self.said)
 
     def plan_refusal(self, **entry: Any) -> str | None:

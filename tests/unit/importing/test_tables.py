@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.box import CONFIGS
+from harness.environments import SHIPPED
 from harness.core.errors import ConfigError
 from harness.report.catalogue import catalogue_of
 from harness.report.pages import render
@@ -30,7 +30,7 @@ def table(results: Path, spec: str) -> list[str]:
     path = results / "imported.tables.yaml"
     path.write_text(spec, encoding="utf-8")
     with Database.open(results / "bench.db") as database:
-        (made,) = render([path], Source(database), catalogue_of(CONFIGS))
+        (made,) = render([path], Source(database), catalogue_of(SHIPPED / "configs"))
     return rows(made.markdown)[1:]
 
 

@@ -15,6 +15,7 @@ from statistics import fmean
 import pytest
 
 from harness import cli
+from harness.commands.workspace import Workspace, pages_of, read_workspace
 from harness.core.errors import HarnessError
 from harness.core.marks import PACED
 from harness.core.spec import Scheme, Status
@@ -57,7 +58,7 @@ def site() -> Iterator[Site]:
         render = pages.renderer(source, catalogue)
         archive = archive_of(source)
         tables = {spec.name: Shown(render(spec), spec, catalogue.renamed(spec.titles), archive) for spec in specs}
-        yield Site(tuple(pages.pages_in(ROOT)), tables, source, catalogue)
+        yield Site(tuple(pages.with_markers(pages_of(read_workspace(ROOT)))), tables, source, catalogue)
 
 
 def split(line: str) -> list[str]:
@@ -537,7 +538,7 @@ def test_a_condition_replaces_that_of_the_table(
 )
 def test_a_place_that_is_no_cell_is_refused(words: list[str], message: str) -> None:
     with pytest.raises(HarnessError, match=re.escape(message)):
-        explanation(words)
+        explanation(words, read_workspace(ROOT))
 
 
 def test_a_table_is_taken_from_a_database_where_one_is_given(tmp_path: Path, site: Site) -> None:
@@ -547,13 +548,13 @@ def test_a_table_is_taken_from_a_database_where_one_is_given(tmp_path: Path, sit
                 database.ingest(outcome, None)
         for session in site.source.published.sessions:
             database.place(session)
-    found = explanation(["quickstart-speed", "INT8", "Size on disk (MB)"], tmp_path)
+    found = explanation(["quickstart-speed", "INT8", "Size on disk (MB)"], read_workspace(ROOT), tmp_path)
     assert found.arithmetic is not None
     assert found.arithmetic.agrees
     with pytest.raises(HarnessError, match="a page shows the committed results"):
-        explained(["README.md:16:1"], tmp_path)
+        explained(["README.md:16:1"], read_workspace(ROOT), tmp_path)
     with pytest.raises(HarnessError, match="has no results yet"):
-        explanation(["quickstart-speed", "1", "1"], tmp_path / "nothing")
+        explanation(["quickstart-speed", "1", "1"], read_workspace(ROOT), tmp_path / "nothing")
 
 
 # ---------------------------------------------------------------- numbers in prose
@@ -569,10 +570,8 @@ def fastest(site: Site) -> tuple[str, str]:
 
 
 @pytest.fixture
-def prose(tmp_path: Path, site: Site) -> Path:
+def prose(tmp_path: Path, site: Site) -> Workspace:
     """A project whose page has two numbers in its prose, one of them wrong."""
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
-    (tmp_path / "reports").symlink_to(ROOT / "reports")
     (tmp_path / "results" / "published").mkdir(parents=True)
     (tmp_path / "results" / "published" / "quickstart.yaml").symlink_to(PUBLISHED / "quickstart.yaml")
     (tmp_path / "text.md").write_text(
@@ -580,20 +579,20 @@ def prose(tmp_path: Path, site: Site) -> Path:
         '<!-- value: quickstart-speed cell "Compression" where Method=INT8 -->9.99x<!-- /value -->\n',
         encoding="utf-8",
     )
-    return tmp_path
+    return replace(read_workspace(ROOT), root=tmp_path, results=tmp_path / "results")
 
 
-def test_a_number_in_prose_is_explained_as_its_cell(prose: Path, site: Site) -> None:
-    found = explanation(["text.md:1:1"], root=prose)
+def test_a_number_in_prose_is_explained_as_its_cell(prose: Workspace, site: Site) -> None:
+    found = explanation(["text.md:1:1"], prose)
     whole = at(site, "quickstart-speed", fastest(site)[0], "Decode speed-up")
     assert found.place == 'text.md:1:1, quickstart-speed max "Decode speed-up"'
     assert replace(found, place="") == whole
 
 
-def test_a_number_in_prose_that_is_stale_is_refused(prose: Path) -> None:
+def test_a_number_in_prose_that_is_stale_is_refused(prose: Workspace) -> None:
     with pytest.raises(
         HarnessError, match=r"text.md:1: value 'quickstart-speed cell .* is out of date; run `make readme`"
     ):
-        explanation(["text.md:1:2"], root=prose)
+        explanation(["text.md:1:2"], prose)
     with pytest.raises(HarnessError, match="this line has values 1 to 2"):
-        explanation(["text.md:1:3"], root=prose)
+        explanation(["text.md:1:3"], prose)

@@ -14,7 +14,7 @@ import pytest
 from harness.core.errors import ConfigError, HarnessError
 from harness.report.catalogue import Catalogue
 from harness.report.markdown import Rendered, literal, to_markdown
-from harness.report.pages import check_pages, pages_in, write_pages
+from harness.report.pages import check_pages, with_markers, write_pages
 from harness.report.result import Table
 from harness.report.specfile import read_specs
 from harness.report.table import build
@@ -170,7 +170,7 @@ def test_markers_in_code_are_examples(tmp_path: Path, text: str) -> None:
     page = tmp_path / "README.md"
     page.write_bytes(text.encode())
     assert write(page, [fixed("a", "A")]) == []
-    assert pages_in(tmp_path) == []
+    assert with_markers(sorted(tmp_path.glob("*.md"))) == []
 
 
 def test_a_line_that_only_looks_like_a_fence_hides_no_marker(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from harness.plan.keys import spec_key
 from harness.record import array_ref
 from harness.report.consistent import contradictions
 from harness.report.markdown import EMPTY
-from harness.report.pages import check_pages, pages_in, render, shown_in, specs_in, write_pages
+from harness.report.pages import check_pages, render, shown_in, specs_in, with_markers, write_pages
 from harness.report.published import promote, read_published
 from harness.report.sources import Source, from_published
 from harness.store.database import Database
@@ -245,7 +245,7 @@ def test_pages_are_written_and_checked(filled: Database, specs: Path, tmp_path: 
     page.write_text("# R\n<!-- table: speed -->\n<!-- end: speed -->\n", encoding="utf-8")
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "plain.md").write_text("nothing\n", encoding="utf-8")
-    assert pages_in(tmp_path) == [page]
+    assert with_markers(sorted(tmp_path.rglob("*.md"))) == [page]
     assert shown_in([page]) == ["speed"]
     rendered = render([specs], Source(filled), names=["speed"])
     assert [item.tables for item in check_pages([page], rendered)] == [("speed",)]

@@ -38,13 +38,13 @@ def test_published_text_and_tables_tell_nothing_of_where_a_text_lies(planted: Be
     with Database.open(planted.results / "bench.db") as database:
         runs = sorted(set(database.frame({}, ["run"])["run"]))
         told = promote(database, runs)
-        tables = plain("s", Source(database), planted.results)
+        tables = plain("s", Source(database), planted.workspace)
     folder = tmp_path / "published"
     folder.mkdir()
     (folder / "s.yaml").write_text(told, "utf-8")
     assert len(read_published(folder).outcomes) == len(runs), "each key still is the hash of its spec"
     with from_published(folder) as source:
-        again = plain("s", source, planted.results)
+        again = plain("s", source, planted.workspace)
     assert again == tables
     for text in (told, *tables):
         said = [word for word in (*PLANTED, "secret project", str(tmp_path), "/home/", "/tmp/") if word in text]

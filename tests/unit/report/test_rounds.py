@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.core.spec import Labels, Measurement, Note, Outcome, Protocol, Status
+from harness.environments import ROOT
 from harness.explaining import explanation
 from harness.numbers.rounds import summary
 from harness.plan.keys import spec_key
@@ -274,7 +277,7 @@ def test_a_cell_over_rounds_explains_each_process_interval_and_mark(database: Da
         one.model_copy(update={"notes": (Note(code="unstable", text="steps varied"),)}) for one in sitting(FP32[:1])
     ]
     database.ingest_all([*slow, *sitting(FP32)[1:], *sitting(INT4, "int4_rtn")])
-    found = explanation(["demo-generation", "m / fp32", "Decode (tok/s)"], results=tmp_path)
+    found = explanation(["demo-generation", "m / fp32", "Decode (tok/s)"], read_workspace(ROOT), tmp_path)
     assert found.arithmetic is not None
     assert found.arithmetic.agrees
     assert found.arithmetic.terms[0].rounds == 5
@@ -298,9 +301,9 @@ def test_generated_tables_of_one_probe_have_names_of_their_own(database: Databas
     database.ingest_all([*sitting(FP32), *other])
     names = [table.spec.name for table in plain_of("demo", Source(database), tmp_path)]
     assert names == ["demo-generation", "demo-generation-2"]
-    assert plain("demo", Source(database), tmp_path)[-1].endswith("tables: demo-generation, demo-generation-2.")
+    assert plain("demo", Source(database), replace(read_workspace(ROOT), results=tmp_path))[-1].endswith("tables: demo-generation, demo-generation-2.")
     with pytest.raises(HarnessError, match="unknown table 'demo-generatio'; did you mean 'demo-generation'"):
-        explanation(["demo-generatio", "1", "1"], results=tmp_path)
+        explanation(["demo-generatio", "1", "1"], read_workspace(ROOT), tmp_path)
 
 
 def test_published_rounds_have_the_summary_that_the_database_had(database: Database, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.report.markdown import Rendered
-from harness.report.pages import check_pages, fresh, pages_in, shown_in, write_pages
+from harness.report.pages import check_pages, fresh, shown_in, with_markers, write_pages
 from harness.report.result import Cell, Column, Section, Table
 from harness.report.values import Asked, answer, marks, parse
 
@@ -131,7 +131,7 @@ def page(folder: Path, text: str) -> Path:
 def test_the_text_between_markers_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     other = '<!-- value: speed\n  cell "Decode (tok/s)" where Method=INT4\n  and Model=Llama whole -->'
     path = page(tmp_path, f"Up to {OPEN}?{END} faster, {other}{END} a second.\r\n\r\nAgain {OPEN}12.30x{END}.")
-    assert pages_in(tmp_path) == [path]
+    assert with_markers(sorted(tmp_path.glob("*.md"))) == [path]
     assert shown_in([path]) == ["speed"]
     stale = check_pages([path], [SPEED])[0]
     assert stale.tables == ()

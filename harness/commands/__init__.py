@@ -1,0 +1,1 @@
+"""What the commands stand on and do, a file each."""

@@ -1,0 +1,165 @@
+"""The workspace: the folder in which somebody keeps configs, results and pages. Found once per command and handed down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import Field
+
+from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.seam import Options
+from harness.environments import IN_CLONE, MINE, ROOT, SHIPPED
+from harness.plan.yamlfile import Mistakes, read, validate
+
+FILE = "harness.yaml"
+VERSION = 1
+DATABASE = "bench.db"
+_CONFIGS, _TABLES = SHIPPED / "configs", SHIPPED / "reports" / "tables"
+
+
+class WorkspaceFile(Options):
+    """harness.yaml; paths are seen from its folder."""
+
+    version: int = VERSION
+    """Of the form of this file."""
+    configs: str = "configs"
+    """Folder of catalogues and sweeps of your own; they add to those that come with the harness, and override them by name."""
+    tables: str = "configs/tables"
+    """Folder of table specs of your own; a file of the name of one that comes with the harness stands in its place."""
+    results: str = "results"
+    """Folder of database, run folders and artifacts, and, in `published/`, of the numbers that are committed."""
+    pages: tuple[str, ...] = Field(default=("README.md", "docs/**/*.md"))
+    """Markdown pages whose tables and numbers between markers are written."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Folders of one command. Of configs and tables, later ones add to and override earlier ones."""
+
+    root: Path
+    configs: tuple[Path, ...]
+    tables: tuple[Path, ...]
+    results: Path
+    pages: tuple[str, ...] = ("README.md", "reports/*.md")
+    lent: bool = False
+    """The configs are somebody else's, named on the command line."""
+
+    @property
+    def published(self) -> Path:
+        """Committed results."""
+        return self.results / "published"
+
+    @property
+    def database(self) -> Path:
+        """File of the database."""
+        return self.results / DATABASE
+
+    @property
+    def own_configs(self) -> Path:
+        """Folder in which this workspace's own entries are written."""
+        return self.configs[-1]
+
+    def called(self, path: Path) -> str:
+        """Say a path as seen from the workspace, where it lies in it."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
+
+def here(
+    asked: Path | None = None, results: Path | None = None, configs: Path | None = None, start: Path | None = None
+) -> Workspace:
+    """Find the workspace of a command: the one asked for, else that of the folder one stands in or of one above it.
+
+    results, configs: folders that the command line names in place of the workspace's. Where there is no workspace, a named results
+    folder is enough. Raises: HarnessError where there is none, ConfigError for a harness.yaml that is not as it must be.
+    """
+    start = (start or Path.cwd()).resolve()
+    root = _asked(asked) if asked else next((one for one in (start, *start.parents) if (one / FILE).is_file()), None)
+    if root is not None:
+        found = read_workspace(root)
+    elif results is not None:
+        found = Workspace(start, (_CONFIGS,), (_TABLES,), results)
+    else:
+        raise HarnessError(
+            f"there is no {FILE} here or in a folder above; `harness init` makes a workspace of this folder, and "
+            "--workspace DIR before the verb names another"
+        )
+    if results is not None:
+        found = replace(found, results=results)
+    if configs is not None:
+        found = replace(found, configs=(configs,), lent=True)
+    return found
+
+
+def _asked(folder: Path) -> Path:
+    if not (folder / FILE).is_file():
+        raise HarnessError(f"--workspace {folder}: there is no {FILE} in it; `harness init {folder}` writes one")
+    return folder.resolve()
+
+
+def read_workspace(root: Path) -> Workspace:
+    """Read harness.yaml. Raises: ConfigError with every mistake, for folders outside of the workspace, and for a newer version."""
+    path, mistakes = root / FILE, Mistakes()
+    node = read(path, mistakes)
+    version = node.fields.get("version")
+    if version is not None and isinstance(version.value, int) and version.value > VERSION:
+        raise ConfigError(
+            [Problem(f"is of version {version.value}; this harness knows {VERSION}: upgrade it", path, version.line)]
+        )
+    said = WorkspaceFile() if node.value is None else validate(WorkspaceFile, node, FILE, mistakes)
+    if said is not None:
+        for name in ("configs", "tables", "results"):
+            if not _is_below(root, getattr(said, name)):
+                mistakes.add(f"'{name}' lies outside of the workspace; name a folder in it", node.fields.get(name, node))
+        for pattern in said.pages:
+            if not _is_below(root, pattern):
+                mistakes.add(f"page {pattern} lies outside of the workspace", node.fields.get("pages", node))
+    mistakes.check()
+    assert said is not None
+    return Workspace(
+        root,
+        _layers(_CONFIGS, root / said.configs),
+        _layers(_TABLES, root / said.tables),
+        root / said.results,
+        said.pages,
+    )
+
+
+def _is_below(root: Path, text: str) -> bool:
+    return bool(text) and Path(os.path.normpath(root / text)).is_relative_to(root)
+
+
+def _layers(shipped: Path, own: Path) -> tuple[Path, ...]:
+    return (shipped,) if own == shipped else (shipped, own)
+
+
+def spec_files(workspace: Workspace) -> list[Path]:
+    """List the files of table specs; one of the workspace stands in the place of a shipped one of its name."""
+    found: dict[str, Path] = {}
+    for folder in workspace.tables:
+        found |= {path.name: path for path in sorted(folder.glob("*.tables.yaml"))}
+    return [found[name] for name in sorted(found)]
+
+
+def pages_of(workspace: Workspace, named: Sequence[Path] = ()) -> list[Path]:
+    """List the pages that a command is about: those named, else all of the workspace.
+
+    Raises: HarnessError for one that is not there, or outside of the workspace.
+    """
+    for page in named:
+        if not page.is_file():
+            raise HarnessError(f"{page} is no page: there is no such file")
+        if not page.resolve().is_relative_to(workspace.root):
+            raise HarnessError(f"{page} lies outside of the workspace {workspace.root}; pages are written in it alone")
+    return [page.resolve() for page in named] or [
+        path for pattern in workspace.pages for path in sorted(workspace.root.glob(pattern))
+    ]
+
+
+def settle_in(workspace: Workspace) -> None:
+    """Let this process and its workers keep caches in the workspace, and look there for files that a recipe names."""
+    if not (IN_CLONE and workspace.root == ROOT):
+        os.environ.setdefault(MINE, str(workspace.root))
+        os.environ.setdefault("HARNESS_CACHE", str(workspace.results / "cache"))

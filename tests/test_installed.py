@@ -1,0 +1,119 @@
+"""The wheel in an environment of its own, outside of any clone: install, init, bench, promote, write, check."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from harness.environments import ROOT, SHIPPED
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def command(words: list[str], cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    variables = {**kept, "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **more}
+    return subprocess.run(words, cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheel and source distribution, built from a copy of what is committed or about to be."""
+    folder = tmp_path_factory.mktemp("built")
+    copy = folder / "copy"
+    listed = command(["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "results/")):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, copy / name)
+    build = (
+        "from setuptools import build_meta as b; import sys; "
+        "print(b.build_sdist(sys.argv[1])); print(b.build_wheel(sys.argv[1]))"
+    )
+    ran = command([sys.executable, "-c", build, str(folder)], copy)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(built: Path) -> Path:
+    """The wheel unpacked into a bare environment that borrows this one's libraries; its `harness` command."""
+    place = built / "env"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    site = place / "lib" / version / "site-packages"
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    ours = next(path for path in map(Path, sys.path) if path.name == "site-packages" and path.is_relative_to(sys.prefix))
+    (site / "borrowed.pth").write_text(f"{ours}\n", "utf-8")
+    script = place / "bin" / "harness"
+    script.write_text(f"#!{place / 'bin' / 'python'}\nfrom harness.cli import main\nmain()\n", "utf-8")
+    script.chmod(0o755)
+    return script
+
+
+def test_both_distributions_hold_what_a_workspace_needs_and_nothing_local(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    (source,) = built.glob("*.tar.gz")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    for folder, pattern in (("configs", "*.yaml"), ("configs/sweeps", "*.yaml"), ("configs/locks", "*.txt"),
+                            ("reports/tables", "*.yaml"), ("reports/templates", "*.j2")):  # fmt: skip
+        names = {f"harness/shipped/{folder}/{path.name}" for path in (SHIPPED / folder).glob(pattern)}
+        assert names - {"harness/shipped/configs/local.yaml"} <= inside, folder
+    assert not [name for name in inside if name.endswith("local.yaml") or name.startswith(("tests", "results"))]
+    assert any(name.startswith("harness/reference/data/model/") for name in inside)
+    kept = {name.split("/", 1)[1] for name in tarfile.open(source).getnames() if "/" in name}
+    assert {"configs/models.yaml", "configs/locks/cpu.txt", "reports/tables/bnb.tables.yaml", "harness/cli.py"} <= kept
+
+
+def test_a_workspace_outside_of_any_clone_measures_keeps_writes_and_checks(installed: Path, tmp_path: Path) -> None:
+    home = tmp_path / "theirs"
+    home.mkdir()
+
+    def say(*words: str, code: int = 0) -> str:
+        ran = command([str(installed), *words], home)
+        assert ran.returncode == code, f"{words}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
+        assert "Traceback" not in ran.stdout + ran.stderr
+        return ran.stdout + ran.stderr
+
+    assert "there is no harness.yaml" in say("plan", "quickstart", code=2)
+    assert "benchmarks.md: a page with" in say("init")
+    (home / "configs" / "local.yaml").write_text(json.dumps({"python": {"cpu": sys.executable}}), "utf-8")
+    quick = (SHIPPED / "configs" / "sweeps" / "quickstart.yaml").read_text("utf-8")
+    for old, new in (("rounds: 5", "rounds: 1"), ("tokens: 20000", "tokens: 600"), ("tokens: 4000", "tokens: 600"),
+                     ("limit: 25", "limit: 2"), ("repetitions: 40", "repetitions: 3"), ("output: 128", "output: 8"),
+                     ("[fp32, int8, int4_k_quant_mixed, {int4_rtn: ort-genai}, int4_rtn_b128, int4_awq_reference]", "[fp32, int8]")):  # fmt: skip
+        assert old in quick
+        quick = quick.replace(old, new)
+    (home / "configs" / "sweeps" / "quickstart.yaml").write_text(quick, "utf-8")
+    said = say("bench")
+    assert "failed" not in said
+    assert "tables written to results/tables/quickstart.md" in said
+    assert "runs written to results/published/quickstart.yaml" in say("promote", "quickstart")
+    page = (home / "benchmarks.md").read_text("utf-8")
+    assert "out of date" in say("report", "--check", code=1)
+    assert "benchmarks.md: quickstart" in say("report", "--write", "benchmarks.md")
+    assert (home / "benchmarks.md").read_text("utf-8") != page
+    assert "| INT8 |" in (home / "benchmarks.md").read_text("utf-8")
+    assert "1 pages checked, 0 out of date" in say("report", "--check")
+    assert "has no marker" in say("report", "--write", str(_bare(home)), code=2)
+    assert "runs and" in say("doctor", "--files")
+    assert {path.name for path in home.iterdir()} <= {
+        "harness.yaml", "configs", "benchmarks.md", "bare.md", "results", ".venvs",
+    }  # fmt: skip
+    assert not list(installed.parent.parent.rglob("bench.db")), "nothing is kept where the package is installed"
+
+
+def _bare(home: Path) -> Path:
+    page = home / "bare.md"
+    page.write_text("no table here\n", "utf-8")
+    return page

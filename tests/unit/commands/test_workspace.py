@@ -1,0 +1,212 @@
+"""A folder with harness.yaml is a workspace: found, read, layered over what comes with the harness."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness import environments
+from harness.box import lock_of, plan_sweep, sweep_path
+from harness.commands.init import make_workspace
+from harness.commands.workspace import FILE, here, pages_of, read_workspace, spec_files
+from harness.core.errors import ConfigError, HarnessError
+from harness.environments import ROOT, SHIPPED
+from harness.plan.catalogue import load_catalogue
+
+
+def write(folder: Path, name: str, content: Any) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), "utf-8")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A fresh workspace."""
+    folder = tmp_path / "theirs"
+    list(make_workspace(folder))
+    return folder
+
+
+def test_a_workspace_is_found_from_below_and_from_anywhere_by_name(made: Path, tmp_path: Path) -> None:
+    below = made / "docs" / "more"
+    below.mkdir(parents=True)
+    assert here(start=below).root == here(start=made).root == here(asked=made, start=tmp_path).root == made
+    with pytest.raises(HarnessError, match=r"there is no harness\.yaml here or in a folder above; `harness init`"):
+        here(start=tmp_path)
+    with pytest.raises(HarnessError, match=r"there is no harness\.yaml in it; `harness init"):
+        here(asked=tmp_path, start=made)
+
+
+def test_the_innermost_of_two_workspaces_is_meant_and_init_says_that_there_are_two(made: Path) -> None:
+    inner = made / "inner"
+    said = list(make_workspace(inner))
+    assert any(f"lies inside of another, {made}" in line for line in said)
+    assert here(start=inner / "configs").root == inner
+
+
+def test_a_named_results_folder_needs_no_workspace_and_named_configs_stand_alone(tmp_path: Path, made: Path) -> None:
+    bare = here(results=tmp_path / "r", start=tmp_path)
+    assert bare.results == tmp_path / "r"
+    assert bare.configs == (SHIPPED / "configs",)
+    lent = here(configs=tmp_path / "c", start=made)
+    assert lent.configs == (tmp_path / "c",)
+    assert lent.lent
+
+
+def test_the_projects_own_folder_is_a_workspace_like_any_other() -> None:
+    home = read_workspace(ROOT)
+    assert home.configs == (ROOT / "configs",)
+    assert home.tables == (ROOT / "reports" / "tables",)
+    assert {path.name for path in pages_of(home)} > {"README.md", "quickstart.md"}
+
+
+def test_init_writes_few_short_files_and_none_over_one_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks.md").write_text("ours\n", "utf-8")
+    (tmp_path / "README.md").write_text("ours, too\n", "utf-8")
+    said = list(make_workspace(tmp_path))
+    assert (tmp_path / "benchmarks.md").read_text("utf-8") == "ours\n"
+    assert "benchmarks.md: there already, and left as it is" in said
+    new = [path for path in tmp_path.rglob("*") if path.is_file() and path.name not in {"benchmarks.md", "README.md"}]
+    assert len(new) <= 5
+    assert max(len(path.read_text("utf-8").splitlines()) for path in new) <= 20
+    assert all(": " in line for line in said)
+    with pytest.raises(HarnessError, match="is a workspace already"):
+        list(make_workspace(tmp_path))
+
+
+def test_what_init_writes_is_read_and_planned(made: Path) -> None:
+    workspace = here(start=made)
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    planned = plan_sweep("first", workspace)
+    assert {job.kind for job in planned.plan.jobs} == {"build", "quality", "speed"}
+    assert not [job.refused for job in planned.plan.jobs if job.refused and not job.verifies]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("version: 2\n", "is of version 2; this harness knows 1: upgrade it"),
+        ("versoin: 1\n", "did you mean 'version'"),
+        ("results: ../results\n", "'results' lies outside of the workspace"),
+        ("configs: /etc\n", "'configs' lies outside of the workspace"),
+        ("pages: [../*.md]\n", "page ../*.md lies outside of the workspace"),
+        ("pages: 3\n", "pages"),
+        ("[", "not YAML"),
+    ],
+)
+def test_a_file_that_is_not_as_it_must_be_is_refused_with_its_place(tmp_path: Path, content: str, said: str) -> None:
+    write(tmp_path, FILE, content)
+    with pytest.raises(ConfigError) as refused:
+        here(start=tmp_path)
+    assert said in str(refused.value)
+    assert FILE in str(refused.value)
+
+
+def test_an_empty_file_is_a_workspace(tmp_path: Path) -> None:
+    write(tmp_path, FILE, "")
+    assert here(start=tmp_path).results == tmp_path / "results"
+
+
+def test_own_entries_add_to_the_shipped_ones_and_override_them_by_name(made: Path) -> None:
+    write(made, "configs/models.yaml", {"mine": {"folder": "/nowhere", "title": "Mine"}})
+    write(made, "configs/methods.yaml", {"int8": {"title": "Ours", "recipes": {"ort-genai": {"precision": "int8"}}}})
+    catalogue = load_catalogue(here(start=made).configs)
+    assert {"mine", "reference"} <= set(catalogue.models)
+    assert catalogue.methods["int8"].entry.title == "Ours"
+    assert list(catalogue.methods)[:3] == list(load_catalogue(SHIPPED / "configs").methods)[:3], "rows keep their order"
+    assert catalogue.overrides == ("method int8",)
+
+
+def test_overriding_a_shipped_name_changes_no_key_where_the_recipe_stays(made: Path, capsys: Any) -> None:
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    before = plan_sweep("first", here(start=made))
+    recipe = {"ort-genai": {"precision": "int8"}}
+    write(made, "configs/methods.yaml", {"int8": {"title": "Ours", "link": "https://example.com", "recipes": recipe}})
+    after = plan_sweep("first", here(start=made))
+    assert [job.key for job in before.plan.jobs] == [job.key for job in after.plan.jobs]
+
+
+def test_plan_tells_what_the_workspace_says_in_place_of_the_harness(made: Path) -> None:
+    from harness.planned import _own
+
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    write(made, "configs/methods.yaml", {"int8": {"title": "Ours", "recipes": {"ort-genai": {"precision": "int8"}}}})
+    assert _own(plan_sweep("first", here(start=made))) == ["the workspace's own, in place of the shipped: method int8"]
+
+
+def test_mistakes_of_own_entries_are_told_with_their_file(made: Path) -> None:
+    write(made, "configs/methods.yaml", {"mine": {"recipes": {"ort-genai": {"precison": "int8"}}}})
+    with pytest.raises(ConfigError, match=r"theirs/configs/methods\.yaml.*did you mean 'precision'"):
+        load_catalogue(here(start=made).configs)
+
+
+def test_own_sweeps_tables_and_locks_stand_in_place_of_shipped_ones_of_their_name(made: Path) -> None:
+    workspace = here(start=made)
+    assert sweep_path("quickstart", workspace) == SHIPPED / "configs" / "sweeps" / "quickstart.yaml"
+    write(made, "configs/sweeps/quickstart.yaml", "model: reference\n")
+    assert sweep_path("quickstart", workspace) == made / "configs" / "sweeps" / "quickstart.yaml"
+    shipped = spec_files(workspace)
+    write(made, "configs/tables/bnb.tables.yaml", "tables: {}\n")
+    write(made, "configs/tables/mine.tables.yaml", "tables: {}\n")
+    own = [path for path in spec_files(workspace) if path.is_relative_to(made)]
+    assert [path.name for path in own] == ["bnb.tables.yaml", "mine.tables.yaml"]
+    assert len(spec_files(workspace)) == len(shipped) + 1
+    assert lock_of("cpu", workspace) == SHIPPED / "configs" / "locks" / "cpu.txt"
+    write(made, "configs/locks/cpu.txt", "pydantic==2.14.3\n")
+    assert lock_of("cpu", workspace) == made / "configs" / "locks" / "cpu.txt"
+    assert lock_of("../x", workspace) is None
+
+
+def test_a_page_outside_of_the_workspace_or_that_is_not_there_is_refused(made: Path, tmp_path: Path) -> None:
+    workspace = here(start=made)
+    write(tmp_path, "other.md", "text\n")
+    with pytest.raises(HarnessError, match="lies outside of the workspace"):
+        pages_of(workspace, [tmp_path / "other.md"])
+    with pytest.raises(HarnessError, match="there is no such file"):
+        pages_of(workspace, [made / "none.md"])
+    assert [path.name for path in pages_of(workspace)] == ["benchmarks.md"]
+
+
+def test_environments_of_a_workspace_stand_in_it_and_a_clones_own_in_the_clone(made: Path) -> None:
+    assert environments.place_of("cpu", made) == made / ".venvs" / "cpu"
+    assert environments.place_of("cpu", ROOT) == ROOT / ".venv"
+    assert environments.place_of("cuda", ROOT) == ROOT / ".venvs" / "cuda"
+
+
+def test_an_installed_package_is_linked_alone_for_workers(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environments.package_path() == ROOT
+    monkeypatch.setattr(environments, "IN_CLONE", False)
+    monkeypatch.setenv(environments.MINE, str(made))
+    folder = environments.package_path()
+    assert folder == environments.package_path()
+    assert [path.name for path in folder.iterdir()] == ["harness"]
+    assert (folder / "harness" / "worker.py").is_file()
+    (folder / "harness").unlink()
+    (folder / "harness").symlink_to(made)
+    assert (environments.package_path() / "harness" / "worker.py").is_file(), "a link to a package that moved is made anew"
+
+
+def test_all_packages_travel_in_the_wheel() -> None:
+    import tomllib
+
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    there = {
+        ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "harness").rglob("*.py") if "data" not in path.parts
+    }
+    assert {name for name in said["packages"] if not name.startswith("harness.shipped")} == there
+    for name, folder in said["package-dir"].items():
+        assert name in said["packages"]
+        assert (ROOT / folder).is_dir()
+
+
+def test_a_sweep_that_the_schema_knows_is_what_init_writes(made: Path) -> None:
+    import jsonschema
+
+    schema = json.loads((SHIPPED / "configs" / "sweep.schema.json").read_text("utf-8"))
+    jsonschema.validate(yaml.safe_load((made / "configs" / "sweeps" / "first.yaml").read_text("utf-8")), schema)
