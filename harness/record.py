@@ -64,7 +64,7 @@ def _measurement(reading: Reading, arrays: dict[str, NDArray[Any]]) -> Measureme
         few = tuple(float(sample) for sample in samples.ravel())
     return Measurement(
         metric=reading.metric,
-        metric_version=definition.version,
+        metric_version=definition.version if reading.version is None else reading.version,
         part=reading.part,
         value=float(reading.value),
         unit=definition.unit,

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.explaining import explanation
-from harness.importing.source import read_source
+from harness.formats.source import read_source
 from harness.importing.taking import format_of, import_files, read_contents
 from harness.lint.linter import lint_files
 from harness.lint.markdown import read_text

@@ -30,8 +30,8 @@ class Options(Record):
     model_config = ConfigDict(allow_inf_nan=False)
 
 
-Capability = Literal["generates", "tells", "scores", "whole"]
-"""`tells`: a trace holds the tokens that were generated."""
+Capability = Literal["generates", "tells", "scores", "whole", "runs"]
+"""`tells`: a trace holds the tokens that were generated; `runs`: nothing is opened, a program runs the artifact by itself."""
 FloatType = Literal["float32", "float16", "bfloat16"]
 Format = Literal["hf", "ort-genai", "fake"]
 """`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer; `fake`: of the
@@ -304,6 +304,8 @@ class Reading:
     items: str | None = None
     better: Literal["higher", "lower", "none"] | None = None
     """Which way is better, where the metric's record does not say it."""
+    version: int | None = None
+    """Of the metric's definition, where it is not our own: 0."""
     array: str | None = None
     """Name of the array to keep; None keeps few samples in the measurement itself, more under the metric's name."""
 

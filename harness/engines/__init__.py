@@ -5,5 +5,6 @@ from __future__ import annotations
 ENGINES = {
     "ort-genai": "harness.engines.ort_genai:ENGINE",
     "transformers": "harness.engines.transformers:ENGINE",
+    "program": "harness.engines.program:ENGINE",
     "fake": "harness.engines.fake:ENGINE",
 }

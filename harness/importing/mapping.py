@@ -27,6 +27,7 @@ from typing import Any
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
+from harness.formats.units import SCALES
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read, word
 
 LABELS = ("model", "method", "recipe", "reference", "block")
@@ -36,12 +37,6 @@ DIMENSIONS = (*LABELS, *WORKLOAD_NUMBERS, *WORKLOAD_TEXTS, *PLACE, *RUN)
 SKIP, REPEAT = "skip", "repeat"
 COMPARISONS = ("ratio", "inverse_ratio", "ratio_per_gpu", "loss_percent", "difference", "one_plus_reduction")
 """Published comparisons without their inputs, as tables name them; they have no unit and are kept as printed."""
-SCALES = {
-    ("ms", "s"): 1e-3, ("us", "s"): 1e-6, ("min", "s"): 60.0, ("h", "s"): 3600.0,
-    ("kB", "B"): 1e3, ("MB", "B"): 1e6, ("GB", "B"): 1e9,
-    ("KiB", "B"): float(1 << 10), ("MiB", "B"): float(1 << 20), ("GiB", "B"): float(1 << 30), ("%", "fraction"): 1e-2,
-}  # fmt: skip
-"""What a published number is times to be in a metric's unit."""
 _MISSING = ("-", "")
 _UNSUPPORTED = ("N/A",)
 _TOP = ("source", "protocol", "probe", "missing", "unsupported", "tables")

@@ -13,9 +13,9 @@ from harness.core.identity import file_sha256
 from harness.core.metric import metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Environment, Gpu, Protocol
 from harness.importing import mapping as m
-from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, place
+from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, place
 from harness.importing.markdown_tables import Table, bare, choose, position, tables_of
-from harness.importing.source import Source
+from harness.formats.source import Source
 
 _NUMBER = re.compile(
     r"^(?P<value>[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\s\d±(]*)\s*"
@@ -37,8 +37,6 @@ def read(source: Source) -> Contents:
     """
     if source.map is None:
         raise source.wrong("is Markdown; add --map FILE, which says what its columns are")
-    if not source.is_markdown:
-        raise source.wrong("is not a Markdown file; --map is for Markdown tables only")
     map_ = m.read_map(source.map)
     tables, runs, left, missing = tables_of(source), [], [], Counter[str]()
     for wanted in map_.tables:

@@ -1,4 +1,4 @@
-"""The tables of a Markdown file: the heading above, rows of cells as text."""
+"""The tables of a file, rows of cells as text: of Markdown with the heading above, and records of JSON or CSV as one table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import ConfigError, Problem, unknown
-from harness.importing.source import Source
+from harness.formats.fields import flat
+from harness.formats.source import Source
 from harness.plan.yamlfile import Node
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
@@ -25,7 +26,9 @@ class Table:
 
 
 def tables_of(source: Source) -> list[Table]:
-    """Read all tables of a file."""
+    """Read all tables of a file. Raises: ConfigError for one that is neither Markdown nor records."""
+    if not source.is_markdown:
+        return [_of_records(source)]
     from markdown_it import MarkdownIt
 
     found: list[Table] = []
@@ -43,6 +46,21 @@ def tables_of(source: Source) -> list[Table]:
         elif token.type == "table_close":
             found.append(Table(heading, line, rows[0], tuple(rows[1:])))
     return found
+
+
+def _of_records(source: Source) -> Table:
+    """Write records of JSON or CSV as a table whose columns are their fields by dotted name."""
+    records = [flat(record) for record in source.records]
+    if not records:
+        raise source.wrong("holds no records; --map explains Markdown tables, JSON objects and rows of CSV")
+    names = tuple(dict.fromkeys(name for record in records for name in record))
+    rows = tuple(tuple(_text(record.get(name)) for name in names) for record in records)
+    return Table("", 1, names, rows)
+
+
+def _text(value: Any) -> str:
+    """Write a field as a cell: numbers with all their digits, what is absent as an empty one."""
+    return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
 def _cells(tokens: list[Any], place: int) -> tuple[str, ...]:

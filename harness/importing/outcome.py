@@ -8,17 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.core.files import write_whole
-from harness.core.seam import Findings, Reading
+from harness.core.seam import Findings
 from harness.core.spec import Citation, Gpu, Job, Labels, Measurement, MeasureSpec, Note, Outcome, Status
-from harness.importing.found import Format, Found, Number
-from harness.importing.source import Source
+from harness.formats.found import AS_DEFINED_THERE, Format, Found, Number, reading_of
+from harness.formats.source import Source
 from harness.plan.keys import spec_key
 from harness.record import keep
 from harness.store.files import OUTCOME
 
 JOB = "job.json"
-AS_DEFINED_THERE = 0
-"""Version of metrics, probes and engines that are not our own procedure."""
 LABELS = ("model", "method", "recipe", "reference", "block")
 TOLD = ("engine", "environment", "gpu")
 """What a person may add to a file that does not say it."""
@@ -131,31 +129,12 @@ def _started(found: Found, moment: datetime) -> tuple[datetime, tuple[Note, ...]
 
 
 def _measurements(found: Found, folder: Path) -> tuple[Measurement, ...]:
-    kept = keep(Findings(tuple(map(_reading, found.numbers)), found.protocol), folder)
+    kept = keep(Findings(tuple(map(reading_of, found.numbers)), found.protocol), folder)
     return tuple(_as_published(item, number) for item, number in zip(kept, found.numbers, strict=True))
-
-
-def _reading(number: Number) -> Reading:
-    import numpy as np
-
-    return Reading(
-        metric=number.metric,
-        value=number.value,
-        samples=np.asarray(number.samples, dtype=np.float64),
-        part=number.part,
-        low=number.low,
-        high=number.high,
-        interval=number.interval,
-        n=number.n or len(number.samples) or 1,
-        source=number.source,
-        items=number.items,
-        better=number.better,
-    )
 
 
 def _as_published(item: Measurement, number: Number) -> Measurement:
     changes = {
-        "metric_version": AS_DEFINED_THERE,
         "comparison": number.comparison,
         "baseline": dict(number.baseline),
         "unit": item.unit if number.unit is None else number.unit,

@@ -14,14 +14,12 @@ from filelock import FileLock, Timeout
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import remove, seal
-from harness.core.metric import impossible
-from harness.core.seam import load
 from harness.core.spec import Outcome
 from harness.importing import FORMATS
-from harness.importing.found import Contents, Format, Found
+from harness.formats.found import Contents, Format, Found
 from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
-from harness.importing.private import anonymous
-from harness.importing.source import Source, read_source
+from harness.formats.reading import NOT_AS_EXPECTED, format_of, other_layout, read_contents
+from harness.formats.source import Source, read_source
 from harness.store.database import Database
 from harness.store.files import OUTCOME, RUNS, read_outcome
 
@@ -76,7 +74,7 @@ def import_files(
         for path in paths:
             try:
                 source = read_source(path, map_)
-                format_ = format_of(source)
+                format_ = format_of(source, FORMATS)
                 contents = read_contents(format_, source)
                 order = Import(source, format_, sweep, labels or {}, moment)
                 done.files.append(_take(contents, order, results, database, aside))
@@ -102,49 +100,6 @@ def _set_aside(runs: Path) -> Iterator[Path]:
         finally:
             remove(folder)
             folder.with_name(f"{folder.name}.lock").unlink(missing_ok=True)
-
-
-def format_of(source: Source) -> Format:
-    """Tell a file's format by its shape. Raises: ConfigError naming the formats that are known."""
-    for name in FORMATS:
-        format_: Format = load(FORMATS, "format", name)
-        if format_.recognizes(source):
-            return format_
-    raise source.wrong(f"is not a result file of a known format ({', '.join(FORMATS)})")
-
-
-_NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
-"""What a reader meets where another tool's file has something else in a place than that tool writes there."""
-
-
-def read_contents(format_: Format, source: Source) -> Contents:
-    """Read a file, without names of machines and people. Raises: ConfigError where it is not laid out as its format is."""
-    try:
-        return _possible(anonymous(format_.read(source), source), source)
-    except _NOT_AS_EXPECTED as error:
-        raise _other_layout(format_, source, error) from error
-
-
-def _possible(contents: Contents, source: Source) -> Contents:
-    """Leave out the numbers that no measurement can give, and say which."""
-    runs = []
-    for place, found in enumerate(contents.runs, 1):
-        why = [number.comparison is None and impossible(number.metric, number.value) for number in found.numbers]
-        for number, reason in zip(found.numbers, why, strict=True):
-            if reason:
-                source.lost[
-                    f"{number.metric}{f' of {number.part}' if number.part else ''} in result {place}: {reason}"
-                ] = None
-        kept = tuple(number for number, reason in zip(found.numbers, why, strict=True) if not reason)
-        runs.append(replace(found, numbers=kept))
-    return replace(contents, runs=tuple(runs))
-
-
-def _other_layout(format_: Format, source: Source, error: Exception) -> ConfigError:
-    said = " ".join(str(error).split())[:160]
-    return source.wrong(
-        f"does not have the layout of {format_.title} ({type(error).__name__}: {said}); nothing was imported"
-    )
 
 
 def parse_labels(words: Iterable[str]) -> dict[str, str]:
@@ -190,10 +145,10 @@ def _written(found: Found, number: int, order: Import, folder: Path, aside: Path
     made = aside / folder.name
     try:
         outcome = write_run(found, number, order, made)
-    except (HarnessError, *_NOT_AS_EXPECTED) as error:
+    except (HarnessError, *NOT_AS_EXPECTED) as error:
         if isinstance(error, HarnessError):
             raise order.source.wrong(str(error)) from error
-        raise _other_layout(order.format, order.source, error) from error
+        raise other_layout(order.format, order.source, error) from error
     seal(made, folder)
     return outcome
 

@@ -16,6 +16,7 @@ from harness.plan.keys import reference_id, spec_key
 from harness.plan.sizes import BYTES
 from harness.plan.sweep import EngineChoice, Places
 
+UNASKED = "an engine that only runs a program cannot be asked what it computes"
 OFF = "switched off by the sweep (verify: false)"
 _ROOM = 1.1
 """What a model takes in memory, as a multiple of its weights."""
@@ -100,8 +101,9 @@ class _Verification:
 
     def plan(self, *, wanted: bool) -> str:
         """Plan the job, and before it those that store what the model computes; returns its plan id."""
-        truths, refused = self._truths() if wanted else ((), OFF)
         engine, made, probe = self.opened.engine, self.made, self.shop.adapters.probe(VERIFY)
+        asked = wanted and not probe.needs - engine.adapter.offers
+        truths, refused = self._truths() if asked else ((), UNASKED if wanted else OFF)
         form = "source" if made.recipe in _OWN else "export"
         record = probe.workload.model_validate({"dtype": self.dtype, "form": form})
         native = {"native": truths[1].id} if len(truths) > 1 else {}

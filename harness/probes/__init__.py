@@ -12,5 +12,6 @@ PROBES = {
     "verify": "harness.probes.verify:PROBE",
     "verify_reference": "harness.probes.verify_reference:PROBE",
     "lm_eval": "harness.probes.lm_eval:PROBE",
+    "command": "harness.probes.command:PROBE",
     "mmlu_modelopt": "harness.probes.mmlu_modelopt:PROBE",
 }

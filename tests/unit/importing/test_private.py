@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.importing.fields import without_folders
-from harness.importing.private import is_private, text_of
+from harness.formats.fields import without_folders
+from harness.formats.private import is_private, text_of
 from harness.importing.taking import import_files, lines
 from tests.unit.importing.files import as_csv, genai, llama, lm_eval, optimum, runs, take, trtllm, vllm, write
 

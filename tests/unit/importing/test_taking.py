@@ -14,8 +14,8 @@ import pytest
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.importing import FORMATS
-from harness.importing.fields import without_folders
-from harness.importing.source import read_source
+from harness.formats.fields import without_folders
+from harness.formats.source import read_source
 from harness.importing.taking import format_of, import_files, lines, parse_labels, read_contents
 from harness.store.database import Database
 from tests.unit.importing.files import genai, llama, lm_eval, optimum, problem, runs, take, trtllm, values, vllm, write

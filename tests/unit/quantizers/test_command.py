@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from harness import programs
 from harness.core.errors import HarnessError
 from harness.core.seam import Base, problems_of
-from harness.quantizers import command
-from harness.quantizers.command import QUANTIZER, CommandOptions, contents, filled
+from harness.quantizers.command import QUANTIZER, CommandOptions, contents
 from tests.unit.quantizers.conftest import made
 
 COPY = "import shutil, sys; print('copying'); shutil.copytree(sys.argv[2], sys.argv[4], dirs_exist_ok=True)"
@@ -98,15 +98,15 @@ def test_a_script_is_looked_up_from_the_working_folder_and_then_from_the_project
     for folder in (here, project):
         folder.mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr(command, "_PROJECT", project)
-    options, base = CommandOptions(run="python ./q.py {out}"), Base(tmp_path, "hf", tmp_path)
+    monkeypatch.setattr(programs, "_PROJECT", project)
+    options = CommandOptions(run="python ./q.py {out}")
     with pytest.raises(HarnessError, match=r"q\.py' is not there, in .*here or in .*project; correct"):
         contents(options)
     (project / "q.py").write_text("")
     assert contents(options) == {"run:./q.py": project / "q.py"}
-    assert filled(options.run, base, tmp_path)[1] == str(project / "q.py")
+    assert programs.filled(options.run, {"{out}": str(tmp_path)})[1] == str(project / "q.py")
     (here / "q.py").write_text("")
-    assert filled(options.run, base, tmp_path)[1] == "./q.py"
+    assert programs.filled(options.run, {"{out}": str(tmp_path)})[1] == "./q.py"
 
 
 def test_a_script_that_is_not_there_is_found_while_planning() -> None:

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from harness.core.spec import Gpu, Protocol
-from harness.importing.fields import Fields, without_folders
-from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
-from harness.importing.source import Source
+from harness.formats.fields import Fields, without_folders
+from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
+from harness.formats.source import Source
 
 _NS = 1e-9
 _SHAPE = frozenset({"n_prompt", "n_gen", "avg_ts", "model_filename"})

@@ -12,10 +12,10 @@ from typing import Any
 
 from harness.core.metric import LM_EVAL, said_direction
 from harness.core.spec import Environment, Gpu, Protocol
-from harness.importing.fields import Fields, plain, without_folders
-from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, place
-from harness.importing.lm_eval_samples import Answers, answers
-from harness.importing.source import Source
+from harness.formats.fields import Fields, plain, without_folders
+from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, place
+from harness.formats.lm_eval_samples import Answers, answers
+from harness.formats.source import Source
 
 _ENGINES = {"hf": "transformers", "hf-auto": "transformers", "huggingface": "transformers"}
 _NORMAL = 1.959963984540054

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.importing.found import Number
-from harness.importing.source import Source
+from harness.formats.found import Number
+from harness.formats.source import Source
 
 MS = 1e-3
 MB = 1e6

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from harness.core.spec import Note, Protocol
-from harness.importing.fields import GIB, MS, Fields
-from harness.importing.found import Contents, Format, Found, Number, given, numbers, place
-from harness.importing.source import Source
+from harness.formats.fields import GIB, MS, Fields
+from harness.formats.found import Contents, Format, Found, Number, given, numbers, place
+from harness.formats.source import Source
 
 _BATCH, _PROMPT, _OUTPUT = "config.batch_size", "config.prompt_length", "config.tokens_generated"
 _TWICE = ("tokenization_throughput_tps", "sampling_throughput_tps", "prompt_processing_latency_ms")

@@ -16,7 +16,7 @@ from harness.core import limits
 from harness.core.errors import ConfigError, Problem
 from harness.core.files import regular_bytes
 from harness.core.identity import DIGITS, file_sha256
-from harness.importing import FORMATS
+from harness.formats import FORMATS
 
 _MARKDOWN = (".md", ".markdown")
 

@@ -11,8 +11,8 @@ from typing import Any
 from harness.core.errors import ConfigError, Problem
 from harness.core.identity import file_sha256
 from harness.core.spec import Environment, Gpu
-from harness.importing.fields import Fields
-from harness.importing.found import UNKNOWN, given, place
+from harness.formats.fields import Fields
+from harness.formats.found import UNKNOWN, given, place
 
 _ENGINES = {
     "pytorch": "transformers",

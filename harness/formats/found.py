@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from harness.core.seam import Reading
 from harness.core.spec import Environment, Gpu, Note, Protocol
-from harness.importing.source import Source
+from harness.formats.source import Source
 
 UNKNOWN = "unknown"
+AS_DEFINED_THERE = 0
+"""Version of metrics, probes and engines that are not our own procedure."""
 
 
 @dataclass(frozen=True)
@@ -112,3 +115,23 @@ def numbers(*found: Number | None) -> tuple[Number, ...]:
 def given(**values: Any) -> dict[str, Any]:
     """Keep the values that are there."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def reading_of(number: Number) -> Reading:
+    """Make of a number what a probe's numbers are, its metric as others define it."""
+    import numpy as np
+
+    return Reading(
+        metric=number.metric,
+        value=number.value,
+        samples=np.asarray(number.samples, dtype=np.float64),
+        part=number.part,
+        low=number.low,
+        high=number.high,
+        interval=number.interval,
+        n=number.n or len(number.samples) or 1,
+        source=number.source,
+        items=number.items,
+        better=number.better,
+        version=AS_DEFINED_THERE,
+    )

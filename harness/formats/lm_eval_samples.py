@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.identity import file_sha256
-from harness.importing.source import Source
+from harness.formats.source import Source
 
 _SAME = 1e-9
 

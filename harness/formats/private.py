@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from harness.core.spec import Environment
-from harness.importing.fields import plain, without_folders
-from harness.importing.found import Contents, Found
-from harness.importing.source import Source
+from harness.formats.fields import plain, without_folders
+from harness.formats.found import Contents, Found
+from harness.formats.source import Source
 
 CUT = "..."
 """Stands where something was cut out of a text."""

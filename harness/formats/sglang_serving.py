@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from harness.core.spec import Protocol
-from harness.importing.fields import Fields
-from harness.importing.found import Contents, Format, Found, given, numbers, place
-from harness.importing.source import Source
-from harness.importing.vllm_serving import LISTS, latencies, mean_tokens, rate, throughputs
+from harness.formats.fields import Fields
+from harness.formats.found import Contents, Format, Found, given, numbers, place
+from harness.formats.source import Source
+from harness.formats.vllm_serving import LISTS, latencies, mean_tokens, rate, throughputs
 
 _SERVER = (
     "quantization", "dtype", "kv_cache_dtype", "tp_size", "dp_size", "pp_size", "ep_size", "attention_backend", "context_length",

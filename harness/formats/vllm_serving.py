@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from harness.core.spec import Protocol
-from harness.importing.fields import MS, Fields
-from harness.importing.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
-from harness.importing.source import Source
+from harness.formats.fields import MS, Fields
+from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
+from harness.formats.source import Source
 
 _LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e_latency", "e2e_latency": "e2e_latency"}
 _LATENCY = re.compile(r"^(mean|median|std|max|p\d+(?:\.\d+)?)_(ttft|tpot|itl|e2el|e2e_latency)(_ms)?$")

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.core.spec import Note, Protocol
-from harness.importing.fields import MB, Fields, flat
-from harness.importing.found import Contents, Format, Found, Number
-from harness.importing.optimum_config import Setting, read_config, setting
-from harness.importing.source import Source, beside
+from harness.formats.fields import MB, Fields, flat
+from harness.formats.found import Contents, Format, Found, Number
+from harness.formats.optimum_config import Setting, read_config, setting
+from harness.formats.source import Source, beside
 
 TARGETS = (
     "load_model", "load", "first_generate", "first_forward", "first_call", "forward", "generate", "call", "prefill",

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.core.spec import Gpu, Protocol
-from harness.importing.fields import GIB, MS, Fields
-from harness.importing.found import Contents, Format, Found, Number, given, place
-from harness.importing.source import Source
+from harness.formats.fields import GIB, MS, Fields
+from harness.formats.found import Contents, Format, Found, Number, given, place
+from harness.formats.source import Source
 
 _VALUES = (
     ("performance.request_throughput_req_s", "request_throughput", 1.0),

@@ -1,0 +1,68 @@
+"""Tell a file's format and read it, without names of machines and people and without numbers that are none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.core.errors import ConfigError
+from harness.core.metric import impossible
+from harness.core.seam import Registry, load
+from harness.formats import FORMATS
+from harness.formats.found import Contents, Format
+from harness.formats.private import anonymous
+from harness.formats.source import Source
+
+NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
+"""What a reader meets where another tool's file has something else in a place than that tool writes there."""
+
+
+def format_of(source: Source, formats: Registry = FORMATS) -> Format:
+    """Tell a file's format by its shape. Raises: ConfigError naming the formats that are known."""
+    for name in formats:
+        format_: Format = load(formats, "format", name)
+        if format_.recognizes(source):
+            return format_
+    raise source.wrong(f"is not a result file of a known format ({', '.join(formats)})")
+
+
+def recognized(source: Source, name: str) -> Format:
+    """Give a format by name. Raises: ConfigError where the file has another shape."""
+    format_: Format = load(FORMATS, "format", name)
+    try:
+        fits = format_.recognizes(source)
+    except NOT_AS_EXPECTED as error:
+        raise other_layout(format_, source, error) from error
+    if not fits:
+        raise source.wrong(f"is not a file of {format_.title} ({name})")
+    return format_
+
+
+def read_contents(format_: Format, source: Source) -> Contents:
+    """Read a file, without names of machines and people. Raises: ConfigError where it is not laid out as its format is."""
+    try:
+        return possible(anonymous(format_.read(source), source), source)
+    except NOT_AS_EXPECTED as error:
+        raise other_layout(format_, source, error) from error
+
+
+def possible(contents: Contents, source: Source) -> Contents:
+    """Leave out the numbers that no measurement can give, and say which."""
+    runs = []
+    for place, found in enumerate(contents.runs, 1):
+        why = [number.comparison is None and impossible(number.metric, number.value) for number in found.numbers]
+        for number, reason in zip(found.numbers, why, strict=True):
+            if reason:
+                source.lost[
+                    f"{number.metric}{f' of {number.part}' if number.part else ''} in result {place}: {reason}"
+                ] = None
+        kept = tuple(number for number, reason in zip(found.numbers, why, strict=True) if not reason)
+        runs.append(replace(found, numbers=kept))
+    return replace(contents, runs=tuple(runs))
+
+
+def other_layout(format_: Format, source: Source, error: Exception) -> ConfigError:
+    """Make the error of a file that is not laid out as its format is."""
+    said = " ".join(str(error).split())[:160]
+    return source.wrong(
+        f"does not have the layout of {format_.title} ({type(error).__name__}: {said}); nothing was imported"
+    )

@@ -1,0 +1,190 @@
+"""A probe that is a command line: any program measures, and its own report is read as `import` reads it.
+
+The report is kept whole in the run folder. What its numbers mean is what the program says; protocol and metrics carry version 0, so that
+they never share a column with our own procedure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from harness import programs
+from harness.core.errors import HarnessError, unknown
+from harness.core.metric import metric
+from harness.core.seam import Context, Findings, Options, Probe
+from harness.core.spec import Note
+from harness.formats import FORMATS
+from harness.formats.found import Found, reading_of
+from harness.formats.paths import Value, read_values
+from harness.formats.reading import read_contents, recognized
+from harness.formats.source import Source, read_source
+from harness.probes import conditions
+
+REPORT = "report"
+"""Folder of a run in which the program leaves its report."""
+_NUMBERS = ("batch", "prompt", "output", "concurrency")
+_PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in _NUMBERS))
+_EARLIER_SECONDS = 120.0
+"""By how much a report's own date may lie before the job's begin: clocks that are read to the minute."""
+
+
+class CommandOptions(Options):
+    """A command line, and how its report is read."""
+
+    run: str
+    """Words of a command, quoted as in a shell but run without one: `their_bench --model {artifact} --batch {batch} --out {out}/r.json`.
+
+    {artifact} is the folder that is measured, {out} an empty folder for the report; {batch}, {prompt}, {output} and {concurrency} are the numbers
+    below. A first word `python` is the interpreter of the job's environment. Files are looked up from where harness was started, then
+    from the workspace's folder.
+    """
+    read: str | dict[str, Value]
+    """A format that `import` knows, as `onnxruntime-genai`; or metrics by where they stand: `{decode_tps: results.speed}`,
+    `{ttft: {path: latency.first, unit: ms}}`: dotted names in JSON, columns of a CSV."""
+    file: str = ""
+    """Which file of {out} is the report, a name or a pattern, where the program leaves several."""
+    batch: int | None = Field(default=None, ge=1)
+    prompt: int | None = Field(default=None, ge=1)
+    """Tokens of each prompt."""
+    output: int | None = Field(default=None, ge=1)
+    """New tokens of each sequence."""
+    concurrency: int | None = Field(default=None, ge=1)
+    """Requests at a time."""
+    files: tuple[str, ...] = ()
+    """Further files whose content can change the numbers; files named in `run` count by themselves."""
+    variables: tuple[str, ...] = ()
+    """Environment variables that it is given although their names say secret, as `HF_TOKEN`; such are kept from it else."""
+
+    @field_validator("run")
+    @classmethod
+    def _fills_out(cls, value: str) -> str:
+        return programs.checked(value, _PLACES, "{out}")
+
+    @field_validator("read")
+    @classmethod
+    def _is_known(cls, value: str | dict[str, Value]) -> str | dict[str, Value]:
+        if isinstance(value, str) and value not in FORMATS:
+            raise ValueError(unknown("format", value, FORMATS))
+        for name in value if isinstance(value, dict) else ():
+            try:
+                metric(name)
+            except HarnessError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+
+def measure(session: Any, workload: CommandOptions, context: Context) -> Findings:
+    """Run the command, read its report, and return what it says.
+
+    Raises: HarnessError where it fails, leaves no report, one that is older than this job, or one that says another provider.
+    """
+    folder = context.folder / REPORT
+    folder.mkdir()
+    places = {"{artifact}": str(session.folder), "{out}": str(folder)}
+    for name in _NUMBERS:
+        places |= {f"{{{name}}}": str(getattr(workload, name))} if getattr(workload, name) is not None else {}
+    missing = [place for place in _PLACES if place in workload.run and place not in places]
+    if missing:
+        raise HarnessError(f"the command names {', '.join(missing)}, and the sweep does not say it; give it beside `run`")
+    watch = conditions.Watch(on_gpu=not session.provider.startswith("cpu"))
+    begun = datetime.now(UTC)
+    context.progress(0.0, "running the command")
+    watch.mark(state=True)
+    variables = programs.without_secrets(os.environ, workload.variables)
+    programs.run(programs.filled(workload.run, places), context.folder / programs.LOG, variables)
+    watch.mark(state=True)
+    source = read_source(_report(folder, workload.file))
+    found = _one(_contents(source, workload.read), workload, source)
+    _is_new(source, found, begun)
+    if found.provider and not session.provider.startswith(_device(found.provider)):
+        raise HarnessError(
+            f"{source.name} says that it ran on {found.provider}, and the sweep asks for {session.provider}; correct `provider`, or the program"
+        )
+    machine = watch.facts()
+    facts = {**found.protocol.facts, **machine, "report": source.name, "report_sha256": source.sha256}
+    lost = tuple(Note(code="left-out", text=f"left out of {source.name}: {name}") for name in source.lost)
+    return Findings(
+        readings=tuple(map(reading_of, found.numbers)),
+        protocol=found.protocol.model_copy(update={"facts": facts, "dtype": found.protocol.dtype or session.dtype}),
+        notes=(*found.notes, *lost, *conditions.notes(machine)),
+    )
+
+
+def _report(folder: Path, pattern: str) -> Path:
+    """Find the report. Raises: HarnessError where there is none, or several and none is named."""
+    there = sorted(path for path in folder.rglob(pattern or "*") if path.is_file())
+    if len(there) == 1:
+        return there[0]
+    names = ", ".join(path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    if not there and not names:
+        raise HarnessError("the command left no report; let it write one into the folder that {out} names")
+    if not there:
+        raise HarnessError(f"the command left no file '{pattern}'; it left {names}")
+    raise HarnessError(f"the command left {len(there)} files ({names}); say which is the report with `file:`")
+
+
+def _contents(source: Source, read: str | dict[str, Value]) -> tuple[Found, ...]:
+    if isinstance(read, str):
+        return read_contents(recognized(source, read), source).runs
+    return read_values(source, read).runs
+
+
+def _one(runs: tuple[Found, ...], workload: CommandOptions, source: Source) -> Found:
+    """Choose the run that the workload asks for. Raises: HarnessError where that is none, or more than one."""
+    asked = {name: getattr(workload, name) for name in _NUMBERS if getattr(workload, name) is not None}
+    fits = [run for run in runs if all(run.workload.get(name, value) == value for name, value in asked.items())]
+    if len(fits) == 1 and fits[0].numbers:
+        return fits[0]
+    said = "; ".join(", ".join(f"{name} {value}" for name, value in run.workload.items()) or "no workload" for run in runs)
+    wanted = ", ".join(f"{name} {value}" for name, value in asked.items()) or "anything"
+    if fits:
+        raise HarnessError(
+            f"{source.name} holds {len(fits)} results for {wanted} ({said}); say which with batch, prompt, output or concurrency"
+            if len(fits) > 1
+            else f"{source.name} holds no number of a metric that is known here"
+        )
+    raise HarnessError(f"{source.name} has no result for {wanted}; it has {said}")
+
+
+def _is_new(source: Source, found: Found, begun: datetime) -> None:
+    """Refuse a report that was there before the command ran. Raises: HarnessError."""
+    written = datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
+    said = found.started
+    dated = said.astimezone(UTC) if said is not None and said.tzinfo is not None else None
+    for moment, what in ((written, "was written"), (dated, "says that it was measured")):
+        if moment is not None and (begun - moment).total_seconds() > _EARLIER_SECONDS:
+            raise HarnessError(
+                f"{source.name} {what} at {moment:%Y-%m-%d %H:%M:%S} UTC, before this job began: an older report; let the command measure"
+            )
+
+
+def _device(provider: str) -> str:
+    """Give the device in the words of other tools, as `cuda:0` or `CUDAExecutionProvider`."""
+    text = provider.lower()
+    return next((name for name in ("cuda", "dml", "cpu") if text.startswith(name)), text.split(":")[0])
+
+
+def contents(workload: CommandOptions) -> Mapping[str, Path]:
+    """List the files whose content goes into the key."""
+    return programs.files_of(workload.run, workload.files, _PLACES, "probe")
+
+
+PROBE = Probe(
+    name="command",
+    version=1,
+    kind="speed",
+    needs=frozenset({"runs"}),
+    yields=(),
+    workload=CommandOptions,
+    packages=(),
+    measure=measure,
+    clean=True,
+    alone=True,
+    contents=contents,
+)

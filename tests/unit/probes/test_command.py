@@ -1,0 +1,179 @@
+"""A program that measures by itself: started, its report read as an import, and never believed further than it goes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Context, Findings, problems_of
+from harness.engines.program import ENGINE
+from harness.probes.command import PROBE
+from tests.fake_box import Bench
+
+SCRIPT = """
+import json, os, sys, time
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+report = json.loads(arguments.pop("--report", "{}"))
+for name in ("--batch", "--prompt"):
+    if name in arguments:
+        report.setdefault("asked", {})[name.strip("-")] = int(arguments[name])
+path = os.path.join(arguments["--out"], arguments.get("--name", "r.json"))
+if arguments.get("--write", "yes") == "yes":
+    with open(path, "w") as file:
+        file.write(arguments.get("--text") or json.dumps(report))
+if "--aged" in arguments:
+    os.utime(path, (time.time() - 90000, time.time() - 90000))
+print("measured", os.path.basename(arguments["--model"]))
+sys.exit(int(arguments.get("--exit", "0")))
+"""
+GENAI = {
+    "metadata": {"package_name": "onnxruntime-genai", "package_version": "0.15.2", "device": "cpu"},
+    "config": {"batch_size": 2, "prompt_length": 64, "tokens_generated": 32, "model_info": {"full_name": "m"}},
+    "metrics": {"token_generation_throughput_tps": 123.5, "time_to_first_token_ms": 9.0},
+}
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "their bench.py"
+    path.write_text(SCRIPT, "utf-8")
+    return path
+
+
+def measured(folder: Path, script: Path, more: str = "", provider: str = "cpu", **workload: Any) -> Findings:
+    run = f"python '{script}' --model {{artifact}} --out {{out}} {more}"
+    options = PROBE.workload.model_validate({"run": run, **workload})
+    work = folder / "run"
+    work.mkdir()
+    artifact = folder / "b-artifact"
+    artifact.mkdir(exist_ok=True)
+    with ENGINE.open(artifact, ENGINE.options.model_validate({"provider": provider})) as session:
+        return PROBE.measure(session, options, Context(folder=work, artifact=artifact))
+
+
+def given(report: Any) -> str:
+    return f"--report '{json.dumps(report)}'"
+
+
+def test_a_report_of_a_known_format_is_read_as_its_import_is(tmp_path: Path, script: Path) -> None:
+    found = measured(tmp_path, script, given(GENAI), read="onnxruntime-genai", batch=2)
+    assert {one.metric: (one.value, one.version) for one in found.readings} == {
+        "decode_tps": (123.5, 0), "ttft": (pytest.approx(0.009), 0),
+    }  # fmt: skip
+    assert (found.protocol.name, found.protocol.version) == ("genai-e2e", 0)
+    assert (tmp_path / "run" / "report" / "r.json").is_file(), "the report is kept whole"
+    assert found.protocol.facts["report"] == "r.json"
+    assert "load_average_before" in found.protocol.facts, "the machine was watched"
+    assert (tmp_path / "run" / "log.txt").read_text("utf-8") == "measured b-artifact\n"
+
+
+def test_numbers_by_their_place_in_json_and_csv_are_converted_to_the_metrics_units(tmp_path: Path, script: Path) -> None:
+    read = {
+        "decode_tps": "out.speed",
+        "ttft": {"path": "out.first", "unit": "ms"},
+        "peak_gpu_bytes": {"path": "gb", "unit": "GiB"},
+    }
+    found = measured(tmp_path, script, given({"out": {"speed": 50, "first": 7.5}, "gb": 2}), read=read)
+    assert {one.metric: one.value for one in found.readings} == {
+        "decode_tps": 50, "ttft": 0.0075, "peak_gpu_bytes": 2 * 2**30,
+    }  # fmt: skip
+    other = tmp_path / "csv"
+    other.mkdir()
+    found = measured(other, script, "--name r.csv --text 'speed,first\n60,8'", read={"decode_tps": "speed"})
+    assert [one.value for one in found.readings] == [60]
+
+
+def test_the_numbers_of_the_workload_fill_the_command(tmp_path: Path, script: Path) -> None:
+    read = {"decode_tps": "asked.batch", "prefill_tps": "asked.prompt"}
+    found = measured(tmp_path, script, "--batch {batch} --prompt {prompt}", read=read, batch=4, prompt=17)
+    assert [one.value for one in found.readings] == [4, 17]
+
+
+@pytest.mark.parametrize(
+    ("more", "workload", "said"),
+    [
+        ("--exit 3", {}, "the command failed with exit code 3: measured b-artifact"),
+        ("--write no", {}, "the command left no report; let it write one into the folder"),
+        ("", {"file": "other.json"}, "left no file 'other.json'; it left r.json"),
+        (f"--aged yes {given({'speed': 1})}", {}, "before this job began: an older report"),
+        ("--text '{'", {}, "r.json"),
+        ("--text '[]'", {}, "is neither JSON nor CSV with a row"),
+        (given({"other": 1}), {}, "there is no 'speed'; there are other"),
+        (given({"speed": "fast"}), {}, "which is not a number"),
+        (given({"speed": 1}), {"read": "lm-eval"}, "is not a file of lm-eval"),
+        (
+            given(GENAI),
+            {"read": "onnxruntime-genai", "batch": 8},
+            "has no result for batch 8; it has batch 2, prompt 64, output 32",
+        ),
+        (given([GENAI, GENAI]), {"read": "onnxruntime-genai"}, "holds 2 results for anything"),
+        ("--batch {batch}", {}, r"the command names \{batch\}, and the sweep does not say it"),
+    ],
+)
+def test_what_a_program_does_wrong_is_told_and_nothing_is_believed(
+    tmp_path: Path, script: Path, more: str, workload: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(HarnessError, match=said):
+        measured(tmp_path, script, more, **{"read": {"decode_tps": "speed"}, **workload})
+
+
+def test_a_report_dated_before_the_job_or_of_another_provider_is_refused(tmp_path: Path, script: Path) -> None:
+    old = {**GENAI, "trigger_date": "2026-01-31T10:00:00+00:00"}
+    with pytest.raises(HarnessError, match="says that it was measured at 2026-01-31"):
+        measured(tmp_path, script, given(old), read="onnxruntime-genai")
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(HarnessError, match="says that it ran on cpu, and the sweep asks for cuda"):
+        measured(other, script, given(GENAI), provider="cuda", read="onnxruntime-genai")
+
+
+def test_a_number_that_no_measurement_can_give_is_left_out_and_noted(tmp_path: Path, script: Path) -> None:
+    read = {"decode_tps": "speed", "lm_eval.acc": "accuracy"}
+    found = measured(tmp_path, script, '--text \'{"speed": 5, "accuracy": 1.7}\'', read=read)
+    assert [one.metric for one in found.readings] == ["decode_tps"]
+    assert any(note.code == "left-out" and "lm_eval.acc" in note.text for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"run": "bench {out}", "read": "genai"}, "unknown format 'genai'"),
+        ({"run": "bench {out}", "read": {"decode_tsp": "a"}}, "did you mean 'decode_tps'"),
+        ({"run": "bench", "read": "lm-eval"}, r"must contain \{out\}"),
+        ({"run": "bench {modle} {out}", "read": "lm-eval"}, "unknown placeholder '{modle}'"),
+        ({"run": "bench {out}"}, "needs 'read'"),
+    ],
+)
+def test_what_a_sweep_says_wrong_is_told_before_anything_runs(options: dict[str, Any], said: str) -> None:
+    assert any(re.search(said, message) for _, message in problems_of(PROBE.workload, options, "probe 'command'"))
+
+
+def test_a_whole_sweep_of_a_program_has_rounds_and_an_honest_note(bench: Bench, script: Path) -> None:
+    bench.methods({"fp32": {"recipes": {"fake": {}}}, "int8": {"recipes": {"fake": {"noise": 0.01}}}})
+    run = f"python '{script}' --model {{artifact}} --out {{out}} --batch {{batch}} {given({'speed': 10})}"
+    probes = {"command": {"run": run, "read": {"decode_tps": "asked.batch"}, "batch": [1, 8]}}
+    bench.sweep(method=["fp32", "int8"], engine={"program": {"name": "their bench"}}, probes=probes, rounds=3)
+    bench.run()
+    rows = bench.frame({"metric": "decode_tps"}, ["method", "batch", "value", "rounds", "engine", "run"])
+    assert {(row.method, row.batch, row.value) for row in rows.itertuples()} == {
+        ("fp32", 1, 1), ("fp32", 8, 8), ("int8", 1, 1), ("int8", 8, 8),
+    }  # fmt: skip
+    assert set(rows["engine"]) == {"program"}
+    assert len(rows) == 12
+    notes = [json.loads(path.read_text("utf-8"))["notes"] for path in bench.results.glob("runs/*-s-*/outcome.json")]
+    assert all(any(note["code"] == "program" for note in one) for one in notes)
+
+
+def test_a_program_that_hangs_ends_with_the_time_limit(bench: Bench, tmp_path: Path) -> None:
+    script = tmp_path / "hangs.py"
+    script.write_text("import time\ntime.sleep(600)\n", "utf-8")
+    bench.methods({"fp32": {"recipes": {"fake": {}}}})
+    probes = {"command": {"run": f"python {script} {{out}}", "read": {"decode_tps": "a"}}}
+    bench.sweep(method=["fp32"], engine={"program": {}}, probes=probes, timeout=3)
+    bench.run()
+    assert set(bench.frame({"kind": "speed"}, ["status"])["status"]) == {"timeout"}
