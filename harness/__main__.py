@@ -9,7 +9,12 @@ def _bootstrap(words: list[str]) -> bool:
     """Serve `setup [--env NAME] [--quiet]` from the standard library alone, where a lock file is all that is needed."""
     if words[:1] != ["setup"] or "--help" in words:
         return False
-    from harness.environments import LOCKS, setup
+    from pathlib import Path
+
+    from harness.environments import IN_CLONE, LOCKS, ROOT, setup
+
+    if not IN_CLONE or not Path.cwd().is_relative_to(ROOT):  # another workspace, which must be read first
+        return False
 
     rest = [word for word in words[1:] if word != "--quiet"]
     name = rest[1] if rest[:1] == ["--env"] and len(rest) == 2 else None

@@ -14,12 +14,12 @@ from harness.box import (
     described,
     environments_of,
     interpreters,
-    lock_of,
     open_desk,
     plan_sweep,
     sweep_path,
 )
-from harness.commands.workspace import Workspace
+from harness.commands.fresh import refresh
+from harness.commands.workspace import Workspace, lock_of
 from harness.core.clock import Spans
 from harness.core.errors import HarnessError
 from harness.core.privacy import is_offline
@@ -78,14 +78,22 @@ def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make
         catalogue = load_catalogue(workspace.configs)
         sweep = read_sweep(sweep_path(name, workspace), catalogue)
         names = environments_of(sweep)
-        pythons = interpreters(catalogue, names, workspace.root)
+        following = {one: catalogue.environments[one] for one in names if one in catalogue.environments}
     except HarnessError:
         return 0.0
     begun = time.monotonic()
+    try:
+        refresh(following, workspace, say)
+    except HarnessError as error:
+        say(str(error))
+    try:
+        pythons = interpreters(catalogue, names, workspace.root)
+    except HarnessError:
+        return 0.0
     wanted = {one: lock for one in names if one not in pythons and (lock := lock_of(one, workspace))}
     if is_offline():
         wanted = {}
-    for one, lock in wanted.items() if make else ():
+    for one, lock in (wanted if make else {}).items():
         say(f"sweep {sweep.name} needs environment {one}, which is not installed yet")
         setup(one, root=workspace.root, lock=lock)
     installing = time.monotonic() - begun if make and wanted else 0.0

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.commands.workspace import DATABASE, Workspace, spec_files
+from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
 from harness.core.errors import HarnessError
 from harness.core.seam import Facts
 from harness.core.spec import Environment
-from harness.environments import LOCKS, folder_of, is_name, python_in
+from harness.environments import folder_of, python_in
 from harness.executors import local
 from harness.host import environment, facts
 from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
@@ -96,11 +96,9 @@ def make_environment(name: str | None, workspace: Workspace, *, quiet: bool = Fa
     Raises: HarnessError for an unknown name, or an entry that nothing can be made from.
     """
     from harness.core.errors import unknown
-    from harness.environments import setup
+    from harness.environments import HOME_NAME, setup
 
-    if name is None:
-        setup(root=workspace.root, quiet=quiet)
-        return
+    name = name or HOME_NAME
     if lock := lock_of(name, workspace):
         setup(name, root=workspace.root, lock=lock, quiet=quiet)
         return
@@ -113,12 +111,6 @@ def make_environment(name: str | None, workspace: Workspace, *, quiet: bool = Fa
             f"environment '{name}' is an existing interpreter (`python:`) and cannot be set up; install its packages yourself"
         )
     setup_on_top(name, entry, workspace, quiet=quiet)
-
-
-def lock_of(name: str, workspace: Workspace) -> Path | None:
-    """Find an environment's lock file: one of the workspace before one that comes with the harness."""
-    found = [folder / "locks" / f"{name}.txt" for folder in reversed(workspace.configs)]
-    return next((lock for lock in [*found, LOCKS / f"{name}.txt"] if lock.is_file()), None) if is_name(name) else None
 
 
 def sweep_path(name: str, workspace: Workspace) -> Path:

@@ -461,6 +461,18 @@ def doctor(
 
 
 @app.command()
+def clean(
+    context: typer.Context,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Environments of one name that stay, the one in use too.")] = 3,
+) -> None:
+    """Remove older environments of those that follow a wheel."""
+    from harness.commands.fresh import clean as removed
+
+    for line in removed(_here(context), keep):
+        typer.echo(line)
+
+
+@app.command()
 def lint(
     files: Annotated[list[Path], typer.Argument(help="Markdown files, ours or others'.")],
     rule: Annotated[

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.box import described, interpreters, lock_of
-from harness.commands.workspace import Workspace
+from harness.box import described, interpreters
+from harness.commands.workspace import Workspace, lock_of
 from harness.core.seam import Engine, Quantizer, load
 from harness.core.spec import Environment
 from harness.engines import ENGINES
@@ -80,11 +80,12 @@ def held_files(workspace: Workspace) -> list[Line]:
     from harness.store.audit import audit
     from harness.store.database import Database
 
+    folder = workspace.published if workspace.published.is_dir() else workspace.committed
     with Database.open(workspace.database) as database:
         found = list(audit(database, workspace.results))
         lines = [Line("wrong", f"{one.what}: {one.trouble}") for one in found if one.trouble]
         try:
-            lines += [Line("wrong", said) for said in departed(read_published(workspace.published), database)]
+            lines += [Line("wrong", said) for said in departed(read_published(folder), database)]
         except ConfigError as error:
             lines += [Line("wrong", str(problem)) for problem in error.problems]
     kinds = [(kind, sum(one.what.startswith(kind) for one in found)) for kind in ("run", "artifact")]

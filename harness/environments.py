@@ -35,6 +35,8 @@ HOME_NAME = "cpu"
 """The environment that stands in a clone's `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
 MINE = "HARNESS_WORKSPACE"
 """Variable by which a workspace's folder reaches workers: files that a recipe names are looked up there, too."""
+CURRENT = ".current"
+"""Ends the name of the file that says which folder an environment that follows a wheel stands in now."""
 OTHERS = ".venvs"
 """Folder of a workspace's environments."""
 NAMES = "a name has letters, digits, '.', '_' and '-' and begins with a letter or digit"
@@ -78,7 +80,8 @@ def place_of(name: str, root: Path) -> Path:
 
 def folder_of(name: str, root: Path) -> Path | None:
     """Find the folder of an environment that was made in a workspace, or None."""
-    folder = place_of(name, root)
+    pointer = root / OTHERS / f"{name}{CURRENT}"
+    folder = root / OTHERS / pointer.read_text("utf-8").strip() if pointer.is_file() else place_of(name, root)
     return folder if marker(folder).get("name") == name and python_in(folder).exists() else None
 
 
@@ -97,7 +100,8 @@ def is_current(folder: Path, name: str, lock: Path) -> bool:
 def setup(
     name: str | None = None,
     *,
-    root: Path = ROOT,
+    root: Path | None = None,
+    place: Path | None = None,
     quiet: bool = False,
     lock: Path | None = None,
     packages: tuple[str, ...] = (),
@@ -106,13 +110,14 @@ def setup(
     """Make an environment of a workspace from a lock file and further packages, once; return its folder.
 
     In a clone, without a name or by its own, this is `.venv`, the environment `cpu` that the harness itself runs in; others live
-    in `.venvs/NAME`. root: the workspace. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
+    in `.venvs/NAME`. root: the workspace; place: another folder in it. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
 
     One that was not made to its end, was moved or lacks what it should hold is made anew, and that is said.
 
     Raises: Trouble with the remedy where there is no such lock file, `.venv` is another environment, or the installer
     fails.
     """
+    root = ROOT if root is None else root
     chosen = name or HOME_NAME
     if not is_name(chosen):
         raise Trouble(f"environment '{chosen}': {NAMES}")
@@ -122,14 +127,14 @@ def setup(
     if lock is not None and not lock.exists():
         there = ", ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))
         raise Trouble(f"no lock file {_called(lock, root)}; environments with one: {there}")
-    folder = place_of(chosen, root)
+    folder = place or place_of(chosen, root)
     was = marker(folder).get("name", chosen)
     if was != chosen:  # the wheels of two environments overwrite each other in one folder
         raise Trouble(
             f"{folder.relative_to(root)} was made as environment {was}; delete the folder and run the same command again"
         )
     with _alone(chosen, root / OTHERS):
-        return _set_up(chosen, root, lock, packages, quiet=quiet)
+        return _set_up(chosen, folder, root, lock, packages, quiet=quiet)
 
 
 def _called(path: Path, root: Path) -> str:
@@ -186,8 +191,9 @@ def _is_locked(file: TextIO) -> bool:
     return True
 
 
-def _set_up(chosen: str, root: Path, lock: Path | None, packages: tuple[str, ...], *, quiet: bool) -> Path:
-    folder = place_of(chosen, root)
+def _set_up(
+    chosen: str, folder: Path, root: Path, lock: Path | None, packages: tuple[str, ...], *, quiet: bool
+) -> Path:
     wanted = lock_hash(lock, packages)
     adopted = not _is_ours(folder)
     shutil.rmtree(folder.with_name(f"{folder.name}{GONE}"), ignore_errors=True)
@@ -344,7 +350,7 @@ def package_path() -> Path:
             import _winapi
 
             if link.exists():
-                os.rmdir(link)  # a junction: what it leads to stays
+                link.rmdir()  # a junction: what it leads to stays
             _winapi.CreateJunction(str(PACKAGE), str(link))  # type: ignore[attr-defined]
         else:
             beside = folder / f"{PACKAGE.name}.{os.getpid()}.partial"

@@ -102,7 +102,7 @@ def _page(name: str, workspace: Workspace) -> Path:
 @contextmanager
 def _source(results: Path | None, workspace: Workspace) -> Iterator[Source]:
     if results is None:
-        with from_published(workspace.published) as source:
+        with from_published(workspace.committed) as source:
             yield source
     else:
         with database_for_reading(results) as database:

@@ -59,7 +59,7 @@ def facts(environment: Environment) -> Facts:
 
 
 def packages() -> dict[str, str]:
-    """List installed distributions: version with its build behind `+`, and a source commit behind `@`."""
+    """List installed distributions: version with its build behind `+`; behind `@` a source's commit, or of a wheel file its content."""
     found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
         metadata = distribution.metadata  # parsed anew at every look
@@ -69,13 +69,30 @@ def packages() -> dict[str, str]:
 
 
 def _commit_of(distribution: importlib.metadata.Distribution) -> str:
-    """Read the commit of a distribution that was installed from a repository (PEP 610)."""
+    """Read the commit of a distribution that was installed from a repository; of one from a file or an address, hash its contents.
+
+    Two wheels of one version are two things. Source: PEP 610 (direct_url.json), PEP 376 (RECORD).
+    """
     try:
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     except ValueError:
         return ""
-    commit = origin.get("vcs_info", {}).get("commit_id") if isinstance(origin, dict) else None
-    return f"@{commit[:12]}" if isinstance(commit, str) else ""
+    if not isinstance(origin, dict) or not origin:
+        return ""
+    commit = origin.get("vcs_info", {}).get("commit_id")
+    if isinstance(commit, str):
+        return f"@{commit[:12]}"
+    if "archive_info" not in origin:  # a folder that is worked on, as our own
+        return ""
+    rows = [row.split(",")[:2] for row in (distribution.read_text("RECORD") or "").splitlines()]
+    listed = sorted(f"{path},{sha}" for path, sha in (row for row in rows if len(row) == 2) if _of_wheel(path, sha))
+    return "@" + hashlib.sha256("\n".join(listed).encode()).hexdigest()[:12]
+
+
+def _of_wheel(path: str, sha: str) -> bool:
+    """Tell what a wheel brings from what an installer writes: scripts of this place, and notes on the installation."""
+    written = ("direct_url.json", "INSTALLER", "REQUESTED")
+    return bool(sha) and not path.startswith("..") and path.rsplit("/", 1)[-1] not in written
 
 
 def _normal(name: str) -> str:

@@ -41,7 +41,7 @@ def write_pages(
     Raises: ConfigError with every row that would vanish and every change beyond what the guard allows; then nothing is written.
     HarnessError for a page that is not there, has no markers, or lies outside of the workspace.
     """
-    with from_published(workspace.published) as source:
+    with from_published(workspace.committed) as source:
         shown = _shown(workspace, named)
         changed = pages.write_pages(shown, _rendered(source, shown, workspace), guard or Guard())
     for page in changed:
@@ -53,7 +53,7 @@ def write_pages(
 
 def check_pages(console: Console, workspace: Workspace, named: Sequence[Path] = ()) -> int:
     """Compare the tables and numbers of pages with the committed results. Returns 1 where one is stale. Raises: as `write_pages`."""
-    with from_published(workspace.published) as source:
+    with from_published(workspace.committed) as source:
         shown = _shown(workspace, named)
         stale = pages.check_pages(shown, _rendered(source, shown, workspace))
     for page in stale:
@@ -91,7 +91,7 @@ def diff_pages(
     catalogue = catalogue_of(site.configs)
     shown = _shown(site, named)
     with ExitStack() as stack:
-        source = stack.enter_context(from_published(site.published))
+        source = stack.enter_context(from_published(site.committed))
         old = stack.enter_context(_old(base, shown, site))
         rendered = _rendered(source, shown, site)
         specs = {spec.name: spec for spec in pages.specs_in(spec_files(site), catalogue)}
@@ -155,7 +155,7 @@ def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Workspace) -
             f"--base {base} is neither a folder nor a git reference of {site.root}: {said.splitlines()[0]}"
         )
     commit = found.stdout.decode().strip()
-    committed = f"{site.called(site.published)}/"
+    committed = f"{site.called(site.committed)}/"
     listed = _git(site, "ls-tree", "--name-only", commit, committed).stdout.decode().splitlines()
     for name in (name for name in listed if name.endswith(".yaml")):
         (folder / Path(name).name).write_bytes(_git(site, "show", f"{commit}:./{name}").stdout)

@@ -78,7 +78,14 @@ def _has_place(word: str, places: Sequence[str]) -> bool:
 def _file(word: str, places: Sequence[str]) -> Path | None:
     """Find the file that a word names: from the working folder, which is the worker's too, then from the workspace's."""
     path = Path(word).expanduser()
-    return None if _has_place(word, places) else next((at for at in (path, _PROJECT / path) if at.is_file()), None)
+    return None if _has_place(word, places) else next((at for at in (path, _PROJECT / path) if _is_file(at)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a word that is too long for a name
+        return False
 
 
 def _located(word: str, places: Sequence[str]) -> str:

@@ -130,7 +130,7 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
     Raises: HarnessError for a name that is no table.
     """
     catalogue = catalogue_of(workspace.configs)
-    results, committed = workspace.results, workspace.published
+    results, committed = workspace.results, workspace.committed
     specs = pages.specs_in(spec_files(workspace), catalogue)
     for name in names:
         if not any(name in {spec.name, _file(spec)} for spec in specs):
@@ -197,7 +197,7 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
     if empty and not texts:
         printed(
             console,
-            f"`harness run SWEEP` measures; `harness ingest --published {shown_path(workspace.published)}` takes in what is committed",
+            f"`harness run SWEEP` measures; `harness ingest --published {shown_path(workspace.committed)}` takes in what is committed",
         )
     return 2 if any(NO_TABLE in text for text in texts) else 0
 

@@ -225,7 +225,7 @@ def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.Monkey
     bench.run()
     monkeypatch.setattr(tables, "build", refused)
     console = Console(record=True)
-    assert tables.print_tables(console, bench.results, ["s"], {}) == 2
+    assert tables.print_tables(console, bench.workspace, ["s"], {}) == 2
     assert "no table: two answers fit" in console.export_text()
 
 

@@ -35,7 +35,7 @@ def tree(tmp_path: Path) -> Path:
     """A copy of the project, with this interpreter's environment as its own."""
     for name in FOLDERS:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "local.yaml"))
-    for name in ("README.md", "pyproject.toml"):
+    for name in ("README.md", "pyproject.toml", "harness.yaml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     (tmp_path / "configs" / "local.yaml").write_text(f"python: {{cpu: {sys.executable}}}\n", "utf-8")
     return tmp_path

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.environments import SHIPPED
-from harness.environments import LOCKS, folder_of, python_in
+from harness.environments import LOCKS, ROOT, SHIPPED, folder_of, python_in
 from tests.watched import Watched, watch
 
 ENGINE = {"ort-genai": {"provider": "cpu"}}
@@ -57,7 +56,7 @@ def test_building_and_measuring_keep_to_the_projects_folders(tmp_path: Path, env
     """`--offline`, builds and every probe open no network socket at all; without it a smaller sweep still asks nobody."""
     if environment == "cuda":
         pytest.skip("the wheels of environment cuda need a GPU")
-    if folder_of(environment) is None:
+    if folder_of(environment, ROOT) is None:
         pytest.skip(f"environment {environment} is not made here: harness setup --env {environment}")
     results = tmp_path / "results"
     words = [
@@ -84,7 +83,7 @@ def _configs(root: Path, environment: str, *, whole: bool) -> Path:
     (configs / "sweeps").mkdir(parents=True)
     for name in ("models.yaml", "methods.yaml"):
         (configs / name).write_bytes((SHIPPED / "configs" / name).read_bytes())
-    python = python_in(folder_of(environment) or Path(os.devnull))
+    python = python_in(folder_of(environment, ROOT) or Path(os.devnull))
     every = whole and environment == "cpu"
     short = {"prompt": 32, "output": 16, "repetitions": 2}
     perplexity = {"tokens": 1000, "window": 256, "stride": 128}

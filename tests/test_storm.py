@@ -62,6 +62,7 @@ class Sea:
         state.mkdir()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "storm"), str(ROOT)])}
         environment |= {"STORM_STRIKE": strike, "STORM_FOLDER": str(results), "STORM_STATE": str(state)}
+        environment |= {"HARNESS_CACHE": str(self.folder / "cache")}
         ran = subprocess.run(
             [*tracer, *words],
             capture_output=True,

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.seam import Options
-from harness.environments import IN_CLONE, MINE, ROOT, SHIPPED
+from harness.environments import IN_CLONE, LOCKS, MINE, ROOT, SHIPPED, is_name
 from harness.plan.yamlfile import Mistakes, read, validate
 
 FILE = "harness.yaml"
@@ -46,11 +46,18 @@ class Workspace:
     pages: tuple[str, ...] = ("README.md", "reports/*.md")
     lent: bool = False
     """The configs are somebody else's, named on the command line."""
+    beside: Path | None = None
+    """Committed results, where `results` is another folder that the command line names."""
 
     @property
     def published(self) -> Path:
-        """Committed results."""
+        """Committed results of the results folder."""
         return self.results / "published"
+
+    @property
+    def committed(self) -> Path:
+        """Committed results from which pages are written: the workspace's, whatever results folder is named."""
+        return self.beside or self.published
 
     @property
     def database(self) -> Path:
@@ -76,20 +83,21 @@ def here(
     folder is enough. Raises: HarnessError where there is none, ConfigError for a harness.yaml that is not as it must be.
     """
     start = (start or Path.cwd()).resolve()
+    results = results and results.absolute()
     root = _asked(asked) if asked else next((one for one in (start, *start.parents) if (one / FILE).is_file()), None)
     if root is not None:
         found = read_workspace(root)
     elif results is not None:
-        found = Workspace(start, (_CONFIGS,), (_TABLES,), results)
+        found = Workspace(start, (_CONFIGS,), (_TABLES,), start / "results")
     else:
         raise HarnessError(
             f"there is no {FILE} here or in a folder above; `harness init` makes a workspace of this folder, and "
             "--workspace DIR before the verb names another"
         )
     if results is not None:
-        found = replace(found, results=results)
+        found = replace(found, results=results, beside=found.published)
     if configs is not None:
-        found = replace(found, configs=(configs,), lent=True)
+        found = replace(found, configs=(configs.absolute(),), lent=True)
     return found
 
 
@@ -156,6 +164,12 @@ def pages_of(workspace: Workspace, named: Sequence[Path] = ()) -> list[Path]:
     return [page.resolve() for page in named] or [
         path for pattern in workspace.pages for path in sorted(workspace.root.glob(pattern))
     ]
+
+
+def lock_of(name: str, workspace: Workspace) -> Path | None:
+    """Find an environment's lock file: one of the workspace before one that comes with the harness."""
+    found = [folder / "locks" / f"{name}.txt" for folder in reversed(workspace.configs)]
+    return next((lock for lock in [*found, LOCKS / f"{name}.txt"] if lock.is_file()), None) if is_name(name) else None
 
 
 def settle_in(workspace: Workspace) -> None:

@@ -51,7 +51,7 @@ def tables_of(source: Source) -> list[Table]:
 def _of_records(source: Source) -> Table:
     """Write records of JSON or CSV as a table whose columns are their fields by dotted name."""
     records = [flat(record) for record in source.records]
-    if not records:
+    if not any(records):
         raise source.wrong("holds no records; --map explains Markdown tables, JSON objects and rows of CSV")
     names = tuple(dict.fromkeys(name for record in records for name in record))
     rows = tuple(tuple(_text(record.get(name)) for name in names) for record in records)

@@ -111,6 +111,8 @@ class EnvironmentEntry(Options):
     """Requirements with pinned versions."""
     wheel: str | tuple[str, ...] = ()
     """Wheel files or `git+...@commit`."""
+    refresh: Literal["never", "each-run"] = "never"
+    """Whether each run finds out what `wheel` is now: of a repository the commit, of a file, a pattern or an address the bytes."""
     python: str | None = None
     """Path of an interpreter that a person already has."""
     system: str | None = None
@@ -226,20 +228,22 @@ def _entries(
         path = folder / f"{what}s.yaml"
         if number and not path.exists():
             continue
-        more = _listed(path, what, cls, mistakes)
+        more = _listed(path, what, cls, mistakes, may_be_empty=number > 0)
         overrides += [f"{what} {name}" for name in more if name in found]
         found |= more
     return found
 
 
-def _listed(path: Path, what: str, cls: type[Options], mistakes: Mistakes) -> dict[str, tuple[Any, Node]]:
+def _listed(
+    path: Path, what: str, cls: type[Options], mistakes: Mistakes, *, may_be_empty: bool
+) -> dict[str, tuple[Any, Node]]:
     try:
         root = read(path, mistakes)
     except HarnessError as error:
         for problem in getattr(error, "problems", []):
             mistakes.found.append(problem)
         return {}
-    if root.value is None:
+    if root.value is None and may_be_empty:
         return {}
     nodes = mapping(root, f"the list of {what}s", mistakes)
     found = {name: (validate(cls, node, f"{what} '{name}'", mistakes), node) for name, node in nodes.items()}
@@ -421,6 +425,8 @@ def _check_place(name: str, entry: EnvironmentEntry, node: Node, known: Iterable
         mistakes.add(f"environment '{name}' is a lock, a python, or packages (on another one); it has {said}", node)
     if entry.on and entry.on not in known:
         mistakes.add(unknown("environment", entry.on, known), node.fields["on"])
+    if entry.refresh != "never" and not entry.wheel:
+        mistakes.add(f"environment '{name}' has nothing to refresh: say its `wheel`", node.fields["refresh"])
 
 
 def _ready_names(ready: Ready, catalogue: Catalogue) -> list[tuple[str, str, Iterable[str]]]:

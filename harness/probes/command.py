@@ -17,11 +17,11 @@ from pydantic import Field, field_validator
 from harness import programs
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import metric
-from harness.core.seam import Context, Findings, Options, Probe
+from harness.core.seam import Context, Findings, Options, Probe, problems_of
 from harness.core.spec import Note
 from harness.formats import FORMATS
 from harness.formats.found import Found, reading_of
-from harness.formats.paths import Value, read_values
+from harness.formats.paths import FieldPath, Value, read_values
 from harness.formats.reading import read_contents, recognized
 from harness.formats.source import Source, read_source
 from harness.probes import conditions
@@ -65,6 +65,15 @@ class CommandOptions(Options):
     @classmethod
     def _fills_out(cls, value: str) -> str:
         return programs.checked(value, _PLACES, "{out}")
+
+    @field_validator("read", mode="before")
+    @classmethod
+    def _reads(cls, value: Any) -> Any:
+        """Tell a mistake in the place of a number by the number's name."""
+        for name, said in value.items() if isinstance(value, dict) else ():
+            if isinstance(said, dict) and (found := problems_of(FieldPath, said, f"'{name}'")):
+                raise ValueError("; ".join(message for _, message in found))
+        return value
 
     @field_validator("read")
     @classmethod

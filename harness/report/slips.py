@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from harness.engines import ENGINES
-from harness.environments import SHIPPED
+from harness.environments import MINE, SHIPPED
 from harness.plan.yamlfile import Mistakes, Node, read
 from harness.probes import PROBES
 
@@ -17,11 +18,12 @@ _LEAST = 4
 """Letters from which on a name that differs by one is a slip and not another name, as `nf4` and `sf4` are."""
 
 
-def check_names(said: Mapping[str, Node], mistakes: Mistakes, configs: Path = SHIPPED / "configs") -> None:
+def check_names(said: Mapping[str, Node], mistakes: Mistakes, configs: Sequence[Path] | None = None) -> None:
     """Note the models, methods, engines and probes that are misspelt; others may have any of their own."""
+    layers = tuple(configs) if configs is not None else _layers()
     for dimension in ("model", "method", "engine", "probe"):
         node = said.get(dimension)
-        near = nearest(node.raw, _known(dimension, configs)) if node is not None and node.raw else None
+        near = nearest(node.raw, _known(dimension, layers)) if node is not None and node.raw else None
         if node is not None and near is not None:
             remedy = f", or enter '{node.raw}' in configs/{CATALOGUES[dimension]}" if dimension in CATALOGUES else ""
             mistakes.add(f"unknown {dimension} '{node.raw}'; write '{near}'{remedy}", node)
@@ -47,9 +49,15 @@ def _is_slip(name: str, known: str) -> bool:
     return not (one or other) or (min(len(name), len(known)) >= _LEAST and (swapped or max(len(one), len(other)) == 1))
 
 
+def _layers() -> tuple[Path, ...]:
+    """Name the folders of catalogues that hold here: the shipped one, and that of a workspace of one's own."""
+    own = os.environ.get(MINE)
+    return (SHIPPED / "configs", *([Path(own) / "configs"] if own else []))
+
+
 @cache
-def _known(dimension: str, configs: Path) -> frozenset[str]:
+def _known(dimension: str, layers: tuple[Path, ...]) -> frozenset[str]:
     if dimension not in CATALOGUES:
         return frozenset({"engine": ENGINES, "probe": PROBES}[dimension])
-    path = configs / CATALOGUES[dimension]
-    return frozenset(read(path, Mistakes()).fields) if path.is_file() else frozenset()
+    paths = [folder / CATALOGUES[dimension] for folder in layers]
+    return frozenset(name for path in paths if path.is_file() for name in read(path, Mistakes()).fields)

@@ -63,7 +63,7 @@ def test_every_metric_that_a_probe_yields_is_defined(name: str) -> None:
     for yielded in probe.yields:
         assert metric(yielded).definition
     assert probe.kind in {"quality", "speed", "reference"}
-    assert probe.needs <= {"generates", "tells", "scores", "whole"}
+    assert probe.needs <= {"generates", "tells", "scores", "whole", "runs"}
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -28,7 +28,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "ROOT": tmp_path,
         "LOCKS": locks,
         "HOME": tmp_path / ".venv",
-        "OTHERS": tmp_path / ".venvs",
     }.items():
         monkeypatch.setattr(environments, name, value)
 
@@ -53,15 +52,15 @@ def test_the_harness_itself_stands_in_environment_cpu_on_every_machine(root: Pat
     assert environments.setup() == root / ".venv"
     assert environments.setup("cpu") == root / ".venv"
     assert made(root) == [".venv"], "made once, under either name"
-    assert environments.folder_of("cpu") == root / ".venv"
+    assert environments.folder_of("cpu", root) == root / ".venv"
 
 
 def test_the_cuda_environment_stands_beside_it(root: Path) -> None:
     environments.setup()
-    assert environments.folder_of("cuda") is None
+    assert environments.folder_of("cuda", root) is None
     assert environments.setup("cuda") == root / ".venvs" / "cuda"
-    assert environments.folder_of("cuda") == root / ".venvs" / "cuda"
-    assert environments.folder_of("cpu") == root / ".venv"
+    assert environments.folder_of("cuda", root) == root / ".venvs" / "cuda"
+    assert environments.folder_of("cpu", root) == root / ".venv"
 
 
 def test_a_folder_of_another_environment_is_never_installed_into(root: Path) -> None:
@@ -70,7 +69,7 @@ def test_a_folder_of_another_environment_is_never_installed_into(root: Path) -> 
     marker.write_text(json.dumps({"name": "cuda", "lock": "x"}), encoding="utf-8")
     with pytest.raises(SystemExit, match=r"\.venv was made as environment cuda; delete the folder"):
         environments.setup()
-    assert environments.folder_of("cuda") is None
+    assert environments.folder_of("cuda", root) is None
 
 
 def test_a_changed_lock_file_makes_it_again(root: Path) -> None:
@@ -186,7 +185,7 @@ assert "torch" not in sys.modules
 
 def test_the_wheels_of_the_cuda_lock_hold_the_libraries_that_its_runtime_needs() -> None:
     """Loading them needs no GPU."""
-    folder = environments.folder_of("cuda")
+    folder = environments.folder_of("cuda", environments.ROOT)
     if folder is None or not sys.platform.startswith("linux"):
         pytest.skip("environment cuda is not here: harness setup --env cuda")
     command = [str(environments.python_in(folder)), "-c", _LOAD]

@@ -72,6 +72,6 @@ def test_pip_makes_no_cache_in_a_home_that_has_none(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("PIP_CACHE_DIR", raising=False)
-    assert "pip-cache" in _pip_variables()["PIP_CACHE_DIR"]
+    assert "pip-cache" in _pip_variables(tmp_path)["PIP_CACHE_DIR"]
     (tmp_path / ".cache" / "pip").mkdir(parents=True)
-    assert "PIP_CACHE_DIR" not in _pip_variables()
+    assert "PIP_CACHE_DIR" not in _pip_variables(tmp_path)

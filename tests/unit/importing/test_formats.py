@@ -271,8 +271,8 @@ def test_results_of_2023_refuse_a_configuration_that_contradicts_them(tmp_path: 
 
 
 def test_every_metric_that_readers_name_is_known() -> None:
-    from harness.importing import genai as g
-    from harness.importing import llama_bench, optimum_benchmark, optimum_benchmark_2023, trtllm_bench, vllm_serving
+    from harness.formats import genai as g
+    from harness.formats import llama_bench, optimum_benchmark, optimum_benchmark_2023, trtllm_bench, vllm_serving
 
     named = {name for pair in llama_bench._METRICS.values() for name in pair}
     named |= {*optimum_benchmark._LATENCY.values(), *optimum_benchmark._THROUGHPUT.values()}

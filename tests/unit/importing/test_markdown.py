@@ -196,7 +196,7 @@ def test_two_tables_below_one_heading_are_told_apart_by_number(tmp_path: Path) -
 def test_markdown_without_a_map_and_a_map_without_markdown_are_refused(tmp_path: Path) -> None:
     assert "add --map FILE" in problem(take(write(tmp_path, "page.md", PAGE)))
     map_ = write(tmp_path, "map.yaml", MAP)
-    assert "--map is for Markdown tables only" in problem(take(write(tmp_path, "file.json", {}), map_=map_))
+    assert "holds no records; --map explains" in problem(take(write(tmp_path, "file.json", {}), map_=map_))
     assert "no such file" in problem(take(tmp_path / "page.md", map_=tmp_path / "gone.yaml"))
 
 

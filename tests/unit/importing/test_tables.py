@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.environments import SHIPPED
+from harness.commands.workspace import read_workspace
+from harness.environments import ROOT, SHIPPED
 from harness.core.errors import ConfigError
 from harness.report.catalogue import catalogue_of
 from harness.report.pages import render
@@ -54,7 +56,7 @@ t:
 def test_a_table_without_a_spec_shows_the_options_that_differ(tmp_path: Path) -> None:
     take(write(tmp_path, "llama.json", TESTS))
     with Database.open(tmp_path / "results" / "bench.db") as database:
-        made, *_ = plain("imported", Source(database), tmp_path / "results")
+        made, *_ = plain("imported", Source(database), replace(read_workspace(ROOT), results=tmp_path / "results"))
     assert [line.split(" | ")[3:6] for line in rows(made)] == [
         ["Depth", "flash_attn", "Prefill (tok/s)"],
         ["0", "false", "100.0"],

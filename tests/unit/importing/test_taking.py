@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import ConfigError, HarnessError
-from harness.importing import FORMATS
+from harness.formats import FORMATS
 from harness.formats.fields import without_folders
 from harness.formats.source import read_source
 from harness.importing.taking import format_of, import_files, lines, parse_labels, read_contents

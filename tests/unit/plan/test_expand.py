@@ -15,7 +15,7 @@ from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.catalogue import Catalogue, LocalEntry, load_catalogue
 from harness.plan.jobs import Plan, PlannedJob
 from harness.plan.sizes import of_config
-from tests.unit.plan.conftest import ENVIRONMENTS, HERE, Planner, model_folder
+from tests.unit.plan.conftest import CATALOGUE, ENVIRONMENTS, HERE, Planner, model_folder
 
 LEAST = "model: tiny\nmethod: fp32\nengine: runtime\nprobes: perplexity\n"
 
@@ -434,7 +434,7 @@ FREE = "free_any: {{recipes: {{free: {{makes: ort-genai, on: {on}}}}}}}\n"
 
 
 def with_method(catalogue: Catalogue, folder: Path, line: str) -> Catalogue:
-    for path in catalogue.folder.glob("*.yaml"):
+    for path in CATALOGUE.glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
         (folder / path.name).write_text(text + (line if path.stem == "methods" else ""), encoding="utf-8")
     return load_catalogue(folder, catalogue.adapters)

@@ -1,0 +1,209 @@
+"""An environment that follows a wheel: found out before each run, made beside the last one, and the last one kept where it fails."""
+
+from __future__ import annotations
+
+import http.server
+import json
+
+import subprocess
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import environments
+from harness.commands import fresh
+from harness.commands.init import make_workspace
+from harness.commands.workspace import Workspace, here
+from harness.core.errors import HarnessError
+from harness.environments import MARKER, folder_of
+from harness.plan.catalogue import EnvironmentEntry, load_catalogue
+
+
+def wheel(folder: Path, version: str = "0.45.0.dev0", inside: str = "", code: str = "x = 1\n") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"tonight-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tonight/__init__.py", code)
+        told = f"Metadata-Version: 2.1\nName: tonight\nVersion: {inside or version}\n"
+        archive.writestr(f"tonight-{version}.dist-info/METADATA", told)
+        archive.writestr(f"tonight-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        archive.writestr(f"tonight-{version}.dist-info/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace in which making an environment only writes what would be installed."""
+    list(make_workspace(tmp_path / "home"))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HARNESS_OFFLINE", raising=False)
+
+    def made(name: str, *, root: Path, place: Path, packages: tuple[str, ...], **given: object) -> Path:
+        if not place.exists():
+            (place / "bin").mkdir(parents=True)
+            (place / "bin" / "python").touch()
+            (place / MARKER).write_text(json.dumps({"name": name, "packages": packages}), "utf-8")
+        return place
+
+    monkeypatch.setattr(fresh, "setup", made)
+    return here(start=tmp_path / "home")
+
+
+def entry(what: str) -> dict[str, EnvironmentEntry]:
+    return {"nightly": EnvironmentEntry(on="cpu", wheel=what, refresh="each-run")}
+
+
+def test_another_wheel_of_the_same_version_is_another_environment(home: Workspace) -> None:
+    said: list[str] = []
+    path = wheel(home.root / "dist")
+    fresh.refresh(entry("dist/*.whl"), home, said.append)
+    first = folder_of("nightly", home.root)
+    fresh.refresh(entry("dist/*.whl"), home, said.append)
+    assert folder_of("nightly", home.root) == first
+    assert len(said) == 1
+    wheel(home.root / "dist", code="x = 2\n")
+    fresh.refresh(entry("dist/*.whl"), home, said.append)
+    second = folder_of("nightly", home.root)
+    assert first is not None
+    assert second not in (None, first)
+    assert first.exists(), "last night's stays"
+    (kept,) = json.loads((first / MARKER).read_text("utf-8"))["packages"]
+    assert zipfile.ZipFile(kept).read("tonight/__init__.py") == b"x = 1\n", "what was installed did not change underneath"
+    assert path.name in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "why"),
+    [
+        (lambda path: path.unlink(), "there is no wheel dist"),
+        (lambda path: path.write_bytes(b"no zip"), "is no wheel"),
+        (lambda path: wheel(path.parent, inside="0.44.1"), "says tonight 0.45.0.dev0 in its name and tonight 0.44.1 inside"),
+    ],
+    ids=["gone", "no zip", "lying"],
+)
+def test_what_cannot_be_had_leaves_the_last_one_in_use_and_says_so(home: Workspace, break_it: object, why: str) -> None:
+    said: list[str] = []
+    path = wheel(home.root / "dist")
+    fresh.refresh(entry("dist/*.whl"), home, said.append)
+    last = folder_of("nightly", home.root)
+    break_it(path)  # type: ignore[operator]
+    fresh.refresh(entry("dist/*.whl"), home, said.append)
+    assert folder_of("nightly", home.root) == last
+    assert last is not None
+    assert why in said[-1]
+    assert f"{last.name} stays in use" in said[-1]
+
+
+def test_without_a_last_one_it_is_an_error(home: Workspace) -> None:
+    with pytest.raises(HarnessError, match=r"environment nightly cannot be made: there is no wheel dist"):
+        fresh.refresh(entry("dist/*.whl"), home, print)
+
+
+def test_offline_nothing_is_asked(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    wheel(home.root / "dist")
+    fresh.refresh(entry("dist/*.whl"), home, said.append)
+    monkeypatch.setenv("HARNESS_OFFLINE", "1")
+    fresh.refresh(entry("https://example.com/x.whl"), home, said.append)
+    assert "this command works offline" in said[-1]
+
+
+def test_a_branch_is_followed_and_a_commit_is_itself(home: Workspace, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.com", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    repository.mkdir()
+    git("init", "--quiet", "--initial-branch=main")
+    git("commit", "--quiet", "--allow-empty", "-m", "one")
+    one = git("rev-parse", "HEAD")
+    address = f"git+file://{repository}"
+    assert fresh.resolve(f"{address}@main", home.root) == fresh.Resolved(f"{address}@{one}", one[:12])
+    git("commit", "--quiet", "--allow-empty", "-m", "two")
+    assert fresh.resolve(f"{address}@main#subdirectory=x", home.root).requirement.endswith("#subdirectory=x")
+    assert fresh.resolve(f"{address}@main", home.root).identity != one[:12]
+    assert fresh.resolve(f"{address}@{one}", home.root).identity == one[:12]
+    with pytest.raises(HarnessError, match="it has no 'nowhere'"):
+        fresh.resolve(f"{address}@nowhere", home.root)
+
+
+class Half(http.server.BaseHTTPRequestHandler):
+    content = b""
+    whole = True
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        self.wfile.write(self.content if self.whole else self.content[: len(self.content) // 2])
+
+    def log_message(self, *given: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    serving = http.server.HTTPServer(("127.0.0.1", 0), Half)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{serving.server_port}"
+    serving.shutdown()
+
+
+def test_a_fetch_that_breaks_off_leaves_nothing_half(home: Workspace, server: str, tmp_path: Path) -> None:
+    path = wheel(tmp_path / "built")
+    Half.content, Half.whole = path.read_bytes(), True
+    got = fresh.resolve(f"{server}/{path.name}", home.root)
+    assert Path(got.requirement).read_bytes() == Half.content
+    Half.whole = False
+    with pytest.raises(HarnessError, match="broke off|cannot be fetched"):
+        fresh.resolve(f"{server}/{path.name}", home.root)
+    assert not list((tmp_path / "cache").rglob("*.partial*"))
+
+
+def test_clean_leaves_the_last_ones(home: Workspace) -> None:
+    for number in range(5):
+        wheel(home.root / "dist", code=f"x = {number}\n")
+        fresh.refresh(entry("dist/*.whl"), home, lambda line: None)
+        time.sleep(0.02)
+    there = sorted(path.name for path in (home.root / ".venvs").glob("nightly-*/"))
+    assert len(there) == 5
+    current = folder_of("nightly", home.root)
+    assert len(list(fresh.clean(home, keep=2))) == 3
+    left = [path for path in (home.root / ".venvs").glob("nightly-*/")]
+    assert current in left
+    assert len(left) == 2
+
+
+def test_a_wheel_file_that_is_installed_is_told_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness import host
+
+    found = []
+    for name, record in (("a", "tonight/x.py,sha256=1,1\n../../bin/t,sha256=7,1\n"), ("b", "tonight/x.py,sha256=2,1\n"),
+                         ("c", "../../bin/t,sha256=8,1\ntonight/x.py,sha256=1,1\nx/direct_url.json,sha256=5,1\n")):  # fmt: skip
+        info = tmp_path / name / "tonight-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tonight\nVersion: 1.0\n", "utf-8")
+        (info / "direct_url.json").write_text('{"url": "file:///x.whl", "archive_info": {}}', "utf-8")
+        (info / "RECORD").write_text(record, "utf-8")
+        monkeypatch.syspath_prepend(str(tmp_path / name))
+        found.append(host.packages()["tonight"])
+        monkeypatch.undo()
+    assert found[0] == found[2] != found[1]
+    assert found[0].startswith("1.0@")
+
+
+def test_a_catalogue_says_what_is_followed(home: Workspace) -> None:
+    path = home.root / "configs" / "environments.yaml"
+    path.write_text("nightly: {on: cpu, wheel: dist/*.whl, refresh: each-run}\n", "utf-8")
+    assert load_catalogue(home.configs).environments["nightly"].refresh == "each-run"
+    path.write_text("nightly: {on: cpu, packages: [a==1], refresh: each-run}\n", "utf-8")
+    with pytest.raises(HarnessError, match="has nothing to refresh"):
+        load_catalogue(home.configs)
+    assert environments.place_of("nightly", home.root) == home.root / ".venvs" / "nightly"
+
