@@ -230,7 +230,8 @@ def _half_made(folder: Path) -> str:
 
 
 _HELD = """
-import importlib.metadata, os, sys
+import csv, importlib.metadata, os, sys
+held = {}
 for pin in sys.argv[1:]:
     name, version = pin.split("==")
     try:
@@ -241,15 +242,18 @@ for pin in sys.argv[1:]:
         sys.exit(f"lacks {name}")
     if found.split("+")[0] != version.split("+")[0]:
         sys.exit(f"holds {name} {found} and should hold {version}")
-    for file in importlib.metadata.files(name) or ():
-        if file.size is None or file.parts[0] == ".." or file.suffix not in {".py", ".so", ".pyd", ".dll", ".dylib"}:
-            continue
-        try:
-            size = os.stat(file.locate()).st_size
-        except OSError:
-            sys.exit(f"lacks files of {name}, as {file}")
-        if size != file.size:
-            sys.exit(f"holds a changed file of {name}: {file}")
+    one = importlib.metadata.distribution(name)
+    for row in csv.reader((one.read_text("RECORD") or "").splitlines()):
+        base = row[0].rsplit("/", 1)[-1] if len(row) == 3 and row[2] and not row[0].startswith("..") else ""
+        if base.endswith((".py", ".pyd", ".dll", ".dylib")) or ".so" in base:
+            held.setdefault(str(one.locate_file(row[0])), (name, row[0], set()))[2].add(int(row[2]))
+for place, (name, path, sizes) in held.items():
+    try:
+        size = os.stat(place).st_size
+    except OSError:
+        sys.exit(f"lacks files of {name}, as {path}")
+    if size not in sizes:
+        sys.exit(f"holds a changed file of {name}: {path}")
 """
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([A-Za-z0-9.!+_-]+)\s*(?:#.*)?$", re.MULTILINE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -9,6 +10,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -290,6 +292,10 @@ class GpuMemory:
     samples: int = 0
 
 
+FIRST_SAMPLE_SECONDS = 60.0
+"""Within which a driver must have answered once; else the memory of its GPUs stays unknown."""
+
+
 @dataclass
 class MemorySampler:
     """Polls NVML for one process, from another process, so that the measured one is not disturbed.
@@ -314,7 +320,11 @@ class MemorySampler:
             encoding="utf-8",
         )
         assert self.child.stdout is not None
-        self.child.stdout.readline()
+        begun = threading.Thread(target=self.child.stdout.readline, daemon=True)
+        begun.start()
+        begun.join(timeout=FIRST_SAMPLE_SECONDS)
+        if begun.is_alive():  # a driver that does not answer: memory stays unknown, and the measurement goes on
+            self.child.kill()
         return self
 
     def stop(self) -> GpuMemory:
@@ -327,7 +337,8 @@ class MemorySampler:
             self.found = GpuMemory(**json.loads(answer))
         except (subprocess.TimeoutExpired, ValueError):
             child.kill()
-            child.communicate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=10)
         return self.found
 
 
@@ -357,8 +368,6 @@ def _highest(first: int | None, second: int | None) -> int | None:
 
 def _watch(pid: int, interval_seconds: float) -> GpuMemory:
     """Sample until standard input ends."""
-    import threading
-
     over = threading.Event()
 
     def wait() -> None:

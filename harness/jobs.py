@@ -34,9 +34,9 @@ def refuse_weights(item: Input, path: Path, content: str) -> None:
     if item.provenance.get("kind") not in _OWN:
         return
     from harness.core.model_record import read_record
-    from harness.core.weights import weights_flaw
+    from harness.core.weights import FLAWS_VERSION, weights_flaw
 
-    known = cache_folder() / "weights" / f"{content[:16]}.json"
+    known = cache_folder() / "weights" / f"{content[:16]}-{FLAWS_VERSION}.json"
     try:
         reason = json.loads(known.read_text("utf-8"))["flaw"]
     except (OSError, ValueError, KeyError):
@@ -117,6 +117,13 @@ def drop_partial(job: Job) -> None:
 
 def check_made(folder: Path, form: str) -> None:
     """Hold a filled folder against its format. Raises: HarnessError naming what is missing or broken."""
+    from harness.core.errors import HarnessError
+
+    link = next((path for path in sorted(folder.rglob("*")) if path.is_symlink()), None)
+    if link is not None:
+        raise HarnessError(
+            f"{link.relative_to(folder)} is a link, and what it points to could change or go; let the command copy the file"
+        )
     if form == "fake":
         return
     from harness.quantizers.artifact_check import check_folder

@@ -46,8 +46,14 @@ def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, a
     else:
         lines = list(_table(planned, decided, estimates, why=why))
     _write(console, *lines)
-    own = _own(planned)
-    _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk), *own, *_asked(planned))
+    told = [*_own(planned), *_foretold(planned), *_asked(planned), *_programs(planned)]
+    _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk), *told)
+
+
+def _foretold(planned: Planned) -> list[str]:
+    """Say what a person might not expect of builds, known before anything is built."""
+    jobs = [(job.labels[0], text) for job in planned.plan.jobs for text in job.foretold if not job.refused]
+    return list(dict.fromkeys(f"{labels.method} of {labels.model}: {text}" for labels, text in jobs))
 
 
 def _own(planned: Planned) -> list[str]:
@@ -67,6 +73,17 @@ def _asked(planned: Planned) -> list[str]:
     said = {name: local.get(name) or (entries[name].python if name in entries else None) for name in planned.pythons}
     named = {name: python for name, python in said.items() if python}
     return [f"started to ask what it holds: {python} (environment {name})" for name, python in sorted(named.items())]
+
+
+def _programs(planned: Planned) -> list[str]:
+    """Say which task files bring Python of their own, which lm-eval runs when it loads them."""
+    asked = [job.asked[0] for job in planned.plan.jobs if job.asked]
+    files = dict.fromkeys(path for one in asked if (path := getattr(one, "yaml", None)) is not None)
+    return [
+        f"runs Python that a task file names: {path}"
+        for path in files
+        if path.is_file() and b"!function" in path.read_bytes()
+    ]
 
 
 def _whole(job: PlannedJob, planned: Planned) -> BuildSpec | MeasureSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from harness.runner import Event
 
 _BAR = 10
 """Cells of the bar on a terminal."""
+TOLD_SECONDS = 60.0
+"""Between two lines in a log on how far a job is."""
 _LEAST = 8
 """Cells of a job's name below which what it is doing is left out."""
 
@@ -136,6 +139,7 @@ class Show:
         self.verified = Verified()
         self._titles = titles(jobs)
         self._left = Left(estimates, jobs)
+        self._told = time.monotonic()
         self._progress = Progress(
             BarColumn(bar_width=_BAR), _Now(console), console=console, transient=True, disable=not console.is_terminal
         )
@@ -180,12 +184,17 @@ class Show:
     def _begin(self, event: Event) -> None:
         assert event.job is not None
         self._update(event.job)
+        self._told = time.monotonic()
         if not self.console.is_terminal:
             self._line(f"[{event.done + 1}/{event.total}] {self._title(event.job)} ...")
 
     def _inner(self, event: Event) -> None:
         assert event.job is not None
         self._update(event.job, event.share, f": {event.text} {event.share:.0%}")
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self._told >= TOLD_SECONDS:
+            self._told = now
+            self._line(f"{self._title(event.job)}: {event.text} {event.share:.0%}")
 
     def _quiet(self, event: Event) -> None:
         assert event.job is not None

@@ -62,6 +62,7 @@ FOLDERS = "folders.jsonl"
 HEARTBEAT, ANSWERS = "heartbeat", "answers.jsonl"
 """In the run folder: a number that rises while the job runs and goes with its end, and what was answered about it."""
 BEAT_SECONDS = 5.0
+"""Between two beats, and between two kept words on how far a job is."""
 DESCRIBED = "HARNESS_ENVIRONMENT"
 """Variable that names a file with the description of this environment."""
 
@@ -136,8 +137,7 @@ def main() -> None:
     server = Server(answers, name)
     for folder in folders:
         try:
-            with _beating(folder, answers):
-                server.serve(folder)
+            server.serve(folder)
         except OSError as error:
             _give_up(folder, error)
     begun = time.monotonic()
@@ -167,8 +167,8 @@ def _beating(folder: Path, answers: Answers) -> Iterator[None]:
     over = threading.Event()
 
     def beat(count: int) -> None:
-        with suppress(OSError):  # a full disk is not our death
-            write_whole(folder / HEARTBEAT, str(count), durable=False)
+        with suppress(OSError), open(folder / HEARTBEAT, "w", encoding="utf-8") as file:  # a full disk is not our death
+            file.write(f"{count:010d}\n")
 
     def beat_on() -> None:
         count = 1
@@ -202,7 +202,7 @@ def _listed(file: Path) -> list[Path]:
     """Read the run folders of a file. Exits with the reason where it cannot be read."""
     try:
         return [_folder(line) for line in file.read_text("utf-8").split("\n") if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"{file} cannot be read ({error}); name a file with one run folder a line")
 
 
@@ -244,14 +244,15 @@ class Server:
         spans = Spans()
         if not (folder / JOB).is_file():
             raise FileNotFoundError(2, "there is no job in it", str(folder))  # a lock would make the folder anew
-        with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS), logged(folder / LOG):
+        lock = filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS)
+        with lock, _beating(folder, self._answers), logged(folder / LOG):
             job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
             self._answers.say(begin=job.run, now=time.monotonic())
             outcome = self._outcome(job, folder, spans)
             with spans.span("write"):
                 text = outcome.model_copy(update={"spans": spans.seconds}).model_dump_json(indent=1)
                 write_whole(folder / OUTCOME, text)
-        self._answers.say(done=job.run, status=outcome.status.value, spans=spans.seconds, now=time.monotonic())
+            self._answers.say(done=job.run, status=outcome.status.value, spans=spans.seconds, now=time.monotonic())
 
     def _outcome(self, job: Job, folder: Path, spans: Spans) -> Outcome:
         started, begun = datetime.now(UTC), time.monotonic()

@@ -39,15 +39,25 @@ class Marks:
 
 def run(bench: Bench, verb: str = "run", answer: str = "y\n" * 50, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the sweep in a process of its own, in which somebody would agree to whatever is asked."""
-    words = [sys.executable, "-m", "harness", verb, "s", "--configs", str(bench.configs), "--results", str(bench.results)]
+    words = [
+        sys.executable,
+        "-m",
+        "harness",
+        verb,
+        "s",
+        "--configs",
+        str(bench.configs),
+        "--results",
+        str(bench.results),
+    ]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", **more}
     return subprocess.run(words, input=answer, capture_output=True, text=True, check=False, env=variables, timeout=300)
 
 
 def statuses(bench: Bench) -> set[str]:
-    """Say what became of the jobs that were begun."""
-    paths = bench.results.glob("runs/*/outcome.json")
-    return {json.loads(path.read_text("utf-8"))["status"] for path in paths}
+    """Say what became of the jobs that were begun, verifications apart."""
+    found = [json.loads(path.read_text("utf-8")) for path in bench.results.glob("runs/*/outcome.json")]
+    return {one["status"] for one in found if not one["job"]["spec"].get("probe", "").startswith("verify")}
 
 
 @pytest.mark.slow
@@ -101,7 +111,9 @@ def test_pickled_weights_run_nothing_when_they_are_loaded(bench: Bench, tiny: Pa
     assert statuses(bench)
 
 
-def test_an_interpreter_of_a_configs_folder_is_started_by_plan_as_the_warning_says(bench: Bench, tmp_path: Path) -> None:
+def test_an_interpreter_of_a_configs_folder_is_started_by_plan_as_the_warning_says(
+    bench: Bench, tmp_path: Path
+) -> None:
     ran, script = tmp_path / "ran", tmp_path / "python"
     script.write_text(f'#!/bin/sh\nmkdir -p "{ran}"\nexec "{sys.executable}" "$@"\n', "utf-8")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
@@ -109,4 +121,14 @@ def test_an_interpreter_of_a_configs_folder_is_started_by_plan_as_the_warning_sa
     bench.sweep(method=["fp32"])
     said = run(bench, "plan")
     assert said.returncode == 0, said.stderr
+    assert f"started to ask what it holds: {script} (environment here)" in said.stdout
     assert ran.exists(), "SECURITY.md says that it is"
+
+
+def test_a_task_file_that_runs_python_is_named_by_plan(bench: Bench, tmp_path: Path) -> None:
+    task = tmp_path / "theirs.yaml"
+    for text, told in (("task: theirs\ndoc_to_text: !function theirs.f\n", True), ("task: theirs\n", False)):
+        task.write_text(text, "utf-8")
+        bench.sweep(method=["fp32"], probes={"lm_eval": {"task": str(task)}})
+        said = run(bench, "plan")
+        assert (f"runs Python that a task file names: {task}" in said.stdout) == told, said.stdout + said.stderr

@@ -88,16 +88,21 @@ def watch(folder: Path, *words: str, variables: Mapping[str, str] | None = None)
     lines = log.read_text("utf-8", errors="replace").splitlines()
     allowed = (
         *_SYSTEM,
-        *(f"{place}/" for place in (ROOT, home, folder, folder.resolve(), tempfile.gettempdir(), "/tmp")),
+        *(f"{place}/" for place in (ROOT, folder, folder.resolve(), tempfile.gettempdir(), "/tmp")),
     )
     return Watched(
         ran.returncode,
         ran.stdout + ran.stderr,
         [path.relative_to(home).as_posix() for path in sorted(home.rglob("*"))],
-        sorted({path for line in lines if (path := _made(line)) and not path.startswith(allowed)}),
+        sorted({path for line in lines if (path := _made(line)) and _is_outside(path, allowed, home)}),
         [line for line in lines if _INTERNET.search(line)],
         [line for line in lines if (found := _REACHES.search(line)) and not _LOOPBACK.search(found["address"])],
     )
+
+
+def _is_outside(path: str, allowed: tuple[str, ...], home: Path) -> bool:
+    """Tell what was made in somebody's home, though it be gone again, or outside of what a command may write."""
+    return path.startswith(f"{home}/") or not path.startswith(allowed)
 
 
 def _made(line: str) -> str:

@@ -19,6 +19,7 @@ MARKS: Final = {
     "unverified": "unverified",
     "no-effect": "no effect",
     "rounded-before": "weights rounded before",
+    "weights-unread": "weights not read",
     "undeclared-text": "text of undeclared form",
     "normalized-text": "text normalised",
     "incomplete": "incomplete",

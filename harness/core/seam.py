@@ -82,6 +82,8 @@ class Quantizer:
     refuse: Callable[[Any, Facts], str | None] = lambda options, facts: None
     refuse_model: Callable[[Any, Facts, ModelRecord], str | None] = lambda options, facts, record: None
     """Says why these options cannot be met for this model, known from its configuration alone."""
+    foretells: Callable[[Any, ModelRecord], tuple[str, ...]] = lambda options, record: ()
+    """Says what these options come to for this model that a person might not expect; `plan` tells it."""
     contents: Callable[[Any], Mapping[str, Path]] = lambda options: {}
     located: tuple[str, ...] = ()
     """Options that only say where something in `contents` lies; the content's hash stands for them in the key."""

@@ -60,9 +60,16 @@ def watched_loading() -> Iterator[list[str]]:
         PreTrainedModel.from_pretrained = before
 
 
+FLAWS_VERSION = 2
+"""Of what is looked for: what an earlier one found nothing in is read again."""
+
+
 def weights_flaw(folder: Path, record: ModelRecord | None) -> str | None:
     """Read a folder's weights once and say why they are no model's, or None: NaN, infinity, two heads where one is meant."""
     tensors = read_tensors(folder)
+    pickled = sorted(folder.glob("pytorch_model*.bin")) if not tensors else []
+    if reason := next(filter(None, map(_pickled_flaw, pickled)), None):
+        return reason
     for name, tensor in sorted(tensors.items()):
         count = _not_finite(tensor)
         if count:
@@ -73,17 +80,52 @@ def weights_flaw(folder: Path, record: ModelRecord | None) -> str | None:
     return _two_heads(tensors, record)
 
 
+def _pickled_flaw(file: Path) -> str | None:
+    """Read a file of pickled weights as transformers does, running none of its code, and look for values that no model can have."""
+    import torch
+
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        for name, tensor in sorted(found.items()):
+            if (
+                torch.is_tensor(tensor)
+                and tensor.is_floating_point()
+                and (count := int((~torch.isfinite(tensor)).sum()))
+            ):
+                return (
+                    f"{name} in {file.name} holds {count} values that are NaN or infinite: the model is broken; "
+                    "fetch it again or convert it anew"
+                )
+    except Exception as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return f"{file.name} holds more than weights, or is damaged ({said[0][:160]}); save the model as safetensors"
+    return None
+
+
+def _ties(record: ModelRecord) -> bool:
+    """Say whether a model shares its head with its embedding: as config.json says, else as its class does by itself."""
+    said = record.config.get("tie_word_embeddings")
+    if isinstance(said, bool):
+        return said
+    try:
+        from transformers import AutoConfig
+
+        return AutoConfig.for_model(record.model_type).tie_word_embeddings is True
+    except (ImportError, ValueError, KeyError, AttributeError, TypeError):
+        return False
+
+
 def _two_heads(tensors: Mapping[str, Tensor], record: ModelRecord | None) -> str | None:
     """Find a head that differs from the embedding it is said to share, which transformers 4 drops and transformers 5 keeps."""
     head = tensors.get("lm_head.weight")
     embedding = next((found for name, found in tensors.items() if name.endswith("embed_tokens.weight")), None)
-    if record is None or record.config.get("tie_word_embeddings") is not True or head is None or embedding is None:
+    if record is None or head is None or embedding is None or not _ties(record):
         return None
     if head.shape == embedding.shape and head.dtype == embedding.dtype and _same(head, embedding):
         return None
     return (
-        "config.json ties the LM head to the embedding (tie_word_embeddings: true), but the files hold another head, which "
-        "transformers 4 drops and transformers 5 keeps: say tie_word_embeddings: false to keep it, or take lm_head.weight out"
+        "config.json ties the LM head to the embedding (tie_word_embeddings: true, which is so for this type of model where it is not "
+        "said), but the files hold another head, which transformers 4 drops and transformers 5 keeps: say tie_word_embeddings: false to keep it, or take lm_head.weight out"
     )
 
 

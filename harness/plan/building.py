@@ -275,6 +275,7 @@ class Workshop:
                 kind="build", spec=spec, key=key, environment=environment, anchor=identity, artifact=identity,
                 needs=needs, provider=order.provider, refused=refused, elsewhere=order.elsewhere,
                 inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)), bytes=estimate,
+                foretold=quantizer.foretells(record, order.source.record) if order.source.record else (),
             ),
             Labels(
                 sweep=self.sweep, block=order.block, model=order.source.name, method=method, recipe=quantizer.name

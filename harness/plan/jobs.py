@@ -52,6 +52,8 @@ class PlannedJob:
     """For speed: name of the job that scores what it generates."""
     precision: float = 0.0
     """For speed: relative half-width between rounds from which on no further round is needed."""
+    foretold: tuple[str, ...] = ()
+    """For builds: what a person might not expect of it, known before it is built."""
 
     @property
     def verifies(self) -> bool:
@@ -110,6 +112,7 @@ class Draft:
     precision: float = 0.0
     check: str | None = None
     asked: tuple[Any, Any] | None = None
+    foretold: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -151,6 +154,7 @@ class Draft:
             precision=self.precision,
             check=self.check,
             asked=self.asked,
+            foretold=self.foretold,
         )
 
 

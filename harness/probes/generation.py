@@ -132,7 +132,7 @@ def _random_ids(codec: Any, count: int) -> list[int]:
     """Draw token ids evenly from the vocabulary, BOS and EOS left out."""
     import numpy as np
 
-    special = [token for token in (codec.bos, codec.eos) if token is not None]
+    special = [token for token in (codec.bos, codec.eos, *codec.ends) if token is not None]
     ordinary = np.setdiff1d(np.arange(codec.vocabulary), special)
     return [int(token) for token in np.random.default_rng(SEED).choice(ordinary, count)]
 

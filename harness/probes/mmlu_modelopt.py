@@ -89,8 +89,7 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     """
     bos = session.codec.adds_bos if workload.bos is None else workload.bos
     folder = questions_folder(workload.questions)
-    eos = session.codec.eos
-    never = (eos,) if workload.too_long == "skip" and eos is not None else ()  # its min_length is the prompt's and two
+    never = session.codec.ends if workload.too_long == "skip" else ()  # its min_length is the prompt's and two
     exam = _Exam(session, workload, folder, _room(session, workload), never, bos, context.trained_positions)
     names = subjects(folder)
     answers = _Answers()

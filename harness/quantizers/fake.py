@@ -21,19 +21,25 @@ class FakeOptions(Options):
     """How long the build takes."""
     claims: Literal["", "float32", "float16"] = ""
     """Float type that the artifact is said to be in; what claims one is verified."""
-    fail: Literal["", "error", "memory", "hang", "kill", "ask"] = ""
+    unread: bool = False
+    """Whether it says that it did not read all of the weights."""
+    fail: Literal["", "error", "memory", "hang", "kill", "ask", "link"] = ""
     """How the build comes to grief, if it does."""
 
 
 def _build(base: Base, options: FakeOptions, out: Path, context: Context) -> Built:
     context.progress(0.0, "pretending")
     time.sleep(options.seconds)
-    come_to_grief(options.fail)
+    come_to_grief(options.fail if options.fail != "link" else "")
+    if options.fail == "link":
+        (out / "elsewhere").symlink_to(base.path)
     (out / "noise.txt").write_text(f"{options.noise!r}\n", "utf-8")
     (out / "weights.bin").write_bytes(
         (digest([base.format, options.noise]) * (options.bytes // 64 + 1)).encode()[: options.bytes]
     )
-    return Built(format="fake", notes=(Note(code="fake", text="nothing was quantized: this is a fake"),))
+    notes = (Note(code="fake", text="nothing was quantized: this is a fake"),)
+    unread = (Note(code="weights-unread", text="a fake does not read its weights"),) if options.unread else ()
+    return Built(format="fake", notes=(*notes, *unread))
 
 
 QUANTIZER = Quantizer(

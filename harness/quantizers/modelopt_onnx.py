@@ -11,9 +11,11 @@ from typing import Any
 
 from harness import host
 from harness.core.errors import HarnessError, MissingDependency
+from harness.core.model_record import read_record
 from harness.core.seam import Base, Built, Context, Facts, Quantizer
 from harness.core.spec import Note
 from harness.quantizers import graph_check, modelopt_layers, modelopt_repairs, modelopt_search
+from harness.quantizers.blocks import short_blocks
 from harness.quantizers.folders import copy_beside, graph_file
 from harness.quantizers.modelopt_options import ModeloptOptions, without_effect
 from harness.texts import text_refusal
@@ -65,7 +67,7 @@ def build(base: Base, options: ModeloptOptions, out: Path, context: Context) -> 
 
     Raises: HarnessError where the base is quantized already, a pattern matches nothing, or a layer is not as promised.
     """
-    notes = without_effect(options)
+    notes = (*without_effect(options), *_short_blocks(base.model, options))
     source = graph_file(base.path)
     graph = graph_check.load_graph(source)
     before = graph_check.read_weights(graph, str(source))
@@ -84,6 +86,12 @@ def build(base: Base, options: ModeloptOptions, out: Path, context: Context) -> 
     context.progress(0.95, "checking the weights")
     layers = check(target, promised, options.gather_quantize_axis is not None, options.gather_block_size)
     return Built("ort-genai", layers, (*notes, *more, *done), facts)
+
+
+def _short_blocks(model: Path, options: ModeloptOptions) -> tuple[Note, ...]:
+    record = read_record(model)
+    texts = short_blocks(options.block_size, record.config) if record else ()
+    return tuple(Note(code="partial-blocks", text=text) for text in texts)
 
 
 def imports() -> None:
@@ -254,6 +262,7 @@ QUANTIZER = Quantizer(
     options=ModeloptOptions,
     packages=PACKAGES,
     build=build,
+    foretells=lambda options, record: short_blocks(options.block_size, record.config),
     refuse=refuse,
     contents=contents,
     located=("dataset",),

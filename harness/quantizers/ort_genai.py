@@ -23,7 +23,7 @@ from harness.quantizers.builder_repairs import repaired
 from harness.quantizers.folders import read_json, stage
 from harness.quantizers.ort_genai_models import RUNTIMES, installed, refuse_model
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
-from harness.quantizers.ort_genai_promise import check_built, even_blocks, partial_blocks, placement
+from harness.quantizers.ort_genai_promise import check_built, even_blocks, foretold, partial_blocks, placement
 from harness.quantizers.unused import unused
 
 PACKAGES = (
@@ -143,7 +143,7 @@ def _run_builder(
     from onnxruntime_genai.models.builder import create_model, parse_extra_options
 
     folders = (str(source), str(out), options.precision, options.provider, str(cache))
-    parsed = parse_extra_options("", *folders, extra)
+    parsed = parse_extra_options("", *folders, [*extra, "hf_remote=false"])  # a model's own code is not run
     config = parsed["hf_details"]["hf_config"]
     hold_rope(written, config)
     narrow = _narrow_heads(config.to_dict())
@@ -299,6 +299,7 @@ QUANTIZER = Quantizer(
     build=build,
     refuse=refuse,
     refuse_model=refuse_model,
+    foretells=lambda options, record: foretold(options, record.config),
     provider_field="provider",
     floats=lambda options: _FLOAT_TYPES.get(options.precision),
     imports=imports,

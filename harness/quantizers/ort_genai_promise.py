@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.spec import Note
 from harness.quantizers import graph_check
+from harness.quantizers.blocks import short_blocks, widths
 from harness.quantizers.folders import graph_file, read_json
 from harness.quantizers.graph_check import BFLOAT16, FLOAT16, FLOAT32, FLOATS, INT4, INT8, Promise, block
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
@@ -89,7 +90,7 @@ def even_blocks(options: OrtGenaiOptions, config: Mapping[str, Any]) -> str | No
     pads = options.algo_config == "default" or (options.algo_config.startswith("rtn") and options.is_symmetric)
     if options.precision != "int4" or pads:
         return None
-    for name, size in _widths(config):
+    for name, size in widths(config):
         blocks = math.ceil(size / options.block_size)
         if blocks % 2:
             return (
@@ -102,19 +103,9 @@ def even_blocks(options: OrtGenaiOptions, config: Mapping[str, Any]) -> str | No
 
 def partial_blocks(options: OrtGenaiOptions, config: Mapping[str, Any]) -> list[Note]:
     """Say what becomes of a width that blocks do not divide: the last block of each row is a shorter one."""
-    if options.precision not in {"int4", "int8"}:
-        return []
-    return [
-        Note(
-            code="partial-blocks",
-            text=f"block_size {options.block_size} does not divide {name} {size}: the last scale of each row stands for "
-            f"{size % options.block_size} weights",
-        )
-        for name, size in _widths(config)
-        if size % options.block_size
-    ]
+    return [Note(code="partial-blocks", text=text) for text in foretold(options, config)]
 
 
-def _widths(config: Mapping[str, Any]) -> list[tuple[str, int]]:
-    found = [(name, config.get(name)) for name in ("hidden_size", "intermediate_size")]
-    return [(name, size) for name, size in found if isinstance(size, int)]
+def foretold(options: OrtGenaiOptions, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say the same before anything is built."""
+    return short_blocks(options.block_size, config) if options.precision in {"int4", "int8"} else ()

@@ -73,7 +73,7 @@ def _write_weights(options: RandomOptions, special: dict[str, Any], out: Path) -
         raise HarnessError(f"transformers cannot read the configuration ({error}); correct it in models.yaml") from None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, options.dtype))
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, options.dtype), trust_remote_code=False)
     model.save_pretrained(out, safe_serialization=True)
     return int(model.num_parameters())
 

@@ -8,7 +8,7 @@ import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -213,11 +213,16 @@ def departed(published: Published, database: Database) -> Iterator[str]:
         run = outcome.job.run
         if run not in here:
             continue
-        fields = differing(outcome, _as_published(database.outcome(run)))
+        fields = differing(_as_published(outcome), _as_published(database.outcome(run)))
         for place in range(len(outcome.measurements)):
             name = f"{run}#{place}"
-            kept = _or_none(partial(database.samples, name)) if name in published.arrays else None
-            if kept is not None and not np.array_equal(kept, published.arrays[name], equal_nan=True):
+            kept, said = items_of(database, name), published.items.get(name)
+            pairs = (
+                [(kept.samples, said.samples), (kept.documents, said.documents), (kept.strata, said.strata)]
+                if said
+                else []
+            )
+            if any(one is not None and other is not None and not np.array_equal(one, other) for one, other in pairs):
                 fields.append(f"samples of {outcome.measurements[place].metric}")
         if fields:
             yield (

@@ -360,6 +360,10 @@ def _check_cell(cell: CellSpec, node: Node, mistakes: Mistakes) -> None:
         mistakes.add("'grey' is for comparisons; remove it from a plain value", node)
     if cell.paired and cell.comparison != "difference":
         mistakes.add("'paired' needs 'as: difference'", node)
+    if cell.paired and cell.stat:
+        mistakes.add(
+            f"'paired' compares values, and '{cell.stat}' is a statistic of their samples; leave one of them out", node
+        )
     if cell.stat and cell.uncertainty != "none" and "uncertainty" in node.fields:
         mistakes.add(f"'{cell.stat}' of samples has no interval; leave out 'uncertainty'", node)
 

@@ -13,7 +13,7 @@ from harness.plan.expand import Plan, PlannedJob
 from harness.plan.keys import normal
 from harness.runner.desk import Desk
 from harness.runner.enough import Key, Rounds, all_rounds
-from harness.runner.verified import blocking, doubts
+from harness.runner.verified import blocking, doubts, sibling_of
 from harness.store.known import History, KnownRun
 
 Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "elsewhere"]
@@ -75,6 +75,21 @@ class Memory:
     def jobs(self) -> dict[str, PlannedJob]:
         """The plan's jobs by plan id."""
         return {job.id: job for job in self.plan.jobs}
+
+    @cached_property
+    def builds(self) -> dict[str, PlannedJob]:
+        """Artifact id to the job that builds it."""
+        return {job.artifact: job for job in self.plan.jobs if job.kind == "build" and job.artifact}
+
+    @cached_property
+    def siblings(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Quantizer and model to the plan ids of the verifications of what it made straight from the model."""
+        found: dict[tuple[str, str], tuple[str, ...]] = {}
+        for job in self.plan.jobs:
+            build = self.builds.get(job.spec.artifact) if job.verifies and isinstance(job.spec, MeasureSpec) else None
+            if build is not None and sibling_of(build)[1]:
+                found[sibling_of(build)] = (*found.get(sibling_of(build), ()), job.id)
+        return found
 
 
 def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = frozenset()) -> Memory:

@@ -43,6 +43,7 @@ _RUN = re.compile(r"\d{8}T\d{6}-[\w@.-]+")
 """Names that this runner gives to run folders: no other folder in their place is ever removed."""
 _NEVER_BEGUN = {JOB, LOCK, FOLDERS, HEARTBEAT, ANSWERS}
 """What the run folder of a job holds that wrote no log yet."""
+BEHIND = "another process is writing the database; the sweep goes on, and what is on disk is taken in when it ends"
 ORPHAN_SECONDS = 15.0
 """How long a worker of a command that was killed may take to notice it."""
 
@@ -76,9 +77,13 @@ class Desk:
         """Take in what earlier commands left; says what a person should know, as that the database is held: then later."""
         try:
             return [str(problem) for problem in self.database.ingest_folder(self.results).problems]
-        except Busy as error:
-            self.behind.append(str(error))
-            return [f"{error}; the sweep goes on, and what is on disk is taken in when it ends"]
+        except Busy:
+            known = self.database.run_names()
+            left = [path.parent.name for path in self.runs.glob(f"*/{OUTCOME}") if path.parent.name not in known]
+            if any(not name.startswith(".") for name in left):  # what they measured would be measured twice
+                raise
+            self.behind.append(BEHIND)
+            return [BEHIND]
 
     def place(self, session: SessionRecord) -> None:
         """Put a session that begins into the database, unless that is held: it is put there at its end in any case."""
@@ -89,13 +94,12 @@ class Desk:
     def settle(self, session: SessionRecord) -> str:
         """Put what is left, and the session, into the database; says what a person should know where that is still held."""
         try:
-            if self.untaken or self.behind:
-                self.database.ingest_folder(self.results)
+            taken = self.database.ingest_folder(self.results) if self.untaken or self.behind else None
             self.database.place(session)
         except Busy as error:
             what = f"{len(self.untaken)} outcomes are" if self.untaken else "this session is"
             return f"{what} on disk and not in the database: {error}; `harness ingest` takes in what is left, too"
-        return ""
+        return "\n".join(str(problem) for problem in taken.problems) if taken is not None else ""
 
     @property
     def runs(self) -> Path:

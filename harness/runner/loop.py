@@ -39,7 +39,9 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
         with spans.span("store"):
             problems = recover(desk)
             now = datetime.now(UTC)
-            session, resumed = sessions.begin(desk.results, plan, now, counted_from(desk.database.newest(), now)[0])
+            not_before, late = counted_from(desk.database.newest(), now)
+            problems += [note.text for note in late]
+            session, resumed = sessions.begin(desk.results, plan, now, not_before)
             desk.place(session)
             memory = remember(desk, plan, session.session, again)
         text = "\n".join([session.session, *problems])

@@ -20,6 +20,8 @@ TIMES_USUAL = 20.0
 """Multiple of what a job took before that it may take where the sweep says no `timeout`."""
 LONGEST = 7 * 86_400.0
 """Seconds that it may take where nobody knows how long it takes."""
+INHERITED = frozenset({"weights-unread"})
+"""Codes of what a build says that a reader of numbers of its artifact must know, and of what is made from it."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 CLOCKS_DIFFER = timedelta(minutes=1)
 """By how much a clock may stand back without a word."""
@@ -80,8 +82,27 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         clean=job.clean,
         output=output,
         not_before=not_before,
-        notes=notes if job.verifies else (*doubts(job, memory), *notes),
+        notes=notes if job.verifies else (*doubts(job, memory), *_of_builds(job, memory), *notes),
     )
+
+
+def _of_builds(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
+    """Say of a measurement what the builds behind its artifact said that its readers must know."""
+    found: dict[str, Note] = {}
+    todo = [item.id for item in job.inputs if item.role == "artifact"]
+    while todo:
+        run = memory.makers.get(todo.pop())
+        if run is not None:
+            outcome = _outcome_of(run, memory)
+            found |= {note.text: note for note in outcome.notes if note.code in INHERITED}
+            todo += [item.id for item in outcome.inputs if item.role == "base"]
+    return tuple(found.values())
+
+
+def _outcome_of(run: str, memory: Memory) -> Outcome:
+    """Read a run's outcome from its folder, else from the database."""
+    file = memory.desk.runs / run / OUTCOME
+    return read_outcome(file) if file.exists() else memory.desk.database.outcome(run)
 
 
 def counted_from(newest: datetime | None, now: datetime) -> tuple[datetime | None, tuple[Note, ...]]:
@@ -119,9 +140,7 @@ def _checked(job: PlannedJob, memory: Memory) -> tuple[tuple[Note, ...], str | N
         return (Note(code="output-unchecked", text=text),), earlier
     if job.check not in memory.runs:
         return (), earlier
-    run = memory.runs[job.check]
-    file = memory.desk.runs / run / OUTCOME
-    outcome = read_outcome(file) if file.exists() else memory.desk.database.outcome(run)
+    outcome = _outcome_of(memory.runs[job.check], memory)
     facts = outcome.protocol.facts if outcome.protocol else {}
     return tuple(note for note in outcome.notes if note.code == "output-differs"), facts.get("output_sha256", earlier)
 

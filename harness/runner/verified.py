@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.core.spec import Note, Outcome, Status
+from harness.core.spec import BuildSpec, Note, Outcome, Status
 from harness.plan.expand import PlannedJob
 
 if TYPE_CHECKING:
@@ -47,7 +47,25 @@ def doubts(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
             found[need] = Note(
                 code=UNVERIFIED, text=f"{labels.method} of {labels.model} was not held against its model: {reason}"
             )
+    for need in _beside(job, memory):
+        reason = memory.refuted.get(need) or memory.unverified.get(need)
+        if reason and need not in found:
+            labels = memory.jobs[need].labels[0]
+            text = f"made by the builder whose {labels.method} of {labels.model} did not pass: {reason}"
+            found[need] = Note(code=UNVERIFIED, text=text)
     return tuple(dict.fromkeys(found.values()))
+
+
+def _beside(job: PlannedJob, memory: Memory) -> tuple[str, ...]:
+    """Name the verifications of what the same builder made of the same model in floats, where this was made straight from it, too."""
+    build = next((memory.builds.get(item.id) for item in job.inputs if item.role == "artifact"), None)
+    return memory.siblings.get(sibling_of(build), ()) if build is not None else ()
+
+
+def sibling_of(build: PlannedJob) -> tuple[str, str]:
+    """Tell by what and of which model an artifact was made; the model is empty where it was made from another artifact."""
+    assert isinstance(build.spec, BuildSpec)
+    return build.spec.quantizer, build.spec.model if build.spec.base is None else ""
 
 
 def _verifications(job: PlannedJob, memory: Memory) -> Iterator[str]:

@@ -86,6 +86,8 @@ def differing(one: Outcome, other: Outcome) -> list[str]:
 def _artifact(folder: Path, content: str) -> str:
     if folder.is_symlink():
         return "a link, and artifacts are folders of their own; remove the link and run the same command again"
+    if link := next((path for path in sorted(folder.rglob("*")) if path.is_symlink()), None):
+        return f"{link.relative_to(folder)} in it is a link; remove the folder and run the same command again"
     found = folder_sha256(folder)
     if found == content:
         return ""

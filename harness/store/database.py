@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, Engine, func, select
 
-from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.errors import Busy, ConfigError, HarnessError, Problem
 from harness.core.spec import Environment, Outcome
 from harness.record import ARRAYS
 from harness.store import arrays, files, frame, ingest, known, models, needed, opening
@@ -147,6 +147,8 @@ class Database:
             try:
                 self.place(files.read_session(path))
                 sessions += 1
+            except Busy:
+                raise
             except HarnessError as error:
                 problems += _problems(error, path)
         return Ingested(new, here, sessions, tuple(unfinished), tuple(problems))

@@ -6,8 +6,8 @@
 
 A round is a fresh process that opens an artifact and runs the quickstart's own generation workload through its probe. A cycle runs, in
 random order, two plain rounds and one slowed round of two methods (busy: one plain round of each). The slowdown is real work: before each
-step of the generator a fixed count of small matrix products, set once for each method so that a step takes 5 % longer, as rounds at one
-pace of the machine show. Every sitting is appended to `records/aa_speed.jsonl`, one line a round, in the order in which they ran; `judge`
+step of the generator a fixed count of additions, set once for each method so that a step takes 5 % longer, as repetitions with and without
+show that take turns in one process. Every sitting is appended to `records/aa_speed.jsonl`, one line a round, in the order in which they ran; `judge`
 reads nothing else.
 """
 
@@ -18,6 +18,7 @@ import itertools
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -40,8 +41,8 @@ SPIN = "import time; end = time.monotonic() + 7200\nwhile time.monotonic() < end
 """Keeps a core busy; ends by itself where nobody is left to end it."""
 METRICS = ("decode_tps", "prefill_tps", "ttft", "e2e_latency")
 MARKS = ("unstable", "disturbed")
-SIDE = 8
-"""Rows of the square matrix of which products are the extra work; too small for the library to use a second thread."""
+WORK = "additions"
+"""What the extra work is; sittings before 2026-11-28, 14:00 did small matrix products, of which one is 3 % of a step."""
 
 
 def workload() -> dict[str, Any]:
@@ -94,11 +95,8 @@ def alternating(artifact: Path, extra: int, repetitions: int = 80) -> dict[str, 
 
 
 def _slow_down(extra: int, every: int = 1) -> None:
-    """Make each step of every generator, or of every other one, do `extra` small matrix products first."""
-    import numpy as np
+    """Make each step of every generator, or of every other one, do `extra` additions first."""
     import onnxruntime_genai as og
-
-    matrix = np.full((SIDE, SIDE), 1 / SIDE)
 
     count = itertools.count(1)
 
@@ -108,24 +106,28 @@ def _slow_down(extra: int, every: int = 1) -> None:
             self.extra = 0 if next(count) % every else extra
 
         def generate_next_token(self) -> None:
-            for _ in range(self.extra):
-                matrix @ matrix
+            added(self.extra)
             super().generate_next_token()
 
     og.Generator = Slowed
 
 
-def products_for(seconds: float) -> int:
-    """Count the matrix products that take so long, measured here."""
-    import numpy as np
+def added(count: int) -> int:
+    """Add up so many numbers."""
+    total = 0
+    for number in range(count):
+        total += number
+    return total
 
-    matrix, times = np.full((SIDE, SIDE), 1 / SIDE), []
+
+def additions_for(seconds: float, tried: int = 1000) -> int:
+    """Count the additions that take so long, measured here."""
+    times = []
     for _ in range(200):
         begun = time.perf_counter()
-        for _ in range(10):
-            matrix @ matrix
-        times.append((time.perf_counter() - begun) / 10)
-    return max(1, round(seconds / float(np.median(times))))
+        added(tried)
+        times.append((time.perf_counter() - begun) / tried)
+    return max(1, round(seconds / statistics.median(times)))
 
 
 # ---------------------------------------------------------------- recording
@@ -168,7 +170,7 @@ def cycle(methods: Sequence[str], *, busy: bool, draw: random.Random) -> list[tu
 
 
 def record(cycles: int, *, busy: bool, other: Mapping[str, int]) -> None:
-    """Run one sitting and append its rounds to the pool; `other`: products in place of those of earlier sittings."""
+    """Run one sitting and append its rounds to the pool; `other`: additions in place of those of earlier sittings."""
     extra = {**known_extra(), **other}
     sitting = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     draw = random.Random(sitting)
@@ -182,22 +184,22 @@ def record(cycles: int, *, busy: bool, other: Mapping[str, int]) -> None:
                 load = os.getloadavg()[0]
                 found = _in_process(folders[method], extra[method] if arm == "slow" else 0)
                 line = {"sitting": sitting, "order": next(order), "method": method, "arm": arm, "load": round(load, 2)}
-                pool.write(json.dumps(line | found | {"extra": extra[method]}) + "\n")
+                pool.write(json.dumps(line | found | {"extra": extra[method], "work": WORK}) + "\n")
                 pool.flush()
 
 
 def known_extra() -> dict[str, int]:
     """Return the extra work that the last sitting did."""
-    return {row["method"]: int(row["extra"]) for row in lines()} if POOL.exists() else {}
+    return {row["method"]: int(row["extra"]) for row in lines() if row.get("work") == WORK} if POOL.exists() else {}
 
 
 def _calibrated(folder: Path) -> int:
-    """Choose the extra work: so many products as make a step 5 % longer, found in processes that add them every other time."""
-    products = products_for(SLOWER / _in_process(folder, 0)["values"]["decode_tps"])
+    """Choose the extra work: so many additions as make a step 5 % longer, found in processes that do them every other time."""
+    additions = additions_for(SLOWER / _in_process(folder, 0)["values"]["decode_tps"])
     for _ in range(3):
-        longer = sum(float(_in_process(folder, products, "alternating")["longer"]) for _ in range(3)) / 3
-        products = max(1, round(products * SLOWER / max(longer, SLOWER / 5)))
-    return products
+        longer = sum(float(_in_process(folder, additions, "alternating")["longer"]) for _ in range(3)) / 3
+        additions = max(1, round(additions * SLOWER / max(longer, SLOWER / 5)))
+    return additions
 
 
 def _in_process(artifact: Path, extra: int, verb: str = "round") -> dict[str, Any]:
@@ -414,14 +416,17 @@ def _slower(pool: Sequence[Round], size: int, wanted: float = 0.9, most: int = 8
 
     near = []
     for method in METHODS:
-        sides = [
-            np.log([one.at_pace["decode_tps"] for group in in_sittings(pool, method, arm) for one in group]).mean()
-            for arm in ("plain", "slow")
+        groups = [in_sittings(pool, method, arm) for arm in ("plain", "slow")]
+        apart = [
+            np.mean(np.log([one.at_pace["decode_tps"] for one in plain]))
+            - np.mean(np.log([one.at_pace["decode_tps"] for one in slow]))
+            for plain, slow in zip(*groups, strict=True)
         ]
-        longer = float(np.exp(sides[0] - sides[1]) - 1)
-        near.append(SLOWER - 0.015 <= longer <= SLOWER + 0.015)
+        longer, error = float(np.mean(apart)), 1.96 * float(np.std(apart, ddof=1)) / len(apart) ** 0.5
+        near.append(longer - error <= SLOWER + 0.015 and longer + error >= SLOWER - 0.015)
         print(
-            f"injected, {method}: a step takes {100 * longer:.1f} % longer over the whole pool (3.5 to 6.5 are wanted)"
+            f"injected, {method}: set to {100 * SLOWER:.0f} % within a process; between processes a step takes {100 * longer:.1f} ± "
+            f"{100 * error:.1f} % longer, over {len(apart)} sittings (3.5 to 6.5 are wanted)"
         )
     curves = {method: {size_: _power(pool, method, size_) for size_ in range(3, most + 1)} for method in METHODS}
     for method, curve in curves.items():
@@ -430,8 +435,10 @@ def _slower(pool: Sequence[Round], size: int, wanted: float = 0.9, most: int = 8
         )
     least = [min(curve[size_] for curve in curves.values()) for size_ in range(3, most + 1)]
     enough = next((size_ for size_, share in enumerate(least, 3) if share >= wanted), None)
-    print(f"rounds for {100 * wanted:.0f} %: {enough or f'more than {most}'}; the default is {size}")
-    return all(near) and enough is not None and enough <= size <= most
+    print(
+        f"rounds for {100 * wanted:.0f} %: {enough or f'more than {most}'}; the default is {size}, {most} at the most"
+    )
+    return all(near) and size == (enough or most)
 
 
 def _power(pool: Sequence[Round], method: str, size: int) -> float:
@@ -464,7 +471,7 @@ def main() -> None:
     recording = verbs.add_parser("record")
     recording.add_argument("--cycles", type=int, default=17)
     recording.add_argument("--busy", action="store_true")
-    recording.add_argument("--extra", action="append", default=[], metavar="METHOD=PRODUCTS")
+    recording.add_argument("--extra", action="append", default=[], metavar="METHOD=ADDITIONS")
     verbs.add_parser("judge")
     for name in ("round", "alternating"):
         single = verbs.add_parser(name)

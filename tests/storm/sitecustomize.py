@@ -11,10 +11,11 @@ import errno
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 STRIKE = os.environ.get("STORM_STRIKE", "")
-"""`WHO NUMBER WHAT`: `desk` or `worker`, which change counted from 1 (0: none), and `kill`, `ENOSPC` or `EACCES`."""
+"""`WHO NUMBER WHAT`: `desk` or `worker`, which change counted from 1 (0: none), and `kill`, `both` (a worker and its desk), `ENOSPC` or `EACCES`."""
 FOLDER = os.environ.get("STORM_FOLDER", "")
 STATE = os.environ.get("STORM_STATE", "")
 """Folder beside FOLDER: a byte for each change in a file named after the role, and `struck` once one was struck."""
@@ -44,6 +45,7 @@ class Storm:
 
     def __init__(self, who: str, number: int, what: str) -> None:
         self.mine, self.number, self.what = who == role(), number, what
+        self.lock = threading.Lock()
         self.count = os.open(f"{STATE}{os.sep}{role()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
@@ -57,11 +59,15 @@ class Storm:
 
     def change(self) -> None:
         """Count a change, and strike where it is the one."""
-        os.write(self.count, b".")
-        if not self.mine or os.fstat(self.count).st_size != self.number:
+        with self.lock:
+            os.write(self.count, b".")
+            place = os.fstat(self.count).st_size
+        if not self.mine or place != self.number:
             return
         os.close(os.open(f"{STATE}{os.sep}struck", os.O_WRONLY | os.O_CREAT))
-        if self.what == "kill":
+        if self.what == "both":  # a worker's desk first: a living one answers for it
+            os.kill(os.getppid(), signal.SIGKILL)
+        if self.what in {"kill", "both"}:
             os.kill(os.getpid(), signal.SIGKILL)
         code = getattr(errno, self.what)
         raise OSError(code, os.strerror(code))

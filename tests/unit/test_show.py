@@ -55,3 +55,16 @@ def test_the_live_line_fits_the_terminal_and_keeps_counts_and_times(width: int) 
     assert "25%" in plain
     assert "windows: 3 of 9" in plain or width == 60
     assert plain.rstrip().endswith("about 105 s left")
+
+
+def test_a_log_says_now_and_then_how_far_a_long_job_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness import show as module
+
+    file = io.StringIO()
+    shown = Show(Console(file=file, width=200), {}, [job(0)])
+    shown.event(Event("begin", job=job(0), total=1))
+    shown.event(Event("progress", job=job(0), text="layers: 1 of 9", share=0.1, total=1))
+    assert "layers" not in file.getvalue()
+    monkeypatch.setattr(module, "TOLD_SECONDS", 0.0)
+    shown.event(Event("progress", job=job(0), text="layers: 2 of 9", share=0.2, total=1))
+    assert "layers: 2 of 9 20%" in file.getvalue()

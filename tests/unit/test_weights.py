@@ -53,6 +53,38 @@ def test_a_head_of_its_own_is_named_where_the_configuration_ties_it(tmp_path: Pa
     assert weights_flaw(saved(tmp_path / "m", other), record_of({"tie_word_embeddings": False})) is None
 
 
+@pytest.mark.parametrize(("kind", "ties"), [("gemma", True), ("llama", False), ("no such type", False)])
+def test_a_class_that_ties_by_itself_is_held_to_it(tmp_path: Path, kind: str, ties: bool) -> None:
+    import torch
+
+    embedding = torch.randn(9, 4)
+    folder = saved(tmp_path / "m", {"model.embed_tokens.weight": embedding, "lm_head.weight": embedding + 1e-6})
+    found = weights_flaw(folder, record_of({"model_type": kind}))
+    assert (found is not None) == ties, found
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_pickled_weights_are_read_as_well_and_code_in_them_is_not_run(tmp_path: Path, value: float) -> None:
+    import os
+
+    import torch
+
+    weights = torch.randn(3, 4)
+    torch.save({"a": weights}, tmp_path / "pytorch_model.bin")
+    assert weights_flaw(tmp_path, None) is None
+    weights[1, 2] = value
+    torch.save({"a": weights}, tmp_path / "pytorch_model.bin")
+    assert "a in pytorch_model.bin holds 1 values that are NaN" in str(weights_flaw(tmp_path, None))
+
+    class Marks:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    torch.save({"a": Marks()}, tmp_path / "pytorch_model.bin")
+    assert "holds more than weights, or is damaged" in str(weights_flaw(tmp_path, None))
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_worker_refuses_such_a_model_and_reads_it_once_for_each_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

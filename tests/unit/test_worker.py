@@ -44,7 +44,9 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
     yield found
     for one in found:
         one.kill()
-        one.communicate()
+        one.wait()
+        if one.stdout is not None:
+            one.stdout.close()
 
 
 def until(file: Path, seconds: float = 30) -> None:
@@ -92,7 +94,7 @@ def test_the_heart_beats_while_a_job_runs_and_what_is_answered_is_kept(
     kept = [next(iter(json.loads(line))) for line in (tmp_path / worker.ANSWERS).read_text("utf-8").splitlines()]
     assert kept[0] == "begin"
     assert kept[-1] == "done"
-    assert 1 <= kept.count("progress") < 8
+    assert 1 <= kept.count("progress") <= 8
 
 
 def test_a_folder_that_cannot_be_written_stops_neither_heart_nor_answers(tmp_path: Path) -> None:
@@ -110,7 +112,12 @@ def test_a_worker_says_what_it_must_be_given(words: list[str]) -> None:
     assert "--folders FILE" in ran.stderr
 
 
-def test_a_file_of_folders_that_is_not_there_is_named(tmp_path: Path) -> None:
-    ran = subprocess.run([*WORDS, os.fspath(tmp_path / "none")], capture_output=True, text=True, check=False, timeout=60)
+@pytest.mark.parametrize("content", [None, '"unfinished', "\\udcff"], ids=["none", "broken", "no text"])
+def test_a_file_of_folders_that_cannot_be_read_is_named(tmp_path: Path, content: str | None) -> None:
+    listed = tmp_path / "listed"
+    if content is not None:
+        listed.write_bytes(content.encode() if "u" in content[:3] and content[0] == '"' else b"\xff\xfe")
+    ran = subprocess.run([*WORDS, os.fspath(listed)], capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 1
-    assert "none cannot be read" in ran.stderr
+    assert "listed cannot be read" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -208,3 +208,16 @@ def test_a_plan_says_what_cannot_be_done_before_anything_is_built(
         if isinstance(job.spec, MeasureSpec) and job.spec.probe in {"generation", "perplexity"} and not job.round
     ]
     assert job.refused is None if says is None else says in str(job.refused)
+
+
+@pytest.mark.parametrize(("quantizer", "options"), [
+    ("ort-genai", {"precision": "int4", "algo_config": "rtn", "block_size": 128}), ("modelopt-onnx", {"algo": "rtn_dq"}),
+])  # fmt: skip
+def test_what_becomes_of_widths_that_blocks_do_not_divide_is_said_before_anything_is_built(
+    quantizer: str, options: dict[str, Any]
+) -> None:
+    adapter = shipped().quantizer(quantizer)
+    record = record_of({**LLAMA, "hidden_size": 576, "intermediate_size": 1536})
+    said = adapter.foretells(adapter.options.model_validate(options), record)
+    assert said == ("block_size 128 does not divide hidden_size 576: the last scale of each row stands for 64 weights",)
+    assert adapter.foretells(adapter.options.model_validate({**options, "block_size": 64}), record) == ()

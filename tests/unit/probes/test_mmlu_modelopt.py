@@ -187,7 +187,7 @@ def test_real_subjects_run_on_a_small_model_and_count_what_was_cut(shared_data: 
     assert protocol.limit == 4
 
 
-@pytest.mark.parametrize(("too_long", "never"), [("skip", (7,)), ("drop_shots", ())])
+@pytest.mark.parametrize(("too_long", "never"), [("skip", (7, 9)), ("drop_shots", ())])
 def test_end_of_sequence_is_an_answer_in_the_transformers_loop_alone(
     folder: Path, too_long: Literal["skip", "drop_shots"], never: tuple[int, ...]
 ) -> None:
@@ -200,6 +200,6 @@ def test_end_of_sequence_is_an_answer_in_the_transformers_loop_alone(
 
     session = Watching(" A")
     session.codec = ByteCodec()
-    session.codec.eos = 7
+    session.codec.eos, session.codec.ends = 7, (7, 9)
     measure(session, Workload(questions=str(folder), shots=0, too_long=too_long), Context(folder=folder))
     assert asked == {never}

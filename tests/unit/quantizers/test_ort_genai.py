@@ -192,3 +192,25 @@ def test_a_build_tells_which_layer_it_reads(byte_model: Path, tmp_path: Path) ->
     ]
     assert "quantizing and saving" in words
     assert [share for share, _ in told] == sorted(share for share, _ in told)
+
+
+def test_weights_that_the_builder_does_not_take_are_told_and_those_it_lacks_refused(
+    byte_model: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    more, less = tmp_path / "more", tmp_path / "less"
+    for folder in (more, less):
+        shutil.copytree(byte_model, folder)
+    weights = load_file(byte_model / "model.safetensors")
+    save_file(
+        {**weights, "model.layers.0.self_attn.q_proj.extra": weights["lm_head.weight"].clone()},
+        more / "model.safetensors",
+        {"format": "pt"},
+    )
+    _, built = made(QUANTIZER, Base(more, "hf", more), tmp_path / "a", {"precision": "fp32"})
+    assert [note.code for note in built.notes if note.code == "weights-unread"] == ["weights-unread"]
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, less / "model.safetensors", {"format": "pt"})
+    with pytest.raises(HarnessError, match="the weight files lack what the configuration asks for"):
+        made(QUANTIZER, Base(less, "hf", less), tmp_path / "b", {"precision": "fp32"})

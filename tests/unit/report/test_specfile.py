@@ -29,6 +29,10 @@ def spec_file(folder: Path, text: str) -> Path:
         (GOOD.replace("ttft", "ttft, unit: MB"), r":1: unknown unit 'MB'; .* \(it is stored in 's'\)"),
         (GOOD.replace("ttft", "ttft, stat: p55"), r"unknown stat 'p55'; did you mean 'p95'"),
         (GOOD.replace("ttft", "ttft, paired: true"), r"'paired' needs 'as: difference'"),
+        (
+            GOOD.replace("ttft", "ttft, stat: p99, as: difference, paired: true, baseline: {method: a}"),
+            r"'paired' compares values, and 'p99' is a statistic of their samples",
+        ),
         (GOOD.replace("ttft", "ttft, formt: 2"), r"unknown key of cell 'A' 'formt'; did you mean 'format'\?"),
         (GOOD.replace("rows:", "where: {modl: x}, rows:"), r"unknown key of where 'modl'; did you mean 'model'\?"),
         (GOOD.replace("rows:", "may_mix: [gpus], rows:"), r"unknown field in may_mix 'gpus'; did you mean 'gpu'\?"),

@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -404,23 +406,57 @@ def test_a_database_that_is_held_as_a_sweep_begins_does_not_end_it(
     bench.run()
     bench.sweep(method=["fp32", "int8"])
     events = []
-    with bench.desk() as (planned, desk):
-        holder = sqlite3.connect(bench.results / "bench.db", isolation_level=None, timeout=5)
-        holder.execute("BEGIN IMMEDIATE")
-        left = bench.results / "runs" / "20990101T000000-q-left"
-        (done,) = bench.results.glob("runs/*-q-*")
-        shutil.copytree(done, left)
-        outcome = json.loads((left / "outcome.json").read_text("utf-8"))
-        outcome["job"]["run"] = left.name
-        (left / "outcome.json").write_text(json.dumps(outcome), "utf-8")
+    with bench.desk() as (planned, desk), held(bench) as holder:
         for event in execute(planned.plan, desk):
             events.append(event)
             if event.what == "done" and event.done == event.total:
                 holder.execute("ROLLBACK")
-    holder.close()
     assert "the sweep goes on" in events[0].text
     assert {event.status for event in events if event.what == "done"} == {"ok"}
     rows = bench.frame({}, ["run"])
     assert set(rows["run"]) == {path.parent.name for path in bench.results.glob("runs/*/outcome.json")}
-    sessions = sqlite3.connect(bench.results / "bench.db").execute("SELECT count(*) FROM session").fetchone()
-    assert sessions == (2,)
+    with closing(sqlite3.connect(bench.results / "bench.db")) as database:
+        assert database.execute("SELECT count(*) FROM session").fetchone() == (2,)
+
+
+def test_what_an_earlier_command_measured_is_waited_for_and_not_measured_twice(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.store import opening
+
+    monkeypatch.setattr(opening, "_BUSY_SECONDS", 0.2)
+    bench.sweep(method=["fp32"])
+    bench.run()
+    (done,) = bench.results.glob("runs/*-q-*")
+    left = bench.results / "runs" / "20990101T000000-q-left"
+    shutil.copytree(done, left)
+    outcome = json.loads((left / "outcome.json").read_text("utf-8"))
+    outcome["job"]["run"] = left.name
+    (left / "outcome.json").write_text(json.dumps(outcome), "utf-8")
+    with bench.desk() as (planned, desk), held(bench), pytest.raises(HarnessError, match="is writing"):
+        list(execute(planned.plan, desk))
+
+
+@contextmanager
+def held(bench: Bench) -> Iterator[sqlite3.Connection]:
+    """Hold a database as a browser does that is about to write."""
+    with closing(sqlite3.connect(bench.results / "bench.db", isolation_level=None, timeout=5)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        yield holder
+
+
+def test_a_link_in_what_a_build_left_is_refused(bench: Bench) -> None:
+    bench.methods({"linked": {"recipes": {"fake": {"fail": "link"}}}})
+    bench.sweep(method=["linked"])
+    assert _became(bench.run())["linked build"] == "failed"
+    (reason,) = set(bench.frame({"kind": "build"}, ["reason"])["reason"])
+    assert "elsewhere is a link, and what it points to could change or go" in reason
+    assert not list(bench.results.glob("artifacts/b-*"))
+
+
+def test_a_path_may_hold_anything(tmp_path: Path) -> None:
+    root = tmp_path / 'a\nb "c" ü'
+    root.mkdir()
+    bench = Bench(root)
+    bench.sweep(method=["fp32"])
+    assert set(_became(bench.run()).values()) == {"ok"}

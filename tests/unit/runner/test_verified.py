@@ -136,3 +136,26 @@ def test_what_was_measured_unverified_is_promoted_only_when_told_and_measured_ag
     verified = _became(_box(bench, RIGHT, method=["fp32", "int8"]).run())
     assert verified["fp32 verify"] == verified["fp32 perplexity"] == "ok"
     assert verified["int8 perplexity"] == "known"
+
+
+@pytest.mark.parametrize("fp32", [RIGHT, WRONG], ids=["right", "wrong"])
+def test_what_the_same_builder_made_straight_from_the_model_is_marked_where_its_floats_did_not_pass(
+    bench: Bench, fp32: dict[str, Any]
+) -> None:
+    _box(bench, fp32).run()
+    marked = _marked(bench)
+    if fp32 is RIGHT:
+        assert marked == {}
+    else:
+        assert "made by the builder whose fp32 of toy did not pass" in marked["int8 perplexity"]
+
+
+def test_what_a_build_did_not_read_is_marked_at_every_number_behind_it(bench: Bench) -> None:
+    unread = {"recipes": {"fake": {"unread": True}}}
+    bench.methods({"fp32": unread, "awq": MADE_FROM_IT, "int8": {"recipes": {"fake": {"noise": 0.02}}}})
+    bench.sweep(method=["fp32", "awq", "int8"])
+    bench.run()
+    rows = bench.frame({"metric": "perplexity"}, ["method", "marks"])
+    assert {row.method: "weights-unread" in str(row.marks) for row in rows.itertuples()} == {
+        "fp32": True, "awq": True, "int8": False,
+    }  # fmt: skip

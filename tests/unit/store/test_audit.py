@@ -101,7 +101,7 @@ def test_an_array_that_no_measurement_refers_to_is_held_against_the_database_too
 
 
 def test_a_published_run_that_is_not_what_the_database_holds_is_found(ran: Bench, say: Say) -> None:
-    assert say(ran, "promote", "s").code == 0
+    assert say(ran, "promote", "s", "--to", str(ran.results / "published" / "s.yaml")).code == 0
     (file,) = (ran.results / "published").glob("*.yaml")
     assert "published" not in say(ran, "doctor", "--files").out.replace("and the published files were", "")
     text = file.read_text("utf-8")
@@ -109,3 +109,9 @@ def test_a_published_run_that_is_not_what_the_database_holds_is_found(ran: Bench
     file.write_text(text.replace(first, "    seconds: 4711.0", 1), "utf-8")
     said = say(ran, "doctor", "--files")
     assert "is not what the database holds of it (seconds)" in said.out + said.err
+
+
+def test_a_link_inside_an_artifact_is_found(ran: Bench) -> None:
+    (artifact,) = ran.results.glob("artifacts/b-*")
+    (artifact / "more").symlink_to("/etc")
+    assert "more in it is a link" in wrong(ran)["artifact"]
