@@ -344,7 +344,8 @@ def promote(
     context: typer.Context,
     words: Annotated[list[str], typer.Argument(help="Runs, or a sweep for all runs of its last finished session.")],
     to: Annotated[
-        Path | None, typer.Option("--to", help="File below results/published; SWEEP.yaml there where one sweep is named.")
+        Path | None,
+        typer.Option("--to", help="File below results/published; SWEEP.yaml there where one sweep is named."),
     ] = None,
     unverified: Annotated[
         bool,
@@ -463,7 +464,9 @@ def doctor(
 @app.command()
 def clean(
     context: typer.Context,
-    keep: Annotated[int, typer.Option("--keep", min=1, help="Environments of one name that stay, the one in use too.")] = 3,
+    keep: Annotated[
+        int, typer.Option("--keep", min=1, help="Environments of one name that stay, the one in use too.")
+    ] = 3,
 ) -> None:
     """Remove older environments of those that follow a wheel."""
     from harness.commands.fresh import clean as removed

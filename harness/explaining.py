@@ -128,9 +128,7 @@ def _of_generated(name: str, workspace: Workspace) -> Path | None:
     return folder if (folder / DATABASE).exists() and all(one.name != name for one in specs) else None
 
 
-def _plain(
-    name: str, source: Source, workspace: Workspace, results: Path | None, known: Sequence[str]
-) -> Shown:
+def _plain(name: str, source: Source, workspace: Workspace, results: Path | None, known: Sequence[str]) -> Shown:
     """Find a table that was generated for a sweep. Raises: HarnessError where there is none of this name."""
     catalogue = catalogue_of(workspace.configs)
     folder = results or workspace.results

@@ -33,9 +33,7 @@ def guard_of(missing: Sequence[str], most: str | None, *, accept: bool) -> Guard
     return Guard(frozenset(missing), None if most is None else share_of(most), accept)
 
 
-def write_pages(
-    console: Console, workspace: Workspace, guard: Guard | None = None, named: Sequence[Path] = ()
-) -> int:
+def write_pages(console: Console, workspace: Workspace, guard: Guard | None = None, named: Sequence[Path] = ()) -> int:
     """Rewrite the tables and numbers of pages, all of the workspace by default, from the committed results. Returns the exit code.
 
     Raises: ConfigError with every row that would vanish and every change beyond what the guard allows; then nothing is written.

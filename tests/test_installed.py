@@ -35,8 +35,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, copy / name)
     build = (
-        "from setuptools import build_meta as b; import sys; "
-        "print(b.build_sdist(sys.argv[1])); print(b.build_wheel(sys.argv[1]))"
+        "from setuptools import build_meta as b; import sys; where = sys.argv[1]; "  # setuptools takes the words for its own
+        "print(b.build_sdist(where)); print(b.build_wheel(where))"
     )
     ran = command([sys.executable, "-c", build, str(folder)], copy)
     assert ran.returncode == 0, ran.stderr[-3000:]
@@ -53,7 +53,9 @@ def installed(built: Path) -> Path:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    ours = next(path for path in map(Path, sys.path) if path.name == "site-packages" and path.is_relative_to(sys.prefix))
+    ours = next(
+        path for path in map(Path, sys.path) if path.name == "site-packages" and path.is_relative_to(sys.prefix)
+    )
     (site / "borrowed.pth").write_text(f"{ours}\n", "utf-8")
     script = place / "bin" / "harness"
     script.write_text(f"#!{place / 'bin' / 'python'}\nfrom harness.cli import main\nmain()\n", "utf-8")
@@ -64,14 +66,16 @@ def installed(built: Path) -> Path:
 def test_both_distributions_hold_what_a_workspace_needs_and_nothing_local(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     (source,) = built.glob("*.tar.gz")
-    inside = set(zipfile.ZipFile(wheel).namelist())
+    with zipfile.ZipFile(wheel) as archive:
+        inside = set(archive.namelist())
     for folder, pattern in (("configs", "*.yaml"), ("configs/sweeps", "*.yaml"), ("configs/locks", "*.txt"),
                             ("reports/tables", "*.yaml"), ("reports/templates", "*.j2")):  # fmt: skip
         names = {f"harness/shipped/{folder}/{path.name}" for path in (SHIPPED / folder).glob(pattern)}
         assert names - {"harness/shipped/configs/local.yaml"} <= inside, folder
     assert not [name for name in inside if name.endswith("local.yaml") or name.startswith(("tests", "results"))]
     assert any(name.startswith("harness/reference/data/model/") for name in inside)
-    kept = {name.split("/", 1)[1] for name in tarfile.open(source).getnames() if "/" in name}
+    with tarfile.open(source) as packed:
+        kept = {name.split("/", 1)[1] for name in packed.getnames() if "/" in name}
     assert {"configs/models.yaml", "configs/locks/cpu.txt", "reports/tables/bnb.tables.yaml", "harness/cli.py"} <= kept
 
 

@@ -40,9 +40,7 @@ class Resolved:
     identity: str
 
 
-def refresh(
-    entries: Mapping[str, EnvironmentEntry], workspace: Workspace, say: Callable[[str], None]
-) -> None:
+def refresh(entries: Mapping[str, EnvironmentEntry], workspace: Workspace, say: Callable[[str], None]) -> None:
     """Bring the environments that follow a wheel up to date; where that fails, the last one stays in use, and that is said.
 
     Raises: HarnessError where it fails and there is none yet.
@@ -52,8 +50,6 @@ def refresh(
             continue
         last = folder_of(name, workspace.root)
         try:
-            if is_offline():
-                raise HarnessError("this command works offline")
             _follow(name, entry, workspace, say, last)
         except (HarnessError, Trouble, OSError) as error:
             if last is None:
@@ -64,6 +60,8 @@ def refresh(
 def _follow(
     name: str, entry: EnvironmentEntry, workspace: Workspace, say: Callable[[str], None], last: Path | None
 ) -> None:
+    if is_offline():
+        raise HarnessError("this command works offline")
     wheels = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
     found = [resolve(wheel, workspace.root) for wheel in wheels]
     lock = lock_of(entry.on, workspace) if entry.on else None
@@ -118,7 +116,7 @@ def _of_repository(wheel: str) -> Resolved:
 
 def _fetched(address: str) -> Path:
     """Fetch a file whole, or not at all. Raises: HarnessError."""
-    name = address.split("?")[0].split("#")[0].rstrip("/").rsplit("/", 1)[-1]
+    name = address.split("?", maxsplit=1)[0].split("#", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]
     folder = cache_folder() / "wheels" / "fetched"
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{name}.{os.getpid()}{PARTIAL}"

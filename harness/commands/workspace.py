@@ -120,7 +120,9 @@ def read_workspace(root: Path) -> Workspace:
     if said is not None:
         for name in ("configs", "tables", "results"):
             if not _is_below(root, getattr(said, name)):
-                mistakes.add(f"'{name}' lies outside of the workspace; name a folder in it", node.fields.get(name, node))
+                mistakes.add(
+                    f"'{name}' lies outside of the workspace; name a folder in it", node.fields.get(name, node)
+                )
         for pattern in said.pages:
             if not _is_below(root, pattern):
                 mistakes.add(f"page {pattern} lies outside of the workspace", node.fields.get("pages", node))

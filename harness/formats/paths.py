@@ -38,9 +38,14 @@ def read_values(source: Source, values: Mapping[str, Value]) -> Contents:
         numbers = tuple(_number(fields, name, value) for name, value in values.items())
         runs.append(
             Found(
-                kind="speed", probe="command", workload={}, engine=UNKNOWN, numbers=tuple(n for n in numbers if n),
-                protocol=Protocol(name="command", version=0), environment=place(),
-            )  # fmt: skip
+                kind="speed",
+                probe="command",
+                workload={},
+                engine=UNKNOWN,
+                numbers=tuple(n for n in numbers if n),
+                protocol=Protocol(name="command", version=0),
+                environment=place(),
+            )
         )
     return possible(Contents(tuple(runs)), source)
 
@@ -55,5 +60,3 @@ def _number(fields: Fields, name: str, value: Value) -> Number | None:
         raise fields.wrong(f"there is no '{said.path}'; there are {', '.join(fields.names[:12])}")
     found = fields.number(said.path, scale(unit, own))
     return None if found is None else Number(name, found, said.part)
-
-

@@ -12,10 +12,11 @@ from typing import Any
 from harness.core.identity import file_sha256
 from harness.core.metric import metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Environment, Gpu, Protocol
-from harness.importing import mapping as m
 from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, place
-from harness.importing.markdown_tables import Table, bare, choose, position, tables_of
 from harness.formats.source import Source
+from harness.formats.units import SCALES
+from harness.importing import mapping as m
+from harness.importing.markdown_tables import Table, bare, choose, position, tables_of
 
 _NUMBER = re.compile(
     r"^(?P<value>[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\s\d±(]*)\s*"
@@ -128,7 +129,7 @@ class _Rows:
         if printed == "" or printed == column.unit or (column.comparison and printed in _COMPARED):
             return Decimal(repr(m.scale(column)))
         if printed == "%" and m.target_unit(column) == "fraction":
-            return Decimal(repr(m.SCALES["%", "fraction"]))
+            return Decimal(repr(SCALES["%", "fraction"]))
         raise self._wrong(number, f"column '{column.place.value}' prints '{printed}' and its unit is '{column.unit}'")
 
     def _run(self, said: Mapping[str, Any], found: list[Number], number: int) -> Found:

@@ -15,11 +15,11 @@ from filelock import FileLock, Timeout
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import remove, seal
 from harness.core.spec import Outcome
-from harness.importing import FORMATS
 from harness.formats.found import Contents, Format, Found
-from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
 from harness.formats.reading import NOT_AS_EXPECTED, format_of, other_layout, read_contents
 from harness.formats.source import Source, read_source
+from harness.importing import FORMATS
+from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
 from harness.store.database import Database
 from harness.store.files import OUTCOME, RUNS, read_outcome
 

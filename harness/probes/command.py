@@ -100,7 +100,9 @@ def measure(session: Any, workload: CommandOptions, context: Context) -> Finding
         places |= {f"{{{name}}}": str(getattr(workload, name))} if getattr(workload, name) is not None else {}
     missing = [place for place in _PLACES if place in workload.run and place not in places]
     if missing:
-        raise HarnessError(f"the command names {', '.join(missing)}, and the sweep does not say it; give it beside `run`")
+        raise HarnessError(
+            f"the command names {', '.join(missing)}, and the sweep does not say it; give it beside `run`"
+        )
     watch = conditions.Watch(on_gpu=not session.provider.startswith("cpu"))
     begun = datetime.now(UTC)
     context.progress(0.0, "running the command")
@@ -150,7 +152,9 @@ def _one(runs: tuple[Found, ...], workload: CommandOptions, source: Source) -> F
     fits = [run for run in runs if all(run.workload.get(name, value) == value for name, value in asked.items())]
     if len(fits) == 1 and fits[0].numbers:
         return fits[0]
-    said = "; ".join(", ".join(f"{name} {value}" for name, value in run.workload.items()) or "no workload" for run in runs)
+    said = "; ".join(
+        ", ".join(f"{name} {value}" for name, value in run.workload.items()) or "no workload" for run in runs
+    )
     wanted = ", ".join(f"{name} {value}" for name, value in asked.items()) or "anything"
     if fits:
         raise HarnessError(

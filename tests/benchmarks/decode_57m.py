@@ -23,8 +23,8 @@ def main() -> None:
     from harness.bench import run_sweep
     from harness.commands.workspace import here
     from harness.environments import ROOT
-    from harness.tables import after_bench
     from harness.store.database import Database
+    from harness.tables import after_bench
     from tests.benchmarks.facts import headline, result
 
     headline("python -m tests.benchmarks.decode_57m")

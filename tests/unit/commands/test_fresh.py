@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-
 import subprocess
 import threading
 import time
@@ -72,7 +71,9 @@ def test_another_wheel_of_the_same_version_is_another_environment(home: Workspac
     assert second not in (None, first)
     assert first.exists(), "last night's stays"
     (kept,) = json.loads((first / MARKER).read_text("utf-8"))["packages"]
-    assert zipfile.ZipFile(kept).read("tonight/__init__.py") == b"x = 1\n", "what was installed did not change underneath"
+    assert zipfile.ZipFile(kept).read("tonight/__init__.py") == b"x = 1\n", (
+        "what was installed did not change underneath"
+    )
     assert path.name in said[-1]
 
 
@@ -81,7 +82,10 @@ def test_another_wheel_of_the_same_version_is_another_environment(home: Workspac
     [
         (lambda path: path.unlink(), "there is no wheel dist"),
         (lambda path: path.write_bytes(b"no zip"), "is no wheel"),
-        (lambda path: wheel(path.parent, inside="0.44.1"), "says tonight 0.45.0.dev0 in its name and tonight 0.44.1 inside"),
+        (
+            lambda path: wheel(path.parent, inside="0.44.1"),
+            "says tonight 0.45.0.dev0 in its name and tonight 0.44.1 inside",
+        ),
     ],
     ids=["gone", "no zip", "lying"],
 )
@@ -153,6 +157,7 @@ def server() -> Iterator[str]:
     threading.Thread(target=serving.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{serving.server_port}"
     serving.shutdown()
+    serving.server_close()
 
 
 def test_a_fetch_that_breaks_off_leaves_nothing_half(home: Workspace, server: str, tmp_path: Path) -> None:
@@ -161,7 +166,7 @@ def test_a_fetch_that_breaks_off_leaves_nothing_half(home: Workspace, server: st
     got = fresh.resolve(f"{server}/{path.name}", home.root)
     assert Path(got.requirement).read_bytes() == Half.content
     Half.whole = False
-    with pytest.raises(HarnessError, match="broke off|cannot be fetched"):
+    with pytest.raises(HarnessError, match=r"broke off|cannot be fetched"):
         fresh.resolve(f"{server}/{path.name}", home.root)
     assert not list((tmp_path / "cache").rglob("*.partial*"))
 
@@ -175,7 +180,7 @@ def test_clean_leaves_the_last_ones(home: Workspace) -> None:
     assert len(there) == 5
     current = folder_of("nightly", home.root)
     assert len(list(fresh.clean(home, keep=2))) == 3
-    left = [path for path in (home.root / ".venvs").glob("nightly-*/")]
+    left = list((home.root / ".venvs").glob("nightly-*/"))
     assert current in left
     assert len(left) == 2
 
@@ -206,4 +211,3 @@ def test_a_catalogue_says_what_is_followed(home: Workspace) -> None:
     with pytest.raises(HarnessError, match="has nothing to refresh"):
         load_catalogue(home.configs)
     assert environments.place_of("nightly", home.root) == home.root / ".venvs" / "nightly"
-

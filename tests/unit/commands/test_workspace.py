@@ -189,7 +189,9 @@ def test_an_installed_package_is_linked_alone_for_workers(made: Path, monkeypatc
     assert (folder / "harness" / "worker.py").is_file()
     (folder / "harness").unlink()
     (folder / "harness").symlink_to(made)
-    assert (environments.package_path() / "harness" / "worker.py").is_file(), "a link to a package that moved is made anew"
+    assert (environments.package_path() / "harness" / "worker.py").is_file(), (
+        "a link to a package that moved is made anew"
+    )
 
 
 def test_all_packages_travel_in_the_wheel() -> None:
@@ -197,7 +199,9 @@ def test_all_packages_travel_in_the_wheel() -> None:
 
     said = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
     there = {
-        ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "harness").rglob("*.py") if "data" not in path.parts
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in (ROOT / "harness").rglob("*.py")
+        if "data" not in path.parts
     }
     assert {name for name in said["packages"] if not name.startswith("harness.shipped")} == there
     for name, folder in said["package-dir"].items():

@@ -51,7 +51,9 @@ class Box:
         """Do what `run` does before it plans, with one entry; what it said."""
         self._write(models={"small": {"gguf": entry}})
         self.said.clear()
-        prepare("s", self.said.append, Workspace(self.configs.parent, (self.configs,), (), self.configs.parent / "results"))
+        prepare(
+            "s", self.said.append, Workspace(self.configs.parent, (self.configs,), (), self.configs.parent / "results")
+        )
         return "\n".join(self.said)
 
     def plan_refusal(self, **entry: Any) -> str | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.commands.workspace import read_workspace
-from harness.environments import ROOT, SHIPPED
 from harness.core.errors import ConfigError
+from harness.environments import ROOT, SHIPPED
 from harness.report.catalogue import catalogue_of
 from harness.report.pages import render
 from harness.report.sources import Source

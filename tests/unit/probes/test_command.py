@@ -72,7 +72,9 @@ def test_a_report_of_a_known_format_is_read_as_its_import_is(tmp_path: Path, scr
     assert (tmp_path / "run" / "log.txt").read_text("utf-8") == "measured b-artifact\n"
 
 
-def test_numbers_by_their_place_in_json_and_csv_are_converted_to_the_metrics_units(tmp_path: Path, script: Path) -> None:
+def test_numbers_by_their_place_in_json_and_csv_are_converted_to_the_metrics_units(
+    tmp_path: Path, script: Path
+) -> None:
     read = {
         "decode_tps": "out.speed",
         "ttft": {"path": "out.first", "unit": "ms"},

@@ -301,7 +301,9 @@ def test_generated_tables_of_one_probe_have_names_of_their_own(database: Databas
     database.ingest_all([*sitting(FP32), *other])
     names = [table.spec.name for table in plain_of("demo", Source(database), tmp_path)]
     assert names == ["demo-generation", "demo-generation-2"]
-    assert plain("demo", Source(database), replace(read_workspace(ROOT), results=tmp_path))[-1].endswith("tables: demo-generation, demo-generation-2.")
+    assert plain("demo", Source(database), replace(read_workspace(ROOT), results=tmp_path))[-1].endswith(
+        "tables: demo-generation, demo-generation-2."
+    )
     with pytest.raises(HarnessError, match="unknown table 'demo-generatio'; did you mean 'demo-generation'"):
         explanation(["demo-generatio", "1", "1"], read_workspace(ROOT), tmp_path)
 
