@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import limits
-from harness.core.errors import ConfigError, HarnessError
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.identity import file_sha256, folder_sha256
 from harness.core.model_record import ModelRecord
 from harness.core.seam import Facts, FloatType, Format, Quantizer, canonical_options, problems_of
@@ -67,6 +67,8 @@ class Workshop:
     mistakes: Mistakes
     hashed: Callable[[Path], str] = hash_model
     verifies: bool = True
+    node: Node | None = None
+    """Case that is being planned."""
     """Whether float artifacts are verified; else they are marked as unverified."""
     drafts: dict[str, Draft] = field(default_factory=dict)
     anchors: set[str] = field(default_factory=set)
@@ -112,9 +114,9 @@ class Workshop:
         """Plan a job, or find the same job already planned; note who asks for it."""
         known = self.drafts.setdefault(draft.id, draft)
         if len(self.drafts) > limits.JOBS:
-            raise ConfigError(
-                f"this sweep has more than {limits.JOBS:,} jobs; take values out of its lists, or split it"
-            )
+            text = f"this sweep has more than {limits.JOBS:,} jobs; take values out of its lists, or split it"
+            place = self.node
+            raise ConfigError([Problem(text, place.path, place.line) if place else Problem(text)])
         self.anchors.add(known.anchor)
         if labels not in known.labels:
             known.labels.append(labels)

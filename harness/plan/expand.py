@@ -47,6 +47,7 @@ def expand(
         shop = Workshop(sweep.name, catalogue, environments, mistakes, hashed, verifies=sweep.verify)
         gpus = (catalogue.local.gpu,) if catalogue.local.gpu else _gpus(environments)
         for case in sweep.cases:
+            shop.node = case.node
             _Product(shop, case, elsewhere(case, gpus)).plan()
         if sweep.cases and not shop.drafts and not mistakes.found:
             mistakes.add("'skip' skips every job", sweep.cases[0].node)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from filelock import FileLock
@@ -12,7 +14,8 @@ from harness.core import files
 from harness.core.errors import HarnessError
 from harness.core.files import remove, stamped_content, write_stamp
 from harness.importing.taking import ASIDE, import_files
-from harness.runner.desk import recover
+from harness.runner.desk import Desk, recover
+from harness.store.database import Database
 from tests.fake_box import Bench
 
 LEFT = (
@@ -60,9 +63,6 @@ def test_a_removal_that_is_cut_off_at_any_step_is_finished_by_the_next(
     (tmp_path / "outside").mkdir()
     place = tmp_path / "thing"
     leave(place, kind, tmp_path / "outside")
-
-    class Cut(BaseException):
-        pass
 
     def cut(*_: object, **__: object) -> None:
         raise Cut
@@ -176,3 +176,67 @@ def test_recovery_removes_no_folder_that_is_not_a_run_of_ours(bench: Bench) -> N
     assert all(path.exists() for path in theirs)
     assert not half.exists()
     assert [path.name for path in cut.iterdir()] == ["log.txt"]
+
+
+class Cut(BaseException):
+    """A process that ends in the middle of a step."""
+
+
+class Knife:
+    """Cuts a process off at its n-th change of a file below a folder, as an audit hook (PEP 578) that is asleep between tests."""
+
+    def __init__(self) -> None:
+        self.folder, self.left = "", 0
+        sys.addaudithook(self)
+
+    def __call__(self, event: str, given: tuple[Any, ...]) -> None:
+        if self.left and event in {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "shutil.rmtree"}:
+            base = given[2] if event == "os.remove" and len(given) > 2 else given[1] if event == "os.rmdir" else -1
+            if str(given[0]).startswith(self.folder) or (isinstance(base, int) and base > 2):
+                self.left -= 1
+                if not self.left:
+                    raise Cut
+
+
+@pytest.fixture(scope="module")
+def knife() -> Knife:
+    return Knife()
+
+
+def wreck(results: Path) -> None:
+    """Leave what kills at any moment may leave."""
+    for where in ("artifacts", "runs", "sessions/environments"):
+        (results / where).mkdir(parents=True)
+    leave(results / "artifacts" / "b-0123456789ab.stamp.partial", "file", results)
+    leave(results / "artifacts" / "b-0123456789ab.partial-deadbeef", "folder", results)
+    leave(results / "artifacts" / "b-1123456789ab.partial-gone", "link", results)
+    for name, held in (("20261128T000000-q-never", ("job.json", "lock", "folders.jsonl", "heartbeat", "answers.jsonl")),
+                       ("20261128T000001-q-cut", ("job.json", "lock", "log.txt", "arrays.npz.partial", "outcome.json.7.partial"))):  # fmt: skip
+        (results / "runs" / name).mkdir()
+        for file in held:
+            (results / "runs" / name / file).write_text("{}", "utf-8")
+    leave(results / "sessions" / "x.json.partial", "file", results)
+    leave(results / "sessions" / "environments" / "y.json.partial", "file", results)
+
+
+def test_recovery_that_is_itself_cut_off_at_any_step_is_finished_by_the_next(tmp_path: Path, knife: Knife) -> None:
+    cuts = 0
+    for number in range(1, 100):
+        results = tmp_path / str(number)
+        wreck(results)
+        with Database.open("sqlite://") as database:
+            desk = Desk(results, database, {}, {}, cast("Any", None))
+            knife.folder, knife.left = str(results), number
+            try:
+                recover(desk)
+                break
+            except Cut:
+                cuts += 1
+            finally:
+                knife.left = 0
+            assert recover(desk) == []
+        assert [path.relative_to(results).as_posix() for path in sorted(results.rglob("*")) if path.is_file()] == [
+            f"runs/20261128T000001-q-cut/{name}" for name in ("job.json", "lock", "log.txt")
+        ]
+        assert not list((results / "artifacts").iterdir())
+    assert cuts > 10

@@ -100,3 +100,16 @@ def test_an_option_is_shown_beside_its_engine_options_alone(tmp_path: Path) -> N
     take(write(tmp_path, "llama.json", TESTS))
     with pytest.raises(ConfigError, match=r"'engine_options.flash_attn' needs 'engine_options' among the rows"):
         table(tmp_path / "results", "t: {rows: [depth, engine_options.flash_attn], cells: {A: {metric: prefill_tps}}}")
+
+
+def test_every_table_says_below_itself_which_numbers_were_imported(tmp_path: Path) -> None:
+    take(write(tmp_path, "llama.json", TESTS[:1]))
+    results, path = tmp_path / "results", tmp_path / "t.tables.yaml"
+    path.write_text("t: {rows: [depth], cells: {Prefill: {metric: prefill_tps}}}", encoding="utf-8")
+    with Database.open(results / "bench.db") as database:
+        (made,) = render([path], Source(database), catalogue_of(SHIPPED / "configs"))
+        for text in (
+            made.markdown,
+            plain("imported", Source(database), replace(read_workspace(ROOT), results=results))[0],
+        ):
+            assert "Numbers imported, not measured here: llama-bench" in text

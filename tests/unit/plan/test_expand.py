@@ -15,6 +15,7 @@ from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.catalogue import Catalogue, LocalEntry, load_catalogue
 from harness.plan.jobs import Plan, PlannedJob
 from harness.plan.sizes import of_config
+from tests.fake_box import Bench
 from tests.unit.plan.conftest import CATALOGUE, ENVIRONMENTS, HERE, Planner, model_folder
 
 LEAST = "model: tiny\nmethod: fp32\nengine: runtime\nprobes: perplexity\n"
@@ -477,3 +478,14 @@ def test_random_weights_are_sized_by_their_configuration() -> None:
     size = of_config(config, "float32")
     assert size.parameters == pytest.approx(59e6, rel=0.02)
     assert size.bytes == 4 * size.parameters
+
+
+def test_a_sweep_of_too_many_jobs_is_refused_with_its_file_and_line(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.core import limits
+
+    bench.sweep(method=["fp32", "int8"])
+    monkeypatch.setattr(limits, "JOBS", 3)
+    with pytest.raises(ConfigError, match=r"s\.yaml:\d+: this sweep has more than 3 jobs"):
+        bench.run()
