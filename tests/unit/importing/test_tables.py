@@ -104,8 +104,10 @@ def test_an_option_is_shown_beside_its_engine_options_alone(tmp_path: Path) -> N
 
 def test_every_table_says_below_itself_which_numbers_were_imported(tmp_path: Path) -> None:
     take(write(tmp_path, "llama.json", TESTS[:1]))
-    results, path = tmp_path / "results", tmp_path / "t.tables.yaml"
-    path.write_text("t: {rows: [depth], cells: {Prefill: {metric: prefill_tps}}}", encoding="utf-8")
+    results, path = tmp_path / "results", tmp_path / "imported.tables.yaml"
+    path.write_text(
+        "t: {rows: [depth, engine_options], show: [depth], cells: {Prefill: {metric: prefill_tps}}}", encoding="utf-8"
+    )
     with Database.open(results / "bench.db") as database:
         (made,) = render([path], Source(database), catalogue_of(SHIPPED / "configs"))
         for text in (
