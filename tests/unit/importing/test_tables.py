@@ -114,4 +114,4 @@ def test_every_table_says_below_itself_which_numbers_were_imported(tmp_path: Pat
             made.markdown,
             plain("imported", Source(database), replace(read_workspace(ROOT), results=results))[0],
         ):
-            assert "Numbers imported, not measured here: llama-bench" in text
+            assert "- Numbers imported, not measured here: " in text
