@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.watched import namespace
 
 PAGE = (ROOT / "README.md").read_text("utf-8")
 FOLDERS = ("harness", "configs", "reports", "results/published")
@@ -44,7 +45,7 @@ def tree(tmp_path: Path) -> Path:
 def harness(tree: Path, words: str) -> subprocess.CompletedProcess[str]:
     """Run a command as the page prints it."""
     environment = {**os.environ, "PYTHONPATH": str(tree), "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
-    command = [sys.executable, "-m", "harness", *words.split()]
+    command = [*namespace(), sys.executable, "-m", "harness", *words.split()]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False, env=environment)
 
 
