@@ -16,6 +16,14 @@ _PHI3_ORIGINAL = 4096
 """`original_max_position_embeddings` of a phi3 configuration that does not say it (transformers' Phi3Config)."""
 
 
+HEAD_SIZES = {
+    "deepseek_v2": 64, "deepseek_v3": 64, "ernie4_5": 128, "gemma": 256, "gemma2": 256, "gemma3": 256, "gemma3_text": 256,
+    "gemma3n": 256, "gemma3n_text": 256, "glm": 128, "glm4": 128, "gpt_oss": 64, "helium": 128, "jetmoe": 128, "llama4": 128,
+    "llama4_text": 128, "longcat_flash": 64, "qwen3": 128, "qwen3_next": 256, "seed_oss": 128, "vaultgemma": 256,
+}  # fmt: skip
+"""`head_dim` of a type of model where its configuration does not say it: of all others it follows from the width (transformers 4.57)."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """One tensor of the weight files, by its header."""
@@ -124,7 +132,8 @@ def _whole(value: Any) -> int | None:
 
 def _head_size(config: Mapping[str, Any]) -> int | None:
     given, hidden, heads = (_whole(config.get(key)) for key in ("head_dim", "hidden_size", "num_attention_heads"))
-    return given or (hidden // heads if hidden and heads else None)
+    by_class = HEAD_SIZES.get(str(config.get("model_type")))
+    return given or by_class or (hidden // heads if hidden and heads else None)
 
 
 def _border(config: Mapping[str, Any], rope: Rope) -> int | None:

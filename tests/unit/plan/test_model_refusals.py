@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.core.model_flaws import flaw
-from harness.core.model_record import read_record, read_tensors, record_of
+from harness.core.model_record import HEAD_SIZES, read_record, read_tensors, record_of
 from harness.core.seam import Facts, Reach
 from harness.core.spec import MeasureSpec
 from harness.engines import ort_genai as genai_engine
@@ -221,3 +221,28 @@ def test_what_becomes_of_widths_that_blocks_do_not_divide_is_said_before_anythin
     said = adapter.foretells(adapter.options.model_validate(options), record)
     assert said == ("block_size 128 does not divide hidden_size 576: the last scale of each row stands for 64 weights",)
     assert adapter.foretells(adapter.options.model_validate({**options, "block_size": 64}), record) == ()
+
+
+def test_the_size_of_heads_that_a_configuration_does_not_say_is_that_of_its_class() -> None:
+    assert record_of({"model_type": "gemma", "hidden_size": 144, "num_attention_heads": 8}).head_size == 256
+    assert record_of({"model_type": "gemma", "hidden_size": 144, "num_attention_heads": 8, "head_dim": 18}).head_size == 18
+    assert record_of({"model_type": "llama", "hidden_size": 144, "num_attention_heads": 8}).head_size == 18
+
+
+@pytest.mark.slow
+def test_the_sizes_of_heads_by_class_are_those_of_the_installed_library() -> None:
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    found: dict[str, int] = {}
+    for kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        try:
+            configs = [AutoConfig.for_model(kind, **more) for more in ({}, {"hidden_size": 1024})]
+        except Exception:  # noqa: BLE001, S112 - a class that asks for more says nothing by itself
+            continue
+        sizes = {getattr(getattr(one, "text_config", one) or one, "head_dim", None) for one in configs}
+        heads = getattr(configs[0], "num_attention_heads", None)
+        if len(sizes) == 1 and isinstance(size := sizes.pop(), int) and heads:
+            found[kind] = size
+    assert {kind: size for kind, size in found.items() if kind in HEAD_SIZES} | HEAD_SIZES == HEAD_SIZES
+    assert set(found) - set(HEAD_SIZES) == set()
