@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -27,11 +27,13 @@ from harness.core.spec import BuildSpec
 from harness.doctor import gpu_answers, gpu_verdict
 from harness.environments import setup
 from harness.host import facts
-from harness.plan.catalogue import load_catalogue
+from harness.plan.catalogue import Catalogue, Model, load_catalogue
 from harness.plan.expand import PlannedJob
 from harness.plan.gguf import absent_ggufs, fetch_ggufs
 from harness.plan.hub import absent_models, fetch_models, offline
+from harness.plan.locked import lock_models
 from harness.plan.reading import read_sweep
+from harness.plan.sweep import Sweep
 from harness.report.marked import COLUMNS, marked
 from harness.report.sources import Source
 from harness.runner import Desk, execute
@@ -78,6 +80,7 @@ def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make
         catalogue = load_catalogue(workspace.configs)
         sweep = read_sweep(sweep_path(name, workspace), catalogue)
         names = environments_of(sweep)
+        lock_models(_named(sweep, catalogue), workspace.own_configs, say)
         following = {one: catalogue.environments[one] for one in names if one in catalogue.environments}
     except HarnessError:
         return 0.0
@@ -105,6 +108,19 @@ def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make
     here = {one: facts(found) for one, found in described(pythons).items()}
     readable = absent_models(sweep, catalogue, here) if absent else []
     return installing + fetch_models(readable, say) + fetch_ggufs(ggufs, pythons, here, say)
+
+
+def _named(sweep: Sweep, catalogue: Catalogue) -> list[Model]:
+    """List the models that a sweep names."""
+    names = dict.fromkeys(named.name for case in sweep.cases for named in case.models)
+    return [catalogue.models[name] for name in names]
+
+
+def lock_of_models(name: str, workspace: Workspace, say: Callable[[str], None]) -> None:
+    """Look up the commits of a sweep's hub models once; what cannot be read is told by planning."""
+    with suppress(HarnessError):
+        catalogue = load_catalogue(workspace.configs)
+        lock_models(_named(read_sweep(sweep_path(name, workspace), catalogue), catalogue), workspace.own_configs, say)
 
 
 def run_sweep(

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from harness import hub_data
-from harness.bench import estimate, summary, verdicts
+from harness.bench import estimate, lock_of_models, summary, verdicts
 from harness.box import Planned, desk_for_reading, plan_sweep, shown_path
 from harness.commands.workspace import Workspace
 from harness.core.seam import Options
@@ -30,6 +30,9 @@ _POSITION_BYTES = 64
 
 def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, as_json: bool, expand: bool) -> None:
     """Print a sweep's plan on this box, without running or writing anything."""
+    told: list[str] = []
+    if not workspace.lent:
+        lock_of_models(name, workspace, told.append)
     planned = plan_sweep(name, workspace)
     with ExitStack() as stack:
         desk = desk_for_reading(planned, stack)
@@ -46,7 +49,7 @@ def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, a
     else:
         lines = list(_table(planned, decided, estimates, why=why))
     _write(console, *lines)
-    told = [*_own(planned), *_foretold(planned), *_asked(planned), *_programs(planned)]
+    told += [*_own(planned), *_foretold(planned), *_asked(planned), *_programs(planned)]
     _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk), *told)
 
 

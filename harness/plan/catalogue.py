@@ -16,6 +16,7 @@ from harness.core.seam import Format, Options, Quantizer, problems_of
 from harness.corpus import Corpus
 from harness.environments import NAMES, is_name
 from harness.plan.adapters import SOURCE, Adapters, shipped
+from harness.plan.lock import Key, pinned, read_lock
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, plain, read, validate, word
 from harness.texts import BUILT_IN, HUB_TEXTS
 
@@ -162,7 +163,10 @@ class Model:
 
     name: str
     entry: ModelEntry
+    """With the commit of models.lock in the place of a branch."""
     node: Node
+    said: ModelEntry | None = None
+    """As its file says it, where a lock says more."""
 
 
 @dataclass(frozen=True)
@@ -203,11 +207,12 @@ def load_catalogue(folders: Path | Sequence[Path] = CONFIGS, adapters: Adapters 
         models = _entries(layers, "model", ModelEntry, mistakes, overrides)
         methods = _entries(layers, "method", MethodEntry, mistakes, overrides)
         places = _entries(layers, "environment", EnvironmentEntry, mistakes, overrides)
+        lock = read_lock(layers[-1])
         texts: dict[str, Corpus] = {}
         for folder in layers:
             texts |= _texts(folder / "texts.yaml", mistakes)
         catalogue = Catalogue(
-            models={name: _model(name, entry, node, mistakes) for name, (entry, node) in models.items()},
+            models={name: _model(name, entry, node, mistakes, lock) for name, (entry, node) in models.items()},
             methods={name: _method(name, entry, node, known, mistakes) for name, (entry, node) in methods.items()},
             environments={name: entry for name, (entry, _) in places.items()},
             texts=texts,
@@ -284,7 +289,7 @@ def _texts(path: Path, mistakes: Mistakes) -> dict[str, Corpus]:
     return found
 
 
-def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes) -> Model:
+def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes, lock: Mapping[Key, str]) -> Model:
     given = [key for key in ("hub", "folder", "gguf", "ready", "random", "shipped") if getattr(entry, key)]
     if len(given) != 1:
         said = " and ".join(given) or "none"
@@ -293,7 +298,8 @@ def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes) -> Mode
         mistakes.add(f"ready artifact '{name}' needs a path or a hub id, and not both", node.fields.get("ready", node))
     for problem in _gguf_problems(entry.gguf) if entry.gguf else ():
         mistakes.add(f"model '{name}': {problem}", node.fields.get("gguf", node))
-    return Model(name, entry, node)
+    exact = pinned(entry, lock)
+    return Model(name, exact, node, said=None if exact == entry else entry)
 
 
 def _gguf_problems(entry: Gguf) -> Iterable[str]:

@@ -73,7 +73,8 @@ def find(
         return _gguf(model, entry.gguf, mistakes, hashed)
     folder, refused = _folder(model, catalogue, mistakes)
     if folder is None:
-        return Source(name, model, f"absent:{name}", refused=refused, provenance=_provenance(model))
+        exact = f"@{entry.revision}" if entry.hub and entry.revision else ""
+        return Source(name, model, f"absent:{name}{exact}", refused=refused, provenance=_provenance(model))
     return _own(model, folder, mistakes, hashed)
 
 

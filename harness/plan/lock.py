@@ -1,0 +1,51 @@
+"""The lock of a workspace's hub models, `models.lock` beside models.yaml: HUB-ID BRANCH COMMIT, one line a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from harness.plan.catalogue import ModelEntry
+
+FILE = "models.lock"
+COMMIT = re.compile(r"[0-9a-f]{40}")
+_LINE = re.compile(r"(?P<hub>\S+) (?P<branch>\S+) (?P<commit>[0-9a-f]{40})")
+Key = tuple[str, str]
+"""Hub id and branch."""
+
+
+def read_lock(folder: Path) -> dict[Key, str]:
+    """Read the lock of a folder of catalogues; empty where there is none. Raises: ConfigError naming a line that is none."""
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    found: dict[Key, str] = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            parts = _LINE.fullmatch(line.strip())
+            if parts is None:
+                raise ConfigError([Problem("is not HUB-ID BRANCH COMMIT (40 digits); take the line out", path, number)])
+            found[parts["hub"], parts["branch"]] = parts["commit"]
+    return found
+
+
+def moving(entry: ModelEntry) -> Key | None:
+    """Name the hub's id and branch of a model whose revision is no commit; None for any other."""
+    hub, revision = (entry.ready.hub, entry.ready.revision) if entry.ready else (entry.hub, entry.revision)
+    branch = revision or "main"
+    return None if not hub or COMMIT.fullmatch(branch) else (hub, branch)
+
+
+def pinned(entry: ModelEntry, lock: Mapping[Key, str]) -> ModelEntry:
+    """Give an entry the commit that the lock has of its branch, where it has one."""
+    commit = lock.get(key) if (key := moving(entry)) else None
+    if commit is None:
+        return entry
+    if entry.ready is not None:
+        return entry.model_copy(update={"ready": entry.ready.model_copy(update={"revision": commit})})
+    return entry.model_copy(update={"revision": commit})
