@@ -65,6 +65,11 @@ class Workspace:
         return self.results / DATABASE
 
     @property
+    def named(self) -> tuple[Path, ...]:
+        """Catalogues whose names tables may use: the shipped ones also where somebody else's configs stand alone."""
+        return tuple(dict.fromkeys((_CONFIGS, *self.configs)))
+
+    @property
     def own_configs(self) -> Path:
         """Folder in which this workspace's own entries are written."""
         return self.configs[-1]

@@ -48,7 +48,7 @@ def doubts(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
                 code=UNVERIFIED, text=f"{labels.method} of {labels.model} was not held against its model: {reason}"
             )
     for need in _beside(job, memory):
-        reason = memory.refuted.get(need) or memory.unverified.get(need)
+        reason = memory.refuted.get(need)
         if reason and need not in found:
             labels = memory.jobs[need].labels[0]
             text = f"made by the builder whose {labels.method} of {labels.model} did not pass: {reason}"

@@ -438,7 +438,7 @@ def _slower(pool: Sequence[Round], size: int, wanted: float = 0.9, most: int = 8
     print(
         f"rounds for {100 * wanted:.0f} %: {enough or f'more than {most}'}; the default is {size}, {most} at the most"
     )
-    return all(near) and size == (enough or most)
+    return all(near) and (enough or most) <= size <= most
 
 
 def _power(pool: Sequence[Round], method: str, size: int) -> float:

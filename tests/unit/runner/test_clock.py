@@ -43,11 +43,17 @@ def _outcomes(bench: Bench, session: str) -> list[Outcome]:
     return [outcome for outcome in found if outcome.job.session == session]
 
 
+def _session(bench: Bench) -> str:
+    """Run the sweep and name its session."""
+    return next(event.text for event in bench.run() if event.what == "session").splitlines()[0]
+
+
 def test_a_run_of_2150_does_not_stay_the_latest(bench: Bench) -> None:
     bench.sweep(method=["fp32"])
-    first = next(event.text for event in bench.run() if event.what == "session")
+    first = _session(bench)
     _dated(bench, FUTURE)
-    second = next(event.text for event in bench.run() if event.what == "session")
+    second, *told = next(event.text for event in bench.run() if event.what == "session").splitlines()
+    assert "before the newest run that was known, of 2150-01-01" in told[0]
     assert _latest(bench) == second != first
     outcomes = _outcomes(bench, second)
     assert {outcome.started.year for outcome in outcomes} == {datetime.now(UTC).year}, (
@@ -56,7 +62,7 @@ def test_a_run_of_2150_does_not_stay_the_latest(bench: Bench) -> None:
     notes = {note.text for outcome in outcomes for note in outcome.notes if note.code == "clock"}
     assert len(notes) == 1
     assert "before the newest run that was known, of 2150-01-01 00:00 UTC: it counts as later than that" in notes.pop()
-    third = next(event.text for event in bench.run() if event.what == "session")
+    third = _session(bench)
     assert _latest(bench) == third
     _rebuilt(bench)
     assert _latest(bench) == third
@@ -65,7 +71,7 @@ def test_a_run_of_2150_does_not_stay_the_latest(bench: Bench) -> None:
 def test_a_clock_that_is_right_says_nothing(bench: Bench) -> None:
     bench.sweep(method=["fp32"])
     bench.run()
-    session = next(event.text for event in bench.run() if event.what == "session")
+    session = _session(bench)
     for outcome in _outcomes(bench, session):
         assert outcome.job.not_before is None
         assert "clock" not in {note.code for note in outcome.notes}
@@ -86,6 +92,6 @@ def test_a_table_marks_what_a_clock_that_stood_back_measured(bench: Bench) -> No
     bench.sweep(method=["fp32"])
     bench.run()
     _dated(bench, FUTURE)
-    session = next(event.text for event in bench.run() if event.what == "session")
+    session = _session(bench)
     speed = [outcome for outcome in _outcomes(bench, session) if outcome.job.kind == "speed"]
     assert [note.code for outcome in speed for note in marking(outcome.notes)].count("clock") == 1

@@ -433,7 +433,11 @@ def test_what_an_earlier_command_measured_is_waited_for_and_not_measured_twice(
     outcome = json.loads((left / "outcome.json").read_text("utf-8"))
     outcome["job"]["run"] = left.name
     (left / "outcome.json").write_text(json.dumps(outcome), "utf-8")
-    with bench.desk() as (planned, desk), held(bench), pytest.raises(HarnessError, match="is writing"):
+    with (
+        bench.desk() as (planned, desk),
+        held(bench),
+        pytest.raises(HarnessError, match="another process has been writing"),
+    ):
         list(execute(planned.plan, desk))
 
 
