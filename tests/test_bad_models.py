@@ -87,6 +87,7 @@ def _ready(folder: Path, without: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_broken_onnx_artifacts_are_named_with_file_and_remedy(bench: Bench, say: Say, tmp_path: Path) -> None:
     flaws = {
         "corrupt": ("", "model.onnx cannot be opened by onnxruntime"),

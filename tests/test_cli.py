@@ -190,6 +190,7 @@ def test_help_names_every_exit_code(bench: Bench) -> None:
     assert "130 interrupted" in said
 
 
+@pytest.mark.slow
 def test_a_sweep_is_promoted_whole_also_when_its_builds_were_known(bench: Bench) -> None:
     bench.sweep(method=["fp32"])
     place = ["--configs", str(bench.configs), "--results", str(bench.results)]

@@ -175,6 +175,7 @@ def project(current: Project, tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
+@pytest.mark.slow
 def test_a_row_that_would_vanish_stops_the_writing_until_it_is_named(project: Project) -> None:
     shown = project.text()
     project.publish(*before()[:2])
@@ -196,6 +197,7 @@ def test_a_run_that_failed_now_keeps_its_row(project: Project) -> None:
     assert "oom <sup>1</sup>" in project.text()
 
 
+@pytest.mark.slow
 def test_a_table_whose_results_are_gone_stops_the_writing(project: Project) -> None:
     (project.root / "results" / "published" / "demo.yaml").unlink()
     said = project.report("--write")
@@ -208,6 +210,7 @@ def test_a_table_whose_results_are_gone_stops_the_writing(project: Project) -> N
     assert project.report("--write", "--allow-missing", "speed").code == 0
 
 
+@pytest.mark.slow
 def test_a_number_that_moves_too_far_stops_the_writing_of_all_pages_until_it_is_accepted(project: Project) -> None:
     other = project.root / "reports" / "other.md"
     other.write_text(PAGE.replace("value:", "was:").replace("<!-- /value -->", ""), encoding="utf-8")
@@ -271,6 +274,7 @@ def copied(project: Project, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("keep", [committed, copied])
+@pytest.mark.slow
 def test_each_changed_cell_is_told_with_its_noise_and_what_changed(
     project: Project, tmp_path: Path, keep: Callable[[Project, Path], list[str]]
 ) -> None:
@@ -490,6 +494,7 @@ def known(project: Project, *values: float) -> None:
             database.ingest_all(session_of(number, value, 1.5 * value, 2 * value, OLD_GPU))
 
 
+@pytest.mark.slow
 def test_a_change_is_judged_by_the_spread_between_sessions_where_there_are_five(project: Project) -> None:
     project.publish(*session_of(1, 100.0, 150.0, 200.0, OLD_GPU))
     assert project.report("--write").code == 0
@@ -529,6 +534,7 @@ def test_a_folder_as_base_is_compared_by_its_own_numbers(project: Project, tmp_p
 
 
 @pytest.mark.parametrize("absent", ["-", "N/A"])
+@pytest.mark.slow
 def test_a_number_that_would_become_a_dash_stops_the_writing_until_it_is_named(project: Project, absent: str) -> None:
     project.spec.write_text(SPEC + f'  missing: "{absent}"\n', encoding="utf-8")
     labels = Labels(sweep="demo", model="tiny", method="fp16", recipe="ort-genai")

@@ -50,7 +50,7 @@ DESK = [
 
 
 @pytest.mark.parametrize(
-    "words", [pytest.param(words, marks=pytest.mark.slow if at > 2 else ()) for at, words in enumerate(DESK)]
+    "words", [pytest.param(words, marks=pytest.mark.slow if at > 1 else ()) for at, words in enumerate(DESK)]
 )
 def test_a_command_of_the_desk_writes_nothing_at_home_and_opens_no_network_socket(tmp_path: Path, words: str) -> None:
     given = words.format(tmp_path).split()

@@ -123,6 +123,7 @@ def test_the_tables_of_the_flattened_page_run_together_to_its_lines(
         assert flat[start : start + len(lines)] == lines, name
 
 
+@pytest.mark.slow
 def test_reported_numbers_are_ingested_as_any_others_and_give_the_same_bytes(
     rendered: dict[str, str], tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_an_interpreter_of_a_configs_folder_is_started_by_plan_as_the_warning_sa
     assert ran.exists(), "SECURITY.md says that it is"
 
 
+@pytest.mark.slow
 def test_a_task_file_that_runs_python_is_named_by_plan(bench: Bench, tmp_path: Path) -> None:
     task = tmp_path / "theirs.yaml"
     for text, told in (("task: theirs\ndoc_to_text: !function theirs.f\n", True), ("task: theirs\n", False)):

@@ -155,6 +155,7 @@ def test_what_a_sweep_says_wrong_is_told_before_anything_runs(options: dict[str,
     assert any(re.search(said, message) for _, message in problems_of(PROBE.workload, options, "probe 'command'"))
 
 
+@pytest.mark.slow
 def test_a_whole_sweep_of_a_program_has_rounds_and_an_honest_note(bench: Bench, script: Path) -> None:
     bench.methods({"fp32": {"recipes": {"fake": {}}}, "int8": {"recipes": {"fake": {"noise": 0.01}}}})
     run = f"python '{script}' --model {{artifact}} --out {{out}} --batch {{batch}} {given({'speed': 10})}"

@@ -259,6 +259,7 @@ def theirs(lm: Any, questions: str, limit: int) -> Any:
     return np.array([[response[0] for response in row["filtered_resps"]] for row in rows])
 
 
+@pytest.mark.slow
 def test_log_likelihoods_equal_those_of_lm_evals_hf_backend(shared_data: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from lm_eval.models.huggingface import HFLM

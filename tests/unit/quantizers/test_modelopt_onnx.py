@@ -117,6 +117,7 @@ def test_rtn_and_rtn_dq_compute_the_same(byte_model: Path, fp32_export: Path, tm
     assert distance(stored, rounded) < 1e-2
 
 
+@pytest.mark.slow
 def test_awq_built_twice_gives_the_same_content(
     byte_model: Path, fp32_export: Path, calibration_file: Path, tmp_path: Path
 ) -> None:
@@ -127,6 +128,7 @@ def test_awq_built_twice_gives_the_same_content(
     assert folder_sha256(first) == folder_sha256(second)
 
 
+@pytest.mark.slow
 def test_alpha_step_has_no_effect_and_the_record_says_so(
     byte_model: Path, fp32_export: Path, calibration_file: Path, tmp_path: Path
 ) -> None:

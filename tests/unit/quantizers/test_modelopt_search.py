@@ -109,6 +109,7 @@ def test_texts_are_run_once_for_as_many_activations_as_memory_holds(monkeypatch:
 
 
 @pytest.mark.parametrize("options", [{"algo": "awq_lite"}, {"algo": "awq_full", "enable_mixed_quant": True}])
+@pytest.mark.slow
 def test_an_artifact_is_the_same_to_the_byte_with_the_packages_own_search(
     options: dict[str, Any], byte_model: Path, fp32_export: Path, calibration_file: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

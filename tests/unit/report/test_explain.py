@@ -85,6 +85,7 @@ def cells_of(site: Site, page: Path) -> Iterator[tuple[Shown, Spot, str]]:
 # ---------------------------------------------------------------- every cell
 
 
+@pytest.mark.slow
 def test_every_cell_of_every_page_explains_itself(site: Site) -> None:
     kinds: dict[str, int] = {}
     for page in site.pages:
