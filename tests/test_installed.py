@@ -121,3 +121,27 @@ def _bare(home: Path) -> Path:
     page = home / "bare.md"
     page.write_text("no table here\n", "utf-8")
     return page
+
+
+def test_the_first_two_lines_of_the_readme_work_in_an_empty_environment(built: Path, tmp_path: Path) -> None:
+    """`pip install` with all that it depends on, from an index; the third line is the test above."""
+    page = (ROOT / "README.md").read_text("utf-8")
+    install, init, bench = (
+        line.split("#")[0].strip() for line in page.splitlines() if line.startswith("    ") and "#" in line
+    )
+    assert (install, init, bench) == ("pip install ./quant-harness", "harness init", "harness bench")
+    place = tmp_path / "env"
+    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    pip = [str(place / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    (wheel,) = built.glob("*.whl")
+    ran = command([*pip, str(wheel)], tmp_path)
+    if "No matching distribution" in ran.stderr or "Could not fetch" in ran.stderr:
+        pytest.skip("no package index can be reached: what the wheel depends on cannot be installed")
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    home = tmp_path / "home"
+    home.mkdir()
+    harness = str(place / "bin" / "harness")
+    assert command([harness, *init.split()[1:]], home).returncode == 0
+    told = command([harness, "plan", "quickstart"], home)
+    assert "harness setup --env cpu" in told.stdout, told.stdout[-2000:] + told.stderr[-2000:]
+    assert "ok  environment" not in command([harness, "doctor"], home).stdout
