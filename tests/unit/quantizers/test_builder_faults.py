@@ -136,3 +136,35 @@ def test_the_generator_goes_wrong_where_generation_is_refused_and_only_there(fol
         pytest.raises(Exception, match="cross 90 tokens"),
     ):
         session.generate(GenerationWorkload(1, (ids,), 12, 0, 1), lambda share: None)
+
+
+def test_transformers_itself_is_wrong_with_folders_that_are_refused_whoever_opens_them(tmp_path: Path) -> None:
+    """A head of its own behind `tie_word_embeddings`, a token without a row, and plain weights that are said to be GPTQ's."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModelForCausalLM
+
+    from tests.tiny_model import write_model
+
+    right = write_model(tmp_path / "right")
+    config = json.loads((right / "config.json").read_text("utf-8"))
+    weights = load_file(right / "model.safetensors")
+
+    def folder(name: str, **keys: Any) -> Path:
+        copy = tmp_path / name
+        shutil.copytree(right, copy)
+        (copy / "config.json").write_text(json.dumps({**config, **keys}), "utf-8")
+        return copy
+
+    tied = folder("tied", tie_word_embeddings=True)
+    save_file(weights, tied / "model.safetensors", {"format": "pt"})
+    loaded = AutoModelForCausalLM.from_pretrained(tied)
+    assert not torch.equal(loaded.lm_head.weight, weights["lm_head.weight"]), "the file's head is gone without a word"
+    assert torch.equal(loaded.lm_head.weight, weights["model.embed_tokens.weight"])
+
+    beyond = AutoModelForCausalLM.from_pretrained(folder("beyond"))
+    with pytest.raises(IndexError):
+        beyond(torch.tensor([[config["vocab_size"]]]))
+
+    with pytest.raises((ImportError, NameError, ValueError, RuntimeError)):
+        AutoModelForCausalLM.from_pretrained(folder("gptq", quantization_config={"quant_method": "gptq", "bits": 4}))
