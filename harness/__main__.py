@@ -13,7 +13,9 @@ def _bootstrap(words: list[str]) -> bool:
 
     from harness.environments import IN_CLONE, LOCKS, ROOT, setup
 
-    if not IN_CLONE or not Path.cwd().is_relative_to(ROOT):  # another workspace, which must be read first
+    here = Path.cwd()
+    nearest = next((one for one in (here, *here.parents) if (one / "harness.yaml").is_file()), None)
+    if not IN_CLONE or nearest != ROOT:  # another workspace, which must be read first
         return False
 
     rest = [word for word in words[1:] if word != "--quiet"]

@@ -25,7 +25,7 @@ from harness.core.errors import HarnessError
 from harness.core.privacy import is_offline
 from harness.core.spec import BuildSpec
 from harness.doctor import gpu_answers, gpu_verdict
-from harness.environments import setup
+from harness.environments import ROOT, SHIPPED, setup
 from harness.host import facts
 from harness.plan.catalogue import Catalogue, Model, load_catalogue
 from harness.plan.expand import PlannedJob
@@ -80,7 +80,7 @@ def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make
         catalogue = load_catalogue(workspace.configs)
         sweep = read_sweep(sweep_path(name, workspace), catalogue)
         names = environments_of(sweep)
-        lock_models(_named(sweep, catalogue), workspace.own_configs, say)
+        lock_of_models(name, workspace, say)
         following = {one: catalogue.environments[one] for one in names if one in catalogue.environments}
     except HarnessError:
         return 0.0
@@ -93,13 +93,20 @@ def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make
         pythons = interpreters(catalogue, names, workspace.root)
     except HarnessError:
         return 0.0
-    wanted = {one: lock for one in names if one not in pythons and (lock := lock_of(one, workspace))}
+    wanted = {
+        one: lock
+        for one in names
+        if one not in pythons
+        and (entry := catalogue.environments.get(one)) is not None
+        and entry.lock
+        and (lock := lock_of(one, workspace, entry.lock))
+    }
     if is_offline():
         wanted = {}
     for one, lock in (wanted if make else {}).items():
         say(f"sweep {sweep.name} needs environment {one}, which is not installed yet")
         setup(one, root=workspace.root, lock=lock)
-    installing = time.monotonic() - begun if make and wanted else 0.0
+    installing = time.monotonic() - begun
     absent = [] if offline() else absent_models(sweep, catalogue)
     ggufs = absent_ggufs(sweep, catalogue)
     if not absent and not ggufs:
@@ -117,10 +124,18 @@ def _named(sweep: Sweep, catalogue: Catalogue) -> list[Model]:
 
 
 def lock_of_models(name: str, workspace: Workspace, say: Callable[[str], None]) -> None:
-    """Look up the commits of a sweep's hub models once; what cannot be read is told by planning."""
+    """Look up the commits of a sweep's hub models once, and keep them in folders of one's own alone.
+
+    What cannot be read is told by planning.
+    """
+    if workspace.lent or (workspace.own_configs == SHIPPED / "configs" and workspace.root != ROOT):
+        return
     with suppress(HarnessError):
         catalogue = load_catalogue(workspace.configs)
-        lock_models(_named(read_sweep(sweep_path(name, workspace), catalogue), catalogue), workspace.own_configs, say)
+        models = _named(read_sweep(sweep_path(name, workspace), catalogue), catalogue)
+        lock_models(
+            [model for model in models if model.name not in catalogue.local.folders], workspace.own_configs, say
+        )
 
 
 def run_sweep(

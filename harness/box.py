@@ -16,7 +16,7 @@ from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
 from harness.executors import local
 from harness.host import environment, facts
-from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
+from harness.plan.catalogue import Catalogue, EnvironmentEntry, expand_path, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
@@ -95,22 +95,32 @@ def make_environment(name: str | None, workspace: Workspace, *, quiet: bool = Fa
 
     Raises: HarnessError for an unknown name, or an entry that nothing can be made from.
     """
+    from harness.commands.fresh import refresh
     from harness.core.errors import unknown
     from harness.environments import HOME_NAME, setup
 
     name = name or HOME_NAME
-    if lock := lock_of(name, workspace):
+    catalogue = load_catalogue(workspace.configs)
+    entry = catalogue.environments.get(name)
+    if (entry is None or entry.lock) and (lock := lock_of(name, workspace, entry.lock if entry else None)):
         setup(name, root=workspace.root, lock=lock, quiet=quiet)
         return
-    catalogue = load_catalogue(workspace.configs)
-    if name not in catalogue.environments:
+    if entry is None:
         raise HarnessError(unknown("environment", name, catalogue.environments))
-    entry = catalogue.environments[name]
     if entry.python:
         raise HarnessError(
             f"environment '{name}' is an existing interpreter (`python:`) and cannot be set up; install its packages yourself"
         )
+    if entry.refresh == "each-run":
+        refresh({name: entry}, workspace, lambda line: None if quiet else print_line(line))
+        return
     setup_on_top(name, entry, workspace, quiet=quiet)
+
+
+def print_line(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def sweep_path(name: str, workspace: Workspace) -> Path:
@@ -136,9 +146,12 @@ def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, qu
     lock = lock_of(entry.on, workspace) if entry.on else None
     if entry.on and lock is None:
         raise HarnessError(f"environment '{name}' is based on '{entry.on}', which has no lock file")
-    wheels = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
-    packages = (*entry.packages, *wheels)
-    setup(name, root=workspace.root, quiet=quiet, lock=lock, packages=packages, system=entry.system)
+    said = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
+    files = {wheel: workspace.root / expand_path(wheel) for wheel in said}
+    wheels = tuple(str(path) if path.is_file() else wheel for wheel, path in files.items())
+    setup(
+        name, root=workspace.root, quiet=quiet, lock=lock, packages=entry.packages, wheels=wheels, system=entry.system
+    )
 
 
 def open_desk(planned: Planned, stack: ExitStack) -> Desk:

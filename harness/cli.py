@@ -206,10 +206,12 @@ def plan(
     why: Annotated[bool, typer.Option("--why", help="Show for each job why it will or will not run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
+    offline: OfflineOption = False,
     results: ResultsOption = None,
     configs: ConfigsOption = None,
 ) -> None:
     """Print a sweep's jobs, which are known, how long they took before and what disk they need."""
+    _network(offline=offline)
     from harness.planned import show_plan
 
     show_plan(sweep, Console(), _here(context, results, configs), why=why, as_json=json, expand=expand)
@@ -395,14 +397,14 @@ def ingest(
 @app.command(name="import")
 def import_(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Result files of other tools, or Markdown with --map.")],
+    files: Annotated[list[Path], typer.Argument(help="Result files of other tools, or any table with --map.")],
     sweep: Annotated[str, typer.Option("--sweep", help="Name under which tables find them.")] = "imported",
     label: Annotated[
         list[str] | None,
         typer.Option("--label", help="NAME=VALUE: model, method, ... of all files, or engine, environment, gpu."),
     ] = None,
     map_: Annotated[
-        Path | None, typer.Option("--map", help="YAML that says what the columns of a Markdown table are.")
+        Path | None, typer.Option("--map", help="YAML that says what the columns are, of Markdown, CSV or JSON.")
     ] = None,
     results: ResultsOption = None,
 ) -> None:

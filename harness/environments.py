@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -37,6 +38,8 @@ MINE = "HARNESS_WORKSPACE"
 """Variable by which a workspace's folder reaches workers: files that a recipe names are looked up there, too."""
 CURRENT = ".current"
 """Ends the name of the file that says which folder an environment that follows a wheel stands in now."""
+LAYERS = "HARNESS_CONFIGS"
+"""Variable that names a workspace's folders of catalogues to whatever reads names without being handed them."""
 OTHERS = ".venvs"
 """Folder of a workspace's environments."""
 NAMES = "a name has letters, digits, '.', '_' and '-' and begins with a letter or digit"
@@ -105,12 +108,15 @@ def setup(
     quiet: bool = False,
     lock: Path | None = None,
     packages: tuple[str, ...] = (),
+    wheels: tuple[str, ...] = (),
+    identity: str | None = None,
     system: str | None = None,
 ) -> Path:
     """Make an environment of a workspace from a lock file and further packages, once; return its folder.
 
     In a clone, without a name or by its own, this is `.venv`, the environment `cpu` that the harness itself runs in; others live
-    in `.venvs/NAME`. root: the workspace; place: another folder in it. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
+    in `.venvs/NAME`. root: the workspace; place: another folder in it. wheels: files and sources that are installed last, over what is there of the same
+    version; identity: what tells all of it from another content, where paths do not. `quiet` says nothing where there is nothing to do. `TORCH_INDEX` names a further package index for torch.
 
     One that was not made to its end, was moved or lacks what it should hold is made anew, and that is said.
 
@@ -123,7 +129,7 @@ def setup(
         raise Trouble(f"environment '{chosen}': {NAMES}")
     if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
         raise Trouble(f"environment {chosen} needs {system}; this is {sys.platform}")
-    lock = lock or (None if packages else LOCKS / f"{chosen}.txt")
+    lock = lock or (None if packages or wheels else LOCKS / f"{chosen}.txt")
     if lock is not None and not lock.exists():
         there = ", ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))
         raise Trouble(f"no lock file {_called(lock, root)}; environments with one: {there}")
@@ -133,8 +139,8 @@ def setup(
         raise Trouble(
             f"{folder.relative_to(root)} was made as environment {was}; delete the folder and run the same command again"
         )
-    with _alone(chosen, root / OTHERS):
-        return _set_up(chosen, folder, root, lock, packages, quiet=quiet)
+    with alone(chosen, root / OTHERS):
+        return _set_up(chosen, folder, root, Contents(lock, packages, wheels, identity), quiet=quiet)
 
 
 def _called(path: Path, root: Path) -> str:
@@ -148,10 +154,12 @@ def is_name(name: str) -> bool:
 
 
 @contextmanager
-def _alone(name: str, folder: Path) -> Iterator[None]:
+def alone(name: str, folder: Path) -> Iterator[None]:
     """Let one command at a time make an environment; another waits, and says so."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text("*\n", "utf-8")
         held = open(folder / f"{name}.lock", "a+", encoding="utf-8")  # noqa: SIM115 - held by the next line
     except OSError as error:
         raise Trouble(f"environment {name}: {folder} cannot be written ({error.strerror}); make it writable") from None
@@ -191,10 +199,24 @@ def _is_locked(file: TextIO) -> bool:
     return True
 
 
-def _set_up(
-    chosen: str, folder: Path, root: Path, lock: Path | None, packages: tuple[str, ...], *, quiet: bool
-) -> Path:
-    wanted = lock_hash(lock, packages)
+@dataclass(frozen=True)
+class Contents:
+    """What an environment is made of."""
+
+    lock: Path | None
+    packages: tuple[str, ...] = ()
+    wheels: tuple[str, ...] = ()
+    """Installed last, and also where the same version is there already: two builds of one version are two things."""
+    identity: str | None = None
+
+    @property
+    def hash(self) -> str:
+        """Tell it from every other content."""
+        return self.identity or lock_hash(self.lock, (*self.packages, *self.wheels))
+
+
+def _set_up(chosen: str, folder: Path, root: Path, contents: Contents, *, quiet: bool) -> Path:
+    lock, wanted = contents.lock, contents.hash
     adopted = not _is_ours(folder)
     shutil.rmtree(folder.with_name(f"{folder.name}{GONE}"), ignore_errors=True)
     trouble = _half_made(folder) or (_broken(folder, lock) if marker(folder) and not adopted else "")
@@ -204,11 +226,13 @@ def _set_up(
         if not quiet:
             _say(f"environment {chosen}: {folder.relative_to(root)} is ready")
         return folder
-    what = " and ".join([*([_called(lock, root)] if lock else []), *packages])
+    wheels = (Path(wheel).name for wheel in contents.wheels)
+    what = " and ".join([*([_called(lock, root)] if lock else []), *contents.packages, *wheels])
     _say(f"environment {chosen}: installing {what} into {folder.relative_to(root)}")
     begun = time.monotonic()
-    _make(folder, lock, packages, root)
+    _make(folder, contents, root)
     facts = {"name": chosen, "lock": wanted, "python": sys.version.split()[0], **({ADOPTED: "yes"} if adopted else {})}
+    facts |= {"wheels": "\n".join(contents.wheels)} if contents.wheels else {}
     beside = folder / f"{MARKER}.partial"
     beside.write_text(json.dumps(facts) + "\n", "utf-8")
     os.replace(beside, folder / MARKER)
@@ -296,7 +320,8 @@ def _clear(folder: Path, name: str, why: str, root: Path) -> None:
     shutil.rmtree(gone)
 
 
-def _make(folder: Path, lock: Path | None, packages: tuple[str, ...], root: Path) -> None:
+def _make(folder: Path, contents: Contents, root: Path) -> None:
+    lock, packages, wheels = contents.lock, contents.packages, contents.wheels
     if _is_ours(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MAKING).touch()
@@ -308,6 +333,8 @@ def _make(folder: Path, lock: Path | None, packages: tuple[str, ...], root: Path
     pip = [str(python_in(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     steps = [[*pip, *more, "-r", str(lock)]] if lock else []
     steps += [[*pip, *more, *packages]] if packages else []
+    # What is there of the same version would stay: first what they depend on, then they themselves whatever is there.
+    steps += [[*pip, *more, *wheels], [*pip, "--force-reinstall", "--no-deps", *wheels]] if wheels else []
     if folder == HOME:  # others find the harness through PYTHONPATH, and must not depend on what it depends on
         steps.append([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     else:
@@ -346,14 +373,15 @@ def package_path() -> Path:
     """
     if IN_CLONE:
         return ROOT
-    folder = Path(os.environ.get(MINE, ".")).resolve() / OTHERS / ".harness"
+    told = hashlib.sha256(str(PACKAGE).encode()).hexdigest()[:12]  # two installations in one workspace have a link each
+    folder = Path(os.environ.get(MINE, ".")).resolve() / OTHERS / f".harness-{told}"
     link = folder / PACKAGE.name
     if not link.exists() or link.resolve() != PACKAGE:
         folder.mkdir(parents=True, exist_ok=True)
         if os.name == "nt":
             import _winapi
 
-            if link.exists():
+            if os.path.lexists(link):
                 link.rmdir()  # a junction: what it leads to stays
             _winapi.CreateJunction(str(PACKAGE), str(link))  # type: ignore[attr-defined]
         else:

@@ -20,6 +20,7 @@ from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.sources import hub_folder
 from harness.plan.titles import titles
+from harness.probes.command import CommandOptions
 
 Verdicts = Mapping[str, tuple[str, str]]
 _RUN_BYTES = 100_000
@@ -29,10 +30,9 @@ _POSITION_BYTES = 64
 
 
 def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, as_json: bool, expand: bool) -> None:
-    """Print a sweep's plan on this box, without running or writing anything."""
+    """Print a sweep's plan on this box, without running anything; of a workspace's files models.lock alone may be written."""
     told: list[str] = []
-    if not workspace.lent:
-        lock_of_models(name, workspace, told.append)
+    lock_of_models(name, workspace, told.append)
     planned = plan_sweep(name, workspace)
     with ExitStack() as stack:
         desk = desk_for_reading(planned, stack)
@@ -81,11 +81,12 @@ def _asked(planned: Planned) -> list[str]:
 def _programs(planned: Planned) -> list[str]:
     """Say which task files bring Python of their own, which lm-eval runs when it loads them."""
     asked = [job.asked[0] for job in planned.plan.jobs if job.asked]
+    commands = dict.fromkeys(one.run for one in asked if isinstance(one, CommandOptions))
     files = dict.fromkeys(path for one in asked if (path := getattr(one, "yaml", None)) is not None)
+    tasks = [path for path in files if path.is_file() and b"!function" in path.read_bytes()]
     return [
-        f"runs Python that a task file names: {path}"
-        for path in files
-        if path.is_file() and b"!function" in path.read_bytes()
+        *(f"runs a program to measure: {run}" for run in commands),
+        *(f"runs Python that a task file names: {path}" for path in tasks),
     ]
 
 

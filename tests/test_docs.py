@@ -109,6 +109,14 @@ def test_the_workspace_file_of_the_docs_says_what_holds_without_it(tmp_path: Pat
     assert read_workspace(tmp_path) == said
 
 
+def test_the_program_of_the_documentation_is_what_the_probe_takes() -> None:
+    (given,) = blocks(CONFIGS / "README.md", "yaml probes")
+    said = plain(parse(given))
+    options = said["probes"]["command"]
+    assert shipped().probe("command").workload.model_validate({**options, "batch": options["batch"][0]})
+    assert shipped().engine("program").options.model_validate(said["engine"]["program"])
+
+
 @pytest.mark.parametrize("text", SWEEPS)
 def test_every_sweep_of_the_documentation_plans(text: str, documented: Catalogue, tmp_path: Path) -> None:
     assert planned(text, documented, tmp_path).jobs

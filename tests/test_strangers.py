@@ -133,3 +133,10 @@ def test_a_task_file_that_runs_python_is_named_by_plan(bench: Bench, tmp_path: P
         bench.sweep(method=["fp32"], probes={"lm_eval": {"task": str(task)}})
         said = run(bench, "plan")
         assert (f"runs Python that a task file names: {task}" in said.stdout) == told, said.stdout + said.stderr
+
+
+def test_a_program_that_a_sweep_runs_is_printed_by_plan(bench: Bench) -> None:
+    line = "python -c pass {artifact} {out}"
+    bench.sweep(method=["fp32"], engine={"program": {}}, probes={"command": {"run": line, "read": {"decode_tps": "a"}}})
+    said = run(bench, "plan")
+    assert f"runs a program to measure: {line}" in said.stdout, said.stdout + said.stderr

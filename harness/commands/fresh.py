@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
+import secrets
 import shutil
 import subprocess
-import urllib.error
+import time
+import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
@@ -18,16 +23,18 @@ from filelock import FileLock, Timeout
 
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
-from harness.core.files import PARTIAL, remove, write_whole
+from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
 from harness.core.privacy import cache_folder, is_offline
-from harness.environments import CURRENT, OTHERS, Trouble, folder_of, marker, setup
+from harness.environments import CURRENT, MAKING, OTHERS, Trouble, alone, folder_of, marker, setup
 from harness.plan.catalogue import EnvironmentEntry, expand_path
 
 KEPT = 3
 """Environments of one name that `harness clean` leaves: the one in use and those before it."""
 ASK_SECONDS = 60
-FETCH_SECONDS = 600
+FETCH_SECONDS = 1800
+WHEELS = "wheels"
+"""Folder of the cache."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _CHUNK = 1 << 20
 
@@ -43,8 +50,9 @@ class Resolved:
 def refresh(entries: Mapping[str, EnvironmentEntry], workspace: Workspace, say: Callable[[str], None]) -> None:
     """Bring the environments that follow a wheel up to date; where that fails, the last one stays in use, and that is said.
 
-    Raises: HarnessError where it fails and there is none yet.
+    Raises: HarnessError, when all were tried, for those of which there is none yet.
     """
+    lacking = []
     for name, entry in entries.items():
         if entry.refresh != "each-run":
             continue
@@ -53,8 +61,11 @@ def refresh(entries: Mapping[str, EnvironmentEntry], workspace: Workspace, say: 
             _follow(name, entry, workspace, say, last)
         except (HarnessError, Trouble, OSError) as error:
             if last is None:
-                raise HarnessError(f"environment {name} cannot be made: {error}") from None
-            say(f"environment {name} is not refreshed ({error}); {last.name} stays in use, as it was")
+                lacking.append(f"environment {name} cannot be made: {error}")
+            else:
+                say(f"environment {name} is not refreshed ({error}); {last.name} stays in use, as it was")
+    if lacking:
+        raise HarnessError("; ".join(lacking))
 
 
 def _follow(
@@ -71,9 +82,15 @@ def _follow(
     folder = workspace.root / OTHERS / f"{name}-{whole[:12]}"
     if folder != last:
         say(f"environment {name}: {', '.join(one.identity for one in found)} is new")
-    packages = (*entry.packages, *(one.requirement for one in found))
-    setup(name, root=workspace.root, place=folder, lock=lock, packages=packages, system=entry.system, quiet=True)
-    write_whole(workspace.root / OTHERS / f"{name}{CURRENT}", folder.name)
+    wanted = tuple(one.requirement for one in found)
+    setup(
+        name, root=workspace.root, place=folder, lock=lock, packages=entry.packages, wheels=wanted, identity=whole,
+        system=entry.system, quiet=True,
+    )  # fmt: skip
+    pointer = workspace.root / OTHERS / f"{name}{CURRENT}"
+    beside = pointer.with_name(f"{pointer.name}.{os.getpid()}{PARTIAL}")
+    beside.write_text(folder.name, "utf-8")
+    os.replace(beside, pointer)
 
 
 def resolve(wheel: str, root: Path) -> Resolved:
@@ -84,69 +101,88 @@ def resolve(wheel: str, root: Path) -> Resolved:
     if wheel.startswith("git+"):
         return _of_repository(wheel)
     if wheel.startswith(("http://", "https://")):
-        return _kept(_fetched(wheel))
-    found = sorted(root.glob(wheel)) if any(mark in wheel for mark in "*?[") else [root / expand_path(wheel)]
-    there = [path for path in found if path.is_file()]
+        return _fetched(wheel)
+    whole = root / expand_path(wheel)
+    there = [path for path in Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))) if path.is_file()]
     if not there:
         raise HarnessError(f"there is no wheel {wheel}")
-    return _kept(max(there, key=lambda path: path.stat().st_mtime_ns))
+    newest = max(there, key=lambda path: path.stat().st_mtime_ns)
+    return _kept(newest.name, lambda partial: shutil.copyfile(newest, partial))
 
 
 def _of_repository(wheel: str) -> Resolved:
+    """Look up the commit of a branch or tag; `git+URL`, `git+URL@NAME`, and a fragment that stays as it is."""
     address, sign, tail = wheel.removeprefix("git+").partition("#")
-    place, at, name = address.rpartition("@")
-    if not at or ("/" in name and "://" not in place):
-        place, name = address, "HEAD"
+    host, slash, path = address.partition("://")[2].partition("/") if "://" in address else ("", "", address)
+    _, at, name = path.partition("@")
+    place = address[: len(address) - len(at + name)] if at else address
+    name = name or "HEAD"
+    shown = place.replace(f"{host.rpartition('@')[0]}@", "") if "@" in host else place
+    if not slash and "://" in address:
+        raise HarnessError(f"'{shown}' names no repository; write git+https://HOST/OWNER/NAME@BRANCH")
     if _COMMIT.fullmatch(name):
         return Resolved(wheel, name[:12])
-    variables = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    asked = ["HEAD"] if name == "HEAD" else [f"refs/heads/{name}", f"refs/tags/{name}^{{}}", f"refs/tags/{name}"]
     try:
-        asked = subprocess.run(
-            ["git", "ls-remote", "--exit-code", place, name], capture_output=True, text=True, check=False,
-            timeout=ASK_SECONDS, stdin=subprocess.DEVNULL, env=variables,
+        ran = subprocess.run(
+            ["git", "ls-remote", "--", place, *asked], capture_output=True, text=True, check=False,
+            timeout=ASK_SECONDS, stdin=subprocess.DEVNULL, env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise HarnessError(f"{place} does not answer ({type(error).__name__})") from None
-    if asked.returncode or not asked.stdout.split():
-        said = asked.stderr.strip().splitlines()[-1:] or [f"it has no '{name}'"]
-        raise HarnessError(f"{place}: {said[0]}")
-    commit = asked.stdout.split()[0]
+        raise HarnessError(f"{shown} does not answer ({type(error).__name__})") from None
+    if ran.returncode:
+        said = ran.stderr.strip().splitlines()[-1:] or ["git says no more"]
+        raise HarnessError(f"{shown}: {said[0].replace(place, shown)}")
+    known = {words[1]: words[0] for line in ran.stdout.splitlines() if len(words := line.split()) == 2}
+    commit = next((known[one] for one in asked if one in known), None)
+    if commit is None:
+        raise HarnessError(f"{shown}: it has no '{name}'")
     return Resolved(f"git+{place}@{commit}{sign}{tail}", commit[:12])
 
 
-def _fetched(address: str) -> Path:
-    """Fetch a file whole, or not at all. Raises: HarnessError."""
-    name = address.split("?", maxsplit=1)[0].split("#", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]
-    folder = cache_folder() / "wheels" / "fetched"
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{name}.{os.getpid()}{PARTIAL}"
+def _fetched(address: str) -> Resolved:
+    """Fetch a wheel whole, or not at all. Raises: HarnessError."""
+    path = urllib.parse.urlsplit(address).path
+    name = urllib.parse.unquote(path.rstrip("/").rsplit("/", 1)[-1])
+
+    def fetch(partial: Path) -> None:
+        until = time.monotonic() + FETCH_SECONDS
+        try:
+            with urllib.request.urlopen(address, timeout=ASK_SECONDS) as answer, open(partial, "wb") as file:  # noqa: S310 - http alone gets here
+                wanted = answer.headers.get("Content-Length")
+                while chunk := answer.read(_CHUNK):
+                    file.write(chunk)
+                    if time.monotonic() > until:
+                        raise HarnessError(f"{address} took longer than {FETCH_SECONDS} s")
+            size = partial.stat().st_size
+            if wanted is not None and size != int(wanted):
+                raise HarnessError(f"{address} broke off after {size:,} of {int(wanted):,} bytes")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise HarnessError(f"{address} cannot be fetched ({error})") from None
+
+    return _kept(name, fetch)
+
+
+def _kept(name: str, write: Callable[[Path], object]) -> Resolved:
+    """Keep a wheel under its hash, so that what was installed cannot change underneath; what is kept is what was checked.
+
+    write: fills a file. Raises: HarnessError for what is no wheel.
+    """
+    folder = cache_folder() / WHEELS
+    making = folder / f"{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}"
+    making.mkdir(parents=True)
     try:
-        with urllib.request.urlopen(address, timeout=ASK_SECONDS) as answer, open(partial, "wb") as file:  # noqa: S310 - http alone gets here
-            wanted = answer.headers.get("Content-Length")
-            shutil.copyfileobj(answer, file, _CHUNK)
-        size = partial.stat().st_size
-        if wanted is not None and size != int(wanted):
-            raise HarnessError(f"{address} broke off after {size:,} of {int(wanted):,} bytes")
-        os.replace(partial, folder / name)
-    except (OSError, urllib.error.URLError, ValueError) as error:
-        raise HarnessError(f"{address} cannot be fetched ({error})") from None
+        wheel = making / name
+        write(wheel)
+        _check(wheel)
+        sha256 = file_sha256(wheel)
+        kept = folder / sha256[:16] / name
+        if not kept.exists():
+            kept.parent.mkdir(exist_ok=True)
+            os.replace(wheel, kept)
     finally:
-        partial.unlink(missing_ok=True)
-    return folder / name
-
-
-def _kept(wheel: Path) -> Resolved:
-    """Keep a wheel under its hash, so that what was installed cannot change underneath. Raises: HarnessError for what is no wheel."""
-    _check(wheel)
-    sha256 = file_sha256(wheel)
-    folder = cache_folder() / "wheels" / sha256[:16]
-    kept = folder / wheel.name
-    if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f"{wheel.name}.{os.getpid()}{PARTIAL}"
-        shutil.copyfile(wheel, partial)
-        os.replace(partial, kept)
-    return Resolved(str(kept), f"{wheel.name} ({sha256[:12]})")
+        shutil.rmtree(making, ignore_errors=True)
+    return Resolved(str(kept), f"{name} ({sha256[:12]})")
 
 
 def _check(wheel: Path) -> None:
@@ -156,7 +192,7 @@ def _check(wheel: Path) -> None:
             (metadata,) = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
             told = HeaderParser().parsestr(archive.read(metadata).decode("utf-8", "replace"))
             broken = archive.testzip()
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
         raise HarnessError(f"{wheel.name} is no wheel ({error})") from None
     if broken:
         raise HarnessError(f"{wheel.name} is damaged at {broken}")
@@ -176,24 +212,38 @@ def _plain(text: str) -> str:
 
 
 def clean(workspace: Workspace, keep: int = KEPT) -> Iterator[str]:
-    """Remove the environments before the last ones of each name that follows a wheel, and wheels that none of those is made of.
+    """Remove the environments before the last ones of each name that follows a wheel, those that were never whole, and wheels of none.
 
     Says what was removed. Raises: HarnessError while a sweep runs.
     """
-    lock = FileLock(workspace.results / "runner.lock", timeout=0)
-    try:
-        workspace.results.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise HarnessError("a sweep is running in this workspace; clean up when it is over") from None
-    try:
+    with ExitStack() as stack:
+        for results in dict.fromkeys([workspace.results, (workspace.beside or workspace.published).parent]):
+            results.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(FileLock(results / "runner.lock", timeout=0))
+            except Timeout:
+                raise HarnessError("a sweep is running in this workspace; clean up when it is over") from None
         others = workspace.root / OTHERS
+        used: set[str] = set()
         for pointer in sorted(others.glob(f"*{CURRENT}")):
             name, current = pointer.name.removesuffix(CURRENT), others / pointer.read_text("utf-8").strip()
-            made = [path for path in others.glob(f"{name}-*/") if marker(path).get("name") == name and path != current]
-            made.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-            for path in made[max(0, keep - 1) :]:
-                remove(path)
-                yield f"removed environment {path.name}"
-    finally:
-        lock.release()
+            with alone(name, others):
+                there = [path for path in others.glob(f"{name}-*/") if _is_version(path, name)]
+                made = [path for path in there if marker(path) and path != current]
+                made.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+                for path in [*made[max(0, keep - 1) :], *(path for path in there if not marker(path))]:
+                    remove(path)
+                    yield f"removed environment {path.name}"
+                left = [current, *made[: max(0, keep - 1)]]
+            used |= {wheel for path in left for wheel in marker(path).get("wheels", "").split("\n")}
+        for folder in sorted((cache_folder() / WHEELS).glob("*/")):
+            if not any(str(folder) in wheel for wheel in used):
+                remove(folder)
+                yield f"removed wheel {folder.name}"
+
+
+def _is_version(path: Path, name: str) -> bool:
+    """Tell a version of an environment, whole or half made, from one of another name that begins alike."""
+    return marker(path).get("name") == name or (
+        (path / MAKING).exists() and re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{12}}", path.name) is not None
+    )

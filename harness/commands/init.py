@@ -9,15 +9,7 @@ from harness.commands.workspace import FILE
 from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 
-_FILES = {
-    FILE: (
-        "marks this folder as a workspace and says where its pages are",
-        """\
-# This folder is a workspace of the harness: commands find it from here and from any folder below.
-version: 1
-pages: [README.md, benchmarks.md, "docs/**/*.md"]   # whose tables `harness report --write` writes
-""",
-    ),
+_FILES = {  # harness.yaml last: what was cut off is no workspace yet
     "configs/models.yaml": (
         "names your models; those that come with the harness stay",
         """\
@@ -61,10 +53,21 @@ writes them here.
     "results/.gitignore": (
         "keeps what is large and local out of git; `results/published` is for git",
         """\
-*
-!.gitignore
-!published/
-!published/*.yaml
+/bench.db*
+/runs/
+/artifacts/
+/sessions/
+/cache/
+/tables/
+/*.lock
+""",
+    ),
+    FILE: (
+        "marks this folder as a workspace and says where its pages are",
+        """\
+# This folder is a workspace of the harness: commands find it from here and from any folder below.
+version: 1
+pages: [README.md, benchmarks.md, "docs/**/*.md"]   # whose tables `harness report --write` writes
 """,
     ),
 }

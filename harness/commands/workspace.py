@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.seam import Options
-from harness.environments import IN_CLONE, LOCKS, MINE, ROOT, SHIPPED, is_name
+from harness.environments import IN_CLONE, LAYERS, LOCKS, MINE, OTHERS, ROOT, SHIPPED, is_name
 from harness.plan.yamlfile import Mistakes, read, validate
 
 FILE = "harness.yaml"
@@ -90,6 +91,10 @@ def here(
     start = (start or Path.cwd()).resolve()
     results = results and results.absolute()
     root = _asked(asked) if asked else next((one for one in (start, *start.parents) if (one / FILE).is_file()), None)
+    if asked is None and root is not None and _is_strangers(root / FILE):
+        raise HarnessError(
+            f"{root / FILE} belongs to another user; if you trust it, name it: harness --workspace {root} VERB"
+        )
     if root is not None:
         found = read_workspace(root)
     elif results is not None:
@@ -104,6 +109,11 @@ def here(
     if configs is not None:
         found = replace(found, configs=(configs.absolute(),), lent=True)
     return found
+
+
+def _is_strangers(file: Path) -> bool:
+    """Tell a file of another user, who could put one above any folder that all may write, as /tmp: it names programs."""
+    return hasattr(os, "getuid") and file.stat().st_uid not in {os.getuid(), 0}
 
 
 def _asked(folder: Path) -> Path:
@@ -131,6 +141,10 @@ def read_workspace(root: Path) -> Workspace:
         for pattern in said.pages:
             if not _is_below(root, pattern):
                 mistakes.add(f"page {pattern} lies outside of the workspace", node.fields.get("pages", node))
+            elif re.search(r"\*\*[^/]|[^/]\*\*", pattern):
+                mistakes.add(
+                    f"page {pattern}: '**' stands for folders alone, as docs/**/*.md", node.fields.get("pages", node)
+                )
     mistakes.check()
     assert said is not None
     return Workspace(
@@ -168,19 +182,35 @@ def pages_of(workspace: Workspace, named: Sequence[Path] = ()) -> list[Path]:
             raise HarnessError(f"{page} is no page: there is no such file")
         if not page.resolve().is_relative_to(workspace.root):
             raise HarnessError(f"{page} lies outside of the workspace {workspace.root}; pages are written in it alone")
+    found = [path for pattern in workspace.pages for path in sorted(workspace.root.glob(pattern))]
     return [page.resolve() for page in named] or [
-        path for pattern in workspace.pages for path in sorted(workspace.root.glob(pattern))
+        path
+        for path in found
+        if path.is_file() and OTHERS not in path.parts and path.resolve().is_relative_to(workspace.root)
     ]
 
 
-def lock_of(name: str, workspace: Workspace) -> Path | None:
-    """Find an environment's lock file: one of the workspace before one that comes with the harness."""
+def lock_of(name: str, workspace: Workspace, said: str | None = None) -> Path | None:
+    """Find an environment's lock file: one of the workspace before one that comes with the harness.
+
+    said: where its entry says that it lies, seen from the folder of catalogues.
+    """
+    if said is not None:
+        found = [folder / said for folder in (*reversed(workspace.configs), SHIPPED / "configs")]
+        return next((lock for lock in found if lock.is_file()), None)
     found = [folder / "locks" / f"{name}.txt" for folder in reversed(workspace.configs)]
     return next((lock for lock in [*found, LOCKS / f"{name}.txt"] if lock.is_file()), None) if is_name(name) else None
 
 
 def settle_in(workspace: Workspace) -> None:
-    """Let this process and its workers keep caches in the workspace, and look there for files that a recipe names."""
-    if not (IN_CLONE and workspace.root == ROOT):
-        os.environ.setdefault(MINE, str(workspace.root))
-        os.environ.setdefault("HARNESS_CACHE", str(workspace.results / "cache"))
+    """Let this process and its workers keep caches in the workspace, and look there for files that a recipe names.
+
+    Whatever a harness around this one had set: its workspace is not ours.
+    """
+    if IN_CLONE and workspace.root == ROOT:
+        os.environ.pop(MINE, None)
+        os.environ.pop(LAYERS, None)
+        return
+    os.environ[MINE] = str(workspace.root)
+    os.environ[LAYERS] = os.pathsep.join(map(str, workspace.named))
+    os.environ.setdefault("HARNESS_CACHE", str((workspace.beside or workspace.published).parent / "cache"))

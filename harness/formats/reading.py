@@ -17,7 +17,9 @@ NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowErro
 
 
 def format_of(source: Source, formats: Registry = FORMATS) -> Format:
-    """Tell a file's format by its shape. Raises: ConfigError naming the formats that are known."""
+    """Tell a file's format by its shape; what a person's map explains is read as the map says. Raises: ConfigError naming those known."""
+    if source.map is not None and "markdown" in formats:
+        return load(formats, "format", "markdown")  # type: ignore[no-any-return]
     for name in formats:
         format_: Format = load(formats, "format", name)
         if format_.recognizes(source):

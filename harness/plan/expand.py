@@ -52,7 +52,9 @@ def expand(
         if sweep.cases and not shop.drafts and not mistakes.found:
             mistakes.add("'skip' skips every job", sweep.cases[0].node)
         mistakes.check()
-        return Plan(sweep.name, ordered(shop.drafts.values()), sweep.title, sweep.tables, sweep.again)
+        return Plan(
+            sweep.name, ordered(shop.drafts.values()), sweep.title, sweep.tables, sweep.again, _sources(environments)
+        )
 
 
 def _gpus(environments: Mapping[str, Facts | None]) -> tuple[str, ...]:
@@ -366,3 +368,13 @@ def _live(other: _Candidate, candidate: _Candidate, label: str) -> _Against:
         other.made.id, None if same else canonical(whole), (found,), (*other.verified, *other.made.needs), refused, label,
         engine.adapter.packages,
     )  # fmt: skip
+
+
+def _sources(environments: Mapping[str, Facts | None]) -> tuple[tuple[str, str, str], ...]:
+    """List what the environments hold that was installed from a file or a source."""
+    return tuple(
+        (name, package, version)
+        for name, facts in sorted(environments.items())
+        for package, version in sorted(facts.packages.items() if facts else ())
+        if "@" in version
+    )

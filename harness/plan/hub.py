@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import time
 import urllib.error
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.privacy import is_offline
 from harness.core.seam import Facts
 from harness.plan.catalogue import Catalogue
 from harness.plan.expand import elsewhere
@@ -109,8 +111,8 @@ def _wanted(path: str) -> bool:
 
 
 def offline() -> bool:
-    """Tell whether HF_HUB_OFFLINE forbids to ask the hub."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
+    """Tell whether HF_HUB_OFFLINE, or a command that was told to work offline, forbids to ask the hub."""
+    return is_offline() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
 
 
 def hub_reachable() -> bool:
@@ -123,5 +125,5 @@ def hub_reachable() -> bool:
             return True
     except urllib.error.HTTPError:
         return True  # an answer, if not a kind one
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return False

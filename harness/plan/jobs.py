@@ -75,11 +75,14 @@ class Plan:
     title: str = ""
     tables: tuple[str, ...] = ()
     again: tuple[Kind, ...] = ()
+    sources: tuple[tuple[str, str, str], ...] = ()
+    """Environment, package and version of what was installed from a file or a source: tonight's wheel is not last night's."""
 
     @cached_property
     def digest(self) -> str:
-        """Hash what is to be done: keys, artifacts, environments and rounds, in order (64 hex digits)."""
-        return digest([[job.kind, job.key, job.artifact, job.environment, job.round] for job in self.jobs])
+        """Hash what is to be done, in order, and with which exact sources (64 hex digits): what continues must be the same."""
+        jobs: list[Any] = [[job.kind, job.key, job.artifact, job.environment, job.round] for job in self.jobs]
+        return digest([*jobs, *(list(source) for source in self.sources)])
 
 
 @dataclass

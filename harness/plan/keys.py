@@ -42,11 +42,15 @@ def normal(name: str) -> str:
 
 
 def package_identity(names: Iterable[str], facts: Facts | None) -> dict[str, str]:
-    """Give the versions of the named packages in an environment; what is not installed is left out."""
+    """Give the versions of the named packages in an environment, and of whatever was installed from a file or a source.
+
+    What is not installed is left out. Of a library that a nightly wheel brings, nobody can say beforehand who imports it.
+    """
     if facts is None:
         return {}
     there = {normal(name): version for name, version in facts.packages.items()}
-    return {normal(name): there[normal(name)] for name in sorted(names, key=normal) if normal(name) in there}
+    exact = {name for name, version in there.items() if "@" in version}
+    return {name: there[name] for name in sorted({*map(normal, names), *exact}) if name in there}
 
 
 def artifact_id(build_key: str, packages: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ def read_lock(folder: Path) -> dict[Key, str]:
     if not path.is_file():
         return {}
     found: dict[Key, str] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             parts = _LINE.fullmatch(line.strip())
             if parts is None:

@@ -6,6 +6,7 @@ that the branch has moved since is told and not followed. Source of the address:
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -66,12 +67,13 @@ def sha_of(hub: str, branch: str) -> str | None:
     """Ask the hub for a branch's commit; None where it does not say."""
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     request = urllib.request.Request(f"{endpoint}/api/models/{hub}/revision/{urllib.parse.quote(branch, safe='')}")  # noqa: S310 - the hub's address
-    if token := os.environ.get("HF_TOKEN"):
-        request.add_header("Authorization", f"Bearer {token}")
+    token = os.environ.get("HF_TOKEN")
+    if token and request.type == "https":  # not over an open line, and not to where the hub sends us on
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - the hub's address
             said = json.load(answer)
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return None
     commit = said.get("sha") if isinstance(said, dict) else None
     return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None

@@ -113,7 +113,7 @@ def measure(session: Any, workload: CommandOptions, context: Context) -> Finding
     source = read_source(_report(folder, workload.file))
     found = _one(_contents(source, workload.read), workload, source)
     _is_new(source, found, begun)
-    if found.provider and not session.provider.startswith(_device(found.provider)):
+    if found.provider and not session.provider.lower().startswith(_device(found.provider)):
         raise HarnessError(
             f"{source.name} says that it ran on {found.provider}, and the sweep asks for {session.provider}; correct `provider`, or the program"
         )
@@ -169,7 +169,7 @@ def _is_new(source: Source, found: Found, begun: datetime) -> None:
     """Refuse a report that was there before the command ran. Raises: HarnessError."""
     written = datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
     said = found.started
-    dated = said.astimezone(UTC) if said is not None and said.tzinfo is not None else None
+    dated = said.astimezone(UTC) if said is not None else None  # without a zone it is this machine's own time
     for moment, what in ((written, "was written"), (dated, "says that it was measured")):
         if moment is not None and (begun - moment).total_seconds() > _EARLIER_SECONDS:
             raise HarnessError(
@@ -180,6 +180,7 @@ def _is_new(source: Source, found: Found, begun: datetime) -> None:
 def _device(provider: str) -> str:
     """Give the device in the words of other tools, as `cuda:0` or `CUDAExecutionProvider`."""
     text = provider.lower()
+    text = "nvtensorrtrtx" if "tensorrt" in text and "rtx" in text else text
     return next((name for name in ("cuda", "dml", "cpu") if text.startswith(name)), text.split(":")[0])
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.engines import ENGINES
-from harness.environments import MINE, SHIPPED
+from harness.environments import LAYERS, SHIPPED
 from harness.plan.yamlfile import Mistakes, Node, read
 from harness.probes import PROBES
 
@@ -51,8 +51,8 @@ def _is_slip(name: str, known: str) -> bool:
 
 def _layers() -> tuple[Path, ...]:
     """Name the folders of catalogues that hold here: the shipped one, and that of a workspace of one's own."""
-    own = os.environ.get(MINE)
-    return (SHIPPED / "configs", *([Path(own) / "configs"] if own else []))
+    said = os.environ.get(LAYERS)
+    return tuple(map(Path, said.split(os.pathsep))) if said else (SHIPPED / "configs",)
 
 
 @cache

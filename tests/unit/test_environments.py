@@ -191,3 +191,14 @@ def test_the_wheels_of_the_cuda_lock_hold_the_libraries_that_its_runtime_needs()
     command = [str(environments.python_in(folder)), "-c", _LOAD]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=environments.ROOT)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_what_a_wheel_brings_is_installed_over_the_same_version_of_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[list[str]] = []
+    monkeypatch.setattr(environments, "_run", lambda step, root: steps.append(step))
+    contents = environments.Contents(tmp_path / "lock.txt", ("a==1",), ("/x/b-2.whl",))
+    environments._make(tmp_path / "e", contents, tmp_path)
+    said = [" ".join(step[step.index("--quiet") + 1 :]) for step in steps if "--quiet" in step]
+    assert said[:4] == [f"-r {tmp_path / 'lock.txt'}", "a==1", "/x/b-2.whl", "--force-reinstall --no-deps /x/b-2.whl"]

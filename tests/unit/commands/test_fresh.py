@@ -41,11 +41,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HARNESS_OFFLINE", raising=False)
 
-    def made(name: str, *, root: Path, place: Path, packages: tuple[str, ...], **given: object) -> Path:
+    def made(name: str, *, root: Path, place: Path, wheels: tuple[str, ...], **given: object) -> Path:
         if not place.exists():
             (place / "bin").mkdir(parents=True)
             (place / "bin" / "python").touch()
-            (place / MARKER).write_text(json.dumps({"name": name, "packages": packages}), "utf-8")
+            (place / MARKER).write_text(json.dumps({"name": name, "wheels": "\n".join(wheels)}), "utf-8")
         return place
 
     monkeypatch.setattr(fresh, "setup", made)
@@ -70,7 +70,7 @@ def test_another_wheel_of_the_same_version_is_another_environment(home: Workspac
     assert first is not None
     assert second not in (None, first)
     assert first.exists(), "last night's stays"
-    (kept,) = json.loads((first / MARKER).read_text("utf-8"))["packages"]
+    kept = json.loads((first / MARKER).read_text("utf-8"))["wheels"]
     assert zipfile.ZipFile(kept).read("tonight/__init__.py") == b"x = 1\n", (
         "what was installed did not change underneath"
     )
@@ -133,8 +133,39 @@ def test_a_branch_is_followed_and_a_commit_is_itself(home: Workspace, tmp_path: 
     assert fresh.resolve(f"{address}@main#subdirectory=x", home.root).requirement.endswith("#subdirectory=x")
     assert fresh.resolve(f"{address}@main", home.root).identity != one[:12]
     assert fresh.resolve(f"{address}@{one}", home.root).identity == one[:12]
+    git("branch", "dev/main", one)
+    assert fresh.resolve(f"{address}@main", home.root).identity == git("rev-parse", "--short=12", "main"), (
+        "not dev/main"
+    )
+    git("tag", "-a", "v1", "-m", "one", one)
+    assert fresh.resolve(f"{address}@v1", home.root).identity == one[:12], "the tag's commit, not the tag"
     with pytest.raises(HarnessError, match="it has no 'nowhere'"):
         fresh.resolve(f"{address}@nowhere", home.root)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://TOKEN@127.0.0.1:1/o/r", "ssh://git@127.0.0.1:1/o/r", "https://--upload-pack=x"]
+)
+def test_a_user_in_an_address_is_no_branch_and_is_not_told(home: Workspace, address: str) -> None:
+    with pytest.raises(HarnessError) as refused:
+        fresh.resolve(f"git+{address}@main" if "r" in address[-2:] else f"git+{address}", home.root)
+    assert "TOKEN" not in str(refused.value)
+
+
+def test_all_environments_are_tried_before_one_that_cannot_be_made_is_told(home: Workspace) -> None:
+    wheel(home.root / "dist")
+    entries = {"gone": EnvironmentEntry(wheel="none/*.whl", refresh="each-run"), **entry("dist/*.whl")}
+    with pytest.raises(HarnessError, match=r"environment gone cannot be made: there is no wheel none"):
+        fresh.refresh(entries, home, lambda line: None)
+    assert folder_of("nightly", home.root) is not None
+
+
+def test_a_pattern_may_be_absolute_or_below_the_home_folder(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(tmp_path / "person" / "dist")
+    monkeypatch.setenv("HOME", str(tmp_path / "person"))
+    assert fresh.resolve(f"{tmp_path}/person/dist/*.whl", home.root) == fresh.resolve("~/dist/*.whl", home.root)
 
 
 class Half(http.server.BaseHTTPRequestHandler):
@@ -143,6 +174,11 @@ class Half(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.send_response(200)
+        if self.path.endswith("?chunked"):
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"ffff\r\nonly a little")
+            return
         self.send_header("Content-Length", str(len(self.content)))
         self.end_headers()
         self.wfile.write(self.content if self.whole else self.content[: len(self.content) // 2])
@@ -165,6 +201,15 @@ def test_a_fetch_that_breaks_off_leaves_nothing_half(home: Workspace, server: st
     Half.content, Half.whole = path.read_bytes(), True
     got = fresh.resolve(f"{server}/{path.name}", home.root)
     assert Path(got.requirement).read_bytes() == Half.content
+    quoted = fresh.resolve(f"{server}/tonight-0.45.0.dev0-py3-none-any%2Ewhl", home.root)
+    assert quoted == got
+    with pytest.raises(HarnessError, match=r"broke off|cannot be fetched"):
+        fresh.resolve(f"{server}/{path.name}?chunked", home.root)
+    flipped = bytearray(Half.content)
+    flipped[len(flipped) // 3] ^= 0xFF
+    Half.content = bytes(flipped)
+    with pytest.raises(HarnessError, match=r"is no wheel|is damaged|says "):
+        fresh.resolve(f"{server}/{path.name}", home.root)
     Half.whole = False
     with pytest.raises(HarnessError, match=r"broke off|cannot be fetched"):
         fresh.resolve(f"{server}/{path.name}", home.root)
@@ -179,7 +224,12 @@ def test_clean_leaves_the_last_ones(home: Workspace) -> None:
     there = sorted(path.name for path in (home.root / ".venvs").glob("nightly-*/"))
     assert len(there) == 5
     current = folder_of("nightly", home.root)
-    assert len(list(fresh.clean(home, keep=2))) == 3
+    half = home.root / ".venvs" / "nightly-0123456789ab"
+    half.mkdir()
+    (half / environments.MAKING).touch()
+    said = list(fresh.clean(home, keep=2))
+    assert sum("environment" in line for line in said) == 4
+    assert sum("wheel" in line for line in said) == 3
     left = list((home.root / ".venvs").glob("nightly-*/"))
     assert current in left
     assert len(left) == 2

@@ -489,3 +489,19 @@ def test_a_sweep_of_too_many_jobs_is_refused_with_its_file_and_line(
     monkeypatch.setattr(limits, "JOBS", 3)
     with pytest.raises(ConfigError, match=r"s\.yaml:\d+: this sweep has more than 3 jobs"):
         bench.run()
+
+
+def test_what_was_installed_from_a_file_or_a_source_counts_whoever_imports_it(bench: Bench) -> None:
+    from dataclasses import replace
+
+    from harness.plan.keys import known_by
+
+    facts = Facts({"torch": "2.13.0", "tonight": "0.45@aaa", "other": "1"}, "Linux")
+    again = replace(facts, packages={**facts.packages, "tonight": "0.45@bbb"})
+    assert known_by(["torch"], "cpu", facts)["packages"] == {"tonight": "0.45@aaa", "torch": "2.13.0"}
+    assert known_by(["torch"], "cpu", facts) != known_by(["torch"], "cpu", again)
+    plan = Plan("s", ())
+    assert (
+        replace(plan, sources=(("e", "tonight", "0.45@aaa"),)).digest
+        != replace(plan, sources=(("e", "tonight", "0.45@bbb"),)).digest
+    )
