@@ -478,6 +478,20 @@ def clean(
 
 
 @app.command()
+def worker(
+    environment: Annotated[str, typer.Argument(help="Name of the environment that this is.")],
+    queue: Annotated[Path, typer.Option("--queue", help="Folder of batches, on a disk that all workers share.")],
+    exit_when_idle: Annotated[
+        bool, typer.Option("--exit-when-idle", help="End where no batch is left, instead of waiting for more.")
+    ] = False,
+) -> None:
+    """Serve the batches of a queue folder, for a scheduler or another machine: no runner and no server."""
+    from harness.batches import serve_queue
+
+    typer.echo(f"{serve_queue(queue, environment, exit_when_idle=exit_when_idle)} batches run")
+
+
+@app.command()
 def lint(
     files: Annotated[list[Path], typer.Argument(help="Markdown files, ours or others'.")],
     rule: Annotated[

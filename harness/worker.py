@@ -130,6 +130,9 @@ def main() -> None:
     if len(sys.argv) > 1 and sys.argv[1] == "--describe":
         answers.say(environment=_environment(sys.argv[2] if len(sys.argv) > 2 else "").model_dump(mode="json"))
         return
+    if "--queue" in sys.argv:
+        _serve_queue(sys.argv[1:])
+        return
     name, folders = _asked(sys.argv[1:])
     _empty_standard_input()
     threading.Thread(target=answers.end_with_reader, daemon=True).start()
@@ -152,6 +155,22 @@ def _give_up(folder: Path, error: OSError) -> NoReturn:
     sys.stderr.write(f"run folder {folder.name} cannot be written: {disk_trouble(error) or error}\n")
     sys.stderr.flush()
     os._exit(4)
+
+
+def _serve_queue(words: list[str]) -> None:
+    """Serve `ENVIRONMENT --queue DIR [--exit-when-idle]`: no runner, a shared folder alone."""
+    from harness.batches import serve_queue
+    from harness.core.errors import HarnessError
+
+    idle = "--exit-when-idle" in words
+    left = [word for word in words if word != "--exit-when-idle"]
+    if len(left) != 3 or left[1] != "--queue":
+        sys.exit("type: python -m harness.worker ENVIRONMENT --queue DIR [--exit-when-idle]")
+    try:
+        count = serve_queue(Path(left[2]), left[0], exit_when_idle=idle)
+    except HarnessError as error:
+        sys.exit(str(error))
+    print(f"{count} batches run", flush=True)
 
 
 def _asked(words: list[str]) -> tuple[str, list[Path]]:
