@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -80,7 +80,8 @@ def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make
         catalogue = load_catalogue(workspace.configs)
         sweep = read_sweep(sweep_path(name, workspace), catalogue)
         names = environments_of(sweep)
-        lock_of_models(name, workspace, say)
+        if lock_of_models(sweep, catalogue, workspace, say):
+            catalogue = load_catalogue(workspace.configs)
         following = {one: catalogue.environments[one] for one in names if one in catalogue.environments}
     except HarnessError:
         return 0.0
@@ -123,19 +124,12 @@ def _named(sweep: Sweep, catalogue: Catalogue) -> list[Model]:
     return [catalogue.models[name] for name in names]
 
 
-def lock_of_models(name: str, workspace: Workspace, say: Callable[[str], None]) -> None:
-    """Look up the commits of a sweep's hub models once, and keep them in folders of one's own alone.
-
-    What cannot be read is told by planning.
-    """
+def lock_of_models(sweep: Sweep, catalogue: Catalogue, workspace: Workspace, say: Callable[[str], None]) -> bool:
+    """Look up the commits of a sweep's hub models once, and keep them in folders of one's own alone; tells whether any is new."""
     if workspace.lent or (workspace.own_configs == SHIPPED / "configs" and workspace.root != ROOT):
-        return
-    with suppress(HarnessError):
-        catalogue = load_catalogue(workspace.configs)
-        models = _named(read_sweep(sweep_path(name, workspace), catalogue), catalogue)
-        lock_models(
-            [model for model in models if model.name not in catalogue.local.folders], workspace.own_configs, say
-        )
+        return False
+    models = [model for model in _named(sweep, catalogue) if model.name not in catalogue.local.folders]
+    return lock_models(models, workspace.own_configs, say)
 
 
 def run_sweep(

@@ -33,15 +33,17 @@ def lock_models(
     folder: Path,
     say: Callable[[str], None],
     ask: Callable[[str, str], str | None] | None = None,
-) -> None:
+) -> bool:
     """Look up the commits of branches that are not locked yet, and tell of those that have moved since they were.
+
+    Tells whether the lock has more now.
 
     models: as their files say them, before a lock is applied. What the hub does not answer is taken from its local cache, where it is
     there, else left for another time; so is what cannot be written.
     """
     wanted = {key: model.name for model in models if (key := moving(model.said or model.entry)) is not None}
     if not wanted:
-        return
+        return False
     known = read_lock(folder)
     look = ask or (sha_of if hub_reachable() else lambda _hub, _branch: None)
     new: dict[Key, str] = {}
@@ -61,6 +63,8 @@ def lock_models(
             write_whole(folder / FILE, HEAD + "".join(lines))
         except OSError as error:
             say(f"{folder / FILE} cannot be written ({error.strerror}); the branches are looked up again the next time")
+            return False
+    return bool(new)
 
 
 def sha_of(hub: str, branch: str) -> str | None:
