@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,8 +113,12 @@ def here(
 
 
 def _is_strangers(file: Path) -> bool:
-    """Tell a file of another user, who could put one above any folder that all may write, as /tmp: it names programs."""
-    return hasattr(os, "getuid") and file.stat().st_uid not in {os.getuid(), 0}
+    """Tell a file that another user put where all may write, as into /tmp, above the folders of others: it names programs."""
+    return (
+        hasattr(os, "getuid")
+        and file.stat().st_uid not in {os.getuid(), 0}
+        and bool(file.parent.stat().st_mode & stat.S_IWOTH)
+    )
 
 
 def _asked(folder: Path) -> Path:

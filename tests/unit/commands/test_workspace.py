@@ -50,6 +50,22 @@ def test_the_innermost_of_two_workspaces_is_meant_and_init_says_that_there_are_t
     assert here(start=inner / "configs").root == inner
 
 
+def test_a_file_that_somebody_else_put_where_all_may_write_is_not_taken_for_a_workspace(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 4711)
+    (made / FILE).chmod(0o644)
+    if (made / FILE).stat().st_uid == 0:
+        import os
+
+        os.chown(made / FILE, 1234, -1)
+    assert here(start=made).root == made, "in a folder of their own it is theirs to say"
+    made.chmod(0o777)
+    with pytest.raises(HarnessError, match="belongs to another user; if you trust it, name it"):
+        here(start=made)
+    assert here(asked=made).root == made
+
+
 def test_a_named_results_folder_needs_no_workspace_and_named_configs_stand_alone(tmp_path: Path, made: Path) -> None:
     bare = here(results=tmp_path / "r", start=tmp_path)
     assert bare.results == tmp_path / "r"
