@@ -1,7 +1,7 @@
 """A storm over every change of a file that a small sweep makes, in desk and worker: killed there, or refused, and then again.
 
 Python's own changes everywhere (tests/storm/sitecustomize.py); where strace may watch, those of SQLite, too. After each strike
-the same command must come to the same rows, hashes and folders as one that nothing happened to. About ten minutes on two cores.
+the same command must come to the same rows, hashes and folders as one that nothing happened to. About ten minutes on two cores, and as many again with STORM_ALL=1.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RECOVERY = 25
 """Changes of files that recovery and the beginning of a session make at most, after the kills below."""
 pytestmark = pytest.mark.slow
 whole = pytest.mark.skipif(
-    not os.environ.get("STORM_ALL"), reason="STORM_ALL=1 runs it, too: it has not yet come to its end on every change"
+    not os.environ.get("STORM_ALL"), reason="STORM_ALL=1 runs it, too: it takes minutes that CI does not have"
 )
 
 
