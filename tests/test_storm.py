@@ -179,7 +179,6 @@ def test_a_kill_at_any_change_of_a_file_loses_nothing(sea: Sea, who: str) -> Non
     assert not wrong, "\n".join(wrong)
 
 
-@whole
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("who", ["desk", "worker"])
 def test_a_full_or_forbidden_disk_at_a_third_of_the_changes_loses_nothing(sea: Sea, who: str) -> None:
