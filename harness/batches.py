@@ -25,6 +25,7 @@ from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 
 WAITING, TAKEN, DONE, FAILED, WORKERS = "waiting", "taken", "done", "failed", "workers"
+DESCRIBE_SECONDS = 300
 IDLE_SECONDS = 2.0
 BEAT_SECONDS = 5.0
 
@@ -50,7 +51,12 @@ def serve_queue(queue: Path, environment: str, *, exit_when_idle: bool = False) 
         while True:
             taken = take(queue, worker)
             if taken is not None:
-                _run(queue, taken, environment)
+                try:
+                    _run(queue, taken, environment)
+                except OSError as error:
+                    raise HarnessError(
+                        f"{queue} can no longer be written ({error.strerror}); batch {taken.name} stays in '{TAKEN}'"
+                    ) from None
                 count += 1
             elif exit_when_idle:
                 return count
@@ -87,7 +93,14 @@ def _run(queue: Path, taken: Path, environment: str) -> None:
 def _describe(queue: Path, worker: str, environment: str) -> None:
     """Write down what this node's environment is, as it will stand in outcomes."""
     words = [sys.executable, "-m", "harness.worker", "--describe", environment]
-    said = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+    try:
+        said = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DESCRIBE_SECONDS
+        ).stdout
+    except subprocess.TimeoutExpired:
+        raise HarnessError(
+            f"environment {environment} did not say within {DESCRIBE_SECONDS} s what it holds; run it by hand to see why"
+        ) from None
     write_whole(queue / WORKERS / f"{worker}.json", said.strip().splitlines()[-1] + "\n" if said.strip() else "{}\n")
 
 

@@ -41,6 +41,10 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+OURS = "quant-harness"
+"""What measures, not what is measured: its own version makes no result unknown."""
+
+
 def package_identity(names: Iterable[str], facts: Facts | None) -> dict[str, str]:
     """Give the versions of the named packages in an environment, and of whatever was installed from a file or a source.
 
@@ -49,7 +53,7 @@ def package_identity(names: Iterable[str], facts: Facts | None) -> dict[str, str
     if facts is None:
         return {}
     there = {normal(name): version for name, version in facts.packages.items()}
-    exact = {name for name, version in there.items() if "@" in version}
+    exact = {name for name, version in there.items() if "@" in version and name != OURS}
     return {name: there[name] for name in sorted({*map(normal, names), *exact}) if name in there}
 
 
