@@ -313,6 +313,33 @@ def _check_pages_options(*, write: bool, limits: bool, diff: bool, base: str | N
 
 
 @app.command()
+def adopt(
+    context: typer.Context,
+    page: Annotated[Path, typer.Argument(help="Markdown page of the workspace.")],
+    table: Annotated[
+        int | None, typer.Option("--table", help="Number of one table, from 1; all that can be by default.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column",
+            help="HEADING=WHAT: a dimension (model, method, batch ...), a metric, own.NAME or text; may be given again.",
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the tables and files; the page's by default.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
+) -> None:
+    """Make data of the tables in a page: numbers as printed, and a spec that writes the very same table."""
+    from harness.adopting.adopt import Wanted
+    from harness.commands.adopt import adopt_page
+
+    said = {heading: what for text in column or [] for heading, _, what in (text.rpartition("="),)}
+    wanted = Wanted(table, name, said)
+    for line in adopt_page(page, _here(context), wanted, dry=dry_run):
+        typer.echo(line)
+
+
+@app.command()
 def explain(
     context: typer.Context,
     words: Annotated[

@@ -74,7 +74,7 @@ def _shown(workspace: Workspace, named: Sequence[Path]) -> list[Path]:
 
 
 def _rendered(source: Source, shown: Sequence[Path], workspace: Workspace) -> list[Rendered]:
-    catalogue, files = catalogue_of(workspace.configs), spec_files(workspace)
+    catalogue, files = catalogue_of(workspace.configs, workspace.committed), spec_files(workspace)
     known = [spec.name for spec in pages.specs_in(files, catalogue)]
     return pages.render(files, source, catalogue, names=pages.shown_in(shown, known))
 
@@ -86,7 +86,7 @@ def diff_pages(
 
     Returns 1 where a change is beyond noise, with `strict` 2 where of another it is not known whether it is, else 0. Raises: HarnessError where the base is neither, or git is not there.
     """
-    catalogue = catalogue_of(site.configs)
+    catalogue = catalogue_of(site.configs, site.committed)
     shown = _shown(site, named)
     with ExitStack() as stack:
         source = stack.enter_context(from_published(site.committed))
@@ -133,7 +133,7 @@ def _as_of(source: Source | None, shown: Sequence[Path], site: Workspace) -> dic
     texts = {path: pages.read_page(path) for path in shown}
     if source is None:
         return texts
-    catalogue = catalogue_of(site.configs)
+    catalogue = catalogue_of(site.configs, site.committed)
     render = pages.renderer(source, catalogue)
     made = {}
     for spec in pages.specs_in(spec_files(site), catalogue):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.marks import PACED, marking
 from harness.core.metric import Direction
-from harness.core.spec import Note
+from harness.core.spec import Note, Outcome
 from harness.numbers.pairing import Items, paired_difference, reproduces
 from harness.numbers.rounds import is_over_rounds
 from harness.report import sitting
@@ -39,6 +39,8 @@ class Reader:
     """What pairs with another measurement of the same items."""
     statistics: Callable[[str], Mapping[str, float]] = lambda measurement: {}
     """Statistics by name, where the samples themselves are not kept."""
+    outcome: Callable[[str], Outcome | None] = lambda run: None
+    """A reported run's outcome, with what was printed."""
 
     def all_items(self, measurement: str) -> Items:
         """Return what pairs, with the samples that are at hand in any case."""
@@ -316,7 +318,7 @@ def _text(question: Question, result: Operand) -> str:
     number = written(result.value * scale, form)
     if number in cell.words:
         return cell.words[number]
-    text = number + _uncertainty(cell, result, scale)
+    text = number + _uncertainty(cell, result, scale) + cell.behind
     # Where metrics of both directions share a column, the reader must be told which way is better.
     both = name is not None and name in question.spec.metrics and cell.comparison == "difference" and not form.suffix
     return f"{text} (lower is better)" if both and direction(question.row) == "lower" else text

@@ -191,7 +191,7 @@ def write_pages(pages: Iterable[Path], rendered: Sequence[Rendered], guard: Guar
         if problems:
             raise ConfigError(problems)
     changed = [page for page in made if page.parts]
-    _write_all({page.path: page.new.encode() for page in changed})
+    write_all({page.path: page.new.encode() for page in changed})
     return changed
 
 
@@ -200,7 +200,7 @@ def check_pages(pages: Iterable[Path], rendered: Sequence[Rendered]) -> list[Pag
     return [page for page in (fresh(path, rendered) for path in pages) if page.parts]
 
 
-def _write_all(files: Mapping[Path, bytes]) -> None:
+def write_all(files: Mapping[Path, bytes]) -> None:
     """Write files whole; none takes its name before all are on the disk."""
     staged = {path: path.with_name(f"{path.name}{PARTIAL}") for path in files}
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.identity import digest
+from harness.core.metric import OWN
 from harness.core.metric import metric as metric_named
 from harness.core.spec import (
     WORKLOAD_NUMBERS,
@@ -34,17 +35,18 @@ from harness.core.spec import (
     Status,
 )
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
+from harness.report import printed
 from harness.report.compare import COMPARISONS
+from harness.report.declared import KEY, Declared, OwnMetric, declared_in
 from harness.report.formats import factor
 from harness.report.slips import check_names
 
-KEY = "reported"
-"""A published file with this key holds what others reported."""
 UNKNOWN = "unknown"
 NOT_AVAILABLE = "N/A"
 VERSION = 0
 """Of probes, engines, protocols and metrics: as the source defines them, not as we do."""
 
+_FILE = (KEY, "metrics", "models", "methods", "environments", "blocks")
 _CITATION = ("title", "url", "version", "date", "sweep")
 _ENVIRONMENT = ("system", "python", "cpu", "driver", "cuda", "packages")
 _LABELS = ("model", "method", "recipe", "reference")
@@ -63,6 +65,14 @@ DIMENSIONS = (
 )
 _METRIC = ("metric", "as", "baseline", "unit", "part", "source")
 _NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?")
+_COUNTS = ("x",)
+"""What may stand behind a number without a unit."""
+PLUS_MINUS = "plus-minus as published"
+
+
+def printed_key(metric: str, comparison: str, part: str) -> str:
+    """Name a column of numbers, for the texts that were printed in it."""
+    return " ".join(text for text in (metric, comparison, part) if text)
 
 
 @dataclass(frozen=True)
@@ -75,31 +85,55 @@ class _Quantity:
     baseline: Mapping[str, str] | None = None
     part: str = ""
     source: str | None = None
+    own: OwnMetric | None = None
+    """What the file declares of a metric of its own."""
+
+    @property
+    def key(self) -> str:
+        """The name under which the printed text is kept."""
+        return printed_key(self.metric, self.comparison or "", self.part)
+
+    @property
+    def stored(self) -> str:
+        """The unit in which values are kept."""
+        return "" if self.comparison else self.own.unit if self.own else metric_named(self.metric).unit
 
     def measurement(self, text: str) -> Measurement:
         """Read a published number. Raises: HarnessError for what is no number or has no such unit."""
-        if not _NUMBER.fullmatch(text):
+        said = printed.read(text)
+        if said is None:
             raise HarnessError(f"'{text}' is not a number; write digits, null for nothing, or {NOT_AVAILABLE}")
-        known = metric_named(self.metric)
-        value = Decimal(text.replace(",", ""))
-        if value < 0 and known.kind != "quality" and not self.comparison:
-            raise HarnessError(f"'{text}' {known.unit}: {self.metric} must not be negative")
-        half = Decimal(1).scaleb(int(value.as_tuple().exponent)) / 2
-        scale = Decimal(1) if self.comparison else factor(known.unit, self.unit or known.unit)
+        if said.value < 0 and metric_named(self.metric).kind != "quality" and not self.comparison:
+            raise HarnessError(f"'{text}' {self.stored}: {self.metric} must not be negative")
+        scale = self._scale(said)
         return Measurement(
             metric=self.metric,
             metric_version=VERSION,
             part=self.part,
-            value=float(value / scale),
-            unit="" if self.comparison else known.unit,
-            low=float((value - half) / scale),
-            high=float((value + half) / scale),
-            interval="rounding",
+            value=float(said.value * scale),
+            unit=self.stored,
+            low=float((said.value - said.half) * scale),
+            high=float((said.value + said.half) * scale),
+            interval="rounding" if said.spread is None else PLUS_MINUS,
             n=1,
             source=self.source,
+            better=self.own.better if self.own else None,
             comparison=self.comparison,
             baseline=dict(self.baseline or {}),
         )
+
+    def _scale(self, said: printed.Printed) -> Decimal:
+        """Return what the printed number is times to be kept. Raises: HarnessError for a unit that is none of the metric's."""
+        if self.comparison:
+            return Decimal(1)
+        shown = self.unit or self.stored
+        if said.unit == "%" and self.stored == "fraction":
+            return Decimal(1) / 100
+        known = said.unit in _COUNTS if shown == self.stored == "" else False
+        here = Decimal(1) if known else printed.scale(said.unit, shown)
+        if here is None:
+            raise HarnessError(f"'{said.unit}' stands behind a number of {self.metric}, whose unit is '{shown}'")
+        return here / (Decimal(1) if self.own else factor(self.stored, shown))
 
 
 @dataclass(frozen=True)
@@ -112,6 +146,20 @@ class _File:
     citation: Citation
     date: datetime
     environments: Mapping[str, Mapping[str, Any]]
+    own: Mapping[str, OwnMetric] = field(default_factory=dict)
+    """Metrics of its own."""
+    names: frozenset[str] = frozenset()
+    """Models and methods that it declares: they are meant as they are written."""
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What the columns of a block are, and which words may stand in the place of a number."""
+
+    names: tuple[str, ...]
+    quantities: Mapping[str, _Quantity]
+    texts: frozenset[str]
+    words: frozenset[str]
 
 
 def is_reported(node: Node) -> bool:
@@ -121,16 +169,28 @@ def is_reported(node: Node) -> bool:
 
 def read_reported(path: Path) -> list[Outcome]:
     """Read one file. Raises: ConfigError with every mistake of it, each with its line."""
+    return list(read_file(path)[0])
+
+
+def read_file(path: Path) -> tuple[tuple[Outcome, ...], Declared]:
+    """Read one file with what it declares. Raises: ConfigError with every mistake of it, each with its line."""
     with collecting() as mistakes:
-        fields = mapping(read(path, mistakes), "a file of reported numbers", mistakes, (KEY, "environments", "blocks"))
-        file = _file(path, fields, mistakes)
+        fields = mapping(read(path, mistakes), "a file of reported numbers", mistakes, _FILE)
+        declared = declared_in(fields, mistakes)
+        file = _file(path, fields, declared, mistakes)
         blocks = fields.get("blocks")
-        found = [outcome for block in (blocks.items if blocks else ()) for outcome in _block(block, file, mistakes)]
+        read_ = [outcome for block in (blocks.items if blocks else ()) for outcome in _block(block, file, mistakes)]
+        found = [_placed(outcome, place) for place, outcome in enumerate(read_, start=1)]
         _once(found, fields.get("blocks"), mistakes)
-    return found
+    return tuple(found), declared
 
 
-def _file(path: Path, fields: Mapping[str, Node], mistakes: Mistakes) -> _File:
+def _placed(outcome: Outcome, place: int) -> Outcome:
+    """Keep the order of the file: a table may show its rows in it."""
+    return outcome.model_copy(update={"job": outcome.job.model_copy(update={"order": place})})
+
+
+def _file(path: Path, fields: Mapping[str, Node], declared: Declared, mistakes: Mistakes) -> _File:
     citation, date = _citation(fields.get(KEY), mistakes)
     sweep = fields[KEY].fields["sweep"].raw if KEY in fields and "sweep" in fields[KEY].fields else path.stem
     named = fields.get("environments")
@@ -143,7 +203,8 @@ def _file(path: Path, fields: Mapping[str, Node], mistakes: Mistakes) -> _File:
     known = {name: _raw(part) if part.fields else {} for name, part in environments.items()}
     for facts in known.values():
         facts["packages"] = facts["packages"] if isinstance(facts.get("packages"), dict) else {}
-    return _File(path.stem, sweep, citation, date, known)
+    names = frozenset(name for kind in ("model", "method") for name in declared.names.get(kind, ()))
+    return _File(path.stem, sweep, citation, date, known, declared.metrics, names)
 
 
 def _citation(node: Node | None, mistakes: Mistakes) -> tuple[Citation, datetime]:
@@ -173,29 +234,50 @@ def _block(node: Node, file: _File, mistakes: Mistakes) -> Iterator[Outcome]:
     if KEY in node.fields:
         citation, date = _citation(node.fields[KEY], mistakes)
         file = replace(file, citation=citation, date=date)
-    known = (KEY, "block", "configuration", "unavailable", "metrics", "columns", "rows", *DIMENSIONS)
+    known = (KEY, "block", "configuration", "unavailable", "metrics", "columns", "texts", "words", "rows", *DIMENSIONS)
     fields = mapping(node, "a block", mistakes, known)
-    quantities = _quantities(fields.get("metrics"), mistakes)
-    columns = (
-        [word(item, "a column", mistakes) or "" for item in fields["columns"].items] if "columns" in fields else []
-    )
-    for name, item in zip(columns, fields["columns"].items if "columns" in fields else (), strict=True):
-        if name not in DIMENSIONS and name not in quantities:
-            quantities |= _plain_quantity(name, item, mistakes)
+    columns = _columns(fields, file, mistakes)
     shared = {name: part.raw for name, part in fields.items() if name in DIMENSIONS}
-    check_names(fields, mistakes)
+    _check_names(fields, file, mistakes)
     for row in fields["rows"].items if "rows" in fields else ():
-        if len(row.items) != len(columns):
-            mistakes.add(f"this row has {len(row.items)} values and there are {len(columns)} columns", row)
+        if len(row.items) != len(columns.names):
+            mistakes.add(f"this row has {len(row.items)} values and there are {len(columns.names)} columns", row)
             continue
-        cells = dict(zip(columns, row.items, strict=True))
-        check_names(cells, mistakes)
-        absent = {name: cell for name, cell in cells.items() if cell.raw == NOT_AVAILABLE and name in quantities}
-        given = {name: cell for name, cell in cells.items() if name not in absent}
-        for part in (given, absent) if absent and any(_is_number(given, quantities)) else (cells,):
-            outcome = _outcome(fields, {**shared, **_said(cells)}, part, quantities, file, row, mistakes)
+        cells = dict(zip(columns.names, row.items, strict=True))
+        _check_names(cells, file, mistakes)
+        for part in _parts(cells, columns):
+            outcome = _outcome(fields, {**shared, **_said(cells)}, part, columns, file, row, mistakes)
             if outcome is not None:
                 yield outcome
+
+
+def _columns(fields: Mapping[str, Node], file: _File, mistakes: Mistakes) -> _Columns:
+    quantities = _quantities(fields.get("metrics"), file, mistakes)
+    texts = frozenset(item.raw for item in fields["texts"].items) if "texts" in fields else frozenset()
+    words = frozenset(item.raw for item in fields["words"].items) if "words" in fields else frozenset()
+    items = fields["columns"].items if "columns" in fields else []
+    names = tuple(word(item, "a column", mistakes) or "" for item in items)
+    for name, item in zip(names, items, strict=True):
+        if name not in DIMENSIONS and name not in quantities and name not in texts:
+            quantities |= _plain_quantity(name, item, file, mistakes)
+    return _Columns(names, quantities, texts, words)
+
+
+def _parts(cells: Mapping[str, Node], columns: _Columns) -> tuple[Mapping[str, Node], ...]:
+    """Part what a row says to be not available from its numbers, unless such a word is kept as it was printed."""
+    quantities = columns.quantities
+    absent = {
+        name: cell
+        for name, cell in cells.items()
+        if cell.raw == NOT_AVAILABLE and name in quantities and cell.raw not in columns.words
+    }
+    given = {name: cell for name, cell in cells.items() if name not in absent}
+    return (given, absent) if absent and any(_is_number(given, quantities)) else (cells,)
+
+
+def _check_names(said: Mapping[str, Node], file: _File, mistakes: Mistakes) -> None:
+    """Find misspelt names; what the file itself declares is none."""
+    check_names({name: node for name, node in said.items() if node.raw not in file.names}, mistakes)
 
 
 def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, _Quantity]) -> Iterator[bool]:
@@ -206,73 +288,83 @@ def _said(cells: Mapping[str, Node]) -> dict[str, str]:
     return {name: cell.raw for name, cell in cells.items() if name in DIMENSIONS and cell.value is not None}
 
 
-def _quantities(node: Node | None, mistakes: Mistakes) -> dict[str, _Quantity]:
+def _quantities(node: Node | None, file: _File, mistakes: Mistakes) -> dict[str, _Quantity]:
     found: dict[str, _Quantity] = {}
     for name, part in (mapping(node, "metrics", mistakes) if node else {}).items():
         said = mapping(part, f"metric '{name}'", mistakes, _METRIC)
         metric, comparison = said["metric"].raw if "metric" in said else name, said.get("as")
-        found |= _plain_quantity(metric, part, mistakes, called=name)
+        found |= _plain_quantity(metric, part, file, mistakes, called=name)
         if comparison is not None and comparison.raw not in COMPARISONS:
             mistakes.add(unknown("comparison", comparison.raw, COMPARISONS), comparison)
         if (comparison is None) != ("baseline" not in said):
             mistakes.add("'as' and 'baseline' belong together: what is compared, and with what", part)
-        check_names(said["baseline"].fields if "baseline" in said else {}, mistakes)
+        _check_names(said["baseline"].fields if "baseline" in said else {}, file, mistakes)
         baseline = {key: value.raw for key, value in said["baseline"].fields.items()} if "baseline" in said else None
-        texts = {key: said[key].raw for key in ("unit", "part", "source") if key in said}
-        found[name] = _Quantity(metric, comparison=comparison.raw if comparison else None, baseline=baseline, **texts)
+        texts: dict[str, Any] = {key: said[key].raw for key in ("unit", "part", "source") if key in said}
+        compared = comparison.raw if comparison else None
+        found[name] = replace(found[name], comparison=compared, baseline=baseline, **texts)
     return found
 
 
-def _plain_quantity(metric: str, node: Node, mistakes: Mistakes, called: str = "") -> dict[str, _Quantity]:
+def _plain_quantity(metric: str, node: Node, file: _File, mistakes: Mistakes, called: str = "") -> dict[str, _Quantity]:
     try:
         metric_named(metric)
     except HarnessError as error:
         mistakes.add(f"{error}" if called else f"{error}; the dimensions are {', '.join(DIMENSIONS)}", node)
-    return {called or metric: _Quantity(metric)}
+    if metric.startswith(OWN) and metric not in file.own:
+        mistakes.add(
+            f"'{metric}' is not declared; add it to 'metrics' at the top: {metric}: {{unit: ms, better: lower}}", node
+        )
+    return {called or metric: _Quantity(metric, own=file.own.get(metric))}
 
 
 def _outcome(
     fields: Mapping[str, Node],
     said: Mapping[str, str],
     cells: Mapping[str, Node],
-    quantities: Mapping[str, _Quantity],
+    columns: _Columns,
     file: _File,
     row: Node,
     mistakes: Mistakes,
 ) -> Outcome | None:
     measurements, absent = [], 0
-    for name, quantity in quantities.items():
+    texts = {name: cells[name].raw for name in columns.names if name in columns.texts and cells[name].value is not None}
+    for name, quantity in columns.quantities.items():
         cell = cells.get(name)
         if cell is None or cell.value is None:
+            continue
+        if cell.raw in columns.words:
+            texts[quantity.key] = cell.raw
             continue
         if cell.raw == NOT_AVAILABLE:
             absent += 1
             continue
         try:
             measurements.append(quantity.measurement(cell.raw))
+            texts[quantity.key] = cell.raw
         except HarnessError as error:
             mistakes.add(str(error), row)
-    texts = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
+    given = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
     for name in (*WORKLOAD_NUMBERS, "scored", "warmups", "repetitions", "gpu_count"):
         if name in said and not _NUMBER.fullmatch(said[name]):
             mistakes.add(f"{name} '{said[name]}' is not a number", row)
             return None
     try:
-        job = _job(texts.get("block", ""), said, measurements, file)
+        job = _job(given.get("block", ""), said, measurements, texts, file)
         protocol = _protocol(said)
         environment = _environment(said, file)
     except (HarnessError, ValueError) as error:
         mistakes.add(str(error), row)
         return None
-    if not measurements and not absent:
+    if not measurements and not absent and not texts:
         mistakes.add(f"this row has no number; where there is none for a reason, write {NOT_AVAILABLE}", row)
         return None
     return Outcome(
         job=job,
         status=Status.OK if measurements else Status.UNSUPPORTED,
-        reason=None if measurements else texts.get("unavailable", f"published as {NOT_AVAILABLE}"),
+        reason=None if measurements else given.get("unavailable", _without(texts)),
         origin="reported",
-        citation=file.citation.model_copy(update={"configuration": texts.get("configuration")}),
+        citation=file.citation.model_copy(update={"configuration": given.get("configuration")}),
         written_by="published",
         started=file.date,
         seconds=0.0,
@@ -280,10 +372,17 @@ def _outcome(
         provider=said.get("provider"),
         protocol=protocol,
         measurements=tuple(measurements),
+        printed=texts,
     )
 
 
-def _job(block: str, said: Mapping[str, str], measurements: list[Measurement], file: _File) -> Job:
+def _without(texts: Mapping[str, str]) -> str:
+    return "published without a number" if texts else f"published as {NOT_AVAILABLE}"
+
+
+def _job(
+    block: str, said: Mapping[str, str], measurements: list[Measurement], texts: Mapping[str, str], file: _File
+) -> Job:
     labels = Labels(sweep=file.sweep, block=block, **{name: said[name] for name in _LABELS if name in said})
     spec = MeasureSpec(
         probe=said.get("probe", UNKNOWN),
@@ -295,7 +394,9 @@ def _job(block: str, said: Mapping[str, str], measurements: list[Measurement], f
         artifact="/".join((KEY, file.stem, block, labels.model, labels.method, labels.recipe)),
     )
     raw = spec.model_dump(mode="json")
-    claim = [raw, dict(said), [item.model_dump(mode="json") for item in measurements]]
+    claim: list[Any] = [raw, dict(said), [item.model_dump(mode="json") for item in measurements]]
+    words = {name: text for name, text in texts.items() if not _NUMBER.fullmatch(text)}
+    claim += [words] if words else []
     return Job(
         run=f"{KEY}-{file.stem}-{digest(claim)[:12]}",
         kind=_kind(measurements),

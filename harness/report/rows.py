@@ -124,11 +124,16 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
 
 
 def wanted(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
-    """Keep measurements of the table's metrics, failed runs of probes that would have given them, and all builds."""
+    """Keep measurements of the table's metrics, failed runs of probes that would have given them, rows of words, and all builds."""
     metrics = set(spec.metrics) | {cell.metric for cell in spec.cells}
     probes = probes_of(metrics, rows)
+    words = any(cell.text for cell in spec.cells)
     return [
-        row for row in rows if row.is_build or row.metric in metrics or (not row.ok and row.text("probe") in probes)
+        row
+        for row in rows
+        if row.is_build
+        or row.metric in metrics
+        or (not row.ok and (row.text("probe") in probes or (words and row.text("origin") == "reported")))
     ]
 
 
