@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.adopting import writing
 from harness.adopting.columns import columns_of, is_called, understand
 from harness.adopting.names import Names, slug
-from harness.adopting.proof import Made, Places, differences, rendered
+from harness.adopting.proof import Made, differences, rendered
 from harness.adopting.reading import PageTable, PageTables, tables_in
 from harness.adopting.writing import Adopted
 from harness.core.errors import HarnessError, unknown
@@ -38,7 +38,8 @@ class Around:
     """What there is already."""
 
     catalogue: Catalogue
-    places: Places
+    committed: Path
+    """Folder of published files."""
     stems: Collection[str] = ()
     """Names of files and tables that are taken."""
 
@@ -77,21 +78,31 @@ def adopt(text: str, page: Path, called: str, wanted: Wanted, around: Around, da
     alone = len(found.tables) == 1
     _known_columns(chosen, wanted.columns)
     lines = [line.removesuffix("\r") for line in text.removeprefix(BOM).split("\n")]
+    numbered = not alone and wanted.table is None
+    names = {table.number: f"{stem}-{table.number}" if numbered else stem for table in chosen}
+    work = _Work(text, stem, called, around, lines, day)
     good, refused = list[Adopted](), list[Refused]()
     for table in chosen:
-        name = stem if alone or wanted.table is not None else f"{stem}-{table.number}"
         try:
-            one = _understood(table, name, wanted, Names(around.catalogue))
-            _prove([one], stem, called, around, lines, day)
-            good.append(one)
+            good.append(_understood(table, names[table.number], wanted, Names(around.catalogue)))
         except HarnessError as error:
             refused.append(Refused(table, str(error)))
-    if not good:
-        return Adoption(found, (), tuple(refused))
-    shared = Names(around.catalogue)
-    tables = [replace(one, names=shared, several=len(good) > 1) for one in good]
-    made = _prove(tables, stem, called, around, lines, day)
-    return Adoption(found, tuple(tables), tuple(refused), made, _marked(text, tables))
+    try:
+        made, tables = work.together(good) if good else (None, [])
+    except HarnessError:  # one of them at least: find out which
+        good = [one for one in good if not _in_vain(work, one, refused)]
+        made, tables = work.together(good) if good else (None, [])
+    return Adoption(found, tuple(tables), tuple(refused), made, _marked(text, tables) if tables else "")
+
+
+def _in_vain(work: _Work, table: Adopted, refused: list[Refused]) -> bool:
+    """Prove one table alone; note why where that cannot be done."""
+    try:
+        work.together([table])
+    except HarnessError as error:
+        refused.append(Refused(table.understood.table, str(error)))
+        return True
+    return False
 
 
 def _chosen(found: PageTables, number: int | None, called: str) -> Sequence[PageTable]:
@@ -128,19 +139,38 @@ def _understood(table: PageTable, name: str, wanted: Wanted, names: Names) -> Ad
     return Adopted(name, understand(table, wanted.columns, words=words), names, several=True)
 
 
-def _prove(tables: Sequence[Adopted], stem: str, called: str, around: Around, lines: Sequence[str], day: date) -> Made:
-    """Make the files' texts and hold what they give against the page. Raises: HarnessError with the cells that differ."""
-    specs = [writing.spec(table) for table in tables]  # first: names are given here, and declared there
-    head = f"# The tables of {called} as they stand there; `harness report --write {called}` writes them.\n"
-    made = Made(stem, writing.published(tables, called, stem, day), head + "\n".join(specs))
-    given = rendered(made, around.places)
-    for table in tables:
-        one = table.understood.table
-        wrong = differences(one, [lines[at] for at in one.lines], given[table.name])
-        if wrong:
-            more = f"; and {len(wrong) - _FEW} more" if len(wrong) > _FEW else ""
-            raise HarnessError(f"{'; '.join(wrong[:_FEW])}{more}")
-    return made
+@dataclass(frozen=True)
+class _Work:
+    """What making the files of one page takes."""
+
+    text: str
+    stem: str
+    called: str
+    around: Around
+    lines: Sequence[str]
+    day: date
+
+    def together(self, tables: Sequence[Adopted]) -> tuple[Made, list[Adopted]]:
+        """Make the files' texts and hold what they give against the page. Raises: HarnessError with the cells that differ."""
+        names = Names(self.around.catalogue)
+        named = [replace(one, names=names, several=len(tables) > 1) for one in tables]
+        specs = [writing.spec(one) for one in named]  # first: names are given here, and declared below
+        head = (
+            f"# The tables of {self.called} as they stand there; `harness report --write {self.called}` writes them.\n"
+        )
+        published = writing.published(named, self.called, self.stem, self.day)
+        made = Made(self.stem, published, head + "\n".join(specs))
+        given = rendered(made, self.around.catalogue, self.around.committed)
+        for one in named:
+            table = one.understood.table
+            _same(differences(table, [self.lines[at] for at in table.lines], given[one.name]))
+        return made, named
+
+
+def _same(wrong: Sequence[str]) -> None:
+    if wrong:
+        more = f"; and {len(wrong) - _FEW} more" if len(wrong) > _FEW else ""
+        raise HarnessError(f"{'; '.join(wrong[:_FEW])}{more}")
 
 
 def _marked(text: str, tables: Sequence[Adopted]) -> str:

@@ -24,8 +24,10 @@ Role = Literal["key", "number", "text", "spacer"]
 KEYS = ("model", "method", "recipe", "gpu", "engine", "task", "text", "reference", *WORKLOAD_NUMBERS)
 """Dimensions that a column can be."""
 _COUNTS = frozenset(WORKLOAD_NUMBERS) - {"request_rate"}
-_SPARE = ("method", "model", "recipe", "task", "text")
-"""Dimensions for columns that nothing names and that tell rows apart, in the order in which they are taken."""
+_FIRST = ("method", "model", "recipe", "task", "text")
+"""Dimensions for a first column that nothing names, in the order in which they are taken."""
+_SPARE = ("recipe", "task", "text", "method", "model")
+"""Those for further columns that are needed to tell rows apart."""
 _NUMBERS = 0.6
 """Share of the cells that say something which must be numbers in a column of numbers."""
 _HEADERS: tuple[tuple[str, str], ...] = (
@@ -61,12 +63,18 @@ _METRICS: tuple[tuple[str, str, str], ...] = (
     ("peak_gpu_bytes", r"\bgpu mem|\bvram\b|\bpeak mem|\bmemory( usage| use|$| \()", "B"),
 )  # fmt: skip
 """Metric, words of a heading, and what its unit must be of."""
-_TIMES, _BYTES = ("s", "ms", "us", "min"), ("B", "kB", "MB", "GB", "KiB", "MiB", "GiB")
+_TIMES, _BYTES = ("s", "ms", "us", "min"), ("kB", "MB", "GB", "KiB", "MiB", "GiB")
+"""Units that tell times and sizes; a B alone may be of parameters."""
+_STATISTIC = re.compile(r"\b(p\d\d(\.\d)?|median|min(imum)?|max(imum)?|std(dev)?)\b", re.IGNORECASE)
 _IN_HEADER = re.compile(
     r"[(\[]\s*(?P<unit>%|[A-Za-zµμ][A-Za-zµμ0-9]*(?:/[A-Za-z]+)?)\s*[)\]]|\bin (?P<word>ms|seconds|GB|MB|GiB|MiB)\b"
 )
 _NO_NAME = re.compile(
     r"[(\[]\s*(?:%|[\u00b5\u03bcA-Za-z]{1,4}|\w+/\w+|\w+ is better|[\u2191\u2193])\s*[)\]]|[\u2191\u2193]",
+    re.IGNORECASE,
+)
+_SETTING = re.compile(
+    r"\b(bits?|size|target|group|grpsz|beams?|threads?|ngl|layers|params?|gpus?|tp|pp|seed|rank|level|ratio of)\b|_",
     re.IGNORECASE,
 )
 _MEMORY = re.compile(r"\bmem|\bsize\b|\bdisk\b|vram|\(", re.IGNORECASE)
@@ -182,7 +190,7 @@ def _number(lint: LintColumn, cells: tuple[str, ...], title: str) -> Column:
     words = f"{lint.corner} {lint.group} {seen(lint.name)}".strip()
     unit = _unit_of(words, cells)
     column = Column(lint.index, title, cells, "number", unit=unit, better=lint.meaning.better or "none")
-    if lint.meaning.kind == "derived":
+    if lint.meaning.kind == "derived" or _STATISTIC.search(words):
         return replace(column, metric=_own(title))
     return replace(column, metric=_metric(words, unit) or _own(title))
 
@@ -352,13 +360,13 @@ def _keyed(table: PageTable, columns: Sequence[Column]) -> Understood:
     """Find what tells the rows apart. Raises: HarnessError where nothing does."""
     found = list(columns)
     if found[0].role != "key":
-        found[0] = _spare(found[0], found)
+        found[0] = _spare(found[0], found, _FIRST)
     while True:
         understood = _with_values(table, found)
         twice = _first_twice(understood.values)
         if twice is None:
             return understood
-        more = [column for column in found if column.role == "text"]
+        more = [column for column in found if column.role == "text" or _is_setting(table, column)]
         better = [
             column
             for column in more
@@ -370,17 +378,29 @@ def _keyed(table: PageTable, columns: Sequence[Column]) -> Understood:
             raise HarnessError(
                 f"rows {one + 1} and {other + 1} are both '{name}', and no other column tells them apart; name one otherwise"
             )
-        found[better[0].place] = _spare(better[0], found)
+        found[better[0].place] = _spare(better[0], found, _SPARE)
 
 
-def _spare(column: Column, columns: Sequence[Column]) -> Column:
+def _is_setting(table: PageTable, column: Column) -> bool:
+    """Tell a column of numbers that says what was measured, as a group size, from one that says what came out."""
+    return (
+        column.role == "number"
+        and column.guessed
+        and column.metric.startswith(OWN)
+        and (
+            table.lint.columns[column.place].meaning.kind in {"length", "batch"} or bool(_SETTING.search(column.title))
+        )
+    )
+
+
+def _spare(column: Column, columns: Sequence[Column], dimensions: Sequence[str]) -> Column:
     taken = {one.dimension for one in columns if one.role == "key"} | {"method" for one in columns if one.method}
-    free = [name for name in _SPARE if name not in taken]
+    free = [name for name in dimensions if name not in taken]
     if not free:
         raise HarnessError(
             f"more columns of words tell its rows apart than can be data; column '{column.title}' is one too many"
         )
-    return replace(column, role="key", dimension=free[0], metric="")
+    return replace(column, role="key", dimension=free[0], metric="", unit="")
 
 
 def _with_values(table: PageTable, columns: Sequence[Column]) -> Understood:

@@ -12,7 +12,7 @@ from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.core.errors import ConfigError, HarnessError
 from harness.report import pages
-from harness.report.catalogue import catalogue_of
+from harness.report.catalogue import Catalogue
 from harness.report.declared import together
 from harness.report.markdown import as_before, row_cells
 from harness.report.published import Published, read_published
@@ -33,16 +33,7 @@ class Made:
     spec: str
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where a workspace keeps what tables are made of."""
-
-    configs: tuple[Path, ...]
-    committed: Path
-    """Published files."""
-
-
-def rendered(made: Made, places: Places) -> Mapping[str, str]:
+def rendered(made: Made, catalogue: Catalogue, published_in: Path) -> Mapping[str, str]:
     """Render the tables from the new file and those published files that the same tables show; table to Markdown.
 
     Raises: HarnessError for a table that cannot be read back or rendered.
@@ -53,10 +44,10 @@ def rendered(made: Made, places: Places) -> Mapping[str, str]:
         (committed / f"{made.stem}{REPORTED}").write_text(made.published, encoding="utf-8")
         spec.write_text(made.spec, encoding="utf-8")
         try:
-            published = _with_those_shown(read_published(committed), places.committed, made.stem)
+            published = _with_those_shown(read_published(committed), published_in, made.stem)
             with closing(filled(published.sessions, published)) as database:
                 source = Source(database, published)
-                names = catalogue_of(places.configs, places.committed).declaring(published.declared)
+                names = catalogue.declaring(published.declared)
                 done = pages.render([spec], source, names)
                 source.close()
         except ConfigError as error:

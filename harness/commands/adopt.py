@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.adopting.adopt import Adoption, Around, Refused, Wanted, adopt
-from harness.adopting.proof import REPORTED, Places
+from harness.adopting.proof import REPORTED
 from harness.adopting.writing import Adopted
 from harness.commands.workspace import Workspace, pages_of, spec_files
 from harness.core.errors import HarnessError
@@ -49,7 +49,7 @@ def _around(workspace: Workspace) -> Around:
     taken = {spec.name for spec in specs_in(spec_files(workspace), catalogue)}
     taken |= {path.name.removesuffix(SUFFIX) for path in spec_files(workspace)}
     taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in workspace.committed.glob("*.yaml")}
-    return Around(catalogue, Places(workspace.configs, workspace.committed), taken)
+    return Around(catalogue, workspace.committed, taken)
 
 
 def _listed(done: Adoption, called: str, *, asked: int | None) -> Iterator[str]:

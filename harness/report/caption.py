@@ -105,11 +105,14 @@ def _origins(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
 # ---------------------------------------------------------------- protocols
 
 
-def protocols(rows: Sequence[Row]) -> list[str]:
-    """Say for each protocol which metrics it gave, what the workload was and how much was counted."""
+def protocols(rows: Sequence[Row], seen: Collection[str] = ()) -> list[str]:
+    """Say for each protocol which metrics it gave, what the workload was and how much was counted.
+
+    seen: dimensions of the workload that a reader sees elsewhere.
+    """
     named = _by([row for row in rows if row.text("protocol")], "protocol")
     versions = [version for same in named for version in _by(same, "protocol_version")]
-    return sorted(f"{_titles(version)}: {_protocol(version)}." for version in versions)
+    return sorted(f"{_titles(version)}: {_protocol(version, seen)}." for version in versions)
 
 
 def _titles(rows: Sequence[Row]) -> str:
@@ -122,11 +125,11 @@ def _titles(rows: Sequence[Row]) -> str:
     )
 
 
-def _protocol(rows: Sequence[Row]) -> str:
+def _protocol(rows: Sequence[Row], seen: Collection[str] = ()) -> str:
     version, name = rows[0].text("protocol_version"), rows[0].text("protocol")
     theirs = "protocol not told" if name == "unknown" else f"protocol {name} as its source defines it"
     parts = [theirs if version == "0" else f"protocol {name} v{version}" if version else f"protocol {name}"]
-    parts += [text.format(_values(rows, name)) for name, text in _WORKLOAD if _values(rows, name)]
+    parts += workload(rows, seen)
     parts += [
         _plural(text, _counts(rows, name)) for name, text in _COUNTS if _counts(rows, name) and not _said(rows, name)
     ]

@@ -15,7 +15,7 @@ from harness.core.spec import Note, Outcome
 from harness.numbers.pairing import Items, paired_difference, reproduces
 from harness.numbers.rounds import is_over_rounds
 from harness.report import sitting
-from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
+from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of, directed
 from harness.report.formats import Format, decimal, factor, rounded, without_paths, written
 from harness.report.result import Side, Trace
 from harness.report.rows import Row, direction, distinct
@@ -159,7 +159,8 @@ def _no_baseline(question: Question) -> str:
 
 
 def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
-    spec, cell, comparison = question.spec, question.cell, question.comparison
+    spec, cell = question.spec, question.cell
+    comparison = directed(question.comparison, direction(question.row))
     displayed = comparison.needs_baseline and (cell.inputs or comparison.inputs) == "displayed"
     digits = _shown_decimals(spec, cell) if displayed else None
     rows = [row for row in (question.row, question.baseline) if row is not None]

@@ -10,7 +10,7 @@ from harness.core.metric import metric as metric_named
 from harness.report.catalogue import Catalogue
 from harness.report.cells import Filled
 from harness.report.columns import BUILD_DIMENSIONS
-from harness.report.compare import COMPARISONS
+from harness.report.compare import COMPARISONS, WORSE
 from harness.report.formats import DEFAULT_UNIT
 from harness.report.markdown import literal
 from harness.report.result import Cell
@@ -236,4 +236,6 @@ def best(slot: Slot, cells: Sequence[Filled]) -> Decimal | None:
     higher = "higher" in ways
     if slot.cell.comparison in {"inverse_ratio", "loss_percent", "one_plus_reduction"}:
         higher = not higher
+    if slot.cell.comparison == WORSE:
+        higher = False
     return max(numbers) if higher else min(numbers)

@@ -237,24 +237,28 @@ def as_before(fresh: Iterable[str], old: Iterable[str]) -> list[str]:
     standing: dict[tuple[str, ...], list[str]] = {}
     for line in rows:
         standing.setdefault(_same_row(line), []).append(line)
-    widths = _widths(rows)
-    return [_as_standing(line, standing, widths) if line.startswith("|") else line for line in fresh]
+    columns = _columns(rows)
+    return [_as_standing(line, standing, columns) if line.startswith("|") else line for line in fresh]
 
 
-def _as_standing(line: str, standing: Mapping[tuple[str, ...], list[str]], widths: list[int]) -> str:
+def _as_standing(line: str, standing: Mapping[tuple[str, ...], list[str]], columns: list[tuple[int, str]]) -> str:
     known = standing.get(_same_row(line))
     if known:
         return known.pop(0) if len(known) > 1 else known[0]
     cells = row_cells(line)
-    if len(cells) != len(widths):
+    if len(cells) != len(columns):
         return line
-    return _line(cell.ljust(width - 2) for cell, width in zip(cells, widths, strict=True))
+    return _line(f"{cell:{side}{max(width - 2, 0)}}" for cell, (width, side) in zip(cells, columns, strict=True))
 
 
-def _widths(rows: list[str]) -> list[int]:
-    """Return the width of each column where all rows have the same; nothing else."""
-    found = {tuple(map(len, raw_cells(line))) for line in rows}
-    return list(next(iter(found))) if len(found) == 1 and len(rows) > 2 else []
+def _columns(rows: list[str]) -> list[tuple[int, str]]:
+    """Return width and side of each column where all rows have the same widths; nothing else."""
+    widths = {tuple(map(len, raw_cells(line))) for line in rows}
+    rule = next((row_cells(line) for line in rows if _same_row(line)[:1] == ("---",)), ())
+    if len(widths) != 1 or not rule:
+        return []
+    sides = [{":-": "<", "-:": ">", "::": "^"}.get(f"{cell[:1]}{cell[-1:]}", "<") for cell in rule]
+    return list(zip(next(iter(widths)), sides, strict=True))
 
 
 def bodies(text: str, path: Path) -> dict[str, str]:

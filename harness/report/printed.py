@@ -64,14 +64,14 @@ class Printed:
 
 
 def bare(text: str) -> str:
-    """Take emphasis, a link and footnote marks off the whole of a cell."""
+    """Take emphasis, a link and footnote marks off the whole of a cell, and emphasis off its number."""
     text, before = text.strip(), ""
     while text != before:
         before = text
         text = _MARKS.sub("", text).strip()
         found = next((one for form in _AROUND if (one := form.fullmatch(text))), None)
         text = found["in"].strip() if found else text
-    return text
+    return re.sub(r"\*\*([^*]+)\*\*", r"\1", text)
 
 
 def read(text: str) -> Printed | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -57,15 +58,33 @@ class Quoted:
 
 
 def in_place(places: Sequence[Place], ordinals: Sequence[int | None]) -> list[int]:
-    """Say in which order rows stand: published ones as in their file, others behind the last one that shares most with them."""
+    """Say in which order rows stand: published ones as in their file, each other one behind those that it belongs to.
+
+    places: of each row what a reader sees of it. A row belongs to those that are called the same, else to the block of rows that
+    share with it what such blocks have in common (a batch size, a model); a row without such a block stands last.
+    """
     known = [at for at, ordinal in enumerate(ordinals) if ordinal is not None]
     done = sorted(known, key=lambda at: ordinals[at] or 0)
+    blocks = _blocks([places[at] for at in done])
     for at in (at for at, ordinal in enumerate(ordinals) if ordinal is None):
-        shares = [sum(map(_same, places[at], places[other])) for other in done]
+        shares = [_share(places[at], places[other], blocks) for other in done]
         most = max(shares, default=0)
         done.insert(max(index for index, share in enumerate(shares) if share == most) + 1 if most else len(done), at)
     return done
 
 
-def _same(one: str | None, other: str | None) -> bool:
-    return one is not None and one == other
+def _blocks(places: Sequence[Place]) -> list[int]:
+    """List the parts of a place that make blocks: whose equal values stand together, and stand more than once."""
+    found = []
+    for part in range(len(places[0]) if places else 0):
+        values = [place[part] for place in places]
+        together = 1 + sum(one != other for one, other in itertools.pairwise(values)) == len(set(values))
+        if together and len(set(values)) < len(values):
+            found.append(part)
+    return found
+
+
+def _share(one: Place, other: Place, blocks: Sequence[int]) -> int:
+    if one == other:
+        return len(one) + 1
+    return sum(one[part] is not None and one[part] == other[part] for part in blocks)

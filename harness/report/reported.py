@@ -162,11 +162,6 @@ class _Columns:
     words: frozenset[str]
 
 
-def is_reported(node: Node) -> bool:
-    """Tell a file of reported numbers from one of promoted runs."""
-    return KEY in node.fields
-
-
 def read_reported(path: Path) -> list[Outcome]:
     """Read one file. Raises: ConfigError with every mistake of it, each with its line."""
     return list(read_file(path)[0])

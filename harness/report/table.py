@@ -225,7 +225,10 @@ def _in_order(source: _Source, lines: list[Line]) -> list[Line]:
         return lines
     places = [_place(source, address) for address, _ in lines]
     ordinals = [source.quoted.ordinal(place, source.spec.where) for place in places]
-    return [lines[at] for at in in_place(places, ordinals)]
+    seen = {key.dimension for key in source.spec.show} | set(source.spec.each)
+    names = source.quoted.dimensions
+    told = [tuple(value for name, value in zip(names, place, strict=True) if name in seen) for place in places]
+    return [lines[at] for at in in_place(told, ordinals)]
 
 
 def _place(source: _Source, address: Address) -> Place:
@@ -277,16 +280,18 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
             )
         named = key_cells(source.catalogue, source.spec, keys, address, above)
         if place in notes:
-            named, numbers = _noted(named, numbers, notes[place])
+            named, numbers = _noted(keys, named, numbers, notes[place])
         rows.append((*named, *numbers))
         above = address
     return rows
 
 
-def _noted(named: list[Cell], numbers: list[Cell], note: int) -> tuple[list[Cell], list[Cell]]:
-    """Put a row's own footnote at the last of its names, else at its first cell."""
+def _noted(keys: Sequence[Key], named: list[Cell], numbers: list[Cell], note: int) -> tuple[list[Cell], list[Cell]]:
+    """Put a row's own footnote at its method's name, else at the first of its names, else at its first cell."""
     cells = named or numbers
-    at = max((place for place, cell in enumerate(cells) if cell.text), default=0) if named else 0
+    places = [place for place, cell in enumerate(named) if cell.text]
+    method = [place for place in places if keys[place].name == "method"]
+    at = (method or places or [0])[0]
     cells[at] = replace(cells[at], notes=tuple(sorted({*cells[at].notes, note})))
     return named, numbers
 
