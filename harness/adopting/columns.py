@@ -192,7 +192,9 @@ def _number(lint: LintColumn, cells: tuple[str, ...], title: str) -> Column:
     column = Column(lint.index, title, cells, "number", unit=unit, better=lint.meaning.better or "none")
     if lint.meaning.kind == "derived" or _STATISTIC.search(words):
         return replace(column, metric=_own(title))
-    return replace(column, metric=_metric(words, unit) or _own(title))
+    known = _metric(words, unit)
+    below = known and METRICS[known].kind != "quality" and any(one.value < 0 for one in column.numbers)
+    return replace(column, metric=_own(title) if below or not known else known)
 
 
 def _own(title: str) -> str:
@@ -359,11 +361,15 @@ def _own_where_twice(columns: Sequence[Column]) -> list[Column]:
 def _keyed(table: PageTable, columns: Sequence[Column]) -> Understood:
     """Find what tells the rows apart. Raises: HarnessError where nothing does."""
     found = list(columns)
+    leading = next((at for at, column in enumerate(found) if column.role != "key"), len(found))
+    found = [_no_key(one) if one.role == "key" and one.place > leading and "" in one.cells else one for one in found]
     if found[0].role != "key":
         found[0] = _spare(found[0], found, _FIRST)
     while True:
         understood = _with_values(table, found)
         twice = _first_twice(understood.values)
+        if twice is None and all(column.role in {"key", "spacer"} for column in found):
+            raise HarnessError("it has no columns but those that name its rows")
         if twice is None:
             return understood
         more = [column for column in found if column.role == "text" or _is_setting(table, column)]

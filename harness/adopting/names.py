@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.report.catalogue import Catalogue
 from harness.report.change.readback import shown
+from harness.report.layout import LACKING
 from harness.report.markdown import cell_text
 from harness.report.result import Cell
 
@@ -41,7 +42,8 @@ class Names:
     def name(self, dimension: str, raw: str) -> str:
         """Give the name of a cell's value: that of the catalogue where it is called so there, else a new one."""
         if dimension not in NAMED:
-            return seen(raw) or "none"
+            text = seen(raw)
+            return "none" if text in {"", LACKING} else text
         if (dimension, raw) not in self._known:
             self._known[dimension, raw] = self._found(dimension, raw)
         return self._known[dimension, raw]

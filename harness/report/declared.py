@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OWN, Direction
-from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
+from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read
 
 KEY = "reported"
 """A published file with this key holds what others reported."""
@@ -88,7 +88,7 @@ def _names(node: Node, kind: str, mistakes: Mistakes) -> dict[str, dict[str, str
     found: dict[str, dict[str, str]] = {}
     for name, part in mapping(node, f"{kind}s", mistakes).items():
         said = mapping(part, f"{kind} '{name}'", mistakes)
-        found[name] = {key: word(text, f"'{key}' of {kind} '{name}'", mistakes) or "" for key, text in said.items()}
+        found[name] = {key: text.raw for key, text in said.items()}
     return found
 
 

@@ -127,7 +127,7 @@ def wanted(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
     """Keep measurements of the table's metrics, failed runs of probes that would have given them, rows of words, and all builds."""
     metrics = set(spec.metrics) | {cell.metric for cell in spec.cells}
     probes = probes_of(metrics, rows)
-    words = any(cell.text for cell in spec.cells)
+    words = any(cell.text or cell.format.printed for cell in spec.cells)
     return [
         row
         for row in rows
