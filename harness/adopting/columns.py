@@ -8,13 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from harness.adopting.names import seen, slug
+from harness.adopting.headings import (
+    dimension_of,
+    is_method,
+    is_numeric,
+    is_setting,
+    is_statistic,
+    metric_of,
+    names_method,
+    own_metric,
+    unit_of,
+)
+from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import METRICS, OWN, Direction
 from harness.core.spec import WORKLOAD_NUMBERS
 from harness.lint.columns import BETTER, meaning_of
-from harness.lint.numbers import is_missing
 from harness.lint.tables import Column as LintColumn
 from harness.report import printed
 from harness.report.columns import DIMENSIONS
@@ -23,62 +33,10 @@ Role = Literal["key", "number", "text", "spacer"]
 
 KEYS = ("model", "method", "recipe", "gpu", "engine", "task", "text", "reference", *WORKLOAD_NUMBERS)
 """Dimensions that a column can be."""
-_COUNTS = frozenset(WORKLOAD_NUMBERS) - {"request_rate"}
 _FIRST = ("method", "model", "recipe", "task", "text")
 """Dimensions for a first column that nothing names, in the order in which they are taken."""
 _SPARE = ("recipe", "task", "text", "method", "model")
 """Those for further columns that are needed to tell rows apart."""
-_NUMBERS = 0.6
-"""Share of the cells that say something which must be numbers in a column of numbers."""
-_HEADERS: tuple[tuple[str, str], ...] = (
-    ("model", r"^(base |llm )?models?( name)?( id)?$|^llms?$|^network$|^checkpoint$"),
-    ("gpu", r"^(gpu|gpus|gpu (model|type|name)|device|hardware|accelerator|card|platform)$"),
-    ("engine", r"\b(engine|backend|framework|runtime|serving)\b"),
-    ("batch", r"^(max )?batch([ _-]?size)?$|^bsz?$"),
-    ("prompt", r"^(isl|prompt|input)$|\b(input|prompt|prefill|context|sequence|seq)\b.*\b(len|length|lengths|tokens|size)\b|^isl\b"),
-    ("output", r"^(osl|output)$|\b(output|generated|gen|decode|new)\b.*\b(len|length|lengths|tokens)\b|^osl\b"),
-    ("concurrency", r"\bconcurren(cy|t)\b|^(num )?(users|clients)$"),
-    ("shots", r"^(n[ -]?)?shots?$"),
-    ("task", r"\b(dataset|benchmark|task)s?\b"),
-    ("method", r"quant|\bmethod\b|precision|\bscheme\b|\bformat\b|\bd?type\b|\bvariant\b|\bconfig(uration)?\b|\balgorithm\b|\btechnique\b|\brecipe\b"),
-)  # fmt: skip
-_METHOD_WORD = re.compile(
-    r"\b(fp|bf|tf|int|nf|mxfp|nvfp|w)\d{1,2}\w*|\b(i?q\d\w*)|\b(awq|gptq|rtn|eetq|hqq|aqlm|quip#?|smoothquant|spqr|exl\d|gguf|bnb|marlin|ptq|qat"
-    r"|bitsandbytes|llm\.int8)\b",
-    re.IGNORECASE,
-)
-_RATE = re.compile(r"\b(tok(en)?s?|t) ?/ ?s(ec(ond)?)?\b|\btokens? per second\b|\btps\b", re.IGNORECASE)
-_METRICS: tuple[tuple[str, str, str], ...] = (
-    ("perplexity", r"perplexity|\bppl\b", ""),
-    ("kl_divergence", r"\bkl[- ]?div|\bkld?\b", ""),
-    ("ttft", r"\bttft\b|time[- ]to[- ]first[- ]token", "s"),
-    ("tpot", r"\btpot\b|time per output token", "s"),
-    ("itl", r"\bitl\b|inter[- ]token", "s"),
-    ("request_throughput", r"request throughput|\breq(uest)?s? ?/ ?s", "rate"),
-    ("total_tps", r"\btotal\b", "tokens"),
-    ("output_tps", r"\boutput\b", "tokens"),
-    ("prefill_tps", r"\bprefill\b|\bprompt\b|\bpp ?\d*\b", "tokens"),
-    ("decode_tps", r"", "tokens"),
-    ("artifact_bytes", r"\b(model|file|disk|checkpoint) size\b|^size\b|\bon disk\b", "B"),
-    ("peak_gpu_bytes", r"\bgpu mem|\bvram\b|\bpeak mem|\bmemory( usage| use|$| \()", "B"),
-)  # fmt: skip
-"""Metric, words of a heading, and what its unit must be of."""
-_TIMES, _BYTES = ("s", "ms", "us", "min"), ("kB", "MB", "GB", "KiB", "MiB", "GiB")
-"""Units that tell times and sizes; a B alone may be of parameters."""
-_STATISTIC = re.compile(r"\b(p\d\d(\.\d)?|median|min(imum)?|max(imum)?|std(dev)?)\b", re.IGNORECASE)
-_IN_HEADER = re.compile(
-    r"[(\[]\s*(?P<unit>%|[A-Za-zµμ][A-Za-zµμ0-9]*(?:/[A-Za-z]+)?)\s*[)\]]|\bin (?P<word>ms|seconds|GB|MB|GiB|MiB)\b"
-)
-_NO_NAME = re.compile(
-    r"[(\[]\s*(?:%|[\u00b5\u03bcA-Za-z]{1,4}|\w+/\w+|\w+ is better|[\u2191\u2193])\s*[)\]]|[\u2191\u2193]",
-    re.IGNORECASE,
-)
-_SETTING = re.compile(
-    r"\b(bits?|size|target|group|grpsz|beams?|threads?|ngl|layers|params?|gpus?|tp|pp|seed|rank|level|ratio of)\b|_",
-    re.IGNORECASE,
-)
-_MEMORY = re.compile(r"\bmem|\bsize\b|\bdisk\b|vram|\(", re.IGNORECASE)
-_ONE_WORD = 1
 
 
 @dataclass(frozen=True)
@@ -159,70 +117,23 @@ def _column(table: PageTable, lint: LintColumn) -> Column:
     title = " / ".join(part for part in (lint.group, lint.name) if part) or f"column {lint.index + 1}"
     if lint.spacer and lint.index:
         return Column(lint.index, title, cells, "spacer")
-    dimension = _dimension(lint, cells)
+    dimension = dimension_of(lint.name, lint.meaning.kind, cells)
     if dimension:
         return Column(lint.index, title, cells, "key", dimension)
-    if not _is_numeric(cells):
+    if not is_numeric(cells):
         return Column(lint.index, title, cells, "text")
     return _number(lint, cells, title)
 
 
-def _is_numeric(cells: Sequence[str]) -> bool:
-    present = [cell for cell in cells if not is_missing(seen(cell))]
-    numbers = [cell for cell in present if printed.read(cell) is not None]
-    return bool(numbers) and len(numbers) >= _NUMBERS * len(present)
-
-
-def _dimension(lint: LintColumn, cells: Sequence[str]) -> str:
-    """Tell a dimension by the words of its heading; counts must be whole numbers, names must not be numbers."""
-    name = seen(lint.name.partition("\\")[0]).casefold()
-    counts = [printed.read(cell) for cell in cells if cell]
-    whole = bool(counts) and all(one and one.value == int(one.value) and not one.unit for one in counts)
-    for dimension, words in _HEADERS:
-        if re.search(words, name):
-            if dimension in _COUNTS:
-                return dimension if whole and lint.meaning.kind in {"batch", "length", "other"} else ""
-            return dimension if not _is_numeric(cells) else ""
-    return ""
-
-
 def _number(lint: LintColumn, cells: tuple[str, ...], title: str) -> Column:
     words = f"{lint.corner} {lint.group} {seen(lint.name)}".strip()
-    unit = _unit_of(words, cells)
+    unit = unit_of(words, cells)
     column = Column(lint.index, title, cells, "number", unit=unit, better=lint.meaning.better or "none")
-    if lint.meaning.kind == "derived" or _STATISTIC.search(words):
-        return replace(column, metric=_own(title))
-    known = _metric(words, unit)
+    if lint.meaning.kind == "derived" or is_statistic(words):
+        return replace(column, metric=own_metric(title))
+    known = metric_of(words, unit)
     below = known and METRICS[known].kind != "quality" and any(one.value < 0 for one in column.numbers)
-    return replace(column, metric=_own(title) if below or not known else known)
-
-
-def _own(title: str) -> str:
-    """Make a metric's name of a heading, without the unit and the direction that it names."""
-    name = slug(_NO_NAME.sub(" ", seen(title)), "value").replace("+", "_plus_")
-    return f"{OWN}{re.sub(r'[._]+', '_', name).strip('_')}"
-
-
-def _unit_of(words: str, cells: Sequence[str]) -> str:
-    """Take the unit that most cells print, else the one that the heading names."""
-    shown = Counter(one.unit for cell in cells if (one := printed.read(cell)) is not None)
-    shown.pop("", None)
-    if shown:
-        return shown.most_common(1)[0][0]
-    if _RATE.search(words):
-        return "tok/s"
-    found = [printed.unit_name(match["unit"] or match["word"]) for match in _IN_HEADER.finditer(words)]
-    return next((unit for unit in found if unit in {*_TIMES, *_BYTES, "%"} or "/" in unit), "")
-
-
-def _metric(words: str, unit: str) -> str:
-    """Name the metric that a heading speaks of; empty where it is none of those that are known, or its unit is not told."""
-    for name, pattern, of in _METRICS:
-        fits = {"": not unit, "s": unit in _TIMES, "B": unit in _BYTES, "rate": unit == "req/s",
-                "tokens": unit == "tok/s"}[of]  # fmt: skip
-        if fits and re.search(pattern, words, re.IGNORECASE):
-            return name
-    return ""
+    return replace(column, metric=own_metric(title) if below or not known else known)
 
 
 # ---------------------------------------------------------------- what was said
@@ -233,7 +144,7 @@ def _overridden(columns: Sequence[Column], said: Mapping[str, str]) -> list[Colu
     found = list(columns)
     for wanted, meaning in said.items():
         places = [one.place for one in columns if is_called(one, wanted)]
-        if len(places) > _ONE_WORD:
+        if len(places) > 1:
             raise HarnessError(f"--column '{wanted}={meaning}': several columns are called so; give the number of one")
         for place in places:
             found[place] = _meant(found[place], meaning)
@@ -256,7 +167,7 @@ def _meant(column: Column, meaning: str) -> Column:
     if meaning in KEYS:
         return replace(column, role="key", dimension=meaning, metric="", guessed=False)
     if meaning in METRICS or meaning.startswith((OWN, "lm_eval.")):
-        if not _is_numeric(column.cells):
+        if not is_numeric(column.cells):
             raise HarnessError(f"--column '{column.title}={meaning}': its cells are no numbers")
         return replace(column, role="number", metric=meaning, dimension="", guessed=False)
     raise HarnessError(
@@ -281,8 +192,10 @@ def _once_each(columns: Sequence[Column]) -> list[Column]:
 
 
 def _no_key(column: Column) -> Column:
-    if _is_numeric(column.cells):
-        return replace(column, role="number", dimension="", metric=_own(column.title), unit=_unit_of("", column.cells))
+    if is_numeric(column.cells):
+        return replace(
+            column, role="number", dimension="", metric=own_metric(column.title), unit=unit_of("", column.cells)
+        )
     return replace(column, role="text", dimension="")
 
 
@@ -291,13 +204,11 @@ def _methods_in_headings(columns: Sequence[Column], table: PageTable) -> list[Co
     if any(column.role == "key" and column.dimension == "method" for column in columns):
         return list(columns)
     lint = {one.index: one for one in table.lint.columns}
-    grouped = [
-        c for c in columns if c.role == "number" and lint[c.place].group and _METHOD_WORD.search(lint[c.place].group)
-    ]
+    grouped = [c for c in columns if c.role == "number" and lint[c.place].group and names_method(lint[c.place].group)]
     if grouped:
         return [_under_method(c, lint[c.place], c in grouped) for c in columns]
-    plain = [c for c in columns if c.role == "number" and c.guessed and _is_method(lint[c.place])]
-    if len(plain) < _ONE_WORD + 1:
+    plain = [c for c in columns if c.role == "number" and c.guessed and is_method(lint[c.place].name)]
+    if len(plain) <= 1:
         return list(columns)
     metric, better = _metric_above(table, lint[plain[0].place].corner)
     return [
@@ -308,15 +219,8 @@ def _methods_in_headings(columns: Sequence[Column], table: PageTable) -> list[Co
 def _under_method(column: Column, lint: LintColumn, grouped: bool) -> Column:
     if not grouped:
         return column
-    metric = column.metric if column.metric in METRICS or not column.guessed else _own(lint.name or column.title)
+    metric = column.metric if column.metric in METRICS or not column.guessed else own_metric(lint.name or column.title)
     return replace(column, method=lint.group, metric=metric)
-
-
-def _is_method(lint: LintColumn) -> bool:
-    """Tell a heading that names a method alone; MB behind it may be what built it."""
-    kind = meaning_of(lint.name, ["1"]).kind
-    alone = kind in {"other", "key"} or (kind == "memory" and not _MEMORY.search(lint.name))
-    return bool(_METHOD_WORD.search(lint.name)) and alone and not _RATE.search(lint.name)
 
 
 def _metric_above(table: PageTable, corner: str) -> tuple[str, Direction]:
@@ -327,8 +231,8 @@ def _metric_above(table: PageTable, corner: str) -> tuple[str, Direction]:
             kind = meaning_of(clean, ["1"])
             if kind.kind == "other":
                 continue
-            known = "" if kind.kind == "derived" else _metric(clean, "")
-            return known or _own(clean), kind.better or BETTER.get(kind.kind) or "none"
+            known = "" if kind.kind == "derived" else metric_of(clean, "")
+            return known or own_metric(clean), kind.better or BETTER.get(kind.kind) or "none"
     return f"{OWN}value", "none"
 
 
@@ -341,7 +245,7 @@ def _own_where_twice(columns: Sequence[Column]) -> list[Column]:
         if column.role == "number":
             metric = column.metric
             if seen_[metric, column.method] > 1 and column.guessed:
-                metric = _own(column.title)
+                metric = own_metric(column.title)
             named = f"{metric} {column.method}"
             base, count = metric, 1
             while named in taken:
@@ -393,9 +297,7 @@ def _is_setting(table: PageTable, column: Column) -> bool:
         column.role == "number"
         and column.guessed
         and column.metric.startswith(OWN)
-        and (
-            table.lint.columns[column.place].meaning.kind in {"length", "batch"} or bool(_SETTING.search(column.title))
-        )
+        and (table.lint.columns[column.place].meaning.kind in {"length", "batch"} or is_setting(column.title))
     )
 
 

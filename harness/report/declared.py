@@ -40,6 +40,11 @@ class Declared:
     names: Mapping[str, Mapping[str, Texts]] = field(default_factory=dict)
     """Dimension -> name -> attribute -> text."""
 
+    @property
+    def meant(self) -> frozenset[str]:
+        """Names that are meant as they are written, however near they are to others."""
+        return frozenset(name for named in self.names.values() for name in named)
+
 
 def declared_in(fields: Mapping[str, Node], mistakes: Mistakes) -> Declared:
     """Read what the top of a file declares; every mistake has its line."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from harness.core.errors import ConfigError, Problem
 from harness.report.layout import Slot
 from harness.report.result import Cell, Column, Section
 from harness.report.spec import Align, Style, TableSpec
@@ -25,6 +26,16 @@ class Head:
 def head_of(spec: TableSpec, slot: Slot) -> Head:
     """Return the heading of a column of cells."""
     return Head(slot.header, "left" if slot.cell.attribute else "right", slot.group if spec.style.groups else "")
+
+
+def check_head(spec: TableSpec, columns: int) -> None:
+    """Hold the rows of a written heading against the columns. Raises: ConfigError."""
+    if any(len(row) != columns for row in spec.style.head):
+        message = (
+            f"table '{spec.name}' has {columns} columns, and a row of its style's 'head' has "
+            f"{' or '.join(str(len(row)) for row in spec.style.head)} texts; write one for each column"
+        )
+        raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
 def laid_out(style: Style, headings: tuple[str, ...], heads: Sequence[Head], rows: Rows) -> Section:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.core.spec import Outcome
 from harness.report.pool import Conditions, meets
-from harness.report.reported import printed_key
+from harness.report.quantity import printed_key
 from harness.report.rows import Row
 from harness.report.spec import CellSpec
 

@@ -7,17 +7,14 @@ another stay as they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.identity import digest
-from harness.core.metric import OWN
 from harness.core.metric import metric as metric_named
 from harness.core.spec import (
     WORKLOAD_NUMBERS,
@@ -35,105 +32,24 @@ from harness.core.spec import (
     Status,
 )
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
-from harness.report import printed
-from harness.report.compare import COMPARISONS
-from harness.report.declared import KEY, Declared, OwnMetric, declared_in
-from harness.report.formats import factor
-from harness.report.slips import check_names
+from harness.report.declared import KEY, Declared, declared_in
+from harness.report.quantity import (
+    DIMENSIONS,
+    LABELS,
+    NOT_AVAILABLE,
+    PLAIN_NUMBER,
+    VERSION,
+    Quantity,
+    names_checked,
+    plain_quantity,
+    quantities_of,
+)
 
 UNKNOWN = "unknown"
-NOT_AVAILABLE = "N/A"
-VERSION = 0
-"""Of probes, engines, protocols and metrics: as the source defines them, not as we do."""
 
 _FILE = (KEY, "metrics", "models", "methods", "environments", "blocks")
 _CITATION = ("title", "url", "version", "date", "sweep")
 _ENVIRONMENT = ("system", "python", "cpu", "driver", "cuda", "packages")
-_LABELS = ("model", "method", "recipe", "reference")
-_PROTOCOL = ("dtype", "scored", "warmups", "repetitions", "gpu_count")
-DIMENSIONS = (
-    *_LABELS,
-    *WORKLOAD_NUMBERS,
-    *WORKLOAD_TEXTS,
-    *_PROTOCOL,
-    "environment",
-    "gpu",
-    "engine",
-    "provider",
-    "probe",
-    "protocol",
-)
-_METRIC = ("metric", "as", "baseline", "unit", "part", "source")
-_NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?")
-_COUNTS = ("x",)
-"""What may stand behind a number without a unit."""
-PLUS_MINUS = "plus-minus as published"
-
-
-def printed_key(metric: str, comparison: str, part: str) -> str:
-    """Name a column of numbers, for the texts that were printed in it."""
-    return " ".join(text for text in (metric, comparison, part) if text)
-
-
-@dataclass(frozen=True)
-class _Quantity:
-    """What a column of numbers is: a metric, or a comparison of it with something."""
-
-    metric: str
-    unit: str | None = None
-    comparison: str | None = None
-    baseline: Mapping[str, str] | None = None
-    part: str = ""
-    source: str | None = None
-    own: OwnMetric | None = None
-    """What the file declares of a metric of its own."""
-
-    @property
-    def key(self) -> str:
-        """The name under which the printed text is kept."""
-        return printed_key(self.metric, self.comparison or "", self.part)
-
-    @property
-    def stored(self) -> str:
-        """The unit in which values are kept."""
-        return "" if self.comparison else self.own.unit if self.own else metric_named(self.metric).unit
-
-    def measurement(self, text: str) -> Measurement:
-        """Read a published number. Raises: HarnessError for what is no number or has no such unit."""
-        said = printed.read(text)
-        if said is None:
-            raise HarnessError(f"'{text}' is not a number; write digits, null for nothing, or {NOT_AVAILABLE}")
-        if said.value < 0 and metric_named(self.metric).kind != "quality" and not self.comparison:
-            raise HarnessError(f"'{text}' {self.stored}: {self.metric} must not be negative")
-        scale = self._scale(said)
-        return Measurement(
-            metric=self.metric,
-            metric_version=VERSION,
-            part=self.part,
-            value=float(said.value * scale),
-            unit=self.stored,
-            low=float((said.value - said.half) * scale),
-            high=float((said.value + said.half) * scale),
-            interval="rounding" if said.spread is None else PLUS_MINUS,
-            n=1,
-            source=self.source,
-            better=self.own.better if self.own else None,
-            comparison=self.comparison,
-            baseline=dict(self.baseline or {}),
-        )
-
-    def _scale(self, said: printed.Printed) -> Decimal:
-        """Return what the printed number is times to be kept. Raises: HarnessError for a unit that is none of the metric's."""
-        if self.comparison:
-            return Decimal(1)
-        shown = self.unit or self.stored
-        if said.unit == "%" and self.stored == "fraction":
-            return Decimal(1) / 100
-        known = said.unit in _COUNTS if shown == self.stored == "" else False
-        here = Decimal(1) if known else printed.scale(said.unit, shown)
-        if here is None:
-            raise HarnessError(f"'{said.unit}' stands behind a number of {self.metric}, whose unit is '{shown}'")
-        return here / (Decimal(1) if self.own else factor(self.stored, shown))
 
 
 @dataclass(frozen=True)
@@ -146,10 +62,7 @@ class _File:
     citation: Citation
     date: datetime
     environments: Mapping[str, Mapping[str, Any]]
-    own: Mapping[str, OwnMetric] = field(default_factory=dict)
-    """Metrics of its own."""
-    names: frozenset[str] = frozenset()
-    """Models and methods that it declares: they are meant as they are written."""
+    declared: Declared
 
 
 @dataclass(frozen=True)
@@ -157,7 +70,7 @@ class _Columns:
     """What the columns of a block are, and which words may stand in the place of a number."""
 
     names: tuple[str, ...]
-    quantities: Mapping[str, _Quantity]
+    quantities: Mapping[str, Quantity]
     texts: frozenset[str]
     words: frozenset[str]
 
@@ -198,8 +111,7 @@ def _file(path: Path, fields: Mapping[str, Node], declared: Declared, mistakes: 
     known = {name: _raw(part) if part.fields else {} for name, part in environments.items()}
     for facts in known.values():
         facts["packages"] = facts["packages"] if isinstance(facts.get("packages"), dict) else {}
-    names = frozenset(name for kind in ("model", "method") for name in declared.names.get(kind, ()))
-    return _File(path.stem, sweep, citation, date, known, declared.metrics, names)
+    return _File(path.stem, sweep, citation, date, known, declared)
 
 
 def _citation(node: Node | None, mistakes: Mistakes) -> tuple[Citation, datetime]:
@@ -233,13 +145,13 @@ def _block(node: Node, file: _File, mistakes: Mistakes) -> Iterator[Outcome]:
     fields = mapping(node, "a block", mistakes, known)
     columns = _columns(fields, file, mistakes)
     shared = {name: part.raw for name, part in fields.items() if name in DIMENSIONS}
-    _check_names(fields, file, mistakes)
+    names_checked(fields, file.declared, mistakes)
     for row in fields["rows"].items if "rows" in fields else ():
         if len(row.items) != len(columns.names):
             mistakes.add(f"this row has {len(row.items)} values and there are {len(columns.names)} columns", row)
             continue
         cells = dict(zip(columns.names, row.items, strict=True))
-        _check_names(cells, file, mistakes)
+        names_checked(cells, file.declared, mistakes)
         for part in _parts(cells, columns):
             outcome = _outcome(fields, {**shared, **_said(cells)}, part, columns, file, row, mistakes)
             if outcome is not None:
@@ -247,14 +159,14 @@ def _block(node: Node, file: _File, mistakes: Mistakes) -> Iterator[Outcome]:
 
 
 def _columns(fields: Mapping[str, Node], file: _File, mistakes: Mistakes) -> _Columns:
-    quantities = _quantities(fields.get("metrics"), file, mistakes)
+    quantities = quantities_of(fields.get("metrics"), file.declared, mistakes)
     texts = frozenset(item.raw for item in fields["texts"].items) if "texts" in fields else frozenset()
     words = frozenset(item.raw for item in fields["words"].items) if "words" in fields else frozenset()
     items = fields["columns"].items if "columns" in fields else []
     names = tuple(word(item, "a column", mistakes) or "" for item in items)
     for name, item in zip(names, items, strict=True):
         if name not in DIMENSIONS and name not in quantities and name not in texts:
-            quantities |= _plain_quantity(name, item, file, mistakes)
+            quantities |= plain_quantity(name, item, file.declared, mistakes)
     return _Columns(names, quantities, texts, words)
 
 
@@ -270,47 +182,12 @@ def _parts(cells: Mapping[str, Node], columns: _Columns) -> tuple[Mapping[str, N
     return (given, absent) if absent and any(_is_number(given, quantities)) else (cells,)
 
 
-def _check_names(said: Mapping[str, Node], file: _File, mistakes: Mistakes) -> None:
-    """Find misspelt names; what the file itself declares is none."""
-    check_names({name: node for name, node in said.items() if node.raw not in file.names}, mistakes)
-
-
-def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, _Quantity]) -> Iterator[bool]:
+def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, Quantity]) -> Iterator[bool]:
     return (cells[name].value is not None for name in quantities if name in cells)
 
 
 def _said(cells: Mapping[str, Node]) -> dict[str, str]:
     return {name: cell.raw for name, cell in cells.items() if name in DIMENSIONS and cell.value is not None}
-
-
-def _quantities(node: Node | None, file: _File, mistakes: Mistakes) -> dict[str, _Quantity]:
-    found: dict[str, _Quantity] = {}
-    for name, part in (mapping(node, "metrics", mistakes) if node else {}).items():
-        said = mapping(part, f"metric '{name}'", mistakes, _METRIC)
-        metric, comparison = said["metric"].raw if "metric" in said else name, said.get("as")
-        found |= _plain_quantity(metric, part, file, mistakes, called=name)
-        if comparison is not None and comparison.raw not in COMPARISONS:
-            mistakes.add(unknown("comparison", comparison.raw, COMPARISONS), comparison)
-        if (comparison is None) != ("baseline" not in said):
-            mistakes.add("'as' and 'baseline' belong together: what is compared, and with what", part)
-        _check_names(said["baseline"].fields if "baseline" in said else {}, file, mistakes)
-        baseline = {key: value.raw for key, value in said["baseline"].fields.items()} if "baseline" in said else None
-        texts: dict[str, Any] = {key: said[key].raw for key in ("unit", "part", "source") if key in said}
-        compared = comparison.raw if comparison else None
-        found[name] = replace(found[name], comparison=compared, baseline=baseline, **texts)
-    return found
-
-
-def _plain_quantity(metric: str, node: Node, file: _File, mistakes: Mistakes, called: str = "") -> dict[str, _Quantity]:
-    try:
-        metric_named(metric)
-    except HarnessError as error:
-        mistakes.add(f"{error}" if called else f"{error}; the dimensions are {', '.join(DIMENSIONS)}", node)
-    if metric.startswith(OWN) and metric not in file.own:
-        mistakes.add(
-            f"'{metric}' is not declared; add it to 'metrics' at the top: {metric}: {{unit: ms, better: lower}}", node
-        )
-    return {called or metric: _Quantity(metric, own=file.own.get(metric))}
 
 
 def _outcome(
@@ -341,7 +218,7 @@ def _outcome(
             mistakes.add(str(error), row)
     given = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
     for name in (*WORKLOAD_NUMBERS, "scored", "warmups", "repetitions", "gpu_count"):
-        if name in said and not _NUMBER.fullmatch(said[name]):
+        if name in said and not PLAIN_NUMBER.fullmatch(said[name]):
             mistakes.add(f"{name} '{said[name]}' is not a number", row)
             return None
     try:
@@ -378,7 +255,7 @@ def _without(texts: Mapping[str, str]) -> str:
 def _job(
     block: str, said: Mapping[str, str], measurements: list[Measurement], texts: Mapping[str, str], file: _File
 ) -> Job:
-    labels = Labels(sweep=file.sweep, block=block, **{name: said[name] for name in _LABELS if name in said})
+    labels = Labels(sweep=file.sweep, block=block, **{name: said[name] for name in LABELS if name in said})
     spec = MeasureSpec(
         probe=said.get("probe", UNKNOWN),
         version=VERSION,
@@ -390,7 +267,7 @@ def _job(
     )
     raw = spec.model_dump(mode="json")
     claim: list[Any] = [raw, dict(said), [item.model_dump(mode="json") for item in measurements]]
-    words = {name: text for name, text in texts.items() if not _NUMBER.fullmatch(text)}
+    words = {name: text for name, text in texts.items() if not PLAIN_NUMBER.fullmatch(text)}
     claim += [words] if words else []
     return Job(
         run=f"{KEY}-{file.stem}-{digest(claim)[:12]}",

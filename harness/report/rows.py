@@ -57,6 +57,11 @@ class Row:
         return utc(self.get("started") if moment is None else moment), self.run
 
 
+def is_ours(row: Row) -> bool:
+    """Tell what was measured here from what others reported."""
+    return row.text("origin") in {"measured", None}
+
+
 def text_of(value: Any) -> str:
     """Write a dimension's value as specs do: whole floats as integers, truth as words."""
     if isinstance(value, bool):

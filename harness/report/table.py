@@ -11,14 +11,14 @@ from harness.core.identity import canonical
 from harness.core.marks import MARKS, merged
 from harness.core.spec import Note
 from harness.report import no_effect
-from harness.report.beside import own_note
+from harness.report.beside import noted, own_notes
 from harness.report.caption import captions
 from harness.report.catalogue import Catalogue
 from harness.report.cells import GREY, Filled, Question, Reader, filled
 from harness.report.columns import MADE
 from harness.report.compare import better_way
 from harness.report.formats import without_paths
-from harness.report.heads import Head, head_of, laid_out
+from harness.report.heads import Head, check_head, head_of, laid_out
 from harness.report.layout import (
     LACKING,
     Address,
@@ -41,7 +41,7 @@ from harness.report.mixing import Packages, check_column, check_pivot, check_pla
 from harness.report.pool import PLAIN, Pool, meets
 from harness.report.quoted import Place, Quoted, in_place
 from harness.report.result import Cell, Section, Table
-from harness.report.rows import Row, choose, matches, rows_of, wanted
+from harness.report.rows import Row, choose, is_ours, matches, rows_of, wanted
 from harness.report.sitting import AT_PACE, Measure, over_rounds, paced
 from harness.report.spec import CellSpec, Key, TableSpec
 from harness.report.specfile import ABSENT, AS_PUBLISHED
@@ -205,18 +205,8 @@ def _section(source: _Source, each: Address, shown: Sequence[Row]) -> Section:
     keys = [key for key in spec.show if key.dimension not in each or key.attribute]
     headings = tuple(source.catalogue.title(name, value) for name, value in each.items())
     heads = [Head(key.header, "left") for key in keys] + [head_of(spec, slot) for slot in slots]
-    _check_head(spec, len(heads))
+    check_head(spec, len(heads))
     return laid_out(spec.style, headings, heads, _cells(source, keys, lines, slots))
-
-
-def _check_head(spec: TableSpec, columns: int) -> None:
-    """Hold the rows of a written heading against the columns. Raises: ConfigError."""
-    if any(len(row) != columns for row in spec.style.head):
-        message = (
-            f"table '{spec.name}' has {columns} columns, and a row of its style's 'head' has "
-            f"{' or '.join(str(len(row)) for row in spec.style.head)} texts; write one for each column"
-        )
-        raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
 def _in_order(source: _Source, lines: list[Line]) -> list[Line]:
@@ -235,29 +225,13 @@ def _place(source: _Source, address: Address) -> Place:
     return tuple(None if address[name] == LACKING else address[name] for name in source.quoted.dimensions)
 
 
-def _own_notes(source: _Source, lines: Sequence[Line]) -> dict[int, int]:
-    """Number the footnotes of the rows that were measured here, where others' stand in the table; by the line's place."""
-    if not source.spec.beside:
-        return {}
-    known = {str(row.get("measurement_id")): row for row in source.pool.rows if row.ok}
-    taken = [[known[one] for cell in cells for one in cell.measurements if one in known] for _, cells in lines]
-    measured = [place for place, rows in enumerate(taken) if rows and all(_is_ours(row) for row in rows)]
-    notes: dict[int, int] = {}
-    for place in measured:
-        others = [row for rows in taken for row in rows if not _is_ours(row)]
-        if others:
-            text = own_note(source.spec, taken[place], others, source.packages, source.catalogue.title)
-            notes[place] = source.picked.note(text) or 0
-    return notes
-
-
-def _is_ours(row: Row) -> bool:
-    return row.text("origin") in {"measured", None}
-
-
 def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[Slot]) -> list[tuple[Cell, ...]]:
     tops = [best(slot, [cells[index] for _, cells in lines]) for index, slot in enumerate(slots)]
-    rows, above, notes = [], None, _own_notes(source, lines)
+    rows, above = [], None
+    told = own_notes(
+        source.spec, source.pool.rows, [cells for _, cells in lines], source.packages, source.catalogue.title
+    )
+    notes = {place: source.picked.note(text) or 0 for place, text in told.items()}
     for place, (address, cells) in enumerate(lines):
         numbers = []
         for cell, slot, top in zip(cells, slots, tops, strict=True):
@@ -280,20 +254,10 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
             )
         named = key_cells(source.catalogue, source.spec, keys, address, above)
         if place in notes:
-            named, numbers = _noted(keys, named, numbers, notes[place])
+            named, numbers = noted(keys, named, numbers, notes[place])
         rows.append((*named, *numbers))
         above = address
     return rows
-
-
-def _noted(keys: Sequence[Key], named: list[Cell], numbers: list[Cell], note: int) -> tuple[list[Cell], list[Cell]]:
-    """Put a row's own footnote at its method's name, else at the first of its names, else at its first cell."""
-    cells = named or numbers
-    places = [place for place, cell in enumerate(named) if cell.text]
-    method = [place for place in places if keys[place].name == "method"]
-    at = (method or places or [0])[0]
-    cells[at] = replace(cells[at], notes=tuple(sorted({*cells[at].notes, note})))
-    return named, numbers
 
 
 def _is_name(spec: TableSpec, slot: Slot, address: Address) -> bool:
@@ -317,7 +281,7 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
         words = _quote(source, cell, here) if cell.text else ""
         return absent if words is None else Filled(words)
     row, baseline, elsewhere = _compared(source, slot, cell, here)
-    quote = _quote(source, cell, here) if cell.format.printed and (row is None or not _is_ours(row)) else None
+    quote = _quote(source, cell, here) if cell.format.printed and (row is None or not is_ours(row)) else None
     if quote is not None and (row is None or not row.ok):
         return Filled(quote)
     if row is None:

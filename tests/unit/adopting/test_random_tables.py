@@ -55,8 +55,8 @@ def carried(take: Take, seed: int) -> bool:
 
 
 def test_random_tables_are_carried_to_the_byte_or_left_alone(take: Take) -> None:
-    found = [carried(take, seed) for seed in range(25)]
-    assert 5 < sum(found) < 25
+    found = [carried(take, seed) for seed in range(10)]
+    assert 2 < sum(found) < 10
 
 
 @pytest.mark.slow
