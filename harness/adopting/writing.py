@@ -13,12 +13,12 @@ from harness.adopting.columns import Column, Understood
 from harness.adopting.names import NAMED, Names, seen, slug
 from harness.core.metric import METRICS, OWN
 from harness.core.spec import WORKLOAD_NUMBERS
-from harness.lint.numbers import is_missing
 from harness.report import printed
 from harness.report.formats import Format
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+/-]*|\d{1,15}(\.\d{1,15})?")
 _YAML_WORDS = frozenset({"null", "true", "false"})
+_NOTHING_SAID = frozenset({"", "-", "--", "\u2013", "\u2014", "n/a", "na"})
 _NOTHING = '""'
 """An empty text in YAML."""
 
@@ -191,16 +191,10 @@ def _needs_head(understood: Understood) -> bool:
 
 
 def _missing(understood: Understood) -> str:
-    """Take the word that stands most often for no number."""
-    words = Counter(
-        word
-        for column in understood.columns
-        if column.role == "number"
-        for word in column.cells
-        if not column.reads(word)
-    )
-    missing = Counter({word: count for word, count in words.items() if is_missing(word)})
-    return missing.most_common(1)[0][0] if missing else "-"
+    """Take the mark that stands most often for nothing, as it will for what was not measured."""
+    numbers = [column for column in understood.columns if column.role == "number"]
+    marks = Counter(cell for column in numbers for cell in column.cells if cell.casefold() in _NOTHING_SAID)
+    return marks.most_common(1)[0][0] if marks else "-"
 
 
 def _titles(table: Adopted) -> dict[str, dict[str, str]]:

@@ -420,7 +420,8 @@ def _truth(node: Node | None, what: str, mistakes: Mistakes, *, default: bool = 
     if node is None:
         return default
     if not isinstance(node.value, bool):
-        mistakes.add(f"{what} must be true or false; it is {kind(node)}", node)
+        other = f" or '{MEASURED}'" if what == "caption" else ""
+        mistakes.add(f"{what} must be true or false{other}; it is {kind(node)}", node)
         return default
     return node.value
 

@@ -136,3 +136,29 @@ def test_a_page_outside_of_the_workspace_or_not_there_is_refused(theirs: Workspa
         list(adopt_page(outside, theirs, Wanted()))
     with pytest.raises(HarnessError, match="there is no such file"):
         list(adopt_page(theirs.root / "none.md", theirs, Wanted()))
+
+
+def test_the_command_says_what_it_wrote_and_cells_explain_themselves(
+    theirs: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness import cli
+
+    def say(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["harness", "--workspace", str(theirs.root), *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out + err
+
+    page = theirs.root / "bench.md"
+    page.write_text(SMALL.replace("16.45", "OOM"), "utf-8")
+    code, said = say("adopt", str(page), "--column", "Note=text", "--name", "mine")
+    assert code == 0
+    assert "wrote configs/tables/mine.tables.yaml" in said
+    monkeypatch.chdir(theirs.root)
+    assert "Words that others published, kept as 'note_4'" in say("explain", "bench.md:7:4")[1]
+    assert "25.66 tok/s" in say("explain", "bench.md:7:3")[1]
+    assert "What others published in the place of a number: decode" in say("explain", "bench.md:8:3")[1]
+    code, said = say("adopt", str(page))
+    assert code == 2
+    assert "stands between the markers of table 'mine' already; nothing was changed" in said
