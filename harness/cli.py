@@ -330,7 +330,8 @@ def adopt(
         list[str] | None,
         typer.Option(
             "--column",
-            help="HEADING=WHAT: a dimension (model, method, batch ...), a metric, own.NAME or text; may be given again.",
+            help="HEADING=WHAT: a dimension (model, method, batch ...), a metric, own.NAME, text, or a comparison as "
+            "'ratio of decode_tps to fp16'; may be given again.",
         ),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the tables and files; the page's by default.")] = "",

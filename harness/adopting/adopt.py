@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,6 +18,7 @@ from harness.core.errors import HarnessError, unknown
 from harness.report.catalogue import Catalogue
 from harness.report.markdown import BOM
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}")
 _FEW = 4
 """Differences that a message lists."""
 
@@ -72,6 +74,8 @@ def adopt(text: str, page: Path, called: str, wanted: Wanted, around: Around, da
     """
     if "\r" in text.replace("\r\n", "\n"):
         raise HarnessError(f"{called} has line ends that are neither those of Unix nor of Windows; save it anew")
+    if wanted.name and not _NAME.fullmatch(wanted.name):
+        raise HarnessError(f"--name {wanted.name}: a name has letters, digits, _ and - alone")
     found = tables_in(text, page)
     chosen = _chosen(found, wanted.table, called)
     stem = _free(wanted.name or slug(page.stem, "page").replace(".", "_"), wanted.table, found, around.stems)
