@@ -11,6 +11,7 @@ from harness.report.change.readback import shown
 from harness.report.layout import LACKING
 from harness.report.markdown import cell_text
 from harness.report.result import Cell
+from harness.report.slips import nearest
 
 _LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<link>https?://[^()\s]+)\)")
 NAMED = ("model", "method")
@@ -42,11 +43,20 @@ class Names:
     def name(self, dimension: str, raw: str) -> str:
         """Give the name of a cell's value: that of the catalogue where it is called so there, else a new one."""
         if dimension not in NAMED:
-            text = seen(raw)
-            return "none" if text in {"", LACKING} else text
+            return self._as_said(dimension, seen(raw))
         if (dimension, raw) not in self._known:
             self._known[dimension, raw] = self._found(dimension, raw)
         return self._known[dimension, raw]
+
+    def _as_said(self, dimension: str, text: str) -> str:
+        """Give a value that has no entry of its own: an engine that is known by the name it has here, else the text."""
+        known = self.catalogue.names(dimension)
+        for name in known:
+            if text.casefold() in {name.casefold(), self.catalogue.title(dimension, name).casefold()}:
+                return name
+        if nearest(text, known):  # another one, however near: it must not be taken for a slip
+            return f"{text} (published)"
+        return "none" if text in {"", LACKING} else text
 
     def _found(self, dimension: str, raw: str) -> str:
         taken = {name for (kind, _), name in self._known.items() if kind == dimension}

@@ -162,3 +162,19 @@ def test_the_command_says_what_it_wrote_and_cells_explain_themselves(
     code, said = say("adopt", str(page))
     assert code == 2
     assert "stands between the markers of table 'mine' already; nothing was changed" in said
+
+
+def test_an_engine_is_known_by_its_name_here_and_one_that_is_nearly_called_so_is_another(take: Take) -> None:
+    made = take(
+        "| Method | Backend | PPL |\n|---|---|---|\n| a | Transformers | 5.4 |\n| b | transformer | 5.5 |\n| c | vLLM | 5.6 |\n"
+    ).made
+    assert made is not None
+    assert "- [a, transformers, 5.4]" in made.published
+    assert '- [b, "transformer (published)", 5.5]' in made.published
+    assert "- [c, vLLM, 5.6]" in made.published
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "x y", "-"])
+def test_a_name_that_is_no_name_of_a_file_is_refused(take: Take, name: str) -> None:
+    with pytest.raises(HarnessError, match="a name has letters, digits, _ and - alone"):
+        take(SMALL, name=name)
