@@ -27,7 +27,7 @@ def slug(text: str, otherwise: str = "x") -> str:
 def seen(raw: str) -> str:
     """Return a cell as a reader sees it."""
     text = re.sub(r"<[^<>]*>", " ", shown(raw))
-    return " ".join(re.sub(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)", " ", text).split())
+    return " ".join(re.sub(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)", "", text).split())
 
 
 @dataclass
@@ -35,6 +35,10 @@ class Names:
     """The names of one adoption: equal cells are called the same in all of its tables."""
 
     catalogue: Catalogue
+    said: Mapping[str, str] = field(default_factory=dict)
+    """What a person says: a text of the page -> the name under which it is data."""
+    used: set[str] = field(default_factory=set)
+    """Texts of `said` that were met."""
     _known: dict[tuple[str, str], str] = field(default_factory=dict)
     """Dimension and Markdown of a cell -> name."""
     new: dict[str, dict[str, Mapping[str, str]]] = field(default_factory=dict)
@@ -43,12 +47,12 @@ class Names:
     def name(self, dimension: str, raw: str) -> str:
         """Give the name of a cell's value: that of the catalogue where it is called so there, else a new one."""
         if dimension not in NAMED:
-            return self._as_said(dimension, seen(raw))
+            return self._asked(raw) or self._plain(dimension, seen(raw))
         if (dimension, raw) not in self._known:
             self._known[dimension, raw] = self._found(dimension, raw)
         return self._known[dimension, raw]
 
-    def _as_said(self, dimension: str, text: str) -> str:
+    def _plain(self, dimension: str, text: str) -> str:
         """Give a value that has no entry of its own: an engine that is known by the name it has here, else the text."""
         known = self.catalogue.names(dimension)
         for name in known:
@@ -58,7 +62,17 @@ class Names:
             return f"{text} (published)"
         return "none" if text in {"", LACKING} else text
 
+    def _asked(self, raw: str) -> str | None:
+        text = next((one for one in (raw, seen(raw)) if one in self.said), None)
+        self.used |= {text} if text is not None else set()
+        return None if text is None else self.said[text]
+
     def _found(self, dimension: str, raw: str) -> str:
+        asked = self._asked(raw)
+        if asked is not None:
+            if asked not in self.catalogue.names(dimension):
+                self.new.setdefault(dimension, {})[asked] = self._declared(raw, seen(raw))
+            return asked
         taken = {name for (kind, _), name in self._known.items() if kind == dimension}
         text = seen(raw)
         for name in self.catalogue.names(dimension):
