@@ -39,6 +39,8 @@ def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = 
     what = ("the numbers, as they were printed", "how the tables are made of them", "markers around the tables")
     for file, said in zip(files, what, strict=True):
         yield f"{'would write' if dry else 'wrote'} {workspace.called(file)}: {said}"
+    if dry:
+        yield "--column 'HEADING=METRIC' says what a column is, --called 'TEXT=NAME' what a model or a method is called here"
     yield from _next(done, called, path, workspace)
 
 
@@ -112,6 +114,5 @@ def _next(done: Adoption, called: str, path: Path, workspace: Workspace) -> Iter
     stem, several = done.made.stem, len(done.tables) > 1
     block = f" with a block '{done.tables[0].name}' for the first table" if several else ""
     yield (
-        f"a new row: measure it with a sweep called '{stem}'{block}, `harness promote {stem}`, `harness report --write {called}`; "
-        "--column 'HEADING=METRIC' says what a column is, where it was not understood"
+        f"a new row: measure it with a sweep called '{stem}'{block}, `harness promote {stem}`, `harness report --write {called}`"
     )
