@@ -27,7 +27,6 @@ from harness.core.spec import WORKLOAD_NUMBERS
 from harness.lint.columns import BETTER, meaning_of
 from harness.lint.tables import Column as LintColumn
 from harness.report import printed
-from harness.report.columns import DIMENSIONS
 from harness.report.compare import COMPARISONS
 
 Role = Literal["key", "number", "text", "spacer"]
@@ -359,8 +358,3 @@ def _first_twice(values: Sequence[tuple[str, ...]]) -> tuple[int, int] | None:
             return first[value], place
         first[value] = place
     return None
-
-
-def heading_of(dimension: str) -> str:
-    """Say what a dimension is called."""
-    return DIMENSIONS.get(dimension, dimension)
