@@ -41,8 +41,8 @@ def quiet() -> Console:
     return Console(file=io.StringIO(), soft_wrap=True)
 
 
-def run(number: int, method: str, batch: int, value: float) -> Outcome:
-    labels = Labels(sweep="bench", model="m", method=method, recipe="ort-genai")
+def run(number: int, method: str, batch: int, value: float, block: str = "") -> Outcome:
+    labels = Labels(sweep="bench", block=block, model="m", method=method, recipe="ort-genai")
     items = [measurement(value=value, samples=(value, value, value))]
     return measured(
         number,
@@ -159,3 +159,15 @@ def test_a_column_of_comparisons_is_computed_for_new_rows_and_quoted_for_old_one
     assert [row for row in rows if "<sup>" not in row] == [line for line in before if line.startswith("|")]
     assert rows[3] == "| FP16 <sup>1</sup> | 24.00 | 1.00x | 0.0% |"
     assert rows[5] == "| int4_new <sup>1</sup> | 30.00 | 1.25x | -25.0% |"
+
+
+def test_of_several_tables_a_sweep_s_block_says_which_one_a_row_joins(theirs: Workspace) -> None:
+    page = theirs.root / "bench.md"
+    table = "| Method | Decode (tok/s) |\n|---|---|\n| FP16 | 20.0 |\n"
+    page.write_text(f"# One\n\n{table}\n# Two\n\n{table}", "utf-8")
+    list(adopt_page(page, theirs, Wanted()))
+    publish(theirs, run(1, "int4_new", 1, 30.0, "bench-2"))
+    write_pages(quiet(), theirs, may=[*MIXED, "batch"])
+    one, _, two = page.read_text("utf-8").partition("# Two")
+    assert "int4_new" not in one
+    assert "| int4_new <sup>1</sup> | 30.0 |" in two
