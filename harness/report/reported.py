@@ -216,6 +216,8 @@ def _outcome(
             texts[quantity.key] = cell.raw
         except HarnessError as error:
             mistakes.add(str(error), row)
+    if any("<!--" in text for text in texts.values()):
+        mistakes.add("this row holds an HTML comment, which could end a table in a page; leave it out", row)
     given = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
     for name in (*WORKLOAD_NUMBERS, "scored", "warmups", "repetitions", "gpu_count"):
         if name in said and not PLAIN_NUMBER.fullmatch(said[name]):
