@@ -13,7 +13,7 @@ from harness.core.model_record import ModelRecord
 from harness.core.seam import Facts, Reach, canonical_options, problems_of
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
-from harness.plan.building import MISSING, NOTHING, Made, Workshop
+from harness.plan.building import NOTHING, Made, Workshop
 from harness.plan.catalogue import Catalogue
 from harness.plan.checking import check_of
 from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
@@ -194,7 +194,7 @@ class _Product:
         key = (id(engine), environment, 0)
         if key not in self._refusals:
             facts = self.shop.facts(environment)
-            reason = MISSING.format(environment) if facts is None else engine.adapter.refuse(engine.record, facts)
+            reason = self.shop.missing(environment) if facts is None else engine.adapter.refuse(engine.record, facts)
             self._refusals[key] = reason
         return self._refusals[key]
 
