@@ -286,6 +286,7 @@ class Workshop:
                 kind="build", spec=spec, key=key, environment=environment, anchor=identity, artifact=identity,
                 needs=needs, provider=order.provider, refused=refused, elsewhere=order.elsewhere,
                 inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)), bytes=estimate,
+                parameters=size.parameters if size else None, opened_bytes=size.bytes if size else 0,
                 foretold=quantizer.foretells(record, order.source.record) if order.source.record else (),
             ),
             Labels(
