@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ MARK = "~"
 """Stands before seconds that were never measured."""
 _CPU_BUILDERS = frozenset({"ort-genai", "random-weights"})
 """Quantizers that work on a processor whatever the artifact is for."""
+_EAGER = frozenset({"transformers", "optimum-benchmark"})
+"""Engines in which Python launches every operation."""
 _PASSES = 3
 """Of calibration texts through a model on a processor, where AWQ's search sums second moments instead."""
 _MATRICES = 4
@@ -121,7 +123,8 @@ def _machine(job: PlannedJob, planned: Planned) -> Rates:
     there = planned.environments.get(job.environment)
     names = [job.elsewhere] if job.elsewhere else [gpu.name for gpu in there.gpus] if there else []
     found = [rates for name in [*names, arithmetic.ASSUMED] if (rates := arithmetic.gpu(name))]
-    return found[0]
+    eager = not isinstance(job.spec, BuildSpec) and job.spec.engine in _EAGER
+    return replace(found[0], call_seconds=arithmetic.EAGER_CALL_SECONDS) if eager else found[0]
 
 
 def _seconds(job: PlannedJob, planned: Planned, rates: Rates) -> float | None:

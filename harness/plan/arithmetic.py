@@ -35,7 +35,7 @@ class Rates:
 
 
 def _gpu(name: str, tera_flops: float, giga_bytes: float) -> Rates:
-    return Rates(name, tera_flops * 1e12, giga_bytes * 1e9, call_seconds=0.004, start_seconds=10.0)
+    return Rates(name, tera_flops * 1e12, giga_bytes * 1e9, call_seconds=0.002, start_seconds=5.0)
 
 
 GPUS = (
@@ -48,6 +48,8 @@ REACHED_FLOPS, REACHED_MEMORY = 0.35, 0.6
 """Shares of those peaks that inference of one model reaches."""
 ASSUMED = "RTX 4090"
 """GPU that is reckoned with where a job is for any and the machine has none that is known."""
+EAGER_CALL_SECONDS = 0.02
+"""What a call costs on a GPU where Python launches each operation; graphs of a runtime cost a tenth."""
 _CORE_FLOPS, _CORE_MEMORY, _MOST_MEMORY = 40e9, 5e9, 100e9
 """Of a processor's core in float32: half of what two cores of a server (AVX-512) reached with a model of 57 M weights: 160 GFLOP/s, 27 GB/s."""
 DISK = 0.5e9

@@ -13,6 +13,7 @@ from harness import first_run
 from harness.box import plan_sweep
 from harness.commands.workspace import Workspace
 from harness.core.spec import BuildSpec
+from harness.plan import arithmetic
 from harness.plan.expand import PlannedJob
 from tests.conftest import ROOT
 from tests.fake_box import Bench, Say
@@ -46,6 +47,41 @@ def test_arithmetic_lies_within_a_factor_of_three_of_what_committed_runs_took(
     for one in (("build", ""), ("speed", "generation"), ("quality", "kl_divergence")):
         assert real[one] / 3 < reckoned[one] < real[one] * 3, one
     assert sum(real.values()) / 3 < sum(reckoned.values()) < sum(real.values()) * 3
+
+
+@pytest.mark.parametrize("sweep", ["gpu-smollm2", "gpu-reference"])
+def test_arithmetic_for_an_h200_lies_within_a_factor_of_three_of_what_it_took(
+    sweep: str, home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arithmetic, "ASSUMED", "H200")
+    monkeypatch.setattr(first_run, "cores", lambda: 16)
+    estimates = first_run.estimate_first_run(plan_sweep(sweep, home))
+    assert (
+        sum(took(sweep).values()) / 3 < sum(one.seconds for one in estimates.values()) < sum(took(sweep).values()) * 3
+    )
+
+
+def test_seconds_per_token_of_dense_models_lie_within_a_factor_of_two_and_a_half_of_those_published(
+    home: Workspace,
+) -> None:
+    """On a T4, an RTX 4090 and an H100: 21 rows of the page of bitsandbytes."""
+    planned, held = plan_sweep("bnb", home), 0
+    published = yaml.load((ROOT / "results/published/bnb.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader)["blocks"]
+    theirs = {
+        (block["model"], next(box for box in ("T4", "RTX 4090", "H100") if box in block["gpu"]), row[1], row[0]): row[3]
+        for block in published
+        for row in block["rows"]
+    }
+    for job in planned.plan.jobs:
+        if job.kind != "speed" or isinstance(job.spec, BuildSpec) or job.labels[0].method not in {"bf16", "fp16"}:
+            continue
+        batch = job.spec.workload.get("batch", 1)
+        real = theirs[job.labels[0].model, str(job.elsewhere), job.labels[0].method, batch]
+        work = arithmetic.generating(first_run._opened(job, planned), batch, 64, 100, 1)
+        seconds = work.seconds(first_run._machine(job, planned)) / 99
+        assert real / 2.5 < seconds < real * 2.5, job.labels
+        held += 1
+    assert held == 21
 
 
 @pytest.mark.parametrize("sweep", ["modelopt_windows", "modelopt_h100", "modelopt_h200", "bnb"])
