@@ -106,13 +106,15 @@ def test_the_one_command_makes_the_environments_that_its_sweep_needs(
     monkeypatch.setattr(command, "setup", lambda name, **given: made.append(name))
     monkeypatch.setattr(command, "interpreters", lambda catalogue, names, root: {"here": Path(sys.executable)})
     path = bench.configs / "environments.yaml"
-    path.write_text(yaml.safe_dump({"here": {"python": sys.executable}, "cuda": {"lock": "locks/cuda.txt"}}), "utf-8")
-    bench.sweep(method=["fp32"], environment=["here", "cuda"])
+    other = {"lock": "locks/dml.txt", "system": "Linux" if sys.platform == "win32" else "Windows"}
+    named = {"here": {"python": sys.executable}, "cuda": {"lock": "locks/cuda.txt"}, "dml": other}
+    path.write_text(yaml.safe_dump(named), "utf-8")
+    bench.sweep(method=["fp32"], environment=["here", "cuda", "dml"])
     said: list[str] = []
     command.prepare("s", said.append, bench.workspace)
     assert made == [], "`run` leaves that to the person: the plan names the remedy"
     command.prepare("s", said.append, bench.workspace, make=True)
-    assert made == ["cuda"]
+    assert made == ["cuda"], "and none that is for another system"
     assert said == ["sweep s needs environment cuda, which is not installed yet"]
 
 

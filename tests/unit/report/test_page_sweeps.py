@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,18 @@ def test_only_the_dense_70b_takes_two_gpus(sweep: str, models: set[str], batches
            and "--tp 2" in job.spec.workload["run"]}  # fmt: skip
     assert two in ({("70b", "bf16")}, {("70b", "fp16")})
     assert {job.elsewhere for job in jobs} == {"H200" if "h200" in sweep else "H100"}
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_every_job_says_why_it_cannot_run_on_a_machine_without_a_gpu(sweep: str, shipped: Catalogue) -> None:
+    jobs = planned(sweep, shipped).jobs
+    assert all(job.refused or job.elsewhere for job in jobs)
+    reasons = {job.refused for job in jobs if job.refused}
+    if sweep == "modelopt_windows" and sys.platform != "win32":
+        assert "environment 'dml' is for Windows, and this machine is not" in reasons
+        assert any(why == "needs the quantizer 'modelopt-torch', which this version does not have" for why in reasons)
+    else:
+        assert not reasons, "each case is for a box of its own"
 
 
 def test_measured_numbers_take_the_place_of_reported_ones_table_by_table_and_never_beside_them(tmp_path: Path) -> None:
