@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from harness import environments, programs
+from harness.engines import ort_genai
 from harness.environments import PACKAGE
 from harness.executors import local
 
@@ -113,3 +114,24 @@ time.sleep(60)
     assert process.returncode is not None
     gone, alive = psutil.wait_procs([child], timeout=10)
     assert gone or [one.status() for one in alive] == [psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(("provider", "there", "registered"), [
+    ("NvTensorRtRtx", True, [("NvTensorRTRTXExecutionProvider", "the library")]), ("NvTensorRtRtx", False, []), ("cuda", True, []),
+])  # fmt: skip
+def test_the_plug_in_of_tensorrt_rtx_is_registered_where_it_is_installed_and_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, provider: str, there: bool, registered: list[tuple[str, str]]
+) -> None:
+    """The names are those that version 0.5.0 of the plug-in gives, and both runtimes take them; loading it needs a driver."""
+    told: list[tuple[str, str]] = []
+    runtime = SimpleNamespace(register_execution_provider_library=lambda *given: told.append(given))
+    if there:
+        (tmp_path / "onnxruntime_ep_nv_tensorrt_rtx.py").write_text(
+            'def get_ep_name(): return "NvTensorRTRTXExecutionProvider"\ndef get_library_path(): return "the library"\n',
+            "utf-8",
+        )
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.delitem(sys.modules, "onnxruntime_ep_nv_tensorrt_rtx", raising=False)
+    ort_genai._register_plug_in(runtime, provider)
+    assert told == registered
+    sys.modules.pop("onnxruntime_ep_nv_tensorrt_rtx", None)
