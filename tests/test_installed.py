@@ -94,7 +94,7 @@ def test_a_workspace_outside_of_any_clone_measures_keeps_writes_and_checks(insta
     (home / "configs" / "local.yaml").write_text(json.dumps({"python": {"cpu": sys.executable}}), "utf-8")
     quick = (SHIPPED / "configs" / "sweeps" / "quickstart.yaml").read_text("utf-8")
     for old, new in (("rounds: 5", "rounds: 1"), ("tokens: 20000", "tokens: 600"), ("tokens: 4000", "tokens: 600"),
-                     ("limit: 25", "limit: 2"), ("repetitions: 40", "repetitions: 3"), ("output: 128", "output: 8"),
+                     ("limit: 25", "limit: 2"), ("repetitions: 16", "repetitions: 3"), ("output: 128", "output: 8"),
                      ("[fp32, int8, int4_k_quant_mixed, {int4_rtn: ort-genai}, int4_rtn_b128, int4_awq_reference]", "[fp32, int8]")):  # fmt: skip
         assert old in quick
         quick = quick.replace(old, new)
