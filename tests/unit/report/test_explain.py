@@ -497,13 +497,13 @@ def test_the_command_prints_stable_json(
         for number, line in enumerate((ROOT / "README.md").read_text("utf-8").splitlines(), start=1)
         if line.startswith("| INT8 |")
     )
-    column = named(site.tables["quickstart-speed"].rendered, "INT8", "Size on disk (MB)").column + 1
+    column = named(site.tables["quickstart-overview"].rendered, "INT8", "Size on disk (MB)").column + 1
     first = run(monkeypatch, capsys, f"README.md:{line}:{column}", "--json")
     again = run(monkeypatch, capsys, f"README.md:{line}:{column}", "--json")
     assert first == again
     assert first[0] == 0
     found = json.loads(first[1])
-    assert found["text"] == at(site, "quickstart-speed", "INT8", "Size on disk (MB)").text
+    assert found["text"] == at(site, "quickstart-overview", "INT8", "Size on disk (MB)").text
     assert found["inputs"][0]["artifacts"][-1]["content"]
 
 
@@ -532,7 +532,7 @@ def test_a_condition_replaces_that_of_the_table(
     ("words", "message"),
     [
         (["README.md"], "is not a cell; write PAGE:LINE:COLUMN"),
-        (["README.md:1:1"], "this line is in no table; the page shows quickstart-speed in lines"),
+        (["README.md:1:1"], "this line is in no table; the page shows quickstart-overview in lines"),
         (["READM.md:1:1"], "unknown page 'READM.md'; did you mean 'README.md'"),
         (["README.md:0:1"], "the page has lines 1 to"),
     ],
