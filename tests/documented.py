@@ -180,6 +180,7 @@ def _of_records(table: str) -> dict[str, str]:
     if table == "job":  # `limit` counts what the probe counts
         of_probes = [meanings(shipped().probe(name).workload, Options) for name in shipped().probe_names()]
         return {name: text for said in of_probes for name, text in said.items() if name != "limit"} | BY_NAME
+    records: dict[str, list[type[spec.Record]]]
     records = {"environment": [spec.Environment], "placement": [spec.Labels], "run": [spec.Outcome, spec.Protocol],
                "quantity": [spec.Measurement], "measurement": [spec.Measurement]}  # fmt: skip
     found = {name: text for record in records.get(table, []) for name, text in meanings(record, spec.Record).items()}
