@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.workspace import read_workspace
-from harness.explaining import explained
 from harness.promoting import take_published
 from harness.report.reported import read_reported
 from harness.store.database import Database
@@ -71,6 +69,13 @@ def test_no_page_of_documentation_is_left_uncounted() -> None:
         for path in (ROOT / folder).glob("**/*.md" if folder in {"harness", "tests/benchmarks"} else "*.md")
     }
     assert there - {*PAGES, *others} - rendered == set()
+
+
+def test_the_first_screen_has_both_ways_to_start_and_a_table_that_was_measured() -> None:
+    screen = text_of("README.md").splitlines()[:30]
+    commands = [line.split("#")[0].strip() for line in screen if line.startswith("    ")]
+    assert commands == ["make bench", "make test", "pip install quant_harness-*.whl", "harness init", "harness bench"]
+    assert any(line.startswith("| INT8 | ") for line in screen)
 
 
 # ---------------------------------------------------------------- words
@@ -140,12 +145,6 @@ def test_every_message_of_troubleshooting_is_one_of_the_code() -> None:
         "{FILE}", "harness.yaml"
     )
     assert [message for message in messages if message not in code] == []
-
-
-def test_the_cell_that_the_readme_explains_is_one() -> None:
-    (place,) = re.findall(r"`harness explain (README\.md:\d+:\d+)`", text_of("README.md"))
-    told = explained([place], read_workspace(ROOT), None)
-    assert "column 'Decode speed-up'" in told.splitlines()[0]
 
 
 # ---------------------------------------------------------------- results/README.md
