@@ -49,7 +49,7 @@ def test_arithmetic_lies_within_a_factor_of_three_of_what_committed_runs_took(
     assert sum(real.values()) / 3 < sum(reckoned.values()) < sum(real.values()) * 3
 
 
-@pytest.mark.parametrize("sweep", ["gpu-smollm2", "gpu-reference"])
+@pytest.mark.parametrize("sweep", ["gpu-smollm2", pytest.param("gpu-reference", marks=pytest.mark.slow)])
 def test_arithmetic_for_an_h200_lies_within_a_factor_of_three_of_what_it_took(
     sweep: str, home: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
