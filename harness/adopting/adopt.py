@@ -9,14 +9,16 @@ from datetime import date
 from pathlib import Path
 
 from harness.adopting import writing
-from harness.adopting.columns import columns_of, is_called, understand
+from harness.adopting.columns import Column, columns_of, is_called, understand
 from harness.adopting.names import Names, slug
 from harness.adopting.proof import Made, differences, rendered
 from harness.adopting.reading import PageTable, PageTables, tables_in
 from harness.adopting.writing import Adopted
 from harness.core.errors import HarnessError, unknown
+from harness.core.metric import OWN, Direction
 from harness.report.catalogue import Catalogue
 from harness.report.markdown import BOM
+from harness.report.published import read_published
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}")
 _FEW = 4
@@ -162,7 +164,7 @@ class _Work:
     def together(self, tables: Sequence[Adopted]) -> tuple[Made, list[Adopted]]:
         """Make the files' texts and hold what they give against the page. Raises: HarnessError with the cells that differ."""
         names = Names(self.around.catalogue, self.said)
-        named = [replace(one, names=names, several=len(tables) > 1) for one in tables]
+        named = [replace(one, names=names, several=len(tables) > 1) for one in self._apart(tables)]
         specs = [writing.spec(one) for one in named]  # first: names are given here, and declared below
         head = (
             f"# The tables of {self.called} as they stand there; `harness report --write {self.called}` writes them.\n"
@@ -174,6 +176,26 @@ class _Work:
             table = one.understood.table
             _same(differences(table, [self.lines[at] for at in table.lines], given[one.name]))
         return made, named
+
+    def _apart(self, tables: Sequence[Adopted]) -> list[Adopted]:
+        """Give metrics of their own that are not counted alike names of their own: one name has one unit and direction."""
+        declared = read_published(self.around.committed).declared.metrics
+        known = {name: (own.unit, own.better) for name, own in declared.items()}
+        found = []
+        for table in tables:
+            columns = [_with_own_name(column, known) for column in table.understood.columns]
+            found.append(replace(table, understood=replace(table.understood, columns=tuple(columns))))
+        return found
+
+
+def _with_own_name(column: Column, known: dict[str, tuple[str, Direction]]) -> Column:
+    if not column.metric.startswith(OWN) or column.comparison:
+        return column
+    counted = (column.unit, column.better)
+    names = (column.metric, *(f"{column.metric}_{number}" for number in range(2, 10_000)))
+    name = next(one for one in names if known.get(one, counted) == counted)
+    known[name] = counted
+    return replace(column, metric=name)
 
 
 def _same(wrong: Sequence[str]) -> None:

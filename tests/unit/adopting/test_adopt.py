@@ -190,3 +190,12 @@ def test_a_person_says_under_which_name_a_text_of_the_page_is_data(take: Take) -
     assert "where: {method: int4_awq}" in made.spec
     with pytest.raises(HarnessError, match="--called INT9: nothing is called so"):
         take(text, called={"INT9": "fp16"})
+
+
+def test_metrics_of_one_heading_in_other_units_are_two_metrics(take: Take) -> None:
+    text = "| Method | Mean lag (ms) |\n|---|---|\n| a | 12.5 |\n\n## Two\n\n| Method | Mean lag (s) |\n|---|---|\n| a | 1.5 |\n"
+    made = take(text).made
+    assert made is not None
+    assert 'own.mean_lag: {title: "Mean lag (ms)", unit: ms, better: lower}' in made.published
+    assert 'own.mean_lag_2: {title: "Mean lag (s)", unit: s, better: lower}' in made.published
+    assert "metric: own.mean_lag_2, " in made.spec
