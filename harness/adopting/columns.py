@@ -116,7 +116,21 @@ def understand(table: PageTable, said: Mapping[str, str], *, words: bool = False
         raise HarnessError(f"it has no column of numbers; --table {table.number} takes its words")
     columns = _once_each(columns)
     columns = _own_where_twice(_methods_in_headings(columns, table))
+    _one_unit_each(columns)
     return _keyed(table, columns)
+
+
+def _one_unit_each(columns: Sequence[Column]) -> None:
+    """Refuse a known metric that is printed in two units, under two methods. Raises: HarnessError naming the columns."""
+    first: dict[str, Column] = {}
+    for column in columns:
+        if column.role == "number" and column.metric in METRICS and not column.comparison:
+            other = first.setdefault(column.metric, column)
+            if other.unit != column.unit:
+                raise HarnessError(
+                    f"columns '{other.title}' and '{column.title}' are both {column.metric}, in '{other.unit}' and in '{column.unit}'; "
+                    f"write them in one unit, or say --column '{column.title}={OWN}NAME'"
+                )
 
 
 # ---------------------------------------------------------------- one column

@@ -27,6 +27,10 @@ SIX = "\n".join(
         ("| Method | PPL |\n|---|---|\n| FP16 | 5.4 |\n| INT4 |\n", "row 2 has 1 cells and the heading 2; give it as many"),
         ("| Method | PPL |\n|---|---|\n", "it has no rows"),
         (
+            "|  | FP8 |  | INT4 AWQ |\n|---|---|---|---|\n| Model | TTFT (ms) |  | TTFT (s) |\n| a | 12.5 |  | 0.01 |\n| b | 13.5 |  | 0.02 |\n",
+            "columns 'FP8 / TTFT (ms)' and 'INT4 AWQ / TTFT (s)' are both ttft, in 'ms' and in 's'; write them in one unit",
+        ),
+        (
             "| Method | PPL |\n|---|---|\n| FP16 | 5.4 |\n| FP16 | 5.5 |\n",
             "rows 1 and 2 are both 'FP16', and no other column tells them apart; name one otherwise",
         ),
