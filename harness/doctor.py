@@ -69,7 +69,9 @@ def examine(workspace: Workspace) -> list[Line]:
     for name, one in described(pythons).items():
         lines += _present(name, pythons[name], one, lock_of(name, workspace))
     absent = [name for name in catalogue.environments if name not in pythons]
-    lines += [Line("missing", f"environment {name}: {_remedy(name, lock_of(name, workspace))}") for name in absent]
+    lines += [
+        Line("missing", f"environment {name}: {_remedy(name, lock_of(name, workspace), workspace)}") for name in absent
+    ]
     return lines
 
 
@@ -134,10 +136,10 @@ def missing(needs: tuple[str, ...], there: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(gone))
 
 
-def _remedy(name: str, lock: Path | None) -> str:
+def _remedy(name: str, lock: Path | None, workspace: Workspace) -> str:
     if lock is not None:
         return f"not made here; harness setup --env {name}"
-    adopt = f"adopt one with `python: {{{name}: PATH}}` in configs/local.yaml"
+    adopt = f"adopt one with `python: {{{name}: PATH}}` in {workspace.called(workspace.own_configs)}/local.yaml"
     return f"not made here; harness setup --env {name} makes it from its packages, or {adopt}"
 
 

@@ -137,7 +137,7 @@ def test_every_model_of_the_documentation_is_planned(name: str, documented: Cata
     plan = planned(f"model: {name}\nmethod: fp32\nengine: ort-genai\nprobes: generation\n", documented, tmp_path)
     assert {job.labels[0].model for job in plan.jobs} == {"mine" if name == "mine-awq" else name}
     reasons = {job.refused for job in plan.jobs} - {None}
-    fetched = ("hf download", "is not here yet: harness run or make bench")
+    fetched = ("hf download", "is not here yet: `harness run` or `harness bench`")
     assert all(any(words in str(reason) for words in fetched) for reason in reasons), "what is here is not refused"
     assert bool(reasons) == (name in {"from-hub", "from-package", "from-file"})
 
