@@ -18,6 +18,7 @@ import pytest
 
 from harness.commands.workspace import read_workspace
 from harness.core.metric import METRICS
+from harness.core.paths import MINE
 from harness.core.seam import Facts, Options, load
 from harness.core.spec import MeasureSpec
 from harness.engines import ENGINES
@@ -74,7 +75,7 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     (mine / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (ready / "genai_config.json").write_text(json.dumps({"model": {"vocab_size": 300}}), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(MINE, str(tmp_path))
     (tmp_path / "my_quantize.py").write_text("", encoding="utf-8")
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "llama-7b.json").write_text(json.dumps(config), encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import sys
 from pathlib import Path
@@ -75,12 +74,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_sweep_has_the_same_jobs_from_wherever_it_is_planned(home: Path, tmp_path: Path) -> None:
+def test_a_sweep_has_the_same_jobs_from_wherever_it_is_planned(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     below = home / "docs" / "deep"
     below.mkdir(parents=True)
     found = []
     for start, asked in ((home, None), (below, None), (tmp_path, home)):
-        os.chdir(start)
+        monkeypatch.chdir(start)
         workspace = here(asked)
         settle_in(workspace)
         planned = plan_sweep("s", workspace)
