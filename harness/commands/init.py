@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.commands.workspace import FILE, outer_of, read_workspace
+from harness.commands.workspace import outer_of, read_workspace
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
+from harness.core.paths import FILE
 from harness.environments import SHIPPED
 from harness.plan.catalogue import load_catalogue
 

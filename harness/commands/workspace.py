@@ -13,12 +13,11 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError, Problem
-from harness.core.paths import MINE
+from harness.core.paths import FILE, MINE
 from harness.core.seam import Options
 from harness.environments import IN_CLONE, LAYERS, LOCKS, OTHERS, ROOT, SHIPPED, is_name
 from harness.plan.yamlfile import Mistakes, read, validate
 
-FILE = "harness.yaml"
 VERSION = 1
 DATABASE = "bench.db"
 _CONFIGS, _TABLES = SHIPPED / "configs", SHIPPED / "reports" / "tables"
@@ -224,10 +223,9 @@ def settle_in(workspace: Workspace) -> None:
 
     Whatever a harness around this one had set: its workspace is not ours.
     """
+    os.environ[MINE] = str(workspace.root)
     if IN_CLONE and workspace.root == ROOT:
-        os.environ.pop(MINE, None)
         os.environ.pop(LAYERS, None)
         return
-    os.environ[MINE] = str(workspace.root)
     os.environ[LAYERS] = os.pathsep.join(map(str, workspace.named))
     os.environ.setdefault("HARNESS_CACHE", str((workspace.beside or workspace.published).parent / "cache"))

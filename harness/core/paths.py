@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+FILE = "harness.yaml"
+"""Makes a folder a workspace."""
 MINE = "HARNESS_WORKSPACE"
 """Variable by which a workspace's folder reaches whatever reads paths of its files, workers too."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def workspace_folder() -> Path:
-    """Name the folder of this command's workspace; where none was named, the clone, or of an installed package the working folder."""
-    said = os.environ.get(MINE)
-    if said:
+    """Name the folder of this command's workspace.
+
+    Where no command has named one, as for a worker that a scheduler starts, it is the workspace that one stands in; without any, the clone,
+    or of an installed package the working folder.
+    """
+    if said := os.environ.get(MINE):
         return Path(said)
-    return Path.cwd() if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
+    here = Path.cwd()
+    around = next((one for one in (here, *here.parents) if (one / FILE).is_file()), None)
+    return around or (here if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent)
 
 
 def placed(text: str, root: Path | None = None) -> Path:

@@ -15,7 +15,7 @@ from harness.box import plan_sweep
 from harness.commands.init import make_workspace
 from harness.commands.workspace import here, settle_in
 from harness.core.errors import HarnessError
-from harness.core.paths import MINE
+from harness.core.paths import MINE, workspace_folder
 from harness.core.seam import Facts
 from harness.executors import local
 from harness.probes.lm_eval import Workload
@@ -94,6 +94,9 @@ def test_a_sweep_has_the_same_jobs_from_wherever_it_is_planned(
         "builds of two models and of random weights, two programs on three artifacts"
     )
     assert Workload(task="tasks/own.yaml").yaml == home / "tasks" / "own.yaml"
+    monkeypatch.delenv(MINE)
+    monkeypatch.chdir(below)
+    assert workspace_folder() == home, "also for a worker that nobody told"
 
 
 def test_a_command_runs_in_the_workspaces_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,9 @@ import yaml
 from harness import environments
 from harness.box import plan_sweep, sweep_path
 from harness.commands.init import make_workspace
-from harness.commands.workspace import FILE, here, lock_of, pages_of, read_workspace, spec_files
+from harness.commands.workspace import here, lock_of, pages_of, read_workspace, spec_files
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.paths import MINE
+from harness.core.paths import FILE, MINE
 from harness.environments import ROOT, SHIPPED
 from harness.plan.catalogue import load_catalogue
 from harness.planned import _own
