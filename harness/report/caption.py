@@ -58,7 +58,7 @@ def _by(rows: Sequence[Row], name: str) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _configuration(rows: Sequence[Row], packages: Packages, exactly: frozenset[str]) -> str:
+def _configuration(rows: Sequence[Row], packages: Packages, exactly: frozenset[str] = frozenset()) -> str:
     """exactly: packages that one of the table's environments has from a file or a source; each tells which it has."""
     row = rows[0]
     gpu, count = row.text("gpu"), row.text("gpu_count")
