@@ -72,7 +72,7 @@ def _configuration(rows: Sequence[Row], packages: Packages, exactly: frozenset[s
     others = sorted(versions) if row.text("origin") in {"reported", "imported"} else []  # they tell what matters
     names = [name for name in PACKAGES if name in versions and (name in told or name in others)]
     names += [name for name in others if name not in PACKAGES]
-    names += sorted((exactly & set(versions)) - set(names))
+    names += sorted(((exactly | exact(versions)) & set(versions)) - set(names))
     parts += [f"{name} {versions[name]}" for name in names]
     return ", ".join(part for part in parts if part)
 
