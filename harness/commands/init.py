@@ -11,6 +11,7 @@ from harness.core.files import write_whole
 from harness.core.paths import FILE
 from harness.environments import SHIPPED
 from harness.plan.catalogue import load_catalogue
+from harness.report.markdown import EMPTY
 
 OWN = "harness-"
 """Begins the name of a folder of ours where another tool has one of the usual name."""
@@ -42,16 +43,22 @@ probes:
     ),
     "benchmarks.md": (
         "a page with the tables of the quickstart, empty until you keep its numbers",
-        """\
+        f"""\
 # Benchmarks
 
 `harness bench` measures, `harness promote quickstart` keeps the numbers in `results/published`, and `harness report --write`
 writes them here.
 
 <!-- table: quickstart-quality -->
+
+{EMPTY}
+
 <!-- end: quickstart-quality -->
 
 <!-- table: quickstart-speed -->
+
+{EMPTY}
+
 <!-- end: quickstart-speed -->
 """,
     ),

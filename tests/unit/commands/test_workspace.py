@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from harness import environments
 from harness.box import plan_sweep, sweep_path
@@ -17,6 +18,7 @@ from harness.commands.workspace import here, lock_of, pages_of, read_workspace, 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.paths import FILE, MINE
 from harness.environments import ROOT, SHIPPED
+from harness.pages import check_pages
 from harness.plan.catalogue import load_catalogue
 from harness.planned import _own
 
@@ -145,6 +147,7 @@ def test_what_init_writes_is_read_and_planned(made: Path) -> None:
     planned = plan_sweep("first", workspace)
     assert {job.kind for job in planned.plan.jobs} >= {"build", "quality", "speed"}
     assert not [job.refused for job in planned.plan.jobs if job.refused and not job.verifies]
+    assert check_pages(Console(), workspace) == 0, "nothing is out of date before anything was measured"
 
 
 @pytest.mark.parametrize(
