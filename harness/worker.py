@@ -208,7 +208,7 @@ def _listed(file: Path) -> list[Path]:
 
 def _folder(line: str) -> Path:
     """Read a run folder: a path, or one as a JSON string, in which a path may hold anything."""
-    return Path(json.loads(line) if line.startswith('"') else line.strip())
+    return Path(json.loads(line) if line.startswith('"') else line.strip()).absolute()
 
 
 def _environment(name: str) -> Environment:
