@@ -25,6 +25,17 @@ def kill(process: subprocess.Popen[Any]) -> None:
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
-            process.kill()
+            _kill_tree(process.pid)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=KILLED_SECONDS)
+
+
+def _kill_tree(pid: int) -> None:
+    """Kill a process and all that it started, where a system has no process groups: Windows lets children live on."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in [*root.children(recursive=True), root]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
