@@ -14,6 +14,15 @@ Packages = Callable[[str], Mapping[str, str]]
 """Environment id -> package -> version."""
 
 
+class WouldMix(ConfigError):
+    """Cells of one table or column that differ in something which its spec does not allow."""
+
+    def __init__(self, problems: Sequence[Problem], field: str, values: tuple[str, ...]) -> None:
+        super().__init__(problems)
+        self.field, self.values = field, values
+        """Word for `may_mix`, and what there is of it."""
+
+
 def check_place(spec: TableSpec, rows: Sequence[Row], packages: Packages) -> None:
     """Refuse cells from different machines, environments or package versions that the table does not name.
 
@@ -119,4 +128,4 @@ def _same(spec: TableSpec, name: str, values: Iterable[str | None], what: str) -
             f"{what} '{spec.name}' would mix {name}: {', '.join(found)}; choose with where, "
             f"show '{name.partition('.')[0]}' as a row, or allow it with may_mix: [{name}]"
         )
-        raise ConfigError([Problem(message, spec.path, spec.line)])
+        raise WouldMix([Problem(message, spec.path, spec.line)], name, tuple(found))
