@@ -16,6 +16,7 @@ from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
 from harness.executors import local
 from harness.host import environment, facts
+from harness.plan.building import MISSING
 from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
@@ -57,6 +58,18 @@ def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict
         elif folder := folder_of(name, root):
             found[name] = python_in(folder)
     return found
+
+
+def queue_python(environment: str, workspace: Workspace) -> Path:
+    """Name the interpreter in which batches of a queue run under an environment's name; a name that no file knows is that of our own.
+
+    Raises: HarnessError for an environment that is not on this machine.
+    """
+    catalogue = load_catalogue(workspace.configs)
+    found = interpreters(catalogue, [environment], workspace.root).get(environment)
+    if found is None and environment in catalogue.environments:
+        raise HarnessError(MISSING.format(environment))
+    return found or Path(sys.executable)
 
 
 def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:

@@ -513,7 +513,8 @@ def clean(
 
 @app.command()
 def worker(
-    environment: Annotated[str, typer.Argument(help="Name of the environment that this is.")],
+    context: typer.Context,
+    environment: Annotated[str, typer.Argument(help="Environment whose Python runs the batches.")],
     queue: Annotated[Path, typer.Option("--queue", help="Folder of batches, on a disk that all workers share.")],
     exit_when_idle: Annotated[
         bool, typer.Option("--exit-when-idle", help="End where no batch is left, instead of waiting for more.")
@@ -521,7 +522,15 @@ def worker(
 ) -> None:
     """Serve the batches of a queue folder, for a scheduler or another machine: no runner and no server."""
     from harness.batches import serve_queue
+    from harness.box import queue_python
+    from harness.core.paths import workspace_around
+    from harness.executors import local
 
+    python = Path(sys.executable)
+    if context.obj is not None or workspace_around():
+        python = queue_python(environment, _here(context))
+    if python != Path(sys.executable):
+        raise typer.Exit(2 if local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle) else 0)
     typer.echo(f"{serve_queue(queue, environment, exit_when_idle=exit_when_idle)} batches run")
 
 

@@ -20,9 +20,13 @@ def workspace_folder() -> Path:
     """
     if said := os.environ.get(MINE):
         return Path(said)
+    return workspace_around() or (Path.cwd() if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent)
+
+
+def workspace_around() -> Path | None:
+    """Find the workspace that one stands in."""
     here = Path.cwd()
-    around = next((one for one in (here, *here.parents) if (one / FILE).is_file()), None)
-    return around or (here if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent)
+    return next((one for one in (here, *here.parents) if (one / FILE).is_file()), None)
 
 
 def placed(text: str, root: Path | None = None) -> Path:

@@ -143,6 +143,13 @@ def describe(python: Path, environment: str) -> dict[str, Any]:
     return answer
 
 
+def serve_queue(python: Path, environment: str, queue: Path, *, exit_when_idle: bool) -> int:
+    """Let an environment's own Python serve a queue folder, until it ends; returns its exit code."""
+    idle = ["--exit-when-idle"] if exit_when_idle else []
+    words = [str(python), *WORKER, environment, "--queue", str(queue.absolute()), *idle]
+    return subprocess.run(words, stdin=subprocess.DEVNULL, env=_variables({}), check=False).returncode
+
+
 def _listen(handle: Handle) -> None:
     stdout, stderr = handle.process.stdout, handle.process.stderr
     assert stdout is not None

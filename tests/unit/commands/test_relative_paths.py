@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from harness import programs
-from harness.box import plan_sweep
+from harness.box import plan_sweep, queue_python
 from harness.commands.init import make_workspace
 from harness.commands.workspace import here, settle_in
 from harness.core.errors import HarnessError
@@ -130,6 +130,21 @@ def test_a_program_is_found_beside_the_python_of_its_environment_and_not_by_our_
     write(home, "tools/plain.sh", "true")
     with pytest.raises(HarnessError, match=r"program 'tools/plain.sh' was not found, in .*home; make it executable"):
         programs.files_of("tools/plain.sh {out}", (), ("{out}",), "probe")
+
+
+def test_a_queue_is_served_by_the_python_of_the_environment_that_is_named(home: Path, tmp_path: Path) -> None:
+    queue = tmp_path / "queue"
+    (queue / "waiting").mkdir(parents=True)
+    workspace = here(home)
+    settle_in(workspace)
+    python = queue_python("theirs", workspace)
+    assert python == home / "env" / "bin" / "python"
+    assert local.serve_queue(python, "theirs", queue, exit_when_idle=True) == 0
+    (told,) = (queue / "workers").glob("*.json")
+    assert json.loads(told.read_text("utf-8"))["environment"]["name"] == "theirs"
+    with pytest.raises(HarnessError, match="environment 'cuda' is not on this machine: harness setup --env cuda"):
+        queue_python("cuda", workspace)
+    assert queue_python("any name", workspace) == Path(sys.executable)
 
 
 def test_a_librarys_source_in_the_working_folder_is_not_imported_for_the_installed_one(
