@@ -319,6 +319,14 @@ def _check_pages_options(*, write: bool, limits: bool, diff: bool, base: str | N
         raise HarnessError("--strict needs --diff")
 
 
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """Read TEXT=WHAT of an option that may be given again. Raises: HarnessError for one without both."""
+    pairs = {text: what for one in given or [] for text, _, what in (one.rpartition("="),)}
+    if not all(text and what for text, what in pairs.items()):
+        raise HarnessError(f"{option} takes TEXT=WHAT, as {option} 'INT4 (ours)=int4_rtn'")
+    return pairs
+
+
 @app.command()
 def adopt(
     context: typer.Context,
@@ -330,7 +338,15 @@ def adopt(
         list[str] | None,
         typer.Option(
             "--column",
-            help="HEADING=WHAT: a dimension (model, method, batch ...), a metric, own.NAME or text; may be given again.",
+            help="HEADING=WHAT: a dimension (model, method, batch ...), a metric, own.NAME, text, or a comparison as "
+            "'ratio of decode_tps to fp16'; may be given again.",
+        ),
+    ] = None,
+    called: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--called",
+            help="TEXT=NAME: the name here of what the page calls so, as a model or a method; may be given again.",
         ),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the tables and files; the page's by default.")] = "",
@@ -340,8 +356,7 @@ def adopt(
     from harness.adopting.adopt import Wanted
     from harness.commands.adopt import adopt_page
 
-    said = {heading: what for text in column or [] for heading, _, what in (text.rpartition("="),)}
-    wanted = Wanted(table, name, said)
+    wanted = Wanted(table, name, _pairs("--column", column), _pairs("--called", called))
     for line in adopt_page(page, _here(context), wanted, dry=dry_run):
         typer.echo(line)
 

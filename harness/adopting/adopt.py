@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,6 +18,7 @@ from harness.core.errors import HarnessError, unknown
 from harness.report.catalogue import Catalogue
 from harness.report.markdown import BOM
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}")
 _FEW = 4
 """Differences that a message lists."""
 
@@ -31,6 +33,8 @@ class Wanted:
     """Of the files and tables; the page's by default."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Column, by heading or number, to what it is."""
+    called: Mapping[str, str] = field(default_factory=dict)
+    """Text of the page, as a model's or a method's, to the name under which it is data."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def adopt(text: str, page: Path, called: str, wanted: Wanted, around: Around, da
     """
     if "\r" in text.replace("\r\n", "\n"):
         raise HarnessError(f"{called} has line ends that are neither those of Unix nor of Windows; save it anew")
+    if wanted.name and not _NAME.fullmatch(wanted.name):
+        raise HarnessError(f"--name {wanted.name}: a name has letters, digits, _ and - alone")
     found = tables_in(text, page)
     chosen = _chosen(found, wanted.table, called)
     stem = _free(wanted.name or slug(page.stem, "page").replace(".", "_"), wanted.table, found, around.stems)
@@ -80,7 +86,7 @@ def adopt(text: str, page: Path, called: str, wanted: Wanted, around: Around, da
     lines = [line.removesuffix("\r") for line in text.removeprefix(BOM).split("\n")]
     numbered = not alone and wanted.table is None
     names = {table.number: f"{stem}-{table.number}" if numbered else stem for table in chosen}
-    work = _Work(text, stem, called, around, lines, day)
+    work = _Work(stem, called, around, lines, day, wanted.called)
     good, refused = list[Adopted](), list[Refused]()
     for table in chosen:
         try:
@@ -92,6 +98,9 @@ def adopt(text: str, page: Path, called: str, wanted: Wanted, around: Around, da
     except HarnessError:  # one of them at least: find out which
         good = [one for one in good if not _in_vain(work, one, refused)]
         made, tables = work.together(good) if good else (None, [])
+    missed = set(wanted.called) - {text for one in tables for text in one.names.used}
+    if tables and missed:
+        raise HarnessError(f"--called {min(missed)}: nothing is called so in the tables that can be adopted")
     return Adoption(found, tuple(tables), tuple(refused), made, _marked(text, tables) if tables else "")
 
 
@@ -143,16 +152,16 @@ def _understood(table: PageTable, name: str, wanted: Wanted, names: Names) -> Ad
 class _Work:
     """What making the files of one page takes."""
 
-    text: str
     stem: str
     called: str
     around: Around
     lines: Sequence[str]
     day: date
+    said: Mapping[str, str]
 
     def together(self, tables: Sequence[Adopted]) -> tuple[Made, list[Adopted]]:
         """Make the files' texts and hold what they give against the page. Raises: HarnessError with the cells that differ."""
-        names = Names(self.around.catalogue)
+        names = Names(self.around.catalogue, self.said)
         named = [replace(one, names=names, several=len(tables) > 1) for one in tables]
         specs = [writing.spec(one) for one in named]  # first: names are given here, and declared below
         head = (

@@ -27,7 +27,7 @@ from harness.core.spec import WORKLOAD_NUMBERS
 from harness.lint.columns import BETTER, meaning_of
 from harness.lint.tables import Column as LintColumn
 from harness.report import printed
-from harness.report.columns import DIMENSIONS
+from harness.report.compare import COMPARISONS
 
 Role = Literal["key", "number", "text", "spacer"]
 
@@ -37,6 +37,10 @@ _FIRST = ("method", "model", "recipe", "task", "text")
 """Dimensions for a first column that nothing names, in the order in which they are taken."""
 _SPARE = ("recipe", "task", "text", "method", "model")
 """Those for further columns that are needed to tell rows apart."""
+
+
+_COMPARED = re.compile(r"(?P<how>\w+) of (?P<metric>[\w.]+) to (?P<to>.+)")
+"""What the command line says of a column of comparisons."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ class Column:
     better: Direction = "none"
     method: str = ""
     """The heading, or that of its group, where it names the method."""
+    comparison: str = ""
+    """Which one of its metric, where the numbers compare; with the baseline's method, as the page or the catalogue calls it."""
+    baseline: str = ""
     guessed: bool = True
     """Not said on the command line."""
 
@@ -72,6 +79,8 @@ class Column:
         one = printed.read(cell)
         if one is None:
             return False
+        if self.comparison:
+            return True
         if one.value < 0 and self.metric in METRICS and METRICS[self.metric].kind != "quality":
             return False
         return one.unit in {"", self.unit} or printed.scale(one.unit, self.unit) is not None
@@ -97,7 +106,8 @@ class Understood:
 
 
 def understand(table: PageTable, said: Mapping[str, str], *, words: bool = False) -> Understood:
-    """Say what each column is. said: heading or number of a column -> dimension, metric, `own.NAME` or `text`.
+    """Say what each column is. said: heading or number of a column -> dimension, metric, `own.NAME`, `text`, or a comparison
+    as `ratio of decode_tps to fp16`.
 
     words: take also a table without a number. Raises: HarnessError with what cannot be expressed.
     """
@@ -164,6 +174,10 @@ def columns_of(table: PageTable) -> list[Column]:
 def _meant(column: Column, meaning: str) -> Column:
     if meaning == "text":
         return replace(column, role="text", dimension="", metric="", guessed=False)
+    compared = _COMPARED.fullmatch(meaning)
+    if compared:
+        known = _meant(column, compared["metric"])
+        return replace(known, unit="", comparison=_comparison(compared["how"]), baseline=compared["to"])
     if meaning in KEYS:
         return replace(column, role="key", dimension=meaning, metric="", guessed=False)
     if meaning in METRICS or meaning.startswith((OWN, "lm_eval.")):
@@ -171,9 +185,16 @@ def _meant(column: Column, meaning: str) -> Column:
             raise HarnessError(f"--column '{column.title}={meaning}': its cells are no numbers")
         return replace(column, role="number", metric=meaning, dimension="", guessed=False)
     raise HarnessError(
-        f"--column '{column.title}={meaning}': {unknown('dimension or metric', meaning, [*KEYS, *METRICS])}; `text` keeps its words, "
+        f"--column '{column.title}={meaning}': {unknown('dimension or metric', meaning, [*KEYS, *METRICS])}; `text` keeps its words, `ratio of METRIC to METHOD` is a comparison, "
         f"{OWN}NAME is a metric of your own"
     )
+
+
+def _comparison(name: str) -> str:
+    known = [one.name for one in COMPARISONS.values() if one.needs_baseline and one.name != "baseline"]
+    if name not in known:
+        raise HarnessError(unknown("comparison", name, known))
+    return name
 
 
 # ---------------------------------------------------------------- all columns
@@ -238,11 +259,13 @@ def _metric_above(table: PageTable, corner: str) -> tuple[str, Direction]:
 
 def _own_where_twice(columns: Sequence[Column]) -> list[Column]:
     """Give columns that would be the same number metrics of their own."""
-    seen_ = Counter((column.metric, column.method) for column in columns if column.role == "number")
+    seen_ = Counter(
+        (column.metric, column.method) for column in columns if column.role == "number" and not column.comparison
+    )
     taken: set[str] = set()
     found = []
     for column in columns:
-        if column.role == "number":
+        if column.role == "number" and not column.comparison:
             metric = column.metric
             if seen_[metric, column.method] > 1 and column.guessed:
                 metric = own_metric(column.title)
@@ -335,8 +358,3 @@ def _first_twice(values: Sequence[tuple[str, ...]]) -> tuple[int, int] | None:
             return first[value], place
         first[value] = place
     return None
-
-
-def heading_of(dimension: str) -> str:
-    """Say what a dimension is called."""
-    return DIMENSIONS.get(dimension, dimension)

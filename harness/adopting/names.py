@@ -11,6 +11,7 @@ from harness.report.change.readback import shown
 from harness.report.layout import LACKING
 from harness.report.markdown import cell_text
 from harness.report.result import Cell
+from harness.report.slips import nearest
 
 _LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<link>https?://[^()\s]+)\)")
 NAMED = ("model", "method")
@@ -26,7 +27,7 @@ def slug(text: str, otherwise: str = "x") -> str:
 def seen(raw: str) -> str:
     """Return a cell as a reader sees it."""
     text = re.sub(r"<[^<>]*>", " ", shown(raw))
-    return " ".join(re.sub(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)", " ", text).split())
+    return " ".join(re.sub(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)", "", text).split())
 
 
 @dataclass
@@ -34,6 +35,10 @@ class Names:
     """The names of one adoption: equal cells are called the same in all of its tables."""
 
     catalogue: Catalogue
+    said: Mapping[str, str] = field(default_factory=dict)
+    """What a person says: a text of the page -> the name under which it is data."""
+    used: set[str] = field(default_factory=set)
+    """Texts of `said` that were met."""
     _known: dict[tuple[str, str], str] = field(default_factory=dict)
     """Dimension and Markdown of a cell -> name."""
     new: dict[str, dict[str, Mapping[str, str]]] = field(default_factory=dict)
@@ -42,13 +47,32 @@ class Names:
     def name(self, dimension: str, raw: str) -> str:
         """Give the name of a cell's value: that of the catalogue where it is called so there, else a new one."""
         if dimension not in NAMED:
-            text = seen(raw)
-            return "none" if text in {"", LACKING} else text
+            return self._asked(raw) or self._plain(dimension, seen(raw))
         if (dimension, raw) not in self._known:
             self._known[dimension, raw] = self._found(dimension, raw)
         return self._known[dimension, raw]
 
+    def _plain(self, dimension: str, text: str) -> str:
+        """Give a value that has no entry of its own: an engine that is known by the name it has here, else the text."""
+        known = self.catalogue.names(dimension)
+        for name in known:
+            if text.casefold() in {name.casefold(), self.catalogue.title(dimension, name).casefold()}:
+                return name
+        if nearest(text, known):  # another one, however near: it must not be taken for a slip
+            return f"{text} (published)"
+        return "none" if text in {"", LACKING} else text
+
+    def _asked(self, raw: str) -> str | None:
+        text = next((one for one in (raw, seen(raw)) if one in self.said), None)
+        self.used |= {text} if text is not None else set()
+        return None if text is None else self.said[text]
+
     def _found(self, dimension: str, raw: str) -> str:
+        asked = self._asked(raw)
+        if asked is not None:
+            if asked not in self.catalogue.names(dimension):
+                self.new.setdefault(dimension, {})[asked] = self._declared(raw, seen(raw))
+            return asked
         taken = {name for (kind, _), name in self._known.items() if kind == dimension}
         text = seen(raw)
         for name in self.catalogue.names(dimension):

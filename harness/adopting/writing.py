@@ -69,7 +69,7 @@ def _declared(tables: Sequence[Adopted]) -> list[str]:
     own: dict[str, str] = {}
     for table in tables:
         for column in table.understood.columns:
-            if column.metric.startswith(OWN):
+            if column.metric.startswith(OWN) and not column.comparison:
                 facts = {"title": scalar(_spoken(column, table)), "unit": scalar(column.unit), "better": column.better}
                 kept = {name: text for name, text in facts.items() if text not in {_NOTHING, "none"}}
                 own.setdefault(column.metric, flow(kept))
@@ -95,16 +95,15 @@ def _block(table: Adopted) -> list[str]:
     understood, names = table.understood, table.names
     numbers = [column for column in understood.columns if column.role == "number"]
     texts = [column for column in understood.columns if column.role == "text"]
-    metrics = list(dict.fromkeys(column.metric for column in numbers))
-    units = {column.metric: column.unit for column in numbers if column.metric in METRICS and _said_unit(column)}
+    metrics = list(dict.fromkeys(map(quantity_name, numbers)))
+    told = {quantity_name(column): _told(column, names, understood) for column in numbers}
+    told = {name: facts for name, facts in told.items() if facts}
     by_method = any(column.method for column in numbers)
     keys = [key.dimension for key in understood.keys]
     columns = [*keys, *(["method"] if by_method else []), *metrics, *map(text_name, texts)]
     words = list(dict.fromkeys(word for column in numbers for word in column.words))
     lines = [f"  - block: {scalar(table.name)}"]
-    if units:
-        told = {name: flow({"unit": scalar(unit)}) for name, unit in units.items()}
-        lines.append(f"    metrics: {flow(told)}")
+    lines += [f"    metrics: {flow({name: flow(facts) for name, facts in told.items()})}"] if told else []
     lines += [f"    texts: {listed(map(text_name, texts))}"] if texts else []
     lines += [f"    words: {listed(words)}"] if words else []
     lines += [f"    columns: {listed(columns)}", "    rows:"]
@@ -112,11 +111,37 @@ def _block(table: Adopted) -> list[str]:
         said = [_value(names, key, raw) for key, raw in zip(understood.keys, values, strict=True)]
         rest = [scalar(column.cells[number]) for column in texts]
         for place, method in enumerate(_methods(numbers) or [""]):
-            here = {column.metric: column.cells[number] for column in numbers if column.method == method}
+            here = {quantity_name(column): column.cells[number] for column in numbers if column.method == method}
             given = [scalar(here[name]) if name in here else "null" for name in metrics]
             shown = [*said, *([scalar(names.name("method", method)) if method else "null"] if by_method else [])]
             lines.append(f"      - [{', '.join([*shown, *given, *(rest if not place else ['null'] * len(rest))])}]")
     return lines
+
+
+def quantity_name(column: Column) -> str:
+    """Name a column of numbers in the published file: for its metric, and as itself where it compares."""
+    return f"{text_name(column)}" if column.comparison else column.metric
+
+
+def _told(column: Column, names: Names, understood: Understood) -> dict[str, str]:
+    """Say of a column of numbers what its name does not: the unit in which they are printed, or what they compare."""
+    if column.comparison:
+        return {
+            "metric": column.metric,
+            "as": column.comparison,
+            "baseline": flow({"method": _base(column, names, understood)}),
+        }
+    return {"unit": scalar(column.unit)} if column.metric in METRICS and _said_unit(column) else {}
+
+
+def _base(column: Column, names: Names, understood: Understood) -> str:
+    """Name the method that a column compares with: one of the table, else one of the catalogue."""
+    methods = {one.method for one in understood.columns if one.method}
+    at = next((place for place, key in enumerate(understood.keys) if key.dimension == "method"), None)
+    methods |= {values[at] for values in understood.values} if at is not None else set()
+    named = {names.name("method", raw): raw for raw in sorted(methods)}
+    found = next((name for name, raw in named.items() if column.baseline in {name, seen(raw)}), None)
+    return scalar(found or names.name("method", column.baseline))
 
 
 def _methods(numbers: Sequence[Column]) -> list[str]:
@@ -232,7 +257,10 @@ def _cell(table: Adopted, column: Column) -> str:
     if column.role == "text":
         return flow({"text": scalar(text_name(column))})
     parts = {"metric": column.metric, "format": scalar(f"{written(printed.format_of(column.numbers))} printed")}
-    if column.metric in METRICS and _said_unit(column):
+    if column.comparison:
+        base = _base(column, table.names, table.understood)
+        parts |= {"as": column.comparison, "baseline": flow({"method": base})}
+    elif column.metric in METRICS and _said_unit(column):
         parts["unit"] = scalar(column.unit)
     if any(one.pm for one in column.numbers):
         parts["uncertainty"] = "pm"

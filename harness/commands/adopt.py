@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,13 +35,23 @@ def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = 
         path: done.text.encode(),
     }
     if not dry:
-        for file in files:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        write_all(files)
+        _write(files, workspace)
     what = ("the numbers, as they were printed", "how the tables are made of them", "markers around the tables")
     for file, said in zip(files, what, strict=True):
         yield f"{'would write' if dry else 'wrote'} {workspace.called(file)}: {said}"
+    if dry:
+        yield "--column 'HEADING=METRIC' says what a column is, --called 'TEXT=NAME' what a model or a method is called here"
     yield from _next(done, called, path, workspace)
+
+
+def _write(files: Mapping[Path, bytes], workspace: Workspace) -> None:
+    try:
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_all(files)
+    except PermissionError as error:
+        where = workspace.called(Path(error.filename or ""))
+        raise HarnessError(f"{where} cannot be written ({error.strerror}); nothing was changed") from None
 
 
 def _around(workspace: Workspace) -> Around:
@@ -77,11 +87,17 @@ def _columns(table: Adopted) -> Iterator[str]:
             unit = f", {column.unit}" if column.unit else ""
             better = f", {column.better} is better" if column.better != "none" else ""
             method = f" of method {table.names.name('method', column.method)}" if column.method else ""
-            yield f"'{column.title}': {column.metric}{method}{unit}{better}"
+            what = (
+                f"{column.comparison} of {column.metric} to {column.baseline}" if column.comparison else column.metric
+            )
+            yield f"'{column.title}': {what}{method}{unit}{better}"
         elif column.role == "key":
             yield f"'{column.title}': {column.dimension}"
         elif column.role == "text":
             yield f"'{column.title}': words"
+
+    if any(column.method for column in table.understood.columns):
+        yield "methods stand in its headings: a new one is another cell of the spec"
 
 
 def _nothing(done: Adoption, called: str) -> str:
@@ -98,6 +114,5 @@ def _next(done: Adoption, called: str, path: Path, workspace: Workspace) -> Iter
     stem, several = done.made.stem, len(done.tables) > 1
     block = f" with a block '{done.tables[0].name}' for the first table" if several else ""
     yield (
-        f"a new row: measure it with a sweep called '{stem}'{block}, `harness promote {stem}`, `harness report --write {called}`; "
-        "--column 'HEADING=METRIC' says what a column is, where it was not understood"
+        f"a new row: measure it with a sweep called '{stem}'{block}, `harness promote {stem}`, `harness report --write {called}`"
     )

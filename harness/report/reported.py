@@ -190,6 +190,39 @@ def _said(cells: Mapping[str, Node]) -> dict[str, str]:
     return {name: cell.raw for name, cell in cells.items() if name in DIMENSIONS and cell.value is not None}
 
 
+@dataclass
+class _Cells:
+    """What the cells of a row say: numbers, what was printed, and how many numbers there are not."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    absent: int = 0
+
+
+def _cells(cells: Mapping[str, Node], columns: _Columns, row: Node, mistakes: Mistakes) -> _Cells:
+    found = _Cells()
+    for name in (name for name in columns.names if name in columns.texts):
+        if cells[name].value is not None:
+            found.texts[name] = cells[name].raw
+    for name, quantity in columns.quantities.items():
+        cell = cells.get(name)
+        if cell is None or cell.value is None:
+            continue
+        if cell.raw in columns.words:
+            found.texts[quantity.key] = cell.raw
+        elif cell.raw == NOT_AVAILABLE:
+            found.absent += 1
+        else:
+            try:
+                found.measurements.append(quantity.measurement(cell.raw))
+                found.texts[quantity.key] = cell.raw
+            except HarnessError as error:
+                mistakes.add(str(error), row)
+    if any("<!--" in text for text in found.texts.values()):
+        mistakes.add("this row holds an HTML comment, which could end a table in a page; leave it out", row)
+    return found
+
+
 def _outcome(
     fields: Mapping[str, Node],
     said: Mapping[str, str],
@@ -199,23 +232,8 @@ def _outcome(
     row: Node,
     mistakes: Mistakes,
 ) -> Outcome | None:
-    measurements, absent = [], 0
-    texts = {name: cells[name].raw for name in columns.names if name in columns.texts and cells[name].value is not None}
-    for name, quantity in columns.quantities.items():
-        cell = cells.get(name)
-        if cell is None or cell.value is None:
-            continue
-        if cell.raw in columns.words:
-            texts[quantity.key] = cell.raw
-            continue
-        if cell.raw == NOT_AVAILABLE:
-            absent += 1
-            continue
-        try:
-            measurements.append(quantity.measurement(cell.raw))
-            texts[quantity.key] = cell.raw
-        except HarnessError as error:
-            mistakes.add(str(error), row)
+    read_ = _cells(cells, columns, row, mistakes)
+    measurements, texts = read_.measurements, read_.texts
     given = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
     for name in (*WORKLOAD_NUMBERS, "scored", "warmups", "repetitions", "gpu_count"):
         if name in said and not PLAIN_NUMBER.fullmatch(said[name]):
@@ -228,7 +246,7 @@ def _outcome(
     except (HarnessError, ValueError) as error:
         mistakes.add(str(error), row)
         return None
-    if not measurements and not absent and not texts:
+    if not measurements and not read_.absent and not texts:
         mistakes.add(f"this row has no number; where there is none for a reason, write {NOT_AVAILABLE}", row)
         return None
     return Outcome(

@@ -282,14 +282,14 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
         return absent if words is None else Filled(words)
     row, baseline, elsewhere = _compared(source, slot, cell, here)
     quote = _quote(source, cell, here) if cell.format.printed and (row is None or not is_ours(row)) else None
-    if quote is not None and (row is None or not row.ok):
-        return Filled(quote)
+    if quote is not None and (row is None or not row.ok or baseline is not None):
+        return Filled(quote)  # a word; with a baseline, in the place of a comparison that could be computed
     if row is None:
         return absent
     source.picked.took(slot.header, row, baseline)
     beside = tuple(source.pool.sitting(row)) if cell.stat is not None and over_rounds(spec, row) else ()
     done = filled(Question(spec, cell, row, baseline, beside, elsewhere, source.at_pace), source.reader)
-    return done if quote is None or baseline is not None else replace(done, text=quote)
+    return done if quote is None else replace(done, text=quote)
 
 
 def _compared(source: _Source, slot: Slot, cell: CellSpec, here: Address) -> tuple[Row | None, Row | None, str]:

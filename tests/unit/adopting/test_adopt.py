@@ -162,3 +162,31 @@ def test_the_command_says_what_it_wrote_and_cells_explain_themselves(
     code, said = say("adopt", str(page))
     assert code == 2
     assert "stands between the markers of table 'mine' already; nothing was changed" in said
+
+
+def test_an_engine_is_known_by_its_name_here_and_one_that_is_nearly_called_so_is_another(take: Take) -> None:
+    made = take(
+        "| Method | Backend | PPL |\n|---|---|---|\n| a | Transformers | 5.4 |\n| b | transformer | 5.5 |\n| c | vLLM | 5.6 |\n"
+    ).made
+    assert made is not None
+    assert "- [a, transformers, 5.4]" in made.published
+    assert '- [b, "transformer (published)", 5.5]' in made.published
+    assert "- [c, vLLM, 5.6]" in made.published
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "x y", "-"])
+def test_a_name_that_is_no_name_of_a_file_is_refused(take: Take, name: str) -> None:
+    with pytest.raises(HarnessError, match="a name has letters, digits, _ and - alone"):
+        take(SMALL, name=name)
+
+
+def test_a_person_says_under_which_name_a_text_of_the_page_is_data(take: Take) -> None:
+    text = "| Model | FP16-MB | Pure INT4 AWQ-MO |\n|---|---|---|\n| *Llama*, 8B | 5.4 | 5.6 |\n"
+    said = {"FP16-MB": "fp16", "Pure INT4 AWQ-MO": "int4_awq", "Llama, 8B": "llama31-8b"}
+    made = take(f"## Perplexity\n\n{text}", called=said).made
+    assert made is not None
+    assert "- [llama31-8b, fp16, 5.4]\n      - [llama31-8b, int4_awq, 5.6]" in made.published
+    assert 'llama31-8b: "*Llama*, 8B"' in made.spec
+    assert "where: {method: int4_awq}" in made.spec
+    with pytest.raises(HarnessError, match="--called INT9: nothing is called so"):
+        take(text, called={"INT9": "fp16"})

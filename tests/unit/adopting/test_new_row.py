@@ -41,8 +41,8 @@ def quiet() -> Console:
     return Console(file=io.StringIO(), soft_wrap=True)
 
 
-def run(number: int, method: str, batch: int, value: float) -> Outcome:
-    labels = Labels(sweep="bench", model="m", method=method, recipe="ort-genai")
+def run(number: int, method: str, batch: int, value: float, block: str = "") -> Outcome:
+    labels = Labels(sweep="bench", block=block, model="m", method=method, recipe="ort-genai")
     items = [measurement(value=value, samples=(value, value, value))]
     return measured(
         number,
@@ -141,3 +141,33 @@ def test_promote_never_writes_over_what_others_reported(theirs: Workspace, page:
         HarnessError, match=r"bench\.reported\.yaml holds numbers that others reported; give another file"
     ):
         promote_runs(["bench"], theirs.results, theirs.committed / "bench.reported.yaml")
+
+
+def test_a_column_of_comparisons_is_computed_for_new_rows_and_quoted_for_old_ones(theirs: Workspace) -> None:
+    page = theirs.root / "bench.md"
+    page.write_text(
+        "| Method | Decode (tok/s) | Speedup | Worse |\n|---|---|---|---|\n| FP16 | 20.0 | 1.00x | - |\n| INT8 | 31.26 | 1.57x | -56.3% |\n",
+        "utf-8",
+    )
+    said = {"Speedup": "ratio of decode_tps to FP16", "Worse": "worse_percent of decode_tps to fp16"}
+    list(adopt_page(page, theirs, Wanted(columns=said)))
+    before = page.read_text("utf-8").split("\n")
+    assert check_pages(quiet(), theirs) == 0
+    publish(theirs, run(1, "int4_new", 1, 30.0), run(3, "fp16", 1, 24.0))
+    write_pages(quiet(), theirs, may=[*MIXED, "batch"])
+    rows = [line for line in page.read_text("utf-8").split("\n") if line.startswith("|")]
+    assert [row for row in rows if "<sup>" not in row] == [line for line in before if line.startswith("|")]
+    assert rows[3] == "| FP16 <sup>1</sup> | 24.00 | 1.00x | 0.0% |"
+    assert rows[5] == "| int4_new <sup>1</sup> | 30.00 | 1.25x | -25.0% |"
+
+
+def test_of_several_tables_a_sweep_s_block_says_which_one_a_row_joins(theirs: Workspace) -> None:
+    page = theirs.root / "bench.md"
+    table = "| Method | Decode (tok/s) |\n|---|---|\n| FP16 | 20.0 |\n"
+    page.write_text(f"# One\n\n{table}\n# Two\n\n{table}", "utf-8")
+    list(adopt_page(page, theirs, Wanted()))
+    publish(theirs, run(1, "int4_new", 1, 30.0, "bench-2"))
+    write_pages(quiet(), theirs, may=[*MIXED, "batch"])
+    one, _, two = page.read_text("utf-8").partition("# Two")
+    assert "int4_new" not in one
+    assert "| int4_new <sup>1</sup> | 30.0 |" in two

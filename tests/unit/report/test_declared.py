@@ -83,6 +83,7 @@ def test_a_table_shows_what_was_printed_in_the_order_of_the_file_under_a_heading
         ("better: lower", "better: less", "unknown direction 'less'"),
         ("columns: [method, own.delta, note]", "columns: [method, own.other, note]", "'own.other' is not declared; add it to 'metrics'"),
         ('"+1.50 %"', '"+1.50 ms"', "'ms' stands behind a number of own.delta, whose unit is '%'"),
+        ('"**slow**"', '"<!-- end: t -->"', "this row holds an HTML comment, which could end a table in a page"),
         ("words: [OOM, ", "words: [", "'OOM' is not a number; write digits, null for nothing, or N/A"),
     ],
 )  # fmt: skip
