@@ -261,6 +261,13 @@ def report(
             help="With --write: TABLE, TABLE:ROW, TABLE:COLUMN or TABLE:ROW:COLUMN that may vanish; may be given again.",
         ),
     ] = None,
+    may_mix: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--may-mix",
+            help="With --write: FIELD or TABLE:FIELD that tables may mix from now on, written into their specs; may be given again.",
+        ),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -281,9 +288,8 @@ def report(
     console = Console(soft_wrap=True)
     if sum((write, check, diff)) > 1:
         raise HarnessError("use only one of --write, --check, --diff")
-    _check_pages_options(
-        write=write, limits=bool(accept or max_change or allow_missing), diff=diff, base=base, strict=strict
-    )
+    limits = bool(accept or max_change or allow_missing or may_mix)
+    _check_pages_options(write=write, limits=limits, diff=diff, base=base, strict=strict)
     if beside is not None and (beside != "reported" or not tables):
         raise HarnessError("--against needs a table and the word reported: harness report TABLE --against reported")
     if (where or beside) and (write or check or diff):
@@ -295,7 +301,8 @@ def report(
         raise typer.Exit(check_pages(console, home, named))
     if write:
         guard = guard_of(allow_missing or [], max_change, accept=accept)
-        raise typer.Exit(write_pages(console, home, guard, named))
+        ask = typer.confirm if sys.stdin.isatty() and sys.stdout.isatty() else None
+        raise typer.Exit(write_pages(console, home, guard, named, may=may_mix or [], ask=ask))
     if diff:
         raise typer.Exit(diff_pages(console, base or "HEAD", home, named, strict=strict))
     narrowed = conditions(where or [])
@@ -307,11 +314,53 @@ def report(
 def _check_pages_options(*, write: bool, limits: bool, diff: bool, base: str | None, strict: bool) -> None:
     """Refuse options of --write and --diff that stand alone. Raises: HarnessError."""
     if limits and not write:
-        raise HarnessError("--max-change, --accept and --allow-missing need --write")
+        raise HarnessError("--max-change, --accept, --allow-missing and --may-mix need --write")
     if base is not None and not diff:
         raise HarnessError("--base needs --diff")
     if strict and not diff:
         raise HarnessError("--strict needs --diff")
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """Read TEXT=WHAT of an option that may be given again. Raises: HarnessError for one without both."""
+    pairs = {text: what for one in given or [] for text, _, what in (one.rpartition("="),)}
+    if not all(text and what for text, what in pairs.items()):
+        raise HarnessError(f"{option} takes TEXT=WHAT, as {option} 'INT4 (ours)=int4_rtn'")
+    return pairs
+
+
+@app.command()
+def adopt(
+    context: typer.Context,
+    page: Annotated[Path, typer.Argument(help="Markdown page of the workspace.")],
+    table: Annotated[
+        int | None, typer.Option("--table", help="Number of one table, from 1; all that can be by default.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column",
+            help="HEADING=WHAT: a dimension (model, method, batch ...), a metric, own.NAME, text, or a comparison as "
+            "'ratio of decode_tps to fp16'; may be given again.",
+        ),
+    ] = None,
+    called: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--called",
+            help="TEXT=NAME: the name here of what the page calls so, as a model or a method; may be given again.",
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the tables and files; the page's by default.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
+) -> None:
+    """Make data of the tables in a page: numbers as printed, and a spec that writes the very same table."""
+    from harness.adopting.adopt import Wanted
+    from harness.commands.adopt import adopt_page
+
+    wanted = Wanted(table, name, _pairs("--column", column), _pairs("--called", called))
+    for line in adopt_page(page, _here(context), wanted, dry=dry_run):
+        typer.echo(line)
 
 
 @app.command()
@@ -481,7 +530,8 @@ def clean(
 
 @app.command()
 def worker(
-    environment: Annotated[str, typer.Argument(help="Name of the environment that this is.")],
+    context: typer.Context,
+    environment: Annotated[str, typer.Argument(help="Environment whose Python runs the batches.")],
     queue: Annotated[Path, typer.Option("--queue", help="Folder of batches, on a disk that all workers share.")],
     exit_when_idle: Annotated[
         bool, typer.Option("--exit-when-idle", help="End where no batch is left, instead of waiting for more.")
@@ -489,7 +539,15 @@ def worker(
 ) -> None:
     """Serve the batches of a queue folder, for a scheduler or another machine: no runner and no server."""
     from harness.batches import serve_queue
+    from harness.box import queue_python
+    from harness.core.paths import workspace_around
+    from harness.executors import local
 
+    python = Path(sys.executable)
+    if context.obj is not None or workspace_around():
+        python = queue_python(environment, _here(context))
+    if python != Path(sys.executable):
+        raise typer.Exit(2 if local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle) else 0)
     typer.echo(f"{serve_queue(queue, environment, exit_when_idle=exit_when_idle)} batches run")
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from harness.core.paths import MINE
+
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 """The clone; of an installed package, the folder in which packages are installed."""
@@ -34,8 +36,6 @@ ADOPTED = "adopted"
 HOME = ROOT / ".venv"
 HOME_NAME = "cpu"
 """The environment that stands in a clone's `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
-MINE = "HARNESS_WORKSPACE"
-"""Variable by which a workspace's folder reaches workers: files that a recipe names are looked up there, too."""
 CURRENT = ".current"
 """Ends the name of the file that says which folder an environment that follows a wheel stands in now."""
 LAYERS = "HARNESS_CONFIGS"

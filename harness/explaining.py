@@ -72,7 +72,7 @@ def _of_page(name: str, line: int, column: int, workspace: Workspace) -> Explana
 def _current(path: Path, line: int, mark: Mark, text: str, shown: Shown) -> None:
     """Refuse a value that is not what its table says now."""
     if answer(mark.asked, {mark.asked.table: shown.rendered}) != text[mark.begin : mark.end]:
-        message = f"value '{mark.said}' is out of date; run `make readme`"
+        message = f"value '{mark.said}' is out of date; run `harness report --write`"
         raise ConfigError([Problem(message, path, line)])
 
 
@@ -112,7 +112,7 @@ def _source(results: Path | None, workspace: Workspace) -> Iterator[Source]:
 def _shown(
     name: str, source: Source, workspace: Workspace, where: Where | None = None, results: Path | None = None
 ) -> Shown:
-    catalogue = catalogue_of(workspace.configs)
+    catalogue = catalogue_of(workspace.configs, workspace.committed)
     specs = pages.specs_in(spec_files(workspace), catalogue)
     spec = next((one for one in specs if one.name == name), None)
     if spec is None:
@@ -130,7 +130,7 @@ def _of_generated(name: str, workspace: Workspace) -> Path | None:
 
 def _plain(name: str, source: Source, workspace: Workspace, results: Path | None, known: Sequence[str]) -> Shown:
     """Find a table that was generated for a sweep. Raises: HarnessError where there is none of this name."""
-    catalogue = catalogue_of(workspace.configs)
+    catalogue = catalogue_of(workspace.configs, workspace.committed)
     folder = results or workspace.results
     found = [
         table

@@ -6,13 +6,15 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from harness.commands.may_mix import Ask, allowed, mixes
 from harness.commands.workspace import Workspace, pages_of, spec_files
 from harness.core.errors import HarnessError
 from harness.report import pages
@@ -22,6 +24,7 @@ from harness.report.change.difference import New, Old, difference
 from harness.report.change.guards import Guard
 from harness.report.markdown import Rendered
 from harness.report.sources import Source, from_published
+from harness.report.spec import TableSpec
 from harness.store.database import Database
 from harness.tables import printed
 
@@ -33,15 +36,31 @@ def guard_of(missing: Sequence[str], most: str | None, *, accept: bool) -> Guard
     return Guard(frozenset(missing), None if most is None else share_of(most), accept)
 
 
-def write_pages(console: Console, workspace: Workspace, guard: Guard | None = None, named: Sequence[Path] = ()) -> int:
+def write_pages(
+    console: Console,
+    workspace: Workspace,
+    guard: Guard | None = None,
+    named: Sequence[Path] = (),
+    *,
+    may: Collection[str] = (),
+    ask: Ask | None = None,
+) -> int:
     """Rewrite the tables and numbers of pages, all of the workspace by default, from the committed results. Returns the exit code.
 
-    Raises: ConfigError with every row that would vanish and every change beyond what the guard allows; then nothing is written.
-    HarnessError for a page that is not there, has no markers, or lies outside of the workspace.
+    may: what tables may mix from now on, written into their specs; ask: puts the question to a person, where there is one.
+    Raises: ConfigError with every row that would vanish, every change beyond what the guard allows and everything that would be
+    mixed; then nothing is written. HarnessError for a page that is not there, has no markers, or lies outside of the workspace.
     """
     with from_published(workspace.committed) as source:
         shown = _shown(workspace, named)
-        changed = pages.write_pages(shown, _rendered(source, shown, workspace), guard or Guard())
+        specs, render, names = _specs(source, shown, workspace)
+        mixed = mixes([spec for spec in specs if spec.name in names], render)
+        beside = allowed(mixed, workspace, may, ask)
+        more = {one.spec.name: frozenset(one.fields) for one in mixed}
+        specs = [replace(spec, may_mix=spec.may_mix | more.get(spec.name, frozenset())) for spec in specs]
+        changed = pages.write_pages(shown, pages.render_all(specs, render, names), guard or Guard(), beside)
+    for path in beside:
+        console.print(f"{workspace.called(path)}: what may be mixed is written down", highlight=False, markup=False)
     for page in changed:
         text = f"{workspace.called(page.path)}: {', '.join(page.parts)} rewritten"
         console.print(text, highlight=False, markup=False)
@@ -73,10 +92,17 @@ def _shown(workspace: Workspace, named: Sequence[Path]) -> list[Path]:
     return shown
 
 
+def _specs(
+    source: Source, shown: Sequence[Path], workspace: Workspace
+) -> tuple[list[TableSpec], Callable[[TableSpec], Rendered], list[str]]:
+    """Read all table specs; return them, what renders one, and the names of those that the pages show."""
+    catalogue = catalogue_of(workspace.configs, workspace.committed)
+    specs = pages.specs_in(spec_files(workspace), catalogue)
+    return specs, pages.renderer(source, catalogue), pages.shown_in(shown, [spec.name for spec in specs])
+
+
 def _rendered(source: Source, shown: Sequence[Path], workspace: Workspace) -> list[Rendered]:
-    catalogue, files = catalogue_of(workspace.configs), spec_files(workspace)
-    known = [spec.name for spec in pages.specs_in(files, catalogue)]
-    return pages.render(files, source, catalogue, names=pages.shown_in(shown, known))
+    return pages.render_all(*_specs(source, shown, workspace))
 
 
 def diff_pages(
@@ -86,7 +112,7 @@ def diff_pages(
 
     Returns 1 where a change is beyond noise, with `strict` 2 where of another it is not known whether it is, else 0. Raises: HarnessError where the base is neither, or git is not there.
     """
-    catalogue = catalogue_of(site.configs)
+    catalogue = catalogue_of(site.configs, site.committed)
     shown = _shown(site, named)
     with ExitStack() as stack:
         source = stack.enter_context(from_published(site.committed))
@@ -133,7 +159,7 @@ def _as_of(source: Source | None, shown: Sequence[Path], site: Workspace) -> dic
     texts = {path: pages.read_page(path) for path in shown}
     if source is None:
         return texts
-    catalogue = catalogue_of(site.configs)
+    catalogue = catalogue_of(site.configs, site.committed)
     render = pages.renderer(source, catalogue)
     made = {}
     for spec in pages.specs_in(spec_files(site), catalogue):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
+from harness.report.declared import is_reported
 from harness.report.published import promote, read_published
 from harness.store import files
 from harness.store.database import Database
@@ -22,6 +23,8 @@ def promote_runs(words: Sequence[str], results: Path, to: Path, *, unverified: b
     for runs that were not measured here, and without `unverified` for runs with a float artifact behind them that was not
     held against its model.
     """
+    if to.exists() and is_reported(to):
+        raise HarnessError(f"{to.name} holds numbers that others reported; give another file with --to")
     with Database.open(results / "bench.db") as database:
         runs = [run for word in words for run in _runs_of(word, results)]
         sweeps = [word for word in words if not _is_run(word, results)]

@@ -47,7 +47,7 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
         with Database.open(workspace.database) as database:
             source = Source(database)
             if planned.sweep.tables:
-                catalogue = catalogue_of(workspace.named)
+                catalogue = catalogue_of(workspace.named, workspace.committed)
                 named = {f"{table}{SUFFIX}" for table in planned.sweep.tables}
                 files = [path for path in spec_files(workspace) if path.name in named]
                 found = [_rendered_or_told(spec, source, catalogue) for spec in pages.specs_in(files, catalogue)]
@@ -90,7 +90,7 @@ def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> 
 def plain(sweep: str, source: Source, workspace: Workspace, title: str = "") -> list[str]:
     """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
     texts, names = [], []
-    catalogue = catalogue_of(workspace.named)
+    catalogue = catalogue_of(workspace.named, workspace.committed)
     for table in plain_of(sweep, source, workspace.results, title):
         try:
             rendered = plain_rendered(table, source, catalogue)
@@ -129,7 +129,7 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
 
     Raises: HarnessError for a name that is no table.
     """
-    catalogue = catalogue_of(workspace.named)
+    catalogue = catalogue_of(workspace.named, workspace.committed)
     results, committed = workspace.results, workspace.committed
     specs = pages.specs_in(spec_files(workspace), catalogue)
     for name in names:
@@ -169,7 +169,7 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
     where: conditions that replace those of the tables.
     Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
     """
-    catalogue = catalogue_of(workspace.named)
+    catalogue = catalogue_of(workspace.named, workspace.committed)
     specs = [narrowed(spec, where) for spec in pages.specs_in(spec_files(workspace), catalogue)]
     with database_for_reading(workspace.results) as database:
         source = Source(database)

@@ -26,9 +26,10 @@ from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
+from harness.core.paths import placed
 from harness.core.privacy import cache_folder, is_offline
 from harness.environments import CURRENT, MAKING, OTHERS, Trouble, alone, folder_of, marker, setup
-from harness.plan.catalogue import EnvironmentEntry, expand_path
+from harness.plan.catalogue import EnvironmentEntry
 
 KEPT = 3
 """Environments of one name that `harness clean` leaves: the one in use and those before it."""
@@ -103,7 +104,7 @@ def resolve(wheel: str, root: Path) -> Resolved:
         return _of_repository(wheel)
     if wheel.startswith(("http://", "https://")):
         return _fetched(wheel)
-    whole = root / expand_path(wheel)
+    whole = placed(wheel, root)
     there = [path for path in Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))) if path.is_file()]
     if not there:
         raise HarnessError(f"there is no wheel {wheel}")

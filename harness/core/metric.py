@@ -13,6 +13,9 @@ Kind = Literal["speed", "memory", "size", "quality"]
 LM_EVAL = "lm_eval."
 """Metrics that lm-eval defines carry this prefix, so that they never share a column with other protocols."""
 
+OWN = "own."
+"""Metrics that a published file declares itself carry this prefix; their unit and direction stand with each value."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -120,7 +123,7 @@ METRICS = _table(
 
 
 def metric(name: str) -> Metric:
-    """Look a metric up; names that begin with `lm_eval.` are lm-eval's own and made on the fly.
+    """Look a metric up; names that begin with `lm_eval.` are lm-eval's own, those with `own.` a published file's, made on the fly.
 
     Raises: HarnessError for an unknown name, with the nearest right one.
     """
@@ -128,6 +131,9 @@ def metric(name: str) -> Metric:
         return METRICS[name]
     if name.startswith(LM_EVAL) and len(name) > len(LM_EVAL):
         return lm_eval_metric(name.removeprefix(LM_EVAL))
+    if name.startswith(OWN) and len(name) > len(OWN):
+        title = name.removeprefix(OWN).replace("_", " ").capitalize()
+        return Metric(name, title, "", "none", "quality", "as the published file that gives it says")
     raise HarnessError(f"{unknown('metric', name, METRICS)}; lm-eval's own are written {LM_EVAL}NAME")
 
 

@@ -343,5 +343,7 @@ class Outcome(Record):
     inputs: tuple[Input, ...] = ()
     """Inputs with the content hashes that were found, paths emptied."""
     notes: tuple[Note, ...] = ()
+    printed: dict[str, str] = {}
+    """How others printed it, as Markdown (`**13,026 ± 2,259**`, `N/A`): by metric and, for columns of words, by name."""
     spans: dict[str, float] = {}
     """Seconds by activity, monotonic: start, import, open, measure, build, hash, write."""

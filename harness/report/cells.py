@@ -11,11 +11,11 @@ from typing import Any, Literal
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.marks import PACED, marking
 from harness.core.metric import Direction
-from harness.core.spec import Note
+from harness.core.spec import Note, Outcome
 from harness.numbers.pairing import Items, paired_difference, reproduces
 from harness.numbers.rounds import is_over_rounds
 from harness.report import sitting
-from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of
+from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of, directed
 from harness.report.formats import Format, decimal, factor, rounded, without_paths, written
 from harness.report.result import Side, Trace
 from harness.report.rows import Row, direction, distinct
@@ -39,6 +39,8 @@ class Reader:
     """What pairs with another measurement of the same items."""
     statistics: Callable[[str], Mapping[str, float]] = lambda measurement: {}
     """Statistics by name, where the samples themselves are not kept."""
+    outcome: Callable[[str], Outcome | None] = lambda run: None
+    """A reported run's outcome, with what was printed."""
 
     def all_items(self, measurement: str) -> Items:
         """Return what pairs, with the samples that are at hand in any case."""
@@ -157,7 +159,8 @@ def _no_baseline(question: Question) -> str:
 
 
 def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
-    spec, cell, comparison = question.spec, question.cell, question.comparison
+    spec, cell = question.spec, question.cell
+    comparison = directed(question.comparison, direction(question.row))
     displayed = comparison.needs_baseline and (cell.inputs or comparison.inputs) == "displayed"
     digits = _shown_decimals(spec, cell) if displayed else None
     rows = [row for row in (question.row, question.baseline) if row is not None]
@@ -316,7 +319,7 @@ def _text(question: Question, result: Operand) -> str:
     number = written(result.value * scale, form)
     if number in cell.words:
         return cell.words[number]
-    text = number + _uncertainty(cell, result, scale)
+    text = number + _uncertainty(cell, result, scale) + cell.behind
     # Where metrics of both directions share a column, the reader must be told which way is better.
     both = name is not None and name in question.spec.metrics and cell.comparison == "difference" and not form.suffix
     return f"{text} (lower is better)" if both and direction(question.row) == "lower" else text

@@ -82,7 +82,7 @@ MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN, "artifact"})
 FACTS = ("kind", "status", "reason", "origin", "started", "counts_from", "seconds", "session", "round", "environment_id", "metric",
          "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "better", "scored", "skipped",
          "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "artifact_content", "comparison", "baseline",
-         "notes", "sitting", "summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks")  # fmt: skip
+         "notes", "sitting", "summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks", "order")  # fmt: skip
 COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))
 """What is asked of the frame."""
 

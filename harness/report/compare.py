@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from typing import Literal
 
@@ -49,6 +49,9 @@ def _per_gpu(value: Operand, baseline: Operand) -> Decimal:
     return value.value / value.gpus / (baseline.value / baseline.gpus)
 
 
+WORSE = "worse_percent"
+"""By how many percent a number got worse, whichever way that is; less than 0 where it got better."""
+
 COMPARISONS: dict[str, Comparison] = {
     item.name: item
     for item in (
@@ -62,6 +65,8 @@ COMPARISONS: dict[str, Comparison] = {
         Comparison("loss_percent", "(baseline - value) / baseline x 100",
                    lambda value, base: (base.value - value.value) / base.value * 100, result="percent",
                    neutral=0),
+        Comparison(WORSE, "(value - baseline) / baseline x 100, turned where higher is better",
+                   lambda value, base: (value.value - base.value) / base.value * 100, result="percent", neutral=0),
         Comparison("difference", "value - baseline", lambda value, base: value.value - base.value,
                    result="metric", divides_by="nothing", neutral=0),
         Comparison("one_plus_reduction", "1 + (baseline - value) / baseline",
@@ -77,7 +82,18 @@ _TURNED = frozenset({"inverse_ratio", "loss_percent", "one_plus_reduction"})
 def better_way(comparison: str, metric: Direction) -> Direction:
     """Say which way a comparison's number is better, given that of its metric."""
     turned: dict[Direction, Direction] = {"higher": "lower", "lower": "higher", "none": "none"}
+    if comparison == WORSE:
+        return "none" if metric == "none" else "lower"
     return turned[metric] if comparison in _TURNED else metric
+
+
+def directed(comparison: Comparison, better: Direction) -> Comparison:
+    """Turn a comparison that depends on which way is better. Raises: HarnessError where nobody says which it is."""
+    if comparison.name != WORSE or better == "lower":
+        return comparison
+    if better == "none":
+        raise HarnessError("no percent of worse: nobody says which way the metric is better")
+    return replace(comparison, of=COMPARISONS["loss_percent"].of)
 
 
 def compared(comparison: Comparison, value: Operand, baseline: Operand | None) -> Operand:

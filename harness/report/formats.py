@@ -8,7 +8,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from harness.core.errors import HarnessError, unknown
 
-_FORMAT = re.compile(r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%|e)?(?P<stripped> stripped)?")
+_FORMAT = re.compile(
+    r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%|e)?(?P<stripped> stripped)?(?P<printed> printed)?"
+)
 
 _PATH = re.compile(r"(?<![\w.:/<])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@-]+)*[/\\]([\w.+@-]+)")
 
@@ -41,18 +43,20 @@ class Format:
     comma: bool = False
     suffix: str = ""
     stripped: bool = False
+    printed: bool = False
+    """A number of others keeps the text that it was printed with; the rest is for those that were measured."""
 
 
 PLAIN = Format(2)
 
 
 def parse_format(text: object) -> Format:
-    """Read `3`, `2 stripped`, `2x`, `1%`, `1e`, `+1`, `+1%`, `2,` or a mix. Raises: HarnessError with the grammar."""
+    """Read `3`, `2 stripped`, `2 printed`, `2x`, `1%`, `1e`, `+1`, `+1%`, `2,` or a mix. Raises: HarnessError with the grammar."""
     found = _FORMAT.fullmatch(str(text).strip())
     if found is None or isinstance(text, bool):
         raise HarnessError(
             f"format '{text}' is not understood; write decimals from 0 to 9, before them + for a sign, "
-            "behind them a comma for thousands, x, % or e (scientific), and 'stripped' to drop trailing zeros, as `2x` or `+1%`"
+            "behind them a comma for thousands, x, % or e (scientific), 'stripped' to drop trailing zeros, and 'printed' to keep the text of published numbers, as `2x` or `+1%`"
         )
     return Format(
         decimals=int(found["decimals"]),
@@ -60,6 +64,7 @@ def parse_format(text: object) -> Format:
         comma=bool(found["comma"]),
         suffix=found["suffix"] or "",
         stripped=bool(found["stripped"]),
+        printed=bool(found["printed"]),
     )
 
 

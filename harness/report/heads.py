@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
+from harness.core.errors import ConfigError, Problem
 from harness.report.layout import Slot
 from harness.report.result import Cell, Column, Section
-from harness.report.spec import Style, TableSpec
+from harness.report.spec import Align, Style, TableSpec
 
-Align = Literal["left", "right", "center", "none"]
 Rows = Sequence[tuple[Cell, ...]]
 
 
@@ -29,8 +28,22 @@ def head_of(spec: TableSpec, slot: Slot) -> Head:
     return Head(slot.header, "left" if slot.cell.attribute else "right", slot.group if spec.style.groups else "")
 
 
+def check_head(spec: TableSpec, columns: int) -> None:
+    """Hold the rows of a written heading against the columns. Raises: ConfigError."""
+    if any(len(row) != columns for row in spec.style.head):
+        message = (
+            f"table '{spec.name}' has {columns} columns, and a row of its style's 'head' has "
+            f"{' or '.join(str(len(row)) for row in spec.style.head)} texts; write one for each column"
+        )
+        raise ConfigError([Problem(message, spec.path, spec.line)])
+
+
 def laid_out(style: Style, headings: tuple[str, ...], heads: Sequence[Head], rows: Rows) -> Section:
     """Put headings and rows together as the style says."""
+    if style.head:
+        first, *below = style.head
+        written = [tuple(Cell(text, literal=False) for text in row) for row in below]
+        return Section(headings, _columns(style, heads, first), (*written, *rows), head_rows=len(below))
     if style.groups:
         heads, rows = _spaced(heads, rows)
         names = tuple(Cell(head.text, literal=False) for head in heads)
@@ -44,7 +57,8 @@ def laid_out(style: Style, headings: tuple[str, ...], heads: Sequence[Head], row
 
 
 def _columns(style: Style, heads: Sequence[Head], texts: Sequence[str]) -> tuple[Column, ...]:
-    return tuple(Column(text, style.align or head.align) for head, text in zip(heads, texts, strict=True))
+    aligns = style.aligns if len(style.aligns) == len(heads) else [style.align or head.align for head in heads]
+    return tuple(Column(text, align) for align, text in zip(aligns, texts, strict=True))
 
 
 def _runs(heads: Sequence[Head]) -> list[list[int]]:

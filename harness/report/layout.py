@@ -10,12 +10,12 @@ from harness.core.metric import metric as metric_named
 from harness.report.catalogue import Catalogue
 from harness.report.cells import Filled
 from harness.report.columns import BUILD_DIMENSIONS
-from harness.report.compare import COMPARISONS
+from harness.report.compare import COMPARISONS, WORSE
 from harness.report.formats import DEFAULT_UNIT
 from harness.report.markdown import literal
 from harness.report.result import Cell
 from harness.report.rows import Row, is_size
-from harness.report.spec import CellSpec, Key, Style, TableSpec
+from harness.report.spec import CellSpec, Key, TableSpec
 
 Address = Mapping[str, str]
 """Dimension -> value: where in the table a cell stands."""
@@ -122,13 +122,19 @@ def ordered(order: Order, lines: list[Line], slots: Sequence[Slot]) -> list[Line
     return sorted(lines, key=place)
 
 
+def is_markup(spec: TableSpec, dimension: str, value: str | None) -> bool:
+    """Say whether a value is called as the spec itself says, in Markdown."""
+    return spec.style.markup and value in spec.titles.get(dimension, {})
+
+
 def key_cells(
-    catalogue: Catalogue, style: Style, keys: Sequence[Key], address: Address, above: Address | None
+    catalogue: Catalogue, spec: TableSpec, keys: Sequence[Key], address: Address, above: Address | None
 ) -> list[Cell]:
     """Write the row keys; one that repeats the line above is left blank where the style or a row of metrics says so."""
-    cells = []
+    cells, style = [], spec.style
     for key in keys:
         value = address.get(key.dimension)
+        markup = is_markup(spec, key.dimension, value)
         blanks = key.name in style.blank or ("metric" in address and key.dimension != "metric")
         if blanks and above is not None and above.get(key.dimension) == value:
             cells.append(Cell(""))
@@ -141,8 +147,8 @@ def key_cells(
                 if plain
                 else catalogue.shown(key.dimension, value, key.attribute)
             )
-            link = catalogue.link(key.dimension, value) if style.links and not key.attribute else ""
-            cells.append(Cell(text or "-", link=link))
+            link = catalogue.link(key.dimension, value) if style.links and not key.attribute and not markup else ""
+            cells.append(Cell(text or "-", literal=not markup, link=link))
     return cells
 
 
@@ -230,4 +236,6 @@ def best(slot: Slot, cells: Sequence[Filled]) -> Decimal | None:
     higher = "higher" in ways
     if slot.cell.comparison in {"inverse_ratio", "loss_percent", "one_plus_reduction"}:
         higher = not higher
+    if slot.cell.comparison == WORSE:
+        higher = False
     return max(numbers) if higher else min(numbers)

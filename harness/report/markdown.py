@@ -14,15 +14,13 @@ from harness.environments import SHIPPED
 from harness.report.result import Cell, Section, Table
 
 TEMPLATES = SHIPPED / "reports" / "templates"
-EMPTY = (
-    "No results for this table yet: `harness run SWEEP` measures them, "
-    "`harness promote SWEEP --to results/published/SWEEP.yaml` keeps them for this page."
-)
+EMPTY = "No results for this table yet: `harness run SWEEP` measures them, `harness promote SWEEP` keeps them for this page."
 _ALIGN = {"left": ":---", "right": "---:", "center": ":---:", "none": "---"}
 _MARKER = re.compile(r"\s*<!--\s*(?P<word>table|end):\s*(?P<name>[^\s]+)\s*-->\s*")
 _ALMOST = re.compile(r"<!--\s*(?:table|end)\b\s*:", re.IGNORECASE)
 _CODE = re.compile(r"(`+).*?(?<!`)\1(?!`)")
 _FENCE = re.compile(r" {0,3}(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
+_RULE = re.compile(r":?-+:?")
 BOM = "\ufeff"
 _SPECIAL = re.compile(r"[\\`*\[\]|~$]|#(?=#*$)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -190,20 +188,74 @@ def fenced(lines: Iterable[str]) -> list[bool]:
 def replaced(text: str, rendered: Mapping[str, str], path: Path) -> str:
     """Put rendered tables between their markers, with the line ends of the marker; all else keeps its bytes.
 
-    Raises: ConfigError for a marker that names no table, with the nearest right name.
+    So does a row whose cells are the same: how far they stand apart is the page's matter. Raises: ConfigError for a marker that names no table, with the nearest right name.
     """
     lines = text.split("\n")
     problems: list[Problem] = []
     for block in reversed(blocks(text, path)):
         end = "\r" if lines[block.begin].endswith("\r") else ""
         if block.name in rendered:
-            fresh = ["", *rendered[block.name].split("\n"), ""]
+            old = [line.removesuffix("\r") for line in lines[block.begin + 1 : block.end]]
+            fresh = ["", *as_before(rendered[block.name].split("\n"), old), ""]
             lines[block.begin + 1 : block.end] = [f"{line}{end}" for line in fresh]
         else:
             problems.append(Problem(unknown("table", block.name, rendered), path, block.begin + 1))
     if problems:
         raise ConfigError(reversed(problems))
     return "\n".join(lines)
+
+
+# ---------------------------------------------------------------- rows of a page
+
+
+def raw_cells(line: str) -> list[str]:
+    """Split a row at its pipes into cells with the spaces around them; an escaped pipe belongs to its cell."""
+    parts = re.split(r"(?<!\\)\|", line.strip())
+    parts = parts[1:] if parts and not parts[0].strip() else parts
+    return parts[:-1] if parts and not parts[-1].strip() else parts
+
+
+def row_cells(line: str) -> tuple[str, ...]:
+    """Return a row's cells as Markdown, spaces as one."""
+    return tuple(" ".join(cell.split()) for cell in raw_cells(line))
+
+
+def _same_row(line: str) -> tuple[str, ...]:
+    """Return what two rows share that a reader cannot tell apart: their cells, and of the alignment row its colons."""
+    cells = row_cells(line)
+    if cells and all(_RULE.fullmatch(cell) for cell in cells):
+        return ("---", *(f"{cell[:1].strip('-')}-{cell[-1:].strip('-')}" for cell in cells))
+    return cells
+
+
+def as_before(fresh: Iterable[str], old: Iterable[str]) -> list[str]:
+    """Write rows as they stand already, where their cells are the same; new ones as wide as the others, where all are so."""
+    rows = [line for line in old if "|" in line]
+    standing: dict[tuple[str, ...], list[str]] = {}
+    for line in rows:
+        standing.setdefault(_same_row(line), []).append(line)
+    columns = _columns(rows)
+    return [_as_standing(line, standing, columns) if line.startswith("|") else line for line in fresh]
+
+
+def _as_standing(line: str, standing: Mapping[tuple[str, ...], list[str]], columns: list[tuple[int, str]]) -> str:
+    known = standing.get(_same_row(line))
+    if known:
+        return known.pop(0) if len(known) > 1 else known[0]
+    cells = row_cells(line)
+    if len(cells) != len(columns):
+        return line
+    return _line(f"{cell:{side}{max(width - 2, 0)}}" for cell, (width, side) in zip(cells, columns, strict=True))
+
+
+def _columns(rows: list[str]) -> list[tuple[int, str]]:
+    """Return width and side of each column where all rows have the same widths; nothing else."""
+    widths = {tuple(map(len, raw_cells(line))) for line in rows}
+    rule = next((row_cells(line) for line in rows if _same_row(line)[:1] == ("---",)), ())
+    if len(widths) != 1 or not rule:
+        return []
+    sides = [{":-": "<", "-:": ">", "::": "^"}.get(f"{cell[:1]}{cell[-1:]}", "<") for cell in rule]
+    return list(zip(next(iter(widths)), sides, strict=True))
 
 
 def bodies(text: str, path: Path) -> dict[str, str]:

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.core.errors import ConfigError, Problem
+from harness.plan.keys import exact
 from harness.report.columns import PACKAGES, SAME_COLUMN, SAME_PLACE
 from harness.report.rows import Row, matches
 from harness.report.spec import TableSpec
 
 Packages = Callable[[str], Mapping[str, str]]
 """Environment id -> package -> version."""
+
+
+class WouldMix(ConfigError):
+    """Cells of one table or column that differ in something which its spec does not allow."""
+
+    def __init__(self, problems: Sequence[Problem], field: str, values: tuple[str, ...]) -> None:
+        super().__init__(problems)
+        self.field, self.values = field, values
+        """Word for `may_mix`, and what there is of it."""
 
 
 def check_place(spec: TableSpec, rows: Sequence[Row], packages: Packages) -> None:
@@ -39,9 +49,10 @@ def _by_environment(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _check_packages(spec: TableSpec, places: Sequence[tuple[str, frozenset[str]]], packages: Packages) -> None:
-    for package in sorted(PACKAGES):
+    exactly = frozenset[str]().union(*(exact(packages(id_)) for id_, _ in places))
+    for package in sorted({*PACKAGES, *exactly}):
         if f"environment.{package}" not in spec.may_mix:
-            versions = {packages(id_).get(package) for id_, hang_on in places if package in hang_on}
+            versions = {packages(id_).get(package) for id_, hang_on in places if package in hang_on | exactly}
             _same(spec, f"environment.{package}", versions - {None}, "table")
 
 
@@ -117,4 +128,4 @@ def _same(spec: TableSpec, name: str, values: Iterable[str | None], what: str) -
             f"{what} '{spec.name}' would mix {name}: {', '.join(found)}; choose with where, "
             f"show '{name.partition('.')[0]}' as a row, or allow it with may_mix: [{name}]"
         )
-        raise ConfigError([Problem(message, spec.path, spec.line)])
+        raise WouldMix([Problem(message, spec.path, spec.line)], name, tuple(found))

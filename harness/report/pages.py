@@ -79,10 +79,16 @@ def render(
     Raises: ConfigError with what is wrong in any of them, and for a name that no file has.
     """
     specs = specs_in(places, catalogue)
+    return render_all(specs, renderer(source, catalogue, templates), names)
+
+
+def render_all(
+    specs: Sequence[TableSpec], one: Callable[[TableSpec], Rendered], names: Sequence[str] | None = None
+) -> list[Rendered]:
+    """Render tables, all or by name. Raises: ConfigError with what is wrong in any of them, and for a name that there is not."""
     for name in names or ():
         if name not in {spec.name for spec in specs}:
             raise ConfigError(unknown("table", name, [spec.name for spec in specs]))
-    one = renderer(source, catalogue, templates)
     rendered: list[Rendered] = []
     problems: list[Problem] = []
     for spec in specs:
@@ -180,10 +186,15 @@ def with_tables(text: str, rendered: Mapping[str, Rendered], path: Path) -> str:
     return replaced(text, body | {name: item.markdown for name, item in rendered.items() if name in body}, path)
 
 
-def write_pages(pages: Iterable[Path], rendered: Sequence[Rendered], guard: Guard | None = None) -> list[Page]:
+def write_pages(
+    pages: Iterable[Path],
+    rendered: Sequence[Rendered],
+    guard: Guard | None = None,
+    beside: Mapping[Path, str] | None = None,
+) -> list[Page]:
     """Rewrite the tables and numbers of pages; return those that changed. All pages are written, or none.
 
-    Raises: ConfigError with everything that a guard refuses.
+    beside: further files that are written with them. Raises: ConfigError with everything that a guard refuses.
     """
     made = [fresh(path, rendered) for path in pages]
     if guard is not None:
@@ -191,7 +202,8 @@ def write_pages(pages: Iterable[Path], rendered: Sequence[Rendered], guard: Guar
         if problems:
             raise ConfigError(problems)
     changed = [page for page in made if page.parts]
-    _write_all({page.path: page.new.encode() for page in changed})
+    further = {path: text.encode() for path, text in (beside or {}).items()}
+    write_all({**further, **{page.path: page.new.encode() for page in changed}})
     return changed
 
 
@@ -200,7 +212,7 @@ def check_pages(pages: Iterable[Path], rendered: Sequence[Rendered]) -> list[Pag
     return [page for page in (fresh(path, rendered) for path in pages) if page.parts]
 
 
-def _write_all(files: Mapping[Path, bytes]) -> None:
+def write_all(files: Mapping[Path, bytes]) -> None:
     """Write files whole; none takes its name before all are on the disk."""
     staged = {path: path.with_name(f"{path.name}{PARTIAL}") for path in files}
     try:

@@ -23,8 +23,9 @@ from harness.numbers.pairing import Items, by_document
 from harness.plan.yamlfile import check_nesting, not_yaml
 from harness.report.cells import statistic_of
 from harness.report.consistent import contradictions, key_fits
+from harness.report.declared import KEY, Declared, together
 from harness.report.formats import without_paths
-from harness.report.reported import KEY, read_reported
+from harness.report.reported import read_file
 from harness.report.specfile import STATS
 from harness.store.audit import differing
 from harness.store.database import Database
@@ -90,6 +91,7 @@ class Published:
     arrays: Mapping[str, Any] = field(default_factory=dict)
     items: Mapping[str, Items] = field(default_factory=dict)
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    declared: Declared = field(default_factory=Declared)
 
 
 # ---------------------------------------------------------------- writing
@@ -130,7 +132,7 @@ def _measured_here(outcomes: Sequence[Outcome]) -> None:
         raise HarnessError(
             f"only runs that were measured here are promoted, and these were not: {named}{more}; leave them out. Keep an "
             "imported file itself and `harness import` it where it is needed, or write its numbers into a file that begins "
-            "with `reported:` (results/README.md)"
+            "with `reported:`"
         )
 
 
@@ -279,6 +281,7 @@ def read_published(folder: Path) -> Published:
     arrays: dict[str, Any] = {}
     items: dict[str, Items] = {}
     statistics: dict[str, Mapping[str, float]] = {}
+    declared: list[Declared] = []
     for path in sorted(folder.glob("*.yaml")):
         facts = path.stat()
         part = _part(path, facts.st_size, facts.st_mtime_ns)
@@ -287,7 +290,8 @@ def read_published(folder: Path) -> Published:
         arrays |= part.arrays
         items |= part.items
         statistics |= part.statistics
-    return Published(_once(outcomes, folder), tuple(sessions), arrays, items, statistics)
+        declared.append(part.declared)
+    return Published(_once(outcomes, folder), tuple(sessions), arrays, items, statistics, together(declared))
 
 
 @lru_cache(maxsize=64)
@@ -295,9 +299,9 @@ def _part(path: Path, _size: int, _mtime_ns: int) -> Published:
     """Read one file, once while it stays the same in this process: checking all that it says takes longer than reading it."""
     raw = _raw(path)
     if isinstance(raw, dict) and KEY in raw:
-        others = read_reported(path)
+        others, declared = read_file(path)
         session = (_session(path, [(outcome, (outcome.job.labels,)) for outcome in others]),) if others else ()
-        return Published(tuple(others), session)
+        return Published(others, session, declared=declared)
     file = _file(path, raw)
     read = [(_outcome(run, file, path), run) for run in file.runs]
     sessions = (_session(path, [(outcome, run.labels) for outcome, run in read]),) if read else ()

@@ -7,11 +7,9 @@ another stay as they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -34,72 +32,24 @@ from harness.core.spec import (
     Status,
 )
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
-from harness.report.compare import COMPARISONS
-from harness.report.formats import factor
-from harness.report.slips import check_names
+from harness.report.declared import KEY, Declared, declared_in
+from harness.report.quantity import (
+    DIMENSIONS,
+    LABELS,
+    NOT_AVAILABLE,
+    PLAIN_NUMBER,
+    VERSION,
+    Quantity,
+    names_checked,
+    plain_quantity,
+    quantities_of,
+)
 
-KEY = "reported"
-"""A published file with this key holds what others reported."""
 UNKNOWN = "unknown"
-NOT_AVAILABLE = "N/A"
-VERSION = 0
-"""Of probes, engines, protocols and metrics: as the source defines them, not as we do."""
 
+_FILE = (KEY, "metrics", "models", "methods", "environments", "blocks")
 _CITATION = ("title", "url", "version", "date", "sweep")
 _ENVIRONMENT = ("system", "python", "cpu", "driver", "cuda", "packages")
-_LABELS = ("model", "method", "recipe", "reference")
-_PROTOCOL = ("dtype", "scored", "warmups", "repetitions", "gpu_count")
-DIMENSIONS = (
-    *_LABELS,
-    *WORKLOAD_NUMBERS,
-    *WORKLOAD_TEXTS,
-    *_PROTOCOL,
-    "environment",
-    "gpu",
-    "engine",
-    "provider",
-    "probe",
-    "protocol",
-)
-_METRIC = ("metric", "as", "baseline", "unit", "part", "source")
-_NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?")
-
-
-@dataclass(frozen=True)
-class _Quantity:
-    """What a column of numbers is: a metric, or a comparison of it with something."""
-
-    metric: str
-    unit: str | None = None
-    comparison: str | None = None
-    baseline: Mapping[str, str] | None = None
-    part: str = ""
-    source: str | None = None
-
-    def measurement(self, text: str) -> Measurement:
-        """Read a published number. Raises: HarnessError for what is no number or has no such unit."""
-        if not _NUMBER.fullmatch(text):
-            raise HarnessError(f"'{text}' is not a number; write digits, null for nothing, or {NOT_AVAILABLE}")
-        known = metric_named(self.metric)
-        value = Decimal(text.replace(",", ""))
-        if value < 0 and known.kind != "quality" and not self.comparison:
-            raise HarnessError(f"'{text}' {known.unit}: {self.metric} must not be negative")
-        half = Decimal(1).scaleb(int(value.as_tuple().exponent)) / 2
-        scale = Decimal(1) if self.comparison else factor(known.unit, self.unit or known.unit)
-        return Measurement(
-            metric=self.metric,
-            metric_version=VERSION,
-            part=self.part,
-            value=float(value / scale),
-            unit="" if self.comparison else known.unit,
-            low=float((value - half) / scale),
-            high=float((value + half) / scale),
-            interval="rounding",
-            n=1,
-            source=self.source,
-            comparison=self.comparison,
-            baseline=dict(self.baseline or {}),
-        )
 
 
 @dataclass(frozen=True)
@@ -112,25 +62,43 @@ class _File:
     citation: Citation
     date: datetime
     environments: Mapping[str, Mapping[str, Any]]
+    declared: Declared
 
 
-def is_reported(node: Node) -> bool:
-    """Tell a file of reported numbers from one of promoted runs."""
-    return KEY in node.fields
+@dataclass(frozen=True)
+class _Columns:
+    """What the columns of a block are, and which words may stand in the place of a number."""
+
+    names: tuple[str, ...]
+    quantities: Mapping[str, Quantity]
+    texts: frozenset[str]
+    words: frozenset[str]
 
 
 def read_reported(path: Path) -> list[Outcome]:
     """Read one file. Raises: ConfigError with every mistake of it, each with its line."""
+    return list(read_file(path)[0])
+
+
+def read_file(path: Path) -> tuple[tuple[Outcome, ...], Declared]:
+    """Read one file with what it declares. Raises: ConfigError with every mistake of it, each with its line."""
     with collecting() as mistakes:
-        fields = mapping(read(path, mistakes), "a file of reported numbers", mistakes, (KEY, "environments", "blocks"))
-        file = _file(path, fields, mistakes)
+        fields = mapping(read(path, mistakes), "a file of reported numbers", mistakes, _FILE)
+        declared = declared_in(fields, mistakes)
+        file = _file(path, fields, declared, mistakes)
         blocks = fields.get("blocks")
-        found = [outcome for block in (blocks.items if blocks else ()) for outcome in _block(block, file, mistakes)]
+        read_ = [outcome for block in (blocks.items if blocks else ()) for outcome in _block(block, file, mistakes)]
+        found = [_placed(outcome, place) for place, outcome in enumerate(read_, start=1)]
         _once(found, fields.get("blocks"), mistakes)
-    return found
+    return tuple(found), declared
 
 
-def _file(path: Path, fields: Mapping[str, Node], mistakes: Mistakes) -> _File:
+def _placed(outcome: Outcome, place: int) -> Outcome:
+    """Keep the order of the file: a table may show its rows in it."""
+    return outcome.model_copy(update={"job": outcome.job.model_copy(update={"order": place})})
+
+
+def _file(path: Path, fields: Mapping[str, Node], declared: Declared, mistakes: Mistakes) -> _File:
     citation, date = _citation(fields.get(KEY), mistakes)
     sweep = fields[KEY].fields["sweep"].raw if KEY in fields and "sweep" in fields[KEY].fields else path.stem
     named = fields.get("environments")
@@ -143,7 +111,7 @@ def _file(path: Path, fields: Mapping[str, Node], mistakes: Mistakes) -> _File:
     known = {name: _raw(part) if part.fields else {} for name, part in environments.items()}
     for facts in known.values():
         facts["packages"] = facts["packages"] if isinstance(facts.get("packages"), dict) else {}
-    return _File(path.stem, sweep, citation, date, known)
+    return _File(path.stem, sweep, citation, date, known, declared)
 
 
 def _citation(node: Node | None, mistakes: Mistakes) -> tuple[Citation, datetime]:
@@ -173,32 +141,48 @@ def _block(node: Node, file: _File, mistakes: Mistakes) -> Iterator[Outcome]:
     if KEY in node.fields:
         citation, date = _citation(node.fields[KEY], mistakes)
         file = replace(file, citation=citation, date=date)
-    known = (KEY, "block", "configuration", "unavailable", "metrics", "columns", "rows", *DIMENSIONS)
+    known = (KEY, "block", "configuration", "unavailable", "metrics", "columns", "texts", "words", "rows", *DIMENSIONS)
     fields = mapping(node, "a block", mistakes, known)
-    quantities = _quantities(fields.get("metrics"), mistakes)
-    columns = (
-        [word(item, "a column", mistakes) or "" for item in fields["columns"].items] if "columns" in fields else []
-    )
-    for name, item in zip(columns, fields["columns"].items if "columns" in fields else (), strict=True):
-        if name not in DIMENSIONS and name not in quantities:
-            quantities |= _plain_quantity(name, item, mistakes)
+    columns = _columns(fields, file, mistakes)
     shared = {name: part.raw for name, part in fields.items() if name in DIMENSIONS}
-    check_names(fields, mistakes)
+    names_checked(fields, file.declared, mistakes)
     for row in fields["rows"].items if "rows" in fields else ():
-        if len(row.items) != len(columns):
-            mistakes.add(f"this row has {len(row.items)} values and there are {len(columns)} columns", row)
+        if len(row.items) != len(columns.names):
+            mistakes.add(f"this row has {len(row.items)} values and there are {len(columns.names)} columns", row)
             continue
-        cells = dict(zip(columns, row.items, strict=True))
-        check_names(cells, mistakes)
-        absent = {name: cell for name, cell in cells.items() if cell.raw == NOT_AVAILABLE and name in quantities}
-        given = {name: cell for name, cell in cells.items() if name not in absent}
-        for part in (given, absent) if absent and any(_is_number(given, quantities)) else (cells,):
-            outcome = _outcome(fields, {**shared, **_said(cells)}, part, quantities, file, row, mistakes)
+        cells = dict(zip(columns.names, row.items, strict=True))
+        names_checked(cells, file.declared, mistakes)
+        for part in _parts(cells, columns):
+            outcome = _outcome(fields, {**shared, **_said(cells)}, part, columns, file, row, mistakes)
             if outcome is not None:
                 yield outcome
 
 
-def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, _Quantity]) -> Iterator[bool]:
+def _columns(fields: Mapping[str, Node], file: _File, mistakes: Mistakes) -> _Columns:
+    quantities = quantities_of(fields.get("metrics"), file.declared, mistakes)
+    texts = frozenset(item.raw for item in fields["texts"].items) if "texts" in fields else frozenset()
+    words = frozenset(item.raw for item in fields["words"].items) if "words" in fields else frozenset()
+    items = fields["columns"].items if "columns" in fields else []
+    names = tuple(word(item, "a column", mistakes) or "" for item in items)
+    for name, item in zip(names, items, strict=True):
+        if name not in DIMENSIONS and name not in quantities and name not in texts:
+            quantities |= plain_quantity(name, item, file.declared, mistakes)
+    return _Columns(names, quantities, texts, words)
+
+
+def _parts(cells: Mapping[str, Node], columns: _Columns) -> tuple[Mapping[str, Node], ...]:
+    """Part what a row says to be not available from its numbers, unless such a word is kept as it was printed."""
+    quantities = columns.quantities
+    absent = {
+        name: cell
+        for name, cell in cells.items()
+        if cell.raw == NOT_AVAILABLE and name in quantities and cell.raw not in columns.words
+    }
+    given = {name: cell for name, cell in cells.items() if name not in absent}
+    return (given, absent) if absent and any(_is_number(given, quantities)) else (cells,)
+
+
+def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, Quantity]) -> Iterator[bool]:
     return (cells[name].value is not None for name in quantities if name in cells)
 
 
@@ -206,73 +190,71 @@ def _said(cells: Mapping[str, Node]) -> dict[str, str]:
     return {name: cell.raw for name, cell in cells.items() if name in DIMENSIONS and cell.value is not None}
 
 
-def _quantities(node: Node | None, mistakes: Mistakes) -> dict[str, _Quantity]:
-    found: dict[str, _Quantity] = {}
-    for name, part in (mapping(node, "metrics", mistakes) if node else {}).items():
-        said = mapping(part, f"metric '{name}'", mistakes, _METRIC)
-        metric, comparison = said["metric"].raw if "metric" in said else name, said.get("as")
-        found |= _plain_quantity(metric, part, mistakes, called=name)
-        if comparison is not None and comparison.raw not in COMPARISONS:
-            mistakes.add(unknown("comparison", comparison.raw, COMPARISONS), comparison)
-        if (comparison is None) != ("baseline" not in said):
-            mistakes.add("'as' and 'baseline' belong together: what is compared, and with what", part)
-        check_names(said["baseline"].fields if "baseline" in said else {}, mistakes)
-        baseline = {key: value.raw for key, value in said["baseline"].fields.items()} if "baseline" in said else None
-        texts = {key: said[key].raw for key in ("unit", "part", "source") if key in said}
-        found[name] = _Quantity(metric, comparison=comparison.raw if comparison else None, baseline=baseline, **texts)
+@dataclass
+class _Cells:
+    """What the cells of a row say: numbers, what was printed, and how many numbers there are not."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    absent: int = 0
+
+
+def _cells(cells: Mapping[str, Node], columns: _Columns, row: Node, mistakes: Mistakes) -> _Cells:
+    found = _Cells()
+    for name in (name for name in columns.names if name in columns.texts):
+        if cells[name].value is not None:
+            found.texts[name] = cells[name].raw
+    for name, quantity in columns.quantities.items():
+        cell = cells.get(name)
+        if cell is None or cell.value is None:
+            continue
+        if cell.raw in columns.words:
+            found.texts[quantity.key] = cell.raw
+        elif cell.raw == NOT_AVAILABLE:
+            found.absent += 1
+        else:
+            try:
+                found.measurements.append(quantity.measurement(cell.raw))
+                found.texts[quantity.key] = cell.raw
+            except HarnessError as error:
+                mistakes.add(str(error), row)
+    if any("<!--" in text for text in found.texts.values()):
+        mistakes.add("this row holds an HTML comment, which could end a table in a page; leave it out", row)
     return found
-
-
-def _plain_quantity(metric: str, node: Node, mistakes: Mistakes, called: str = "") -> dict[str, _Quantity]:
-    try:
-        metric_named(metric)
-    except HarnessError as error:
-        mistakes.add(f"{error}" if called else f"{error}; the dimensions are {', '.join(DIMENSIONS)}", node)
-    return {called or metric: _Quantity(metric)}
 
 
 def _outcome(
     fields: Mapping[str, Node],
     said: Mapping[str, str],
     cells: Mapping[str, Node],
-    quantities: Mapping[str, _Quantity],
+    columns: _Columns,
     file: _File,
     row: Node,
     mistakes: Mistakes,
 ) -> Outcome | None:
-    measurements, absent = [], 0
-    for name, quantity in quantities.items():
-        cell = cells.get(name)
-        if cell is None or cell.value is None:
-            continue
-        if cell.raw == NOT_AVAILABLE:
-            absent += 1
-            continue
-        try:
-            measurements.append(quantity.measurement(cell.raw))
-        except HarnessError as error:
-            mistakes.add(str(error), row)
-    texts = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
+    read_ = _cells(cells, columns, row, mistakes)
+    measurements, texts = read_.measurements, read_.texts
+    given = {name: fields[name].raw for name in ("block", "configuration", "unavailable") if name in fields}
     for name in (*WORKLOAD_NUMBERS, "scored", "warmups", "repetitions", "gpu_count"):
-        if name in said and not _NUMBER.fullmatch(said[name]):
+        if name in said and not PLAIN_NUMBER.fullmatch(said[name]):
             mistakes.add(f"{name} '{said[name]}' is not a number", row)
             return None
     try:
-        job = _job(texts.get("block", ""), said, measurements, file)
+        job = _job(given.get("block", ""), said, measurements, texts, file)
         protocol = _protocol(said)
         environment = _environment(said, file)
     except (HarnessError, ValueError) as error:
         mistakes.add(str(error), row)
         return None
-    if not measurements and not absent:
+    if not measurements and not read_.absent and not texts:
         mistakes.add(f"this row has no number; where there is none for a reason, write {NOT_AVAILABLE}", row)
         return None
     return Outcome(
         job=job,
         status=Status.OK if measurements else Status.UNSUPPORTED,
-        reason=None if measurements else texts.get("unavailable", f"published as {NOT_AVAILABLE}"),
+        reason=None if measurements else given.get("unavailable", _without(texts)),
         origin="reported",
-        citation=file.citation.model_copy(update={"configuration": texts.get("configuration")}),
+        citation=file.citation.model_copy(update={"configuration": given.get("configuration")}),
         written_by="published",
         started=file.date,
         seconds=0.0,
@@ -280,11 +262,18 @@ def _outcome(
         provider=said.get("provider"),
         protocol=protocol,
         measurements=tuple(measurements),
+        printed=texts,
     )
 
 
-def _job(block: str, said: Mapping[str, str], measurements: list[Measurement], file: _File) -> Job:
-    labels = Labels(sweep=file.sweep, block=block, **{name: said[name] for name in _LABELS if name in said})
+def _without(texts: Mapping[str, str]) -> str:
+    return "published without a number" if texts else f"published as {NOT_AVAILABLE}"
+
+
+def _job(
+    block: str, said: Mapping[str, str], measurements: list[Measurement], texts: Mapping[str, str], file: _File
+) -> Job:
+    labels = Labels(sweep=file.sweep, block=block, **{name: said[name] for name in LABELS if name in said})
     spec = MeasureSpec(
         probe=said.get("probe", UNKNOWN),
         version=VERSION,
@@ -295,7 +284,9 @@ def _job(block: str, said: Mapping[str, str], measurements: list[Measurement], f
         artifact="/".join((KEY, file.stem, block, labels.model, labels.method, labels.recipe)),
     )
     raw = spec.model_dump(mode="json")
-    claim = [raw, dict(said), [item.model_dump(mode="json") for item in measurements]]
+    claim: list[Any] = [raw, dict(said), [item.model_dump(mode="json") for item in measurements]]
+    words = {name: text for name, text in texts.items() if not PLAIN_NUMBER.fullmatch(text)}
+    claim += [words] if words else []
     return Job(
         run=f"{KEY}-{file.stem}-{digest(claim)[:12]}",
         kind=_kind(measurements),

@@ -57,6 +57,11 @@ class Row:
         return utc(self.get("started") if moment is None else moment), self.run
 
 
+def is_ours(row: Row) -> bool:
+    """Tell what was measured here from what others reported."""
+    return row.text("origin") in {"measured", None}
+
+
 def text_of(value: Any) -> str:
     """Write a dimension's value as specs do: whole floats as integers, truth as words."""
     if isinstance(value, bool):
@@ -124,11 +129,16 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
 
 
 def wanted(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
-    """Keep measurements of the table's metrics, failed runs of probes that would have given them, and all builds."""
+    """Keep measurements of the table's metrics, failed runs of probes that would have given them, rows of words, and all builds."""
     metrics = set(spec.metrics) | {cell.metric for cell in spec.cells}
     probes = probes_of(metrics, rows)
+    words = any(cell.text or cell.format.printed for cell in spec.cells)
     return [
-        row for row in rows if row.is_build or row.metric in metrics or (not row.ok and row.text("probe") in probes)
+        row
+        for row in rows
+        if row.is_build
+        or row.metric in metrics
+        or (not row.ok and (row.text("probe") in probes or (words and row.text("origin") == "reported")))
     ]
 
 

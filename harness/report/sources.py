@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment
+from harness.core.spec import Environment, Outcome
 from harness.numbers.pairing import Items
 from harness.report.cells import Reader
 from harness.report.columns import COLUMNS, DIMENSIONS, LABELS
@@ -33,6 +33,7 @@ class Source:
     published: Published = field(default_factory=Published)
     _apart: dict[frozenset[str], Database] = field(default_factory=dict)
     """Databases of some of the published files, by their sessions' names."""
+    _outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def of_sweeps(self, sweeps: Sequence[str]) -> Database:
         """Return the database for tables of some sweeps.
@@ -73,7 +74,18 @@ class Source:
 
     def reader(self) -> Reader:
         published = self.published
-        return Reader(self.samples, self.items, lambda measurement: published.statistics.get(measurement, {}))
+        return Reader(
+            self.samples, self.items, lambda measurement: published.statistics.get(measurement, {}), self.outcome
+        )
+
+    def outcome(self, run: str) -> Outcome | None:
+        """Return a run's outcome, None where it is not at hand."""
+        if not self._outcomes:
+            self._outcomes.update({outcome.job.run: outcome for outcome in self.published.outcomes})
+        if run not in self._outcomes:
+            with suppress(HarnessError):
+                self._outcomes[run] = self.database.outcome(run)
+        return self._outcomes.get(run)
 
     def environments(self) -> dict[str, Environment]:
         return self.database.environments()

@@ -10,6 +10,7 @@ from harness.report.formats import PLAIN, Format
 
 Uncertainty = Literal["none", "pm", "interval", "footnote"]
 Pick = Literal["latest", "median_of_runs"]
+Align = Literal["left", "right", "center", "none"]
 DropEmpty = Literal["", "columns", "rows", "both"]
 Values = tuple[str, ...]
 """Dimension values are compared as text: 8, 8.0 and "8" are the same batch size."""
@@ -46,7 +47,7 @@ class CellSpec:
     header: str
     """Empty where the pivot's labels or the metric's title serve."""
     metric: str | None = None
-    """None where the metric is a row, or where an attribute is shown."""
+    """None where the metric is a row, or where an attribute or a text is shown."""
     attribute: Key | None = None
     comparison: str = "value"
     inputs: Literal["raw", "displayed"] | None = None
@@ -63,6 +64,10 @@ class CellSpec:
     """Mark comparisons that the data cannot tell from no difference."""
     words: Mapping[str, str] = field(default_factory=dict)
     """What is written in place of a number, by the number as it would be written."""
+    text: str | None = None
+    """A column of words, as a published file calls it."""
+    behind: str = ""
+    """What is written behind a number, as its unit ` ms`."""
     where: Mapping[str, Values] = field(default_factory=dict)
     baseline: Mapping[str, str] = field(default_factory=dict)
     line: int | None = None
@@ -84,6 +89,12 @@ class Style:
     """body: an empty heading, and the names in bold as the first row."""
     align: Literal["", "left", "right", "center", "none"] = ""
     """Of all columns; empty: names to the left, numbers to the right."""
+    aligns: tuple[Align, ...] = ()
+    """Of each column."""
+    head: tuple[tuple[str, ...], ...] = ()
+    """Rows of the heading as they are written, where the headings of keys and cells do not say them."""
+    markup: bool = False
+    """The spec's own titles are Markdown."""
     groups: bool = False
     """The pivot's labels stand in a row of their own over their columns, with an empty column between groups."""
     blank: tuple[str, ...] = ()
@@ -113,6 +124,8 @@ class TableSpec:
     template: str = "table"
     title: str = ""
     caption: bool = True
+    beside: bool = False
+    """Instead of a caption, rows that were measured here have a footnote with what differs between them and the published rows."""
     titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Dimension to value to what this table calls it; the catalogues' titles serve elsewhere. `model+method` names pairs."""
     style: Style = Style()

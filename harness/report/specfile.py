@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.metric import metric
+from harness.core.metric import OWN, metric
 from harness.core.spec import Status
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, read, word
 from harness.report.columns import ATTRIBUTED, DIMENSIONS, MIXABLE
@@ -19,11 +19,16 @@ from harness.report.spec import CellSpec, Key, MetricRow, Pivot, Style, TableSpe
 TABLE_KEYS = ("where", "each", "rows", "order", "show", "pivot", "cells", "baseline", "missing", "may_mix",
               "drop_empty", "pick", "template", "title", "caption", "uncertainty", "titles", "style")  # fmt: skip
 CELL_KEYS = ("metric", "as", "inputs", "format", "unit", "stat", "part", "uncertainty", "paired", "bold", "where",
-             "baseline", "words", "grey")  # fmt: skip
+             "baseline", "words", "grey", "text", "behind")  # fmt: skip
 UNCERTAINTIES = ("none", "pm", "interval", "footnote")
 STATS = ("mean", "p50", "p90", "p95", "p99", "min", "max", "stdev")
 ABSENT = "absent"
 ANY = "any"
+AS_PUBLISHED = "published"
+"""In `order`: rows of published files in the order of the file."""
+MEASURED = "measured"
+"""As `caption`: footnotes of measured rows alone."""
+ALIGNS = ("left", "right", "center", "none")
 SUFFIX = ".tables.yaml"
 
 
@@ -59,6 +64,7 @@ def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) 
     metrics = _metric_rows(fields.get("cells"), mistakes)
     baseline = _baseline(fields.get("baseline"), mistakes)
     uncertainty: Any = _choice(fields.get("uncertainty"), "uncertainty", UNCERTAINTIES, mistakes) or "none"
+    beside = "caption" in fields and fields["caption"].value == MEASURED
     spec = TableSpec(
         name=name,
         rows=rows,
@@ -75,7 +81,8 @@ def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) 
         pick=_choice(fields.get("pick"), "pick", ("latest", "median_of_runs"), mistakes) or "latest",
         template=_text(fields.get("template"), "template", mistakes) or "table",
         title=_text(fields.get("title"), "title", mistakes),
-        caption=_truth(fields.get("caption"), "caption", mistakes, default=True),
+        caption=not beside and _truth(fields.get("caption"), "caption", mistakes, default=True),
+        beside=beside,
         titles=_titles(fields.get("titles"), mistakes),
         style=_style(fields.get("style"), rows, mistakes),
         path=node.path,
@@ -120,7 +127,7 @@ def _check(spec: TableSpec, node: Node, fields: Mapping[str, Node], mistakes: Mi
         mistakes.add(
             "'metric' in rows and 'cells: {metric: {NAME: FORMAT}}' belong together", fields.get("cells", node)
         )
-    known = {key.name for key in spec.rows} | {"value", *spec.each}
+    known = {key.name for key in spec.rows} | {"value", AS_PUBLISHED, *spec.each}
     for name in spec.order:
         if name not in known:
             mistakes.add(unknown("column in order", name, known), fields["order"])
@@ -237,7 +244,10 @@ def _words(node: Node | None, what: str, mistakes: Mistakes) -> dict[str, str]:
 def _style(node: Node | None, rows: Sequence[Key], mistakes: Mistakes) -> Style:
     if node is None:
         return Style()
-    fields = mapping(node, "style", mistakes, ("header", "align", "groups", "blank", "links"))
+    known_keys = ("header", "align", "groups", "blank", "links", "head", "titles")
+    fields = mapping(node, "style", mistakes, known_keys)
+    align = fields.get("align")
+    each = align is not None and isinstance(align.value, list)
     blank = [(word(item, "blank", mistakes), item) for item in fields["blank"].items] if "blank" in fields else []
     known = [key.name for key in rows]
     for name, item in blank:
@@ -245,7 +255,12 @@ def _style(node: Node | None, rows: Sequence[Key], mistakes: Mistakes) -> Style:
             mistakes.add(unknown("row key in blank", name, known), item)
     return Style(
         header=_choice(fields.get("header"), "header", ("plain", "bold", "body"), mistakes) or "plain",
-        align=_choice(fields.get("align"), "align", ("left", "right", "center", "none"), mistakes),
+        align="" if each else _choice(align, "align", ALIGNS, mistakes),
+        aligns=tuple(_choice(item, "align", ALIGNS, mistakes) or "none" for item in align.items)
+        if align and each
+        else (),
+        head=tuple(tuple(cell.raw for cell in row.items) for row in fields["head"].items) if "head" in fields else (),
+        markup=_choice(fields.get("titles"), "titles", ("plain", "markdown"), mistakes) == "markdown",
         groups=_truth(fields.get("groups"), "groups", mistakes),
         blank=tuple(name for name, _ in blank if name in known),
         links=_truth(fields.get("links"), "links", mistakes, default=True),
@@ -325,7 +340,7 @@ def _cell(
     unit = _text(fields.get("unit"), "unit", mistakes) or None
     if name is not None:
         _check_metric(name, fields.get("unit", fields["metric"]), unit, mistakes)
-    elif not metric_rows and "metric" not in fields:
+    elif not metric_rows and "metric" not in fields and "text" not in fields:
         mistakes.add(f"cell '{header}' needs 'metric'", node)
     own_baseline = _baseline(fields.get("baseline"), mistakes)
     bold_where = _where(fields["bold"], mistakes) if "bold" in fields and fields["bold"].fields else {}
@@ -346,6 +361,8 @@ def _cell(
         words=_words(fields.get("words"), "words", mistakes),
         where=_where(fields.get("where"), mistakes),
         baseline=own_baseline or baseline,
+        text=_text(fields["text"], "text", mistakes) if "text" in fields else None,
+        behind=_text(fields.get("behind"), "behind", mistakes),
         line=node.line,
     )
     _check_cell(cell, node, mistakes)
@@ -371,7 +388,8 @@ def _check_cell(cell: CellSpec, node: Node, mistakes: Mistakes) -> None:
 def _check_metric(name: str, node: Node, unit: str | None, mistakes: Mistakes) -> None:
     """Hold a metric's name against those that are known, and a unit against the one that it is stored in."""
     try:
-        factor(metric(name).unit, unit)
+        if not name.startswith(OWN):  # those have the unit that their file declares
+            factor(metric(name).unit, unit)
     except HarnessError as error:
         mistakes.add(str(error), node)
 
@@ -402,7 +420,8 @@ def _truth(node: Node | None, what: str, mistakes: Mistakes, *, default: bool = 
     if node is None:
         return default
     if not isinstance(node.value, bool):
-        mistakes.add(f"{what} must be true or false; it is {kind(node)}", node)
+        other = f" or '{MEASURED}'" if what == "caption" else ""
+        mistakes.add(f"{what} must be true or false{other}; it is {kind(node)}", node)
         return default
     return node.value
 

@@ -11,14 +11,16 @@ from harness.core.identity import canonical
 from harness.core.marks import MARKS, merged
 from harness.core.spec import Note
 from harness.report import no_effect
+from harness.report.beside import noted, own_notes
 from harness.report.caption import captions
 from harness.report.catalogue import Catalogue
 from harness.report.cells import GREY, Filled, Question, Reader, filled
 from harness.report.columns import MADE
 from harness.report.compare import better_way
 from harness.report.formats import without_paths
-from harness.report.heads import Head, head_of, laid_out
+from harness.report.heads import Head, check_head, head_of, laid_out
 from harness.report.layout import (
+    LACKING,
     Address,
     Line,
     Order,
@@ -27,6 +29,7 @@ from harness.report.layout import (
     compares,
     exact,
     is_bold,
+    is_markup,
     key_cells,
     ordered,
     row_addresses,
@@ -36,11 +39,12 @@ from harness.report.layout import (
 )
 from harness.report.mixing import Packages, check_column, check_pivot, check_place
 from harness.report.pool import PLAIN, Pool, meets
+from harness.report.quoted import Place, Quoted, in_place
 from harness.report.result import Cell, Section, Table
-from harness.report.rows import Row, choose, matches, rows_of, wanted
+from harness.report.rows import Row, choose, is_ours, matches, rows_of, wanted
 from harness.report.sitting import AT_PACE, Measure, over_rounds, paced
 from harness.report.spec import CellSpec, Key, TableSpec
-from harness.report.specfile import ABSENT
+from harness.report.specfile import ABSENT, AS_PUBLISHED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +114,8 @@ class _Source:
     reader: Reader
     picked: _Picked
     at_pace: frozenset[Measure]
+    quoted: Quoted
+    packages: Packages
 
     @property
     def order(self) -> Order:
@@ -130,12 +136,13 @@ def build(
     reader = reader or Reader()
     rows = no_effect.marked(wanted(spec, rows_of(frame)), no_effect.kept(reader.samples, reader.items))
     spec = of_one_origin(spec, rows)
-    source = _Source(
-        spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader, _Picked(), paced(rows)
-    )
+    versions = packages or (lambda _: {})
+    told_apart = tuple(name for name in (*spec.each, *spec.row_dimensions) if name != "metric")
+    quoted = Quoted(told_apart, rows, reader.outcome)
+    names = (catalogue or Catalogue()).renamed(_titles(spec))
+    source = _Source(spec, Pool(rows), names, reader, _Picked(), paced(rows), quoted, versions)
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     check_pivot(spec, shown)
-    versions = packages or (lambda _: {})
     sections, taken = [], []
     for each in _groups(source, shown):
         source.picked.by_column = {}
@@ -202,24 +209,45 @@ def _section(source: _Source, each: Address, shown: Sequence[Row]) -> Section:
     slots = slots_of(source.order, inside)
     addresses = [{**each, **address} for address in row_addresses(source.order, inside)]
     lines: list[Line] = [(address, [_fill(source, slot, address) for slot in slots]) for address in addresses]
-    slots, lines = without_empty(spec, slots, ordered(source.order, lines, slots))
+    slots, lines = without_empty(spec, slots, _in_order(source, ordered(source.order, lines, slots)))
     keys = [key for key in spec.show if key.dimension not in each or key.attribute]
     headings = tuple(source.catalogue.title(name, value) for name, value in each.items())
     heads = [Head(key.header, "left") for key in keys] + [head_of(spec, slot) for slot in slots]
+    check_head(spec, len(heads))
     return laid_out(spec.style, headings, heads, _cells(source, keys, lines, slots))
+
+
+def _in_order(source: _Source, lines: list[Line]) -> list[Line]:
+    """Put the rows that others published in the order of their file, where the spec asks for it."""
+    if AS_PUBLISHED not in source.spec.order:
+        return lines
+    places = [_place(source, address) for address, _ in lines]
+    ordinals = [source.quoted.ordinal(place, source.spec.where) for place in places]
+    seen = {key.dimension for key in source.spec.show} | set(source.spec.each)
+    names = source.quoted.dimensions
+    told = [tuple(value for name, value in zip(names, place, strict=True) if name in seen) for place in places]
+    return [lines[at] for at in in_place(told, ordinals)]
+
+
+def _place(source: _Source, address: Address) -> Place:
+    return tuple(None if address[name] == LACKING else address[name] for name in source.quoted.dimensions)
 
 
 def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[Slot]) -> list[tuple[Cell, ...]]:
     tops = [best(slot, [cells[index] for _, cells in lines]) for index, slot in enumerate(slots)]
     rows, above = [], None
-    for address, cells in lines:
+    told = own_notes(
+        source.spec, source.pool.rows, [cells for _, cells in lines], source.packages, source.catalogue.title
+    )
+    notes = {place: source.picked.note(text) or 0 for place, text in told.items()}
+    for place, (address, cells) in enumerate(lines):
         numbers = []
         for cell, slot, top in zip(cells, slots, tops, strict=True):
             here = {**address, source.spec.pivot.dimension: slot.pivot} if slot.pivot and source.spec.pivot else address
             numbers.append(
                 Cell(
                     cell.text,
-                    slot.cell.attribute is not None,
+                    _is_name(source.spec, slot, address),
                     "",
                     is_bold(slot.cell, cell, top, here),
                     source.picked.numbered(cell.note, cell.marks),
@@ -232,9 +260,18 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
                     cell.failed,
                 )
             )
-        rows.append((*key_cells(source.catalogue, source.spec.style, keys, address, above), *numbers))
+        named = key_cells(source.catalogue, source.spec, keys, address, above)
+        if place in notes:
+            named, numbers = noted(keys, named, numbers, notes[place])
+        rows.append((*named, *numbers))
         above = address
     return rows
+
+
+def _is_name(spec: TableSpec, slot: Slot, address: Address) -> bool:
+    """Say whether a cell shows a name as it is; numbers, and names that the spec writes in Markdown, are markup."""
+    key = slot.cell.attribute
+    return key is not None and not (not key.attribute and is_markup(spec, key.dimension, address.get(key.dimension)))
 
 
 # ---------------------------------------------------------------- cells
@@ -247,6 +284,25 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
         here[spec.pivot.dimension] = slot.pivot
     if cell.attribute is not None:
         return _attribute(source, cell.attribute, here)
+    absent = Filled(spec.missing.get(ABSENT, "-"), absent=True)
+    if cell.text is not None:
+        words = _quote(source, cell, here) if cell.text else ""
+        return absent if words is None else Filled(words)
+    row, baseline, elsewhere = _compared(source, slot, cell, here)
+    quote = _quote(source, cell, here) if cell.format.printed and (row is None or not is_ours(row)) else None
+    if quote is not None and (row is None or not row.ok or baseline is not None):
+        return Filled(quote)  # a word; with a baseline, in the place of a comparison that could be computed
+    if row is None:
+        return absent
+    source.picked.took(slot.header, row, baseline)
+    beside = tuple(source.pool.sitting(row)) if cell.stat is not None and over_rounds(spec, row) else ()
+    done = filled(Question(spec, cell, row, baseline, beside, elsewhere, source.at_pace), source.reader)
+    return done if quote is None else replace(done, text=quote)
+
+
+def _compared(source: _Source, slot: Slot, cell: CellSpec, here: Address) -> tuple[Row | None, Row | None, str]:
+    """Find the row that fills a cell, what it is compared with, and, where that is not there, where it is instead."""
+    spec = source.spec
     row = _lookup(source, cell, here, spec.where, slot.header)
     baseline, published, elsewhere = None, None, ""
     if compares(cell):
@@ -259,12 +315,17 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
     if published is not None and published.ok:
         place = ", ".join([*here.values(), f"column '{slot.header}'"])
         choose(spec, [published, *(one for one in (row,) if baseline is not None and one is not None)], place, "latest")
-        row, baseline = published, None
-    if row is None:
-        return Filled(spec.missing.get(ABSENT, "-"), absent=True)
-    source.picked.took(slot.header, row, baseline)
-    beside = tuple(source.pool.sitting(row)) if cell.stat is not None and over_rounds(spec, row) else ()
-    return filled(Question(spec, cell, row, baseline, beside, elsewhere, source.at_pace), source.reader)
+        return published, None, elsewhere
+    return row, baseline, elsewhere
+
+
+def _quote(source: _Source, cell: CellSpec, here: Address) -> str | None:
+    """Return what was printed in a cell by those who reported it."""
+    spec = source.spec
+    pivot = (
+        exact({spec.pivot.dimension: here[spec.pivot.dimension]}) if spec.pivot and spec.pivot.dimension in here else {}
+    )
+    return source.quoted.text(cell, _place(source, here), {**spec.where, **cell.where, **pivot})
 
 
 def _elsewhere(source: _Source, cell: CellSpec, there: Address, where: Mapping[str, Sequence[str]]) -> str:
@@ -332,6 +393,9 @@ def _conditions(address: Address, where: Mapping[str, Sequence[str]], part: str)
 
 def _attribute(source: _Source, key: Key, address: Address) -> Filled:
     """Show a catalogue attribute of what was measured in this line."""
+    known = address.get(key.dimension)
+    if known is not None and known != LACKING and key.dimension not in MADE:
+        return Filled(source.catalogue.shown(key.dimension, known, key.attribute) or "-")
     conditions = _conditions(address, source.spec.where, "")
     names = [*source.spec.metrics, *(cell.metric for cell in source.spec.cells)]
     found = [

@@ -131,7 +131,8 @@ def _told(shown: Shown, section: Section, at: Spot, cell: Cell) -> _Told:
     if cell.trace is not None:
         return _number(shown, cell)
     if not cell.runs:
-        return _Told("not measured", _never(shown, cell, cell.asked))
+        words = _published_words(shown, cell, cell.asked)
+        return _Told("attribute", words) if words else _Told("not measured", _never(shown, cell, cell.asked))
     inputs = tuple(provenance(shown.archive, "run", run) for run in cell.runs)
     bad = next((one for one in inputs if one.status != "ok"), None)
     if bad is None:
@@ -140,6 +141,15 @@ def _told(shown: Shown, section: Section, at: Spot, cell: Cell) -> _Told:
     who = "the run that should give" if bad.origin == "measured" else "in its source,"
     said = f"There is no number: {who} {_what(cell.asked)} has status {bad.status}: {reason}."
     return _Told("failed", said, inputs=inputs)
+
+
+def _published_words(shown: Shown, cell: Cell, asked: CellSpec) -> str:
+    """Say of a cell that holds words of others what they are; empty for what was never measured."""
+    if asked.text is not None:
+        return f"Words that others published, kept as '{asked.text}' beside their numbers."
+    if asked.format.printed and cell.text != shown.spec.missing.get("absent", "-"):
+        return f"What others published in the place of a number: {_what(asked)}."
+    return ""
 
 
 def _behind(archive: Archive, inputs: tuple[Provenance, ...]) -> tuple[Provenance, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
-from harness.report.markdown import Block, Rendered, bodies, literal, pipe_table
+from harness.report.markdown import Block, Rendered, as_before, bodies, literal, pipe_table
 from harness.report.markdown import blocks as blocks_of
 from harness.report.result import Cell, Section
 
@@ -189,9 +189,9 @@ def pointed(text: str, path: Path, line: int, column: int, rendered: Rendered) -
     Raises: ConfigError where the page does not show what would be written now; HarnessError for a column that is not there.
     """
     block = block_at(text, path, line)
-    body = bodies(text, path)[block.name].replace("\r", "")
-    if body != "\n".join(["", *rendered.markdown.split("\n"), ""]):
-        message = f"table '{block.name}' is out of date; run `make readme`"
+    body = bodies(text, path)[block.name].replace("\r", "").split("\n")
+    if body != ["", *as_before(rendered.markdown.split("\n"), body), ""]:
+        message = f"table '{block.name}' is out of date; run `harness report --write`"
         raise ConfigError([Problem(message, path, block.begin + 1)])
     at = line - 1 - (block.begin + 2)
     lines = rendered.markdown.split("\n")

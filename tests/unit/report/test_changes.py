@@ -320,6 +320,6 @@ def test_the_direction_of_a_metric_says_what_is_worse(better: Direction, new: st
 
 def test_comparisons_that_grow_where_the_metric_shrinks_turn_its_direction() -> None:
     assert [better_way(name, "lower") for name in COMPARISONS] == [
-        "lower", "lower", "lower", "higher", "lower", "higher", "lower", "higher",
+        "lower", "lower", "lower", "higher", "lower", "higher", "lower", "lower", "higher",
     ]  # fmt: skip
     assert list(COMPARISONS)[3] == "inverse_ratio"

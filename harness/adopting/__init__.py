@@ -1,0 +1,1 @@
+"""Tables that stand in somebody's page become data and a spec that writes the very same table."""

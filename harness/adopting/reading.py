@@ -1,0 +1,139 @@
+"""The Markdown tables of a page with their own bytes: cells as they are written, and why one cannot be taken as it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from harness.lint.tables import LintTable, page_of
+from harness.report.markdown import blocks, row_cells
+from harness.report.spec import Align
+
+MOST_COLUMNS = 400
+"""Columns beyond which a table is refused: nobody reads such a one, and each is asked of the database by itself."""
+MOST_ROWS = 2000
+_REFUSED = re.compile(
+    r"<!--|</?(?:table|thead|tbody|tr|td|th|script|style|details|summary|div|p|ul|ol|li|pre)\b", re.IGNORECASE
+)
+"""HTML that no cell can hold: comments, which could be markers, and what makes a block of its own."""
+_HTML_TABLE = re.compile(r"<table\b", re.IGNORECASE)
+_SPANS = re.compile(r"\b(?:colspan|rowspan)\s*=", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table of a page."""
+
+    number: int
+    """From 1, in the order of the page."""
+    begin: int
+    end: int
+    """Its lines, by index: the first one and the one behind the last."""
+    heads: tuple[tuple[str, ...], ...]
+    """Rows of its heading, cells as Markdown: one, or two where the first row below the alignment holds the names."""
+    aligns: tuple[Align, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lint: LintTable
+    """What the linter understands of its headings and columns."""
+    trouble: str = ""
+    """Why it cannot be adopted."""
+
+    @property
+    def heading(self) -> str:
+        """What it stands under."""
+        return self.lint.headings[-1] if self.lint.headings else ""
+
+    @property
+    def lines(self) -> range:
+        return range(self.begin, self.end)
+
+
+@dataclass(frozen=True)
+class PageTables:
+    """All tables of a page, and the lines of those that are written in HTML."""
+
+    tables: tuple[PageTable, ...]
+    html: tuple[tuple[int, bool], ...] = ()
+    """Line of each, from 1, and whether it has merged cells."""
+
+
+def tables_in(text: str, path: Path) -> PageTables:
+    """Read a page. Raises: ConfigError where its markers are not balanced."""
+    source = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(source)
+    opened = [token for token in tokens if token.type == "table_open"]
+    understood = page_of(source, str(path)).tables
+    taken = [(block.name, range(block.begin, block.end)) for block in blocks(text, path)]
+    lines = source.split("\n")
+    found = [
+        _table(
+            number, token, lines, lint, next((name for name, inside in taken if (token.map or [0])[0] in inside), "")
+        )
+        for number, (token, lint) in enumerate(zip(opened, understood, strict=True), start=1)
+    ]
+    return PageTables(tuple(found), tuple(_html(tokens)))
+
+
+def _html(tokens: Sequence[Token]) -> Iterator[tuple[int, bool]]:
+    for token in tokens:
+        if token.type == "html_block" and token.map and _HTML_TABLE.search(token.content):
+            yield token.map[0] + 1, bool(_SPANS.search(token.content))
+
+
+def _table(number: int, token: Token, lines: Sequence[str], lint: LintTable, inside: str) -> PageTable:
+    begin, end = token.map or (0, 0)
+    rows = [row_cells(line) for line in lines[begin:end]]
+    names = 2 if len(lint.rows) < len(rows) - 2 else 1
+    heads = (rows[0], *rows[2 : 1 + names]) if len(rows) > 1 else (rows[0],)
+    body = tuple(rows[1 + names :])
+    table = PageTable(number, begin, end, tuple(heads), _aligns(rows[1] if len(rows) > 1 else ()), body, lint)
+    return PageTable(**{**vars(table), "trouble": _trouble(table, token, inside)})
+
+
+def _aligns(rule: Sequence[str]) -> tuple[Align, ...]:
+    words: dict[tuple[bool, bool], Align] = {
+        (True, True): "center", (True, False): "left", (False, True): "right", (False, False): "none",
+    }  # fmt: skip
+    return tuple(words[cell.startswith(":"), cell.endswith(":")] for cell in rule)
+
+
+def _trouble(table: PageTable, token: Token, inside: str) -> str:
+    """Say why a table cannot be taken as it stands, in the words of whoever wrote it; empty where it can."""
+    width = len(table.heads[0])
+    if token.level:
+        return "it stands in a list or a quotation, where markers cannot stand on lines of their own; move it out"
+    if inside:
+        return f"it stands between the markers of table '{inside}' already"
+    if not table.rows:
+        return "it has no rows"
+    if width > MOST_COLUMNS or len(table.rows) > MOST_ROWS:
+        return f"it has {width} columns and {len(table.rows)} rows; {MOST_COLUMNS} and {MOST_ROWS} are the most"
+    return next(_cells_trouble(table, width), "")
+
+
+def _cells_trouble(table: PageTable, width: int) -> Iterator[str]:
+    for number, row in enumerate((*table.heads[1:], *table.rows), start=1 - len(table.heads[1:])):
+        where = f"row {number}" if number > 0 else "the row of names below the heading"
+        if len(row) != width:
+            yield f"{where} has {len(row)} cells and the heading {width}; give it as many"
+    for number, row in enumerate((table.heads[0], *table.heads[1:], *table.rows), start=1 - len(table.heads)):
+        for column, cell in enumerate(row, start=1):
+            html = _REFUSED.search(cell)
+            if html:
+                where = f"row {number}" if number > 0 else "the heading"
+                yield f"{where}, column {column} holds the HTML '{html[0]}', which a cell cannot carry; write it in Markdown"
+    yield from _twice(table)
+
+
+def _twice(table: PageTable) -> Iterator[str]:
+    """Tell of two columns with one heading: nobody could say which is meant."""
+    names = [(column.group, column.name) for column in table.lint.columns]
+    for place, name in enumerate(names):
+        if name[1] and name in names[:place]:
+            called = " / ".join(part for part in name if part)
+            yield f"columns {names.index(name) + 1} and {place + 1} are both called '{called}'; rename one"

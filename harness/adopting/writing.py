@@ -1,0 +1,285 @@
+"""An understood table as text: a block of a published file, and a table spec. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from harness.adopting.columns import Column, Understood
+from harness.adopting.names import NAMED, Names, seen, slug
+from harness.core.metric import METRICS, OWN
+from harness.core.spec import WORKLOAD_NUMBERS
+from harness.report import printed
+from harness.report.formats import Format
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+/-]*|\d{1,15}(\.\d{1,15})?")
+_YAML_WORDS = frozenset({"null", "true", "false"})
+_NOTHING_SAID = frozenset({"", "-", "--", "\u2013", "\u2014", "n/a", "na"})
+_NOTHING = '""'
+"""An empty text in YAML."""
+
+
+def scalar(text: str) -> str:
+    """Write a text as YAML, in quotes unless it is a plain word or number."""
+    return (
+        text if _PLAIN.fullmatch(text) and text.casefold() not in _YAML_WORDS else json.dumps(text, ensure_ascii=False)
+    )
+
+
+def flow(parts: Mapping[str, str]) -> str:
+    """Write a mapping of texts that are YAML already on one line."""
+    return "{" + ", ".join(f"{scalar(name)}: {text}" for name, text in parts.items()) + "}"
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Write a list of texts on one line."""
+    return "[" + ", ".join(map(scalar, texts)) + "]"
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A table with the name under which it is data."""
+
+    name: str
+    understood: Understood
+    names: Names
+    several: bool = False
+    """It shares its files with other tables of the page, from which its block tells it apart."""
+
+
+# ---------------------------------------------------------------- published file
+
+
+def published(tables: Sequence[Adopted], title: str, sweep: str, day: date) -> str:
+    """Write the numbers of tables as a published file, each as it was printed."""
+    head = [
+        f"# What stood in {title} when `harness adopt` took it over; numbers and words are quoted as they were printed.",
+        f"reported: {flow({'title': scalar(title), 'date': day.isoformat(), 'sweep': scalar(sweep)})}",
+    ]
+    return (
+        "\n".join([*head, *_declared(tables), "blocks:", *(line for table in tables for line in _block(table))]) + "\n"
+    )
+
+
+def _declared(tables: Sequence[Adopted]) -> list[str]:
+    own: dict[str, str] = {}
+    for table in tables:
+        for column in table.understood.columns:
+            if column.metric.startswith(OWN) and not column.comparison:
+                facts = {"title": scalar(_spoken(column, table)), "unit": scalar(column.unit), "better": column.better}
+                kept = {name: text for name, text in facts.items() if text not in {_NOTHING, "none"}}
+                own.setdefault(column.metric, flow(kept))
+    lines = ["metrics:", *(f"  {name}: {text}" for name, text in own.items())] if own else []
+    new = tables[0].names.new if tables else {}
+    for kind in NAMED:
+        if new.get(kind):
+            lines += [f"{kind}s:", *(f"  {scalar(name)}: {_facts(texts)}" for name, texts in new[kind].items())]
+    return lines
+
+
+def _spoken(column: Column, table: Adopted) -> str:
+    if column.method:
+        return column.metric.removeprefix(OWN).replace("_", " ")
+    return seen(table.understood.table.heads[-1][column.place]) or column.title
+
+
+def _facts(texts: Mapping[str, str]) -> str:
+    return flow({name: scalar(text) for name, text in texts.items() if text})
+
+
+def _block(table: Adopted) -> list[str]:
+    understood, names = table.understood, table.names
+    numbers = [column for column in understood.columns if column.role == "number"]
+    texts = [column for column in understood.columns if column.role == "text"]
+    metrics = list(dict.fromkeys(map(quantity_name, numbers)))
+    told = {quantity_name(column): _told(column, names, understood) for column in numbers}
+    told = {name: facts for name, facts in told.items() if facts}
+    by_method = any(column.method for column in numbers)
+    keys = [key.dimension for key in understood.keys]
+    columns = [*keys, *(["method"] if by_method else []), *metrics, *map(text_name, texts)]
+    words = list(dict.fromkeys(word for column in numbers for word in column.words))
+    lines = [f"  - block: {scalar(table.name)}"]
+    lines += [f"    metrics: {flow({name: flow(facts) for name, facts in told.items()})}"] if told else []
+    lines += [f"    texts: {listed(map(text_name, texts))}"] if texts else []
+    lines += [f"    words: {listed(words)}"] if words else []
+    lines += [f"    columns: {listed(columns)}", "    rows:"]
+    for number, values in enumerate(understood.values):
+        said = [_value(names, key, raw) for key, raw in zip(understood.keys, values, strict=True)]
+        rest = [scalar(column.cells[number]) for column in texts]
+        for place, method in enumerate(_methods(numbers) or [""]):
+            here = {quantity_name(column): column.cells[number] for column in numbers if column.method == method}
+            given = [scalar(here[name]) if name in here else "null" for name in metrics]
+            shown = [*said, *([scalar(names.name("method", method)) if method else "null"] if by_method else [])]
+            lines.append(f"      - [{', '.join([*shown, *given, *(rest if not place else ['null'] * len(rest))])}]")
+    return lines
+
+
+def quantity_name(column: Column) -> str:
+    """Name a column of numbers in the published file: for its metric, and as itself where it compares."""
+    return f"{text_name(column)}" if column.comparison else column.metric
+
+
+def _told(column: Column, names: Names, understood: Understood) -> dict[str, str]:
+    """Say of a column of numbers what its name does not: the unit in which they are printed, or what they compare."""
+    if column.comparison:
+        return {
+            "metric": column.metric,
+            "as": column.comparison,
+            "baseline": flow({"method": _base(column, names, understood)}),
+        }
+    return {"unit": scalar(column.unit)} if column.metric in METRICS and _said_unit(column) else {}
+
+
+def _base(column: Column, names: Names, understood: Understood) -> str:
+    """Name the method that a column compares with: one of the table, else one of the catalogue."""
+    methods = {one.method for one in understood.columns if one.method}
+    at = next((place for place, key in enumerate(understood.keys) if key.dimension == "method"), None)
+    methods |= {values[at] for values in understood.values} if at is not None else set()
+    named = {names.name("method", raw): raw for raw in sorted(methods)}
+    found = next((name for name, raw in named.items() if column.baseline in {name, seen(raw)}), None)
+    return scalar(found or names.name("method", column.baseline))
+
+
+def _methods(numbers: Sequence[Column]) -> list[str]:
+    return list(dict.fromkeys(column.method for column in numbers))
+
+
+def _said_unit(column: Column) -> bool:
+    """Say whether a known metric is printed in another unit than it is kept in."""
+    return bool(column.unit) and column.unit != METRICS[column.metric].unit
+
+
+def text_name(column: Column) -> str:
+    """Name a column of words in the published file."""
+    return f"{slug(column.title, 'words').replace('.', '_')}_{column.place + 1}"
+
+
+def _value(names: Names, key: Column, raw: str) -> str:
+    return scalar(value_of(names, key, raw))
+
+
+def value_of(names: Names, key: Column, raw: str) -> str:
+    """Give the value that stands for a key's cell: a count, or a name."""
+    if key.dimension in WORKLOAD_NUMBERS:
+        number = printed.read(raw)
+        if number is not None and not number.unit:
+            return f"{number.value.normalize():f}"
+    return names.name(key.dimension, raw)
+
+
+# ---------------------------------------------------------------- spec
+
+
+def spec(table: Adopted) -> str:
+    """Write a table's spec."""
+    understood = table.understood
+    leading = understood.keys[: understood.leading]
+    heads = understood.table.heads
+    own_head = _needs_head(understood)
+    headings = ["" if own_head else raw for raw in heads[-1]]
+    lines = [f"{scalar(table.name)}:"]
+    lines += [f"  where: {flow({'block': scalar(table.name)})}"] if table.several else []
+    shown = {key.dimension: scalar(headings[key.place]) for key in leading}
+    others = {key.dimension: _NOTHING for key in understood.keys[understood.leading :]}
+    rows = {**shown, **others, "origin": _NOTHING}
+    lines += [f"  rows: {flow(rows)}", f"  show: {flow(shown)}"]
+    lines += ["  order: [published]", "  caption: measured", f"  missing: {scalar(_missing(understood))}"]
+    titles = _titles(table)
+    if titles:
+        lines.append("  titles:")
+        for dimension, named in titles.items():
+            lines += [f"    {dimension}:", *(f"      {_key(value)}: {scalar(raw)}" for value, raw in named.items())]
+    lines += _style(understood, own_head=own_head, markdown=bool(titles))
+    lines.append("  cells:")
+    for column in understood.columns:
+        if column not in leading:
+            heading = f"{column.title} ({column.place + 1})" if own_head else headings[column.place]
+            lines.append(f"    {_key(heading)}: {_cell(table, column)}")
+    return "\n".join(lines) + "\n"
+
+
+def _key(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) else text
+
+
+def _needs_head(understood: Understood) -> bool:
+    """Say whether headings stand in two rows, are empty or are no keys of YAML."""
+    heads = understood.table.heads
+    cells = [
+        heads[-1][column.place] for column in understood.columns if column not in understood.keys[: understood.leading]
+    ]
+    return len(heads) > 1 or len(set(cells)) < len(cells) or bool({"", "metric"} & set(cells))
+
+
+def _missing(understood: Understood) -> str:
+    """Take the mark that stands most often for nothing, as it will for what was not measured."""
+    numbers = [column for column in understood.columns if column.role == "number"]
+    marks = Counter(cell for column in numbers for cell in column.cells if cell.casefold() in _NOTHING_SAID)
+    return marks.most_common(1)[0][0] if marks else "-"
+
+
+def _titles(table: Adopted) -> dict[str, dict[str, str]]:
+    understood, names = table.understood, table.names
+    found: dict[str, dict[str, str]] = {}
+    for at, key in enumerate(understood.keys):
+        for values in understood.values:
+            value = value_of(names, key, values[at])
+            title = names.title(key.dimension, value, values[at])
+            if title is not None:
+                found.setdefault(key.dimension, {})[value] = title
+    return found
+
+
+def _style(understood: Understood, *, own_head: bool, markdown: bool) -> list[str]:
+    aligns = understood.table.aligns
+    lines = ["  style:", f"    align: [{', '.join(aligns)}]"]
+    lines += ["    titles: markdown"] if markdown else []
+    blank = [key.dimension for key in understood.keys if key.place in understood.blank]
+    lines += [f"    blank: {listed(blank)}"] if blank else []
+    if own_head:
+        lines += ["    head:", *(f"      - {_texts(row)}" for row in understood.table.heads)]
+    return lines
+
+
+def _texts(row: Sequence[str]) -> str:
+    return "[" + ", ".join(json.dumps(text, ensure_ascii=False) for text in row) + "]"
+
+
+def _cell(table: Adopted, column: Column) -> str:
+    if column.role == "key":
+        return column.dimension
+    if column.role == "spacer":
+        return flow({"text": _NOTHING})
+    if column.role == "text":
+        return flow({"text": scalar(text_name(column))})
+    parts = {"metric": column.metric, "format": scalar(f"{written(printed.format_of(column.numbers))} printed")}
+    if column.comparison:
+        base = _base(column, table.names, table.understood)
+        parts |= {"as": column.comparison, "baseline": flow({"method": base})}
+    elif column.metric in METRICS and _said_unit(column):
+        parts["unit"] = scalar(column.unit)
+    if any(one.pm for one in column.numbers):
+        parts["uncertainty"] = "pm"
+    if behind := _behind(column):
+        parts["behind"] = scalar(behind)
+    if column.method:
+        parts["where"] = flow({"method": scalar(table.names.name("method", column.method))})
+    return flow(parts)
+
+
+def _behind(column: Column) -> str:
+    """Take what most numbers have behind them, where the format does not write it."""
+    found = Counter(f"{one.gap}{one.unit}" for one in column.numbers if one.unit)
+    numbers = column.numbers
+    if not found or printed.format_of(numbers).suffix in {"x", "%"} or sum(found.values()) * 2 < len(numbers):
+        return ""
+    return found.most_common(1)[0][0]
+
+
+def written(form: Format) -> str:
+    """Write a format as specs do."""
+    return f"{'+' if form.sign else ''}{form.decimals}{',' if form.comma else ''}{form.suffix}"

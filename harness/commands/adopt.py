@@ -1,0 +1,118 @@
+"""`harness adopt PAGE.md`: the tables of a page become data and specs, and the page writes itself from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.adopting.adopt import Adoption, Around, Refused, Wanted, adopt
+from harness.adopting.proof import REPORTED
+from harness.adopting.writing import Adopted
+from harness.commands.workspace import Workspace, pages_of, spec_files
+from harness.core.errors import HarnessError
+from harness.report.catalogue import catalogue_of
+from harness.report.pages import read_page, specs_in, write_all
+from harness.report.specfile import SUFFIX
+
+
+def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = False) -> Iterator[str]:
+    """Take over a page's tables; says what became of each table, and which files were written. All are written, or none.
+
+    dry: write nothing. Raises: HarnessError for a page that is not there or outside of the workspace, for a table that is not
+    there, and where none of those asked for can be taken over; then nothing is written.
+    """
+    (path,) = pages_of(workspace, [page])
+    text, called = read_page(path), workspace.called(path)
+    around = _around(workspace)
+    done = adopt(text, path, called, wanted, around, datetime.now(UTC).date())
+    yield from _listed(done, called, asked=wanted.table)
+    if done.made is None:
+        raise HarnessError(_nothing(done, called))
+    files = {
+        workspace.committed / f"{done.made.stem}{REPORTED}": done.made.published.encode(),
+        workspace.tables[-1] / f"{done.made.stem}{SUFFIX}": done.made.spec.encode(),
+        path: done.text.encode(),
+    }
+    if not dry:
+        _write(files, workspace)
+    what = ("the numbers, as they were printed", "how the tables are made of them", "markers around the tables")
+    for file, said in zip(files, what, strict=True):
+        yield f"{'would write' if dry else 'wrote'} {workspace.called(file)}: {said}"
+    if dry:
+        yield "--column 'HEADING=METRIC' says what a column is, --called 'TEXT=NAME' what a model or a method is called here"
+    yield from _next(done, called, path, workspace)
+
+
+def _write(files: Mapping[Path, bytes], workspace: Workspace) -> None:
+    try:
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_all(files)
+    except PermissionError as error:
+        where = workspace.called(Path(error.filename or ""))
+        raise HarnessError(f"{where} cannot be written ({error.strerror}); nothing was changed") from None
+
+
+def _around(workspace: Workspace) -> Around:
+    catalogue = catalogue_of(workspace.configs, workspace.committed)
+    taken = {spec.name for spec in specs_in(spec_files(workspace), catalogue)}
+    taken |= {path.name.removesuffix(SUFFIX) for path in spec_files(workspace)}
+    taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in workspace.committed.glob("*.yaml")}
+    return Around(catalogue, workspace.committed, taken)
+
+
+def _listed(done: Adoption, called: str, *, asked: int | None) -> Iterator[str]:
+    """Say of each table what it is and what becomes of it."""
+    adopted = {one.understood.table.number: one for one in done.tables}
+    why = {one.table.number: one.why for one in done.refused}
+    yield f"{called}: {len(done.page.tables)} Markdown table{'s' if len(done.page.tables) > 1 else ''}"
+    for table in done.page.tables:
+        if table.number in adopted or table.number in why:
+            size = f"{len(table.rows)} rows, {len(table.heads[0])} columns"
+            under = f", under '{table.heading}'" if table.heading else ""
+            one = adopted.get(table.number)
+            fate = f"adopted as '{one.name}'" if one else f"not adopted: {why[table.number]}"
+            yield f"table {table.number}, line {table.begin + 1}{under}, {size}: {fate}"
+            if one is not None:
+                yield from (f"  {text}" for text in _columns(one))
+    for line, merged in done.page.html if asked is None else ():
+        cells = "; its merged cells are no Markdown" if merged else ""
+        yield f"line {line}: a table in HTML stays as it is{cells}"
+
+
+def _columns(table: Adopted) -> Iterator[str]:
+    for column in table.understood.columns:
+        if column.role == "number":
+            unit = f", {column.unit}" if column.unit else ""
+            better = f", {column.better} is better" if column.better != "none" else ""
+            method = f" of method {table.names.name('method', column.method)}" if column.method else ""
+            what = (
+                f"{column.comparison} of {column.metric} to {column.baseline}" if column.comparison else column.metric
+            )
+            yield f"'{column.title}': {what}{method}{unit}{better}"
+        elif column.role == "key":
+            yield f"'{column.title}': {column.dimension}"
+        elif column.role == "text":
+            yield f"'{column.title}': words"
+
+    if any(column.method for column in table.understood.columns):
+        yield "methods stand in its headings: a new one is another cell of the spec"
+
+
+def _nothing(done: Adoption, called: str) -> str:
+    one: Sequence[Refused] = done.refused
+    if len(one) == 1:
+        return f"{called}: table {one[0].table.number} cannot be adopted: {one[0].why}; nothing was changed"
+    return f"{called}: none of its {len(one)} tables can be adopted; nothing was changed"
+
+
+def _next(done: Adoption, called: str, path: Path, workspace: Workspace) -> Iterator[str]:
+    assert done.made is not None
+    if path not in pages_of(workspace):
+        yield f"{called} is not among the pages of harness.yaml: add it there, or name it, as in `harness report --check {called}`"
+    stem, several = done.made.stem, len(done.tables) > 1
+    block = f" with a block '{done.tables[0].name}' for the first table" if several else ""
+    yield (
+        f"a new row: measure it with a sweep called '{stem}'{block}, `harness promote {stem}`, `harness report --write {called}`"
+    )
