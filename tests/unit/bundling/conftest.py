@@ -34,7 +34,9 @@ def theirs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A workspace with a sweep of two blocks that reads a declared text."""
     root = bench.configs.parent
     (root / "harness.yaml").write_text("version: 1\n", "utf-8")
-    (bench.configs / "texts.yaml").write_text(yaml.safe_dump({"mine": {"path": str(bench.text), "documents": "lines"}}), "utf-8")
+    (bench.configs / "texts.yaml").write_text(
+        yaml.safe_dump({"mine": {"path": str(bench.text), "documents": "lines"}}), "utf-8"
+    )
     bench.sweep(blocks={"one": {"method": ["fp32", "int8"]}, "two": {"method": "int4"}}, probes=QUICK)
     monkeypatch.setenv("HARNESS_CACHE", str(root / "results" / "cache"))
     monkeypatch.setenv("HARNESS_WORKSPACE", str(root))
@@ -56,20 +58,35 @@ def run(bundle: Path, *words: str, python: str = sys.executable, **more: Any) ->
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     variables = {**kept, "HOME": str(home), "PYTHON": python}
     return subprocess.run(
-        ["sh", str(bundle / "run.sh"), *words], capture_output=True, text=True, check=False, env=variables, cwd=home, timeout=240, **more
+        ["sh", str(bundle / "run.sh"), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables,
+        cwd=home,
+        timeout=240,
+        **more,
     )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle that is made once and only read."""
-    root = tmp_path_factory.mktemp("made")
-    bench = Bench(root)
-    (root / "harness.yaml").write_text("version: 1\n", "utf-8")
+def maker(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Whose bundle `made` is."""
+    bench = Bench(tmp_path_factory.mktemp("maker"))
+    (bench.configs.parent / "harness.yaml").write_text("version: 1\n", "utf-8")
     (bench.configs / "texts.yaml").write_text(yaml.safe_dump({"mine": {"path": str(bench.text)}}), "utf-8")
     bench.sweep(method=["fp32"], probes=QUICK)
+    return bench
+
+
+@pytest.fixture(scope="module")
+def made(maker: Bench) -> Path:
+    """A bundle that is made once and only read."""
+    root = maker.configs.parent
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"HARNESS_CACHE": str(root / "cache"), "HARNESS_WORKSPACE": str(root), "HARNESS_CONFIGS": ""}.items():
+        for name, value in {
+            "HARNESS_CACHE": str(root / "cache"), "HARNESS_WORKSPACE": str(root), "HARNESS_CONFIGS": "",
+        }.items():  # fmt: skip
             patch.setenv(name, value)
-        make(bench, root / "bundle")
+        make(maker, root / "bundle")
     return root / "bundle"

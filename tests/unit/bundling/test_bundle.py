@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
@@ -38,38 +39,53 @@ def copied(bundle: Path, to: Path) -> Path:
     return to / "brought"
 
 
-def test_a_bundle_gives_the_same_jobs_and_values_as_running_directly_and_is_taken_in_once(theirs: Bench, tmp_path: Path) -> None:
-    blocks = {"one": {"method": "fp32"}, "two": {"method": "int4"}}
-    theirs.sweep(blocks=blocks, probes={"perplexity": QUICK["perplexity"]})
+@pytest.fixture(scope="module")
+def came(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tar of a stage that was run."""
+    bundle = copied(made, tmp_path_factory.mktemp("came"))
+    ran = run(bundle)
+    assert ran.returncode == 0, ran.stderr
+    return next((bundle / "out").glob("*.tar"))
+
+
+def test_what_came_of_a_bundle_is_that_of_running_directly_and_is_taken_in_once(
+    came: Path, maker: Bench, tmp_path: Path
+) -> None:
+    first = bring_back(came, tmp_path)
+    assert not first.problems
+    assert first.new
+    with Database.open(tmp_path / "bench.db") as database:
+        assert not database.ingest_folder(tmp_path).problems
+        numbers = len(database.frame())
+        again = bring_back(came, tmp_path)
+        assert (again.new, again.here, again.problems) == ((), len(first.new), ())
+        assert database.ingest_folder(tmp_path).new == 0
+        assert len(database.frame()) == numbers > 0
+    maker.run()
+    assert quality(tmp_path) == quality(maker.results) != set()
+
+
+@pytest.mark.slow
+def test_each_block_is_a_stage_whose_outcomes_are_ready_when_it_is_over(theirs: Bench, tmp_path: Path) -> None:
     said = make(theirs, tmp_path / "bundle", by_block=True)
     assert any(line.startswith("s-one, s-two: ") for line in said)
     bundle = copied(tmp_path / "bundle", tmp_path)
+    ran = run(bundle, "--stage", "2")
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    assert [path.name for path in (bundle / "out").iterdir()] == ["2-s-two.tar"]
     ran = run(bundle)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    assert "stage 2, s-two: done already" in ran.stdout
     assert {path.name for path in (bundle / "out").iterdir()} == {"1-s-one.tar", "2-s-two.tar"}
     assert not list((tmp_path / "home").rglob("*")), "nothing is left in the home folder"
-
-    fresh = tmp_path / "fresh"
-    first = bring_back(bundle / "out", fresh)
-    assert not first.problems
-    assert len(first.new) == len(list((bundle / "work" / "results" / "runs").glob("*/outcome.json")))
-    with Database.open(fresh / "bench.db") as database:
-        assert not database.ingest_folder(fresh).problems
-        numbers = len(database.frame())
-        again = bring_back(bundle / "out", fresh)
-        assert (again.new, again.here, again.problems) == ((), len(first.new), ())
-        assert database.ingest_folder(fresh).new == 0
-        assert len(database.frame()) == numbers > 0
+    found = bring_back(bundle / "out", tmp_path / "fresh")
+    assert len(found.new) == len(list((bundle / "work" / "results" / "runs").glob("*/outcome.json")))
+    with Database.open(tmp_path / "fresh" / "bench.db") as database:
+        database.ingest_folder(tmp_path / "fresh")
         places = database.frame({"kind": "quality"}, ["sweep", "block", "method", "environment"])
     assert {tuple(row) for row in places.itertuples(index=False)} == {
-        ("s", "one", "fp32", "here"), ("s", "two", "int4", "here"),
+        ("s", "one", "fp32", "here"), ("s", "one", "int8", "here"), ("s", "two", "int4", "here"),
     }  # fmt: skip
-    theirs.run()
-    assert quality(fresh) == quality(theirs.results)
-
-    done = run(bundle)
-    assert done.returncode == 0
-    assert done.stdout.count("done already") == 2
 
 
 def test_every_piece_is_smaller_than_asked_and_the_manifest_tells_every_byte(made: Path) -> None:
@@ -78,7 +94,12 @@ def test_every_piece_is_smaller_than_asked_and_the_manifest_tells_every_byte(mad
     assert len(sizes) > 10
     assert max(sizes) < 64_000
     assert sum(sizes) == manifest.bytes == sum(one.bytes for one in manifest.files)
-    assert {path.name for path in made.iterdir()} == {"run.sh", "script", MANIFEST, *(piece.path for piece in manifest.pieces)}
+    assert {path.name for path in made.iterdir()} == {
+        "run.sh",
+        "script",
+        MANIFEST,
+        *(piece.path for piece in manifest.pieces),
+    }
 
 
 def test_missing_and_changed_pieces_are_all_named_and_nothing_is_run(made: Path, tmp_path: Path) -> None:
@@ -106,7 +127,9 @@ def test_missing_and_changed_pieces_are_all_named_and_nothing_is_run(made: Path,
         (lambda text: "[]", "is no manifest of a bundle"),
     ],
 )
-def test_a_manifest_that_is_cut_off_newer_or_wrong_is_told(made: Path, tmp_path: Path, change: object, said: str) -> None:
+def test_a_manifest_that_is_cut_off_newer_or_wrong_is_told(
+    made: Path, tmp_path: Path, change: object, said: str
+) -> None:
     text = (made / MANIFEST).read_text("utf-8")
     assert callable(change)
     (tmp_path / MANIFEST).write_text(change(text), "utf-8")
@@ -114,7 +137,9 @@ def test_a_manifest_that_is_cut_off_newer_or_wrong_is_told(made: Path, tmp_path:
         read_manifest(tmp_path)
 
 
-def test_a_changed_script_and_a_newer_manifest_end_the_command_before_anything_is_written(made: Path, tmp_path: Path) -> None:
+def test_a_changed_script_and_a_newer_manifest_end_the_command_before_anything_is_written(
+    made: Path, tmp_path: Path
+) -> None:
     bundle = copied(made, tmp_path)
     script = bundle / "script" / "harness" / "bundling" / "stages.py"
     script.write_text(script.read_text("utf-8") + "\n", "utf-8")
@@ -135,12 +160,17 @@ def test_another_python_than_the_wheels_are_for_is_told_before_anything_is_writt
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     ran = run(bundle)
     assert ran.returncode == 2
-    assert f"this bundle needs Python 3.99 or newer: {sys.executable} is {version}; name one, as PYTHON=/path/to/python3.99" in ran.stderr
+    assert (
+        f"this bundle needs Python 3.99 or newer: {sys.executable} is {version}; name one, as PYTHON=/path/to/python3.99"
+        in ran.stderr
+    )
     assert run(bundle, python=str(tmp_path / "none")).returncode == 2
     assert not (bundle / "work").exists()
 
 
-def test_a_disk_that_is_full_is_told_and_the_same_command_goes_on_once_there_is_room(made: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_is_told_and_the_same_command_goes_on_once_there_is_room(
+    made: Path, tmp_path: Path
+) -> None:
     bundle = copied(made, tmp_path)
 
     def little() -> None:
@@ -162,7 +192,9 @@ def test_one_that_was_killed_in_a_stage_goes_on_and_two_at_once_are_refused(thei
     make(theirs, tmp_path / "bundle")
     bundle = copied(tmp_path / "bundle", tmp_path)
     variables = {**os.environ, "PYTHON": sys.executable}
-    first = subprocess.Popen(["sh", str(bundle / "run.sh")], env=variables, start_new_session=True, stdout=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        ["sh", str(bundle / "run.sh")], env=variables, start_new_session=True, stdout=subprocess.DEVNULL
+    )
     outcomes = bundle / "work" / "results" / "runs"
     until = time.monotonic() + 60
     while len(list(outcomes.glob("*-q-*/outcome.json"))) < 1 and time.monotonic() < until:
@@ -199,12 +231,14 @@ def test_nothing_of_the_maker_travels(theirs: Bench, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("word", ["hf_planted0123456789", "planted-host", "planted-user"])
-def test_a_sweep_that_tells_of_the_maker_is_refused(theirs: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+def test_a_sweep_that_tells_of_the_maker_is_refused(
+    theirs: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_planted0123456789")
     monkeypatch.setenv("USER", "planted-user")
     monkeypatch.setattr("socket.gethostname", lambda: "planted-host")
     theirs.sweep(method="fp32", title=f"Numbers of {word}", probes=QUICK)
-    with pytest.raises(HarnessError, match="s.yaml of the bundle would say the (value of HF_TOKEN|name of)"):
+    with pytest.raises(HarnessError, match=r"s\.yaml of the bundle would say the (value of HF_TOKEN|name of)"):
         make(theirs, tmp_path / "bundle")
 
 
@@ -233,15 +267,6 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 
 # ---------------------------------------------------------------- what comes back
-
-
-@pytest.fixture(scope="module")
-def came(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tar of a stage that was run."""
-    bundle = copied(made, tmp_path_factory.mktemp("came"))
-    ran = run(bundle)
-    assert ran.returncode == 0, ran.stderr
-    return next((bundle / "out").glob("*.tar"))
 
 
 def test_a_tar_that_was_cut_off_changed_or_is_newer_gives_nothing(came: Path, tmp_path: Path) -> None:
@@ -273,8 +298,6 @@ def test_a_tar_names_nobody_and_leads_nowhere(came: Path, tmp_path: Path) -> Non
         for name, data in (("outcomes.json", json.dumps(told).encode()), ("../escaped", b"x")):
             member = tarfile.TarInfo(name)
             member.size = len(data)
-            import io
-
             archive.addfile(member, io.BytesIO(data))
     found = bring_back(evil, tmp_path / "results")
     assert found.problems
