@@ -82,9 +82,14 @@ def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: Asked) -> It
     frozen = freeze([plan_sweep(name, workspace) for name in sweeps], by_block=asked.by_block)
     _refuse_what_tells(frozen, workspace)
     catalogue = plan_sweep(sweeps[0], workspace).catalogue
-    places = [needed(name, catalogue, workspace, asked.machine, asked.has) for name in frozen.environments]
-    _fetch(places, asked, frozen)
     yield from frozen.told
+    places = []
+    for name in frozen.environments:
+        yield f"environment {name}: finding versions for Python {asked.machine.python} on {asked.machine.platform}"
+        places.append(needed(name, catalogue, workspace, asked.machine, asked.has))
+    if count := sum(len(place.pins) for place in places):
+        yield f"fetching {count} wheels"
+    _fetch(places, asked, frozen)
     for one in places:
         what = f"{len(one.pins) + len(one.wheels)} packages in wheels" if one.pins else "what the machine has"
         left = f", and of the machine {', '.join(one.has)}" if one.has else ""
