@@ -15,7 +15,7 @@ from typing import BinaryIO
 from harness.box import plan_sweep
 from harness.bundling.freezing import Frozen, freeze
 from harness.bundling.records import FORMAT, MANIFEST, VERSION, WHEELS, File, Manifest, Place, sha256_of
-from harness.bundling.wheels import Machine, Needed, fetch, machine, needed
+from harness.bundling.wheels import ALL, Machine, Needed, fetch, machine, needed
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.files import remove, write_whole
@@ -85,7 +85,8 @@ def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: Asked) -> It
     yield from frozen.told
     places = []
     for name in frozen.environments:
-        yield f"environment {name}: finding versions for Python {asked.machine.python} on {asked.machine.platform}"
+        if ALL not in asked.has:
+            yield f"environment {name}: finding versions for Python {asked.machine.python} on {asked.machine.platform}"
         places.append(needed(name, catalogue, workspace, asked.machine, asked.has))
     if count := sum(len(place.pins) for place in places):
         yield f"fetching {count} wheels"
