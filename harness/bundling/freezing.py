@@ -32,22 +32,19 @@ _SOURCES = {".py", ".md", ".mako", ".txt", ".json", ".jsonl", ".csv", ".safetens
 _CATALOGUES = "harness/shipped/configs"
 
 
-@dataclass(frozen=True)
-class Carried:
-    """A file of the content: where it goes, and the bytes or the file that it is made of."""
-
-    path: str
-    source: Path | bytes
-
-
 @dataclass
 class Frozen:
     """What sweeps need on another machine."""
 
+    harness: str
+    """Version and commit."""
     stages: list[Stage] = field(default_factory=list)
     files: dict[str, Path | bytes] = field(default_factory=dict)
     """Place in the content to what lies there."""
+    said: dict[str, str] = field(default_factory=dict)
+    """Of these the text of those that say what somebody wrote: sweeps and catalogues."""
     folders: dict[str, str] = field(default_factory=dict)
+    """Model to its folder in the content."""
     environments: dict[str, None] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -59,13 +56,14 @@ class Frozen:
 
     def json(self, place: str, value: Any) -> None:
         """Take a value as JSON, which every YAML reader reads."""
-        self.files[place] = json.dumps(value, indent=1, ensure_ascii=False).encode()
+        self.said[place] = json.dumps(value, indent=1, ensure_ascii=False)
+        self.files[place] = self.said[place].encode()
 
 
 def freeze(plans: Sequence[Planned], *, by_block: bool) -> Frozen:
     """Gather what sweeps need. Raises: HarnessError with all that is not here or cannot travel."""
-    found = Frozen()
-    found.files |= dict(_harness())
+    found = Frozen(harness=harness_version())
+    found.files |= dict(_harness(found.harness))
     found.files[f"{WORKSPACE}/harness.yaml"] = b"version: 1\n"
     entries: dict[str, dict[str, Any]] = {"models": {}, "methods": {}, "environments": {}, "texts": {}}
     for planned in plans:
@@ -88,18 +86,21 @@ def _title(known: Mapping[str, Any], name: str) -> dict[str, str]:
     return {"title": known[name].title} if name in known and known[name].title else {}
 
 
-def _harness() -> Iterator[tuple[str, Path | bytes]]:
+def _harness(version: str) -> Iterator[tuple[str, bytes]]:
     """Give the package as it is installed: its modules and data, templates of tables, and the commit that it is of."""
     for path in files_below(PACKAGE):
         inner = path.relative_to(PACKAGE)
         hidden = any(part.startswith((".", "__pycache__")) for part in inner.parts)
         whole = inner.parts[:2] == ("reference", "data") or path.suffix in _SOURCES
         if whole and not hidden and inner.parts[0] != "shipped":
-            yield f"harness/{inner.as_posix()}", path
+            yield (
+                f"harness/{inner.as_posix()}",
+                path.read_bytes(),
+            )  # now: fetching takes long, and sources may change meanwhile
     templates = SHIPPED / "reports" / "templates"
     for path in sorted(templates.glob("*.j2")):
-        yield f"harness/shipped/reports/templates/{path.name}", path
-    commit = harness_version().partition("+")[2]
+        yield f"harness/shipped/reports/templates/{path.name}", path.read_bytes()
+    commit = version.partition("+")[2]
     if IN_CLONE and commit:
         yield "harness/commit.txt", f"{commit}\n".encode()
 
@@ -119,6 +120,9 @@ def _sweep(planned: Planned, found: Frozen, *, by_block: bool) -> None:
         place = f"sweeps/{len(found.stages) + 1}/{name}.yaml"  # a sweep is called as its file is
         found.stages.append(Stage(re.sub(r"[^A-Za-z0-9._-]+", "-", stage), place))
         found.json(f"{WORKSPACE}/{place}", part)
+    found.told.append(
+        f"sweep {name}: {len(planned.plan.jobs)} jobs as planned here; it is planned anew there, for the packages that it finds"
+    )
     declared = {expanded(text.path) for text in planned.catalogue.texts.values() if text.path}
     declared -= {expanded(word) for word in _words(tree)}  # that a sweep names by its place, it would not find there
     for role, path in read_files(planned):

@@ -20,7 +20,6 @@ from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.files import remove, write_whole
 from harness.environments import PACKAGE
-from harness.host import harness_version
 from harness.programs import without_secrets
 
 MAKING = ".making"
@@ -137,7 +136,7 @@ def _written(frozen: Frozen, places: Sequence[Needed], asked: Asked) -> Manifest
         write_whole(to / "script" / "harness" / "bundling" / name, (PACKAGE / "bundling" / name).read_bytes())
     scripts = [to / "run.sh", *sorted((to / "script").rglob("*.py"))]
     manifest = Manifest(
-        harness=harness_version(), python=python, exact=exact, machine=asked.machine.architecture,
+        harness=frozen.harness, python=python, exact=exact, machine=asked.machine.architecture,
         glibc=asked.machine.glibc if exact else "", own=bool(asked.has), has={name: version for place in places for name, version in place.has.items()},
         environments=tuple(Place(one.name, one.requirements, tuple(path.name for path in one.wheels)) for one in places),
         stages=tuple(frozen.stages), folders=frozen.folders, bytes=sum(one.bytes for one in files),
@@ -217,19 +216,12 @@ class _Cutter:
 def _refuse_what_tells(frozen: Frozen, workspace: Workspace) -> None:
     """Refuse sweeps and catalogues that say where they were made, by whom, or a secret. Raises: HarnessError naming each."""
     told = _tells(workspace)
-    for place, source in frozen.files.items():
-        if isinstance(source, bytes):
-            text = (
-                json.loads(source)
-                if place.endswith((".json", "s.yaml")) and source.startswith(b"{")
-                else source.decode()
-            )
-            words = json.dumps(text, ensure_ascii=False)
-            for what, word in told.items():
-                if re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", words):
-                    frozen.problems.append(
-                        f"{place} of the bundle would say {what}; take it out of the sweep or the catalogue"
-                    )
+    for place, text in frozen.said.items():
+        for what, word in told.items():
+            if re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", text):
+                frozen.problems.append(
+                    f"{place} of the bundle would say {what}; take it out of the sweep or the catalogue"
+                )
     if frozen.problems:
         raise HarnessError("\n".join(dict.fromkeys(frozen.problems)))
 

@@ -8,9 +8,11 @@ import io
 import json
 import os
 import shutil
+import site
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.bundling.records import (
@@ -104,8 +106,6 @@ def _stand_on_this(folder: Path) -> None:
     """Let an environment also see the packages of this interpreter where that is an environment itself."""
     if sys.prefix == sys.base_prefix:
         return
-    import site
-
     target = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages" / "machine.pth"
     target.write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages()), "utf-8")
 
@@ -173,9 +173,18 @@ def _run(stage: Stage, python: Path, work: Path, content: Path, manifest: Manife
         "PYTHONPATH": os.pathsep.join(filter(None, (str(content), more))),
         "HARNESS_CACHE": str(content / "cache"),
         "HF_HOME": str(content / "hf"),
-        **({} if manifest.own else {"PYTHONNOUSERSITE": "1"}),
+        **({"LD_LIBRARY_PATH": libraries(site.getsitepackages())} if manifest.own else {"PYTHONNOUSERSITE": "1"}),
     }
     return subprocess.run(words, cwd=workspace, env={**kept, **own}, stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def libraries(sites: Sequence[str]) -> str:
+    """Give the search path of libraries with those of CUDA that the machine's own nvidia-* wheels hold.
+
+    ONNX Runtime looks for them beside itself, and there its own environment has none. Source: onnxruntime.preload_dlls.
+    """
+    found = [str(path) for folder in sites for path in sorted(Path(folder).glob("nvidia/*/lib"))]
+    return os.pathsep.join(filter(None, (*found, os.environ.get("LD_LIBRARY_PATH", ""))))
 
 
 def pack(asked: argparse.Namespace, number: int, stage: Stage, manifest: Manifest) -> tuple[Path, int]:
