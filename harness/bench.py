@@ -25,7 +25,7 @@ from harness.core.errors import HarnessError
 from harness.core.privacy import is_offline
 from harness.core.spec import BuildSpec
 from harness.doctor import gpu_answers, gpu_verdict
-from harness.environments import ROOT, SHIPPED, setup
+from harness.environments import ROOT, SHIPPED, is_for, setup
 from harness.host import facts
 from harness.plan.catalogue import Catalogue, Model, load_catalogue
 from harness.plan.expand import PlannedJob
@@ -99,6 +99,7 @@ def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make
         for one in names
         if one not in pythons
         and (entry := catalogue.environments.get(one)) is not None
+        and is_for(entry.system)
         and entry.lock
         and (lock := lock_of(one, workspace, entry.lock))
     }

@@ -103,7 +103,7 @@ def make_environment(name: str | None, workspace: Workspace, *, quiet: bool = Fa
     catalogue = load_catalogue(workspace.configs)
     entry = catalogue.environments.get(name)
     if (entry is None or entry.lock) and (lock := lock_of(name, workspace, entry.lock if entry else None)):
-        setup(name, root=workspace.root, lock=lock, quiet=quiet)
+        setup(name, root=workspace.root, lock=lock, quiet=quiet, system=entry.system if entry else None)
         return
     if entry is None:
         raise HarnessError(unknown("environment", name, catalogue.environments))

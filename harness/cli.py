@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from harness.commands.verbs import Verbs
 from harness.core.errors import HarnessError, unknown
 from harness.core.files import disk_trouble
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from harness.commands.workspace import Workspace
 
 app = typer.Typer(
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

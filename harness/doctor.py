@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,19 @@ from harness.commands.workspace import Workspace, lock_of
 from harness.core.seam import Engine, Quantizer, load
 from harness.core.spec import Environment
 from harness.engines import ENGINES
-from harness.environments import is_current, marker
+from harness.environments import is_current, is_for, marker
 from harness.host import environment
-from harness.plan.catalogue import load_catalogue
+from harness.plan.catalogue import EnvironmentEntry, load_catalogue
 from harness.plan.hub import Absent, hub_reachable
 from harness.quantizers import QUANTIZERS
 
-CUDA_DRIVER = 580
-"""Lowest NVIDIA driver branch for the CUDA 13 wheels of environment `cuda`."""
+CUDA_DRIVERS = {11: 450, 12: 525, 13: 580}
+"""Lowest branch of NVIDIA's driver by major version of CUDA, Linux and Windows alike.
+
+Source: NVIDIA, CUDA Compatibility, "Minor Version Compatibility", table 1. On Linux the first release of branch 580 with CUDA 13.0 is 580.65.06.
+"""
+CUDA_DRIVER = CUDA_DRIVERS[13]
+"""That of environment `cuda`."""
 GPU_BYTES = 8 * 1024**3
 """Memory that the models of sweep `gpu` need beside what else runs on the GPU."""
 _SHOWN = ("torch", "transformers", "onnxruntime", "onnxruntime-gpu", "onnxruntime-genai", "onnxruntime-genai-cuda",
@@ -67,9 +73,12 @@ def examine(workspace: Workspace) -> list[Line]:
     ]
     pythons = interpreters(catalogue, catalogue.environments, workspace.root)
     for name, one in described(pythons).items():
-        lines += _present(name, pythons[name], one, lock_of(name, workspace))
-    absent = [name for name in catalogue.environments if name not in pythons]
-    lines += [Line("missing", f"environment {name}: {_remedy(name, lock_of(name, workspace))}") for name in absent]
+        lines += [*_present(name, pythons[name], one, lock_of(name, workspace)), *_driver(name, one.packages, own)]
+    for name, entry in catalogue.environments.items():
+        if name not in pythons:
+            lock = lock_of(name, workspace, entry.lock)
+            lines.append(Line("missing", f"environment {name}: {_remedy(name, entry, lock)}"))
+            lines += _driver(name, pinned(entry, lock), own) if is_for(entry.system) else []
     return lines
 
 
@@ -134,7 +143,46 @@ def missing(needs: tuple[str, ...], there: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(gone))
 
 
-def _remedy(name: str, lock: Path | None) -> str:
+def pinned(entry: EnvironmentEntry, lock: Path | None) -> dict[str, str]:
+    """Read the versions that an environment would hold: those of its lock file, and its own packages."""
+    lines = [*(lock.read_text("utf-8").splitlines() if lock else ()), *entry.packages]
+    pairs = (line.partition("#")[0].strip().partition("==") for line in lines)
+    return {name.partition("[")[0]: version for name, sign, version in pairs if sign}
+
+
+def cuda_major(packages: Mapping[str, str]) -> int | None:
+    """Tell for which CUDA an environment's packages were built, by their names and builds; None where nothing tells.
+
+    packages: version by name, as `{nvidia-cuda-runtime: 13.0.96}`, `{nvidia-cudnn-cu13: ...}`, `{torch: 2.8.0+cu128}`.
+    """
+    named = [int(found[1]) for name in packages if (found := re.search(r"-cu(1[0-9])(-|$)", name))]
+    built = [int(found[1]) for version in packages.values() if (found := re.search(r"\+cu(1[0-9])", version))]
+    runtime = packages.get("nvidia-cuda-runtime", "").partition(".")[0]
+    return max([*named, *built, *([int(runtime)] if runtime.isdigit() else [])], default=None)
+
+
+def _driver(name: str, packages: Mapping[str, str], own: Environment) -> list[Line]:
+    """Say which driver an environment's CUDA build needs, and whether the one here is as new."""
+    major = cuda_major(packages)
+    if major not in CUDA_DRIVERS:
+        return []
+    needs = f"  environment {name} is built for CUDA {major}, which needs NVIDIA driver {CUDA_DRIVERS[major]} or newer"
+    here = next((gpu.driver for gpu in own.gpus if gpu.driver), None)
+    if here is None:
+        return [Line("note", f"{needs}; there is none here")]
+    if _branch(here) < CUDA_DRIVERS[major]:
+        return [Line("missing", f"{needs}; the one here is {here}: install a newer one")]
+    return [Line("ok", f"{needs}; the one here is {here}")]
+
+
+def _branch(driver: str) -> int:
+    first = driver.partition(".")[0]
+    return int(first) if first.isdigit() else 0
+
+
+def _remedy(name: str, entry: EnvironmentEntry, lock: Path | None) -> str:
+    if not is_for(entry.system):
+        return f"needs {entry.system}, which this machine does not have"
     if lock is not None:
         return f"not made here; harness setup --env {name}"
     adopt = f"adopt one with `python: {{{name}: PATH}}` in configs/local.yaml"

@@ -67,6 +67,11 @@ def python_in(folder: Path) -> Path:
     return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
 
 
+def is_for(system: str | None) -> bool:
+    """Tell whether what is for one operating system, as platform.system() names it, can stand here; None is for all."""
+    return not system or sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower()))
+
+
 def marker(folder: Path) -> dict[str, str]:
     """Read what an environment folder was made from; empty where it was not made by us, or not to the end."""
     try:
@@ -127,7 +132,7 @@ def setup(
     chosen = name or HOME_NAME
     if not is_name(chosen):
         raise Trouble(f"environment '{chosen}': {NAMES}")
-    if system and not sys.platform.startswith(_PLATFORMS.get(system.lower(), system.lower())):
+    if not is_for(system):
         raise Trouble(f"environment {chosen} needs {system}; this is {sys.platform}")
     lock = lock or (None if packages or wheels else LOCKS / f"{chosen}.txt")
     if lock is not None and not lock.exists():
@@ -330,7 +335,8 @@ def _make(folder: Path, contents: Contents, root: Path) -> None:
         _run([sys.executable, "-m", "venv", str(folder)], root)
     index = os.environ.get("TORCH_INDEX")
     more = ["--extra-index-url", index] if index else []
-    pip = [str(python_in(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    # Compiling 18,000 files takes longer than all the rest; what is imported is compiled then.
+    pip = [str(python_in(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
     steps = [[*pip, *more, "-r", str(lock)]] if lock else []
     steps += [[*pip, *more, *packages]] if packages else []
     # What is there of the same version would stay: first what they depend on, then they themselves whatever is there.

@@ -17,6 +17,7 @@ from harness.box import Planned, desk_for_reading, plan_sweep, shown_path
 from harness.commands.workspace import Workspace
 from harness.core.seam import Options
 from harness.core.spec import BuildSpec, MeasureSpec
+from harness.first_run import MARK, Estimate, estimate_first_run, first_run_told
 from harness.plan.expand import PlannedJob
 from harness.plan.sources import hub_folder
 from harness.plan.titles import titles
@@ -39,19 +40,30 @@ def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, a
         desk = desk_for_reading(planned, stack)
         decided = verdicts(planned, desk)
         estimates = estimate(planned, desk.database.history())
+    reckoned = {
+        name: one
+        for name, one in estimate_first_run(planned).items()
+        if name not in estimates and decided[name][0] != "known"
+    }
     disk = disk_needs(planned, decided, workspace.results)
     if as_json:
-        rows = _rows(planned, decided, estimates)
+        rows = _rows(planned, decided, estimates, reckoned)
         _write(console, json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": disk}, indent=1))
         return
     if expand:
         names = titles(planned.plan.jobs)
         lines = [f"{job.id} {names[job.id]}: {_whole(job, planned).model_dump_json()}" for job in planned.plan.jobs]
     else:
-        lines = list(_table(planned, decided, estimates, why=why))
+        lines = list(_table(planned, decided, estimates, reckoned, why=why))
     _write(console, *lines)
     told += [*_own(planned), *_foretold(planned), *_asked(planned), *_programs(planned)]
-    _write(console, summary(planned, estimates, decided), *(line["text"] for line in disk), *told)
+    _write(
+        console,
+        summary(planned, estimates, decided),
+        *(line["text"] for line in disk),
+        *first_run_told(planned, reckoned),
+        *told,
+    )
 
 
 def _foretold(planned: Planned) -> list[str]:
@@ -115,7 +127,9 @@ def _write(console: Console, *lines: str) -> None:
     console.file.write("".join(f"{line}\n" for line in lines))
 
 
-def _rows(planned: Planned, decided: Verdicts, estimates: Mapping[str, float]) -> list[dict[str, Any]]:
+def _rows(
+    planned: Planned, decided: Verdicts, estimates: Mapping[str, float], reckoned: Mapping[str, Estimate]
+) -> list[dict[str, Any]]:
     names = titles(planned.plan.jobs)
     return [
         {
@@ -128,6 +142,7 @@ def _rows(planned: Planned, decided: Verdicts, estimates: Mapping[str, float]) -
             "verdict": decided[job.id][0],
             "why": decided[job.id][1],
             "seconds": estimates.get(job.id),
+            "seconds_by_arithmetic": reckoned[job.id].seconds if job.id in reckoned else None,
             "bytes": job.bytes,
             "labels": [labels.model_dump() for labels in job.labels],
             "spec": job.spec.model_dump(mode="json"),
@@ -136,8 +151,10 @@ def _rows(planned: Planned, decided: Verdicts, estimates: Mapping[str, float]) -
     ]
 
 
-def _table(planned: Planned, decided: Verdicts, estimates: Mapping[str, float], *, why: bool) -> Iterator[str]:
-    """Lay the jobs out in columns."""
+def _table(
+    planned: Planned, decided: Verdicts, estimates: Mapping[str, float], reckoned: Mapping[str, Estimate], *, why: bool
+) -> Iterator[str]:
+    """Lay the jobs out in columns; seconds by arithmetic have a mark before them."""
     names = titles(planned.plan.jobs)
     rows = [("job", "what", "environment", "s", "verdict")]
     for job in planned.plan.jobs:
@@ -145,6 +162,7 @@ def _table(planned: Planned, decided: Verdicts, estimates: Mapping[str, float], 
         said = "unsupported" if verdict == "refused" else verdict
         shown = f"{said}: {reason}" if why or verdict in {"refused", "blocked", "unverified", "elsewhere"} else said
         seconds = f"{estimates[job.id]:.1f}" if job.id in estimates else ""
+        seconds = f"{MARK}{reckoned[job.id].seconds:.0f}" if job.id in reckoned else seconds
         rows.append((job.id, names[job.id], job.environment, seconds, shown))
     widths = [max(len(row[place]) for row in rows) for place in range(5)]
     for row in rows:

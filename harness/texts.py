@@ -20,6 +20,7 @@ from typing import Literal
 from harness import hub_data
 from harness.core.errors import ConfigError, Problem
 from harness.core.privacy import cache_folder
+from harness.core.spec import Note
 from harness.corpus import Border, Corpus, Rows, Text, cut, normalized, wikitext_rows
 
 REFERENCE = "reference"
@@ -197,9 +198,15 @@ def read_text(name: str, corpus: Corpus | None = None) -> str:
     return read(name, corpus).whole
 
 
-def read_documents(name: str) -> list[str]:
-    """Read a text's documents without what joins them."""
-    return list(read(name).alone)
+def text_label(name: str) -> str:
+    """Name a text without the folder in which one machine keeps it."""
+    return Path(name).name
+
+
+def change_notes(text: Text, name: str) -> tuple[Note, ...]:
+    """Note what of a text was made the same for all copies."""
+    said = f"text '{text_label(name)}': {', '.join(text.changes)}"
+    return (Note(code="normalized-text", text=said),) if text.changes else ()
 
 
 def expanded(name: str) -> Path:

@@ -1,36 +1,32 @@
-"""What the documentation shows is what works: every example is planned, not only read; options are those of the code.
+"""What the documentation shows is what works: every example is planned, not only read; options and fields are those of the code.
 
-`python -m tests.test_docs` writes the tables of options and of metrics anew.
+`python -m tests.test_docs` writes configs/OPTIONS.md and results/FIELDS.md anew.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import re
-import textwrap
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
 
 import jsonschema
 import pytest
+import yaml
 
 from harness.commands.workspace import read_workspace
-from harness.core.metric import METRICS
-from harness.core.seam import Facts, Options, load
+from harness.core.seam import Facts
 from harness.core.spec import MeasureSpec
-from harness.engines import ENGINES
 from harness.plan.adapters import shipped
 from harness.plan.catalogue import Catalogue, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.schema import sweep_schema
 from harness.plan.yamlfile import parse, plain
-from harness.quantizers import QUANTIZERS
+from harness.probes.facts import FACTS
 from harness.report.catalogue import catalogue_of
 from harness.report.pages import specs_in
 from tests.conftest import ROOT
+from tests.documented import documented_options, fields_page, options_page
 
 CONFIGS = ROOT / "configs"
 CPU = Facts(
@@ -174,103 +170,31 @@ def test_the_first_table_of_the_readme_can_be_read(tmp_path: Path) -> None:
     assert (spec.name, spec.where) == ("my-speed", {"sweep": ("mine",)})
 
 
-# ---------------------------------------------------------------- options
+# ---------------------------------------------------------------- what is written from the code
 
-OPTIONS = re.compile(r"<!-- options: (?P<name>[\w -]+?) -->\n(?P<table>.*?)<!-- end: (?P=name) -->", re.DOTALL)
-NONE = re.compile(r"\bNone\b(?=:| leaves)")
-BY_NAME = {
-    "protocol": "How the clock is read: `genai-e2e-0.9` is greedy and takes means, `genai-e2e-0.9-median` medians, which a busy moment hardly moves; `genai-e2e-0.9-sampling` draws from the 50 likeliest.",
-    "batch": "Sequences at once.",
-    "repetitions": "Timed repetitions.",
-    "shots": "Examples before each question.",
-}
-"""What fields mean whose class leaves it to their name."""
+WRITTEN = {CONFIGS / "OPTIONS.md": options_page, ROOT / "results" / "FIELDS.md": fields_page}
 
 
-def meanings(options: type[Options]) -> dict[str, str]:
-    """Read the docstrings of fields, which are not kept at run time, from the source; a class's own come last."""
-    found: dict[str, str] = {}
-    for one in reversed(options.__mro__[: options.__mro__.index(Options)]):
-        (body,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
-        assert isinstance(body, ast.ClassDef)
-        for field, after in zip(body.body, [*body.body[1:], None], strict=True):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                said = after.value if isinstance(after, ast.Expr) else None
-                if isinstance(said, ast.Constant) and isinstance(said.value, str):
-                    found[field.target.id] = " ".join(said.value.split())
-    return found
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_a_page_that_is_written_from_the_code_is_that_of_the_code(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == WRITTEN[page](), "python -m tests.test_docs writes it anew"
 
 
-FAKE = "fake"
+def test_every_option_has_a_meaning() -> None:
+    text = options_page()
+    assert documented_options().keys() >= {"Probe generation", "Engine ort-genai", "Quantizer modelopt-onnx"}
+    assert re.findall(r"^\| `\w+` \| .* \| +\|$", text, re.MULTILINE) == []
 
 
-def documented_options() -> dict[str, type[Options]]:
-    """Return what can be asked of every adapter: probes by their names, the others with what they are before it."""
-    found = {name: shipped().probe(name).workload for name in shipped().probe_names()}
-    for what, registry in (("quantizer", QUANTIZERS), ("engine", ENGINES)):
-        found |= {f"{what} {name}": load(registry, what, name).options for name in registry if name != FAKE}
-    return found
-
-
-def choices(annotation: Any) -> list[str]:
-    """Return the words of a closed list, also of one that may be absent or repeated."""
-    if get_origin(annotation) is Literal:
-        return [str(word) for word in get_args(annotation)]
-    return [word for inner in get_args(annotation) for word in choices(inner)]
-
-
-def options_table(name: str) -> str:
-    """Write the options of an adapter as a table."""
-    options = documented_options()[name]
-    said = BY_NAME | meanings(options)
-    lines = ["| field | default | what it says |", "| --- | --- | --- |"]
-    for field, info in options.model_fields.items():
-        value = info.get_default(call_default_factory=True) if not info.is_required() else None
-        default = (
-            "required" if info.is_required() else f"`{json.dumps(value).strip(chr(34))}`" if value != "" else "empty"
-        )
-        words = [word for word in choices(info.annotation) if word not in said[field]]
-        listed = f" One of {', '.join(f'`{word}`' for word in choices(info.annotation))}." if words else ""
-        meaning = NONE.sub("null", said[field] + listed).replace("|", "\\|")
-        lines.append(f"| `{field}` | {default} | {meaning} |")
-    return "\n".join(["", *lines, "", ""])
-
-
-def with_options(text: str) -> str:
-    def filled(found: re.Match[str]) -> str:
-        name = found["name"]
-        return f"<!-- options: {name} -->\n{options_table(name)}<!-- end: {name} -->"
-
-    return OPTIONS.sub(filled, text)
-
-
-def test_the_tables_of_options_are_those_of_the_code() -> None:
-    text = (CONFIGS / "README.md").read_text(encoding="utf-8")
-    assert {found["name"] for found in OPTIONS.finditer(text)} == set(documented_options())
-    assert text == with_options(text), "python -m tests.test_docs writes them anew"
-
-
-# ---------------------------------------------------------------- metrics
-
-RESULTS = ROOT / "results" / "README.md"
-METRIC_TABLE = re.compile(r"<!-- metrics -->\n.*?<!-- end: metrics -->", re.DOTALL)
-
-
-def with_metrics(text: str) -> str:
-    lines = ["| name | title | unit | better |", "| --- | --- | --- | --- |"]
-    for metric in METRICS.values():
-        title = metric.title.replace("|", "\\|")
-        lines.append(f"| `{metric.name}` | {title} | {metric.unit or 'none'} | {metric.better} |")
-    table = "\n".join(["<!-- metrics -->", "", *lines, "", "<!-- end: metrics -->"])
-    return METRIC_TABLE.sub(lambda _: table, text)
-
-
-def test_the_table_of_metrics_is_that_of_the_code() -> None:
-    text = RESULTS.read_text(encoding="utf-8")
-    assert len(METRIC_TABLE.findall(text)) == 1
-    assert text == with_metrics(text), "python -m tests.test_docs writes it anew"
+@pytest.mark.parametrize("name", ["quickstart", "smollm2", "gpu-reference"])
+def test_every_fact_of_committed_runs_is_explained(name: str) -> None:
+    text = (ROOT / "results" / "published" / f"{name}.yaml").read_text("utf-8")
+    runs = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["runs"]
+    facts = {fact for run in runs for fact in (run["outcome"].get("protocol") or {}).get("facts", {})}
+    assert len(facts) > 20
+    assert facts - set(FACTS) == set()
 
 
 if __name__ == "__main__":
-    for page, anew in ((CONFIGS / "README.md", with_options), (RESULTS, with_metrics)):
-        page.write_text(anew(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    for page, anew in WRITTEN.items():
+        page.write_text(anew(), encoding="utf-8", newline="\n")

@@ -20,6 +20,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from packaging.tags import parse_tag, sys_tags
 
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
@@ -202,6 +203,12 @@ def _check(wheel: Path) -> None:
     inside = f"{told['Name']} {told['Version']}"
     if _plain(parts[0]) != _plain(told["Name"] or "") or _plain(parts[1]) != _plain(told["Version"] or ""):
         raise HarnessError(f"{wheel.name} says {parts[0]} {parts[1]} in its name and {inside} inside; build it anew")
+    taken = list(sys_tags())  # an environment is made with the Python that runs us
+    if parse_tag("-".join(parts[-3:]).removesuffix(".whl")).isdisjoint(taken):
+        python, abi, machine = parts[-3], parts[-2], parts[-1].removesuffix(".whl")
+        raise HarnessError(
+            f"{wheel.name} is for {python} ({abi}) on {machine}, and this machine's Python takes {taken[0]} or what is older; build one for it"
+        )
 
 
 def _plain(text: str) -> str:

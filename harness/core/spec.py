@@ -149,9 +149,11 @@ class Job(Record):
     session: str = ""
     """The command that asked for it; an interrupted command is continued under the same session."""
     round: int = 0
+    """Which fresh process of a speed job this is."""
     order: int = 0
     """Place in the order in which this session ran its jobs."""
     timeout_seconds: float | None = None
+    """When it is ended, if ever."""
     out: str | None = None
     """Folder to seal the artifact as."""
     content_before: str | None = None
@@ -326,6 +328,7 @@ class Outcome(Record):
     citation: Citation | None = None
     """Where reported and imported numbers come from."""
     written_by: str = "worker"
+    """`worker`, `runner` where the worker died, or `import`."""
     started: AwareDatetime
     """As the clock of its machine said."""
     seconds: float = Field(ge=0)

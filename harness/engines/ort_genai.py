@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ _DEVICES = {"cpu": {"cpu"}, "cuda": {"cuda"}, "dml": {"dml", "directml"}, "NvTen
 """What og.Model.device_type prints for a provider, in small letters (to_string of DeviceType in its generators.cpp)."""
 
 
+_PLUG_IN = "onnxruntime_ep_nv_tensorrt_rtx"
 _RECOMPUTED = 4096
 """Length beyond which og.Generator computes the cache of phi3 anew (a constant in its generators.cpp)."""
 
@@ -223,6 +225,7 @@ def _open_model(og: Any, folder: Path, options: OrtGenaiOptions) -> Any:
         og.disable_telemetry_events()
     host.load_cuda_libraries(options.provider)
     try:
+        _register_plug_in(og, options.provider)
         config = og.Config(str(folder))
         config.clear_providers()
         if options.provider != "cpu":
@@ -237,6 +240,13 @@ def _open_model(og: Any, folder: Path, options: OrtGenaiOptions) -> Any:
         raise HarnessError(onnx_scores.broken(folder, f"onnxruntime-genai on {options.provider}", error)) from error
     _check_device(str(model.device_type), options.provider)
     return model
+
+
+def _register_plug_in(og: Any, provider: str) -> None:
+    """Let GenAI find TensorRT-RTX in NVIDIA's plug-in, where this environment has it: a build that holds it needs none."""
+    if provider == "NvTensorRtRtx" and importlib.util.find_spec(_PLUG_IN) is not None:
+        plug_in = importlib.import_module(_PLUG_IN)
+        og.register_execution_provider_library(plug_in.get_ep_name(), plug_in.get_library_path())
 
 
 def _check_device(found: str, provider: str) -> None:

@@ -100,12 +100,23 @@ def cancel(handle: Handle) -> None:
         if hasattr(os, "killpg"):
             os.killpg(handle.process.pid, signal.SIGKILL)
         else:
-            handle.process.kill()
+            _kill_tree(handle.process.pid)
     with contextlib.suppress(
         subprocess.TimeoutExpired
     ):  # what a driver holds in the kernel does not die, and is not waited for
         handle.process.wait(timeout=KILLED_SECONDS)
     _close(handle)
+
+
+def _kill_tree(pid: int) -> None:
+    """Kill a process and all that it started, where a system has no process groups: Windows lets children live on."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in [*root.children(recursive=True), root]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
 
 
 def _close(handle: Handle) -> None:

@@ -1,7 +1,8 @@
 """JSON and CSV of ONNX Runtime GenAI's `benchmark_e2e.py`, and the CSV that it wrote up to 0.4, which names no software.
 
 All versions of the script write the prompt's latency per token, which is its throughput a second time; `warmup_runs` and
-`measured_runs` are constants of the script and not what was asked for. Fields without a value or of value 0 are left out by it.
+`measured_runs` are constants of the script and not what was asked for. What counts as token generation depends on the version: a note
+says which. The old CSV names no model: give `--label model=NAME`. Fields without a value or of value 0 are left out by it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JSON, JSON lines and CSV of llama.cpp's `llama-bench`.
 
 A test is of prompt processing, of generation or of both, always with one sequence; `n_batch` is how a prompt is cut and no
-batch. Tokenization and sampling are not timed. A rate is the mean over repetitions of tokens / seconds.
+batch. Its settings are engine options, `n_depth` is `depth`. Tokenization and sampling are not timed. A rate is the mean over repetitions of tokens / seconds.
 """
 
 from __future__ import annotations

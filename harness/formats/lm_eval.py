@@ -1,6 +1,7 @@
 """`results_*.json` of lm-eval 0.4: a run per task or group that was asked for; tasks of a group are parts of it.
 
-Values are lm-eval's own; its standard errors become intervals of 1.96 of them to either side.
+Values are lm-eval's own, named `lm_eval.NAME` or `lm_eval.NAME_FILTER`; its standard errors become intervals of 1.96 of them to either
+side. Answers of `samples_*.jsonl` beside it are the samples where their mean is the result.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JSON of `vllm bench serve` (before: benchmark_serving.py), and of tools that write its numbers in seconds without `_ms`.
 
 Latencies are what a client sees under load, waiting and network included. Medians and percentiles that stand there without
-their samples keep their own part, as `stat:p99`.
+their samples keep their own part, as `stat:p99`. `concurrency` and `request_rate` tell runs apart; failed requests are left out.
 """
 
 from __future__ import annotations

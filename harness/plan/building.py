@@ -13,6 +13,7 @@ from harness.core.identity import file_sha256, folder_sha256
 from harness.core.model_record import ModelRecord
 from harness.core.seam import Facts, FloatType, Format, Quantizer, canonical_options, problems_of
 from harness.core.spec import BuildSpec, Input, Labels
+from harness.environments import is_for
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list
 from harness.plan.catalogue import Catalogue, Ready, Recipe, consumes, produces
 from harness.plan.jobs import Draft
@@ -23,6 +24,7 @@ from harness.plan.sweep import Choice, Places
 from harness.plan.yamlfile import Mistakes, Node
 
 MISSING = "environment '{0}' is not on this machine: harness setup --env {0}"
+ANOTHER_SYSTEM = "environment '{}' is for {}, and this machine is not"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,13 @@ class Workshop:
     def facts(self, environment: str) -> Facts | None:
         """Give what is known of an environment; None where it is not on this machine."""
         return self.environments.get(environment)
+
+    def missing(self, environment: str) -> str:
+        """Say why an environment that is not on this machine is not, and what to do."""
+        entry = self.catalogue.environments.get(environment)
+        if entry is not None and not is_for(entry.system):
+            return ANOTHER_SYSTEM.format(environment, entry.system)
+        return MISSING.format(environment)
 
     def known(self, names: tuple[str, ...], provider: str, environment: str) -> Mapping[str, Any]:
         """Say what must be equal, beside the key, for a quality result of an environment to count as known."""
@@ -277,6 +286,7 @@ class Workshop:
                 kind="build", spec=spec, key=key, environment=environment, anchor=identity, artifact=identity,
                 needs=needs, provider=order.provider, refused=refused, elsewhere=order.elsewhere,
                 inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)), bytes=estimate,
+                parameters=size.parameters if size else None, opened_bytes=size.bytes if size else 0,
                 foretold=quantizer.foretells(record, order.source.record) if order.source.record else (),
             ),
             Labels(
@@ -308,7 +318,7 @@ class Workshop:
             return quantizer.refuse(record, NOTHING)
         before = next((made.refused for made in inputs if made.refused), None)
         if before or facts is None:
-            return before or MISSING.format(environment)
+            return before or self.missing(environment)
         return quantizer.refuse(record, facts) or (quantizer.refuse_model(record, facts, model) if model else None)
 
 

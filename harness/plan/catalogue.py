@@ -82,6 +82,8 @@ class ModelEntry(Options):
     link: str = ""
     trained_positions: int | None = None
     """Positions that the model was trained on, where that is fewer than it accepts."""
+    billion_parameters: float | None = Field(default=None, gt=0)
+    """How many weights the model has, for estimates of what it takes where it is not here."""
     license: str = ""
     gated: bool = False
     """The hub asks for an agreement first."""

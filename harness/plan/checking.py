@@ -29,5 +29,5 @@ def check_of(shop: Workshop, speed: Draft, work: Work, engine: EngineChoice) -> 
     packages = (*engine.adapter.packages, *probe.packages)
     return replace(
         speed, kind="quality", spec=spec, key=spec_key(spec, probe.located), clean=False, alone=False, size=0,
-        precision=0.0, labels=[], asked=(record, engine.record), known_by=shop.known(packages, engine.provider, speed.environment),
+        precision=0.0, rounds=1, labels=[], asked=(record, engine.record), known_by=shop.known(packages, engine.provider, speed.environment),
     )  # fmt: skip

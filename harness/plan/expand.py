@@ -13,7 +13,7 @@ from harness.core.model_record import ModelRecord
 from harness.core.seam import Facts, Reach, canonical_options, problems_of
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
-from harness.plan.building import MISSING, NOTHING, Made, Workshop
+from harness.plan.building import NOTHING, Made, Workshop
 from harness.plan.catalogue import Catalogue
 from harness.plan.checking import check_of
 from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
@@ -194,7 +194,7 @@ class _Product:
         key = (id(engine), environment, 0)
         if key not in self._refusals:
             facts = self.shop.facts(environment)
-            reason = MISSING.format(environment) if facts is None else engine.adapter.refuse(engine.record, facts)
+            reason = self.shop.missing(environment) if facts is None else engine.adapter.refuse(engine.record, facts)
             self._refusals[key] = reason
         return self._refusals[key]
 
@@ -247,6 +247,7 @@ class _Product:
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, anchor=made.id,
             needs=tuple(dict.fromkeys((*candidate.verified, *made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
             alone=probe.alone, size=probe.size(work.record), precision=self.case.precision,
+            parameters=made.parameters, opened_bytes=made.bytes, rounds=self.case.rounds if probe.kind == "speed" else 1,
             asked=(work.record, engine.record),
             inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
@@ -307,6 +308,7 @@ class _Product:
                 artifact=identity, needs=(*other.verified, *made.needs), inputs=(made.input("artifact"),), provider=engine.provider,
                 clean=probe.clean, timeout=self.case.timeout, group=other.group, refused=other.refused,
                 elsewhere=self.elsewhere, known_by=known, bytes=_stored_bytes(other.made, work),
+                parameters=made.parameters, opened_bytes=made.bytes,
             ),
             self._labels(made),
         )  # fmt: skip

@@ -54,6 +54,12 @@ class PlannedJob:
     """For speed: relative half-width between rounds from which on no further round is needed."""
     foretold: tuple[str, ...] = ()
     """For builds: what a person might not expect of it, known before it is built."""
+    parameters: int | None = None
+    """Weights of the model; None where that is not known."""
+    opened_bytes: int = 0
+    """Estimate of what it opens: of builds the model, else the artifact."""
+    rounds: int = 1
+    """For speed: how many rounds a machine that can run it has of it; where it cannot run, it is planned once."""
 
     @property
     def verifies(self) -> bool:
@@ -116,6 +122,9 @@ class Draft:
     check: str | None = None
     asked: tuple[Any, Any] | None = None
     foretold: tuple[str, ...] = ()
+    parameters: int | None = None
+    opened_bytes: int = 0
+    rounds: int = 1
 
     @property
     def id(self) -> str:
@@ -158,6 +167,9 @@ class Draft:
             check=self.check,
             asked=self.asked,
             foretold=self.foretold,
+            parameters=self.parameters,
+            opened_bytes=self.opened_bytes,
+            rounds=self.rounds,
         )
 
 

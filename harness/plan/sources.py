@@ -17,7 +17,7 @@ from harness.core.seam import Format
 from harness.gguf.contents import FLOATS
 from harness.hub_data import cache as hub_cache
 from harness.plan import gguf
-from harness.plan.catalogue import Catalogue, Gguf, Model, Random, Ready, expand_path
+from harness.plan.catalogue import Catalogue, Gguf, Model, ModelEntry, Random, Ready, expand_path
 from harness.plan.sizes import Size, of_config, of_folder
 from harness.plan.yamlfile import Mistakes, Node
 
@@ -40,7 +40,7 @@ class Source:
     provenance: Mapping[str, str] = field(default_factory=dict)
     random: Random | None = None
     size: Size | None = None
-    """None where it is not here."""
+    """None where it is not here and its entry does not say it."""
     record: ModelRecord | None = None
     """What its files say of it; None where it is not here."""
 
@@ -68,13 +68,15 @@ def find(
     if entry.ready is not None:
         return _ready(model, catalogue, mistakes, here=here)
     if not here:
-        return Source(name, model, f"elsewhere:{name}", provenance=_provenance(model))
+        return Source(name, model, f"elsewhere:{name}", provenance=_provenance(model), size=_said_size(entry))
     if entry.gguf is not None and name not in catalogue.local.folders:
         return _gguf(model, entry.gguf, mistakes, hashed)
     folder, refused = _folder(model, catalogue, mistakes)
     if folder is None:
         exact = f"@{entry.revision}" if entry.hub and entry.revision else ""
-        return Source(name, model, f"absent:{name}{exact}", refused=refused, provenance=_provenance(model))
+        return Source(
+            name, model, f"absent:{name}{exact}", refused=refused, provenance=_provenance(model), size=_said_size(entry)
+        )
     return _own(model, folder, mistakes, hashed)
 
 
@@ -85,8 +87,19 @@ def _gguf(model: Model, entry: Gguf, mistakes: Mistakes, hashed: Callable[[Path]
         return _broken(model, str(error), mistakes)
     if not folder.is_dir():
         reason = gguf.refusal(model.name, entry, folder)
-        return Source(model.name, model, f"absent:{model.name}", refused=reason, provenance=_provenance(model))
+        size = _said_size(model.entry)
+        return Source(
+            model.name, model, f"absent:{model.name}", refused=reason, provenance=_provenance(model), size=size
+        )
     return _own(model, folder, mistakes, lambda path: stamped_content(path) or hashed(path))
+
+
+def _said_size(entry: ModelEntry) -> Size | None:
+    """Weigh a model that is not here by what its entry says: 16-bit weights, as hubs have them; of a GGUF file 32-bit ones."""
+    if entry.billion_parameters is None:
+        return None
+    count = round(entry.billion_parameters * 1e9)
+    return Size(count * (4 if entry.gguf else 2), count)
 
 
 def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:

@@ -121,6 +121,7 @@ class _Verification:
             inputs=(made.input("artifact"), *inputs), timeout=self.opened.timeout, refused=refused,
             group=f"{made.id}:{engine.adapter.name}:{canonical(engine.options)}:{self.opened.environment}",
             known_by=self.shop.known(packages, engine.provider, self.opened.environment),
+            parameters=made.parameters, opened_bytes=made.bytes,
         )  # fmt: skip
         return self.shop.add(draft, self._labels(made)).id
 
@@ -188,7 +189,7 @@ class _Verification:
             kind="reference", spec=spec, key=key, environment=environment, anchor=self.made.id, artifact=identity,
             needs=own.needs, inputs=(own.input("artifact"),), provider=provider, timeout=self.opened.timeout,
             group=f"{own.id}:{engine.name}:{canonical(spec.engine_options)}:{environment}", known_by=known,
-            bytes=min(_ROWS_BYTES, 4 * 384 * (own.vocabulary or 0)),
+            bytes=min(_ROWS_BYTES, 4 * 384 * (own.vocabulary or 0)), parameters=own.parameters, opened_bytes=own.bytes,
         )  # fmt: skip
         return _Truth(identity, self.shop.add(draft, self._labels(own)).id, dtype)
 

@@ -107,7 +107,10 @@ def _text(path: Path) -> str:
         return regular_bytes(path, limits.YAML_BYTES).decode("utf-8")
     except FileNotFoundError:
         raise ConfigError([Problem("no such file", path)]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError([Problem(f"cannot be read as UTF-8 text: {error}", path, line)]) from None
+    except OSError as error:
         raise ConfigError([Problem(f"cannot be read as UTF-8 text: {error}", path)]) from None
 
 
@@ -116,17 +119,26 @@ def parse(text: str, path: str = "<text>", mistakes: Mistakes | None = None) -> 
     try:
         _check_depth(text, path)
         root = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise ConfigError([Problem(f"not YAML: {error.problem}", path, mark.line + 1 if mark else None)]) from None
     except yaml.YAMLError as error:
-        raise ConfigError([Problem(f"not YAML: {error}", path)]) from None
+        raise not_yaml(error, text, path) from None
     if root is None:
         return Node(None, path, 1)
     if mistakes is not None:
         return _Reader(path, mistakes).node(root, root.start_mark.line + 1, ())
     with collecting() as own:
         return _Reader(path, own).node(root, root.start_mark.line + 1, ())
+
+
+def not_yaml(error: yaml.YAMLError, text: str, path: str) -> ConfigError:
+    """Say what the YAML library said of a text, with the line; nothing of the text itself is quoted."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        return ConfigError([Problem(f"not YAML: {error.problem}", path, mark.line + 1 if mark else None)])
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text[: error.position].count("\n") + 1
+        code = ord(error.character) if isinstance(error.character, str) else error.character
+        return ConfigError([Problem(f"not YAML: the character U+{code:04X} may not stand here", path, line)])
+    return ConfigError([Problem(f"not YAML: {error}", path)])
 
 
 _OPEN = re.compile(r"[\[\]{}]")

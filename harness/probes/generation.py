@@ -19,6 +19,7 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Options, Probe, Reach, Reading, Trace
+from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import conditions, high_water, pace, speed
 from harness.probes.speed import PROTOCOLS, SEED
@@ -83,7 +84,12 @@ def measure(session: Any, workload: GenerationOptions, context: Context) -> Find
     machine, spread = around.watch.facts(), speed.spread(trace, done)
     facts: dict[str, Any] = {"prompt": prompt_source(workload.text), "aggregation": done.aggregation, **trace.facts}
     facts |= machine | around.memory.facts | {"spread": spread} | pace_facts(trace, around.watch.paces(), done)
-    notes = (*speed.unstable(spread, done), *conditions.notes(machine), *high_water.gpu_notes(gpu))
+    notes = (
+        *speed.unstable(spread, done),
+        *conditions.notes(machine),
+        *high_water.gpu_notes(gpu),
+        *_text_notes(workload),
+    )
     arrays: dict[str, Any] = {"pace_seconds": _array(around.watch.paces())} if "pace" in facts else {}
     if work.sampling is None and (ids := speed.output_of(trace, done)) is not None:
         facts["output_sha256"], arrays["generated_ids"] = speed.sha256_of(ids), ids
@@ -139,9 +145,9 @@ def _random_ids(codec: Any, count: int) -> list[int]:
 
 def _text_ids(session: Any, text: str, count: int) -> list[int]:
     """Cut token ids from a text, begun again where it is too short."""
-    from harness.texts import read_text
+    from harness.texts import read
 
-    ids: list[int] = session.codec.encode(read_text(text)[: 64 * count])
+    ids: list[int] = session.codec.encode(read(text).whole[: 64 * count])
     if not ids:
         raise HarnessError(f"text '{text}' is empty; name one with words in it")
     return (ids * (count // len(ids) + 1))[:count]
@@ -151,6 +157,12 @@ def _array(values: list[Any]) -> Any:
     import numpy as np
 
     return np.asarray(values, dtype=np.float64)
+
+
+def _text_notes(workload: GenerationOptions) -> tuple[Note, ...]:
+    from harness.texts import change_notes, read
+
+    return change_notes(read(workload.text), workload.text) if workload.text else ()
 
 
 def prompt_source(text: str | None) -> str:

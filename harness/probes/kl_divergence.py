@@ -24,12 +24,11 @@ from harness.probes.streams import (
     sliding,
     span_positions,
     target_nll,
-    text_label,
     text_sha256,
     tiles,
     window_reach,
 )
-from harness.texts import text_files, text_refusal
+from harness.texts import text_files, text_label, text_refusal
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,11 +25,10 @@ from harness.probes.streams import (
     reporter,
     sliding,
     span_positions,
-    text_label,
     tokenized,
     window_reach,
 )
-from harness.texts import read, text_files, text_refusal
+from harness.texts import read, text_files, text_label, text_refusal
 
 if TYPE_CHECKING:
     import numpy as np

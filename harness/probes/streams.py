@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -14,7 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.seam import Context, Options, Reach
 from harness.core.spec import Note
 from harness.corpus import Corpus, Text, looks_like_wikitext
-from harness.texts import REFERENCE, from_hub, read
+from harness.texts import REFERENCE, change_notes, from_hub, read, text_label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -205,9 +204,7 @@ def _facts(text: Text, documents: Sequence[str], limit: int | None, options: Str
 
 def notes_of(text: Text, name: str) -> tuple[Note, ...]:
     """Say what a reader must know of how a text was read."""
-    notes = []
-    if text.changes:
-        notes.append(Note(code="normalized-text", text=f"text '{text_label(name)}': {', '.join(text.changes)}"))
+    notes = list(change_notes(text, name))
     if not text.declared and text.rows == "plain" and looks_like_wikitext(text.whole):
         notes.append(
             Note(code="undeclared-text", text=f"text '{text_label(name)}' looks like WikiText and is read as plain text; "
@@ -223,11 +220,6 @@ def text_sha256(options: StreamOptions) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def text_label(name: str) -> str:
-    """Name a text without the folder in which one machine keeps it."""
-    return Path(name).name
 
 
 def on_rows(options: StreamOptions) -> str:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.spec import Note
+from harness.corpus import Text
 from harness.quantizers.folders import read_json
 from harness.quantizers.modelopt_options import ModeloptOptions
+from harness.texts import change_notes, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,9 +59,10 @@ def calibration_reader(
 
     config = read_json(base / "genai_config.json")["model"]
     length = min(TOKENS, int(config["context_length"]))
-    rows = _random_rows(options, config, length) if options.text is None else _text_rows(base, options, length)
+    text = None if options.text is None else read(options.text)
+    rows = _random_rows(options, config, length) if text is None else _text_rows(base, text, options, length)
     ids, mask = _padded(rows, _first(config.get("eos_token_id", 0)))
-    notes = _fit(model, options)
+    notes = [*_fit(model, options), *(change_notes(text, str(options.text)) if text else ())]
     cut = range(0, len(rows) - options.batch_size + 1, options.batch_size)
     batches = [
         _inputs(
@@ -83,19 +86,17 @@ def _random_rows(options: ModeloptOptions, config: dict[str, Any], length: int) 
     return rows
 
 
-def _text_rows(base: Path, options: ModeloptOptions, length: int) -> list[list[int]]:
+def _text_rows(base: Path, text: Text, options: ModeloptOptions, length: int) -> list[list[int]]:
     """Tokenize: sets of documents one text each; a running text (a file, the reference) cut every `length` tokens."""
     from tokenizers import Tokenizer
-
-    from harness.texts import read_documents, read_text
 
     name = options.text or ""
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     if name in _HUB or name.endswith(".jsonl"):
-        documents = read_documents(name)[: options.calib_size]
-        rows = [encoding.ids[:length] for encoding in tokenizer.encode_batch(documents)]
+        documents = text.alone[: options.calib_size]
+        rows = [encoding.ids[:length] for encoding in tokenizer.encode_batch(list(documents))]
     else:
-        ids = tokenizer.encode(read_text(name)).ids
+        ids = tokenizer.encode(text.whole).ids
         rows = [ids[start : start + length] for start in range(0, len(ids) - length + 1, length)][: options.calib_size]
     if len(rows) < options.calib_size:
         raise HarnessError(

@@ -22,6 +22,7 @@ from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.builder_repairs import repaired
 from harness.quantizers.folders import read_json, stage
 from harness.quantizers.ort_genai_models import RUNTIMES, installed, refuse_model
+from harness.quantizers.ort_genai_older import read_options, refuse_older
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
 from harness.quantizers.ort_genai_promise import check_built, even_blocks, foretold, partial_blocks, placement
 from harness.quantizers.unused import unused
@@ -70,7 +71,7 @@ def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
     version = installed(facts)
     if options.precision == "int8" and options.algo_config != "default" and version.startswith("0.15."):
         return f"onnxruntime-genai {version} writes INT4 for precision int8 with algo_config {options.algo_config}"
-    return None
+    return refuse_older(options, version)
 
 
 def build(base: Base, options: OrtGenaiOptions, out: Path, context: Context) -> Built:
@@ -143,8 +144,9 @@ def _run_builder(
     from onnxruntime_genai.models.builder import create_model, parse_extra_options
 
     folders = (str(source), str(out), options.precision, options.provider, str(cache))
-    parsed = parse_extra_options("", *folders, [*extra, "hf_remote=false"])  # a model's own code is not run
-    config = parsed["hf_details"]["hf_config"]
+    parsed, config = read_options(
+        parse_extra_options, folders, [*extra, "hf_remote=false"]
+    )  # a model's own code is not run
     hold_rope(written, config)
     narrow = _narrow_heads(config.to_dict())
     separate = _separate_rotation() if narrow else contextlib.nullcontext()

@@ -20,7 +20,7 @@ from harness.core.files import regular_bytes
 from harness.core.spec import Kind, Labels, Outcome, Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
-from harness.plan.yamlfile import check_nesting
+from harness.plan.yamlfile import check_nesting, not_yaml
 from harness.report.cells import statistic_of
 from harness.report.consistent import contradictions, key_fits
 from harness.report.formats import without_paths
@@ -318,7 +318,7 @@ def _part(path: Path, _size: int, _mtime_ns: int) -> Published:
 def _raw(path: Path) -> Any:
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader, text = getattr(yaml, "CSafeLoader", yaml.SafeLoader), ""
     try:
         text = regular_bytes(path, limits.READ_BYTES).decode("utf-8")
         check_nesting(text, str(path))
@@ -326,7 +326,9 @@ def _raw(path: Path) -> Any:
         parts = _parts(found, {})
     except OSError as error:
         raise ConfigError([Problem(f"cannot be read: {error.strerror}", path)]) from None
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError, TypeError) as error:
+    except yaml.YAMLError as error:
+        raise not_yaml(error, text, str(path)) from None
+    except (ValueError, RecursionError, OverflowError, TypeError) as error:
         raise ConfigError([Problem(f"is not YAML in UTF-8: {error}", path)]) from None
     if parts > limits.PUBLISHED_PARTS:
         raise ConfigError(

@@ -129,6 +129,7 @@ def build(
     """
     reader = reader or Reader()
     rows = no_effect.marked(wanted(spec, rows_of(frame)), no_effect.kept(reader.samples, reader.items))
+    spec = of_one_origin(spec, rows)
     source = _Source(
         spec, Pool(rows), (catalogue or Catalogue()).renamed(_titles(spec)), reader, _Picked(), paced(rows)
     )
@@ -146,6 +147,13 @@ def build(
     if any(cell.trace and cell.trace.at_1ms for one in sections for row in one.rows for cell in row):
         caption = (*caption, AT_PACE)
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, source.picked.written())
+
+
+def of_one_origin(spec: TableSpec, rows: Sequence[Row]) -> TableSpec:
+    """Where `origin` lists several, keep the first that there is anything of: measured and reported numbers share no table."""
+    choices = [replace(spec, where={**spec.where, "origin": (origin,)}) for origin in spec.where.get("origin", ())]
+    there = (one for one in choices if any(not row.is_build and matches(row, _askable(one, row)) for row in rows))
+    return next(there, spec)
 
 
 def _titles(spec: TableSpec) -> dict[str, Mapping[str, str]]:

@@ -55,7 +55,7 @@ def workload() -> dict[str, Any]:
 # ---------------------------------------------------------------- one round, in a process of its own
 
 
-def one_round(artifact: Path, extra: int) -> dict[str, Any]:
+def one_round(artifact: Path, extra: int, repetitions: int | None = None) -> dict[str, Any]:
     """Open the artifact, measure it, and return the values, notes and conditions of this process."""
     from harness.core.seam import Context
     from harness.engines.ort_genai import ENGINE
@@ -63,7 +63,7 @@ def one_round(artifact: Path, extra: int) -> dict[str, Any]:
 
     if extra:
         _slow_down(extra)
-    given = workload()
+    given = workload() | ({"repetitions": repetitions} if repetitions else {})
     options = PROBE.workload.model_validate(given)
     with tempfile.TemporaryDirectory() as scratch, ENGINE.open(artifact, ENGINE.options()) as session:
         found = PROBE.measure(session, options, Context(folder=Path(scratch), artifact=artifact))

@@ -54,7 +54,7 @@ def engines(kills: int, seed: int) -> bool:
 def system_calls() -> bool:
     """Kill the desk of a small sweep with fakes at every system call that changes a file, SQLite's own among them."""
     from tests.fake_box import Bench
-    from tests.test_storm import Sea, small_sweep
+    from tests.test_storm import Sea, small_sweep, wrong_of
 
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
@@ -64,7 +64,7 @@ def system_calls() -> bool:
         sea.changes()
         calls = sea.calls()
         strikes = [(name, number) for name, count in sorted(calls.items()) for number in range(1, count + 1)]
-        wrong = [said for name, number in strikes if (said := sea.call(name, number, "kill"))]
+        wrong = wrong_of(lambda one: sea.call(*one, "kill"), strikes)
     for said in wrong:
         print(said)
     _record("system-calls", {"kills": len(strikes), "calls": dict(calls), "wrong": len(wrong)})

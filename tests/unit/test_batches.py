@@ -100,12 +100,3 @@ def test_the_file_for_a_scheduler_in_the_documentation_types_what_is_run_here() 
     text = (ROOT / "results" / "README.md").read_text("utf-8")
     (line,) = [one for one in text.splitlines() if one.startswith("    .venvs/")]
     assert line.split()[1:] == ["-m", "harness.worker", "cuda", "--queue", "queue", "--exit-when-idle"]
-    help_ = subprocess.run(
-        [sys.executable, "-m", "harness", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    verbs = [
-        one
-        for one in help_.stdout.partition("Commands:")[2].split("\n\n")[0].splitlines()
-        if one.startswith("  ") and one[2] != " "
-    ]
-    assert 10 < len(verbs) <= 16, "more than that nobody reads"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from harness import bench as command
-from harness import doctor
+from harness import doctor, environments
 from harness.commands.workspace import Workspace
+from harness.core.spec import Environment, Gpu
 from harness.host import environment
 from harness.plan import hub
 from harness.plan.hub import Absent
@@ -104,13 +106,15 @@ def test_the_one_command_makes_the_environments_that_its_sweep_needs(
     monkeypatch.setattr(command, "setup", lambda name, **given: made.append(name))
     monkeypatch.setattr(command, "interpreters", lambda catalogue, names, root: {"here": Path(sys.executable)})
     path = bench.configs / "environments.yaml"
-    path.write_text(yaml.safe_dump({"here": {"python": sys.executable}, "cuda": {"lock": "locks/cuda.txt"}}), "utf-8")
-    bench.sweep(method=["fp32"], environment=["here", "cuda"])
+    other = {"lock": "locks/dml.txt", "system": "Linux" if sys.platform == "win32" else "Windows"}
+    named = {"here": {"python": sys.executable}, "cuda": {"lock": "locks/cuda.txt"}, "dml": other}
+    path.write_text(yaml.safe_dump(named), "utf-8")
+    bench.sweep(method=["fp32"], environment=["here", "cuda", "dml"])
     said: list[str] = []
     command.prepare("s", said.append, bench.workspace)
     assert made == [], "`run` leaves that to the person: the plan names the remedy"
     command.prepare("s", said.append, bench.workspace, make=True)
-    assert made == ["cuda"]
+    assert made == ["cuda"], "and none that is for another system"
     assert said == ["sweep s needs environment cuda, which is not installed yet"]
 
 
@@ -134,3 +138,58 @@ def test_adapters_of_tests_are_not_listed() -> None:
     listed = [line.text for line in doctor._present("here", Path(sys.executable), environment("here"))]
     assert any("engine ort-genai" in text for text in listed)
     assert not any("fake" in text for text in listed)
+
+
+def gpu(driver: str | None) -> Environment:
+    """This machine as NVML described one with a GPU."""
+    gpus = (Gpu(name="Tesla T4", memory_bytes=16106127360, driver=driver, compute="7.5"),) if driver else ()
+    return environment("own").model_copy(update={"gpus": gpus})
+
+
+@pytest.mark.parametrize(
+    ("packages", "major"),
+    [
+        ({"nvidia-cuda-runtime": "13.0.96", "torch": "2.13.0"}, 13),
+        ({"nvidia-cudnn-cu12": "9.1"}, 12),
+        ({"onnxruntime-ep-nv-tensorrt-rtx-cu13": "0.5.0"}, 13),
+        ({"torch": "2.8.0+cu128"}, 12),
+        ({"torch": "2.13.0+cpu", "onnxruntime": "1.31.1"}, None),
+    ],
+)
+def test_packages_tell_which_cuda_they_were_built_for(packages: dict[str, str], major: int | None) -> None:
+    assert doctor.cuda_major(packages) == major
+
+
+@pytest.mark.parametrize(
+    ("driver", "mark", "said"),
+    [
+        ("580.95.05", "ok", "the one here is 580.95.05"),
+        ("581.15", "ok", "the one here is 581.15"),
+        ("550.54.15", "missing", "the one here is 550.54.15: install a newer one"),
+        (None, "note", "there is none here"),
+    ],
+)
+def test_the_driver_that_a_cuda_build_needs_is_said_and_held_against_the_one_here(
+    monkeypatch: pytest.MonkeyPatch, home: Workspace, driver: str | None, mark: str, said: str
+) -> None:
+    monkeypatch.setattr(doctor, "environment", lambda name: gpu(driver))
+    monkeypatch.setattr(doctor, "interpreters", lambda *given: {})
+    lines = doctor.examine(home)
+    (cuda,) = [line for line in lines if line.text.startswith("  environment cuda is built")]
+    assert cuda.text.startswith("  environment cuda is built for CUDA 13, which needs NVIDIA driver 580 or newer; ")
+    assert (cuda.mark, cuda.text.endswith(said)) == (mark, True)
+
+
+def test_what_is_for_windows_is_said_to_be_so_elsewhere(monkeypatch: pytest.MonkeyPatch, home: Workspace) -> None:
+    monkeypatch.setattr(doctor, "interpreters", lambda *given: {})
+    monkeypatch.setattr(environments, "sys", SimpleNamespace(platform="linux"))
+    lines = [line.text for line in doctor.examine(home)]
+    for name in ("dml", "trt-rtx"):
+        assert f"environment {name}: needs Windows, which this machine does not have" in lines
+        assert not any(text.startswith(f"  environment {name} is built") for text in lines)
+    monkeypatch.setattr(environments, "sys", SimpleNamespace(platform="win32"))
+    lines = [line.text for line in doctor.examine(home)]
+    assert "environment dml: not made here; harness setup --env dml" in lines
+    assert any(
+        text.startswith("  environment trt-rtx is built for CUDA 13, which needs NVIDIA driver 580") for text in lines
+    )

@@ -27,7 +27,7 @@ def test_a_plain_file_is_cut_where_blank_lines_are(tmp_path: Path) -> None:
     text = texts.read(str(path))
     assert text.documents == ("one\ntwo\n\n \n", "three ü\n")
     assert text.whole == path.read_text(encoding="utf-8")
-    assert texts.read_documents(str(path)) == ["one\ntwo\n\n ", "three ü"]
+    assert list(texts.read(str(path)).alone) == ["one\ntwo\n\n ", "three ü"]
     assert texts.text_files(str(path)) == {"text": path}
 
 
@@ -47,7 +47,7 @@ def test_a_text_has_one_content_whatever_its_name_line_ends_and_mark(name: str, 
 def test_records_with_a_mark_or_crlf_are_the_same_records(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"text": "one\\r\\ntwo"}\r\n{"text": "three"}\r\n')
-    assert texts.read_documents(str(path)) == ["one\ntwo", "three"]
+    assert list(texts.read(str(path)).alone) == ["one\ntwo", "three"]
 
 
 ARTICLES = " \n = A = \n \n Words @-@ here \n \n = = Part = = \n \n with L \n = 1 rad / s and k = \n 1 ohm \n \n = B b = \n \n End \n"
@@ -80,7 +80,7 @@ def test_a_text_of_one_document_is_one_document(tmp_path: Path) -> None:
 def test_a_folder_has_a_document_in_each_file(tmp_path: Path) -> None:
     for name, content in (("b", "two"), ("a", "one\n\nmore")):
         (tmp_path / f"{name}.txt").write_text(content, encoding="utf-8")
-    assert texts.read_documents(str(tmp_path)) == ["one\n\nmore", "two"]
+    assert list(texts.read(str(tmp_path)).alone) == ["one\n\nmore", "two"]
     with pytest.raises(ConfigError, match="its documents are files"):
         texts.read(str(tmp_path), Corpus(rows="wikitext"))
     with pytest.raises(ConfigError, match="needs a folder"):
@@ -147,14 +147,14 @@ def test_the_official_wikitext_file_gives_its_4358_rows_and_60_articles(shared_d
 def test_json_lines_give_documents_and_name_a_broken_line(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "one"}\n\n{"story": "two"}\n')
-    assert texts.read_documents(str(path)) == ["one", "two"]
+    assert list(texts.read(str(path)).alone) == ["one", "two"]
     assert texts.read_text(str(path)) == "one\n\ntwo"
     path.write_text('{"text": "one"}\n{"other": 1}\n')
     with pytest.raises(ConfigError, match=r"a\.jsonl:2: this line has no text"):
-        texts.read_documents(str(path))
+        texts.read(str(path))
     path.write_text('{"text": "one"}\n{broken\n')
     with pytest.raises(ConfigError, match=r"a\.jsonl:2: this line is not JSON"):
-        texts.read_documents(str(path))
+        texts.read(str(path))
 
 
 def test_a_text_that_is_not_there_is_named_with_the_nearest_name() -> None:

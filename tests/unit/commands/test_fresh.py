@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.tags import sys_tags
 
 from harness import environments
 from harness.commands import fresh
@@ -100,6 +102,30 @@ def test_what_cannot_be_had_leaves_the_last_one_in_use_and_says_so(home: Workspa
     assert last is not None
     assert why in said[-1]
     assert f"{last.name} stays in use" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("tag", "fits"),
+    [
+        (f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-{next(sys_tags()).platform}", True),
+        ("py2.py3-none-any", True),
+        ("cp38-cp38-win32", False),
+        ("cp313-cp313t-manylinux_2_28_s390x", False),
+    ],
+)
+def test_a_wheel_for_another_python_or_machine_is_told_before_anything_is_made(
+    home: Workspace, tag: str, fits: bool
+) -> None:
+    path = wheel(home.root / "dist")
+    path.rename(path.with_name(f"tonight-0.45.0.dev0-{tag}.whl"))
+    if fits:
+        assert fresh.resolve("dist/*.whl", home.root).identity.startswith(f"tonight-0.45.0.dev0-{tag}.whl")
+        return
+    python, abi, machine = tag.split("-")
+    with pytest.raises(
+        HarnessError, match=rf"is for {python} \({abi}\) on {machine}, and this machine's Python takes cp3"
+    ):
+        fresh.resolve("dist/*.whl", home.root)
 
 
 def test_without_a_last_one_it_is_an_error(home: Workspace) -> None:

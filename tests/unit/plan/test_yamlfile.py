@@ -59,7 +59,7 @@ def test_a_missing_file_and_one_that_is_not_utf8_are_named(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"none\.yaml: no such file"):
         read(tmp_path / "none.yaml")
     (tmp_path / "latin.yaml").write_bytes("ä: 1".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"latin\.yaml: cannot be read as UTF-8"):
+    with pytest.raises(ConfigError, match=r"latin\.yaml:1: cannot be read as UTF-8"):
         read(tmp_path / "latin.yaml")
 
 

@@ -128,6 +128,11 @@ def test_prompts_can_be_cut_from_a_text_begun_again_where_it_is_short(tmp_path: 
     assert findings.protocol.facts["prompt"] == "text text.txt"
     assert generation.contents(GenerationOptions(text=str(path))) == {"text": path}
     assert generation.contents(GenerationOptions()) == {}
+    assert "normalized-text" not in {note.code for note in findings.notes}
+    path.write_bytes(b"\xef\xbb\xbfabc")
+    again = Clockwork()
+    assert "normalized-text" in {note.code for note in measured(again, prompt=7, text=str(path)).notes}
+    assert again.work == session.work
 
 
 def test_sampling_is_another_protocol() -> None:

@@ -238,6 +238,20 @@ def test_documents_are_padded_to_the_longest_and_masked(fp32_export: Path, tmp_p
     assert (facts["texts"], facts["batches"], notes) == (3, 1, [])
 
 
+def test_a_calibration_text_that_was_normalised_says_so(fp32_export: Path, tmp_path: Path) -> None:
+    from harness.quantizers.modelopt_calibration import calibration_reader
+
+    graph, rows = graph_check.load_graph(fp32_export / "model.onnx"), []
+    for name, ends in (("lf.txt", b"\n"), ("crlf.txt", b"\r\n")):
+        (tmp_path / name).write_bytes(b"the cat sat on the mat" + ends + b"and looked at the dog" * 400)
+        options = ModeloptOptions(algo="awq_lite", dataset=str(tmp_path / name), calib_size=2, batch_size=1)
+        reader, notes, _ = calibration_reader(fp32_export, graph, options)
+        rows.append((reader.get_first()["input_ids"].tolist(), [(note.code, note.text) for note in notes]))
+    assert rows[0][0] == rows[1][0]
+    assert rows[0][1] == []
+    assert rows[1][1] == [("normalized-text", "text 'crlf.txt': line ends CR or CRLF read as LF")]
+
+
 def test_default_strategy_takes_half_of_each_group() -> None:
     nodes = [f"/model/layers.{layer}/{part}/MatMul" for layer in range(28) for part in ("attn/qkv_proj", "mlp/up_proj")]
     chosen = sorted(int(node.split("/")[2].split(".")[1]) for node in default_strategy(nodes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import site
 import sys
 import venv
@@ -11,9 +12,10 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.environments import python_in
+from harness.reference import model_folder
 from harness.report.specfile import read_specs
 from harness.report.table import build
-from tests.conftest import Say
+from tests.conftest import ROOT, Say
 from tests.fake_box import Bench
 from tests.tiny_model import write_model
 from tests.unit.report.frames import CATALOGUE, frame, row
@@ -63,3 +65,30 @@ def test_a_sweep_over_two_environments_ends_in_plain_tables(bench: Bench, say: S
     lines = [line for line in said.out.splitlines() if line.startswith("| toy")]
     assert ["here" if "| here |" in line else "there" for line in lines if "here |" in line] == ["here", "there"]
     assert "torch 99.0" in said.out
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_real_versions_of_genai_end_in_one_table(bench: Bench, say: Say) -> None:
+    """The environment `genai-latest`, where `harness setup --env genai-latest` made it."""
+    newest = python_in(ROOT / ".venvs" / "genai-latest")
+    if not newest.exists():
+        pytest.skip("no environment genai-latest here; `harness setup --env genai-latest` makes it")
+    bench.model(model_folder())
+    bench.methods({"int4": {"recipes": {"ort-genai": {"precision": "int4"}}}})
+    environments = {"cpu": {"python": sys.executable}, "genai-latest": {"python": str(newest)}}
+    bench._write("environments.yaml", environments)
+    probes = {
+        "perplexity": {"window": 64, "stride": 32, "tokens": 128, "text": str(bench.text)},
+        "generation": {"prompt": 8, "output": 8, "warmup": 1, "repetitions": 2},
+    }
+    bench.sweep(method="int4", engine="ort-genai", environment=[*environments], probes=probes)
+    said = say(bench, "run", "s")
+    assert said.code == 0, said.err
+    assert "no table" not in said.out
+    rows = [line for line in said.out.splitlines() if line.startswith("| toy")]
+    for name in environments:
+        assert any(f"| {name} |" in line for line in rows), said.out
+    versions = set(bench.frame({"metric": "perplexity"}, ["environment", "environment_id"]).environment)
+    assert versions == set(environments)
+    assert len(re.findall(r"onnxruntime-genai (\d+\.\d+\.\d+)", said.out)) >= 2, "both versions stand below the table"

@@ -489,21 +489,16 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *wo
     return int(ended.value.code or 0), out, err
 
 
-def test_the_command_prints_stable_json(
+def test_the_command_of_the_readme_prints_stable_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], site: Site
 ) -> None:
-    line = next(
-        number
-        for number, line in enumerate((ROOT / "README.md").read_text("utf-8").splitlines(), start=1)
-        if line.startswith("| INT8 |")
-    )
-    column = named(site.tables["quickstart-speed"].rendered, "INT8", "Size on disk (MB)").column + 1
-    first = run(monkeypatch, capsys, f"README.md:{line}:{column}", "--json")
-    again = run(monkeypatch, capsys, f"README.md:{line}:{column}", "--json")
+    (place,) = re.findall(r"`harness explain (README\.md:\d+:\d+)`", (ROOT / "README.md").read_text("utf-8"))
+    first = run(monkeypatch, capsys, place, "--json")
+    again = run(monkeypatch, capsys, place, "--json")
     assert first == again
     assert first[0] == 0
     found = json.loads(first[1])
-    assert found["text"] == at(site, "quickstart-speed", "INT8", "Size on disk (MB)").text
+    assert found["text"] == at(site, "quickstart-overview", "INT8", "Decode speed-up").text
     assert found["inputs"][0]["artifacts"][-1]["content"]
 
 
@@ -532,7 +527,7 @@ def test_a_condition_replaces_that_of_the_table(
     ("words", "message"),
     [
         (["README.md"], "is not a cell; write PAGE:LINE:COLUMN"),
-        (["README.md:1:1"], "this line is in no table; the page shows quickstart-speed in lines"),
+        (["README.md:1:1"], "this line is in no table; the page shows quickstart-overview in lines"),
         (["READM.md:1:1"], "unknown page 'READM.md'; did you mean 'README.md'"),
         (["README.md:0:1"], "the page has lines 1 to"),
     ],

@@ -10,7 +10,7 @@ from harness.store import models
 from harness.store.frame import COLUMNS
 from harness.store.session import SessionJob, SessionRecord
 
-README = Path(__file__).parents[3] / "results" / "README.md"
+FIELDS = Path(__file__).parents[3] / "results" / "FIELDS.md"
 RECORDS = [
     *(
         spec.Job,
@@ -28,7 +28,7 @@ RECORDS = [
 
 @pytest.fixture(scope="module")
 def named() -> set[str]:
-    return set(re.findall(r"`([a-z0-9_]+)`", README.read_text("utf-8")))
+    return set(re.findall(r"`([a-z0-9_]+)`", FIELDS.read_text("utf-8")))
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
