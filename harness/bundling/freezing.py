@@ -184,7 +184,8 @@ def _models(planned: Planned, entries: dict[str, Any], found: Frozen) -> None:
             if name in read_here:
                 _model(model, entry, planned, found)
         except (HarnessError, OSError) as error:
-            found.problems.append(str(error))
+            hub = model.entry.hub or (model.entry.ready and model.entry.ready.hub)
+            found.problems.append(f"{error}{'; or harness fetch' if hub else ''}")
         for inner, key in ((entry, "folder"), (entry.get("ready", {}), "path")):
             if key in inner:
                 inner[key] = f"models/{name}"  # where it lies there is said by `folders`

@@ -15,6 +15,7 @@ from typing import Any
 
 from packaging.markers import Marker, default_environment
 from packaging.requirements import Requirement
+from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from harness.commands.fresh import resolve
@@ -27,7 +28,7 @@ RUNNER = (
     "alembic", "filelock", "jinja2", "markdown-it-py", "numpy", "nvidia-ml-py", "pandas", "psutil", "pydantic", "pyyaml", "rich", "scipy",
     "sqlalchemy", "typer", "packaging",
 )  # fmt: skip
-"""What the harness itself needs to run a sweep; all of its dependencies but pyarrow, which only an export to Parquet does."""
+"""What the harness itself needs to run a sweep; all of its dependencies but those of an export to Parquet and of fetching."""
 ALL = "all"
 """Said in the place of a package: the machine has everything."""
 LIMIT_SECONDS = 4 * 3600.0
@@ -66,6 +67,15 @@ class Machine:
             *(f"{name}_{architecture}" for number, name in old.items() if number <= newest),
             f"linux_{architecture}",
         ]
+
+    @property
+    def taken(self) -> tuple[Tag, ...]:
+        """Tags of the wheels that it takes, newest first."""
+        python = tuple(int(part) for part in self.python.split("."))
+        return (
+            *cpython_tags(python, platforms=self.tags),
+            *compatible_tags(python, f"cp{python[0]}{python[1]}", self.tags),
+        )
 
     @property
     def options(self) -> list[str]:
@@ -129,30 +139,29 @@ def needed(name: str, catalogue: Catalogue, workspace: Workspace, machine: Machi
             "`--has all` leaves them to the machine, or name an environment with a lock file"
         )
     entry = entry or EnvironmentEntry(lock=f"locks/{name}.txt")
-    base = entry.on or name
-    lock = lock_of(base, workspace, entry.lock) if entry.lock or entry.on else None
-    if (entry.lock or entry.on) and lock is None:
-        raise HarnessError(f"environment {name} has no lock file")
-    text = lock.read_text("utf-8") if lock else ""
-    pins = {_plain(one): version for one, version in _PINNED.findall(text)}
-    wheels = _wheels(name, entry, workspace)
-    left = {_plain(one) for one in has}
-    loose = [
-        *entry.packages,
-        *(f"{one}{_tried(one)}" for one in RUNNER if _plain(one) not in {*pins, *left}),
-    ]
-    loose = [one for one in loose if _plain(Requirement(one).name) not in left]
-    stated = {_plain(Requirement(one).name): one.partition("==")[2] for one in entry.packages}
+    wheels, left = _wheels(name, entry, workspace, machine), {_plain(one) for one in has}
+    replaced = {_plain(parse_wheel_filename(path.name)[0]) for path in wheels}
+    pins = {one: version for one, version in _locked(name, entry, workspace).items() if one not in replaced}
+    there = {*pins, *left, *replaced}
+    own = [f"{one}{_tried(one)}" for one in RUNNER if _plain(one) not in there]
+    loose = [*(one for one in entry.packages if _plain(Requirement(one).name) not in left | replaced), *own]
     with tempfile.TemporaryDirectory(prefix="harness-bundle-") as scratch:
-        found = {**pins, **_resolved(loose, pins, machine, Path(scratch))}
+        resolved = _resolved([*loose, *map(str, wheels)], pins, machine, Path(scratch))
+        found = {**pins, **{one: version for one, version in resolved.items() if one not in replaced}}
         dropped = _dropped(found, left, machine, Path(scratch)) if left else set()
-    versions = {**stated, **found}
-    return Needed(
-        name,
-        {one: version for one, version in found.items() if one not in dropped},
-        {one: versions.get(one, "") for one in sorted(left)},
-        wheels,
-    )
+    stated = {_plain(Requirement(one).name): one.partition("==")[2] for one in entry.packages}
+    kept = {one: version for one, version in found.items() if one not in dropped}
+    return Needed(name, kept, {one: {**stated, **found}.get(one, "") for one in sorted(left)}, wheels)
+
+
+def _locked(name: str, entry: EnvironmentEntry, workspace: Workspace) -> dict[str, str]:
+    """Read the versions of an environment's lock file, or of the one that it stands on. Raises: HarnessError where there is none."""
+    if not entry.lock and not entry.on:
+        return {}
+    lock = lock_of(entry.on or name, workspace, entry.lock)
+    if lock is None:
+        raise HarnessError(f"environment {name} has no lock file")
+    return {_plain(one): version for one, version in _PINNED.findall(lock.read_text("utf-8"))}
 
 
 def _plain(name: str) -> str:
@@ -166,7 +175,7 @@ def _tried(name: str) -> str:
     return f"=={version}" if version else ""
 
 
-def _wheels(name: str, entry: EnvironmentEntry, workspace: Workspace) -> tuple[Path, ...]:
+def _wheels(name: str, entry: EnvironmentEntry, workspace: Workspace, machine: Machine) -> tuple[Path, ...]:
     """Find the wheel files of an environment as they are now."""
     said = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
     for one in said:
@@ -174,7 +183,7 @@ def _wheels(name: str, entry: EnvironmentEntry, workspace: Workspace) -> tuple[P
             raise HarnessError(
                 f"environment {name} builds {one} where it is installed; build its wheel for that machine and name the file instead"
             )
-    return tuple(Path(resolve(one, workspace.root).requirement) for one in said)
+    return tuple(Path(resolve(one, workspace.root, machine.taken).requirement) for one in said)
 
 
 def _resolved(loose: Sequence[str], pins: Mapping[str, str], machine: Machine, scratch: Path) -> dict[str, str]:
@@ -248,15 +257,11 @@ def fetch(pins: Mapping[str, str], machine: Machine, folder: Path) -> list[Path]
         source.unlink()
     found = sorted(folder.glob("*.whl"))
     for path in found:
-        if path.name.rsplit("-", 1)[-1] != "any.whl" and not _is_for(path.name, machine):
+        if parse_wheel_filename(path.name)[3].isdisjoint(machine.taken):
             raise HarnessError(
                 f"{path.name} has no wheel for {machine.platform} and Python {machine.python}, and can only be built there"
             )
     return found
-
-
-def _is_for(name: str, machine: Machine) -> bool:
-    return any(tag.platform in machine.tags for tag in parse_wheel_filename(name)[3])
 
 
 def _pip(words: Sequence[str], what: str) -> None:

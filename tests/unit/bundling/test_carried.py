@@ -130,7 +130,7 @@ def test_all_that_cannot_travel_is_told_at_once(theirs: Bench, tmp_path: Path, m
     with pytest.raises(HarnessError) as told:
         frozen(theirs, probes=probes)
     assert str(told.value).splitlines() == [
-        f"model 'toy' is not in the local hub cache: hf download somebody/toy --revision {COMMIT}",
+        f"model 'toy' is not in the local hub cache: hf download somebody/toy --revision {COMMIT}; or harness fetch",
         "lm-eval task hellaswag fetches rows of its own, which a bundle cannot carry",
         "wikitext-2 is not on this machine; harness fetch gets it",
     ]

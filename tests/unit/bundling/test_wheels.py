@@ -147,6 +147,24 @@ def test_what_cannot_be_had_is_told_before_anything_is_fetched(index: Path, tmp_
             needed("theirs", load_catalogue([there.configs[0], there.configs[1]]), there, THERE, [])
 
 
+@pytest.mark.slow
+def test_a_wheel_file_of_an_environment_replaces_what_is_locked_and_is_held_against_the_other_machine(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    there = workspace(tmp_path, {"on": "cpu", "wheel": "dist/*.whl"})
+    (tmp_path / "dist").mkdir()
+    wheel(tmp_path / "dist", "onnx", "1.22.0.dev1", "gamma>=1", tag=LINUX)
+    catalogue = load_catalogue(there.configs)
+    found = needed("theirs", catalogue, there, THERE, [])
+    assert [path.name for path in found.wheels] == [f"onnx-1.22.0.dev1-{LINUX}.whl"]
+    assert "onnx" not in found.pins
+    assert found.pins["gamma"] == "1.5", "what it needs and no lock file has comes, too"
+    assert "onnxruntime" in found.pins
+    with pytest.raises(HarnessError, match=r"is for cp312 .* and that machine's Python takes cp313"):
+        needed("theirs", catalogue, there, Machine("3.13", THERE.platform), [])
+
+
 def test_a_machine_is_described_as_pip_knows_it() -> None:
     assert (THERE.architecture, THERE.glibc) == ("x86_64", "2.28")
     assert {"manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "linux_x86_64"} <= set(THERE.tags)
@@ -160,8 +178,8 @@ def test_a_machine_is_described_as_pip_knows_it() -> None:
             machine(python, platform)
 
 
-def test_a_bundle_brings_all_that_the_harness_needs_but_what_only_an_export_does() -> None:
+def test_a_bundle_brings_all_that_the_harness_needs_but_what_only_exports_and_fetching_do() -> None:
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     names = {re.split(r"[^a-z0-9-]", one)[0] for one in asked}
-    assert names - set(RUNNER) == {"pyarrow"}
+    assert names - set(RUNNER) == {"pyarrow", "huggingface-hub"}
     assert set(RUNNER) <= names
