@@ -153,6 +153,7 @@ def test_a_fetch_that_is_killed_leaves_nothing_half_and_the_same_command_goes_on
     assert not hub.asked, "a compute node needs no hub any more"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_had_is_told_thing_by_thing_and_the_code_is_1(theirs: Bench, hub: Hub) -> None:
     models = {"toy": {"hub": HUB, "revision": COMMIT}, "gone": {"hub": "somebody/gone", "revision": "4" * 40}}
     (theirs.configs / "models.yaml").write_text(yaml.safe_dump(models), "utf-8")
