@@ -12,11 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from harness.bundling.records import Refused, is_inner, read_outcomes
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove, write_whole
 from harness.store.files import OUTCOME, RUNS, SESSIONS, read_outcome, read_session
 
+_ASIDE = ".bundle-"
+"""Begins the names of folders among the runs in which no sweep looks: what is not here as a whole yet."""
 _MOST = 1 << 31
 """Bytes of one file: nothing that a run keeps is larger."""
 
@@ -41,6 +45,24 @@ def bring_back(place: Path, results: Path) -> Brought:
         raise HarnessError(
             f"{place} is neither a tar of a bundle's stage nor a folder with such tars or with {RUNS}/; name what run.sh left in out/"
         )
+    with _alone(results):
+        return _brought(place, tars, results)
+
+
+@contextmanager
+def _alone(results: Path) -> Iterator[None]:
+    """Let one command at a time bring runs back, and clear away what one that was cut off left. Raises: HarnessError."""
+    (results / RUNS).mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(results / "bundle.lock", timeout=0):
+            for left in (results / RUNS).glob(f"{_ASIDE}*"):
+                remove(left)
+            yield
+    except Timeout:
+        raise HarnessError(f"another command brings runs back into {results}; wait until it is over") from None
+
+
+def _brought(place: Path, tars: list[Path], results: Path) -> Brought:
     found = [_of_folder(place, results)] if not tars else []
     for tar in tars:
         try:
@@ -58,7 +80,7 @@ def bring_back(place: Path, results: Path) -> Brought:
 @contextmanager
 def _opened(tar: Path, results: Path) -> Iterator[Path]:
     """Unpack a tar beside the runs, where no sweep looks, every file held against the hash that the tar tells. Raises: HarnessError, Refused."""
-    folder = results / RUNS / f".bundle-{secrets.token_hex(4)}{PARTIAL}"
+    folder = results / RUNS / f"{_ASIDE}{secrets.token_hex(4)}{PARTIAL}"
     told = read_outcomes(tar)
     try:
         with tarfile.open(tar) as archive:
@@ -94,7 +116,6 @@ def _unpack(archive: tarfile.TarFile, name: str, sha256: str, folder: Path, tar:
 def _of_folder(place: Path, results: Path) -> Brought:
     """Take runs and sessions of a folder; a run is moved in as a whole."""
     new, here, problems = [], 0, []
-    (results / RUNS).mkdir(parents=True, exist_ok=True)
     for path in sorted((place / RUNS).glob(f"[!.]*/{OUTCOME}")):
         try:
             known = _is_here(path, results)
@@ -127,7 +148,7 @@ def _is_here(outcome: Path, results: Path) -> bool:
 
 
 def _move(folder: Path, to: Path) -> None:
-    beside = to.with_name(f".bundle-{to.name}{PARTIAL}-{os.getpid()}")
+    beside = to.with_name(f"{_ASIDE}{to.name}{PARTIAL}-{os.getpid()}")
     shutil.copytree(folder, beside, ignore=shutil.ignore_patterns("lock", "heartbeat"))
     if to.exists():
         remove(to)  # a run folder without an outcome: what was begun here and never ended

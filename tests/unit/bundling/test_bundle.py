@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from harness.bundling.back import bring_back
 from harness.bundling.making import size_of
@@ -303,6 +304,16 @@ def test_a_tar_names_nobody_and_leads_nowhere(came: Path, tmp_path: Path) -> Non
     assert found.problems
     assert not (tmp_path / "escaped").exists()
     assert not (tmp_path / "results" / "escaped").exists()
+
+
+def test_what_a_command_that_was_cut_off_left_goes_and_two_at_once_are_refused(came: Path, tmp_path: Path) -> None:
+    left = tmp_path / "runs" / ".bundle-0123.partial" / "runs" / "x"
+    left.mkdir(parents=True)
+    with FileLock(tmp_path / "bundle.lock"), pytest.raises(HarnessError, match="another command brings runs back"):
+        bring_back(came, tmp_path)
+    assert left.is_dir()
+    assert bring_back(came, tmp_path).new
+    assert not [path for path in (tmp_path / "runs").iterdir() if path.name.startswith(".")]
 
 
 def test_another_outcome_under_the_same_name_is_told_and_left_out(came: Path, tmp_path: Path) -> None:
