@@ -259,9 +259,13 @@ def _half_made(folder: Path) -> str:
 
 
 _HELD = """
-import csv, importlib.metadata, os, sys
-held = {}
-for pin in sys.argv[1:]:
+import base64, csv, hashlib, importlib.metadata, os, sys
+made, held = os.stat(sys.argv[1]).st_mtime, {}
+def hashed(place, form):
+    with open(place, "rb") as file:
+        digest = hashlib.new(form, file.read()).digest()
+    return form + "=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+for pin in sys.argv[2:]:
     name, version = pin.split("==")
     try:
         found = importlib.metadata.version(name)
@@ -275,13 +279,16 @@ for pin in sys.argv[1:]:
     for row in csv.reader((one.read_text("RECORD") or "").splitlines()):
         base = row[0].rsplit("/", 1)[-1] if len(row) == 3 and row[2] and not row[0].startswith("..") else ""
         if base.endswith((".py", ".pyd", ".dll", ".dylib")) or ".so" in base:
-            held.setdefault(str(one.locate_file(row[0])), (name, row[0], set()))[2].add(int(row[2]))
-for place, (name, path, sizes) in held.items():
+            held.setdefault(str(one.locate_file(row[0])), (name, row[0], set()))[2].add((int(row[2]), row[1]))
+for place, (name, path, known) in held.items():
     try:
-        size = os.stat(place).st_size
+        found = os.stat(place)
     except OSError:
         sys.exit(f"lacks files of {name}, as {path}")
-    if size not in sizes:
+    same = any(size == found.st_size for size, _ in known)
+    if same and found.st_mtime > made:  # written since: the size alone says nothing
+        same = any(hashed(place, form.split("=")[0]) == form for _, form in known)
+    if not same:
         sys.exit(f"holds a changed file of {name}: {path}")
 """
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([A-Za-z0-9.!+_-]+)\s*(?:#.*)?$", re.MULTILINE)
@@ -301,7 +308,11 @@ def _broken(folder: Path, lock: Path | None) -> str:
     pins = [f"{name}=={version}" for name, version in _PIN.findall(lock.read_text("utf-8"))] if lock and same else []
     try:
         tried = subprocess.run(
-            [str(python_in(folder)), "-I", "-c", _HELD, *pins], capture_output=True, text=True, check=False, timeout=120
+            [str(python_in(folder)), "-I", "-c", _HELD, str(folder / MARKER), *pins],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
     except subprocess.TimeoutExpired:
         return ""  # slow is not broken

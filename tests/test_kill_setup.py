@@ -146,6 +146,8 @@ def test_one_that_was_moved_or_broken_by_hand_is_made_anew_and_a_whole_one_is_le
     assert "lacks files of one, as one/part150.py; making it anew" in box.finish()
     (site / "one" / "part151.py").write_text("x = ")
     assert "holds a changed file of one: one/part151.py; making it anew" in box.finish()
+    (site / "one" / "part152.py").write_text("x = 153\n")  # of the same size
+    assert "holds a changed file of one: one/part152.py; making it anew" in box.finish()
     (box.folder / "bin" / "python").unlink()
     (box.folder / "bin" / "python").symlink_to("nowhere")
     assert "has no Python that starts; making it anew" in box.finish()
