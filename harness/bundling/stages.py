@@ -92,6 +92,7 @@ def make_environment(place: Place, manifest: Manifest, content: Path, work: Path
         "--no-deps",
         "--no-cache-dir",
         "--no-input",
+        "--no-compile",
         "--quiet",
     ]
     install += ["--disable-pip-version-check", "--find-links", str(content / WHEELS)]
