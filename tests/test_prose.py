@@ -14,7 +14,7 @@ from harness.report.reported import read_reported
 from harness.store.database import Database
 from tests.conftest import ROOT
 
-PAGES = ("README.md", "configs/README.md", "configs/MACHINES.md", "reports/README.md", "results/README.md", "tests/benchmarks/README.md",
+PAGES = ("README.md", "configs/README.md", "configs/MACHINES.md", "reports/README.md", "reports/stories.md", "results/README.md", "tests/benchmarks/README.md",
          "CONTRIBUTING.md", "SECURITY.md")  # fmt: skip
 MOST = 8000
 SUPERSEDED = (

@@ -136,5 +136,5 @@ def test_a_folder_that_is_no_queue_is_told_with_the_remedy(tmp_path: Path) -> No
 
 def test_the_file_for_a_scheduler_in_the_documentation_types_what_is_run_here() -> None:
     text = (ROOT / "results" / "README.md").read_text("utf-8")
-    (line,) = [one for one in text.splitlines() if one.startswith("    .venvs/")]
-    assert line.split()[1:] == ["-m", "harness.worker", "cuda", "--queue", "queue", "--exit-when-idle"]
+    (line,) = [one for one in text.splitlines() if one.startswith("    .venv/")]
+    assert line.split()[1:] == ["worker", "cuda", "--queue", "queue", "--exit-when-idle"]
