@@ -11,23 +11,34 @@ run folders must be seen by all nodes (NFS 4, or 3 with its lock service). No cl
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO, Any
 
 from harness.core.errors import HarnessError
 from harness.core.files import write_whole
+from harness.core.heartbeat import beating
+from harness.core.paths import MINE, workspace_folder
+from harness.core.processes import kill, own_group
+from harness.core.spec import Environment, Job, Outcome, Status
+from harness.jobs import drop_partial, for_keeping, late
 
 WAITING, TAKEN, DONE, FAILED, WORKERS = "waiting", "taken", "done", "failed", "workers"
 DESCRIBE_SECONDS = 300
 IDLE_SECONDS = 2.0
-BEAT_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+"""Between two looks at what a batch has answered."""
+_WORKER = (sys.executable, "-P", "-m", "harness.worker")
+_JOB, _OUTCOME = "job.json", "outcome.json"
 
 
 def serve_queue(queue: Path, environment: str, *, exit_when_idle: bool = False) -> int:
@@ -42,17 +53,17 @@ def serve_queue(queue: Path, environment: str, *, exit_when_idle: bool = False) 
     try:
         for name in (TAKEN, DONE, FAILED, WORKERS):
             (queue / name).mkdir(exist_ok=True)
-        _describe(queue, worker, environment)
+        described = _describe(queue, worker, environment)
     except OSError as error:
         raise HarnessError(
             f"{queue} cannot be written ({error.strerror}); the worker needs to rename files in it"
         ) from None
-    with _beating(queue / WORKERS / f"{worker}.beat"):
+    with beating(queue / WORKERS / f"{worker}.beat"):
         while True:
             taken = take(queue, worker)
             if taken is not None:
                 try:
-                    _run(queue, taken, environment)
+                    _run(queue, taken, environment, described)
                 except OSError as error:
                     raise HarnessError(
                         f"{queue} can no longer be written ({error.strerror}); batch {taken.name} stays in '{TAKEN}'"
@@ -78,51 +89,132 @@ def take(queue: Path, worker: str) -> Path | None:
     return None
 
 
-def _run(queue: Path, taken: Path, environment: str) -> None:
-    said = taken.with_name(f"{taken.name}.said")
-    words = [sys.executable, "-m", "harness.worker", environment, "--folders", str(taken.absolute())]
-    with said.open("w", encoding="utf-8") as out:
-        ran = subprocess.run(
-            words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False, cwd=queue
-        )
+@dataclass(frozen=True)
+class _Ended:
+    """How a batch's process ended: by itself with a code, or since a job outlived its limit."""
+
+    code: int = 0
+    late: int | None = None
+    """Place of that job in the batch."""
+    seconds: float = 0.0
+
+
+@dataclass
+class _Answers:
+    """What a batch's process says, read from the file that it says it to."""
+
+    file: IO[bytes]
+    _half: bytes = b""
+
+    def new(self) -> Iterator[dict[str, Any]]:
+        """Give the answers since the last look; what libraries print beside them is passed over."""
+        *lines, self._half = (self._half + self.file.read()).split(b"\n")
+        for line in lines:
+            with suppress(ValueError):
+                answer = json.loads(line)
+                if isinstance(answer, dict):
+                    yield answer
+
+
+def _run(queue: Path, taken: Path, environment: str, described: Environment) -> None:
+    """Run a batch to its end. A job that outlives its time limit costs itself alone: the rest goes on in another process."""
+    said, left = taken.with_name(f"{taken.name}.said"), taken.with_name(f"{taken.name}.left")
+    work, listed = [(folder, _job(folder)) for folder in _folders(queue, taken)], taken
+    with said.open("ab") as out, said.open("rb") as heard:
+        while (ended := _served(queue, environment, listed, work, out, _Answers(heard))).late is not None:
+            _answer_for(*work[ended.late], ended.seconds, described)
+            work, listed = work[ended.late + 1 :], left
+            left.write_text("".join(f"{json.dumps(str(folder.absolute()))}\n" for folder, _ in work), "utf-8")
+    left.unlink(missing_ok=True)
     name = taken.name.partition("@")[0]
     for path, ending in ((said, ".said"), (taken, "")):
-        os.replace(path, queue / (FAILED if ran.returncode else DONE) / f"{name}{ending}")
+        os.replace(path, queue / (FAILED if ended.code else DONE) / f"{name}{ending}")
 
 
-def _describe(queue: Path, worker: str, environment: str) -> None:
-    """Write down what this node's environment is, as it will stand in outcomes."""
-    words = [sys.executable, "-m", "harness.worker", "--describe", environment]
+def _served(
+    queue: Path, environment: str, listed: Path, work: list[tuple[Path, Job | None]], out: IO[bytes], answers: _Answers
+) -> _Ended:
+    """Let a process serve run folders, and end it with all that it started where one takes longer than its job allows."""
+    process = subprocess.Popen(
+        [*_WORKER, environment, "--folders", str(listed.absolute())],
+        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=queue, env=_variables(), **own_group(),
+    )  # fmt: skip
+    running, since = 0, time.monotonic()
     try:
-        said = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DESCRIBE_SECONDS
-        ).stdout
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return _Ended(process.wait(timeout=LOOK_SECONDS))
+            for answer in answers.new():
+                if "begin" in answer:
+                    begun = (place for place, (_, job) in enumerate(work) if job and job.run == answer["begin"])
+                    running, since = next(begun, running), time.monotonic()
+                elif "done" in answer:
+                    running, since = running + 1, time.monotonic()
+            job = work[running][1] if running < len(work) else None
+            seconds = time.monotonic() - since
+            if job is not None and job.timeout_seconds is not None and seconds >= job.timeout_seconds:
+                return _Ended(late=running, seconds=seconds)
+    finally:
+        kill(process)
+
+
+def _answer_for(folder: Path, job: Job | None, seconds: float, described: Environment) -> None:
+    """Write the outcome of a job that was ended at its time limit, as a runner does; one that it wrote at the last moment stays."""
+    if job is None or (folder / _OUTCOME).exists():
+        return
+    drop_partial(job)
+    kept = for_keeping(job)
+    outcome = Outcome(
+        job=kept,
+        status=Status.TIMEOUT,
+        reason=late(job.timeout_seconds or 0.0),
+        written_by="runner",
+        started=datetime.now(UTC) - timedelta(seconds=seconds),
+        seconds=seconds,
+        environment=described,
+        inputs=kept.inputs,
+        notes=job.notes,
+    )
+    write_whole(folder / _OUTCOME, outcome.model_dump_json(indent=1))
+
+
+def _folders(queue: Path, batch: Path) -> list[Path]:
+    """Read the run folders of a batch, seen from the queue folder; what cannot be read is left for its process to tell."""
+    with suppress(OSError, ValueError):
+        lines = [line for line in batch.read_text("utf-8").split("\n") if line.strip()]
+        return [queue / (json.loads(line) if line.startswith('"') else line.strip()) for line in lines]
+    return []
+
+
+def _job(folder: Path) -> Job | None:
+    try:
+        return Job.model_validate_json((folder / _JOB).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _variables() -> dict[str, str]:
+    """Let a process that stands in the queue folder import what we are, and read paths as we do."""
+    ours = str(Path(__file__).absolute().parents[1])
+    path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH", ""))))
+    return {**os.environ, "PYTHONPATH": path, MINE: str(workspace_folder().absolute())}
+
+
+def _describe(queue: Path, worker: str, environment: str) -> Environment:
+    """Write down what this node's environment is, as it stands in outcomes. Raises: HarnessError where it does not say it."""
+    words = [*_WORKER, "--describe", environment]
+    try:
+        ran = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DESCRIBE_SECONDS,
+            env=_variables(),
+        )  # fmt: skip
+        said = Environment.model_validate(json.loads(ran.stdout.strip().splitlines()[-1])["environment"])
     except subprocess.TimeoutExpired:
         raise HarnessError(
             f"environment {environment} did not say within {DESCRIBE_SECONDS} s what it holds; run it by hand to see why"
         ) from None
-    write_whole(queue / WORKERS / f"{worker}.json", said.strip().splitlines()[-1] + "\n" if said.strip() else "{}\n")
-
-
-@contextmanager
-def _beating(file: Path) -> Iterator[None]:
-    """Let a number rise in a file, and go when it is over."""
-    over = threading.Event()
-
-    def beat() -> None:
-        count = 0
-        while True:
-            count += 1
-            with suppress(OSError):
-                file.write_text(f"{count:010d}\n", "utf-8")
-            if over.wait(BEAT_SECONDS):
-                return
-
-    beating = threading.Thread(target=beat, daemon=True)
-    beating.start()
-    try:
-        yield
-    finally:
-        over.set()
-        beating.join()
-        file.unlink(missing_ok=True)
+    except (IndexError, ValueError, KeyError, TypeError):
+        words = ran.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+        raise HarnessError(f"environment {environment} cannot run the worker: {words[0]}") from None
+    write_whole(queue / WORKERS / f"{worker}.json", json.dumps({"environment": said.model_dump(mode="json")}) + "\n")
+    return said

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
 from harness.core.errors import HarnessError
+from harness.core.paths import placed
 from harness.core.seam import Facts
 from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
 from harness.executors import local
 from harness.host import environment, facts
-from harness.plan.catalogue import Catalogue, EnvironmentEntry, expand_path, load_catalogue
+from harness.plan.building import MISSING
+from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
@@ -48,7 +49,7 @@ def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict
         entry = catalogue.environments.get(name)
         said = catalogue.local.python.get(name) or (entry.python if entry else None)
         if said:
-            path = Path(os.path.expandvars(said)).expanduser()
+            path = placed(said, root)
             if not path.exists():
                 raise HarnessError(
                     f"environment {name}: {said} does not exist; fix `python:`, or run harness setup --env {name}"
@@ -57,6 +58,18 @@ def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict
         elif folder := folder_of(name, root):
             found[name] = python_in(folder)
     return found
+
+
+def queue_python(environment: str, workspace: Workspace) -> Path:
+    """Name the interpreter in which batches of a queue run under an environment's name; a name that no file knows is that of our own.
+
+    Raises: HarnessError for an environment that is not on this machine.
+    """
+    catalogue = load_catalogue(workspace.configs)
+    found = interpreters(catalogue, [environment], workspace.root).get(environment)
+    if found is None and environment in catalogue.environments:
+        raise HarnessError(MISSING.format(environment))
+    return found or Path(sys.executable)
 
 
 def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:
@@ -81,7 +94,7 @@ def plan_sweep(name: str, workspace: Workspace) -> Planned:
     pythons = interpreters(catalogue, names, workspace.root)
     environments = described(pythons)
     here: dict[str, Facts | None] = dict.fromkeys(names)
-    here |= {name: facts(one) for name, one in environments.items()}
+    here |= {name: replace(facts(one), interpreter=pythons[name]) for name, one in environments.items()}
     return Planned(workspace, sweep, expand(sweep, catalogue, here), catalogue, pythons, environments)
 
 
@@ -130,7 +143,7 @@ def sweep_path(name: str, workspace: Workspace) -> Path:
     path = Path(name).expanduser()
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
-            where = workspace.own_configs.name
+            where = workspace.called(workspace.own_configs)
             raise HarnessError(f"sweep {name} not found; give a path, or a name in {where}/sweeps")
         return path
     there = {found.stem: found for folder in workspace.configs for found in sorted((folder / "sweeps").glob("*.yaml"))}
@@ -147,7 +160,7 @@ def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, qu
     if entry.on and lock is None:
         raise HarnessError(f"environment '{name}' is based on '{entry.on}', which has no lock file")
     said = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
-    files = {wheel: workspace.root / expand_path(wheel) for wheel in said}
+    files = {wheel: placed(wheel, workspace.root) for wheel in said}
     wheels = tuple(str(path) if path.is_file() else wheel for wheel, path in files.items())
     setup(
         name, root=workspace.root, quiet=quiet, lock=lock, packages=entry.packages, wheels=wheels, system=entry.system

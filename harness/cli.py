@@ -419,8 +419,52 @@ def promote(
 
 
 @app.command()
+def bundle(
+    context: typer.Context,
+    sweeps: Annotated[list[str], typer.Argument(help="Names below configs/sweeps, or paths; each is a stage.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder to make, which is then brought to the machine.")],
+    pieces: Annotated[
+        str | None,
+        typer.Option("--pieces", help="Size that every file stays below, as 60MB; one large file by default."),
+    ] = None,
+    python: Annotated[
+        str, typer.Option("--python", help="Version of the machine's Python; that of this one by default.")
+    ] = f"{sys.version_info.major}.{sys.version_info.minor}",
+    platform: Annotated[
+        str, typer.Option("--platform", help="Newest platform tag that it takes.")
+    ] = "manylinux_2_28_x86_64",
+    has: Annotated[
+        list[str] | None,
+        typer.Option("--has", help="Package that the machine has itself, as torch, or `all`; may be given again."),
+    ] = None,
+    by_block: Annotated[bool, typer.Option("--by-block", help="Each block of a sweep is a stage of its own.")] = False,
+) -> None:
+    """Pack all that a machine without a network needs to run sweeps: harness, models, texts, wheels, and a script."""
+    from harness.bundling.making import asked, make_bundle
+
+    wanted = asked(to, pieces, python, platform, has or [], by_block=by_block)
+    for line in make_bundle(sweeps, _here(context), wanted):
+        typer.echo(line)
+
+
+@app.command()
+def fetch(context: typer.Context, sweep: SweepArgument) -> None:
+    """Fetch what a sweep needs of a network, for machines without one; exit code 1 where something cannot be had."""
+    from harness.box import print_line
+    from harness.bundling.fetching import fetch as fetch_all
+
+    raise typer.Exit(1 if fetch_all(sweep, _here(context), print_line) else 0)
+
+
+@app.command()
 def ingest(
     context: typer.Context,
+    brought: Annotated[
+        Path | None,
+        typer.Argument(
+            help="What a bundle came to: a stage's tar, or a folder with tars or run folders, to take in first."
+        ),
+    ] = None,
     results: ResultsOption = None,
     published: Annotated[
         Path | None,
@@ -432,11 +476,17 @@ def ingest(
     from harness.store.audit import altered
     from harness.store.database import Database
 
-    home = _here(context, results)
+    home, brought_problems = _here(context, results), tuple[str, ...]()
+    if brought is not None:
+        from harness.bundling.back import bring_back
+
+        found = bring_back(brought, home.results)
+        brought_problems = found.problems
+        typer.echo(f"{brought}: {len(found.new)} runs brought back, {found.here} were here already")
     with Database.open(home.database) as database:
         before = sorted(database.run_names())
         taken = database.ingest_folder(home.results)
-        problems = [*taken.problems, *altered(database, home.results, before)]
+        problems = [*brought_problems, *taken.problems, *altered(database, home.results, before)]
         if published is not None:
             typer.echo(take_published(database, published))
     for problem in problems:
@@ -530,7 +580,8 @@ def clean(
 
 @app.command()
 def worker(
-    environment: Annotated[str, typer.Argument(help="Name of the environment that this is.")],
+    context: typer.Context,
+    environment: Annotated[str, typer.Argument(help="Environment whose Python runs the batches.")],
     queue: Annotated[Path, typer.Option("--queue", help="Folder of batches, on a disk that all workers share.")],
     exit_when_idle: Annotated[
         bool, typer.Option("--exit-when-idle", help="End where no batch is left, instead of waiting for more.")
@@ -538,7 +589,15 @@ def worker(
 ) -> None:
     """Serve the batches of a queue folder, for a scheduler or another machine: no runner and no server."""
     from harness.batches import serve_queue
+    from harness.box import queue_python
+    from harness.core.paths import workspace_around
+    from harness.executors import local
 
+    python = Path(sys.executable)
+    if context.obj is not None or workspace_around():
+        python = queue_python(environment, _here(context))
+    if python != Path(sys.executable):
+        raise typer.Exit(2 if local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle) else 0)
     typer.echo(f"{serve_queue(queue, environment, exit_when_idle=exit_when_idle)} batches run")
 
 

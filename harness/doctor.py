@@ -77,7 +77,7 @@ def examine(workspace: Workspace) -> list[Line]:
     for name, entry in catalogue.environments.items():
         if name not in pythons:
             lock = lock_of(name, workspace, entry.lock)
-            lines.append(Line("missing", f"environment {name}: {_remedy(name, entry, lock)}"))
+            lines.append(Line("missing", f"environment {name}: {_remedy(name, entry, lock, workspace)}"))
             lines += _driver(name, pinned(entry, lock), own) if is_for(entry.system) else []
     return lines
 
@@ -180,12 +180,12 @@ def _branch(driver: str) -> int:
     return int(first) if first.isdigit() else 0
 
 
-def _remedy(name: str, entry: EnvironmentEntry, lock: Path | None) -> str:
+def _remedy(name: str, entry: EnvironmentEntry, lock: Path | None, workspace: Workspace) -> str:
     if not is_for(entry.system):
         return f"needs {entry.system}, which this machine does not have"
     if lock is not None:
         return f"not made here; harness setup --env {name}"
-    adopt = f"adopt one with `python: {{{name}: PATH}}` in configs/local.yaml"
+    adopt = f"adopt one with `python: {{{name}: PATH}}` in {workspace.called(workspace.own_configs)}/local.yaml"
     return f"not made here; harness setup --env {name} makes it from its packages, or {adopt}"
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from harness.core.paths import MINE
+
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 """The clone; of an installed package, the folder in which packages are installed."""
@@ -34,8 +36,6 @@ ADOPTED = "adopted"
 HOME = ROOT / ".venv"
 HOME_NAME = "cpu"
 """The environment that stands in a clone's `.venv`: the harness itself runs there, on every machine; a GPU's stands beside it."""
-MINE = "HARNESS_WORKSPACE"
-"""Variable by which a workspace's folder reaches workers: files that a recipe names are looked up there, too."""
 CURRENT = ".current"
 """Ends the name of the file that says which folder an environment that follows a wheel stands in now."""
 LAYERS = "HARNESS_CONFIGS"
@@ -364,7 +364,7 @@ def _run(step: list[str], root: Path) -> None:
     """Run one step of making an environment. Raises: Trouble where it fails, or takes hours."""
     try:
         result = subprocess.run(
-            step, check=False, env=_pip_variables(root), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
+            step, check=False, env=pip_variables(root), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
         raise Trouble(f"installing took longer than {INSTALL_SECONDS / 3600:.0f} hours: {' '.join(step)}") from None
@@ -372,7 +372,7 @@ def _run(step: list[str], root: Path) -> None:
         raise Trouble(f"installing failed ({result.returncode}): {' '.join(step)}")
 
 
-def _pip_variables(root: Path) -> dict[str, str]:
+def pip_variables(root: Path) -> dict[str, str]:
     """Let pip keep its cache beside the environments, unless a person has one or has said where it is."""
     own = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "pip").expanduser()
     asks = {

@@ -72,7 +72,7 @@ def _of_page(name: str, line: int, column: int, workspace: Workspace) -> Explana
 def _current(path: Path, line: int, mark: Mark, text: str, shown: Shown) -> None:
     """Refuse a value that is not what its table says now."""
     if answer(mark.asked, {mark.asked.table: shown.rendered}) != text[mark.begin : mark.end]:
-        message = f"value '{mark.said}' is out of date; run `make readme`"
+        message = f"value '{mark.said}' is out of date; run `harness report --write`"
         raise ConfigError([Problem(message, path, line)])
 
 

@@ -107,9 +107,17 @@ def harness_version() -> str:
     root = Path(__file__).resolve().parent.parent
     commit = _git(root, "rev-parse", "--short=12", "HEAD") if (root / ".git").exists() else None
     if not commit:
-        return version
+        return f"{version}+{told}" if (told := _told_commit()) else version
     dirty = _git(root, "status", "--porcelain", "--untracked-files=no")
     return f"{version}+{commit}{'-dirty' if dirty else ''}"
+
+
+def _told_commit() -> str:
+    """Read the commit that a bundle says its harness is of."""
+    try:
+        return (Path(__file__).resolve().parent / "commit.txt").read_text("utf-8").strip()
+    except OSError:
+        return ""
 
 
 def _git(root: Path, *words: str) -> str | None:

@@ -34,7 +34,7 @@ def refusal(path: str, packages: Mapping[str, str]) -> str | None:
     if "datasets" not in packages:
         return f"'{path}' comes from the hub, and package datasets is not in this environment; install it, or give the path of a local copy"
     offline = is_offline() or any(os.environ.get(name, "").lower() in _SAID for name in _OFFLINE)
-    if offline and not any(folder.is_dir() for folder in _kept(path)):
+    if offline and not any(folder.is_dir() for folder in kept(path)):
         return (
             f"'{path}' comes from the hub, which this run may not ask, and no copy of it is on this machine; run once online, "
             "or give the path of a local copy"
@@ -47,7 +47,7 @@ def cache() -> Path:
     return Path(os.environ.get("HF_HUB_CACHE", f"{_home()}/hub")).expanduser()
 
 
-def _kept(path: str) -> list[Path]:
+def kept(path: str) -> list[Path]:
     """Name the folders in which the libraries of the hub keep a data set."""
     read = Path(os.environ.get("HF_DATASETS_CACHE", f"{_home()}/datasets")).expanduser()
     return [cache() / f"datasets--{path.replace('/', '--')}", read / path.replace("/", "___")]

@@ -91,7 +91,9 @@ def _format(folder: Path) -> Any:
     """Tell a folder's format from what lies in it."""
     if (folder / "genai_config.json").exists():
         return "ort-genai"
-    return "fake" if (folder / "noise.txt").exists() else "hf"
+    if (folder / "noise.txt").exists():
+        return "fake"
+    return "hf" if (folder / "config.json").exists() else "files"
 
 
 def scheme_measured(folder: Path, dtype: str) -> Scheme | None:
@@ -124,11 +126,16 @@ def check_made(folder: Path, form: str) -> None:
         raise HarnessError(
             f"{link.relative_to(folder)} is a link, and what it points to could change or go; let the command copy the file"
         )
-    if form == "fake":
+    if form in {"fake", "files"}:
         return
     from harness.quantizers.artifact_check import check_folder
 
     check_folder(folder, "ort-genai" if form == "ort-genai" else "hf")
+
+
+def late(limit: float) -> str:
+    """Say why a job was ended at its time limit (seconds)."""
+    return f"took longer than its time limit of {limit:g} s; `timeout` in the sweep allows more"
 
 
 def for_keeping(job: Job) -> Job:

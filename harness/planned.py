@@ -14,7 +14,7 @@ from rich.console import Console
 from harness import hub_data
 from harness.bench import estimate, lock_of_models, summary, verdicts
 from harness.box import Planned, desk_for_reading, plan_sweep, shown_path
-from harness.commands.workspace import Workspace
+from harness.commands.workspace import Workspace, outer_of
 from harness.core.seam import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.first_run import MARK, Estimate, estimate_first_run, first_run_told
@@ -73,12 +73,14 @@ def _foretold(planned: Planned) -> list[str]:
 
 
 def _own(planned: Planned) -> list[str]:
-    """Say what of this plan the workspace says in place of the harness."""
+    """Say what of this plan the workspace says in place of the harness, and where it lies in another workspace."""
     labels = [label for job in planned.plan.jobs for label in job.labels]
     used = {f"{what} {getattr(label, what)}" for label in labels for what in ("model", "method")}
     used |= {f"environment {job.environment}" for job in planned.plan.jobs}
     found = [name for name in planned.catalogue.overrides if name in used]
-    return [f"the workspace's own, in place of the shipped: {', '.join(found)}"] if found else []
+    told = [f"the workspace's own, in place of the shipped: {', '.join(found)}"] if found else []
+    outer = outer_of(planned.workspace.root)
+    return told + ([f"this workspace lies inside of another, {outer}; this one is used"] if outer else [])
 
 
 def _asked(planned: Planned) -> list[str]:

@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.core.errors import HarnessError, unknown
+from harness.core.paths import placed, workspace_folder
+from harness.core.seam import Facts
 
 LOG = "log.txt"
 _PYTHON = frozenset({"python", "python3"})
@@ -20,7 +22,6 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """Names of what an account is entered with; TOKENIZERS_PARALLELISM is none."""
-_PROJECT = Path(os.environ.get("HARNESS_WORKSPACE") or Path(__file__).resolve().parents[1])
 
 
 def checked(run: str, places: Sequence[str], needed: str) -> str:
@@ -48,7 +49,7 @@ def words(run: str) -> list[str]:
 def files_of(run: str, more: Sequence[str], places: Sequence[str], what: str) -> dict[str, Path]:
     """List the files whose content decides what a command does: those named in it, and further ones, by role.
 
-    what: whose command it is. Raises: HarnessError where one of the further files, a script or the program itself is not there.
+    what: whose command it is. Raises: HarnessError where one of the further files, a script or a program that is named by its path is not there.
     """
     made = words(run)
     found = {f"run:{word}": path for word in made if (path := _file(word, places))}
@@ -56,19 +57,50 @@ def files_of(run: str, more: Sequence[str], places: Sequence[str], what: str) ->
         if word.endswith(".py") and not _has_place(word, places) and not _file(word, places):
             raise HarnessError(f"the command's script '{word}' is not there{_looked(word)}; correct its path")
     for name in more:
-        path = _file(os.path.expandvars(name), places)
+        path = _file(str(placed(name)), places)
         if path is None:
             raise HarnessError(f"file '{name}' of the command {what} is not there{_looked(name)}; correct its path")
         found[f"file:{name}"] = path
-    _check_program(made[0], places)
+    _check_path(made[0], places)
     return found
 
 
-def _check_program(word: str, places: Sequence[str]) -> None:
-    if word in _PYTHON or _has_place(word, places) or shutil.which(_located(word, places)):
+def _check_path(word: str, places: Sequence[str]) -> None:
+    """Hold a program that is named by its path against what lies there."""
+    if word in _PYTHON or _has_place(word, places) or not (_is_path(word) or _file(word, places)):
         return
-    remedy = "begin it with 'python'" if word.endswith(".py") else "install it, or give its path"
-    raise HarnessError(f"the command's program '{word}' was not found; {remedy}")
+    if not shutil.which(_program(word)):
+        remedy = "begin it with 'python'" if word.endswith(".py") else "make it executable, or correct its path"
+        raise HarnessError(f"the command's program '{word}' was not found{_looked(word)}; {remedy}")
+
+
+def refusal(run: str, places: Sequence[str], facts: Facts) -> str | None:
+    """Say that an environment has no program of a command's name, neither beside its interpreter nor on the PATH; None where it has."""
+    word = words(run)[0]
+    if (
+        facts.interpreter is None
+        or word in _PYTHON
+        or _has_place(word, places)
+        or _is_path(word)
+        or _file(word, places)
+    ):
+        return None
+    if which(word, facts.interpreter):
+        return None
+    return f"the command's program '{word}' was not found beside the environment's Python, nor on the PATH; install it there, or give its path"
+
+
+def which(word: str, interpreter: Path) -> str | None:
+    """Find a program by name: beside an environment's interpreter, then on the PATH."""
+    return shutil.which(word, path=_beside(interpreter)) or shutil.which(word)
+
+
+def _beside(interpreter: Path) -> str:
+    return os.pathsep.join(map(str, (interpreter.parent, interpreter.parent / "Scripts")))
+
+
+def _is_path(word: str) -> bool:
+    return "/" in word or os.sep in word
 
 
 def _has_place(word: str, places: Sequence[str]) -> bool:
@@ -76,9 +108,9 @@ def _has_place(word: str, places: Sequence[str]) -> bool:
 
 
 def _file(word: str, places: Sequence[str]) -> Path | None:
-    """Find the file that a word names: from the working folder, which is the worker's too, then from the workspace's."""
-    path = Path(word).expanduser()
-    return None if _has_place(word, places) else next((at for at in (path, _PROJECT / path) if _is_file(at)), None)
+    """Find the file that a word names, seen from the workspace's folder, which is a command's working directory."""
+    path = workspace_folder() / Path(word).expanduser()
+    return path if not _has_place(word, places) and _is_file(path) else None
 
 
 def _is_file(path: Path) -> bool:
@@ -88,25 +120,25 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _located(word: str, places: Sequence[str]) -> str:
-    """Give a word as the command gets it: a file that is not under the word itself by its path."""
-    path = _file(word, places)
-    return word if path in (None, Path(word)) else str(path)
-
-
 def _looked(word: str) -> str:
-    path = Path(word).expanduser()
-    if path.is_absolute():
-        return ""
-    return ", in " + " or in ".join(dict.fromkeys((str(Path.cwd()), str(_PROJECT))))
+    return "" if Path(word).expanduser().is_absolute() else f", in {workspace_folder()}"
 
 
-def filled(run: str, places: Mapping[str, str]) -> list[str]:
-    """Put values and files found into the words of a command, and this interpreter where it begins with `python`."""
-    made = [_located(word, tuple(places)) for word in words(run)]
+def _program(word: str) -> str:
+    """Give a program as it is started: this interpreter for `python`, a file by its whole path, else what lies beside this interpreter or on the PATH."""
+    if word in _PYTHON:
+        return sys.executable
+    if _is_path(word) or _file(word, ()):
+        return str(workspace_folder() / Path(word).expanduser())
+    return which(word, Path(sys.executable)) or word
+
+
+def filled(run: str, places: Mapping[str, Path | str]) -> list[str]:
+    """Put values into the words of a command; folders by their whole paths, `~` of files that are there filled in."""
+    made = [str(Path(word).expanduser()) if word.startswith("~") and _file(word, ()) else word for word in words(run)]
     for place, value in places.items():
-        made = [word.replace(place, value) for word in made]
-    return [sys.executable, *made[1:]] if made[0] in _PYTHON else made
+        made = [word.replace(place, str(value.absolute() if isinstance(value, Path) else value)) for word in made]
+    return [_program(made[0]), *made[1:]]
 
 
 def without_secrets(variables: Mapping[str, str], named: Collection[str] = ()) -> dict[str, str]:
@@ -114,19 +146,25 @@ def without_secrets(variables: Mapping[str, str], named: Collection[str] = ()) -
     return {name: value for name, value in variables.items() if name in named or not _SECRET.search(name)}
 
 
-def run(command: list[str], log: Path, variables: Mapping[str, str]) -> None:
-    """Run a program to its end; what it prints goes to the log. Raises: HarnessError with its last line where it fails."""
+def run(said: str, places: Mapping[str, Path | str], log: Path, named: Collection[str] = ()) -> None:
+    """Run a command to its end, in the workspace's folder, other programs of this environment first on its PATH; what it prints goes to the log.
+
+    named: variables that it is given although their names say secret. Raises: HarnessError with its last line where it fails.
+    """
+    command, variables = filled(said, places), without_secrets(os.environ, named)
+    variables["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), variables.get("PATH", ""))))
     with log.open("ab") as stream:
         began = stream.tell()
         try:
             code = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False, env=variables
-            ).returncode
+                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False, env=variables,
+                cwd=workspace_folder(),
+            ).returncode  # fmt: skip
         except OSError as error:
             raise HarnessError(f"the command '{command[0]}' cannot be started ({error}); correct 'run'") from None
     if code:
         with log.open("rb") as written:
             written.seek(began)
-            said = [line.strip() for line in written.read().decode(errors="replace").splitlines() if line.strip()]
-        what = f": {said[-1]}; the rest is in {LOG}" if said else " and printed nothing"
+            lines = [line.strip() for line in written.read().decode(errors="replace").splitlines() if line.strip()]
+        what = f": {lines[-1]}; the rest is in {LOG}" if lines else " and printed nothing"
         raise HarnessError(f"the command failed with exit code {code}{what}")

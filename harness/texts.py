@@ -19,6 +19,7 @@ from typing import Literal
 
 from harness import hub_data
 from harness.core.errors import ConfigError, Problem
+from harness.core.paths import placed
 from harness.core.privacy import cache_folder
 from harness.core.spec import Note
 from harness.corpus import Border, Corpus, Rows, Text, cut, normalized, wikitext_rows
@@ -99,7 +100,7 @@ def text_file(name: str, corpus: Corpus | None = None) -> Path:
         return _present(reference.calibration_path(), name)
     if from_hub(name, corpus):
         raise ConfigError(f"the text '{name}' comes from the hub and has no file; give the path of a file instead")
-    path = expanded(name if place is None else place)
+    path = placed(name if place is None else place)
     if not path.exists():
         raise ConfigError(f"no text '{name}'{_nearest(name)}: there is no file {path}; give {_text_names()} or a path")
     return path
@@ -130,7 +131,7 @@ def questions_refusal(name: str, packages: Mapping[str, str]) -> str | None:
     """Say why questions cannot be had by an environment with these packages, as far as that is known beforehand."""
     return (
         hub_data.refusal(HUB_QUESTIONS, packages)
-        if name == HUB_QUESTIONS and not _written_questions().is_dir()
+        if name == HUB_QUESTIONS and not written_questions().is_dir()
         else None
     )
 
@@ -209,11 +210,6 @@ def change_notes(text: Text, name: str) -> tuple[Note, ...]:
     return (Note(code="normalized-text", text=said),) if text.changes else ()
 
 
-def expanded(name: str) -> Path:
-    """Give the path that a person wrote, with `~` and environment variables filled in."""
-    return Path(os.path.expandvars(name)).expanduser()
-
-
 def hub_rows(name: str) -> list[str]:
     """Read the rows of a text from the hub, at the revision that the harness pins.
 
@@ -273,7 +269,7 @@ def questions_folder(name: str) -> Path:
 
     if name == HUB_QUESTIONS:
         return _hub_questions()
-    folder = reference.questions_folder() if name == REFERENCE else expanded(name)
+    folder = reference.questions_folder() if name == REFERENCE else placed(name)
     for split in ("dev", "test"):
         if not (folder / split).is_dir():
             raise ConfigError(
@@ -360,13 +356,14 @@ def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
     return found
 
 
-def _written_questions() -> Path:
+def written_questions() -> Path:
+    """Name the folder of our cache into which the hub's questions are written."""
     return cache_folder() / f"mmlu-{_HUB_QUESTIONS_REVISION[:12]}"
 
 
 def _hub_questions() -> Path:
     """Write the hub's questions in Hendrycks' layout into our cache, once, and give the folder."""
-    folder = _written_questions()
+    folder = written_questions()
     if folder.is_dir():
         return folder
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")

@@ -36,6 +36,7 @@ from harness.core import privacy  # noqa: E402
 from harness.core.clock import Spans  # noqa: E402
 from harness.core.errors import Differs  # noqa: E402
 from harness.core.files import disk_trouble, seal, write_stamp, write_whole  # noqa: E402
+from harness.core.heartbeat import BEAT_SECONDS, beating  # noqa: E402
 from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
 from harness.jobs import (  # noqa: E402
     adapter_of,
@@ -61,8 +62,6 @@ FOLDERS = "folders.jsonl"
 """In the first run folder of a batch: the run folders that one worker serves, a path as a JSON string on each line."""
 HEARTBEAT, ANSWERS = "heartbeat", "answers.jsonl"
 """In the run folder: a number that rises while the job runs and goes with its end, and what was answered about it."""
-BEAT_SECONDS = 5.0
-"""Between two beats, and between two kept words on how far a job is."""
 DESCRIBED = "HARNESS_ENVIRONMENT"
 """Variable that names a file with the description of this environment."""
 
@@ -182,31 +181,13 @@ def _asked(words: list[str]) -> tuple[str, list[Path]]:
 
 @contextmanager
 def _beating(folder: Path, answers: Answers) -> Iterator[None]:
-    """Let a number rise in a run folder while its job runs: who looks twice knows that we live, whatever any clock says."""
-    over = threading.Event()
-
-    def beat(count: int) -> None:
-        with suppress(OSError), open(folder / HEARTBEAT, "w", encoding="utf-8") as file:  # a full disk is not our death
-            file.write(f"{count:010d}\n")
-
-    def beat_on() -> None:
-        count = 1
-        while not over.wait(BEAT_SECONDS):
-            count += 1
-            beat(count)
-
-    beat(1)
-    beating = threading.Thread(target=beat_on, daemon=True)
-    beating.start()
-    answers.folder = folder
-    try:
-        yield
-    finally:
-        answers.folder = None
-        over.set()
-        beating.join()
-        with suppress(OSError):
-            (folder / HEARTBEAT).unlink()
+    """Let the heart beat in a run folder while its job runs, and keep there what is answered."""
+    with beating(folder / HEARTBEAT, BEAT_SECONDS):
+        answers.folder = folder
+        try:
+            yield
+        finally:
+            answers.folder = None
 
 
 def _empty_standard_input() -> None:
@@ -227,7 +208,7 @@ def _listed(file: Path) -> list[Path]:
 
 def _folder(line: str) -> Path:
     """Read a run folder: a path, or one as a JSON string, in which a path may hold anything."""
-    return Path(json.loads(line) if line.startswith('"') else line.strip())
+    return Path(json.loads(line) if line.startswith('"') else line.strip()).absolute()
 
 
 def _environment(name: str) -> Environment:

@@ -17,6 +17,7 @@ import pytest
 
 from harness.engines import ENGINES
 from harness.engines.fake import ENGINE
+from tests.conftest import ROOT
 from tests.fake_box import Bench, Say
 
 TALKER = replace(ENGINE, name="talker", offers=frozenset({"generates"}))
@@ -83,7 +84,7 @@ def test_a_mistake_in_a_sweep_is_told_with_its_line_before_anything_runs(
 
 @pytest.mark.parametrize(("file", "text", "told"), [
     ("models.yaml", "toy:\n  foldr: x\n", "models.yaml:2: unknown option of model 'toy' 'foldr'; did you mean 'folder'?"),
-    ("models.yaml", "toy: {folder: nowhere}\n", "models.yaml:1: model 'toy': the folder nowhere does not exist; correct the path, or copy the model there"),
+    ("models.yaml", "toy: {folder: nowhere}\n", f"models.yaml:1: model 'toy': the folder {ROOT}/nowhere does not exist; correct the path, or copy the model there"),
     ("methods.yaml", "fp32:\n  recipes:\n    fake: {nois: 1}\n", "methods.yaml:3: unknown option of recipe 'fake' of method 'fp32' 'nois'; did you mean 'noise'?"),
     ("methods.yaml", "fp32: {recipes: {fake: {}}}\nfp32: {recipes: {fake: {}}}\n", "methods.yaml:2: 'fp32' is given twice, first in line 1; keep one"),
     ("environments.yaml", "here: {pyhton: x}\n", "environments.yaml:1: unknown option of environment 'here' 'pyhton'; did you mean 'python'?"),

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from harness.commands.workspace import read_workspace
+from harness.core.paths import MINE
 from harness.core.seam import Facts
 from harness.core.spec import MeasureSpec
 from harness.plan.adapters import shipped
@@ -70,7 +71,7 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     (mine / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (ready / "genai_config.json").write_text(json.dumps({"model": {"vocab_size": 300}}), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(MINE, str(tmp_path))
     (tmp_path / "my_quantize.py").write_text("", encoding="utf-8")
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "llama-7b.json").write_text(json.dumps(config), encoding="utf-8")
@@ -133,7 +134,7 @@ def test_every_model_of_the_documentation_is_planned(name: str, documented: Cata
     plan = planned(f"model: {name}\nmethod: fp32\nengine: ort-genai\nprobes: generation\n", documented, tmp_path)
     assert {job.labels[0].model for job in plan.jobs} == {"mine" if name == "mine-awq" else name}
     reasons = {job.refused for job in plan.jobs} - {None}
-    fetched = ("hf download", "is not here yet: harness run or make bench")
+    fetched = ("hf download", "is not here yet: `harness run` or `harness bench`")
     assert all(any(words in str(reason) for words in fetched) for reason in reasons), "what is here is not refused"
     assert bool(reasons) == (name in {"from-hub", "from-package", "from-file"})
 

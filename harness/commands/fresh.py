@@ -13,22 +13,23 @@ import urllib.parse
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from packaging.tags import parse_tag, sys_tags
+from packaging.tags import Tag, parse_tag, sys_tags
 
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
+from harness.core.paths import placed
 from harness.core.privacy import cache_folder, is_offline
 from harness.environments import CURRENT, MAKING, OTHERS, Trouble, alone, folder_of, marker, setup
-from harness.plan.catalogue import EnvironmentEntry, expand_path
+from harness.plan.catalogue import EnvironmentEntry
 
 KEPT = 3
 """Environments of one name that `harness clean` leaves: the one in use and those before it."""
@@ -94,21 +95,22 @@ def _follow(
     os.replace(beside, pointer)
 
 
-def resolve(wheel: str, root: Path) -> Resolved:
+def resolve(wheel: str, root: Path, taken: Sequence[Tag] = ()) -> Resolved:
     """Find out what a wheel is now: of a repository the commit, of a file or an address the bytes.
 
-    root: folder that a relative path is seen from. Raises: HarnessError where it is not there or is no wheel.
+    root: folder that a relative path is seen from. taken: what another machine takes, newest first; this one where empty.
+    Raises: HarnessError where it is not there or is no wheel.
     """
     if wheel.startswith("git+"):
         return _of_repository(wheel)
     if wheel.startswith(("http://", "https://")):
-        return _fetched(wheel)
-    whole = root / expand_path(wheel)
+        return _fetched(wheel, taken)
+    whole = placed(wheel, root)
     there = [path for path in Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))) if path.is_file()]
     if not there:
         raise HarnessError(f"there is no wheel {wheel}")
     newest = max(there, key=lambda path: path.stat().st_mtime_ns)
-    return _kept(newest.name, lambda partial: shutil.copyfile(newest, partial))
+    return _kept(newest.name, lambda partial: shutil.copyfile(newest, partial), taken)
 
 
 def _of_repository(wheel: str) -> Resolved:
@@ -141,7 +143,7 @@ def _of_repository(wheel: str) -> Resolved:
     return Resolved(f"git+{place}@{commit}{sign}{tail}", commit[:12])
 
 
-def _fetched(address: str) -> Resolved:
+def _fetched(address: str, taken: Sequence[Tag]) -> Resolved:
     """Fetch a wheel whole, or not at all. Raises: HarnessError."""
     path = urllib.parse.urlsplit(address).path
     name = urllib.parse.unquote(path.rstrip("/").rsplit("/", 1)[-1])
@@ -161,10 +163,10 @@ def _fetched(address: str) -> Resolved:
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise HarnessError(f"{address} cannot be fetched ({error})") from None
 
-    return _kept(name, fetch)
+    return _kept(name, fetch, taken)
 
 
-def _kept(name: str, write: Callable[[Path], object]) -> Resolved:
+def _kept(name: str, write: Callable[[Path], object], taken: Sequence[Tag]) -> Resolved:
     """Keep a wheel under its hash, so that what was installed cannot change underneath; what is kept is what was checked.
 
     write: fills a file. Raises: HarnessError for what is no wheel.
@@ -175,7 +177,7 @@ def _kept(name: str, write: Callable[[Path], object]) -> Resolved:
     try:
         wheel = making / name
         write(wheel)
-        _check(wheel)
+        _check(wheel, taken)
         sha256 = file_sha256(wheel)
         kept = folder / sha256[:16] / name
         if not kept.exists():
@@ -186,7 +188,7 @@ def _kept(name: str, write: Callable[[Path], object]) -> Resolved:
     return Resolved(str(kept), f"{name} ({sha256[:12]})")
 
 
-def _check(wheel: Path) -> None:
+def _check(wheel: Path, taken: Sequence[Tag]) -> None:
     """Hold a wheel's name against what is in it. Raises: HarnessError."""
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -203,11 +205,11 @@ def _check(wheel: Path) -> None:
     inside = f"{told['Name']} {told['Version']}"
     if _plain(parts[0]) != _plain(told["Name"] or "") or _plain(parts[1]) != _plain(told["Version"] or ""):
         raise HarnessError(f"{wheel.name} says {parts[0]} {parts[1]} in its name and {inside} inside; build it anew")
-    taken = list(sys_tags())  # an environment is made with the Python that runs us
+    where, taken = ("that machine's", taken) if taken else ("this machine's", tuple(sys_tags()))
     if parse_tag("-".join(parts[-3:]).removesuffix(".whl")).isdisjoint(taken):
         python, abi, machine = parts[-3], parts[-2], parts[-1].removesuffix(".whl")
         raise HarnessError(
-            f"{wheel.name} is for {python} ({abi}) on {machine}, and this machine's Python takes {taken[0]} or what is older; build one for it"
+            f"{wheel.name} is for {python} ({abi}) on {machine}, and {where} Python takes {taken[0]} or what is older; build one for it"
         )
 
 

@@ -1,14 +1,20 @@
-"""Make a workspace of a folder, empty or somebody's repository: a few short files, none over one that is there."""
+"""Make a workspace of a folder, empty or somebody's repository: a few short files, none over one that is there, none beside another tool's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.commands.workspace import FILE
-from harness.core.errors import HarnessError
+from harness.commands.workspace import outer_of, read_workspace
+from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
+from harness.core.paths import FILE
+from harness.environments import SHIPPED
+from harness.plan.catalogue import load_catalogue
+from harness.report.markdown import EMPTY
 
+OWN = "harness-"
+"""Begins the name of a folder of ours where another tool has one of the usual name."""
 _FILES = {  # harness.yaml last: what was cut off is no workspace yet
     "configs/models.yaml": (
         "names your models; those that come with the harness stay",
@@ -37,16 +43,22 @@ probes:
     ),
     "benchmarks.md": (
         "a page with the tables of the quickstart, empty until you keep its numbers",
-        """\
+        f"""\
 # Benchmarks
 
 `harness bench` measures, `harness promote quickstart` keeps the numbers in `results/published`, and `harness report --write`
 writes them here.
 
 <!-- table: quickstart-quality -->
+
+{EMPTY}
+
 <!-- end: quickstart-quality -->
 
 <!-- table: quickstart-speed -->
+
+{EMPTY}
+
 <!-- end: quickstart-speed -->
 """,
     ),
@@ -67,7 +79,7 @@ writes them here.
         """\
 # This folder is a workspace of the harness: commands find it from here and from any folder below.
 version: 1
-pages: [README.md, benchmarks.md, "docs/**/*.md"]   # whose tables `harness report --write` writes
+{places}pages: [README.md, benchmarks.md, "docs/**/*.md"]   # whose tables `harness report --write` writes
 """,
     ),
 }
@@ -76,14 +88,20 @@ pages: [README.md, benchmarks.md, "docs/**/*.md"]   # whose tables `harness repo
 def make_workspace(folder: Path) -> Iterator[str]:
     """Write what a workspace needs; says of each file what it is for, and which were there already.
 
-    Raises: HarnessError where the folder cannot be written, or is a workspace already.
+    Where `configs` or `results` are another tool's, ours get names of their own, which harness.yaml says. Raises: HarnessError where
+    the folder cannot be written, is a workspace already, or has another tool's harness.yaml.
     """
     root = folder.expanduser().resolve()
     if (root / FILE).exists():
+        read_workspace(root)
         raise HarnessError(f"{root} is a workspace already: {FILE} is in it")
+    foreign = dict(_foreign(root))
+    for name, why in foreign.items():
+        yield f"{name}: {why}; left as it is, and ours goes into {OWN}{name} (`{name}:` in {FILE})"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        for name, (what, text) in _FILES.items():
+        for usual, (what, usual_text) in _FILES.items():
+            name, text = _placed(usual, foreign), _said(usual_text, foreign)
             path = root / name
             if path.exists():
                 yield f"{name}: there already, and left as it is"
@@ -93,7 +111,33 @@ def make_workspace(folder: Path) -> Iterator[str]:
             yield f"{name}: {what}"
     except OSError as error:
         raise HarnessError(f"cannot write to {root} ({error.strerror}); name a folder that you may write") from None
-    outer = next((one for one in root.parents if (one / FILE).is_file()), None)
-    if outer is not None:
+    if outer := outer_of(root):
         yield f"this workspace lies inside of another, {outer}; commands in it use this one"
     yield "next: `harness bench` (the quickstart, in about ten minutes the first time), or `harness plan first`"
+
+
+def _foreign(root: Path) -> Iterator[tuple[str, str]]:
+    """Find folders of the usual names that are another tool's, with what tells it."""
+    configs, results = root / "configs", root / "results"
+    if configs.exists() and not configs.is_dir():
+        yield "configs", "is a file"
+    try:
+        load_catalogue([SHIPPED / "configs", configs])
+    except ConfigError as error:
+        yield "configs", f"another tool's, it seems ({error.problems[0]})"
+    kept = results / ".gitignore"
+    ours = (results / "bench.db").exists() or (kept.is_file() and "/bench.db" in kept.read_text("utf-8", "replace"))
+    if results.exists() and not ours and not (results.is_dir() and not any(results.iterdir())):
+        yield "results", "holds something else than our results"
+
+
+def _placed(name: str, foreign: Mapping[str, str]) -> str:
+    return f"{OWN}{name}" if name.partition("/")[0] in foreign else name
+
+
+def _said(text: str, foreign: Mapping[str, str]) -> str:
+    """Name our folders in a text as they are called here."""
+    places = "".join(f"{name}: {OWN}{name}\n" for name in foreign)
+    places += f"tables: {OWN}configs/tables\n" if "configs" in foreign else ""
+    text = text.replace("{places}", places)
+    return text.replace("`results/published`", f"`{_placed('results/published', foreign)}`")

@@ -7,16 +7,17 @@ import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.paths import FILE, MINE
 from harness.core.seam import Options
-from harness.environments import IN_CLONE, LAYERS, LOCKS, MINE, OTHERS, ROOT, SHIPPED, is_name
+from harness.environments import IN_CLONE, LAYERS, LOCKS, OTHERS, ROOT, SHIPPED, is_name
 from harness.plan.yamlfile import Mistakes, read, validate
 
-FILE = "harness.yaml"
 VERSION = 1
 DATABASE = "bench.db"
 _CONFIGS, _TABLES = SHIPPED / "configs", SHIPPED / "reports" / "tables"
@@ -25,7 +26,7 @@ _CONFIGS, _TABLES = SHIPPED / "configs", SHIPPED / "reports" / "tables"
 class WorkspaceFile(Options):
     """harness.yaml; paths are seen from its folder."""
 
-    version: int = VERSION
+    version: int = Field(default=VERSION, ge=1)
     """Of the form of this file."""
     configs: str = "configs"
     """Folder of catalogues and sweeps of your own; they add to those that come with the harness, and override them by name."""
@@ -133,9 +134,14 @@ def read_workspace(root: Path) -> Workspace:
     node = read(path, mistakes)
     version = node.fields.get("version")
     if version is not None and isinstance(version.value, int) and version.value > VERSION:
+        upgrade = "upgrade it, as with `pip install --upgrade quant-harness`"
         raise ConfigError(
-            [Problem(f"is of version {version.value}; this harness knows {VERSION}: upgrade it", path, version.line)]
+            [Problem(f"is of version {version.value}; this harness knows {VERSION}: {upgrade}", path, version.line)]
         )
+    if node.fields and not any(get_close_matches(key, WorkspaceFile.model_fields, cutoff=0.8) for key in node.fields):
+        keys = ", ".join(f"'{name}'" for name in list(node.fields)[:3])
+        remedy = "make a workspace in a folder below, as with `harness init benchmarks`, and work there, or name one with --workspace"
+        raise ConfigError([Problem(f"is another tool's, it seems: it says {keys}; {remedy}", path)])
     said = WorkspaceFile() if node.value is None else validate(WorkspaceFile, node, FILE, mistakes)
     if said is not None:
         for name in ("configs", "tables", "results"):
@@ -159,6 +165,11 @@ def read_workspace(root: Path) -> Workspace:
         root / said.results,
         said.pages,
     )
+
+
+def outer_of(root: Path) -> Path | None:
+    """Find the workspace that a folder lies in, itself left out."""
+    return next((one for one in root.parents if (one / FILE).is_file()), None)
 
 
 def _is_below(root: Path, text: str) -> bool:
@@ -212,10 +223,9 @@ def settle_in(workspace: Workspace) -> None:
 
     Whatever a harness around this one had set: its workspace is not ours.
     """
+    os.environ[MINE] = str(workspace.root)
     if IN_CLONE and workspace.root == ROOT:
-        os.environ.pop(MINE, None)
         os.environ.pop(LAYERS, None)
         return
-    os.environ[MINE] = str(workspace.root)
     os.environ[LAYERS] = os.pathsep.join(map(str, workspace.named))
     os.environ.setdefault("HARNESS_CACHE", str((workspace.beside or workspace.published).parent / "cache"))

@@ -33,9 +33,9 @@ class Options(Record):
 Capability = Literal["generates", "tells", "scores", "whole", "runs"]
 """`tells`: a trace holds the tokens that were generated; `runs`: nothing is opened, a program runs the artifact by itself."""
 FloatType = Literal["float32", "float16", "bfloat16"]
-Format = Literal["hf", "ort-genai", "fake"]
-"""`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer; `fake`: of the
-fake quantizer, for plumbing."""
+Format = Literal["hf", "ort-genai", "files", "fake"]
+"""`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer; `files`: anything
+else, which only a program of somebody's own reads; `fake`: of the fake quantizer, for plumbing."""
 
 
 # ---------------------------------------------------------------- quantizers
@@ -111,6 +111,8 @@ class Facts:
     gpu_bytes: int | None = None
     memory_bytes: int | None = None
     """Main memory of the machine."""
+    interpreter: Path | None = None
+    """Where the environment's Python lies, programs beside it."""
 
 
 # ---------------------------------------------------------------- engines

@@ -48,7 +48,7 @@ def _open(folder: Path, options: ProgramOptions) -> Iterator[ProgramSession]:
 ENGINE = Engine(
     name="program",
     version=1,
-    consumes=("hf", "ort-genai", "fake"),
+    consumes=("hf", "ort-genai", "files", "fake"),
     offers=frozenset({"runs"}),
     options=ProgramOptions,
     packages=(),

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import threading
 import time
@@ -16,13 +15,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.core.privacy import caches, silence
+from harness.core.processes import KILLED_SECONDS, kill, own_group
 from harness.environments import package_path
 from harness.worker import FOLDERS
 
 DESCRIBE_SECONDS = 300
 """Within which an environment must say what it holds: importing torch from a cold disk takes a minute."""
-KILLED_SECONDS = 30.0
-"""Within which a killed worker is gone."""
+WORKER = ("-P", "-m", "harness.worker")
+"""How a worker is started: what lies in the folder one stands in, as a library's own source, is not imported in place of what is installed."""
 _NEEDS = "it needs Python 3.11 or newer and what this installs: {} -m pip install pydantic filelock numpy psutil nvidia-ml-py"
 
 
@@ -56,14 +56,14 @@ def submit(batch: Batch) -> Handle:
     listed = batch.folders[0] / FOLDERS
     listed.write_text("".join(f"{json.dumps(str(folder))}\n" for folder in batch.folders), "utf-8")
     process = subprocess.Popen(
-        [str(batch.python), "-m", "harness.worker", batch.environment, "--folders", str(listed)],
+        [str(batch.python), *WORKER, batch.environment, "--folders", str(listed)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         env=_variables(batch.variables),
-        **_own_group(),
+        **own_group(),
     )
     handle = Handle(process=process, spawned=time.monotonic(), events=queue.Queue())
     handle.listener = threading.Thread(target=_listen, args=(handle,), daemon=True)
@@ -96,27 +96,8 @@ def finish(handle: Handle) -> None:
 
 def cancel(handle: Handle) -> None:
     """Kill a worker and everything it started."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(handle.process.pid, signal.SIGKILL)
-        else:
-            _kill_tree(handle.process.pid)
-    with contextlib.suppress(
-        subprocess.TimeoutExpired
-    ):  # what a driver holds in the kernel does not die, and is not waited for
-        handle.process.wait(timeout=KILLED_SECONDS)
+    kill(handle.process)
     _close(handle)
-
-
-def _kill_tree(pid: int) -> None:
-    """Kill a process and all that it started, where a system has no process groups: Windows lets children live on."""
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        root = psutil.Process(pid)
-        for process in [*root.children(recursive=True), root]:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
 
 
 def _close(handle: Handle) -> None:
@@ -134,7 +115,7 @@ def describe(python: Path, environment: str) -> dict[str, Any]:
 
     try:
         result = subprocess.run(
-            [str(python), "-m", "harness.worker", "--describe", environment],
+            [str(python), *WORKER, "--describe", environment],
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -160,6 +141,13 @@ def describe(python: Path, environment: str) -> dict[str, Any]:
             f"environment {environment} ({python}) cannot run the worker: {words[-1]}; {_NEEDS.format(python)}"
         ) from None
     return answer
+
+
+def serve_queue(python: Path, environment: str, queue: Path, *, exit_when_idle: bool) -> int:
+    """Let an environment's own Python serve a queue folder, until it ends; returns its exit code."""
+    idle = ["--exit-when-idle"] if exit_when_idle else []
+    words = [str(python), *WORKER, environment, "--queue", str(queue.absolute()), *idle]
+    return subprocess.run(words, stdin=subprocess.DEVNULL, env=_variables({}), check=False).returncode
 
 
 def _listen(handle: Handle) -> None:
@@ -197,9 +185,3 @@ def _variables(more: Mapping[str, str]) -> dict[str, str]:
     }
     silence(made)
     return made
-
-
-def _own_group() -> dict[str, Any]:
-    if os.name == "nt":
-        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-    return {"start_new_session": True}

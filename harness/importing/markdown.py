@@ -39,9 +39,11 @@ def read(source: Source) -> Contents:
     if source.map is None:
         raise source.wrong("is Markdown; add --map FILE, which says what its columns are")
     map_ = m.read_map(source.map)
-    tables, runs, left, missing = tables_of(source), [], [], Counter[str]()
+    runs, left, missing = [], [], Counter[str]()
+    tables = tables_of(source) if source.is_markdown else []
     for wanted in map_.tables:
-        table = choose(tables, wanted.table)
+        paths = [str(column.place.value) for column in wanted.columns]
+        table = choose(tables or tables_of(source, paths), wanted.table)
         reader = _Rows(source, map_, wanted, table)
         runs += list(reader.runs())
         left += reader.left

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.formats.fields import flat
+from harness.formats.paths import rows_of
 from harness.formats.source import Source
 from harness.plan.yamlfile import Node
 
@@ -25,10 +27,13 @@ class Table:
     body: tuple[tuple[str, ...], ...]
 
 
-def tables_of(source: Source) -> list[Table]:
-    """Read all tables of a file. Raises: ConfigError for one that is neither Markdown nor records."""
+def tables_of(source: Source, paths: Sequence[str] = ()) -> list[Table]:
+    """Read all tables of a file. paths: columns that a map names, which in JSON may go into lists, as `runs[*].tps`.
+
+    Raises: ConfigError for a file that is neither Markdown nor records, and for lists that share no rows.
+    """
     if not source.is_markdown:
-        return [_of_records(source)]
+        return [_of_records(source, paths)]
     from markdown_it import MarkdownIt
 
     found: list[Table] = []
@@ -48,14 +53,22 @@ def tables_of(source: Source) -> list[Table]:
     return found
 
 
-def _of_records(source: Source) -> Table:
-    """Write records of JSON or CSV as a table whose columns are their fields by dotted name."""
-    records = [flat(record) for record in source.records]
+def _of_records(source: Source, paths: Sequence[str]) -> Table:
+    """Write records of JSON or CSV as a table whose columns are their fields by dotted name, and the paths into lists."""
+    records: list[dict[str, Any]] = []
+    for number, record in enumerate(source.records, 1):
+        fields = flat(record)
+        deep = [path for path in paths if path not in fields]
+        gone = [name for name in fields if any(path.startswith((f"{name}[", f"{name}.")) for path in deep)]
+        try:
+            rows = rows_of(record, deep)
+        except ValueError as error:
+            raise source.wrong(f"record {number}: {error}") from None
+        records += [{name: value for name, value in fields.items() if name not in gone} | row for row in rows]
     if not any(records):
         raise source.wrong("holds no records; --map explains Markdown tables, JSON objects and rows of CSV")
     names = tuple(dict.fromkeys(name for record in records for name in record))
-    rows = tuple(tuple(_text(record.get(name)) for name in names) for record in records)
-    return Table("", 1, names, rows)
+    return Table("", 1, names, tuple(tuple(_text(record.get(name)) for name in names) for record in records))
 
 
 def _text(value: Any) -> str:

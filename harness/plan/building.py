@@ -188,7 +188,8 @@ class Workshop:
         entry = source.model.entry.ready
         assert entry is not None
         if source.format not in formats:
-            message = f"'{source.name}' is a ready artifact of format {source.format}, and {reader} takes "
+            other = " (no genai_config.json or config.json is in it)" if source.format == "files" else ""
+            message = f"'{source.name}' is a ready artifact of format {source.format}{other}, and {reader} takes "
             self.mistakes.add(message + " or ".join(formats), node)
             return None
         content = source.identity if source.path else None
@@ -209,6 +210,8 @@ class Workshop:
         claimed = {known.floats(known.options.model_validate(said)) for known, said in options}
         if len(claimed) != 1 or None in claimed or order.elsewhere:
             return {}
+        if entry.of == order.source.name:
+            return {"float_type": claimed.pop()}
         absent = Mistakes()  # the model of an artifact that is there need not be here, too
         source = find(entry.of, self.catalogue, absent, self.hashed)
         own = self._own(replace(order, source=source), "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,10 +36,10 @@ class Ready(Options):
     revision: str | None = None
     method: str
     """Method under which it stands in tables."""
-    of: str
-    """Model of which it was made."""
+    of: str = ""
+    """Model of which it was made; where it is not said, it stands for a model of its own."""
     format: Format | None = None
-    """Found from the folder's files where it is not said."""
+    """Found from the folder's files where it is not said; `files` where only a program of one's own reads it."""
 
 
 class Random(Options):
@@ -300,6 +299,8 @@ def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes, lock: M
         mistakes.add(f"ready artifact '{name}' needs a path or a hub id, and not both", node.fields.get("ready", node))
     for problem in _gguf_problems(entry.gguf) if entry.gguf else ():
         mistakes.add(f"model '{name}': {problem}", node.fields.get("gguf", node))
+    if entry.ready and not entry.ready.of:
+        entry = entry.model_copy(update={"ready": entry.ready.model_copy(update={"of": name})})
     exact = pinned(entry, lock)
     return Model(name, exact, node, said=None if exact == entry else entry)
 
@@ -452,8 +453,3 @@ def _check_circle(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> N
             if name not in reached:
                 reached.add(name)
                 todo.append(name)
-
-
-def expand_path(text: str) -> Path:
-    """Expand `~` and environment variables; what is relative stays so, seen from the working directory."""
-    return Path(os.path.expandvars(text)).expanduser()

@@ -17,7 +17,7 @@ from harness.plan.building import NOTHING, Made, Workshop
 from harness.plan.catalogue import Catalogue
 from harness.plan.checking import check_of
 from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
-from harness.plan.keys import OURS, reference_id, spec_key
+from harness.plan.keys import exact, reference_id, spec_key
 from harness.plan.sources import hash_model
 from harness.plan.sweep import Case, Choice, EngineChoice, Places, ReferenceChoice, Sweep, Work
 from harness.plan.verifying import Opened, verify
@@ -378,5 +378,5 @@ def _sources(environments: Mapping[str, Facts | None]) -> tuple[tuple[str, str, 
         (name, package, version)
         for name, facts in sorted(environments.items())
         for package, version in sorted(facts.packages.items() if facts else ())
-        if "@" in version and package != OURS
+        if package in exact(facts.packages if facts else {})
     )

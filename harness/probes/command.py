@@ -6,8 +6,10 @@ they never share a column with our own procedure.
 
 from __future__ import annotations
 
-import os
+import json
+import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,15 +23,14 @@ from harness.core.seam import Context, Findings, Options, Probe, problems_of
 from harness.core.spec import Note
 from harness.formats import FORMATS
 from harness.formats.found import Found, reading_of
-from harness.formats.paths import FieldPath, Value, read_values
+from harness.formats.paths import DIMENSIONS, FieldPath, Value, read_values
 from harness.formats.reading import read_contents, recognized
 from harness.formats.source import Source, read_source
 from harness.probes import conditions
 
 REPORT = "report"
 """Folder of a run in which the program leaves its report."""
-_NUMBERS = ("batch", "prompt", "output", "concurrency")
-_PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in _NUMBERS))
+_PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in DIMENSIONS))
 _EARLIER_SECONDS = 120.0
 """By how much a report's own date may lie before the job's begin: clocks that are read to the minute."""
 
@@ -41,12 +42,13 @@ class CommandOptions(Options):
     """Words of a command, quoted as in a shell but run without one: `their_bench --model {artifact} --batch {batch} --out {out}/r.json`.
 
     {artifact} is the folder that is measured, {out} an empty folder for the report; {batch}, {prompt}, {output} and {concurrency} are the numbers
-    below. A first word `python` is the interpreter of the job's environment. Files are looked up from where harness was started, then
-    from the workspace's folder.
+    below. A first word `python` is the interpreter of the job's environment, another program is looked for beside that first. It runs in the
+    workspace's folder. A command that names none of the numbers runs once for all of them, and its report has a row for each.
     """
     read: str | dict[str, Value]
     """A format that `import` knows, as `onnxruntime-genai`; or metrics by where they stand: `{decode_tps: results.speed}`,
-    `{ttft: {path: latency.first, unit: ms}}`: dotted names in JSON, columns of a CSV."""
+    `{ttft: {path: runs[0].first, unit: ms}}`: names in JSON, columns of a CSV. `{decode_tps: "runs[*].tps", batch: "runs[*].batch"}` has a row for
+    each item; batch, prompt, output and concurrency choose the row of each job."""
     file: str = ""
     """Which file of {out} is the report, a name or a pattern, where the program leaves several."""
     batch: int | None = Field(default=None, ge=1)
@@ -80,11 +82,16 @@ class CommandOptions(Options):
     def _is_known(cls, value: str | dict[str, Value]) -> str | dict[str, Value]:
         if isinstance(value, str) and value not in FORMATS:
             raise ValueError(unknown("format", value, FORMATS))
-        for name in value if isinstance(value, dict) else ():
+        said = value if isinstance(value, dict) else {}
+        for name in said:
+            if name in DIMENSIONS:
+                continue
             try:
                 metric(name)
             except HarnessError as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(f"{error}; a dimension is one of {', '.join(DIMENSIONS)}") from None
+        if said and set(said) <= set(DIMENSIONS):
+            raise ValueError("names no metric, as decode_tps: results.speed")
         return value
 
 
@@ -93,38 +100,60 @@ def measure(session: Any, workload: CommandOptions, context: Context) -> Finding
 
     Raises: HarnessError where it fails, leaves no report, one that is older than this job, or one that says another provider.
     """
-    folder = context.folder / REPORT
-    folder.mkdir()
-    places = {"{artifact}": str(session.folder), "{out}": str(folder)}
-    for name in _NUMBERS:
-        places |= {f"{{{name}}}": str(getattr(workload, name))} if getattr(workload, name) is not None else {}
-    missing = [place for place in _PLACES if place in workload.run and place not in places]
+    asked = {f"{{{name}}}": str(value) for name, value in _asked(workload).items() if f"{{{name}}}" in workload.run}
+    missing = [place for place in _PLACES[2:] if place in workload.run and place not in asked]
     if missing:
         raise HarnessError(
             f"the command names {', '.join(missing)}, and the sweep does not say it; give it beside `run`"
         )
-    watch = conditions.Watch(on_gpu=not session.provider.startswith("cpu"))
-    begun = datetime.now(UTC)
-    context.progress(0.0, "running the command")
-    watch.mark(state=True)
-    variables = programs.without_secrets(os.environ, workload.variables)
-    programs.run(programs.filled(workload.run, places), context.folder / programs.LOG, variables)
-    watch.mark(state=True)
-    source = read_source(_report(folder, workload.file))
+    folder, same = context.folder / REPORT, json.dumps([workload.run, asked, sorted(workload.variables)])
+    ran: Ran | None = context.shared.get(same)
+    if ran is None:
+        folder.mkdir()
+        ran = context.shared[same] = _ran(session, workload, {"{out}": folder, **asked}, context)
+    else:  # a job before this one, of the same round: what it left holds a row of this one, too
+        shutil.copytree(ran.folder, folder)
+    source, machine = read_source(_report(folder, workload.file)), ran.machine
     found = _one(_contents(source, workload.read), workload, source)
-    _is_new(source, found, begun)
+    _is_new(source, found, ran.begun)
     if found.provider and not session.provider.lower().startswith(_device(found.provider)):
         raise HarnessError(
             f"{source.name} says that it ran on {found.provider}, and the sweep asks for {session.provider}; correct `provider`, or the program"
         )
-    machine = watch.facts()
     facts = {**found.protocol.facts, **machine, "report": source.name, "report_sha256": source.sha256}
+    facts |= {} if ran.folder == folder else {"ran_in": ran.folder.parent.name}
     lost = tuple(Note(code="left-out", text=f"left out of {source.name}: {name}") for name in source.lost)
     return Findings(
         readings=tuple(map(reading_of, found.numbers)),
         protocol=found.protocol.model_copy(update={"facts": facts, "dtype": found.protocol.dtype or session.dtype}),
         notes=(*found.notes, *lost, *conditions.notes(machine)),
     )
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that came to its end."""
+
+    folder: Path
+    """What it left."""
+    begun: datetime
+    machine: dict[str, Any]
+    """Facts of the machine meanwhile."""
+
+
+def _ran(session: Any, workload: CommandOptions, places: dict[str, Path | str], context: Context) -> Ran:
+    watch = conditions.Watch(on_gpu=not session.provider.startswith("cpu"))
+    begun = datetime.now(UTC)
+    context.progress(0.0, "running the command")
+    watch.mark(state=True)
+    places |= {"{artifact}": session.folder}
+    programs.run(workload.run, places, context.folder / programs.LOG, workload.variables)
+    watch.mark(state=True)
+    return Ran(Path(places["{out}"]), begun, watch.facts())
+
+
+def _asked(workload: CommandOptions) -> dict[str, int]:
+    return {name: value for name in DIMENSIONS if (value := getattr(workload, name)) is not None}
 
 
 def _report(folder: Path, pattern: str) -> Path:
@@ -148,7 +177,7 @@ def _contents(source: Source, read: str | dict[str, Value]) -> tuple[Found, ...]
 
 def _one(runs: tuple[Found, ...], workload: CommandOptions, source: Source) -> Found:
     """Choose the run that the workload asks for. Raises: HarnessError where that is none, or more than one."""
-    asked = {name: getattr(workload, name) for name in _NUMBERS if getattr(workload, name) is not None}
+    asked = _asked(workload)
     fits = [run for run in runs if all(run.workload.get(name, value) == value for name, value in asked.items())]
     if len(fits) == 1 and fits[0].numbers:
         return fits[0]
@@ -199,6 +228,6 @@ PROBE = Probe(
     packages=(),
     measure=measure,
     clean=True,
-    alone=True,
+    refuse=lambda workload, facts: programs.refusal(workload.run, _PLACES, facts),
     contents=contents,
 )

@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 
 from harness import hub_data
 from harness.core.errors import HarnessError
+from harness.core.paths import placed
 from harness.core.seam import Context, Facts, Findings, Options, Probe
 from harness.core.spec import Protocol
 from harness.probes.lm_eval_results import Kept
 from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions, task_refusal
-from harness.texts import HUB_QUESTIONS, REFERENCE, expanded, question_files
+from harness.texts import HUB_QUESTIONS, REFERENCE, question_files
 
 _QUESTIONS = "mmlu"
 
@@ -48,7 +49,7 @@ class Workload(Options):
     @property
     def yaml(self) -> Path | None:
         """Give the task's YAML file, where it is one."""
-        return expanded(self.task) if self.task.endswith((".yaml", ".yml")) else None
+        return placed(self.task) if self.task.endswith((".yaml", ".yml")) else None
 
     @property
     def label(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.paths import workspace_folder
 from harness.texts import LETTERS, Question, questions_folder, read_subject, subjects
 
 
@@ -94,7 +96,7 @@ def _prompt(row: Mapping[str, Any]) -> str:
 
 
 def by_name(task: str, shots: int | None, include: Path | None = None) -> Loaded:
-    """Load a task of lm-eval by name, or a YAML file by path.
+    """Load a task of lm-eval by name, or a YAML file by its whole path.
 
     Raises: HarnessError for an unknown name, with the nearest right one, or data that cannot be reached.
     """
@@ -103,7 +105,8 @@ def by_name(task: str, shots: int | None, include: Path | None = None) -> Loaded
     is_file = include is not None
     manager = TaskManager(include_path=str(include.parent) if include else None, include_defaults=not is_file)
     try:
-        found = manager.load([str(include) if include else task])
+        with contextlib.chdir(workspace_folder()):  # files that a task names are seen from there
+            found = manager.load([str(include) if include else task])
     except KeyError:
         raise HarnessError(unknown("lm-eval task", task, _near(task, manager))) from None
     except (OSError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,8 +31,8 @@ class CommandOptions(Options):
     """Words of a command, quoted as in a shell but run without one: `python my_quantize.py --in {base} --out {out}`.
 
     {base} is the folder it starts from, {out} the empty folder to fill, {model} the model's own folder; a first word
-    `python` is the interpreter of the build's environment. Files are looked up from where harness was started, then
-    from the workspace's folder.
+    `python` is the interpreter of the build's environment, another program is looked for beside that first. It runs in the
+    workspace's folder.
     """
     consumes: Format | None = None
     """Format that the base must have; any where not said."""
@@ -53,7 +52,7 @@ class CommandOptions(Options):
 def contents(options: CommandOptions) -> Mapping[str, Path]:
     """List the files whose content goes into the key: those named in the command, and `files`.
 
-    Raises: HarnessError where one of `files`, a script or the program itself is not there.
+    Raises: HarnessError where one of `files`, a script or a program that is named by its path is not there.
     """
     return programs.files_of(options.run, options.files, _PLACES, "quantizer")
 
@@ -65,12 +64,13 @@ def build(base: Base, options: CommandOptions, out: Path, context: Context) -> B
     """
     if options.consumes and base.format != options.consumes:
         raise HarnessError(f"the command consumes {options.consumes}, but its base {base.path} is {base.format}")
-    places = dict(zip(_PLACES, (str(base.path), str(out), str(base.model)), strict=True))
-    variables = programs.without_secrets(os.environ, options.variables)
-    programs.run(programs.filled(options.run, places), context.folder / programs.LOG, variables)
+    places = dict(zip(_PLACES, (base.path, out, base.model), strict=True))
+    programs.run(options.run, places, context.folder / programs.LOG, options.variables)
     wanted = _MAIN.get(options.produces)
     if wanted and not (out / wanted).is_file():
         raise HarnessError(f"the command wrote no {wanted} into {out}; let it fill the folder that {{out}} names")
+    if not any(out.iterdir()):
+        raise HarnessError(f"the command wrote nothing into {out}; let it fill the folder that {{out}} names")
     check_folder(out, options.produces)
     if options.produces != "ort-genai":
         return Built(options.produces)
@@ -81,11 +81,12 @@ def build(base: Base, options: CommandOptions, out: Path, context: Context) -> B
 QUANTIZER = Quantizer(
     name="command",
     version=1,
-    consumes=("hf", "ort-genai"),
+    consumes=("hf", "ort-genai", "files"),
     produces="ort-genai",
     options=CommandOptions,
     packages=PACKAGES,
     build=build,
+    refuse=lambda options, facts: programs.refusal(options.run, _PLACES, facts),
     contents=contents,
     consumes_field="consumes",
     produces_field="produces",

@@ -24,13 +24,17 @@ def model_contents(folder: Path) -> str:
     """
     if not folder.is_dir():
         raise HarnessError(f"the model folder {folder} does not exist; correct the path, or copy the model there")
-    rows = [[path.relative_to(folder).as_posix(), path.stat().st_size, file_sha256(path)] for path in _counted(folder)]
+    rows = [
+        [path.relative_to(folder).as_posix(), path.stat().st_size, file_sha256(path)] for path in counted_files(folder)
+    ]
     if not rows:
         raise HarnessError(f"the model folder {folder} is empty; copy config.json, weights and tokenizer files there")
     return digest(rows)
 
 
-def _counted(folder: Path) -> list[Path]:
+def counted_files(folder: Path) -> list[Path]:
+    """List the files of a model's folder that make it the model that it is, in the order of their names."""
+
     def counts(path: Path) -> bool:
         inner = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in inner.parts)

@@ -102,7 +102,7 @@ def imports() -> None:
     except ImportError as error:
         raise MissingDependency(
             f"nvidia-modelopt's ONNX quantizer cannot be imported here ({error}); build in an environment that has it, as "
-            "`make setup` makes it"
+            "`harness setup` makes it"
         ) from error
 
 

@@ -133,7 +133,7 @@ def imports() -> None:
     except ImportError as error:
         raise MissingDependency(
             f"the GenAI model builder cannot be imported here ({error}); build in an environment with onnxruntime-genai, "
-            "torch and transformers, as `make setup` makes it"
+            "torch and transformers, as `harness setup` makes it"
         ) from error
 
 

@@ -58,7 +58,7 @@ def imports() -> None:
         import transformers  # noqa: F401
     except ImportError as error:
         raise MissingDependency(
-            f"random weights need torch and transformers ({error}); `make setup` installs them"
+            f"random weights need torch and transformers ({error}); `harness setup` installs them"
         ) from error
 
 

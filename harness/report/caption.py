@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
+from harness.plan.keys import exact
 from harness.report import sitting
 from harness.report.columns import ALWAYS_TOLD, PACKAGES
 from harness.report.coverage import Title, coverage
@@ -44,7 +45,9 @@ def captions(spec: TableSpec, taken: Iterable[Row], packages: Packages, title: T
 def _configurations(rows: Sequence[Row], packages: Packages) -> list[str]:
     """Describe each machine and environment once; where no measurement ran, that of the builds."""
     measured = [row for row in rows if not row.is_build] or list(rows)
-    described = {", ".join(configuration(same, packages)): None for same in _by(measured, "environment_id")}
+    places = _by(measured, "environment_id")
+    exactly = frozenset[str]().union(*(exact(packages(same[0].text("environment_id") or "")) for same in places))
+    described = {", ".join(configuration(same, packages, exactly)): None for same in places}
     return sorted(set(described) - {""})
 
 
@@ -55,8 +58,11 @@ def _by(rows: Sequence[Row], name: str) -> list[list[Row]]:
     return list(groups.values())
 
 
-def configuration(rows: Sequence[Row], packages: Packages) -> list[str]:
-    """Describe one machine and environment in parts."""
+def configuration(rows: Sequence[Row], packages: Packages, exactly: frozenset[str] = frozenset()) -> list[str]:
+    """Describe one machine and environment in parts.
+
+    exactly: packages that one of the table's environments has from a file or a source; each tells which it has.
+    """
     row = rows[0]
     gpu, count = row.text("gpu"), row.text("gpu_count")
     parts = [f"{count} x {gpu}" if gpu and count and count not in {"0", "1"} else gpu]
@@ -69,6 +75,7 @@ def configuration(rows: Sequence[Row], packages: Packages) -> list[str]:
     others = sorted(versions) if row.text("origin") in {"reported", "imported"} else []  # they tell what matters
     names = [name for name in PACKAGES if name in versions and (name in told or name in others)]
     names += [name for name in others if name not in PACKAGES]
+    names += sorted(((exactly | exact(versions)) & set(versions)) - set(names))
     parts += [f"{name} {versions[name]}" for name in names]
     return [part for part in parts if part]
 

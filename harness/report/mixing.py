@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.core.errors import ConfigError, Problem
+from harness.plan.keys import exact
 from harness.report.columns import PACKAGES, SAME_COLUMN, SAME_PLACE
 from harness.report.rows import Row, matches
 from harness.report.spec import TableSpec
@@ -48,9 +49,10 @@ def _by_environment(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _check_packages(spec: TableSpec, places: Sequence[tuple[str, frozenset[str]]], packages: Packages) -> None:
-    for package in sorted(PACKAGES):
+    exactly = frozenset[str]().union(*(exact(packages(id_)) for id_, _ in places))
+    for package in sorted({*PACKAGES, *exactly}):
         if f"environment.{package}" not in spec.may_mix:
-            versions = {packages(id_).get(package) for id_, hang_on in places if package in hang_on}
+            versions = {packages(id_).get(package) for id_, hang_on in places if package in hang_on | exactly}
             _same(spec, f"environment.{package}", versions - {None}, "table")
 
 

@@ -132,7 +132,7 @@ def _measured_here(outcomes: Sequence[Outcome]) -> None:
         raise HarnessError(
             f"only runs that were measured here are promoted, and these were not: {named}{more}; leave them out. Keep an "
             "imported file itself and `harness import` it where it is needed, or write its numbers into a file that begins "
-            "with `reported:` (results/README.md)"
+            "with `reported:`"
         )
 
 

@@ -25,7 +25,7 @@ def check_names(said: Mapping[str, Node], mistakes: Mistakes, configs: Sequence[
         node = said.get(dimension)
         near = nearest(node.raw, _known(dimension, layers)) if node is not None and node.raw else None
         if node is not None and near is not None:
-            remedy = f", or enter '{node.raw}' in configs/{CATALOGUES[dimension]}" if dimension in CATALOGUES else ""
+            remedy = f", or enter '{node.raw}' in {CATALOGUES[dimension]}" if dimension in CATALOGUES else ""
             mistakes.add(f"unknown {dimension} '{node.raw}'; write '{near}'{remedy}", node)
 
 

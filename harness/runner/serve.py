@@ -10,6 +10,7 @@ from typing import Literal
 
 from harness.core.spec import Job, MeasureSpec, Status
 from harness.executors import local
+from harness.jobs import late
 from harness.plan.adapters import VERIFY
 from harness.runner.desk import Desk
 from harness.runner.wall import BatchClock
@@ -59,8 +60,7 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
             if event is None:
                 if limit is not None and time.monotonic() - since >= limit:
                     local.cancel(handle)
-                    text = f"took longer than its time limit of {limit:g} s; `timeout` in the sweep allows more"
-                    yield Served("done", running, text, outcome=Status.TIMEOUT, seconds=time.monotonic() - since)
+                    yield Served("done", running, late(limit), outcome=Status.TIMEOUT, seconds=time.monotonic() - since)
                     break
                 yield from silence.broken(running, since)
                 continue

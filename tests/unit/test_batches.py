@@ -68,6 +68,44 @@ def test_a_batch_whose_process_did_not_come_to_its_end_is_told_apart(queue: Path
     assert "nowhere cannot be written" in (queue / batches.FAILED / "a.jsonl.said").read_text("utf-8")
 
 
+def test_a_job_that_outlives_its_limit_costs_itself_alone(
+    queue: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.methods({"stuck": {"recipes": {"fake": {"fail": "hang"}}}, "fp32": {"recipes": {"fake": {}}}})
+    bench.sweep(
+        method=["stuck", "fp32"],
+        timeout=1,
+        probes={"perplexity": {"window": 64, "stride": 32, "tokens": 64, "text": str(bench.text)}},
+    )
+    bench.run()
+    lines = []
+    for place, ran in enumerate(
+        sorted(bench.results.glob("runs/*-b-*"), key=lambda path: "hang" not in (path / "job.json").read_text("utf-8"))
+    ):
+        job = json.loads((ran / "job.json").read_text("utf-8"))
+        job |= {
+            "run": f"r{place}",
+            "out": str(queue / "out" / f"b-{place}"),
+            "timeout_seconds": 2 if place == 0 else 60,
+        }
+        job["inputs"][0]["path"] = str(bench.configs.parent / "model")
+        folder = queue / "runs" / f"r{place}"
+        folder.mkdir(parents=True)
+        (folder / "job.json").write_text(json.dumps(job), "utf-8")
+        lines.append(json.dumps(f"runs/r{place}"))
+    (queue / batches.WAITING / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    monkeypatch.setattr(batches, "LOOK_SECONDS", 0.2)
+    assert serve_queue(queue, "here", exit_when_idle=True) == 1
+    late, after = (json.loads((queue / "runs" / name / "outcome.json").read_text("utf-8")) for name in ("r0", "r1"))
+    assert (late["status"], late["written_by"]) == ("timeout", "runner")
+    assert late["reason"] == "took longer than its time limit of 2 s; `timeout` in the sweep allows more"
+    assert late["environment"]["name"] == "here"
+    assert late["seconds"] >= 2
+    assert after["status"] == "ok"
+    assert {path.name for path in (queue / batches.DONE).iterdir()} == {"a.jsonl", "a.jsonl.said"}
+    assert not list((queue / batches.TAKEN).iterdir())
+
+
 def test_what_another_worker_took_first_is_left_and_what_is_no_batch_stays(
     queue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,5 +136,5 @@ def test_a_folder_that_is_no_queue_is_told_with_the_remedy(tmp_path: Path) -> No
 
 def test_the_file_for_a_scheduler_in_the_documentation_types_what_is_run_here() -> None:
     text = (ROOT / "results" / "README.md").read_text("utf-8")
-    (line,) = [one for one in text.splitlines() if one.startswith("    .venvs/")]
-    assert line.split()[1:] == ["-m", "harness.worker", "cuda", "--queue", "queue", "--exit-when-idle"]
+    (line,) = [one for one in text.splitlines() if one.startswith("    .venv/")]
+    assert line.split()[1:] == ["worker", "cuda", "--queue", "queue", "--exit-when-idle"]

@@ -8,7 +8,7 @@ import pytest
 
 from harness import hub_data
 from harness.core import privacy
-from harness.environments import _pip_variables
+from harness.environments import pip_variables
 from harness.executors.local import _variables
 
 OFFLINE = """
@@ -72,6 +72,6 @@ def test_pip_makes_no_cache_in_a_home_that_has_none(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("PIP_CACHE_DIR", raising=False)
-    assert "pip-cache" in _pip_variables(tmp_path)["PIP_CACHE_DIR"]
+    assert "pip-cache" in pip_variables(tmp_path)["PIP_CACHE_DIR"]
     (tmp_path / ".cache" / "pip").mkdir(parents=True)
-    assert "PIP_CACHE_DIR" not in _pip_variables(tmp_path)
+    assert "PIP_CACHE_DIR" not in pip_variables(tmp_path)

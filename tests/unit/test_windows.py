@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from harness import environments, programs
+from harness.core import processes
 from harness.engines import ort_genai
 from harness.environments import PACKAGE
 from harness.executors import local
@@ -91,8 +92,8 @@ def test_a_command_line_keeps_the_backslashes_of_paths(monkeypatch: pytest.Monke
 
 
 def test_a_worker_has_a_group_of_its_own_as_windows_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "os", SimpleNamespace(name="nt"))
-    assert list(local._own_group()) == ["creationflags"]
+    monkeypatch.setattr(processes, "os", SimpleNamespace(name="nt"))
+    assert list(processes.own_group()) == ["creationflags"]
 
 
 def test_a_cancelled_worker_takes_what_it_started_with_it_without_process_groups(

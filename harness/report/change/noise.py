@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness.core.spec import Environment
 from harness.numbers import sessions
+from harness.plan.keys import exact
 from harness.report.change.changes import Change, heads_of
 from harness.report.change.history import Sessions
 from harness.report.change.readback import ColumnName, RowName, grids, lines_of, plain
@@ -185,7 +186,8 @@ def _facts_changed(was: Row, now: Row) -> list[str]:
 
 def _packages_changed(old: Evidence, new: Evidence, was: Row, now: Row) -> list[str]:
     before, after = (_packages(*pair) for pair in ((old, was), (new, now)))
-    told = [*PACKAGES, *sorted((packages_of(was) | packages_of(now)) - set(PACKAGES))]
+    more = packages_of(was) | packages_of(now) | exact(before) | exact(after)
+    told = [*PACKAGES, *sorted(more - set(PACKAGES))]
     return [_said(name, before.get(name), after.get(name)) for name in told if before.get(name) != after.get(name)]
 
 

@@ -191,7 +191,7 @@ def pointed(text: str, path: Path, line: int, column: int, rendered: Rendered) -
     block = block_at(text, path, line)
     body = bodies(text, path)[block.name].replace("\r", "").split("\n")
     if body != ["", *as_before(rendered.markdown.split("\n"), body), ""]:
-        message = f"table '{block.name}' is out of date; run `make readme`"
+        message = f"table '{block.name}' is out of date; run `harness report --write`"
         raise ConfigError([Problem(message, path, block.begin + 1)])
     at = line - 1 - (block.begin + 2)
     lines = rendered.markdown.split("\n")

@@ -11,6 +11,7 @@ from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome, Status
 from harness.numbers.rounds import is_over_rounds
 from harness.plan.adapters import VERIFY
+from harness.plan.keys import exact
 from harness.report.cells import Reader, statistic_of
 from harness.report.columns import PACKAGES
 from harness.report.rows import Row, rows_of
@@ -437,7 +438,8 @@ def _read(archive: Archive, outcome: Outcome, item: Input) -> Read:
 
 def _where(outcome: Outcome) -> Where:
     place = outcome.environment
-    told = PACKAGES if outcome.origin == "measured" else (*PACKAGES, *sorted(set(place.packages) - set(PACKAGES)))
+    others = exact(place.packages) if outcome.origin == "measured" else set(place.packages)
+    told = (*PACKAGES, *sorted(others - set(PACKAGES)))
     return Where(
         name=place.name,
         gpus=tuple(gpu.name for gpu in place.gpus),

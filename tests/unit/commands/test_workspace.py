@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from harness import environments
 from harness.box import plan_sweep, sweep_path
 from harness.commands.init import make_workspace
-from harness.commands.workspace import FILE, here, lock_of, pages_of, read_workspace, spec_files
+from harness.commands.workspace import here, lock_of, pages_of, read_workspace, spec_files
 from harness.core.errors import ConfigError, HarnessError
+from harness.core.paths import FILE, MINE
 from harness.environments import ROOT, SHIPPED
+from harness.pages import check_pages
 from harness.plan.catalogue import load_catalogue
+from harness.planned import _own
 
 
 def write(folder: Path, name: str, content: Any) -> None:
@@ -48,6 +52,8 @@ def test_the_innermost_of_two_workspaces_is_meant_and_init_says_that_there_are_t
     said = list(make_workspace(inner))
     assert any(f"lies inside of another, {made}" in line for line in said)
     assert here(start=inner / "configs").root == inner
+    write(inner, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    assert _own(plan_sweep("first", here(start=inner)))[-1].startswith(f"this workspace lies inside of another, {made}")
 
 
 def test_a_file_that_somebody_else_put_where_all_may_write_is_not_taken_for_a_workspace(
@@ -96,12 +102,52 @@ def test_init_writes_few_short_files_and_none_over_one_that_is_there(tmp_path: P
         list(make_workspace(tmp_path))
 
 
+FOREIGN = {
+    "configs/models.yaml": "- resnet50\n- vit\n",
+    "configs/sweeps/wandb.yaml": "program: train.py\n",
+    "results/2024.csv": "a,b\n1,2\n",
+    "results/runs/x.partial/y": "theirs\n",
+    "reports/page.md": "theirs\n",
+}
+
+
+def test_another_tools_folders_stay_as_they_are_and_ours_get_names_of_their_own(tmp_path: Path) -> None:
+    for name, text in FOREIGN.items():
+        write(tmp_path, name, text)
+    said = list(make_workspace(tmp_path))
+    assert said[0].startswith("configs: another tool's, it seems (")
+    assert "configs/models.yaml" in said[0]
+    assert said[0].endswith("left as it is, and ours goes into harness-configs (`configs:` in harness.yaml)")
+    assert said[1].startswith("results: holds something else than our results; left as it is")
+    assert {name: (tmp_path / name).read_text("utf-8") for name in FOREIGN} == FOREIGN
+    assert not (tmp_path / "results" / ".gitignore").exists()
+    assert "`harness-results/published`" in (tmp_path / "benchmarks.md").read_text("utf-8")
+    workspace = here(start=tmp_path)
+    assert workspace.own_configs == tmp_path / "harness-configs"
+    assert workspace.results == tmp_path / "harness-results"
+    assert workspace.tables[-1] == tmp_path / "harness-configs" / "tables"
+    write(tmp_path, "harness-configs/local.yaml", {"python": {"cpu": sys.executable}})
+    assert plan_sweep("first", workspace).plan.jobs
+
+
+def test_another_tools_file_of_our_name_is_told_and_a_folder_below_can_be_a_workspace(tmp_path: Path) -> None:
+    write(tmp_path, FILE, "pipeline: {name: deploy}\n")
+    with pytest.raises(
+        ConfigError, match=r"another tool's, it seems: it says 'pipeline'; make a workspace in a folder"
+    ):
+        list(make_workspace(tmp_path))
+    list(make_workspace(tmp_path / "benchmarks"))
+    assert here(start=tmp_path / "benchmarks" / "configs").root == tmp_path / "benchmarks"
+    assert (tmp_path / FILE).read_text("utf-8") == "pipeline: {name: deploy}\n"
+
+
 def test_what_init_writes_is_read_and_planned(made: Path) -> None:
     workspace = here(start=made)
     write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
     planned = plan_sweep("first", workspace)
     assert {job.kind for job in planned.plan.jobs} >= {"build", "quality", "speed"}
     assert not [job.refused for job in planned.plan.jobs if job.refused and not job.verifies]
+    assert check_pages(Console(), workspace) == 0, "nothing is out of date before anything was measured"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +155,11 @@ def test_what_init_writes_is_read_and_planned(made: Path) -> None:
     [
         ("version: 2\n", "is of version 2; this harness knows 1: upgrade it"),
         ("versoin: 1\n", "did you mean 'version'"),
+        (
+            "pipeline: {name: x}\nstages: []\n",
+            "is another tool's, it seems: it says 'pipeline', 'stages'; make a workspace in a",
+        ),
+        ("version: 0\n", "version"),
         ("results: ../results\n", "'results' lies outside of the workspace"),
         ("configs: /etc\n", "'configs' lies outside of the workspace"),
         ("pages: [../*.md]\n", "page ../*.md lies outside of the workspace"),
@@ -148,9 +199,19 @@ def test_overriding_a_shipped_name_changes_no_key_where_the_recipe_stays(made: P
     assert [job.key for job in before.plan.jobs] == [job.key for job in after.plan.jobs]
 
 
-def test_plan_tells_what_the_workspace_says_in_place_of_the_harness(made: Path) -> None:
-    from harness.planned import _own
+def test_a_workspace_that_says_again_all_that_is_shipped_has_the_same_keys_and_is_told(made: Path) -> None:
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    before = plan_sweep("quickstart", here(start=made))
+    for name in ("models", "methods", "environments"):
+        write(made, f"configs/{name}.yaml", (SHIPPED / "configs" / f"{name}.yaml").read_text("utf-8"))
+    after = plan_sweep("quickstart", here(start=made))
+    keys = [(job.key, job.artifact) for job in before.plan.jobs]
+    assert keys == [(job.key, job.artifact) for job in after.plan.jobs]
+    (told,) = _own(after)
+    assert all(name in told for name in ("model reference", "method int8", "environment cpu"))
 
+
+def test_plan_tells_what_the_workspace_says_in_place_of_the_harness(made: Path) -> None:
     write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
     write(made, "configs/methods.yaml", {"int8": {"title": "Ours", "recipes": {"ort-genai": {"precision": "int8"}}}})
     assert _own(plan_sweep("first", here(start=made))) == ["the workspace's own, in place of the shipped: method int8"]
@@ -186,6 +247,10 @@ def test_a_page_outside_of_the_workspace_or_that_is_not_there_is_refused(made: P
         pages_of(workspace, [tmp_path / "other.md"])
     with pytest.raises(HarnessError, match="there is no such file"):
         pages_of(workspace, [made / "none.md"])
+    (made / "docs").mkdir()
+    (made / "docs" / "linked.md").symlink_to(tmp_path / "other.md")
+    with pytest.raises(HarnessError, match="lies outside of the workspace"):
+        pages_of(workspace, [made / "docs" / "linked.md"])
     assert [path.name for path in pages_of(workspace)] == ["benchmarks.md"]
 
 
@@ -198,7 +263,7 @@ def test_environments_of_a_workspace_stand_in_it_and_a_clones_own_in_the_clone(m
 def test_an_installed_package_is_linked_alone_for_workers(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert environments.package_path() == ROOT
     monkeypatch.setattr(environments, "IN_CLONE", False)
-    monkeypatch.setenv(environments.MINE, str(made))
+    monkeypatch.setenv(MINE, str(made))
     folder = environments.package_path()
     assert folder == environments.package_path()
     assert [path.name for path in folder.iterdir()] == ["harness"]

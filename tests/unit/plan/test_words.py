@@ -51,6 +51,6 @@ def test_a_method_whose_quantizers_are_all_of_later_versions_says_so_at_once(ben
 def test_a_hub_id_in_a_sweep_is_told_how_to_become_a_model(bench: Bench, say: Say, tmp_path: Path) -> None:
     bench.sweep(model="Qwen/Qwen2.5-0.5B", method="fp32")
     said = say(bench, "plan", "s")
-    assert "to use a hub model, add `name: {hub: Qwen/Qwen2.5-0.5B}` to configs/models.yaml" in said.err
+    assert "to use a hub model, add `name: {hub: Qwen/Qwen2.5-0.5B}` to models.yaml" in said.err
     bench.sweep(model="toyy", method="fp32")
     assert "hub model" not in say(bench, "plan", "s").err

@@ -96,6 +96,44 @@ def test_the_numbers_of_the_workload_fill_the_command(tmp_path: Path, script: Pa
     assert [one.value for one in found.readings] == [4, 17]
 
 
+ROWS = {"runs": [{"n": 1, "tps": 10}, {"n": 8, "tps": 60}]}
+BY_ROW = {"decode_tps": "runs[*].tps", "batch": "runs[*].n"}
+
+
+def test_a_report_with_several_batch_sizes_gives_the_row_of_each(tmp_path: Path, script: Path) -> None:
+    for batch, speed in ((1, 10), (8, 60)):
+        folder = tmp_path / str(batch)
+        folder.mkdir()
+        found = measured(folder, script, given(ROWS), read=BY_ROW, batch=batch)
+        assert [(one.metric, one.value) for one in found.readings] == [("decode_tps", speed)]
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(HarnessError, match=r"has no result for batch 4; it has batch 1; batch 8"):
+        measured(other, script, given(ROWS), read=BY_ROW, batch=4)
+
+
+def test_a_command_that_names_no_number_runs_once_for_all_of_them_in_a_round(bench: Bench, tmp_path: Path) -> None:
+    script, count = tmp_path / "b.py", tmp_path / "count"
+    script.write_text(
+        "import json, sys\n"
+        "open(sys.argv[2], 'a').write('x')\n"
+        f"open(sys.argv[1] + '/r.json', 'w').write(json.dumps({ROWS!r}))\n",
+        "utf-8",
+    )
+    bench.methods({"int8": {"recipes": {"fake": {"noise": 0.01}}}})
+    run = f"python {script} {{out}} {count}"
+    probes = {"command": {"run": run, "read": BY_ROW, "batch": [8, 1]}}
+    bench.sweep(method=["int8"], engine={"program": {}}, probes=probes, rounds=2)
+    bench.run()
+    assert count.read_text("utf-8") == "xx", "once in each round"
+    rows = bench.frame({"metric": "decode_tps"}, ["batch", "value", "round", "run"])
+    assert sorted(zip(rows["batch"], rows["value"], strict=True)) == [(1, 10), (1, 10), (8, 60), (8, 60)]
+    kept = [bench.results / "runs" / run for run in rows["run"]]
+    assert all((folder / "report" / "r.json").is_file() for folder in kept), "each run has the report"
+    facts = [json.loads((folder / "outcome.json").read_text("utf-8"))["protocol"]["facts"] for folder in kept]
+    assert sum("ran_in" in one for one in facts) == 2, "and says where it was made"
+
+
 @pytest.mark.parametrize(
     ("more", "workload", "said"),
     [
@@ -149,6 +187,8 @@ def test_a_number_that_no_measurement_can_give_is_left_out_and_noted(tmp_path: P
         ({"run": "bench", "read": "lm-eval"}, r"must contain \{out\}"),
         ({"run": "bench {modle} {out}", "read": "lm-eval"}, "unknown placeholder '{modle}'"),
         ({"run": "bench {out}"}, "needs 'read'"),
+        ({"run": "bench {out}", "read": {"batch": "a"}}, "names no metric"),
+        ({"run": "bench {out}", "read": {"decode_tps": "a", "bach": "b"}}, "a dimension is one of batch, prompt"),
     ],
 )
 def test_what_a_sweep_says_wrong_is_told_before_anything_runs(options: dict[str, Any], said: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("lm_eval")
 
 from harness.core.errors import ConfigError, HarnessError
+from harness.core.paths import MINE
 from harness.core.seam import Context, problems_of
 from harness.probes.lm_eval import PROBE, Workload, measure
 from harness.probes.lm_eval_results import choice_logprob
@@ -173,7 +174,8 @@ def yaml_task(folder: Path, **more: Any) -> Path:
     data = folder / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in more.pop("rows")))
     path = folder / "own.yaml"  # JSON is YAML
-    config = {"task": "own", "dataset_path": "json", "dataset_kwargs": {"data_files": {"test": str(data)}},
+    files = {"test": more.pop("file", str(data))}
+    config = {"task": "own", "dataset_path": "json", "dataset_kwargs": {"data_files": files},
               "test_split": "test"}  # fmt: skip
     path.write_text(json.dumps(config | more))
     return path
@@ -187,14 +189,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("cache")
-def test_a_yaml_task_with_rolling_likelihoods_covers_each_token_once(tmp_path: Path) -> None:
+def test_a_yaml_task_with_rolling_likelihoods_covers_each_token_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MINE, str(tmp_path))  # a task, and the files that it names, are seen from the workspace's folder
     text = "some words, more than fit a context of forty tokens, so that windows roll"
-    path = yaml_task(
-        tmp_path, rows=[{"text": text}], output_type="loglikelihood_rolling", doc_to_text="", doc_to_target="{{text}}",
+    yaml_task(
+        tmp_path, file="rows.jsonl", rows=[{"text": text}], output_type="loglikelihood_rolling", doc_to_text="", doc_to_target="{{text}}",
         metric_list=[{"metric": "byte_perplexity"}],
     )  # fmt: skip
     session = TableScores(context_length=40)
-    found = measure(session, Workload(task=str(path), shots=0), Context(folder=tmp_path))
+    found = measure(session, Workload(task="own.yaml", shots=0), Context(folder=tmp_path))
     ids = list(text.encode())
     total = 0.0
     for begin in range(0, len(ids), 40):

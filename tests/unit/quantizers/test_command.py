@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from harness import programs
 from harness.core.errors import HarnessError
-from harness.core.seam import Base, problems_of
+from harness.core.paths import MINE
+from harness.core.seam import Base, Facts, problems_of
 from harness.quantizers.command import QUANTIZER, CommandOptions, contents
 from tests.unit.quantizers.conftest import made
 
@@ -83,30 +84,29 @@ def test_an_unknown_placeholder_is_found_while_planning() -> None:
 
 
 def test_a_first_word_that_is_no_program_is_found_while_planning(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="program 'no-such-quantizer' was not found"):
-        contents(CommandOptions(run="no-such-quantizer {out}"))
+    facts = Facts({}, "Linux", interpreter=Path(sys.executable))
+    assert "program 'no-such-quantizer' was not found" in str(
+        QUANTIZER.refuse(CommandOptions(run="no-such-quantizer {out}"), facts)
+    )
+    assert QUANTIZER.refuse(CommandOptions(run="python q.py {out}"), facts) is None
     script = tmp_path / "q.py"
     script.write_text("")
     with pytest.raises(HarnessError, match="begin it with 'python'"):
         contents(CommandOptions(run=f"'{script.as_posix()}' {{out}}"))
 
 
-def test_a_script_is_looked_up_from_the_working_folder_and_then_from_the_project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, project = tmp_path / "here", tmp_path / "project"
-    for folder in (here, project):
+def test_a_script_is_looked_up_in_the_workspaces_folder_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, home = tmp_path / "here", tmp_path / "home"
+    for folder in (here, home):
         folder.mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr(programs, "_PROJECT", project)
+    monkeypatch.setenv(MINE, str(home))
     options = CommandOptions(run="python ./q.py {out}")
-    with pytest.raises(HarnessError, match=r"q\.py' is not there, in .*here or in .*project; correct"):
-        contents(options)
-    (project / "q.py").write_text("")
-    assert contents(options) == {"run:./q.py": project / "q.py"}
-    assert programs.filled(options.run, {"{out}": str(tmp_path)})[1] == str(project / "q.py")
     (here / "q.py").write_text("")
-    assert programs.filled(options.run, {"{out}": str(tmp_path)})[1] == "./q.py"
+    with pytest.raises(HarnessError, match=r"q\.py' is not there, in .*home; correct"):
+        contents(options)
+    (home / "q.py").write_text("")
+    assert contents(options) == {"run:./q.py": home / "q.py"}
 
 
 def test_a_script_that_is_not_there_is_found_while_planning() -> None:

@@ -39,6 +39,28 @@ def test_environments_that_are_seen_at_the_cells_may_differ_in_packages(tmp_path
         build(spec, frame(OLD, NEW, later), CATALOGUE, packages=VERSIONS.__getitem__)
 
 
+NIGHTS = {
+    "e1": {"mylib": "1.0", "rich": "14"},
+    "e2": {"mylib": "1.1.dev0@aaaaaaaaaaaa", "rich": "14", "quant-harness": "0.1@cccccccccccc"},
+    "e3": {"mylib": "1.1.dev0@bbbbbbbbbbbb", "rich": "14"},
+}
+
+
+def test_what_a_wheel_file_brought_is_told_of_every_environment_and_two_nights_are_not_mixed(tmp_path: Path) -> None:
+    path = tmp_path / "demo.tables.yaml"
+    path.write_text(f"speed:\n  rows: [environment, method]\n  {CELLS}\n", "utf-8")
+    (spec,) = read_specs(path)
+    made = build(spec, frame(OLD, NEW), CATALOGUE, packages=NIGHTS.__getitem__)
+    (told,) = [line for line in made.caption if line.startswith("Configuration")]
+    assert "mylib 1.0;" in told
+    assert "mylib 1.1.dev0@aaaaaaaaaaaa" in told
+    assert "rich" not in told
+    assert "quant-harness" not in told
+    later = row("decode_tps", 30.0, method="int8", environment="genai-latest", environment_id="e3")
+    with pytest.raises(ConfigError, match=r"would mix environment\.mylib: 1\.1\.dev0@aaaa"):
+        build(spec, frame(OLD, NEW, later), CATALOGUE, packages=NIGHTS.__getitem__)
+
+
 def other_python(folder: Path) -> Path:
     """Make an environment with all that this one has, but another torch by name."""
     venv.create(folder, with_pip=False)

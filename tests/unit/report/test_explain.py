@@ -587,7 +587,7 @@ def test_a_number_in_prose_is_explained_as_its_cell(prose: Workspace, site: Site
 
 def test_a_number_in_prose_that_is_stale_is_refused(prose: Workspace) -> None:
     with pytest.raises(
-        HarnessError, match=r"text.md:1: value 'quickstart-speed cell .* is out of date; run `make readme`"
+        HarnessError, match=r"text.md:1: value 'quickstart-speed cell .* is out of date; run `harness report --write`"
     ):
         explanation(["text.md:1:2"], prose)
     with pytest.raises(HarnessError, match="this line has values 1 to 2"):

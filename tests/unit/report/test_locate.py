@@ -101,7 +101,7 @@ def test_headings_and_folds_are_headings() -> None:
 
 def test_a_stale_page_is_refused() -> None:
     text = page(FLAT).replace("| 20 |", "| 21 |")
-    with pytest.raises(ConfigError, match=r"page.md:3: table 't' is out of date; run `make readme`"):
+    with pytest.raises(ConfigError, match=r"page.md:3: table 't' is out of date; run `harness report --write`"):
         at(text, FLAT, "| INT8 |", 3)
 
 

@@ -27,11 +27,11 @@ blocks:
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
-        ("llama31-8b", "lama31-8b", "page.yaml:9: unknown model 'lama31-8b'; write 'llama31-8b', or enter 'lama31-8b' in configs/models.yaml"),
-        ("int4_awq", "int4_aqw", "page.yaml:9: unknown method 'int4_aqw'; write 'int4_awq', or enter 'int4_aqw' in configs/methods.yaml"),
+        ("llama31-8b", "lama31-8b", "page.yaml:9: unknown model 'lama31-8b'; write 'llama31-8b', or enter 'lama31-8b' in models.yaml"),
+        ("int4_awq", "int4_aqw", "page.yaml:9: unknown method 'int4_aqw'; write 'int4_awq', or enter 'int4_aqw' in methods.yaml"),
         ("engine: optimum-benchmark", "engine: transformer", "page.yaml:3: unknown engine 'transformer'; write 'transformers'"),
         ("generation", "generatoin", "page.yaml:4: unknown probe 'generatoin'; write 'generation'"),
-        ("{method: fp16}", "{method: FP16}", "page.yaml:6: unknown method 'FP16'; write 'fp16', or enter 'FP16' in configs/methods.yaml"),
+        ("{method: fp16}", "{method: FP16}", "page.yaml:6: unknown method 'FP16'; write 'fp16', or enter 'FP16' in methods.yaml"),
     ],
 )  # fmt: skip
 def test_a_slip_is_told_with_its_line_and_the_right_name(tmp_path: Path, right: str, wrong: str, said: str) -> None:
