@@ -374,7 +374,7 @@ def test_old_results_that_cannot_be_read_are_told(project: Project, tmp_path: Pa
     (tmp_path / "old" / "demo.yaml").write_text("runs: [\n", encoding="utf-8")
     project.publish(*after())
     said = project.diff(str(tmp_path / "old"))
-    assert "The old results cannot be read, so that noise and causes are unknown: demo.yaml: is not YAML" in said
+    assert "The old results cannot be read, so that noise and causes are unknown: demo.yaml:2: not YAML" in said
     assert row_of(said, "100.0")[5] == "not known"
 
 
