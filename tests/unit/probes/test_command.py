@@ -12,7 +12,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, Findings, problems_of
 from harness.engines.program import ENGINE
-from harness.probes.command import PROBE
+from harness.probes.command import PROBE, CommandOptions
 from tests.fake_box import Bench
 
 SCRIPT = """
@@ -27,7 +27,7 @@ if arguments.get("--write", "yes") == "yes":
     with open(path, "w") as file:
         file.write(arguments.get("--text") or json.dumps(report))
 if "--aged" in arguments:
-    os.utime(path, (time.time() - 90000, time.time() - 90000))
+    os.utime(path, (time.time() - float(arguments["--aged"]),) * 2)
 print("measured", os.path.basename(arguments["--model"]))
 sys.exit(int(arguments.get("--exit", "0")))
 """
@@ -134,13 +134,20 @@ def test_a_command_that_names_no_number_runs_once_for_all_of_them_in_a_round(ben
     assert sum("ran_in" in one for one in facts) == 2, "and says where it was made"
 
 
+def test_a_format_may_be_called_by_its_protocol() -> None:
+    assert CommandOptions(run="bench --out {out}/r.json", read="genai-e2e").read == "onnxruntime-genai"
+    with pytest.raises(ValueError, match="unknown format 'lm-evil'; did you mean 'lm-eval'"):
+        CommandOptions(run="bench --out {out}/r.json", read="lm-evil")
+
+
 @pytest.mark.parametrize(
     ("more", "workload", "said"),
     [
         ("--exit 3", {}, "the command failed with exit code 3: measured b-artifact"),
         ("--write no", {}, "the command left no report; let it write one into the folder"),
         ("", {"file": "other.json"}, "left no file 'other.json'; it left r.json"),
-        (f"--aged yes {given({'speed': 1})}", {}, "before this job began: an older report"),
+        (f"--aged 90000 {given({'speed': 1})}", {}, "before this job began: an older report"),
+        (f"--aged 30 {given({'speed': 1})}", {}, "before this job began: an older report"),
         ("--text '{'", {}, "r.json"),
         ("--text '[]'", {}, "is neither JSON nor CSV with a row"),
         (given({"other": 1}), {}, "there is no 'speed'; there are other"),
