@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness.core.errors import HarnessError
@@ -220,10 +222,12 @@ def test_a_whole_sweep_of_a_program_has_rounds_and_an_honest_note(bench: Bench, 
 
 
 def test_a_program_that_hangs_ends_with_the_time_limit(bench: Bench, tmp_path: Path) -> None:
-    script = tmp_path / "hangs.py"
-    script.write_text("import time\ntime.sleep(600)\n", "utf-8")
+    script, told = tmp_path / "hangs.py", tmp_path / "pid"
+    script.write_text(f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n", "utf-8")
     bench.methods({"fp32": {"recipes": {"fake": {}}}})
     probes = {"command": {"run": f"python {script} {{out}}", "read": {"decode_tps": "a"}}}
     bench.sweep(method=["fp32"], engine={"program": {}}, probes=probes, timeout=3)
     bench.run()
     assert set(bench.frame({"kind": "speed"}, ["status"])["status"]) == {"timeout"}
+    with contextlib.suppress(psutil.NoSuchProcess):  # it went with its worker
+        assert psutil.Process(int(told.read_text("utf-8"))).status() == psutil.STATUS_ZOMBIE
