@@ -307,7 +307,7 @@ def test_a_tar_names_nobody_and_leads_nowhere(came: Path, tmp_path: Path) -> Non
 
 
 def test_what_a_command_that_was_cut_off_left_goes_and_two_at_once_are_refused(came: Path, tmp_path: Path) -> None:
-    left = tmp_path / "runs" / ".bundle-0123.partial" / "runs" / "x"
+    left = tmp_path / "runs" / ".import-0123" / "runs" / "x"
     left.mkdir(parents=True)
     with FileLock(tmp_path / "bundle.lock"), pytest.raises(HarnessError, match="another command brings runs back"):
         bring_back(came, tmp_path)
