@@ -31,12 +31,12 @@ def refuse_what_tells(frozen: Frozen, workspace: Workspace) -> None:
     """Refuse sweeps, catalogues and carried files that say where they were made, by whom, or a secret. Raises: HarnessError naming each."""
     names, others = _names(), {**_secrets(), **_places(workspace)}
     for place, text in frozen.said.items():
-        for what in _found(text.encode(), {**others, **names}):
+        for what in _found(f"{place}\n{text}".encode(), {**others, **names}):
             frozen.problems.append(f"{place} of the bundle would say {what}; take it out of the sweep or the catalogue")
     for place, path in frozen.files.items():
         if isinstance(path, Path) and place.startswith(_CARRIED) and not place.startswith(tuple(frozen.public)):
             data = path.read_bytes() if path.stat().st_size <= LARGEST else b""
-            for what in _found(data, others if _WORDS.search(place) else {**others, **names}):
+            for what in _found(place.encode() + b"\n" + data, others if _WORDS.search(place) else {**others, **names}):
                 frozen.problems.append(f"{path} would say {what} in the bundle; {_remedy(place)}")
     if frozen.problems:
         raise HarnessError("\n".join(dict.fromkeys(frozen.problems)))

@@ -21,6 +21,7 @@ from harness.bundling.back import bring_back
 from harness.core.errors import HarnessError
 from harness.store.database import Database
 from tests.fake_box import Bench
+from tests.unit.bundling.conftest import QUICK
 from tests.test_any_bytes import EDITS, PROPERTY, Edit, edited, held
 
 
@@ -148,6 +149,20 @@ def test_what_is_brought_outlives_a_power_cut(brought: Path, tmp_path: Path, mon
     outcomes = [tmp_path / "results" / "runs" / name / "outcome.json" for name in found.new]
     assert {path.stat().st_ino for path in outcomes} <= synced
     assert {path.parent.stat().st_ino for path in outcomes} <= synced
+
+
+def test_what_was_brought_back_counts_as_measured_here(bench: Bench, tmp_path: Path) -> None:
+    bench.sweep(
+        method="fp32",
+        probes={**QUICK, "perplexity": {"window": 64, "stride": 32, "tokens": 256, "text": str(bench.text)}},
+    )
+    bench.run()
+    theirs = bench.results.rename(tmp_path / "theirs")
+    found = bring_back(theirs, bench.results)
+    assert found.new
+    assert "known" in [event.what for event in bench.run()]
+    new = set(names(bench.results)) - set(found.new)
+    assert not [name for name in new if "-q-" in name], "what it measured of quality is not measured again"
 
 
 # ---------------------------------------------------------------- tars

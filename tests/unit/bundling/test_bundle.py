@@ -121,6 +121,26 @@ def test_missing_and_changed_pieces_are_all_named_and_nothing_is_run(made: Path,
     assert {path.name for path in (bundle / "work").iterdir()} == {"lock"}
 
 
+def test_files_that_are_in_place_need_no_piece_until_one_of_them_is_changed(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, ran = copied(made, tmp_path), list[object]()
+
+    def noted(*given: object) -> int:
+        ran.append(given)
+        return 0
+
+    monkeypatch.setattr(stages, "_run", noted)
+    assert main([str(bundle)]) == 0
+    (bundle / "piece-001").unlink()
+    assert main([str(bundle), "--again"]) == 0
+    assert len(ran) == 2
+    (bundle / "work" / "content" / "harness" / "cli.py").write_text("", "utf-8")
+    assert main([str(bundle), "--again"]) == 2
+    assert "piece-001 is missing" in capsys.readouterr().err
+    assert len(ran) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

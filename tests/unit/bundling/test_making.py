@@ -149,6 +149,12 @@ def test_a_script_that_tells_of_its_maker_is_refused_and_a_word_list_may_hold_an
         make(planted, tmp_path / "other")
 
 
+def test_a_file_whose_name_tells_of_its_maker_is_refused(planted: Bench, tmp_path: Path) -> None:
+    (planted.configs.parent / "model" / "planted-user.json").write_text("{}", "utf-8")
+    with pytest.raises(HarnessError, match=r"planted-user\.json would say the name of its user"):
+        make(planted, tmp_path / "bundle")
+
+
 def test_a_name_that_tells_of_nobody_is_no_reason(
     planted: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
