@@ -138,31 +138,6 @@ def test_an_import_that_is_under_way_is_not_swept_away_by_a_sweep(
     assert list((bench.results / "runs").glob(f"{ASIDE}*")) == []
 
 
-def test_runs_that_are_being_brought_back_are_not_swept_away_by_a_sweep(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from harness.bundling import back
-
-    bench.methods({"a": {"recipes": {"fake": {}}}})
-    bench.sweep(method="a")
-    bench.run()
-    brought = bench.results.rename(tmp_path / "brought")
-    sealed, swept = back.seal, []
-
-    def slowly(made: Path, to: Path) -> None:
-        if not swept:
-            swept.append(made)
-            bench.run()
-        sealed(made, to)
-
-    monkeypatch.setattr(back, "seal", slowly)
-    found = back.bring_back(brought, bench.results)
-    assert not found.problems
-    assert len(found.new) == len(list((brought / "runs").glob("*/outcome.json"))) > 1
-    assert all((bench.results / "runs" / name / "outcome.json").is_file() for name in found.new)
-    assert list((bench.results / "runs").glob(f"{ASIDE}*")) == []
-
-
 def test_what_a_killed_import_left_goes_with_the_next_one_and_that_of_a_living_one_stays(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -19,10 +19,13 @@ from hypothesis import strategies as st
 from harness.bundling import back
 from harness.bundling.back import bring_back
 from harness.core.errors import HarnessError
+from harness.core.files import seal
+from harness.importing.taking import ASIDE
+from harness.runner.desk import recover
 from harness.store.database import Database
 from tests.fake_box import Bench
-from tests.unit.bundling.conftest import QUICK
 from tests.test_any_bytes import EDITS, PROPERTY, Edit, edited, held
+from tests.unit.bundling.conftest import QUICK
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,25 @@ def sha256(data: bytes) -> str:
 
 
 # ---------------------------------------------------------------- folders
+
+
+def test_runs_that_are_being_brought_back_are_not_swept_away_by_a_sweep(
+    brought: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.sweep(method="fp32")
+    sealed, begun = seal, list[object]()
+
+    def slowly(made: Path, to: Path) -> None:
+        with bench.desk() as (_, desk):  # what every sweep does first
+            begun.append(recover(desk))
+        sealed(made, to)
+
+    monkeypatch.setattr(back, "seal", slowly)
+    found = bring_back(brought, bench.results)
+    assert not found.problems
+    assert list(found.new) == names(brought) == names(bench.results)
+    assert len(begun) == len(found.new) > 1
+    assert list((bench.results / "runs").glob(f"{ASIDE}*")) == []
 
 
 @pytest.mark.parametrize("place", ["log.txt", "deep/inner", "outcome.json"])
@@ -151,6 +173,7 @@ def test_what_is_brought_outlives_a_power_cut(brought: Path, tmp_path: Path, mon
     assert {path.parent.stat().st_ino for path in outcomes} <= synced
 
 
+@pytest.mark.slow
 def test_what_was_brought_back_counts_as_measured_here(bench: Bench, tmp_path: Path) -> None:
     bench.sweep(
         method="fp32",
