@@ -57,7 +57,8 @@ def _write(files: Mapping[Path, bytes], workspace: Workspace) -> None:
 def _around(workspace: Workspace) -> Around:
     catalogue = catalogue_of(workspace.configs, workspace.committed)
     taken = {spec.name for spec in specs_in(spec_files(workspace), catalogue)}
-    taken |= {path.name.removesuffix(SUFFIX) for path in spec_files(workspace)}
+    # A file of a shipped name, as readme.tables.yaml, may stand beside the shipped one; only tables' own names are shared by all.
+    taken |= {path.name.removesuffix(SUFFIX) for path in spec_files(workspace) if workspace.tables[-1] in path.parents}
     taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in workspace.committed.glob("*.yaml")}
     return Around(catalogue, workspace.committed, taken)
 
