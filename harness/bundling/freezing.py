@@ -46,6 +46,8 @@ class Frozen:
     """Of these the text of those that say what somebody wrote: sweeps and catalogues."""
     folders: dict[str, str] = field(default_factory=dict)
     """Model to its folder in the content."""
+    public: list[str] = field(default_factory=list)
+    """Folders of the content whose files are as the hub has them: they say nothing of this machine."""
     environments: dict[str, None] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -210,6 +212,8 @@ def _model(model: Model, entry: dict[str, Any], planned: Planned, found: Frozen)
         files = files_below(folder) if model.entry.ready else counted_files(folder)
         size = found.folder(f"models/{name}", files, folder)
         found.folders[name] = f"models/{name}"
+        if name not in local and (model.entry.hub or (model.entry.ready and model.entry.ready.hub)):
+            found.public.append(f"models/{name}/")
         found.told.append(f"model {name}: {len(files)} files, {size / 1e6:,.1f} MB")
 
 

@@ -6,24 +6,26 @@ import hashlib
 import json
 import os
 import re
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from filelock import FileLock, Timeout
+
 from harness.box import plan_sweep
 from harness.bundling.freezing import Frozen, freeze
+from harness.bundling.privacy import refuse_what_tells
 from harness.bundling.records import FORMAT, MANIFEST, VERSION, WHEELS, File, Manifest, Place, sha256_of
 from harness.bundling.wheels import ALL, Machine, Needed, fetch, machine, needed
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
-from harness.core.files import remove, write_whole
+from harness.core.files import PARTIAL, remove, write_whole
 from harness.environments import PACKAGE
-from harness.programs import without_secrets
 
 MAKING = ".making"
-"""In a bundle's folder while it is made: wheels, and the sign that what lies there is ours and not whole."""
+"""In a bundle's folder while it is made: wheels, a lock, and the sign that what lies there is ours and not whole; goes last."""
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SCRIPT = ("__init__.py", "records.py", "stages.py", "target.py")
 _CHUNK = 1 << 20
@@ -77,9 +79,15 @@ def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: Asked) -> It
 
     Raises: HarnessError where something that the sweeps need is not here or cannot travel, or the folder holds something else.
     """
-    _take_folder(asked.to)
+    with _taken(asked.to):
+        yield from _make(sweeps, workspace, asked)
+    yield f"bring {asked.to} to the machine; there: sh run.sh"
+    yield "then, here, with what lies in its folder out: harness ingest out"
+
+
+def _make(sweeps: Sequence[str], workspace: Workspace, asked: Asked) -> Iterator[str]:
     frozen = freeze([plan_sweep(name, workspace) for name in sweeps], by_block=asked.by_block)
-    _refuse_what_tells(frozen, workspace)
+    refuse_what_tells(frozen, workspace)
     catalogue = plan_sweep(sweeps[0], workspace).catalogue
     yield from frozen.told
     places = []
@@ -96,20 +104,39 @@ def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: Asked) -> It
         yield f"environment {one.name}: {what}{left}"
     manifest = _written(frozen, places, asked)
     yield f"{', '.join(stage.name for stage in manifest.stages)}: {manifest.bytes / 1e6:,.1f} MB in {len(manifest.pieces)} pieces"
-    yield f"bring {asked.to} to the machine; there: sh run.sh"
-    yield "then, here, with what lies in its folder out: harness ingest out"
 
 
-def _take_folder(to: Path) -> None:
-    """Take an empty folder, or one in which making a bundle was cut off. Raises: HarnessError for any other."""
+@contextmanager
+def _taken(to: Path) -> Iterator[None]:
+    """Take an empty folder, or one in which making a bundle was cut off, for this command alone. Raises: HarnessError for any other."""
     if to.exists() and not to.is_dir():
         raise HarnessError(f"{to} is no folder; name one that is empty, or not there yet")
-    if to.is_dir() and any(to.iterdir()) and not (to / MAKING).is_dir():
+    if to.is_dir() and any(to.iterdir()) and not any(to.glob(f"{MAKING}*")):
         raise HarnessError(f"{to} is not empty; name a folder that is, or one that is not there yet")
-    if to.is_dir():
-        for path in [*to.glob("piece-*"), to / "script", to / "run.sh", to / MANIFEST, to / MAKING]:
-            remove(path)
-    (to / MAKING).mkdir(parents=True)
+    making = to / MAKING
+    making.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(making / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise HarnessError(f"another command makes a bundle in {to}; wait for it, or name another folder") from None
+    try:
+        _clear(to)
+        yield
+        remove(making / WHEELS)
+        if os.name == "nt":  # where what is open cannot be removed
+            lock.release()
+        remove(making)
+    finally:
+        lock.release()
+
+
+def _clear(to: Path) -> None:
+    """Remove what a command that was cut off left."""
+    names = ("run.sh", "script", MANIFEST)
+    halves = [path for name in (*names, MAKING) for path in to.glob(f"{name}{PARTIAL}*")]
+    for path in [to / MANIFEST, *to.glob("piece-*"), *(to / name for name in names), *halves, to / MAKING / WHEELS]:
+        remove(path)
 
 
 def _fetch(places: Sequence[Needed], asked: Asked, frozen: Frozen) -> None:
@@ -143,7 +170,6 @@ def _written(frozen: Frozen, places: Sequence[Needed], asked: Asked) -> Manifest
         scripts=tuple(File(path.relative_to(to).as_posix(), path.stat().st_size, sha256_of(path)) for path in scripts),
         pieces=pieces, files=files,
     )  # fmt: skip
-    remove(to / MAKING)
     write_whole(to / MANIFEST, json.dumps({"format": FORMAT, "version": VERSION, **asdict(manifest)}, indent=1))
     return manifest
 
@@ -208,35 +234,3 @@ class _Cutter:
         if not self._size and len(self._pieces) > 1:
             (self._folder / self._pieces.pop().path).unlink()
         return tuple(self._pieces)
-
-
-# ---------------------------------------------------------------- what must not travel
-
-
-def _refuse_what_tells(frozen: Frozen, workspace: Workspace) -> None:
-    """Refuse sweeps and catalogues that say where they were made, by whom, or a secret. Raises: HarnessError naming each."""
-    told = _tells(workspace)
-    for place, text in frozen.said.items():
-        for what, word in told.items():
-            if re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", text):
-                frozen.problems.append(
-                    f"{place} of the bundle would say {what}; take it out of the sweep or the catalogue"
-                )
-    if frozen.problems:
-        raise HarnessError("\n".join(dict.fromkeys(frozen.problems)))
-
-
-def _tells(workspace: Workspace) -> dict[str, str]:
-    """List what nobody else should read: names of this machine and its user, their folders, and values of secrets in the environment."""
-    harmless = without_secrets(os.environ)
-    secrets = {
-        f"the value of {name}": value for name, value in os.environ.items() if name not in harmless and len(value) >= 8
-    }
-    user = os.environ.get("USER") or os.environ.get("LOGNAME") or ""
-    names = {"the name of this machine": socket.gethostname(), "the name of its user": "" if user == "root" else user}
-    places = {"a folder of this machine": str(workspace.root), "the home folder of this machine": str(Path.home())}
-    return {
-        **secrets,
-        **{what: word for what, word in names.items() if len(word) >= 4},
-        **{what: word for what, word in places.items() if len(word) > 4},
-    }

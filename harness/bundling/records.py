@@ -151,17 +151,49 @@ class Outcomes:
     files: dict[str, str]
 
 
+DAMAGE = (
+    tarfile.TarError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, MemoryError,
+)  # fmt: skip
+"""What reading a tar, or JSON, that somebody else wrote may end in."""
+_MOST_TOLD = 64_000_000
+"""Bytes of what a tar says of itself: a million files."""
+
+
+def members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    """List what a tar holds. Raises: DAMAGE, also for one that leads back into itself."""
+    found, end = {}, -1
+    while (member := archive.next()) is not None:
+        if member.offset_data <= end or member.size < 0:
+            raise tarfile.ReadError("its members overlap")
+        found[member.name], end = member, member.offset_data
+    return found
+
+
 def read_outcomes(tar: Path) -> Outcomes:
     """Read the first member of a stage's tar. Raises: Refused where it is cut off, newer, or something else."""
+    damaged = f"{tar} is cut off, damaged, or no outcomes of a bundle: copy it again"
     try:
-        with tarfile.open(tar) as archive:
-            first = archive.extractfile(OUTCOMES)
+        with tarfile.open(tar, "r:") as archive:  # plain: what is compressed may become any size
+            member = archive.next()
+            if member is None or member.name != OUTCOMES or not 0 <= member.size <= _MOST_TOLD or member.issparse():
+                raise Refused(damaged)
+            first = archive.extractfile(member)
             raw = json.loads(first.read()) if first else {}
-    except (tarfile.TarError, KeyError, ValueError, EOFError, AttributeError):
-        raise Refused(f"{tar} is cut off, damaged, or no outcomes of a bundle: copy it again") from None
-    if not isinstance(raw, dict) or raw.get("version") != OUTCOMES_VERSION:
-        version = raw.get("version") if isinstance(raw, dict) else None
-        raise Refused(
-            f"{tar} is of version {version}; this harness reads {OUTCOMES_VERSION}: use the one that the bundle was made with"
-        )
-    return Outcomes(str(raw["stage"]), tuple(raw["runs"]), dict(raw["files"]))
+        if raw["version"] == OUTCOMES_VERSION:
+            return _outcomes(raw)
+        version = raw["version"]
+    except DAMAGE:
+        raise Refused(damaged) from None
+    raise Refused(
+        f"{tar} is of version {str(version)[:20]}; this harness reads {OUTCOMES_VERSION}: use the one that the bundle was made with"
+    )
+
+
+def _outcomes(raw: dict[str, Any]) -> Outcomes:
+    """Check what a tar says of itself. Raises: KeyError, TypeError."""
+    stage, runs, files = raw["stage"], raw["runs"], raw["files"]
+    if not isinstance(runs, list) or not isinstance(files, dict) or not isinstance(stage, str):
+        raise TypeError("not as it was written")
+    if not all(isinstance(one, str) for one in (*runs, *files.values())):
+        raise TypeError("not as it was written")
+    return Outcomes(stage, tuple(runs), files)

@@ -31,7 +31,25 @@ from harness.bundling.records import (
 )
 
 RESULTS = "results"
+MADE = "made.json"
+"""Stands in an environment that was made to its end, and says from what and what it held then."""
+LIMIT_SECONDS = 4 * 3600.0
+"""Longest that a step of making an environment may take."""
 _LEFT = ("lock", "heartbeat")
+_HELD = """
+import csv, importlib.metadata, json, os, sys
+versions, sizes = {}, {}
+for name in sys.argv[1:]:
+    one = importlib.metadata.distribution(name)
+    versions[name] = one.version
+    for row in csv.reader((one.read_text("RECORD") or "").splitlines()):
+        if len(row) == 3 and row[2] and (row[0].endswith(".py") or ".so" in row[0]):
+            sizes.setdefault(str(one.locate_file(row[0])), set()).add(int(row[2]))
+for place, known in sizes.items():
+    if os.stat(place).st_size not in known:
+        sys.exit(f"{place} was changed")
+print(json.dumps(versions))
+"""
 
 
 def say(line: str) -> None:
@@ -61,11 +79,13 @@ def make_environment(place: Place, manifest: Manifest, content: Path, work: Path
     if not place.requirements and not place.wheels:
         return Path(sys.executable)
     folder = work / f"env-{place.name}"
-    made, wanted = folder / "made.json", json.dumps([place.requirements, place.wheels, manifest.own, sys.version])
+    wanted = [list(place.requirements), list(place.wheels), manifest.own, sys.version]
     python = folder / "bin" / "python"
-    if made.is_file() and made.read_text("utf-8") == wanted:
+    why = not_as_made(place, folder, wanted)
+    if not why:
         return python
     if folder.exists():
+        say(f"environment {place.name}: {folder} {why}; making it anew")
         shutil.rmtree(folder)
     say(f"environment {place.name}: installing {len(place.requirements) + len(place.wheels)} packages into {folder}")
     (pip,) = (content / WHEELS).glob("pip-*.whl")
@@ -99,8 +119,51 @@ def make_environment(place: Place, manifest: Manifest, content: Path, work: Path
     _step([*install, "--requirement", str(listed)])
     if place.wheels:
         _step([*install, "--force-reinstall", *(str(content / WHEELS / name) for name in place.wheels)])
-    made.write_text(wanted, "utf-8")
+    held, why = held_by(python, place)
+    if held is None:
+        say(f"environment {place.name}: what it holds cannot be noted ({why}); damage will not be noticed later")
+    write_beside(folder / MADE, json.dumps({"wanted": wanted, "held": held}))
     return python
+
+
+def not_as_made(place: Place, folder: Path, wanted: list[object]) -> str:
+    """Say why an environment cannot be used as it is; empty where it is what was made from the same wheels."""
+    try:
+        made = json.loads((folder / MADE).read_text("utf-8"))
+        then, same = made["held"], made["wanted"] == wanted
+    except (OSError, ValueError, KeyError, TypeError):
+        return "was not made to its end"
+    if not same:
+        return "was made from other wheels, or by another Python"
+    now, why = held_by(folder / "bin" / "python", place if then is not None else Place(place.name, ()))
+    if now is None:
+        return f"is not as it was made ({why})"
+    changed = [name for name, version in (then or {}).items() if now.get(name) != version]
+    return f"holds {changed[0]} {now.get(changed[0])} and should hold {then[changed[0]]}" if changed else ""
+
+
+def held_by(python: Path, place: Place) -> tuple[dict[str, str] | None, str]:
+    """Ask an environment for the versions of what was installed there; None, and why, where a file of it is missing or changed."""
+    names = [one.partition("==")[0] for one in place.requirements] + [one.partition("-")[0] for one in place.wheels]
+    try:
+        ran = subprocess.run(
+            [str(python), "-I", "-c", _HELD, *names], capture_output=True, text=True, timeout=600, check=False, stdin=subprocess.DEVNULL
+        )  # fmt: skip
+        if ran.returncode == 0:
+            return dict(json.loads(ran.stdout)), ""
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None, "it has no Python that starts"
+    return None, (ran.stderr.strip().splitlines() or ["it has no Python that starts"])[-1]
+
+
+def write_beside(path: Path, text: str) -> None:
+    """Write a file so that it is there in full or not at all."""
+    beside = path.with_name(f"{path.name}{PARTIAL}")
+    with open(beside, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
 
 
 def _stand_on_this(folder: Path) -> None:
@@ -113,11 +176,13 @@ def _stand_on_this(folder: Path) -> None:
 
 def _step(words: list[str]) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
-    ran = subprocess.run(words, env=kept, stdin=subprocess.DEVNULL, check=False)
+    shown = f"{' '.join(words[:4])} ..."
+    try:
+        ran = subprocess.run(words, env=kept, stdin=subprocess.DEVNULL, check=False, timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Refused(f"this step took longer than {LIMIT_SECONDS / 3600:.0f} hours: {shown}") from None
     if ran.returncode:
-        raise Refused(
-            f"this step failed ({ran.returncode}); see above why, then the same command goes on: {' '.join(words[:4])} ..."
-        )
+        raise Refused(f"this step failed ({ran.returncode}); see above why, then the same command goes on: {shown}")
 
 
 def run_stages(manifest: Manifest, asked: argparse.Namespace, content: Path) -> int:
@@ -133,13 +198,14 @@ def run_stages(manifest: Manifest, asked: argparse.Namespace, content: Path) -> 
              "folders": {name: str(content / path) for name, path in manifest.folders.items()}}  # fmt: skip
     configs = content / WORKSPACE / "configs"
     configs.mkdir(exist_ok=True)
-    (configs / "local.yaml").write_text(json.dumps(local), "utf-8")
+    write_beside(configs / "local.yaml", json.dumps(local))
     codes = []
     for number, stage in wanted:
         done = asked.work / f"stage-{number}.done"
-        if done.is_file() and not asked.again:
+        before = _code(done)
+        if before is not None and not asked.again:
             say(f"stage {number}, {stage.name}: done already; --again runs it anew")
-            codes.append(int(done.read_text("utf-8")))
+            codes.append(before)
             continue
         say(f"stage {number} of {len(stages)}: {stage.name}")
         codes.append(_run(stage, next(iter(pythons.values())), asked.work, content, manifest))
@@ -148,12 +214,21 @@ def run_stages(manifest: Manifest, asked: argparse.Namespace, content: Path) -> 
         packed, count = pack(asked, number, stage, manifest)
         say(f"stage {number}, {stage.name}: {count} runs in {packed}; take it back with: harness ingest {packed.name}")
         if codes[-1] < 2:
-            done.write_text(str(codes[-1]), "utf-8")
+            write_beside(done, str(codes[-1]))
     return max(codes)
 
 
+def _code(done: Path) -> int | None:
+    """Read how a stage ended; None where it was not run to its end, or the file is damaged: then it is run again."""
+    try:
+        code = int(done.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return code if code in {0, 1} else None
+
+
 def _run(stage: Stage, python: Path, work: Path, content: Path, manifest: Manifest) -> int:
-    """Run a sweep; what it prints is shown."""
+    """Run a sweep; what it prints is shown. The limits are those of its jobs."""
     workspace = content / WORKSPACE
     words = [
         str(python),

@@ -16,6 +16,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +26,7 @@ from harness.bundling.stages import run_stages, say, version_of
 CONTENT = "content"
 _CHUNK = 1 << 20
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_SHUT = {errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
 
 
 def main(words: Sequence[str]) -> int:
@@ -35,6 +37,8 @@ def main(words: Sequence[str]) -> int:
         manifest = read_manifest(here)
         check_scripts(here, manifest)
         check_machine(manifest)
+        for option, folder in (("--work", asked.work), ("--out", asked.out)):
+            _check_place(option, folder)
         with _alone(asked.work):
             content = asked.work / CONTENT
             if asked.check:
@@ -46,16 +50,24 @@ def main(words: Sequence[str]) -> int:
     except Refused as error:
         sys.stderr.write(f"{error}\n")
     except OSError as error:
-        if error.errno not in _FULL:
+        said = _disk(error, asked)
+        if not said:
             raise
-        sys.stderr.write(
-            f"the disk is full ({error.filename or asked.work}): free some space, or name another folder with --work; "
-            "then the same command goes on\n"
-        )
+        sys.stderr.write(f"{said}; then the same command goes on\n")
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on\n")
         return 130
     return 2
+
+
+def _disk(error: OSError, asked: argparse.Namespace) -> str:
+    """Say what is wrong with a disk and what to do; empty for an error about something else."""
+    place = error.filename or asked.work
+    if error.errno in _FULL:
+        return f"the disk is full ({place}): free some space, or name another folder with --work"
+    if error.errno in _SHUT:
+        return f"no access to {place} ({error.strerror}): name folders that you may write with --work and --out"
+    return ""
 
 
 def _asked(words: Sequence[str], here: Path) -> argparse.Namespace:
@@ -70,6 +82,13 @@ def _asked(words: Sequence[str], here: Path) -> argparse.Namespace:
     asked = parser.parse_args(list(words))
     asked.work, asked.out = asked.work.resolve(), asked.out.resolve()
     return asked
+
+
+def _check_place(option: str, folder: Path) -> None:
+    """Find out before hours of work that a folder cannot be made or written. Raises: Refused."""
+    above = next(one for one in (folder, *folder.parents) if one.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise Refused(f"{folder} cannot be written: name a folder that you may write with {option} DIR")
 
 
 class _alone:  # noqa: N801 - it is used as a function
@@ -174,9 +193,9 @@ def put_in_place(here: Path, manifest: Manifest, content: Path) -> None:
             f"{content.parent} has {free:,} bytes free, and {manifest.bytes:,} are needed: free some space, or name another folder with --work"
         )
     say(f"putting {len(manifest.files)} files, {manifest.bytes / 1e6:,.0f} MB, into {content}")
-    stream = _Stream([here / piece.path for piece in manifest.pieces])
-    for one in manifest.files:
-        _write(stream, partial / one.path, one)
+    with closing(_Stream([here / piece.path for piece in manifest.pieces])) as stream:
+        for one in manifest.files:
+            _write(stream, partial / one.path, one)
     os.replace(partial, content)
 
 
@@ -199,6 +218,10 @@ class _Stream:
         self._left = list(paths)
         self._file: BinaryIO = io.BytesIO()
 
+    def close(self) -> None:
+        """Close the piece that is open."""
+        self._file.close()
+
     def read(self, count: int) -> bytes:
         """Read up to so many bytes; none where the last piece ends."""
         while True:
@@ -206,4 +229,4 @@ class _Stream:
             if chunk or not self._left:
                 return chunk
             self._file.close()
-            self._file = open(self._left.pop(0), "rb")  # noqa: SIM115 - closed by the next one
+            self._file = open(self._left.pop(0), "rb")  # noqa: SIM115 - closed by the next one, or by close

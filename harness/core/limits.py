@@ -16,3 +16,5 @@ DIGITS = 60
 """Digits of a number."""
 JOBS = 100_000
 """Jobs of a sweep."""
+BROUGHT_BYTES = 50_000_000_000
+"""All files of one run, or of one tar, that `ingest` takes in."""

@@ -24,7 +24,7 @@ from harness.store.database import Database
 from harness.store.files import OUTCOME, RUNS, read_outcome
 
 ASIDE = ".import-"
-"""Begins the name of the folder in `runs` in which an import writes runs before they are whole; its lock lies beside it.
+"""Begins the name of the folder in `runs` in which an import, or `ingest`, writes runs before they are whole; its lock lies beside it.
 
 Recovery and ingestion pass over names that begin with a dot; and it is on the same disk as where the runs go.
 """
@@ -70,7 +70,7 @@ def import_files(
     """
     done = Imported()
     moment = datetime.now(UTC)
-    with Database.open(results / "bench.db") as database, _set_aside(results / RUNS) as aside:
+    with Database.open(results / "bench.db") as database, set_aside(results / RUNS) as aside:
         for path in paths:
             try:
                 source = read_source(path, map_)
@@ -84,8 +84,8 @@ def import_files(
 
 
 @contextmanager
-def _set_aside(runs: Path) -> Iterator[Path]:
-    """Give an import a folder of its own, and remove those of imports that were killed: nobody holds their locks."""
+def set_aside(runs: Path) -> Iterator[Path]:
+    """Give who brings runs a folder of its own beside them, and remove those of commands that were killed: nobody holds their locks."""
     runs.mkdir(parents=True, exist_ok=True)
     for left in sorted(runs.glob(f"{ASIDE}*/")):
         lock = FileLock(f"{left}.lock", timeout=0)

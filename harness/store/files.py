@@ -59,7 +59,7 @@ def _check_version(path: Path, content: bytes, newest: int) -> None:
     """Tell a file of a newer harness, and one that is no JSON, from one with mistakes in it."""
     try:
         raw = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError([Problem(f"cannot be read ({error}); {_REMEDY}", path)]) from error
     version = raw.get("schema_version", 1) if isinstance(raw, dict) else None
     if isinstance(version, int) and version > newest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -17,9 +18,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from harness.bundling import stages, target
 from harness.bundling.back import bring_back
 from harness.bundling.making import size_of
 from harness.bundling.records import MANIFEST, Refused, read_manifest
+from harness.bundling.target import main
 from harness.core.errors import HarnessError
 from harness.store.database import Database
 from tests.fake_box import Bench
@@ -118,6 +121,26 @@ def test_missing_and_changed_pieces_are_all_named_and_nothing_is_run(made: Path,
     assert {path.name for path in (bundle / "work").iterdir()} == {"lock"}
 
 
+def test_files_that_are_in_place_need_no_piece_until_one_of_them_is_changed(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, ran = copied(made, tmp_path), list[object]()
+
+    def noted(*given: object) -> int:
+        ran.append(given)
+        return 0
+
+    monkeypatch.setattr(stages, "_run", noted)
+    assert main([str(bundle)]) == 0
+    (bundle / "piece-001").unlink()
+    assert main([str(bundle), "--again"]) == 0
+    assert len(ran) == 2
+    (bundle / "work" / "content" / "harness" / "cli.py").write_text("", "utf-8")
+    assert main([str(bundle), "--again"]) == 2
+    assert "piece-001 is missing" in capsys.readouterr().err
+    assert len(ran) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -185,6 +208,49 @@ def test_a_disk_that_is_full_is_told_and_the_same_command_goes_on_once_there_is_
     ran = run(bundle, "--stage", "none")
     assert "there is no stage none; there are s" in ran.stderr
     assert (bundle / "work" / "content" / "harness" / "cli.py").is_file(), "and then all of it is there"
+
+
+def test_an_end_of_a_stage_that_was_half_written_is_no_end(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = list[object]()
+
+    def noted(*given: object) -> int:
+        ran.append(given)
+        return 0
+
+    monkeypatch.setattr(stages, "_run", noted)
+    words = [str(made), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
+    done = tmp_path / "work" / "stage-1.done"
+    done.parent.mkdir()
+    done.write_bytes(b"")
+    assert main(words) == 0
+    assert (len(ran), done.read_text("utf-8")) == (1, "0")
+    assert main(words) == 0
+    assert len(ran) == 1, "what is done is not run again"
+
+
+@pytest.mark.parametrize("option", ["--work", "--out"])
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_run(
+    made: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("x", "utf-8")
+    words = {"--work": tmp_path / "work", "--out": tmp_path / "out", option: tmp_path / "file" / "below"}
+    assert main([str(made), *(str(word) for pair in words.items() for word in pair)]) == 2
+    assert f"below cannot be written: name a folder that you may write with {option} DIR" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_disk_that_shuts_meanwhile_is_told(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shut(*_: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "work" / "x"))
+
+    monkeypatch.setattr(target, "put_in_place", shut)
+    assert main([str(made), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]) == 2
+    assert f"no access to {tmp_path / 'work' / 'x'} ({os.strerror(number)}): name folders" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -307,7 +373,7 @@ def test_a_tar_names_nobody_and_leads_nowhere(came: Path, tmp_path: Path) -> Non
 
 
 def test_what_a_command_that_was_cut_off_left_goes_and_two_at_once_are_refused(came: Path, tmp_path: Path) -> None:
-    left = tmp_path / "runs" / ".bundle-0123.partial" / "runs" / "x"
+    left = tmp_path / "runs" / ".import-0123" / "runs" / "x"
     left.mkdir(parents=True)
     with FileLock(tmp_path / "bundle.lock"), pytest.raises(HarnessError, match="another command brings runs back"):
         bring_back(came, tmp_path)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ensurepip
+import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from harness.bundling import stages
 from harness.bundling.records import Manifest, Place, Refused
-from harness.bundling.stages import libraries, make_environment, version_of
+from harness.bundling.stages import MADE, held_by, libraries, make_environment, not_as_made, version_of
 from harness.bundling.target import check_machine
 from tests.unit.bundling.test_wheels import wheel
 
@@ -64,6 +67,40 @@ def test_it_holds_the_wheels_and_sees_what_the_machine_has_or_nothing_of_it_and_
     assert "numpy" not in said
     assert make_environment(PLACE, manifest(), content, tmp_path) == python
     assert "installing" not in capsys.readouterr().out, "it is made once"
+    (module,) = (tmp_path / "env-theirs").rglob("beta*/METADATA")
+    module.unlink()
+    assert seen(make_environment(PLACE, manifest(), content, tmp_path), "alpha", "beta") == ["1.0", "2.0"]
+    assert capsys.readouterr().out.count("making it anew") == 1
+
+
+def test_an_environment_that_was_broken_by_hand_is_noticed(content: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "env-theirs"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/*/site-packages")
+    for path in (content / "wheels").glob("[ab]*.whl"):
+        zipfile.ZipFile(path).extractall(site)
+    python = folder / "bin" / "python"
+    held, why = held_by(python, PLACE)
+    assert (held, why) == ({"alpha": "1.0", "beta": "2.0"}, "")
+    wanted: list[object] = ["as asked"]
+    (folder / MADE).write_text(json.dumps({"wanted": wanted, "held": held}), "utf-8")
+    assert not_as_made(PLACE, folder, wanted) == ""
+    assert "from other wheels" in not_as_made(PLACE, folder, ["another"])
+    (metadata,) = site.glob("alpha*/METADATA")
+    metadata.write_text(metadata.read_text("utf-8").replace("1.0", "1.1"), "utf-8")
+    assert not_as_made(PLACE, folder, wanted) == "holds alpha 1.1 and should hold 1.0"
+    shutil.rmtree(metadata.parent)
+    assert "alpha" in not_as_made(PLACE, folder, wanted)
+    python.unlink()
+    assert "no Python that starts" in not_as_made(PLACE, folder, wanted)
+    (folder / MADE).write_text("", "utf-8")
+    assert not_as_made(PLACE, folder, wanted) == "was not made to its end"
+
+
+def test_a_step_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "LIMIT_SECONDS", 0.2)
+    with pytest.raises(Refused, match="this step took longer than"):
+        stages._step([sys.executable, "-c", "import time; time.sleep(60)"])
 
 
 def test_libraries_of_cuda_that_the_machine_has_are_found_from_an_environment_on_top_of_it(
