@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
-from harness.core.files import PARTIAL, sync_folder
+from harness.core.files import PARTIAL, regular_bytes, sync_folder
 from harness.report.catalogue import Catalogue
 from harness.report.change.guards import Guard, refused
 from harness.report.columns import ATTRIBUTED
@@ -127,9 +128,11 @@ def named_keys(rendered: Rendered, spec: TableSpec) -> Rendered:
 def read_page(path: Path) -> str:
     """Read a page with its line ends, and its byte-order mark, as they are. Raises: ConfigError where it is no UTF-8 text."""
     try:
-        return decoded(path.read_bytes(), path)
+        return decoded(regular_bytes(path, limits.READ_BYTES), path)
     except FileNotFoundError:
         raise ConfigError([Problem("no such page", path)]) from None
+    except OSError as error:
+        raise ConfigError([Problem(f"cannot be read: {error.strerror}", path)]) from None
 
 
 def decoded(content: bytes, path: Path) -> str:
