@@ -169,7 +169,7 @@ def test_paths_of_inputs_are_emptied(tmp_path: Path) -> None:
         ("schema_version: 1", "schema_versio: 1", "extra inputs|Extra inputs"),
         ("value: 100.0", "value: 300.0", "outside its own interval"),
         ("status: oom", "status: lost", "status"),
-        ("data: eN", "data: '!!", "is not YAML|damaged"),
+        ("data: eN", "data: '!!", "not YAML|damaged"),
         ("key: ", "key: 0", "its key 0.* is not the hash of its spec"),
         ("made_up", "made_down", "is not the hash of its spec"),
         ("n: 320", "n: 300", "per_token_latency says n 300 but has 320 samples"),
