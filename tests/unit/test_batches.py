@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -123,14 +124,14 @@ def test_what_another_worker_took_first_is_left_and_what_is_no_batch_stays(
         (waiting / name).write_text("", "utf-8")
     (waiting / "linked.jsonl").symlink_to(waiting / "notes.txt")
     (waiting / "folder.jsonl").mkdir()
-    rename = batches.os.rename
+    rename = os.rename
 
     def slower(source: Path, target: Path) -> None:
         if source.name == "a.jsonl":
             source.unlink()
         rename(source, target)
 
-    monkeypatch.setattr(batches.os, "rename", slower)
+    monkeypatch.setattr(os, "rename", slower)
     taken = take(queue, "me")
     assert taken is not None
     assert taken.name == "b.jsonl@me"
