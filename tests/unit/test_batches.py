@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from harness import batches
 from harness.batches import serve_queue, take
+from harness.core import heartbeat
 from harness.core.errors import HarnessError
 from tests.conftest import ROOT
 from tests.fake_box import Bench
@@ -273,3 +275,65 @@ def test_jobs_that_have_an_outcome_are_not_run_again(queue: Path) -> None:
 
 def test_a_job_without_a_limit_has_one() -> None:
     assert batches._limit(None) == batches.LONGEST_SECONDS
+
+
+def _child(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Let a batch's process be this code, which says what a worker says and does not end."""
+    monkeypatch.setattr(batches, "_WORKER", (sys.executable, "-c", f"import time; {code}; time.sleep(60)"))
+    monkeypatch.setattr(batches, "LOOK_SECONDS", 0.1)
+
+
+def _serve(queue: Path) -> batches._Ended:
+    taken = queue / batches.TAKEN / "a.jsonl@me"
+    taken.write_text("", "utf-8")
+    with batches._beside(taken, ".said").open("ab") as out:
+        return batches._served(queue, "here", taken, taken, [(queue / "runs" / "r0", None)], out)
+
+
+@pytest.mark.timeout(30)
+def test_a_process_that_does_not_end_after_its_last_job_is_ended_and_told(
+    queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _child(monkeypatch, 'print(\'{"done": "r0"}\', flush=True)')
+    monkeypatch.setattr(batches, "CLOSE_SECONDS", 0.3)
+    assert _serve(queue) == batches._Ended(code=0)
+    said = (queue / batches.TAKEN / "a.jsonl@me.said").read_text("utf-8").splitlines()
+    assert json.loads(said[0]) == {"done": "r0"}
+    assert json.loads(said[1])["why"] == "it did not end within 0.3 s after its last job"
+
+
+@pytest.mark.timeout(30)
+def test_a_job_whose_file_cannot_be_read_has_a_limit(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _child(monkeypatch, "print('not json', flush=True)")
+    monkeypatch.setattr(batches, "LONGEST_SECONDS", 0.3)
+    ended = _serve(queue)
+    assert (ended.late, ended.seconds >= 0.3) == (0, True)
+
+
+@pytest.mark.timeout(30)
+def test_a_worker_whose_batch_was_taken_over_ends_its_process(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _child(monkeypatch, f"import os; os.unlink({str(queue / batches.TAKEN / 'a.jsonl@me')!r})")
+    with pytest.raises(HarnessError, match=r"batch a\.jsonl was taken over: this worker's beat stood still"):
+        _serve(queue)
+
+
+@pytest.mark.timeout(30)
+def test_a_disk_that_hangs_does_not_hold_a_heartbeat_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, written = threading.Event(), []
+
+    class Hanging:
+        """A file of which every writing but the first hangs."""
+
+        def write_text(self, text: str, _encoding: str) -> None:
+            written.append(text)
+            if len(written) > 1:
+                hangs.wait(20)
+
+        def unlink(self) -> None:
+            raise AssertionError("it would hang, too")
+
+    monkeypatch.setattr(heartbeat, "GONE_SECONDS", 0.1)
+    with heartbeat.beating(Hanging(), 0.01):  # type: ignore[arg-type]
+        until(lambda: len(written) == 2, 5)
+    assert len(written) == 2
+    hangs.set()
