@@ -70,10 +70,13 @@ def choose(asked: str, workspace: Workspace) -> Choice:
     )
 
 
-def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make: bool = False) -> float:
+def prepare(
+    name: str, say: Callable[[str], None], workspace: Workspace, lacking: list[str], *, make: bool = False
+) -> float:
     """Get what a sweep needs and this box can have: models of the hub and of GGUF files; with `make`, environments too.
 
-    Says what it installs and fetches; returns the seconds that installing and fetching took, which are no part of a run.
+    Says what it installs and fetches; adds to `lacking` which environments that follow a wheel could not be made. Returns the
+    seconds that installing and fetching took, which are no part of a run.
     What cannot be read gets nothing: planning tells all its mistakes. Raises: SystemExit where an environment cannot be made.
     """
     try:
@@ -90,6 +93,7 @@ def prepare(name: str, say: Callable[[str], None], workspace: Workspace, *, make
         refresh(following, workspace, say)
     except HarnessError as error:
         say(str(error))
+        lacking.append(str(error))
     try:
         pythons = interpreters(catalogue, names, workspace.root)
     except HarnessError:
@@ -155,9 +159,10 @@ def run_sweep(
     spans.add("plan", entered - begun)
     with spans.span("import"):
         _import_libraries()
+    lacking: list[str] = []
     with ExitStack() as stack:
         with spans.span("plan"):
-            getting = prepare(name, lambda line: _say(console, line), workspace, make=make)
+            getting = prepare(name, lambda line: _say(console, line), workspace, lacking, make=make)
         begun += getting
         spans.add("plan", -getting)
         with spans.span("plan"):
@@ -190,7 +195,9 @@ def run_sweep(
             _say(console, idle)
     if show.counts.failed:
         return 1
-    return 2 if idle and any(job.refused for job in planned.plan.jobs) else 0
+    if idle and any(job.refused for job in planned.plan.jobs):
+        return 2
+    return 1 if lacking else 0  # a night without the version that it is about has not gone well
 
 
 def _say(console: Console, line: str) -> None:

@@ -161,6 +161,9 @@ def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, qu
         raise HarnessError(f"environment '{name}' is based on '{entry.on}', which has no lock file")
     said = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
     files = {wheel: placed(wheel, workspace.root) for wheel in said}
+    for wheel, path in files.items():
+        if "*" in wheel and not path.is_file():
+            raise HarnessError(f"environment '{name}': there is no file {wheel}; a pattern needs `refresh: each-run`")
     wheels = tuple(str(path) if path.is_file() else wheel for wheel, path in files.items())
     setup(
         name, root=workspace.root, quiet=quiet, lock=lock, packages=entry.packages, wheels=wheels, system=entry.system

@@ -260,7 +260,7 @@ def _half_made(folder: Path) -> str:
 
 _HELD = """
 import base64, csv, hashlib, importlib.metadata, os, sys
-made, held = os.stat(sys.argv[1]).st_mtime, {}
+made, held = os.stat(sys.argv[1]).st_mtime if os.path.exists(sys.argv[1]) else float("inf"), {}
 def hashed(place, form):
     with open(place, "rb") as file:
         digest = hashlib.new(form, file.read()).digest()

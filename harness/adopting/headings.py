@@ -35,7 +35,7 @@ _METHOD_WORD = re.compile(
 )
 _RATE = re.compile(r"\b(tok(en)?s?|t) ?/ ?s(ec(ond)?)?\b|\btokens? per second\b|\btps\b", re.IGNORECASE)
 _METRICS: tuple[tuple[str, str, str], ...] = (
-    ("perplexity", r"perplexity|\bppl\b", ""),
+    ("perplexity", r"^(?!.*\b(loss|increase|degradation|drop|change|diff(erence)?|delta)\b).*(perplexity|\bppl\b)", ""),
     ("kl_divergence", r"\bkl[- ]?div|\bkld?\b", ""),
     ("ttft", r"\bttft\b|time[- ]to[- ]first[- ]token", "s"),
     ("tpot", r"\btpot\b|time per output token", "s"),
@@ -43,7 +43,7 @@ _METRICS: tuple[tuple[str, str, str], ...] = (
     ("request_throughput", r"request throughput|\breq(uest)?s? ?/ ?s", "rate"),
     ("total_tps", r"\btotal\b", "tokens"),
     ("output_tps", r"\boutput\b", "tokens"),
-    ("prefill_tps", r"\bprefill\b|\bprompt\b|\bpp ?\d*\b", "tokens"),
+    ("prefill_tps", r"\bprefill\b|\bprompt\b|\bpp ?\d*\b|\binput\b|\bcontext\b|\bencode\b", "tokens"),
     ("decode_tps", r"", "tokens"),
     ("artifact_bytes", r"\b(model|file|disk|checkpoint) size\b|^size\b|\bon disk\b", "B"),
     ("peak_gpu_bytes", r"\bgpu mem|\bvram\b|\bpeak mem|\bmemory( usage| use|$| \()", "B"),

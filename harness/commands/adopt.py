@@ -95,11 +95,20 @@ def _left_of_killed(page: Path, workspace: Workspace) -> dict[Path, str] | None:
     """Read what an `adopt` of this page was writing when it was killed, file to hash; None where none was."""
     try:
         said = json.loads(regular_bytes(_note(page), limits.YAML_BYTES))
-        return {workspace.root / name: str(sha) for name, sha in said.items()}
+        left = {workspace.root / name: str(sha) for name, sha in said.items()}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError, RecursionError):
-        raise HarnessError(f"{workspace.called(_note(page))} is no note of `harness adopt`; remove it") from None
+        left = {}
+    if not left or not all(_is_of_adoption(file, page, workspace) for file in left):
+        raise HarnessError(f"{workspace.called(_note(page))} is no note of `harness adopt`; remove it")
+    return left
+
+
+def _is_of_adoption(file: Path, page: Path, workspace: Workspace) -> bool:
+    """Tell the files that an adoption writes from any others: what is taken back is removed."""
+    data = file.parent == workspace.committed and file.name.endswith(REPORTED)
+    return data or file == page or (file.parent == workspace.tables[-1] and file.name.endswith(SUFFIX))
 
 
 def _taken_back(left: Mapping[Path, str], page: Path, workspace: Workspace) -> Iterator[str]:
@@ -119,7 +128,8 @@ def _around(workspace: Workspace, left: Collection[Path]) -> Around:
     specs = [path for path in spec_files(workspace) if path not in left]
     committed = [path for path in workspace.committed.glob("*.yaml") if path not in left]
     taken = {spec.name for spec in specs_in(specs, catalogue)}
-    taken |= {path.name.removesuffix(SUFFIX) for path in specs}
+    # A file of a shipped name, as readme.tables.yaml, may stand beside the shipped one; only tables' own names are shared by all.
+    taken |= {path.name.removesuffix(SUFFIX) for path in specs if workspace.tables[-1] in path.parents}
     taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in committed}
     return Around(catalogue, workspace.committed, taken)
 

@@ -16,14 +16,10 @@ from harness.report.markdown import EMPTY
 OWN = "harness-"
 """Begins the name of a folder of ours where another tool has one of the usual name."""
 _FILES = {  # harness.yaml last: what was cut off is no workspace yet
-    "configs/models.yaml": (
-        "names your models; those that come with the harness stay",
+    "configs/.gitignore": (
+        "keeps out of git what describes this machine alone",
         """\
-# Models of your own by name, beside those that come with the harness; an entry of the same name stands in its place.
-# Methods, environments and texts alike: methods.yaml, environments.yaml, texts.yaml.
-#
-# mine: {folder: ~/models/mine, title: My model}
-# theirs: {hub: Qwen/Qwen2.5-0.5B-Instruct, revision: 7ae557604adf67be50417f59c2c2f167def9a775}
+/local.yaml
 """,
     ),
     "configs/sweeps/first.yaml": (
@@ -31,7 +27,7 @@ _FILES = {  # harness.yaml last: what was cut off is no workspace yet
         """\
 # `harness plan first` shows its jobs, `harness run first` runs them and prints their tables.
 title: Reference model, two ways
-model: reference          # a small model that comes with the harness; put yours into ../models.yaml
+model: reference          # a small model that comes with the harness; yours is a line of ../models.yaml: `mine: {folder: ~/models/mine}`
 method: [fp32, int8]
 environment: cpu
 engine: {ort-genai: {provider: cpu}}
@@ -46,8 +42,8 @@ probes:
         f"""\
 # Benchmarks
 
-`harness bench` measures, `harness promote quickstart` keeps the numbers in `results/published`, and `harness report --write`
-writes them here.
+`harness bench --sweep quickstart` measures, `harness promote quickstart` keeps the numbers in `results/published`, and
+`harness report --write` writes them here.
 
 <!-- table: quickstart-quality -->
 

@@ -18,8 +18,8 @@ def beating(file: Path, seconds: float = BEAT_SECONDS) -> Iterator[None]:
     over = threading.Event()
 
     def beat(count: int) -> None:
-        with suppress(OSError):
-            file.write_text(f"{count:010d}\n", "utf-8")
+        with suppress(OSError), open(file, "r+b" if file.exists() else "wb", buffering=0) as beats:
+            beats.write(f"{count:010d}\n".encode())  # over the last one: who looks meanwhile finds a number
 
     def beat_on() -> None:
         count = 1

@@ -30,9 +30,13 @@ from harness.probes import conditions
 
 REPORT = "report"
 """Folder of a run in which the program leaves its report."""
+CALLED = {"genai-e2e": "onnxruntime-genai", "benchmark_e2e": "onnxruntime-genai"}
+"""Formats under the names of the protocols and scripts that write them."""
 _PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in DIMENSIONS))
 _EARLIER_SECONDS = 120.0
 """By how much a report's own date may lie before the job's begin: clocks that are read to the minute."""
+_WRITTEN_SECONDS = 2.0
+"""By how much its file may be older than the job's begin: a disk's clock that counts whole seconds."""
 
 
 class CommandOptions(Options):
@@ -80,7 +84,7 @@ class CommandOptions(Options):
     @field_validator("read")
     @classmethod
     def _is_known(cls, value: str | dict[str, Value]) -> str | dict[str, Value]:
-        if isinstance(value, str) and value not in FORMATS:
+        if isinstance(value, str) and (value := CALLED.get(value, value)) not in FORMATS:
             raise ValueError(unknown("format", value, FORMATS))
         said = value if isinstance(value, dict) else {}
         for name in said:
@@ -199,8 +203,11 @@ def _is_new(source: Source, found: Found, begun: datetime) -> None:
     written = datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
     said = found.started
     dated = said.astimezone(UTC) if said is not None else None  # without a zone it is this machine's own time
-    for moment, what in ((written, "was written"), (dated, "says that it was measured")):
-        if moment is not None and (begun - moment).total_seconds() > _EARLIER_SECONDS:
+    for moment, what, earlier in (
+        (written, "was written", _WRITTEN_SECONDS),
+        (dated, "says that it was measured", _EARLIER_SECONDS),
+    ):
+        if moment is not None and (begun - moment).total_seconds() > earlier:
             raise HarnessError(
                 f"{source.name} {what} at {moment:%Y-%m-%d %H:%M:%S} UTC, before this job began: an older report; let the command measure"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -319,21 +321,21 @@ def test_a_worker_whose_batch_was_taken_over_ends_its_process(queue: Path, monke
 
 @pytest.mark.timeout(30)
 def test_a_disk_that_hangs_does_not_hold_a_heartbeat_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    hangs, written = threading.Event(), []
+    hangs, written = threading.Event(), list[bytes]()
 
-    class Hanging:
+    class Hanging(io.BytesIO):
         """A file of which every writing but the first hangs."""
 
-        def write_text(self, text: str, _encoding: str) -> None:
-            written.append(text)
-            if len(written) > 1:
-                hangs.wait(20)
+        def write(self, data: Any) -> int:
+            written.append(data)
+            return 0 if len(written) == 1 else int(hangs.wait(20))
 
-        def unlink(self) -> None:
-            raise AssertionError("it would hang, too")
-
+    removed: list[Path] = []
+    monkeypatch.setattr(heartbeat, "open", lambda *_, **__: Hanging(), raising=False)
+    monkeypatch.setattr(Path, "unlink", removed.append)
     monkeypatch.setattr(heartbeat, "GONE_SECONDS", 0.1)
-    with heartbeat.beating(Hanging(), 0.01):  # type: ignore[arg-type]
+    with heartbeat.beating(Path("nowhere"), 0.01):
         until(lambda: len(written) == 2, 5)
     assert len(written) == 2
+    assert removed == [], "that would hang, too"
     hangs.set()

@@ -44,6 +44,28 @@ def test_every_shape_is_carried_and_the_page_gains_nothing_but_markers(theirs: W
     assert check_pages(quiet(), theirs) == 0
 
 
+@pytest.mark.parametrize(
+    ("heading", "metric"),
+    [
+        ("Input throughput (tok/s)", "prefill_tps"), ("Input Tput (tok/s)", "prefill_tps"), ("Output throughput (tok/s)", "output_tps"),
+        ("Throughput (tok/s)", "decode_tps"), ("PPL", "perplexity"), ("PPL loss", "own.ppl_loss"),
+    ],
+)  # fmt: skip
+def test_a_heading_is_taken_for_what_its_words_say(take: Take, heading: str, metric: str) -> None:
+    made = take(f"| Method | {heading} |\n|---|---|\n| FP16 | 12.5 |\n").made
+    assert made is not None
+    assert metric in made.published
+
+
+def test_a_page_called_as_a_shipped_file_of_tables_keeps_its_name(theirs: Workspace) -> None:
+    page = theirs.root / "README.md"
+    page.write_text(SMALL, "utf-8")
+    said = "\n".join(adopt_page(page, theirs, Wanted()))
+    assert "adopted as 'readme'" in said
+    assert (theirs.tables[-1] / "readme.tables.yaml").is_file()
+    assert check_pages(quiet(), theirs) == 0
+
+
 def test_the_files_say_what_was_printed_and_are_named_to_the_person(theirs: Workspace) -> None:
     page = theirs.root / "bench.md"
     page.write_text(SMALL, "utf-8")

@@ -155,3 +155,12 @@ def test_what_somebody_changed_since_the_kill_stays(theirs: Workspace, undisturb
     assert not [line for line in said if line.startswith("removed ")]
     assert (theirs.committed / "bench_2.reported.yaml").is_file()
     assert not [name for name in kept(theirs.root) if name.endswith(".partial")]
+
+
+@pytest.mark.parametrize("said", ["{}}", "[1]", '{"../x.md": "0"}', '{"configs/tables/../../mine.tables.yaml": "0"}'])
+def test_a_note_that_is_none_of_ours_removes_nothing(theirs: Workspace, said: str) -> None:
+    page = theirs.root / "bench.md"
+    page.write_text(PAGE, "utf-8")
+    (theirs.root / "bench.md.adopt.partial").write_text(said, "utf-8")
+    with pytest.raises(HarnessError, match=r"bench\.md\.adopt\.partial is no note of `harness adopt`; remove it"):
+        list(adopt_page(page, theirs, Wanted()))

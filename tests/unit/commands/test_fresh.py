@@ -16,6 +16,8 @@ import pytest
 from packaging.tags import sys_tags
 
 from harness import environments
+from harness.bench import prepare
+from harness.box import setup_on_top
 from harness.commands import fresh
 from harness.commands.init import make_workspace
 from harness.commands.workspace import Workspace, here
@@ -126,6 +128,25 @@ def test_a_wheel_for_another_python_or_machine_is_told_before_anything_is_made(
         HarnessError, match=rf"is for {python} \({abi}\) on {machine}, and this machine's Python takes cp3"
     ):
         fresh.resolve("dist/*.whl", home.root)
+
+
+def test_a_sweep_without_tonights_environment_says_so_and_does_not_end_well(home: Workspace) -> None:
+    lacking: list[str] = []
+    (home.root / "configs" / "environments.yaml").write_text(
+        "nightly: {on: cpu, wheel: dist/*.whl, refresh: each-run}\n", "utf-8"
+    )
+    (home.root / "configs" / "sweeps" / "s.yaml").write_text(
+        "{model: reference, method: fp32, environment: nightly, engine: ort-genai, probes: {perplexity: {tokens: 4000}}}",
+        "utf-8",
+    )
+    prepare("s", print, home, lacking)
+    assert len(lacking) == 1
+    assert "environment nightly cannot be made" in lacking[0]
+
+
+def test_a_pattern_without_refresh_is_refused_with_what_it_needs(home: Workspace) -> None:
+    with pytest.raises(HarnessError, match=r"there is no file dist/\*\.whl; a pattern needs `refresh: each-run`"):
+        setup_on_top("nightly", EnvironmentEntry(on="cpu", wheel="dist/*.whl"), home)
 
 
 def test_without_a_last_one_it_is_an_error(home: Workspace) -> None:

