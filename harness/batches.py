@@ -5,6 +5,9 @@
     done/, failed/               where it goes then: `failed` where its process did not come to its end, with its last words
     workers/WORKER.json, .beat   what the worker's environment is, and a number that rises while it lives
 
+A worker that is told to end puts its batch back. Where the number of one stands still for STILL_SECONDS, another worker takes its batch over, by
+renaming it to NAME.jsonl@WORKER.again: once, since a batch that ends two workers would end all. Jobs that have an outcome are not run again.
+
 What a job came to is in its run folder, as always. A rename within one folder tree is what a shared disk must do whole (NFS does); locks of
 run folders must be seen by all nodes (NFS 4, or 3 with its lock service). No clock of two machines is ever compared.
 """
@@ -13,13 +16,16 @@ from __future__ import annotations
 
 import json
 import os
+import queue as queues
 import secrets
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +34,7 @@ from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.core.heartbeat import beating
 from harness.core.paths import MINE, workspace_folder
-from harness.core.processes import kill, own_group
+from harness.core.processes import KILLED_SECONDS, kill, own_group
 from harness.core.spec import Environment, Job, Outcome, Status
 from harness.jobs import drop_partial, for_keeping, late
 
@@ -37,6 +43,13 @@ DESCRIBE_SECONDS = 300
 IDLE_SECONDS = 2.0
 LOOK_SECONDS = 1.0
 """Between two looks at what a batch has answered."""
+STILL_SECONDS = 60.0
+"""A worker whose number does not rise for so long is taken for dead: twelve beats."""
+CLOSE_SECONDS = 300.0
+"""Within which a batch's process ends after its last job."""
+LONGEST_SECONDS = 24 * 3600.0
+"""Limit of a job that has none of its own, or whose file cannot be read."""
+_AGAIN, _SAID = ".again", ".said"
 _WORKER = (sys.executable, "-P", "-m", "harness.worker")
 _JOB, _OUTCOME = "job.json", "outcome.json"
 
@@ -58,21 +71,118 @@ def serve_queue(queue: Path, environment: str, *, exit_when_idle: bool = False) 
         raise HarnessError(
             f"{queue} cannot be written ({error.strerror}); the worker needs to rename files in it"
         ) from None
-    with beating(queue / WORKERS / f"{worker}.beat"):
+    watch = _Watch(queue, worker)
+    with beating(queue / WORKERS / f"{worker}.beat"), _told_to_end():
         while True:
-            taken = take(queue, worker)
+            taken = take(queue, worker) or watch.taken_over()
             if taken is not None:
-                try:
-                    _run(queue, taken, environment, described)
-                except OSError as error:
-                    raise HarnessError(
-                        f"{queue} can no longer be written ({error.strerror}); batch {taken.name} stays in '{TAKEN}'"
-                    ) from None
+                _run_or_put_back(queue, taken, environment, described)
                 count += 1
-            elif exit_when_idle:
+            elif exit_when_idle and not watch.unsure:
                 return count
             else:
                 time.sleep(IDLE_SECONDS)
+
+
+class _Told(BaseException):
+    """Somebody wants this worker to end."""
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Make SIGTERM end what is being done with all that cleans up behind it. Raises: HarnessError then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def told(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Told
+
+    before = signal.signal(signal.SIGTERM, told)
+    try:
+        yield
+    except _Told:
+        raise HarnessError(f"told to end; what this worker had taken is in '{WAITING}' again") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_or_put_back(queue: Path, taken: Path, environment: str, described: Environment) -> None:
+    try:
+        _run(queue, taken, environment, described)
+    except (_Told, KeyboardInterrupt):
+        with suppress(OSError):
+            _say(taken, put_back=_name(taken), why="its worker was told to end")
+            os.replace(_beside(taken, _SAID), queue / WAITING / f"{_name(taken)}{_SAID}")
+            os.rename(taken, queue / WAITING / _name(taken))  # noqa: PTH104 - the one step that decides
+            _beside(taken, ".left").unlink(missing_ok=True)
+        raise
+    except OSError as error:
+        raise HarnessError(
+            f"{queue} can no longer be written ({error.strerror}); batch {taken.name} stays in '{TAKEN}'"
+        ) from None
+
+
+def _name(taken: Path) -> str:
+    """Return a batch's own name, in which an @ may stand: a worker's has none."""
+    return taken.name.rpartition("@")[0]
+
+
+def _beside(taken: Path, ending: str) -> Path:
+    return taken.with_name(f"{taken.name}{ending}")
+
+
+def _say(taken: Path, **words: str) -> None:
+    """Add a line of ours to what a batch's processes say."""
+    with open(_beside(taken, _SAID), "a", encoding="utf-8") as file:
+        file.write(json.dumps(words) + "\n")
+
+
+@dataclass
+class _Watch:
+    """Whether the workers that have batches are alive: a number of theirs that was looked at twice, by our own clock."""
+
+    queue: Path
+    worker: str
+    unsure: bool = False
+    """Some worker has a batch of which it is not known yet whether it lives."""
+    _seen: dict[str, tuple[str, float, bool]] = field(default_factory=dict)
+    """Worker to its number, when that was first seen, and whether it ever rose."""
+
+    def taken_over(self) -> Path | None:
+        """Take over a batch of a worker that is dead; None where there is none. One that ended two workers goes to `failed`."""
+        self.unsure = False
+        for path in sorted((self.queue / TAKEN).glob("*.jsonl@*")):
+            other = path.name.rpartition("@")[2].removesuffix(_AGAIN)
+            if path.name.endswith((_SAID, ".left")) or other == self.worker or not self._still(other):
+                continue
+            again = path.name.endswith(_AGAIN)
+            mine = (
+                self.queue / FAILED / _name(path) if again else path.with_name(f"{_name(path)}@{self.worker}{_AGAIN}")
+            )
+            with suppress(FileNotFoundError):  # another worker was faster, or its own is not dead
+                os.rename(path, mine)  # noqa: PTH104 - the one step that decides
+                with suppress(FileNotFoundError):
+                    os.replace(_beside(path, _SAID), _beside(mine, _SAID))
+                _beside(path, ".left").unlink(missing_ok=True)
+                _say(mine, taken_over_from=other, why=f"its beat stood still for {STILL_SECONDS:g} s")
+                if not again:
+                    return mine
+                _say(mine, failed=_name(path), why="it was in the hands of two workers when they stopped")
+        return None
+
+    def _still(self, other: str) -> bool:
+        try:
+            beat = (self.queue / WORKERS / f"{other}.beat").read_text("utf-8")
+        except (OSError, ValueError):
+            beat = ""
+        known, now = self._seen.get(other), time.monotonic()
+        if known is None or known[0] != beat:
+            self._seen[other] = (beat, now, known is not None)
+        _, since, rose = self._seen[other]
+        self.unsure |= not rose or now - since > STILL_SECONDS / 2
+        return now - since >= STILL_SECONDS
 
 
 def take(queue: Path, worker: str) -> Path | None:
@@ -85,6 +195,8 @@ def take(queue: Path, worker: str) -> Path | None:
             os.rename(path, taken)  # noqa: PTH104 - the one step that decides
         except FileNotFoundError:  # another worker was faster
             continue
+        with suppress(OSError):  # of a worker that was told to end
+            os.replace(path.with_name(f"{path.name}{_SAID}"), _beside(taken, _SAID))
         return taken
     return None
 
@@ -99,63 +211,90 @@ class _Ended:
     seconds: float = 0.0
 
 
-@dataclass
-class _Answers:
-    """What a batch's process says, read from the file that it says it to."""
-
-    file: IO[bytes]
-    _half: bytes = b""
-
-    def new(self) -> Iterator[dict[str, Any]]:
-        """Give the answers since the last look; what libraries print beside them is passed over."""
-        *lines, self._half = (self._half + self.file.read()).split(b"\n")
-        for line in lines:
-            with suppress(ValueError):
-                answer = json.loads(line)
-                if isinstance(answer, dict):
-                    yield answer
+def _heard(stream: IO[bytes], out: IO[bytes], answers: queues.SimpleQueue[dict[str, Any]]) -> None:
+    """Keep all that a batch's process says and pass its answers on; what libraries print beside them is kept alone."""
+    for line in stream:
+        with suppress(OSError, ValueError):  # a full disk: its answers are still heard
+            out.write(line)
+            out.flush()
+        with suppress(ValueError, RecursionError):
+            answer = json.loads(line)
+            if isinstance(answer, dict):
+                answers.put(answer)
 
 
 def _run(queue: Path, taken: Path, environment: str, described: Environment) -> None:
     """Run a batch to its end. A job that outlives its time limit costs itself alone: the rest goes on in another process."""
-    said, left = taken.with_name(f"{taken.name}.said"), taken.with_name(f"{taken.name}.left")
-    work, listed = [(folder, _job(folder)) for folder in _folders(queue, taken)], taken
-    with said.open("ab") as out, said.open("rb") as heard:
-        while (ended := _served(queue, environment, listed, work, out, _Answers(heard))).late is not None:
+    said, left = _beside(taken, _SAID), _beside(taken, ".left")
+    folders, listed, code = _folders(queue, taken), taken, 0
+    work = [(folder, _job(folder)) for folder in folders if not (folder / _OUTCOME).exists()]
+    if len(work) < len(folders):
+        listed = _listed(left, work)
+    with said.open("ab") as out:
+        while work or not folders:
+            ended = _served(queue, environment, listed, taken, work, out)
+            code = ended.code
+            if ended.late is None:
+                break
             _answer_for(*work[ended.late], ended.seconds, described)
-            work, listed = work[ended.late + 1 :], left
-            left.write_text("".join(f"{json.dumps(str(folder.absolute()))}\n" for folder, _ in work), "utf-8")
+            work = work[ended.late + 1 :]
+            listed = _listed(left, work)
     left.unlink(missing_ok=True)
-    name = taken.name.partition("@")[0]
-    for path, ending in ((said, ".said"), (taken, "")):
-        os.replace(path, queue / (FAILED if ended.code else DONE) / f"{name}{ending}")
+    for path, ending in ((said, _SAID), (taken, "")):
+        os.replace(path, queue / (FAILED if code else DONE) / f"{_name(taken)}{ending}")
+
+
+def _listed(left: Path, work: list[tuple[Path, Job | None]]) -> Path:
+    left.write_text("".join(f"{json.dumps(str(folder.absolute()))}\n" for folder, _ in work), "utf-8")
+    return left
 
 
 def _served(
-    queue: Path, environment: str, listed: Path, work: list[tuple[Path, Job | None]], out: IO[bytes], answers: _Answers
+    queue: Path, environment: str, listed: Path, taken: Path, work: list[tuple[Path, Job | None]], out: IO[bytes]
 ) -> _Ended:
-    """Let a process serve run folders, and end it with all that it started where one takes longer than its job allows."""
+    """Let a process serve run folders, and end it with all that it started where one takes longer than its job allows.
+
+    It speaks into a pipe that we read, and ends by itself where we are gone. Raises: HarnessError where another worker took the batch over.
+    """
     process = subprocess.Popen(
         [*_WORKER, environment, "--folders", str(listed.absolute())],
-        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=queue, env=_variables(), **own_group(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=queue, env=_variables(),
+        **own_group(),
     )  # fmt: skip
+    answers: queues.SimpleQueue[dict[str, Any]] = queues.SimpleQueue()
+    assert process.stdout is not None
+    reader = threading.Thread(target=_heard, args=(process.stdout, out, answers), daemon=True)
+    reader.start()
     running, since = 0, time.monotonic()
     try:
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return _Ended(process.wait(timeout=LOOK_SECONDS))
-            for answer in answers.new():
+            while not answers.empty():
+                answer = answers.get_nowait()
                 if "begin" in answer:
                     begun = (place for place, (_, job) in enumerate(work) if job and job.run == answer["begin"])
                     running, since = next(begun, running), time.monotonic()
                 elif "done" in answer:
                     running, since = running + 1, time.monotonic()
-            job = work[running][1] if running < len(work) else None
             seconds = time.monotonic() - since
-            if job is not None and job.timeout_seconds is not None and seconds >= job.timeout_seconds:
+            if running >= len(work) and seconds >= CLOSE_SECONDS:  # all outcomes are there: nothing more can come of it
+                _say(taken, killed=_name(taken), why=f"it did not end within {CLOSE_SECONDS:g} s after its last job")
+                return _Ended(code=0 if work else 1)
+            if running < len(work) and seconds >= _limit(work[running][1]):
                 return _Ended(late=running, seconds=seconds)
+            if not taken.exists():
+                raise HarnessError(f"batch {_name(taken)} was taken over: this worker's beat stood still for others")
     finally:
         kill(process)
+        reader.join(timeout=KILLED_SECONDS)
+        if not reader.is_alive():  # else something that outlives it holds the pipe
+            process.stdout.close()
+
+
+def _limit(job: Job | None) -> float:
+    """Return within how many seconds a job must end."""
+    return LONGEST_SECONDS if job is None or job.timeout_seconds is None else job.timeout_seconds
 
 
 def _answer_for(folder: Path, job: Job | None, seconds: float, described: Environment) -> None:
@@ -167,7 +306,7 @@ def _answer_for(folder: Path, job: Job | None, seconds: float, described: Enviro
     outcome = Outcome(
         job=kept,
         status=Status.TIMEOUT,
-        reason=late(job.timeout_seconds or 0.0),
+        reason=late(_limit(job)),
         written_by="runner",
         started=datetime.now(UTC) - timedelta(seconds=seconds),
         seconds=seconds,

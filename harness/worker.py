@@ -62,6 +62,8 @@ FOLDERS = "folders.jsonl"
 """In the first run folder of a batch: the run folders that one worker serves, a path as a JSON string on each line."""
 HEARTBEAT, ANSWERS = "heartbeat", "answers.jsonl"
 """In the run folder: a number that rises while the job runs and goes with its end, and what was answered about it."""
+WITH_PARENT = "--with-parent"
+"""Word for a worker of a queue folder that ends when its standard input does."""
 DESCRIBED = "HARNESS_ENVIRONMENT"
 """Variable that names a file with the description of this environment."""
 
@@ -162,7 +164,9 @@ def _serve_queue(words: list[str]) -> None:
     from harness.core.errors import HarnessError
 
     idle = "--exit-when-idle" in words
-    left = [word for word in words if word != "--exit-when-idle"]
+    left = [word for word in words if word not in {"--exit-when-idle", WITH_PARENT}]
+    if WITH_PARENT in words:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     if len(left) != 3 or left[1] != "--queue":
         sys.exit("type: python -m harness.worker ENVIRONMENT --queue DIR [--exit-when-idle]")
     try:
@@ -170,6 +174,14 @@ def _serve_queue(words: list[str]) -> None:
     except HarnessError as error:
         sys.exit(str(error))
     print(f"{count} batches run", flush=True)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, which whoever started us holds open while it lives; then we are told to end."""
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _asked(words: list[str]) -> tuple[str, list[Path]]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from harness.adopting.adopt import Adoption, Around, Refused, Wanted, adopt
 from harness.adopting.proof import REPORTED
 from harness.adopting.writing import Adopted
 from harness.commands.workspace import Workspace, pages_of, spec_files
+from harness.core import limits
 from harness.core.errors import HarnessError
+from harness.core.files import PARTIAL, regular_bytes, write_whole
+from harness.core.identity import file_sha256
 from harness.report.catalogue import catalogue_of
 from harness.report.pages import read_page, specs_in, write_all
 from harness.report.specfile import SUFFIX
@@ -19,12 +27,17 @@ from harness.report.specfile import SUFFIX
 def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = False) -> Iterator[str]:
     """Take over a page's tables; says what became of each table, and which files were written. All are written, or none.
 
-    dry: write nothing. Raises: HarnessError for a page that is not there or outside of the workspace, for a table that is not
+    What an `adopt` of this page left that was killed while it wrote is taken back first. dry: write nothing. Raises: HarnessError for a page that is not there or outside of the workspace, for a table that is not
     there, and where none of those asked for can be taken over; then nothing is written.
     """
     (path,) = pages_of(workspace, [page])
     text, called = read_page(path), workspace.called(path)
-    around = _around(workspace)
+    left = _left_of_killed(path, workspace)
+    if left is not None and not dry:
+        with _alone(workspace):
+            yield from _taken_back(left, path, workspace)
+        left = None
+    around = _around(workspace, frozenset(left or ()))
     done = adopt(text, path, called, wanted, around, datetime.now(UTC).date())
     yield from _listed(done, called, asked=wanted.table)
     if done.made is None:
@@ -35,7 +48,8 @@ def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = 
         path: done.text.encode(),
     }
     if not dry:
-        _write(files, workspace)
+        with _alone(workspace):
+            _write(files, path, text, workspace)
     what = ("the numbers, as they were printed", "how the tables are made of them", "markers around the tables")
     for file, said in zip(files, what, strict=True):
         yield f"{'would write' if dry else 'wrote'} {workspace.called(file)}: {said}"
@@ -44,22 +58,79 @@ def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = 
     yield from _next(done, called, path, workspace)
 
 
-def _write(files: Mapping[Path, bytes], workspace: Workspace) -> None:
+def _write(files: Mapping[Path, bytes], page: Path, text: str, workspace: Workspace) -> None:
+    """Write the files, with a note beside the page of what they are, which goes when all are there."""
+    if read_page(page) != text or any(file.exists() for file in files if file != page):
+        raise HarnessError(f"{workspace.called(page)} or its files were written meanwhile; run the same command again")
+    note = _note(page)
+    hashes = {workspace.called(file): hashlib.sha256(content).hexdigest() for file, content in files.items()}
     try:
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(note, json.dumps(hashes))
         write_all(files)
     except PermissionError as error:
         where = workspace.called(Path(error.filename or ""))
         raise HarnessError(f"{where} cannot be written ({error.strerror}); nothing was changed") from None
+    finally:
+        note.unlink(missing_ok=True)
 
 
-def _around(workspace: Workspace) -> Around:
+def _note(page: Path) -> Path:
+    return page.with_name(f"{page.name}.adopt{PARTIAL}")
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Let one `adopt` write at a time. Raises: HarnessError where another does."""
+    workspace.results.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(workspace.results / "adopt.lock", timeout=0):
+            yield
+    except Timeout:
+        raise HarnessError("another `harness adopt` is writing here; wait until it has ended") from None
+
+
+def _left_of_killed(page: Path, workspace: Workspace) -> dict[Path, str] | None:
+    """Read what an `adopt` of this page was writing when it was killed, file to hash; None where none was."""
+    try:
+        said = json.loads(regular_bytes(_note(page), limits.YAML_BYTES))
+        left = {workspace.root / name: str(sha) for name, sha in said.items()}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, RecursionError):
+        left = {}
+    if not left or not all(_is_of_adoption(file, page, workspace) for file in left):
+        raise HarnessError(f"{workspace.called(_note(page))} is no note of `harness adopt`; remove it")
+    return left
+
+
+def _is_of_adoption(file: Path, page: Path, workspace: Workspace) -> bool:
+    """Tell the files that an adoption writes from any others: what is taken back is removed."""
+    data = file.parent == workspace.committed and file.name.endswith(REPORTED)
+    return data or file == page or (file.parent == workspace.tables[-1] and file.name.endswith(SUFFIX))
+
+
+def _taken_back(left: Mapping[Path, str], page: Path, workspace: Workspace) -> Iterator[str]:
+    """Remove what a killed `adopt` wrote, byte by byte what it was to be, unless its last step, the page, was done, too."""
+    done = file_sha256(page) == left.get(page)
+    for file in left:
+        file.with_name(f"{file.name}{PARTIAL}").unlink(missing_ok=True)
+        if not done and file != page and file.is_file() and file_sha256(file) == left[file]:
+            file.unlink()
+            yield f"removed {workspace.called(file)}, which an `adopt` of this page had written when it was killed"
+    _note(page).unlink()
+
+
+def _around(workspace: Workspace, left: Collection[Path]) -> Around:
+    """Find what there is already; `left` will be removed and takes no names."""
     catalogue = catalogue_of(workspace.configs, workspace.committed)
-    taken = {spec.name for spec in specs_in(spec_files(workspace), catalogue)}
+    specs = [path for path in spec_files(workspace) if path not in left]
+    committed = [path for path in workspace.committed.glob("*.yaml") if path not in left]
+    taken = {spec.name for spec in specs_in(specs, catalogue)}
     # A file of a shipped name, as readme.tables.yaml, may stand beside the shipped one; only tables' own names are shared by all.
-    taken |= {path.name.removesuffix(SUFFIX) for path in spec_files(workspace) if workspace.tables[-1] in path.parents}
-    taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in workspace.committed.glob("*.yaml")}
+    taken |= {path.name.removesuffix(SUFFIX) for path in specs if workspace.tables[-1] in path.parents}
+    taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in committed}
     return Around(catalogue, workspace.committed, taken)
 
 

@@ -56,10 +56,14 @@ class Problem:
         return f"Problem({str(self)!r})"
 
 
-def unknown(what: str, name: object, known: Iterable[str]) -> str:
+def unknown(what: str, name: object, known: Iterable[str], inside: str = "") -> str:
     """Say that a name is not known, with the nearest right spelling, else the list of what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    if close:
-        return f"unknown {what} '{name}'; did you mean '{close[0]}'?"
-    return f"unknown {what} '{name}'; there is {', '.join(names) if names else 'none'}"
+    close = meant_by(str(name), names)
+    said = f"unknown {what} '{name}'{f' in {inside}' if inside else ''}"
+    return f"{said}; did you mean '{close}'?" if close else f"{said}; there is {', '.join(names) if names else 'none'}"
+
+
+def meant_by(name: str, known: Iterable[str]) -> str | None:
+    """Return the name that was probably meant, or None."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
+GONE_SECONDS = 10.0
+"""Longest wait for the last beat to be written."""
 
 
 @contextmanager
@@ -32,6 +34,7 @@ def beating(file: Path, seconds: float = BEAT_SECONDS) -> Iterator[None]:
         yield
     finally:
         over.set()
-        heart.join()
-        with suppress(OSError):
-            file.unlink()
+        heart.join(timeout=GONE_SECONDS)
+        if not heart.is_alive():  # else the disk hangs, and would hold us, too; the thread ends with the process
+            with suppress(OSError):
+                file.unlink()

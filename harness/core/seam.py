@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from pydantic import ConfigDict
 
-from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.errors import ConfigError, HarnessError, meant_by, unknown
 from harness.core.model_record import ModelRecord
 from harness.core.spec import Kind, Note, Record
 from harness.core.spec import Protocol as ProtocolRecord
@@ -113,6 +113,13 @@ class Facts:
     """Main memory of the machine."""
     interpreter: Path | None = None
     """Where the environment's Python lies, programs beside it."""
+    name: str = ""
+    """The environment's, where it has one."""
+
+    def lacks(self, package: str) -> str:
+        """Say that a package is not installed there, and what installs it."""
+        where = f"environment {self.name}; `harness setup --env {self.name}`" if self.name else "this environment"
+        return f"{package} is not installed in {where}"
 
 
 # ---------------------------------------------------------------- engines
@@ -403,25 +410,47 @@ def load(registry: Registry, what: str, name: str) -> Any:
 
 def problems_of(options: type[Options], given: Mapping[str, Any], what: str) -> list[tuple[str, str]]:
     """Validate options; return (field, message) for each mistake, with the nearest right name for unknown ones."""
+    return [(path[0] if path else "", message) for path, message in placed_problems_of(options, given, what)]
+
+
+def placed_problems_of(
+    options: type[Options], given: Mapping[str, Any], what: str
+) -> list[tuple[tuple[str, ...], str]]:
+    """Validate options as `problems_of`, with the whole path of names to each mistake.
+
+    A name that is missing where its misspelling stands is no mistake of its own.
+    """
     from pydantic import ValidationError
 
     try:
         options.model_validate(dict(given))
     except ValidationError as error:
-        return [_problem(options, item, what) for item in error.errors()]
-    return []
+        items = error.errors()
+    else:
+        return []
+    found = [(tuple(str(part) for part in item["loc"]), item) for item in items]
+    meant = {
+        (*path[:-1], right)
+        for path, item in found
+        if item["type"] == "extra_forbidden" and (right := meant_by(path[-1], _fields_at(options, path[:-1])))
+    }
+    return [
+        (path, _problem(options, path, item, what))
+        for path, item in found
+        if item["type"] != "missing" or path not in meant
+    ]
 
 
-def _problem(options: type[Options], item: Any, what: str) -> tuple[str, str]:
-    path = [str(part) for part in item["loc"]]
-    field, name = path[0] if path else "", path[-1] if path else ""
-    inside = f"{'.'.join(path[:-1])} of {what}" if len(path) > 1 else what
+def _problem(options: type[Options], path: Sequence[str], item: Any, what: str) -> str:
+    name, above = path[-1] if path else "", ".".join(path[:-1])
+    inside = f"{above} of {what}" if above else what
     if item["type"] == "extra_forbidden":
-        return field, unknown(f"option of {inside}", name, _fields_at(options, path[:-1]))
+        known = _fields_at(options, path[:-1])
+        return unknown(f"option of {what}", name, known) if not above else unknown("key", name, known, above)
     if item["type"] == "missing":
-        return field, f"{inside} needs '{name}'"
+        return f"{inside} needs '{name}'"
     message = str(item["msg"]).removeprefix("Value error, ")
-    return field, f"'{name}' of {inside}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
+    return f"'{name}' of {inside}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
 
 
 def _fields_at(options: type[Options], path: Sequence[str]) -> list[str]:

@@ -303,15 +303,15 @@ def refuse_reach(options: OrtGenaiOptions, record: ModelRecord, reach: Reach) ->
 def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
     """Say why a provider cannot run in an environment; no package is imported."""
     if not any(name in facts.packages for name in _GENAI):
-        return "onnxruntime-genai is not installed in this environment"
+        return facts.lacks("onnxruntime-genai")
     if options.provider in {"cuda", "NvTensorRtRtx"} and not facts.gpus:
         return f"provider {options.provider} needs an NVIDIA GPU, and this environment sees none"
     if options.provider in {"dml", "NvTensorRtRtx"} and not facts.system.lower().startswith("win"):
         return f"provider {options.provider} runs on Windows only, and this environment is {facts.system}"
     if options.provider == "cuda" and "onnxruntime-genai-cuda" not in facts.packages:
-        return "provider cuda needs onnxruntime-genai-cuda, which is not installed in this environment; use another one (harness setup --env NAME)"
+        return f"provider cuda: {facts.lacks('onnxruntime-genai-cuda')}"
     if options.provider == "dml" and "onnxruntime-genai-directml" not in facts.packages:
-        return "provider dml needs onnxruntime-genai-directml, which is not installed in this environment; use another one (harness setup --env NAME)"
+        return f"provider dml: {facts.lacks('onnxruntime-genai-directml')}"
     return None
 
 

@@ -288,7 +288,7 @@ def refuse(options: TransformersOptions, facts: Facts) -> str | None:
     """Say why a device cannot be had in an environment; no package is imported."""
     absent = [name for name in ("torch", "transformers") if name not in facts.packages]
     if absent:
-        return f"{absent[0]} is not installed in this environment"
+        return facts.lacks(absent[0])
     if options.device != "cpu" and not facts.gpus:
         return f"device {options.device} needs an NVIDIA GPU, and this environment sees none"
     if options.device != "cpu" and facts.packages.get("torch", "").endswith("+cpu"):

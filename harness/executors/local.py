@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from harness.core.privacy import caches, silence
 from harness.core.processes import KILLED_SECONDS, kill, own_group
 from harness.environments import package_path
-from harness.worker import FOLDERS
+from harness.worker import FOLDERS, WITH_PARENT
 
 DESCRIBE_SECONDS = 300
 """Within which an environment must say what it holds: importing torch from a cold disk takes a minute."""
@@ -144,10 +144,11 @@ def describe(python: Path, environment: str) -> dict[str, Any]:
 
 
 def serve_queue(python: Path, environment: str, queue: Path, *, exit_when_idle: bool) -> int:
-    """Let an environment's own Python serve a queue folder, until it ends; returns its exit code."""
+    """Let an environment's own Python serve a queue folder, until it ends, or we do; returns its exit code."""
     idle = ["--exit-when-idle"] if exit_when_idle else []
-    words = [str(python), *WORKER, environment, "--queue", str(queue.absolute()), *idle]
-    return subprocess.run(words, stdin=subprocess.DEVNULL, env=_variables({}), check=False).returncode
+    words = [str(python), *WORKER, environment, "--queue", str(queue.absolute()), *idle, WITH_PARENT]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, env=_variables({})) as process:  # the pipe ends with us
+        return process.wait()
 
 
 def _listen(handle: Handle) -> None:

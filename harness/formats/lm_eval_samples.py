@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.identity import file_sha256
-from harness.formats.source import Source
+from harness.formats.source import Source, read_source
 
 _SAME = 1e-9
 
@@ -47,7 +47,7 @@ def answers(source: Source, tasks: list[str]) -> Answers:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    source = Source(path, path.read_bytes())
+    source = read_source(path)
     return sorted(source.records, key=lambda row: int(row.get("doc_id", 0)))
 
 

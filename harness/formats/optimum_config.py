@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core import limits
 from harness.core.errors import ConfigError, Problem
+from harness.core.files import regular_bytes
 from harness.core.identity import file_sha256
 from harness.core.spec import Environment, Gpu
 from harness.formats.fields import Fields
@@ -69,17 +71,38 @@ def setting(fields: Fields, beside: Path | None) -> Setting:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a configuration beside results. Raises: ConfigError where it is no JSON or YAML object."""
+    """Read a configuration beside results. Raises: ConfigError where it is no JSON or YAML object, or too large a one."""
     import yaml
 
     try:
-        text = path.read_text("utf-8")
-        raw = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        text = regular_bytes(path, limits.YAML_BYTES).decode("utf-8")
+        raw = json.loads(text) if path.suffix == ".json" else _from_yaml(text)
+        parts = limits.parts_of(raw, limits.YAML_PARTS)
+    except RecursionError:
+        raise ConfigError([Problem("is nested too deep; restore it or move it away", path)]) from None
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise ConfigError([Problem(f"cannot be read ({error}); restore it or move it away", path)]) from None
+    if parts > limits.YAML_PARTS:
+        most = f"written out, it has more than {limits.YAML_PARTS:,} parts; restore it or move it away"
+        raise ConfigError([Problem(most, path)])
     if not isinstance(raw, dict):
         raise ConfigError([Problem("holds no settings; restore it or move it away", path)])
     return raw
+
+
+def _from_yaml(text: str) -> Any:
+    """Read YAML, first measuring how deep it is nested. Raises: YAMLError, RecursionError for what is too deep."""
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    for event in yaml.parse(text, Loader=base):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > limits.YAML_DEPTH:
+            raise RecursionError
+        if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and not event.style:
+            raise yaml.YAMLError("a merge key '<<', which no such file has")  # it is written out while it is read
+    return yaml.load(text, Loader=base)  # noqa: S506 - one of the safe loaders
 
 
 def _text(fields: Fields, *names: str) -> str | None:

@@ -43,6 +43,7 @@ def expand(
 
     Raises: ConfigError with everything that cannot be planned at all.
     """
+    environments = {name: replace(facts, name=name) if facts else None for name, facts in environments.items()}
     with collecting() as mistakes:
         shop = Workshop(sweep.name, catalogue, environments, mistakes, hashed, verifies=sweep.verify)
         gpus = (catalogue.local.gpu,) if catalogue.local.gpu else _gpus(environments)

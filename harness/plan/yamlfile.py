@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import yaml
 from harness.core import limits
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.core.files import regular_bytes
-from harness.core.seam import Options, problems_of
+from harness.core.seam import Options, placed_problems_of
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,17 @@ def validate(options: type[Options], node: Node, what: str, mistakes: Mistakes) 
         mapping(node, what, mistakes)
         return None
     given = plain(node)
-    problems = problems_of(options, given, what)
-    for name, message in problems:
-        mistakes.add(message, node.fields.get(name, node))
+    problems = placed_problems_of(options, given, what)
+    for path, message in problems:
+        mistakes.add(message, _down(node, path))
     return None if problems else options.model_validate(given)
+
+
+def _down(node: Node, path: Sequence[str]) -> Node:
+    """Follow names, and numbers of parts, as far as they are there."""
+    for name in path:
+        parts = node.fields or ({str(place): part for place, part in enumerate(node.items)} if name.isdigit() else {})
+        if name not in parts:
+            break
+        node = parts[name]
+    return node

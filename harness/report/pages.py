@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
-from harness.core.files import PARTIAL, sync_folder
+from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
 from harness.report.catalogue import Catalogue
 from harness.report.change.guards import Guard, refused
 from harness.report.columns import ATTRIBUTED
@@ -127,9 +128,11 @@ def named_keys(rendered: Rendered, spec: TableSpec) -> Rendered:
 def read_page(path: Path) -> str:
     """Read a page with its line ends, and its byte-order mark, as they are. Raises: ConfigError where it is no UTF-8 text."""
     try:
-        return decoded(path.read_bytes(), path)
+        return decoded(regular_bytes(path, limits.READ_BYTES), path)
     except FileNotFoundError:
         raise ConfigError([Problem("no such page", path)]) from None
+    except OSError as error:
+        raise ConfigError([Problem(f"cannot be read: {error.strerror}", path)]) from None
 
 
 def decoded(content: bytes, path: Path) -> str:
@@ -213,8 +216,10 @@ def check_pages(pages: Iterable[Path], rendered: Sequence[Rendered]) -> list[Pag
 
 
 def write_all(files: Mapping[Path, bytes]) -> None:
-    """Write files whole; none takes its name before all are on the disk."""
+    """Write files whole; none takes its name before all are on the disk, and where one cannot, all are as before."""
     staged = {path: path.with_name(f"{path.name}{PARTIAL}") for path in files}
+    before = {path: path.read_bytes() if path.is_file() else None for path in files}
+    begun: list[Path] = []
     try:
         for path, beside in staged.items():
             with open(beside, "wb") as file:
@@ -222,11 +227,22 @@ def write_all(files: Mapping[Path, bytes]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         for path, beside in staged.items():
+            begun.append(path)
             os.replace(beside, path)
-    except OSError:
+    except BaseException:
+        for path in begun:
+            with suppress(OSError):
+                _put_back(path, before[path])
         for beside in staged.values():
             with suppress(OSError):
                 beside.unlink()
         raise
     for folder in {path.parent for path in files}:
         sync_folder(folder)
+
+
+def _put_back(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink(missing_ok=True)
+    elif path.read_bytes() != content:
+        write_whole(path, content)

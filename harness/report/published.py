@@ -322,12 +322,21 @@ def _part(path: Path, _size: int, _mtime_ns: int) -> Published:
 def _raw(path: Path) -> Any:
     import yaml
 
-    loader, text = getattr(yaml, "CSafeLoader", yaml.SafeLoader), ""
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            """Refuse merge keys, which are written out before anything can be counted; `promote` writes none."""
+            for key, _ in node.value:
+                if key.tag == "tag:yaml.org,2002:merge":
+                    raise yaml.constructor.ConstructorError(None, None, "a merge key '<<'", key.start_mark)
+
+    text = ""
     try:
         text = regular_bytes(path, limits.READ_BYTES).decode("utf-8")
         check_nesting(text, str(path))
-        found = yaml.load(text, Loader=loader)  # noqa: S506 - one of the safe loaders
-        parts = _parts(found, {})
+        found = yaml.load(text, Loader=Loader)  # noqa: S506 - one of the safe loaders
+        parts = limits.parts_of(found, limits.PUBLISHED_PARTS)
     except OSError as error:
         raise ConfigError([Problem(f"cannot be read: {error.strerror}", path)]) from None
     except yaml.YAMLError as error:
@@ -339,17 +348,6 @@ def _raw(path: Path) -> Any:
             [Problem(f"written out, its aliases make more than {limits.PUBLISHED_PARTS:,} parts; use fewer", path)]
         )
     return found
-
-
-def _parts(found: Any, counted: dict[int, int]) -> int:
-    """Count the parts of a value, each as often as it is referred to, without writing them out. Raises: RecursionError."""
-    if not isinstance(found, dict | list):
-        return 1
-    if id(found) not in counted:
-        counted[id(found)] = limits.PUBLISHED_PARTS + 1  # of what contains itself
-        below = [*found, *found.values()] if isinstance(found, dict) else found
-        counted[id(found)] = 1 + sum(_parts(item, counted) for item in below)
-    return counted[id(found)]
 
 
 def _file(path: Path, raw: Any) -> PublishedFile:

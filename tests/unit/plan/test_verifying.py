@@ -130,7 +130,7 @@ def test_without_transformers_anywhere_an_artifact_is_unverified_with_the_reason
     lean = Facts(RUNTIME, "Linux", memory_bytes=16 << 30)
     made = plan({"lean": lean}, model="ready-fp32", method="fp32", environment="lean")
     (verification,) = _verifications(made)
-    assert verification.refused == "torch is not installed in this environment"
+    assert verification.refused == "torch is not installed in environment lean; `harness setup --env lean`"
     assert not _truths(made)
     assert next(job for job in made.jobs if job.kind == "speed").refused is None, "what is unverified is measured"
 
