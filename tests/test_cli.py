@@ -240,3 +240,20 @@ def test_whoever_stops_reading_ends_a_command_without_a_word(words: tuple[str, .
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=120) in {1, 141}
+
+
+def test_a_sweep_is_planned_and_run_under_the_plainest_locale_with_any_name_of_a_model(bench: Bench) -> None:
+    """Names with spaces, dots and umlauts reach workers, files and tables whole, whatever the terminal's locale."""
+    folder = bench.configs.parent / "Ein Modell v1.5 für alle"
+    (bench.configs.parent / "model").rename(folder)
+    bench._write("models.yaml", {"Modell v1.5 ü": {"folder": str(folder)}})
+    bench.sweep(model="Modell v1.5 ü", method=["fp32"])
+    place = ["--configs", str(bench.configs), "--results", str(bench.results)]
+    plain = {**os.environ, "LC_ALL": "C", "LANG": "C"}
+    for words in (["plan", "s"], ["run", "s"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "harness", *words, *place], capture_output=True, env=plain, check=False
+        )
+        assert ran.returncode == 0, ran.stderr.decode()
+        assert "Modell v1.5 ü" in ran.stdout.decode("utf-8")
+        assert b"Traceback" not in ran.stderr
