@@ -71,7 +71,12 @@ def choose(asked: str, workspace: Workspace) -> Choice:
 
 
 def prepare(
-    name: str, say: Callable[[str], None], workspace: Workspace, lacking: list[str], *, make: bool = False
+    name: str,
+    say: Callable[[str], None],
+    workspace: Workspace,
+    *,
+    make: bool = False,
+    lacking: list[str] | None = None,
 ) -> float:
     """Get what a sweep needs and this box can have: models of the hub and of GGUF files; with `make`, environments too.
 
@@ -93,7 +98,8 @@ def prepare(
         refresh(following, workspace, say)
     except HarnessError as error:
         say(str(error))
-        lacking.append(str(error))
+        if lacking is not None:
+            lacking.append(str(error))
     try:
         pythons = interpreters(catalogue, names, workspace.root)
     except HarnessError:
@@ -162,7 +168,7 @@ def run_sweep(
     lacking: list[str] = []
     with ExitStack() as stack:
         with spans.span("plan"):
-            getting = prepare(name, lambda line: _say(console, line), workspace, lacking, make=make)
+            getting = prepare(name, lambda line: _say(console, line), workspace, make=make, lacking=lacking)
         begun += getting
         spans.add("plan", -getting)
         with spans.span("plan"):

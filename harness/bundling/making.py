@@ -117,7 +117,7 @@ def _taken(to: Path) -> Iterator[None]:
     making.mkdir(parents=True, exist_ok=True)
     lock = FileLock(making / "lock", timeout=0)
     try:
-        lock.acquire()
+        lock.acquire(timeout=0)
     except Timeout:
         raise HarnessError(f"another command makes a bundle in {to}; wait for it, or name another folder") from None
     try:

@@ -139,7 +139,7 @@ def test_a_sweep_without_tonights_environment_says_so_and_does_not_end_well(home
         "{model: reference, method: fp32, environment: nightly, engine: ort-genai, probes: {perplexity: {tokens: 4000}}}",
         "utf-8",
     )
-    prepare("s", print, home, lacking)
+    prepare("s", print, home, lacking=lacking)
     assert len(lacking) == 1
     assert "environment nightly cannot be made" in lacking[0]
 
