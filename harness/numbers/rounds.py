@@ -60,7 +60,7 @@ def mean(values: Sequence[float], unit: str) -> float:
     if unit.endswith("/s") and _positive(values):
         least = min(values)
         return least / math.fsum(least / value / len(values) for value in values)
-    return math.fsum(value / len(values) for value in values)
+    return _average(values)
 
 
 def summary(values: Sequence[float], unit: str) -> Summary:
@@ -225,9 +225,18 @@ def _scaled(values: Sequence[float]) -> list[float]:
     return [math.log(value) for value in values] if _positive(values) else list(values)
 
 
+def _average(values: Sequence[float]) -> float:
+    """Return the plain mean, also of values at the very end of what a float can hold."""
+    try:
+        return math.fsum(value / len(values) for value in values)
+    except OverflowError:  # rounded up, the parts may come to more than the greatest float
+        largest = max(map(abs, values))
+        return largest * (math.fsum(value / largest for value in values) / len(values))
+
+
 def _error(values: Sequence[float]) -> float:
     """Return the standard error of a mean."""
-    middle = math.fsum(value / len(values) for value in values)
+    middle = _average(values)
     return math.hypot(*(value - middle for value in values)) / math.sqrt((len(values) - 1) * len(values))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -257,3 +258,10 @@ def test_the_smallest_change_is_seen_in_nine_of_ten_comparisons() -> None:
             found = rounds.ratio(sitting(*(one * (1 + change)), step=1), sitting(*other, first=99, step=1), "tok/s")
             seen += (found.low or 0) > 1
         assert 0.86 < seen / 3000 < 0.93
+
+
+@pytest.mark.parametrize("unit", ["tok/s", "s", "B", ""])
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_the_greatest_and_the_least_floats_have_a_mean(count: int, unit: str) -> None:
+    for value in (sys.float_info.max, -sys.float_info.max, sys.float_info.min, 5e-324):
+        assert rounds.summary([value] * count, unit)[0] == pytest.approx(value)

@@ -230,7 +230,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         yield opened
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None)
 @given(items=st.lists(measurements, min_size=1, max_size=6), seconds=st.floats(0, 1e9), reason=some)
 def test_every_number_reaches_the_frame_digit_for_digit(
     filled: Database, items: list[Any], seconds: float, reason: str | None
