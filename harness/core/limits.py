@@ -16,6 +16,8 @@ PUBLISHED_PARTS = 50_000_000
 """Parts of a file of published results, written out alike."""
 DIGITS = 60
 """Digits of a number."""
+MISTAKES = 100
+"""Mistakes told of one reading."""
 JOBS = 100_000
 """Jobs of a sweep."""
 BROUGHT_BYTES = 50_000_000_000

@@ -49,16 +49,20 @@ class Mistakes:
     _seen: set[str] = field(default_factory=set)
 
     def add(self, message: str, node: Node | None = None) -> None:
-        """Note a mistake at a node's place."""
+        """Note a mistake at a node's place. Raises: ConfigError with all of them at `limits.MISTAKES`; nobody mends more at a time."""
         problem = Problem(message, node.path, node.line) if node else Problem(message)
         if str(problem) not in self._seen:
             self._seen.add(str(problem))
             self.found.append(problem)
+            if len(self.found) >= limits.MISTAKES:
+                self.check()
 
     def check(self) -> None:
         """Raise ConfigError with everything found, in the order of the lines; do nothing where all is well."""
         if self.found:
-            raise ConfigError(sorted(self.found, key=lambda problem: (problem.path or "", problem.line or 0)))
+            found = sorted(self.found, key=lambda problem: (problem.path or "", problem.line or 0))
+            more = f"reading ended after {len(found)} mistakes; there may be more"
+            raise ConfigError([*found, Problem(more)] if len(found) >= limits.MISTAKES else found)
 
 
 @contextmanager
