@@ -267,6 +267,22 @@ def test_a_paired_difference_has_an_interval_that_is_the_same_each_time(table: A
     assert high - low < 8  # unpaired it would be about 11
 
 
+def test_a_paired_difference_of_questions_in_strata_is_combined_as_strata_and_says_so(table: Any) -> None:
+    right, other = np.ones(260, np.uint8), np.repeat([0, 1], [40, 220]).astype(np.uint8)
+    samples = {"a#0": right, "b#0": other}
+    rows = [
+        row("mmlu_acc", float(answers.mean()), run=run, method=method, items="h", **QUALITY)
+        for answers, run, method in ((right, "a", "fp32"), (other, "b", "int4"))
+    ]
+    widths = []
+    for counts, said in ((None, ""), ([60, 200], ", stratified")):
+        reader = Reader(items=lambda one, counts=counts: Items(samples[one], strata=counts))  # type: ignore[misc]
+        trace = table(PAIRED, *rows, reader=reader).sections[0].rows[1][2].trace
+        assert trace.interval == f"mid-p exact 95% of discordant answers{said}"
+        widths.append(trace.high - trace.low)
+    assert widths[1] < widths[0]
+
+
 def test_other_items_are_not_paired(table: Any) -> None:
     rows, reader = paired_rows(items="other")
     made = table(PAIRED, *rows, reader=reader)
