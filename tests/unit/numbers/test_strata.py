@@ -36,7 +36,7 @@ def chances(size: int, gaining: float, losing: float) -> dict[tuple[int, int], f
     return {counts: chance for counts, chance in found.items() if chance > 1e-6}
 
 
-def covered(sizes: tuple[int, int], expected: tuple[int, int, int, int]) -> float:
+def covered(sizes: tuple[int, int], expected: tuple[int, ...]) -> float:
     """Return the exact coverage where so many answers are gained and lost in each of two strata on average."""
     up, down, ups, downs = expected
     truth, held = (up - down + ups - downs) / sum(sizes), 0.0
@@ -78,7 +78,7 @@ def test_no_discordant_answer_in_any_stratum_leaves_about_two_points_to_either_s
     assert (low, high) == pytest.approx((-0.019, 0.019), abs=5e-4)
 
 
-SKEWED = {
+SKEWED: dict[str, tuple[list[float], list[float], list[int]]] = {
     "one of three collapses": ([0, 0, 0.02], [0.6, 0, 0.02], [100, 150, 150]),
     "a small one collapses": ([0, 0.03], [0.97, 0.03], [40, 300]),
     "gained here, lost there": ([0.7, 0], [0, 0.7], [60, 60]),
