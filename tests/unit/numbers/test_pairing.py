@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.numbers import proportions
 from harness.numbers.documents import sums_of
 from harness.numbers.pairing import Items, paired_difference, reproduces
 
@@ -30,6 +31,25 @@ def test_documents_answers_and_questions_each_have_their_way() -> None:
     assert paired_difference("choice_logprob", Items(questions + noise), Items(questions)).how == (
         "student-t 95% of the differences"
     )
+
+
+def test_agreements_count_what_either_side_gained_by_document() -> None:
+    """In five documents one position is gained and three are lost: four that moved, which the sums alone would tell as two."""
+    sizes = [100] * 60
+    ours, theirs = np.ones(6000), np.ones(6000)
+    for begin in range(0, 500, 100):
+        ours[begin : begin + 3], theirs[begin + 50] = 0, 0
+
+    def items(answers: np.ndarray, samples: np.ndarray | None) -> Items:
+        return Items(samples, documents=sums_of(answers, sizes))
+
+    told = paired_difference("top1_agreement", items(ours, ours), items(theirs, theirs))
+    assert told.value == pytest.approx(-10 / 6000)
+    _, low, high = proportions.paired_difference(1, 4, 6000 // 4)  # four that stand together count as one
+    assert (told.low, told.high) == pytest.approx((low, high))
+    unknown = paired_difference("top1_agreement", items(ours, None), items(theirs, None))
+    assert unknown.value == told.value
+    assert (unknown.low, unknown.high) != pytest.approx((told.low, told.high), rel=0.05)
 
 
 def test_equal_items_differ_by_exactly_nothing() -> None:

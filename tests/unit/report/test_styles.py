@@ -173,8 +173,9 @@ def test_a_difference_that_the_data_cannot_defend_is_marked_with_a_legend(lines:
 
 
 def test_a_difference_that_the_data_defends_has_no_mark_and_no_legend(lines: Any) -> None:
-    made = lines(GREY, interval(10.0, 0.1), interval(20.0, 0.1, method="int8"))
+    made = lines(GREY, interval(10.0, 0.1), interval(20.0, 0.1, method="int8"), interval(5.0, 0.1, method="int4"))
     assert "| INT8 | 2.00x |" in made
+    assert made[-1] == "| [INT4 RTN](https://example.org/int4) | 0.50x |", "neither above nor below"
     assert "~" not in "".join(made)
 
 

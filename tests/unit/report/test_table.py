@@ -257,6 +257,25 @@ def paired_rows(items: str = "h") -> tuple[list[dict[str, Any]], Reader]:
     return rows, Reader(samples=samples.get, items=lambda measurement: Items(samples.get(measurement)))
 
 
+def test_repetitions_inside_a_process_are_no_uncertainty_of_a_cell(table: Any) -> None:
+    spec = SPEED.replace("format: 1", "format: 1, uncertainty: pm").replace("format: 2x", "format: 2x, uncertainty: pm")
+    said = {"low": 9.0, "high": 11.0, "interval": "student-t 95%, log scale", "rounds": None}
+    made = table(spec, row("decode_tps", 10.0, **said), row("decode_tps", 10.5, method="int4", **said))
+    assert texts(made)[1:] == [["FP32", "10.0", "1.00x"], ["INT4 RTN", "10.5", "1.05x"]]
+
+
+@pytest.mark.parametrize("interval", ["student-t 95%, blocks of 64", "exp of student-t 95%, blocks of 64"])
+def test_an_interval_from_blocks_of_tokens_is_shown_nowhere(table: Any, interval: str) -> None:
+    spec = "t: {rows: [method], cells: {PPL: {metric: perplexity, format: 2, uncertainty: UNCERTAINTY}}}"
+    for style in ("pm", "interval", "footnote"):
+        made = table(
+            spec.replace("UNCERTAINTY", style), row("perplexity", 9.0, low=8.9, high=9.1, interval=interval, **QUALITY)
+        )
+        assert texts(made)[1] == ["FP32", "9.00"]
+        assert made.notes == ()
+        assert "blocks of 64" not in " ".join(made.caption)
+
+
 def test_a_paired_difference_has_an_interval_that_is_the_same_each_time(table: Any) -> None:
     rows, reader = paired_rows()
     first, second = (texts(table(PAIRED, *rows, reader=reader)) for _ in range(2))
