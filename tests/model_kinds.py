@@ -28,6 +28,12 @@ _LONG: dict[str, Any] = {
     },
 }  # fmt: skip
 
+MOE: dict[str, Any] = {"num_local_experts": 4, "num_experts_per_tok": 2}
+SINKS: dict[str, Any] = {
+    **MOE, "head_dim": 64, "sliding_window": 30, "hidden_size": 128, "intermediate_size": 128, "pad_token_id": 0,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Kind:

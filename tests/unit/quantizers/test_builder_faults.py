@@ -16,15 +16,10 @@ import pytest
 from harness.core.seam import Base, GenerationWorkload
 from harness.engines import ort_genai as engine
 from harness.quantizers import ort_genai
-from tests.model_kinds import KINDS, Kind, Whole, token_ids, write_kind
+from tests.model_kinds import KINDS, MOE, SINKS, Kind, Whole, token_ids, write_kind
 from tests.unit.quantizers.conftest import made
 
 pytestmark = pytest.mark.slow
-MOE: dict[str, Any] = {"num_local_experts": 4, "num_experts_per_tok": 2}
-SINKS: dict[str, Any] = {
-    **MOE, "head_dim": 64, "sliding_window": 30, "hidden_size": 128, "intermediate_size": 128, "pad_token_id": 0,
-    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
-}  # fmt: skip
 REFUSED = {
     "mixture": Kind("Mixtral", MOE),
     "layers without rotation": Kind("SmolLM3", {"no_rope_layers": [1, 0, 1], "pad_token_id": 0}),
