@@ -190,6 +190,8 @@ def test_what_is_known_of_rounding_is_no_uncertainty_of_a_measurement(lines: Any
     spec = RATIO.replace("as: ratio, format: 2x", "format: 1, uncertainty: pm")
     said = row("decode_tps", 10.0, low=9.95, high=10.05, interval="rounding", origin="reported")
     assert lines(spec, said)[-1] == "| FP32 | 10.0 |"
+    quality = row("perplexity", 9.1, low=9.05, high=9.15, interval="rounding", origin="reported", **QUALITY)
+    assert lines(spec.replace("decode_tps", "perplexity"), quality)[-1] == "| FP32 | 9.1 |"
 
 
 def test_reported_numbers_say_whose_they_are_and_unknown_places_do_not_mix(tmp_path: Path) -> None:
