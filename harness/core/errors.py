@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,18 @@ class Differs(HarnessError):
     def __init__(self, message: str, protocol: Any) -> None:
         self.protocol = protocol
         super().__init__(message)
+
+
+class Trouble(SystemExit):
+    """Ends the command with exit code 2 and its reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(2)
+        self.reason = reason
+        sys.stderr.write(f"{reason}\n")
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class Problem:
