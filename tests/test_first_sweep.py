@@ -16,6 +16,8 @@ from tests.watched import namespace
 
 PAGE = (ROOT / "README.md").read_text("utf-8")
 FOLDERS = ("harness", "configs", "reports", "results/published")
+LEFT_OUT = ("__pycache__", "local.yaml", "modelopt*.md", "bitsandbytes.md", "quickstart.md", "smollm2.md", "gpu.md")
+"""Pages that tests/test_pages.py writes and checks: here each command would render them anew."""
 
 
 def section(title: str) -> str:
@@ -35,7 +37,7 @@ def commands(step: str) -> list[str]:
 def tree(tmp_path: Path) -> Path:
     """A copy of the project, with this interpreter's environment as its own."""
     for name in FOLDERS:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "local.yaml"))
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
     for name in ("README.md", "pyproject.toml", "harness.yaml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     (tmp_path / "configs" / "local.yaml").write_text(f"python: {{cpu: {sys.executable}}}\n", "utf-8")
