@@ -62,7 +62,7 @@ def test_the_harness_itself_stands_in_environment_cpu_on_every_machine(root: Pat
 def test_a_name_that_leads_elsewhere_makes_nothing(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     if name:  # without one it is the harness's own
         with pytest.raises(SystemExit) as ended:
-            environments.setup(name, packages=["x"])
+            environments.setup(name, packages=("x",))
         assert ended.value.code == 2
         assert f"environment '{name}': {environments.NAMES}" in capsys.readouterr().err
     (root / "configs" / "environments.yaml").write_text(json.dumps({name: {"packages": ["x"]}}), "utf-8")
