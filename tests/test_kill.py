@@ -207,8 +207,8 @@ def test_killing_fakes_at_seeded_moments_loses_and_doubles_nothing(bench: Bench,
         {"a": {"recipes": {"fake": {"seconds": 0.3}}}, "b": {"recipes": {"fake": {"noise": 0.1, "seconds": 0.3}}}}
     )
     bench.sweep(method=["a", "b"], engine={"fake": {"open_seconds": 0.2}})
-    hits = check(bench, tmp_path, kills=6, reach=0.3, seed=11)
-    assert sum(hits.values()) == 6
+    hits = check(bench, tmp_path, kills=4, reach=0.3, seed=11)  # at every change of a file: tests/test_storm.py
+    assert sum(hits.values()) == 4
 
 
 @pytest.mark.timeout(120)
