@@ -11,12 +11,13 @@ import os
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -134,13 +135,13 @@ def tree(root: Path) -> Files:
     return {name: content for name, content in found.items() if not _APART.search(name)}
 
 
-def rows(root: Path) -> str:
-    """Read what the database knows, as text."""
+def rows(root: Path) -> list[tuple[object, ...]]:
+    """Read what the database knows."""
     if not (root / "results" / "bench.db").exists():
-        return ""
-    with Database.open(root / "results" / "bench.db") as database:
-        frame = database.frame({}, ["run", "job_key", "kind", "status", "metric", "part", "n", "value", "sweep"])
-    return str(frame.sort_values(["run", "metric", "part"]).to_csv(index=False))
+        return []
+    asked = "SELECT run, kind, status, origin, sweep, session, method, metric, slice, value FROM results ORDER BY run, metric, slice"
+    with closing(sqlite3.connect(root / "results" / "bench.db")) as database:
+        return list(database.execute(asked))
 
 
 @dataclass
@@ -152,7 +153,7 @@ class Sea:
     run: Run
     before: Files
     calm: Files
-    rows: str = ""
+    rows: list[tuple[object, ...]] = field(default_factory=list)
 
     def command(self, root: Path, strike: str, run: Run | None = None) -> tuple[int, str, int, bool]:
         """Run the command to its end or to the strike; returns exit code, what it said, the changes that it made, and whether it was struck."""
@@ -274,6 +275,7 @@ def sea(workspace: Path, run: Run, tmp_path: Path, request: pytest.FixtureReques
     assert code == 0, said
     made.calm, made.rows = tree(calm), rows(calm)
     assert made.calm != made.before, "the command writes something"
+    assert bool(made.rows) == (case is not CASES["init"]), "a database knows something"
     return made, count
 
 
