@@ -321,7 +321,7 @@ def test_a_megabyte_of_yaml_is_planned_or_refused_soon_and_in_little_memory(tmp_
     assert child.returncode in {0, 2}
     assert child.returncode == 0 or "sweep.yaml:" in words
     assert words.count("\n") <= 102, "nobody mends more mistakes at a time"
-    assert used.ru_utime + used.ru_stime < 3 * SECONDS, "of a processor that others use, too"
+    assert used.ru_utime + used.ru_stime < SECONDS
     assert used.ru_maxrss < 500_000, "in KB"
 
 

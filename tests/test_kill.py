@@ -207,8 +207,8 @@ def test_killing_fakes_at_seeded_moments_loses_and_doubles_nothing(bench: Bench,
         {"a": {"recipes": {"fake": {"seconds": 0.3}}}, "b": {"recipes": {"fake": {"noise": 0.1, "seconds": 0.3}}}}
     )
     bench.sweep(method=["a", "b"], engine={"fake": {"open_seconds": 0.2}})
-    hits = check(bench, tmp_path, kills=6, reach=0.3, seed=11)
-    assert sum(hits.values()) == 6
+    hits = check(bench, tmp_path, kills=4, reach=0.3, seed=11)  # at every change of a file: tests/test_storm.py
+    assert sum(hits.values()) == 4
 
 
 @pytest.mark.timeout(120)
@@ -232,7 +232,7 @@ def test_a_session_cut_off_after_two_of_five_rounds_is_continued_not_restarted(b
     assert "continuing interrupted session" in trial.log.read_text("utf-8")
 
 
-def real_sweep(bench: Bench) -> None:
+def real_sweep(bench: Bench, *, verify: bool = True) -> None:
     """Let a box run the shipped model on ONNX Runtime: two builds, a reference, quality, and two rounds of speed."""
     from harness.reference import model_folder
 
@@ -240,15 +240,14 @@ def real_sweep(bench: Bench) -> None:
     bench.model(model_folder())
     text = {"tokens": 600, "window": 256, "stride": 256, "text": "reference", "reference": {"method": "fp32"}}
     speed = {"prompt": 16, "output": 16, "warmup": 1, "repetitions": 2}
-    bench.sweep(
-        method=["fp32", "int4"], engine="ort-genai", rounds=2, probes={"kl_divergence": text, "generation": speed}
-    )
+    probes = {"kl_divergence": text, "generation": speed}
+    bench.sweep(method=["fp32", "int4"], engine="ort-genai", rounds=2, verify=verify, probes=probes)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_killing_real_engines_at_eight_seeded_moments_loses_and_doubles_nothing(bench: Bench, tmp_path: Path) -> None:
-    real_sweep(bench)
+    real_sweep(bench, verify=False)  # with it, it is the benchmark
     hits = check(bench, tmp_path, kills=8, reach=2.0, seed=100)
     assert sum(hits.values()) == 8
     assert {phase for phase, _ in hits} == set(PHASES)

@@ -44,8 +44,8 @@ def test_the_watch_sees_a_look_up_and_a_file_in_the_home_folder(tmp_path: Path) 
 
 
 DESK = [
-    "plan quickstart", "report quickstart", "report --check", "ingest --published results/published", "export {}/x.csv",
-    "import {}/r.json", "explain quickstart-speed INT8 1", "lint README.md", "doctor", "doctor --files", "report --diff",
+    "plan quickstart", "report quickstart", "report --check README.md", "ingest --published results/published", "export {}/x.csv",
+    "import {}/r.json", "explain quickstart-speed INT8 1", "lint README.md", "doctor", "doctor --files", "report --diff README.md",
 ]  # fmt: skip
 
 

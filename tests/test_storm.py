@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.fake_box import Bench
+from tests.storm.forked import LIMIT, Ended, Run, forks
 from tests.test_kill import facts
 from tests.watched import tracing
 
@@ -37,7 +38,6 @@ SPEED = (
     "cpu_seconds_per_token", "decode_tps", "e2e_latency", "e2e_tps", "load_seconds", "peak_rss_bytes", "peak_rss_increment_bytes",
     "per_token_latency", "prefill_tps", "ttft",
 )  # fmt: skip
-LIMIT = 120
 RECOVERY = 25
 """Changes of files that recovery and the beginning of a session make at most, after the kills below."""
 pytestmark = pytest.mark.slow
@@ -53,15 +53,15 @@ class Sea:
 
     bench: Bench
     folder: Path
+    run: Run
+    """Runs a command in a forked process."""
     calm: Any = None
     left: set[str] = field(default_factory=set)
     """What strikes left half made, by the last part of its name."""
 
     def command(self, results: Path, strike: str = "", *tracer: str) -> tuple[int, str, dict[str, int]]:
         """Run the sweep to its end or to the strike; returns the exit code, all that it said, and how many changes there were."""
-        words = [
-            sys.executable, "-m", "harness", "run", "s", "--configs", str(self.bench.configs), "--results", str(results),
-        ]  # fmt: skip
+        words = ["run", "s", "--configs", str(self.bench.configs), "--results", str(results)]
         beside = self.folder / f"{results.name}-beside"
         state, temporary = (
             beside / "state",
@@ -73,16 +73,16 @@ class Sea:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "storm"), str(ROOT)])}
         environment |= {"STORM_STRIKE": strike, "STORM_FOLDER": str(results), "STORM_STATE": str(state)}
         environment |= {"HARNESS_CACHE": str(self.folder / "cache"), "TMPDIR": str(temporary)}
+        code, said = self._traced(tracer, words, environment) if tracer else self.run(words, environment, self.folder)
+        return code, said, {path.name: path.stat().st_size for path in state.iterdir()}
+
+    def _traced(self, tracer: Sequence[str], words: Sequence[str], environment: dict[str, str]) -> Ended:
+        """Start a command below a tracer, which sees it from its first call on."""
         ran = subprocess.run(
-            [*tracer, *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            timeout=LIMIT,
-            cwd=self.folder,
-        )
-        return ran.returncode, ran.stdout + ran.stderr, {path.name: path.stat().st_size for path in state.iterdir()}
+            [*tracer, sys.executable, "-m", "harness", *words],
+            capture_output=True, text=True, check=False, env=environment, timeout=LIMIT, cwd=self.folder,
+        )  # fmt: skip
+        return ran.returncode, ran.stdout + ran.stderr
 
     def changes(self) -> dict[str, int]:
         """Count the changes that each process makes where nothing happens; keeps what the command comes to."""
@@ -169,21 +169,22 @@ def wrong_of(strike: Callable[[Strike], str], strikes: Iterable[Strike]) -> list
         return [said for said in pool.map(strike, strikes) if said]
 
 
-def small_sweep(bench: Bench) -> None:
+def small_sweep(bench: Bench, text: str = "") -> None:
     """Let a box build once, and measure quality and speed once, with fakes."""
     probes = {
-        "perplexity": {"window": 64, "stride": 32, "tokens": 128, "text": str(bench.text)},
+        "perplexity": {"window": 64, "stride": 32, "tokens": 128, "text": text or str(bench.text)},
         "generation": {"prompt": 8, "output": 4, "warmup": 0, "repetitions": 1},
     }
     bench.sweep(method=["fp32"], probes=probes)
 
 
 @pytest.fixture
-def sea(bench: Bench, tmp_path: Path) -> Sea:
+def sea(bench: Bench, tmp_path: Path) -> Iterator[Sea]:
     small_sweep(bench)
     folder = tmp_path / "sea"
     folder.mkdir()
-    return Sea(bench, folder)
+    with forks(folder, 2) as run:
+        yield Sea(bench, folder, run)
 
 
 @pytest.mark.timeout(1800)

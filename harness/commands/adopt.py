@@ -33,6 +33,7 @@ def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = 
     (path,) = pages_of(workspace, [page])
     text, called = read_page(path), workspace.called(path)
     left = _left_of_killed(path, workspace)
+    whole = left is not None and file_sha256(path) == left.get(path)
     if left is not None and not dry:
         with _alone(workspace):
             yield from _taken_back(left, path, workspace)
@@ -40,6 +41,9 @@ def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = 
     around = _around(workspace, frozenset(left or ()))
     done = adopt(text, path, called, wanted, around, datetime.now(UTC).date())
     yield from _listed(done, called, asked=wanted.table)
+    if done.made is None and whole:
+        yield f"an `adopt` of {called} that was killed had written all of it"
+        return
     if done.made is None:
         raise HarnessError(_nothing(done, called))
     files = {

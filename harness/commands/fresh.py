@@ -28,7 +28,7 @@ from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
 from harness.core.paths import OTHERS, placed
 from harness.core.privacy import cache_folder, is_offline
-from harness.environments import CURRENT, MAKING, alone, folder_of, marker, setup
+from harness.environments import CURRENT, GONE, MAKING, alone, folder_of, marker, setup
 from harness.plan.catalogue import EnvironmentEntry
 
 KEPT = 3
@@ -238,9 +238,10 @@ def clean(workspace: Workspace, keep: int = KEPT) -> Iterator[str]:
             name, current = pointer.name.removesuffix(CURRENT), others / pointer.read_text("utf-8").strip()
             with alone(name, others):
                 there = [path for path in others.glob(f"{name}-*/") if _is_version(path, name)]
-                made = [path for path in there if marker(path) and path != current]
+                halves = [path for path in there if path.name.endswith(GONE) or not marker(path)]
+                made = [path for path in there if path not in (current, *halves)]
                 made.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-                for path in [*made[max(0, keep - 1) :], *(path for path in there if not marker(path))]:
+                for path in [*made[max(0, keep - 1) :], *halves]:
                     remove(path)
                     yield f"removed environment {path.name}"
                 left = [current, *made[: max(0, keep - 1)]]
@@ -252,7 +253,8 @@ def clean(workspace: Workspace, keep: int = KEPT) -> Iterator[str]:
 
 
 def _is_version(path: Path, name: str) -> bool:
-    """Tell a version of an environment, whole or half made, from one of another name that begins alike."""
+    """Tell a version of an environment, whole, half made or half removed, from one of another name that begins alike."""
+    named = re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{12}}({re.escape(GONE)})?", path.name)
     return marker(path).get("name") == name or (
-        (path / MAKING).exists() and re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{12}}", path.name) is not None
+        named is not None and (named[1] is not None or (path / MAKING).exists())
     )

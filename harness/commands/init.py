@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.commands.workspace import outer_of, read_workspace
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.files import write_whole
+from harness.core.files import PARTIAL, write_whole
 from harness.core.paths import FILE
 from harness.environments import SHIPPED
 from harness.plan.catalogue import load_catalogue
@@ -123,7 +123,12 @@ def _foreign(root: Path) -> Iterator[tuple[str, str]]:
         yield "configs", f"another tool's, it seems ({error.problems[0]})"
     kept = results / ".gitignore"
     ours = (results / "bench.db").exists() or (kept.is_file() and "/bench.db" in kept.read_text("utf-8", "replace"))
-    if results.exists() and not ours and not (results.is_dir() and not any(results.iterdir())):
+    cut_off = f"{kept.name}{PARTIAL}"  # all that an `init` may have left that was killed
+    if (
+        results.exists()
+        and not ours
+        and not (results.is_dir() and all(one.name == cut_off for one in results.iterdir()))
+    ):
         yield "results", "holds something else than our results"
 
 

@@ -87,13 +87,12 @@ def import_files(
 def set_aside(runs: Path) -> Iterator[Path]:
     """Give who brings runs a folder of its own beside them, and remove those of commands that were killed: nobody holds their locks."""
     runs.mkdir(parents=True, exist_ok=True)
-    for left in sorted(runs.glob(f"{ASIDE}*/")):
-        lock = FileLock(f"{left}.lock", timeout=0)
-        with suppress(Timeout), lock:
-            remove(left)
-            left.with_name(f"{left.name}.lock").unlink(missing_ok=True)
+    for name in sorted({path.name.removesuffix(".lock") for path in runs.glob(f"{ASIDE}*")}):
+        with suppress(Timeout), FileLock(runs / f"{name}.lock", timeout=0):
+            remove(runs / name)
+            (runs / f"{name}.lock").unlink(missing_ok=True)
     folder = runs / f"{ASIDE}{secrets.token_hex(6)}"
-    with FileLock(f"{folder}.lock", timeout=0):
+    with FileLock(f"{folder}.lock", timeout=10):  # another command may just look whether somebody holds it
         folder.mkdir()
         try:
             yield folder

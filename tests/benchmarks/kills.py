@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.kills engines --kills 200     # half an hour
     python -m tests.benchmarks.kills system-calls            # every one of a small sweep's desk; needs strace
+    python -m tests.benchmarks.kills setup --kills 50        # while a small environment is made
     python -m tests.benchmarks.kills bench --clones 3        # fresh clones, each killed three times, then run to its end
 
 After each kill the same command must come to the same rows, hashes and artifacts as one that nothing happened to. What was
-struck, and where, is appended to `records/kills.jsonl`. Short forms are slow tests: tests/test_kill.py, tests/test_storm.py.
+struck, and where, is appended to `records/kills.jsonl`. Short forms are slow tests: tests/test_kill.py, tests/test_kill_setup.py, tests/test_storm.py.
 """
 
 from __future__ import annotations
@@ -54,13 +55,14 @@ def engines(kills: int, seed: int) -> bool:
 def system_calls() -> bool:
     """Kill the desk of a small sweep with fakes at every system call that changes a file, SQLite's own among them."""
     from tests.fake_box import Bench
+    from tests.storm.forked import forks
     from tests.test_storm import Sea, small_sweep, wrong_of
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, forks(Path(folder), 2) as run:
         bench = Bench(Path(folder))
         small_sweep(bench)
         (Path(folder) / "sea").mkdir()
-        sea = Sea(bench, Path(folder) / "sea")
+        sea = Sea(bench, Path(folder) / "sea", run)
         sea.changes()
         calls = sea.calls()
         strikes = [(name, number) for name, count in sorted(calls.items()) for number in range(1, count + 1)]
@@ -69,6 +71,16 @@ def system_calls() -> bool:
         print(said)
     _record("system-calls", {"kills": len(strikes), "calls": dict(calls), "wrong": len(wrong)})
     return not wrong
+
+
+def setup(kills: int) -> bool:
+    """Kill at seeded moments what makes a small environment of local wheels; the command after it makes it whole."""
+    from tests.test_kill_setup import kill_in_two_places
+
+    with tempfile.TemporaryDirectory() as folder:
+        done = kill_in_two_places(Path(folder), kills)
+    _record("setup", {"kills": done})
+    return done == kills
 
 
 def bench(clones: int, seed: int) -> bool:
@@ -125,6 +137,8 @@ def main() -> None:
     real = verbs.add_parser("engines")
     real.add_argument("--kills", type=int, default=200)
     verbs.add_parser("system-calls")
+    little = verbs.add_parser("setup")
+    little.add_argument("--kills", type=int, default=50)
     whole = verbs.add_parser("bench")
     whole.add_argument("--clones", type=int, default=3)
     for some in (real, whole):
@@ -136,6 +150,8 @@ def main() -> None:
         good = engines(asked.kills, asked.seed)
     elif asked.verb == "system-calls":
         good = system_calls()
+    elif asked.verb == "setup":
+        good = setup(asked.kills)
     else:
         good = bench(asked.clones, asked.seed)
     print(f"{time.monotonic() - begun:.0f} s")

@@ -19,7 +19,7 @@ from harness.tables import after_bench
 from tests.real.box import RealBox
 
 KL = {"tokens": 4000, "window": 512, "stride": 256}
-ROUNDS = 4
+ROUNDS = 3
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from harness import environments
-from harness.core.errors import Trouble
+from harness.core.errors import ConfigError, Trouble
+from harness.plan.catalogue import load_catalogue
 
 BROKEN = environments._broken
 
@@ -54,6 +56,19 @@ def test_the_harness_itself_stands_in_environment_cpu_on_every_machine(root: Pat
     assert environments.setup("cpu") == root / ".venv"
     assert made(root) == [".venv"], "made once, under either name"
     assert environments.folder_of("cpu", root) == root / ".venv"
+
+
+@pytest.mark.parametrize("name", ["../away", "/tmp/away", "..", "a/b", ".hidden", "a b", ""])
+def test_a_name_that_leads_elsewhere_makes_nothing(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if name:  # without one it is the harness's own
+        with pytest.raises(SystemExit) as ended:
+            environments.setup(name, packages=("x",))
+        assert ended.value.code == 2
+        assert f"environment '{name}': {environments.NAMES}" in capsys.readouterr().err
+    (root / "configs" / "environments.yaml").write_text(json.dumps({name: {"packages": ["x"]}}), "utf-8")
+    with pytest.raises(ConfigError, match=re.escape(f"environment '{name}': {environments.NAMES}")):
+        load_catalogue([root / "configs"])
+    assert not made(root)
 
 
 def test_the_cuda_environment_stands_beside_it(root: Path) -> None:

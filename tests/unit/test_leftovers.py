@@ -144,12 +144,13 @@ def test_what_a_killed_import_left_goes_with_the_next_one_and_that_of_a_living_o
     runs = bench.results / "runs"
     for name in ("dead", "living"):
         (runs / f"{ASIDE}{name}" / "imported-x-0").mkdir(parents=True)
+    (runs / f"{ASIDE}begun.lock").touch()
     foreign = bench.results / "imports" / "mine.json"
     foreign.parent.mkdir()
     foreign.write_text(json.dumps(IMPORT), "utf-8")
     with FileLock(runs / f"{ASIDE}living.lock"):
         assert [len(taken.new) for taken in import_files([foreign], bench.results).files] == [1]
-        assert [path.name for path in runs.glob(f"{ASIDE}*/")] == [f"{ASIDE}living"]
+        assert sorted(path.name for path in runs.glob(f"{ASIDE}*")) == [f"{ASIDE}living", f"{ASIDE}living.lock"]
     assert foreign.is_file(), "a file that somebody put beside ours is read, and never removed"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -155,6 +157,21 @@ def test_what_somebody_changed_since_the_kill_stays(theirs: Workspace, undisturb
     assert not [line for line in said if line.startswith("removed ")]
     assert (theirs.committed / "bench_2.reported.yaml").is_file()
     assert not [name for name in kept(theirs.root) if name.endswith(".partial")]
+
+
+def test_one_that_was_killed_after_its_last_step_is_done(theirs: Workspace, undisturbed: dict[str, bytes]) -> None:
+    page = theirs.root / "bench.md"
+    list(adopt_page(page, theirs, Wanted()))
+    hashes = {
+        name: hashlib.sha256(content).hexdigest() for name, content in undisturbed.items() if name != "harness.yaml"
+    }
+    (theirs.root / "bench.md.adopt.partial").write_text(json.dumps(hashes), "utf-8")
+    assert (
+        list(adopt_page(page, theirs, Wanted()))[-1] == "an `adopt` of bench.md that was killed had written all of it"
+    )
+    assert kept(theirs.root) == undisturbed
+    with pytest.raises(HarnessError, match="cannot be adopted"):
+        list(adopt_page(page, theirs, Wanted()))
 
 
 @pytest.mark.parametrize("said", ["{}}", "[1]", '{"../x.md": "0"}', '{"configs/tables/../../mine.tables.yaml": "0"}'])

@@ -61,8 +61,8 @@ def test_random_tables_are_carried_to_the_byte_or_left_alone(take: Take) -> None
 
 @pytest.mark.slow
 def test_many_random_tables_are_carried_to_the_byte_or_left_alone(take: Take) -> None:
-    found = [carried(take, seed) for seed in range(100, 300)]
-    assert 50 < sum(found) < 195
+    found = [carried(take, seed) for seed in range(100, 200)]
+    assert 25 < sum(found) < 98
 
 
 def test_the_tables_of_this_test_are_tables() -> None:

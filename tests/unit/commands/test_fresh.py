@@ -274,8 +274,13 @@ def test_clean_leaves_the_last_ones(home: Workspace) -> None:
     half = home.root / ".venvs" / "nightly-0123456789ab"
     half.mkdir()
     (half / environments.MAKING).touch()
+    for name, marked in (("nightly-00000000000a", True), ("nightly-00000000000b", False)):  # a `clean` was killed
+        gone = half.with_name(f"{name}{environments.GONE}")
+        gone.mkdir()
+        if marked:
+            (gone / MARKER).write_text(json.dumps({"name": "nightly"}), "utf-8")
     said = list(fresh.clean(home, keep=2))
-    assert sum("environment" in line for line in said) == 4
+    assert sum("environment" in line for line in said) == 6
     assert sum("wheel" in line for line in said) == 3
     left = list((home.root / ".venvs").glob("nightly-*/"))
     assert current in left

@@ -102,6 +102,14 @@ def test_init_writes_few_short_files_and_none_over_one_that_is_there(tmp_path: P
         list(make_workspace(tmp_path))
 
 
+def test_what_a_killed_init_left_half_is_not_taken_for_another_tools(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / ".gitignore.partial").write_text("/ben", "utf-8")
+    list(make_workspace(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["benchmarks.md", "configs", "harness.yaml", "results"]
+    assert [path.name for path in (tmp_path / "results").iterdir()] == [".gitignore"]
+
+
 FOREIGN = {
     "configs/models.yaml": "- resnet50\n- vit\n",
     "configs/sweeps/wandb.yaml": "program: train.py\n",

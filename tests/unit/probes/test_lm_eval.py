@@ -307,14 +307,14 @@ def test_lm_evals_genai_backend_gives_the_same_in_at_least_three_times_the_time(
     with ENGINE.open(artifact, ENGINE.options.model_validate({"threads": 1})) as session:
         measure(session, Workload(limit=1), Context(folder=tmp_path))  # imports are not what is compared
         begun = time.process_time()  # other work on the machine stretches the wall clock, less the time used
-        found = measure(session, Workload(limit=25, bos=False), Context(folder=tmp_path))
+        found = measure(session, Workload(limit=10, bos=False), Context(folder=tmp_path))
         ours = time.process_time() - begun
     lm = ONNXRuntimeGenAILM(pretrained=str(artifact))
     begun = time.process_time()
-    expected = theirs(lm, str(reference.questions_folder()), 25)
+    expected = theirs(lm, str(reference.questions_folder()), 10)
     seconds = time.process_time() - begun
     table = found.arrays["choice_logprobs"]
-    assert table.shape == (200, 4)
+    assert table.shape == (80, 4)
     assert np.abs(table - expected).max() < 1e-4
     assert (table.argmax(axis=1) == expected.argmax(axis=1)).all()
     assert ours * 3 <= seconds, f"{ours:.1f} CPU s against {seconds:.1f} CPU s"

@@ -9,6 +9,7 @@ import pytest
 
 from harness.core.marks import marking
 from harness.core.spec import Outcome
+from harness.promoting import last_session
 from harness.runner.records import counted_from
 from tests.fake_box import Bench
 
@@ -20,6 +21,9 @@ def _dated(bench: Bench, moment: str) -> None:
     for path in (bench.results / "runs").glob("*/outcome.json"):
         outcome = json.loads(path.read_text("utf-8"))
         path.write_text(json.dumps(outcome | {"started": moment}), "utf-8")
+    for path in (bench.results / "sessions").glob("*.json"):
+        session = json.loads(path.read_text("utf-8"))
+        path.write_text(json.dumps(session | {"started": moment, "finished": moment}), "utf-8")
     _rebuilt(bench)
 
 
@@ -55,6 +59,9 @@ def test_a_run_of_2150_does_not_stay_the_latest(bench: Bench) -> None:
     second, *told = next(event.text for event in bench.run() if event.what == "session").splitlines()
     assert "before the newest run that was known, of 2150-01-01" in told[0]
     assert _latest(bench) == second != first
+    promoted = last_session("s", bench.results)
+    assert promoted is not None
+    assert promoted.session == second
     outcomes = _outcomes(bench, second)
     assert {outcome.started.year for outcome in outcomes} == {datetime.now(UTC).year}, (
         "the record says what the clock said"

@@ -1,0 +1,313 @@
+"""A storm over every change of a file that the other commands that write make: killed there, or refused at a seeded third, and then again.
+
+As in tests/test_storm.py: the same command afterwards comes to the same bytes as one that nothing happened to, nothing is there half,
+and nobody sees a traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.bundling.making import MAKING
+from harness.environments import CURRENT, MARKER
+from harness.importing.taking import ASIDE
+from harness.store.database import Database
+from tests.fake_box import Bench
+from tests.storm.forked import LIMIT, ROOT, Ended, Run, forks
+from tests.test_storm import KILLED, SYSTEM_CALLS, small_sweep, wrong_of
+from tests.unit.adopting.test_killed import PAGE
+from tests.unit.bundling.test_back import packed
+from tests.unit.importing.files import write
+from tests.unit.test_leftovers import IMPORT
+from tests.watched import tracing
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+Files = dict[str, bytes]
+MOST = 1000 if os.environ.get("STORM_ALL") else 20
+"""Kills of one command: all of its changes of a file with STORM_ALL=1, else a seeded draw of them where there are more."""
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+_APART = re.compile(r"(^|/)[^./][^/]*\.lock$|bench\.db")
+"""Locks that stay, and the database, which is compared row by row."""
+_UNFINISHED = re.compile(rf"\.partial|/{re.escape(ASIDE)}")
+"""Names that say half made."""
+
+
+def nothing(root: Path) -> None:
+    """Leave a workspace as it is."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that writes, and what there must be for it to write something."""
+
+    words: str
+    prepare: Callable[[Path], None] = nothing
+
+
+def _keep(root: Path) -> None:
+    """Give a page, and a second one, whose tables have results that are committed, and that do not show them yet."""
+    table = {"rows": ["method"], "cells": {"Size": {"metric": "artifact_bytes", "format": 0}}}
+    (root / "configs" / "tables").mkdir()
+    (root / "configs" / "tables" / "s.tables.yaml").write_text(yaml.safe_dump({"mine": table}), "utf-8")
+    for name in ("one.md", "two.md"):
+        (root / name).write_text("<!-- table: mine -->\n<!-- end: mine -->\n", "utf-8")
+
+
+def _foreign(root: Path) -> None:
+    write(root, "r.json", IMPORT)
+
+
+def _brought(root: Path) -> None:
+    """Let a build and a session have been made elsewhere, and the database know nothing."""
+    (root / "brought").mkdir()
+    for name in ("runs", "sessions"):
+        (root / "results" / name).rename(root / "brought" / name)
+    for path in (root / "brought" / "runs").iterdir():
+        if "-b-" not in path.name:
+            shutil.rmtree(path)
+    shutil.rmtree(root / "results")
+    with Database.open(root / "results" / "bench.db"):
+        pass
+
+
+def _tar(root: Path) -> None:
+    _brought(root)
+    (root / "b.tar").write_bytes(packed(root / "brought"))
+
+
+def _page(root: Path) -> None:
+    (root / "bench.md").write_text(PAGE, "utf-8")
+
+
+def _nights(root: Path) -> None:
+    """Leave environments of three nights and a wheel that none of them uses."""
+    others, wheels = root / ".venvs", root / "cache" / "wheels"
+    for night in range(3):
+        folder = others / f"tonight-{night:012d}"
+        (folder / "lib").mkdir(parents=True)
+        (folder / "lib" / "one.py").write_text("x = 1\n", "utf-8")
+        (folder / MARKER).write_text(json.dumps({"name": "tonight", "wheels": ""}), "utf-8")
+        os.utime(folder, (night, night))
+    (others / f"tonight{CURRENT}").write_text(f"tonight-{2:012d}", "utf-8")
+    (wheels / "0123").mkdir(parents=True)
+    (wheels / "0123" / "x.whl").write_text("x", "utf-8")
+
+
+def _bare(root: Path) -> None:
+    for path in root.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+CASES = {
+    "promote": Case("promote s"),
+    "import": Case("import r.json", _foreign),
+    "adopt": Case("adopt bench.md", _page),
+    "bundle": Case("bundle s --to out --has all"),
+    "ingest folder": Case("ingest brought", _brought),
+    "ingest tar": Case("ingest b.tar", _tar),
+    "report": Case("report --write", _keep),
+    "clean": Case("clean --keep 1", _nights),
+    "init": Case("init", _bare),
+}
+
+
+def tree(root: Path) -> Files:
+    """Read all files and name all folders, without the moments at which something was written."""
+    found = {
+        path.relative_to(root).as_posix(): _MOMENT.sub(b"MOMENT", path.read_bytes()) if path.is_file() else b""
+        for path in root.rglob("*")
+    }
+    return {name: content for name, content in found.items() if not _APART.search(name)}
+
+
+def rows(root: Path) -> list[tuple[object, ...]]:
+    """Read what the database knows."""
+    if not (root / "results" / "bench.db").exists():
+        return []
+    asked = "SELECT run, kind, status, origin, sweep, session, method, metric, slice, value FROM results ORDER BY run, metric, slice"
+    with closing(sqlite3.connect(root / "results" / "bench.db")) as database:
+        return list(database.execute(asked))
+
+
+@dataclass
+class Sea:
+    """A workspace before a command, and what an undisturbed command makes of it."""
+
+    folder: Path
+    case: Case
+    run: Run
+    before: Files
+    calm: Files
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+
+    def command(self, root: Path, strike: str, run: Run | None = None) -> tuple[int, str, int, bool]:
+        """Run the command to its end or to the strike; returns exit code, what it said, the changes that it made, and whether it was struck."""
+        beside = root.with_name(f"{root.name}-beside")
+        shutil.rmtree(beside, ignore_errors=True)
+        for name in ("tmp", "state"):
+            (beside / name).mkdir(parents=True)
+        variables = {"STORM_STRIKE": strike, "STORM_FOLDER": str(root), "STORM_STATE": str(beside / "state")}
+        variables |= {"HARNESS_CACHE": str(root / "cache"), "TMPDIR": str(beside / "tmp"), "COLUMNS": "200"}
+        code, said = (run or self.run)(self.case.words.split(), {**os.environ, **variables}, root)
+        counted = beside / "state" / "desk"
+        return code, said, counted.stat().st_size if counted.exists() else 0, (beside / "state" / "struck").exists()
+
+    def weather(self, strike: str) -> str:
+        """Strike a command at a change of a file, then run it undisturbed; returns what is wrong, or nothing."""
+        with self._waters(strike) as root:
+            code, said, _, struck = self.command(root, strike)
+            if not struck or (strike.endswith("kill") and code != -9):
+                return f"{strike}: nothing was struck: {code}: {said[-500:]}"
+            return self._met(root, strike, said)
+
+    def call(self, strike: str) -> str:
+        """Kill a command at the n-th system call of a name, then run it undisturbed; returns what is wrong, or nothing."""
+        name, number = strike.split()
+        with self._waters(strike) as root:
+            inject = ("-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}")
+            code, said, _, _ = self.command(root, "", tracer(root.with_suffix(".strace"), *inject))
+            if code not in KILLED:
+                return f"{strike}: nothing was struck: {code}: {said[-500:]}"
+            return self._met(root, strike, said)
+
+    def calls(self) -> Counter[str]:
+        """Count the system calls that change a file, SQLite's own among them, of an undisturbed command's main thread."""
+        with self._waters("calls") as root:
+            log, asked = root.with_suffix(".strace"), f"trace={','.join(f'?{name}' for name in SYSTEM_CALLS)}"
+            code, said, _, _ = self.command(root, "", tracer(log, "-e", asked))
+            assert code == 0, said
+            return Counter(re.findall(r"(?m)^(\w+)\(", log.read_text("utf-8", "replace")))
+
+    @contextmanager
+    def _waters(self, name: str) -> Iterator[Path]:
+        """A copy of the workspace as it is before the command."""
+        root = self.folder / f"struck-{name.replace(' ', '-')}"
+        shutil.copytree(self.folder / "before", root)
+        yield root
+        shutil.rmtree(root)
+
+    def _met(self, root: Path, strike: str, said: str) -> str:
+        """Hold what a strike left against what may be there, then run the command undisturbed."""
+        found = tree(root)
+        if half := self._half(root, found):
+            return f"{strike}: half or lost: {half}"
+        if "Traceback" in said:
+            return f"{strike}: a traceback: {said[-1500:]}"
+        return self._after(root, strike, done=found == self.calm)
+
+    def _half(self, root: Path, found: Files) -> list[str]:
+        """Name what is neither as before nor as it is to be, and what is gone though it was to stay."""
+        making = "out/" if any((root / "out").glob(f"{MAKING}*")) else "-"
+        whole = {name: content for name, content in found.items() if not _UNFINISHED.search(name)}
+        wrong = [name for name, content in whole.items() if content not in (self.before.get(name), self.calm.get(name))]
+        lost = [name for name in self.before.keys() & self.calm.keys() if name not in whole]
+        return [name for name in (*wrong, *lost) if not name.startswith(making)]
+
+    def _after(self, root: Path, strike: str, *, done: bool) -> str:
+        code, said, _, _ = self.command(root, "desk 0 kill")
+        if code not in ({0, 2} if done else {0}) or "Traceback" in said:  # what is done may be refused a second time
+            return f"{strike}: the next command ended with {code}: {said[-1500:]}"
+        found = tree(root)
+        if differ := [name for name in {*found, *self.calm} if found.get(name) != self.calm.get(name)]:
+            return f"{strike}: other files afterwards: {sorted(differ)}"
+        return f"{strike}: other rows afterwards:\n{rows(root)}" if rows(root) != self.rows else ""
+
+
+def tracer(log: Path, *words: str) -> Run:
+    """Run a command below strace, from its first system call on."""
+
+    def run(command: Sequence[str], variables: Mapping[str, str], cwd: Path) -> Ended:
+        ran = subprocess.run(
+            ["strace", "-qq", "-e", "signal=none", "-o", str(log), *words, sys.executable, "-m", "harness", *command],
+            capture_output=True, text=True, check=False, env={**variables, "PYTHONPATH": str(ROOT)}, timeout=LIMIT, cwd=cwd,
+        )  # fmt: skip
+        return ran.returncode, ran.stdout + ran.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    with forks(tmp_path_factory.mktemp("forks"), 2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
+    """A workspace in which a small sweep has run."""
+    root = tmp_path_factory.mktemp("workspace")
+    bench = Bench(root)
+    small_sweep(bench, text="mine")
+    (root / "harness.yaml").write_text('version: 1\npages: ["*.md"]\n', "utf-8")
+    (bench.configs / "texts.yaml").write_text(yaml.safe_dump({"mine": {"path": str(bench.text)}}), "utf-8")
+    code, said = run(["run", "s"], dict(os.environ), root)
+    assert code == 0, said
+    code, said = run(["promote", "s", "--to", "results/published/before.yaml"], dict(os.environ), root)
+    assert code == 0, said
+    return root
+
+
+@pytest.fixture
+def sea(workspace: Path, run: Run, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Sea, int]:
+    """A workspace, and how many changes the undisturbed command makes."""
+    case: Case = request.param
+    before, calm = tmp_path / "before", tmp_path / "calm"
+    shutil.copytree(workspace, before)
+    case.prepare(before)
+    shutil.copytree(before, calm)
+    made = Sea(tmp_path, case, run, tree(before), {})
+    code, said, count, _ = made.command(calm, "desk 0 kill")
+    assert code == 0, said
+    made.calm, made.rows = tree(calm), rows(calm)
+    assert made.calm != made.before, "the command writes something"
+    assert bool(made.rows) == (case is not CASES["init"]), "a database knows something"
+    return made, count
+
+
+@pytest.mark.parametrize("sea", CASES.values(), ids=CASES.keys(), indirect=True)
+def test_a_kill_at_any_change_or_a_refusal_at_a_third_leaves_nothing_half_and_the_same_command_finishes(
+    sea: tuple[Sea, int],
+) -> None:
+    waters, count = sea
+    draw = random.Random(20261128)
+    third = sorted(draw.sample(range(1, count + 1), max(1, min(count, MOST) // 3)))
+    killed = sorted(draw.sample(range(1, count + 1), min(count, MOST)))
+    strikes = [f"desk {number} kill" for number in killed]
+    strikes += [f"desk {number} {draw.choice(['ENOSPC', 'EACCES'])}" for number in third]
+    wrong = wrong_of(waters.weather, strikes)
+    assert not wrong, f"{len(wrong)} of {len(strikes)}\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("sea", [CASES["import"]], ids=["import"], indirect=True)
+def test_a_kill_at_a_system_call_of_each_name_leaves_nothing_half_and_the_same_command_finishes(
+    sea: tuple[Sea, int],
+) -> None:
+    """Of a command that writes folders and the database: what Python alone does not show."""
+    if not tracing():
+        pytest.skip("strace is not here or may not watch processes: what SQLite does cannot be struck")
+    waters, _ = sea
+    draw, most = random.Random(5), 100 if MOST > 100 else 1
+    calls = waters.calls()
+    assert calls["pwrite64"] > 5, "SQLite writes"
+    strikes = [
+        f"{name} {number}"
+        for name, count in sorted(calls.items())
+        for number in sorted(draw.sample(range(1, count + 1), min(count, most)))
+    ]
+    wrong = wrong_of(waters.call, strikes)
+    assert not wrong, f"{len(wrong)} of {len(strikes)}\n" + "\n".join(wrong)
