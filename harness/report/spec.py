@@ -131,6 +131,8 @@ class TableSpec:
     style: Style = Style()
     path: str = ""
     line: int | None = None
+    replaces: str = ""
+    """File of the table of this name in whose place it stands, as one of a workspace does for a shipped one."""
 
     @property
     def row_dimensions(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.metric import OWN, metric
 from harness.core.spec import Status
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, read, word
@@ -48,6 +48,14 @@ def read_specs(path: Path, names: Names | None = None) -> list[TableSpec]:
             _table(name, node, sweep, names or {}, mistakes)
             for name, node in mapping(read(path, mistakes), "a file of tables", mistakes).items()
         ]
+
+
+def names_in(path: Path) -> frozenset[str]:
+    """Name the tables of a file; none of one that is no YAML, which is told where its tables are read."""
+    try:
+        return frozenset(read(path, Mistakes()).fields)
+    except ConfigError:
+        return frozenset()
 
 
 def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) -> TableSpec:

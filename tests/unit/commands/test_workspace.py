@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ from harness.environments import ROOT, SHIPPED
 from harness.pages import check_pages
 from harness.plan.catalogue import load_catalogue
 from harness.planned import _own
+from harness.report.catalogue import catalogue_of
+from harness.report.pages import specs_in
+from harness.tables import _specs_of, own_in_place
 
 
 def write(folder: Path, name: str, content: Any) -> None:
@@ -223,21 +227,65 @@ def test_mistakes_of_own_entries_are_told_with_their_file(made: Path) -> None:
         load_catalogue(here(start=made).configs)
 
 
-def test_own_sweeps_tables_and_locks_stand_in_place_of_shipped_ones_of_their_name(made: Path) -> None:
+def test_own_sweeps_and_locks_stand_in_place_of_shipped_ones_of_their_name(made: Path) -> None:
     workspace = here(start=made)
     assert sweep_path("quickstart", workspace) == SHIPPED / "configs" / "sweeps" / "quickstart.yaml"
     write(made, "configs/sweeps/quickstart.yaml", "model: reference\n")
     assert sweep_path("quickstart", workspace) == made / "configs" / "sweeps" / "quickstart.yaml"
-    shipped = spec_files(workspace)
-    write(made, "configs/tables/bnb.tables.yaml", "tables: {}\n")
-    write(made, "configs/tables/mine.tables.yaml", "tables: {}\n")
-    own = [path for path in spec_files(workspace) if path.is_relative_to(made)]
-    assert [path.name for path in own] == ["bnb.tables.yaml", "mine.tables.yaml"]
-    assert len(spec_files(workspace)) == len(shipped) + 1
     assert lock_of("cpu", workspace) == SHIPPED / "configs" / "locks" / "cpu.txt"
     write(made, "configs/locks/cpu.txt", "pydantic==2.14.3\n")
     assert lock_of("cpu", workspace) == made / "configs" / "locks" / "cpu.txt"
     assert lock_of("../x", workspace) is None
+
+
+def _tables(console: io.StringIO) -> Console:
+    return Console(file=console, soft_wrap=True)
+
+
+def test_an_own_table_of_a_shipped_name_stands_in_its_place_alone_and_that_is_told(made: Path) -> None:
+    workspace = here(start=made)
+    before = {spec.name for spec in specs_in(spec_files(workspace))}
+    mine = {"rows": ["method"], "cells": {"PPL": {"metric": "perplexity", "format": "2"}}}
+    write(
+        made,
+        "configs/tables/mine.tables.yaml",
+        {"quickstart-speed": {**mine, "where": {"sweep": "quickstart"}}, "more": mine},
+    )
+    write(made, "configs/tables/quickstart.tables.yaml", {"quickstart-extra": mine})
+    specs = {spec.name: spec for spec in specs_in(spec_files(workspace))}
+    assert set(specs) == before | {"more", "quickstart-extra"}, "the other tables of the shipped file stay"
+    assert Path(specs["quickstart-speed"].path).parent == made / "configs" / "tables"
+    assert Path(specs["quickstart-quality"].path).parent == SHIPPED / "reports" / "tables"
+    said = io.StringIO()
+    assert check_pages(_tables(said), workspace) == 0
+    assert "the workspace's own, in place of the shipped: table quickstart-speed\n" in said.getvalue()
+    assert own_in_place(["quickstart"], workspace) == ["quickstart-speed"]
+    asked = [spec.name for spec in _specs_of(["quickstart"], workspace, catalogue_of(workspace.configs))]
+    assert {"quickstart-speed", "quickstart-quality", "quickstart-extra"} <= set(asked)
+    assert "more" not in asked
+
+
+def test_two_own_tables_of_one_name_are_a_mistake(made: Path) -> None:
+    mine = {"bnb": {"rows": ["method"], "cells": {"PPL": {"metric": "perplexity"}}}}
+    for name in ("one", "two"):
+        write(made, f"configs/tables/{name}.tables.yaml", mine)
+    with pytest.raises(
+        ConfigError, match=r"two\.tables\.yaml:1: table 'bnb' is also in .*one\.tables\.yaml:1; rename one"
+    ):
+        specs_in(spec_files(here(start=made)))
+
+
+def test_a_plan_tells_the_sweep_the_tables_and_the_locks_that_are_the_workspaces_own(made: Path) -> None:
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    write(made, "configs/sweeps/quickstart.yaml", (SHIPPED / "configs/sweeps/quickstart.yaml").read_text("utf-8"))
+    write(made, "configs/locks/cpu.txt", (SHIPPED / "configs/locks/cpu.txt").read_text("utf-8"))
+    write(
+        made,
+        "configs/tables/x.tables.yaml",
+        {"quickstart-speed": {"rows": ["method"], "cells": {"PPL": {"metric": "perplexity"}}}},
+    )
+    (told,) = _own(plan_sweep("quickstart", here(start=made)))
+    assert told == "the workspace's own, in place of the shipped: table quickstart-speed, sweep quickstart, lock cpu"
 
 
 def test_a_page_outside_of_the_workspace_or_that_is_not_there_is_refused(made: Path, tmp_path: Path) -> None:
