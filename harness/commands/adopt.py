@@ -154,22 +154,26 @@ def _listed(done: Adoption, called: str, *, asked: int | None) -> Iterator[str]:
 
 
 def _columns(table: Adopted) -> Iterator[str]:
+    if table.understood.turned:
+        axis = table.understood.keys[-1]
+        yield f"'{axis.title}': its rows are metrics, and the headings beside it are values of {axis.dimension}"
     for column in table.understood.columns:
         if column.role == "number":
             unit = f", {column.unit}" if column.unit else ""
             better = f", {column.better} is better" if column.better != "none" else ""
-            method = f" of method {table.names.name('method', column.method)}" if column.method else ""
+            method = "".join(f" of {one} {table.names.name(one, value)}" for one, value in column.under)
             what = (
                 f"{column.comparison} of {column.metric} to {column.baseline}" if column.comparison else column.metric
             )
             yield f"'{column.title}': {what}{method}{unit}{better}"
-        elif column.role == "key":
+        elif column.role == "key" and not (table.understood.turned and column == table.understood.keys[-1]):
             yield f"'{column.title}': {column.dimension}"
         elif column.role == "text":
             yield f"'{column.title}': words"
 
-    if any(column.method for column in table.understood.columns):
-        yield "methods stand in its headings: a new one is another cell of the spec"
+    above = dict.fromkeys(name for column in table.understood.columns for name, _ in column.under)
+    if above:
+        yield f"values of {' and '.join(above)} stand in its headings: a new one is another cell of the spec"
 
 
 def _nothing(done: Adoption, called: str) -> str:

@@ -270,7 +270,7 @@ def _style(node: Node | None, rows: Sequence[Key], mistakes: Mistakes) -> Style:
         head=tuple(tuple(cell.raw for cell in row.items) for row in fields["head"].items) if "head" in fields else (),
         markup=_choice(fields.get("titles"), "titles", ("plain", "markdown"), mistakes) == "markdown",
         groups=_truth(fields.get("groups"), "groups", mistakes),
-        blank=tuple(name for name, _ in blank if name in known),
+        blank=tuple(name for name, _ in blank if name in known) if "blank" in fields else None,
         links=_truth(fields.get("links"), "links", mistakes, default=True),
     )
 
