@@ -131,6 +131,8 @@ def _around(workspace: Workspace, left: Collection[Path]) -> Around:
     # A file of a shipped name, as readme.tables.yaml, may stand beside the shipped one; only tables' own names are shared by all.
     taken |= {path.name.removesuffix(SUFFIX) for path in specs if workspace.tables[-1] in path.parents}
     taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in committed}
+    # Tables show the sweep of their file's name, whose runs would stand among the page's.
+    taken |= {path.stem for folder in workspace.configs for path in (folder / "sweeps").glob("*.yaml")}
     return Around(catalogue, workspace.committed, taken)
 
 
