@@ -51,6 +51,30 @@ def test_a_workspace_is_found_from_below_and_from_anywhere_by_name(made: Path, t
         here(asked=tmp_path, start=made)
 
 
+def test_init_makes_the_workspace_where_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness import cli
+
+    def say(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["harness", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    stood = tmp_path / "stood"
+    stood.mkdir()
+    monkeypatch.chdir(stood)
+    assert say("--workspace", str(tmp_path / "there"), "init")[0] == 0
+    assert (tmp_path / "there" / FILE).is_file()
+    assert list(stood.iterdir()) == []
+    code, said = say("--workspace", str(tmp_path / "there"), "init", "other")
+    assert code == 2
+    assert "both name the folder to make a workspace of; give one of them" in said
+    assert say("init", "other")[0] == 0
+    assert (stood / "other" / FILE).is_file()
+
+
 def test_the_innermost_of_two_workspaces_is_meant_and_init_says_that_there_are_two(made: Path) -> None:
     inner = made / "inner"
     said = list(make_workspace(inner))
