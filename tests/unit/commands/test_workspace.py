@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,27 @@ def test_plan_tells_what_the_workspace_says_in_place_of_the_harness(made: Path) 
     write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
     write(made, "configs/methods.yaml", {"int8": {"title": "Ours", "recipes": {"ort-genai": {"precision": "int8"}}}})
     assert _own(plan_sweep("first", here(start=made))) == ["the workspace's own, in place of the shipped: method int8"]
+
+
+@pytest.mark.parametrize(
+    ("own", "why"),
+    [
+        ({"title": "Ours"}, "has no recipe; give it `recipes:` there, or take it out"),
+        ({"recipes": {"modelopt-onnx": {"algo": "rtn_dq", "on": "fp32"}, "ort-genai": {"precision": "int8"}}}, "has two recipes that"),
+    ],
+    ids=["none", "two"],
+)  # fmt: skip
+def test_what_an_own_method_breaks_in_a_shipped_sweep_is_told_with_its_own_place(
+    made: Path, own: dict[str, Any], why: str
+) -> None:
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    write(made, "configs/methods.yaml", {"int8": own})
+    place = re.escape(str(made / "configs" / "methods.yaml"))
+    with pytest.raises(
+        ConfigError,
+        match=rf"quickstart\.yaml:\d+: method 'int8', which {place}:1 puts in the place of the shipped one, {why}",
+    ):
+        plan_sweep("quickstart", here(start=made))
 
 
 def test_mistakes_of_own_entries_are_told_with_their_file(made: Path) -> None:
