@@ -32,6 +32,13 @@ _MODEL = re.compile(
     r"(?:[A-Za-z][\w.]*[ -](?:[\w.]+[ -])*)?(?:\d+x)?\d+(?:\.\d+)?[BbM](?:-[\w.]+)*(?: (?:chat|instruct|base))?",
     re.IGNORECASE,
 )
+_SIZE = re.compile(r"(?:\d+x)?\d+(?:\.\d+)?[BM]")
+"""A heading below the family of a model."""
+_VARIANT = re.compile(
+    r"(?:g|gs|group)[ =_-]?\d+|\d+g|(?:per[- ]?)?(?:channel|tensor|token|group|block)(?:[- ]?wise)?|a?sym(?:metric)?|act[- ]?order|desc[_ ]act",
+    re.IGNORECASE,
+)
+"""A heading below a method that says how it was done."""
 _GPU = re.compile(
     r"(?:\d ?x ?)?(?:nvidia |geforce |apple |amd |intel |tesla |jetson |radeon )*(?:(?:rtx|gtx|rx|quadro)[ -]?\w+(?: (?:ti|xtx?|super|ada))?|[2-5]0[5-9]0(?: ?ti| super)?"
     r"|[avh]1?00|h200|b200|gh200|l40s?|l4|t4|p100|p40|a10g?|a6000|a40|a30|mi\d{3}\w?|m[1-4](?: (?:pro|max|ultra))?|(?:agx |nano )?orin(?: nano)?)"
@@ -200,11 +207,20 @@ def _heading(over: str, name: str) -> _Heading:
     if counted and _NUMBER_ALONE.fullmatch(seen(name)):
         return _Heading("", name, Said(), Said((Axis(counted, seen(name)),)))
     above, own = said_by(over) if over else Said(), said_by(name)
+    whole = f"{over} {name}".strip()
+    if over and not above.axes and _SIZE.fullmatch(seen(name)) and not _measures(seen(over)):
+        return _Heading("", whole, Said(), Said((Axis("model", whole),)))
+    if _is_method(above) and _VARIANT.fullmatch(seen(name)):
+        return _Heading("", whole, Said(), Said((Axis("method", whole),)))
     if not above.axes and over and names_method(seen(over)):
         above = Said((Axis("method", over),))
     if {axis.dimension for axis in above.axes} & {axis.dimension for axis in own.axes}:
         own = Said((), seen(name))
     return _Heading(over, name, above, own)
+
+
+def _is_method(said: Said) -> bool:
+    return [axis.dimension for axis in said.axes] == ["method"] and not said.rest
 
 
 def _kept(said: Sequence[_Heading], columns: Sequence[Column]) -> set[str]:
@@ -270,7 +286,8 @@ def _valued(column: Column, said: _Heading, table: PageTable) -> Column:
 
 def _metric_above(table: PageTable, unit: str) -> tuple[str, Direction, str]:
     """Name the metric of columns whose headings do not: by the nearest heading that speaks of one; with its direction and unit."""
-    for words in reversed(table.lint.headings):
+    corner = seen(table.heads[0][0])
+    for words in (*([corner] if _measures(corner) else []), *reversed(table.lint.headings)):
         clean = re.sub(r"^[\d.\s]+", "", words)
         meaning = meaning_of(clean, ["1"])
         if clean and meaning.kind != "other":

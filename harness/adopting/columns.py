@@ -67,15 +67,16 @@ def _in_their_units(columns: Sequence[Column]) -> None:
     for column in columns:
         if column.role != "number" or column.comparison:
             continue
+        named = unit_of(column.title, ())
+        plain = column.unit and not named and column.guessed and any(one.unit for one in column.numbers)
         remedy = f"; write it in one unit, or say --column '{column.title}=text', which keeps its words"
         for row, cell in enumerate(column.cells, start=1):
             one = printed.read(cell)
-            if one is not None and not column.in_its_unit(one):
+            if one is not None and (not column.in_its_unit(one) or (plain and not one.unit and one.value)):
                 others = f"in '{column.unit}'" if column.unit else "without a unit"
                 raise HarnessError(
                     f"row {row} of column '{column.title}' says '{seen(cell)}', and its numbers are {others}{remedy}"
                 )
-        named = unit_of(column.title, ())
         derived = meaning_of(column.title, ["1"]).kind == "derived"
         if named and column.unit not in {"", named} and not derived and printed.scale(column.unit, named) is None:
             raise HarnessError(

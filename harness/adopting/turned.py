@@ -40,7 +40,9 @@ def is_turned(table: PageTable, columns: Sequence[Column]) -> bool:
     if not all(said.axes for said in beside([axis_value(column, table) for column in others])):
         return False
     names = [meaning_of(seen(cell), ["1"]).kind for cell in first.cells]
-    known = first.role == "key" and (not first.guessed or bool(dimension_of(first.title, "key", first.cells)))
+    known = first.role == "key" and (
+        not first.guessed or dimension_of(first.title, "key", first.cells) in {"task", "text"}
+    )
     several = len(names) > 1 and len(set(first.cells)) == len(names) and all(kind in _MEASURED for kind in names)
     return first.role != "number" and not known and several and all(column.role == "number" for column in others)
 
@@ -129,7 +131,11 @@ def _number(raw: str, cells: Sequence[str], place: int) -> Column:
     column = Column(
         place, raw, tuple(cells), "number", metric=known or own_metric(raw), unit=unit, better=meaning.better or "none"
     )
-    wrong = next((cell for cell in cells if (one := printed.read(cell)) and not column.in_its_unit(one)), None)
+    shown = unit and not unit_of(words, ())
+    numbers = [(cell, one) for cell in cells if (one := printed.read(cell)) is not None]
+    wrong = next(
+        (cell for cell, one in numbers if not column.in_its_unit(one) or (shown and one.value and not one.unit)), None
+    )
     if wrong is not None:
         raise HarnessError(
             f"row '{words}' says '{seen(wrong)}' beside numbers in '{unit or 'no unit'}'; write them in one unit"

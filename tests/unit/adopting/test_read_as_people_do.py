@@ -73,6 +73,30 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         "method model perplexity",
         [["fp16", "llama_2_7b", 5.18], ["fp16", "llama_2_13b", 4.63], ["hqq", "llama_2_7b", 5.22], ["hqq", "llama_2_13b", 4.66]],
     ),
+    "sizes below families of models, the metric in the corner": (
+        (
+            "| PPL ↓ | | Mistral | | Yi | |\n|---|---|---|---|---|---|\n| | | 7B | 8x7B | 6B | 34B |\n| FP16 | - | 5.4 | 4.8 | 5.6 | 5.0 |\n"
+            "| INT4-g128 | RTN | 5.7 | 4.9 | 5.9 | 5.2 |\n| | AWQ | 5.6 | 4.9 | 5.7 | 5.1 |\n"
+        ),
+        "method recipe model perplexity",
+        [[method, recipe, model, value]
+         for method, recipe, values in (("fp16", "none", (5.4, 4.8, 5.6, 5.0)), ("int4_g128", "RTN", (5.7, 4.9, 5.9, 5.2)), ("int4_g128", "AWQ", (5.6, 4.9, 5.7, 5.1)))
+         for model, value in zip(("mistral_7b", "mistral_8x7b", "yi_6b", "yi_34b"), values, strict=True)],
+    ),
+    "variants below methods": (
+        (
+            "| Model | FP16 | W4A16 | | W3A16 | |\n|---|---|---|---|---|---|\n| | | g128 | channel | g128 | channel |\n"
+            "| Qwen-7B | 5.4 | 5.6 | 5.7 | 6.2 | 6.9 |\n| Qwen-14B | 4.4 | 4.6 | 4.7 | 5.2 | 5.9 |\n"
+        ),
+        "model method own.decode_speed",
+        [[model, method, value] for model, values in (("qwen_7b", (5.4, 5.6, 5.7, 6.2, 6.9)), ("qwen_14b", (4.4, 4.6, 4.7, 5.2, 5.9)))
+         for method, value in zip(("fp16", "w4a16_g128", "w4a16_channel", "w3a16_g128", "w3a16_channel"), values, strict=True)],
+    ),
+    "transposed below a heading that is a method's elsewhere": (
+        "| Format | F16 | Q8_0 |\n|---|---|---|\n| size | 14.97 GiB | 7.96 GiB |\n| PPL | 6.233 ± 0.038 | 6.234 ± 0.038 |\n",
+        "method artifact_bytes perplexity",
+        [["f16", "14.97 GiB", "6.233 ± 0.038"], ["q8_0", "7.96 GiB", "6.234 ± 0.038"]],
+    ),
     "engines as headings": (
         "| Model | llama.cpp (tok/s) | vLLM (tok/s) |\n|---|---|---|\n| Llama-3-8B | 80 | 100 |\n",
         "model engine decode_tps",
@@ -127,6 +151,10 @@ REFUSED = {
     "one percentage among milliseconds": (
         "| Method | Latency (ms) |\n|---|---|\n| FP16 | 20 |\n| INT8 | 12 |\n| INT4 | 70% |\n",
         "row 3 of column 'Latency (ms)' says '70%', and its numbers are in 'ms'; write it in one unit, or say --column",
+    ),
+    "a number without the unit that the others print": (
+        "| Method | Memory |\n|---|---|\n| FP16 | 14.5 GB |\n| INT4 | 5.47 |\n",
+        "row 2 of column 'Memory' says '5.47', and its numbers are in 'GB'",
     ),
     "ratios below a rate": (
         "| Method | Decode (tok/s) |\n|---|---|\n| FP16 | 1.0x |\n| INT4 | 2.1x |\n",
