@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.commands.wheel_check import check_wheel
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
 from harness.core.errors import HarnessError
-from harness.core.paths import at_home, placed
+from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts
 from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
@@ -50,7 +50,10 @@ def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict
         entry = catalogue.environments.get(name)
         said = catalogue.local.python.get(name) or (entry.python if entry else None)
         if said:
-            path = placed(said, root)
+            try:
+                path = placed(said, root)
+            except NoHome as error:
+                raise HarnessError(f"environment {name}: {error}") from None
             if not path.exists():
                 raise HarnessError(
                     f"environment {name}: {said} does not exist; fix `python:`, or run harness setup --env {name}"

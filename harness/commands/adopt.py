@@ -158,7 +158,10 @@ def _listed(done: Adoption, called: str, *, asked: int | None) -> Iterator[str]:
 def _columns(table: Adopted) -> Iterator[str]:
     if table.understood.turned:
         axis = table.understood.keys[-1]
-        yield f"'{axis.title}': its rows are metrics, and the headings beside it are values of {axis.dimension}"
+        yield (
+            f"'{axis.title}': its rows are metrics, and the headings beside it are values of {axis.dimension}; a new one is "
+            "another value of the spec's pivot"
+        )
     for column in table.understood.columns:
         if column.role == "number":
             unit = f", {column.unit}" if column.unit else ""

@@ -18,6 +18,10 @@ OTHERS = ".venvs"
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
+class NoHome(HarnessError):
+    """A path begins with `~` and the name of nobody."""
+
+
 def workspace_folder() -> Path:
     """Name the folder of this command's workspace.
 
@@ -44,11 +48,11 @@ def placed(text: str, root: Path | None = None) -> Path:
 
 
 def at_home(text: str | Path) -> Path:
-    """Fill `~` into a path. Raises: HarnessError for a user's that there is not."""
+    """Fill `~` into a path. Raises: NoHome for a user's that there is not."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise HarnessError(
+        raise NoHome(
             f"'{text}': no home folder is known for '{Path(text).parts[0]}'; write the whole path, or './{text}' for a file of that name"
         ) from None
 

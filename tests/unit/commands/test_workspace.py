@@ -267,6 +267,26 @@ def test_what_an_own_method_breaks_in_a_shipped_sweep_is_told_with_its_own_place
         plan_sweep("quickstart", here(start=made))
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"folder": "~nouser/x"},
+        {"ready": {"path": "~nouser/x", "method": "int8"}},
+        {"random": {"config": "~nouser/x.json"}},
+    ],
+)
+def test_a_model_in_the_home_of_nobody_is_told_with_its_line(made: Path, entry: dict[str, Any]) -> None:
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    write(made, "configs/models.yaml", {"m": entry})
+    write(
+        made, "configs/sweeps/s.yaml", {"model": "m", "method": "fp32", "engine": "ort-genai", "probes": ["perplexity"]}
+    )
+    with pytest.raises(
+        ConfigError, match=r"models\.yaml:\d: model 'm': '~nouser/x.*': no home folder is known for '~nouser'"
+    ):
+        plan_sweep("s", here(start=made))
+
+
 def test_mistakes_of_own_entries_are_told_with_their_file(made: Path) -> None:
     write(made, "configs/methods.yaml", {"mine": {"recipes": {"ort-genai": {"precison": "int8"}}}})
     with pytest.raises(ConfigError, match=r"theirs/configs/methods\.yaml.*did you mean 'precision'"):
