@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.commands.wheel_check import check_wheel
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
 from harness.core.errors import HarnessError
-from harness.core.paths import placed
+from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts
 from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
@@ -49,7 +50,10 @@ def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict
         entry = catalogue.environments.get(name)
         said = catalogue.local.python.get(name) or (entry.python if entry else None)
         if said:
-            path = placed(said, root)
+            try:
+                path = placed(said, root)
+            except NoHome as error:
+                raise HarnessError(f"environment {name}: {error}") from None
             if not path.exists():
                 raise HarnessError(
                     f"environment {name}: {said} does not exist; fix `python:`, or run harness setup --env {name}"
@@ -140,7 +144,7 @@ def sweep_path(name: str, workspace: Workspace) -> Path:
     """Find a sweep by path, or by name below configs/sweeps. Raises: HarnessError with the nearest name."""
     from harness.core.errors import unknown
 
-    path = Path(name).expanduser()
+    path = at_home(name)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
             where = workspace.called(workspace.own_configs)
@@ -164,6 +168,8 @@ def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, qu
     for wheel, path in files.items():
         if "*" in wheel and not path.is_file():
             raise HarnessError(f"environment '{name}': there is no file {wheel}; a pattern needs `refresh: each-run`")
+        if path.is_file() and path.suffix == ".whl":
+            check_wheel(path)
     wheels = tuple(str(path) if path.is_file() else wheel for wheel, path in files.items())
     setup(
         name, root=workspace.root, quiet=quiet, lock=lock, packages=entry.packages, wheels=wheels, system=entry.system

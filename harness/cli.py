@@ -121,12 +121,20 @@ def _here(context: typer.Context, results: Path | None = None, configs: Path | N
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="Folder to make a workspace of; this one by default.")] = Path(),
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Folder to make a workspace of; that of --workspace, else this one by default."),
+    ] = None,
 ) -> None:
     """Make a workspace of a folder: writes a few short files, none over one that is there."""
     from harness.commands.init import make_workspace
 
-    for line in make_workspace(folder):
+    if folder is not None and context.obj is not None:
+        raise HarnessError(
+            f"--workspace {context.obj} and {folder} both name the folder to make a workspace of; give one of them"
+        )
+    for line in make_workspace(folder or context.obj or Path()):
         typer.echo(line)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, MissingDependency
+from harness.core.paths import at_home
 from harness.core.privacy import is_offline
 
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -44,12 +45,12 @@ def refusal(path: str, packages: Mapping[str, str]) -> str | None:
 
 def cache() -> Path:
     """Name the folder into which models and data sets of the hub are downloaded."""
-    return Path(os.environ.get("HF_HUB_CACHE", f"{_home()}/hub")).expanduser()
+    return at_home(os.environ.get("HF_HUB_CACHE", f"{_home()}/hub"))
 
 
 def kept(path: str) -> list[Path]:
     """Name the folders in which the libraries of the hub keep a data set."""
-    read = Path(os.environ.get("HF_DATASETS_CACHE", f"{_home()}/datasets")).expanduser()
+    read = at_home(os.environ.get("HF_DATASETS_CACHE", f"{_home()}/datasets"))
     return [cache() / f"datasets--{path.replace('/', '--')}", read / path.replace("/", "___")]
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.core.errors import Trouble
-from harness.core.paths import OTHERS
+from harness.core.paths import OTHERS, at_home
 
 INSTALL_SECONDS = 4 * 3600.0
 """Longest that a step of making an environment, or waiting for another command that makes it, may take."""
@@ -79,7 +79,7 @@ def compile_packages(folder: Path, python: Path) -> None:
 
 def pip_variables(root: Path) -> dict[str, str]:
     """Let pip keep its cache beside the environments, unless a person has one or has said where it is."""
-    own = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "pip").expanduser()
+    own = at_home(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "pip"
     asks = {
         "PIP_NO_INPUT": "1",
         "GIT_TERMINAL_PROMPT": "0",

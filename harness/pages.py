@@ -59,6 +59,7 @@ def write_pages(
         more = {one.spec.name: frozenset(one.fields) for one in mixed}
         specs = [replace(spec, may_mix=spec.may_mix | more.get(spec.name, frozenset())) for spec in specs]
         changed = pages.write_pages(shown, pages.render_all(specs, render, names), guard or Guard(), beside)
+    _tell_own(console, specs, names)
     for path in beside:
         console.print(f"{workspace.called(path)}: what may be mixed is written down", highlight=False, markup=False)
     for page in changed:
@@ -72,7 +73,9 @@ def check_pages(console: Console, workspace: Workspace, named: Sequence[Path] = 
     """Compare the tables and numbers of pages with the committed results. Returns 1 where one is stale. Raises: as `write_pages`."""
     with from_published(workspace.committed) as source:
         shown = _shown(workspace, named)
-        stale = pages.check_pages(shown, _rendered(source, shown, workspace))
+        specs, render, names = _specs(source, shown, workspace)
+        stale = pages.check_pages(shown, pages.render_all(specs, render, names))
+    _tell_own(console, specs, names)
     for page in stale:
         text = f"{workspace.called(page.path)}: {', '.join(page.parts)} out of date; run `harness report --write`"
         console.print(text, highlight=False, markup=False)
@@ -99,6 +102,13 @@ def _specs(
     catalogue = catalogue_of(workspace.configs, workspace.committed)
     specs = pages.specs_in(spec_files(workspace), catalogue)
     return specs, pages.renderer(source, catalogue), pages.shown_in(shown, [spec.name for spec in specs])
+
+
+def _tell_own(console: Console, specs: Sequence[TableSpec], names: Sequence[str]) -> None:
+    """Say which tables of the pages are the workspace's own in the place of shipped ones."""
+    own = ", ".join(f"table {spec.name}" for spec in specs if spec.replaces and spec.name in names)
+    if own:
+        console.print(f"the workspace's own, in place of the shipped: {own}", highlight=False, markup=False)
 
 
 def _rendered(source: Source, shown: Sequence[Path], workspace: Workspace) -> list[Rendered]:

@@ -22,6 +22,7 @@ from harness.plan.expand import PlannedJob
 from harness.plan.sources import hub_folder
 from harness.plan.titles import titles
 from harness.probes.command import CommandOptions
+from harness.tables import own_in_place
 
 Verdicts = Mapping[str, tuple[str, str]]
 _RUN_BYTES = 100_000
@@ -78,9 +79,26 @@ def _own(planned: Planned) -> list[str]:
     used = {f"{what} {getattr(label, what)}" for label in labels for what in ("model", "method")}
     used |= {f"environment {job.environment}" for job in planned.plan.jobs}
     found = [name for name in planned.catalogue.overrides if name in used]
+    found += [f"table {name}" for name in own_in_place(planned.sweep.tables, planned.workspace)]
+    found += _own_files(planned)
     told = [f"the workspace's own, in place of the shipped: {', '.join(found)}"] if found else []
     outer = outer_of(planned.workspace.root)
     return told + ([f"this workspace lies inside of another, {outer}; this one is used"] if outer else [])
+
+
+def _own_files(planned: Planned) -> list[str]:
+    """Name the sweep and the lock files that lie in the workspace in the place of shipped ones."""
+    shipped, *own = planned.workspace.configs
+    places = sorted({job.environment for job in planned.plan.jobs})
+    files = {
+        "sweep": ("sweeps", f"{planned.sweep.path.stem}.yaml"),
+        **{f"lock {name}": ("locks", f"{name}.txt") for name in places},
+    }
+    return [
+        f"sweep {planned.sweep.name}" if what == "sweep" else what
+        for what, parts in files.items()
+        if shipped.joinpath(*parts).is_file() and any(folder.joinpath(*parts).is_file() for folder in own)
+    ]
 
 
 def _asked(planned: Planned) -> list[str]:

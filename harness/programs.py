@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.paths import placed, workspace_folder
+from harness.core.paths import at_home, placed, workspace_folder
 from harness.core.seam import Facts
 
 LOG = "log.txt"
@@ -109,8 +109,16 @@ def _has_place(word: str, places: Sequence[str]) -> bool:
 
 def _file(word: str, places: Sequence[str]) -> Path | None:
     """Find the file that a word names, seen from the workspace's folder, which is a command's working directory."""
-    path = workspace_folder() / Path(word).expanduser()
+    path = workspace_folder() / _path(word)
     return path if not _has_place(word, places) and _is_file(path) else None
+
+
+def _path(word: str) -> Path:
+    """Give the path that a word may be; one that begins with `~` and names no user's home folder is a word as any."""
+    try:
+        return at_home(word)
+    except HarnessError:
+        return Path(word)
 
 
 def _is_file(path: Path) -> bool:
@@ -121,7 +129,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _looked(word: str) -> str:
-    return "" if Path(word).expanduser().is_absolute() else f", in {workspace_folder()}"
+    return "" if _path(word).is_absolute() else f", in {workspace_folder()}"
 
 
 def _program(word: str) -> str:
@@ -129,13 +137,13 @@ def _program(word: str) -> str:
     if word in _PYTHON:
         return sys.executable
     if _is_path(word) or _file(word, ()):
-        return str(workspace_folder() / Path(word).expanduser())
+        return str(workspace_folder() / _path(word))
     return which(word, Path(sys.executable)) or word
 
 
 def filled(run: str, places: Mapping[str, Path | str]) -> list[str]:
     """Put values into the words of a command; folders by their whole paths, `~` of files that are there filled in."""
-    made = [str(Path(word).expanduser()) if word.startswith("~") and _file(word, ()) else word for word in words(run)]
+    made = [str(_path(word)) if word.startswith("~") and _file(word, ()) else word for word in words(run)]
     for place, value in places.items():
         made = [word.replace(place, str(value.absolute() if isinstance(value, Path) else value)) for word in made]
     return [_program(made[0]), *made[1:]]

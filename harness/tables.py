@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from harness.report.result import Table
 from harness.report.rows import text_of
 from harness.report.sources import Source, from_published
 from harness.report.spec import TableSpec
-from harness.report.specfile import SUFFIX
+from harness.report.specfile import SUFFIX, names_in
 from harness.report.table import build
 from harness.store.conditions import as_texts, parse_where
 from harness.store.database import Database
@@ -48,9 +48,8 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
             source = Source(database)
             if planned.sweep.tables:
                 catalogue = catalogue_of(workspace.named, workspace.committed)
-                named = {f"{table}{SUFFIX}" for table in planned.sweep.tables}
-                files = [path for path in spec_files(workspace) if path.name in named]
-                found = [_rendered_or_told(spec, source, catalogue) for spec in pages.specs_in(files, catalogue)]
+                specs = _specs_of(planned.sweep.tables, workspace, catalogue)
+                found = [_rendered_or_told(spec, source, catalogue) for spec in specs]
                 texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
             else:
                 texts = plain(name, source, workspace, planned.sweep.title)
@@ -64,6 +63,21 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
         printed(console, f"tables written to {shown_path(page)}")
 
     return after
+
+
+def _specs_of(files: Collection[str], workspace: Workspace, catalogue: Catalogue) -> list[TableSpec]:
+    """Read the tables of files by name, and what stands in their place in other files of the workspace."""
+    named = {f"{name}{SUFFIX}" for name in files}
+    wanted = {name for path in spec_files(workspace) if path.name in named for name in names_in(path)}
+    places = [path for path in spec_files(workspace) if path.name in named or wanted & names_in(path)]
+    return [spec for spec in pages.specs_in(places, catalogue) if spec.name in wanted]
+
+
+def own_in_place(files: Collection[str], workspace: Workspace) -> list[str]:
+    """Name the tables of files by name in whose place the workspace has one of its own."""
+    named, (shipped, *own) = {f"{name}{SUFFIX}" for name in files}, workspace.tables
+    there = {name for path in shipped.glob(f"*{SUFFIX}") if path.name in named for name in names_in(path)}
+    return sorted(there & {name for folder in own for path in folder.glob(f"*{SUFFIX}") for name in names_in(path)})
 
 
 def _heading(title: str) -> list[str]:
@@ -133,12 +147,14 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
     results, committed = workspace.results, workspace.committed
     specs = pages.specs_in(spec_files(workspace), catalogue)
     for name in names:
-        if not any(name in {spec.name, _file(spec)} for spec in specs):
-            raise HarnessError(unknown("table", name, [*(spec.name for spec in specs), *map(_file, specs)]))
+        if not any(name in {spec.name, *_files(spec)} for spec in specs):
+            raise HarnessError(
+                unknown("table", name, [known for spec in specs for known in (spec.name, *_files(spec))])
+            )
     with database_for_reading(results) as database, from_published(committed) as published:
         here = Source(database)
         beside = partial(Histories([here]).beside, source=here)
-        for spec in [spec for spec in specs if {spec.name, _file(spec)} & set(names)]:
+        for spec in [spec for spec in specs if {spec.name, *_files(spec)} & set(names)]:
             ours, theirs = (
                 pages.renderer(source, catalogue)(narrowed(spec, {**where, "origin": (origin,)})).table
                 for source, origin in ((here, "measured"), (published, "reported"))
@@ -175,10 +191,10 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
         source = Source(database)
         sweeps = database.sweeps()
         texts, empty = [], []
-        asked = {name: [spec for spec in specs if name in {spec.name, _file(spec)}] for name in names}
+        asked = {name: [spec for spec in specs if name in {spec.name, *_files(spec)}] for name in names}
         for name, found in asked.items():
             if not found and name not in sweeps:
-                known = {*sweeps, *(spec.name for spec in specs), *(_file(spec) for spec in specs)}
+                known = {*sweeps, *(spec.name for spec in specs), *(file for spec in specs for file in _files(spec))}
                 raise HarnessError(unknown("table or sweep", name, known))
         wanted = [spec for found in asked.values() for spec in found] if names else specs
         for spec in dict.fromkeys(spec.name for spec in wanted):
@@ -202,9 +218,9 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
     return 2 if any(NO_TABLE in text for text in texts) else 0
 
 
-def _file(spec: TableSpec) -> str:
-    """Name the file of a table, which is called as its sweep."""
-    return Path(spec.path).name.removesuffix(SUFFIX)
+def _files(spec: TableSpec) -> list[str]:
+    """Name the file of a table, which is called as its sweep, and that of the one in whose place it stands."""
+    return [Path(path).name.removesuffix(SUFFIX) for path in (spec.path, spec.replaces) if path]
 
 
 def printed(console: Console, text: str) -> None:

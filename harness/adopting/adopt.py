@@ -9,7 +9,8 @@ from datetime import date
 from pathlib import Path
 
 from harness.adopting import writing
-from harness.adopting.columns import Column, columns_of, is_called, understand
+from harness.adopting.column import Column
+from harness.adopting.columns import columns_of, is_called, understand
 from harness.adopting.names import Names, slug
 from harness.adopting.proof import Made, differences, rendered
 from harness.adopting.reading import PageTable, PageTables, tables_in

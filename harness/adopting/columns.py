@@ -5,104 +5,43 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
+from harness.adopting.axes import with_axes
+from harness.adopting.column import KEYS, Column, Understood
 from harness.adopting.headings import (
+    are_sizes,
     dimension_of,
     is_method,
+    is_metric_heading,
     is_numeric,
     is_setting,
+    is_setting_in_thousands,
     is_statistic,
     metric_of,
-    names_method,
     own_metric,
     unit_of,
 )
 from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
+from harness.adopting.turned import is_turned, turned
 from harness.core.errors import HarnessError, unknown
-from harness.core.metric import METRICS, OWN, Direction
-from harness.core.spec import WORKLOAD_NUMBERS
-from harness.lint.columns import BETTER, meaning_of
+from harness.core.metric import METRICS, OWN
+from harness.lint.columns import meaning_of
 from harness.lint.tables import Column as LintColumn
 from harness.report import printed
 from harness.report.compare import COMPARISONS
 
-Role = Literal["key", "number", "text", "spacer"]
-
-KEYS = ("model", "method", "recipe", "gpu", "engine", "task", "text", "reference", *WORKLOAD_NUMBERS)
-"""Dimensions that a column can be."""
 _FIRST = ("method", "model", "recipe", "task", "text")
 """Dimensions for a first column that nothing names, in the order in which they are taken."""
 _SPARE = ("recipe", "task", "text", "method", "model")
 """Those for further columns that are needed to tell rows apart."""
 
 
+_ENDS_IN_A_NUMBER = re.compile(r"\d\s*$")
+"""As `Batch 8`, below which stands what was measured of it."""
 _COMPARED = re.compile(r"(?P<how>\w+) of (?P<metric>[\w.]+) to (?P<to>.+)")
 """What the command line says of a column of comparisons."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column and what it is."""
-
-    place: int
-    title: str
-    """Group and name, as messages and `--column` call it."""
-    cells: tuple[str, ...]
-    role: Role
-    dimension: str = ""
-    metric: str = ""
-    unit: str = ""
-    """In which the numbers are printed; empty for plain ones."""
-    better: Direction = "none"
-    method: str = ""
-    """The heading, or that of its group, where it names the method."""
-    comparison: str = ""
-    """Which one of its metric, where the numbers compare; with the baseline's method, as the page or the catalogue calls it."""
-    baseline: str = ""
-    guessed: bool = True
-    """Not said on the command line."""
-
-    @property
-    def numbers(self) -> list[printed.Printed]:
-        return [one for one in map(printed.read, self.cells) if one is not None]
-
-    @property
-    def words(self) -> list[str]:
-        """What stands in it and is no number, each once."""
-        return list(dict.fromkeys(cell for cell in self.cells if not self.reads(cell)))
-
-    def reads(self, cell: str) -> bool:
-        """Say whether a cell holds a number in a unit that can be the column's."""
-        one = printed.read(cell)
-        if one is None:
-            return False
-        if self.comparison:
-            return True
-        if one.value < 0 and self.metric in METRICS and METRICS[self.metric].kind != "quality":
-            return False
-        return one.unit in {"", self.unit} or printed.scale(one.unit, self.unit) is not None
-
-
-@dataclass(frozen=True)
-class Understood:
-    """A table with its columns, and what tells its rows apart."""
-
-    table: PageTable
-    columns: tuple[Column, ...]
-    keys: tuple[Column, ...]
-    """Columns that tell rows apart, in the order of the table."""
-    blank: frozenset[int] = frozenset()
-    """Places of columns in which an empty cell means the one above."""
-    values: tuple[tuple[str, ...], ...] = field(default=())
-    """Of each row the Markdown of its keys, blank ones filled."""
-
-    @property
-    def leading(self) -> int:
-        """How many keys stand before everything else."""
-        return next((at for at, key in enumerate(self.keys) if key.place != at), len(self.keys))
 
 
 def understand(table: PageTable, said: Mapping[str, str], *, words: bool = False) -> Understood:
@@ -112,12 +51,37 @@ def understand(table: PageTable, said: Mapping[str, str], *, words: bool = False
     words: take also a table without a number. Raises: HarnessError with what cannot be expressed.
     """
     columns = _overridden(columns_of(table), said)
+    if is_turned(table, columns):
+        return turned(table, columns)
     if not words and not any(column.role == "number" for column in columns):
         raise HarnessError(f"it has no column of numbers; --table {table.number} takes its words")
-    columns = _once_each(columns)
-    columns = _own_where_twice(_methods_in_headings(columns, table))
+    columns = _once_each(_methods_in_cells(columns))
+    columns = _own_where_twice(with_axes(columns, table))
     _one_unit_each(columns)
+    _in_their_units(columns)
     return _keyed(table, columns)
+
+
+def _in_their_units(columns: Sequence[Column]) -> None:
+    """Refuse a number in a unit that the others of its column cannot be in. Raises: HarnessError with its place."""
+    for column in columns:
+        if column.role != "number" or column.comparison:
+            continue
+        named = unit_of(column.title, ())
+        plain = column.unit and not named and column.guessed and any(one.unit for one in column.numbers)
+        remedy = f"; write it in one unit, or say --column '{column.title}=text', which keeps its words"
+        for row, cell in enumerate(column.cells, start=1):
+            one = printed.read(cell)
+            if one is not None and (not column.in_its_unit(one) or (plain and not one.unit and one.value)):
+                others = f"in '{column.unit}'" if column.unit else "without a unit"
+                raise HarnessError(
+                    f"row {row} of column '{column.title}' says '{seen(cell)}', and its numbers are {others}{remedy}"
+                )
+        derived = meaning_of(column.title, ["1"]).kind == "derived"
+        if named and column.unit not in {"", named} and not derived and printed.scale(column.unit, named) is None:
+            raise HarnessError(
+                f"column '{column.title}' names '{named}', and its numbers are in '{column.unit}'{remedy}"
+            )
 
 
 def _one_unit_each(columns: Sequence[Column]) -> None:
@@ -138,13 +102,16 @@ def _one_unit_each(columns: Sequence[Column]) -> None:
 
 def _column(table: PageTable, lint: LintColumn) -> Column:
     cells = tuple(row[lint.index] for row in table.rows)
-    title = " / ".join(part for part in (lint.group, lint.name) if part) or f"column {lint.index + 1}"
+    over = lint.group or (seen(table.over[lint.index]) if is_numeric(cells) else "")
+    title = " / ".join(part for part in (over, lint.name) if part) or f"column {lint.index + 1}"
     if lint.spacer and lint.index:
         return Column(lint.index, title, cells, "spacer")
     dimension = dimension_of(lint.name, lint.meaning.kind, cells)
     if dimension:
         return Column(lint.index, title, cells, "key", dimension)
-    if not is_numeric(cells):
+    if not is_numeric(cells) and is_metric_heading(lint.name):
+        return Column(lint.index, title, cells, "metric")
+    if not is_numeric(cells) or are_sizes(cells) or is_setting_in_thousands(lint.name, cells):
         return Column(lint.index, title, cells, "text")
     return _number(lint, cells, title)
 
@@ -186,6 +153,8 @@ def columns_of(table: PageTable) -> list[Column]:
 
 
 def _meant(column: Column, meaning: str) -> Column:
+    if meaning == "metric":
+        return replace(column, role="metric", dimension="", metric="", guessed=False)
     if meaning == "text":
         return replace(column, role="text", dimension="", metric="", guessed=False)
     compared = _COMPARED.fullmatch(meaning)
@@ -199,7 +168,7 @@ def _meant(column: Column, meaning: str) -> Column:
             raise HarnessError(f"--column '{column.title}={meaning}': its cells are no numbers")
         return replace(column, role="number", metric=meaning, dimension="", guessed=False)
     raise HarnessError(
-        f"--column '{column.title}={meaning}': {unknown('dimension or metric', meaning, [*KEYS, *METRICS])}; `text` keeps its words, `ratio of METRIC to METHOD` is a comparison, "
+        f"--column '{column.title}={meaning}': {unknown('dimension or metric', meaning, [*KEYS, *METRICS])}; `text` keeps its words, `metric` says that they name what each row measures, `ratio of METRIC to METHOD` is a comparison, "
         f"{OWN}NAME is a metric of your own"
     )
 
@@ -226,6 +195,22 @@ def _once_each(columns: Sequence[Column]) -> list[Column]:
     ]
 
 
+def _methods_in_cells(columns: Sequence[Column]) -> list[Column]:
+    """Take the first column of words whose cells are all methods for the method, where no heading says which one is."""
+    first = next((c.place for c in columns if c.role == "number"), len(columns))
+    if any(column.dimension == "method" for column in columns):
+        return list(columns)
+    of = next(
+        (
+            c.place
+            for c in columns[:first]
+            if c.role == "text" and c.guessed and all(map(is_method, map(seen, c.cells)))
+        ),
+        None,
+    )
+    return [replace(c, role="key", dimension="method") if c.place == of else c for c in columns]
+
+
 def _no_key(column: Column) -> Column:
     if is_numeric(column.cells):
         return replace(
@@ -234,61 +219,24 @@ def _no_key(column: Column) -> Column:
     return replace(column, role="text", dimension="")
 
 
-def _methods_in_headings(columns: Sequence[Column], table: PageTable) -> list[Column]:
-    """Understand headings that are methods: of a group, or of several columns of one metric that is named above them."""
-    if any(column.role == "key" and column.dimension == "method" for column in columns):
-        return list(columns)
-    lint = {one.index: one for one in table.lint.columns}
-    grouped = [c for c in columns if c.role == "number" and lint[c.place].group and names_method(lint[c.place].group)]
-    if grouped:
-        return [_under_method(c, lint[c.place], c in grouped) for c in columns]
-    plain = [c for c in columns if c.role == "number" and c.guessed and is_method(lint[c.place].name)]
-    if len(plain) <= 1:
-        return list(columns)
-    metric, better = _metric_above(table, lint[plain[0].place].corner)
-    return [
-        replace(c, metric=metric, better=better, method=table.heads[-1][c.place]) if c in plain else c for c in columns
-    ]
-
-
-def _under_method(column: Column, lint: LintColumn, grouped: bool) -> Column:
-    if not grouped:
-        return column
-    metric = column.metric if column.metric in METRICS or not column.guessed else own_metric(lint.name or column.title)
-    return replace(column, method=lint.group, metric=metric)
-
-
-def _metric_above(table: PageTable, corner: str) -> tuple[str, Direction]:
-    """Name the metric of columns that are called after methods: by the corner, else by the nearest heading."""
-    for words in (corner, *reversed(table.lint.headings)):
-        if words:
-            clean = re.sub(r"^[\d.\s]+", "", words)
-            kind = meaning_of(clean, ["1"])
-            if kind.kind == "other":
-                continue
-            known = "" if kind.kind == "derived" else metric_of(clean, "")
-            return known or own_metric(clean), kind.better or BETTER.get(kind.kind) or "none"
-    return f"{OWN}value", "none"
-
-
 def _own_where_twice(columns: Sequence[Column]) -> list[Column]:
     """Give columns that would be the same number metrics of their own."""
     seen_ = Counter(
-        (column.metric, column.method) for column in columns if column.role == "number" and not column.comparison
+        (column.metric, column.under) for column in columns if column.role == "number" and not column.comparison
     )
     taken: set[str] = set()
     found = []
     for column in columns:
         if column.role == "number" and not column.comparison:
             metric = column.metric
-            if seen_[metric, column.method] > 1 and column.guessed:
+            if seen_[metric, column.under] > 1 and column.guessed:
                 metric = own_metric(column.title)
-            named = f"{metric} {column.method}"
+            named = f"{metric} {column.under}"
             base, count = metric, 1
             while named in taken:
                 count += 1
                 metric = f"{base if base.startswith(OWN) else OWN + base}_{count}"
-                named = f"{metric} {column.method}"
+                named = f"{metric} {column.under}"
             taken.add(named)
             found.append(replace(column, metric=metric))
         else:
@@ -301,9 +249,7 @@ def _own_where_twice(columns: Sequence[Column]) -> list[Column]:
 
 def _keyed(table: PageTable, columns: Sequence[Column]) -> Understood:
     """Find what tells the rows apart. Raises: HarnessError where nothing does."""
-    found = list(columns)
-    leading = next((at for at, column in enumerate(found) if column.role != "key"), len(found))
-    found = [_no_key(one) if one.role == "key" and one.place > leading and "" in one.cells else one for one in found]
+    found = _continued(table, columns)
     if found[0].role != "key":
         found[0] = _spare(found[0], found, _FIRST)
     while True:
@@ -328,18 +274,43 @@ def _keyed(table: PageTable, columns: Sequence[Column]) -> Understood:
         found[better[0].place] = _spare(better[0], found, _SPARE)
 
 
+def _continued(table: PageTable, columns: Sequence[Column]) -> list[Column]:
+    """Take columns of words for keys, too, where an empty cell beside them means the one above: before the first of numbers.
+
+    Raises: HarnessError for such an empty cell behind numbers, where nobody reads it so.
+    """
+    found = list(columns)
+    measured = next((c.place for c in found if c.role == "number" and not _is_setting(table, c)), len(found))
+    gaps = [c for c in found if c.role == "key" and "" in c.cells]
+    for column in gaps:
+        if column.place > measured:
+            raise HarnessError(
+                f"column '{column.title}' has empty cells behind columns of numbers, where they do not mean the one above; "
+                f"write them out, or say --column '{column.title}=text'"
+            )
+    last = max((c.place for c in gaps), default=0)
+    for column in found[:last]:
+        if column.role == "text" or _is_setting(table, column):
+            found[column.place] = _spare(column, found, _SPARE if column.place else _FIRST)
+    return found
+
+
 def _is_setting(table: PageTable, column: Column) -> bool:
     """Tell a column of numbers that says what was measured, as a group size, from one that says what came out."""
     return (
         column.role == "number"
         and column.guessed
         and column.metric.startswith(OWN)
+        and not column.under
+        and not _ENDS_IN_A_NUMBER.search(column.title)
         and (table.lint.columns[column.place].meaning.kind in {"length", "batch"} or is_setting(column.title))
     )
 
 
 def _spare(column: Column, columns: Sequence[Column], dimensions: Sequence[str]) -> Column:
-    taken = {one.dimension for one in columns if one.role == "key"} | {"method" for one in columns if one.method}
+    taken = {one.dimension for one in columns if one.role == "key"} | {
+        dimension for one in columns for dimension, _ in one.under
+    }
     free = [name for name in dimensions if name not in taken]
     if not free:
         raise HarnessError(
@@ -349,15 +320,27 @@ def _spare(column: Column, columns: Sequence[Column], dimensions: Sequence[str])
 
 
 def _with_values(table: PageTable, columns: Sequence[Column]) -> Understood:
-    """Fill blank keys with those above: of the columns that stand before all others."""
+    """Fill blank keys with those above: of the columns that stand before all others.
+
+    Raises: HarnessError for a blank one in a row that begins otherwise than the one above.
+    """
     keys = [column for column in columns if column.role == "key"]
     leading = next((at for at, key in enumerate(keys) if key.place != at), len(keys))
     blank, rows = set(), list[tuple[str, ...]]()
     for number in range(len(table.rows)):
-        row = []
+        row = list[str]()
         for at, key in enumerate(keys):
             text = key.cells[number]
+            if not text and not rows and at < leading and at + 1 < len(table.rows):
+                raise HarnessError(
+                    f"row 1, column '{key.title}' is empty, and no row stands above it; write what it is, or '-'; a second row of headings "
+                    "joins the first, as 'Batch 8'"
+                )
             if not text and rows and at < leading:
+                if row != list(rows[-1][:at]):
+                    raise HarnessError(
+                        f"row {number + 1}, column '{key.title}' is empty, and the row begins otherwise than the one above; write what it is, or '-'"
+                    )
                 text = rows[-1][at]
                 blank.add(key.place)
             row.append(text)

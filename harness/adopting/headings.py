@@ -14,6 +14,8 @@ from harness.lint.numbers import is_missing
 from harness.report import printed
 
 _COUNTS = frozenset(WORKLOAD_NUMBERS) - {"request_rate"}
+_LEAST_CARD, _MOST_BITS = 100, 32
+"""Numbers from which on a GPU is called by one, and up to which a method is called by its bits."""
 _NUMBERS = 0.6
 """Share of the cells that say something which must be numbers in a column of numbers."""
 _HEADERS: tuple[tuple[str, str], ...] = (
@@ -21,7 +23,7 @@ _HEADERS: tuple[tuple[str, str], ...] = (
     ("gpu", r"^(gpu|gpus|gpu (model|type|name)|device|hardware|accelerator|card|platform)$"),
     ("engine", r"\b(engine|backend|framework|runtime|serving)\b"),
     ("batch", r"^(max )?batch([ _-]?size)?$|^bsz?$"),
-    ("prompt", r"^(isl|prompt|input)$|\b(input|prompt|prefill|context|sequence|seq)\b.*\b(len|length|lengths|tokens|size)\b|^isl\b"),
+    ("prompt", r"^(isl|prompt|input|context|ctx|n_ctx)$|\b(input|prompt|prefill|context|sequence|seq)\b.*\b(len|length|lengths|tokens|size)\b|^isl\b"),
     ("output", r"^(osl|output)$|\b(output|generated|gen|decode|new)\b.*\b(len|length|lengths|tokens)\b|^osl\b"),
     ("concurrency", r"\bconcurren(cy|t)\b|^(num )?(users|clients)$"),
     ("shots", r"^(n[ -]?)?shots?$"),
@@ -29,7 +31,7 @@ _HEADERS: tuple[tuple[str, str], ...] = (
     ("method", r"quant|\bmethod\b|precision|\bscheme\b|\bformat\b|\bd?type\b|\bvariant\b|\bconfig(uration)?\b|\balgorithm\b|\btechnique\b|\brecipe\b"),
 )  # fmt: skip
 _METHOD_WORD = re.compile(
-    r"\b(fp|bf|tf|int|nf|mxfp|nvfp|w)\d{1,2}\w*|\b(i?q\d\w*)|\b(awq|gptq|rtn|eetq|hqq|aqlm|quip#?|smoothquant|spqr|exl\d|gguf|bnb|marlin|ptq|qat"
+    r"\b(fp|bf|tf|int|nf|mxfp|nvfp|w)\d{1,2}\w*|f(?:16|32)|\b(i?q\d\w*)|\b(awq|gptq|rtn|eetq|hqq|aqlm|quip#?|smoothquant|spqr|exl\d|gguf|bnb|marlin|ptq|qat"
     r"|bitsandbytes|llm\.int8)\b",
     re.IGNORECASE,
 )
@@ -72,14 +74,54 @@ def dimension_of(heading: str, kind: str, cells: Sequence[str]) -> str:
     kind: what the linter takes the column for. Empty where it is none.
     """
     name = seen(heading.partition("\\")[0]).casefold()
-    counts = [printed.read(cell) for cell in cells if cell]
-    whole = bool(counts) and all(one and one.value == int(one.value) and not one.unit for one in counts)
     for dimension, words in _HEADERS:
         if re.search(words, name):
             if dimension in _COUNTS:
-                return dimension if whole and kind in {"batch", "length", "other"} else ""
-            return dimension if not is_numeric(cells) else ""
+                return dimension if _whole(cells) and kind in {"batch", "length", "other"} else ""
+            return dimension if not is_numeric(cells) or _are_names(dimension, name, cells) else ""
     return ""
+
+
+def _whole(cells: Sequence[str]) -> bool:
+    counts = [printed.read(cell) for cell in cells if cell]
+    return bool(counts) and all(one and one.value == int(one.value) and not one.unit for one in counts)
+
+
+def _are_names(dimension: str, name: str, cells: Sequence[str]) -> bool:
+    """Tell numbers that are names: models by their size (`7B`), cards by their number (`4090`), methods by their bits (`4`)."""
+    if dimension == "model":
+        return are_sizes(cells) or _whole(cells)
+    bits = re.fullmatch(r"(weight )?(quant(i[sz]ation)?|precision|method|format|d?type)", name)
+    values = [int(one.value) for cell in cells if (one := printed.read(cell))] if _whole(cells) else []
+    return bool(values) and (
+        (dimension == "gpu" and min(values) >= _LEAST_CARD)
+        or (dimension == "method" and bool(bits) and max(values) <= _MOST_BITS)
+    )
+
+
+def are_sizes(cells: Sequence[str]) -> bool:
+    """Tell numbers of parameters, as `7B` and `560M`, which say what was measured."""
+    said = [printed.read(cell) for cell in cells if not is_missing(seen(cell))]
+    return bool(said) and all(one and one.unit in {"B", "M"} for one in said)
+
+
+def counted_dimension(heading: str) -> str:
+    """Name the dimension of counts that a heading speaks of, as `Batch size`; empty where it is none."""
+    name = heading.casefold()
+    return next((dimension for dimension, words in _HEADERS if dimension in _COUNTS and re.search(words, name)), "")
+
+
+def is_setting_in_thousands(heading: str, cells: Sequence[str]) -> bool:
+    """Tell a count that is printed as `4K`: a setting, and nothing that was measured."""
+    said = [one for cell in cells if (one := printed.read(cell))]
+    return bool(counted_dimension(seen(heading))) and bool(said) and all(one.unit in {"k", "K"} for one in said)
+
+
+def is_metric_heading(heading: str) -> bool:
+    """Tell a heading of a column whose cells name what each row measures."""
+    return bool(
+        re.fullmatch(r"metrics?|measures?|measurements?|statistics?|quantity|indicator", seen(heading).casefold())
+    )
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
@@ -96,10 +138,10 @@ def own_metric(title: str) -> str:
 
 
 def unit_of(words: str, cells: Sequence[str]) -> str:
-    """Take the unit that most cells print, else the one that the heading names."""
-    shown = Counter(one.unit for cell in cells if (one := printed.read(cell)) is not None)
-    shown.pop("", None)
-    if shown:
+    """Take the unit that at least half of the numbers print, else the one that the heading names; a plain zero is of any."""
+    numbers = [one for cell in cells if (one := printed.read(cell)) is not None and (one.unit or one.value)]
+    shown = Counter(one.unit for one in numbers if one.unit)
+    if shown and 2 * shown.total() >= len(numbers):
         return shown.most_common(1)[0][0]
     if _RATE.search(words):
         return "tok/s"

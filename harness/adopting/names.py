@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
+
+from markdown_it import MarkdownIt
 
 from harness.report.catalogue import Catalogue
-from harness.report.change.readback import shown
 from harness.report.layout import LACKING
 from harness.report.markdown import cell_text
 from harness.report.result import Cell
 from harness.report.slips import nearest
 
-_LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<link>https?://[^()\s]+)\)")
+_LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<link>https?://(?:[^()\s]|\([^()\s]*\))+)\)")
+_FOOTNOTE = re.compile(r"\s*(?:\[\^[^\[\]]+\]|<sup>[\d,\s]+</sup>)")
+_REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*\]")
+"""A link whose address stands elsewhere in the page."""
+_SILENT = {"html_inline": " ", "softbreak": " ", "hardbreak": " "}
 NAMED = ("model", "method")
 """Dimensions whose values have entries; others are called by their text."""
 
@@ -24,10 +30,17 @@ def slug(text: str, otherwise: str = "x") -> str:
     return words.strip("_.+") or otherwise
 
 
+@lru_cache(maxsize=4096)
 def seen(raw: str) -> str:
-    """Return a cell as a reader sees it."""
-    text = re.sub(r"<[^<>]*>", " ", shown(raw))
-    return " ".join(re.sub(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)", "", text).split())
+    """Return a cell as a reader sees it, without links, emphasis and footnote marks."""
+    tokens = _inline().parseInline(_REFERENCE.sub(r"\1", _FOOTNOTE.sub("", raw)))
+    parts = [_SILENT.get(child.type, child.content) for token in tokens for child in token.children or []]
+    return " ".join(re.sub(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)", "", "".join(parts)).split())
+
+
+@cache
+def _inline() -> MarkdownIt:
+    return MarkdownIt("commonmark")
 
 
 @dataclass

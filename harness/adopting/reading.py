@@ -49,6 +49,18 @@ class PageTable:
         return self.lint.headings[-1] if self.lint.headings else ""
 
     @property
+    def over(self) -> tuple[str, ...]:
+        """Of each column what stands above its heading, spread to the right; empty where there is one row of headings."""
+        names = self.heads[-1]
+        if len(self.heads) < 2:
+            return ("",) * len(names)
+        found, last = list[str](), ""
+        for at, cell in enumerate(self.heads[0]):
+            last = cell or (last if names[at] else "")
+            found.append(self.lint.columns[at].group or last)
+        return tuple(found)
+
+    @property
     def lines(self) -> range:
         return range(self.begin, self.end)
 
@@ -132,7 +144,7 @@ def _cells_trouble(table: PageTable, width: int) -> Iterator[str]:
 
 def _twice(table: PageTable) -> Iterator[str]:
     """Tell of two columns with one heading: nobody could say which is meant."""
-    names = [(column.group, column.name) for column in table.lint.columns]
+    names = [(over, column.name) for over, column in zip(table.over, table.lint.columns, strict=True)]
     for place, name in enumerate(names):
         if name[1] and name in names[:place]:
             called = " / ".join(part for part in name if part)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from harness.adopting.columns import Column, Understood
+from harness.adopting.column import Column, Understood
 from harness.adopting.names import NAMED, Names, seen, slug
 from harness.core.metric import METRICS, OWN
 from harness.core.spec import WORKLOAD_NUMBERS
@@ -82,7 +82,9 @@ def _declared(tables: Sequence[Adopted]) -> list[str]:
 
 
 def _spoken(column: Column, table: Adopted) -> str:
-    if column.method:
+    if table.understood.turned:
+        return seen(column.title)
+    if column.under:
         return column.metric.removeprefix(OWN).replace("_", " ")
     return seen(table.understood.table.heads[-1][column.place]) or column.title
 
@@ -98,9 +100,9 @@ def _block(table: Adopted) -> list[str]:
     metrics = list(dict.fromkeys(map(quantity_name, numbers)))
     told = {quantity_name(column): _told(column, names, understood) for column in numbers}
     told = {name: facts for name, facts in told.items() if facts}
-    by_method = any(column.method for column in numbers)
+    above = list(dict.fromkeys(dimension for column in numbers for dimension, _ in column.under))
     keys = [key.dimension for key in understood.keys]
-    columns = [*keys, *(["method"] if by_method else []), *metrics, *map(text_name, texts)]
+    columns = [*keys, *above, *metrics, *map(text_name, texts)]
     words = list(dict.fromkeys(word for column in numbers for word in column.words))
     lines = [f"  - block: {scalar(table.name)}"]
     lines += [f"    metrics: {flow({name: flow(facts) for name, facts in told.items()})}"] if told else []
@@ -110,10 +112,12 @@ def _block(table: Adopted) -> list[str]:
     for number, values in enumerate(understood.values):
         said = [_value(names, key, raw) for key, raw in zip(understood.keys, values, strict=True)]
         rest = [scalar(column.cells[number]) for column in texts]
-        for place, method in enumerate(_methods(numbers) or [""]):
-            here = {quantity_name(column): column.cells[number] for column in numbers if column.method == method}
+        for place, under in enumerate(dict.fromkeys(column.under for column in numbers) or [()]):
+            here = {quantity_name(column): column.cells[number] for column in numbers if column.under == under}
+            here = {name: cell for name, cell in here.items() if cell or not understood.turned}
             given = [scalar(here[name]) if name in here else "null" for name in metrics]
-            shown = [*said, *([scalar(names.name("method", method)) if method else "null"] if by_method else [])]
+            told_here = dict(under)
+            shown = [*said, *(scalar(names.name(one, told_here[one])) if one in told_here else "null" for one in above)]
             lines.append(f"      - [{', '.join([*shown, *given, *(rest if not place else ['null'] * len(rest))])}]")
     return lines
 
@@ -136,16 +140,12 @@ def _told(column: Column, names: Names, understood: Understood) -> dict[str, str
 
 def _base(column: Column, names: Names, understood: Understood) -> str:
     """Name the method that a column compares with: one of the table, else one of the catalogue."""
-    methods = {one.method for one in understood.columns if one.method}
+    methods = {value for one in understood.columns for dimension, value in one.under if dimension == "method"}
     at = next((place for place, key in enumerate(understood.keys) if key.dimension == "method"), None)
     methods |= {values[at] for values in understood.values} if at is not None else set()
     named = {names.name("method", raw): raw for raw in sorted(methods)}
     found = next((name for name, raw in named.items() if column.baseline in {name, seen(raw)}), None)
     return scalar(found or names.name("method", column.baseline))
-
-
-def _methods(numbers: Sequence[Column]) -> list[str]:
-    return list(dict.fromkeys(column.method for column in numbers))
 
 
 def _said_unit(column: Column) -> bool:
@@ -177,6 +177,8 @@ def value_of(names: Names, key: Column, raw: str) -> str:
 def spec(table: Adopted) -> str:
     """Write a table's spec."""
     understood = table.understood
+    if understood.turned:
+        return _turned(table)
     leading = understood.keys[: understood.leading]
     heads = understood.table.heads
     own_head = _needs_head(understood)
@@ -194,11 +196,45 @@ def spec(table: Adopted) -> str:
         for dimension, named in titles.items():
             lines += [f"    {dimension}:", *(f"      {_key(value)}: {scalar(raw)}" for value, raw in named.items())]
     lines += _style(understood, own_head=own_head, markdown=bool(titles))
+    if any(name == "gpu" for column in understood.columns for name, _ in column.under):
+        lines.append("  may_mix: [gpu]")
     lines.append("  cells:")
     for column in understood.columns:
         if column not in leading:
             heading = f"{column.title} ({column.place + 1})" if own_head else headings[column.place]
             lines.append(f"    {_key(heading)}: {_cell(table, column)}")
+    return "\n".join(lines) + "\n"
+
+
+def _turned(table: Adopted) -> str:
+    """Write the spec of a table whose rows are metrics."""
+    understood, names = table.understood, table.names
+    *keys, axis = understood.keys
+    (head,) = understood.table.heads
+    numbers = [column for column in understood.columns if column.role == "number" and not column.comparison]
+    compared = next((column for column in understood.columns if column.comparison), None)
+    shown = {**{key.dimension: scalar(head[key.place]) for key in keys}, "metric": scalar(head[axis.place])}
+    labels = {values[-1]: names.name(axis.dimension, values[-1]) for values in understood.values}
+    lines = [f"{scalar(table.name)}:"]
+    lines += [f"  where: {flow({'block': scalar(table.name)})}"] if table.several else []
+    lines += [f"  rows: {flow({**shown, 'origin': _NOTHING})}", f"  show: {flow(shown)}", "  order: [published]"]
+    lines += ["  caption: measured", f"  missing: {scalar(_missing(understood))}", "  titles:"]
+    titles = {**_titles(table), "metric": {column.metric: column.title for column in numbers}}
+    titles.pop(axis.dimension, None)
+    for dimension, named in titles.items():
+        lines += [f"    {dimension}:", *(f"      {_key(value)}: {scalar(raw)}" for value, raw in named.items())]
+    lines += ["  style:", f"    align: [{', '.join(understood.table.aligns)}]", "    titles: markdown"]
+    lines += [f"    blank: {listed(key.dimension for key in keys if key.place in understood.blank)}"]
+    lines += [f"  pivot: {flow({axis.dimension: flow({name: scalar(raw) for raw, name in labels.items()})})}"]
+    lines += ["  cells:", "    metric:"]
+    for column in numbers:
+        number_form = {"format": scalar(f"{written(printed.format_of(column.numbers))} printed")}
+        unit = {"unit": scalar(column.unit)} if column.metric in METRICS and _said_unit(column) else {}
+        lines.append(f"      {column.metric}: {flow({**number_form, **unit})}")
+    if compared is not None:
+        base = flow({axis.dimension: _base(compared, names, understood)})
+        form = scalar(f"{written(printed.format_of(compared.numbers))} printed")
+        lines.append(f"    {_key(head[-1])}: {flow({'as': compared.comparison, 'baseline': base, 'format': form})}")
     return "\n".join(lines) + "\n"
 
 
@@ -266,8 +302,8 @@ def _cell(table: Adopted, column: Column) -> str:
         parts["uncertainty"] = "pm"
     if behind := _behind(column):
         parts["behind"] = scalar(behind)
-    if column.method:
-        parts["where"] = flow({"method": scalar(table.names.name("method", column.method))})
+    if column.under:
+        parts["where"] = flow({name: scalar(table.names.name(name, value)) for name, value in column.under})
     return flow(parts)
 
 

@@ -135,6 +135,8 @@ def _around(workspace: Workspace, left: Collection[Path]) -> Around:
     # A file of a shipped name, as readme.tables.yaml, may stand beside the shipped one; only tables' own names are shared by all.
     taken |= {path.name.removesuffix(SUFFIX) for path in specs if workspace.tables[-1] in path.parents}
     taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in committed}
+    # Tables show the sweep of their file's name, whose runs would stand among the page's.
+    taken |= {path.stem for folder in workspace.configs for path in (folder / "sweeps").glob("*.yaml")}
     return Around(catalogue, workspace.committed, taken)
 
 
@@ -158,22 +160,29 @@ def _listed(done: Adoption, called: str, *, asked: int | None) -> Iterator[str]:
 
 
 def _columns(table: Adopted) -> Iterator[str]:
+    if table.understood.turned:
+        axis = table.understood.keys[-1]
+        yield (
+            f"'{axis.title}': its rows are metrics, and the headings beside it are values of {axis.dimension}; a new one is "
+            "another value of the spec's pivot"
+        )
     for column in table.understood.columns:
         if column.role == "number":
             unit = f", {column.unit}" if column.unit else ""
             better = f", {column.better} is better" if column.better != "none" else ""
-            method = f" of method {table.names.name('method', column.method)}" if column.method else ""
+            method = "".join(f" of {one} {table.names.name(one, value)}" for one, value in column.under)
             what = (
                 f"{column.comparison} of {column.metric} to {column.baseline}" if column.comparison else column.metric
             )
             yield f"'{column.title}': {what}{method}{unit}{better}"
-        elif column.role == "key":
+        elif column.role == "key" and not (table.understood.turned and column == table.understood.keys[-1]):
             yield f"'{column.title}': {column.dimension}"
         elif column.role == "text":
             yield f"'{column.title}': words"
 
-    if any(column.method for column in table.understood.columns):
-        yield "methods stand in its headings: a new one is another cell of the spec"
+    above = dict.fromkeys(name for column in table.understood.columns for name, _ in column.under)
+    if above:
+        yield f"values of {' and '.join(above)} stand in its headings: a new one is another cell of the spec"
 
 
 def _nothing(done: Adoption, called: str) -> str:

@@ -11,22 +11,20 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from packaging.tags import Tag, parse_tag, sys_tags
+from packaging.tags import Tag
 
+from harness.commands.wheel_check import check_wheel
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError, Trouble
 from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
-from harness.core.paths import OTHERS, placed
+from harness.core.paths import OTHERS, matching, placed
 from harness.core.privacy import cache_folder, is_offline
 from harness.environments import CURRENT, GONE, MAKING, alone, folder_of, marker, setup
 from harness.plan.catalogue import EnvironmentEntry
@@ -37,7 +35,9 @@ ASK_SECONDS = 60
 FETCH_SECONDS = 1800
 WHEELS = "wheels"
 """Folder of the cache."""
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_COMMIT, _SHORT = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{7,39}")
+_SAID = 600
+"""Letters of what git says that a message repeats."""
 _CHUNK = 1 << 20
 
 
@@ -106,7 +106,7 @@ def resolve(wheel: str, root: Path, taken: Sequence[Tag] = ()) -> Resolved:
     if wheel.startswith(("http://", "https://")):
         return _fetched(wheel, taken)
     whole = placed(wheel, root)
-    there = [path for path in Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))) if path.is_file()]
+    there = [whole] if whole.is_file() else [path for path in matching(wheel, root) if path.is_file()]
     if not there:
         raise HarnessError(f"there is no wheel {wheel}")
     newest = max(there, key=lambda path: path.stat().st_mtime_ns)
@@ -134,12 +134,14 @@ def _of_repository(wheel: str) -> Resolved:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HarnessError(f"{shown} does not answer ({type(error).__name__})") from None
     if ran.returncode:
-        said = ran.stderr.strip().splitlines()[-1:] or ["git says no more"]
-        raise HarnessError(f"{shown}: {said[0].replace(place, shown)}")
+        said = " ".join(ran.stderr.replace(place, shown).split())[:_SAID] or "git says no more"
+        raise HarnessError(f"{shown}: {said}")
     known = {words[1]: words[0] for line in ran.stdout.splitlines() if len(words := line.split()) == 2}
     commit = next((known[one] for one in asked if one in known), None)
+    if commit is None and _SHORT.fullmatch(name):  # no branch and no tag: the beginning of a commit, as pip takes it
+        return Resolved(wheel, name[:12])
     if commit is None:
-        raise HarnessError(f"{shown}: it has no '{name}'")
+        raise HarnessError(f"{shown}: it has no branch or tag '{name}'; a commit has at least 7 digits")
     return Resolved(f"git+{place}@{commit}{sign}{tail}", commit[:12])
 
 
@@ -177,7 +179,7 @@ def _kept(name: str, write: Callable[[Path], object], taken: Sequence[Tag]) -> R
     try:
         wheel = making / name
         write(wheel)
-        _check(wheel, taken)
+        check_wheel(wheel, taken)
         sha256 = file_sha256(wheel)
         kept = folder / sha256[:16] / name
         if not kept.exists():
@@ -186,35 +188,6 @@ def _kept(name: str, write: Callable[[Path], object], taken: Sequence[Tag]) -> R
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return Resolved(str(kept), f"{name} ({sha256[:12]})")
-
-
-def _check(wheel: Path, taken: Sequence[Tag]) -> None:
-    """Hold a wheel's name against what is in it. Raises: HarnessError."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            (metadata,) = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
-            told = HeaderParser().parsestr(archive.read(metadata).decode("utf-8", "replace"))
-            broken = archive.testzip()
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
-        raise HarnessError(f"{wheel.name} is no wheel ({error})") from None
-    if broken:
-        raise HarnessError(f"{wheel.name} is damaged at {broken}")
-    parts = wheel.name.split("-")
-    if len(parts) < 5 or not wheel.name.endswith(".whl"):
-        raise HarnessError(f"{wheel.name} is not named as a wheel is, NAME-VERSION-PYTHON-ABI-PLATFORM.whl")
-    inside = f"{told['Name']} {told['Version']}"
-    if _plain(parts[0]) != _plain(told["Name"] or "") or _plain(parts[1]) != _plain(told["Version"] or ""):
-        raise HarnessError(f"{wheel.name} says {parts[0]} {parts[1]} in its name and {inside} inside; build it anew")
-    where, taken = ("that machine's", taken) if taken else ("this machine's", tuple(sys_tags()))
-    if parse_tag("-".join(parts[-3:]).removesuffix(".whl")).isdisjoint(taken):
-        python, abi, machine = parts[-3], parts[-2], parts[-1].removesuffix(".whl")
-        raise HarnessError(
-            f"{wheel.name} is for {python} ({abi}) on {machine}, and {where} Python takes {taken[0]} or what is older; build one for it"
-        )
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[-_.+]+", "-", text).lower()
 
 
 # ---------------------------------------------------------------- what is no longer needed

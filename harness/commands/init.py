@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.commands.workspace import outer_of, read_workspace
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import PARTIAL, write_whole
-from harness.core.paths import FILE
+from harness.core.paths import FILE, at_home
 from harness.environments import SHIPPED
 from harness.plan.catalogue import load_catalogue
 from harness.report.markdown import EMPTY
@@ -87,7 +87,7 @@ def make_workspace(folder: Path) -> Iterator[str]:
     Where `configs` or `results` are another tool's, ours get names of their own, which harness.yaml says. Raises: HarnessError where
     the folder cannot be written, is a workspace already, or has another tool's harness.yaml.
     """
-    root = folder.expanduser().resolve()
+    root = at_home(folder).resolve()
     if (root / FILE).exists():
         read_workspace(root)
         raise HarnessError(f"{root} is a workspace already: {FILE} is in it")

@@ -31,7 +31,7 @@ class WorkspaceFile(Options):
     configs: str = "configs"
     """Folder of catalogues and sweeps of your own; they add to those that come with the harness, and override them by name."""
     tables: str = "configs/tables"
-    """Folder of table specs of your own; a file of the name of one that comes with the harness stands in its place."""
+    """Folder of table specs of your own; a table of the name of one that comes with the harness stands in its place."""
     results: str = "results"
     """Folder of database, run folders and artifacts, and, in `published/`, of the numbers that are committed."""
     pages: tuple[str, ...] = Field(default=("README.md", "docs/**/*.md"))
@@ -181,11 +181,8 @@ def _layers(shipped: Path, own: Path) -> tuple[Path, ...]:
 
 
 def spec_files(workspace: Workspace) -> list[Path]:
-    """List the files of table specs; one of the workspace stands in the place of a shipped one of its name."""
-    found: dict[str, Path] = {}
-    for folder in workspace.tables:
-        found |= {path.name: path for path in sorted(folder.glob("*.tables.yaml"))}
-    return [found[name] for name in sorted(found)]
+    """List the files of table specs: the shipped ones, then those of the workspace, whose tables stand in the place of shipped ones."""
+    return [path for folder in workspace.tables for path in sorted(folder.glob("*.tables.yaml"))]
 
 
 def pages_of(workspace: Workspace, named: Sequence[Path] = ()) -> list[Path]:

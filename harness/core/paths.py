@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from pathlib import Path
+
+from harness.core.errors import HarnessError
 
 FILE = "harness.yaml"
 """Makes a folder a workspace."""
@@ -12,6 +16,10 @@ MINE = "HARNESS_WORKSPACE"
 OTHERS = ".venvs"
 """Folder of a workspace's environments."""
 _PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class NoHome(HarnessError):
+    """A path begins with `~` and the name of nobody."""
 
 
 def workspace_folder() -> Path:
@@ -36,4 +44,26 @@ def placed(text: str, root: Path | None = None) -> Path:
 
     root: that folder, where the caller knows it.
     """
-    return (root or workspace_folder()) / Path(os.path.expandvars(text)).expanduser()
+    return (root or workspace_folder()) / at_home(os.path.expandvars(text))
+
+
+def at_home(text: str | Path) -> Path:
+    """Fill `~` into a path. Raises: NoHome for a user's that there is not."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise NoHome(
+            f"'{text}': no home folder is known for '{Path(text).parts[0]}'; write the whole path, or './{text}' for a file of that name"
+        ) from None
+
+
+def matching(text: str, root: Path) -> list[Path]:
+    """List what a pattern of a workspace's file fits, sorted: only in what it says itself are `*`, `?` and `[` signs, not in
+    the folders that it is seen from, nor in what `~` and variables stand for.
+
+    Raises: HarnessError for the home folder of a user that there is not.
+    """
+    said = re.sub(r"\$\w+|\$\{\w+\}", lambda found: glob.escape(os.path.expandvars(found[0])), text)
+    home, slash, rest = said.partition("/") if said.startswith("~") else ("", "", said)
+    whole = f"{glob.escape(str(at_home(home)))}{slash}{rest}" if home else str(Path(glob.escape(str(root))) / said)
+    return sorted(Path(path) for path in glob.glob(whole, recursive=True))  # noqa: PTH207 - Path.glob refuses `**.whl`

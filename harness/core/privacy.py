@@ -11,6 +11,8 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from harness.core.paths import at_home
+
 OFFLINE = "HARNESS_OFFLINE"
 """Variable by which `--offline` reaches workers."""
 _SILENT = {
@@ -43,7 +45,7 @@ def silence(environ: MutableMapping[str, str]) -> None:
 def cache_folder() -> Path:
     """Name the folder of what can be fetched or made again: HARNESS_CACHE, else `results/cache` of the project."""
     said = os.environ.get("HARNESS_CACHE")
-    return Path(said).expanduser() if said else Path(__file__).resolve().parents[2] / "results" / "cache"
+    return at_home(said) if said else Path(__file__).resolve().parents[2] / "results" / "cache"
 
 
 def caches(environ: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,6 +178,14 @@ class Method:
     entry: MethodEntry
     recipes: Mapping[str, Recipe]
     node: Node
+    own: bool = False
+    """It stands in the place of a shipped one of its name."""
+
+    @property
+    def called(self) -> str:
+        """Say which one it is, in messages whose place is not its own."""
+        place = f"{self.node.path}:{self.node.line}"
+        return f"method '{self.name}'" + (f", which {place} puts in the place of the shipped one," if self.own else "")
 
 
 @dataclass(frozen=True)
@@ -214,7 +222,10 @@ def load_catalogue(folders: Path | Sequence[Path] = CONFIGS, adapters: Adapters 
             texts |= _texts(folder / "texts.yaml", mistakes)
         catalogue = Catalogue(
             models={name: _model(name, entry, node, mistakes, lock) for name, (entry, node) in models.items()},
-            methods={name: _method(name, entry, node, known, mistakes) for name, (entry, node) in methods.items()},
+            methods={
+                name: replace(_method(name, entry, node, known, mistakes), own=f"method {name}" in overrides)
+                for name, (entry, node) in methods.items()
+            },
             environments={name: entry for name, (entry, _) in places.items()},
             texts=texts,
             local=_local(layers[-1] / "local.yaml", mistakes),
@@ -394,7 +405,7 @@ def _check_bases(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> No
             if started is None:
                 mistakes.add(unknown("method", base.method, catalogue.methods), recipe.node.fields["on"])
             elif base.quantizer and base.quantizer not in started.recipes:
-                message = unknown(f"recipe of method '{base.method}':", base.quantizer, started.recipes)
+                message = unknown(f"recipe of {started.called}:", base.quantizer, started.recipes)
                 mistakes.add(message, recipe.node.fields["on"])
         if not recipe.bases and "hf" not in consumes(recipe, catalogue.adapters):
             what = f"recipe '{recipe.quantizer}' of method '{method.name}'"

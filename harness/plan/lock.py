@@ -20,17 +20,24 @@ Key = tuple[str, str]
 
 
 def read_lock(folder: Path) -> dict[Key, str]:
-    """Read the lock of a folder of catalogues; empty where there is none. Raises: ConfigError naming a line that is none."""
+    """Read the lock of a folder of catalogues; empty where there is none. Raises: ConfigError naming a line that is none, and a branch that has two."""
     path = folder / FILE
     if not path.is_file():
         return {}
     found: dict[Key, str] = {}
+    lines: dict[Key, int] = {}
     for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             parts = _LINE.fullmatch(line.strip())
             if parts is None:
                 raise ConfigError([Problem("is not HUB-ID BRANCH COMMIT (40 digits); take the line out", path, number)])
-            found[parts["hub"], parts["branch"]] = parts["commit"]
+            key = (parts["hub"], parts["branch"])
+            if key in found:
+                text = (
+                    f"'{key[1]}' of {key[0]} is locked twice, here and in line {lines[key]}; take one of the lines out"
+                )
+                raise ConfigError([Problem(text, path, number)])
+            found[key], lines[key] = parts["commit"], number
     return found
 
 

@@ -121,8 +121,8 @@ class Reader:
         if name not in self.catalogue.methods:
             self.mistakes.add(unknown("method", name, self.catalogue.methods), part)
             return None
-        recipes = self.catalogue.methods[name].recipes
-        quantizer = self.known(part, f"recipe of method '{name}':", recipes)
+        method = self.catalogue.methods[name]
+        quantizer = self.known(part, f"recipe of {method.called}:", method.recipes)
         return Choice(name, quantizer, part) if quantizer else None
 
     def engines(self, node: Node) -> list[EngineChoice]:

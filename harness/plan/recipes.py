@@ -22,22 +22,22 @@ def choose(method: Method, quantizer: str | None, formats: Sequence[Format], rea
     if fitting:
         names = " and ".join(f"'{recipe.quantizer}'" for recipe in fitting)
         example = f"{{{method.name}: {fitting[0].quantizer}}}"
-        raise ConfigError(
-            f"method '{method.name}' has two recipes that {reader} takes, {names}: choose one, as {example}"
-        )
+        raise ConfigError(f"{method.called} has two recipes that {reader} takes, {names}: choose one, as {example}")
     raise ConfigError(_none_fits(method, formats, reader, adapters))
 
 
 def _none_fits(method: Method, formats: Sequence[Format], reader: str, adapters: Adapters) -> str:
     if not method.recipes:
+        if method.own:
+            return f"{method.called} has no recipe; give it `recipes:` there, or take it out"
         return f"method '{method.name}' is known only from published tables; it has no recipe here"
     absent = [name for name in method.recipes if adapters.absent("quantizer", name)]
     if len(absent) == len(method.recipes):
-        return f"method '{method.name}' needs quantizer '{absent[0]}', which this version does not have"
+        return f"{method.called} needs quantizer '{absent[0]}', which this version does not have"
     made = ", ".join(f"{name} makes {produces(recipe, adapters)}" for name, recipe in method.recipes.items())
     named = [r.quantizer for r in method.recipes.values() if r.when_named and produces(r, adapters) in formats]
     hint = f"; name the quantizer, as {{{method.name}: {named[0]}}}" if named else _takers(method, adapters)
-    return f"method '{method.name}' has no recipe that {reader} takes ({' or '.join(formats)}): {made}{hint}"
+    return f"{method.called} has no recipe that {reader} takes ({' or '.join(formats)}): {made}{hint}"
 
 
 def _takers(method: Method, adapters: Adapters) -> str:

@@ -13,7 +13,7 @@ from harness.core.files import stamped_content
 from harness.core.identity import digest, files_below, folder_sha256
 from harness.core.model_flaws import flaw
 from harness.core.model_record import ModelRecord, read_record, record_of
-from harness.core.paths import placed
+from harness.core.paths import NoHome, placed
 from harness.core.seam import Format
 from harness.gguf.contents import FLOATS
 from harness.hub_data import cache as hub_cache
@@ -62,6 +62,13 @@ def find(
     here: bool = True,
 ) -> Source:
     """Find a model on this machine. A folder that is named and not there is a mistake; `here` off, it is no matter."""
+    try:
+        return _found(name, catalogue, mistakes, hashed, here=here)
+    except NoHome as error:
+        return _broken(catalogue.models[name], str(error), mistakes)
+
+
+def _found(name: str, catalogue: Catalogue, mistakes: Mistakes, hashed: Callable[[Path], str], *, here: bool) -> Source:
     model = catalogue.models[name]
     entry = model.entry
     if entry.random is not None:

@@ -135,7 +135,8 @@ def key_cells(
     for key in keys:
         value = address.get(key.dimension)
         markup = is_markup(spec, key.dimension, value)
-        blanks = key.name in style.blank or ("metric" in address and key.dimension != "metric")
+        in_metrics = "metric" in address and key.dimension != "metric"
+        blanks = in_metrics if style.blank is None else key.name in style.blank
         if blanks and above is not None and above.get(key.dimension) == value:
             cells.append(Cell(""))
         elif value is None:

@@ -43,28 +43,28 @@ class Page:
 def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list[TableSpec]:
     """Read all tables of spec files and of folders of them; with a catalogue, the names in them must be in it.
 
-    Raises: ConfigError with every mistake of every file.
+    A table of a folder that comes later stands in the place of one of its name. Raises: ConfigError with every mistake of every
+    file, also for a name that two tables of one folder have.
     """
     listed = [dimension for dimension in ATTRIBUTED if dimension != OPTIONS] if catalogue else []
     names = {dimension: catalogue.names(dimension) for dimension in listed} if catalogue else {}
     names |= {f"{dimension}.": catalogue.attributes(dimension) for dimension in listed} if catalogue else {}
     files = [file for place in places for file in (sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place])]
-    specs: list[TableSpec] = []
+    found: dict[str, TableSpec] = {}
     problems: list[Problem] = []
     for file in files:
         try:
-            specs += read_specs(file, names)
+            for spec in read_specs(file, names):
+                first = found.get(spec.name)
+                if first is not None and Path(first.path).parent == file.parent:
+                    said = f"table '{spec.name}' is also in {first.path}:{first.line}; rename one"
+                    problems.append(Problem(said, spec.path, spec.line))
+                found[spec.name] = spec if first is None else replace(spec, replaces=first.path)
         except ConfigError as error:
             problems += error.problems
-    for number, spec in enumerate(specs):
-        first = next((other for other in specs[:number] if other.name == spec.name), None)
-        if first:
-            problems.append(
-                Problem(f"table '{spec.name}' is also in {first.path}:{first.line}; rename one", spec.path, spec.line)
-            )
     if problems:
         raise ConfigError(problems)
-    return specs
+    return list(found.values())
 
 
 def render(

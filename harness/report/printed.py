@@ -10,6 +10,8 @@ from harness.core.errors import HarnessError
 from harness.core.limits import DIGITS
 from harness.report.formats import Format, factor
 
+ADDRESS = r"\((?:<[^<>]*>|(?:[^()\s<]|\([^()\s]*\))*)(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
+"""Of a link, in parentheses: it may have a pair of them in it, or a title behind it."""
 _AROUND = (
     re.compile(r"\*\*\*?(?P<in>[^*]+)\*\*\*?"),
     re.compile(r"\*(?P<in>[^*]+)\*"),
@@ -17,7 +19,7 @@ _AROUND = (
     re.compile(r"~~(?P<in>[^~]+)~~"),
     re.compile(r"`(?P<in>[^`]+)`"),
     re.compile(r"<(?P<tag>b|strong|i|em|u|code|sub|sup)>(?P<in>[^<]+)</(?P=tag)>", re.IGNORECASE),
-    re.compile(r"\[(?P<in>[^\[\]]+)\]\([^()\s]*\)"),
+    re.compile(rf"\[(?P<in>[^\[\]]+)\](?:{ADDRESS}|\[[^\[\]]*\])"),
 )
 """Emphasis, code or a link around the whole of a number."""
 _MARKS = re.compile(r"(?:\s*(?:<sup>[^<]*</sup>|\[\^[^\]]+\]|\\\*|†|‡|[¹²³⁴-⁹]|(?<!\*)\*))+$")

@@ -97,8 +97,8 @@ class Style:
     """The spec's own titles are Markdown."""
     groups: bool = False
     """The pivot's labels stand in a row of their own over their columns, with an empty column between groups."""
-    blank: tuple[str, ...] = ()
-    """Row keys that are written only where they differ from the row above."""
+    blank: tuple[str, ...] | None = None
+    """Row keys that are written only where they differ from the row above; None: where metrics stand in rows, all."""
     links: bool = True
 
 
@@ -131,6 +131,8 @@ class TableSpec:
     style: Style = Style()
     path: str = ""
     line: int | None = None
+    replaces: str = ""
+    """File of the table of this name in whose place it stands, as one of a workspace does for a shipped one."""
 
     @property
     def row_dimensions(self) -> tuple[str, ...]:

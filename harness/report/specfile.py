@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.metric import OWN, metric
 from harness.core.spec import Status
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, read, word
@@ -48,6 +48,14 @@ def read_specs(path: Path, names: Names | None = None) -> list[TableSpec]:
             _table(name, node, sweep, names or {}, mistakes)
             for name, node in mapping(read(path, mistakes), "a file of tables", mistakes).items()
         ]
+
+
+def names_in(path: Path) -> frozenset[str]:
+    """Name the tables of a file; none of one that is no YAML, which is told where its tables are read."""
+    try:
+        return frozenset(read(path, Mistakes()).fields)
+    except ConfigError:
+        return frozenset()
 
 
 def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) -> TableSpec:
@@ -262,7 +270,7 @@ def _style(node: Node | None, rows: Sequence[Key], mistakes: Mistakes) -> Style:
         head=tuple(tuple(cell.raw for cell in row.items) for row in fields["head"].items) if "head" in fields else (),
         markup=_choice(fields.get("titles"), "titles", ("plain", "markdown"), mistakes) == "markdown",
         groups=_truth(fields.get("groups"), "groups", mistakes),
-        blank=tuple(name for name, _ in blank if name in known),
+        blank=tuple(name for name, _ in blank if name in known) if "blank" in fields else None,
         links=_truth(fields.get("links"), "links", mistakes, default=True),
     )
 

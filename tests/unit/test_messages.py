@@ -58,7 +58,7 @@ def only_words() -> str:
 
 
 def only_published() -> str:
-    method: Any = SimpleNamespace(name="int8", recipes={})
+    method: Any = SimpleNamespace(name="int8", recipes={}, own=False)
     unused: Any = None
     return _none_fits(method, [], "engine 'x'", unused)
 

@@ -11,13 +11,14 @@ from decimal import Decimal
 from harness.report.explain.locate import MARK
 from harness.report.explain.locate import column_names as named_columns
 from harness.report.markdown import literal
+from harness.report.printed import ADDRESS
 from harness.report.result import Cell, Column, Section
 
 _NUMBER = re.compile(
     r"(?P<number>[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)(?P<suffix>[x%]?)(?=\s|$)"
 )
 _NOTE = re.compile(r"\s*<sup>[\d,\s]+</sup>$")
-_LINK = re.compile(r"\[(?P<text>(?:\\.|[^\]\\])*)\]\([^)]*\)")
+_LINK = re.compile(rf"\[(?P<text>(?:\\.|[^\]\\])*)\]{ADDRESS}")
 _HEADING = re.compile(r" {0,3}(?P<marks>#{1,6})\s+(?P<text>.*?)(?:\s+#+)?\s*")
 _SUMMARY = re.compile(r".*<summary>(?P<text>.*?)</summary>.*")
 _RULE = re.compile(r":?-+:?")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 from harness.adopting.adopt import Wanted
@@ -221,3 +223,43 @@ def test_metrics_of_one_heading_in_other_units_are_two_metrics(take: Take) -> No
     assert 'own.mean_lag: {title: "Mean lag (ms)", unit: ms, better: lower}' in made.published
     assert 'own.mean_lag_2: {title: "Mean lag (s)", unit: s, better: lower}' in made.published
     assert "metric: own.mean_lag_2, " in made.spec
+
+
+def test_a_page_called_as_a_sweep_of_the_workspace_or_a_shipped_one_gets_another_name(theirs: Workspace) -> None:
+    sweep = theirs.configs[-1] / "sweeps" / "first.yaml"
+    sweep.parent.mkdir(parents=True)
+    sweep.write_text("model: reference\n", "utf-8")
+    for name in ("first", "smollm2"):
+        (theirs.root / f"{name}.md").write_text(SMALL, "utf-8")
+        said = "\n".join(adopt_page(theirs.root / f"{name}.md", theirs, Wanted(), dry=True))
+        assert f"adopted as '{name}_2'" in said
+        assert f"a sweep called '{name}_2'" in said
+
+
+def test_numbers_that_are_links_are_numbers(take: Take) -> None:
+    cells = [
+        "[5.4](https://e.org/a_(b))",
+        '[5.4](https://e.org "of (a) run")',
+        "[5.4][run]",
+        "**[5.4](u)**",
+        "[**5.4**](<u v>)",
+        "[5.4](u)[^1]",
+    ]
+    tables = take("\n".join(f"| Method | PPL |\n|---|---|\n| FP16 | {cell} |\n" for cell in cells)).tables
+    columns = [one.understood.columns[1] for one in tables]
+    assert [(one.metric, one.numbers[0].value) for one in columns] == [("perplexity", Decimal("5.4"))] * len(cells)
+
+
+def test_names_are_without_addresses_and_footnotes(take: Take) -> None:
+    names = {
+        "[Llama 3 8B](https://x.org/a_(b))": ("llama_3_8b", "Llama 3 8B"),
+        "Falcon[^1]": ("falcon", "Falcon"),
+        "[Phi `mini`][phi]": ("phi_mini", "Phi mini"),
+        "MPT <sup>1,2</sup>": ("mpt", "MPT"),
+    }
+    rows = "".join(f"| {raw} | 5.4 |\n" for raw in names)
+    made = take(f"| Model | PPL |\n|---|---|\n{rows}").made
+    assert made is not None
+    assert {name: told["title"] for name, told in yaml.safe_load(made.published)["models"].items()} == dict(
+        names.values()
+    )

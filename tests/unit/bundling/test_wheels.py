@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import re
 import tarfile
@@ -37,10 +39,18 @@ def wheel(index: Path, name: str, version: str, *needs: str, tag: str = "py3-non
     """Put a package into the index."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     asked = "".join(f"Requires-Dist: {one}\n" for one in needs)
+    files = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{asked}",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
+    }
+    told = {
+        path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+        for path, text in files.items()
+    }
+    rows = [f"{path},sha256={told[path].decode()},{len(text)}" for path, text in files.items()]
     with zipfile.ZipFile(index / f"{name.replace('-', '_')}-{version}-{tag}.whl", "w") as archive:
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{asked}")
-        archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
-        archive.writestr(f"{info}/RECORD", "")
+        for path, text in {**files, f"{info}/RECORD": "\n".join([*rows, f"{info}/RECORD,,", ""])}.items():
+            archive.writestr(path, text)
 
 
 def source(index: Path, tag: str) -> None:

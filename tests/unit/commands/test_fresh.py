@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.server
 import json
 import subprocess
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 from packaging.tags import sys_tags
 
-from harness import environments
+from harness import environments, programs
 from harness.bench import prepare
 from harness.box import setup_on_top
 from harness.commands import fresh
@@ -25,17 +27,34 @@ from harness.core.errors import HarnessError
 from harness.environments import MARKER, folder_of
 from harness.plan.catalogue import EnvironmentEntry, load_catalogue
 
+INFO = "tonight-{}.dist-info"
+
 
 def wheel(folder: Path, version: str = "0.45.0.dev0", inside: str = "", code: str = "x = 1\n") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"tonight-{version}-py3-none-any.whl"
+    files = {
+        "tonight/__init__.py": code,
+        f"{INFO.format(version)}/METADATA": f"Metadata-Version: 2.1\nName: tonight\nVersion: {inside or version}\n",
+        f"{INFO.format(version)}/WHEEL": "Wheel-Version: 1.0\n",
+    }
+    return zipped(path, files, version)
+
+
+def zipped(
+    path: Path, files: dict[str, str], version: str = "0.45.0.dev0", record: dict[str, str] | None = None
+) -> Path:
+    """Write a wheel of files; record: what its RECORD says of other contents."""
+    rows = [f"{name},sha256={hashed(text)},{len(text)}" for name, text in (files if record is None else record).items()]
+    name = f"{INFO.format(version)}/RECORD"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("tonight/__init__.py", code)
-        told = f"Metadata-Version: 2.1\nName: tonight\nVersion: {inside or version}\n"
-        archive.writestr(f"tonight-{version}.dist-info/METADATA", told)
-        archive.writestr(f"tonight-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
-        archive.writestr(f"tonight-{version}.dist-info/RECORD", "")
+        for member, text in {**files, name: "\n".join([*rows, f"{name},,", ""])}.items():
+            archive.writestr(member, text)
     return path
+
+
+def hashed(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
 @pytest.fixture
@@ -104,6 +123,80 @@ def test_what_cannot_be_had_leaves_the_last_one_in_use_and_says_so(home: Workspa
     assert last is not None
     assert why in said[-1]
     assert f"{last.name} stays in use" in said[-1]
+
+
+NOTES = {
+    f"{INFO.format('0.45.0.dev0')}/METADATA": "Metadata-Version: 2.1\nName: tonight\nVersion: 0.45.0.dev0\n",
+    f"{INFO.format('0.45.0.dev0')}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+}
+CODE = {"tonight/__init__.py": "x = 1\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "record", "why"),
+    [
+        ({"tonight/__init__.py": "x = 2\n", **NOTES}, {**CODE, **NOTES}, "tonight/__init__.py is not what its RECORD says"),
+        ({**CODE, "tonight/more.py": "", **NOTES}, {**CODE, **NOTES}, "its RECORD has no hash of tonight/more.py"),
+        (NOTES, {**CODE, **NOTES}, "its RECORD lists tonight/__init__.py, which is not in it"),
+        ({**CODE, **NOTES, "other-1.0.dist-info/METADATA": ""}, None, r"has 2 folders \*\.dist-info"),
+        ({**CODE, **dict([next(iter(NOTES.items()))])}, None, "lacks .*/WHEEL"),
+        ({**CODE, **NOTES, f"{INFO.format('0.45.0.dev0')}/WHEEL": "Tag: cp311-cp311-win_amd64\n"}, None, "says py3-none-any in its name and cp311-cp311-win_amd64 inside"),
+        ({**CODE, **NOTES, "../../evil.py": ""}, None, r"would write '\.\./\.\./evil.py', outside"),
+        ({**CODE, **NOTES, "/etc/evil": ""}, None, "would write '/etc/evil', outside"),
+    ],
+    ids=["changed", "more", "fewer", "two infos", "no WHEEL", "another machine", "climbs", "absolute"],
+)  # fmt: skip
+def test_a_wheel_that_contradicts_itself_is_refused_by_name(
+    home: Workspace, files: dict[str, str], record: dict[str, str] | None, why: str
+) -> None:
+    path = home.root / "dist" / "tonight-0.45.0.dev0-py3-none-any.whl"
+    path.parent.mkdir()
+    zipped(path, {**CODE, **NOTES})
+    assert fresh.resolve("dist/*.whl", home.root).identity.startswith(path.name)
+    zipped(path, files, record=record)
+    for taken in (
+        lambda: fresh.resolve("dist/*.whl", home.root),
+        lambda: setup_on_top("n", EnvironmentEntry(on="cpu", wheel=f"dist/{path.name}"), home),
+    ):
+        with pytest.raises(HarnessError, match=f"{path.name}.*{why}"):
+            taken()
+
+
+def test_a_wheel_whose_notes_are_of_another_version_is_refused(home: Workspace) -> None:
+    path = wheel(home.root / "dist", version="0.44.1", inside="0.45.0.dev0")
+    path.rename(path.with_name("tonight-0.45.0.dev0-py3-none-any.whl"))
+    with pytest.raises(HarnessError, match=r"says tonight 0\.45\.0\.dev0 in its name and tonight 0\.44\.1 inside"):
+        fresh.resolve("dist/*.whl", home.root)
+
+
+def test_a_folder_with_signs_of_patterns_in_its_name_is_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, mine = tmp_path / "br [1] *", tmp_path / "me [2]"
+    here = wheel(root / "dist")
+    there = wheel(mine / "dist", code="x = 2\n")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(mine))
+    monkeypatch.setenv("BUILDS", str(mine / "dist"))
+    kept = {
+        asked: Path(fresh.resolve(asked, root).requirement).read_bytes()
+        for asked in ("dist/*.whl", "~/dist/t*.whl", "$BUILDS/*.whl", str(here))
+    }
+    assert kept["dist/*.whl"] == kept[str(here)] == here.read_bytes()
+    assert kept["~/dist/t*.whl"] == kept["$BUILDS/*.whl"] == there.read_bytes()
+
+
+def test_the_home_of_nobody_is_told_and_no_bug(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        HarnessError,
+        match=r"environment nightly cannot be made: '~nouser/x.whl': no home folder is known for '~nouser'; write",
+    ):
+        fresh.refresh(entry("~nouser/x.whl"), home, print)
+    with pytest.raises(HarnessError, match="no home folder is known for '~nouser'"):
+        setup_on_top("nightly", EnvironmentEntry(on="cpu", wheel="~nouser/x.whl"), home)
+    with pytest.raises(HarnessError, match="no home folder is known for '~nouser'"):
+        list(make_workspace(Path("~nouser/w")))
+    assert programs.filled("echo ~nouser", {})[1] == "~nouser", "a word of a command as any other"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +279,10 @@ def test_a_branch_is_followed_and_a_commit_is_itself(home: Workspace, tmp_path: 
     )
     git("tag", "-a", "v1", "-m", "one", one)
     assert fresh.resolve(f"{address}@v1", home.root).identity == one[:12], "the tag's commit, not the tag"
-    with pytest.raises(HarnessError, match="it has no 'nowhere'"):
+    assert fresh.resolve(f"{address}@{one[:7]}", home.root).identity == one[:7], "a commit's beginning is one"
+    git("branch", "decade1", one)
+    assert fresh.resolve(f"{address}@decade1", home.root).identity == one[:12], "a branch goes before it"
+    with pytest.raises(HarnessError, match="it has no branch or tag 'nowhere'"):
         fresh.resolve(f"{address}@nowhere", home.root)
 
 
@@ -197,6 +293,15 @@ def test_a_user_in_an_address_is_no_branch_and_is_not_told(home: Workspace, addr
     with pytest.raises(HarnessError) as refused:
         fresh.resolve(f"git+{address}@main" if "r" in address[-2:] else f"git+{address}", home.root)
     assert "TOKEN" not in str(refused.value)
+
+
+def test_all_that_git_says_is_told(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_SSH_COMMAND", "sh -c 'echo the key is not known >&2; exit 255'")
+    with pytest.raises(
+        HarnessError,
+        match=r"ssh://host/o/r: the key is not known .*correct access rights and the repository exists\.",
+    ):
+        fresh.resolve("git+ssh://git@host/o/r@main", home.root)
 
 
 def test_all_environments_are_tried_before_one_that_cannot_be_made_is_told(home: Workspace) -> None:

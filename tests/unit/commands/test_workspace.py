@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ from harness.environments import ROOT, SHIPPED
 from harness.pages import check_pages
 from harness.plan.catalogue import load_catalogue
 from harness.planned import _own
+from harness.report.catalogue import catalogue_of
+from harness.report.pages import specs_in
+from harness.tables import _specs_of, own_in_place
 
 
 def write(folder: Path, name: str, content: Any) -> None:
@@ -45,6 +50,30 @@ def test_a_workspace_is_found_from_below_and_from_anywhere_by_name(made: Path, t
         here(start=tmp_path)
     with pytest.raises(HarnessError, match=r"there is no harness\.yaml in it; `harness init"):
         here(asked=tmp_path, start=made)
+
+
+def test_init_makes_the_workspace_where_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness import cli
+
+    def say(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["harness", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    stood = tmp_path / "stood"
+    stood.mkdir()
+    monkeypatch.chdir(stood)
+    assert say("--workspace", str(tmp_path / "there"), "init")[0] == 0
+    assert (tmp_path / "there" / FILE).is_file()
+    assert list(stood.iterdir()) == []
+    code, said = say("--workspace", str(tmp_path / "there"), "init", "other")
+    assert code == 2
+    assert "both name the folder to make a workspace of; give one of them" in said
+    assert say("init", "other")[0] == 0
+    assert (stood / "other" / FILE).is_file()
 
 
 def test_the_innermost_of_two_workspaces_is_meant_and_init_says_that_there_are_two(made: Path) -> None:
@@ -225,27 +254,112 @@ def test_plan_tells_what_the_workspace_says_in_place_of_the_harness(made: Path) 
     assert _own(plan_sweep("first", here(start=made))) == ["the workspace's own, in place of the shipped: method int8"]
 
 
+@pytest.mark.parametrize(
+    ("own", "why"),
+    [
+        ({"title": "Ours"}, "has no recipe; give it `recipes:` there, or take it out"),
+        ({"recipes": {"modelopt-onnx": {"algo": "rtn_dq", "on": "fp32"}, "ort-genai": {"precision": "int8"}}}, "has two recipes that"),
+    ],
+    ids=["none", "two"],
+)  # fmt: skip
+def test_what_an_own_method_breaks_in_a_shipped_sweep_is_told_with_its_own_place(
+    made: Path, own: dict[str, Any], why: str
+) -> None:
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    write(made, "configs/methods.yaml", {"int8": own})
+    place = re.escape(str(made / "configs" / "methods.yaml"))
+    with pytest.raises(
+        ConfigError,
+        match=rf"quickstart\.yaml:\d+: method 'int8', which {place}:1 puts in the place of the shipped one, {why}",
+    ):
+        plan_sweep("quickstart", here(start=made))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"folder": "~nouser/x"},
+        {"ready": {"path": "~nouser/x", "method": "int8"}},
+        {"random": {"config": "~nouser/x.json"}},
+    ],
+)
+def test_a_model_in_the_home_of_nobody_is_told_with_its_line(made: Path, entry: dict[str, Any]) -> None:
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    write(made, "configs/models.yaml", {"m": entry})
+    write(
+        made, "configs/sweeps/s.yaml", {"model": "m", "method": "fp32", "engine": "ort-genai", "probes": ["perplexity"]}
+    )
+    with pytest.raises(
+        ConfigError, match=r"models\.yaml:\d: model 'm': '~nouser/x.*': no home folder is known for '~nouser'"
+    ):
+        plan_sweep("s", here(start=made))
+
+
 def test_mistakes_of_own_entries_are_told_with_their_file(made: Path) -> None:
     write(made, "configs/methods.yaml", {"mine": {"recipes": {"ort-genai": {"precison": "int8"}}}})
     with pytest.raises(ConfigError, match=r"theirs/configs/methods\.yaml.*did you mean 'precision'"):
         load_catalogue(here(start=made).configs)
 
 
-def test_own_sweeps_tables_and_locks_stand_in_place_of_shipped_ones_of_their_name(made: Path) -> None:
+def test_own_sweeps_and_locks_stand_in_place_of_shipped_ones_of_their_name(made: Path) -> None:
     workspace = here(start=made)
     assert sweep_path("quickstart", workspace) == SHIPPED / "configs" / "sweeps" / "quickstart.yaml"
     write(made, "configs/sweeps/quickstart.yaml", "model: reference\n")
     assert sweep_path("quickstart", workspace) == made / "configs" / "sweeps" / "quickstart.yaml"
-    shipped = spec_files(workspace)
-    write(made, "configs/tables/bnb.tables.yaml", "tables: {}\n")
-    write(made, "configs/tables/mine.tables.yaml", "tables: {}\n")
-    own = [path for path in spec_files(workspace) if path.is_relative_to(made)]
-    assert [path.name for path in own] == ["bnb.tables.yaml", "mine.tables.yaml"]
-    assert len(spec_files(workspace)) == len(shipped) + 1
     assert lock_of("cpu", workspace) == SHIPPED / "configs" / "locks" / "cpu.txt"
     write(made, "configs/locks/cpu.txt", "pydantic==2.14.3\n")
     assert lock_of("cpu", workspace) == made / "configs" / "locks" / "cpu.txt"
     assert lock_of("../x", workspace) is None
+
+
+def _tables(console: io.StringIO) -> Console:
+    return Console(file=console, soft_wrap=True)
+
+
+def test_an_own_table_of_a_shipped_name_stands_in_its_place_alone_and_that_is_told(made: Path) -> None:
+    workspace = here(start=made)
+    before = {spec.name for spec in specs_in(spec_files(workspace))}
+    mine = {"rows": ["method"], "cells": {"PPL": {"metric": "perplexity", "format": "2"}}}
+    write(
+        made,
+        "configs/tables/mine.tables.yaml",
+        {"quickstart-speed": {**mine, "where": {"sweep": "quickstart"}}, "more": mine},
+    )
+    write(made, "configs/tables/quickstart.tables.yaml", {"quickstart-extra": mine})
+    specs = {spec.name: spec for spec in specs_in(spec_files(workspace))}
+    assert set(specs) == before | {"more", "quickstart-extra"}, "the other tables of the shipped file stay"
+    assert Path(specs["quickstart-speed"].path).parent == made / "configs" / "tables"
+    assert Path(specs["quickstart-quality"].path).parent == SHIPPED / "reports" / "tables"
+    said = io.StringIO()
+    assert check_pages(_tables(said), workspace) == 0
+    assert "the workspace's own, in place of the shipped: table quickstart-speed\n" in said.getvalue()
+    assert own_in_place(["quickstart"], workspace) == ["quickstart-speed"]
+    asked = [spec.name for spec in _specs_of(["quickstart"], workspace, catalogue_of(workspace.configs))]
+    assert {"quickstart-speed", "quickstart-quality", "quickstart-extra"} <= set(asked)
+    assert "more" not in asked
+
+
+def test_two_own_tables_of_one_name_are_a_mistake(made: Path) -> None:
+    mine = {"bnb": {"rows": ["method"], "cells": {"PPL": {"metric": "perplexity"}}}}
+    for name in ("one", "two"):
+        write(made, f"configs/tables/{name}.tables.yaml", mine)
+    with pytest.raises(
+        ConfigError, match=r"two\.tables\.yaml:1: table 'bnb' is also in .*one\.tables\.yaml:1; rename one"
+    ):
+        specs_in(spec_files(here(start=made)))
+
+
+def test_a_plan_tells_the_sweep_the_tables_and_the_locks_that_are_the_workspaces_own(made: Path) -> None:
+    write(made, "configs/local.yaml", {"python": {"cpu": sys.executable}})
+    write(made, "configs/sweeps/quickstart.yaml", (SHIPPED / "configs/sweeps/quickstart.yaml").read_text("utf-8"))
+    write(made, "configs/locks/cpu.txt", (SHIPPED / "configs/locks/cpu.txt").read_text("utf-8"))
+    write(
+        made,
+        "configs/tables/x.tables.yaml",
+        {"quickstart-speed": {"rows": ["method"], "cells": {"PPL": {"metric": "perplexity"}}}},
+    )
+    (told,) = _own(plan_sweep("quickstart", here(start=made)))
+    assert told == "the workspace's own, in place of the shipped: table quickstart-speed, sweep quickstart, lock cpu"
 
 
 def test_a_page_outside_of_the_workspace_or_that_is_not_there_is_refused(made: Path, tmp_path: Path) -> None:

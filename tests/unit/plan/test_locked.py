@@ -118,3 +118,12 @@ def test_the_hub_is_asked_as_its_api_says() -> None:
     assert sha_of("a/moves", "main") == ONE
     assert sha_of("a/gone", "main") is None
     assert sha_of("a/odd", "x/y") is None
+
+
+def test_a_branch_that_is_locked_twice_is_a_mistake_with_both_lines(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(f"a/b main {ONE}\na/b dev {ONE}\n# merged\na/b main {TWO}\n", "utf-8")
+    with pytest.raises(
+        ConfigError,
+        match=r"models\.lock:4: 'main' of a/b is locked twice, here and in line 1; take one of the lines out",
+    ):
+        read_lock(tmp_path)

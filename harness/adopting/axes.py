@@ -1,0 +1,308 @@
+"""Headings that are values of a dimension, as `FP16 | INT4`, `Batch 1 | Batch 8`, `7B | 13B`, `A100 (tok/s)`. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from harness.adopting.column import Column
+from harness.adopting.headings import (
+    counted_dimension,
+    is_method,
+    is_statistic,
+    metric_of,
+    names_method,
+    own_metric,
+    unit_of,
+)
+from harness.adopting.names import seen
+from harness.adopting.reading import PageTable
+from harness.core.errors import HarnessError
+from harness.core.metric import METRICS, OWN, Direction
+from harness.lint.columns import BETTER, meaning_of
+
+_UNIT_BEHIND = re.compile(
+    r"[\s,]*(?:[(\[][^()\[\]]*[)\]]|\s(?:tok(?:en)?s?|t)/s(?:ec)?|\s(?:ms|s|[KMGT]i?B|%))\s*[↑↓]?$", re.IGNORECASE
+)
+_BATCH = re.compile(r"\b(?:max )?(?:batch(?:[ _-]?size)?|bsz?)\s*[=:_-]?\s*(\d+)\b|^b\s*=?\s*(\d+)$", re.IGNORECASE)
+_USERS = re.compile(r"\bconcurrency\s*[=:]?\s*(\d+)\b|\b(\d+)\s*(?:users|clients|concurrent)\b", re.IGNORECASE)
+_BITS = re.compile(r"\d{1,2}(?:\.\d+)?[ -]?(?:bits?|bpw)", re.IGNORECASE)
+_MODEL = re.compile(
+    r"(?:[A-Za-z][\w.]*[ -](?:[\w.]+[ -])*)?(?:\d+x)?\d+(?:\.\d+)?[BbM](?:-[\w.]+)*(?: (?:chat|instruct|base))?",
+    re.IGNORECASE,
+)
+_SIZE = re.compile(r"(?:\d+x)?\d+(?:\.\d+)?[BM]")
+"""A heading below the family of a model."""
+_VARIANT = re.compile(
+    r"(?:g|gs|group)[ =_-]?\d+|\d+g|(?:per[- ]?)?(?:channel|tensor|token|group|block)(?:[- ]?wise)?|a?sym(?:metric)?|act[- ]?order|desc[_ ]act",
+    re.IGNORECASE,
+)
+"""A heading below a method that says how it was done."""
+_GPU = re.compile(
+    r"(?:\d ?x ?)?(?:nvidia |geforce |apple |amd |intel |tesla |jetson |radeon )*(?:(?:rtx|gtx|rx|quadro)[ -]?\w+(?: (?:ti|xtx?|super|ada))?|[2-5]0[5-9]0(?: ?ti| super)?"
+    r"|[avh]1?00|h200|b200|gh200|l40s?|l4|t4|p100|p40|a10g?|a6000|a40|a30|mi\d{3}\w?|m[1-4](?: (?:pro|max|ultra))?|(?:agx |nano )?orin(?: nano)?)"
+    r"(?:[ -](?:sxm\d?|pcie|nvl|\d+ ?gb?))*",
+    re.IGNORECASE,
+)
+_ENGINE = re.compile(
+    r"(?:v?llm|vllm|sglang|llama\.?cpp|tensorrt(?:-llm)?|trt-llm|tgi|exllama(?:v?2)?|mlc(?:[- ]llm)?|(?:hf |huggingface )?transformers|onnxruntime(?:-genai)?"
+    r"|lmdeploy|openvino|ctranslate2|deepspeed(?:-mii)?|ollama|mlx|pytorch|torch|eager)(?: v?\d[\w.]*)?",
+    re.IGNORECASE,
+)
+_PROMPT = re.compile(
+    r"\b(?:context|ctx|prompt|input|isl|seq(?:uence)?)(?: (?:len(?:gth)?|size))?\s*[=:_-]?\s*(\d+)\b|\b(\d{3,6}) (?:tokens )?(?:context|ctx)\b",
+    re.IGNORECASE,
+)
+_COUNTED = (("batch", _BATCH), ("concurrency", _USERS), ("prompt", _PROMPT))
+_NAMES = (("gpu", _GPU), ("engine", _ENGINE), ("model", _MODEL))
+_BESIDE = frozenset(
+    {
+        "baseline",
+        "base",
+        "original",
+        "full",
+        "full precision",
+        "reference",
+        "dense",
+        "ours",
+        "unquantized",
+        "native",
+        "default",
+    }
+)
+"""Headings that name a method where those beside them do."""
+_NUMBER_ALONE = re.compile(r"\d[\d.,]*\s*[kK]?(?:\s*[/x]\s*\d[\d.,]*\s*[kK]?)?")
+_NO_WORDS = " -\u2013\u2014:,@|/"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A value of a dimension, as a heading says it."""
+
+    dimension: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one heading says: the dimensions that it is values of, and the words that are left, of what was measured."""
+
+    axes: tuple[Axis, ...] = ()
+    rest: str = ""
+
+
+@dataclass(frozen=True)
+class _Heading:
+    """What the two rows of headings say of one column."""
+
+    over: str
+    name: str
+    above: Said
+    own: Said
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.above.axes + self.own.axes
+
+    @property
+    def words(self) -> str:
+        """What is left of both: what was measured."""
+        return " ".join(part for part in (self.above.rest, self.own.rest) if part)
+
+    def keeping(self, dimensions: Collection[str]) -> _Heading:
+        """Leave out what is no value of these dimensions; a heading of which one is left out is its words alone, or one method."""
+        return replace(
+            self, above=_keeping(self.above, self.over, dimensions), own=_keeping(self.own, self.name, dimensions)
+        )
+
+
+def _keeping(said: Said, heading: str, dimensions: Collection[str]) -> Said:
+    if all(axis.dimension in dimensions for axis in said.axes):
+        return said
+    if "method" in dimensions and is_method(seen(heading)):
+        return Said((Axis("method", heading),))
+    return Said((), seen(heading))
+
+
+def said_by(heading: str) -> Said:
+    """Find the dimensions that a heading is values of. heading: Markdown."""
+    text = seen(heading)
+    if meaning_of(text, ["1"]).kind == "derived":
+        return Said((), text)
+    core, unit = _without_unit(text)
+    axes = list[Axis]()
+    for dimension, pattern in _COUNTED:
+        if found := pattern.search(core):
+            axes.append(Axis(dimension, next(filter(None, found.groups()))))
+            core = f"{core[: found.start()]} {core[found.end() :]}"
+            core = re.sub(r"[(\[]\s*[)\]]", " ", core).strip(_NO_WORDS)
+    core, again = _without_unit(core)
+    named, core = _named(core)
+    axes += named
+    if is_method(core) or _BITS.fullmatch(core):
+        axes, core = [*axes, Axis("method", core)], ""
+    elif (parted := _method_among(core)) is not None:
+        axes, core = [*axes, Axis("method", parted[0])], parted[1]
+    whole = len(axes) == 1 and not core and not unit and not again
+    return Said(
+        (Axis(axes[0].dimension, heading),) if whole and not named_by_number(axes[0]) else tuple(axes),
+        " ".join(filter(None, (core, again, unit))),
+    )
+
+
+def named_by_number(axis: Axis) -> bool:
+    """Tell dimensions of counts, whose values are numbers and not the words around them."""
+    return axis.dimension in {name for name, _ in _COUNTED}
+
+
+def _without_unit(text: str) -> tuple[str, str]:
+    """Part a heading from the unit that stands behind it."""
+    unit = _UNIT_BEHIND.search(text)
+    return (text[: unit.start()], unit[0].strip()) if unit is not None and unit_of(unit[0], ()) else (text, "")
+
+
+def _named(text: str) -> tuple[list[Axis], str]:
+    """Take a GPU, an engine or a model off the beginning or the end of a heading."""
+    words = text.split()
+    for size in range(len(words), 0, -1):
+        for part, other in ((words[:size], words[size:]), (words[-size:], words[:-size])):
+            for dimension, pattern in _NAMES:
+                if pattern.fullmatch(" ".join(part)) and not (dimension == "model" and names_method(" ".join(part))):
+                    return [Axis(dimension, " ".join(part))], " ".join(other).strip(_NO_WORDS)
+    return [], text
+
+
+def _method_among(text: str) -> tuple[str, str] | None:
+    """Part a heading as `FP16 latency` or `PPL (INT4)` into the method and what was measured."""
+    words = text.split()
+    at = [place for place, word in enumerate(words) if names_method(word)]
+    if not at:
+        return None
+    first, last = at[0], at[-1] + 1
+    while last < len(words) and words[last].casefold() in _BESIDE:
+        last += 1
+    value = " ".join(words[first:last]).strip(f"{_NO_WORDS}()[]")
+    other = " ".join(words[:first] + words[last:]).strip(f"{_NO_WORDS}()[]")
+    return (value, other) if value and other else None
+
+
+def with_axes(columns: Sequence[Column], table: PageTable) -> list[Column]:
+    """Give columns whose headings, or those of their groups, are values of a dimension what is measured in them.
+
+    Raises: HarnessError where a column of the table is that dimension already, and for headings that are numbers alone.
+    """
+    numbers = [c for c in columns if c.role == "number" and c.guessed and not c.comparison]
+    said = {c.place: _heading(table.over[c.place], table.heads[-1][c.place]) for c in numbers}
+    said = {place: _beside(one, list(said.values())) for place, one in said.items()}
+    kept = _kept(list(said.values()), columns)
+    said = {place: one.keeping(kept) for place, one in said.items()}
+    found = [_valued(c, said[c.place], table) if c.place in said and said[c.place].axes else c for c in columns]
+    _no_numbers_alone([c for c in found if c.place in said and not c.under and not table.over[c.place]], table)
+    return found
+
+
+def _heading(over: str, name: str) -> _Heading:
+    counted = counted_dimension(seen(over))
+    if counted and _NUMBER_ALONE.fullmatch(seen(name)):
+        return _Heading("", name, Said(), Said((Axis(counted, seen(name)),)))
+    above, own = said_by(over) if over else Said(), said_by(name)
+    whole = f"{over} {name}".strip()
+    if over and not above.axes and _SIZE.fullmatch(seen(name)) and not _measures(seen(over)):
+        return _Heading("", whole, Said(), Said((Axis("model", whole),)))
+    if _is_method(above) and _VARIANT.fullmatch(seen(name)):
+        return _Heading("", whole, Said(), Said((Axis("method", whole),)))
+    if not above.axes and over and names_method(seen(over)):
+        above = Said((Axis("method", over),))
+    if {axis.dimension for axis in above.axes} & {axis.dimension for axis in own.axes}:
+        own = Said((), seen(name))
+    return _Heading(over, name, above, own)
+
+
+def _is_method(said: Said) -> bool:
+    return [axis.dimension for axis in said.axes] == ["method"] and not said.rest
+
+
+def _kept(said: Sequence[_Heading], columns: Sequence[Column]) -> set[str]:
+    """Take the dimensions of which headings have several values, or one with what was measured of it.
+
+    Raises: HarnessError where a column is that dimension, too: one of them must be something else.
+    """
+    kept = set[str]()
+    keys = {c.dimension: c for c in columns if c.role == "key"}
+    for dimension in dict.fromkeys(axis.dimension for one in said for axis in one.axes):
+        here = [(one, axis) for one in said for axis in one.axes if axis.dimension == dimension]
+        values = list(dict.fromkeys(seen(axis.value) for _, axis in here))
+        if dimension not in keys:
+            alone = any(axis in one.above.axes or _measures(one.words) for one, axis in here)
+            kept |= {dimension} if len(values) > 1 or alone else set()
+        elif dimension != "method" and len(values) > 1:
+            listed, key = ", ".join(f"'{value}'" for value in values[:3]), keys[dimension].title
+            raise HarnessError(
+                f"headings {listed} are each a {dimension}, and so is column '{key}'; say what that one is, as --column '{key}=recipe', "
+                f"or what each of those is: --column 'HEADING={OWN}NAME'"
+            )
+    return kept
+
+
+def _measures(words: str) -> bool:
+    """Say whether words name what was measured, or its unit."""
+    kind = meaning_of(words, ["1"]).kind if words else "other"
+    return bool(words and unit_of(words, ())) or kind not in {"other", "key", "derived", "batch", "length"}
+
+
+def beside(headings: Sequence[str]) -> list[Said]:
+    """Find of each of several headings what it says, words as `Baseline` among them."""
+    said = [_heading("", one) for one in headings]
+    return [_beside(one, said).own for one in said]
+
+
+def _beside(one: _Heading, others: Sequence[_Heading]) -> _Heading:
+    """Take `Baseline` and such words for a method where the headings beside it are methods."""
+    methods = any(axis.dimension == "method" for other in others for axis in other.own.axes)
+    core, unit = _without_unit(seen(one.name))
+    if one.axes or not methods or core.casefold() not in _BESIDE:
+        return one
+    return replace(one, own=Said((Axis("method", core if unit else one.name),), unit))
+
+
+def _valued(column: Column, said: _Heading, table: PageTable) -> Column:
+    """Say what is measured in a column whose heading is a value of a dimension: by the other words, else those above the table."""
+    lint = table.lint.columns[column.place]
+    under = tuple((axis.dimension, axis.value) for axis in said.axes)
+    words = f"{lint.corner} {said.words}".strip()
+    plain = _UNIT_BEHIND.sub("", f" {words}").strip(f"{_NO_WORDS} ")
+    unit = unit_of(words, column.cells)
+    if not plain and not metric_of(words, unit):
+        metric, better, unit = _metric_above(table, unit)
+        return replace(column, metric=metric, better=better, unit=unit, under=under)
+    meaning = meaning_of(words, column.cells)
+    known = "" if meaning.kind == "derived" or is_statistic(words) else metric_of(words, unit)
+    if known and METRICS[known].kind != "quality" and any(one.value < 0 for one in column.numbers):
+        known = ""
+    better = meaning.better or (METRICS[known].better if known else "none")
+    return replace(column, metric=known or own_metric(plain or words), better=better, unit=unit, under=under)
+
+
+def _metric_above(table: PageTable, unit: str) -> tuple[str, Direction, str]:
+    """Name the metric of columns whose headings do not: by the nearest heading that speaks of one; with its direction and unit."""
+    corner = seen(table.heads[0][0])
+    for words in (*([corner] if _measures(corner) else []), *reversed(table.lint.headings)):
+        clean = re.sub(r"^[\d.\s]+", "", words)
+        meaning = meaning_of(clean, ["1"])
+        if clean and meaning.kind != "other":
+            said = unit or unit_of(clean, ())
+            known = "" if meaning.kind == "derived" else metric_of(clean, said)
+            return known or own_metric(clean), meaning.better or BETTER.get(meaning.kind) or "none", said
+    known = metric_of("", unit)
+    return known or f"{OWN}value", METRICS[known].better if known else "none", unit
+
+
+def _no_numbers_alone(columns: Sequence[Column], table: PageTable) -> None:
+    """Refuse headings that are numbers alone: nobody could say of what. Raises: HarnessError naming them."""
+    bare = [c.title for c in columns if c.role == "number" and _NUMBER_ALONE.fullmatch(seen(table.heads[-1][c.place]))]
+    if len(bare) > 1:
+        listed = ", ".join(f"'{title}'" for title in bare[:3])
+        raise HarnessError(
+            f"headings {listed} are numbers, and nothing says of what; write it, as 'Batch {bare[0]}', or say --column '{bare[0]}={OWN}NAME' of each"
+        )

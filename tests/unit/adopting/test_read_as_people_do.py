@@ -1,0 +1,203 @@
+"""Tables as maintainers write them: the data that comes of them is what a person reads, or they are refused in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.adopting.conftest import Take
+
+READ: dict[str, tuple[str, str, list[list[Any]]]] = {
+    "sizes as models, continued blanks, batch sizes as headings": (
+        ("| GPU | Model | Precision | Batch 1 | Batch 8 |\n|---|---|---|--:|--:|\n"
+        "| A100 | 7B | FP16 | 51 | 400 |\n|  |  | INT4 | 101 | 600 |\n|  | 13B | FP16 | 30 | 200 |\n"),
+        "gpu model method batch own.decode_speed",
+        [["A100", "7b", "fp16", 1, 51], ["A100", "7b", "fp16", 8, 400], ["A100", "7b", "int4", 1, 101],
+         ["A100", "7b", "int4", 8, 600], ["A100", "13b", "fp16", 1, 30], ["A100", "13b", "fp16", 8, 200]],
+    ),
+    "transposed": (
+        ("| Metric | FP16 | INT4 |\n|---|---|---|\n| Latency (ms) | 10 | 5 |\n| Throughput (tok/s) | 100 | 200 |\n"
+        "| Size (GB) | 13 | 4 |\n| Accuracy | 70% | 69% |\n"),
+        "method own.latency decode_tps artifact_bytes own.accuracy",
+        [["fp16", 10, 100, 13, "70%"], ["int4", 5, 200, 4, "69%"]],
+    ),
+    "transposed, models as headings, none over the metrics": (
+        "| | Llama-7B | Llama-13B |\n|---|---|---|\n| Perplexity | 5.1 | 4.9 |\n| Peak memory (GB) | 14.1 | 26.2 |\n",
+        "model perplexity peak_gpu_bytes",
+        [["llama_7b", 5.1, 14.1], ["llama_13b", 4.9, 26.2]],
+    ),
+    "metrics in rows below each model, which is repeated": (
+        ("| Model | Measure | F16 | Q4_0 |\n|--:|---|--:|--:|\n| 7B | perplexity | 5.90 | 6.15 |\n| 7B | bits/weight | 16.0 | 4.5 |\n"
+        "| 13B | perplexity | 5.25 | 5.38 |\n| 13B | bits/weight | 16.0 | - |\n"),
+        "model method perplexity own.bits_weight",
+        [["7b", "f16", 5.90, 16.0], ["7b", "q4_0", 6.15, 4.5], ["13b", "f16", 5.25, 16.0], ["13b", "q4_0", 5.38, "-"]],
+    ),
+    "metrics in rows, with what they gain": (
+        ("| Model | Metric | INT4 RTN | INT4 AWQ | Improvement |\n|---|---|---|---|---|\n| a | MMLU | 32.4% | 33.9% | +1.5% |\n"
+        "| | Perplexity | 46.30 | 44.33 | -2.0 |\n"),
+        "model method own.mmlu perplexity mmlu_improvement_1 perplexity_improvement_2",
+        [["a", "int4_rtn", "32.4%", 46.30, None, None], ["a", "int4_awq", "33.9%", 44.33, "+1.5%", "-2.0"]],
+    ),
+    "metric over method in two rows": (
+        ("| Model | Perplexity | | Speed | |\n|---|---|---|---|---|\n| | FP16 | INT4 | FP16 | INT4 |\n"
+        "| Llama-7B | 5.1 | 5.2 | 100 | 200 |\n| Llama-13B | 4.1 | 4.2 | 50 | 90 |\n"),
+        "model method perplexity own.speed",
+        [["llama_7b", "fp16", 5.1, 100], ["llama_7b", "int4", 5.2, 200], ["llama_13b", "fp16", 4.1, 50], ["llama_13b", "int4", 4.2, 90]],
+    ),
+    "batch over method in two rows": (
+        ("| Model | Batch 1 | | Batch 8 | |\n|---|---|---|---|---|\n| | FP16 | INT4 | FP16 | INT4 |\n"
+        "| Llama-7B | 51 | 101 | 400 | 600 |\n| Llama-13B | 30 | 60 | 200 | 350 |\n"),
+        "model batch method own.decode_speed",
+        [["llama_7b", 1, "fp16", 51], ["llama_7b", 1, "int4", 101], ["llama_7b", 8, "fp16", 400], ["llama_7b", 8, "int4", 600],
+         ["llama_13b", 1, "fp16", 30], ["llama_13b", 1, "int4", 60], ["llama_13b", 8, "fp16", 200], ["llama_13b", 8, "int4", 350]],
+    ),
+    "units behind methods, one of them the baseline": (
+        "| Model | Baseline (tok/s) | INT4 (tok/s) |\n|---|---|---|\n| Llama-7B | 100 | 200 |\n",
+        "model method decode_tps",
+        [["llama_7b", "baseline", 100], ["llama_7b", "int4", 200]],
+    ),
+    "metric and unit behind methods": (
+        "| GPU | INT8 Latency (ms) | FP8 Latency (ms) | Speedup |\n|---|---|---|---|\n| L4 | 17.9 | 5.2 | 3.4x |\n",
+        "gpu method own.latency own.speedup",
+        [["L4", "int8", 17.9, None], ["L4", "fp8", 5.2, None], ["L4", None, None, "3.4x"]],
+    ),
+    "GPU and method in one heading": (
+        "| Model | 4090 FP16 (tok/s) | 4090 W4A16 (tok/s) | Orin FP16 (tok/s) |\n|---|---|---|---|\n| VILA-8B | 58.5 | 168.1 | 16.2 |\n",
+        "model gpu method decode_tps",
+        [["vila_8b", 4090, "fp16", 58.5], ["vila_8b", 4090, "w4a16", 168.1], ["vila_8b", "Orin", "fp16", 16.2]],
+    ),
+    "models as headings with a metric behind each": (
+        "| Method | Llama-2-7B PPL ↓ | Llama-2-13B PPL ↓ |\n|---|---|---|\n| FP16 | 5.18 | 4.63 |\n| HQQ | 5.22 | 4.66 |\n",
+        "method model perplexity",
+        [["fp16", "llama_2_7b", 5.18], ["fp16", "llama_2_13b", 4.63], ["hqq", "llama_2_7b", 5.22], ["hqq", "llama_2_13b", 4.66]],
+    ),
+    "sizes below families of models, the metric in the corner": (
+        (
+            "| PPL ↓ | | Mistral | | Yi | |\n|---|---|---|---|---|---|\n| | | 7B | 8x7B | 6B | 34B |\n| FP16 | - | 5.4 | 4.8 | 5.6 | 5.0 |\n"
+            "| INT4-g128 | RTN | 5.7 | 4.9 | 5.9 | 5.2 |\n| | AWQ | 5.6 | 4.9 | 5.7 | 5.1 |\n"
+        ),
+        "method recipe model perplexity",
+        [[method, recipe, model, value]
+         for method, recipe, values in (("fp16", "none", (5.4, 4.8, 5.6, 5.0)), ("int4_g128", "RTN", (5.7, 4.9, 5.9, 5.2)), ("int4_g128", "AWQ", (5.6, 4.9, 5.7, 5.1)))
+         for model, value in zip(("mistral_7b", "mistral_8x7b", "yi_6b", "yi_34b"), values, strict=True)],
+    ),
+    "variants below methods": (
+        (
+            "| Model | FP16 | W4A16 | | W3A16 | |\n|---|---|---|---|---|---|\n| | | g128 | channel | g128 | channel |\n"
+            "| Qwen-7B | 5.4 | 5.6 | 5.7 | 6.2 | 6.9 |\n| Qwen-14B | 4.4 | 4.6 | 4.7 | 5.2 | 5.9 |\n"
+        ),
+        "model method own.decode_speed",
+        [[model, method, value] for model, values in (("qwen_7b", (5.4, 5.6, 5.7, 6.2, 6.9)), ("qwen_14b", (4.4, 4.6, 4.7, 5.2, 5.9)))
+         for method, value in zip(("fp16", "w4a16_g128", "w4a16_channel", "w3a16_g128", "w3a16_channel"), values, strict=True)],
+    ),
+    "transposed below a heading that is a method's elsewhere": (
+        "| Format | F16 | Q8_0 |\n|---|---|---|\n| size | 14.97 GiB | 7.96 GiB |\n| PPL | 6.233 ± 0.038 | 6.234 ± 0.038 |\n",
+        "method artifact_bytes perplexity",
+        [["f16", "14.97 GiB", "6.233 ± 0.038"], ["q8_0", "7.96 GiB", "6.234 ± 0.038"]],
+    ),
+    "engines as headings": (
+        "| Model | llama.cpp (tok/s) | vLLM (tok/s) |\n|---|---|---|\n| Llama-3-8B | 80 | 100 |\n",
+        "model engine decode_tps",
+        [["llama_3_8b", "llama.cpp", 80], ["llama_3_8b", "vLLM", 100]],
+    ),
+    "batch sizes behind a metric": (
+        "| Quantization | TTFT (ms) BS=1 | TTFT (ms) BS=8 |\n|---|---|---|\n| BF16 | 20 | 90 |\n| AWQ | 12 | 110 |\n",
+        "method batch ttft",
+        [["bf16", 1, 20], ["bf16", 8, 90], ["awq", 1, 12], ["awq", 8, 110]],
+    ),
+    "batch and context as settings": (
+        "| Method | Batch | Context | Latency (ms) |\n|---|---|---|---|\n| FP16 | 1 | 2048 | 20.1 |\n| FP16 | 8 | 4096 | 40.1 |\n",
+        "method batch prompt own.latency",
+        [["fp16", 1, 2048, 20.1], ["fp16", 8, 4096, 40.1]],
+    ),
+    "ratios in brackets": (
+        "| Model | FP16 (tok/s) | INT4 (tok/s) |\n|---|---|---|\n| Phi-3 mini | 100.2 | 210.0 (2.10x) |\n",
+        "model method decode_tps",
+        [["phi_3_mini", "fp16", 100.2], ["phi_3_mini", "int4", "210.0 (2.10x)"]],
+    ),
+    "continued blanks beside a heading that nobody knows": (
+        ("| GPU | Network family | Scheme | Decode (tok/s) |\n|---|---|---|---|\n| A100 | dense | FP16 | 51 |\n| | | INT4 | 101 |\n"
+        "| | moe | FP16 | 30 |\n| L4 | dense | FP16 | 9 |\n"),
+        "gpu recipe method decode_tps",
+        [["A100", "dense", "fp16", 51], ["A100", "dense", "int4", 101], ["A100", "moe", "fp16", 30], ["L4", "dense", "fp16", 9]],
+    ),
+    "precision in bits, and a size that is a model": (
+        "| Size | Precision | PPL |\n|---|---|---|\n| 7B | 16 | 5.1 |\n| 7B | 4 | 5.3 |\n| 13B | 16 | 4.6 |\n",
+        "model method perplexity",
+        [["7b", 16, 5.1], ["7b", 4, 5.3], ["13b", 16, 4.6]],
+    ),
+    "methods told by their cells, parameters as words": (
+        "| Model | Kernel | params | t/s |\n|---|---|---|---|\n| llama | GPTQ | 6.74 B | 81.5 |\n| llama | EXL2 | 6.74 B | 92.1 |\n",
+        "model method decode_tps params_3",
+        [["llama", "gptq", 81.5, "6.74 B"], ["llama", "exl2", 92.1, "6.74 B"]],
+    ),
+}  # fmt: skip
+
+REFUSED = {
+    "numbers alone as headings": (
+        "| Method | 2048 | 4096 |\n|---|---|---|\n| FP16 | 5.4 | 5.3 |\n",
+        "headings '2048', '4096' are numbers, and nothing says of what; write it, as 'Batch 2048', or say --column '2048=own.NAME' of each",
+    ),
+    "a heading's second row of numbers": (
+        "| Method | Context | |\n|---|---|---|\n| | 2048 | 4096 |\n| FP16 | 5.4 | 5.3 |\n",
+        "row 1, column 'Method' is empty, and no row stands above it",
+    ),
+    "a metric to a row, and one column of values": (
+        "| Method | Metric | Value |\n|---|---|---|\n| FP16 | PPL | 5.4 |\n| FP16 | Latency (ms) | 10 |\n",
+        "column 'Metric' names what each row measures, and 'Value' are not all known as methods, models or GPUs; say --column 'HEADING=method'",
+    ),
+    "one percentage among milliseconds": (
+        "| Method | Latency (ms) |\n|---|---|\n| FP16 | 20 |\n| INT8 | 12 |\n| INT4 | 70% |\n",
+        "row 3 of column 'Latency (ms)' says '70%', and its numbers are in 'ms'; write it in one unit, or say --column",
+    ),
+    "a number without the unit that the others print": (
+        "| Method | Memory |\n|---|---|\n| FP16 | 14.5 GB |\n| INT4 | 5.47 |\n",
+        "row 2 of column 'Memory' says '5.47', and its numbers are in 'GB'",
+    ),
+    "ratios below a rate": (
+        "| Method | Decode (tok/s) |\n|---|---|\n| FP16 | 1.0x |\n| INT4 | 2.1x |\n",
+        "column 'Decode (tok/s)' names 'tok/s', and its numbers are in 'x'",
+    ),
+    "two kinds of models": (
+        "| Model | 7B | 13B |\n|---|---|---|\n| Llama | 5.4 | 5.3 |\n| Vicuna | 6.4 | 6.3 |\n",
+        "headings '7B', '13B' are each a model, and so is column 'Model'; say what that one is, as --column 'Model=recipe'",
+    ),
+    "empty keys behind numbers": (
+        "| Model | PPL | Precision |\n|---|---|---|\n| a | 5.4 | FP16 |\n| b | 5.5 | |\n",
+        "column 'Precision' has empty cells behind columns of numbers",
+    ),
+    "an empty key below another beginning": (
+        "| Model | Method | PPL |\n|---|---|---|\n| a | FP16 | 5.4 |\n| b | | 5.5 |\n",
+        "row 2, column 'Method' is empty, and the row begins otherwise than the one above; write what it is, or '-'",
+    ),
+    "a gain that is none": (
+        "| Metric | INT4 RTN | INT4 AWQ | Improvement |\n|---|---|---|---|\n| MMLU | 32.4% | 33.9% | +9.5% |\n",
+        "column 'Improvement' is not everywhere the difference, nor the ratio, of 'INT4 AWQ' and 'INT4 RTN'",
+    ),
+}  # fmt: skip
+
+
+def test_the_data_are_what_a_person_reads(take: Take) -> None:
+    done = take("\n".join(f"## Decode speed\n\n{text}" for text, _, _ in READ.values()))
+    assert [one.why for one in done.refused] == []
+    assert done.made is not None
+    blocks = yaml.safe_load(done.made.published)["blocks"]
+    for name, block, (_, columns, rows) in zip(READ, blocks, READ.values(), strict=True):
+        assert (block["columns"], block["rows"]) == (columns.split(), rows), name
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_nobody_could_be_sure_of_is_refused_in_words(take: Take, name: str) -> None:
+    text, said = REFUSED[name]
+    done = take(text)
+    assert done.made is None
+    assert said in done.refused[0].why
+
+
+def test_a_person_says_of_headings_that_they_are_methods(take: Take) -> None:
+    text = "| Metric | Ours | Theirs |\n|---|---|---|\n| Latency (ms) | 10 | 5 |\n"
+    made = take(text, columns={"Ours": "method", "Theirs": "method"}).made
+    assert made is not None
+    assert yaml.safe_load(made.published)["blocks"][0]["rows"] == [["ours", 10], ["theirs", 5]]
