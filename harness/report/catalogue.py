@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.metric import METRICS, metric
 from harness.report.declared import Declared, declared_of
+from harness.report.formats import without_paths
 from harness.report.options import OPTIONS, option
 
 
@@ -29,9 +30,9 @@ class Catalogue:
         )
 
     def attribute(self, dimension: str, name: str, attribute: str) -> str:
-        """Return an attribute, empty where there is none; that of engine options is one of them."""
-        if dimension == OPTIONS:
-            return option(name, attribute)
+        """Return an attribute, empty where there is none; that of options is one of them."""
+        if dimension in OPTIONS:
+            return without_paths(option(name, attribute))
         return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")
 
     def renamed(self, titles: Mapping[str, Mapping[str, str]]) -> Catalogue:
