@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
@@ -21,6 +22,7 @@ from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
+from harness.report.declared import declared_of
 from harness.report.specfile import SUFFIX
 from harness.runner import Desk
 from harness.store.database import Database
@@ -87,7 +89,9 @@ def plan_sweep(name: str, workspace: Workspace) -> Planned:
 
     Raises: ConfigError with every mistake of the file; HarnessError where the sweep is not found.
     """
-    catalogue = load_catalogue(workspace.configs)
+    catalogue = replace(
+        load_catalogue(workspace.configs), published=cache(lambda: declared_of(workspace.committed).metrics)
+    )
     tables = {path.name.removesuffix(SUFFIX) for path in spec_files(workspace)}
     sweep = read_sweep(sweep_path(name, workspace), catalogue, tables)
     names = environments_of(sweep)

@@ -511,9 +511,13 @@ def import_(
 ) -> None:
     """Take in what other tools measured: results of GenAI, optimum-benchmark, lm-eval, trtllm-bench, vLLM, llama-bench."""
     from harness.importing.taking import import_files, lines, parse_labels
+    from harness.report.declared import declared_of
 
-    into = _here(context, results).results
-    imported = import_files(files, into, sweep=sweep, labels=parse_labels(label or []), map_=map_)
+    home = _here(context, results)
+    declared = declared_of(home.committed).metrics if map_ else {}
+    imported = import_files(
+        files, home.results, sweep=sweep, labels=parse_labels(label or []), map_=map_, declared=declared
+    )
     for line in lines(imported):
         typer.echo(line)
     for problem in imported.problems:

@@ -407,6 +407,7 @@ class Server:
             shared=self._shared,
             trained_positions=int(trained) if trained else None,
             expected_output=job.output,
+            declared=job.declared,
         )
 
     def _progress(self, job: Job) -> Any:

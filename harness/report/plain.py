@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
-from harness.core.metric import METRICS, metric
+from harness.core.metric import METRICS, OWN, metric
 from harness.core.spec import WORKLOAD_NUMBERS
 from harness.report.columns import DIMENSIONS, IDENTITY, MADE, SAME_COLUMN, SAME_PLACE, WORKLOAD
 from harness.report.formats import Format
@@ -200,14 +200,17 @@ def _made(name: str, rows: Sequence[Row]) -> Iterator[CellSpec]:
 
 def _format(name: str, rows: Sequence[Row]) -> tuple[str | None, Format]:
     """Choose unit and digits: as people read them, and enough of them to show two of the smallest value."""
-    stored = metric(name).unit
+    units = {row.text("unit") or "" for row in rows if name.startswith(OWN)}
+    stored = (
+        next(iter(units)) if len(units) == 1 else metric(name).unit
+    )  # several are refused where the table is filled
     unit, form = _FORMATS.get(stored, (None, Format(3)))
     values = [value for row in rows if (value := abs(float(row.get("value"))))]
     if stored == "s" and (is_size(name) or max(values, default=0.0) >= 1.0):
         unit, form = "s", Format(2, comma=True)
     if unit is None and values:
         form = replace(form, decimals=min(9, max(form.decimals, 1 - math.floor(math.log10(min(values))))))
-    return unit, form
+    return (unit or stored or None) if units else unit, form
 
 
 def _declared(probe: str) -> list[str]:

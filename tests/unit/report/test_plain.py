@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.core.errors import ConfigError
+from harness.report.catalogue import Catalogue
 from harness.report.markdown import to_markdown
 from harness.report.plain import MOST, plain_tables
 from harness.report.spec import Key
@@ -66,6 +67,17 @@ def test_a_table_that_does_not_tell_jobs_of_a_session_apart_says_so(name: str, v
         build(spec, plain.frame)
     newest = plain.frame.assign(session=["s", "t"])  # another session: the sweep was changed
     assert "| 10.000" in to_markdown(build(spec, newest)).markdown
+
+
+def test_a_metric_of_ones_own_is_shown_in_its_unit_and_never_in_two() -> None:
+    one = row(metric="own.energy", unit="J", probe="command", metric_version=0, protocol_version=0)
+    assert tables(one)["mine-command"][0].endswith("| Energy (J) |")
+    with pytest.raises(ConfigError, match=r"numbers of own.energy are in 'J' \(r0\), 'kJ' \(b\); say `unit` where"):
+        tables(one, {**one, "run": "b", "unit": "kJ", "method": "int8"})
+    [plain] = plain_tables("mine", pd.DataFrame([one]))
+    declared = Catalogue({"metric": {"own.energy": {"title": "Energy", "unit": "Wh"}}})
+    with pytest.raises(ConfigError, match="and a published file declares 'Wh'"):
+        build(plain.spec, plain.frame, declared)
 
 
 def test_measurements_of_different_machines_stand_in_rows_of_their_own() -> None:
