@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, unknown
 from harness.core.paths import placed
 from harness.core.seam import Facts
 from harness.core.spec import Environment
@@ -63,15 +63,17 @@ def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict
 
 
 def queue_python(environment: str, workspace: Workspace) -> Path:
-    """Name the interpreter in which batches of a queue run under an environment's name; a name that no file knows is that of our own.
+    """Name the interpreter in which batches of a queue run under an environment's name.
 
-    Raises: HarnessError for an environment that is not on this machine.
+    Raises: HarnessError for a name that no file knows, or an environment that is not on this machine.
     """
     catalogue = load_catalogue(workspace.configs)
     found = interpreters(catalogue, [environment], workspace.root).get(environment)
     if found is None and environment in catalogue.environments:
         raise HarnessError(MISSING.format(environment))
-    return found or Path(sys.executable)
+    if found is None:
+        raise HarnessError(unknown("environment", environment, catalogue.environments))
+    return found
 
 
 def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:
@@ -113,7 +115,6 @@ def make_environment(name: str | None, workspace: Workspace, *, quiet: bool = Fa
     Raises: HarnessError for an unknown name, or an entry that nothing can be made from.
     """
     from harness.commands.fresh import refresh
-    from harness.core.errors import unknown
     from harness.environments import HOME_NAME, setup
 
     name = name or HOME_NAME
@@ -142,8 +143,6 @@ def print_line(line: str) -> None:
 
 def sweep_path(name: str, workspace: Workspace) -> Path:
     """Find a sweep by path, or by name below configs/sweeps. Raises: HarnessError with the nearest name."""
-    from harness.core.errors import unknown
-
     path = Path(name).expanduser()
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():

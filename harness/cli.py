@@ -591,7 +591,7 @@ def worker(
         bool, typer.Option("--exit-when-idle", help="End where no batch is left, instead of waiting for more.")
     ] = False,
 ) -> None:
-    """Serve the batches of a queue folder, for a scheduler or another machine: no runner and no server."""
+    """Serve the batches of a queue folder, for a scheduler or another machine. Exit code 1: a batch or a job of it failed."""
     from harness.batches import serve_queue
     from harness.box import queue_python
     from harness.core.paths import workspace_around
@@ -601,8 +601,11 @@ def worker(
     if context.obj is not None or workspace_around():
         python = queue_python(environment, _here(context))
     if python != Path(sys.executable):
-        raise typer.Exit(2 if local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle) else 0)
-    typer.echo(f"{serve_queue(queue, environment, exit_when_idle=exit_when_idle)} batches run")
+        code = local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle)
+        raise typer.Exit(code if code in {0, 1} else 2)
+    served = serve_queue(queue, environment, exit_when_idle=exit_when_idle)
+    typer.echo(served.said)
+    raise typer.Exit(served.code)
 
 
 @app.command()
