@@ -34,7 +34,7 @@ from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.core.heartbeat import beating
 from harness.core.paths import MINE, workspace_folder
-from harness.core.processes import KILLED_SECONDS, kill, own_group
+from harness.core.processes import KILLED_SECONDS, STARTED_BY, kill, new_mark, own_group
 from harness.core.spec import Environment, Job, Outcome, Status
 from harness.jobs import drop_partial, for_keeping, late
 
@@ -296,9 +296,10 @@ def _served(
 
     It speaks into a pipe that we read, and ends by itself where we are gone. Raises: HarnessError where another worker took the batch over.
     """
+    mark = new_mark()
     process = subprocess.Popen(
         [*_WORKER, environment, "--folders", str(listed.absolute())],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=queue, env=_variables(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=queue, env={**_variables(), STARTED_BY: mark},
         **own_group(),
     )  # fmt: skip
     answers: queues.SimpleQueue[dict[str, Any]] = queues.SimpleQueue()
@@ -326,7 +327,7 @@ def _served(
             if not taken.exists():
                 raise HarnessError(f"batch {_name(taken)} was taken over: this worker's beat stood still for others")
     finally:
-        kill(process)
+        kill(process, mark)
         reader.join(timeout=KILLED_SECONDS)
         if not reader.is_alive():  # else something that outlives it holds the pipe
             process.stdout.close()

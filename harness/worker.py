@@ -37,6 +37,7 @@ from harness.core.clock import Spans  # noqa: E402
 from harness.core.errors import Differs  # noqa: E402
 from harness.core.files import disk_trouble, seal, write_stamp, write_whole  # noqa: E402
 from harness.core.heartbeat import BEAT_SECONDS, beating  # noqa: E402
+from harness.core.processes import STARTED_BY, end_left  # noqa: E402
 from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
 from harness.jobs import (  # noqa: E402
     adapter_of,
@@ -118,6 +119,7 @@ class Answers:
             with suppress(OSError):
                 while os.write(pipe, b"\n"):
                     time.sleep(1)
+        end_left(os.environ.get(STARTED_BY, ""))
         if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(3)

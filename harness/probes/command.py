@@ -138,7 +138,7 @@ def measure(session: Any, workload: CommandOptions, context: Context) -> Finding
     return Findings(
         readings=tuple(map(reading_of, found.numbers)),
         protocol=found.protocol.model_copy(update={"facts": facts, "dtype": found.protocol.dtype or session.dtype}),
-        notes=(*found.notes, *lost, *conditions.notes(machine)),
+        notes=(*ran.notes, *found.notes, *lost, *conditions.notes(machine)),
     )
 
 
@@ -151,6 +151,7 @@ class Ran:
     begun: datetime
     machine: dict[str, Any]
     """Facts of the machine meanwhile."""
+    notes: tuple[Note, ...] = ()
 
 
 def _ran(session: Any, workload: CommandOptions, places: dict[str, Path | str], context: Context) -> Ran:
@@ -159,9 +160,9 @@ def _ran(session: Any, workload: CommandOptions, places: dict[str, Path | str], 
     context.progress(0.0, "running the command")
     watch.mark(state=True)
     places |= {"{artifact}": session.folder}
-    programs.run(workload.run, places, context.folder / programs.LOG, workload.variables)
+    notes = programs.run(workload.run, places, context.folder / programs.LOG, workload.variables)
     watch.mark(state=True)
-    return Ran(Path(places["{out}"]), begun, watch.facts())
+    return Ran(Path(places["{out}"]), begun, watch.facts(), notes)
 
 
 def _asked(workload: CommandOptions) -> dict[str, int]:

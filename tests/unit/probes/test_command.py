@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import psutil
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.core.processes import STARTED_BY
 from harness.core.seam import Context, Findings, problems_of
 from harness.engines.program import ENGINE
 from harness.probes.command import PROBE, CommandOptions
@@ -306,11 +310,56 @@ def test_a_whole_sweep_of_a_program_has_rounds_and_an_honest_note(bench: Bench, 
 
 def test_a_program_that_hangs_ends_with_the_time_limit(bench: Bench, tmp_path: Path) -> None:
     script, told = tmp_path / "hangs.py", tmp_path / "pid"
-    script.write_text(f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n", "utf-8")
+    script.write_text(f"""
+import os, subprocess, time
+apart = subprocess.Popen(["sleep", "97"], start_new_session=True)
+open({str(told)!r}, "w").write(f"{{os.getpid()}} {{apart.pid}}")
+time.sleep(600)
+""", "utf-8")  # fmt: skip
     bench.methods({"fp32": {"recipes": {"fake": {}}}})
     probes = {"command": {"run": f"python {script} {{out}}", "read": {"decode_tps": "a"}}}
     bench.sweep(method=["fp32"], engine={"program": {}}, probes=probes, timeout=3)
     bench.run()
     assert set(bench.frame({"kind": "speed"}, ["status"])["status"]) == {"timeout"}
-    with contextlib.suppress(psutil.NoSuchProcess):  # it went with its worker
-        assert psutil.Process(int(told.read_text("utf-8"))).status() == psutil.STATUS_ZOMBIE
+    assert all(map(is_gone, told.read_text("utf-8").split())), "they went with their worker"
+    reasons = set(bench.frame({"kind": "speed"}, ["reason"])["reason"])
+    assert all(reason.endswith("; ended with it: sleep") for reason in reasons)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what stands in a session of its own is found on Linux alone")
+@pytest.mark.parametrize("code", [0, 3])
+def test_what_a_program_leaves_running_is_ended_with_it_and_noted(tmp_path: Path, code: int) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(f"""
+import os, subprocess, sys
+apart = subprocess.Popen(["sh", "-c", "sleep 97 & sleep 98"], start_new_session=True)
+open({str(tmp_path / "pid")!r}, "w").write(str(apart.pid))
+open(sys.argv[1] + "/r.json", "w").write('{{"speed": 5}}')
+sys.exit({code})
+""", "utf-8")  # fmt: skip
+    own = subprocess.Popen(["sleep", "60"], env={**os.environ, STARTED_BY: "another"})
+    try:
+        if code:
+            with pytest.raises(HarnessError, match="the command failed with exit code 3"):
+                _served(tmp_path, script)
+        else:
+            said = "the command had ended while sh, sleep that it had started still ran, and was ended"
+            assert ("left-running", said) in [(note.code, note.text) for note in _served(tmp_path, script).notes]
+        assert is_gone((tmp_path / "pid").read_text("utf-8"))
+        assert own.poll() is None, "what somebody else started goes on"
+    finally:
+        own.kill()
+        own.wait(timeout=10)
+
+
+def _served(tmp_path: Path, script: Path) -> Findings:
+    (tmp_path / "run").mkdir()
+    options = CommandOptions.model_validate({"run": f"python '{script}' {{out}}", "read": {"decode_tps": "speed"}})
+    with ENGINE.open(tmp_path, ENGINE.options()) as session:
+        return PROBE.measure(session, options, Context(folder=tmp_path / "run", artifact=tmp_path))
+
+
+def is_gone(pid: str) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE)
+    return True
