@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from harness.core.errors import HarnessError
 from harness.core.processes import STARTED_BY
@@ -306,6 +307,36 @@ def test_a_whole_sweep_of_a_program_has_rounds_and_an_honest_note(bench: Bench, 
     assert len(rows) == 12
     notes = [json.loads(path.read_text("utf-8"))["notes"] for path in bench.results.glob("runs/*-s-*/outcome.json")]
     assert all(any(note["code"] == "program" for note in one) for one in notes)
+
+
+@pytest.mark.parametrize(("code", "said"), [
+    ("open(a + '/cache', 'w').write('x')", "new: cache"),
+    ("open(a + '/a.bin', 'a').write('x')", "changed: a.bin"),
+    ("os.remove(a + '/b.bin')", "gone: b.bin"),
+    ("os.utime(a + '/a.bin')", ""),
+])  # fmt: skip
+def test_a_program_that_writes_into_what_it_measures_is_named_at_once(
+    bench: Bench, tmp_path: Path, code: str, said: str
+) -> None:
+    folder, script = tmp_path / "net", tmp_path / "writes.py"
+    folder.mkdir()
+    for name in ("a.bin", "b.bin"):
+        (folder / name).write_text("x", "utf-8")
+    script.write_text(
+        f"import os, sys\na = sys.argv[1]\nopen(sys.argv[2] + '/r.json', 'w').write('{{\"a\": 5}}')\n{code}\n"
+    )
+    ready = yaml.safe_dump({"net": {"ready": {"path": str(folder), "method": "int8"}}})
+    (bench.configs / "models.yaml").write_text(ready, "utf-8")
+    bench.methods({"int8": {"recipes": {"fake": {}}}})
+    probes = {"command": {"run": f"python {script} {{artifact}} {{out}}", "read": {"decode_tps": "a"}}}
+    bench.sweep(model="net", method="int8", engine="program", probes=probes, rounds=2)
+    bench.run()
+    rows = bench.frame({"kind": "speed"}, ["status", "reason"]).drop_duplicates()
+    if said:
+        assert rows["status"].tolist() == ["failed"]
+        assert f"the program wrote into {folder}, which it measured ({said})" in rows["reason"].iloc[0]
+    else:
+        assert rows["status"].tolist() == ["ok"]
 
 
 def test_a_program_that_hangs_ends_with_the_time_limit(bench: Bench, tmp_path: Path) -> None:
