@@ -55,7 +55,9 @@ def end_left(mark: str, group: int = 0) -> tuple[str, ...]:
 
 def _bearing(mark: str) -> Iterator[tuple[int, str]]:
     wanted = f"{STARTED_BY}={mark}".encode()
-    for folder in _PROC.glob("[0-9]*") if sys.platform == "linux" else ():
+    if sys.platform != "linux" or not hasattr(os, "getuid"):
+        return
+    for folder in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if folder.name == str(os.getpid()) or folder.stat().st_uid != os.getuid():
                 continue
