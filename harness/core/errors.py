@@ -8,6 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+_ALLOCATION_FAILED = (
+    "CUDA out of memory", "CUDA failure 2: out of memory", "Failed to allocate memory for requested buffer", "cudaErrorMemoryAllocation",
+    "std::bad_alloc", "bad allocation",
+)  # fmt: skip
+"""What torch, ONNX Runtime and CUDA say of an allocation that failed."""
+
 
 class HarnessError(Exception):
     """Something was wrong that a person can put right; the message says what, where and how."""
@@ -80,3 +86,9 @@ def unknown(what: str, name: object, known: Iterable[str], inside: str = "") -> 
 def meant_by(name: str, known: Iterable[str]) -> str | None:
     """Return the name that was probably meant, or None."""
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error is a failed allocation, of Python, torch, ONNX Runtime or CUDA, also inside our own words."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(mark in str(error) for mark in _ALLOCATION_FAILED)

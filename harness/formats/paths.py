@@ -97,7 +97,7 @@ def _number(row: Fields, name: str, said: FieldPath, own: OwnMetric | None) -> N
         row.lose(f"{name}: '{said.path}' is empty")
     found = row.number(said.path, scale(unit, kept))
     better = own.better if own and own.better != "none" else None
-    return None if found is None else Number(name, found, said.part, unit=own and own.unit, better=better)
+    return None if found is None else Number(name, found, said.part, unit=own.unit if own else None, better=better)
 
 
 def rows_of(record: Mapping[str, Any], paths: Sequence[str]) -> list[dict[str, Any]]:

@@ -121,8 +121,8 @@ def parse_labels(words: Iterable[str]) -> dict[str, str]:
 
 def _take(contents: Contents, order: Import, results: Path, database: Database, aside: Path) -> Taken:
     if not any(found.numbers or found.unsupported for found in contents.runs):
-        lost = "; ".join(order.source.lost)
-        why = f"no number in it can be taken ({lost})" if lost else "no metric in it is known here"
+        told = "; ".join(order.source.lost)
+        why = f"no number in it can be taken ({told})" if told else "no metric in it is known here"
         raise order.source.wrong(f"{why}; nothing was imported")
     new: list[Outcome] = []
     known: list[Outcome] = []
