@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from harness.commands.wheel_check import check_wheel
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, unknown
 from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts
 from harness.core.spec import Environment
@@ -22,6 +23,7 @@ from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
+from harness.report.declared import declared_of
 from harness.report.specfile import SUFFIX
 from harness.runner import Desk
 from harness.store.database import Database
@@ -65,15 +67,17 @@ def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict
 
 
 def queue_python(environment: str, workspace: Workspace) -> Path:
-    """Name the interpreter in which batches of a queue run under an environment's name; a name that no file knows is that of our own.
+    """Name the interpreter in which batches of a queue run under an environment's name.
 
-    Raises: HarnessError for an environment that is not on this machine.
+    Raises: HarnessError for a name that no file knows, or an environment that is not on this machine.
     """
     catalogue = load_catalogue(workspace.configs)
     found = interpreters(catalogue, [environment], workspace.root).get(environment)
     if found is None and environment in catalogue.environments:
         raise HarnessError(MISSING.format(environment))
-    return found or Path(sys.executable)
+    if found is None:
+        raise HarnessError(unknown("environment", environment, catalogue.environments))
+    return found
 
 
 def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:
@@ -91,7 +95,9 @@ def plan_sweep(name: str, workspace: Workspace) -> Planned:
 
     Raises: ConfigError with every mistake of the file; HarnessError where the sweep is not found.
     """
-    catalogue = load_catalogue(workspace.configs)
+    catalogue = replace(
+        load_catalogue(workspace.configs), published=cache(lambda: declared_of(workspace.committed).metrics)
+    )
     tables = {path.name.removesuffix(SUFFIX) for path in spec_files(workspace)}
     sweep = read_sweep(sweep_path(name, workspace), catalogue, tables)
     names = environments_of(sweep)
@@ -113,7 +119,6 @@ def make_environment(name: str | None, workspace: Workspace, *, quiet: bool = Fa
     Raises: HarnessError for an unknown name, or an entry that nothing can be made from.
     """
     from harness.commands.fresh import refresh
-    from harness.core.errors import unknown
     from harness.environments import HOME_NAME, setup
 
     name = name or HOME_NAME
@@ -142,8 +147,6 @@ def print_line(line: str) -> None:
 
 def sweep_path(name: str, workspace: Workspace) -> Path:
     """Find a sweep by path, or by name below configs/sweeps. Raises: HarnessError with the nearest name."""
-    from harness.core.errors import unknown
-
     path = at_home(name)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():

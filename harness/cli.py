@@ -519,9 +519,13 @@ def import_(
 ) -> None:
     """Take in what other tools measured: results of GenAI, optimum-benchmark, lm-eval, trtllm-bench, vLLM, llama-bench."""
     from harness.importing.taking import import_files, lines, parse_labels
+    from harness.report.declared import declared_of
 
-    into = _here(context, results).results
-    imported = import_files(files, into, sweep=sweep, labels=parse_labels(label or []), map_=map_)
+    home = _here(context, results)
+    declared = declared_of(home.committed).metrics if map_ else {}
+    imported = import_files(
+        files, home.results, sweep=sweep, labels=parse_labels(label or []), map_=map_, declared=declared
+    )
     for line in lines(imported):
         typer.echo(line)
     for problem in imported.problems:
@@ -595,7 +599,7 @@ def worker(
         bool, typer.Option("--exit-when-idle", help="End where no batch is left, instead of waiting for more.")
     ] = False,
 ) -> None:
-    """Serve the batches of a queue folder, for a scheduler or another machine: no runner and no server."""
+    """Serve the batches of a queue folder, for a scheduler or another machine. Exit code 1: a batch or a job of it failed."""
     from harness.box import queue_python
     from harness.core.paths import workspace_around
     from harness.executors import local
@@ -605,8 +609,11 @@ def worker(
     if context.obj is not None or workspace_around():
         python = queue_python(environment, _here(context))
     if python != Path(sys.executable):
-        raise typer.Exit(2 if local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle) else 0)
-    typer.echo(f"{serve_queue(queue, environment, exit_when_idle=exit_when_idle)} batches run")
+        code = local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle)
+        raise typer.Exit(code if code in {0, 1} else 2)
+    served = serve_queue(queue, environment, exit_when_idle=exit_when_idle)
+    typer.echo(served.said)
+    raise typer.Exit(served.code)
 
 
 @app.command()

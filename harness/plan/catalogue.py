@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.core.errors import HarnessError, unknown
+from harness.core.metric import OwnMetric
 from harness.core.seam import Format, Options, Quantizer, problems_of
 from harness.corpus import Corpus
 from harness.environments import NAMES, is_name
@@ -201,6 +202,8 @@ class Catalogue:
     overrides: tuple[str, ...] = ()
     """What a later folder puts in the place of an earlier one's, as `method int8`."""
     adapters: Adapters = field(default_factory=shipped)
+    published: Callable[[], Mapping[str, OwnMetric]] = dict
+    """Reads what the workspace's published files declare of metrics of their own."""
 
 
 def load_catalogue(folders: Path | Sequence[Path] = CONFIGS, adapters: Adapters | None = None) -> Catalogue:

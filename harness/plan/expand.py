@@ -249,7 +249,7 @@ class _Product:
             needs=tuple(dict.fromkeys((*candidate.verified, *made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
             alone=probe.alone, size=probe.size(work.record), precision=self.case.precision,
             parameters=made.parameters, opened_bytes=made.bytes, rounds=self.case.rounds if probe.kind == "speed" else 1,
-            asked=(work.record, engine.record),
+            asked=(work.record, engine.record), declared=work.declared,
             inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
             known_by=quality if probe.kind == "quality" else {},

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.metric import METRICS, metric
+from harness.core.metric import METRICS, OWN, metric
 from harness.report.declared import Declared, declared_of
+from harness.report.formats import without_paths
 from harness.report.options import OPTIONS, option
 
 
@@ -29,9 +30,9 @@ class Catalogue:
         )
 
     def attribute(self, dimension: str, name: str, attribute: str) -> str:
-        """Return an attribute, empty where there is none; that of engine options is one of them."""
-        if dimension == OPTIONS:
-            return option(name, attribute)
+        """Return an attribute, empty where there is none; that of options is one of them."""
+        if dimension in OPTIONS:
+            return without_paths(option(name, attribute))
         return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")
 
     def renamed(self, titles: Mapping[str, Mapping[str, str]]) -> Catalogue:
@@ -53,6 +54,10 @@ class Catalogue:
             known = entries.get(dimension, {})
             entries[dimension] = {**known, **{name: texts for name, texts in named.items() if name not in known}}
         return Catalogue(entries)
+
+    def own_unit(self, metric: str) -> str | None:
+        """Return the unit that a published file declares of a metric of its own; None where none does."""
+        return self.entries.get("metric", {}).get(metric, {}).get("unit") if metric.startswith(OWN) else None
 
     def title(self, dimension: str, name: str) -> str:
         """Return what a name is called in tables."""

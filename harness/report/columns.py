@@ -47,6 +47,7 @@ DIMENSIONS: dict[str, str] = {
     "text": "Text",
     "task": "Task",
     "tokens": "Tokens",
+    "workload": "Workload",
     "artifact": "Artifact",
     "scheme": "Scheme",
     "bits_per_weight": "Bits per weight",
@@ -70,7 +71,7 @@ BUILD_DIMENSIONS = frozenset(
 IDENTITY = ("origin", "model", "method", "recipe", "reference", "environment", "gpu", "engine", "provider", "probe", "protocol",
             "task", "text", "source")  # fmt: skip
 """Values for one cell that differ in one of these are different questions: the spec must say which is meant."""
-WORKLOAD = ("engine_options", "dtype", *WORKLOAD_NUMBERS)
+WORKLOAD = ("engine_options", "workload", "dtype", *WORKLOAD_NUMBERS)
 """Differences in these are an error inside one session; between sessions the sweep was changed and the newest counts."""
 
 SAME_PLACE = ("gpu", "driver", "cuda", "box", "cpu", "environment")
@@ -94,5 +95,5 @@ PACKAGES = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-di
 ALWAYS_TOLD = frozenset({"onnxruntime-genai", "onnxruntime", "transformers", "torch"})
 """Of these, what a caption tells also where no cell hangs on it."""
 
-ATTRIBUTED = ("model", "method", "engine", "environment", "metric", "engine_options")
+ATTRIBUTED = ("model", "method", "engine", "environment", "metric", "engine_options", "workload")
 """Dimensions with more behind a name: a catalogue entry (`method.granularity`, `engine.title`), or options."""

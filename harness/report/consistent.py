@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.identity import DIGITS
-from harness.core.metric import LM_EVAL, Metric, impossible
+from harness.core.metric import LM_EVAL, OWN, Metric, impossible
 from harness.core.metric import metric as metric_named
 from harness.core.seam import Engine, load, problems_of
 from harness.core.spec import Artifact, BuildSpec, Environment, Job, Measurement, MeasureSpec, Outcome, Status
@@ -190,7 +190,8 @@ def _measurement(item: Measurement) -> Iterator[str]:
     except HarnessError as error:
         yield str(error)
         return
-    if item.comparison is None and item.unit != metric.unit and _as_now(item, metric):
+    own = item.metric.startswith(OWN)  # its unit is whatever was declared
+    if item.comparison is None and item.unit != metric.unit and not own and _as_now(item, metric):
         yield f"{item.metric} is in '{item.unit}', but its unit is '{metric.unit}'"
     elif item.comparison is None and (reason := impossible(item.metric, item.value)):
         yield f"{item.metric} is {reason}"

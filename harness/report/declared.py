@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.metric import OWN, Direction
+from harness.core.metric import OWN, Direction, OwnMetric
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read
 
 KEY = "reported"
@@ -20,16 +20,6 @@ _FIRST = 200
 """Lines in which the key stands."""
 _BETTER: dict[str, Direction] = {"higher": "higher", "lower": "lower", "none": "none"}
 Texts = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class OwnMetric:
-    """A metric of a published file's own; its name begins with `own.`."""
-
-    title: str = ""
-    unit: str = ""
-    """In which its values are kept, as it is printed; empty for plain numbers."""
-    better: Direction = "none"
 
 
 @dataclass(frozen=True)
@@ -86,7 +76,12 @@ def _metric(name: str, node: Node, mistakes: Mistakes) -> OwnMetric:
     better = texts.get("better", "none")
     if better not in _BETTER:
         mistakes.add(unknown("direction", better, _BETTER), said["better"])
-    return OwnMetric(texts.get("title", ""), texts.get("unit", ""), _BETTER.get(better, "none"))
+    return OwnMetric(
+        texts.get("title", ""),
+        texts.get("unit", ""),
+        _BETTER.get(better, "none"),
+        f"{Path(node.path).name}:{node.line}",
+    )
 
 
 def _names(node: Node, kind: str, mistakes: Mistakes) -> dict[str, dict[str, str]]:
@@ -106,8 +101,8 @@ def together(parts: Iterable[Declared]) -> Declared:
             known = metrics.setdefault(name, own)
             if (known.unit, known.better) != (own.unit, own.better):
                 raise HarnessError(
-                    f"two published files declare {name} differently, in '{known.unit}' ({known.better} is better) and in "
-                    f"'{own.unit}' ({own.better}); call one of them otherwise"
+                    f"two published files declare {name} differently, {known.place} in '{known.unit}' ({known.better} is better) and "
+                    f"{own.place} in '{own.unit}' ({own.better}); call one of them otherwise"
                 )
         for kind, named in part.names.items():
             names[kind] = {**names.get(kind, {}), **{name: {**texts} for name, texts in named.items()}}

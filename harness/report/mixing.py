@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.core.errors import ConfigError, Problem
+from harness.core.metric import OWN
 from harness.plan.keys import exact
 from harness.report.columns import PACKAGES, SAME_COLUMN, SAME_PLACE
 from harness.report.rows import Row, matches
@@ -91,15 +92,40 @@ def _declared(engine: str, probe: str | None) -> frozenset[str]:
     return frozenset(found)
 
 
-def check_column(spec: TableSpec, column: str, rows: Sequence[Row]) -> None:
-    """Refuse cells of one column that were measured in different ways. Raises: ConfigError naming the values."""
+def check_column(
+    spec: TableSpec, column: str, rows: Sequence[Row], unit_of: Callable[[str], str | None] = lambda name: None
+) -> None:
+    """Refuse cells of one column that were measured in different ways. Raises: ConfigError naming the values.
+
+    unit_of: unit of a metric of somebody's own, where a published file declares it.
+    """
     by_metric: dict[str | None, list[Row]] = {}
     for row in rows:
         by_metric.setdefault(row.metric, []).append(row)
-    for same_metric in by_metric.values():
+    for metric, same_metric in by_metric.items():
+        _one_unit(spec, column, metric or "", same_metric, unit_of)
         for name in SAME_COLUMN:
             if name not in spec.may_mix and name not in spec.keyed:
                 _same(spec, name, {row.text(name) for row in same_metric}, f"column '{column}' of table")
+
+
+def _one_unit(
+    spec: TableSpec, column: str, metric: str, rows: Sequence[Row], unit_of: Callable[[str], str | None]
+) -> None:
+    """Refuse numbers of a metric of somebody's own in several units, or in another than is declared: one would be read as the other."""
+    numbers = [row for row in rows if metric.startswith(OWN) and row.text("comparison") is None]
+    units = {row.text("unit") or "" for row in numbers}
+    declared = unit_of(metric) if numbers else None
+    if len(units | ({declared} if declared is not None else set())) > 1:
+        told = ", ".join(
+            f"'{unit}' ({next(r.run for r in numbers if (r.text('unit') or '') == unit)})" for unit in sorted(units)
+        )
+        known = f", and a published file declares '{declared}'" if declared is not None else ""
+        message = (
+            f"column '{column}' of table '{spec.name}': numbers of {metric} are in {told}{known}; say `unit` where they are read and "
+            "measure them again, or leave the others out with where"
+        )
+        raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
 def check_pivot(spec: TableSpec, rows: Iterable[Row]) -> None:

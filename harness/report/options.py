@@ -1,4 +1,4 @@
-"""Engine options inside a dimension's text: canonical JSON, of which a table shows one (`engine_options.provider`). Pure."""
+"""Options inside a dimension's text: canonical JSON, of which a table shows one (`engine_options.provider`, `workload.seed`). Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-OPTIONS = "engine_options"
+OPTIONS = {"engine_options": "the engine", "workload": "the probe"}
+"""Dimensions whose text holds options, and who is told them."""
 
 
 def option(text: str, name: str) -> str:

@@ -46,7 +46,7 @@ def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list
     A table of a folder that comes later stands in the place of one of its name. Raises: ConfigError with every mistake of every
     file, also for a name that two tables of one folder have.
     """
-    listed = [dimension for dimension in ATTRIBUTED if dimension != OPTIONS] if catalogue else []
+    listed = [dimension for dimension in ATTRIBUTED if dimension not in OPTIONS] if catalogue else []
     names = {dimension: catalogue.names(dimension) for dimension in listed} if catalogue else {}
     names |= {f"{dimension}.": catalogue.attributes(dimension) for dimension in listed} if catalogue else {}
     files = [file for place in places for file in (sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place])]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
-from harness.core.metric import METRICS, metric
+from harness.core.metric import METRICS, OWN, metric
 from harness.core.spec import WORKLOAD_NUMBERS
 from harness.report.columns import DIMENSIONS, IDENTITY, MADE, SAME_COLUMN, SAME_PLACE, WORKLOAD
 from harness.report.formats import Format
@@ -142,23 +142,30 @@ def _keys(rows: Sequence[Row], usual: tuple[str, ...]) -> list[str]:
     good = [row for row in rows if row.ok]
     shared = [] if all(row.is_build for row in rows) else [*SAME_PLACE, *SAME_COLUMN]
     keys = [*usual, *(name for name in shared if name not in {*_SPLIT, "source"} and _differs(good, name))]
-    for name in (*IDENTITY, *WORKLOAD):
-        if name not in {*keys, *_SPLIT, "source", "probe"}:
-            seen: dict[tuple[str | None, ...], set[str | None]] = {}
-            for row in good:
-                address = (*(row.text(key) for key in keys), row.metric, row.text("source"))
-                seen.setdefault(address, set()).add(row.text(name))
-            if any(len(values) > 1 and None not in values for values in seen.values()):
-                keys.append(name)
+    for name in (*IDENTITY, *WORKLOAD, "artifact"):
+        asked = name not in {*keys, *_SPLIT, "source", "probe"}
+        if asked and any(len(values) > 1 and None not in values for values in _seen(rows, keys, name)):
+            keys.append(name)
     if all(row.get("engine") is None for row in rows):
         keys = [key for key in keys if key != "engine"]
     return keys
 
 
+def _seen(rows: Sequence[Row], keys: Sequence[str], name: str) -> Iterable[set[str | None]]:
+    """Return the values of a dimension by what else tells rows apart; what a failed run cannot know is none."""
+    seen: dict[tuple[str | None, ...], set[str | None]] = {}
+    failed = any(not row.ok for row in rows)  # such a run has no metric, and stands in the place of all
+    for row in rows:
+        if row.ok or row.get(name) is not None:
+            address = (*(row.text(key) for key in keys), *(() if failed else (row.metric, row.text("source"))))
+            seen.setdefault(address, set()).add(row.text(name))
+    return seen.values()
+
+
 def _shown(keys: Sequence[str], rows: Sequence[Row]) -> Iterator[Key]:
     """Show the row keys; of engine options those that differ."""
     for key in keys:
-        found = differing(row.text(key) or "{}" for row in rows) if key == OPTIONS else []
+        found = differing(row.text(key) or "{}" for row in rows) if key in OPTIONS else []
         yield from (Key(f"{key}.{name}", name) for name in found)
         if not found:
             yield Key(key, DIMENSIONS[key])
@@ -193,14 +200,17 @@ def _made(name: str, rows: Sequence[Row]) -> Iterator[CellSpec]:
 
 def _format(name: str, rows: Sequence[Row]) -> tuple[str | None, Format]:
     """Choose unit and digits: as people read them, and enough of them to show two of the smallest value."""
-    stored = metric(name).unit
+    units = {row.text("unit") or "" for row in rows if name.startswith(OWN)}
+    stored = (
+        next(iter(units)) if len(units) == 1 else metric(name).unit
+    )  # several are refused where the table is filled
     unit, form = _FORMATS.get(stored, (None, Format(3)))
     values = [value for row in rows if (value := abs(float(row.get("value"))))]
     if stored == "s" and (is_size(name) or max(values, default=0.0) >= 1.0):
         unit, form = "s", Format(2, comma=True)
     if unit is None and values:
         form = replace(form, decimals=min(9, max(form.decimals, 1 - math.floor(math.log10(min(values))))))
-    return unit, form
+    return (unit or stored or None) if units else unit, form
 
 
 def _declared(probe: str) -> list[str]:

@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.metric import OWN
+from harness.core.metric import OWN, OwnMetric
 from harness.core.metric import metric as metric_named
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Measurement
 from harness.plan.yamlfile import Mistakes, Node, mapping
 from harness.report import printed
 from harness.report.compare import COMPARISONS
-from harness.report.declared import Declared, OwnMetric
+from harness.report.declared import Declared
 from harness.report.formats import factor
 from harness.report.slips import check_names
 

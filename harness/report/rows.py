@@ -182,6 +182,8 @@ def choose(spec: TableSpec, found: Sequence[Row], cell: str, pick: Pick) -> Row 
     same_session = [row for row in rows if row.text("session") == newest.text("session")]
     _one_question(spec, [row for row in rows if row.ok], IDENTITY, cell)
     _one_question(spec, [row for row in same_session if row.ok], WORKLOAD, cell)
+    ours = [row for row in same_session if row.ok and row.text("origin") == "measured"]
+    _one_question(spec, ours, ("artifact",), cell)
     _one_file(spec, [row for row in rows if row.ok and row.text("origin") == "imported"], cell)
     good = [row for row in same_session if row.ok]
     if pick == "median_of_runs" and good:
@@ -231,7 +233,7 @@ def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], ce
     for name in names:
         values = sorted({row.text(name) or "none" for row in rows})
         if len(values) > 1 and name not in spec.may_mix:
-            told = differing(row.text(name) or "{}" for row in rows) if name == OPTIONS else values
+            told = differing(row.text(name) or "{}" for row in rows) if name in OPTIONS else values
             raise ConfigError(
                 [
                     Problem(

@@ -181,7 +181,7 @@ def _askable(spec: TableSpec, row: Row) -> dict[str, Sequence[str]]:
 def _checked(source: _Source, packages: Packages) -> list[Row]:
     """Hold the section's cells against each other and return what they took. Sizes are the same on any machine."""
     for column, used in source.picked.by_column.items():
-        check_column(source.spec, column, used)
+        check_column(source.spec, column, used, source.catalogue.own_unit)
     taken = [row for used in source.picked.by_column.values() for row in used]
     check_place(source.spec, [row for row in taken if not row.is_build], packages)
     return taken

@@ -60,7 +60,7 @@ class Memory:
     outputs: dict[Key, str] = field(default_factory=dict)
     """Hash of the tokens that the first round of a speed job generated."""
     stopped: dict[str, str] = field(default_factory=dict)
-    """Plan id to why a round was not needed."""
+    """Plan id to why a job was not needed."""
     newest: datetime | None = None
     """Latest moment that a run measured here counts from, before this command."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)

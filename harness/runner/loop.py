@@ -114,10 +114,10 @@ def _next_batch(
 
 def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: SessionRecord) -> Event:
     """Note a job that is not run; one that cannot be is an outcome like any other, written once."""
-    if verdict == "enough":
+    if verdict in {"enough", "skipped"}:
         memory.stopped[job.id] = why
     if verdict in {"known", "skipped"}:
-        answer = memory.makers.get(job.artifact or "") if job.artifact else why
+        answer = memory.makers.get(job.artifact) if job.artifact else why if verdict == "known" else None
         memory.runs |= {job.id: answer} if answer else {}
     if verdict == "known" and job.verifies:
         memory.verified.add(job.id)

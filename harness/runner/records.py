@@ -81,6 +81,7 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         content_before=memory.made.get(job.artifact) if job.artifact else None,
         clean=job.clean,
         output=output,
+        declared=dict(job.declared),
         not_before=not_before,
         notes=notes if job.verifies else (*doubts(job, memory), *_of_builds(job, memory), *notes),
     )

@@ -240,9 +240,9 @@ def _name(shown: Shown, section: Section, row: int, column: int, cell: Cell) -> 
         return _Told("empty", f"Left blank since it repeats the cell above: {called}.", entry)
     if value in {"", LACKING}:
         return _Told("name", f"This row has no {key.dimension}.")
-    if key.attribute and key.dimension == OPTIONS:
+    if key.attribute and key.dimension in OPTIONS:
         held = "what" if option(value, key.attribute) else "empty, since nothing is what"
-        return _Told("name", f"This is {held} the engine was told as '{key.attribute}': {value}")
+        return _Told("name", f"This is {held} {OPTIONS[key.dimension]} was told as '{key.attribute}': {value}")
     if key.attribute not in {"", "title"}:
         held = "what" if entry.get(key.attribute) else "empty, since nothing is what"
         return _Told("name", f"This is {held} the catalogue says as '{key.attribute}' of {called}.", entry)

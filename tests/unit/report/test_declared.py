@@ -115,3 +115,12 @@ def test_a_heading_of_another_width_than_the_table_is_refused(tmp_path: Path) ->
         pytest.raises(ConfigError, match="has 3 columns, and a row of its style's 'head'"),
     ):
         render([spec], source)
+
+
+def test_two_files_that_declare_a_metric_differently_are_both_named_with_their_lines(tmp_path: Path) -> None:
+    write(tmp_path, FILE)
+    write(tmp_path, "# first\n" + FILE.replace("better: lower", "better: higher"), "other.yaml")
+    with pytest.raises(
+        HarnessError, match=r"other.yaml:4 in '%' \(higher is better\) and page.yaml:3 in '%' \(lower\)"
+    ):
+        read_published(tmp_path)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import pytest
 
+from harness.core.errors import ConfigError
+from harness.report.catalogue import Catalogue
 from harness.report.markdown import to_markdown
 from harness.report.plain import MOST, plain_tables
+from harness.report.spec import Key
 from harness.report.table import build
 
 
@@ -38,6 +43,41 @@ def test_what_differs_in_the_workload_becomes_a_row_key() -> None:
         "| m | fp32 | ort-genai | 100 | 10.000 ± 1.000 |",
         "| m | fp32 | ort-genai | 200 | 12.500 ± 3.500 |",
     ]
+
+
+def test_options_that_are_no_dimension_of_their_own_become_a_column_each() -> None:
+    first, second = '{"read":"a","run":"p x"}', '{"read":"a","run":"p y"}'
+    good = row(run="a", workload=first)
+    lines = tables(good, row(run="b", workload=second, value=12.5))["mine-perplexity"]
+    assert lines[0] == "| Model | Method | Engine | run | Perplexity |"
+    assert [line.split(" | ")[3] for line in lines[2:]] == ["p x", "p y"]
+    failed = row(run="f", workload=second, status="oom", metric=None, value=None, protocol=None, protocol_version=None)
+    lines = tables(good, failed)["mine-perplexity"]
+    assert [line.split(" | ")[3:] for line in lines[2:]] == [["p x", "10.000 ± 1.000 |"], ["p y", "oom <sup>1</sup> |"]]
+
+
+@pytest.mark.parametrize(("name", "values", "said"), [
+    ("workload", ['{"read":"a","run":"p x"}', '{"read":"b","run":"p x"}'], "several measurements fit, with workload read"),
+    ("artifact", ["one", "two"], "several measurements fit, with artifact one, two"),
+])  # fmt: skip
+def test_a_table_that_does_not_tell_jobs_of_a_session_apart_says_so(name: str, values: list[str], said: str) -> None:
+    [plain] = plain_tables("mine", pd.DataFrame([row(run=value, **{name: value}) for value in values]))
+    spec = replace(plain.spec, rows=(Key("method", "Method"),), show=(Key("method", "Method"),))
+    with pytest.raises(ConfigError, match=said):
+        build(spec, plain.frame)
+    newest = plain.frame.assign(session=["s", "t"])  # another session: the sweep was changed
+    assert "| 10.000" in to_markdown(build(spec, newest)).markdown
+
+
+def test_a_metric_of_ones_own_is_shown_in_its_unit_and_never_in_two() -> None:
+    one = row(metric="own.energy", unit="J", probe="command", metric_version=0, protocol_version=0)
+    assert tables(one)["mine-command"][0].endswith("| Energy (J) |")
+    with pytest.raises(ConfigError, match=r"numbers of own.energy are in 'J' \(r0\), 'kJ' \(b\); say `unit` where"):
+        tables(one, {**one, "run": "b", "unit": "kJ", "method": "int8"})
+    [plain] = plain_tables("mine", pd.DataFrame([one]))
+    declared = Catalogue({"metric": {"own.energy": {"title": "Energy", "unit": "Wh"}}})
+    with pytest.raises(ConfigError, match="and a published file declares 'Wh'"):
+        build(plain.spec, plain.frame, declared)
 
 
 def test_measurements_of_different_machines_stand_in_rows_of_their_own() -> None:
