@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.box import plan_sweep
 from harness.bundling.freezing import Frozen, freeze
 from harness.bundling.records import VARIABLE
+from harness.commands.box import plan_sweep
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.hub_data import kept

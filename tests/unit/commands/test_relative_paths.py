@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from harness import programs
-from harness.box import plan_sweep, queue_python
+from harness.commands.box import plan_sweep, queue_python
 from harness.commands.init import make_workspace
 from harness.commands.workspace import here, settle_in
 from harness.core.errors import HarnessError

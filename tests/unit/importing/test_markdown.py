@@ -11,8 +11,8 @@ import pytest
 from harness.core.metric import OwnMetric
 from harness.importing.mapping import COMPARISONS
 from harness.importing.taking import lines
-from harness.report.compare import COMPARISONS as SHOWN
 from harness.store.database import Database
+from harness.tables.compare import COMPARISONS as SHOWN
 from tests.unit.importing.files import problem, runs, take, values, write
 
 PAGE = """# Speed
