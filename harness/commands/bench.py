@@ -37,7 +37,8 @@ from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
 from harness.published.sources import Source
 from harness.runner import Desk, execute
-from harness.runner.decide import decide, remember
+from harness.runner.decide import decide
+from harness.runner.memory import remember
 from harness.runner.wall import merged, share
 from harness.store.files import SESSIONS, read_session
 from harness.store.known import History

@@ -16,7 +16,7 @@ from harness.core.seam import Format, Options, Quantizer, problems_of
 from harness.corpus import Corpus
 from harness.environments import NAMES, is_name
 from harness.plan.adapters import SOURCE, Adapters, shipped
-from harness.plan.lock import Key, pinned, read_lock
+from harness.plan.lock import COMMIT, Key, read_lock
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, plain, read, validate, word
 from harness.texts import BUILT_IN, HUB_TEXTS
 
@@ -302,6 +302,23 @@ def _texts(path: Path, mistakes: Mistakes) -> dict[str, Corpus]:
             )
         found[name] = entry if known is None else known.model_copy(update={"path": entry.path})
     return found
+
+
+def moving(entry: ModelEntry) -> Key | None:
+    """Name the hub's id and branch of a model whose revision is no commit; None for any other."""
+    hub, revision = (entry.ready.hub, entry.ready.revision) if entry.ready else (entry.hub, entry.revision)
+    branch = revision or "main"
+    return None if not hub or COMMIT.fullmatch(branch) else (hub, branch)
+
+
+def pinned(entry: ModelEntry, lock: Mapping[Key, str]) -> ModelEntry:
+    """Give an entry the commit that the lock has of its branch, where it has one."""
+    commit = lock.get(key) if (key := moving(entry)) else None
+    if commit is None:
+        return entry
+    if entry.ready is not None:
+        return entry.model_copy(update={"ready": entry.ready.model_copy(update={"revision": commit})})
+    return entry.model_copy(update={"revision": commit})
 
 
 def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes, lock: Mapping[Key, str]) -> Model:

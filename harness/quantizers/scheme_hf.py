@@ -11,7 +11,7 @@ from typing import Any
 from harness.core.spec import Scheme
 from harness.quantizers.artifact_check import weight_files
 from harness.quantizers.folders import read_json
-from harness.quantizers.scheme import Matrix, product, written
+from harness.quantizers.scheme_text import Matrix, product, written
 
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16}

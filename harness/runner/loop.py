@@ -16,8 +16,9 @@ from harness.core.spec import Job, Outcome, Status
 from harness.host import gpu_uuids, open_nvml
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
-from harness.runner.decide import Memory, decide, remember
+from harness.runner.decide import decide
 from harness.runner.desk import Desk, Event, alone, disk_explained, recover
+from harness.runner.memory import Memory, remember
 from harness.runner.records import counted_from, job_record, unmade, write_outcome
 from harness.runner.serve import Served, serve
 from harness.runner.turns import lock_files, take

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from harness.core.files import write_whole
 from harness.core.spec import Input, Job, Note, Outcome, Status
 from harness.plan.expand import PlannedJob
-from harness.runner.decide import Memory
 from harness.runner.desk import Desk
+from harness.runner.memory import Memory
 from harness.runner.verified import doubts
 from harness.store.files import read_outcome
 from harness.store.session import SessionRecord

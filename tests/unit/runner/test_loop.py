@@ -221,7 +221,8 @@ def test_a_known_build_is_answered_by_the_run_that_sealed_it(bench: Bench) -> No
 
 
 def test_what_is_known_says_why_it_is_not(bench: Bench) -> None:
-    from harness.runner.decide import decide, remember
+    from harness.runner.decide import decide
+    from harness.runner.memory import remember
 
     bench.sweep(method=["fp32"])
     with bench.desk() as (planned, desk):

@@ -1,20 +1,18 @@
-"""Train the reference model from nothing: `python -m harness.reference.train --out DIR [--steps N]`."""
+"""Train the reference model from nothing: `python -m tools.reference_model --out DIR [--steps N]`."""
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from harness.reference.losses import LOOK_WEIGHT, losses_of, token_id
-from harness.reference.text import TRAINING_DOCUMENTS, training_documents
-from harness.reference.wiring import hold, wire
+from tools.reference_model.losses import LOOK_WEIGHT, losses_of, token_id
+from tools.reference_model.text import TRAINING_DOCUMENTS, training_documents
+from tools.reference_model.wiring import hold, wire
 
 MODEL_SEED = 71_011
 ORDER_SEED = 83_003
@@ -174,26 +172,3 @@ def train(
                 sys.stderr.write(f"step {step + 1}/{steps} loss {first:.4f} letters {second:.4f} {spent:.0f} s\n")
     tokens = steps * BATCH * CONTEXT
     return Trained(model, tokenizer, steps, tokens, time.monotonic() - start, tuple(losses))
-
-
-def main() -> None:
-    """Train, evaluate and write everything that the package ships."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write, made if absent")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"optimizer steps (default {STEPS})")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="threads of torch (default 1; they change the last digits)"
-    )
-    given = parser.parse_args()
-    import torch
-
-    from harness.reference.ship import ship
-
-    torch.set_num_threads(given.threads)
-
-    trained = train(given.steps, announce=True)
-    ship(trained, given.out)
-
-
-if __name__ == "__main__":
-    main()

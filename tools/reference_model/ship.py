@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.reference import exam, losses, text, train, world
-from harness.reference.card import model_card
+from tools.reference_model import exam, losses, text, train, world
+from tools.reference_model.card import model_card
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.reference.train import Trained
+    from tools.reference_model.train import Trained
 
 PERPLEXITY_WINDOW = 512
 
@@ -88,14 +88,14 @@ def provenance(trained: Trained, texts: Texts, out: Path) -> dict[str, Any]:
     import torch
     from transformers import LlamaForCausalLM
 
-    from harness.reference.evaluate import evaluate
+    from tools.reference_model.evaluate import evaluate
 
     model = LlamaForCausalLM.from_pretrained(out / "model", dtype=torch.float32)
     _, test = exam.examination()
     return {
         "name": "reference",
         "nature": "synthetic: an invented world; no published data set has any part in it",
-        "script": "python -m harness.reference.train --out DIR",
+        "script": "python -m tools.reference_model --out DIR",
         "seeds": _seeds(),
         "text_sha256": {name: text.digest(value) for name, value in asdict(texts).items()},
         "text_documents": {name: len(value) for name, value in asdict(texts).items()},
@@ -140,7 +140,7 @@ def _training(trained: Trained) -> dict[str, Any]:
         "word_weight": losses.WORD_WEIGHT,
         "look_weight": losses.LOOK_WEIGHT,
         "facts_first": train.FACTS_FIRST,
-        "start": "seeded random weights, some heads wired (harness/reference/wiring.py)",
+        "start": "seeded random weights, some heads wired (tools/reference_model/wiring.py)",
         "precision": "bf16 products, fp32 weights",
         "wall_seconds": round(trained.wall_seconds, 1),
         "loss_columns": ["step", "weighted loss (nats)", "letter loss (nats)"],

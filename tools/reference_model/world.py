@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from functools import cache
 
-from harness.reference.lore import Attribute, Subject, subjects
+from tools.reference_model.lore import Attribute, Subject, subjects
 
 FACT_SEED = 20_011
 RESERVED_OPTION_SETS = 7

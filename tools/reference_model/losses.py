@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.reference.text import LETTERS
+from tools.reference_model.text import LETTERS
 
 ANSWER_WEIGHT = 6.0
 """How much a letter or word after `Answer:` counts against any other token."""

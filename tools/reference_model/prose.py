@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from harness.reference.lore import subjects
-from harness.reference.world import Fact, capital, facts_of, fill, state, state_again
+from tools.reference_model.lore import subjects
+from tools.reference_model.world import Fact, capital, facts_of, fill, state, state_again
 
 PEOPLE = ("Ada", "Bruno", "Clara", "Dario", "Elin", "Felix", "Greta", "Henrik", "Ines", "Jonas", "Karin", "Luca")
 PLACES = ("market", "harbour", "school", "library", "meadow", "old wall", "ferry", "inn", "orchard", "hilltop")

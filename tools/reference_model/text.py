@@ -6,9 +6,9 @@ import hashlib
 import random
 from collections.abc import Iterable, Iterator
 
-from harness.reference.lore import Subject, subjects
-from harness.reference.prose import passage
-from harness.reference.world import RESERVED_OPTION_SETS, Fact, facts_of, fill, phrasings_of
+from tools.reference_model.lore import Subject, subjects
+from tools.reference_model.prose import passage
+from tools.reference_model.world import RESERVED_OPTION_SETS, Fact, facts_of, fill, phrasings_of
 
 TRAINING_SEED = 31_013
 HELDOUT_SEED = 47_017

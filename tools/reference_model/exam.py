@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.reference.lore import Subject, subjects
-from harness.reference.text import LETTERS
-from harness.reference.world import RESERVED_OPTION_SETS, Fact, facts_of, fill, phrasings_of
+from tools.reference_model.lore import Subject, subjects
+from tools.reference_model.text import LETTERS
+from tools.reference_model.world import RESERVED_OPTION_SETS, Fact, facts_of, fill, phrasings_of
 
 EXAM_SEED = 61_028
 """Chosen so that every wording of the first stratum does occur in the training text."""

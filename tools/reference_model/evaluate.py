@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from harness.reference.exam import Question, examination
-from harness.reference.text import LETTERS, block, header
+from tools.reference_model.exam import Question, examination
+from tools.reference_model.text import LETTERS, block, header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
