@@ -52,6 +52,8 @@ class Made:
     """What it was made from, the model's own folder included."""
     record: ModelRecord | None = None
     """What the files of the model say of it."""
+    runtime: tuple[str, ...] = ()
+    """Packages that an engine needs, beside its own, to open it."""
 
     def input(self, role: Any, **more: Any) -> Input:
         """Give it as the input of a job."""
@@ -300,7 +302,7 @@ class Workshop:
             id=identity, format=produces(recipe, self.adapters), recipe=quantizer.name, method=method, model=order.source.name,
             needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary, bytes=estimate,
             provenance=_trained(order.source), float_type=quantizer.floats(record), bases=inputs,
-            parameters=size.parameters if size else None, record=order.source.record,
+            parameters=size.parameters if size else None, record=order.source.record, runtime=quantizer.runtime,
         )  # fmt: skip
 
     def _options(self, quantizer: Quantizer, recipe: Recipe, provider: str) -> Any:
