@@ -228,7 +228,7 @@ def _load(
     if absent:
         raise HarnessError(f"{folder} lacks weights that its configuration asks for, as {absent[0]}; {_BUILD}")
     told = checkpoint.put(model, folder, options.device)
-    torch_generation.finish(options.device)
+    torch_generation.settle(options.device)
     unread = weights_unread(checkpoint.unread(found["unexpected_keys"]), type(model).__name__)
     attended = torch_attention.attention_notes(model, options.attention)
     return model, time.perf_counter() - begun, (*notes, *attended, *told, *unread)

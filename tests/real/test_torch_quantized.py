@@ -16,9 +16,11 @@ import yaml
 from tests.conftest import ROOT
 from tests.real.box import RealBox
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-METHODS = ["bf16", "nf4", "int8_decomp", "fp8"]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+TITLES = {"BF16": "bf16", "NF4": "nf4", "INT8+Decomp": "int8_decomp", "FP8": "fp8"}
+METHODS = list(TITLES.values())
 PIN = "bitsandbytes==0.50.2"
+HERE = importlib.util.find_spec("bitsandbytes") is not None
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +31,11 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = next(folder.glob("bin/python"), folder / "Scripts" / "python.exe")
     site = next(folder.rglob("site-packages"))
     (site / "this.pth").write_text(f"{sysconfig.get_path('purelib')}\n", "utf-8")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--retries",
-            "1",
-            "--target",
-            str(site),
-            PIN,
-        ]
-        if (ran := subprocess.run(pip, capture_output=True, text=True, check=False, timeout=300)).returncode:
-            pytest.skip(
-                f"{PIN} cannot be installed here: {(ran.stderr.strip().splitlines() or ['no reason'])[-1][:200]}"
-            )
+    if not HERE:
+        words = ["-m", "pip", "install", "--quiet", "--no-deps", "--retries", "1", "--target", str(site), PIN]
+        ran = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, timeout=300)
+        if ran.returncode:
+            pytest.skip(f"{PIN} cannot be installed here: {ran.stderr.strip()[-200:]}")
     return made
 
 
@@ -58,25 +47,32 @@ def box(python: Path, tmp_path_factory: pytest.TempPathFactory) -> RealBox:
     (made.configs / "environments.yaml").write_text(f"bnb: {{python: {python}}}\n", "utf-8")
     block = shipped["blocks"]["smollm2"]
     assert set(METHODS) < set(block["method"])
+    speed = {**block["probes"]["generation"], "batch": 1, "prompt": 32, "output": 8, "repetitions": 2}
     quality = {"text": "reference", "tokens": 1000, "window": 256, "stride": 256}
     work: dict[str, Any] = {
-        "kl_divergence": quality | {"reference": block["probes"]["kl_divergence"]["reference"]},
+        "kl_divergence": {**quality, "reference": block["probes"]["kl_divergence"]["reference"]},
         "perplexity": quality,
-        "generation": {**block["probes"]["generation"], "batch": 1, "prompt": 32, "output": 8, "repetitions": 2},
+        "generation": speed,
         "memory": {"batch": 1, "prompt": 32, "output": 8},
     }
     assert work.keys() == block["probes"].keys()
-    blocks = {"smollm2": {"method": METHODS, "probes": work}}
-    made.sweep("gpu-torch", environment="bnb", engine="transformers", rounds=1, tables=shipped["tables"], blocks=blocks)
-    made.run("gpu-torch")
+    floats = {"method": "bf16", "probe": ["kl_divergence", "perplexity", "output_check"]}
+    skip = [{"method": ["int8_decomp", "fp8"], "probe": "memory"}, floats]
+    made.sweep(
+        "gpu-torch", environment="bnb", engine="transformers", method=METHODS, probes=work, skip=skip, rounds=1,
+        tables=shipped["tables"], verify=False,
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("OMP_NUM_THREADS", "1")  # threads that wait for one another burn a busy machine
+        made.run("gpu-torch")
     return made
 
 
 def test_each_method_is_as_far_from_the_model_as_its_bits_say(box: RealBox) -> None:
-    found = {method: box.value("kl_divergence", method=method) for method in METHODS}
-    assert 0 < found["bf16"] < found["int8_decomp"] < found["fp8"] < found["nf4"] < 0.3, found
-    worse = {method: box.value("perplexity", method=method) for method in METHODS}
-    assert worse["nf4"] > worse["bf16"]
+    found = [box.value("kl_divergence", method=method) for method in ("int8_decomp", "fp8", "nf4")]
+    assert found == sorted(found)
+    assert 0 < found[0] < 0.001 < found[2] < 0.05
+    assert box.value("perplexity", method="nf4") > box.value("perplexity", method="int8_decomp")
 
 
 def test_what_was_quantized_stands_in_the_tables_and_speed_and_memory_were_measured(box: RealBox) -> None:
@@ -85,20 +81,24 @@ def test_what_was_quantized_stands_in_the_tables_and_speed_and_memory_were_measu
         "| NF4 | 5.94 | nf4 b64 x28; head bfloat16; embedding bfloat16 |",
         "| INT8+Decomp | 9.09 | int8 channel sym x28; head float16; embedding float16 |",
         "| FP8 | 9.09 | fp8 channel sym x28; head bfloat16; embedding bfloat16 |",
-        "| BF16 | 16.00 | bfloat16 x28; head bfloat16; embedding bfloat16 |",
     ):
         assert text in tables["torch-quality"]
-    rows = re.findall(
-        r"^\| (BF16|NF4|INT8\+Decomp|FP8) \| 1 \| 32 \| ([\d,]+)", tables["torch-speed"], flags=re.MULTILINE
-    )
-    assert len(rows) == len(METHODS)
-    assert len(
-        re.findall(r"^\| (?:BF16|NF4|INT8\+Decomp|FP8) \| [\d,.]+", tables["torch-memory"], flags=re.MULTILINE)
-    ) == len(METHODS)
-    assert "unverified" not in "".join(tables.values()), "BF16 was held against its model"
+    for table, columns, methods in (
+        ("torch-speed", r"1 \| 32 \| [\d,]+", METHODS),
+        ("torch-memory", r"[\d,.]+", ["bf16", "nf4"]),
+    ):
+        rows = re.findall(rf"^\| ({'|'.join(map(re.escape, TITLES))}) \| {columns}", tables[table], flags=re.MULTILINE)
+        assert {TITLES[title] for title in rows} == set(methods), tables[table]
 
 
-def test_results_of_bitsandbytes_stand_on_its_version_and_those_of_floats_do_not(box: RealBox) -> None:
-    plan = box.command("plan", "gpu-torch", "--configs", str(box.configs), "--why")
-    assert "nf4" in plan
+def test_tables_say_which_bitsandbytes(box: RealBox) -> None:
+    assert PIN in (ROOT / "configs" / "environments.yaml").read_text("utf-8")
     assert "bitsandbytes 0.50.2" in box.tables("gpu-torch")["torch-quality"]
+
+
+@pytest.mark.skipif(HERE, reason="bitsandbytes is installed here, and the file runs by itself")
+def test_the_tests_of_the_quantizer_pass_where_it_is_installed(python: Path) -> None:
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/quantizers/test_bitsandbytes.py"]
+    ran = subprocess.run([python, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert "skipped" not in ran.stdout
