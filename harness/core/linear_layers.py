@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -58,6 +60,21 @@ def _says(said: Any, meant: Mapping[str, Any]) -> bool:
 def rounds_activations(said: Mapping[str, Any]) -> bool:
     """Whether an FP8 checkpoint wants its activations in FP8, too."""
     return any(group.get("input_activations") for group in said.get("config_groups", {}).values())
+
+
+def import_bitsandbytes() -> None:
+    """Import bitsandbytes as if the package `kernels` were not there: through it, it would fetch code from the model hub and run that.
+
+    Raises: ImportError where it is absent or does not work here.
+    """
+    before = sys.modules.get("kernels")
+    sys.modules["kernels"] = None  # type: ignore[assignment]  # how Python is told that a module is not to be had
+    try:
+        importlib.import_module("bitsandbytes")
+    finally:
+        del sys.modules["kernels"]
+        if before is not None:
+            sys.modules["kernels"] = before
 
 
 def promised(said: Mapping[str, Any]) -> str:

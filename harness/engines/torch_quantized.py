@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, MissingDependency
-from harness.core.linear_layers import E4M3, hold_layers, hold_stored, is_bitsandbytes, is_fp8, promised
+from harness.core.linear_layers import (
+    E4M3,
+    hold_layers,
+    hold_stored,
+    import_bitsandbytes,
+    is_bitsandbytes,
+    is_fp8,
+    promised,
+)
 from harness.core.model_record import read_tensors
 from harness.core.spec import Note
 
@@ -45,6 +53,7 @@ class Checkpoint:
             del config.quantization_config
         if not is_bitsandbytes(self.said):
             return {}
+        import_bitsandbytes()
         where = torch.device(device)
         return {"device_map": {"": "cpu" if where.type == "cpu" else where.index or 0}}
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from harness.core.errors import MissingDependency
-from harness.core.linear_layers import hold_layers
+from harness.core.linear_layers import hold_layers, import_bitsandbytes
 from harness.core.seam import Base, Built, Context, Facts, FloatType, Options, Quantizer
 from harness.quantizers.hf_checkpoint import copy_missing, floats_note, loaded
 
@@ -77,8 +77,9 @@ def imports() -> None:
     """Import transformers and bitsandbytes. Raises: MissingDependency where this environment lacks one."""
     try:
         import accelerate  # noqa: F401
-        import bitsandbytes  # noqa: F401
         import transformers  # noqa: F401
+
+        import_bitsandbytes()
     except ImportError as error:
         raise MissingDependency(
             f"quantizing needs transformers, accelerate and bitsandbytes ({error}); `harness setup --env bnb` installs them"

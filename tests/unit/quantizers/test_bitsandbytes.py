@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,12 @@ import pytest
 from harness.core.errors import ConfigError, HarnessError, MissingDependency
 from harness.core.identity import folder_sha256
 from harness.core.linear_layers import hold_layers, label, promised
-from harness.core.seam import Base, Built, Context, Facts, validated
+from harness.core.seam import Base, Built, Context, Facts, GenerationWorkload, validated
 from harness.engines import torch_quantized
 from harness.engines.transformers import TransformersOptions, open_artifact
 from harness.quantizers.bitsandbytes import QUANTIZER, BitsAndBytesOptions
 from harness.quantizers.scheme import scheme_of
+from tests.conftest import ROOT
 from tests.tiny_model import write_model
 
 IDS = np.random.default_rng(3).integers(2, 320, 48).tolist()
@@ -77,6 +81,11 @@ def test_log_probabilities_are_those_of_the_library_called_directly(kind: str, m
     with open_artifact(tmp_path / "made", ONE) as session:
         found = np.concatenate([tile.logprobs.copy() for tile in session.logprobs(IDS, range(len(IDS)))])
         assert session.dtype == options.get("dtype", "bfloat16")
+        work = GenerationWorkload(2, (tuple(IDS[:9]), tuple(IDS[9:18])), 3, 0, 1)
+        trace = session.generate(work, lambda share: None)
+        assert trace.steps.shape == (1, 2)
+        assert trace.ids is not None
+        assert trace.ids.shape == (1, 2, 3)
     assert np.abs(found - directly(model, options)).max() < 1e-6
     stored, dtype = scheme_of(tmp_path / "made", "hf"), options.get("dtype", "bfloat16")
     assert stored is not None
@@ -164,6 +173,23 @@ def test_a_checkpoint_of_bitsandbytes_says_what_installs_it_where_it_is_absent(
     assert QUANTIZER.refuse(
         BitsAndBytesOptions(load_in_4bit=True), Facts({"torch": "1", "transformers": "1"}, "Linux", name="cpu")
     ) == ("bitsandbytes is not installed in environment cpu; `harness setup --env cpu`")
+
+
+@real
+@pytest.mark.parametrize("how", ["quantizer", "engine"])
+def test_bitsandbytes_fetches_no_code_from_the_hub(how: str, tmp_path: Path) -> None:
+    """Where `kernels` is installed it would be asked for one on a CPU with AVX512-BF16; this stand-in says that it was."""
+    (tmp_path / "kernels.py").write_text("import os\nos._exit(9)\n", "utf-8")
+    code = (
+        "from harness.quantizers.bitsandbytes import imports; imports()"
+        if how == "quantizer"
+        else "from harness.engines.torch_quantized import Checkpoint;"
+        "Checkpoint({'quant_method': 'bitsandbytes'}, 'float32').load_with(None, 'cpu')"
+    )
+    code = f"{code}\nimport sys; assert 'bitsandbytes' in sys.modules and 'kernels' not in sys.modules"
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    ran = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, check=False, timeout=120)
+    assert ran.returncode == 0
 
 
 @pytest.mark.parametrize(
