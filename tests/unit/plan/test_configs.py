@@ -99,6 +99,36 @@ def test_what_bitsandbytes_made_is_refused_without_it_and_its_quality_stands_on_
     assert versions == {**{method: {"0.50.2"} for method in theirs}, **{method: {None} for method in others}}
 
 
+def test_a_checkpoint_of_bitsandbytes_made_elsewhere_needs_it_too(tmp_path: Path) -> None:
+    said = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    folder, more = tmp_path / "theirs", tmp_path / "configs"
+    folder.mkdir()
+    more.mkdir()
+    config = {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "vocab_size": 9,
+        "quantization_config": said,
+    }
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    for name in ("model.safetensors", "tokenizer.json"):
+        (folder / name).write_text("{}", "utf-8")
+    (more / "models.yaml").write_text(f"theirs: {{ready: {{path: {folder}, method: nf4, of: reference}}}}\n", "utf-8")
+    (more / "s.yaml").write_text(
+        "model: theirs\nmethod: nf4\nengine: transformers\nenvironment: bnb\nprobes: {perplexity: {tokens: 2000}}\n",
+        "utf-8",
+    )
+    catalogue = load_catalogue([CONFIGS, more])
+    for packages, refused, version in (
+        (TORCH, "bitsandbytes is not installed in environment bnb", None),
+        (BNB, "None", "0.50.2"),
+    ):
+        plan = planned(more / "s.yaml", catalogue, {"bnb": Facts(packages, "Linux", name="bnb")})
+        (job,) = [job for job in plan.jobs if job.kind == "quality"]
+        assert str(job.refused).startswith(refused)
+        assert job.known_by["packages"].get("bitsandbytes") == version
+
+
 def test_the_windows_sketch_plans_each_job_with_its_reason(sketches: Path, shipped: Catalogue) -> None:
     plan = planned(sketches / "modelopt_windows.sweep.yaml", shipped, {})
     measured = [job for job in plan.jobs if job.kind in {"quality", "speed"}]
