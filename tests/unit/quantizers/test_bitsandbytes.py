@@ -176,7 +176,7 @@ def test_a_checkpoint_of_bitsandbytes_says_what_installs_it_where_it_is_absent(
 
 
 @real
-@pytest.mark.parametrize("how", ["quantizer", "engine"])
+@pytest.mark.parametrize("how", [pytest.param("quantizer", marks=pytest.mark.slow), "engine"])
 def test_bitsandbytes_fetches_no_code_from_the_hub(how: str, tmp_path: Path) -> None:
     """Where `kernels` is installed it would be asked for one on a CPU with AVX512-BF16; this stand-in says that it was."""
     (tmp_path / "kernels.py").write_text("import os\nos._exit(9)\n", "utf-8")
