@@ -588,10 +588,10 @@ def worker(
     ] = False,
 ) -> None:
     """Serve the batches of a queue folder, for a scheduler or another machine: no runner and no server."""
-    from harness.batches import serve_queue
     from harness.box import queue_python
     from harness.core.paths import workspace_around
     from harness.executors import local
+    from harness.worker.queue_folder import serve_queue
 
     python = Path(sys.executable)
     if context.obj is not None or workspace_around():

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from harness.core.paths import MINE
+from harness.core.errors import Trouble
+from harness.core.paths import MINE, OTHERS
+from harness.installing import INSTALL_SECONDS, compile_packages, in_parts, run_step
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
@@ -40,26 +42,10 @@ CURRENT = ".current"
 """Ends the name of the file that says which folder an environment that follows a wheel stands in now."""
 LAYERS = "HARNESS_CONFIGS"
 """Variable that names a workspace's folders of catalogues to whatever reads names without being handed them."""
-OTHERS = ".venvs"
-"""Folder of a workspace's environments."""
 NAMES = "a name has letters, digits, '.', '_' and '-' and begins with a letter or digit"
-INSTALL_SECONDS = 4 * 3600.0
-"""Longest that a step of making an environment, or waiting for another command that makes it, may take."""
 BESIDE = ("pydantic", "filelock", "numpy", "psutil", "nvidia-ml-py")
 """What a worker needs in an environment of its own, beside what its lock file pins."""
 _PLATFORMS = {"windows": "win", "macos": "darwin"}
-
-
-class Trouble(SystemExit):
-    """Ends the command with exit code 2 and its reason."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(2)
-        self.reason = reason
-        sys.stderr.write(f"{reason}\n")
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 def python_in(folder: Path) -> Path:
@@ -343,11 +329,13 @@ def _make(folder: Path, contents: Contents, root: Path) -> None:
         (folder / MAKING).touch()
         (folder / MARKER).unlink(missing_ok=True)
     if not python_in(folder).exists():
-        _run([sys.executable, "-m", "venv", str(folder)], root)
+        run_step([sys.executable, "-m", "venv", str(folder)], root)
     index = os.environ.get("TORCH_INDEX")
     more = ["--extra-index-url", index] if index else []
-    # pip compiles 18,000 files one after another, which takes longer than all the rest: `_compile` does it on all processors.
+    # pip compiles 18,000 files one after another, which takes longer than all the rest: `compile_packages` does it on all processors.
     pip = [str(python_in(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
+    if lock:
+        in_parts([*pip, *more, "--no-deps"], lock, root)
     steps = [[*pip, *more, "-r", str(lock)]] if lock else []
     steps += [[*pip, *more, *packages]] if packages else []
     # What is there of the same version would stay: first what they depend on, then they themselves whatever is there.
@@ -357,52 +345,8 @@ def _make(folder: Path, contents: Contents, root: Path) -> None:
     else:
         steps += [[*pip, *BESIDE]] if BESIDE else []
     for step in steps:
-        _run(step, root)
-    _compile(folder)
-
-
-def _compile(folder: Path) -> None:
-    """Compile what was installed, packages' own tests left out; what cannot be compiled is somebody's template, and no trouble.
-
-    Left to the first import it would be done by every process where Python may not write beside its files.
-    """
-    words = [
-        "-m",
-        "compileall",
-        "-qq",
-        "-j",
-        "0",
-        "-x",
-        r"[/\\]tests?[/\\]",
-        str(folder / ("Lib" if os.name == "nt" else "lib")),
-    ]
-    with suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(
-            [str(python_in(folder)), *words], check=False, timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-
-def _run(step: list[str], root: Path) -> None:
-    """Run one step of making an environment. Raises: Trouble where it fails, or takes hours."""
-    try:
-        result = subprocess.run(
-            step, check=False, env=pip_variables(root), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise Trouble(f"installing took longer than {INSTALL_SECONDS / 3600:.0f} hours: {' '.join(step)}") from None
-    if result.returncode != 0:
-        raise Trouble(f"installing failed ({result.returncode}): {' '.join(step)}")
-
-
-def pip_variables(root: Path) -> dict[str, str]:
-    """Let pip keep its cache beside the environments, unless a person has one or has said where it is."""
-    own = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "pip").expanduser()
-    asks = {
-        "PIP_NO_INPUT": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-    }  # an index that wants a password is an error, not a question
-    return {**({} if own.is_dir() else {"PIP_CACHE_DIR": str(root / OTHERS / "pip-cache")}), **asks, **os.environ}
+        run_step(step, root)
+    compile_packages(folder, python_in(folder))
 
 
 def package_path() -> Path:

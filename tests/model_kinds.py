@@ -28,6 +28,12 @@ _LONG: dict[str, Any] = {
     },
 }  # fmt: skip
 
+MOE: dict[str, Any] = {"num_local_experts": 4, "num_experts_per_tok": 2}
+SINKS: dict[str, Any] = {
+    **MOE, "head_dim": 64, "sliding_window": 30, "hidden_size": 128, "intermediate_size": 128, "pad_token_id": 0,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -64,6 +70,14 @@ KINDS: dict[str, Kind] = {
         **_CAPPED, "attn_logit_softcapping": None, "rope_theta": 90_000.0, "rope_local_base_freq": 5_000.0,
         "rope_scaling": {"rope_type": "linear", "factor": 4.0},
         "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]}),
+    "partial rotation of few": Kind("Nemotron", {"head_dim": 32, "partial_rotary_factor": 0.25}),
+    "Nemotron": Kind("Nemotron", {"head_dim": 32}),
+    "Ernie 4.5": Kind("Ernie4_5", {"head_dim": 16}),
+    "Gemma": Kind("Gemma", {"head_dim": 32, "num_attention_heads": 3, "num_key_value_heads": 1, "pad_token_id": 0}),
+    "Granite": Kind("Granite", {
+        "embedding_multiplier": 3.0, "logits_scaling": 2.0, "residual_multiplier": 0.7, "attention_multiplier": 0.2}),
+    "Hunyuan": Kind("HunYuanDenseV1", {"head_dim": 16, "pad_token_id": 0}),
+    "OLMo": Kind("Olmo", {"pad_token_id": 0}),
 }  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.border import status_of
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, disk_trouble, write_whole
 from harness.core.spec import Status
+from harness.worker.failures import status_of
 from tests.fake_box import Bench, Say
 
 Disk = Callable[[str], None]

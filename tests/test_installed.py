@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,38 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Installed:
+    """The command `harness` of an environment of its own."""
+
+    script: Path
+    by_pip: bool
+    """With all that it depends on, from an index; else the unpacked wheel, which borrows this environment's libraries."""
+
+
 @pytest.fixture(scope="module")
-def installed(built: Path) -> Path:
-    """The wheel unpacked into a bare environment that borrows this one's libraries; its `harness` command."""
+def installed(built: Path) -> Installed:
+    """The wheel as the first lines of the README make and install it; where no index can be reached, unpacked."""
+    screen = (ROOT / "README.md").read_text("utf-8").splitlines()[:24]
+    (make,) = re.findall(r"`(pip wheel [^`]+)`", "\n".join(screen))
+    begun = screen.index("    pip install quant_harness-*.whl")
+    install, init, bench = (line.split("#")[0].strip() for line in screen[begun : begun + 3])
+    assert (init, bench) == ("harness init", "harness bench")
     place = built / "env"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    site = place / "lib" / version / "site-packages"
+    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    quiet = {"PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
+    ran = command(
+        ["sh", "-c", f"{make} && {install}"], built / "copy", **quiet
+    )  # in a clone, where the wheel then lies
+    if ran.returncode == 0:
+        return Installed(place / "bin" / "harness", by_pip=True)
+    assert "No matching distribution" in ran.stderr or "Could not fetch" in ran.stderr, ran.stderr[-3000:]
+    return Installed(_borrowing(built, place), by_pip=False)
+
+
+def _borrowing(built: Path, place: Path) -> Path:
+    site = place / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
@@ -80,19 +106,43 @@ def test_both_distributions_hold_what_a_workspace_needs_and_nothing_local(built:
     assert {"configs/models.yaml", "configs/locks/cpu.txt", "reports/tables/bnb.tables.yaml", "harness/cli.py"} <= kept
 
 
-def test_a_workspace_outside_of_any_clone_measures_keeps_writes_and_checks(installed: Path, tmp_path: Path) -> None:
+def test_the_source_distribution_makes_the_same_wheel(built: Path, tmp_path: Path) -> None:
+    (source,), (wheel,) = built.glob("*.tar.gz"), built.glob("*.whl")
+    words = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(source)]
+    ran = command([sys.executable, *words], tmp_path)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    (again,) = tmp_path.glob("*.whl")
+    assert again.name == wheel.name
+    assert _hashes(again) == _hashes(wheel)
+
+
+def _hashes(wheel: Path) -> set[str]:
+    """The record of a wheel: each file with its hash, that of the list of sources apart, which builds order as they like."""
+    with zipfile.ZipFile(wheel) as archive:
+        (record,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
+        return set(archive.read(record).decode("utf-8").splitlines())
+
+
+def test_a_workspace_outside_of_any_clone_measures_keeps_writes_and_checks(
+    installed: Installed, tmp_path: Path
+) -> None:
+    """`bench` makes its environment by itself, in the workspace, where an index can be reached."""
     home = tmp_path / "theirs"
     home.mkdir()
 
-    def say(*words: str, code: int = 0) -> str:
-        ran = command([str(installed), *words], home)
-        assert ran.returncode == code, f"{words}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
+    def say(*words: str, code: int | None = 0) -> str:
+        ran = command([str(installed.script), *words], home)
+        assert code is None or ran.returncode == code, f"{words}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
         assert "Traceback" not in ran.stdout + ran.stderr
         return ran.stdout + ran.stderr
 
     assert "there is no harness.yaml" in say("plan", "quickstart", code=2)
     assert "benchmarks.md: a page with" in say("init")
-    (home / "configs" / "local.yaml").write_text(json.dumps({"python": {"cpu": sys.executable}}), "utf-8")
+    if installed.by_pip:
+        assert "harness setup --env cpu" in say("plan", "quickstart")
+        assert "ok  environment" not in say("doctor", code=None)
+    else:
+        (home / "configs" / "local.yaml").write_text(json.dumps({"python": {"cpu": sys.executable}}), "utf-8")
     quick = (SHIPPED / "configs" / "sweeps" / "quickstart.yaml").read_text("utf-8")
     for old, new in (("rounds: 5", "rounds: 1"), ("tokens: 20000", "tokens: 600"), ("tokens: 4000", "tokens: 600"),
                      ("limit: 25", "limit: 2"), ("repetitions: 16", "repetitions: 3"), ("output: 128", "output: 8"),
@@ -102,6 +152,7 @@ def test_a_workspace_outside_of_any_clone_measures_keeps_writes_and_checks(insta
     (home / "configs" / "sweeps" / "quickstart.yaml").write_text(quick, "utf-8")
     said = say("bench")
     assert "failed" not in said
+    assert (home / ".venvs" / "cpu" / "bin" / "python").exists() is installed.by_pip
     assert "tables written to results/tables/quickstart.md" in said
     assert "runs written to results/published/quickstart.yaml" in say("promote", "quickstart")
     page = (home / "benchmarks.md").read_text("utf-8")
@@ -115,36 +166,10 @@ def test_a_workspace_outside_of_any_clone_measures_keeps_writes_and_checks(insta
     assert {path.name for path in home.iterdir()} <= {
         "harness.yaml", "configs", "benchmarks.md", "bare.md", "results", ".venvs",
     }  # fmt: skip
-    assert not list(installed.parent.parent.rglob("bench.db")), "nothing is kept where the package is installed"
+    assert not list(installed.script.parent.parent.rglob("bench.db")), "nothing is kept where the package is installed"
 
 
 def _bare(home: Path) -> Path:
     page = home / "bare.md"
     page.write_text("no table here\n", "utf-8")
     return page
-
-
-def test_the_first_two_lines_of_the_readme_work_in_an_empty_environment(built: Path, tmp_path: Path) -> None:
-    """`pip install` with all that it depends on, from an index; the third line is the test above."""
-    screen = (ROOT / "README.md").read_text("utf-8").splitlines()[:24]
-    (make,) = re.findall(r"`(pip wheel [^`]+)`", "\n".join(screen))
-    begun = screen.index("    pip install quant_harness-*.whl")
-    install, init, bench = (line.split("#")[0].strip() for line in screen[begun : begun + 3])
-    assert (init, bench) == ("harness init", "harness bench")
-    place = tmp_path / "env"
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-    path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    quiet = {"PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
-    ran = command(
-        ["sh", "-c", f"{make} && {install}"], built / "copy", **quiet
-    )  # in a clone, where the wheel then lies
-    if "No matching distribution" in ran.stderr or "Could not fetch" in ran.stderr:
-        pytest.skip("no package index can be reached: what the wheel depends on cannot be installed")
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    home = tmp_path / "home"
-    home.mkdir()
-    harness = str(place / "bin" / "harness")
-    assert command([harness, *init.split()[1:]], home).returncode == 0
-    told = command([harness, "plan", "quickstart"], home)
-    assert "harness setup --env cpu" in told.stdout, told.stdout[-2000:] + told.stderr[-2000:]
-    assert "ok  environment" not in command([harness, "doctor"], home).stdout

@@ -25,9 +25,10 @@ from tests.conftest import ROOT
 SETUP = """
 import sys
 from pathlib import Path
-from harness import environments
+from harness import environments, installing
 root = Path(sys.argv[1])
 environments.BESIDE = ()
+installing.PARTS = 2
 environments.setup("tiny", root=root, lock=root / "locks" / "tiny.txt")
 """
 

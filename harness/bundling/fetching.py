@@ -14,11 +14,11 @@ from harness.box import described, environments_of, interpreters, plan_sweep, se
 from harness.bundling.data import DataSet, data_sets
 from harness.commands.fresh import refresh
 from harness.commands.workspace import Workspace, lock_of
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError, Trouble, unknown
 from harness.core.identity import folder_bytes
 from harness.core.privacy import silence
 from harness.core.seam import Facts
-from harness.environments import Trouble, package_path, setup
+from harness.environments import package_path, setup
 from harness.host import facts
 from harness.hub_data import kept
 from harness.plan.catalogue import Catalogue, load_catalogue

@@ -22,7 +22,8 @@ from harness.commands.fresh import resolve
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
 from harness.core.paths import MINE
-from harness.environments import LOCKS, ROOT, pip_variables
+from harness.environments import LOCKS, ROOT
+from harness.installing import pip_variables
 from harness.plan.catalogue import Catalogue, EnvironmentEntry
 
 RUNNER = (

@@ -23,12 +23,12 @@ from filelock import FileLock, Timeout
 from packaging.tags import Tag, parse_tag, sys_tags
 
 from harness.commands.workspace import Workspace, lock_of
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, Trouble
 from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
-from harness.core.paths import placed
+from harness.core.paths import OTHERS, placed
 from harness.core.privacy import cache_folder, is_offline
-from harness.environments import CURRENT, MAKING, OTHERS, Trouble, alone, folder_of, marker, setup
+from harness.environments import CURRENT, MAKING, alone, folder_of, marker, setup
 from harness.plan.catalogue import EnvironmentEntry
 
 KEPT = 3

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+_ALLOCATION_FAILED = (
+    "CUDA out of memory", "CUDA failure 2: out of memory", "Failed to allocate memory for requested buffer", "cudaErrorMemoryAllocation",
+    "std::bad_alloc", "bad allocation",
+)  # fmt: skip
+"""What torch, ONNX Runtime and CUDA say of an allocation that failed."""
 
 
 class HarnessError(Exception):
@@ -40,6 +47,18 @@ class Differs(HarnessError):
         super().__init__(message)
 
 
+class Trouble(SystemExit):
+    """Ends the command with exit code 2 and its reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(2)
+        self.reason = reason
+        sys.stderr.write(f"{reason}\n")
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class Problem:
     """One mistake in a file: `path:line: message`, or the message alone where there is no file."""
 
@@ -67,3 +86,9 @@ def unknown(what: str, name: object, known: Iterable[str], inside: str = "") -> 
 def meant_by(name: str, known: Iterable[str]) -> str | None:
     """Return the name that was probably meant, or None."""
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error is a failed allocation, of Python, torch, ONNX Runtime or CUDA, also inside our own words."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(mark in str(error) for mark in _ALLOCATION_FAILED)

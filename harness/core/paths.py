@@ -9,6 +9,8 @@ FILE = "harness.yaml"
 """Makes a folder a workspace."""
 MINE = "HARNESS_WORKSPACE"
 """Variable by which a workspace's folder reaches whatever reads paths of its files, workers too."""
+OTHERS = ".venvs"
+"""Folder of a workspace's environments."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

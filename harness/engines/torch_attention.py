@@ -14,14 +14,24 @@ def attention(config: Any, asked: str) -> str | None:
     Raises: HarnessError where torch's fused attention was asked for and the model is another one with it.
     """
     cap = getattr(config.get_text_config(), "attn_logit_softcapping", None)
-    if cap is None:
-        return None if asked == "auto" else asked
-    if asked == "sdpa":
-        raise HarnessError(
-            f"the model caps its attention scores at {cap}, which torch's fused attention does not; "
-            "say `attention: eager`, or leave the option out"
+    if asked == "sdpa" and (cap is not None or _has_no_fused(config)):
+        why = (
+            f"transformers has none for {type(config).__name__.removesuffix('Config')}"
+            if cap is None
+            else f"the model caps its attention scores at {cap}, which that does not"
         )
-    return "eager"
+        raise HarnessError(f"torch's fused attention: {why}; say `attention: eager`, or leave the option out")
+    if cap is not None:
+        return "eager"
+    return None if asked == "auto" else asked
+
+
+def _has_no_fused(config: Any) -> bool:
+    """Tell whether transformers' class for a model cannot take torch's fused attention, as one with attention sinks."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    found = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    return not getattr(found, "_supports_sdpa", True)
 
 
 def attention_notes(model: Any, asked: str) -> tuple[Note, ...]:

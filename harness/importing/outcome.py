@@ -13,8 +13,8 @@ from harness.core.spec import Citation, Gpu, Job, Labels, Measurement, MeasureSp
 from harness.formats.found import AS_DEFINED_THERE, Format, Found, Number, reading_of
 from harness.formats.source import Source
 from harness.plan.keys import spec_key
-from harness.record import keep
 from harness.store.files import OUTCOME
+from harness.worker.record import keep
 
 JOB = "job.json"
 LABELS = ("model", "method", "recipe", "reference", "block")

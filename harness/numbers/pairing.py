@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.numbers import documents, proportions, strata
-from harness.numbers.intervals import checked
+from harness.numbers.intervals import MEAN_INTERVAL, checked
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+
+BY_DOCUMENT = "95% of the differences document by document"
 
 
 @dataclass(frozen=True)
@@ -30,32 +32,56 @@ class Items:
     """Items of each stratum, in order; None where all are of one."""
 
 
+@dataclass(frozen=True)
+class Paired:
+    """A value minus its baseline with the 95 % interval of the difference, and the name of the interval's method."""
+
+    value: float
+    low: float
+    high: float
+    how: str
+
+
 def by_document(metric: str) -> bool:
     """Say whether a metric's unit is the document."""
     return metric in documents.STATISTICS
 
 
-def paired_difference(metric: str, items: Items, baseline: Items) -> tuple[float, float, float]:
+def paired_difference(metric: str, items: Items, baseline: Items) -> Paired:
     """Return value minus baseline with its 95 % interval; the items of both are the same in the same order.
 
     Documents: bootstrap-t. Right and wrong answers: the exact distribution of discordant ones. Other questions: Student's t
-    on the differences, with their strata. Raises: HarnessError where the two do not pair or are too few.
+    on the differences. Questions of several strata are combined as strata, as the value's own interval is.
+    Raises: HarnessError where the two do not pair or are too few.
     """
     if by_document(metric):
         if items.documents is None or baseline.documents is None:
             raise HarnessError("documents are not kept for both (version 0.1 kept none); measure again")
-        return documents.paired_difference(items.documents, baseline.documents, metric, _moves(items, baseline))
+        found = documents.paired_difference(items.documents, baseline.documents, metric, _moves(items, baseline))
+        return Paired(*found, BY_DOCUMENT)
     if items.samples is None or baseline.samples is None:
         raise HarnessError("the samples are not at hand")
     one, other = checked(items.samples), checked(baseline.samples)
     if one.shape != other.shape:
         raise HarnessError(f"{one.size} and {other.size} items do not pair")
+    counts = _counts(items, baseline, one.size)
     if _answers(one) and _answers(other):
-        return proportions.paired_difference(int((one > other).sum()), int((one < other).sum()), one.size)
-    value, low, high = strata.stratified_mean(one - other, items.strata or [one.size])
+        how = proportions.PAIRED if len(counts) == 1 else strata.STRATIFIED_PAIRED
+        return Paired(*strata.stratified_difference(one, other, counts), how)
+    value, low, high = strata.stratified_mean(one - other, counts)
     if low is None or high is None:
         raise HarnessError(f"{one.size} items are too few, {strata.FEWEST} are needed")
-    return value, low, high
+    return Paired(value, low, high, f"{MEAN_INTERVAL} of the differences{', stratified' if len(counts) > 1 else ''}")
+
+
+def _counts(items: Items, baseline: Items, size: int) -> list[int]:
+    """Return how many questions each stratum has, as either side tells. Raises: HarnessError where the two tell it differently."""
+    told = [[int(count) for count in side.strata if count] for side in (items, baseline) if side.strata is not None]
+    if len(told) == 2 and told[0] != told[1]:
+        raise HarnessError(
+            "the two cut their questions into other strata; measure both anew with one version of the probe"
+        )
+    return told[0] if told else [size]
 
 
 def _moves(items: Items, baseline: Items) -> Floats | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.numbers.intervals import Summary, checked, student_t
-from harness.numbers.proportions import wilson
+from harness.numbers.proportions import PAIRED, paired_difference, wilson
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +24,14 @@ SUFFIX = ".strata"
 """Behind an array's name: the array of its questions per stratum, in order."""
 STRATIFIED_WILSON = "wilson 95%, stratified"
 STRATIFIED_MEAN = "student-t 95%, stratified"
+STRATIFIED_PAIRED = f"{PAIRED}, stratified"
 FEWEST = 20
 """Questions below which a mean of log-probabilities has no interval: they are skewed."""
+FEWEST_DISCORDANT = 10
+"""Discordant answers below which nothing is known of how strata differ in them: the bound of all questions together holds."""
+DRAWN = 3
+"""Answers gained, and as many lost, by which each stratum is drawn towards no difference before its variance is taken. Of the
+whole numbers the least with which a stratum that is discordant throughout is covered by 92 % (with one more by 85 %)."""
 
 
 def stratified_share(right: Any, counts: Sequence[int]) -> Summary:
@@ -44,6 +50,31 @@ def stratified_share(right: Any, counts: Sequence[int]) -> Summary:
     effective = max(float(size), middle * (1 - middle) / variance)
     _, low, high = wilson(share * effective, effective)
     return share, low, high
+
+
+def stratified_difference(one: Any, other: Any, counts: Sequence[int]) -> tuple[float, float, float]:
+    """Difference of two shares of the same questions, answered 0 or 1 in the same order, with its 95 % interval.
+
+    The exact bounds of all discordant answers together, which are at most too wide where strata differ (Hoeffding, On the
+    distribution of the number of successes in independent trials, 1956), narrowed to either side by the standard error within
+    strata over that of all. Fewer than FEWEST_DISCORDANT discordant answers: as they are.
+    """
+    pairs = list(zip(_parts(checked(one), counts), _parts(checked(other), counts), strict=True))
+    moved = [(int((ours > theirs).sum()), int((ours < theirs).sum()), ours.size) for ours, theirs in pairs]
+    gained, lost, size = (sum(column) for column in zip(*moved, strict=True))
+    value, low, high = paired_difference(gained, lost, size)
+    if gained + lost < FEWEST_DISCORDANT or len(moved) == 1:
+        return value, low, high
+    drawn = [(up + DRAWN, down + DRAWN, questions + 2 * DRAWN) for up, down, questions in moved]
+    within = sum(map(_variance, drawn))
+    narrower = math.sqrt(within / _variance(tuple(map(sum, zip(*drawn, strict=True)))))
+    return value, value - (value - low) * narrower, value + (high - value) * narrower
+
+
+def _variance(moved: Sequence[int]) -> float:
+    """Return the variance of gained less lost among so many questions."""
+    gained, lost, size = moved
+    return gained + lost - (gained - lost) ** 2 / size
 
 
 def stratified_mean(samples: Any, counts: Sequence[int]) -> Summary:

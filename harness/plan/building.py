@@ -297,6 +297,7 @@ class Workshop:
                 needs=needs, provider=order.provider, refused=refused, elsewhere=order.elsewhere,
                 inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)), bytes=estimate,
                 parameters=size.parameters if size else None, opened_bytes=size.bytes if size else 0,
+                group=f"{quantizer.name} of {order.source.name} in {environment}" if order.provider == "cpu" else "",
                 foretold=quantizer.foretells(record, order.source.record) if order.source.record else (),
             ),
             Labels(

@@ -113,7 +113,7 @@ class Draft:
     """Place among the jobs that share a clean process, smallest first."""
     timeout: float | None = None
     group: str = ""
-    """Jobs that open the same artifact in the same way."""
+    """Jobs that open the same artifact in the same way, and builds of one model that import the same."""
     refused: str | None = None
     elsewhere: str | None = None
     known_by: Mapping[str, Any] = field(default_factory=dict)
@@ -183,11 +183,11 @@ def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
     first: dict[str, int] = {}
     for draft in jobs.values():
         first.setdefault(draft.anchor, len(first))
-        first.setdefault(draft.group, len(first))
+        first.setdefault(draft.group, first[draft.anchor] if draft.kind == "build" else len(first))
     rank = {
         name: _speed_rank(draft, place)
         if draft.kind == "speed"
-        else (0, first[draft.anchor], _turn(draft), first[draft.group], place)
+        else (0, first[_place(draft)], _turn(draft), first[draft.group], place)
         for place, (name, draft) in enumerate(jobs.items())
     }
     waiting = {name: {need for need in draft.needs if need in jobs} for name, draft in jobs.items()}
@@ -206,6 +206,11 @@ def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
             if not waiting[user]:
                 heapq.heappush(ready, (rank[user], user))
     return tuple(found)
+
+
+def _place(draft: Draft) -> str:
+    """Name what a job stands with: its artifact; builds that can share a worker process stand together."""
+    return draft.group if draft.kind == "build" and draft.group else draft.anchor
 
 
 def _turn(draft: Draft) -> int:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.border import is_out_of_memory
-from harness.core.errors import Differs, HarnessError
+from harness.core.errors import Differs, HarnessError, is_out_of_memory
 from harness.core.seam import Context, Findings, FloatType, Options, Probe, Reading, Request
 from harness.core.spec import Protocol
 from harness.probes.kl_divergence import distances

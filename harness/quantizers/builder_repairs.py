@@ -6,6 +6,7 @@ Found in onnxruntime-genai 0.15.2, each shown by a direct call in the tests:
   `layer_types` says; a window that the architecture ignores is built in;
 - Gemma's embedding is multiplied by the square root of the width rounded to two decimals;
 - the epsilon of layer norms is looked for under one name only;
+- OLMo's layer norms are taken for root mean square norms;
 - any matrix with as many rows as the vocabulary is taken for the head.
 """
 
@@ -23,7 +24,7 @@ _COMPUTED = ("linear", "yarn", "llama3", "longrope")
 its own about llama3 and longrope."""
 _NO_WINDOW = -1
 _FIXED_EPSILON = {"OlmoLayerNorm": 1e-5}
-"""Norms whose epsilon stands in transformers' code."""
+"""Norms whose epsilon stands in transformers' code; they subtract the mean."""
 
 
 @contextlib.contextmanager
@@ -36,7 +37,7 @@ def repaired(config: Any) -> Iterator[None]:
             (base.Model, "make_rotary_embedding_caches_from_scratch", _rotary_tables(config)),
             (base.Model, "make_attention", _windows(config)),
             (base.Model, "has_lm_head", _real_head),
-            (base.Model, "make_layernorm", _own_epsilon),
+            (base.Model, "make_layernorm", _own_norm),
             (gemma.GemmaModel, "__init__", _exact_scale),
             *((getattr(gemma, name), "is_local", _is_local(config)) for name in ("Gemma2Model", "Gemma3Model")),
         ):
@@ -130,12 +131,13 @@ def _real_head(before: Any) -> Any:
     return is_head
 
 
-def _own_epsilon(before: Any) -> Any:
-    def layernorm(self: Any, layer_id: int, module: Any, *rest: Any, **named: Any) -> Any:
-        given = getattr(module, "variance_epsilon", getattr(module, "eps", _FIXED_EPSILON.get(type(module).__name__)))
+def _own_norm(before: Any) -> Any:
+    def layernorm(self: Any, layer_id: int, module: Any, skip: bool, simple: bool, location: str) -> Any:
+        fixed = _FIXED_EPSILON.get(type(module).__name__)
+        given = getattr(module, "variance_epsilon", getattr(module, "eps", fixed))
         if isinstance(given, float):
             self.layernorm_attrs["epsilon"] = given
-        return before(self, layer_id, module, *rest, **named)
+        return before(self, layer_id, module, skip, simple and fixed is None, location)
 
     return layernorm
 

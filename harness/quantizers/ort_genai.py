@@ -251,7 +251,7 @@ def _extra_options(options: OrtGenaiOptions, config: dict[str, Any]) -> tuple[li
     if options.provider != "dml" and _narrow_heads(config):
         extra += [] if options.disable_qkv_fusion else ["disable_qkv_fusion=true"]
         text = (
-            f"ONNX Runtime's attention rotates heads of a multiple of {_ROTATED} only; rotary embeddings are nodes of "
+            f"ONNX Runtime's attention rotates a multiple of {_ROTATED} values of a head only; rotary embeddings are nodes of "
             "their own, and so are the projections of query, key and value"
         )
         notes.append(Note(code="rotation-outside-attention", text=text))
@@ -269,10 +269,11 @@ def _extra_options(options: OrtGenaiOptions, config: dict[str, Any]) -> tuple[li
 
 
 def _narrow_heads(config: dict[str, Any]) -> bool:
-    """Tell whether a plain configuration has heads that the fused rotation refuses."""
+    """Tell whether a plain configuration has heads of which the fused rotation refuses the width, or that of the part that it rotates."""
     heads, hidden = config.get("num_attention_heads"), config.get("hidden_size")
     size = config.get("head_dim") or (hidden // heads if isinstance(heads, int) and isinstance(hidden, int) else 0)
-    return bool(size % _ROTATED)
+    said = {**config, **(config.get("rope_parameters") or {})}
+    return bool(size % _ROTATED or int(size * (said.get("partial_rotary_factor") or 1)) % _ROTATED)
 
 
 def _tied_flaw(options: OrtGenaiOptions, config: dict[str, Any]) -> str | None:

@@ -46,6 +46,7 @@ def refuse_model(options: OrtGenaiOptions, facts: Facts, record: ModelRecord) ->
     return (
         unknown_code(record, facts.packages.get("transformers", ""))
         or _architecture(record, installed(facts))
+        or _stops(record, facts)
         or _rope(record, installed(facts))
         or _heads(options, record)
         or even_blocks(options, record.config)
@@ -62,12 +63,22 @@ def _architecture(record: ModelRecord, version: str) -> str | None:
     known = ARCHITECTURES.get(".".join(version.split(".")[:2]))
     if known is not None and name and name not in known:
         return f"onnxruntime-genai {version} cannot export {name}; {OTHERWISE}"
-    if name == "SmolLM3ForCausalLM" and version.startswith("0.15."):
-        return (
-            f"onnxruntime-genai {version} cannot export {name}: its builder stops at layers without rotary embeddings; "
-            f"{OTHERWISE}"
-        )
     return None
+
+
+def _stops(record: ModelRecord, facts: Facts) -> str | None:
+    """Tell why the builder of 0.15 stops at an architecture that it names, after minutes and with a puzzle."""
+    version = installed(facts)
+    plain = record.rope.kind != "yarn" or "beta_fast" not in record.rope.settings
+    old = facts.packages.get("transformers", "").startswith("4.")
+    why = {
+        "SmolLM3ForCausalLM": "its builder stops at layers without rotary embeddings",
+        "Lfm2ForCausalLM": "its builder reads configurations of transformers 5 only" if old else "",
+        "GptOssForCausalLM": "its builder takes rotary embeddings of kind yarn with beta_fast only" if plain else "",
+    }.get(record.architecture or "", "")  # fmt: skip
+    if not why or not version.startswith("0.15."):
+        return None
+    return f"onnxruntime-genai {version} cannot export {record.architecture}: {why}; {OTHERWISE}"
 
 
 def _likely(record: ModelRecord) -> str:

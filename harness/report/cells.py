@@ -12,7 +12,7 @@ from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.marks import PACED, marking
 from harness.core.metric import Direction
 from harness.core.spec import Note, Outcome
-from harness.numbers.pairing import Items, paired_difference, reproduces
+from harness.numbers.pairing import Items, Paired, paired_difference, reproduces
 from harness.numbers.rounds import is_over_rounds
 from harness.report import sitting
 from harness.report.compare import COMPARISONS, Comparison, Operand, compared, decimal_of, directed
@@ -112,9 +112,14 @@ def filled(question: Question, reader: Reader) -> Filled:
         measurements=tuple(str(one.get("measurement_id")) for one in rows), trace=trace, better=direction(row),
         marks=_marks(question, rows),
     )  # fmt: skip
-    paired = _paired(cell, row, baseline, result, reader) if cell.paired and baseline is not None else result
-    if isinstance(paired, str):
-        return replace(done, text=_text(question, Operand(result.value)), note=paired)
+    paired = result
+    if cell.paired and baseline is not None:
+        found = _paired(row, baseline, reader)
+        if isinstance(found, str):
+            return replace(done, text=_text(question, Operand(result.value)), note=found)
+        scale = factor(row.text("unit") or "", cell.unit)
+        paired = Operand(result.value, decimal_of(found.low) * scale, decimal_of(found.high) * scale)
+        trace = replace(trace, interval=found.how)
     mark = f" {PACED}" if trace.at_1ms else ""
     mark += f" {GREY}" if cell.grey and not itself and _even(question.comparison, paired) else ""
     done = replace(done, trace=replace(trace, low=paired.low, high=paired.high))
@@ -291,8 +296,8 @@ def statistic_of(samples: Any, stat: str) -> float | None:
     return float(simple[stat](values))
 
 
-def _paired(cell: CellSpec, row: Row, baseline: Row, result: Operand, reader: Reader) -> Operand | str:
-    """Give a difference its paired interval, or say in a footnote why it has none."""
+def _paired(row: Row, baseline: Row, reader: Reader) -> Paired | str:
+    """Compare two measurements item by item, or say in a footnote why that cannot be."""
     name = row.metric or ""
     if row.get("items") is None or row.get("items") != baseline.get("items"):
         return "no paired interval: the two were not measured on the same items"
@@ -301,11 +306,9 @@ def _paired(cell: CellSpec, row: Row, baseline: Row, result: Operand, reader: Re
         if not reproduces(name, items, float(side.get("value"))):
             return f"no paired interval: the samples of run {side.run} do not give its value"
     try:
-        _, low, high = paired_difference(name, sides[0], sides[1])
+        return paired_difference(name, sides[0], sides[1])
     except HarnessError as error:
         return f"no paired interval: {error}"
-    scale = factor(row.text("unit") or "", cell.unit)
-    return Operand(result.value, decimal_of(low) * scale, decimal_of(high) * scale)
 
 
 # ---------------------------------------------------------------- text

@@ -19,7 +19,7 @@ from harness.engines import ENGINES
 from harness.numbers import documents, intervals, proportions, strata
 from harness.numbers.pairing import Items, by_document
 from harness.plan.keys import spec_key
-from harness.record import array_ref
+from harness.worker.record import array_ref
 
 _RUN = re.compile(r"(?P<day>\d{8})T\d{6}-[bqrs]-(?P<digits>[0-9a-f]{12})-[0-9a-f]{8}")
 """Runs of the runner are named after what they do; others' numbers and made-up runs are not."""

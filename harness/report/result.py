@@ -44,7 +44,7 @@ class Trace:
     high: Decimal | None = None
     """Interval of the result, where there is one."""
     interval: str = ""
-    """What the interval of rounds is, or of how many processes the number is."""
+    """What the interval of rounds or of paired items is, or of how many processes the number is."""
     at_1ms: tuple[Decimal, Decimal] | None = None
     """Means at a pace of 1 ms of the machine, value and baseline, where rounds are compared at one pace: the inputs are then
     the means at the pace that both share, as far above the seconds that passed as below."""

@@ -14,7 +14,6 @@ from harness.core.clock import Spans
 from harness.core.files import PARTIAL, remove, write_whole
 from harness.core.spec import Job, Outcome, Status
 from harness.host import gpu_uuids, open_nvml
-from harness.jobs import drop_partial
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
 from harness.runner.decide import Memory, decide, remember
@@ -26,6 +25,8 @@ from harness.runner.verified import blocking, came_to_grief, refuted
 from harness.runner.wall import merged
 from harness.store.session import SessionRecord
 from harness.worker import JOB, OUTCOME
+from harness.worker.children import forks
+from harness.worker.inputs import drop_partial
 
 
 def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iterator[Event]:
@@ -98,7 +99,7 @@ def _next_batch(
     said: list[Event] = []
     while waiting:
         job = waiting[0]
-        if batch and job.group != batch[0].group:
+        if batch and (job.group != batch[0].group or (job.kind == "build" and not forks())):
             break
         if any(other.id in job.needs and not other.verifies for other in batch):
             break

@@ -10,11 +10,11 @@ from typing import Literal
 
 from harness.core.spec import Job, MeasureSpec, Status
 from harness.executors import local
-from harness.jobs import late
 from harness.plan.adapters import VERIFY
 from harness.runner.desk import Desk
 from harness.runner.wall import BatchClock
 from harness.worker import DESCRIBED, LOG
+from harness.worker.inputs import late
 
 QUIET_SECONDS = 300.0
 """Without a word for so long a job is told of, with the end of its log, and again after each further such time."""

@@ -27,6 +27,9 @@ class BatchClock:
             self._add("interpreter", event["entered"] - self.spawned)
             self._add("import", event["imported"] - event["entered"])
             self._add("ready", event["now"] - event["imported"])
+        elif "shared" in event:
+            for name, seconds in event["shared"].items():
+                self._add(name, seconds)
         elif "closed" in event:
             self._add("open", event["closed"])
         elif "begin" in event:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.spec import ArrayRef, Outcome
-from harness.record import ARRAYS, array_ref
+from harness.worker.record import ARRAYS, array_ref
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

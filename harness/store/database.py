@@ -15,10 +15,10 @@ from sqlalchemy import Connection, Engine, func, select
 
 from harness.core.errors import Busy, ConfigError, HarnessError, Problem
 from harness.core.spec import Environment, Outcome
-from harness.record import ARRAYS
 from harness.store import arrays, files, frame, ingest, known, models, needed, opening
 from harness.store.series import Ids
 from harness.store.session import SessionRecord
+from harness.worker.record import ARRAYS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from harness.numbers.intervals import mean_interval
 from harness.numbers.pairing import paired_difference
@@ -31,8 +32,9 @@ def test_int8_differs_less_than_mixed_and_mixed_less_than_int4(twice: Twice) -> 
             items.append(items_of(database, found["measurement_id"]))
     assert values == sorted(values), values
     for less, more in ((items[0], items[1]), (items[1], items[2])):
-        _, low, _ = paired_difference("kl_divergence", more, less)
-        assert low > 0, f"KL {values}: the difference is within its paired interval"
+        assert paired_difference("kl_divergence", more, less).low > 0, (
+            f"KL {values}: the difference is within its paired interval"
+        )
 
 
 def test_an_engine_against_itself_through_a_stored_reference_is_at_the_floor_and_shown(twice: Twice) -> None:
@@ -101,8 +103,29 @@ def test_a_database_made_again_from_the_run_folders_equals_the_one_that_grew(twi
     assert grown.equals(made)
 
 
+FALSE_ALARM = 0.02
+"""Share of runs, at most, in which chance alone may fail the comparison of two commands."""
+
+
+def chance_of_being_apart(rounds: int) -> float:
+    """Return how often two 95 % intervals of the same thing do not meet, each Student's of so many rounds: about 1 in 200."""
+    drawn = np.random.default_rng(0).standard_normal((200_000, 2, rounds))
+    middles = drawn.mean(axis=2)
+    halves = stats.t.ppf(0.975, rounds - 1) * stats.sem(drawn, axis=2)
+    return float((np.abs(middles[:, 0] - middles[:, 1]) > halves.sum(axis=1)).mean())
+
+
+def allowed(pairs: int, rounds: int) -> int:
+    """Return how many pairs may be apart.
+
+    Methods share the machine and the four metrics of a method its processes, so pairs fall together and a binomial would be too
+    strict. Markov's inequality holds however they hang together: more than k of n are apart in at most n p / (k + 1) of all runs.
+    """
+    return math.ceil(pairs * chance_of_being_apart(rounds) / FALSE_ALARM) - 1
+
+
 def test_two_commands_print_intervals_that_agree(twice: Twice) -> None:
-    """Of 95 % intervals of the same thing about 1 in 100 pairs is apart; a machine that changes between commands makes it more."""
+    """By chance alone it fails in one of fifty runs at most; of intervals of repetitions, as version 0.1 had them, most were apart."""
     columns = ["session", "method", "metric", "summary_low", "summary_high"]
     where = {"metric": ["decode_tps", "prefill_tps", "ttft", "e2e_latency"]}
     rows = twice.box.frame(where, columns).drop_duplicates()
@@ -111,4 +134,6 @@ def test_two_commands_print_intervals_that_agree(twice: Twice) -> None:
     assert len(pairs) == 4 * 4
     assert all(len(pair) == 2 for pair in pairs)
     apart = [pair for pair in pairs if pair["summary_low"].max() > pair["summary_high"].min()]
-    assert len(apart) <= 4, apart
+    most = allowed(len(pairs), ROUNDS)
+    assert most < len(pairs) / 3, "the comparison could not fail"
+    assert len(apart) <= most, apart

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness import environments
+from harness.core.errors import Trouble
 
 BROKEN = environments._broken
 
@@ -112,7 +113,7 @@ def test_somebodys_own_folder_is_not_removed_whatever_happens_to_it(
     made_well = environments._make
 
     def fail(*_: Any) -> None:
-        raise environments.Trouble("installing failed")
+        raise Trouble("installing failed")
 
     monkeypatch.setattr(environments, "_make", fail)
     with pytest.raises(SystemExit):
@@ -197,7 +198,8 @@ def test_what_a_wheel_brings_is_installed_over_the_same_version_of_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[list[str]] = []
-    monkeypatch.setattr(environments, "_run", lambda step, root: steps.append(step))
+    monkeypatch.setattr(environments, "run_step", lambda step, root: steps.append(step))
+    (tmp_path / "lock.txt").write_text("b==2\n", "utf-8")
     contents = environments.Contents(tmp_path / "lock.txt", ("a==1",), ("/x/b-2.whl",))
     environments._make(tmp_path / "e", contents, tmp_path)
     said = [" ".join(step[step.index("--no-compile") + 1 :]) for step in steps if "--quiet" in step]

@@ -8,8 +8,8 @@ import pytest
 
 from harness import hub_data
 from harness.core import privacy
-from harness.environments import pip_variables
 from harness.executors.local import _variables
+from harness.installing import pip_variables
 
 OFFLINE = """
 import socket, uuid

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness import jobs
 from harness.core.errors import Unsupported
 from harness.core.model_record import record_of
 from harness.core.spec import Input
 from harness.core.weights import weights_flaw
+from harness.worker.inputs import refuse_weights
 
 TIED = record_of({"model_type": "llama", "tie_word_embeddings": True})
 
@@ -96,6 +96,6 @@ def test_a_worker_refuses_such_a_model_and_reads_it_once_for_each_content(
     model = Input(role="model", id="m", path=str(folder), provenance={"kind": "local"})
     for _ in range(2):
         with pytest.raises(Unsupported, match="holds 1 values that are NaN"):
-            jobs.refuse_weights(model, folder, "0" * 64)
+            refuse_weights(model, folder, "0" * 64)
         monkeypatch.setattr("harness.core.weights.weights_flaw", None)  # the second time nothing is read
-    jobs.refuse_weights(model.model_copy(update={"provenance": {"kind": "random"}}), folder, "1" * 64)
+    refuse_weights(model.model_copy(update={"provenance": {"kind": "random"}}), folder, "1" * 64)

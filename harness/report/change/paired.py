@@ -51,7 +51,7 @@ def _judged(metric: str, sides: Sequence[tuple[Side, Source]]) -> Found:
     if not all(reproduces(metric, one, float(value)) for one, value in zip(items, values, strict=True)):
         return "unknown", "the samples do not give the number"
     try:
-        _, low, high = paired_difference(metric, items[1], items[0])
+        found = paired_difference(metric, items[1], items[0])
     except HarnessError as error:
         return "unknown", str(error)
-    return ("inside" if low <= 0 <= high else "outside"), ""
+    return ("inside" if found.low <= 0 <= found.high else "outside"), ""

@@ -107,7 +107,7 @@ def arithmetic(cell: Cell, stored: Sequence[Measurement], beside: tuple[Operand,
         result=result,
         low=trace.low,
         high=trace.high,
-        interval=_interval(trace, asked, stored),
+        interval=_interval(trace, stored),
         format=format_text(asked.format),
         rounding=_rounding(asked.format),
         number=number,
@@ -193,13 +193,11 @@ def _as_published(trace: Trace, asked: CellSpec, inputs: tuple[Operand, Operand]
     return f"published as {number}; the published inputs {said} give {written(given * percent_scale(trace, asked), asked.format)}"
 
 
-def _interval(trace: Trace, asked: CellSpec, stored: Sequence[Measurement]) -> str:
+def _interval(trace: Trace, stored: Sequence[Measurement]) -> str:
     if trace.low is None:
         return ""
     if trace.interval:
         return trace.interval
-    if asked.paired:
-        return "paired bootstrap 95% of the differences item by item"
     if len(stored) > 1:
         return "from the intervals of both inputs, taken as independent"
     return stored[0].interval or ""

@@ -267,10 +267,10 @@ def test_an_installed_package_is_linked_alone_for_workers(made: Path, monkeypatc
     folder = environments.package_path()
     assert folder == environments.package_path()
     assert [path.name for path in folder.iterdir()] == ["harness"]
-    assert (folder / "harness" / "worker.py").is_file()
+    assert (folder / "harness" / "worker" / "server.py").is_file()
     (folder / "harness").unlink()
     (folder / "harness").symlink_to(made)
-    assert (environments.package_path() / "harness" / "worker.py").is_file(), (
+    assert (environments.package_path() / "harness" / "worker" / "server.py").is_file(), (
         "a link to a package that moved is made anew"
     )
 

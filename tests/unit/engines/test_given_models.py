@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.core.errors import HarnessError
 from harness.core.model_record import read_record
 from harness.core.seam import Base, Context
 from harness.core.weights import weights_flaw
@@ -29,6 +30,8 @@ RIGHT = {
     ("phi3_longrope300", 400): 4117.537, ("phi3_longrope300", 512): 3955.406,
 }  # fmt: skip
 """Perplexity by model and window; 1,200 tokens, each window alone."""
+FIRST = {250: 3954.419, 300: 4243.326, 301: 4483.712, 400: 4478.999, 512: 4528.750}
+"""Perplexity of phi3_longrope300 over the first window alone, with no other window beside it in a pass."""
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,30 @@ def test_a_model_has_the_perplexity_that_was_computed_apart(
     ids = open_codec(model).encode((given / "text.txt").read_text("utf-8"))[:1200]
     with opened(model, engine, exports) as session:
         assert perplexity(session, ids, window) == pytest.approx(RIGHT[name, window], rel=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_first_window_alone_has_its_own_perplexity_on_either_side_of_the_border(
+    given: Path, exports: Path, engine: str
+) -> None:
+    model = given / "models" / "phi3_longrope300"
+    ids = open_codec(model).encode((given / "text.txt").read_text("utf-8"))
+    with opened(model, engine, exports) as session:
+        for window, right in FIRST.items():
+            assert perplexity(session, ids[:window], window) == pytest.approx(right, rel=1e-4), window
+
+
+@pytest.mark.parametrize("attention", [None, "eager", "sdpa"])
+def test_attention_sinks_are_computed_or_the_remedy_is_named(given: Path, attention: str | None) -> None:
+    model = given / "models" / "gptoss"
+    ids = open_codec(model).encode((given / "text.txt").read_text("utf-8"))[:200]
+    options = transformers.TransformersOptions(threads=1, **({"attention": attention} if attention else {}))
+    if attention == "sdpa":
+        with pytest.raises(HarnessError, match="attention: eager"), transformers.open_artifact(model, options):
+            pass
+        return
+    with transformers.open_artifact(model, options) as session:
+        assert perplexity(session, ids, 100) == pytest.approx(plain_pass(model, ids, 100), rel=1e-4)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -10,7 +10,7 @@ import pytest
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.seam import Facts, GenerationWorkload
 from harness.engines.transformers import ENGINE, TransformersOptions, open_artifact, refuse
-from tests.model_kinds import token_ids, write_kind
+from tests.model_kinds import KINDS, SINKS, Kind, Whole, token_ids, write_kind
 from tests.tiny_model import write_model
 
 ONE = TransformersOptions(threads=1)
@@ -171,6 +171,22 @@ def test_soft_capped_attention_is_eager_by_itself_and_fused_attention_is_refused
         assert [note.code for note in session.notes] == ["eager-attention"]
     with (
         pytest.raises(HarnessError, match=r"caps its attention scores at 4\.0.*say `attention: eager`"),
+        open_artifact(folder, TransformersOptions(threads=1, attention="sdpa")),
+    ):
+        pass
+
+
+def test_attention_sinks_are_computed_and_fused_attention_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "sinks", Kind("GptOss", {**SINKS, "rope_scaling": None}))
+    folder = write_kind(tmp_path / "model", "sinks")
+    for options in (ONE, TransformersOptions(threads=1, attention="eager")):
+        with open_artifact(folder, options) as session:
+            rows = np.concatenate([tile.logprobs for tile in session.logprobs(token_ids(80), range(80))])
+        assert np.abs(rows - Whole(folder).rows(token_ids(80))).max() < 2e-3
+    with (
+        pytest.raises(HarnessError, match=r"transformers has none for GptOss; say `attention: eager`"),
         open_artifact(folder, TransformersOptions(threads=1, attention="sdpa")),
     ):
         pass

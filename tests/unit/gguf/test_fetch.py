@@ -14,10 +14,10 @@ from harness.bench import prepare
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError
 from harness.core.spec import Job, Labels, Note
-from harness.jobs import content_of, rounded_before
 from harness.plan.catalogue import load_catalogue
 from harness.plan.expand import Plan, PlannedJob, expand
 from harness.plan.reading import read_sweep
+from harness.worker.inputs import content_of, rounded_before
 from tests.unit.gguf.files import write_gguf, write_wheel
 
 SWEEP = {

@@ -171,6 +171,20 @@ def test_disagreements_that_stand_together_in_a_few_documents_count_as_few() -> 
     assert documents.interval(np.stack([alone, counts], axis=1), "top1_agreement").name.endswith("9 of 20,000 disagree")
 
 
+@pytest.mark.parametrize("together", [1.0, 10.0])
+def test_few_agreements_are_bounded_as_few_disagreements_are(together: float) -> None:
+    counts = np.full(100, 20.0)
+    rare = np.zeros(100)
+    rare[:7] = together
+    agree, differ = (
+        documents.interval(np.stack([one, counts], axis=1), "top1_agreement") for one in (rare, counts - rare)
+    )
+    assert agree.low == pytest.approx(1 - (differ.high or 0))
+    assert agree.high == pytest.approx(1 - (differ.low or 0))
+    assert 0 < (agree.low or 0) < 7 * together / 2000 < (agree.high or 1) < 0.1
+    assert f"{2000 - 7 * together:,.0f} of 2,000 disagree" in agree.name
+
+
 def test_few_clustered_disagreements_are_covered() -> None:
     """Documents of skewed length, of which one in fifty disagrees in a third of its positions."""
     draw = np.random.default_rng(5)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.border import status_of
 from harness.core.errors import Differs, HarnessError
 from harness.core.seam import Context, Findings, Score
 from harness.engines.whole import lengths
 from harness.probes import verify, verify_reference
 from harness.probes.verify import LEAST_KL, MAX_DLOGP, TIMES_OWN, Workload
 from harness.probes.verify_reference import open_truth, spread, wanted_lengths
+from harness.worker.failures import status_of
 from tests.tiny_model import export, write_model
 from tests.unit.probes.table_scores import TableScores
 

@@ -16,11 +16,10 @@ import pytest
 from harness.core.seam import Base, GenerationWorkload
 from harness.engines import ort_genai as engine
 from harness.quantizers import ort_genai
-from tests.model_kinds import KINDS, Kind, Whole, token_ids, write_kind
+from tests.model_kinds import KINDS, MOE, SINKS, Kind, Whole, token_ids, write_kind
 from tests.unit.quantizers.conftest import made
 
 pytestmark = pytest.mark.slow
-MOE: dict[str, Any] = {"num_local_experts": 4, "num_experts_per_tok": 2}
 REFUSED = {
     "mixture": Kind("Mixtral", MOE),
     "layers without rotation": Kind("SmolLM3", {"no_rope_layers": [1, 0, 1], "pad_token_id": 0}),
@@ -28,6 +27,10 @@ REFUSED = {
     "longrope of Llama": Kind("Llama", {
         "original_max_position_embeddings": 90,
         "rope_scaling": {"rope_type": "longrope", "factor": 3.0, "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}}),
+    "sinks": Kind("GptOss", {**SINKS, "rope_scaling": {
+        "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 240, "beta_fast": 32.0, "beta_slow": 1.0}}),
+    "sinks without yarn": Kind("GptOss", {**SINKS, "rope_scaling": None}),
+    "convolutions": Kind("Lfm2", {"layer_types": ["conv", "full_attention", "conv"], "pad_token_id": 0}),
 }  # fmt: skip
 
 
@@ -64,7 +67,8 @@ def distance(artifact: Path, model: Path, length: int = 200) -> float:
 
 
 @pytest.mark.parametrize(
-    "kind", ["linear", "yarn", "soft caps", "sliding in some layers", "local rotation", "a window that nothing reads"]
+    "kind",
+    ["linear", "yarn", "soft caps", "sliding in some layers", "local rotation", "a window that nothing reads", "OLMo"],
 )
 def test_what_is_put_right_is_wrong_when_the_builder_is_called_directly(
     folders: Path, tmp_path: Path, kind: str
@@ -73,7 +77,10 @@ def test_what_is_put_right_is_wrong_when_the_builder_is_called_directly(
     assert distance(built_directly(model, tmp_path / "out"), model) > 0.05
 
 
-@pytest.mark.parametrize(("kind", "error"), [("mixture", NotImplementedError), ("layers without rotation", KeyError)])
+@pytest.mark.parametrize(("kind", "error"), [
+    ("mixture", NotImplementedError), ("layers without rotation", KeyError), ("convolutions", AttributeError),
+    ("sinks without yarn", KeyError),
+])  # fmt: skip
 def test_architectures_that_are_refused_stop_the_builder(
     folders: Path, tmp_path: Path, kind: str, error: type[Exception]
 ) -> None:
@@ -91,10 +98,32 @@ def test_a_configuration_without_architectures_stops_the_builder(folders: Path, 
         built_directly(folder, tmp_path / "out")
 
 
-def test_heads_that_are_refused_stop_the_runtime(folders: Path, tmp_path: Path) -> None:
-    model = model_of(folders, "heads of 20")
+@pytest.mark.parametrize("kind", ["heads of 20", "partial rotation of few"])
+def test_heads_that_are_refused_or_put_right_stop_the_runtime(folders: Path, tmp_path: Path, kind: str) -> None:
+    model = model_of(folders, kind)
     with pytest.raises(Exception, match=r"head_size|multiple of 8"):
         distance(built_directly(model, tmp_path / "out"), model)
+
+
+def test_an_export_that_the_builder_alone_makes_wrong_is_no_baseline(folders: Path, tmp_path: Path) -> None:
+    """GPT-OSS, whose experts the builder of 0.15 computes otherwise: built through us, its verification says so."""
+    from harness.core.errors import Differs
+    from harness.core.seam import Context
+    from harness.engines import transformers
+    from harness.probes import verify, verify_reference
+
+    model = model_of(folders, "sinks")
+    assert distance(built_directly(model, tmp_path / "direct"), model, 60) > 0.05
+    artifact, _ = made(ort_genai.QUANTIZER, Base(model, "hf", model), tmp_path / "ours", {"precision": "fp32"})
+    with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+        rows = np.concatenate([tile.logprobs for tile in session.logprobs(token_ids(60), range(60))])
+        assert np.abs(rows - Whole(model).rows(token_ids(60))).max() < 2e-3, "on transformers, with its sinks"
+        verify_reference.measure(session, verify_reference.Workload(), Context(tmp_path, out=tmp_path))
+    with (
+        engine.open_artifact(artifact, engine.OrtGenaiOptions(threads=1)) as session,
+        pytest.raises(Differs, match="the fp32 export differs from its model"),
+    ):
+        verify.measure(session, verify.Workload(), Context(tmp_path, reference=tmp_path))
 
 
 def test_longrope_that_is_refused_is_ignored_by_the_builder(folders: Path, tmp_path: Path) -> None:

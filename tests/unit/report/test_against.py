@@ -109,3 +109,12 @@ def test_speed_agrees_by_the_spread_between_sessions(known: tuple[float, ...], t
     assert ours.trace is not None
     ours = replace(ours, trace=replace(ours.trace, low=Decimal("99.9"), high=Decimal("100.1")))
     assert Pair("m", "Decode", ours, other, Sessions((known,), log=True)).verdict == said
+
+
+@pytest.mark.parametrize(("theirs", "said"), [(100, "yes"), (101, "no"), (99, "no")])
+def test_a_mean_of_sessions_that_rounds_to_the_reported_digits_agrees_however_little_sessions_differ(
+    theirs: int, said: str
+) -> None:
+    ours, other = cells(100.4, theirs)
+    known = (100.4, 100.41, 100.39, 100.4, 100.4)
+    assert Pair("m", "Decode", ours, other, Sessions((known,), log=True)).verdict == said

@@ -13,7 +13,18 @@ from harness.core.metric import Direction
 from harness.report.change.changes import compare_tables, share_of
 from harness.report.change.difference import moved
 from harness.report.change.guards import Guard, refused
-from harness.report.change.noise import SAME, Evidence, Interval, Verdict, causes, interval, noise, way
+from harness.report.change.history import Sessions
+from harness.report.change.noise import (
+    SAME,
+    Evidence,
+    Interval,
+    Verdict,
+    between_sessions,
+    causes,
+    interval,
+    noise,
+    way,
+)
 from harness.report.change.readback import grids, lines_of, number, number_text, plain, shown
 from harness.report.compare import COMPARISONS, better_way
 from harness.report.markdown import EMPTY, Rendered
@@ -264,6 +275,14 @@ def test_noise_is_the_root_of_the_sum_of_squares_of_the_half_widths(new: tuple[i
     old = Interval(Decimal(100), Decimal(96), Decimal(104))
     assert noise(old, Interval(*(Decimal(value) for value in new))) == verdict
     assert noise(old, None) == noise(None, old) == "unknown"
+
+
+@pytest.mark.parametrize(("new", "verdict"), [(104, "inside"), (120, "outside"), (83, "outside")])
+def test_a_mean_over_rounds_is_judged_by_the_spread_between_sessions(new: int, verdict: str) -> None:
+    old, now = (Cell("x", trace=Trace("decode_tps", "value", "", "raw", (), Decimal(one))) for one in (100, new))
+    known = (100.0, 103.0, 98.0, 101.0)
+    assert between_sessions(old, now, Sessions((known,), log=True)) == (verdict, "")
+    assert between_sessions(old, now, Sessions((known[:2],), log=True)) == ("unknown", "3 of 5 sessions")
 
 
 def test_an_interval_is_that_of_the_arithmetic_behind_a_cell() -> None:

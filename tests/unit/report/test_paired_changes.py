@@ -66,7 +66,7 @@ def test_a_rise_far_inside_both_intervals_is_no_noise_where_the_documents_are_th
         assert found.high is not None
         halves.append(Interval(*(Decimal(one) for one in (results.rows["m"]["value"], found.low, found.high))))
     assert noise(*halves) == "inside", "as if other documents had been drawn"
-    assert judged(old, new) == ("outside", "")
+    assert judged(old, new) == judged(new, old) == ("outside", ""), "a fall as well as a rise"
 
 
 def test_what_moves_at_random_from_token_to_token_is_noise() -> None:

@@ -15,13 +15,13 @@ from harness.core.identity import digest
 from harness.core.spec import BuildSpec, Input, Labels, Outcome
 from harness.environments import ROOT
 from harness.plan.keys import spec_key
-from harness.record import array_ref
 from harness.report.consistent import contradictions
 from harness.report.markdown import EMPTY
 from harness.report.pages import check_pages, render, shown_in, specs_in, with_markers, write_pages
 from harness.report.published import promote, read_published
 from harness.report.sources import Source, from_published
 from harness.store.database import Database
+from harness.worker.record import array_ref
 from tests.unit.store.outcomes import built, failed, measured, measurement, session
 
 SPECS = """

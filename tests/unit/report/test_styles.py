@@ -173,8 +173,9 @@ def test_a_difference_that_the_data_cannot_defend_is_marked_with_a_legend(lines:
 
 
 def test_a_difference_that_the_data_defends_has_no_mark_and_no_legend(lines: Any) -> None:
-    made = lines(GREY, interval(10.0, 0.1), interval(20.0, 0.1, method="int8"))
+    made = lines(GREY, interval(10.0, 0.1), interval(20.0, 0.1, method="int8"), interval(5.0, 0.1, method="int4"))
     assert "| INT8 | 2.00x |" in made
+    assert made[-1] == "| [INT4 RTN](https://example.org/int4) | 0.50x |", "neither above nor below"
     assert "~" not in "".join(made)
 
 
@@ -189,6 +190,8 @@ def test_what_is_known_of_rounding_is_no_uncertainty_of_a_measurement(lines: Any
     spec = RATIO.replace("as: ratio, format: 2x", "format: 1, uncertainty: pm")
     said = row("decode_tps", 10.0, low=9.95, high=10.05, interval="rounding", origin="reported")
     assert lines(spec, said)[-1] == "| FP32 | 10.0 |"
+    quality = row("perplexity", 9.1, low=9.05, high=9.15, interval="rounding", origin="reported", **QUALITY)
+    assert lines(spec.replace("decode_tps", "perplexity"), quality)[-1] == "| FP32 | 9.1 |"
 
 
 def test_reported_numbers_say_whose_they_are_and_unknown_places_do_not_mix(tmp_path: Path) -> None:

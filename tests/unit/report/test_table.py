@@ -257,6 +257,25 @@ def paired_rows(items: str = "h") -> tuple[list[dict[str, Any]], Reader]:
     return rows, Reader(samples=samples.get, items=lambda measurement: Items(samples.get(measurement)))
 
 
+def test_repetitions_inside_a_process_are_no_uncertainty_of_a_cell(table: Any) -> None:
+    spec = SPEED.replace("format: 1", "format: 1, uncertainty: pm").replace("format: 2x", "format: 2x, uncertainty: pm")
+    said = {"low": 9.0, "high": 11.0, "interval": "student-t 95%, log scale", "rounds": None}
+    made = table(spec, row("decode_tps", 10.0, **said), row("decode_tps", 10.5, method="int4", **said))
+    assert texts(made)[1:] == [["FP32", "10.0", "1.00x"], ["INT4 RTN", "10.5", "1.05x"]]
+
+
+@pytest.mark.parametrize("interval", ["student-t 95%, blocks of 64", "exp of student-t 95%, blocks of 64"])
+def test_an_interval_from_blocks_of_tokens_is_shown_nowhere(table: Any, interval: str) -> None:
+    spec = "t: {rows: [method], cells: {PPL: {metric: perplexity, format: 2, uncertainty: UNCERTAINTY}}}"
+    for style in ("pm", "interval", "footnote"):
+        made = table(
+            spec.replace("UNCERTAINTY", style), row("perplexity", 9.0, low=8.9, high=9.1, interval=interval, **QUALITY)
+        )
+        assert texts(made)[1] == ["FP32", "9.00"]
+        assert made.notes == ()
+        assert "blocks of 64" not in " ".join(made.caption)
+
+
 def test_a_paired_difference_has_an_interval_that_is_the_same_each_time(table: Any) -> None:
     rows, reader = paired_rows()
     first, second = (texts(table(PAIRED, *rows, reader=reader)) for _ in range(2))
@@ -265,6 +284,22 @@ def test_a_paired_difference_has_an_interval_that_is_the_same_each_time(table: A
     value, low, high = (float(part) for part in first[2][2].translate(str.maketrans("[,]", "   ")).split())
     assert low < value < high
     assert high - low < 8  # unpaired it would be about 11
+
+
+def test_a_paired_difference_of_questions_in_strata_is_combined_as_strata_and_says_so(table: Any) -> None:
+    right, other = np.ones(260, np.uint8), np.repeat([0, 1], [40, 220]).astype(np.uint8)
+    samples = {"a#0": right, "b#0": other}
+    rows = [
+        row("mmlu_acc", float(answers.mean()), run=run, method=method, items="h", **QUALITY)
+        for answers, run, method in ((right, "a", "fp32"), (other, "b", "int4"))
+    ]
+    widths = []
+    for counts, said in ((None, ""), ([60, 200], ", stratified")):
+        reader = Reader(items=lambda one, counts=counts: Items(samples[one], strata=counts))  # type: ignore[misc]
+        trace = table(PAIRED, *rows, reader=reader).sections[0].rows[1][2].trace
+        assert trace.interval == f"mid-p exact 95% of discordant answers{said}"
+        widths.append(trace.high - trace.low)
+    assert widths[1] < widths[0]
 
 
 def test_other_items_are_not_paired(table: Any) -> None:

@@ -25,8 +25,8 @@ from harness.core.spec import (
     Status,
 )
 from harness.plan.keys import spec_key
-from harness.record import array_ref
 from harness.store.session import SessionJob, SessionRecord
+from harness.worker.record import array_ref
 
 BEGIN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 CONTENT = digest("content of the artifact")

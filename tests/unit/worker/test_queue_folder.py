@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import batches
-from harness.batches import serve_queue, take
 from harness.core import heartbeat
 from harness.core.errors import HarnessError
+from harness.worker import queue_folder as batches
+from harness.worker.queue_folder import serve_queue, take
 from tests.conftest import ROOT
 from tests.fake_box import Bench
 
@@ -181,7 +181,7 @@ def test_a_killed_workers_child_ends_and_another_takes_its_batch_over(queue: Pat
     assert taken.name.startswith("a@b.jsonl@")
     job = queue / "runs" / "r0" / "job.json"
     job.write_text(json.dumps(json.loads(job.read_text("utf-8")) | {"timeout_seconds": 1}), "utf-8")
-    script = "import sys; from pathlib import Path; from harness import batches; batches.STILL_SECONDS = 2.0\n"
+    script = "import sys; from pathlib import Path; from harness.worker import queue_folder as batches; batches.STILL_SECONDS = 2.0\n"
     script += "print(batches.serve_queue(Path(sys.argv[1]), 'here', exit_when_idle=True))"
     second = subprocess.run(
         [sys.executable, "-c", script, str(queue)], cwd=ROOT, check=True, capture_output=True, text=True, timeout=120

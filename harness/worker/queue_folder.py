@@ -36,7 +36,7 @@ from harness.core.heartbeat import beating
 from harness.core.paths import MINE, workspace_folder
 from harness.core.processes import KILLED_SECONDS, kill, own_group
 from harness.core.spec import Environment, Job, Outcome, Status
-from harness.jobs import drop_partial, for_keeping, late
+from harness.worker.inputs import drop_partial, for_keeping, late
 
 WAITING, TAKEN, DONE, FAILED, WORKERS = "waiting", "taken", "done", "failed", "workers"
 DESCRIBE_SECONDS = 300
@@ -334,7 +334,7 @@ def _job(folder: Path) -> Job | None:
 
 def _variables() -> dict[str, str]:
     """Let a process that stands in the queue folder import what we are, and read paths as we do."""
-    ours = str(Path(__file__).absolute().parents[1])
+    ours = str(Path(__file__).absolute().parents[2])
     path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH", ""))))
     return {**os.environ, "PYTHONPATH": path, MINE: str(workspace_folder().absolute())}
 

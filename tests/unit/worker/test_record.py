@@ -8,7 +8,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.seam import Findings, Reading
 from harness.core.spec import Protocol
-from harness.record import ARRAYS, FEW, keep
+from harness.worker.record import ARRAYS, FEW, keep
 
 
 def _findings(*readings: Reading) -> Findings:

@@ -1,4 +1,4 @@
-"""The worker's border: what was raised becomes a status with its reason, what is printed goes to a log."""
+"""What comes out of a job: what was raised becomes a status with its reason, what is printed goes to a log."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
-from harness.core.errors import HarnessError, Unsupported
+from harness.core.errors import HarnessError, Unsupported, is_out_of_memory
 from harness.core.files import disk_trouble
 from harness.core.spec import Status
 
 _NO_SPACE = "No space left on device"
-_ALLOCATION_FAILED = (
-    "CUDA out of memory", "CUDA failure 2: out of memory", "Failed to allocate memory for requested buffer", "cudaErrorMemoryAllocation",
-    "std::bad_alloc", "bad allocation",
-)  # fmt: skip
-"""What torch, ONNX Runtime and CUDA say of an allocation that failed."""
 _FULL_DISK = "the disk is full: {}; free some space and run the same command again"
 
 
@@ -41,12 +36,6 @@ def _first(text: str) -> str:
     """Cut a reason to one line; the log has the whole."""
     line, *more = text.splitlines()
     return f"{line.rstrip(' ;:')[:1900]}; the rest is in log.txt" if more else line[:2000]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error is a failed allocation, of Python, torch, ONNX Runtime or CUDA, also inside our own words."""
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or any(mark in str(error) for mark in _ALLOCATION_FAILED)
 
 
 def print_traceback() -> None:

@@ -1,44 +1,25 @@
-"""The worker: `python -m harness.worker ENVIRONMENT --folders FILE` runs the jobs of the run folders that a file lists, in order.
-
-It needs nobody: a runner, a scheduler or a person at a shell starts it alike. Its standard input is empty, so that a library that asks there
-gets the end of the file at once. While a job runs, its run folder holds a heartbeat; what it answers is kept there, too.
-
-Answers are JSON lines on the original standard output: `ready`, `begin`, `progress`, `done`, and, from `--describe`,
-the environment. Where that is a pipe and its reader is gone, the worker ends at once with all that it started. Everything that a job or
-its libraries print goes to the run folder's log.txt.
-"""
+"""Runs the jobs of run folders, one after another: each ends in an outcome, whatever becomes of it."""
 
 from __future__ import annotations
 
 import json
 import os
-import select
-import signal
-import stat
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any
 
-_ENTERED = time.monotonic()
+import filelock
 
-import filelock  # noqa: E402
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError  # noqa: E402, F401 - it loads what is named
-
-_IMPORTED = time.monotonic()
-
-from harness.border import logged, print_traceback, status_of  # noqa: E402
-from harness.core import privacy  # noqa: E402
-from harness.core.clock import Spans  # noqa: E402
-from harness.core.errors import Differs  # noqa: E402
-from harness.core.files import disk_trouble, seal, write_stamp, write_whole  # noqa: E402
-from harness.core.heartbeat import BEAT_SECONDS, beating  # noqa: E402
-from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status  # noqa: E402
-from harness.jobs import (  # noqa: E402
+from harness.core.clock import Spans
+from harness.core.errors import Differs
+from harness.core.files import seal, write_stamp, write_whole
+from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status
+from harness.worker import ARTIFACTS, DESCRIBED, JOB, LOCK, LOG, OUTCOME
+from harness.worker.answers import Answers, alive
+from harness.worker.failures import logged, print_traceback, status_of
+from harness.worker.inputs import (
     adapter_of,
     base_of,
     check_made,
@@ -55,182 +36,6 @@ from harness.jobs import (  # noqa: E402
 
 LOCK_SECONDS = 60.0
 """Longest wait for the lock of a run folder: one that another worker holds is being done."""
-ARTIFACTS = "artifacts"
-"""Folder of results in which sealed artifacts lie."""
-JOB, OUTCOME, LOG, LOCK = "job.json", "outcome.json", "log.txt", "lock"
-FOLDERS = "folders.jsonl"
-"""In the first run folder of a batch: the run folders that one worker serves, a path as a JSON string on each line."""
-HEARTBEAT, ANSWERS = "heartbeat", "answers.jsonl"
-"""In the run folder: a number that rises while the job runs and goes with its end, and what was answered about it."""
-WITH_PARENT = "--with-parent"
-"""Word for a worker of a queue folder that ends when its standard input does."""
-DESCRIBED = "HARNESS_ENVIRONMENT"
-"""Variable that names a file with the description of this environment."""
-
-
-class Answers:
-    """The channel to the runner: one JSON object a line, on the standard output that the process was born with."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._last, self._kept = 0.0, 0.0
-        self.folder: Path | None = None
-        """Run folder that the answers are written to as well."""
-
-    def say(self, **answer: Any) -> None:
-        """Send one line and keep it; a reader that is gone is no reason to fail, and a full disk fails the job elsewhere."""
-        self._send(answer)
-        self._keep(answer)
-
-    def progress(self, run: str, share: float, what: str) -> None:
-        """Tell how far a job is, at most five times a second; kept as often as the heart beats."""
-        now, answer = time.monotonic(), {"progress": round(share, 4), "what": what, "run": run}
-        if now - self._last >= 0.2:
-            self._last = now
-            self._send(answer)
-        if now - self._kept >= BEAT_SECONDS:
-            self._kept = now
-            self._keep(answer)
-
-    def _send(self, answer: dict[str, Any]) -> None:
-        with suppress(OSError):
-            self._stream.write(json.dumps(answer) + "\n")
-            self._stream.flush()
-
-    def _keep(self, answer: dict[str, Any]) -> None:
-        if self.folder is not None:
-            with suppress(OSError), open(self.folder / ANSWERS, "a", encoding="utf-8") as file:
-                file.write(json.dumps(answer) + "\n")
-
-    def end_with_reader(self) -> None:
-        """Wait until whoever reads our answers is gone, then end at once, with everything that we started: nobody waits for it.
-
-        Linux tells it of the pipe itself; elsewhere an empty line a second finds it out.
-        """
-        pipe = self._stream.fileno()
-        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
-            return
-        if sys.platform == "linux":
-            watch = select.poll()
-            watch.register(pipe, 0)  # an error, which a pipe without a reader is, is told whatever is asked for
-            watch.poll()
-        else:
-            with suppress(OSError):
-                while os.write(pipe, b"\n"):
-                    time.sleep(1)
-        if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-        os._exit(3)
-
-
-def main() -> None:
-    """Serve the jobs of a file of run folders, or describe this environment."""
-    if privacy.is_offline():
-        privacy.forbid_sockets()
-    answers = Answers(os.fdopen(os.dup(1), "w", encoding="utf-8"))
-    if len(sys.argv) > 1 and sys.argv[1] == "--describe":
-        answers.say(environment=_environment(sys.argv[2] if len(sys.argv) > 2 else "").model_dump(mode="json"))
-        return
-    if "--queue" in sys.argv:
-        _serve_queue(sys.argv[1:])
-        return
-    name, folders = _asked(sys.argv[1:])
-    _empty_standard_input()
-    threading.Thread(target=answers.end_with_reader, daemon=True).start()
-    answers.say(ready=True, entered=_ENTERED, imported=_IMPORTED, now=time.monotonic())
-    server = Server(answers, name)
-    for folder in folders:
-        try:
-            server.serve(folder)
-        except OSError as error:
-            _give_up(folder, error)
-    begun = time.monotonic()
-    server.close()
-    answers.say(closed=time.monotonic() - begun)
-    # Libraries take up to a second to tear down what the end of the process frees anyway; all files are closed.
-    os._exit(0)
-
-
-def _give_up(folder: Path, error: OSError) -> NoReturn:
-    """Die of a run folder that cannot be written, with words that the runner passes on: it answers for us."""
-    sys.stderr.write(f"run folder {folder.name} cannot be written: {disk_trouble(error) or error}\n")
-    sys.stderr.flush()
-    os._exit(4)
-
-
-def _serve_queue(words: list[str]) -> None:
-    """Serve `ENVIRONMENT --queue DIR [--exit-when-idle]`: no runner, a shared folder alone."""
-    from harness.batches import serve_queue
-    from harness.core.errors import HarnessError
-
-    idle = "--exit-when-idle" in words
-    left = [word for word in words if word not in {"--exit-when-idle", WITH_PARENT}]
-    if WITH_PARENT in words:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    if len(left) != 3 or left[1] != "--queue":
-        sys.exit("type: python -m harness.worker ENVIRONMENT --queue DIR [--exit-when-idle]")
-    try:
-        count = serve_queue(Path(left[2]), left[0], exit_when_idle=idle)
-    except HarnessError as error:
-        sys.exit(str(error))
-    print(f"{count} batches run", flush=True)
-
-
-def _end_with_parent() -> None:
-    """Wait for the end of standard input, which whoever started us holds open while it lives; then we are told to end."""
-    with suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _asked(words: list[str]) -> tuple[str, list[Path]]:
-    """Read the name of the environment and the run folders of the file. Exits with the reason where they are not given."""
-    if len(words) != 3 or words[1] != "--folders":
-        sys.exit("type: python -m harness.worker ENVIRONMENT --folders FILE (a file with one run folder a line)")
-    return words[0], _listed(Path(words[2]))
-
-
-@contextmanager
-def _beating(folder: Path, answers: Answers) -> Iterator[None]:
-    """Let the heart beat in a run folder while its job runs, and keep there what is answered."""
-    with beating(folder / HEARTBEAT, BEAT_SECONDS):
-        answers.folder = folder
-        try:
-            yield
-        finally:
-            answers.folder = None
-
-
-def _empty_standard_input() -> None:
-    """Leave an empty standard input, which children inherit, whatever a person or a scheduler gave us."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open as long as the process
-
-
-def _listed(file: Path) -> list[Path]:
-    """Read the run folders of a file. Exits with the reason where it cannot be read."""
-    try:
-        return [_folder(line) for line in file.read_text("utf-8").split("\n") if line.strip()]
-    except (OSError, ValueError) as error:
-        sys.exit(f"{file} cannot be read ({error}); name a file with one run folder a line")
-
-
-def _folder(line: str) -> Path:
-    """Read a run folder: a path, or one as a JSON string, in which a path may hold anything."""
-    return Path(json.loads(line) if line.startswith('"') else line.strip()).absolute()
-
-
-def _environment(name: str) -> Environment:
-    """Describe where we stand; the runner has asked this very interpreter before and hands the answer over."""
-    described = os.environ.get(DESCRIBED)
-    if described:
-        return Environment.model_validate_json(Path(described).read_text("utf-8"))
-    from harness.host import environment
-
-    return environment(name)
 
 
 class Server:
@@ -257,7 +62,7 @@ class Server:
         if not (folder / JOB).is_file():
             raise FileNotFoundError(2, "there is no job in it", str(folder))  # a lock would make the folder anew
         lock = filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS)
-        with lock, _beating(folder, self._answers), logged(folder / LOG):
+        with lock, alive(folder, self._answers), logged(folder / LOG):
             job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
             self._answers.say(begin=job.run, now=time.monotonic())
             outcome = self._outcome(job, folder, spans)
@@ -272,7 +77,7 @@ class Server:
         status, reason = Status.OK, None
         try:
             with spans.span("describe"):
-                self._environment = self._environment or _environment(job.environment)
+                self._environment = self._environment or environment_here(job.environment)
             run = self._build if job.kind == "build" else self._measure
             run(job, folder, spans, found)
         except BaseException as error:  # the one broad except: here failure becomes an outcome
@@ -303,7 +108,7 @@ class Server:
         from harness.host import peak_rss_bytes
         from harness.quantizers import QUANTIZERS
         from harness.quantizers.scheme import scheme_of
-        from harness.record import artifact_of, build_measurements
+        from harness.worker.record import artifact_of, build_measurements
 
         quantizer, options = adapter_of(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
         found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
@@ -332,7 +137,7 @@ class Server:
         from harness.core.seam import Built
         from harness.host import peak_rss_bytes
         from harness.probes import PROBES
-        from harness.record import artifact_of, keep
+        from harness.worker.record import artifact_of, keep
 
         assert isinstance(job.spec, MeasureSpec)
         probe, workload = adapter_of(PROBES, "probe", job.spec.probe, "workload", job.spec.workload)
@@ -439,5 +244,11 @@ class Server:
         return item.model_copy(update={"path": "", "content": self._shared[key]})
 
 
-if __name__ == "__main__":
-    main()
+def environment_here(name: str) -> Environment:
+    """Describe where we stand; the runner has asked this very interpreter before and hands the answer over."""
+    described = os.environ.get(DESCRIBED)
+    if described:
+        return Environment.model_validate_json(Path(described).read_text("utf-8"))
+    from harness.host import environment
+
+    return environment(name)

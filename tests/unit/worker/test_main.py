@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness import worker
+from harness.worker import answers as answering
+from harness.worker.answers import Answers
 from tests.fake_box import Bench
 
 WORDS = [sys.executable, "-m", "harness.worker", "here", "--folders"]
@@ -77,10 +79,10 @@ def test_a_worker_whose_answers_go_to_a_file_lives_on(endless: Path, started: li
 def test_the_heart_beats_while_a_job_runs_and_what_is_answered_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "BEAT_SECONDS", 0.05)
-    answers = worker.Answers(io.StringIO())
+    monkeypatch.setattr(answering, "BEAT_SECONDS", 0.05)
+    answers = Answers(io.StringIO())
     answers.say(ready=True)
-    with worker._beating(tmp_path, answers):
+    with answering.alive(tmp_path, answers):
         beats = {int((tmp_path / worker.HEARTBEAT).read_text("utf-8"))}
         answers.say(begin="a")
         for share in range(8):
@@ -98,8 +100,8 @@ def test_the_heart_beats_while_a_job_runs_and_what_is_answered_is_kept(
 
 
 def test_a_folder_that_cannot_be_written_stops_neither_heart_nor_answers(tmp_path: Path) -> None:
-    answers = worker.Answers(io.StringIO())
-    with worker._beating(tmp_path / "nowhere", answers):
+    answers = Answers(io.StringIO())
+    with answering.alive(tmp_path / "nowhere", answers):
         answers.say(begin="a")
 
 
