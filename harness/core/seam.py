@@ -100,6 +100,8 @@ class Quantizer:
     """Float type of all weights of what these options make; None where anything is quantized. Such an artifact is verified."""
     imports: Callable[[], None] = lambda: None
     """Import what `build` needs, so that the worker can time it apart from the build; `build` calls it too."""
+    runtime: tuple[str, ...] = ()
+    """Packages that engines need, beside their own, to open what it makes."""
 
 
 @dataclass(frozen=True)

@@ -64,25 +64,26 @@ def _told(row: Row, name: str) -> bool:
 
 def _places(rows: Sequence[Row]) -> list[tuple[str, frozenset[str]]]:
     """Return each environment with the packages that could change one of the rows."""
-    by_kind = {(row.text("environment_id"), row.text("engine"), row.text("probe")): row for row in rows}
-    return [(place, packages_of(row)) for (place, _, _), row in by_kind.items() if place is not None]
+    by_kind = {tuple(row.text(name) for name in ("environment_id", "engine", "probe", "recipe")): row for row in rows}
+    return [(place, packages_of(row)) for (place, *_), row in by_kind.items() if place is not None]
 
 
 def packages_of(row: Row) -> frozenset[str]:
-    """Return the packages that an engine's and a probe's numbers hang on, as their adapters declare them."""
+    """Return the packages that a number hangs on, as the adapters declare them: its engine's, its probe's, and what opens its artifact."""
     engine = row.text("engine")
     if engine is None:
         return frozenset()
-    declared = _declared(engine, row.text("probe"))
+    declared = _declared(engine, row.text("probe"), row.text("recipe"))
     return declared or frozenset(PACKAGES)
 
 
-def _declared(engine: str, probe: str | None) -> frozenset[str]:
+def _declared(engine: str, probe: str | None, recipe: str | None) -> frozenset[str]:
     from harness.core.seam import load
     from harness.engines import ENGINES
     from harness.probes import PROBES
+    from harness.quantizers import QUANTIZERS
 
-    found: set[str] = set()
+    found = set(load(QUANTIZERS, "quantizer", recipe).runtime if recipe in QUANTIZERS else ())
     for registry, what, name in ((ENGINES, "engine", engine), (PROBES, "probe", probe)):
         if name is not None and name in registry:
             try:

@@ -61,6 +61,26 @@ def test_what_a_wheel_file_brought_is_told_of_every_environment_and_two_nights_a
         build(spec, frame(OLD, NEW, later), CATALOGUE, packages=NIGHTS.__getitem__)
 
 
+def test_the_library_that_made_an_artifact_and_runs_it_is_told_and_not_mixed(tmp_path: Path) -> None:
+    path = tmp_path / "demo.tables.yaml"
+    path.write_text(f"speed:\n  rows: [method]\n  {CELLS}\n", "utf-8")
+    (spec,) = read_specs(path)
+    versions = {"e1": {"bitsandbytes": "0.50.2"}, "e2": {"bitsandbytes": "0.49.0"}}
+    one, two = ({"engine": "transformers", "environment_id": name} for name in versions)
+    made = row("decode_tps", 10.0, method="nf4", recipe="bitsandbytes", **one)
+    told = build(
+        spec,
+        frame(made, row("decode_tps", 20.0, method="bf16", recipe="source", **two)),
+        CATALOGUE,
+        packages=versions.__getitem__,
+    )
+    assert [line for line in told.caption if "bitsandbytes 0.50.2" in line]
+    assert not [line for line in told.caption if "bitsandbytes 0.49.0" in line]
+    both = frame(made, row("decode_tps", 20.0, method="int8", recipe="bitsandbytes", **two))
+    with pytest.raises(ConfigError, match=r"would mix environment\.bitsandbytes: 0\.49\.0, 0\.50\.2"):
+        build(spec, both, CATALOGUE, packages=versions.__getitem__)
+
+
 def other_python(folder: Path) -> Path:
     """Make an environment with all that this one has, but another torch by name."""
     venv.create(folder, with_pip=False)
