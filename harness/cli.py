@@ -145,7 +145,7 @@ def setup(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing if there is nothing to do.")] = False,
 ) -> None:
     """Make an environment from its lock file: `cpu` without a name."""
-    from harness.box import make_environment
+    from harness.commands.box import make_environment
 
     make_environment(env, _here(context), quiet=quiet)
 
@@ -160,8 +160,8 @@ def bench(
 ) -> None:
     """Run the sweep for this machine and print its tables."""
     _network(offline=offline)
-    from harness.bench import choose, run_sweep
-    from harness.tables import after_bench
+    from harness.commands.bench import choose, run_sweep
+    from harness.commands.report import after_bench
 
     begun = time.monotonic()
     console, where = Console(), _here(context, results, configs)
@@ -183,8 +183,8 @@ def run(
 ) -> None:
     """Run a sweep and print its tables; known builds and quality are not run again, speed always is."""
     _network(offline=offline)
-    from harness.bench import run_sweep
-    from harness.tables import after_bench
+    from harness.commands.bench import run_sweep
+    from harness.commands.report import after_bench
 
     begun, console = time.monotonic(), Console()
     kinds, where = _kinds(again or []), _here(context, results, configs)
@@ -222,7 +222,7 @@ def plan(
 ) -> None:
     """Print a sweep's jobs, which are known, how long they took before and what disk they need."""
     _network(offline=offline)
-    from harness.planned import show_plan
+    from harness.commands.plan import show_plan
 
     show_plan(sweep, Console(), _here(context, results, configs), why=why, as_json=json, expand=expand)
 
@@ -290,8 +290,8 @@ def report(
     results: ResultsOption = None,
 ) -> None:
     """Print tables, rewrite the pages that hold them, check that they are current, or show what would change in them."""
-    from harness.pages import check_pages, diff_pages, guard_of, write_pages
-    from harness.tables import conditions, print_against, print_tables
+    from harness.commands.pages import check_pages, diff_pages, guard_of, write_pages
+    from harness.commands.report import conditions, print_against, print_tables
 
     console = Console(soft_wrap=True)
     if sum((write, check, diff)) > 1:
@@ -394,8 +394,8 @@ def explain(
     ] = None,
 ) -> None:
     """Explain one table cell: arithmetic, runs, samples, recipe, artifact, command, environment, dates."""
-    from harness.explaining import explained
-    from harness.tables import conditions
+    from harness.commands.explain import explained
+    from harness.commands.report import conditions
 
     typer.echo(explained(words, _here(context, results), results, as_json=json, where=conditions(where or [])))
 
@@ -415,8 +415,8 @@ def promote(
     results: ResultsOption = None,
 ) -> None:
     """Write measured runs as committed text, from which pages are rendered anywhere."""
-    from harness.box import shown_path
-    from harness.promoting import promote_runs
+    from harness.commands.box import shown_path
+    from harness.commands.promote import promote_runs
 
     home = _here(context, results)
     if to is None and len(words) != 1:
@@ -458,8 +458,8 @@ def bundle(
 @app.command()
 def fetch(context: typer.Context, sweep: SweepArgument) -> None:
     """Fetch what a sweep needs of a network, for machines without one; exit code 1 where something cannot be had."""
-    from harness.box import print_line
     from harness.bundling.fetching import fetch as fetch_all
+    from harness.commands.box import print_line
 
     raise typer.Exit(1 if fetch_all(sweep, _here(context), print_line) else 0)
 
@@ -480,7 +480,7 @@ def ingest(
     ] = None,
 ) -> None:
     """Take every run folder's outcome into the database, rebuilding it where it is gone; say which it no longer agrees with."""
-    from harness.promoting import take_published
+    from harness.commands.promote import take_published
     from harness.store.audit import altered
     from harness.store.database import Database
 
@@ -519,9 +519,13 @@ def import_(
 ) -> None:
     """Take in what other tools measured: results of GenAI, optimum-benchmark, lm-eval, trtllm-bench, vLLM, llama-bench."""
     from harness.importing.taking import import_files, lines, parse_labels
+    from harness.tables.declared import declared_of
 
-    into = _here(context, results).results
-    imported = import_files(files, into, sweep=sweep, labels=parse_labels(label or []), map_=map_)
+    home = _here(context, results)
+    declared = declared_of(home.committed).metrics if map_ else {}
+    imported = import_files(
+        files, home.results, sweep=sweep, labels=parse_labels(label or []), map_=map_, declared=declared
+    )
     for line in lines(imported):
         typer.echo(line)
     for problem in imported.problems:
@@ -540,7 +544,7 @@ def export(
     results: ResultsOption = None,
 ) -> None:
     """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
-    from harness.box import database_for_reading
+    from harness.commands.box import database_for_reading
     from harness.store.conditions import parse_where
     from harness.store.export import export as write_export
     from harness.store.export import with_recipe_options
@@ -560,7 +564,7 @@ def doctor(
     results: ResultsOption = None,
 ) -> None:
     """Tell what this machine can run and what to install for the rest, or whether files and database agree."""
-    from harness.doctor import examine, held_files
+    from harness.commands.doctor import examine, held_files
 
     home = _here(context, results)
     if files:
@@ -595,8 +599,8 @@ def worker(
         bool, typer.Option("--exit-when-idle", help="End where no batch is left, instead of waiting for more.")
     ] = False,
 ) -> None:
-    """Serve the batches of a queue folder, for a scheduler or another machine: no runner and no server."""
-    from harness.box import queue_python
+    """Serve the batches of a queue folder, for a scheduler or another machine. Exit code 1: a batch or a job of it failed."""
+    from harness.commands.box import queue_python
     from harness.core.paths import workspace_around
     from harness.executors import local
     from harness.worker.queue_folder import serve_queue
@@ -605,8 +609,11 @@ def worker(
     if context.obj is not None or workspace_around():
         python = queue_python(environment, _here(context))
     if python != Path(sys.executable):
-        raise typer.Exit(2 if local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle) else 0)
-    typer.echo(f"{serve_queue(queue, environment, exit_when_idle=exit_when_idle)} batches run")
+        code = local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle)
+        raise typer.Exit(code if code in {0, 1} else 2)
+    served = serve_queue(queue, environment, exit_when_idle=exit_when_idle)
+    typer.echo(served.said)
+    raise typer.Exit(served.code)
 
 
 @app.command()

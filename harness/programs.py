@@ -13,7 +13,9 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.paths import at_home, placed, workspace_folder
+from harness.core.processes import STARTED_BY, end_left, new_mark
 from harness.core.seam import Facts
+from harness.core.spec import Note
 
 LOG = "log.txt"
 _PYTHON = frozenset({"python", "python3"})
@@ -154,13 +156,16 @@ def without_secrets(variables: Mapping[str, str], named: Collection[str] = ()) -
     return {name: value for name, value in variables.items() if name in named or not _SECRET.search(name)}
 
 
-def run(said: str, places: Mapping[str, Path | str], log: Path, named: Collection[str] = ()) -> None:
+def run(said: str, places: Mapping[str, Path | str], log: Path, named: Collection[str] = ()) -> tuple[Note, ...]:
     """Run a command to its end, in the workspace's folder, other programs of this environment first on its PATH; what it prints goes to the log.
 
-    named: variables that it is given although their names say secret. Raises: HarnessError with its last line where it fails.
+    named: variables that it is given although their names say secret. Returns a note where something that it started was still running
+    and had to be ended. Raises: HarnessError with its last line where it fails.
     """
     command, variables = filled(said, places), without_secrets(os.environ, named)
     variables["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), variables.get("PATH", ""))))
+    variables[STARTED_BY] = mark = new_mark()
+    left: tuple[str, ...] = ()
     with log.open("ab") as stream:
         began = stream.tell()
         try:
@@ -170,9 +175,13 @@ def run(said: str, places: Mapping[str, Path | str], log: Path, named: Collectio
             ).returncode  # fmt: skip
         except OSError as error:
             raise HarnessError(f"the command '{command[0]}' cannot be started ({error}); correct 'run'") from None
+        finally:
+            left = end_left(mark)
     if code:
         with log.open("rb") as written:
             written.seek(began)
             lines = [line.strip() for line in written.read().decode(errors="replace").splitlines() if line.strip()]
         what = f": {lines[-1]}; the rest is in {LOG}" if lines else " and printed nothing"
         raise HarnessError(f"the command failed with exit code {code}{what}")
+    text = f"the command had ended while {', '.join(left)} that it had started still ran, and was ended"
+    return (Note(code="left-running", text=text),) if left else ()

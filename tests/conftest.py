@@ -11,6 +11,9 @@ import pytest
 
 from harness.commands.workspace import Workspace, read_workspace
 from tests.fake_box import Bench, Said, Say
+from tests.wheel import built, installed
+
+__all__ = ["built", "installed"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

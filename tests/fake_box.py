@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from harness.box import Planned, open_desk, plan_sweep
+from harness.commands.box import Planned, open_desk, plan_sweep
 from harness.commands.workspace import Workspace
 from harness.environments import ROOT
 from harness.runner import Desk, Event, execute

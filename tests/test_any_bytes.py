@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.commands.explain import explanation
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
-from harness.explaining import explanation
 from harness.formats.source import read_source
 from harness.importing.taking import format_of, import_files, read_contents
 from harness.lint.linter import lint_files
@@ -30,10 +30,10 @@ from harness.plan.expand import expand
 from harness.plan.reading import read_sweep
 from harness.plan.sources import find
 from harness.plan.yamlfile import Mistakes
-from harness.report.published import _raw, read_published
-from harness.report.specfile import read_specs
+from harness.published.committed import _raw, read_published
 from harness.runner.desk import Desk, recover
 from harness.store.database import Database
+from harness.tables.specfile import read_specs
 from tests.conftest import ROOT
 from tests.fake_box import Bench
 from tests.unit.importing import files

@@ -216,7 +216,7 @@ def test_a_sweep_that_can_only_be_built_here_needs_a_person(bench: Bench) -> Non
 def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
-    from harness import tables
+    from harness.commands import report as tables
     from harness.core.errors import ConfigError
 
     def refused(*_: object, **__: object) -> None:

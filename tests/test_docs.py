@@ -17,6 +17,7 @@ from harness.commands.workspace import read_workspace
 from harness.core.paths import MINE
 from harness.core.seam import Facts
 from harness.core.spec import MeasureSpec
+from harness.pages.pages import specs_in
 from harness.plan.adapters import shipped
 from harness.plan.catalogue import Catalogue, load_catalogue
 from harness.plan.expand import Plan, expand
@@ -24,8 +25,7 @@ from harness.plan.reading import read_sweep
 from harness.plan.schema import sweep_schema
 from harness.plan.yamlfile import parse, plain
 from harness.probes.facts import FACTS
-from harness.report.catalogue import catalogue_of
-from harness.report.pages import specs_in
+from harness.tables.catalogue import catalogue_of
 from tests.conftest import ROOT
 from tests.documented import documented_options, fields_page, options_page
 

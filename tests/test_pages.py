@@ -14,21 +14,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.commands.pages import diff_pages
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Labels, Outcome
-from harness.pages import diff_pages
-from harness.report.catalogue import catalogue_of
-from harness.report.change.changes import compare_tables, heads_of
-from harness.report.change.noise import SAME, evidence, shows
-from harness.report.change.readback import RowName, grids, lines_of, plain, shown
-from harness.report.markdown import Rendered, cell_text, literal, to_markdown
-from harness.report.pages import render
-from harness.report.published import promote
-from harness.report.result import Cell, Section
-from harness.report.sources import Source, from_published
-from harness.report.values import answer, parse
+from harness.pages.changes import compare_tables, heads_of
+from harness.pages.noise import SAME, evidence, shows
+from harness.pages.pages import render
+from harness.pages.readback import RowName, grids, lines_of, plain, shown
+from harness.pages.values import answer, parse
+from harness.published.committed import promote
+from harness.published.sources import Source, from_published
 from harness.store.database import Database
+from harness.tables.catalogue import catalogue_of
+from harness.tables.markdown import Rendered, cell_text, literal, to_markdown
+from harness.tables.result import Cell, Section
 from tests.fake_box import Said
 from tests.unit.store.outcomes import H200, environment, failed, measured, measurement
 

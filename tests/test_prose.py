@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.promoting import take_published
-from harness.report.reported import read_reported
+from harness.commands.promote import take_published
+from harness.published.reported import read_reported
 from harness.store.database import Database
 from tests.conftest import ROOT
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.environments import ROOT
-from harness.report import pages
-from harness.report.catalogue import catalogue_of
-from harness.report.sources import Source, from_published
+from harness.pages import pages
+from harness.published.sources import Source, from_published
 from harness.store.database import Database
+from harness.tables.catalogue import catalogue_of
 
 Grid = list[list[str]]
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.wheel import Installed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -90,10 +91,10 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    tools = script(tmp_path / "tools" / "harness", f'exec "{sys.executable}" -P -m harness "$@"').parent
-    variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | {
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "COLUMNS": "200",
+def home(tmp_path: Path, installed: Installed) -> Home:
+    tools = script(tmp_path / "tools" / "harness", f'exec "{installed.script}" "$@"').parent
+    variables = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}} | {
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "HF_HUB_OFFLINE": "1", "COLUMNS": "200",
         "GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "a",
         "GIT_CONFIG_KEY_1": "user.email", "GIT_CONFIG_VALUE_1": "a@example.com",
     }  # fmt: skip

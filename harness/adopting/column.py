@@ -8,7 +8,7 @@ from typing import Literal
 from harness.adopting.reading import PageTable
 from harness.core.metric import METRICS, Direction
 from harness.core.spec import WORKLOAD_NUMBERS
-from harness.report import printed
+from harness.tables import printed
 
 Role = Literal["key", "number", "text", "spacer", "metric"]
 """`metric`: its cells name what each row measures."""

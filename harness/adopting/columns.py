@@ -29,8 +29,8 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.metric import METRICS, OWN
 from harness.lint.columns import meaning_of
 from harness.lint.tables import Column as LintColumn
-from harness.report import printed
-from harness.report.compare import COMPARISONS
+from harness.tables import printed
+from harness.tables.compare import COMPARISONS
 
 _FIRST = ("method", "model", "recipe", "task", "text")
 """Dimensions for a first column that nothing names, in the order in which they are taken."""

@@ -11,7 +11,7 @@ from harness.core.metric import OWN
 from harness.core.spec import WORKLOAD_NUMBERS
 from harness.lint.columns import meaning_of
 from harness.lint.numbers import is_missing
-from harness.report import printed
+from harness.tables import printed
 
 _COUNTS = frozenset(WORKLOAD_NUMBERS) - {"request_rate"}
 _LEAST_CARD, _MOST_BITS = 100, 32

@@ -9,11 +9,11 @@ from functools import cache, lru_cache
 
 from markdown_it import MarkdownIt
 
-from harness.report.catalogue import Catalogue
-from harness.report.layout import LACKING
-from harness.report.markdown import cell_text
-from harness.report.result import Cell
-from harness.report.slips import nearest
+from harness.tables.catalogue import Catalogue
+from harness.tables.layout import LACKING
+from harness.tables.markdown import cell_text
+from harness.tables.result import Cell
+from harness.tables.slips import nearest
 
 _LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<link>https?://(?:[^()\s]|\([^()\s]*\))+)\)")
 _FOOTNOTE = re.compile(r"\s*(?:\[\^[^\[\]]+\]|<sup>[\d,\s]+</sup>)")

@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.core.errors import ConfigError, HarnessError
-from harness.report import pages
-from harness.report.catalogue import Catalogue
-from harness.report.declared import together
-from harness.report.markdown import as_before, row_cells
-from harness.report.published import Published, read_published
-from harness.report.sources import Source, filled, sweeps_of
-from harness.report.specfile import SUFFIX
+from harness.pages import pages
+from harness.published.committed import Published, read_published
+from harness.published.sources import Source, filled, sweeps_of
+from harness.tables.catalogue import Catalogue
+from harness.tables.declared import together
+from harness.tables.markdown import as_before, row_cells
+from harness.tables.specfile import SUFFIX
 
 REPORTED = ".reported.yaml"
 """Ending of a file of adopted numbers: `promote` writes its own beside it."""

@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from harness.lint.tables import LintTable, page_of
-from harness.report.markdown import blocks, row_cells
-from harness.report.spec import Align
+from harness.tables.markdown import blocks, row_cells
+from harness.tables.spec import Align
 
 MOST_COLUMNS = 400
 """Columns beyond which a table is refused: nobody reads such a one, and each is asked of the database by itself."""

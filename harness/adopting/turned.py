@@ -13,7 +13,7 @@ from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.core.errors import HarnessError
 from harness.lint.columns import meaning_of
-from harness.report import printed
+from harness.tables import printed
 
 _NEITHER = "neither"
 _MEASURED = frozenset({"latency", "throughput", "memory", "energy", "loss", "perplexity", "kl", "accuracy"})

@@ -13,8 +13,8 @@ from harness.adopting.column import Column, Understood
 from harness.adopting.names import NAMED, Names, seen, slug
 from harness.core.metric import METRICS, OWN
 from harness.core.spec import WORKLOAD_NUMBERS
-from harness.report import printed
-from harness.report.formats import Format
+from harness.tables import printed
+from harness.tables.formats import Format
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+/-]*|\d{1,15}(\.\d{1,15})?")
 _YAML_WORDS = frozenset({"null", "true", "false"})

@@ -14,11 +14,11 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from harness.box import plan_sweep
 from harness.bundling.freezing import Frozen, freeze
 from harness.bundling.privacy import refuse_what_tells
 from harness.bundling.records import FORMAT, MANIFEST, VERSION, WHEELS, File, Manifest, Place, sha256_of
 from harness.bundling.wheels import ALL, Machine, Needed, fetch, machine, needed
+from harness.commands.box import plan_sweep
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove, write_whole

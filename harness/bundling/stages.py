@@ -193,6 +193,13 @@ def run_stages(manifest: Manifest, asked: argparse.Namespace, content: Path) -> 
         raise Refused(
             f"there is no stage {asked.stage}; there are {', '.join(stage.name for stage in manifest.stages)}"
         )
+    for number, stage in wanted:
+        tar = asked.out / f"{number}-{stage.name}.tar"
+        if lost := _in_no_other(tar, asked.work / RESULTS):
+            raise Refused(
+                f"{tar} holds {len(lost)} runs that are not in {asked.work / RESULTS}, as {lost[0]}, and would be replaced: take it away, or "
+                "name another folder with --out"
+            )
     pythons = {place.name: make_environment(place, manifest, content, asked.work) for place in manifest.environments}
     local = {"python": {name: str(path) for name, path in pythons.items()},
              "folders": {name: str(content / path) for name, path in manifest.folders.items()}}  # fmt: skip
@@ -216,6 +223,11 @@ def run_stages(manifest: Manifest, asked: argparse.Namespace, content: Path) -> 
         if codes[-1] < 2:
             write_beside(done, str(codes[-1]))
     return max(codes)
+
+
+def _in_no_other(tar: Path, results: Path) -> list[str]:
+    """Name the runs of a tar that would be lost with it. Raises: Refused for a file that is no tar of ours."""
+    return [run for run in read_outcomes(tar).runs if not (results / "runs" / run).is_dir()] if tar.exists() else []
 
 
 def _code(done: Path) -> int | None:

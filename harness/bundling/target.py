@@ -20,10 +20,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.bundling.records import PARTIAL, File, Manifest, Refused, read_manifest, sha256_of
-from harness.bundling.stages import run_stages, say, version_of
+from harness.bundling.records import FORMAT, PARTIAL, File, Manifest, Refused, read_manifest, sha256_of
+from harness.bundling.stages import RESULTS, run_stages, say, version_of, write_beside
 
 CONTENT = "content"
+MARK = "bundle-work"
+"""File that says that a folder is one in which this script works."""
+_OLDER = "harness/bundling/target.py"
+"""Stands in the content of bundles whose scripts wrote no mark yet."""
 _CHUNK = 1 << 20
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _SHUT = {errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
@@ -41,6 +45,7 @@ def main(words: Sequence[str]) -> int:
             _check_place(option, folder)
         with _alone(asked.work):
             content = asked.work / CONTENT
+            _refuse_foreign(asked.work)
             if asked.check:
                 check_pieces(here, manifest)
                 say("all pieces are whole, and this machine can take them")
@@ -89,6 +94,21 @@ def _check_place(option: str, folder: Path) -> None:
     above = next(one for one in (folder, *folder.parents) if one.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise Refused(f"{folder} cannot be written: name a folder that you may write with {option} DIR")
+
+
+def _refuse_foreign(work: Path) -> None:
+    """Keep away from what somebody else has put where our own would stand: it would be replaced. Raises: Refused."""
+    ours = (work / MARK).is_file() or (work / CONTENT / _OLDER).is_file()
+    names = (CONTENT, f"{CONTENT}{PARTIAL}", RESULTS, "env-*/")
+    there = [] if ours else [path for name in names for path in sorted(work.glob(name)) if not _is_empty(path)]
+    if there:
+        raise Refused(
+            f"{there[0]} is there and not from this script, which would replace it: name another folder with --work"
+        )
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 class _alone:  # noqa: N801 - it is used as a function
@@ -183,6 +203,7 @@ def put_in_place(here: Path, manifest: Manifest, content: Path) -> None:
             f"{content}: {len(changed)} files are not those of this bundle, as {changed[0]}; putting them in place anew"
         )
     check_pieces(here, manifest)
+    write_beside(content.with_name(MARK), f"{FORMAT}\n")
     partial = content.with_name(f"{content.name}{PARTIAL}")
     for old in (partial, content):
         if old.exists():

@@ -19,9 +19,9 @@ from harness.core import limits
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, regular_bytes, write_whole
 from harness.core.identity import file_sha256
-from harness.report.catalogue import catalogue_of
-from harness.report.pages import read_page, specs_in, write_all
-from harness.report.specfile import SUFFIX
+from harness.pages.pages import read_page, specs_in, write_all
+from harness.tables.catalogue import catalogue_of
+from harness.tables.specfile import SUFFIX
 
 
 def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = False) -> Iterator[str]:

@@ -11,7 +11,7 @@ from harness.core.files import PARTIAL, write_whole
 from harness.core.paths import FILE, at_home
 from harness.environments import SHIPPED
 from harness.plan.catalogue import load_catalogue
-from harness.report.markdown import EMPTY
+from harness.tables.markdown import EMPTY
 
 OWN = "harness-"
 """Begins the name of a folder of ours where another tool has one of the usual name."""

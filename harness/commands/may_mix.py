@@ -9,9 +9,9 @@ from pathlib import Path
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.plan.yamlfile import Node, parse
-from harness.report.markdown import Rendered
-from harness.report.mixing import WouldMix
-from harness.report.spec import TableSpec
+from harness.tables.markdown import Rendered
+from harness.tables.mixing import WouldMix
+from harness.tables.spec import TableSpec
 
 Ask = Callable[[str], bool]
 """Puts a question that is answered by yes or no."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.core.errors import HarnessError, unknown
@@ -120,6 +120,26 @@ METRICS = _table(
     Metric("mmlu_acc", "Accuracy (greedy two tokens)", "fraction", "higher", "quality",
            "share of questions whose two greedy tokens, stripped, start with the right letter; micro average"),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OwnMetric:
+    """A metric of somebody's own, as a published file or a workload declares it; its name begins with `own.`."""
+
+    title: str = ""
+    unit: str = ""
+    """In which its values are kept, as it is printed; empty for plain numbers."""
+    better: Direction = "none"
+    place: str = field(default="", compare=False)
+    """Where it is declared."""
+
+    def against(self, known: OwnMetric) -> str:
+        """Say in what this declaration contradicts a known one; empty where it does not. Units are held against each other elsewhere."""
+        if known.unit and not self.unit:
+            return f"its unit is '{known.unit}' ({known.place}); say in which unit the report gives it, as `unit: \"{known.unit}\"`"
+        if "none" not in {self.better, known.better} and self.better != known.better:
+            return f"{self.better} is better here, and {known.better} in {known.place}; call one of them otherwise"
+        return ""
 
 
 def metric(name: str) -> Metric:

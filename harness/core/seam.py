@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 from pydantic import ConfigDict
 
 from harness.core.errors import ConfigError, HarnessError, meant_by, unknown
+from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
 from harness.core.spec import Kind, Note, Record
 from harness.core.spec import Protocol as ProtocolRecord
@@ -99,6 +100,8 @@ class Quantizer:
     """Float type of all weights of what these options make; None where anything is quantized. Such an artifact is verified."""
     imports: Callable[[], None] = lambda: None
     """Import what `build` needs, so that the worker can time it apart from the build; `build` calls it too."""
+    runtime: tuple[str, ...] = ()
+    """Packages that engines need, beside their own, to open what it makes."""
 
 
 @dataclass(frozen=True)
@@ -315,6 +318,8 @@ class Reading:
     items: str | None = None
     better: Literal["higher", "lower", "none"] | None = None
     """Which way is better, where the metric's record does not say it."""
+    unit: str | None = None
+    """In which it is, where the metric's record does not say it."""
     version: int | None = None
     """Of the metric's definition, where it is not our own: 0."""
     array: str | None = None
@@ -356,6 +361,8 @@ class Context:
     """Positions that the model was trained on, where its folder says so."""
     expected_output: str | None = None
     """Hash of the tokens that another process generated greedily for the same work."""
+    declared: Mapping[str, OwnMetric] = field(default_factory=dict)
+    """Unit and direction of the metrics of somebody's own that the workload names."""
 
 
 @dataclass(frozen=True)
@@ -390,6 +397,8 @@ class Probe:
     """How far the workload goes into the context; None where only texts tell."""
     scored_tokens: Callable[[Any], int | None] = lambda workload: None
     """Upper bound of positions a stored reference of this workload would hold; None where not known."""
+    own: Callable[[Any], Mapping[str, OwnMetric]] = lambda workload: {}
+    """Metrics of somebody's own that the workload names, with what it says of them."""
 
 
 # ---------------------------------------------------------------- registries

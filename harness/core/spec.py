@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from harness.core.metric import OwnMetric
+
 SCHEMA_VERSION = 1
 
 
@@ -162,6 +164,8 @@ class Job(Record):
     """The job needs a process in which nothing was done but jobs of its round on the same artifact."""
     output: str | None = None
     """Hash of the tokens that another process generated greedily for the same work."""
+    declared: dict[str, OwnMetric] = {}
+    """Unit and direction of the metrics of somebody's own that the workload names."""
     notes: tuple[Note, ...] = ()
     """What the runner knows of its inputs, as that a baseline is unverified; the worker copies them into the outcome."""
     not_before: AwareDatetime | None = None

@@ -64,6 +64,19 @@ def finish(device: Any) -> None:
         torch.cuda.synchronize(device)
 
 
+def settle(device: Any) -> None:
+    """Wait for a device on which a model was loaded; give back what loading alone took, and begin the allocator's high-water mark anew.
+
+    transformers reserves up to 8 bits for each weight before it loads any, which NF4 would be charged for.
+    """
+    import torch
+
+    finish(device)
+    if torch.device(device).type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def _timed(
     model: Any, ids: Any, workload: GenerationWorkload, choose: Callable[[Any], Any], border: int | None
 ) -> tuple[tuple[float, float, list[float], float], Any]:

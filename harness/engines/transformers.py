@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.core.errors import HarnessError, Unsupported
+from harness.core.model_config import load_config
 from harness.core.model_flaws import unknown_code
 from harness.core.model_record import ModelRecord, record_of
 from harness.core.rope import as_version_4
 from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Request, Score, Tile, Trace
 from harness.core.spec import Note
 from harness.core.weights import weights_unread
-from harness.engines import scoring, torch_config, torch_generation, whole
+from harness.engines import scoring, torch_attention, torch_generation, whole
 from harness.engines.tokens import Codec, first_line, open_codec, read_json
+from harness.engines.torch_quantized import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +37,8 @@ class TransformersOptions(Options):
     """How torch holds and runs the model."""
 
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    """Type of weights and activations; weights stored in another type are converted, and a note says so."""
+    """Type of weights and activations; weights stored in another type are converted, and a note says so. A quantized checkpoint
+    computes in its own type: leave this out, or say that one."""
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     """cpu, cuda or cuda:N; the one asked for runs, or the job fails."""
     attention: Literal["auto", "sdpa", "eager"] = "auto"
@@ -170,11 +173,14 @@ def open_artifact(folder: Path, options: TransformersOptions) -> Iterator[Transf
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     try:
-        model, seconds, notes = _load(folder, weights, options)
-        _check(model, options)
+        checkpoint = read_checkpoint(folder, read_json(folder / "config.json"), options.dtype)
+        options = options.model_copy(update={"dtype": checkpoint.dtype})
+        model, seconds, notes = _load(folder, weights, options, checkpoint)
+        _check(model, options, checkpoint)
         forward = TorchForward(model, _vocabulary(model), _context_length(model.config, folder), options.dtype)
         session = TransformersSession(options, codec, forward, seconds)
-        session.notes = (*notes, *_notes(weights, options), *scoring.batch_notes(forward))
+        converted = () if checkpoint.known else _notes(weights, options)
+        session.notes = (*notes, *converted, *scoring.batch_notes(forward))
         yield session
     finally:
         torch.set_num_threads(threads)
@@ -191,7 +197,9 @@ def _weights(folder: Path) -> list[Path]:
     return found
 
 
-def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -> tuple[Any, float, tuple[Note, ...]]:
+def _load(
+    folder: Path, weights: Sequence[Path], options: TransformersOptions, checkpoint: Checkpoint
+) -> tuple[Any, float, tuple[Note, ...]]:
     """Load the model onto its device; weights that are missing must not be made up."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -199,8 +207,9 @@ def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -
     _check_headers(weights)
     begun = time.perf_counter()
     try:
-        config, notes = torch_config.load_config(folder)
-        attention = torch_config.attention(config, options.attention)
+        config, notes = load_config(folder, read_json(folder / "config.json"))
+        attention = torch_attention.attention(config, options.attention)
+        placed = checkpoint.load_with(config, options.device)
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             config=config,
@@ -209,6 +218,7 @@ def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -
             attn_implementation=attention,
             local_files_only=True,
             output_loading_info=True,
+            **placed,
         )
     except (ValueError, KeyError, OSError, RuntimeError, ImportError, NameError) as error:
         if type(error).__name__ == "OutOfMemoryError":
@@ -217,14 +227,11 @@ def _load(folder: Path, weights: Sequence[Path], options: TransformersOptions) -
     absent = sorted(found["missing_keys"]) + sorted(str(item) for item in found["mismatched_keys"])
     if absent:
         raise HarnessError(f"{folder} lacks weights that its configuration asks for, as {absent[0]}; {_BUILD}")
-    model.eval().to(options.device)
-    torch_generation.finish(options.device)
-    unread = weights_unread(found["unexpected_keys"], type(model).__name__)
-    return (
-        model,
-        time.perf_counter() - begun,
-        (*notes, *torch_config.attention_notes(model, options.attention), *unread),
-    )
+    told = checkpoint.put(model, folder, options.device)
+    torch_generation.settle(options.device)
+    unread = weights_unread(checkpoint.unread(found["unexpected_keys"]), type(model).__name__)
+    attended = torch_attention.attention_notes(model, options.attention)
+    return model, time.perf_counter() - begun, (*notes, *attended, *told, *unread)
 
 
 def _check_headers(weights: Sequence[Path]) -> None:
@@ -240,14 +247,15 @@ def _check_headers(weights: Sequence[Path]) -> None:
                 raise HarnessError(f"{path} is damaged or incomplete ({first_line(error)}); {_BUILD}") from error
 
 
-def _check(model: Any, options: TransformersOptions) -> None:
+def _check(model: Any, options: TransformersOptions, checkpoint: Checkpoint) -> None:
     """See that the model is where and what was asked for."""
     asked = options.device.split(":")[0]
-    strays = {str(item.device) for item in model.parameters() if item.device.type != asked}
+    there = [*model.parameters(), *model.buffers()]
+    strays = {str(item.device) for item in there if item.device.type != asked}
     if strays:
         raise HarnessError(f"asked for device {options.device}, but weights lie on {', '.join(sorted(strays))}")
     types = {str(item.dtype).removeprefix("torch.") for item in model.parameters() if item.is_floating_point()}
-    if types - {options.dtype}:
+    if types - checkpoint.types:
         raise HarnessError(f"asked for {options.dtype}, but weights are {', '.join(sorted(types))}")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.core.privacy import caches, silence
-from harness.core.processes import KILLED_SECONDS, kill, own_group
+from harness.core.processes import KILLED_SECONDS, STARTED_BY, kill, new_mark, own_group
 from harness.environments import package_path
 from harness.worker import FOLDERS, WITH_PARENT
 
@@ -44,6 +44,8 @@ class Handle:
     spawned: float
     events: queue.Queue[dict[str, Any]]
     listener: threading.Thread | None = None
+    mark: str = ""
+    """Borne by all that it starts."""
     ended: float | None = None
     """When it was first seen to have ended while its output was still open, as a child that outlives it keeps it."""
 
@@ -53,7 +55,7 @@ def submit(batch: Batch) -> Handle:
 
     Raises: OSError when the file cannot be written.
     """
-    listed = batch.folders[0] / FOLDERS
+    listed, mark = batch.folders[0] / FOLDERS, new_mark()
     listed.write_text("".join(f"{json.dumps(str(folder))}\n" for folder in batch.folders), "utf-8")
     process = subprocess.Popen(
         [str(batch.python), *WORKER, batch.environment, "--folders", str(listed)],
@@ -62,10 +64,10 @@ def submit(batch: Batch) -> Handle:
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env=_variables(batch.variables),
+        env={**_variables(batch.variables), STARTED_BY: mark},
         **own_group(),
     )
-    handle = Handle(process=process, spawned=time.monotonic(), events=queue.Queue())
+    handle = Handle(process=process, spawned=time.monotonic(), events=queue.Queue(), mark=mark)
     handle.listener = threading.Thread(target=_listen, args=(handle,), daemon=True)
     handle.listener.start()
     return handle
@@ -94,10 +96,11 @@ def finish(handle: Handle) -> None:
     _close(handle)
 
 
-def cancel(handle: Handle) -> None:
-    """Kill a worker and everything it started."""
-    kill(handle.process)
+def cancel(handle: Handle) -> tuple[str, ...]:
+    """Kill a worker and everything it started; returns the names of what stood in groups of its own."""
+    left = kill(handle.process, handle.mark)
     _close(handle)
+    return left
 
 
 def _close(handle: Handle) -> None:

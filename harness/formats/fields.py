@@ -50,6 +50,14 @@ class Fields:
         number = None if found is None else self._finite(found, name)
         return None if number is None else number * scale
 
+    def is_null(self, name: str) -> bool:
+        """Tell a field that is there and says nothing."""
+        return name in self._flat and self._flat[name] in (None, "")
+
+    def lose(self, message: str) -> None:
+        """Remember a number that is none."""
+        self._source.lost[f"{self._where}{message}"] = None
+
     def whole(self, name: str) -> int | float | None:
         """Give a count as an integer; a mean of counts stays as it is."""
         found = self.number(name)
@@ -119,7 +127,7 @@ class Fields:
             )
         if math.isfinite(value):
             return value
-        self._source.lost[f"{self._where}{name}: value is {value}"] = None
+        self.lose(f"{name}: value is {value}")
         return None
 
 

@@ -37,7 +37,7 @@ class Number:
     comparison: str | None = None
     baseline: Mapping[str, str] = field(default_factory=dict)
     unit: str | None = None
-    """Where a comparison has another unit than its metric."""
+    """Where that is not its metric's to say: of a comparison, or of a metric of somebody's own."""
 
 
 @dataclass(frozen=True)
@@ -133,5 +133,6 @@ def reading_of(number: Number) -> Reading:
         source=number.source,
         items=number.items,
         better=number.better,
+        unit=number.unit,
         version=AS_DEFINED_THERE,
     )

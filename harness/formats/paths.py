@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
-from harness.core.metric import metric
+from harness.core.metric import OwnMetric, metric
 from harness.core.seam import Options
 from harness.core.spec import Protocol
 from harness.formats.fields import Fields
@@ -35,7 +35,9 @@ class FieldPath(Options):
     path: str
     """`results.speed`, `runs[0].tps` or `runs[*].tps` in JSON; name of a column in CSV."""
     unit: str = ""
-    """Unit in the report; the metric's own where not said."""
+    """Unit in the report; the metric's own where not said. For `own.NAME` that nothing else declares, the unit in which it is kept."""
+    better: Literal["", "higher", "lower"] = ""
+    """Which way is better, of a metric of your own (`own.NAME`) that no published file declares."""
     part: str = ""
     """`stat:p99` and the like, where it is another statistic than the metric's own."""
 
@@ -43,8 +45,12 @@ class FieldPath(Options):
 Value = str | FieldPath
 
 
-def read_values(source: Source, values: Mapping[str, Value]) -> Contents:
+def read_values(
+    source: Source, values: Mapping[str, Value], declared: Mapping[str, OwnMetric] | None = None
+) -> Contents:
     """Read every record of a file; names are metrics, or dimensions of the row.
+
+    declared: unit and direction of metrics of somebody's own.
 
     Raises: ConfigError where it holds no record, a number is not there, its unit does not fit, or lists that should share rows differ.
     """
@@ -62,12 +68,14 @@ def read_values(source: Source, values: Mapping[str, Value]) -> Contents:
             if not any(said.path in row for row in rows):
                 there = ", ".join(islice(names_in(record), 12))
                 raise source.wrong(f"{where}there is no '{said.path}'; there are {there}")
-        runs += [_run(Fields(row, source, where), paths) for row in rows]
+        runs += [_run(Fields(row, source, where), paths, declared or {}) for row in rows]
     return possible(Contents(tuple(runs)), source)
 
 
-def _run(row: Fields, paths: Mapping[str, FieldPath]) -> Found:
-    numbers = tuple(_number(row, name, said) for name, said in paths.items() if name not in DIMENSIONS)
+def _run(row: Fields, paths: Mapping[str, FieldPath], declared: Mapping[str, OwnMetric]) -> Found:
+    numbers = tuple(
+        _number(row, name, said, declared.get(name)) for name, said in paths.items() if name not in DIMENSIONS
+    )
     workload = {name: row.whole(said.path) for name, said in paths.items() if name in DIMENSIONS}
     return Found(
         kind="speed",
@@ -80,13 +88,16 @@ def _run(row: Fields, paths: Mapping[str, FieldPath]) -> Found:
     )
 
 
-def _number(row: Fields, name: str, said: FieldPath) -> Number | None:
-    own = metric(name).unit
-    unit = said.unit or own
-    if reason := why_not(unit, own):
+def _number(row: Fields, name: str, said: FieldPath, own: OwnMetric | None) -> Number | None:
+    kept = own.unit if own else metric(name).unit
+    unit = said.unit or kept
+    if reason := why_not(unit, kept):
         raise row.wrong(f"{name}: {reason}")
-    found = row.number(said.path, scale(unit, own))
-    return None if found is None else Number(name, found, said.part)
+    if row.is_null(said.path):
+        row.lose(f"{name}: '{said.path}' is empty")
+    found = row.number(said.path, scale(unit, kept))
+    better = own.better if own and own.better != "none" else None
+    return None if found is None else Number(name, found, said.part, unit=own.unit if own else None, better=better)
 
 
 def rows_of(record: Mapping[str, Any], paths: Sequence[str]) -> list[dict[str, Any]]:

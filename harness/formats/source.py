@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from harness.core import limits
 from harness.core.errors import ConfigError, Problem
 from harness.core.files import regular_bytes
 from harness.core.identity import DIGITS, file_sha256
+from harness.core.metric import OwnMetric
 from harness.formats import FORMATS
 
 _MARKDOWN = (".md", ".markdown")
@@ -29,6 +30,8 @@ class Source:
     content: bytes
     map: Path | None = None
     """Which columns a Markdown table has."""
+    declared: Mapping[str, OwnMetric] = field(default_factory=dict, compare=False)
+    """Metrics of somebody's own that published files declare."""
     lost: dict[str, None] = field(default_factory=dict, compare=False)
     """Numbers that its reader met and that are none, as NaN: each is left out alone, and told."""
 
@@ -100,10 +103,10 @@ class Source:
         return self.wrong(f"{message}; fetch or write it again, as one of {', '.join(FORMATS)}")
 
 
-def read_source(path: Path, map_: Path | None = None) -> Source:
+def read_source(path: Path, map_: Path | None = None, declared: Mapping[str, OwnMetric] | None = None) -> Source:
     """Read a file. Raises: ConfigError for one that is not there or empty."""
     try:
-        source = Source(path, regular_bytes(path, limits.READ_BYTES), map_)
+        source = Source(path, regular_bytes(path, limits.READ_BYTES), map_, declared or {})
     except OSError as error:
         raise ConfigError([Problem(f"cannot be read ({error.strerror}); give the path of a file", path)]) from None
     if not source.content.strip():

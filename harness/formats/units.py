@@ -12,12 +12,24 @@ SCALES = {
 
 def why_not(unit: str, own: str) -> str:
     """Say why a unit cannot be converted; empty where it can."""
-    if unit == own or (unit, own) in SCALES:
+    if _factor(unit, own) is not None:
         return ""
-    known = sorted({own, *(other for other, target in SCALES if target == own)})
+    base, _ = _base(own)
+    known = sorted({own, base, *(other for other, target in SCALES if target == base)})
     return f"'{unit}' cannot be converted to '{own}'; write one of {', '.join(known)}"
 
 
 def scale(unit: str, own: str) -> float:
     """Return what a number of a unit is times to be in the metric's own."""
-    return SCALES.get((unit, own), 1.0)
+    found = _factor(unit, own)
+    return 1.0 if found is None else found
+
+
+def _factor(unit: str, own: str) -> float | None:
+    (base, up), (other, down) = _base(unit), _base(own)
+    return 1.0 if unit == own else up / down if base == other else None
+
+
+def _base(unit: str) -> tuple[str, float]:
+    """Give the unit that this one is a multiple of, and how many of those it is."""
+    return next(((base, factor) for (one, base), factor in SCALES.items() if one == unit), (unit, 1.0))

@@ -20,14 +20,15 @@ tables:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.metric import metric
+from harness.core.metric import OWN, Direction, OwnMetric, metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
-from harness.formats.units import SCALES
+from harness.formats.units import scale as factor_of
+from harness.formats.units import why_not
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read, word
 
 LABELS = ("model", "method", "recipe", "reference", "block")
@@ -37,12 +38,13 @@ DIMENSIONS = (*LABELS, *WORKLOAD_NUMBERS, *WORKLOAD_TEXTS, *PLACE, *RUN)
 SKIP, REPEAT = "skip", "repeat"
 COMPARISONS = ("ratio", "inverse_ratio", "ratio_per_gpu", "loss_percent", "difference", "one_plus_reduction")
 """Published comparisons without their inputs, as tables name them; they have no unit and are kept as printed."""
+_BETTER: dict[str, Direction] = {"higher": "higher", "lower": "lower", "none": "none"}
 _MISSING = ("-", "")
 _UNSUPPORTED = ("N/A",)
 _TOP = ("source", "protocol", "probe", "missing", "unsupported", "tables")
 _SOURCE = ("title", "url", "version", "configuration")
 _TABLE = ("table", "header", "constants", "columns")
-_VALUE = ("metric", "unit", "as", "to", "where", "part")
+_VALUE = ("metric", "unit", "better", "as", "to", "where", "part")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Column:
     where: Mapping[str, Any] = field(default_factory=dict)
     """Dimensions that hold for this column alone."""
     part: str = ""
+    own: OwnMetric | None = None
+    """Of a metric of somebody's own."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,12 @@ class Map:
     tables: tuple[TableMap, ...]
 
 
-def read_map(path: Path) -> Map:
-    """Read a map. Raises: ConfigError with every mistake and its line."""
+def read_map(path: Path, declared: Mapping[str, OwnMetric] | None = None) -> Map:
+    """Read a map. Raises: ConfigError with every mistake and its line.
+
+    declared: metrics of somebody's own that published files declare; those of the map alone have the unit that it says.
+    """
+    known = dict(declared or {})
     with collecting() as mistakes:
         top = mapping(read(path, mistakes), "a map", mistakes, _TOP)
         source = mapping(top["source"], "'source'", mistakes, _SOURCE) if "source" in top else {}
@@ -110,7 +118,7 @@ def read_map(path: Path) -> Map:
             probe=_word(top, "probe", mistakes) or "table",
             missing=missing - unsupported,
             unsupported=unsupported,
-            tables=tuple(_table(node, mistakes) for node in tables),
+            tables=tuple(_table(node, known, mistakes) for node in tables),
         )
 
 
@@ -122,7 +130,7 @@ def _word(fields: Mapping[str, Node], name: str, mistakes: Mistakes) -> str | No
     return word(fields[name], f"'{name}'", mistakes) if name in fields else None
 
 
-def _table(node: Node, mistakes: Mistakes) -> TableMap:
+def _table(node: Node, known: dict[str, OwnMetric], mistakes: Mistakes) -> TableMap:
     fields = mapping(node, "a table", mistakes, _TABLE)
     for name in ("table", "columns"):
         if name not in fields:
@@ -135,7 +143,7 @@ def _table(node: Node, mistakes: Mistakes) -> TableMap:
         table=fields.get("table", node),
         header=header,
         constants=_dimensions(fields.get("constants"), "'constants'", mistakes),
-        columns=tuple(_column(name, part, mistakes) for name, part in columns.items()),
+        columns=tuple(_column(name, part, known, mistakes) for name, part in columns.items()),
     )
 
 
@@ -153,10 +161,10 @@ def _dimension(name: str, node: Node, mistakes: Mistakes) -> Any:
     return node.value
 
 
-def _column(name: str, node: Node, mistakes: Mistakes) -> Column:
+def _column(name: str, node: Node, known: dict[str, OwnMetric], mistakes: Mistakes) -> Column:
     place = Node(name, node.path, node.line)
     if isinstance(node.value, dict) and "metric" in node.fields:
-        return _values(place, node, mistakes)
+        return _values(place, node, known, mistakes)
     fields = (
         mapping(node, f"column '{name}'", mistakes, ("is", "blank")) if isinstance(node.value, dict) else {"is": node}
     )
@@ -171,23 +179,23 @@ def _column(name: str, node: Node, mistakes: Mistakes) -> Column:
     return Column(place, dimension=dimension, repeat=blank == REPEAT)
 
 
-def _values(place: Node, node: Node, mistakes: Mistakes) -> Column:
+def _values(place: Node, node: Node, known: dict[str, OwnMetric], mistakes: Mistakes) -> Column:
     fields = mapping(node, f"column '{place.value}'", mistakes, _VALUE)
     name = _word(fields, "metric", mistakes) or ""
     comparison, unit = _word(fields, "as", mistakes), _word(fields, "unit", mistakes)
     try:
-        own = metric(name).unit
+        own = _own(name, fields, node, known, mistakes) if name.startswith(OWN) and comparison is None else None
+        target = "" if comparison else own.unit if own else metric(name).unit
     except HarnessError as error:
         mistakes.add(str(error), fields["metric"])
-        own = ""
+        own, target = None, ""
     if comparison is not None and comparison not in COMPARISONS:
         mistakes.add(unknown("comparison", comparison, COMPARISONS), fields["as"])
     if ("to" in fields) != (comparison is not None):
         mistakes.add(
             "a comparison needs both 'as' and 'to', as {metric: decode_tps, as: ratio, to: {method: fp16}}", node
         )
-    target = "" if comparison else own
-    if unit is not None and unit != target and (unit, target) not in SCALES:
+    if unit is not None and why_not(unit, target):
         mistakes.add(f"'{unit}' cannot be converted to '{target}', the unit of {comparison or name}", fields["unit"])
     to = _dimensions(fields.get("to"), "'to'", mistakes)
     return Column(
@@ -198,14 +206,32 @@ def _values(place: Node, node: Node, mistakes: Mistakes) -> Column:
         to={key: str(value) for key, value in to.items()},
         where=_dimensions(fields.get("where"), "'where'", mistakes),
         part=_word(fields, "part", mistakes) or "",
+        own=own,
     )
+
+
+def _own(
+    name: str, fields: Mapping[str, Node], node: Node, known: dict[str, OwnMetric], mistakes: Mistakes
+) -> OwnMetric:
+    """Give a metric of somebody's own the unit and direction of whoever declares it first: a published file, else the map."""
+    metric(name)
+    said = _word(fields, "better", mistakes) or "none"
+    if said not in _BETTER:
+        mistakes.add(unknown("direction", said, _BETTER), fields["better"])
+    here = OwnMetric(
+        unit=_word(fields, "unit", mistakes) or "", better=_BETTER.get(said, "none"), place=f"{node.path}:{node.line}"
+    )
+    there = known.setdefault(name, here)
+    if wrong := here.against(there):
+        mistakes.add(f"{name}: {wrong}", node)
+    return replace(there, better=here.better if there.better == "none" else there.better)
 
 
 def target_unit(column: Column) -> str:
     """Give the unit in which a column's values are kept."""
-    return "" if column.comparison else metric(column.metric or "").unit
+    return "" if column.comparison else column.own.unit if column.own else metric(column.metric or "").unit
 
 
 def scale(column: Column) -> float:
     """Give what a printed number is times to be in the unit in which it is kept."""
-    return SCALES.get((column.unit, target_unit(column)), 1.0)
+    return factor_of(column.unit, target_unit(column))

@@ -38,7 +38,7 @@ def read(source: Source) -> Contents:
     """
     if source.map is None:
         raise source.wrong("is Markdown; add --map FILE, which says what its columns are")
-    map_ = m.read_map(source.map)
+    map_ = m.read_map(source.map, source.declared)
     runs, left, missing = [], [], Counter[str]()
     tables = tables_of(source) if source.is_markdown else []
     for wanted in map_.tables:
@@ -116,6 +116,9 @@ class _Rows:
         compared: dict[str, Any] = {}
         if column.comparison is not None:
             compared = {"comparison": column.comparison, "baseline": column.to, "unit": ""}
+        elif column.own is not None:
+            better = column.own.better if column.own.better != "none" else None
+            compared = {"unit": column.own.unit, "better": better}
         return Number(
             str(column.metric),
             float(digits * scale),

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import remove, seal
+from harness.core.metric import OwnMetric
 from harness.core.spec import Outcome
 from harness.formats.found import Contents, Format, Found
 from harness.formats.reading import NOT_AS_EXPECTED, format_of, other_layout, read_contents
@@ -63,9 +64,11 @@ def import_files(
     sweep: str = "imported",
     labels: Mapping[str, str] | None = None,
     map_: Path | None = None,
+    declared: Mapping[str, OwnMetric] | None = None,
 ) -> Imported:
     """Write the runs of files into a results folder and its database; a file that cannot be read becomes a problem.
 
+    declared: unit and direction of metrics of somebody's own.
     Raises: HarnessError for an unknown label, or a database that cannot be written.
     """
     done = Imported()
@@ -73,7 +76,7 @@ def import_files(
     with Database.open(results / "bench.db") as database, set_aside(results / RUNS) as aside:
         for path in paths:
             try:
-                source = read_source(path, map_)
+                source = read_source(path, map_, declared)
                 format_ = format_of(source, FORMATS)
                 contents = read_contents(format_, source)
                 order = Import(source, format_, sweep, labels or {}, moment)
@@ -117,8 +120,9 @@ def parse_labels(words: Iterable[str]) -> dict[str, str]:
 
 def _take(contents: Contents, order: Import, results: Path, database: Database, aside: Path) -> Taken:
     if not any(found.numbers or found.unsupported for found in contents.runs):
-        skipped = "".join(f"; skipped {name}" for name in order.source.lost)
-        raise order.source.wrong(f"no metric in it is known here; nothing was imported{skipped}")
+        told = "; ".join(order.source.lost)
+        why = f"no number in it can be taken ({told})" if told else "no metric in it is known here"
+        raise order.source.wrong(f"{why}; nothing was imported")
     new: list[Outcome] = []
     known: list[Outcome] = []
     for number, found in enumerate(contents.runs):

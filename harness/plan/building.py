@@ -52,6 +52,8 @@ class Made:
     """What it was made from, the model's own folder included."""
     record: ModelRecord | None = None
     """What the files of the model say of it."""
+    runtime: tuple[str, ...] = ()
+    """Packages that an engine needs, beside its own, to open it."""
 
     def input(self, role: Any, **more: Any) -> Input:
         """Give it as the input of a job."""
@@ -196,8 +198,13 @@ class Workshop:
         return Made(
             id=source.identity, format=source.format, recipe="ready", method=entry.method, model=entry.of,
             path=source.path, content=content, refused=source.refused, vocabulary=source.vocabulary,
-            provenance=source.provenance, record=source.record, **self._claimed(order, entry),
+            provenance=source.provenance, record=source.record, runtime=self._runtime(source), **self._claimed(order, entry),
         )  # fmt: skip
+
+    def _runtime(self, source: Source) -> tuple[str, ...]:
+        """Name what opens a folder that was quantized elsewhere, where a quantizer of that name knows it."""
+        name = source.record.quantized if source.record else None
+        return self.adapters.quantizer(name).runtime if name and name in self.adapters.quantizers else ()
 
     def _claimed(self, order: _Order, entry: Ready) -> dict[str, Any]:
         """Tell the float type that a ready artifact's method means, with its model's own folder; nothing where it means none."""
@@ -227,7 +234,7 @@ class Workshop:
             id=source.identity, format="hf", recipe=SOURCE, method=method, model=source.name, path=source.path,
             content=source.identity if source.path else None, refused=source.refused, vocabulary=source.vocabulary,
             bytes=source.size.bytes if source.size else 0, provenance=source.provenance,
-            record=source.record,
+            record=source.record, runtime=self._runtime(source),
             parameters=source.size.parameters if source.size else None,
         )  # fmt: skip
 
@@ -301,7 +308,7 @@ class Workshop:
             id=identity, format=produces(recipe, self.adapters), recipe=quantizer.name, method=method, model=order.source.name,
             needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary, bytes=estimate,
             provenance=_trained(order.source), float_type=quantizer.floats(record), bases=inputs,
-            parameters=size.parameters if size else None, record=order.source.record,
+            parameters=size.parameters if size else None, record=order.source.record, runtime=quantizer.runtime,
         )  # fmt: skip
 
     def _options(self, quantizer: Quantizer, recipe: Recipe, provider: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +11,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.core.errors import HarnessError, unknown
+from harness.core.metric import OwnMetric
 from harness.core.seam import Format, Options, Quantizer, problems_of
 from harness.corpus import Corpus
 from harness.environments import NAMES, is_name
 from harness.plan.adapters import SOURCE, Adapters, shipped
-from harness.plan.lock import Key, pinned, read_lock
+from harness.plan.lock import COMMIT, Key, read_lock
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, plain, read, validate, word
 from harness.texts import BUILT_IN, HUB_TEXTS
 
@@ -201,6 +202,8 @@ class Catalogue:
     overrides: tuple[str, ...] = ()
     """What a later folder puts in the place of an earlier one's, as `method int8`."""
     adapters: Adapters = field(default_factory=shipped)
+    published: Callable[[], Mapping[str, OwnMetric]] = dict
+    """Reads what the workspace's published files declare of metrics of their own."""
 
 
 def load_catalogue(folders: Path | Sequence[Path] = CONFIGS, adapters: Adapters | None = None) -> Catalogue:
@@ -299,6 +302,23 @@ def _texts(path: Path, mistakes: Mistakes) -> dict[str, Corpus]:
             )
         found[name] = entry if known is None else known.model_copy(update={"path": entry.path})
     return found
+
+
+def moving(entry: ModelEntry) -> Key | None:
+    """Name the hub's id and branch of a model whose revision is no commit; None for any other."""
+    hub, revision = (entry.ready.hub, entry.ready.revision) if entry.ready else (entry.hub, entry.revision)
+    branch = revision or "main"
+    return None if not hub or COMMIT.fullmatch(branch) else (hub, branch)
+
+
+def pinned(entry: ModelEntry, lock: Mapping[Key, str]) -> ModelEntry:
+    """Give an entry the commit that the lock has of its branch, where it has one."""
+    commit = lock.get(key) if (key := moving(entry)) else None
+    if commit is None:
+        return entry
+    if entry.ready is not None:
+        return entry.model_copy(update={"ready": entry.ready.model_copy(update={"revision": commit})})
+    return entry.model_copy(update={"revision": commit})
 
 
 def _model(name: str, entry: ModelEntry, node: Node, mistakes: Mistakes, lock: Mapping[Key, str]) -> Model:

@@ -13,8 +13,11 @@ from harness.plan.keys import spec_key
 from harness.plan.sweep import EngineChoice, Work
 
 
-def check_of(shop: Workshop, speed: Draft, work: Work, engine: EngineChoice) -> Draft | None:
-    """Plan the job that scores what a speed job generates; None where nothing can be scored or the speed job is not run."""
+def check_of(shop: Workshop, speed: Draft, work: Work, engine: EngineChoice, packages: tuple[str, ...]) -> Draft | None:
+    """Plan the job that scores what a speed job generates; None where nothing can be scored or the speed job is not run.
+
+    packages: what the opened artifact computes with.
+    """
     given = work.adapter.checked(work.record)
     if given is None or speed.refused or speed.elsewhere or OUTPUT_CHECK not in shop.adapters.probes:
         return None
@@ -26,8 +29,7 @@ def check_of(shop: Workshop, speed: Draft, work: Work, engine: EngineChoice) -> 
     spec = speed.spec.model_copy(
         update={"probe": probe.name, "version": probe.version, "workload": canonical_options(record)}
     )
-    packages = (*engine.adapter.packages, *probe.packages)
     return replace(
         speed, kind="quality", spec=spec, key=spec_key(spec, probe.located), clean=False, alone=False, size=0,
-        precision=0.0, rounds=1, labels=[], asked=(record, engine.record), known_by=shop.known(packages, engine.provider, speed.environment),
+        precision=0.0, rounds=1, labels=[], asked=(record, engine.record), known_by=shop.known((*packages, *probe.packages), engine.provider, speed.environment),
     )  # fmt: skip

@@ -88,6 +88,11 @@ class _Candidate:
     verified: tuple[str, ...] = ()
     """Plan ids of the jobs that verify it and what it was made from."""
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages that what it computes stands on."""
+        return (*self.engine.adapter.packages, *self.made.runtime)
+
 
 @dataclass
 class _Product:
@@ -201,9 +206,10 @@ class _Product:
 
     def _model_refusal(self, engine: EngineChoice, environment: str, made: Made) -> str | None:
         facts = self.shop.facts(environment)
-        if made.record is None or facts is None or self.shop.adapters.absent("engine", engine.adapter.name):
+        if facts is None or self.shop.adapters.absent("engine", engine.adapter.name):
             return None
-        return engine.adapter.refuse_model(engine.record, facts, made.record)
+        absent = next((facts.lacks(name) for name in made.runtime if name not in facts.packages), None)
+        return absent or (engine.adapter.refuse_model(engine.record, facts, made.record) if made.record else None)
 
     def _reach_refusal(self, candidate: _Candidate, work: Work) -> str | None:
         """Say why work goes too far into the model's context, or over a border that this engine cannot cross."""
@@ -242,21 +248,21 @@ class _Product:
             engine_version=engine.adapter.version, engine_options=engine.options, artifact=made.id,
             reference=against.id, reference_engine=against.engine, contents=self._read(work),
         )  # fmt: skip
-        packages = (*engine.adapter.packages, *probe.packages, *against.packages)
+        packages = (*candidate.packages, *probe.packages, *against.packages)
         quality = self.shop.known(packages, engine.provider, candidate.environment)
         draft = Draft(
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, anchor=made.id,
             needs=tuple(dict.fromkeys((*candidate.verified, *made.needs, *against.needs))), provider=engine.provider, clean=probe.clean,
             alone=probe.alone, size=probe.size(work.record), precision=self.case.precision,
             parameters=made.parameters, opened_bytes=made.bytes, rounds=self.case.rounds if probe.kind == "speed" else 1,
-            asked=(work.record, engine.record),
+            asked=(work.record, engine.record), declared=work.declared,
             inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
             known_by=quality if probe.kind == "quality" else {},
         )  # fmt: skip
         labels = self._labels(made, against.label)
         if probe.kind == "speed" and not self._skipped(model, made.method, places, engine, OUTPUT_CHECK):
-            check = check_of(self.shop, draft, work, engine)
+            check = check_of(self.shop, draft, work, engine, candidate.packages)
             draft.check = self.shop.add(check, labels).id if check else None
         runs = probe.kind == "speed" and not draft.refused and not draft.elsewhere
         for number in range(self.case.rounds if runs else 1):
@@ -301,7 +307,7 @@ class _Product:
             contents=self._read(work),
         )  # fmt: skip
         key = spec_key(spec, probe.located)
-        known = self.shop.known(engine.adapter.packages, engine.provider, other.environment)
+        known = self.shop.known(other.packages, engine.provider, other.environment)
         identity = reference_id(key, known)
         draft = self.shop.add(
             Draft(
@@ -369,7 +375,7 @@ def _live(other: _Candidate, candidate: _Candidate, label: str) -> _Against:
         )
     return _Against(
         other.made.id, None if same else canonical(whole), (found,), (*other.verified, *other.made.needs), refused, label,
-        engine.adapter.packages,
+        other.packages,
     )  # fmt: skip
 
 

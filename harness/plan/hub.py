@@ -63,7 +63,8 @@ def _could_run(case: Case, catalogue: Catalogue, here: Mapping[str, Facts]) -> b
 def _absent(name: str, catalogue: Catalogue) -> Absent | None:
     entry = catalogue.models[name].entry
     hub, revision = (entry.ready.hub, entry.ready.revision) if entry.ready else (entry.hub, entry.revision)
-    if not hub or name in catalogue.local.folders or hub_folder(hub, revision):
+    files = entry.ready is not None and entry.ready.format == "files"
+    if not hub or name in catalogue.local.folders or hub_folder(hub, revision, files=files):
         return None
     return Absent(name, hub, revision, entry.gated)
 

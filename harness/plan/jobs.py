@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.core.identity import digest, short
+from harness.core.metric import OwnMetric
 from harness.core.spec import BuildSpec, Input, Kind, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, VERIFY, VERIFY_REFERENCE
 
@@ -58,6 +59,8 @@ class PlannedJob:
     """Weights of the model; None where that is not known."""
     opened_bytes: int = 0
     """Estimate of what it opens: of builds the model, else the artifact."""
+    declared: Mapping[str, OwnMetric] = field(default_factory=dict)
+    """For measurements: metrics of somebody's own that its workload names."""
     rounds: int = 1
     """For speed: how many rounds a machine that can run it has of it; where it cannot run, it is planned once."""
 
@@ -125,6 +128,7 @@ class Draft:
     parameters: int | None = None
     opened_bytes: int = 0
     rounds: int = 1
+    declared: Mapping[str, OwnMetric] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -170,6 +174,7 @@ class Draft:
             parameters=self.parameters,
             opened_bytes=self.opened_bytes,
             rounds=self.rounds,
+            declared=self.declared,
         )
 
 

@@ -58,11 +58,7 @@ def _quantizer(name: str, consumes: tuple[Format, ...], produces: Format) -> Qua
 
 
 OPTIMUM_BENCHMARK = _engine("optimum-benchmark", "Optimum-Benchmark", ("hf",))
-BITSANDBYTES = _quantizer("bitsandbytes", ("hf",), "hf")
 MODELOPT_TORCH = _quantizer("modelopt-torch", ("hf",), "hf")
 
 LATER_ENGINES = {"optimum-benchmark": "harness.plan.later:OPTIMUM_BENCHMARK"}
-LATER_QUANTIZERS = {
-    "bitsandbytes": "harness.plan.later:BITSANDBYTES",
-    "modelopt-torch": "harness.plan.later:MODELOPT_TORCH",
-}
+LATER_QUANTIZERS = {"modelopt-torch": "harness.plan.later:MODELOPT_TORCH"}

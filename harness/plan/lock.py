@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, Problem
-
-if TYPE_CHECKING:
-    from harness.plan.catalogue import ModelEntry
 
 FILE = "models.lock"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -39,20 +34,3 @@ def read_lock(folder: Path) -> dict[Key, str]:
                 raise ConfigError([Problem(text, path, number)])
             found[key], lines[key] = parts["commit"], number
     return found
-
-
-def moving(entry: ModelEntry) -> Key | None:
-    """Name the hub's id and branch of a model whose revision is no commit; None for any other."""
-    hub, revision = (entry.ready.hub, entry.ready.revision) if entry.ready else (entry.hub, entry.revision)
-    branch = revision or "main"
-    return None if not hub or COMMIT.fullmatch(branch) else (hub, branch)
-
-
-def pinned(entry: ModelEntry, lock: Mapping[Key, str]) -> ModelEntry:
-    """Give an entry the commit that the lock has of its branch, where it has one."""
-    commit = lock.get(key) if (key := moving(entry)) else None
-    if commit is None:
-        return entry
-    if entry.ready is not None:
-        return entry.model_copy(update={"ready": entry.ready.model_copy(update={"revision": commit})})
-    return entry.model_copy(update={"revision": commit})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, get_args
 
 from harness.core.errors import unknown
+from harness.core.metric import OwnMetric
 from harness.core.seam import Options, Probe, canonical_options, problems_of
 from harness.core.spec import Kind
+from harness.formats.units import why_not
 from harness.plan.adapters import Adapters
 from harness.plan.axes import products
 from harness.plan.catalogue import OTHER, Catalogue
@@ -35,6 +38,8 @@ class Reader:
     catalogue: Catalogue
     adapters: Adapters
     mistakes: Mistakes
+    own: dict[str, OwnMetric] = field(default_factory=dict)
+    """Metrics that the sweep itself declares, where no published file does."""
 
     def case(self, block: str, fields: dict[str, Node], node: Node) -> Case | None:
         """Read one product; None where it cannot be planned."""
@@ -195,8 +200,22 @@ class Reader:
         for combination in products(fields, probe.workload, self.mistakes):
             record = self.record(probe.workload, self.with_text(probe, combination), what, node)
             if record is not None:
-                workload = canonical_options(record)
-                found += [Work(probe, workload, record, reference, node) for reference in references]
+                workload, declared = canonical_options(record), self.declared(probe.own(record), node)
+                found += [Work(probe, workload, record, reference, node, declared) for reference in references]
+        return found
+
+    def declared(self, said: Mapping[str, OwnMetric], node: Node) -> dict[str, OwnMetric]:
+        """Give metrics of somebody's own the unit and direction of whoever declares them first: a published file, else the sweep."""
+        found: dict[str, OwnMetric] = {}
+        for name, here in said.items():
+            own = replace(here, place=f"{Path(node.path).name}:{node.line}")
+            known = self.catalogue.published().get(name) or self.own.setdefault(name, own)
+            unit = why_not(own.unit, known.unit)
+            wrong = own.against(known) or (f"{unit} ({known.place})" if unit else "")
+            if wrong:
+                self.mistakes.add(f"{name}: {wrong}", node)
+            better = own.better if known.better == "none" else known.better
+            found[name] = OwnMetric(unit=known.unit, better=better)
         return found
 
     def with_text(self, probe: Probe, given: dict[str, Node]) -> dict[str, Node]:

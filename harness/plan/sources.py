@@ -182,10 +182,11 @@ def model_folder(model: Model, catalogue: Catalogue) -> Path:
     """Name the folder in which a model of the hub or of this machine, or a ready artifact, lies. Raises: HarnessError where it is not here."""
     place = model.entry.ready or model.entry
     said = catalogue.local.folders.get(model.name) or (place.path if isinstance(place, Ready) else place.folder)
-    folder = placed(said) if said else hub_folder(place.hub or "", place.revision)
+    files = isinstance(place, Ready) and place.format == "files"
+    folder = placed(said) if said else hub_folder(place.hub or "", place.revision, files=files)
     if folder is None:
         raise HarnessError(_download(model.name, place.hub or "", place.revision))
-    if lacking := _lacking(folder):
+    if lacking := _lacking_ready(folder, place.format) if isinstance(place, Ready) else _lacking(folder):
         raise HarnessError(
             f"model '{model.name}': {folder} has no {lacking}; get the folder again or correct its entry"
         )
@@ -203,14 +204,22 @@ def _download(name: str, hub: str, revision: str | None) -> str:
     return f"model '{name}' is not in the local hub cache: hf download {hub}{more}"
 
 
-def hub_folder(hub: str, revision: str | None) -> Path | None:
-    """Find a hub snapshot in the local cache, weights included; None where it was not downloaded."""
+def hub_folder(hub: str, revision: str | None, *, files: bool = False) -> Path | None:
+    """Find a hub snapshot in the local cache, weights included; None where it was not downloaded. files: of whatever files."""
     repo = hub_cache() / f"models--{hub.replace('/', '--')}"
     name = revision or "main"
     reference = repo / "refs" / name
     commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else name
     folder = repo / "snapshots" / commit
-    return folder if folder.is_dir() and not _lacking(folder) else None
+    lacking = _lacking_ready(folder, "files") if files else _lacking(folder)
+    return folder if folder.is_dir() and not lacking else None
+
+
+def _lacking_ready(folder: Path, form: Format | None) -> str | None:
+    """Name the first thing without which a folder is no ready artifact: one of any files needs one alone."""
+    if (form or _format_of(folder)) != "files":
+        return _lacking(folder)
+    return None if folder.is_dir() and files_below(folder) else "file in it"
 
 
 def _lacking(folder: Path) -> str | None:
@@ -302,7 +311,7 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     if not here:
         return Source(model.name, model, f"elsewhere:{model.name}", format=form, provenance=provenance)
     local = catalogue.local.folders.get(model.name) or entry.path
-    folder = placed(local) if local else hub_folder(entry.hub or "", entry.revision)
+    folder = placed(local) if local else hub_folder(entry.hub or "", entry.revision, files=entry.format == "files")
     if folder is None:
         reason = _download(model.name, entry.hub or "", entry.revision)
         return Source(model.name, model, f"absent:{model.name}", format=form, refused=reason, provenance=provenance)
@@ -312,8 +321,7 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     if entry.format and entry.format not in {found, "files"}:
         return _broken(model, f"{folder} looks like {found}, not {entry.format}", mistakes)
     found = entry.format or found
-    lacking = _lacking(folder) if found != "files" else None if files_below(folder) else "file in it"
-    if lacking:
+    if lacking := _lacking_ready(folder, found):
         return _broken(model, f"{folder} has no {lacking}", mistakes)
     where = str(folder.resolve())
     identity = folder_sha256(folder)

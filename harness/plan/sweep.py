@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.core.metric import OwnMetric
 from harness.core.seam import Engine, Probe
 from harness.core.spec import Kind
 from harness.plan.catalogue import OTHER
@@ -77,6 +78,8 @@ class Work:
     record: Any
     reference: ReferenceChoice | None
     node: Node
+    declared: Mapping[str, OwnMetric] = field(default_factory=dict)
+    """Metrics of somebody's own that it names, with unit and direction."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 
 from harness import programs
 from harness.core.errors import HarnessError, unknown
-from harness.core.metric import metric
+from harness.core.metric import OWN, OwnMetric, metric
 from harness.core.seam import Context, Findings, Options, Probe, problems_of
 from harness.core.spec import Note
 from harness.formats import FORMATS
@@ -26,6 +26,7 @@ from harness.formats.found import Found, reading_of
 from harness.formats.paths import DIMENSIONS, FieldPath, Value, read_values
 from harness.formats.reading import read_contents, recognized
 from harness.formats.source import Source, read_source
+from harness.formats.units import why_not
 from harness.probes import conditions
 
 REPORT = "report"
@@ -35,6 +36,10 @@ CALLED = {"genai-e2e": "onnxruntime-genai", "benchmark_e2e": "onnxruntime-genai"
 _PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in DIMENSIONS))
 _EARLIER_SECONDS = 120.0
 """By how much a report's own date may lie before the job's begin: clocks that are read to the minute."""
+_LATER_SECONDS = 120.0
+"""By how much they may lie after now."""
+_ZONES_SECONDS = 14 * 3600.0
+"""How far a date without a zone may be off, if it is that of another one."""
 _WRITTEN_SECONDS = 2.0
 """By how much its file may be older than the job's begin: a disk's clock that counts whole seconds."""
 
@@ -87,13 +92,16 @@ class CommandOptions(Options):
         if isinstance(value, str) and (value := CALLED.get(value, value)) not in FORMATS:
             raise ValueError(unknown("format", value, FORMATS))
         said = value if isinstance(value, dict) else {}
-        for name in said:
+        for name, one in said.items():
             if name in DIMENSIONS:
                 continue
             try:
-                metric(name)
+                own = metric(name).unit
             except HarnessError as error:
                 raise ValueError(f"{error}; a dimension is one of {', '.join(DIMENSIONS)}") from None
+            unit = one.unit if isinstance(one, FieldPath) else ""
+            if unit and not name.startswith(OWN) and (reason := why_not(unit, own)):
+                raise ValueError(f"{name}: {reason}")
         if said and set(said) <= set(DIMENSIONS):
             raise ValueError("names no metric, as decode_tps: results.speed")
         return value
@@ -118,7 +126,7 @@ def measure(session: Any, workload: CommandOptions, context: Context) -> Finding
     else:  # a job before this one, of the same round: what it left holds a row of this one, too
         shutil.copytree(ran.folder, folder)
     source, machine = read_source(_report(folder, workload.file)), ran.machine
-    found = _one(_contents(source, workload.read), workload, source)
+    found = _one(_contents(source, workload.read, context.declared), workload, source)
     _is_new(source, found, ran.begun)
     if found.provider and not session.provider.lower().startswith(_device(found.provider)):
         raise HarnessError(
@@ -130,7 +138,7 @@ def measure(session: Any, workload: CommandOptions, context: Context) -> Finding
     return Findings(
         readings=tuple(map(reading_of, found.numbers)),
         protocol=found.protocol.model_copy(update={"facts": facts, "dtype": found.protocol.dtype or session.dtype}),
-        notes=(*found.notes, *lost, *conditions.notes(machine)),
+        notes=(*ran.notes, *found.notes, *lost, *conditions.notes(machine)),
     )
 
 
@@ -143,6 +151,7 @@ class Ran:
     begun: datetime
     machine: dict[str, Any]
     """Facts of the machine meanwhile."""
+    notes: tuple[Note, ...] = ()
 
 
 def _ran(session: Any, workload: CommandOptions, places: dict[str, Path | str], context: Context) -> Ran:
@@ -151,9 +160,9 @@ def _ran(session: Any, workload: CommandOptions, places: dict[str, Path | str], 
     context.progress(0.0, "running the command")
     watch.mark(state=True)
     places |= {"{artifact}": session.folder}
-    programs.run(workload.run, places, context.folder / programs.LOG, workload.variables)
+    notes = programs.run(workload.run, places, context.folder / programs.LOG, workload.variables)
     watch.mark(state=True)
-    return Ran(Path(places["{out}"]), begun, watch.facts())
+    return Ran(Path(places["{out}"]), begun, watch.facts(), notes)
 
 
 def _asked(workload: CommandOptions) -> dict[str, int]:
@@ -162,9 +171,14 @@ def _asked(workload: CommandOptions) -> dict[str, int]:
 
 def _report(folder: Path, pattern: str) -> Path:
     """Find the report. Raises: HarnessError where there is none, or several and none is named."""
-    there = sorted(path for path in folder.rglob(pattern or "*") if path.is_file())
+    found = sorted(path for path in folder.rglob(pattern or "*") if path.is_file() or path.is_symlink())
+    there = [path for path in found if path.is_file() and path.resolve() == folder.resolve() / path.relative_to(folder)]
     if len(there) == 1:
         return there[0]
+    if found and not there:
+        raise HarnessError(
+            f"the report {found[0].name} is a link, and what it leads to can change; let the command write the file itself into {{out}}"
+        )
     names = ", ".join(path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
     if not there and not names:
         raise HarnessError("the command left no report; let it write one into the folder that {out} names")
@@ -173,10 +187,10 @@ def _report(folder: Path, pattern: str) -> Path:
     raise HarnessError(f"the command left {len(there)} files ({names}); say which is the report with `file:`")
 
 
-def _contents(source: Source, read: str | dict[str, Value]) -> tuple[Found, ...]:
+def _contents(source: Source, read: str | dict[str, Value], declared: Mapping[str, OwnMetric]) -> tuple[Found, ...]:
     if isinstance(read, str):
         return read_contents(recognized(source, read), source).runs
-    return read_values(source, read).runs
+    return read_values(source, read, declared).runs
 
 
 def _one(runs: tuple[Found, ...], workload: CommandOptions, source: Source) -> Found:
@@ -193,13 +207,21 @@ def _one(runs: tuple[Found, ...], workload: CommandOptions, source: Source) -> F
         raise HarnessError(
             f"{source.name} holds {len(fits)} results for {wanted} ({said}); say which with batch, prompt, output or concurrency"
             if len(fits) > 1
-            else f"{source.name} holds no number of a metric that is known here"
+            else f"{source.name} holds no number for {wanted}: {'; '.join(source.lost) or _nothing(workload.read)}"
         )
     raise HarnessError(f"{source.name} has no result for {wanted}; it has {said}")
 
 
+def _nothing(read: str | dict[str, Value]) -> str:
+    """Say what is not there at all."""
+    if isinstance(read, str):
+        return "no metric in it is known here"
+    paths = (one if isinstance(one, str) else one.path for name, one in read.items() if name not in DIMENSIONS)
+    return f"there is nothing at {', '.join(paths)}; let the program write it"
+
+
 def _is_new(source: Source, found: Found, begun: datetime) -> None:
-    """Refuse a report that was there before the command ran. Raises: HarnessError."""
+    """Refuse a report that was there before the command ran, or that is dated after it. Raises: HarnessError."""
     written = datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
     said = found.started
     dated = said.astimezone(UTC) if said is not None else None  # without a zone it is this machine's own time
@@ -210,6 +232,15 @@ def _is_new(source: Source, found: Found, begun: datetime) -> None:
         if moment is not None and (begun - moment).total_seconds() > earlier:
             raise HarnessError(
                 f"{source.name} {what} at {moment:%Y-%m-%d %H:%M:%S} UTC, before this job began: an older report; let the command measure"
+            )
+    slack = _LATER_SECONDS + (_ZONES_SECONDS if said is not None and said.tzinfo is None else 0)
+    for moment, what, later in (
+        (written, "was written", _LATER_SECONDS),
+        (dated, "says that it was measured", slack),
+    ):
+        if moment is not None and (moment - datetime.now(UTC)).total_seconds() > later:
+            raise HarnessError(
+                f"{source.name} {what} at {moment:%Y-%m-%d %H:%M:%S} UTC, which is not yet; set the clock right, or let the command measure"
             )
 
 
@@ -225,6 +256,17 @@ def contents(workload: CommandOptions) -> Mapping[str, Path]:
     return programs.files_of(workload.run, workload.files, _PLACES, "probe")
 
 
+def own_metrics(workload: CommandOptions) -> dict[str, OwnMetric]:
+    """List the metrics of somebody's own in `read`, with what it says of them."""
+    read = workload.read if isinstance(workload.read, dict) else {}
+    said = {name: FieldPath(path=one) if isinstance(one, str) else one for name, one in read.items()}
+    return {
+        name: OwnMetric(unit=one.unit, better=one.better or "none")
+        for name, one in said.items()
+        if name.startswith(OWN)
+    }
+
+
 PROBE = Probe(
     name="command",
     version=1,
@@ -237,4 +279,5 @@ PROBE = Probe(
     clean=True,
     refuse=lambda workload, facts: programs.refusal(workload.run, _PLACES, facts),
     contents=contents,
+    own=own_metrics,
 )

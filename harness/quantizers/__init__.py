@@ -5,6 +5,8 @@ from __future__ import annotations
 QUANTIZERS = {
     "ort-genai": "harness.quantizers.ort_genai:QUANTIZER",
     "modelopt-onnx": "harness.quantizers.modelopt_onnx:QUANTIZER",
+    "bitsandbytes": "harness.quantizers.bitsandbytes:QUANTIZER",
+    "torch-fp8": "harness.quantizers.torch_fp8:QUANTIZER",
     "command": "harness.quantizers.command:QUANTIZER",
     "random-weights": "harness.quantizers.random_weights:QUANTIZER",
     "fake": "harness.quantizers.fake:QUANTIZER",

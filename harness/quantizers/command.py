@@ -65,7 +65,7 @@ def build(base: Base, options: CommandOptions, out: Path, context: Context) -> B
     if options.consumes and base.format != options.consumes:
         raise HarnessError(f"the command consumes {options.consumes}, but its base {base.path} is {base.format}")
     places = dict(zip(_PLACES, (base.path, out, base.model), strict=True))
-    programs.run(options.run, places, context.folder / programs.LOG, options.variables)
+    notes = programs.run(options.run, places, context.folder / programs.LOG, options.variables)
     wanted = _MAIN.get(options.produces)
     if wanted and not (out / wanted).is_file():
         raise HarnessError(f"the command wrote no {wanted} into {out}; let it fill the folder that {{out}} names")
@@ -73,9 +73,10 @@ def build(base: Base, options: CommandOptions, out: Path, context: Context) -> B
         raise HarnessError(f"the command wrote nothing into {out}; let it fill the folder that {{out}} names")
     check_folder(out, options.produces)
     if options.produces != "ort-genai":
-        return Built(options.produces)
+        return Built(options.produces, notes=notes)
     graph = graph_file(out)
-    return Built("ort-genai", graph_check.counts(graph_check.read_weights(graph_check.load_graph(graph), graph.name)))
+    layers = graph_check.counts(graph_check.read_weights(graph_check.load_graph(graph), graph.name))
+    return Built("ort-genai", layers, notes=notes)
 
 
 QUANTIZER = Quantizer(

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.spec import Scheme
 from harness.quantizers.graph_check import FLOATS, Graph, Weight, load_graph
+from harness.quantizers.scheme_text import Matrix, product, written
 
 _EXPERTS = frozenset({"MoE", "QMoE"})
 _FLOAT_ZERO = 8.0
 """Zero points of MatMulNBits may be floats; this one is the middle of four bits."""
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A weight matrix as it is stored."""
-
-    text: str
-    """`int4 b128 sym`, `int8 channel asym`, `float32`."""
-    tensor: str
-    """Name of what is stored; two nodes may read the same."""
-    weights: int
-    bits: int
-    """Of the weights with their scales and zero points."""
 
 
 def scheme_of(folder: Path, form: str, dtype: str | None = None) -> Scheme | None:
@@ -69,19 +56,6 @@ def graph_scheme(path: Path) -> Scheme:
     ends = [found.get(id(node)) for node in (head, embedding)]
     unread = None in body or any(node.op_type in _EXPERTS for node in graph.nodes)
     return written([matrix for matrix in body if matrix is not None], *ends, complete=not unread)
-
-
-def written(body: Sequence[Matrix], head: Matrix | None, embedding: Matrix | None, *, complete: bool = True) -> Scheme:
-    """Write a scheme; one that is not complete, as of a mixture of experts, has no bits per weight."""
-    kinds = Counter(matrix.text for matrix in body).most_common()
-    parts = [" + ".join(f"{text} x{count}" for text, count in sorted(kinds, key=lambda kind: (-kind[1], kind[0])))]
-    parts += [f"head {head.text}"] if head else []
-    parts += [f"embedding {embedding.text}"] if embedding else []
-    parts += [] if complete else ["others not read"]
-    stored = {matrix.tensor: matrix for matrix in (embedding, head, *body) if matrix is not None}.values()
-    weights = sum(matrix.weights for matrix in stored)
-    bits = round(sum(matrix.bits for matrix in stored) / weights, 3) if weights and complete else None
-    return Scheme(text="; ".join(part for part in parts if part), bits_per_weight=bits)
 
 
 # ---------------------------------------------------------------- which node is which
@@ -199,14 +173,6 @@ def _bits(tensor: Any) -> int:
 
     kind = str(TensorProto.DataType.Name(tensor.data_type)).lower()
     return product(tensor.dims) * _width(kind)
-
-
-def product(sizes: Iterable[int]) -> int:
-    """Multiply the sizes of a shape."""
-    product = 1
-    for size in sizes:
-        product *= int(size)
-    return product
 
 
 _WIDTHS = {"float": 32, "double": 64, "half": 16, "bool": 8}

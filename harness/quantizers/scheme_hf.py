@@ -11,12 +11,14 @@ from typing import Any
 from harness.core.spec import Scheme
 from harness.quantizers.artifact_check import weight_files
 from harness.quantizers.folders import read_json
-from harness.quantizers.scheme import Matrix, product, written
+from harness.quantizers.scheme_text import Matrix, product, written
 
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16}
 _HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
+_BESIDE = (".bias", ".quant_map", ".nested_quant_map", ".weight_format", "__nf4", "__fp4")
+"""Ends of what lies beside a quantized matrix and is neither weight nor scale: a bias, tables of bitsandbytes that are the same for all."""
 _PACKED = (".qweight", ".weight_packed", ".weight")
 Tensor = tuple[str, tuple[int, ...]]
 """Type as safetensors calls it, and shape."""
@@ -58,7 +60,7 @@ def _matrices(
         elif kind not in _TYPES and name.endswith(_PACKED):
             weights = count * _width(kind) // width if width else count
             beside = name.rpartition(".")[0] + "."
-            parts = [one for key, one in tensors.items() if key.startswith(beside) and not key.endswith(".bias")]
+            parts = [one for key, one in tensors.items() if key.startswith(beside) and not key.endswith(_BESIDE)]
             yield name, Matrix(text, name, weights, sum(_width(one) * product(sizes) for one, sizes in parts))
 
 
@@ -66,10 +68,11 @@ def quantized_text(said: Mapping[str, Any]) -> tuple[str, int]:
     """Describe what a `quantization_config` says of a quantized matrix, and its bits per weight; 0 where that is not said."""
     method = str(said.get("quant_method") or "quantized")
     if method == "bitsandbytes":
+        if not said.get("load_in_4bit"):
+            return "int8 channel sym", 8
         return (
-            (f"{said.get('bnb_4bit_quant_type', 'fp4')} b64", 4)
-            if said.get("load_in_4bit")
-            else ("int8 channel sym", 8)
+            f"{said.get('bnb_4bit_quant_type', 'fp4')} b64{' dq' if said.get('bnb_4bit_use_double_quant') else ''}",
+            4,
         )
     groups = [group["weights"] for group in (said.get("config_groups") or {}).values() if group.get("weights")]
     facts = groups[0] if groups else said

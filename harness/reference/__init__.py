@@ -1,7 +1,7 @@
 """The reference model: a small Llama trained on an invented world, with that world's questions and texts.
 
 Synthetic throughout: nothing here stems from MMLU, WikiText or any other published data set. Everything that the
-package ships lies in `data/` and is written by `python -m harness.reference.train`.
+package ships lies in `data/` and is written by `python -m tools.reference_model`.
 """
 
 from __future__ import annotations

@@ -3,127 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
 from typing import Any, Literal
 
-from harness.core.spec import MeasureSpec, Status
-from harness.plan.expand import Plan, PlannedJob
+from harness.core.spec import MeasureSpec
+from harness.plan.expand import PlannedJob
 from harness.plan.keys import normal
-from harness.runner.desk import Desk
-from harness.runner.enough import Key, Rounds, all_rounds
-from harness.runner.verified import blocking, doubts, sibling_of
-from harness.store.known import History, KnownRun
+from harness.runner.memory import Memory
+from harness.runner.verified import blocking, doubts
+from harness.store.known import KnownRun
 
 Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "elsewhere"]
 
 _NOT_AWAITED = "no job to run needs it"
-
-
-@dataclass
-class Memory:
-    """What is known of a plan's jobs; grows while they run."""
-
-    desk: Desk
-    plan: Plan
-    again: frozenset[str] = frozenset()
-    """Kinds to run anew although known."""
-    made: dict[str, str] = field(default_factory=dict)
-    """Artifact id to content hash, of everything built and recorded."""
-    makers: dict[str, str] = field(default_factory=dict)
-    """Artifact id to the run that sealed it."""
-    quality: dict[str, list[KnownRun]] = field(default_factory=dict)
-    """Measure key to its ok runs."""
-    bad: dict[str, tuple[Status, str]] = field(default_factory=dict)
-    """Plan id to status and reason of jobs whose dependants are blocked."""
-    verified: set[str] = field(default_factory=set)
-    """Plan ids of verifications that found the model itself."""
-    refuted: dict[str, str] = field(default_factory=dict)
-    """Plan ids of verifications that found another model, and how far off it is."""
-    unverified: dict[str, str] = field(default_factory=dict)
-    """Plan ids of verifications that found nothing out, and why."""
-    died: set[str] = field(default_factory=set)
-    """Plan ids of jobs whose worker died once in this command."""
-    runs: dict[str, str] = field(default_factory=dict)
-    """Plan id to the run that answers it."""
-    finished: dict[tuple[str, str, int], str] = field(default_factory=dict)
-    """(key, environment, round) to run: what this session did before it was interrupted."""
-    refusals: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
-    """(key, environment, status, reason) to run: refusals that are on record already and need not be said twice."""
-    broken: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(key, environment) to what became of a round of a speed job that this command ran in vain."""
-    rounds: Rounds = field(default_factory=Rounds)
-    """What this session's speed jobs gave so far."""
-    planned: Mapping[Key, int] = field(default_factory=dict)
-    """Rounds that the plan has of each speed job."""
-    outputs: dict[Key, str] = field(default_factory=dict)
-    """Hash of the tokens that the first round of a speed job generated."""
-    stopped: dict[str, str] = field(default_factory=dict)
-    """Plan id to why a round was not needed."""
-    newest: datetime | None = None
-    """Latest moment that a run measured here counts from, before this command."""
-    users: dict[str, list[PlannedJob]] = field(default_factory=dict)
-    """Plan id to the jobs that read its artifact."""
-
-    @cached_property
-    def history(self) -> History:
-        """How long jobs took before this command."""
-        return self.desk.database.history()
-
-    @cached_property
-    def jobs(self) -> dict[str, PlannedJob]:
-        """The plan's jobs by plan id."""
-        return {job.id: job for job in self.plan.jobs}
-
-    @cached_property
-    def builds(self) -> dict[str, PlannedJob]:
-        """Artifact id to the job that builds it."""
-        return {job.artifact: job for job in self.plan.jobs if job.kind == "build" and job.artifact}
-
-    @cached_property
-    def siblings(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        """Quantizer and model to the plan ids of the verifications of what it made straight from the model."""
-        found: dict[tuple[str, str], tuple[str, ...]] = {}
-        for job in self.plan.jobs:
-            build = self.builds.get(job.spec.artifact) if job.verifies and isinstance(job.spec, MeasureSpec) else None
-            if build is not None and sibling_of(build)[1]:
-                found[sibling_of(build)] = (*found.get(sibling_of(build), ()), job.id)
-        return found
-
-
-def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = frozenset()) -> Memory:
-    """Ask the database what is known of a plan's jobs, and what this session has done before it was interrupted."""
-    keys = sorted({job.key for job in plan.jobs if job.kind == "quality"})
-    memory = Memory(desk=desk, plan=plan, again=again | frozenset(plan.again))
-    memory.newest = desk.database.newest()
-    memory.made.update(desk.database.known_artifacts())
-    memory.makers.update(desk.database.artifact_runs())
-    memory.quality.update(desk.database.known_quality(keys))
-    done = desk.database.frame({"session": session, "status": "ok"}, ["job_key", "environment", "round", "run"])
-    memory.finished.update({(row.job_key, row.environment, int(row.round)): row.run for row in done.itertuples()})
-    speed = [job for job in plan.jobs if job.kind == "speed"]
-    memory.planned = all_rounds(((job.key, job.environment), job.round) for job in speed)
-    if not done.empty:
-        _remember_rounds(memory, session)
-    columns = ["job_key", "environment", "status", "reason", "run"]
-    said = desk.database.frame({"written_by": "runner", "seconds": 0.0}, columns)
-    memory.refusals.update(
-        {(row.job_key, row.environment, row.status, row.reason): row.run for row in said.itertuples()}
-    )
-    for job in plan.jobs:
-        for need in job.needs:
-            memory.users.setdefault(need, []).append(job)
-    return memory
-
-
-def _remember_rounds(memory: Memory, session: str) -> None:
-    """Take in what this session's rounds gave before it was interrupted."""
-    columns = ["job_key", "environment", "round", "metric", "source", "value"]
-    where = {"session": session, "status": "ok", "kind": "speed", "part": ""}
-    for row in memory.desk.database.frame(where, columns).itertuples():
-        name = f"{row.metric} {row.source if isinstance(row.source, str) else ''}".strip()
-        memory.rounds.add((row.job_key, row.environment), int(row.round), name, float(row.value))
 
 
 def decide(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:

@@ -16,8 +16,9 @@ from harness.core.spec import Job, Outcome, Status
 from harness.host import gpu_uuids, open_nvml
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
-from harness.runner.decide import Memory, decide, remember
+from harness.runner.decide import decide
 from harness.runner.desk import Desk, Event, alone, disk_explained, recover
+from harness.runner.memory import Memory, remember
 from harness.runner.records import counted_from, job_record, unmade, write_outcome
 from harness.runner.serve import Served, serve
 from harness.runner.turns import lock_files, take
@@ -114,10 +115,10 @@ def _next_batch(
 
 def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: SessionRecord) -> Event:
     """Note a job that is not run; one that cannot be is an outcome like any other, written once."""
-    if verdict == "enough":
+    if verdict in {"enough", "skipped"}:
         memory.stopped[job.id] = why
     if verdict in {"known", "skipped"}:
-        answer = memory.makers.get(job.artifact or "") if job.artifact else why
+        answer = memory.makers.get(job.artifact) if job.artifact else why if verdict == "known" else None
         memory.runs |= {job.id: answer} if answer else {}
     if verdict == "known" and job.verifies:
         memory.verified.add(job.id)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from harness.core.files import write_whole
 from harness.core.spec import Input, Job, Note, Outcome, Status
 from harness.plan.expand import PlannedJob
-from harness.runner.decide import Memory
 from harness.runner.desk import Desk
+from harness.runner.memory import Memory
 from harness.runner.verified import doubts
 from harness.store.files import read_outcome
 from harness.store.session import SessionRecord
@@ -81,6 +81,7 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         content_before=memory.made.get(job.artifact) if job.artifact else None,
         clean=job.clean,
         output=output,
+        declared=dict(job.declared),
         not_before=not_before,
         notes=notes if job.verifies else (*doubts(job, memory), *_of_builds(job, memory), *notes),
     )

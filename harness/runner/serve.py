@@ -59,8 +59,9 @@ def serve(desk: Desk, environment: str, jobs: list[tuple[Job, Path]]) -> Iterato
             event = local.poll(handle, 1.0 if limit is None else min(1.0, since + limit - time.monotonic()))
             if event is None:
                 if limit is not None and time.monotonic() - since >= limit:
-                    local.cancel(handle)
-                    yield Served("done", running, late(limit), outcome=Status.TIMEOUT, seconds=time.monotonic() - since)
+                    left = local.cancel(handle)
+                    text = late(limit) + (f"; ended with it: {', '.join(left)}" if left else "")
+                    yield Served("done", running, text, outcome=Status.TIMEOUT, seconds=time.monotonic() - since)
                     break
                 yield from silence.broken(running, since)
                 continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.files import write_whole
 from harness.plan.expand import Plan, PlannedJob
-from harness.runner.decide import Memory
+from harness.runner.memory import Memory
 from harness.store import files
 from harness.store.session import SessionJob, SessionRecord
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from harness.core.spec import BuildSpec, Note, Outcome, Status
+from harness.core.spec import Note, Outcome, Status
 from harness.plan.expand import PlannedJob
-
-if TYPE_CHECKING:
-    from harness.runner.decide import Memory
+from harness.runner.memory import Memory, sibling_of
 
 UNVERIFIED = "unverified"
 """Verdict on a verification that cannot be had, and code of the note on what is measured nevertheless."""
@@ -60,12 +57,6 @@ def _beside(job: PlannedJob, memory: Memory) -> tuple[str, ...]:
     """Name the verifications of what the same builder made of the same model in floats, where this was made straight from it, too."""
     build = next((memory.builds.get(item.id) for item in job.inputs if item.role == "artifact"), None)
     return memory.siblings.get(sibling_of(build), ()) if build is not None else ()
-
-
-def sibling_of(build: PlannedJob) -> tuple[str, str]:
-    """Tell by what and of which model an artifact was made; the model is empty where it was made from another artifact."""
-    assert isinstance(build.spec, BuildSpec)
-    return build.spec.quantizer, build.spec.model if build.spec.base is None else ""
 
 
 def _verifications(job: PlannedJob, memory: Memory) -> Iterator[str]:

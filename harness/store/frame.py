@@ -89,7 +89,7 @@ def _columns() -> dict[str, Column]:
         ("run", _RUN, "text", "protocol"),
         ("run", _RUN, "number", "protocol_version"),
         ("job", _JOB, "number", "batch prompt output depth concurrency request_rate shots limit window stride"),
-        ("job", _JOB, "text", "text task"),
+        ("job", _JOB, "text", "text task workload"),
         ("job", _JOB, "number", "tokens"),
         ("run", _RUN, "text", "artifact artifact_content scheme"),
         ("run", _RUN, "number", "bits_per_weight"),

@@ -102,6 +102,8 @@ class JobRow(Row):
     engine: Mapped[str | None] = mapped_column(index=True)
     engine_options: Mapped[str | None] = mapped_column(Text, index=True)
     """Canonical JSON, defaults included."""
+    workload: Mapped[str | None] = mapped_column(Text, index=True)
+    """What of the workload has no column of its own: canonical JSON, defaults included."""
     batch: Mapped[float | None] = mapped_column(index=True)
     prompt: Mapped[float | None] = mapped_column(index=True)
     output: Mapped[float | None] = mapped_column(index=True)

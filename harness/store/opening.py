@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from harness.core.errors import Busy, HarnessError
 
-REVISION = "0009"
+REVISION = "0010"
 """The newest schema that this harness knows; a test holds it against the migrations."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30

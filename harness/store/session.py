@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime
+import re
+from typing import Any
+
+from pydantic import AwareDatetime, model_validator
 
 from harness.core.spec import Kind, Labels, Record
 
 SESSION_VERSION = 1
+_REASON = re.compile(r"round \d+ came to \w+|no job to run needs it")
+"""What sessions of 0.1 wrote as the run of a job that was left out."""
 
 
 class SessionJob(Record):
@@ -21,7 +26,14 @@ class SessionJob(Record):
     run: str | None = None
     """Run folder that answers it, of this session or an earlier one; None while there is none."""
     stopped: str | None = None
-    """Why this round of a speed job was not needed."""
+    """Why this job was not needed, as a round of speed after one that failed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_reason_is_no_run(cls, raw: Any) -> Any:
+        run = raw.get("run") if isinstance(raw, dict) else None
+        told = isinstance(run, str) and _REASON.fullmatch(run)
+        return {**raw, "run": None, "stopped": run} if told else raw
 
 
 class SessionRecord(Record):

@@ -20,10 +20,12 @@ _ROLES = ("text", "task")
 
 
 def workload_columns(spec: MeasureSpec) -> dict[str, Any]:
-    """Return the workload's columns, None where this workload has no such field."""
+    """Return the workload's columns, None where this workload has no such field; `workload` holds all that no other column does."""
     full = _full(spec)
     numbers = {name: _number(full.get(name)) for name in WORKLOAD_NUMBERS}
-    return numbers | {name: place_label(_text(full.get(name)), spec.contents) for name in WORKLOAD_TEXTS}
+    texts = {name: place_label(_text(full.get(name)), spec.contents) for name in WORKLOAD_TEXTS}
+    own = {name for name, value in (numbers | texts).items() if value is not None or full.get(name) is None}
+    return numbers | texts | {"workload": canonical({name: full[name] for name in full if name not in own})}
 
 
 def place_label(text: str | None, contents: Mapping[str, str]) -> str | None:

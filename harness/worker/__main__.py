@@ -86,10 +86,12 @@ def _serve_queue(words: list[str]) -> None:
     if len(left) != 3 or left[1] != "--queue":
         sys.exit("type: python -m harness.worker ENVIRONMENT --queue DIR [--exit-when-idle]")
     try:
-        count = serve_queue(Path(left[2]), left[0], exit_when_idle=idle)
+        served = serve_queue(Path(left[2]), left[0], exit_when_idle=idle)
     except HarnessError as error:
-        sys.exit(str(error))
-    print(f"{count} batches run", flush=True)
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    print(served.said, flush=True)
+    sys.exit(served.code)
 
 
 def _end_with_parent() -> None:

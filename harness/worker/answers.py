@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.core.heartbeat import BEAT_SECONDS, beating
+from harness.core.processes import STARTED_BY, end_left
 from harness.worker import ANSWERS, HEARTBEAT
 
 
@@ -68,6 +69,7 @@ class Answers:
             with suppress(OSError):
                 while os.write(pipe, b"\n"):
                     time.sleep(1)
+        end_left(os.environ.get(STARTED_BY, ""))
         if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(3)

@@ -25,7 +25,7 @@ _DIE_WITH_PARENT = 1
 
 def forks() -> bool:
     """Say whether this system lets a process go on as two that are alike and end together."""
-    return sys.platform == "linux"
+    return hasattr(os, "fork") and sys.platform == "linux"
 
 
 def imported(folders: list[Path], spans: Spans) -> bool:

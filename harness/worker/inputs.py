@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import Unsupported
+from harness.core.errors import HarnessError, Unsupported
 from harness.core.files import PARTIAL, remove, stamped_content, write_whole
-from harness.core.identity import folder_sha256
+from harness.core.identity import files_below, folder_sha256
 from harness.core.privacy import cache_folder
 from harness.core.spec import Artifact, Input, Job, Note, Scheme
 
 _OWN = frozenset({"local", "hub", "gguf", "reference"})
 """Kinds of inputs that are a model's own folder."""
+_NAMED = 3
+"""Files of a kind that a refusal names."""
 
 
 def content_of(item: Input, path: Path) -> str:
@@ -24,6 +26,37 @@ def content_of(item: Input, path: Path) -> str:
         known = stamped_content(path) if item.provenance["kind"] == "gguf" else None
         return known or model_contents(path)
     return stamped_content(path) or folder_sha256(path)
+
+
+Marks = dict[str, tuple[int, int]]
+"""File of a folder, by its inner path, to its size and time."""
+
+
+def marks_of(item: Input, path: Path) -> Marks:
+    """Take down which files of an input there are that count in its content, with their sizes and times."""
+    if item.provenance.get("kind") in _OWN:
+        from harness.quantizers.folders import counted_files as files_of
+    else:
+        files_of = files_below
+    facts = [(one.relative_to(path).as_posix(), one.stat()) for one in files_of(path)]
+    return {name: (fact.st_size, fact.st_mtime_ns) for name, fact in facts}
+
+
+def refuse_written(item: Input, path: Path, before: Marks, content: str | None) -> None:
+    """Refuse what was measured where a program wrote into it. content: what it was before. Raises: HarnessError naming the files."""
+    after = marks_of(item, path)
+    if after == before or content_of(item, path) == content:
+        return
+    new, gone = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
+    changed = sorted(name for name in after.keys() & before.keys() if after[name] != before[name])
+    parts = [(what, names) for what, names in (("new", new), ("changed", changed), ("gone", gone)) if names]
+    told = "; ".join(
+        f"{what}: {', '.join(names[:_NAMED])}{' ...' if len(names) > _NAMED else ''}" for what, names in parts
+    )
+    raise HarnessError(
+        f"the program wrote into {path}, which it measured ({told}), and results are told by its content: let it keep its files elsewhere, as in "
+        "{out}; where it writes there only once, run the same command again"
+    )
 
 
 def refuse_weights(item: Input, path: Path, content: str) -> None:

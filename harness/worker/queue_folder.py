@@ -34,7 +34,7 @@ from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.core.heartbeat import beating
 from harness.core.paths import MINE, workspace_folder
-from harness.core.processes import KILLED_SECONDS, kill, own_group
+from harness.core.processes import KILLED_SECONDS, STARTED_BY, kill, new_mark, own_group
 from harness.core.spec import Environment, Job, Outcome, Status
 from harness.worker.inputs import drop_partial, for_keeping, late
 
@@ -54,15 +54,39 @@ _WORKER = (sys.executable, "-P", "-m", "harness.worker")
 _JOB, _OUTCOME = "job.json", "outcome.json"
 
 
-def serve_queue(queue: Path, environment: str, *, exit_when_idle: bool = False) -> int:
-    """Take batches and run them, one after another, until there is none; returns how many were run.
+@dataclass
+class Served:
+    """What a worker did: batches run, how many went to `failed`, and jobs of the others that are not ok."""
+
+    run: int = 0
+    failed: int = 0
+    bad_jobs: int = 0
+
+    @property
+    def said(self) -> str:
+        """Say it in a line."""
+        more = [f"{self.failed} failed: their last words are in '{FAILED}'"] if self.failed else []
+        more += [f"{self.bad_jobs} jobs are not ok: the reasons are in their outcome.json"] if self.bad_jobs else []
+        return "; ".join([f"{self.run} batches run", *more])
+
+    @property
+    def code(self) -> int:
+        """Exit code: 1 where something failed."""
+        return 1 if self.failed or self.bad_jobs else 0
+
+
+def serve_queue(queue: Path, environment: str, *, exit_when_idle: bool = False) -> Served:
+    """Take batches and run them, one after another, until there is none; returns what came of them.
 
     environment: name under which outcomes stand. Each batch has a process of its own. Raises: HarnessError for a queue folder that is not
     there or cannot be written.
     """
     if not (queue / WAITING).is_dir():
         raise HarnessError(f"{queue} is no queue folder: it has no folder '{WAITING}'; make one, or name another")
-    worker, count = f"{os.uname().nodename if hasattr(os, 'uname') else 'node'}-{os.getpid()}-{secrets.token_hex(2)}", 0
+    worker, served = (
+        f"{os.uname().nodename if hasattr(os, 'uname') else 'node'}-{os.getpid()}-{secrets.token_hex(2)}",
+        Served(),
+    )
     try:
         for name in (TAKEN, DONE, FAILED, WORKERS):
             (queue / name).mkdir(exist_ok=True)
@@ -76,12 +100,24 @@ def serve_queue(queue: Path, environment: str, *, exit_when_idle: bool = False) 
         while True:
             taken = take(queue, worker) or watch.taken_over()
             if taken is not None:
-                _run_or_put_back(queue, taken, environment, described)
-                count += 1
+                folders = _folders(queue, taken)
+                served.run += 1
+                if _run_or_put_back(queue, taken, environment, described):
+                    served.bad_jobs += sum(not _is_ok(folder) for folder in folders)
+                else:
+                    served.failed += 1
             elif exit_when_idle and not watch.unsure:
-                return count
+                served.failed += watch.given_up
+                return served
             else:
                 time.sleep(IDLE_SECONDS)
+
+
+def _is_ok(folder: Path) -> bool:
+    """Tell whether a job came out well; one whose outcome cannot be read did not."""
+    with suppress(OSError, ValueError, AttributeError):
+        return bool(json.loads((folder / _OUTCOME).read_text("utf-8")).get("status") == Status.OK.value)
+    return False
 
 
 class _Told(BaseException):
@@ -108,9 +144,9 @@ def _told_to_end() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run_or_put_back(queue: Path, taken: Path, environment: str, described: Environment) -> None:
+def _run_or_put_back(queue: Path, taken: Path, environment: str, described: Environment) -> bool:
     try:
-        _run(queue, taken, environment, described)
+        return _run(queue, taken, environment, described)
     except (_Told, KeyboardInterrupt):
         with suppress(OSError):
             _say(taken, put_back=_name(taken), why="its worker was told to end")
@@ -145,6 +181,8 @@ class _Watch:
 
     queue: Path
     worker: str
+    given_up: int = 0
+    """Batches that ended two workers and went to `failed`."""
     unsure: bool = False
     """Some worker has a batch of which it is not known yet whether it lives."""
     _seen: dict[str, tuple[str, float, bool]] = field(default_factory=dict)
@@ -169,6 +207,7 @@ class _Watch:
                 _say(mine, taken_over_from=other, why=f"its beat stood still for {STILL_SECONDS:g} s")
                 if not again:
                     return mine
+                self.given_up += 1
                 _say(mine, failed=_name(path), why="it was in the hands of two workers when they stopped")
         return None
 
@@ -223,8 +262,8 @@ def _heard(stream: IO[bytes], out: IO[bytes], answers: queues.SimpleQueue[dict[s
                 answers.put(answer)
 
 
-def _run(queue: Path, taken: Path, environment: str, described: Environment) -> None:
-    """Run a batch to its end. A job that outlives its time limit costs itself alone: the rest goes on in another process."""
+def _run(queue: Path, taken: Path, environment: str, described: Environment) -> bool:
+    """Run a batch to its end; False where it goes to `failed`. A job that outlives its time limit costs itself alone: the rest goes on in another process."""
     said, left = _beside(taken, _SAID), _beside(taken, ".left")
     folders, listed, code = _folders(queue, taken), taken, 0
     work = [(folder, _job(folder)) for folder in folders if not (folder / _OUTCOME).exists()]
@@ -242,6 +281,7 @@ def _run(queue: Path, taken: Path, environment: str, described: Environment) -> 
     left.unlink(missing_ok=True)
     for path, ending in ((said, _SAID), (taken, "")):
         os.replace(path, queue / (FAILED if code else DONE) / f"{_name(taken)}{ending}")
+    return not code
 
 
 def _listed(left: Path, work: list[tuple[Path, Job | None]]) -> Path:
@@ -256,9 +296,10 @@ def _served(
 
     It speaks into a pipe that we read, and ends by itself where we are gone. Raises: HarnessError where another worker took the batch over.
     """
+    mark = new_mark()
     process = subprocess.Popen(
         [*_WORKER, environment, "--folders", str(listed.absolute())],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=queue, env=_variables(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=queue, env={**_variables(), STARTED_BY: mark},
         **own_group(),
     )  # fmt: skip
     answers: queues.SimpleQueue[dict[str, Any]] = queues.SimpleQueue()
@@ -286,7 +327,7 @@ def _served(
             if not taken.exists():
                 raise HarnessError(f"batch {_name(taken)} was taken over: this worker's beat stood still for others")
     finally:
-        kill(process)
+        kill(process, mark)
         reader.join(timeout=KILLED_SECONDS)
         if not reader.is_alive():  # else something that outlives it holds the pipe
             process.stdout.close()

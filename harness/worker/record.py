@@ -67,7 +67,7 @@ def _measurement(reading: Reading, arrays: dict[str, NDArray[Any]]) -> Measureme
         metric_version=definition.version if reading.version is None else reading.version,
         part=reading.part,
         value=float(reading.value),
-        unit=definition.unit,
+        unit=definition.unit if reading.unit is None else reading.unit,
         low=None if reading.low is None else float(reading.low),
         high=None if reading.high is None else float(reading.high),
         interval=reading.interval,

@@ -27,9 +27,11 @@ from harness.worker.inputs import (
     drop_partial,
     for_keeping,
     input_of,
+    marks_of,
     not_the_same,
     partial_of,
     refuse_weights,
+    refuse_written,
     rounded_before,
     scheme_measured,
 )
@@ -145,10 +147,14 @@ class Server:
         context = self._context(job, folder)
         if context.out is not None:
             context.out.mkdir(parents=True)
-        begun = time.monotonic()
+        measured, begun = input_of(job, "artifact"), time.monotonic()
+        before = marks_of(measured, Path(measured.path)) if "runs" in probe.needs else None
         with spans.span("measure"):
             findings = probe.measure(self._session, workload, context)
         seconds = time.monotonic() - begun
+        if before is not None:
+            content = next(item.content for item in found["inputs"] if item.role == "artifact")
+            refuse_written(measured, Path(measured.path), before, content)
         with spans.span("write"):
             found["measurements"] = keep(findings, folder)
         found["protocol"] = findings.protocol
@@ -212,6 +218,7 @@ class Server:
             shared=self._shared,
             trained_positions=int(trained) if trained else None,
             expected_output=job.output,
+            declared=job.declared,
         )
 
     def _progress(self, job: Job) -> Any:

@@ -158,7 +158,7 @@ def of_answers(draws: int) -> list[tuple[int, int, float]]:
 
 def of_choices(draws: int) -> list[Line]:
     """Draw questions within their strata from what the published quickstart answered: log-probabilities of right choices."""
-    from harness.report.sources import from_published
+    from harness.published.sources import from_published
 
     with from_published(ROOT / "results" / "published") as source:
         asked = {"sweep": "quickstart", "metric": "choice_logprob", "part": ""}

@@ -21,20 +21,20 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from harness.commands.pages import _rendered
 from harness.commands.workspace import pages_of, read_workspace, spec_files
 from harness.core.errors import ConfigError
 from harness.environments import ROOT
-from harness.pages import _rendered
-from harness.report import pages
-from harness.report.catalogue import Catalogue, catalogue_of
-from harness.report.markdown import to_markdown
-from harness.report.published import Published, read_published
-from harness.report.sources import Source, frame_of, from_published
-from harness.report.spec import TableSpec
-from harness.report.table import build
+from harness.pages import pages
+from harness.published.committed import Published, read_published
+from harness.published.sources import Source, frame_of, from_published
 from harness.store import ingest, models, series, sittings
 from harness.store.database import Database
 from harness.store.ingest import table
+from harness.tables.catalogue import Catalogue, catalogue_of
+from harness.tables.markdown import to_markdown
+from harness.tables.spec import TableSpec
+from harness.tables.table import build
 from tests.benchmarks.facts import headline, result
 from tests.benchmarks.many_runs import JOBS, again, machine, nightly, write_folders
 

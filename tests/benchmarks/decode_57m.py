@@ -20,11 +20,11 @@ def main() -> None:
     """Run, print the table and each method's interval between processes."""
     from rich.console import Console
 
-    from harness.bench import run_sweep
+    from harness.commands.bench import run_sweep
+    from harness.commands.report import after_bench
     from harness.commands.workspace import here
     from harness.environments import ROOT
     from harness.store.database import Database
-    from harness.tables import after_bench
     from tests.benchmarks.facts import headline, result
 
     headline("python -m tests.benchmarks.decode_57m")

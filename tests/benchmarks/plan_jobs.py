@@ -25,7 +25,7 @@ SWEEP = {
 
 def main() -> None:
     """Plan it three times; the first one includes importing adapters and hashing the model."""
-    from harness.box import plan_sweep
+    from harness.commands.box import plan_sweep
     from harness.commands.workspace import read_workspace
     from harness.environments import ROOT
     from tests.benchmarks.facts import headline, result

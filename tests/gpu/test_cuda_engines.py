@@ -70,6 +70,43 @@ def test_torch_generation_waits_for_the_device_and_counts_its_memory(model: Path
     assert seen.samples > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "near"),
+    [("bitsandbytes", {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, 0.2), ("torch-fp8", {"activations": False}, 0.2),
+     ("bitsandbytes", {"load_in_8bit": True, "dtype": "float16"}, 0.1), ("torch-fp8", {}, 0.3)],
+)  # fmt: skip
+def test_quantized_checkpoints_on_cuda_agree_with_the_cpu_and_take_less_memory(
+    name: str, given: dict[str, Any], near: float, model: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from harness.core.seam import Base, Context, load, validated
+    from harness.quantizers import QUANTIZERS
+
+    if name == "bitsandbytes":
+        pytest.importorskip("bitsandbytes")
+    elif given == {} and torch.cuda.get_device_capability() < (8, 9):
+        pytest.skip("this GPU cannot multiply in FP8")
+    quantizer = load(QUANTIZERS, "quantizer", name)
+    made = tmp_path / "made"
+    made.mkdir()
+    quantizer.build(Base(model, "hf", model), validated(quantizer.options, given, name), made, Context(tmp_path))
+    with transformers.open_artifact(made, transformers.TransformersOptions(threads=1)) as session:
+        expected = rows(session)
+    work = GenerationWorkload(1, (tuple(IDS[:64]),), 16, 1, 2)
+    with transformers.open_artifact(made, transformers.TransformersOptions(device="cuda")) as session:
+        assert session.provider == "cuda"
+        assert np.abs(np.exp(rows(session)) - np.exp(expected)).max() < near
+        trace = session.generate(work, lambda share: None)
+    assert (trace.steps > 0).all()
+    assert trace.peak_torch_bytes is not None
+    floats = transformers.TransformersOptions(device="cuda", dtype="float32")
+    with transformers.open_artifact(model, floats) as session:
+        whole = session.generate(work, lambda share: None).peak_torch_bytes
+    assert whole is not None
+    assert trace.peak_torch_bytes < whole
+
+
 def test_onnxruntime_on_cuda_agrees_with_torch(model: Path, artifact: Path) -> None:
     with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
         expected, scores = rows(session), session.score(REQUESTS)

@@ -16,10 +16,10 @@ from typing import Any
 import yaml
 
 from harness.environments import SHIPPED
-from harness.report import pages
-from harness.report.catalogue import catalogue_of
-from harness.report.sources import Source
+from harness.pages import pages
+from harness.published.sources import Source
 from harness.store.database import Database
+from harness.tables.catalogue import catalogue_of
 
 REFERENCE = "reference"
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness import bench
+from harness.commands import bench
+from harness.commands.report import after_bench
 from harness.commands.workspace import Workspace
 from harness.environments import ROOT, SHIPPED
 from harness.runner.wall import Share, share
-from harness.tables import after_bench
 from tests.real.box import RealBox
 
 KL = {"tokens": 4000, "window": 512, "stride": 256}

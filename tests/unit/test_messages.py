@@ -14,12 +14,12 @@ from harness.cli import app
 from harness.core.errors import HarnessError
 from harness.core.seam import Facts
 from harness.engines import ort_genai, transformers
+from harness.pages.difference import _table
+from harness.pages.guards import Guard, refused
 from harness.plan.recipes import _none_fits
 from harness.quantizers.graph_check import Graph
-from harness.report.change.difference import _table
-from harness.report.change.guards import Guard, refused
-from harness.report.markdown import Rendered
-from harness.report.result import Table
+from harness.tables.markdown import Rendered
+from harness.tables.result import Table
 
 OLD = "| Method | Loss |\n|---|---|\n| A | 1.0 |\n| Average | 2.0 |\n\nA note.\n"
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.adopting.adopt import Adoption, Around, Wanted, adopt
 from harness.commands.workspace import Workspace, read_workspace
-from harness.report.catalogue import Catalogue, catalogue_of
+from harness.tables.catalogue import Catalogue, catalogue_of
 from tests.conftest import ROOT
 
 DAY = date(2026, 1, 31)

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from harness.adopting.adopt import Wanted
 from harness.commands.adopt import adopt_page
+from harness.commands.pages import check_pages
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
-from harness.pages import check_pages
-from harness.report.reported import read_reported
+from harness.published.reported import read_reported
 from tests.unit.adopting import shapes
 from tests.unit.adopting.conftest import Take, files_of
 

@@ -15,7 +15,7 @@ from harness.adopting.adopt import Wanted
 from harness.commands.adopt import adopt_page
 from harness.commands.workspace import Workspace, read_workspace
 from harness.core.errors import HarnessError
-from harness.report import pages
+from harness.pages import pages
 from tests.conftest import ROOT
 from tests.unit.adopting.conftest import files_of
 

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from harness.adopting.adopt import Wanted
 from harness.commands.adopt import adopt_page
+from harness.commands.pages import check_pages, write_pages
+from harness.commands.promote import promote_runs
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.spec import Labels, Outcome
-from harness.pages import check_pages, write_pages
-from harness.promoting import promote_runs
-from harness.report.published import promote
+from harness.published.committed import promote
 from harness.store.database import Database
 from tests.unit.adopting.conftest import files_of
 from tests.unit.store.outcomes import H200, environment, measured, measurement

@@ -230,6 +230,33 @@ def test_an_end_of_a_stage_that_was_half_written_is_no_end(
     assert len(ran) == 1, "what is done is not run again"
 
 
+@pytest.mark.parametrize(
+    "name", ["content/thesis", "content.partial", "results/runs", "env-cpu/lib", "content/harness"]
+)
+def test_what_somebody_else_has_put_into_the_work_folder_is_refused_and_stays(
+    made: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = tmp_path / "work" / name / "a"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("x", "utf-8")
+    for more in ([], ["--check"]):
+        assert main([str(made), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"), *more]) == 2
+        assert f"{name.partition('/')[0]} is there and not from this script" in capsys.readouterr().err
+    assert theirs.read_text("utf-8") == "x"
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {name.partition("/")[0], "lock"}
+
+
+def test_a_tar_with_runs_that_would_be_lost_is_not_replaced(
+    came: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stages, "_run", lambda *_: 0)
+    (tmp_path / "out").mkdir()
+    shutil.copy(came, tmp_path / "out")
+    assert main([str(made), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]) == 2
+    assert "runs that are not in" in capsys.readouterr().err
+    assert (tmp_path / "out" / came.name).read_bytes() == came.read_bytes()
+
+
 @pytest.mark.parametrize("option", ["--work", "--out"])
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_run(
     made: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]

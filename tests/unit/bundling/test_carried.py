@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.box import plan_sweep
 from harness.bundling.freezing import Frozen, freeze
 from harness.bundling.records import VARIABLE
+from harness.commands.box import plan_sweep
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.hub_data import kept
@@ -77,6 +77,31 @@ def test_a_folder_and_a_ready_artifact_travel_without_their_places(theirs: Bench
     assert "models/toy/README.md" not in found.files
     assert len(found.said) > 3
     assert not [place for place, text in found.said.items() if str(tmp_path) in text]
+
+
+def test_files_of_the_hub_that_are_no_model_are_found_once_they_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--some--files" / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    assert hub_folder("some/files", COMMIT, files=True) is None
+    (folder / "a.bin").write_text("x", "utf-8")
+    assert hub_folder("some/files", COMMIT, files=True) == folder
+    assert hub_folder("some/files", COMMIT) is None
+
+
+@pytest.mark.parametrize("form", [{}, {"format": "files"}])
+def test_a_folder_of_any_files_travels_whole(theirs: Bench, form: dict[str, str]) -> None:
+    folder = theirs.configs.parent / "any"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.bin").write_text("x", "utf-8")
+    models = {"net": {"ready": {"path": str(folder), "method": "int8", **form}}}
+    (theirs.configs / "models.yaml").write_text(yaml.safe_dump(models), "utf-8")
+    probes = {"command": {"run": "x {out}", "read": "lm-eval"}}
+    found = frozen(theirs, model="net", method="int8", engine="program", probes=probes)
+    assert [place for place in found.files if place.startswith("models/")] == ["models/net/deep/a.bin"]
+    assert found.problems == []
 
 
 def test_a_package_with_a_gguf_travels_as_its_wheel_and_a_file_under_a_name_that_the_machine_fills_in(

@@ -18,9 +18,9 @@ import pytest
 from packaging.tags import sys_tags
 
 from harness import environments, programs
-from harness.bench import prepare
-from harness.box import setup_on_top
 from harness.commands import fresh
+from harness.commands.bench import prepare
+from harness.commands.box import setup_on_top
 from harness.commands.init import make_workspace
 from harness.commands.workspace import Workspace, here
 from harness.core.errors import HarnessError

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from harness import programs
-from harness.box import plan_sweep, queue_python
+from harness.commands.box import plan_sweep, queue_python
 from harness.commands.init import make_workspace
 from harness.commands.workspace import here, settle_in
 from harness.core.errors import HarnessError
@@ -144,7 +144,8 @@ def test_a_queue_is_served_by_the_python_of_the_environment_that_is_named(home: 
     assert json.loads(told.read_text("utf-8"))["environment"]["name"] == "theirs"
     with pytest.raises(HarnessError, match="environment 'cuda' is not on this machine: harness setup --env cuda"):
         queue_python("cuda", workspace)
-    assert queue_python("any name", workspace) == Path(sys.executable)
+    with pytest.raises(HarnessError, match="unknown environment 'thiers'; did you mean 'theirs'"):
+        queue_python("thiers", workspace)
 
 
 def test_a_librarys_source_in_the_working_folder_is_not_imported_for_the_installed_one(

@@ -14,18 +14,18 @@ import yaml
 from rich.console import Console
 
 from harness import environments
-from harness.box import plan_sweep, sweep_path
+from harness.commands.box import plan_sweep, sweep_path
 from harness.commands.init import make_workspace
+from harness.commands.pages import check_pages
+from harness.commands.plan import _own
+from harness.commands.report import _specs_of, own_in_place
 from harness.commands.workspace import here, lock_of, pages_of, read_workspace, spec_files
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.paths import FILE, MINE
 from harness.environments import ROOT, SHIPPED
-from harness.pages import check_pages
+from harness.pages.pages import specs_in
 from harness.plan.catalogue import load_catalogue
-from harness.planned import _own
-from harness.report.catalogue import catalogue_of
-from harness.report.pages import specs_in
-from harness.tables import _specs_of, own_in_place
+from harness.tables.catalogue import catalogue_of
 
 
 def write(folder: Path, name: str, content: Any) -> None:

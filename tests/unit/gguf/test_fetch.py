@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bench import prepare
+from harness.commands.bench import prepare
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError
 from harness.core.spec import Job, Labels, Note

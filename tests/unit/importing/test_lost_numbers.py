@@ -52,7 +52,7 @@ def test_a_task_without_a_finite_value_is_left_out_and_the_others_stay(tmp_path:
 def test_a_file_that_holds_nothing_else_is_refused_with_what_it_holds(tmp_path: Path) -> None:
     file = lm_eval(results={"a": {"mae,none": NAN}}, groups={}, group_subtasks={"a": []})
     said = problem(take(write(tmp_path, "results_1.json", json.dumps(file))))
-    assert "no metric in it is known here; nothing was imported; skipped task a, mae,none: value is nan" in said
+    assert "no number in it can be taken (task a, mae,none: value is nan); nothing was imported" in said
 
 
 def test_a_word_in_the_place_of_a_number_is_still_a_mistake(tmp_path: Path) -> None:

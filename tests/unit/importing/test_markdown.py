@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.core.metric import OwnMetric
 from harness.importing.mapping import COMPARISONS
 from harness.importing.taking import lines
-from harness.report.compare import COMPARISONS as SHOWN
 from harness.store.database import Database
+from harness.tables.compare import COMPARISONS as SHOWN
 from tests.unit.importing.files import problem, runs, take, values, write
 
 PAGE = """# Speed
@@ -211,3 +213,29 @@ def test_the_map_in_the_documentation_is_read(tmp_path: Path) -> None:
     fp8, awq = sorted(runs(both(tmp_path, f"source:{map_}", page)), key=lambda run: run.job.labels.method)
     assert (fp8.job.labels.method, values(fp8)) == ("fp8", {"decode_tps": 1.5})
     assert (awq.job.labels.method, values(awq)) == ("int4_awq", {"decode_tps": 2.0, "ttft": 0.003})
+
+
+OWN_PAGE = "| Model | Latency | Energy |\n|---|---|---|\n| toy | 0.012 | 5 J |\n"
+OWN_MAP = """
+source: {title: A page}
+tables:
+  - table: 1
+    columns: {Model: model, Latency: {metric: own.latency%s}, Energy: {metric: own.energy, unit: J, better: lower}}
+"""
+
+
+def test_a_metric_of_ones_own_is_kept_in_the_unit_that_is_declared_and_a_contradiction_is_told_with_its_place(
+    tmp_path: Path,
+) -> None:
+    declared = {"own.latency": OwnMetric(unit="ms", better="lower", place="page.yaml:3")}
+    page, map_ = write(tmp_path, "page.md", OWN_PAGE), write(tmp_path, "map.yaml", OWN_MAP % ", unit: s")
+    [outcome] = runs(take(page, map_=map_, declared=declared))
+    assert [(one.metric, one.value, one.unit, one.better) for one in outcome.measurements] == [
+        ("own.latency", 12.0, "ms", "lower"), ("own.energy", 5.0, "J", "lower"),
+    ]  # fmt: skip
+    for more, said in [
+        ("", r"own.latency: its unit is 'ms' \(page.yaml:3\); say in which unit"),
+        (", unit: J", "'J' cannot be converted to 'ms', the unit of own.latency"),
+        (", unit: s, better: higher", "higher is better here, and lower in page.yaml:3"),
+    ]:
+        assert re.search(said, problem(take(page, map_=write(tmp_path, "map.yaml", OWN_MAP % more), declared=declared)))

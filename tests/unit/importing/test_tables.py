@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.report import plain
 from harness.commands.workspace import read_workspace
 from harness.core.errors import ConfigError
 from harness.environments import ROOT, SHIPPED
-from harness.report.catalogue import catalogue_of
-from harness.report.pages import render
-from harness.report.sources import Source
+from harness.pages.pages import render
+from harness.published.sources import Source
 from harness.store.database import Database
-from harness.tables import plain
+from harness.tables.catalogue import catalogue_of
 from tests.unit.importing.files import llama, take, vllm, write
 
 TESTS = [

@@ -13,7 +13,7 @@ import pytest
 from harness.core.seam import Facts
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.catalogue import Catalogue, load_catalogue
-from harness.plan.expand import Plan, expand
+from harness.plan.expand import Plan, PlannedJob, expand
 from harness.plan.keys import artifact_id, reference_id, spec_key
 from harness.plan.reading import read_sweep
 from harness.plan.schema import sweep_schema, text
@@ -70,6 +70,63 @@ def test_the_gpu_sweep_is_planned_with_its_reasons_where_there_is_none(shipped: 
         job.labels[0].method for job in planned(CONFIGS / "sweeps" / "gpu.yaml", shipped, {"cuda": gpu}).jobs
     )
     assert set(methods) == {"fp16", "int4_rtn", "int4_k_quant_mixed", "int4_awq", "mixed_awq"}
+
+
+TORCH = {"torch": "2.11.0+cu130", "transformers": "5.17.0"}
+BNB = {**TORCH, "bitsandbytes": "0.50.2", "accelerate": "1.15.0"}
+
+
+def torch_jobs(shipped: Catalogue, packages: dict[str, str], kind: str) -> dict[str, list[PlannedJob]]:
+    """Plan gpu-torch on a GPU; its jobs of a kind on the shape of 1B, which needs no download, by method."""
+    path = CONFIGS / "sweeps" / "gpu-torch.yaml"
+    facts = Facts(packages, "Linux", ("NVIDIA H200",), 1 << 37, name="torch-cuda")
+    found: dict[str, list[PlannedJob]] = {}
+    for job in planned(path, shipped, {"torch-cuda": facts}).jobs:
+        if job.kind == kind and job.labels[0].model == "random-1b" and not job.verifies:
+            found.setdefault(job.labels[0].method, []).append(job)
+    return found
+
+
+def test_what_bitsandbytes_made_is_refused_without_it_and_its_quality_stands_on_its_version(shipped: Catalogue) -> None:
+    lacking = "bitsandbytes is not installed in environment torch-cuda; `harness setup --env torch-cuda`"
+    theirs, others = {"nf4", "int8", "int8_decomp"}, {"bf16", "fp8", "fp8_weights"}
+    reasons = {method: {job.refused for job in jobs} for method, jobs in torch_jobs(shipped, TORCH, "speed").items()}
+    assert reasons == {**{method: {lacking} for method in theirs}, **{method: {None} for method in others}}
+    with_it = torch_jobs(shipped, BNB, "quality")
+    versions = {
+        method: {job.known_by["packages"].get("bitsandbytes") for job in jobs} for method, jobs in with_it.items()
+    }
+    assert versions == {**{method: {"0.50.2"} for method in theirs}, **{method: {None} for method in others}}
+
+
+def test_a_checkpoint_of_bitsandbytes_made_elsewhere_needs_it_too(tmp_path: Path) -> None:
+    said = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    folder, more = tmp_path / "theirs", tmp_path / "configs"
+    folder.mkdir()
+    more.mkdir()
+    config = {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "vocab_size": 9,
+        "quantization_config": said,
+    }
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    for name in ("model.safetensors", "tokenizer.json"):
+        (folder / name).write_text("{}", "utf-8")
+    (more / "models.yaml").write_text(f"theirs: {{ready: {{path: {folder}, method: nf4, of: reference}}}}\n", "utf-8")
+    (more / "s.yaml").write_text(
+        "model: theirs\nmethod: nf4\nengine: transformers\nenvironment: bnb\nprobes: {perplexity: {tokens: 2000}}\n",
+        "utf-8",
+    )
+    catalogue = load_catalogue([CONFIGS, more])
+    for packages, refused, version in (
+        (TORCH, "bitsandbytes is not installed in environment bnb", None),
+        (BNB, "None", "0.50.2"),
+    ):
+        plan = planned(more / "s.yaml", catalogue, {"bnb": Facts(packages, "Linux", name="bnb")})
+        (job,) = [job for job in plan.jobs if job.kind == "quality"]
+        assert str(job.refused).startswith(refused)
+        assert job.known_by["packages"].get("bitsandbytes") == version
 
 
 def test_the_windows_sketch_plans_each_job_with_its_reason(sketches: Path, shipped: Catalogue) -> None:

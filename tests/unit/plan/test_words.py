@@ -38,11 +38,11 @@ def test_a_slip_inside_a_ready_artifact_has_its_line(bench: Bench) -> None:
 
 
 def test_a_method_whose_quantizers_are_all_of_later_versions_says_so_at_once(bench: Bench, say: Say) -> None:
-    bench.methods({"nf4": {"recipes": {"bitsandbytes": {"load_in_4bit": True}}}})
-    bench.sweep(method="nf4")
+    bench.methods({"sim": {"recipes": {"modelopt-torch": {"int4": "block"}}}})
+    bench.sweep(method="sim")
     said = say(bench, "plan", "s")
     assert said.code == 2
-    assert "method 'nf4' needs quantizer 'bitsandbytes', which this version does not have" in said.err
+    assert "method 'sim' needs quantizer 'modelopt-torch', which this version does not have" in said.err
     assert "take engine" not in said.err
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from harness.core.errors import HarnessError
+from harness.core.processes import STARTED_BY
 from harness.core.seam import Context, Findings, problems_of
 from harness.engines.program import ENGINE
 from harness.probes.command import PROBE, CommandOptions
@@ -28,6 +34,10 @@ path = os.path.join(arguments["--out"], arguments.get("--name", "r.json"))
 if arguments.get("--write", "yes") == "yes":
     with open(path, "w") as file:
         file.write(arguments.get("--text") or json.dumps(report))
+if "--link" in arguments:
+    away = os.path.join(os.path.dirname(arguments["--out"]), "away.json")
+    os.replace(path, away)
+    os.symlink(away, path)
 if "--aged" in arguments:
     os.utime(path, (time.time() - float(arguments["--aged"]),) * 2)
 print("measured", os.path.basename(arguments["--model"]))
@@ -108,6 +118,10 @@ def test_a_report_with_several_batch_sizes_gives_the_row_of_each(tmp_path: Path,
         folder.mkdir()
         found = measured(folder, script, given(ROWS), read=BY_ROW, batch=batch)
         assert [(one.metric, one.value) for one in found.readings] == [("decode_tps", speed)]
+    tomorrow = {**GENAI, "trigger_date": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%S+00:00}"}
+    (tmp_path / "new").mkdir()
+    with pytest.raises(HarnessError, match=r"says that it was measured at .* UTC, which is not yet"):
+        measured(tmp_path / "new", script, given(tomorrow), read="onnxruntime-genai")
     other = tmp_path / "other"
     other.mkdir()
     with pytest.raises(HarnessError, match=r"has no result for batch 4; it has batch 1; batch 8"):
@@ -161,6 +175,17 @@ def test_a_format_may_be_called_by_its_protocol() -> None:
             "has no result for batch 8; it has batch 2, prompt 64, output 32",
         ),
         (given([GENAI, GENAI]), {"read": "onnxruntime-genai"}, "holds 2 results for anything"),
+        ("--text '{\"speed\": NaN}'", {}, "holds no number for anything: record 1: speed: value is nan"),
+        ("--text '{\"speed\": Infinity}'", {}, "record 1: speed: value is inf"),
+        (given({"speed": -5}), {}, "decode_tps in result 1: -5, and times, rates and sizes are not negative"),
+        (given({"speed": None}), {}, "record 1: decode_tps: 'speed' is empty"),
+        (
+            given({"runs": [{"b": 1, "v": 2}, {"b": 8}]}),
+            {"read": {"decode_tps": "runs[*].v", "batch": "runs[*].b"}, "batch": 8},
+            r"holds no number for batch 8: there is nothing at runs\[\*\].v; let the program write it",
+        ),
+        (f"--aged -86400 {given({'speed': 1})}", {}, "r.json was written at .* UTC, which is not yet"),
+        (f"--link yes {given({'speed': 1})}", {}, "the report r.json is a link"),
         ("--batch {batch}", {}, r"the command names \{batch\}, and the sweep does not say it"),
     ],
 )
@@ -197,11 +222,74 @@ def test_a_number_that_no_measurement_can_give_is_left_out_and_noted(tmp_path: P
         ({"run": "bench {modle} {out}", "read": "lm-eval"}, "unknown placeholder '{modle}'"),
         ({"run": "bench {out}"}, "needs 'read'"),
         ({"run": "bench {out}", "read": {"batch": "a"}}, "names no metric"),
+        (
+            {"run": "bench {out}", "read": {"decode_tps": {"path": "a", "unit": "ms"}}},
+            "decode_tps: 'ms' cannot be converted to 'tok/s'",
+        ),
+        ({"run": "bench {out}", "read": {"ttft": {"path": "a", "unit": "%"}}}, "'%' cannot be converted to 's'"),
         ({"run": "bench {out}", "read": {"decode_tps": "a", "bach": "b"}}, "a dimension is one of batch, prompt"),
     ],
 )
 def test_what_a_sweep_says_wrong_is_told_before_anything_runs(options: dict[str, Any], said: str) -> None:
     assert any(re.search(said, message) for _, message in problems_of(PROBE.workload, options, "probe 'command'"))
+
+
+DECLARED = """
+reported: {title: A page, date: 2026-01-31}
+metrics:
+  own.latency: {unit: ms, better: lower}
+blocks:
+  - {block: b, columns: [model, method, own.latency], rows: [[toy, fp16, 12.5]]}
+"""
+
+
+@pytest.mark.parametrize(("reads", "said"), [
+    ([{"own.latency": "speed"}], "own.latency: its unit is 'ms' (page.yaml:4); say in which unit the report gives it"),
+    ([{"own.latency": {"path": "speed", "unit": "tok/s"}}], "'tok/s' cannot be converted to 'ms'"),
+    ([{"own.latency": {"path": "speed", "unit": "s", "better": "higher"}}], "higher is better here, and lower in page.yaml:4"),
+    ([{"own.new": {"path": "speed", "unit": "J"}}, {"own.new": {"path": "speed", "unit": "s"}}], "'s' cannot be converted to 'J'"),
+    ([{"own.new": {"path": "speed", "better": "lower"}}, {"own.new": {"path": "speed", "better": "higher"}}], "and lower in s.yaml:"),
+])  # fmt: skip
+def test_a_metric_of_ones_own_has_one_unit_and_direction_and_a_sweep_is_told_where(
+    bench: Bench, reads: list[dict[str, Any]], said: str
+) -> None:
+    _own(bench, *reads)
+    with pytest.raises(HarnessError, match=re.escape(said)), bench.desk():
+        pass
+
+
+def test_a_metric_of_ones_own_is_kept_in_the_unit_that_is_declared(bench: Bench, script: Path) -> None:
+    _own(
+        bench,
+        {"own.latency": {"path": "speed", "unit": "s"}, "own.new": {"path": "speed", "unit": "J", "better": "higher"}},
+    )
+    _own_script(bench, script)
+    bench.run()
+    rows = bench.frame(
+        {"metric": ["own.latency", "own.new"], "origin": "measured"}, ["metric", "value", "unit", "better"]
+    )
+    assert [tuple(row) for row in rows.sort_values("metric").itertuples(index=False)] == [
+        ("own.latency", pytest.approx(12.0), "ms", "lower"), ("own.new", 0.012, "J", "higher"),
+    ]  # fmt: skip
+    outcome = next(bench.results.glob("runs/*-s-*/outcome.json")).read_text("utf-8")
+    assert "page.yaml" not in outcome
+
+
+def _own(bench: Bench, *reads: dict[str, Any]) -> None:
+    """Write a published file that declares a metric, and a sweep with a block for each way of reading."""
+    (bench.results / "published").mkdir(parents=True)
+    (bench.results / "published" / "page.yaml").write_text(DECLARED, "utf-8")
+    bench.methods({"fp32": {"recipes": {"fake": {}}}})
+    blocks = {
+        f"b{place}": {"probes": {"command": {"run": "x {out}", "read": read}}} for place, read in enumerate(reads)
+    }
+    bench.sweep(method="fp32", engine="program", probes=None, blocks=blocks)
+
+
+def _own_script(bench: Bench, script: Path) -> None:
+    path = bench.configs / "sweeps" / "s.yaml"
+    run = f"python '{script}' --model {{artifact}} --out {{out}} {given({'speed': 0.012})}"
+    path.write_text(path.read_text("utf-8").replace("x {out}", json.dumps(run)), "utf-8")
 
 
 @pytest.mark.slow
@@ -221,13 +309,88 @@ def test_a_whole_sweep_of_a_program_has_rounds_and_an_honest_note(bench: Bench, 
     assert all(any(note["code"] == "program" for note in one) for one in notes)
 
 
+@pytest.mark.parametrize(("code", "said"), [
+    ("open(a + '/cache', 'w').write('x')", "new: cache"),
+    ("open(a + '/a.bin', 'a').write('x')", "changed: a.bin"),
+    ("os.remove(a + '/b.bin')", "gone: b.bin"),
+    ("os.utime(a + '/a.bin')", ""),
+])  # fmt: skip
+def test_a_program_that_writes_into_what_it_measures_is_named_at_once(
+    bench: Bench, tmp_path: Path, code: str, said: str
+) -> None:
+    folder, script = tmp_path / "net", tmp_path / "writes.py"
+    folder.mkdir()
+    for name in ("a.bin", "b.bin"):
+        (folder / name).write_text("x", "utf-8")
+    script.write_text(
+        f"import os, sys\na = sys.argv[1]\nopen(sys.argv[2] + '/r.json', 'w').write('{{\"a\": 5}}')\n{code}\n"
+    )
+    ready = yaml.safe_dump({"net": {"ready": {"path": str(folder), "method": "int8"}}})
+    (bench.configs / "models.yaml").write_text(ready, "utf-8")
+    bench.methods({"int8": {"recipes": {"fake": {}}}})
+    probes = {"command": {"run": f"python {script} {{artifact}} {{out}}", "read": {"decode_tps": "a"}}}
+    bench.sweep(model="net", method="int8", engine="program", probes=probes, rounds=2)
+    bench.run()
+    rows = bench.frame({"kind": "speed"}, ["status", "reason"]).drop_duplicates()
+    if said:
+        assert rows["status"].tolist() == ["failed"]
+        assert f"the program wrote into {folder}, which it measured ({said})" in rows["reason"].iloc[0]
+    else:
+        assert rows["status"].tolist() == ["ok"]
+
+
 def test_a_program_that_hangs_ends_with_the_time_limit(bench: Bench, tmp_path: Path) -> None:
     script, told = tmp_path / "hangs.py", tmp_path / "pid"
-    script.write_text(f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n", "utf-8")
+    script.write_text(f"""
+import os, subprocess, time
+apart = subprocess.Popen(["sleep", "97"], start_new_session=True)
+open({str(told)!r}, "w").write(f"{{os.getpid()}} {{apart.pid}}")
+time.sleep(600)
+""", "utf-8")  # fmt: skip
     bench.methods({"fp32": {"recipes": {"fake": {}}}})
     probes = {"command": {"run": f"python {script} {{out}}", "read": {"decode_tps": "a"}}}
     bench.sweep(method=["fp32"], engine={"program": {}}, probes=probes, timeout=3)
     bench.run()
     assert set(bench.frame({"kind": "speed"}, ["status"])["status"]) == {"timeout"}
-    with contextlib.suppress(psutil.NoSuchProcess):  # it went with its worker
-        assert psutil.Process(int(told.read_text("utf-8"))).status() == psutil.STATUS_ZOMBIE
+    assert all(map(is_gone, told.read_text("utf-8").split())), "they went with their worker"
+    reasons = set(bench.frame({"kind": "speed"}, ["reason"])["reason"])
+    assert all(reason.endswith("; ended with it: sleep") for reason in reasons)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what stands in a session of its own is found on Linux alone")
+@pytest.mark.parametrize("code", [0, 3])
+def test_what_a_program_leaves_running_is_ended_with_it_and_noted(tmp_path: Path, code: int) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(f"""
+import os, subprocess, sys
+apart = subprocess.Popen(["sh", "-c", "sleep 97 & sleep 98"], start_new_session=True)
+open({str(tmp_path / "pid")!r}, "w").write(str(apart.pid))
+open(sys.argv[1] + "/r.json", "w").write('{{"speed": 5}}')
+sys.exit({code})
+""", "utf-8")  # fmt: skip
+    own = subprocess.Popen(["sleep", "60"], env={**os.environ, STARTED_BY: "another"})
+    try:
+        if code:
+            with pytest.raises(HarnessError, match="the command failed with exit code 3"):
+                _served(tmp_path, script)
+        else:
+            said = "the command had ended while sh, sleep that it had started still ran, and was ended"
+            assert ("left-running", said) in [(note.code, note.text) for note in _served(tmp_path, script).notes]
+        assert is_gone((tmp_path / "pid").read_text("utf-8"))
+        assert own.poll() is None, "what somebody else started goes on"
+    finally:
+        own.kill()
+        own.wait(timeout=10)
+
+
+def _served(tmp_path: Path, script: Path) -> Findings:
+    (tmp_path / "run").mkdir()
+    options = CommandOptions.model_validate({"run": f"python '{script}' {{out}}", "read": {"decode_tps": "speed"}})
+    with ENGINE.open(tmp_path, ENGINE.options()) as session:
+        return PROBE.measure(session, options, Context(folder=tmp_path / "run", artifact=tmp_path))
+
+
+def is_gone(pid: str) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE)
+    return True

@@ -53,7 +53,7 @@ def tokenizer() -> Any:
 
 
 def test_letters_names_and_values_are_single_tokens(tokenizer: Any) -> None:
-    from harness.reference.world import facts
+    from tools.reference_model.world import facts
 
     words = [" A", " B", " C", " D"] + [f" {word}" for fact in facts() for word in (fact.entity, fact.value)]
     assert all(len(tokenizer(word, add_special_tokens=False).input_ids) == 1 for word in words)
@@ -70,7 +70,7 @@ def test_the_stored_weights_score_what_the_provenance_says() -> None:
     torch = pytest.importorskip("torch")
     from transformers import AutoTokenizer, LlamaForCausalLM
 
-    from harness.reference.evaluate import evaluate
+    from tools.reference_model.evaluate import evaluate
 
     model = LlamaForCausalLM.from_pretrained(reference.model_folder(), dtype=torch.float32)
     scores = evaluate(model, AutoTokenizer.from_pretrained(reference.model_folder()))
@@ -83,7 +83,7 @@ def test_the_stored_weights_score_what_the_provenance_says() -> None:
 @pytest.mark.slow
 def test_twenty_steps_of_training_lower_the_loss() -> None:
     pytest.importorskip("torch")
-    from harness.reference import train
+    from tools.reference_model import train
 
     trained = train.train(20, documents=600, log_every=5)
     assert trained.steps == 20

@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from harness import reference
-from harness.reference import exam, text, world
-from harness.reference.lore import subjects
+from tools.reference_model import exam, text, world
+from tools.reference_model.lore import subjects
 
 BLOCK = re.compile(r"([^\n]+)\nA\. ([^\n]+)\nB\. ([^\n]+)\nC\. ([^\n]+)\nD\. ([^\n]+)\nAnswer: ([ABCD])(?:\n|$)")
 RECITED = re.compile(r"([^\n]+)\nAnswer: ([^\n]{2,})")

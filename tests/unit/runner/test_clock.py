@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from harness.commands.promote import last_session
 from harness.core.marks import marking
 from harness.core.spec import Outcome
-from harness.promoting import last_session
 from harness.runner.records import counted_from
 from tests.fake_box import Bench
 

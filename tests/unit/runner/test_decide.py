@@ -9,7 +9,8 @@ import pytest
 
 from harness.core.spec import MeasureSpec
 from harness.plan.expand import Plan, PlannedJob
-from harness.runner.decide import Memory, decide
+from harness.runner.decide import decide
+from harness.runner.memory import Memory
 from harness.store.known import KnownRun
 
 SPEC = MeasureSpec(

@@ -20,7 +20,8 @@ from harness.core.errors import HarnessError
 from harness.plan.jobs import Plan
 from harness.runner import Event, execute
 from harness.runner.session import begin
-from tests.fake_box import Bench
+from harness.store import files
+from tests.fake_box import Bench, Say
 
 
 def _what(events: list[Event]) -> Counter[str]:
@@ -178,6 +179,24 @@ def test_a_session_names_the_run_that_answers_each_job(bench: Bench) -> None:
     assert all((bench.results / "runs" / job["run"]).is_dir() for job in record["jobs"])
 
 
+def test_a_round_after_a_failed_one_has_no_run_and_what_ran_is_promoted(bench: Bench, say: Say) -> None:
+    probes = {"generation": {"batch": [1, 2], "prompt": 8, "output": 4, "warmup": 0, "repetitions": 1}}
+    bench.sweep(method="fp32", engine={"fake": {"fail": "long"}}, rounds=3, probes=probes)
+    assert say(bench, "run", "s").code == 1
+    path = next((bench.results / "sessions").glob("*.json"))
+    for _ in range(2):
+        jobs = [job for job in files.read_session(path).jobs if job.kind == "speed"]
+        assert sorted((job.stopped or "", bool(job.run)) for job in jobs) == [
+            *[("", True)] * 4, *[("round 1 came to failed", False)] * 2,
+        ]  # fmt: skip
+        said = say(bench, "promote", "s", "--unverified", "--to", str(bench.results / "s.yaml"))
+        assert (said.code, said.err) == (0, "")
+        raw = json.loads(path.read_text("utf-8"))  # as 0.1 wrote it
+        for job in raw["jobs"]:
+            job["run"] = job["run"] or job.pop("stopped", None)
+        path.write_text(json.dumps(raw), "utf-8")
+
+
 def test_names_of_sessions_sort_by_time_within_a_second(tmp_path: Path) -> None:
     names = []
     for place, microsecond in enumerate((1, 70_000, 999_999)):
@@ -202,7 +221,8 @@ def test_a_known_build_is_answered_by_the_run_that_sealed_it(bench: Bench) -> No
 
 
 def test_what_is_known_says_why_it_is_not(bench: Bench) -> None:
-    from harness.runner.decide import decide, remember
+    from harness.runner.decide import decide
+    from harness.runner.memory import remember
 
     bench.sweep(method=["fp32"])
     with bench.desk() as (planned, desk):

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from harness.core.spec import BuildSpec, Labels, MeasureSpec, Status
 from harness.plan.expand import Plan, PlannedJob
-from harness.runner.decide import Memory, decide
+from harness.runner.decide import decide
 from harness.runner.loop import _next_batch
+from harness.runner.memory import Memory
 from harness.runner.verified import doubts
 from harness.store.known import KnownRun
 

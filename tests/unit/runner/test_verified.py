@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from harness.core.spec import Outcome
-from harness.report.explain.provenance import archive_of, provenance
-from harness.report.published import Published, read_published
-from harness.report.sources import Source
+from harness.explain.provenance import archive_of, provenance
+from harness.published.committed import Published, read_published
+from harness.published.sources import Source
 from harness.runner import Event
 from tests.fake_box import Bench, Say
 

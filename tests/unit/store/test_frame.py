@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,9 @@ import pandas as pd
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Options
-from harness.core.spec import Labels, Outcome, Status
+from harness.core.seam import Options, load
+from harness.core.spec import Labels, MeasureSpec, Outcome, Status
+from harness.probes import PROBES
 from harness.store import frame as frames
 from harness.store import workload
 from harness.store.database import Database
@@ -284,6 +286,22 @@ def test_defaults_of_a_workload_are_columns_too(database: Database, monkeypatch:
     row = database.frame({"run": "run-000002"}, ["batch", "window", "text"]).iloc[0].tolist()
     assert row[1] == 64.0
     assert pd.isna(row[0])
+
+
+@pytest.mark.parametrize("name", list(PROBES))
+def test_every_option_of_a_probe_is_in_a_column(name: str) -> None:
+    probe = load(PROBES, "probe", name)
+    given = {"run": "python b.py {out}", "read": {"decode_tps": "a"}} if name == "command" else {}
+    spec = MeasureSpec(probe=name, version=probe.version, workload=given, engine="fake", engine_version=1, artifact="a")
+    columns = workload.workload_columns(spec)
+    assert set(probe.workload.model_fields) <= {*columns, *json.loads(columns["workload"])}
+    assert not {name for name, value in columns.items() if value is not None} & set(json.loads(columns["workload"]))
+
+
+def test_what_a_column_of_numbers_cannot_hold_is_kept_beside_it() -> None:
+    spec = MeasureSpec(probe="?", version=1, workload={"batch": [1, 2]}, engine="fake", engine_version=1, artifact="a")
+    columns = workload.workload_columns(spec)
+    assert (columns["batch"], columns["workload"]) == (None, '{"batch":[1,2]}')
 
 
 QUESTIONS: list[tuple[dict[str, Any], list[str]]] = [

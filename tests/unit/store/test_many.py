@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from harness.core.spec import Labels
-from harness.report import pages
-from harness.report.columns import COLUMNS
-from harness.report.sources import Source, frame_of
-from harness.report.spec import TableSpec
-from harness.report.table import build
+from harness.pages import pages
+from harness.published.sources import Source, frame_of
 from harness.store import frame, series
 from harness.store.database import Database
+from harness.tables.columns import COLUMNS
+from harness.tables.spec import TableSpec
+from harness.tables.table import build
 from tests.benchmarks import database as benchmark
 from tests.benchmarks.many_runs import nightly
 from tests.unit.store.outcomes import measured

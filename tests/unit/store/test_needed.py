@@ -13,15 +13,15 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.identity import digest
 from harness.core.spec import BuildSpec, Job, Labels, Measurement, MeasureSpec, Outcome, Protocol, Status
-from harness.report.columns import COLUMNS, DIMENSIONS, LABELS
-from harness.report.formats import Format
-from harness.report.result import Table
-from harness.report.sources import Source, frame_of
-from harness.report.spec import CellSpec, Key, Pivot, TableSpec
-from harness.report.table import build
+from harness.published.sources import Source, frame_of
 from harness.store import frame
 from harness.store.database import Database
 from harness.store.needed import Needed
+from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
+from harness.tables.formats import Format
+from harness.tables.result import Table
+from harness.tables.spec import CellSpec, Key, Pivot, TableSpec
+from harness.tables.table import build
 from tests.unit.store.outcomes import BEGIN, H200, environment, measured, measurement
 
 PLACES = (

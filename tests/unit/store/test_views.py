@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.promote import take_published
 from harness.environments import ROOT
-from harness.promoting import take_published
-from harness.report import pages
-from harness.report.catalogue import catalogue_of
-from harness.report.result import Cell
-from harness.report.sources import from_published
+from harness.pages import pages
+from harness.published.sources import from_published
 from harness.store.database import Database
+from harness.tables.catalogue import catalogue_of
+from harness.tables.result import Cell
 from tests.unit.store.outcomes import BEGIN, failed, measured, measurement
 
 OF_A_MEASUREMENT = """

@@ -73,8 +73,29 @@ def test_two_workers_share_the_batches_and_each_is_run_once(queue: Path, bench: 
 
 def test_a_batch_whose_process_did_not_come_to_its_end_is_told_apart(queue: Path) -> None:
     (queue / batches.WAITING / "a.jsonl").write_text('"nowhere"\n', "utf-8")
-    assert serve_queue(queue, "here", exit_when_idle=True) == 1
+    served = serve_queue(queue, "here", exit_when_idle=True)
+    assert (served.said, served.code) == ("1 batches run; 1 failed: their last words are in 'failed'", 1)
     assert "nowhere cannot be written" in (queue / batches.FAILED / "a.jsonl.said").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [sys.executable, ""])
+def test_the_command_says_how_many_failed_and_exits_with_1_whatever_python_runs_them(
+    queue: Path, tmp_path: Path, name: str
+) -> None:
+    (queue / batches.WAITING / "a.jsonl").write_text('"nowhere"\n', "utf-8")
+    (queue / batches.WAITING / "b.jsonl").write_text("", "utf-8")
+    if name:  # another path of it: that runs in a process of its own
+        (tmp_path / "harness.yaml").write_text("version: 1\n", "utf-8")
+        (tmp_path / "configs").mkdir()
+        (tmp_path / "python").write_text(f'#!/bin/sh\nexec "{name}" "$@"\n', "utf-8")
+        (tmp_path / "python").chmod(0o755)
+        (tmp_path / "configs" / "environments.yaml").write_text("here: {python: ./python}\n", "utf-8")
+    words = [sys.executable, "-P", "-m", "harness", "worker", "here", "--queue", str(queue), "--exit-when-idle"]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120, env=variables)
+    assert (ran.returncode, ran.stdout) == (1, "2 batches run; 1 failed: their last words are in 'failed'\n"), (
+        ran.stderr
+    )
 
 
 def hanging(queue: Path, bench: Bench, name: str, limit: float | None) -> None:
@@ -109,7 +130,8 @@ def test_a_job_that_outlives_its_limit_costs_itself_alone(
 ) -> None:
     hanging(queue, bench, "a.jsonl", 2)
     monkeypatch.setattr(batches, "LOOK_SECONDS", 0.2)
-    assert serve_queue(queue, "here", exit_when_idle=True) == 1
+    served = serve_queue(queue, "here", exit_when_idle=True)
+    assert (served.said, served.code) == ("1 batches run; 1 jobs are not ok: the reasons are in their outcome.json", 1)
     late, after = (json.loads((queue / "runs" / name / "outcome.json").read_text("utf-8")) for name in ("r0", "r1"))
     assert (late["status"], late["written_by"]) == ("timeout", "runner")
     assert late["reason"] == "took longer than its time limit of 2 s; `timeout` in the sweep allows more"
@@ -182,7 +204,7 @@ def test_a_killed_workers_child_ends_and_another_takes_its_batch_over(queue: Pat
     job = queue / "runs" / "r0" / "job.json"
     job.write_text(json.dumps(json.loads(job.read_text("utf-8")) | {"timeout_seconds": 1}), "utf-8")
     script = "import sys; from pathlib import Path; from harness.worker import queue_folder as batches; batches.STILL_SECONDS = 2.0\n"
-    script += "print(batches.serve_queue(Path(sys.argv[1]), 'here', exit_when_idle=True))"
+    script += "print(batches.serve_queue(Path(sys.argv[1]), 'here', exit_when_idle=True).run)"
     second = subprocess.run(
         [sys.executable, "-c", script, str(queue)], cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
     )
@@ -201,7 +223,7 @@ def test_a_worker_that_is_told_to_end_kills_its_child_and_puts_its_batch_back(qu
     children = psutil.Process(worker.pid).children(recursive=True)
     worker.send_signal(signal.SIGTERM)
     assert "told to end; what this worker had taken is in 'waiting' again" in worker.communicate(timeout=30)[1]
-    assert worker.returncode == 1
+    assert worker.returncode == 2
     assert not any(child.is_running() and child.status() != "zombie" for child in children)
     assert {path.name for path in (queue / batches.WAITING).iterdir()} == {"a.jsonl", "a.jsonl.said"}
     assert not list((queue / batches.TAKEN).iterdir())

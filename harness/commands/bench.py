@@ -1,0 +1,280 @@
+"""The one command: choose the sweep for this machine, run it, write and print its tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from harness.commands.box import (
+    Planned,
+    described,
+    environments_of,
+    interpreters,
+    open_desk,
+    plan_sweep,
+    sweep_path,
+)
+from harness.commands.doctor import gpu_answers, gpu_verdict
+from harness.commands.fresh import refresh
+from harness.commands.progress import Show
+from harness.commands.workspace import Workspace, lock_of
+from harness.core.clock import Spans
+from harness.core.errors import HarnessError
+from harness.core.privacy import is_offline
+from harness.core.spec import BuildSpec
+from harness.environments import ROOT, SHIPPED, is_for, setup
+from harness.host import facts
+from harness.plan.catalogue import Catalogue, Model, load_catalogue
+from harness.plan.expand import PlannedJob
+from harness.plan.gguf import absent_ggufs, fetch_ggufs
+from harness.plan.hub import absent_models, fetch_models, offline
+from harness.plan.locked import lock_models
+from harness.plan.reading import read_sweep
+from harness.plan.sweep import Sweep
+from harness.published.sources import Source
+from harness.runner import Desk, execute
+from harness.runner.decide import decide
+from harness.runner.memory import remember
+from harness.runner.wall import merged, share
+from harness.store.files import SESSIONS, read_session
+from harness.store.known import History
+from harness.tables.marked import COLUMNS, marked
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A sweep and the reason for it."""
+
+    sweep: str
+    why: str
+
+
+def choose(asked: str, workspace: Workspace) -> Choice:
+    """Choose the sweep: the one asked for, else `gpu` where an NVIDIA GPU can run it, else `quickstart`.
+
+    Raises: ConfigError where a GPU is here and the catalogues or the sweep `gpu` cannot be read.
+    """
+    if asked:
+        return Choice(asked, "asked for with SWEEP")
+    if not any((folder / "sweeps" / "gpu.yaml").exists() for folder in workspace.configs) or not gpu_answers():
+        return Choice("quickstart", "no NVIDIA GPU found")
+    catalogue = load_catalogue(workspace.configs)
+    verdict = gpu_verdict(absent_models(read_sweep(sweep_path("gpu", workspace), catalogue), catalogue))
+    if verdict.able:
+        return Choice("gpu", verdict.why)
+    return Choice(
+        "quickstart", f"there is a GPU, but sweep gpu cannot run: {verdict.why}; set SWEEP=gpu to run it anyway"
+    )
+
+
+def prepare(
+    name: str,
+    say: Callable[[str], None],
+    workspace: Workspace,
+    *,
+    make: bool = False,
+    lacking: list[str] | None = None,
+) -> float:
+    """Get what a sweep needs and this box can have: models of the hub and of GGUF files; with `make`, environments too.
+
+    Says what it installs and fetches; adds to `lacking` which environments that follow a wheel could not be made. Returns the
+    seconds that installing and fetching took, which are no part of a run.
+    What cannot be read gets nothing: planning tells all its mistakes. Raises: SystemExit where an environment cannot be made.
+    """
+    try:
+        catalogue = load_catalogue(workspace.configs)
+        sweep = read_sweep(sweep_path(name, workspace), catalogue)
+        names = environments_of(sweep)
+        if lock_of_models(sweep, catalogue, workspace, say):
+            catalogue = load_catalogue(workspace.configs)
+        following = {one: catalogue.environments[one] for one in names if one in catalogue.environments}
+    except HarnessError:
+        return 0.0
+    begun = time.monotonic()
+    try:
+        refresh(following, workspace, say)
+    except HarnessError as error:
+        say(str(error))
+        if lacking is not None:
+            lacking.append(str(error))
+    try:
+        pythons = interpreters(catalogue, names, workspace.root)
+    except HarnessError:
+        return 0.0
+    wanted = {
+        one: lock
+        for one in names
+        if one not in pythons
+        and (entry := catalogue.environments.get(one)) is not None
+        and is_for(entry.system)
+        and entry.lock
+        and (lock := lock_of(one, workspace, entry.lock))
+    }
+    if is_offline():
+        wanted = {}
+    for one, lock in (wanted if make else {}).items():
+        say(f"sweep {sweep.name} needs environment {one}, which is not installed yet")
+        setup(one, root=workspace.root, lock=lock)
+    installing = time.monotonic() - begun
+    absent = [] if offline() else absent_models(sweep, catalogue)
+    ggufs = absent_ggufs(sweep, catalogue)
+    if not absent and not ggufs:
+        return installing
+    pythons = interpreters(catalogue, names, workspace.root)
+    here = {one: facts(found) for one, found in described(pythons).items()}
+    readable = absent_models(sweep, catalogue, here) if absent else []
+    return installing + fetch_models(readable, say) + fetch_ggufs(ggufs, pythons, here, say)
+
+
+def _named(sweep: Sweep, catalogue: Catalogue) -> list[Model]:
+    """List the models that a sweep names."""
+    names = dict.fromkeys(named.name for case in sweep.cases for named in case.models)
+    return [catalogue.models[name] for name in names]
+
+
+def lock_of_models(sweep: Sweep, catalogue: Catalogue, workspace: Workspace, say: Callable[[str], None]) -> bool:
+    """Look up the commits of a sweep's hub models once, and keep them in folders of one's own alone; tells whether any is new."""
+    if workspace.lent or (workspace.own_configs == SHIPPED / "configs" and workspace.root != ROOT):
+        return False
+    models = [model for model in _named(sweep, catalogue) if model.name not in catalogue.local.folders]
+    return lock_models(models, workspace.own_configs, say)
+
+
+def run_sweep(
+    name: str,
+    console: Console,
+    workspace: Workspace,
+    again: frozenset[str] = frozenset(),
+    begun: float | None = None,
+    after: Callable[[Planned], None] | None = None,
+    *,
+    make: bool = False,
+) -> int:
+    """Plan and run a sweep; print what became of each job and the harness's own share. Returns the exit code.
+
+    Models of the hub that this box could read and has not are fetched first; with `make`, environments are made, too.
+    `begun` is the monotonic moment at which our own code began to work: what passed since counts as planning. `after`
+    writes the tables, where there was something to run.
+    """
+    entered = time.monotonic()
+    begun = entered if begun is None else begun
+    spans = Spans()
+    spans.add("plan", entered - begun)
+    with spans.span("import"):
+        _import_libraries()
+    lacking: list[str] = []
+    with ExitStack() as stack:
+        with spans.span("plan"):
+            getting = prepare(name, lambda line: _say(console, line), workspace, make=make, lacking=lacking)
+        begun += getting
+        spans.add("plan", -getting)
+        with spans.span("plan"):
+            planned = plan_sweep(name, workspace)
+            desk = open_desk(planned, stack)
+            decided = verdicts(planned, desk, again)
+            estimates = estimate(planned, desk.database.history())
+        _say(console, f"sweep {planned.sweep.name}: {summary(planned, estimates, decided)}")
+        with Show(console, estimates, [job for job in planned.plan.jobs if decided[job.id][0] == "run"]) as show:
+            seconds: Mapping[str, float] = {}
+            session = ""
+            for event in execute(planned.plan, desk, again):
+                show.event(event)
+                seconds = event.spans or seconds
+                session = event.text if event.what == "finished" else ""
+        idle = _idle(planned)
+        if after is not None and not idle:
+            with spans.span("report"):
+                after(planned)
+        _say(console, f"jobs: {show.counts}")
+        if show.verified.all:
+            _say(console, str(show.verified))
+        with spans.span("report"):
+            marks = _marked(desk, session)
+        for line in marks:
+            _say(console, line)
+        wall = share(time.monotonic() - begun, merged([spans.seconds, seconds]))
+        _say(console, str(wall))
+        if idle:
+            _say(console, idle)
+    if show.counts.failed:
+        return 1
+    if idle and any(job.refused for job in planned.plan.jobs):
+        return 2
+    return 1 if lacking else 0  # a night without the version that it is about has not gone well
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _marked(desk: Desk, session: str) -> list[str]:
+    """Say what marks the numbers that answer a session, known ones included."""
+    path = desk.results / SESSIONS / f"{session}.json"
+    runs = [job.run for job in read_session(path).jobs if job.run] if session and path.exists() else []
+    if not runs:
+        return []
+    return marked(desk.database.frame({"run": runs}, list(COLUMNS)), Source(desk.database).samples)
+
+
+def _idle(planned: Planned) -> str:
+    """Say so where this machine can run nothing of a sweep; empty where it can run something."""
+    here = [job for job in planned.plan.jobs if not job.elsewhere]
+    if not here:
+        boxes = ", ".join(sorted({job.elsewhere for job in planned.plan.jobs if job.elsewhere}))
+        return f"sweep {planned.sweep.name} has no job for this machine; its jobs are for {boxes}"
+    asked = [job for job in here if job.kind in {"quality", "speed"}]  # builds and references are made for these alone
+    reasons = list(dict.fromkeys(job.refused for job in asked or here))
+    if not all(reasons):
+        return ""
+    more = f" (and {len(reasons) - 1} more reasons, see harness plan)" if len(reasons) > 1 else ""
+    return f"this machine cannot run any job of sweep {planned.sweep.name}: {reasons[0]}{more}"
+
+
+def _import_libraries() -> None:
+    """Import what the desk half stands on at once, so that its time does not pass for our own."""
+    import jinja2  # noqa: F401
+    import pandas  # noqa: F401, ICN001
+    import sqlalchemy  # noqa: F401
+
+
+def summary(planned: Planned, estimates: Mapping[str, float], decided: Mapping[str, tuple[str, str]]) -> str:
+    """Say how many jobs of which kind a plan has, how many of them will run, and how long these took before."""
+    kinds: dict[str, int] = {}
+    for job in planned.plan.jobs:
+        refused = "unverified" if job.verifies else "unsupported here"
+        kind = "another box's" if job.elsewhere else refused if job.refused else job.kind
+        kinds[kind] = kinds.get(kind, 0) + 1
+    text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    runs = [job.id for job in planned.plan.jobs if decided[job.id][0] == "run"]
+    known = [estimates[name] for name in runs if name in estimates]
+    text += f"; {len(runs)} to run"
+    if known:
+        rest = f", and {len(runs) - len(known)} that never ran" if len(known) < len(runs) else ""
+        text += f", about {sum(known):.0f} s by history{rest}"
+    return text
+
+
+def estimate(planned: Planned, history: History) -> dict[str, float]:
+    """Estimate each job's seconds, by plan id: from its own history, else from that of its like.
+
+    Its like is the same kind, probe (or quantizer) and engine on the same model; jobs without either have no estimate.
+    """
+    found = {job.id: history.seconds(job.key, _shape(job)) for job in planned.plan.jobs}
+    return {name: seconds for name, seconds in found.items() if seconds is not None}
+
+
+def _shape(job: PlannedJob) -> tuple[str, str, str, str]:
+    model = job.labels[0].model
+    if isinstance(job.spec, BuildSpec):
+        return job.kind, job.spec.quantizer, "", model
+    return job.kind, job.spec.probe, job.spec.engine, model
+
+
+def verdicts(planned: Planned, desk: Desk, again: frozenset[str] = frozenset()) -> dict[str, tuple[str, str]]:
+    """Decide each job as `run` would now, without running anything: plan id to verdict and reason."""
+    memory = remember(desk, planned.plan, again=again)
+    return {job.id: decide(job, memory) for job in planned.plan.jobs}

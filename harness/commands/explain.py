@@ -1,0 +1,144 @@
+"""Explain one cell of a page or a table: find it, and print everything behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.commands.box import database_for_reading
+from harness.commands.report import Where, narrowed, plain_of, plain_rendered
+from harness.commands.workspace import DATABASE, Workspace, pages_of, spec_files
+from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.explain.cell import Explanation, Shown, explain
+from harness.explain.provenance import archive_of
+from harness.explain.telling import told
+from harness.pages import pages
+from harness.pages.values import Mark, answer, answering, marks
+from harness.published.sources import Source, from_published
+from harness.tables.catalogue import catalogue_of
+from harness.tables.locate import block_at, named, pointed, spot_of
+
+_PLACE = re.compile(r"(?P<page>.+?):(?P<line>\d+):(?P<column>\d+)")
+GRAMMAR = "write PAGE:LINE:COLUMN, as README.md:26:4, or TABLE ROW COLUMN, as quickstart-speed INT8 'Decode (tok/s)'"
+
+
+def explanation(
+    words: Sequence[str], workspace: Workspace, results: Path | None = None, where: Where | None = None
+) -> Explanation:
+    """Find and explain a cell.
+
+    words: PAGE:LINE:COLUMN, or table, row and column. results: folder of a database to take a table's numbers from;
+    the committed results if not given. Pages are always those of the committed results, with their tables' own conditions.
+    where: conditions that replace those of the table.
+    Raises: HarnessError for what is not there, with the nearest right name, and for a page that is stale.
+    """
+    place = _PLACE.fullmatch(words[0]) if len(words) == 1 else None
+    if place is not None:
+        if where:
+            raise HarnessError("--where needs TABLE ROW COLUMN; a page shows what its table says")
+        if results is not None:
+            raise HarnessError("--results needs TABLE ROW COLUMN; a page shows the committed results")
+        return _of_page(place["page"], int(place["line"]), int(place["column"]), workspace)
+    if len(words) != 3:
+        raise HarnessError(f"'{' '.join(words)}' is not a cell; {GRAMMAR}")
+    table, row, column = words
+    results = results or _of_generated(table, workspace)
+    with _source(results, workspace) as source:
+        shown = _shown(table, source, workspace, where or {}, results)
+        return explain(shown, named(shown.rendered, row, column))
+
+
+def _of_page(name: str, line: int, column: int, workspace: Workspace) -> Explanation:
+    """Explain a cell of a page; in prose, the columns are the values between markers that begin on the line."""
+    path = Path(name)
+    text = pages.read_page(_page(name, workspace))
+    values = [mark for mark in marks(text, path) if mark.line == line]
+    asked = values[column - 1].asked if 1 <= column <= len(values) else None
+    if values and asked is None:
+        raise HarnessError(f"{name}:{line}:{column}: this line has values 1 to {len(values)}")
+    table = asked.table if asked else block_at(text, path, line).name
+    with _source(None, workspace) as source:
+        shown = _shown(table, source, workspace)
+        if asked is None:
+            return explain(shown, pointed(text, path, line, column, shown.rendered), f"{name}:{line}:{column}")
+        _current(path, line, values[column - 1], text, shown)
+        at = spot_of(shown.rendered, answering(asked, {table: shown.rendered}))
+        return explain(shown, at, f"{name}:{line}:{column}, {values[column - 1].said}")
+
+
+def _current(path: Path, line: int, mark: Mark, text: str, shown: Shown) -> None:
+    """Refuse a value that is not what its table says now."""
+    if answer(mark.asked, {mark.asked.table: shown.rendered}) != text[mark.begin : mark.end]:
+        message = f"value '{mark.said}' is out of date; run `harness report --write`"
+        raise ConfigError([Problem(message, path, line)])
+
+
+def explained(
+    words: Sequence[str],
+    workspace: Workspace,
+    results: Path | None = None,
+    *,
+    as_json: bool = False,
+    where: Where | None = None,
+) -> str:
+    """Explain a cell as text, or as one JSON object."""
+    found = explanation(words, workspace, results, where=where)
+    return json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else told(found)
+
+
+def _page(name: str, workspace: Workspace) -> Path:
+    """Find a page from the working directory, else from the workspace's folder."""
+    here = Path(name)
+    page = here if here.exists() else workspace.root / name
+    if not page.is_file():
+        known = [workspace.called(path) for path in pages.with_markers(pages_of(workspace))]
+        raise HarnessError(unknown("page", name, known))
+    return page
+
+
+@contextmanager
+def _source(results: Path | None, workspace: Workspace) -> Iterator[Source]:
+    if results is None:
+        with from_published(workspace.committed) as source:
+            yield source
+    else:
+        with database_for_reading(results) as database:
+            yield Source(database)
+
+
+def _shown(
+    name: str, source: Source, workspace: Workspace, where: Where | None = None, results: Path | None = None
+) -> Shown:
+    catalogue = catalogue_of(workspace.configs, workspace.committed)
+    specs = pages.specs_in(spec_files(workspace), catalogue)
+    spec = next((one for one in specs if one.name == name), None)
+    if spec is None:
+        return _plain(name, source, workspace, results, [one.name for one in specs])
+    spec = narrowed(spec, where or {})
+    rendered = pages.renderer(source, catalogue)(spec)
+    return Shown(rendered, spec, catalogue.renamed(spec.titles), archive_of(source))
+
+
+def _of_generated(name: str, workspace: Workspace) -> Path | None:
+    """Return the results folder for a table that no spec describes: such tables are made from its database."""
+    specs, folder = pages.specs_in(spec_files(workspace)), workspace.results
+    return folder if (folder / DATABASE).exists() and all(one.name != name for one in specs) else None
+
+
+def _plain(name: str, source: Source, workspace: Workspace, results: Path | None, known: Sequence[str]) -> Shown:
+    """Find a table that was generated for a sweep. Raises: HarnessError where there is none of this name."""
+    catalogue = catalogue_of(workspace.configs, workspace.committed)
+    folder = results or workspace.results
+    found = [
+        table
+        for sweep in source.database.sweeps()
+        if name.startswith(f"{sweep}-")
+        for table in plain_of(sweep, source, folder)
+    ]
+    table = next((one for one in found if one.spec.name == name), None)
+    if table is None:
+        raise HarnessError(unknown("table", name, [*known, *(one.spec.name for one in found)]))
+    return Shown(plain_rendered(table, source, catalogue), table.spec, catalogue, archive_of(source))

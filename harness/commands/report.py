@@ -1,0 +1,228 @@
+"""Tables of the results database on the terminal and in the results folder, and beside what others reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.commands.box import Planned, database_for_reading, shown_path, sweep_path
+from harness.commands.promote import last_session
+from harness.commands.workspace import Workspace, spec_files
+from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.files import write_whole
+from harness.pages import pages
+from harness.pages.against import against
+from harness.pages.history import Histories
+from harness.plan.catalogue import load_catalogue
+from harness.plan.reading import read_sweep
+from harness.published.sources import Source, from_published
+from harness.store.conditions import as_texts, parse_where
+from harness.store.database import Database
+from harness.store.frame import COLUMNS as STORED
+from harness.tables.catalogue import Catalogue, catalogue_of
+from harness.tables.columns import COLUMNS, DIMENSIONS
+from harness.tables.markdown import EMPTY, Rendered, literal, to_markdown
+from harness.tables.plain import MOST, Plain, plain_tables
+from harness.tables.result import Table
+from harness.tables.rows import text_of
+from harness.tables.spec import TableSpec
+from harness.tables.specfile import SUFFIX, names_in
+from harness.tables.table import build
+
+NO_TABLE = "no table"
+"""What stands in place of a table that was refused, with the reason behind it."""
+Where = Mapping[str, tuple[str, ...]]
+"""Conditions on dimensions, as a table's own."""
+
+
+def after_bench(console: Console) -> Callable[[Planned], None]:
+    """Make what follows a sweep that has run: print its tables, plain ones where it names none, and keep them in a file."""
+
+    def after(planned: Planned) -> None:
+        name, workspace = planned.sweep.name, planned.workspace
+        with Database.open(workspace.database) as database:
+            source = Source(database)
+            if planned.sweep.tables:
+                catalogue = catalogue_of(workspace.named, workspace.committed)
+                specs = _specs_of(planned.sweep.tables, workspace, catalogue)
+                found = [_rendered_or_told(spec, source, catalogue) for spec in specs]
+                texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
+            else:
+                texts = plain(name, source, workspace, planned.sweep.title)
+        if not texts:
+            return
+        text = "\n".join(f"{table}\n" for table in texts)
+        page = workspace.results / "tables" / f"{name}.md"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(page, text)
+        printed(console, text)
+        printed(console, f"tables written to {shown_path(page)}")
+
+    return after
+
+
+def _specs_of(files: Collection[str], workspace: Workspace, catalogue: Catalogue) -> list[TableSpec]:
+    """Read the tables of files by name, and what stands in their place in other files of the workspace."""
+    named = {f"{name}{SUFFIX}" for name in files}
+    wanted = {name for path in spec_files(workspace) if path.name in named for name in names_in(path)}
+    places = [path for path in spec_files(workspace) if path.name in named or wanted & names_in(path)]
+    return [spec for spec in pages.specs_in(places, catalogue) if spec.name in wanted]
+
+
+def own_in_place(files: Collection[str], workspace: Workspace) -> list[str]:
+    """Name the tables of files by name in whose place the workspace has one of its own."""
+    named, (shipped, *own) = {f"{name}{SUFFIX}" for name in files}, workspace.tables
+    there = {name for path in shipped.glob(f"*{SUFFIX}") if path.name in named for name in names_in(path)}
+    return sorted(there & {name for folder in own for path in folder.glob(f"*{SUFFIX}") for name in names_in(path)})
+
+
+def _heading(title: str) -> list[str]:
+    return [f"# {literal(title)}"] if title else []
+
+
+def _title(sweep: str, workspace: Workspace) -> str:
+    """Read the title that a sweep's file gives it; none where the file is not there or is no longer right."""
+    try:
+        return read_sweep(sweep_path(sweep, workspace), load_catalogue(workspace.configs)).title
+    except HarnessError:
+        return ""
+
+
+def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[str, bool]:
+    """Render one table, or say why there is none; tells whether it has results."""
+    try:
+        rendered = pages.renderer(source, catalogue)(spec)
+    except ConfigError as error:
+        return f"{NO_TABLE}: {error}", True
+    return rendered.markdown, rendered.markdown != EMPTY
+
+
+def plain(sweep: str, source: Source, workspace: Workspace, title: str = "") -> list[str]:
+    """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
+    texts, names = [], []
+    catalogue = catalogue_of(workspace.named, workspace.committed)
+    for table in plain_of(sweep, source, workspace.results, title):
+        try:
+            rendered = plain_rendered(table, source, catalogue)
+        except ConfigError as error:
+            texts.append(f"{table.spec.title}: {NO_TABLE}: {error}")
+            continue
+        more = f"\n\n{table.rows} rows, {MOST} shown; `harness export FILE --where sweep={sweep}` writes all."
+        texts.append(rendered.markdown + (more if table.rows > MOST else ""))
+        names.append(table.spec.name)
+    told = f"`harness explain TABLE ROW COLUMN` explains a cell; tables: {', '.join(names)}."
+    return [*texts, told] if names else texts
+
+
+def plain_of(sweep: str, source: Source, results: Path, title: str = "") -> list[Plain]:
+    """Generate the tables of what answered a sweep's last session; of all its runs where none was finished."""
+    session = last_session(sweep, results)
+    runs = {"run": [job.run for job in session.jobs if job.run]} if session is not None else {}
+    frame = source.frame({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
+    return plain_tables(sweep, frame, literal(title))
+
+
+def plain_rendered(table: Plain, source: Source, catalogue: Catalogue) -> Rendered:
+    """Render a generated table. Raises: ConfigError where it would mix what must not be mixed."""
+    versions = {name: environment.packages for name, environment in source.environments().items()}
+    built = build(table.spec, table.frame, catalogue, source.reader(), lambda name: versions.get(name, {}))
+    return pages.named_keys(to_markdown(built), table.spec)
+
+
+def conditions(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Read `--where` as conditions on a table's dimensions. Raises: HarnessError for what is none."""
+    return as_texts(parse_where(words, DIMENSIONS), text_of)
+
+
+def print_against(console: Console, workspace: Workspace, names: Sequence[str], where: Where) -> int:
+    """Print measured numbers of the results database beside those that others reported.
+
+    Raises: HarnessError for a name that is no table.
+    """
+    catalogue = catalogue_of(workspace.named, workspace.committed)
+    results, committed = workspace.results, workspace.committed
+    specs = pages.specs_in(spec_files(workspace), catalogue)
+    for name in names:
+        if not any(name in {spec.name, *_files(spec)} for spec in specs):
+            raise HarnessError(
+                unknown("table", name, [known for spec in specs for known in (spec.name, *_files(spec))])
+            )
+    with database_for_reading(results) as database, from_published(committed) as published:
+        here = Source(database)
+        beside = partial(Histories([here]).beside, source=here)
+        for spec in [spec for spec in specs if {spec.name, *_files(spec)} & set(names)]:
+            ours, theirs = (
+                pages.renderer(source, catalogue)(narrowed(spec, {**where, "origin": (origin,)})).table
+                for source, origin in ((here, "measured"), (published, "reported"))
+            )
+            if not _filled(ours):
+                text = f"**{spec.name}**: nothing of it was measured in {shown_path(results)}"
+            elif not _filled(theirs):
+                place = f"{shown_path(committed)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
+                text = f"**{spec.name}**: nothing of it was reported; {place} can hold it, and tables of measured numbers alone then say `where: {{origin: measured}}`"
+            else:
+                text = f"**{spec.name}**, measured against reported\n\n{to_markdown(against(ours, theirs, beside)).markdown}"
+            printed(console, f"{text}\n")
+    return 0
+
+
+def _filled(table: Table) -> bool:
+    return any(cell.runs for section in table.sections for row in section.rows for cell in row)
+
+
+def narrowed(spec: TableSpec, where: Where) -> TableSpec:
+    """Replace conditions of a table."""
+    return replace(spec, where={**spec.where, **where})
+
+
+def print_tables(console: Console, workspace: Workspace, names: Sequence[str], where: Where) -> int:
+    """Print tables from the results database: by name, of a sweep by its name, or all that have results.
+
+    where: conditions that replace those of the tables.
+    Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
+    """
+    catalogue = catalogue_of(workspace.named, workspace.committed)
+    specs = [narrowed(spec, where) for spec in pages.specs_in(spec_files(workspace), catalogue)]
+    with database_for_reading(workspace.results) as database:
+        source = Source(database)
+        sweeps = database.sweeps()
+        texts, empty = [], []
+        asked = {name: [spec for spec in specs if name in {spec.name, *_files(spec)}] for name in names}
+        for name, found in asked.items():
+            if not found and name not in sweeps:
+                known = {*sweeps, *(spec.name for spec in specs), *(file for spec in specs for file in _files(spec))}
+                raise HarnessError(unknown("table or sweep", name, known))
+        wanted = [spec for found in asked.values() for spec in found] if names else specs
+        for spec in dict.fromkeys(spec.name for spec in wanted):
+            text, there = _rendered_or_told(next(one for one in wanted if one.name == spec), source, catalogue)
+            if there:
+                texts.append(text)
+            else:
+                empty.append(spec)
+        covered = {sweep for spec in specs for sweep in spec.where.get("sweep", ())}
+        for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
+            texts += plain(sweep, source, workspace, _title(sweep, workspace))
+    for text in texts:
+        printed(console, f"{text}\n")
+    if empty:
+        printed(console, f"no results for {', '.join(empty)}")
+    if empty and not texts:
+        printed(
+            console,
+            f"`harness run SWEEP` measures; `harness ingest --published {shown_path(workspace.committed)}` takes in what is committed",
+        )
+    return 2 if any(NO_TABLE in text for text in texts) else 0
+
+
+def _files(spec: TableSpec) -> list[str]:
+    """Name the file of a table, which is called as its sweep, and that of the one in whose place it stands."""
+    return [Path(path).name.removesuffix(SUFFIX) for path in (spec.path, spec.replaces) if path]
+
+
+def printed(console: Console, text: str) -> None:
+    """Print a text as it is: no markup, no colours, no wrapping."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,191 @@
+"""Tables read back from the Markdown of a page, so that an old page and a new rendering can be held against each other. Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from harness.tables.locate import MARK
+from harness.tables.locate import column_names as named_columns
+from harness.tables.markdown import literal
+from harness.tables.printed import ADDRESS
+from harness.tables.result import Cell, Column, Section
+
+_NUMBER = re.compile(
+    r"(?P<number>[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)(?P<suffix>[x%]?)(?=\s|$)"
+)
+_NOTE = re.compile(r"\s*<sup>[\d,\s]+</sup>$")
+_LINK = re.compile(rf"\[(?P<text>(?:\\.|[^\]\\])*)\]{ADDRESS}")
+_HEADING = re.compile(r" {0,3}(?P<marks>#{1,6})\s+(?P<text>.*?)(?:\s+#+)?\s*")
+_SUMMARY = re.compile(r".*<summary>(?P<text>.*?)</summary>.*")
+_RULE = re.compile(r":?-+:?")
+_FOLD = 7
+"""Level of a `<summary>`: below every heading."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One table of a page: the headings above it and its cells as Markdown."""
+
+    headings: tuple[str, ...]
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class RowName:
+    """What a row is called, whatever its place: headings, leading cells, and which one it is of rows that are called the same."""
+
+    headings: tuple[str, ...]
+    keys: tuple[str, ...]
+    nth: int = 0
+
+    @property
+    def label(self) -> str:
+        """The name as a person types it."""
+        return self._joined((*self.headings, *self.keys))
+
+    @property
+    def short(self) -> str:
+        """The name without its headings."""
+        return self._joined(self.keys)
+
+    def _joined(self, parts: Sequence[str]) -> str:
+        number = f" #{self.nth + 1}" if self.nth else ""
+        return MARK.join(shown(part) for part in parts if part) + number
+
+
+ColumnName = tuple[str, int]
+"""Heading, and which one it is of columns with that heading."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table by its name."""
+
+    name: RowName
+    grid: int
+    row: int
+    """Places in the list of grids and among the grid's rows."""
+    cells: dict[ColumnName, tuple[int, str]]
+    """Place and Markdown of each cell that is no key."""
+
+
+def grids(markdown: str) -> list[Grid]:
+    """Find the pipe tables of a text with the headings and summaries above each."""
+    found: list[Grid] = []
+    above: dict[int, str] = {}
+    lines = markdown.replace("\r\n", "\n").split("\n")
+    for number, line in enumerate(lines):
+        heading, summary = _HEADING.fullmatch(line), _SUMMARY.fullmatch(line)
+        if heading or summary:
+            level, text = (len(heading["marks"]), heading["text"]) if heading else (_FOLD, _folded(summary))
+            above = {**{known: value for known, value in above.items() if known < level}, level: text}
+        elif "</details>" in line:
+            above.pop(_FOLD, None)
+        if number and _is_rule(line) and _is_row(lines[number - 1]):
+            found.append(Grid(tuple(above.values()), tuple(_split(lines[number - 1])), _body(lines[number + 1 :])))
+    return found
+
+
+def _folded(summary: re.Match[str] | None) -> str:
+    """Write the text of a `<summary>`, which is HTML, as Markdown."""
+    return literal(html.unescape(re.sub(r"<[^>]*>", "", summary["text"]))) if summary else ""
+
+
+def _body(lines: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    rows = []
+    for line in lines:
+        if not _is_row(line):
+            break
+        rows.append(tuple(_split(line)))
+    return tuple(rows)
+
+
+def _is_row(line: str) -> bool:
+    return line.lstrip().startswith("|")
+
+
+def _is_rule(line: str) -> bool:
+    return _is_row(line) and all(_RULE.fullmatch(cell) for cell in _split(line))
+
+
+def _split(line: str) -> list[str]:
+    """Split a row at its pipes; an escaped one belongs to its cell."""
+    cells, rest = [""], line.strip().removeprefix("|")
+    for part in re.findall(r"\\.|\||[^\\|]+|\\", rest):
+        if part == "|":
+            cells.append("")
+        else:
+            cells[-1] += part
+    return [cell.strip() for cell in (cells[:-1] if not cells[-1].strip() else cells)]
+
+
+# ---------------------------------------------------------------- names
+
+
+def lines_of(found: Sequence[Grid], keys: int, heads: int = 0) -> dict[RowName, Line]:
+    """Name the rows by their first `keys` cells, blank repetitions filled; the first `heads` rows of each table are headings."""
+    named: dict[RowName, Line] = {}
+    for place, grid in enumerate(found):
+        titles = column_names(grid, keys, heads)
+        for row, (key, cells) in enumerate(_keyed(grid.rows[heads:], keys), start=heads):
+            name = RowName(tuple(plain(text) for text in grid.headings), key)
+            while name in named:
+                name = RowName(name.headings, key, name.nth + 1)
+            values = {titles[index]: (index, cells[index]) for index in range(keys, min(len(cells), len(titles)))}
+            named[name] = Line(name, place, row, values)
+    return named
+
+
+def column_names(grid: Grid, keys: int, heads: int = 0) -> list[ColumnName]:
+    """Name a table's columns by their headings, whichever rows hold them."""
+    width = len(grid.header)
+    whole = [(*row, *[""] * width)[:width] for row in grid.rows[:heads]]
+    rows = tuple(tuple(Cell(shown(cell)) for cell in row) for row in whole)
+    section = Section((), tuple(Column(shown(text)) for text in grid.header), rows, head_rows=len(rows))
+    names: list[ColumnName] = []
+    for parts in named_columns(section, keys):
+        names.append((MARK.join(parts), sum(MARK.join(parts) == known for known, _ in names)))
+    return names
+
+
+def _keyed(rows: Sequence[Sequence[str]], keys: int) -> Iterator[tuple[tuple[str, ...], Sequence[str]]]:
+    """Yield rows with their keys; a blank key repeats the one above as long as the keys before it do."""
+    above: tuple[str, ...] = ()
+    for row in rows:
+        key: list[str] = []
+        for index, cell in enumerate(row[:keys]):
+            same = list(above[:index]) == key
+            key.append(above[index] if not cell and same and index < len(above) else plain(cell))
+        above = tuple(key)
+        yield above, row
+
+
+# ---------------------------------------------------------------- cells
+
+
+def plain(cell: str) -> str:
+    """Return a cell's Markdown without link, emphasis and footnote mark: what is compared."""
+    text = _LINK.sub(lambda found: found["text"], _NOTE.sub("", cell.strip())).strip()
+    return text[2:-2].strip() if len(text) > 4 and text.startswith("**") and text.endswith("**") else text
+
+
+def shown(cell: str) -> str:
+    """Return a cell's text as a reader sees it."""
+    return html.unescape(re.sub(r"\\([^A-Za-z0-9\s])", r"\1", plain(cell)))
+
+
+def number_text(text: str) -> str:
+    """Return the number that a text begins with, as it is written, with its `x` or `%`; empty where there is none."""
+    found = _NUMBER.match(text)
+    return found[0] if found else ""
+
+
+def number(text: str) -> Decimal | None:
+    """Return the number that a text begins with, None where it begins with none."""
+    found = _NUMBER.match(text)
+    return Decimal(found["number"].replace(",", "").replace("\u2212", "-")) if found else None

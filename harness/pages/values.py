@@ -1,0 +1,314 @@
+"""Numbers in prose, taken from tables: the text between two markers in a page is what a table says.
+
+    up to <!-- value: gpu-speed max "Decode speed-up" where Model=Llama -->2.70x<!-- /value --> faster
+
+`value:` is followed by the name of a table, a function and a column in quotes; then, if wanted, conditions and `whole`:
+
+    <!-- value: TABLE min "COLUMN" -->...<!-- /value -->
+    <!-- value: TABLE max "COLUMN" where KEY=TEXT and KEY="MORE TEXT" -->...<!-- /value -->
+    <!-- value: TABLE cell "COLUMN" where KEY=TEXT whole -->...<!-- /value -->
+
+`min` and `max` take the least and the greatest number of the column among the rows that meet the conditions, `cell` the only
+row that does. A condition names a column by its heading, or a dimension of the table's rows or `each` (`gpu`, `model`), and the text that
+stands there; a column below a group is `GROUP / COLUMN`. Without a condition, all rows of all sections count. What is written is the number as the table shows it, with its sign,
+commas, `x` or `%`; `whole` adds what the cell says beside it, as `± 0.2`. A name with a blank stands in double or single quotes.
+
+Both markers stand in one paragraph, outside of generated tables; in code, fenced or between backticks, they are text. One may be wrapped over
+lines. The same number may be named at several places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, cast
+
+from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.pages.readback import number, number_text
+from harness.tables.columns import DIMENSIONS
+from harness.tables.locate import MARK, bare, column_names
+from harness.tables.markdown import BOM, Rendered, blocks, fenced, literal, markup
+from harness.tables.result import Cell, Section
+
+FUNCTIONS = ("min", "max", "cell")
+END = "<!-- /value -->"
+GRAMMAR = 'TABLE min|max|cell "COLUMN" [where KEY=TEXT [and KEY=TEXT ...]] [whole]'
+_WORD = re.compile(r"""\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<sign>=)|(?P<plain>[^\s="']+))""")
+_TOKEN = re.compile(
+    r"\\[^\n]|(?P<ticks>`+)|(?P<comment><!--(?P<said>.*?)-->)|(?P<open><!--\s*(?:value\s*:|/\s*value\b))", re.DOTALL
+)
+_OPEN = re.compile(r"\s*value\s*:(?P<said>.*)", re.DOTALL | re.IGNORECASE)
+_CLOSE = re.compile(r"\s*/\s*value\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a marker asks for."""
+
+    table: str
+    function: Literal["min", "max", "cell"]
+    column: str
+    where: tuple[tuple[str, str], ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A marked place in prose: offsets of the text between its markers."""
+
+    asked: Asked
+    said: str
+    """The question as the page puts it."""
+    begin: int
+    end: int
+    line: int
+
+
+# ---------------------------------------------------------------- finding
+
+
+def marks(text: str, path: Path) -> list[Mark]:
+    """Find the marked numbers of a page.
+
+    Raises: ConfigError with every marker that is unbalanced, nested, inside a table or not understood.
+    """
+    found: list[Mark] = []
+    problems: list[Problem] = []
+    for begin, part, table in _parts(text, path):
+        opened: tuple[str, int, int] | None = None
+        for offset, after, said in _comments(part):
+            line = text.count("\n", 0, begin + offset) + 1
+            what = _trouble(said, opened, table)
+            if what:
+                problems.append(Problem(what, path, line))
+            if said is None or table:
+                continue
+            if opening := _OPEN.fullmatch(said):
+                opened = (" ".join(opening["said"].split()), begin + after, line)
+            elif opened is not None:
+                if not what:
+                    _take(found, problems, opened, begin + offset, path)
+                opened = None
+        if opened is not None:
+            problems.append(
+                Problem(f"value '{opened[0]}' has no end in its part of the page; add {END}", path, opened[2])
+            )
+    if problems:
+        raise ConfigError(sorted(problems, key=lambda problem: problem.line or 0))
+    return found
+
+
+def _trouble(said: str | None, opened: tuple[str, int, int] | None, table: str) -> str:
+    """Say what is wrong with a marker where it stands."""
+    if said is None:
+        return "a value's marker is not closed; end it with -->"
+    if table:
+        return f"a value's marker stands inside table '{table}', which is written anew; move it out"
+    if _OPEN.fullmatch(said):
+        return f"a value begins inside value '{opened[0]}', which has no end yet" if opened else ""
+    return "" if opened else "the end of a value has no beginning"
+
+
+def _take(found: list[Mark], problems: list[Problem], opened: tuple[str, int, int], end: int, path: Path) -> None:
+    said, begin, line = opened
+    try:
+        found.append(Mark(parse(said), said, begin, end, line))
+    except HarnessError as error:
+        problems.append(Problem(str(error), path, line))
+
+
+def _parts(text: str, path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield paragraphs of prose, and the insides of tables, with their offsets; a table's name with the latter."""
+    lines = text.split("\n")
+    code = fenced([lines[0].removeprefix(BOM), *lines[1:]])
+    inside = {at: block.name for block in blocks(text, path) for at in range(block.begin, block.end + 1)}
+    offset, begun, kind = 0, 0, ""
+    for at, line in enumerate(lines):
+        here = "```" if code[at] else inside.get(at, "" if line.strip() else " ")
+        if here != kind:
+            if begun < offset and kind not in {"```", " "}:
+                yield begun, text[begun:offset], kind
+            begun, kind = offset, here
+        offset += len(line) + 1
+    if kind not in {"```", " "}:
+        yield begun, text[begun:], kind
+
+
+def _comments(part: str) -> Iterator[tuple[int, int, str | None]]:
+    """Yield begin, end and content of the comments that are values' markers, outside of code; None for one that is not closed."""
+    place = 0
+    while found := _TOKEN.search(part, place):
+        place = found.end()
+        if ticks := found["ticks"]:
+            close = re.compile(rf"(?<!`){ticks}(?!`)").search(part, place)
+            place = close.end() if close else place
+        elif found["open"]:
+            yield found.start(), place, None
+        elif found["comment"] and (_OPEN.fullmatch(found["said"]) or _CLOSE.fullmatch(found["said"])):
+            yield found.start(), place, found["said"]
+
+
+def parse(said: str) -> Asked:
+    """Read what stands behind `value:`. Raises: HarnessError with the grammar."""
+    words = _words(said)
+    if len(words) < 3:
+        raise HarnessError(f"value '{said}' is not understood; write {GRAMMAR}")
+    table, function, column = words[:3]
+    if function not in FUNCTIONS:
+        raise HarnessError(f"value '{said}': {unknown('function', function, FUNCTIONS)}")
+    rest = words[3:]
+    whole = bool(rest) and rest[-1] == "whole" and rest[-2:-1] != ["="]
+    rest = rest[:-1] if whole else rest
+    where: list[tuple[str, str]] = []
+    while rest:
+        if len(rest) < 4 or rest[0] != ("and" if where else "where") or rest[2] != "=":
+            raise HarnessError(f"value '{said}' is not understood at '{' '.join(rest)}'; write {GRAMMAR}")
+        where.append((rest[1], rest[3]))
+        rest = rest[4:]
+    names = [name for name, _ in where]
+    if len(set(names)) < len(names):
+        raise HarnessError(f"value '{said}' has two conditions on one column; no row meets both")
+    return Asked(table, cast("Literal['min', 'max', 'cell']", function), column, tuple(where), whole)
+
+
+def _words(said: str) -> list[str]:
+    words, place = [], 0
+    text = said.strip()
+    while place < len(text):
+        found = _WORD.match(text, place)
+        if found is None:
+            raise HarnessError(f"value '{said}' has a quote without its other one")
+        words.append(next(group for group in found.groups() if group is not None))
+        place = found.end()
+    return words
+
+
+# ---------------------------------------------------------------- answering
+
+
+def with_values(text: str, rendered: Mapping[str, Rendered], path: Path) -> tuple[str, list[str]]:
+    """Write the numbers of a page's prose; returns its text and the questions whose answers are new.
+
+    Raises: ConfigError with every marker that tables cannot answer.
+    """
+    problems: list[Problem] = []
+    stale: list[str] = []
+    for mark in reversed(marks(text, path)):
+        try:
+            fresh = answer(mark.asked, rendered)
+        except HarnessError as error:
+            problems.append(Problem(f"value '{mark.said}': {error}", path, mark.line))
+            continue
+        if fresh != text[mark.begin : mark.end]:
+            stale.append(mark.said)
+            text = text[: mark.begin] + fresh + text[mark.end :]
+    if problems:
+        raise ConfigError(reversed(problems))
+    return text, stale[::-1]
+
+
+def answer(asked: Asked, rendered: Mapping[str, Rendered]) -> str:
+    """Return the text that a question asks for.
+
+    Raises: HarnessError for a table, column or row that is not there, and where there is no number or no single row.
+    """
+    cell = answering(asked, rendered)
+    if not asked.whole:
+        return number_text(cell.text)
+    return literal(cell.text) if cell.literal else markup(cell.text)
+
+
+def answering(asked: Asked, rendered: Mapping[str, Rendered]) -> Cell:
+    """Return the cell that answers a question. Raises: HarnessError as `answer` does."""
+    if asked.table not in rendered:
+        raise HarnessError(unknown("table", asked.table, rendered))
+    found = _selected(asked, rendered[asked.table])
+    if asked.function == "cell" and len(found) > 1:
+        raise HarnessError(f"{len(found)} rows fit, and `cell` takes one; add conditions with where")
+    numbers = [(value, cell) for cell in found if (value := number(cell.text)) is not None]
+    if not numbers:
+        texts = ", ".join(f"'{cell.text}'" for cell in found[:3])
+        raise HarnessError(f"there is no number there; the column shows {texts}")
+    return _least_or_greatest(numbers, asked.function)
+
+
+def _least_or_greatest(numbers: list[tuple[Decimal, Cell]], function: str) -> Cell:
+    return (min if function == "min" else max)(numbers, key=lambda found: found[0])[1]
+
+
+def _selected(asked: Asked, rendered: Rendered) -> list[Cell]:
+    """Return the cells of the column in the rows that meet the conditions."""
+    sections = [section for section in rendered.table.sections if section.rows]
+    if not sections:
+        raise HarnessError(f"table '{asked.table}' has no results yet")
+    places = [
+        (section, place) for section in sections if (place := _column(section, rendered.keys, asked.column)) is not None
+    ]
+    if not places:
+        raise HarnessError(
+            unknown(
+                "column", asked.column, {name for one in sections for name in _headings(one, rendered.keys) if name}
+            )
+        )
+    seen: dict[str, set[str]] = {name: set() for name, _ in asked.where}
+    cells = [cell for section, place in places for cell in _cells(asked, rendered, section, place, seen)]
+    if not cells:
+        raise HarnessError(_no_row(asked, seen))
+    return cells
+
+
+def _no_row(asked: Asked, seen: Mapping[str, set[str]]) -> str:
+    for name, text in asked.where:
+        if text not in seen[name]:
+            return unknown(name, text, seen[name])
+    return f"no row has {' and '.join(f'{name}={text}' for name, text in asked.where)}"
+
+
+def _cells(asked: Asked, rendered: Rendered, section: Section, place: int, seen: dict[str, set[str]]) -> Iterator[Cell]:
+    keys = [_key(name, rendered, section) for name, _ in asked.where]
+    above: list[str] = []
+    for row in section.rows[section.head_rows :]:
+        texts = [cell.text for cell in row]
+        for index in range(min(rendered.keys, len(texts), len(above))):
+            if texts[index] or texts[:index] != above[:index]:
+                break
+            texts[index] = above[index]  # a blank key repeats the one above
+        above = texts
+        told = [key if isinstance(key, str) else texts[key] for key in keys]
+        for (name, _), text in zip(asked.where, told, strict=True):
+            seen[name].add(text)
+        if all(text == wanted for text, (_, wanted) in zip(told, asked.where, strict=True)):
+            yield row[place]
+
+
+def _key(name: str, rendered: Rendered, section: Section) -> int | str:
+    """Return the place of the column that a condition names, or the section's own value of that dimension."""
+    place = _column(section, rendered.keys, name)
+    if place is None:
+        folded = [dimension.casefold() for dimension in rendered.named]
+        place = folded.index(name.casefold()) if name.casefold() in folded else None
+    if place is not None:
+        return place
+    for dimension, value in zip(rendered.each, section.headings, strict=False):
+        if name.casefold() in {dimension.casefold(), DIMENSIONS.get(dimension, dimension).casefold()}:
+            return value
+    known = {*rendered.each, *rendered.named, *(heading for heading in _headings(section, rendered.keys) if heading)}
+    raise HarnessError(unknown("column", name, known))
+
+
+def _column(section: Section, keys: int, name: str) -> int | None:
+    """Return the place of a column by its headings, or by the last of them alone. Raises: HarnessError where several have it."""
+    names = column_names(section, keys)
+    whole = [place for place, parts in enumerate(names) if bare(name) in {MARK.join(parts), " ".join(parts)}]
+    found = whole or [place for place, parts in enumerate(names) if parts[-1:] == (bare(name),)]
+    if len(found) > 1:
+        listed = ", ".join(f"'{text}'" for text in dict.fromkeys(MARK.join(names[place]) for place in found))
+        raise HarnessError(f"{len(found)} columns are called '{name}': {listed}")
+    return found[0] if found else None
+
+
+def _headings(section: Section, keys: int) -> list[str]:
+    return [MARK.join(parts) for parts in column_names(section, keys)]

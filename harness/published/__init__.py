@@ -1,0 +1,1 @@
+"""Results as committed text, ours and reported by others, and all sources of numbers together."""

@@ -1,0 +1,160 @@
+"""Where tables take their numbers from: the database, or committed text alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.spec import Environment, Outcome
+from harness.numbers.pairing import Items
+from harness.published.committed import Published, items_of, read_published
+from harness.store.database import Database
+from harness.store.frame import COLUMNS as STORED
+from harness.store.frame import CONSTANT
+from harness.store.needed import Needed
+from harness.store.session import SessionRecord
+from harness.tables.cells import Reader
+from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
+from harness.tables.spec import TableSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database, and for published runs what is kept of their arrays."""
+
+    database: Database
+    published: Published = field(default_factory=Published)
+    _apart: dict[frozenset[str], Database] = field(default_factory=dict)
+    """Databases of some of the published files, by their sessions' names."""
+    _outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def of_sweeps(self, sweeps: Sequence[str]) -> Database:
+        """Return the database for tables of some sweeps.
+
+        Published files of other sweeps may hold later runs of the same jobs; they belong to their own tables.
+        """
+        sessions = self.published.sessions
+        own = frozenset(session.session for session in sessions if sweeps_of(session) & set(sweeps))
+        jobs = {session.session: jobs_of(session) for session in sessions}
+        ours = set().union(*(jobs[name] for name in own))
+        if not own or all(ours.isdisjoint(jobs[name]) for name in jobs.keys() - own):
+            return self.database
+        if own not in self._apart:
+            self._apart[own] = filled([session for session in sessions if session.session in own], self.published)
+        return self._apart[own]
+
+    def close(self) -> None:
+        """Close the databases of single files."""
+        for database in self._apart.values():
+            database.close()
+
+    def frame(self, where: Mapping[str, Any], columns: Sequence[str]) -> pd.DataFrame:
+        return self.database.frame(where, columns)
+
+    def samples(self, measurement: str) -> Any:
+        """Return a measurement's samples, None where they are not at hand."""
+        if measurement in self.published.arrays:
+            return self.published.arrays[measurement]
+        try:
+            return self.database.samples(measurement)
+        except HarnessError:
+            return None
+
+    def items(self, measurement: str) -> Items:
+        """Return what pairs with another measurement of the same items; what is not at hand is None."""
+        found = self.published.items.get(measurement)
+        return items_of(self.database, measurement) if found is None else found
+
+    def reader(self) -> Reader:
+        published = self.published
+        return Reader(
+            self.samples, self.items, lambda measurement: published.statistics.get(measurement, {}), self.outcome
+        )
+
+    def outcome(self, run: str) -> Outcome | None:
+        """Return a run's outcome, None where it is not at hand."""
+        if not self._outcomes:
+            self._outcomes.update({outcome.job.run: outcome for outcome in self.published.outcomes})
+        if run not in self._outcomes:
+            with suppress(HarnessError):
+                self._outcomes[run] = self.database.outcome(run)
+        return self._outcomes.get(run)
+
+    def environments(self) -> dict[str, Environment]:
+        return self.database.environments()
+
+
+@contextmanager
+def from_published(folder: Path) -> Iterator[Source]:
+    """Open committed results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
+
+    Raises: ConfigError for a file that is not what `promote` writes.
+    """
+    published = read_published(folder)
+    with closing(filled(published.sessions, published)) as database, closing(Source(database, published)) as source:
+        yield source
+
+
+def filled(sessions: Sequence[SessionRecord], published: Published) -> Database:
+    """Make a database in memory that holds the runs of some published files."""
+    runs = {job.run for session in sessions for job in session.jobs}
+    database = Database.open("sqlite://")
+    database.ingest_all([outcome for outcome in published.outcomes if outcome.job.run in runs])
+    for session in sessions:
+        database.place(session)
+    return database
+
+
+def sweeps_of(session: SessionRecord) -> set[str]:
+    """Return the sweeps that a session's jobs are called by."""
+    return {labels.sweep for job in session.jobs for labels in job.labels}
+
+
+def jobs_of(session: SessionRecord) -> set[tuple[str, str]]:
+    """Return what a placement speaks of: keys of jobs, with their environments."""
+    return {(job.key, job.environment) for job in session.jobs}
+
+
+def frame_of(spec: TableSpec, source: Source) -> pd.DataFrame:
+    """Ask a source for what a table can use: its sweep's rows, the baselines' and the builds' included.
+
+    Conditions on labels, metrics, parts and the newest session go to the database; the others are applied to its
+    answer, since a build or a failed run does not know them.
+    """
+    free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
+    labels = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
+    return source.of_sweeps(spec.where.get("sweep", ())).needed(
+        labels, [name for name in COLUMNS if name in STORED], needed_by(spec)
+    )
+
+
+def needed_by(spec: TableSpec) -> Needed:
+    """Say what a table can use. Every word of the spec may name a metric or a part, so none is overlooked."""
+    words = frozenset(_words(asdict(spec)))
+    opened = {*spec.each, *(key.dimension for key in (*spec.rows, *spec.show))}
+    opened |= {cell.attribute.dimension for cell in spec.cells if cell.attribute is not None}
+    opened |= {spec.pivot.dimension} if spec.pivot and not spec.pivot.labels else set()
+    dated = {name for word in words if (name := word.partition(".")[0]) in DIMENSIONS and name not in CONSTANT}
+    return Needed(
+        metrics=words,
+        parts=None if "part" in opened else words | {""},
+        history=bool(dated),
+    )
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from (*_words(key), *_words(item))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _words(item)

@@ -1,0 +1,43 @@
+"""A scheme as it is written: `int4 b128 sym x20; head float32; embedding float32`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.core.spec import Scheme
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A weight matrix as it is stored."""
+
+    text: str
+    """`int4 b128 sym`, `int8 channel asym`, `float32`."""
+    tensor: str
+    """Name of what is stored; two nodes may read the same."""
+    weights: int
+    bits: int
+    """Of the weights with their scales and zero points."""
+
+
+def written(body: Sequence[Matrix], head: Matrix | None, embedding: Matrix | None, *, complete: bool = True) -> Scheme:
+    """Write a scheme; one that is not complete, as of a mixture of experts, has no bits per weight."""
+    kinds = Counter(matrix.text for matrix in body).most_common()
+    parts = [" + ".join(f"{text} x{count}" for text, count in sorted(kinds, key=lambda kind: (-kind[1], kind[0])))]
+    parts += [f"head {head.text}"] if head else []
+    parts += [f"embedding {embedding.text}"] if embedding else []
+    parts += [] if complete else ["others not read"]
+    stored = {matrix.tensor: matrix for matrix in (embedding, head, *body) if matrix is not None}.values()
+    weights = sum(matrix.weights for matrix in stored)
+    bits = round(sum(matrix.bits for matrix in stored) / weights, 3) if weights and complete else None
+    return Scheme(text="; ".join(part for part in parts if part), bits_per_weight=bits)
+
+
+def product(sizes: Iterable[int]) -> int:
+    """Multiply the sizes of a shape."""
+    product = 1
+    for size in sizes:
+        product *= int(size)
+    return product

@@ -1,1 +1,0 @@
-"""From the frame to Markdown: table specs, tables of strings, comparisons, captions and pages."""

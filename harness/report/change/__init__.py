@@ -1,1 +1,0 @@
-"""What changes in pages between two states of the results, and what must not change unseen."""

@@ -1,0 +1,242 @@
+"""Which rows and columns a table has, and in which order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from harness.core.metric import metric as metric_named
+from harness.tables.catalogue import Catalogue
+from harness.tables.cells import Filled
+from harness.tables.columns import BUILD_DIMENSIONS
+from harness.tables.compare import COMPARISONS, WORSE
+from harness.tables.formats import DEFAULT_UNIT
+from harness.tables.markdown import literal
+from harness.tables.result import Cell
+from harness.tables.rows import Row, is_size
+from harness.tables.spec import CellSpec, Key, TableSpec
+
+Address = Mapping[str, str]
+"""Dimension -> value: where in the table a cell stands."""
+LACKING = "-"
+"""The value of a dimension that a result does not have, as a table shows it."""
+Line = tuple[Address, list[Filled]]
+
+
+def exact(address: Address) -> dict[str, Sequence[str | None]]:
+    """Return what a row must say to stand at an address: its values, and nothing where it lacks a dimension."""
+    return {name: (None if value == LACKING else value,) for name, value in address.items() if name != "metric"}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A column of cells after the pivot has multiplied it."""
+
+    cell: CellSpec
+    pivot: str | None
+    header: str
+    group: str = ""
+    """The pivot's label, where the header is that of the cell alone."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Orders values as the spec lists them, else as the catalogue does, else as numbers, else as text."""
+
+    spec: TableSpec
+    catalogue: Catalogue
+
+    def rank(self, name: str, value: str) -> tuple[int, float, str]:
+        """Return what a value sorts by among its dimension's values; what is lacking comes last."""
+        if value == LACKING:
+            return 4, 0.0, ""
+        for place, known in enumerate((self.spec.where.get(name, ()), self.catalogue.names(name))):
+            if value in known:
+                return place, float(known.index(value)), ""
+        try:
+            return 2, float(value), ""
+        except ValueError:
+            return 3, 0.0, value
+
+    def addresses(self, rows: Iterable[Row], names: Sequence[str]) -> list[dict[str, str]]:
+        """Return the distinct combinations of values; rows that lack one of them have no place."""
+        found = {tuple(row.text(name) for name in names) for row in rows}
+        whole = [tuple(value for value in combination if value is not None) for combination in found]
+        addresses = [dict(zip(names, values, strict=True)) for values in whole if len(values) == len(names)]
+        return self.in_order(addresses, names)
+
+    def in_order(self, addresses: Iterable[dict[str, str]], names: Sequence[str]) -> list[dict[str, str]]:
+        """Sort addresses by the ranks of their values."""
+        return sorted(addresses, key=lambda address: [self.rank(name, address[name]) for name in names])
+
+
+# ---------------------------------------------------------------- rows
+
+
+def row_addresses(order: Order, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Return the table's rows: what was measured or failed. Builds alone open rows in tables of sizes only.
+
+    A measurement that lacks one of the dimensions has a row of its own; a failed run or a build that does stands with
+    all that it agrees with, and only where there is nothing such by itself.
+    """
+    spec = order.spec
+    metrics = [*spec.metrics, *(cell.metric for cell in spec.cells if cell.metric is not None)]
+    sizes_only = all(is_size(name) for name in metrics)
+    builds = all(name in BUILD_DIMENSIONS for name in spec.where)
+    telling = [
+        row for row in rows if not row.is_build or (builds and (not row.ok or (sizes_only and row.metric in metrics)))
+    ]
+    names = [name for name in spec.row_dimensions if name != "metric"]
+    said = [(row, tuple(row.text(name) for name in names)) for row in telling]
+    own = {values for row, values in said if (row.ok and not row.is_build) or None not in values}
+    for values in sorted({values for _, values in said} - own, key=lambda values: (values.count(None), str(values))):
+        if not any(_agree(values, other) for other in own):
+            own.add(values)
+    addresses = order.in_order(
+        [dict(zip(names, (LACKING if value is None else value for value in values), strict=True)) for values in own],
+        names,
+    )
+    if "metric" not in spec.row_dimensions:
+        return addresses
+    return [{**address, "metric": name} for address in addresses for name in spec.metrics]
+
+
+def _agree(values: Sequence[str | None], other: Sequence[str | None]) -> bool:
+    return all(value is None or value == there for value, there in zip(values, other, strict=True))
+
+
+def ordered(order: Order, lines: list[Line], slots: Sequence[Slot]) -> list[Line]:
+    """Sort lines as `order` says; `value` is the first column of numbers, ascending."""
+    first = next((index for index, slot in enumerate(slots) if slot.cell.attribute is None), None)
+    if not order.spec.order:
+        return lines
+
+    def place(line: Line) -> list[tuple[int, float, str]]:
+        address, cells = line
+        number = cells[first].number if first is not None else None
+        value = (1, 0.0, "") if number is None else (0, float(number), "")
+        names = [name for name in order.spec.order if name == "value" or name in address]
+        return [value if name == "value" else order.rank(name, address[name]) for name in names]
+
+    return sorted(lines, key=place)
+
+
+def is_markup(spec: TableSpec, dimension: str, value: str | None) -> bool:
+    """Say whether a value is called as the spec itself says, in Markdown."""
+    return spec.style.markup and value in spec.titles.get(dimension, {})
+
+
+def key_cells(
+    catalogue: Catalogue, spec: TableSpec, keys: Sequence[Key], address: Address, above: Address | None
+) -> list[Cell]:
+    """Write the row keys; one that repeats the line above is left blank where the style or a row of metrics says so."""
+    cells, style = [], spec.style
+    for key in keys:
+        value = address.get(key.dimension)
+        markup = is_markup(spec, key.dimension, value)
+        in_metrics = "metric" in address and key.dimension != "metric"
+        blanks = in_metrics if style.blank is None else key.name in style.blank
+        if blanks and above is not None and above.get(key.dimension) == value:
+            cells.append(Cell(""))
+        elif value is None:
+            cells.append(Cell("-"))
+        else:
+            plain = key.attribute in {"", "title"}
+            text = (
+                catalogue.called(address, key.dimension)
+                if plain
+                else catalogue.shown(key.dimension, value, key.attribute)
+            )
+            link = catalogue.link(key.dimension, value) if style.links and not key.attribute and not markup else ""
+            cells.append(Cell(text or "-", literal=not markup, link=link))
+    return cells
+
+
+# ---------------------------------------------------------------- columns
+
+
+def slots_of(order: Order, rows: Sequence[Row]) -> list[Slot]:
+    """Multiply the cells by the pivot.
+
+    A comparison along the pivot stands beside its own value; where there are two pivot values it stands under the
+    second, so that it follows both of its inputs.
+    """
+    spec = order.spec
+    if spec.pivot is None:
+        return [Slot(cell, None, cell.header or title_of(cell)) for cell in spec.cells]
+    dimension = spec.pivot.dimension
+    found = order.addresses([row for row in rows if not row.is_build], [dimension])
+    labels = dict(spec.pivot.labels) or {address[dimension]: "" for address in found}
+    slots = []
+    for place, (value, label) in enumerate(labels.items()):
+        named = label or literal(order.catalogue.title(dimension, value))
+        for cell in _under(spec.cells, dimension, value, place, list(labels)):
+            base = cell.baseline.get(dimension) if compares(cell) else None
+            if spec.style.groups:
+                slots.append(Slot(cell, value, cell.header or title_of(cell), named))
+            elif base in labels and len(labels) == 2:
+                slots.append(Slot(cell, next(name for name in labels if name != base), cell.header or named))
+            else:
+                slots.append(Slot(cell, value, f"{cell.header} {named}".strip()))
+    return slots + [Slot(cell, None, cell.header) for cell in spec.cells if cell.attribute]
+
+
+def _under(cells: Sequence[CellSpec], dimension: str, value: str, place: int, labels: Sequence[str]) -> list[CellSpec]:
+    """Return the cells that stand under one pivot value, each comparison right behind its metric's own column."""
+    chosen: list[CellSpec] = []
+    for cell in cells:
+        base = cell.baseline.get(dimension) if compares(cell) else None
+        here = base not in labels or (place == 1 if len(labels) == 2 else value != base)
+        if here and not cell.attribute:
+            same = [index for index, other in enumerate(chosen) if other.metric == cell.metric]
+            chosen.insert(same[-1] + 1 if same else len(chosen), cell)
+    return chosen
+
+
+def compares(cell: CellSpec) -> bool:
+    """Say whether a cell needs a baseline."""
+    return COMPARISONS[cell.comparison].needs_baseline
+
+
+def title_of(cell: CellSpec) -> str:
+    """Name a column for its metric and unit."""
+    if cell.metric is None:
+        return "Value"
+    metric = metric_named(cell.metric)
+    unit = cell.unit or DEFAULT_UNIT.get(metric.unit, metric.unit)
+    return f"{metric.title} ({unit})" if unit else metric.title
+
+
+def without_empty(spec: TableSpec, slots: list[Slot], lines: list[Line]) -> tuple[list[Slot], list[Line]]:
+    """Leave out rows and columns in which nothing was ever measured, as `drop_empty` says; failures are something."""
+    if spec.drop_empty in {"rows", "both"}:
+        lines = [line for line in lines if not all(cell.absent for cell in line[1])]
+    if spec.drop_empty in {"columns", "both"}:
+        kept = [index for index in range(len(slots)) if not all(cells[index].absent for _, cells in lines)]
+        slots = [slots[index] for index in kept]
+        lines = [(address, [cells[index] for index in kept]) for address, cells in lines]
+    return slots, lines
+
+
+def is_bold(cell: CellSpec, filled: Filled, top: Decimal | None, address: Address) -> bool:
+    """Say whether a cell is bold: a whole column, the best number, or the rows that the spec names."""
+    if cell.bold_where:
+        return all(address.get(name) in values for name, values in cell.bold_where.items())
+    return cell.bold == "all" or (filled.number is not None and filled.number == top)
+
+
+def best(slot: Slot, cells: Sequence[Filled]) -> Decimal | None:
+    """Return the best number of a column, None where the spec does not ask for it."""
+    numbers = [cell.number for cell in cells if cell.number is not None]
+    if slot.cell.bold != "best" or not numbers or slot.cell.metric is None:
+        return None
+    ways = {cell.better for cell in cells if cell.number is not None}
+    if len(ways) != 1 or "none" in ways:  # nobody knows which is the better one
+        return None
+    higher = "higher" in ways
+    if slot.cell.comparison in {"inverse_ratio", "loss_percent", "one_plus_reduction"}:
+        higher = not higher
+    if slot.cell.comparison == WORSE:
+        higher = False
+    return max(numbers) if higher else min(numbers)

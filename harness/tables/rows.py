@@ -1,0 +1,246 @@
+"""Rows of the frame as a table sees them: matching, and which run fills a cell. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError, Problem
+from harness.core.metric import METRICS, Direction
+from harness.core.metric import metric as metric_named
+from harness.numbers.intervals import RETIRED
+from harness.tables.columns import BUILD_DIMENSIONS, COLUMNS, IDENTITY, WORKLOAD
+from harness.tables.options import OPTIONS, differing
+from harness.tables.spec import Pick, TableSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the frame: a measurement, or a run that is not ok (`metric` None). Absent values are None."""
+
+    fields: Mapping[str, Any]
+
+    def get(self, name: str) -> Any:
+        """Return a value as the frame holds it, None where it is absent."""
+        return self.fields.get(name)
+
+    def text(self, name: str) -> str | None:
+        """Return a value as specs write it."""
+        value = self.fields.get(name)
+        return None if value is None else text_of(value)
+
+    @property
+    def metric(self) -> str | None:
+        return self.text("metric")
+
+    @property
+    def ok(self) -> bool:
+        return self.text("status") == "ok"
+
+    @property
+    def is_build(self) -> bool:
+        return self.text("kind") == "build"
+
+    @property
+    def run(self) -> str:
+        return self.text("run") or ""
+
+    @property
+    def age(self) -> tuple[str, str]:
+        """Sorts runs from oldest to newest; UTC times in ISO form sort as text."""
+        moment = self.get("counts_from")
+        return utc(self.get("started") if moment is None else moment), self.run
+
+
+def is_ours(row: Row) -> bool:
+    """Tell what was measured here from what others reported."""
+    return row.text("origin") in {"measured", None}
+
+
+def text_of(value: Any) -> str:
+    """Write a dimension's value as specs do: whole floats as integers, truth as words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def utc(moment: Any) -> str:
+    """Write a moment as ISO text in UTC, whether the frame holds a timestamp or a text."""
+    if moment is None:
+        return ""
+    import pandas as pd
+
+    stamp = pd.Timestamp(moment)
+    return str((stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")).isoformat())
+
+
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    """Turn a frame into rows; NaN, NaT and None all become None, and a run placed twice counts once per placement."""
+    names = [name for name in COLUMNS if name in frame.columns]
+    records = dict.fromkeys(zip(*(_plain(frame[name]) for name in names), strict=True))
+    return [Row(_whole(dict(zip(names, record, strict=True)))) for record in records]
+
+
+def _plain(column: pd.Series[Any]) -> list[Any]:
+    absent = column.isna().tolist()
+    if all(absent):
+        return [None] * len(absent)
+    return [None if gone else value for value, gone in zip(column.astype(object).tolist(), absent, strict=True)]
+
+
+def _whole(record: dict[Any, Any]) -> dict[str, Any]:
+    """Call the whole workload by its one name, the empty part, and forget intervals that do not hold."""
+    if record.get("metric") is not None and record.get("part") is None:
+        record["part"] = ""
+    if record.get("interval") in RETIRED:
+        record |= {"low": None, "high": None, "interval": "none: those of version 0.1 covered too little"}
+    return record
+
+
+def direction(row: Row) -> Direction:
+    """Say which way is better for a row's number: as its source says, else as its metric is defined."""
+    said = row.text("better")
+    if said is not None:
+        return "higher" if said == "higher" else "lower" if said == "lower" else "none"
+    return metric_named(row.metric).better if row.metric is not None else "none"
+
+
+def matches(row: Row, where: Mapping[str, Sequence[str | None]]) -> bool:
+    """Say whether a row meets all conditions; a build is only asked for what a build has."""
+    return all(
+        row.text(name) in values for name, values in where.items() if not row.is_build or name in BUILD_DIMENSIONS
+    )
+
+
+def distinct(rows: Iterable[Row]) -> list[Row]:
+    """Keep each measurement (or failed run) once, however many sweeps and blocks it is placed in."""
+    return list(
+        {
+            (row.run, row.metric, row.text("part"), row.text("source"), row.text("comparison")): row for row in rows
+        }.values()
+    )
+
+
+def wanted(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
+    """Keep measurements of the table's metrics, failed runs of probes that would have given them, rows of words, and all builds."""
+    metrics = set(spec.metrics) | {cell.metric for cell in spec.cells}
+    probes = probes_of(metrics, rows)
+    words = any(cell.text or cell.format.printed for cell in spec.cells)
+    return [
+        row
+        for row in rows
+        if row.is_build
+        or row.metric in metrics
+        or (not row.ok and (row.text("probe") in probes or (words and row.text("origin") == "reported")))
+    ]
+
+
+def probes_of(metrics: Iterable[str | None], rows: Iterable[Row]) -> set[str]:
+    """Return the probes that give these metrics: as declared, and as seen in the rows."""
+    names = {name for name in metrics if name is not None}
+    seen = {probe for row in rows if row.metric in names and (probe := row.text("probe")) is not None}
+    return seen | set(_declared(names))
+
+
+def _declared(metrics: set[str]) -> Iterator[str]:
+    """Yield the probes that declare a metric; one whose module cannot be imported here declares nothing."""
+    from harness.core.seam import load
+    from harness.probes import PROBES
+
+    for name in PROBES:
+        try:
+            probe = load(PROBES, "probe", name)
+        except (ImportError, AttributeError):
+            continue
+        if metrics.intersection(probe.yields) or any(metric.startswith(f"{name}.") for metric in metrics):
+            yield name
+
+
+def is_size(metric: str) -> bool:
+    """Say whether a metric describes the build."""
+    return metric in METRICS and (METRICS[metric].kind == "size" or metric.startswith("build_"))
+
+
+def choose(spec: TableSpec, found: Sequence[Row], cell: str, pick: Pick) -> Row | None:
+    """Return the row that fills a cell, or None where there is none.
+
+    latest: the newest run, also where it failed; where other rounds of its session are good, one of these, marked.
+    median_of_runs: of the newest session's good runs the one with the median value (the lower of two).
+    Raises: ConfigError where rows answer different questions, so that no rule about runs can choose.
+    """
+    rows = _said_of_it(sorted(distinct(found), key=lambda row: row.age))
+    if not rows:
+        return None
+    newest = rows[-1]
+    same_session = [row for row in rows if row.text("session") == newest.text("session")]
+    _one_question(spec, [row for row in rows if row.ok], IDENTITY, cell)
+    _one_question(spec, [row for row in same_session if row.ok], WORKLOAD, cell)
+    ours = [row for row in same_session if row.ok and row.text("origin") == "measured"]
+    _one_question(spec, ours, ("artifact",), cell)
+    _one_file(spec, [row for row in rows if row.ok and row.text("origin") == "imported"], cell)
+    good = [row for row in same_session if row.ok]
+    if pick == "median_of_runs" and good:
+        return sorted(good, key=lambda row: (row.get("value"), row.age))[(len(good) - 1) // 2]
+    return _over_rounds(newest, good, same_session)
+
+
+def _over_rounds(newest: Row, good: Sequence[Row], session: Sequence[Row]) -> Row:
+    """Return what stands for a session's rounds: a good one, marked where others failed for good; else the newest run."""
+    sitting = [row for row in good if row.get("rounds") is not None]
+    done = {row.text("round") for row in sitting}
+    lost = [row for row in session if not row.ok and row.text("round") not in {None, *done}]
+    if not sitting or not (newest.ok or newest in lost):
+        return newest
+    if not lost:
+        return sitting[-1]
+    count, row = int(sitting[-1].get("rounds")), sitting[-1]
+    turns = {one.text("round") for one in lost}
+    reasons = dict.fromkeys(f"{one.text('status')}: {one.text('reason') or 'no reason was given'}" for one in lost)
+    text = f"{len(turns)} of {count + len(turns)} rounds gave no number ({'; '.join(reasons)})"
+    notes = [*json.loads(row.get("marks") or "[]"), {"code": "incomplete", "text": text}]
+    return Row({**row.fields, "marks": json.dumps(notes)})
+
+
+def _one_file(spec: TableSpec, rows: Sequence[Row], cell: str) -> None:
+    """Refuse two imported numbers for one cell: no date of measurement says which is the later one."""
+    artifacts = sorted({f"{row.text('citation')} ({row.text('artifact')})" for row in rows})
+    if len(artifacts) > 1 and "artifact" not in spec.may_mix:
+        message = (
+            f"table '{spec.name}', {cell}: several imported results fit, {' and '.join(artifacts[:3])}; tell them apart with "
+            "`harness import --label`, name 'artifact' in where or rows, or let the last one count with may_mix: [artifact]"
+        )
+        raise ConfigError([Problem(message, spec.path, spec.line)])
+
+
+def _said_of_it(rows: list[Row]) -> list[Row]:
+    """Drop what a page or file calls not available where it gives the number itself: that was said of another metric."""
+    given = {_page(row) for row in rows if row.ok and row.text("origin") != "measured"}
+    return [row for row in rows if row.ok or row.text("origin") == "measured" or _page(row) not in given]
+
+
+def _page(row: Row) -> tuple[str | None, ...]:
+    return row.text("origin"), row.text("session"), row.text("citation")
+
+
+def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], cell: str) -> None:
+    for name in names:
+        values = sorted({row.text(name) or "none" for row in rows})
+        if len(values) > 1 and name not in spec.may_mix:
+            told = differing(row.text(name) or "{}" for row in rows) if name in OPTIONS else values
+            raise ConfigError(
+                [
+                    Problem(
+                        f"table '{spec.name}', {cell}: several measurements fit, with {name} {', '.join(told)}; "
+                        f"name '{name}' in where, rows, each or pivot",
+                        spec.path,
+                        spec.line,
+                    )
+                ]
+            )

@@ -1,0 +1,179 @@
+"""Each sweep of a published page ends in it: behind every number of its tables stands a job, and what has none is named with the reason."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from harness.commands.report import narrowed
+from harness.core.metric import metric
+from harness.core.seam import load
+from harness.core.spec import MeasureSpec
+from harness.pages.against import against
+from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.expand import Plan, PlannedJob, expand
+from harness.plan.reading import read_sweep
+from harness.probes import PROBES
+from harness.published.sources import Source, frame_of, from_published
+from harness.tables.catalogue import catalogue_of
+from harness.tables.result import Table
+from harness.tables.rows import text_of
+from harness.tables.spec import TableSpec
+from harness.tables.specfile import read_specs
+from harness.tables.table import build
+from tests.conftest import ROOT
+from tests.unit.importing.files import runs, take, trtllm, write
+from tests.unit.tables.frames import QUALITY, frame, row
+
+SWEEPS = ("bnb", "modelopt_windows", "modelopt_h100", "modelopt_h200")
+GPUS = {"T4": "Tesla T4", "RTX 4090": "NVIDIA GeForce RTX 4090", "H100": "NVIDIA H100 80GB HBM3", "H200": "NVIDIA H200"}
+NO_QUANTIZED_MMLU = "nothing here answers questions with checkpoints for TensorRT-LLM"
+NO_IMAGES = "no probe paints"
+NO_TRAINING = "no probe trains or computes a validation loss"
+LEFT_OUT = {
+    "windows-support": "what is known to work, no number",
+    **{f"{page}-mmlu": NO_QUANTIZED_MMLU for page in ("h100", "h200")},
+    **{f"{page}-sdxl": NO_IMAGES for page in ("h100", "h200")},
+    **{f"{page}-{part}": NO_TRAINING for page in ("h100", "h200") for part in ("qat", "sparsity-loss", "sparsity-speed")},
+}  # fmt: skip
+NOT_IN_REPORTS = {("h100-speed", "Mem Saving"): "trtllm-bench reports no memory"}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Catalogue:
+    return load_catalogue(ROOT / "configs")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    folder = tmp_path_factory.mktemp("published")
+    for sweep in SWEEPS:
+        (folder / f"{sweep}.yaml").write_bytes((ROOT / "results" / "published" / f"{sweep}.yaml").read_bytes())
+    with from_published(folder) as source:
+        yield source
+
+
+def planned(sweep: str, catalogue: Catalogue) -> Plan:
+    return expand(read_sweep(ROOT / "configs" / "sweeps" / f"{sweep}.yaml", catalogue), catalogue, {})
+
+
+def stand_ins(plan: Plan, folder: Path) -> pd.DataFrame:
+    """Rows as the plan's jobs would leave them, every number invented."""
+    rows = [one for number, job in enumerate(plan.jobs) for one in _rows(job, 1.0 + number, folder)]
+    return frame(*rows)
+
+
+def _rows(job: PlannedJob, value: float, folder: Path) -> Iterator[dict[str, Any]]:
+    spec = job.spec
+    if not isinstance(spec, MeasureSpec) or job.kind not in {"quality", "speed"} or spec.probe == "output_check":
+        return
+    probe = load(PROBES, "probe", spec.probe)
+    work = {**probe.workload.model_validate(spec.workload).model_dump(), **spec.workload}
+    numbers = {key: float(work[key]) for key in ("batch", "prompt", "output", "window", "stride") if work.get(key)}
+    texts = {key: work[key] for key in ("text",) if isinstance(work.get(key), str)}
+    said = {"protocol": f"{spec.probe} {work.get('protocol', '')}", "gpu_count": 1.0}
+    names: tuple[str, ...] = probe.yields
+    if spec.probe == "command":  # what a report of that format holds
+        (report,) = runs(take(write(folder, "report.json", trtllm())))
+        names = tuple(dict.fromkeys(one.metric for one in report.measurements if not one.part))
+        said = {"protocol": report.protocol.name, "gpu_count": float(report.protocol.gpu_count or 0)}
+    for labels in job.labels:
+        place = {**labels.model_dump(), "environment": job.environment, "gpu": GPUS.get(job.elsewhere or "", "a GPU")}
+        more = {"engine": spec.engine, "engine_options": json.dumps(spec.engine_options), "provider": job.provider}
+        shared = {
+            **(QUALITY if job.kind == "quality" else {}),
+            **place,
+            **more,
+            "probe": spec.probe,
+            **numbers,
+            **texts,
+            **said,
+        }
+        for name in names:
+            for source in ("device", "nvml-process") if name == "peak_gpu_bytes" else (None,):
+                yield row(name, value, kind=job.kind, source=source, run=f"{job.id}-{labels.method}", unit=metric(name).unit,
+                          measurement_id=f"{job.id}-{labels.method}-{name}-{source}",
+                          **{key: part for key, part in shared.items() if key != "kind"})  # fmt: skip
+
+
+def tables(sweep: str) -> list[TableSpec]:
+    return read_specs(ROOT / "reports" / "tables" / f"{sweep}.tables.yaml")
+
+
+def reported(spec: TableSpec, source: Source) -> Table:
+    return build(narrowed(spec, {"origin": ("reported",)}), frame_of(spec, source), catalogue_of(ROOT / "configs"))
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_behind_every_number_of_a_page_stands_a_job_of_its_sweep(
+    sweep: str, shipped: Catalogue, published: Source, tmp_path: Path
+) -> None:
+    measured = stand_ins(planned(sweep, shipped), tmp_path)
+    for spec in tables(sweep):
+        ours = build(spec, measured, catalogue_of(ROOT / "configs"))
+        if spec.name in LEFT_OUT:
+            assert not any(cell.runs for section in ours.sections for line in section.rows for cell in line), spec.name
+            continue
+        beside = against(ours, reported(spec, published)).sections[0].rows
+        lacking = {(line[0].text, line[1].text) for line in beside if line[2].text == "-"}
+        allowed = {heading for table, heading in NOT_IN_REPORTS if table == spec.name}
+        assert {name for name in lacking if name[1].rpartition(" / ")[2] not in allowed} == set(), spec.name
+        assert len(beside) > len(lacking), spec.name
+
+
+def test_what_a_sweep_leaves_out_is_a_table_of_its_page_and_said_in_the_sweep() -> None:
+    names = {spec.name for sweep in SWEEPS for spec in tables(sweep)}
+    assert names >= LEFT_OUT.keys()
+    for sweep in ("modelopt_h100", "modelopt_h200"):
+        said = " ".join((ROOT / "configs" / "sweeps" / f"{sweep}.yaml").read_text("utf-8").replace("\n#", "").split())
+        for word in ("MMLU", "Stable Diffusion", "training", "sparsity"):
+            assert word in said.partition("title:")[0]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "models", "batches"),
+    [("modelopt_h200", {"llama31-8b", "llama31-70b"}, {1, 8, 64}), ("modelopt_h100", {"llama3-8b", "llama3-70b"}, {1, 32, 64})],
+)  # fmt: skip
+def test_only_the_dense_70b_takes_two_gpus(sweep: str, models: set[str], batches: set[int], shipped: Catalogue) -> None:
+    jobs = [job for job in planned(sweep, shipped).jobs if isinstance(job.spec, MeasureSpec)]
+    assert {job.labels[0].model for job in jobs} == models
+    assert {job.spec.workload["batch"] for job in jobs if isinstance(job.spec, MeasureSpec)} == batches
+    two = {(job.labels[0].model[-3:], job.labels[0].method) for job in jobs if isinstance(job.spec, MeasureSpec)
+           and "--tp 2" in job.spec.workload["run"]}  # fmt: skip
+    assert two in ({("70b", "bf16")}, {("70b", "fp16")})
+    assert {job.elsewhere for job in jobs} == {"H200" if "h200" in sweep else "H100"}
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_every_job_says_why_it_cannot_run_on_a_machine_without_a_gpu(sweep: str, shipped: Catalogue) -> None:
+    jobs = planned(sweep, shipped).jobs
+    assert all(job.refused or job.elsewhere for job in jobs)
+    reasons = {job.refused for job in jobs if job.refused}
+    if sweep == "modelopt_windows" and sys.platform != "win32":
+        assert "environment 'dml' is for Windows, and this machine is not" in reasons
+        assert any(why == "needs the quantizer 'modelopt-torch', which this version does not have" for why in reasons)
+    else:
+        assert not reasons, "each case is for a box of its own"
+
+
+def test_measured_numbers_take_the_place_of_reported_ones_table_by_table_and_never_beside_them(tmp_path: Path) -> None:
+    path = tmp_path / "demo.tables.yaml"
+    path.write_text(
+        "speed: {where: {origin: [measured, reported]}, rows: [method], cells: {metric: decode_tps, format: 0}}\n", "utf-8"
+    )  # fmt: skip
+    (spec,) = read_specs(path)
+    theirs = [
+        row("decode_tps", value, method=name, origin="reported") for name, value in (("fp32", 1.0), ("int8", 2.0))
+    ]
+    ours = row("decode_tps", 7.0, method="int8")
+    texts = [
+        [[text_of(cell.text) for cell in line] for line in build(spec, frame(*given), None).sections[0].rows]
+        for given in (theirs, [*theirs, ours])
+    ]
+    assert texts == [[["fp32", "1"], ["int8", "2"]], [["int8", "7"]]]

@@ -1,0 +1,1 @@
+"""How the reference model, its texts and its questions are made."""
