@@ -25,7 +25,7 @@ SCOPE = (*AXES, "skip", "on", "rounds", "precision", "timeout", "cases")
 SKIP = ("model", "method", "engine", "environment", "probe")
 DEFAULT_ENVIRONMENT = "cpu"
 ROUNDS = 8
-"""Processes that measure each speed job where a sweep does not say it: so many find a slowdown of 6 to 7 % in nine of ten (tests/benchmarks/README.md)."""
+"""Processes that measure each speed job where a sweep does not say it: so many find a slowdown of 6 to 7 % in seven to eight of ten sessions (tests/benchmarks/README.md)."""
 PRECISION = 0.002
 """Where a sweep does not say it. Processes differ by 0.7 % and more, so that three of them seldom agree so well by chance."""
 REFERENCE = ("method", "engine")
