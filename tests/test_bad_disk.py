@@ -69,7 +69,7 @@ def test_a_full_disk_fails_the_build_that_filled_it_and_nothing_else(bench: Benc
     assert bench.statuses()["toy fp32 fake generation"][0] == "ok"
     assert not list((bench.results / "artifacts").glob(f"*{PARTIAL}*")), "half an artifact takes no space"
     disk("size=40m")
-    assert "3 ok, 1 known" in say(bench, "run", "s").out
+    assert "1 known, 3 ok" in say(bench, "run", "s").out
 
 
 def test_a_disk_that_fills_before_the_outcome_is_written_ends_the_command_and_the_next_one_recovers(

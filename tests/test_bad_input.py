@@ -213,7 +213,7 @@ def test_of_two_runners_on_one_database_the_second_is_refused(bench: Bench, say:
     assert said.code == 2
     assert said.err == f"another command is running on {bench.results}; wait for it or use another --results\n"
     bench.sweep(method=["fp32"])
-    assert "2 known, 1 ok" in say(bench, "run", "s").out, "what the first had finished is kept"
+    assert "1 known, 2 ok" in say(bench, "run", "s").out, "what the first had finished is kept"
 
 
 # ---------------------------------------------------------------- artifacts
