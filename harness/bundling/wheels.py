@@ -90,11 +90,11 @@ class Machine:
             *(word for tag in self.tags for word in ("--platform", tag)),
         ]
 
-    def applies(self, marker: Marker | None) -> bool:
-        """Tell whether a requirement's condition holds there; extras are never asked for."""
+    def applies(self, marker: Marker | None, extras: Collection[str] = ()) -> bool:
+        """Tell whether a requirement's condition holds there, with none of the extras or any of them."""
         there = {**{name: str(value) for name, value in default_environment().items()}, "python_version": self.python, "python_full_version": f"{self.python}.0",
                  "platform_machine": self.architecture, "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}  # fmt: skip
-        return marker is None or marker.evaluate({**there, "extra": ""})
+        return marker is None or any(marker.evaluate({**there, "extra": extra}) for extra in ("", *extras))
 
 
 def machine(python: str, platform: str) -> Machine:
@@ -210,20 +210,29 @@ def _resolved(loose: Sequence[str], pins: Mapping[str, str], machine: Machine, s
     )
 
 
-def _asked_by(item: Mapping[str, Any], machine: Machine) -> Iterable[tuple[str, str]]:
-    """List what a package needs on that machine: as it is written without its condition, and by name."""
+def _extras(items: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """Collect the extras with which each package is asked for, as torch asks for `cuda-toolkit[cublas]`."""
+    found: dict[str, frozenset[str]] = {}
+    for one in (Requirement(text) for item in items for text in item.get("requires_dist", ())):
+        found[_plain(one.name)] = found.get(_plain(one.name), frozenset()) | one.extras
+    return found
+
+
+def _asked_by(item: Mapping[str, Any], machine: Machine, extras: Collection[str] = ()) -> Iterable[tuple[str, str]]:
+    """List what a package with these extras needs on that machine: as it is written without its condition, and by name."""
     for text in item.get("requires_dist", ()):
         one = Requirement(text)
-        if machine.applies(one.marker):
+        if machine.applies(one.marker, extras):
             yield f"{one.name}{one.specifier}", _plain(one.name)
 
 
 def _dropped(pins: Mapping[str, str], has: Collection[str], machine: Machine, scratch: Path) -> set[str]:
     """Name the packages that the machine has, and those that nothing but these need; what we ask for ourselves stays."""
     items = _report(["--no-deps", *(f"{name}=={version}" for name, version in pins.items())], machine, scratch)
+    extras = _extras(items)
     users: dict[str, set[str]] = {}
     for one in items:
-        for _, name in _asked_by(one, machine):
+        for _, name in _asked_by(one, machine, extras.get(_plain(one["name"]), frozenset())):
             users.setdefault(name, set()).add(_plain(one["name"]))
     gone, own = {_plain(one) for one in has}, {_plain(one) for one in RUNNER}
     while more := {name for name in pins if name not in gone | own and (by := users.get(name)) and by <= gone}:

@@ -39,6 +39,7 @@ def wheel(index: Path, name: str, version: str, *needs: str, tag: str = "py3-non
     """Put a package into the index."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     asked = "".join(f"Requires-Dist: {one}\n" for one in needs)
+    asked += "".join(f"Provides-Extra: {extra}\n" for one in needs for extra in re.findall(r'extra == "(\w+)"', one))
     files = {
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{asked}",
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
@@ -86,7 +87,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tag=LINUX,
     )
     wheel(folder, "gamma", "1.5")
-    wheel(folder, "torchlike", "2.0", "part==1.0", "numpy", tag=LINUX)
+    wheel(folder, "torchlike", "2.0", "part==1.0", "numpy", "kit[blas]==1.0", tag=LINUX)
+    wheel(folder, "kit", "1.0", 'blaslike==1.0; extra == "blas"', 'fftlike; extra == "fft"')
+    wheel(folder, "blaslike", "1.0", tag=LINUX)
     wheel(folder, "part", "1.0", tag=LINUX)
     for name, value in {
         "PIP_NO_INDEX": "1",
