@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.core.metric import METRICS
+from harness.core.metric import METRICS, OWN
 from harness.numbers.intervals import Summary, student_t
 
 LEAST = 3
@@ -47,8 +47,8 @@ class Round:
 
 
 def is_over_rounds(metric: str) -> bool:
-    """Say whether a metric's unit of replication is the process: speed and memory, never quality or sizes."""
-    return metric in METRICS and METRICS[metric].kind in {"speed", "memory"}
+    """Say whether a metric's unit of replication is the process: speed and memory, and what a program measures of its own; never quality or sizes."""
+    return metric.startswith(OWN) or (metric in METRICS and METRICS[metric].kind in {"speed", "memory"})
 
 
 def mean(values: Sequence[float], unit: str) -> float:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Table, bindparam, insert, select
 
 from harness.core.identity import DIGITS, canonical, digest
 from harness.core.marks import marking
-from harness.core.metric import METRICS
+from harness.core.metric import METRICS, OWN
 from harness.core.spec import Note, Status
 from harness.numbers import rounds
 from harness.store import models as m
@@ -191,7 +191,9 @@ def _values_query(sittings: Sequence[str]) -> Any:
         run.join(item, item.c.run_id == run.c.id).join(quantity, quantity.c.id == item.c.quantity_id)
     )
     return query.where(
-        run.c.sitting.in_(sittings), quantity.c.metric.in_(_OVER_ROUNDS), quantity.c.comparison.is_(None)
+        run.c.sitting.in_(sittings),
+        quantity.c.comparison.is_(None),
+        quantity.c.metric.in_(_OVER_ROUNDS) | quantity.c.metric.startswith(OWN),
     ).order_by(run.c.sitting, run.c.round, run.c.order, run.c.name, item.c.ordinal)
 
 

@@ -275,6 +275,28 @@ def test_a_metric_of_ones_own_is_kept_in_the_unit_that_is_declared(bench: Bench,
     assert "page.yaml" not in outcome
 
 
+def test_rounds_of_a_metric_of_ones_own_have_a_mean_and_an_interval(bench: Bench, tmp_path: Path) -> None:
+    """Three processes report 10, 20 and 60: the cell is their mean, not the last of them."""
+    program = tmp_path / "count.py"
+    program.write_text(
+        "import json, pathlib, sys\n"
+        f"told = pathlib.Path({str(tmp_path / 'told')!r}); number = len(told.read_text()) if told.exists() else 0\n"
+        "told.write_text('x' * (number + 1))\n"
+        "pathlib.Path(sys.argv[1], 'r.json').write_text(json.dumps({'lat': [10, 20, 60][number]}))\n"
+    )
+    bench.methods({"fp32": {"recipes": {"fake": {}}}})
+    read = {"own.latency": {"path": "lat", "unit": "ms", "better": "lower"}}
+    probes = {"command": {"run": f"python '{program}' {{out}}", "read": read}}
+    bench.sweep(method="fp32", engine="program", probes=probes, rounds=3)
+    bench.run()
+    rows = bench.frame({"metric": "own.latency"}, ["value", "summary_value", "summary_low", "summary_high", "rounds"])
+    assert sorted(rows["value"]) == [10, 20, 60]
+    assert set(rows["rounds"]) == {3}
+    assert set(rows["summary_value"]) == {30}
+    assert (rows["summary_low"] < 10).all()
+    assert (rows["summary_high"] > 60).all()
+
+
 def _own(bench: Bench, *reads: dict[str, Any]) -> None:
     """Write a published file that declares a metric, and a sweep with a block for each way of reading."""
     (bench.results / "published").mkdir(parents=True)
