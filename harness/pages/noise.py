@@ -84,7 +84,7 @@ def evidence(rendered: Rendered, source: Source, keys: int) -> Evidence:
 
 
 def _facts(source: Source, runs: Iterable[str]) -> dict[str, Row]:
-    columns = ["run", "environment_id", "engine", "probe", "origin", *(name for name, _ in (*_PLACE, *_WAY))]
+    columns = ["run", "job_key", "environment_id", "engine", "probe", "origin", *(name for name, _ in (*_PLACE, *_WAY))]
     frame = source.frame({"run": sorted(runs)}, columns)
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return {str(record["run"]): Row({str(name): value for name, value in record.items()}) for record in records}
@@ -172,8 +172,15 @@ def causes(old: Evidence, new: Evidence, was: Sequence[str], now: Sequence[str])
         if rows[0] is None or rows[1] is None:
             return ["unknown"]
         origins |= {rows[1].text("origin") or "measured"} if before != after else set()
-        found += [*_facts_changed(rows[0], rows[1]), *_packages_changed(old, new, rows[0], rows[1])]
+        told = [*_facts_changed(rows[0], rows[1]), *_packages_changed(old, new, rows[0], rows[1])]
+        found += told or _asked_anew(rows[0], rows[1])
     return list(dict.fromkeys(found)) or [text for origin, text in _AGAIN.items() if origin in origins]
+
+
+def _asked_anew(was: Row, now: Row) -> list[str]:
+    """Say that another job was run, where the facts of the two runs alone do not tell it: its key hashes all that was asked."""
+    keys = was.text("job_key"), now.text("job_key")
+    return [] if None in keys or keys[0] == keys[1] else ["what was asked (settings, program, text or model)"]
 
 
 def _facts_changed(was: Row, now: Row) -> list[str]:

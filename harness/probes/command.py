@@ -96,12 +96,17 @@ class CommandOptions(Options):
             if name in DIMENSIONS:
                 continue
             try:
-                own = metric(name).unit
+                known = metric(name)
             except HarnessError as error:
                 raise ValueError(f"{error}; a dimension is one of {', '.join(DIMENSIONS)}") from None
             unit = one.unit if isinstance(one, FieldPath) else ""
-            if unit and not name.startswith(OWN) and (reason := why_not(unit, own)):
+            if unit and not name.startswith(OWN) and (reason := why_not(unit, known.unit)):
                 raise ValueError(f"{name}: {reason}")
+            better = one.better if isinstance(one, FieldPath) else ""
+            if better and not name.startswith(OWN) and better != known.better:
+                raise ValueError(
+                    f"{name}: {known.better} is better by its definition; leave `better` out, or call it own.NAME"
+                )
         if said and set(said) <= set(DIMENSIONS):
             raise ValueError("names no metric, as decode_tps: results.speed")
         return value

@@ -306,6 +306,14 @@ def test_a_change_is_told_absolutely_and_as_a_share(old: str, new: str, text: st
     assert moved(change) == text
 
 
+def test_another_job_is_not_the_same_measured_again() -> None:
+    old, new = (
+        Evidence(runs={run: Row({"run": run, "origin": "measured", "gpu": "X", "job_key": key})})
+        for run, key in (("old", "a"), ("new", "b"))
+    )
+    assert causes(old, new, ["old"], ["new"]) == ["what was asked (settings, program, text or model)"]
+
+
 @pytest.mark.parametrize(
     ("origin", "said"),
     [

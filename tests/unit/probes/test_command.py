@@ -217,6 +217,10 @@ def test_a_number_that_no_measurement_can_give_is_left_out_and_noted(tmp_path: P
     ("options", "said"),
     [
         ({"run": "bench {out}", "read": "genai"}, "unknown format 'genai'"),
+        (
+            {"run": "bench {out}", "read": {"decode_tps": {"path": "s", "better": "lower"}}},
+            "decode_tps: higher is better by its definition",
+        ),
         ({"run": "bench {out}", "read": {"decode_tsp": "a"}}, "did you mean 'decode_tps'"),
         ({"run": "bench", "read": "lm-eval"}, r"must contain \{out\}"),
         ({"run": "bench {modle} {out}", "read": "lm-eval"}, "unknown placeholder '{modle}'"),
