@@ -309,7 +309,7 @@ def _cell(table: Adopted, column: Column) -> str:
 
 def _behind(column: Column) -> str:
     """Take what most numbers have behind them, where the format does not write it."""
-    found = Counter(f"{one.gap}{one.unit}" for one in column.numbers if one.unit)
+    found = Counter(f"{one.gap}{one.word}" for one in column.numbers if one.unit)
     numbers = column.numbers
     if not found or printed.format_of(numbers).suffix in {"x", "%"} or sum(found.values()) * 2 < len(numbers):
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from harness.core.errors import HarnessError
@@ -58,6 +58,8 @@ class Printed:
     """What stands behind ±."""
     pm: bool = False
     scientific: bool = False
+    word: str = field(default="", compare=False)
+    """The unit as it is printed."""
 
     @property
     def half(self) -> Decimal:
@@ -94,6 +96,7 @@ def read(text: str) -> Printed | None:
         spread=None if spread is None or found["below"] else Decimal(spread.replace(",", "")).scaleb(power),
         pm=found["pm"] is not None,
         scientific=bool(found["power"]),
+        word=(found["unit"] or found["behind"] or "").strip(),
     )
 
 

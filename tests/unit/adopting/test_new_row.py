@@ -171,3 +171,17 @@ def test_of_several_tables_a_sweep_s_block_says_which_one_a_row_joins(theirs: Wo
     one, _, two = page.read_text("utf-8").partition("# Two")
     assert "int4_new" not in one
     assert "| int4_new <sup>1</sup> | 30.0 |" in two
+
+
+@pytest.mark.parametrize("unit", ["t/s", "tok/s", "tokens/sec"])
+def test_a_new_row_has_the_unit_as_the_page_writes_it(theirs: Workspace, unit: str) -> None:
+    path = theirs.root / "bench.md"
+    path.write_text(
+        f"# Bench\n\n| Method | Decode speed |\n|---|---|\n| Q4_K_M | 44 {unit} |\n| Q8_0 | 22 {unit} |\n", "utf-8"
+    )
+    list(adopt_page(path, theirs, Wanted()))
+    publish(theirs, run(1, "int4_new", 1, 33.0))
+    write_pages(quiet(), theirs, may=[*MIXED, "batch"])
+    text = path.read_text("utf-8")
+    assert f"| 33 {unit}" in text
+    assert f"| 44 {unit} |" in text
