@@ -40,6 +40,8 @@ _SPARE = ("recipe", "task", "text", "method", "model")
 
 _ENDS_IN_A_NUMBER = re.compile(r"\d\s*$")
 """As `Batch 8`, below which stands what was measured of it."""
+_TEST = re.compile(r"(?:pp|tg) ?\d+(?: ?\+ ?tg ?\d+)?(?: ?@ ?d ?\d+)?")
+"""How llama-bench names what it timed: a prompt, tokens generated, both, behind so many tokens of context."""
 _COMPARED = re.compile(r"(?P<how>\w+) of (?P<metric>[\w.]+) to (?P<to>.+)")
 """What the command line says of a column of comparisons."""
 
@@ -55,7 +57,7 @@ def understand(table: PageTable, said: Mapping[str, str], *, words: bool = False
         return turned(table, columns)
     if not words and not any(column.role == "number" for column in columns):
         raise HarnessError(f"it has no column of numbers; --table {table.number} takes its words")
-    columns = _once_each(_methods_in_cells(columns))
+    columns = _by_tests(_once_each(_methods_in_cells(columns)))
     columns = _own_where_twice(with_axes(columns, table))
     _one_unit_each(columns)
     _in_their_units(columns)
@@ -98,6 +100,23 @@ def _one_unit_each(columns: Sequence[Column]) -> None:
 
 
 # ---------------------------------------------------------------- one column
+
+
+def _by_tests(columns: Sequence[Column]) -> list[Column]:
+    """Say what speeds beside llama-bench's tests are: `pp512` is prefill and `tg128` decode, both in t/s; of both it is a metric of its own."""
+    tests = next(
+        (one for one in columns if one.role != "number" and one.cells and all(map(_TEST.fullmatch, one.cells))), None
+    )
+    if tests is None:
+        return list(columns)
+    kinds = {"both" if "+" in cell else cell[:2] for cell in tests.cells}
+    known = {"pp": "prefill_tps", "tg": "decode_tps"}.get(kinds.pop()) if len(kinds) == 1 else None
+    return [
+        replace(one, metric=known or own_metric(one.title))
+        if one.role == "number" and one.guessed and one.metric in METRICS and METRICS[one.metric].kind == "speed"
+        else one
+        for one in columns
+    ]
 
 
 def _column(table: PageTable, lint: LintColumn) -> Column:

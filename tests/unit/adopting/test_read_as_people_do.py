@@ -17,6 +17,16 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         [["A100", "7b", "fp16", 1, 51], ["A100", "7b", "fp16", 8, 400], ["A100", "7b", "int4", 1, 101],
          ["A100", "7b", "int4", 8, 600], ["A100", "13b", "fp16", 1, 30], ["A100", "13b", "fp16", 8, 200]],
     ),
+    "llama-bench, prefill and decode in one column": (
+        ("| model | test | t/s |\n|---|--:|--:|\n| llama 7B Q4_0 | pp512 | 2368.80 |\n| llama 7B Q4_0 | tg128 | 131.42 |\n"),
+        "model recipe own.t_s",
+        [["llama_7b_q4_0", "pp512", 2368.80], ["llama_7b_q4_0", "tg128", 131.42]],
+    ),
+    "llama-bench, decode alone": (
+        "| model | test | t/s |\n|---|--:|--:|\n| llama 7B Q4_0 | tg128 | 131.42 |\n| llama 7B Q8_0 | tg128 | 90.1 |\n",
+        "model decode_tps test_2",
+        [["llama_7b_q4_0", 131.42, "tg128"], ["llama_7b_q8_0", 90.1, "tg128"]],
+    ),
     "transposed": (
         ("| Metric | FP16 | INT4 |\n|---|---|---|\n| Latency (ms) | 10 | 5 |\n| Throughput (tok/s) | 100 | 200 |\n"
         "| Size (GB) | 13 | 4 |\n| Accuracy | 70% | 69% |\n"),
