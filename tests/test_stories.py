@@ -246,7 +246,8 @@ def test_a_page_becomes_data_and_a_measured_row_stands_beside_the_old_ones(home:
     page.parent.mkdir()
     page.write_text(ZOO, "utf-8")
     (home.folder / "configs" / "local.yaml").write_text(f"python: {{cpu: '{sys.executable}'}}\n", "utf-8")
-    (said,) = home.tell(story("A new row"), answer="y")
+    adopted, said = home.tell(story("A new row"), answer="y")
+    assert "adopted as 'zoo'" in adopted
     assert "table 'zoo' would mix metric_version" in said, "it is asked before ours stands beside theirs"
     lines = page.read_text("utf-8").splitlines()
     rows = [line for line in lines if line.startswith("|")]
