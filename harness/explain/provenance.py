@@ -316,7 +316,9 @@ def _protocol(outcome: Outcome) -> dict[str, Any]:
 def _measured(archive: Archive, outcome: Outcome, measurement: str, stat: str) -> Measured:
     item = measurement_of(archive, measurement)
     samples, summary, shape, kept = _samples(archive, measurement, item, stat)
-    if is_over_rounds(item.metric) and item.interval != "rounding":  # repetitions in a process are no uncertainty
+    if (
+        is_over_rounds(item.metric, outcome.origin) and item.interval != "rounding"
+    ):  # repetitions in a process are no uncertainty
         item = item.model_copy(update={"low": None, "high": None, "interval": None})
     return Measured(
         id=measurement,

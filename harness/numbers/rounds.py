@@ -46,9 +46,14 @@ class Round:
     """The value at one pace of the machine, where that was timed between its repetitions."""
 
 
-def is_over_rounds(metric: str) -> bool:
-    """Say whether a metric's unit of replication is the process: speed and memory, and what a program measures of its own; never quality or sizes."""
-    return metric.startswith(OWN) or (metric in METRICS and METRICS[metric].kind in {"speed", "memory"})
+def is_over_rounds(metric: str, origin: str = "measured") -> bool:
+    """Say whether a metric's unit of replication is the process: speed and memory, and what programs measured here call their own.
+
+    origin: of the number. What others printed of a metric of their own keeps the bounds that they printed. Never quality or sizes.
+    """
+    if metric.startswith(OWN):
+        return origin == "measured"
+    return metric in METRICS and METRICS[metric].kind in {"speed", "memory"}
 
 
 def mean(values: Sequence[float], unit: str) -> float:

@@ -252,7 +252,7 @@ def _operand(question: Question, row: Row, reader: Reader, digits: int | None) -
         return Operand(rounded(value, digits), gpus=gpus)
     low, high = (row.get("summary_low"), row.get("summary_high")) if mean else (row.get("low"), row.get("high"))
     # What is known of a published number's rounding is no uncertainty of what was measured; nor are repetitions in a process.
-    if not mean and is_over_rounds(row.metric or "") and row.text("origin") != "reported":
+    if not mean and is_over_rounds(row.metric or "", row.text("origin") or "measured"):
         low = high = None
     if low is None or high is None or cell.stat is not None or row.text("interval") == "rounding":
         return Operand(value, gpus=gpus)

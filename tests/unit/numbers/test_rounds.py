@@ -265,3 +265,10 @@ def test_the_smallest_change_is_seen_in_nine_of_ten_comparisons() -> None:
 def test_the_greatest_and_the_least_floats_have_a_mean(count: int, unit: str) -> None:
     for value in (sys.float_info.max, -sys.float_info.max, sys.float_info.min, 5e-324):
         assert rounds.summary([value] * count, unit)[0] == pytest.approx(value)
+
+
+def test_the_process_is_the_unit_of_speed_and_of_what_was_measured_here_of_ones_own() -> None:
+    assert rounds.is_over_rounds("decode_tps")
+    assert rounds.is_over_rounds("own.latency")
+    assert not rounds.is_over_rounds("own.latency", "reported"), "others' bounds are theirs"
+    assert not rounds.is_over_rounds("perplexity")
