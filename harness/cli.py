@@ -547,11 +547,9 @@ def export(
     from harness.commands.box import database_for_reading
     from harness.store.conditions import parse_where
     from harness.store.export import export as write_export
-    from harness.store.export import with_recipe_options
 
     with database_for_reading(_here(context, results).results) as database:
         frame = database.frame(parse_where(where or []))
-        frame = with_recipe_options(frame, database.recipe_options())
     typer.echo(f"{len(frame)} rows written to {write_export(frame, out)}")
 
 

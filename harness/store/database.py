@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,39 +12,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, Engine, func, select
 
-from harness.core.errors import Busy, ConfigError, HarnessError, Problem
+from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Outcome
-from harness.store import arrays, files, frame, ingest, known, models, needed, opening
-from harness.store.series import Ids
+from harness.store import arrays, frame, ingest, known, models, needed, opening, outcomes, samples
+from harness.store.configurations import Ids
+from harness.store.row import table
 from harness.store.session import SessionRecord
-from harness.worker.record import ARRAYS
+from harness.store.walk import Batch, Ingested, walk
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-
-_BATCH = 200
-"""Outcomes in one transaction of a walk: others who write wait a quarter of a second, and a kill costs no more than these."""
-
-
-@dataclass(frozen=True)
-class Ingested:
-    """What a walk over the results folder found."""
-
-    new: int
-    """Runs that were not in the database before."""
-    known: int
-    """Runs that were."""
-    sessions: int
-    unfinished: tuple[str, ...]
-    """Run folders without an outcome: running, or interrupted."""
-    problems: tuple[Problem, ...]
-    """Files that could not be read; everything else was."""
-
-    def __str__(self) -> str:
-        counts = f"{self.new} runs are new, {self.known} were known, {self.sessions} sessions"
-        unfinished = f", {len(self.unfinished)} without an outcome" if self.unfinished else ""
-        return counts + unfinished + (f", {len(self.problems)} files cannot be read" if self.problems else "")
 
 
 class Database:
@@ -71,11 +48,13 @@ class Database:
                 results = results or file.parent
             engine = opening.make_engine(url)
             try:
-                opening.bring_up(engine)
+                changed = opening.bring_up(engine)
             except BaseException:
                 engine.dispose()
                 raise
-        return cls(engine, results)
+        opened = cls(engine, results)
+        opened._written = changed
+        return opened
 
     def __enter__(self) -> Self:
         return self
@@ -106,9 +85,9 @@ class Database:
         with self._writing() as connection:
             return ingest.write_outcome(connection, outcome, stored)
 
-    def ingest_all(self, outcomes: Iterable[Outcome]) -> int:
+    def ingest_all(self, many: Iterable[Outcome]) -> int:
         """Write outcomes without run folders in one transaction; return how many were not there yet."""
-        return self._ingest([(outcome, arrays.stored_arrays(outcome, None)) for outcome in outcomes], Ids())
+        return self._ingest([(outcome, arrays.stored_arrays(outcome, None)) for outcome in many], Ids())
 
     def place(self, session: SessionRecord) -> None:
         """Write a session and what it calls its jobs; a session that is there already is brought up to date."""
@@ -120,40 +99,10 @@ class Database:
 
         A file that cannot be read becomes a problem, and the walk goes on.
         """
-        known_runs = set(self._rows(select(models.RunRow.name)))
         ids = Ids()
-        here, new, unfinished, problems = 0, 0, [], []
-        batch: list[tuple[Outcome, Sequence[arrays.Stored]]] = []
-        for folder in _sorted(results / files.RUNS, "*/"):
-            path = folder / files.OUTCOME
-            if folder.name.startswith("."):  # an import is writing there
-                continue
-            if folder.name in known_runs:
-                here += 1
-            elif not path.exists():
-                unfinished.append(folder.name)
-            else:
-                try:
-                    outcome = files.read_outcome(path)
-                    batch.append((outcome, arrays.stored_arrays(outcome, folder)))
-                except HarnessError as error:
-                    problems += _problems(error, path)
-            if len(batch) >= _BATCH:
-                new += self._ingest(batch, ids)
-                batch = []
-        new += self._ingest(batch, ids)
-        sessions = 0
-        for path in _sorted(results / files.SESSIONS, "*.json"):
-            try:
-                self.place(files.read_session(path))
-                sessions += 1
-            except Busy:
-                raise
-            except HarnessError as error:
-                problems += _problems(error, path)
-        return Ingested(new, here, sessions, tuple(unfinished), tuple(problems))
+        return walk(results, self.run_names(), lambda batch: self._ingest(batch, ids), self.place)
 
-    def _ingest(self, batch: Sequence[tuple[Outcome, Sequence[arrays.Stored]]], ids: Ids) -> int:
+    def _ingest(self, batch: Batch, ids: Ids) -> int:
         """Write many outcomes in one transaction: what is read and checked beforehand cannot fail one by one."""
         if not batch:
             return 0
@@ -193,80 +142,39 @@ class Database:
 
         Raises: HarnessError where there are none, or the run folder that holds them is gone or was changed.
         """
-        import numpy as np
-
-        run, ordinal = frame.split_measurement(measurement_id)
-        row, item = models.RunRow, models.MeasurementRow
-        query = (
-            select(item.array, item.samples)
-            .join(row, row.id == item.run_id)
-            .where(row.name == run, item.ordinal == ordinal)
-        )
         with self._reading() as connection:
-            found = connection.execute(query).first()
-        if found is None:
-            raise HarnessError(f"the database holds no measurement '{measurement_id}'")
-        if found.array is not None:
-            return self.array(run, found.array)
-        if found.samples is None:
-            raise HarnessError(f"measurement {measurement_id} keeps no samples")
-        return np.array(arrays.unpacked_few(found.samples))
+            return samples.of_measurement(connection, self._results, measurement_id)
 
     def beside(self, measurement_id: str, suffix: str) -> NDArray[Any] | None:
         """Return the array whose name is that of a measurement's samples and a suffix, as `.documents`; None without one.
 
         Raises: HarnessError where the run folder that holds it is gone or was changed.
         """
-        run, ordinal = frame.split_measurement(measurement_id)
-        row, item, array = models.RunRow, models.MeasurementRow, models.SamplesRow
-        query = (
-            select(item.array)
-            .join(row, row.id == item.run_id)
-            .join(array, (array.run_id == row.id) & (array.name == item.array + suffix))
-            .where(row.name == run, item.ordinal == ordinal)
-        )
         with self._reading() as connection:
-            name = connection.execute(query).scalar()
-        return None if name is None else self.array(run, f"{name}{suffix}")
+            return samples.beside(connection, self._results, measurement_id, suffix)
 
     def array(self, run: str, name: str) -> NDArray[Any]:
         """Return an array of a run by name, as per-question results.
 
         Raises: HarnessError where there is none, or the run folder that holds it is gone or was changed.
         """
-        runs, samples = ingest.table(models.RunRow), ingest.table(models.SamplesRow)
-        query = select(samples).join(runs, runs.c.id == samples.c.run_id)
         with self._reading() as connection:
-            row = connection.execute(query.where(runs.c.name == run, samples.c.name == name)).first()
-        if row is None:
-            raise HarnessError(f"run {run} keeps no samples called '{name}'")
-        if row.data is not None:
-            return arrays.unpacked(arrays.Stored(row.name, row.sha256, row.shape, row.dtype, row.codec, row.data))
-        if self._results is None:
-            raise HarnessError(f"array '{name}' of run {run} lies in its run folder; open the database with `results`")
-        path = self._results / files.RUNS / run / ARRAYS
-        return arrays.verified(arrays.read_arrays(path).get(name), name, row.sha256, path)
+            return samples.array(connection, self._results, run, name)
 
     def array_shapes(self, run: str) -> dict[str, tuple[int, ...]]:
         """List the arrays that a run keeps, with their shapes; a measurement's own few samples do not count."""
-        runs, samples = models.RunRow, models.SamplesRow
-        query = select(samples.name, samples.shape).join(runs, runs.id == samples.run_id).order_by(samples.name)
         with self._reading() as connection:
-            rows = connection.execute(query.where(runs.name == run)).all()
-        return {name: tuple(json.loads(shape)) for name, shape in rows}
+            return {row.name: tuple(json.loads(row.shape)) for row in samples.arrays_of(connection, run)}
 
     def array_hashes(self, run: str) -> dict[str, str]:
         """Return the sha256 of every array of a run, also of those that no measurement refers to, by name."""
-        kept = models.SamplesRow
-        query = select(kept.name, kept.sha256).join(models.RunRow, models.RunRow.id == kept.run_id)
         with self._reading() as connection:
-            rows = connection.execute(query.where(models.RunRow.name == run)).all()
-        return {row.name: row.sha256 for row in rows}
+            return {row.name: row.sha256 for row in samples.arrays_of(connection, run)}
 
     def outcome(self, run: str) -> Outcome:
         """Return a run's outcome as it was written. Raises: HarnessError for an unknown run."""
         with self._reading() as connection:
-            return ingest.read_outcome(connection, run)
+            return outcomes.read_outcome(connection, run)
 
     def environments(self) -> dict[str, Environment]:
         """Return every environment in full, by the frame's `environment_id`."""
@@ -289,11 +197,6 @@ class Database:
         """Return the run that sealed each artifact, by id."""
         with self._reading() as connection:
             return known.artifact_runs(connection)
-
-    def recipe_options(self) -> dict[str, str]:
-        """Return the options of the quantizer that made each artifact, as JSON, by id."""
-        with self._reading() as connection:
-            return known.recipe_options(connection)
 
     def known_quality(self, keys: Iterable[str]) -> dict[str, list[known.KnownRun]]:
         """Return the finished quality runs of job keys, latest first, with what decides whether they count."""
@@ -320,7 +223,7 @@ class Database:
 
     def count(self) -> int:
         """Return the number of runs."""
-        return int(self._rows(select(func.count()).select_from(ingest.table(models.RunRow)))[0])
+        return int(self._rows(select(func.count()).select_from(table(models.RunRow)))[0])
 
     # ------------------------------------------------------------ inside
 
@@ -353,11 +256,3 @@ def _make_folder(folder: Path) -> None:
         raise HarnessError(
             f"cannot make the results folder {folder} ({error}); make it writable for this user or choose another"
         ) from error
-
-
-def _sorted(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern), key=lambda path: path.name) if folder.is_dir() else []
-
-
-def _problems(error: HarnessError, path: Path) -> list[Problem]:
-    return error.problems if isinstance(error, ConfigError) else [Problem(str(error), path)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -34,16 +33,6 @@ def export(frame: pd.DataFrame, path: Path, form: str | None = None) -> Path:
     except OSError as error:
         raise HarnessError(f"cannot write {path} ({error}); choose another folder, or free some space") from error
     return path
-
-
-def with_recipe_options(frame: pd.DataFrame, options: Mapping[str, str]) -> pd.DataFrame:
-    """Put what each artifact was built with beside the recipe's name; absent where no build here made it."""
-    import pandas as pd
-
-    found = frame.copy()
-    values = [options.get(one) if isinstance(one, str) else None for one in frame["artifact"]]
-    found.insert(list(frame.columns).index("recipe") + 1, "recipe_options", pd.array(values, dtype="str"))
-    return found
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

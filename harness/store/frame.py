@@ -34,8 +34,8 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.spec import Status
 from harness.store import models as m
 from harness.store import needed
-from harness.store.ingest import table
 from harness.store.needed import ids_in
+from harness.store.row import table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ Where = Mapping[str, Any]
 
 _RUN, _JOB, _ENVIRONMENT = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
 _PLACEMENT, _QUANTITY, _MEASUREMENT = table(m.PlacementRow), table(m.QuantityRow), table(m.MeasurementRow)
-_SERIES, _SHAPED, _SUMMARY = table(m.SeriesRow), table(m.ShapeQuantityRow), table(m.SummaryRow)
+_SUMMARY = table(m.SummaryRow)
 _NOT_OK = [status.value for status in Status if status is not Status.OK]
 _MEASURED = frozenset({"quantity", "measurement", "summary"})
 LABELS = ("sweep", "block", "model", "method", "recipe", "reference")
@@ -83,6 +83,7 @@ def _columns() -> dict[str, Column]:
         ("environment", _ENVIRONMENT, "number", "cores"),
         ("environment", _ENVIRONMENT, "text", "system python digest:environment_id"),
         ("placement", _PLACEMENT, "text", " ".join(LABELS)),
+        ("run", _RUN, "text", "recipe_options"),
         ("job", _JOB, "text", "quantizer engine engine_options"),
         ("run", _RUN, "text", "provider dtype"),
         ("job", _JOB, "text", "probe"),
@@ -104,7 +105,7 @@ def _columns() -> dict[str, Column]:
         ("run", _RUN, "number", "scored skipped truncated warmups repetitions"),
         ("run", _RUN, "flag", "bos"),
         ("run", _RUN, "number", "prompt_tokens beyond_trained"),
-        ("run", _RUN, "text", "citation notes sitting"),
+        ("run", _RUN, "text", "citation notes sitting series"),
         ("summary", _SUMMARY, "number", "value:summary_value low:summary_low high:summary_high rounds"),
         ("summary", _SUMMARY, "text", "round_values marks"),
     ]
@@ -128,9 +129,9 @@ CONSTANT = frozenset(
     column.name
     for column in COLUMNS.values()
     if column.place in {"job", "placement", "quantity"}
-    or column.name in {*needed.CONSTANT, "scheme", "bits_per_weight"}
+    or column.name in {*needed.CONSTANT, "scheme", "bits_per_weight", "recipe_options", "series"}
 )
-"""Columns in which the measurements of a series' runs do not differ; what was quantized hangs on the artifact's id."""
+"""Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id."""
 
 
 def statement(where: Where, columns: Sequence[str]) -> Select[Any]:
@@ -157,11 +158,11 @@ def needed_statement(columns: tuple[str, ...], labels: tuple[str, ...], left: bo
     placed: Placing = "inner" if labels and not left else "left"
     # An index on a label would lead to all of a sweep's history; the runs are known already.
     asked = [func.coalesce(COLUMNS[name].source, "").in_(bindparam(name, expanding=True)) for name in labels]
-    good = [*_among("measured", _JOB.c.kind != "build", history), *_quantities(history), *asked]
+    good = [*_among("measured", _JOB.c.kind != "build", history), *_QUANTITIES, *asked]
     built = [*_among("built", _JOB.c.kind == "build", history), *asked]
     failed = [*_among("failed", true(), history), *asked]
     branches = [
-        _branch(chosen, [], placed, measured=True, among=good, shaped=history),
+        _branch(chosen, [], placed, measured=True, among=good),
         _branch(chosen, [], placed, measured=True, among=built),
         _branch(chosen, [], placed, measured=False, among=failed),
     ]
@@ -180,11 +181,11 @@ def _among(runs: str, kind: ColumnElement[bool], history: bool) -> list[ColumnEl
     return [kind] if history else [ids_in(_RUN.c.id, runs)]
 
 
-def _quantities(history: bool) -> list[ColumnElement[bool]]:
-    if history:
-        return [ids_in(_SHAPED.c.quantity_id, "quantities")]
+_QUANTITIES = (
+    ids_in(_MEASUREMENT.c.ordinal, "ordinals"),
     # Added to nothing, since the index on quantities would lead to all of their history.
-    return [ids_in(_MEASUREMENT.c.ordinal, "ordinals"), ids_in(_MEASUREMENT.c.quantity_id + 0, "quantities")]
+    ids_in(_MEASUREMENT.c.quantity_id + 0, "quantities"),
+)
 
 
 def to_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:
@@ -260,7 +261,6 @@ def _branch(
     *,
     measured: bool,
     among: Sequence[ColumnElement[bool]] = (),
-    shaped: bool = False,
 ) -> Select[Any]:
     """Select the measurements of the runs that are ok, or the runs that are not ok, once each."""
     places = {column.place for column, _ in filters} | {column.place for column in chosen}
@@ -274,15 +274,15 @@ def _branch(
     if not measured:
         conditions.append(_RUN.c.status.in_(_NOT_OK))
     conditions += among
-    return select(*shown).select_from(_tables(places, placed, measured=measured, shaped=shaped)).where(*conditions)
+    return select(*shown).select_from(_tables(places, placed, measured=measured)).where(*conditions)
 
 
 def _once(chosen: list[Column]) -> list[Column]:
     return list({column.name: column for column in chosen}.values())
 
 
-def _tables(places: set[Place], placed: Placing, *, measured: bool, shaped: bool) -> FromClause:
-    """Join what is asked for. shaped: where a run's measurements stand is read from its shape, so that few are read."""
+def _tables(places: set[Place], placed: Placing, *, measured: bool) -> FromClause:
+    """Join what is asked for."""
     tables: FromClause = _RUN
     if "job" in places or placed != "none":
         tables = tables.join(_JOB, _JOB.c.id == _RUN.c.job_id)
@@ -292,12 +292,7 @@ def _tables(places: set[Place], placed: Placing, *, measured: bool, shaped: bool
         same = and_(_PLACEMENT.c.job_key == _JOB.c.key, _PLACEMENT.c.environment == _ENVIRONMENT.c.name)
         tables = tables.join(_PLACEMENT, same, isouter=placed == "left")
     if measured:
-        same_run = _MEASUREMENT.c.run_id == _RUN.c.id
-        if shaped:
-            tables = tables.join(_SERIES, _SERIES.c.id == _RUN.c.series_id)
-            tables = tables.join(_SHAPED, _SHAPED.c.shape_id == _SERIES.c.shape_id)
-            same_run = and_(same_run, _MEASUREMENT.c.ordinal == _SHAPED.c.ordinal)
-        tables = tables.join(_MEASUREMENT, same_run)
+        tables = tables.join(_MEASUREMENT, _MEASUREMENT.c.run_id == _RUN.c.id)
         if places & {"quantity", "summary"}:
             tables = tables.join(_QUANTITY, _QUANTITY.c.id == _MEASUREMENT.c.quantity_id)
         if "summary" in places:

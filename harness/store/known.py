@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from statistics import median
-from typing import TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
-from harness.core.identity import canonical
 from harness.core.spec import Status
 from harness.store import models as m
-from harness.store.ingest import table
+from harness.store.row import chunks, table
 
-T = TypeVar("T")
-
-_MANY = 10_000
-"""Keys per statement; SQLite takes 32,766 values."""
+_SEALING = ("build", "reference")
+"""Kinds of jobs that make an artifact."""
 
 
 @dataclass(frozen=True)
@@ -67,35 +63,20 @@ def newest(connection: Connection) -> datetime | None:
 
 def known_artifacts(connection: Connection) -> dict[str, str]:
     """Return the content hash of every artifact that a run sealed, by id; of several, the latest one's."""
-    run, artifact = table(m.RunRow), table(m.ArtifactRow)
-    query = (
-        select(artifact.c.id, artifact.c.content)
-        .join(run, run.c.id == artifact.c.run_id)
-        .where(run.c.status == Status.OK.value)
-        .order_by(run.c.counts_from, run.c.name)
-    )
-    return {row.id: row.content for row in connection.execute(query)}
+    return {row.artifact: row.artifact_content for row in connection.execute(_sealed())}
 
 
 def artifact_runs(connection: Connection) -> dict[str, str]:
     """Return the run that sealed each artifact, by id; of several, the latest one."""
-    run, artifact = table(m.RunRow), table(m.ArtifactRow)
-    query = (
-        select(artifact.c.id, run.c.name)
-        .join(run, run.c.id == artifact.c.run_id)
-        .where(run.c.status == Status.OK.value)
-        .order_by(run.c.counts_from, run.c.name)
-    )
-    return {row.id: row.name for row in connection.execute(query)}
+    return {row.artifact: row.name for row in connection.execute(_sealed())}
 
 
-def recipe_options(connection: Connection) -> dict[str, str]:
-    """Return the options that each artifact was built with, canonical JSON by id, defaults left out."""
+def _sealed() -> Select[Any]:
+    """Ask for the runs that sealed an artifact, the latest last: a build or reference knows a content only of its own."""
     run, job = table(m.RunRow), table(m.JobRow)
-    query = (
-        select(run.c.artifact, job.c.spec).join(job, job.c.id == run.c.job_id).where(job.c.kind == "build").distinct()
-    )
-    return {row.artifact: canonical(json.loads(row.spec)["options"]) for row in connection.execute(query)}
+    query = select(run.c.artifact, run.c.artifact_content, run.c.name).join(job, job.c.id == run.c.job_id)
+    sealed = query.where(job.c.kind.in_(_SEALING), run.c.status == Status.OK.value, run.c.artifact_content.is_not(None))
+    return sealed.order_by(run.c.counts_from, run.c.name)
 
 
 def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list[KnownRun]]:
@@ -117,10 +98,9 @@ def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list
         .where(job.c.kind == "quality", run.c.status == Status.OK.value, run.c.origin == "measured")
         .order_by(run.c.counts_from.desc(), run.c.name.desc())
     )
-    rows = [row for some in _chunks(keys) for row in connection.execute(query.where(job.c.key.in_(some)))]
+    rows = [row for some in chunks(keys) for row in connection.execute(query.where(job.c.key.in_(some)))]
     packages = _packages(connection, {row.place for row in rows})
-    inputs = _inputs(connection, [row.id for row in rows])
-    doubted = _unverified(connection, [row.id for row in rows])
+    inputs, doubted = _told(connection, [row.id for row in rows])
     found: dict[str, list[KnownRun]] = defaultdict(list)
     for row in rows:
         known = KnownRun(
@@ -163,33 +143,18 @@ def history(connection: Connection) -> History:
 def _packages(connection: Connection, ids: set[int]) -> dict[int, Mapping[str, str]]:
     environment = table(m.EnvironmentRow)
     query = select(environment.c.id, environment.c.json)
-    rows = [row for some in _chunks(ids) for row in connection.execute(query.where(environment.c.id.in_(some)))]
+    rows = [row for some in chunks(ids) for row in connection.execute(query.where(environment.c.id.in_(some)))]
     return {row.id: json.loads(row.json)["packages"] for row in rows}
 
 
-def _unverified(connection: Connection, runs: Sequence[int]) -> set[int]:
-    """Find runs with a note that a float artifact behind them was not verified."""
+def _told(connection: Connection, runs: Sequence[int]) -> tuple[dict[int, dict[str, str | None]], set[int]]:
+    """Return what each run read, content hash by role, and the runs behind which a float artifact was not verified."""
     outcome = table(m.OutcomeRow)
-    query = select(outcome.c.run_id, outcome.c.json).where(outcome.c.json.contains('"unverified"'))
-    rows = [row for some in _chunks(runs) for row in connection.execute(query.where(outcome.c.run_id.in_(some)))]
-    return {
-        row.run_id
-        for row in rows
-        if any(note["code"] == "unverified" for note in json.loads(row.json).get("notes", ()))
-    }
-
-
-def _inputs(connection: Connection, runs: Sequence[int]) -> dict[int, dict[str, str | None]]:
-    given = table(m.RunInputRow)
-    query = select(given.c.run_id, given.c.role, given.c.content).order_by(given.c.run_id, given.c.ordinal)
-    found: dict[int, dict[str, str | None]] = defaultdict(dict)
-    for some in _chunks(runs):
-        for row in connection.execute(query.where(given.c.run_id.in_(some))):
-            found[row.run_id][row.role] = row.content
-    return found
-
-
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while some := list(islice(rest, _MANY)):
-        yield some
+    inputs, doubted = {}, set()
+    for some in chunks(runs):
+        for id_, text in connection.execute(select(outcome.c.run_id, outcome.c.json).where(outcome.c.run_id.in_(some))):
+            raw = json.loads(text)
+            inputs[id_] = {one["role"]: one.get("content") for one in raw.get("inputs") or raw["job"].get("inputs", ())}
+            if any(note["code"] == "unverified" for note in raw.get("notes", ())):
+                doubted.add(id_)
+    return inputs, doubted

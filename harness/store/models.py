@@ -1,68 +1,17 @@
-"""The tables: facts only, one row per fact, every dimension a real column with an index where rows are many.
+"""The tables: facts only, one row per fact, every dimension a real column.
 
-A column that a table of results can name is indexed in the table it lives in. What describes a number (metric, part,
-unit, source, ...) lives in `quantity`, which has a few hundred rows, so that a measurement is a narrow row.
+An index stands where a question of ours reads it (`tests/unit/store/test_indexes.py` holds each against its question). What describes
+a number (metric, part, unit, source, ...) lives in `quantity`, which has a few hundred rows, so that a measurement is a narrow row.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Index,
-    MetaData,
-    String,
-    Text,
-    UniqueConstraint,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class Utc(TypeDecorator[datetime]):
-    """An aware moment: on SQLite ISO text in UTC with six digits (sorts as it reads), elsewhere a timestamp with zone."""
-
-    impl = String(32)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        kind: TypeEngine[Any] = String(32) if dialect.name == "sqlite" else DateTime(timezone=True)
-        return dialect.type_descriptor(kind)
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone")
-        moment = value.astimezone(UTC)
-        return moment.isoformat(timespec="microseconds") if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy calls it by name
-        if value is None:
-            return None
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return moment.astimezone(UTC)
-
-
-class Row(DeclarativeBase):
-    """What every table shares: naming of constraints and the types of columns."""
-
-    metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map = {datetime: Utc()}  # noqa: RUF012 - SQLAlchemy's own spelling
+from harness.store.row import Row
 
 
 class EnvironmentRow(Row):
@@ -73,19 +22,19 @@ class EnvironmentRow(Row):
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(unique=True)
     """sha256 of the canonical JSON; its first twelve digits are the frame's `environment_id`."""
-    name: Mapped[str] = mapped_column(index=True)
-    python: Mapped[str] = mapped_column(index=True)
-    system: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str]
+    python: Mapped[str]
+    system: Mapped[str]
     machine: Mapped[str]
-    cpu: Mapped[str] = mapped_column(index=True)
-    cores: Mapped[int | None] = mapped_column(index=True)
+    cpu: Mapped[str]
+    cores: Mapped[int | None]
     memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    box: Mapped[str] = mapped_column(index=True)
-    gpu: Mapped[str | None] = mapped_column(index=True)
+    box: Mapped[str]
+    gpu: Mapped[str | None]
     """Name of the GPU; different ones are joined by ` + `."""
-    driver: Mapped[str | None] = mapped_column(index=True)
-    cuda: Mapped[str | None] = mapped_column(index=True)
-    harness: Mapped[str] = mapped_column(index=True)
+    driver: Mapped[str | None]
+    cuda: Mapped[str | None]
+    harness: Mapped[str]
     json: Mapped[str] = mapped_column(Text)
 
 
@@ -96,27 +45,28 @@ class JobRow(Row):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
-    kind: Mapped[str] = mapped_column(index=True)
-    quantizer: Mapped[str | None] = mapped_column(index=True)
-    probe: Mapped[str | None] = mapped_column(index=True)
-    engine: Mapped[str | None] = mapped_column(index=True)
-    engine_options: Mapped[str | None] = mapped_column(Text, index=True)
+    kind: Mapped[str]
+    quantizer: Mapped[str | None]
+    probe: Mapped[str | None]
+    engine: Mapped[str | None]
+    engine_options: Mapped[str | None] = mapped_column(Text)
     """Canonical JSON, defaults included."""
-    workload: Mapped[str | None] = mapped_column(Text, index=True)
+    workload: Mapped[str | None] = mapped_column(Text)
     """What of the workload has no column of its own: canonical JSON, defaults included."""
-    batch: Mapped[float | None] = mapped_column(index=True)
-    prompt: Mapped[float | None] = mapped_column(index=True)
-    output: Mapped[float | None] = mapped_column(index=True)
-    depth: Mapped[float | None] = mapped_column(index=True)
-    concurrency: Mapped[float | None] = mapped_column(index=True)
-    request_rate: Mapped[float | None] = mapped_column(index=True)
-    shots: Mapped[float | None] = mapped_column(index=True)
-    limit: Mapped[float | None] = mapped_column(index=True)
-    window: Mapped[float | None] = mapped_column(index=True)
-    stride: Mapped[float | None] = mapped_column(index=True)
-    text: Mapped[str | None] = mapped_column(index=True)
-    task: Mapped[str | None] = mapped_column(index=True)
-    tokens: Mapped[float | None] = mapped_column(index=True)
+    # Counts are whole; what is not stands in `workload`.
+    batch: Mapped[int | None] = mapped_column(BigInteger)
+    prompt: Mapped[int | None] = mapped_column(BigInteger)
+    output: Mapped[int | None] = mapped_column(BigInteger)
+    depth: Mapped[int | None] = mapped_column(BigInteger)
+    concurrency: Mapped[int | None] = mapped_column(BigInteger)
+    request_rate: Mapped[float | None]
+    shots: Mapped[int | None] = mapped_column(BigInteger)
+    limit: Mapped[int | None] = mapped_column(BigInteger)
+    window: Mapped[int | None] = mapped_column(BigInteger)
+    stride: Mapped[int | None] = mapped_column(BigInteger)
+    text: Mapped[str | None]
+    task: Mapped[str | None]
+    tokens: Mapped[int | None] = mapped_column(BigInteger)
     spec: Mapped[str] = mapped_column(Text)
 
 
@@ -126,87 +76,84 @@ class RunRow(Row):
     __tablename__ = "run"
     __table_args__ = (
         CheckConstraint("seconds >= 0", name="seconds"),
-        Index("ix_run_series_id_counts_from", "series_id", "counts_from", "name", "session"),
-        Index("ix_run_series_id_session", "series_id", "session"),
+        Index("ix_run_job_id", "job_id"),
+        Index("ix_run_environment_id", "environment_id"),
+        Index("ix_run_configuration_id_counts_from", "configuration_id", "counts_from", "name", "session"),
+        Index("ix_run_configuration_id_session", "configuration_id", "session"),
         Index("ix_run_session_counts_from", "session", "counts_from"),
+        Index("ix_run_origin_counts_from", "origin", "counts_from"),
+        Index("ix_run_status", "status"),
+        Index("ix_run_written_by", "written_by"),
+        Index("ix_run_artifact", "artifact"),
+        Index("ix_run_artifact_content", "artifact_content"),
+        Index("ix_run_sitting", "sitting"),
+        Index("ix_run_newest", "series", sqlite_where=text("newest"), postgresql_where=text("newest")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
-    environment_id: Mapped[int] = mapped_column(ForeignKey("environment.id"), index=True)
-    status: Mapped[str] = mapped_column(index=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    environment_id: Mapped[int] = mapped_column(ForeignKey("environment.id"))
+    status: Mapped[str]
     reason: Mapped[str | None] = mapped_column(Text)
-    origin: Mapped[str] = mapped_column(index=True)
-    started: Mapped[datetime] = mapped_column(index=True)
+    origin: Mapped[str]
+    started: Mapped[datetime]
     """As the clock of its machine said."""
-    counts_from: Mapped[datetime | None] = mapped_column(index=True)
+    counts_from: Mapped[datetime | None]
     """Orders runs: as the clock said, but never before what the results folder had seen when it began."""
     seconds: Mapped[float]
     session: Mapped[str]
-    round: Mapped[int] = mapped_column(index=True)
-    order: Mapped[int] = mapped_column(index=True)
-    written_by: Mapped[str] = mapped_column(index=True)
-    provider: Mapped[str | None] = mapped_column(index=True)
-    dtype: Mapped[str | None] = mapped_column(index=True)
-    protocol: Mapped[str | None] = mapped_column(index=True)
-    protocol_version: Mapped[int | None] = mapped_column(index=True)
-    gpu_count: Mapped[int | None] = mapped_column(index=True)
+    round: Mapped[int]
+    order: Mapped[int]
+    written_by: Mapped[str]
+    provider: Mapped[str | None]
+    dtype: Mapped[str | None]
+    protocol: Mapped[str | None]
+    protocol_version: Mapped[int | None]
+    gpu_count: Mapped[int | None]
     """GPUs that the measurement used, as its protocol says."""
-    artifact: Mapped[str | None] = mapped_column(index=True)
-    artifact_content: Mapped[str | None] = mapped_column(index=True)
-    scheme: Mapped[str | None] = mapped_column(index=True)
+    artifact: Mapped[str | None]
+    artifact_content: Mapped[str | None]
+    scheme: Mapped[str | None]
     """Which weights of the artifact are quantized and how; of a measurement that of the build with the same content."""
-    bits_per_weight: Mapped[float | None] = mapped_column(index=True)
-    scored: Mapped[int | None] = mapped_column(index=True)
-    skipped: Mapped[int | None] = mapped_column(index=True)
-    truncated: Mapped[int | None] = mapped_column(index=True)
-    warmups: Mapped[int | None] = mapped_column(index=True)
-    repetitions: Mapped[int | None] = mapped_column(index=True)
-    bos: Mapped[bool | None] = mapped_column(index=True)
-    prompt_tokens: Mapped[int | None] = mapped_column(index=True)
-    beyond_trained: Mapped[int | None] = mapped_column(index=True)
-    citation: Mapped[str | None] = mapped_column(index=True)
+    bits_per_weight: Mapped[float | None]
+    recipe_options: Mapped[str | None] = mapped_column(Text)
+    """What the artifact was built with, defaults included: canonical JSON; of a measurement that of the artifact's build."""
+    scored: Mapped[int | None]
+    skipped: Mapped[int | None]
+    truncated: Mapped[int | None]
+    warmups: Mapped[int | None]
+    repetitions: Mapped[int | None]
+    bos: Mapped[bool | None]
+    prompt_tokens: Mapped[int | None]
+    beyond_trained: Mapped[int | None]
+    citation: Mapped[str | None]
     """Where a number that was not measured here stands, in one line."""
-    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"))
-    """None only between a bulk load and `series.fill`."""
-    sitting: Mapped[str | None] = mapped_column(String(12), index=True)
+    configuration_id: Mapped[int | None] = mapped_column(ForeignKey("configuration.id"))
+    """None only between a bulk load and `configurations.fill`."""
+    series: Mapped[str | None] = mapped_column(String(12))
+    """Names its history: job, GPU model and machine. What changes along it (driver, packages, environment) starts no new one."""
+    newest: Mapped[bool] = mapped_column(server_default=false())
+    """Whether it stands for its series in the view `latest`: the newest good run of its environment and origin."""
+    sitting: Mapped[str | None] = mapped_column(String(12))
     """The rounds that this run is one of, by the hash of what they share: job, session, place. None for what failed or was not measured here."""
     notes: Mapped[str | None] = mapped_column(Text)
     """Canonical JSON of the outcome's notes; None where there are none."""
 
 
-class ShapeRow(Row):
-    """Which quantities a run gave, in their order; a few for each probe."""
+class ConfigurationRow(Row):
+    """Runs that a table can tell apart only by when they ran: of these the newest session can stand for all."""
 
-    __tablename__ = "shape"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    digest: Mapped[str] = mapped_column(unique=True)
-
-
-class ShapeQuantityRow(Row):
-    """A quantity of a shape: where its measurement stands in every run of that shape."""
-
-    __tablename__ = "shape_quantity"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own spelling
-
-    shape_id: Mapped[int] = mapped_column(ForeignKey("shape.id"), primary_key=True)
-    ordinal: Mapped[int] = mapped_column(primary_key=True)
-    quantity_id: Mapped[int] = mapped_column(ForeignKey("quantity.id"), index=True)
-
-
-class SeriesRow(Row):
-    """Runs that a table can tell apart only by when they ran."""
-
-    __tablename__ = "series"
+    __tablename__ = "configuration"
+    __table_args__ = (Index("ix_configuration_job_id", "job_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(unique=True)
-    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
     environment: Mapped[str]
     """Name of the environment: with the job's key what a placement speaks of."""
-    shape_id: Mapped[int] = mapped_column(ForeignKey("shape.id"), index=True)
+    quantities: Mapped[str] = mapped_column(Text)
+    """Which quantities each of its runs gave, by their ids, in their order; JSON."""
 
 
 class OutcomeRow(Row):
@@ -218,56 +165,27 @@ class OutcomeRow(Row):
     json: Mapped[str] = mapped_column(Text)
 
 
-class RunInputRow(Row):
-    """What a run read, by role, with the content hash that was found."""
-
-    __tablename__ = "run_input"
-
-    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
-    ordinal: Mapped[int] = mapped_column(primary_key=True)
-    role: Mapped[str]
-    artifact: Mapped[str] = mapped_column(index=True)
-    content: Mapped[str | None] = mapped_column(index=True)
-
-
-class ArtifactRow(Row):
-    """A sealed folder, as the run that made it found it."""
-
-    __tablename__ = "artifact"
-
-    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
-    id: Mapped[str] = mapped_column(index=True)
-    content: Mapped[str] = mapped_column(index=True)
-    bytes: Mapped[int] = mapped_column(BigInteger)
-    files: Mapped[int]
-    weights_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    format: Mapped[str] = mapped_column(index=True)
-    seconds: Mapped[float | None]
-    peak_rss_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    layers: Mapped[str] = mapped_column(Text)
-    facts: Mapped[str] = mapped_column(Text)
-
-
 class QuantityRow(Row):
     """What a number is a number of."""
 
     __tablename__ = "quantity"
+    __table_args__ = (Index("ix_quantity_metric", "metric"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(Text, unique=True)
     """Canonical JSON of the other columns: unique also where some are absent."""
-    metric: Mapped[str] = mapped_column(index=True)
-    metric_version: Mapped[int] = mapped_column(index=True)
-    part: Mapped[str] = mapped_column(index=True)
-    unit: Mapped[str] = mapped_column(index=True)
-    interval: Mapped[str | None] = mapped_column(index=True)
-    source: Mapped[str | None] = mapped_column(index=True)
-    items: Mapped[str | None] = mapped_column(index=True)
-    better: Mapped[str | None] = mapped_column(index=True)
+    metric: Mapped[str]
+    metric_version: Mapped[int]
+    part: Mapped[str]
+    unit: Mapped[str]
+    interval: Mapped[str | None]
+    source: Mapped[str | None]
+    items: Mapped[str | None]
+    better: Mapped[str | None]
     """Direction, where the metric's own record does not say it."""
-    comparison: Mapped[str | None] = mapped_column(index=True)
+    comparison: Mapped[str | None]
     """Of a ratio that was published without its inputs."""
-    baseline: Mapped[str | None] = mapped_column(index=True)
+    baseline: Mapped[str | None]
     """Canonical JSON of what such a ratio is to."""
 
 
@@ -275,11 +193,15 @@ class MeasurementRow(Row):
     """One value; clustered by run."""
 
     __tablename__ = "measurement"
-    __table_args__ = (CheckConstraint("n >= 1", name="n"), {"sqlite_with_rowid": False})
+    __table_args__ = (
+        CheckConstraint("n >= 1", name="n"),
+        Index("ix_measurement_quantity_id", "quantity_id"),
+        {"sqlite_with_rowid": False},
+    )
 
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True)
-    quantity_id: Mapped[int] = mapped_column(ForeignKey("quantity.id"), index=True)
+    quantity_id: Mapped[int] = mapped_column(ForeignKey("quantity.id"))
     value: Mapped[float]
     low: Mapped[float | None]
     high: Mapped[float | None]
@@ -332,17 +254,19 @@ class PlacementRow(Row):
     __tablename__ = "placement"
     __table_args__ = (
         UniqueConstraint("job_key", "environment", "sweep", "block", "model", "method", "recipe", "reference"),
+        Index("ix_placement_sweep", "sweep"),
+        Index("ix_placement_model", "model"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     job_key: Mapped[str]
     environment: Mapped[str]
-    sweep: Mapped[str] = mapped_column(index=True)
-    block: Mapped[str] = mapped_column(index=True)
-    model: Mapped[str] = mapped_column(index=True)
-    method: Mapped[str] = mapped_column(index=True)
-    recipe: Mapped[str] = mapped_column(index=True)
-    reference: Mapped[str] = mapped_column(index=True)
+    sweep: Mapped[str]
+    block: Mapped[str]
+    model: Mapped[str]
+    method: Mapped[str]
+    recipe: Mapped[str]
+    reference: Mapped[str]
 
 
 class SessionRow(Row):
@@ -352,7 +276,7 @@ class SessionRow(Row):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    sweep: Mapped[str] = mapped_column(index=True)
+    sweep: Mapped[str]
     started: Mapped[datetime]
     finished: Mapped[datetime | None]
     plan: Mapped[str]

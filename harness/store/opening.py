@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from harness.core.errors import Busy, HarnessError
 
-REVISION = "0010"
+REVISION = "0011"
 """The newest schema that this harness knows; a test holds it against the migrations."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
@@ -104,20 +104,21 @@ def _remedy(url: URL, error: BaseException | None) -> str | None:
     return None
 
 
-def bring_up(engine: Engine) -> None:
+def bring_up(engine: Engine) -> bool:
     """Give a new database its tables, upgrade an older one, refuse a newer one or one that is not ours.
 
-    Raises: HarnessError.
+    Returns whether an older one was upgraded. Raises: HarnessError.
     """
     with engine.connect() as connection:
         found = _revision(connection)
     if found == REVISION:
-        return
+        return False
     with writing(engine) as connection:
         found = _revision(connection)  # another process may have been here while we waited
         _refuse_foreign(connection, found, engine.url)
         if found != REVISION:
             _upgrade(connection)
+    return found is not None
 
 
 def _revision(connection: Connection) -> str | None:

@@ -10,10 +10,9 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from harness.core.identity import DIGITS, canonical, digest
 from harness.core.marks import marking
@@ -21,6 +20,7 @@ from harness.core.metric import METRICS, OWN
 from harness.core.spec import Note, Status
 from harness.numbers import rounds
 from harness.store import models as m
+from harness.store.row import chunks, table
 
 PACE = "pace"
 """Fact of a generation: the machine's own pace, and the metrics at one pace."""
@@ -36,7 +36,6 @@ _OF_THE_MOMENT = {"harness"}
 _OF_A_GPU = {"name", "driver", "memory_bytes", "compute"}
 _SAME = ("metric", "metric_version", "part", "unit", "source")
 _OVER_ROUNDS = [name for name in METRICS if rounds.is_over_rounds(name)]
-_MANY = 5_000
 _AT_ONCE = 500
 """Sittings whose values are in memory together."""
 
@@ -52,9 +51,9 @@ def name_of(run: Mapping[str, Any], job_key: str, environment: Mapping[str, Any]
 
 def settle(connection: Connection, runs: Sequence[int]) -> None:
     """Bring the summaries up to date that new runs, measured and ok, are a part of or speak of."""
-    run = _table(m.RunRow)
+    run = table(m.RunRow)
     touched = _checked_by(connection, runs)
-    for some in _chunks(runs):
+    for some in chunks(runs):
         touched |= set(connection.execute(select(run.c.sitting).where(run.c.id.in_(some)).distinct()).scalars())
     summarize(connection, sorted(touched))
 
@@ -64,7 +63,7 @@ def fill(connection: Connection, *, notes: bool = False) -> int:
 
     notes: read the notes of all runs from their outcomes, too.
     """
-    run, job, place = _table(m.RunRow), _table(m.JobRow), _table(m.EnvironmentRow)
+    run, job, place = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
     if notes:
         _fill_notes(connection)
     columns = [run.c[name] for name in ("id", "name", "environment_id", *_ALIKE)]
@@ -107,9 +106,9 @@ def _place(environment: Mapping[str, Any]) -> str:
 
 def _checked_by(connection: Connection, runs: Sequence[int]) -> set[str]:
     """Return the sittings of artifacts that some of these runs have checked."""
-    run, job = _table(m.RunRow), _table(m.JobRow)
+    run, job = table(m.RunRow), table(m.JobRow)
     contents: set[str] = set()
-    for some in _chunks(runs):
+    for some in chunks(runs):
         query = select(run.c.artifact_content).join(job, job.c.id == run.c.job_id)
         found = connection.execute(query.where(job.c.probe == CHECK, run.c.id.in_(some)))
         contents |= {content for content in found.scalars() if content}
@@ -122,8 +121,8 @@ def _checked_by(connection: Connection, runs: Sequence[int]) -> set[str]:
 
 def summarize(connection: Connection, sittings: Sequence[str]) -> None:
     """Write the summaries of sittings anew, from the measurements of their rounds."""
-    kept = _table(m.SummaryRow)
-    for some in _chunks(sittings, _AT_ONCE):
+    kept = table(m.SummaryRow)
+    for some in chunks(sittings, _AT_ONCE):
         marks = _marks(connection, some)
         connection.execute(kept.delete().where(kept.c.sitting.in_(some)))
         rows = list(_summaries(connection, some, marks))
@@ -184,7 +183,7 @@ def paces_of(facts: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _values_query(sittings: Sequence[str]) -> Any:
-    run, item, quantity = _table(m.RunRow), _table(m.MeasurementRow), _table(m.QuantityRow)
+    run, item, quantity = table(m.RunRow), table(m.MeasurementRow), table(m.QuantityRow)
     query = select(run.c.sitting, run.c.round, run.c.order, item.c.run_id, item.c.value, item.c.quantity_id,
                    *[quantity.c[name] for name in _SAME])  # fmt: skip
     query = query.select_from(
@@ -202,7 +201,7 @@ def _values_query(sittings: Sequence[str]) -> Any:
 
 def _marks(connection: Connection, sittings: Sequence[str]) -> dict[str, str | None]:
     """Gather what marks the numbers of sittings: the notes of all rounds, outputs that differ, and what a check found."""
-    run, job, place = _table(m.RunRow), _table(m.JobRow), _table(m.EnvironmentRow)
+    run, job, place = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
     query = select(run.c.sitting, run.c.notes, run.c.artifact_content, job.c.engine, job.c.engine_options, place.c.name)
     query = query.select_from(
         run.join(job, job.c.id == run.c.job_id).join(place, place.c.id == run.c.environment_id)
@@ -230,7 +229,7 @@ def _outputs(connection: Connection, sittings: Sequence[str]) -> dict[str, list[
 
 def _facts(connection: Connection, sittings: Sequence[str], name: str) -> Iterator[tuple[str, int, Any]]:
     """Return what the protocols of these rounds say under a name: sitting, run, fact."""
-    run, outcome = _table(m.RunRow), _table(m.OutcomeRow)
+    run, outcome = table(m.RunRow), table(m.OutcomeRow)
     query = select(run.c.sitting, run.c.id, outcome.c.json).join(outcome, outcome.c.run_id == run.c.id)
     told = query.where(run.c.sitting.in_(sittings), outcome.c.json.contains(f'"{name}"'))
     for sitting, id_, text in connection.execute(told):
@@ -244,14 +243,14 @@ def _checks(connection: Connection, contents: set[str]) -> dict[tuple[Any, ...],
 
     An artifact is checked with several workloads: of each its newest check counts.
     """
-    run, job, place = _table(m.RunRow), _table(m.JobRow), _table(m.EnvironmentRow)
+    run, job, place = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
     subject = (run.c.artifact_content, job.c.engine, job.c.engine_options, place.c.name)
     query = select(*subject, job.c.batch, job.c.prompt, job.c.output, run.c.notes)
     query = query.select_from(
         run.join(job, job.c.id == run.c.job_id).join(place, place.c.id == run.c.environment_id)
     ).where(job.c.probe == CHECK, run.c.status == Status.OK.value, run.c.origin == "measured")
     newest: dict[tuple[Any, ...], str | None] = {}
-    for some in _chunks(sorted(contents)):
+    for some in chunks(sorted(contents)):
         rows = connection.execute(query.where(run.c.artifact_content.in_(some)).order_by(run.c.id))
         newest |= {tuple(key): notes for *key, notes in rows}
     found: dict[tuple[Any, ...], list[Note]] = defaultdict(list)
@@ -261,7 +260,7 @@ def _checks(connection: Connection, contents: set[str]) -> dict[tuple[Any, ...],
 
 
 def _fill_notes(connection: Connection) -> None:
-    run, outcome = _table(m.RunRow), _table(m.OutcomeRow)
+    run, outcome = table(m.RunRow), table(m.OutcomeRow)
     found = []
     for id_, text in connection.execute(
         select(outcome.c.run_id, outcome.c.json).where(outcome.c.json.contains("notes"))
@@ -271,15 +270,3 @@ def _fill_notes(connection: Connection) -> None:
             found.append({"which": id_, "said": canonical(notes)})
     if found:
         connection.execute(run.update().where(run.c.id == bindparam("which")).values(notes=bindparam("said")), found)
-
-
-def _chunks(items: Iterable[Any], size: int = _MANY) -> Iterator[list[Any]]:
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
-
-
-def _table(row: type[m.Row]) -> Table:
-    found = row.__table__
-    assert isinstance(found, Table)
-    return found

@@ -1,4 +1,4 @@
-"""The columns that a job's workload and engine options fill, defaults included, so that a table can name them."""
+"""The columns that a job's workload and the options of engine and recipe fill, defaults included, so that a table can name them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.identity import canonical
 from harness.core.seam import load, validated
-from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, MeasureSpec
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, BuildSpec, MeasureSpec
 
 _SEPARATOR = re.compile(r"[/\\]")
 _PLACE = re.compile(r"[$~/]|\.{1,2}[/\\]|[A-Za-z]:[/\\]|\\\\")
 """How a path begins that says where on a machine a file lies."""
+_RATES = frozenset({"request_rate"})
+"""Numbers of a workload that are no counts."""
+_COUNTED = 2**63
 _ROLES = ("text", "task")
 """Beginnings of the roles under which a job keeps the hash of what its text or task is read from."""
 
@@ -22,7 +25,7 @@ _ROLES = ("text", "task")
 def workload_columns(spec: MeasureSpec) -> dict[str, Any]:
     """Return the workload's columns, None where this workload has no such field; `workload` holds all that no other column does."""
     full = _full(spec)
-    numbers = {name: _number(full.get(name)) for name in WORKLOAD_NUMBERS}
+    numbers = {name: (_number if name in _RATES else _count)(full.get(name)) for name in WORKLOAD_NUMBERS}
     texts = {name: place_label(_text(full.get(name)), spec.contents) for name in WORKLOAD_TEXTS}
     own = {name for name, value in (numbers | texts).items() if value is not None or full.get(name) is None}
     return numbers | texts | {"workload": canonical({name: full[name] for name in full if name not in own})}
@@ -46,6 +49,14 @@ def engine_options(spec: MeasureSpec) -> str:
     if engine is None or engine.version != spec.engine_version:
         return canonical(spec.engine_options)
     return canonical(_defaults_added(engine.options, spec.engine_options, f"engine {spec.engine}"))
+
+
+def recipe_options(spec: BuildSpec) -> str:
+    """Return the quantizer's options as canonical JSON; of a quantizer unknown here or of another version what was written."""
+    quantizer = _quantizer(spec.quantizer)
+    if quantizer is None or quantizer.version != spec.version:
+        return canonical(spec.options)
+    return canonical(_defaults_added(quantizer.options, spec.options, f"quantizer {spec.quantizer}"))
 
 
 def _full(spec: MeasureSpec) -> Mapping[str, Any]:
@@ -76,6 +87,19 @@ def _engine(name: str) -> Any:
     from harness.engines import ENGINES
 
     return load(ENGINES, "engine", name) if name in ENGINES else None
+
+
+@functools.cache
+def _quantizer(name: str) -> Any:
+    from harness.quantizers import QUANTIZERS
+
+    return load(QUANTIZERS, "quantizer", name) if name in QUANTIZERS else None
+
+
+def _count(value: Any) -> int | None:
+    """Read a count; what is not whole is none."""
+    number = _number(value)
+    return int(number) if number is not None and abs(number) < _COUNTED and number.is_integer() else None
 
 
 def _number(value: Any) -> float | None:

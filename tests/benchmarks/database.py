@@ -28,9 +28,9 @@ from harness.environments import ROOT
 from harness.pages import pages
 from harness.published.committed import Published, read_published
 from harness.published.sources import Source, frame_of, from_published
-from harness.store import ingest, models, series, sittings
+from harness.store import configurations, dimensions, models, newest, sittings
 from harness.store.database import Database
-from harness.store.ingest import table
+from harness.store.row import table
 from harness.tables.catalogue import Catalogue, catalogue_of
 from harness.tables.markdown import to_markdown
 from harness.tables.spec import TableSpec
@@ -42,7 +42,7 @@ WRITTEN = 10
 """Nights that are ingested as files."""
 TABLE_SECONDS, PAGES_SECONDS = 0.100, 1.0
 OWN = Path(__file__).parent / "nightly.tables.yaml"
-BULK = ("outcome", "run_input", "artifact", "measurement", "samples")
+BULK = ("outcome", "measurement", "samples")
 """What is copied with a run."""
 
 
@@ -72,7 +72,7 @@ def of_night(published: Published, night: int) -> Published:
     """Call the samples of the published runs as those of their last repetition."""
     named: dict[str, Any] = {
         name: {f"{night:05d}-{key}": value for key, value in getattr(published, name).items()}
-        for name in ("arrays", "blocks", "statistics")
+        for name in ("arrays", "items", "statistics")
     }
     return replace(published, **named)
 
@@ -96,14 +96,16 @@ def fill(folder: Path, published: Published, nights: int, parts: int) -> None:
         for night in range(WRITTEN, nights):
             copy_night(database, night, nights)
         print(f"copied to {database.count():,} runs in {time.monotonic() - begun:.0f} s")
+        fill_in(database)
+
+
+def fill_in(database: Database) -> None:
+    """Give what was copied what ingestion gives, and say how long an upgrade would take for it."""
+    for what, made in (("configurations", configurations.fill), ("rounds", sittings.fill), ("newest", newest.settle)):
         begun = time.monotonic()
         with database._writing() as connection:
-            found = series.fill(connection)
-        print(f"series of {found:,} runs found in {time.monotonic() - begun:.0f} s (what an upgrade does)", flush=True)
-        begun = time.monotonic()
-        with database._writing() as connection:
-            found = sittings.fill(connection)
-        print(f"{found:,} runs summarized in {time.monotonic() - begun:.0f} s (what an upgrade does)", flush=True)
+            made(connection)
+        print(f"{what} found in {time.monotonic() - begun:.0f} s (what an upgrade does)", flush=True)
 
 
 def _rate(what: str, database: Database, results: Path) -> None:
@@ -114,10 +116,10 @@ def _rate(what: str, database: Database, results: Path) -> None:
     print(f"{what}: {runs / seconds:,.0f} outcomes/s, {rows / seconds:,.0f} measurements/s")
 
 
-def copy_night(database: Database, night: int, nights: int) -> None:
-    """Repeat one of the ten nights."""
+def copy_night(database: Database, night: int, nights: int, written: int = WRITTEN) -> None:
+    """Repeat one of the nights that were written."""
     runs = table(models.RunRow)
-    template = night % WRITTEN
+    template = night % written
     with database._writing() as connection:
         found = connection.execute(select(runs).where(runs.c.name.like(f"{template:05d}-%")).order_by(runs.c.id)).all()
         places = {one: _place(connection, one, night, nights) for one in {row.environment_id for row in found}}
@@ -126,11 +128,13 @@ def copy_night(database: Database, night: int, nights: int) -> None:
             {
                 **row._asdict(),
                 "id": row.id + offset,
-                "series_id": None,
+                "configuration_id": None,
+                "newest": False,
                 "sitting": None,
                 "session": row.session.replace(f"{template:05d}", f"{night:05d}"),
                 "name": f"{night:05d}{row.name[5:]}",
                 "started": row.started + timedelta(days=night - template),
+                "counts_from": row.counts_from + timedelta(days=night - template),
                 "environment_id": places[row.environment_id],
             }
             for row in found
@@ -154,7 +158,7 @@ def _place(connection: Any, template: int, night: int, nights: int) -> int:
     place = Environment.model_validate_json(text)
     tonight = machine(night, nights)
     place = tonight if place.name == tonight.name else place.model_copy(update={"harness": tonight.harness})
-    return ingest._environment_row(connection, place)
+    return dimensions.environment_row(connection, place)
 
 
 # ---------------------------------------------------------------- what it holds

@@ -13,7 +13,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.spec import Labels, Note
 from harness.store.database import Database
-from harness.store.export import FORMATS, export, with_recipe_options
+from harness.store.export import FORMATS, export
 from tests.unit.store.outcomes import built, failed, measured, measurement
 
 ODD = (0.1 + 0.2, 1e-300, 5e-324, 1.7976931348623157e308, 1234567890123456.7, 3.0)
@@ -79,12 +79,11 @@ def test_a_place_that_cannot_be_written_is_named(frame: pd.DataFrame, tmp_path: 
 def test_what_an_artifact_was_built_with_stands_beside_its_numbers(database: Database, tmp_path: Path) -> None:
     note = Note(code="unstable", text="steps varied")
     database.ingest_all([built(1), measured(2, notes=(note,)), failed(3)])
-    frame = with_recipe_options(database.frame(), database.recipe_options())
+    frame = database.frame()
     assert frame["recipe_options"].tolist() == ['{"precision":"int4"}'] * 3
     place = export(frame, tmp_path / "all.jsonl")
     rows = [json.loads(line) for line in place.read_text("utf-8").splitlines()]
     assert json.loads(rows[1]["notes"]) == [{"code": "unstable", "text": "steps varied"}]
     assert rows[1]["engine_options"] == '{"provider":"cpu","provider_options":{},"threads":null}'
     assert rows[1]["rounds"] == 1
-    none = with_recipe_options(database.frame({"run": "nothing"}), {})
-    assert export(none, tmp_path / "none.parquet").exists()
+    assert export(database.frame({"run": "nothing"}), tmp_path / "none.parquet").exists()

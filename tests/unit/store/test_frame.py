@@ -97,29 +97,6 @@ def test_every_dimension_is_a_column() -> None:
     assert set(CONTRACT) <= set(frames.COLUMNS)
 
 
-def test_every_dimension_has_an_index() -> None:
-    free = {
-        "reason",
-        "seconds",
-        "value",
-        "low",
-        "high",
-        "interval",
-        "n",
-        "measurement_id",
-        "notes",
-        "round_values",
-        "marks",
-    }
-    free |= {"summary_value", "summary_low", "summary_high", "rounds"}
-    for column in frames.COLUMNS.values():
-        if column.name not in free:
-            table = column.source.table
-            first = [next(iter(index.columns)) for index in table.indexes]
-            first += [c for c in table.columns if c.unique]
-            assert column.source in set(first), f"{column.name} has no index"
-
-
 def test_a_measurement_is_one_row_with_all_its_dimensions(database: Database) -> None:
     place = environment("cuda", (H200, H200))
     outcome = measured(1, place=place, workload={"batch": 4, "prompt": 128, "text": "reference", "task": ["a", "b"]})

@@ -20,8 +20,7 @@ from pandas.testing import assert_frame_equal
 from harness.core.errors import HarnessError
 from harness.core.spec import Labels, Outcome, Scheme, Status
 from harness.numbers.rounds import is_over_rounds
-from harness.store import database as database_module
-from harness.store import ingest, series
+from harness.store import configurations, ingest, newest, walk
 from harness.store.database import Database
 from tests.unit.store.outcomes import (
     H200,
@@ -115,7 +114,7 @@ def test_what_fails_half_way_leaves_nothing_behind(database: Database, monkeypat
     def broken(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ingest, "_place", broken)
+    monkeypatch.setattr(ingest, "label", broken)
     with pytest.raises(KeyboardInterrupt):
         database.ingest(measured(1), None)
     monkeypatch.undo()
@@ -126,11 +125,10 @@ def test_what_fails_half_way_leaves_nothing_behind(database: Database, monkeypat
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from harness.store import database as database_module
-from harness.store import ingest, series
+from harness.store import ingest
 from harness.store.database import Database
 from tests.unit.store.outcomes import measured
-ingest._place = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+ingest.label = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 Database.open(Path(sys.argv[1])).ingest(measured(1), None)
 """
 
@@ -285,7 +283,7 @@ def test_a_walk_that_is_killed_between_batches_is_taken_up_again(
     broken = results / "runs" / "run-000001" / "outcome.json"
     whole = broken.read_text("utf-8")
     broken.write_text(whole[:100], "utf-8")
-    monkeypatch.setattr(database_module, "_BATCH", 2)
+    monkeypatch.setattr(walk, "_BATCH", 2)
     with Database.open(results / "bench.db") as database:
         found = database.ingest_folder(results)
         assert (found.new, len(found.problems)) == (4, 1)
@@ -302,21 +300,40 @@ def test_an_outcome_that_is_given_twice_in_one_batch_is_one_run(database: Databa
     assert database.count() == 3
 
 
-def test_runs_that_differ_in_time_alone_are_one_series(database: Database) -> None:
+def test_runs_that_differ_in_time_alone_are_one_configuration(database: Database) -> None:
     later = measured(2, place=environment(transformers="9"))
     database.ingest_all([measured(1), later, measured(3, provider="gpu"), failed(4)])
     with database._reading() as connection:
-        found = connection.exec_driver_sql("SELECT name, series_id FROM run ORDER BY name").all()
+        found = connection.exec_driver_sql("SELECT name, configuration_id FROM run ORDER BY name").all()
     assert [row[1] == found[0][1] for row in found] == [True, True, False, False]
 
 
-def test_a_bulk_load_gets_the_series_that_ingest_gives(database: Database) -> None:
+def test_a_series_is_job_gpu_model_and_machine(database: Database) -> None:
+    gpu = environment("cuda", (H200,))
+    newer = environment("cuda", (H200.model_copy(update={"driver": "580.2"}),))
+    alike = [
+        newer.model_copy(update=change) for change in ({}, {"system": "Linux-7"}, {"python": "3.12"}, {"name": "next"})
+    ]
+    others = [
+        newer.model_copy(update={"box": "cafe"}),
+        environment("cuda", (H200.model_copy(update={"name": "NVIDIA B200"}),)),
+    ]
+    database.ingest_all([measured(number, place=place) for number, place in enumerate([gpu, *alike, *others])])
+    database.ingest(measured(7, workload={"batch": 2}, place=gpu), None)
+    series = database.frame({}, ["series"])["series"].tolist()
+    assert [one == series[0] for one in series] == [True] * 5 + [False] * 3
+    assert len(set(series)) == 4
+
+
+def test_a_bulk_load_gets_what_ingest_gives(database: Database) -> None:
     database.ingest_all([measured(1), measured(2, [measurement("ttft"), measurement()]), failed(3), built(4)])
-    query = "SELECT name, series_id FROM run ORDER BY name"
+    query = "SELECT name, configuration_id, series, newest FROM run ORDER BY name"
     with database._writing() as connection:
         before = connection.exec_driver_sql(query).all()
-        connection.exec_driver_sql("UPDATE run SET series_id = NULL")
-        assert series.fill(connection) == 4
+        assert [row.newest for row in before] == [0, 1, 0, 1]
+        connection.exec_driver_sql("UPDATE run SET configuration_id = NULL, series = NULL, newest = 0")
+        assert configurations.fill(connection) == 4
+        newest.settle(connection)
         assert connection.exec_driver_sql(query).all() == before
 
 

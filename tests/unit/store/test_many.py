@@ -11,7 +11,7 @@ import pytest
 from harness.core.spec import Labels
 from harness.pages import pages
 from harness.published.sources import Source, frame_of
-from harness.store import frame, series
+from harness.store import configurations, frame, newest
 from harness.store.database import Database
 from harness.tables.columns import COLUMNS
 from harness.tables.spec import TableSpec
@@ -43,7 +43,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
             benchmark.copy_night(database, night, NIGHTS)
             benchmark.copy_night(database, night + 1, NIGHTS)
         with database._writing() as connection:
-            assert series.fill(connection) > 0
+            assert configurations.fill(connection) > 0
+            newest.settle(connection)
         assert 1900 < database.count() < 2100
     with Database.open(path) as database:
         yield database

@@ -1,11 +1,9 @@
-"""Series: runs that a table can tell apart only by when they ran."""
+"""Series: runs that a table can tell apart only by when they ran. Which run is of which, 0011 tells anew."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-
-from harness.store import series
 
 revision = "0003"
 down_revision = "0002"
@@ -53,7 +51,6 @@ def upgrade() -> None:
     op.create_index("ix_run_series_id_session", "run", ["series_id", "session"])
     op.drop_index("ix_run_session", "run")
     op.create_index("ix_run_session_started", "run", ["session", "started"])
-    series.fill(op.get_bind())
 
 
 def downgrade() -> None:
