@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from harness.core.errors import Busy, HarnessError
+from harness.store.holders import holders
 
 REVISION = "0011"
 """The newest schema that this harness knows; a test holds it against the migrations."""
@@ -82,6 +83,8 @@ def explained(url: URL) -> Iterator[None]:
         if message is None:
             raise
         raise (Busy if _is_busy(error.orig) else HarnessError)(message) from error
+    except UnicodeDecodeError as error:  # what is no text is not what was written
+        raise HarnessError(_damaged(url.database or str(url), str(error))) from error
 
 
 def _is_busy(error: BaseException | None) -> bool:
@@ -89,19 +92,25 @@ def _is_busy(error: BaseException | None) -> bool:
 
 
 def _remedy(url: URL, error: BaseException | None) -> str | None:
-    name = getattr(error, "sqlite_errorname", None) if isinstance(error, sqlite3.Error) else None
-    if name is None:
+    if not isinstance(error, sqlite3.Error):
         return None
+    name = getattr(error, "sqlite_errorname", "") or ""
     file = Path(url.database or ":memory:")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR")):
         return f"cannot write the database {file.name} in {file.parent} ({error}); make that folder writable for this user or choose another results folder"
     if _is_busy(error):
-        return f"another process has been writing {file} for {_BUSY_SECONDS} s; wait for it or end it, then run the same command again"
+        who = holders(file)
+        return f"another process has been using {file} for {_BUSY_SECONDS} s{who and f': {who}'}; wait for it or end it, then run the same command again"
     if name.startswith("SQLITE_FULL"):
         return f"the disk that holds {file} is full; free some space and run the same command again (nothing finished is lost)"
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return f"{file} is not a sound SQLite database ({error}); move it away and run `harness ingest`, which rebuilds it from the run folders"
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode to UTF-8" in str(error):
+        return _damaged(file, str(error))
     return None
+
+
+def _damaged(file: Path | str, trouble: str) -> str:
+    said = " ".join(trouble.split())
+    return f"{file} is not a sound SQLite database ({said}); put a copy in its place, or move it away and run `harness ingest`, which rebuilds it from the run folders"
 
 
 def bring_up(engine: Engine) -> bool:
@@ -117,8 +126,21 @@ def bring_up(engine: Engine) -> bool:
         found = _revision(connection)  # another process may have been here while we waited
         _refuse_foreign(connection, found, engine.url)
         if found != REVISION:
-            _upgrade(connection)
+            (_upgrade if found is None else _upgrade_sound)(connection)
     return found is not None
+
+
+def _upgrade_sound(connection: Connection) -> None:
+    """Upgrade what is sound; of what is damaged nothing is written. Raises: HarnessError."""
+    place = connection.engine.url.database or str(connection.engine.url)
+    if connection.dialect.name == "sqlite":
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise HarnessError(_damaged(place, str(found)))
+    try:
+        _upgrade(connection)
+    except (ValueError, TypeError, LookupError, IntegrityError) as error:  # what a row says is not what was written
+        raise HarnessError(_damaged(place, str(error).splitlines()[0])) from error
 
 
 def _revision(connection: Connection) -> str | None:

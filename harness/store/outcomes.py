@@ -36,10 +36,16 @@ def read_outcome(connection: Connection, run: str) -> Outcome:
     found = connection.execute(query).first()
     if found is None:
         raise HarnessError(f"the database holds no run '{run}'; `harness ingest` reads the run folders again")
-    raw = json.loads(found[1])
-    raw["environment"] = json.loads(found[2])
-    raw["measurements"] = raw["measurements"] or _read_measurements(connection, found[0])
-    return Outcome.model_validate_json(json.dumps(raw))
+    try:
+        raw = json.loads(found[1])
+        raw["environment"] = json.loads(found[2])
+        raw["measurements"] = raw["measurements"] or _read_measurements(connection, found[0])
+        return Outcome.model_validate_json(json.dumps(raw))
+    except (ValueError, LookupError, TypeError) as error:
+        raise HarnessError(
+            f"the database holds no sound outcome of run '{run}' ({str(error).splitlines()[0]}); put a copy of it in its place, or move it "
+            "away and run `harness ingest`, which rebuilds it from the run folders"
+        ) from error
 
 
 def _read_measurements(connection: Connection, run: int) -> list[dict[str, Any]]:

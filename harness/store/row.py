@@ -11,6 +11,8 @@ from sqlalchemy import DateTime, Dialect, MetaData, String, Table
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from harness.core.errors import HarnessError
+
 T = TypeVar("T")
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -42,7 +44,12 @@ class Utc(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy calls it by name
         if value is None:
             return None
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        try:
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:
+            raise HarnessError(
+                f"the database holds the moment {value!r}, which is none; `harness doctor` looks at it"
+            ) from None
         return moment.astimezone(UTC)
 
 
