@@ -41,6 +41,14 @@ from tests.benchmarks.many_runs import JOBS, again, machine, nightly, write_fold
 WRITTEN = 10
 """Nights that are ingested as files."""
 TABLE_SECONDS, PAGES_SECONDS = 0.100, 1.0
+VIEW_SECONDS = 0.100
+VIEWS = (
+    "SELECT method, value, low, high FROM latest WHERE metric = 'decode_tps' AND gpu LIKE '%4090%'",
+    "SELECT method, value, low, high FROM latest WHERE metric = 'decode_tps' AND gpu LIKE '%H200%'",
+    "SELECT model, method, value FROM latest WHERE metric = 'perplexity' AND slice = ''",
+    "SELECT started, value FROM results WHERE metric = 'decode_tps' AND model = 'model-1' AND method = 'int4_awq' AND batch = 8",
+)
+"""What people ask the views; the second has a page full of rows and more."""
 OWN = Path(__file__).parent / "nightly.tables.yaml"
 BULK = ("outcome", "measurement", "samples")
 """What is copied with a run."""
@@ -64,7 +72,7 @@ def main() -> None:
         with Database.open(folder / "bench.db") as database:
             sizes(database)
             source = Source(database, of_night(published, nights - 1))
-            holds = [timed_tables(source), timed_pages(source)]
+            holds = [timed_views(database), timed_tables(source), timed_pages(source)]
     sys.exit(result(all(holds)))
 
 
@@ -213,6 +221,21 @@ def plans(database: Database, spec: TableSpec) -> list[tuple[str, list[str]]]:
 
 
 # ---------------------------------------------------------------- time
+
+
+def timed_views(database: Database) -> bool:
+    """Time what people ask the views, best of five."""
+    slow = []
+    for query in VIEWS:
+        times = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            with database._reading() as connection:
+                rows = len(connection.exec_driver_sql(query).all())
+            times.append(time.perf_counter() - begun)
+        print(f"{1000 * min(times):.0f} ms, {rows} rows: {query}", flush=True)
+        slow += [query] if min(times) > VIEW_SECONDS else []
+    return not slow
 
 
 def timed_tables(source: Source) -> bool:
