@@ -422,7 +422,7 @@ def promote(
     if to is None and len(words) != 1:
         raise HarnessError("--to says which file; only where one sweep is named it has that name by itself")
     file = to or home.published / f"{words[0]}.yaml"
-    count = promote_runs(words, home.results, file, unverified=unverified)
+    count = promote_runs(words, home.results, file, unverified=unverified, place=home.database)
     typer.echo(f"{count} runs written to {shown_path(file)}")
 
 
@@ -491,7 +491,7 @@ def ingest(
         found = bring_back(brought, home.results)
         brought_problems = found.problems
         typer.echo(f"{brought}: {len(found.new)} runs brought back, {found.here} were here already")
-    with Database.open(home.database) as database:
+    with Database.open(home.database, home.results) as database:
         before = sorted(database.run_names())
         taken = database.ingest_folder(home.results)
         problems = [*brought_problems, *taken.problems, *altered(database, home.results, before)]
@@ -524,7 +524,13 @@ def import_(
     home = _here(context, results)
     declared = declared_of(home.committed).metrics if map_ else {}
     imported = import_files(
-        files, home.results, sweep=sweep, labels=parse_labels(label or []), map_=map_, declared=declared
+        files,
+        home.results,
+        sweep=sweep,
+        labels=parse_labels(label or []),
+        map_=map_,
+        declared=declared,
+        place=home.database,
     )
     for line in lines(imported):
         typer.echo(line)
@@ -548,7 +554,7 @@ def export(
     from harness.store.conditions import parse_where
     from harness.store.export import export as write_export
 
-    with database_for_reading(_here(context, results).results) as database:
+    with database_for_reading(_here(context, results)) as database:
         frame = database.frame(parse_where(where or []))
     typer.echo(f"{len(frame)} rows written to {write_export(frame, out)}")
 
@@ -565,13 +571,10 @@ def doctor(
     from harness.commands.doctor import examine, held_files
 
     home = _here(context, results)
-    if files:
-        lines = held_files(home)
-        for line in lines:
-            typer.echo(f"{line.mark:>8}  {line.text}")
-        raise typer.Exit(any(line.mark == "wrong" for line in lines))
-    for line in examine(home):
+    lines = held_files(home) if files else examine(home)
+    for line in lines:
         typer.echo(f"{line.mark:>8}  {line.text}")
+    raise typer.Exit(any(line.mark == "wrong" for line in lines))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.commands.wheel_check import check_wheel
-from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
+from harness.commands.workspace import Workspace, lock_of, spec_files
 from harness.core.errors import HarnessError, unknown
 from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts
@@ -25,6 +25,7 @@ from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
 from harness.runner import Desk
 from harness.store.database import Database
+from harness.store.location import is_there
 from harness.tables.declared import declared_of
 from harness.tables.specfile import SUFFIX
 
@@ -181,18 +182,18 @@ def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, qu
 
 def open_desk(planned: Planned, stack: ExitStack) -> Desk:
     """Open the results folder and its database for running a plan."""
-    return _desk(planned, stack.enter_context(Database.open(planned.workspace.database)))
+    return _desk(planned, stack.enter_context(Database.open(planned.workspace.database, planned.workspace.results)))
 
 
 def desk_for_reading(planned: Planned, stack: ExitStack) -> Desk:
     """Open the results folder to see what is known; where there is none yet, none is made."""
-    return _desk(planned, stack.enter_context(database_for_reading(planned.workspace.results)))
+    return _desk(planned, stack.enter_context(database_for_reading(planned.workspace)))
 
 
-def database_for_reading(results: Path) -> Database:
-    """Open the database of a results folder; where there is none yet, an empty one in memory stands for it."""
-    there = results / DATABASE
-    return Database.open(there if there.exists() else "sqlite://")
+def database_for_reading(workspace: Workspace) -> Database:
+    """Open the workspace's database; where there is none yet, an empty one in memory stands for it."""
+    place = workspace.database
+    return Database.open(place if is_there(place) else "sqlite://", workspace.results)
 
 
 def shown_path(path: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.commands.box import described, interpreters
 from harness.commands.workspace import Workspace, lock_of
+from harness.core.errors import HarnessError
 from harness.core.seam import Engine, Quantizer, load
 from harness.core.spec import Environment
 from harness.engines import ENGINES
@@ -70,6 +71,7 @@ def examine(workspace: Workspace) -> list[Line]:
         ),
         Line("note", f"harness {own.harness}"),
         *_gpus(own),
+        *_database(workspace),
     ]
     pythons = interpreters(catalogue, catalogue.environments, workspace.root)
     for name, one in described(pythons).items():
@@ -90,7 +92,10 @@ def held_files(workspace: Workspace) -> list[Line]:
     from harness.store.database import Database
 
     folder = workspace.published if workspace.published.is_dir() else workspace.committed
-    with Database.open(workspace.database) as database:
+    sound = _database(workspace, full=True)
+    if any(line.mark == "wrong" for line in sound):
+        return sound
+    with Database.open(workspace.database, workspace.results) as database:
         found = list(audit(database, workspace.results))
         lines = [Line("wrong", f"{one.what}: {one.trouble}") for one in found if one.trouble]
         try:
@@ -100,8 +105,26 @@ def held_files(workspace: Workspace) -> list[Line]:
     kinds = [(kind, sum(one.what.startswith(kind) for one in found)) for kind in ("run", "artifact")]
     looked = " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds)
     return [
+        *sound,
         *lines,
         Line("ok" if not lines else "note", f"{looked} and the published files were held against the database"),
+    ]
+
+
+def _database(workspace: Workspace, *, full: bool = False) -> list[Line]:
+    """Say what the database is and whether it is sound; of a large one by a quick check unless `full`."""
+    from harness.store.health import health
+
+    try:
+        found = health(workspace.database, full=full)
+    except HarnessError as error:
+        return [Line("wrong", f"database {error}")]
+    if found is None:
+        return [Line("note", "no database yet; the first sweep makes it")]
+    remedy = "put a copy in its place, or move it away and run `harness ingest`"
+    return [
+        Line("note" if found.troubles else "ok", f"database {found.about}"),
+        *(Line("wrong", f"database: {trouble}; {remedy}") for trouble in found.troubles),
     ]
 
 

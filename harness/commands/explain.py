@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from harness.commands.box import database_for_reading
 from harness.commands.report import Where, narrowed, plain_of, plain_rendered
-from harness.commands.workspace import DATABASE, Workspace, pages_of, spec_files
+from harness.commands.workspace import Workspace, pages_of, spec_files
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.provenance import archive_of
@@ -18,6 +19,7 @@ from harness.explain.telling import told
 from harness.pages import pages
 from harness.pages.values import Mark, answer, answering, marks
 from harness.published.sources import Source, from_published
+from harness.store.location import is_there
 from harness.tables.catalogue import catalogue_of
 from harness.tables.locate import block_at, named, pointed, spot_of
 
@@ -105,7 +107,8 @@ def _source(results: Path | None, workspace: Workspace) -> Iterator[Source]:
         with from_published(workspace.committed) as source:
             yield source
     else:
-        with database_for_reading(results) as database:
+        other = replace(workspace, results=results, beside=workspace.committed)
+        with database_for_reading(workspace if results == workspace.results else other) as database:
             yield Source(database)
 
 
@@ -125,7 +128,7 @@ def _shown(
 def _of_generated(name: str, workspace: Workspace) -> Path | None:
     """Return the results folder for a table that no spec describes: such tables are made from its database."""
     specs, folder = pages.specs_in(spec_files(workspace)), workspace.results
-    return folder if (folder / DATABASE).exists() and all(one.name != name for one in specs) else None
+    return folder if is_there(workspace.database) and all(one.name != name for one in specs) else None
 
 
 def _plain(name: str, source: Source, workspace: Workspace, results: Path | None, known: Sequence[str]) -> Shown:

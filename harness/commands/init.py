@@ -11,6 +11,7 @@ from harness.core.files import PARTIAL, write_whole
 from harness.core.paths import FILE, at_home
 from harness.environments import SHIPPED
 from harness.plan.catalogue import load_catalogue
+from harness.store.location import USUAL
 from harness.tables.markdown import EMPTY
 
 OWN = "harness-"
@@ -122,7 +123,7 @@ def _foreign(root: Path) -> Iterator[tuple[str, str]]:
     except ConfigError as error:
         yield "configs", f"another tool's, it seems ({error.problems[0]})"
     kept = results / ".gitignore"
-    ours = (results / "bench.db").exists() or (kept.is_file() and "/bench.db" in kept.read_text("utf-8", "replace"))
+    ours = (results / USUAL).exists() or (kept.is_file() and f"/{USUAL}" in kept.read_text("utf-8", "replace"))
     cut_off = f"{kept.name}{PARTIAL}"  # all that an `init` may have left that was killed
     if (
         results.exists()

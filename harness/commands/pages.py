@@ -24,6 +24,7 @@ from harness.pages.difference import New, Old, difference
 from harness.pages.guards import Guard
 from harness.published.sources import Source, from_published
 from harness.store.database import Database
+from harness.store.location import is_there
 from harness.tables.catalogue import catalogue_of
 from harness.tables.markdown import Rendered
 from harness.tables.spec import TableSpec
@@ -141,7 +142,8 @@ def diff_pages(
 
 def _local(site: Workspace, stack: ExitStack) -> list[Source]:
     """Open the workspace's own database, where there is one: it knows sessions that were never published."""
-    return [Source(stack.enter_context(Database.open(site.database)))] if site.database.exists() else []
+    place = site.database
+    return [Source(stack.enter_context(Database.open(place, site.results)))] if is_there(place) else []
 
 
 @contextmanager

@@ -12,20 +12,23 @@ from harness.core.files import write_whole
 from harness.published.committed import promote, read_published
 from harness.store import files
 from harness.store.database import Database
+from harness.store.location import Place, database_of
 from harness.store.session import SessionRecord
 from harness.tables.declared import is_reported
 
 
-def promote_runs(words: Sequence[str], results: Path, to: Path, *, unverified: bool = False) -> int:
+def promote_runs(
+    words: Sequence[str], results: Path, to: Path, *, unverified: bool = False, place: Place | None = None
+) -> int:
     """Write runs as committed text; a sweep's name stands for all runs that answered its last finished session.
 
-    Returns the number of runs. Raises: HarnessError for a name that is neither a run nor a sweep with a finished session,
+    place: the database; that of the results folder where None. Returns the number of runs. Raises: HarnessError for a name that is neither a run nor a sweep with a finished session,
     for runs that were not measured here, and without `unverified` for runs with a float artifact behind them that was not
     held against its model.
     """
     if to.exists() and is_reported(to):
         raise HarnessError(f"{to.name} holds numbers that others reported; give another file with --to")
-    with Database.open(results / "bench.db") as database:
+    with Database.open(place or database_of(results), results) as database:
         runs = [run for word in words for run in _runs_of(word, results)]
         sweeps = [word for word in words if not _is_run(word, results)]
         if not unverified:

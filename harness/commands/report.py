@@ -44,7 +44,7 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
 
     def after(planned: Planned) -> None:
         name, workspace = planned.sweep.name, planned.workspace
-        with Database.open(workspace.database) as database:
+        with Database.open(workspace.database, workspace.results) as database:
             source = Source(database)
             if planned.sweep.tables:
                 catalogue = catalogue_of(workspace.named, workspace.committed)
@@ -151,7 +151,7 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
             raise HarnessError(
                 unknown("table", name, [known for spec in specs for known in (spec.name, *_files(spec))])
             )
-    with database_for_reading(results) as database, from_published(committed) as published:
+    with database_for_reading(workspace) as database, from_published(committed) as published:
         here = Source(database)
         beside = partial(Histories([here]).beside, source=here)
         for spec in [spec for spec in specs if {spec.name, *_files(spec)} & set(names)]:
@@ -187,7 +187,7 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
     """
     catalogue = catalogue_of(workspace.named, workspace.committed)
     specs = [narrowed(spec, where) for spec in pages.specs_in(spec_files(workspace), catalogue)]
-    with database_for_reading(workspace.results) as database:
+    with database_for_reading(workspace) as database:
         source = Source(database)
         sweeps = database.sweeps()
         texts, empty = [], []

@@ -16,10 +16,11 @@ from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.paths import FILE, MINE, OTHERS
 from harness.core.seam import Options
 from harness.environments import IN_CLONE, LAYERS, LOCKS, ROOT, SHIPPED, is_name
+from harness.plan.catalogue import local_entry
 from harness.plan.yamlfile import Mistakes, read, validate
+from harness.store.location import Place, database_of
 
 VERSION = 1
-DATABASE = "bench.db"
 _CONFIGS, _TABLES = SHIPPED / "configs", SHIPPED / "reports" / "tables"
 
 
@@ -63,9 +64,10 @@ class Workspace:
         return self.beside or self.published
 
     @property
-    def database(self) -> Path:
-        """File of the database."""
-        return self.results / DATABASE
+    def database(self) -> Place:
+        """The database: of a results folder that the command line names its own, whatever local.yaml says."""
+        said = None if self.beside or self.lent else local_entry(self.own_configs).database
+        return database_of(self.results, said, self.root)
 
     @property
     def named(self) -> tuple[Path, ...]:

@@ -23,6 +23,7 @@ from harness.importing import FORMATS
 from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
 from harness.store.database import Database
 from harness.store.files import OUTCOME, RUNS, read_outcome
+from harness.store.location import Place, database_of
 
 ASIDE = ".import-"
 """Begins the name of the folder in `runs` in which an import, or `ingest`, writes runs before they are whole; its lock lies beside it.
@@ -65,15 +66,16 @@ def import_files(
     labels: Mapping[str, str] | None = None,
     map_: Path | None = None,
     declared: Mapping[str, OwnMetric] | None = None,
+    place: Place | None = None,
 ) -> Imported:
     """Write the runs of files into a results folder and its database; a file that cannot be read becomes a problem.
 
-    declared: unit and direction of metrics of somebody's own.
+    declared: unit and direction of metrics of somebody's own. place: the database; that of the results folder where None.
     Raises: HarnessError for an unknown label, or a database that cannot be written.
     """
     done = Imported()
     moment = datetime.now(UTC)
-    with Database.open(results / "bench.db") as database, set_aside(results / RUNS) as aside:
+    with Database.open(place or database_of(results), results) as database, set_aside(results / RUNS) as aside:
         for path in paths:
             try:
                 source = read_source(path, map_, declared)

@@ -131,6 +131,8 @@ class LocalEntry(Options):
     """Interpreter by environment."""
     folders: dict[str, str] = Field(default_factory=dict)
     """Folder by model."""
+    database: str | None = None
+    """The results database: URL, as SQLAlchemy reads it, or the path of an SQLite file."""
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,14 @@ def _listed(
     nodes = mapping(root, f"the list of {what}s", mistakes)
     found = {name: (validate(cls, node, f"{what} '{name}'", mistakes), node) for name, node in nodes.items()}
     return {name: (entry, node) for name, (entry, node) in found.items() if entry is not None}
+
+
+def local_entry(folder: Path) -> LocalEntry:
+    """Read what a folder of catalogues says of this machine alone. Raises: ConfigError with every mistake."""
+    mistakes = Mistakes()
+    found = _local(folder / "local.yaml", mistakes)
+    mistakes.check()
+    return found
 
 
 def _local(path: Path, mistakes: Mistakes) -> LocalEntry:

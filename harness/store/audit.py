@@ -73,7 +73,7 @@ def _differs(outcome: Outcome, kept: Outcome) -> str:
         return ""
     return (
         f"outcome.json is not what the database took in ({', '.join(fields)}); restore the file from a copy, or, where the file is "
-        "right, move bench.db away and run `harness ingest`"
+        "right, move the database away and run `harness ingest`"
     )
 
 

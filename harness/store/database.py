@@ -16,6 +16,7 @@ from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Outcome
 from harness.store import arrays, frame, ingest, known, models, needed, opening, outcomes, samples
 from harness.store.configurations import Ids
+from harness.store.location import Place, file_of, url_of
 from harness.store.row import table
 from harness.store.session import SessionRecord
 from harness.store.walk import Batch, Ingested, walk
@@ -34,16 +35,16 @@ class Database:
         self._written = False
 
     @classmethod
-    def open(cls, place: str | Path, results: Path | None = None) -> Self:
+    def open(cls, place: Place, results: Path | None = None) -> Self:
         """Open a database file or URL; make it where there is none, upgrade it where it is older.
 
         results: folder that holds `runs/`, for arrays too large for the database; the file's own folder if not given.
         Raises: HarnessError for a folder that cannot be written, a newer or foreign database, a busy or damaged file.
         """
-        url = opening.url_of(place)
-        file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+        url = url_of(place)
+        file = file_of(url)
         with opening.explained(url):
-            if file is not None and url.database != ":memory:":
+            if file is not None:
                 _make_folder(file.parent)
                 results = results or file.parent
             engine = opening.make_engine(url)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from harness.core.errors import Busy, HarnessError
 from harness.store.holders import holders
@@ -19,13 +19,6 @@ REVISION = "0011"
 """The newest schema that this harness knows; a test holds it against the migrations."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
-
-
-def url_of(place: str | Path) -> URL:
-    """Read a database's place: a URL where it has `://`, else the path of an SQLite file."""
-    if isinstance(place, str) and "://" in place:
-        return make_url(place)
-    return URL.create("sqlite", database=str(place))
 
 
 def make_engine(url: URL) -> Engine:
@@ -75,11 +68,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def explained(url: URL) -> Iterator[None]:
-    """Turn what a person can put right (read-only folder, full disk, other writer, broken file) into a HarnessError."""
+    """Turn what a person can put right (read-only folder, full disk, other writer, broken file, no server) into a HarnessError."""
     try:
         yield
     except DBAPIError as error:
-        message = _remedy(url, error.orig)
+        message = _remedy(url, error.orig) or _unanswered(url, error)
         if message is None:
             raise
         raise (Busy if _is_busy(error.orig) else HarnessError)(message) from error
@@ -106,6 +99,13 @@ def _remedy(url: URL, error: BaseException | None) -> str | None:
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode to UTF-8" in str(error):
         return _damaged(file, str(error))
     return None
+
+
+def _unanswered(url: URL, error: DBAPIError) -> str | None:
+    if url.get_backend_name() == "sqlite" or not isinstance(error, OperationalError):
+        return None
+    said = " ".join(str(error.orig).split())
+    return f"{url.render_as_string(hide_password=True)} does not do what it was asked ({said}); see that its server runs, and that it lets this user in"
 
 
 def _damaged(file: Path | str, trouble: str) -> str:

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from harness.store import opening
+from harness.store import location, opening
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "0.1.0"
 
@@ -27,7 +27,7 @@ def upgraded(path: Path, revision: str) -> None:
     """Bring a database up to a schema."""
     from alembic import command
 
-    engine = opening.make_engine(opening.url_of(path))
+    engine = opening.make_engine(location.url_of(path))
     with opening.writing(engine) as connection:
         config = opening._config()
         config.attributes["connection"] = connection

@@ -200,11 +200,11 @@ def test_labels_that_nobody_gave_are_empty(database: Database) -> None:
 
 def test_filters_take_values_lists_and_absence(database: Database) -> None:
     database.ingest(measured(1, workload={"batch": 1}), None)
-    database.ingest(measured(2, workload={"batch": 8, "limit": 0.5}), None)
+    database.ingest(measured(2, workload={"batch": 8, "limit": 5, "request_rate": 0.5}), None)
     assert database.frame({"batch": 8})["run"].tolist() == ["run-000002"]
     assert len(database.frame({"batch": [1, 8]})) == 2
     assert database.frame({"limit": None})["run"].tolist() == ["run-000001"]
-    assert database.frame({"limit": [None, 0.5]})["run"].tolist() == ["run-000001", "run-000002"]
+    assert database.frame({"request_rate": [None, 0.5]})["run"].tolist() == ["run-000001", "run-000002"]
     assert len(database.frame({"bos": True})) == 2
     assert len(database.frame({"started": BEGIN})) == 0
     assert database.frame({"measurement_id": ["run-000001#0", "run-000009#0"]})["run"].tolist() == ["run-000001"]

@@ -14,13 +14,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from harness.core.errors import HarnessError
-from harness.store import frame, models, opening
+from harness.store import frame, location, models, opening
 from harness.store.database import Database
 from tests.unit.store.outcomes import measured
 
 
 def test_models_and_migrations_agree(tmp_path: Path) -> None:
-    engine = opening.make_engine(opening.url_of(tmp_path / "bench.db"))
+    engine = opening.make_engine(location.url_of(tmp_path / "bench.db"))
     opening.bring_up(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), models.Row.metadata) == []
@@ -43,7 +43,7 @@ def test_every_constraint_has_a_name() -> None:
 
 
 def test_foreign_keys_and_the_write_ahead_log_are_on(tmp_path: Path) -> None:
-    engine = opening.make_engine(opening.url_of(tmp_path / "bench.db"))
+    engine = opening.make_engine(location.url_of(tmp_path / "bench.db"))
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
