@@ -43,6 +43,7 @@ from harness.runner.wall import merged, share
 from harness.store.files import SESSIONS, read_session
 from harness.store.known import History
 from harness.tables.marked import COLUMNS, marked
+from harness.tables.rows import rows_of
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _marked(desk: Desk, session: str) -> list[str]:
     runs = [job.run for job in read_session(path).jobs if job.run] if session and path.exists() else []
     if not runs:
         return []
-    return marked(desk.database.frame({"run": runs}, list(COLUMNS)), Source(desk.database).samples)
+    return marked(rows_of(desk.database.select({"run": runs}, COLUMNS)), Source(desk.database).samples)
 
 
 def _idle(planned: Planned) -> str:
@@ -237,7 +238,6 @@ def _idle(planned: Planned) -> str:
 def _import_libraries() -> None:
     """Import what the desk half stands on at once, so that its time does not pass for our own."""
     import jinja2  # noqa: F401
-    import pandas  # noqa: F401, ICN001
     import sqlalchemy  # noqa: F401
 
 

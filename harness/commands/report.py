@@ -20,15 +20,15 @@ from harness.pages.history import Histories
 from harness.plan.catalogue import load_catalogue
 from harness.plan.reading import read_sweep
 from harness.published.sources import Source, from_published
+from harness.store.columns import COLUMNS as STORED
 from harness.store.conditions import as_texts, parse_where
 from harness.store.database import Database
-from harness.store.frame import COLUMNS as STORED
 from harness.tables.catalogue import Catalogue, catalogue_of
 from harness.tables.columns import COLUMNS, DIMENSIONS
 from harness.tables.markdown import EMPTY, Rendered, literal, to_markdown
 from harness.tables.plain import MOST, Plain, plain_tables
 from harness.tables.result import Table
-from harness.tables.rows import text_of
+from harness.tables.rows import rows_of, text_of
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import SUFFIX, names_in
 from harness.tables.table import build
@@ -122,14 +122,14 @@ def plain_of(sweep: str, source: Source, results: Path, title: str = "") -> list
     """Generate the tables of what answered a sweep's last session; of all its runs where none was finished."""
     session = last_session(sweep, results)
     runs = {"run": [job.run for job in session.jobs if job.run]} if session is not None else {}
-    frame = source.frame({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
-    return plain_tables(sweep, frame, literal(title))
+    found = source.select({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
+    return plain_tables(sweep, rows_of(found), literal(title))
 
 
 def plain_rendered(table: Plain, source: Source, catalogue: Catalogue) -> Rendered:
     """Render a generated table. Raises: ConfigError where it would mix what must not be mixed."""
     versions = {name: environment.packages for name, environment in source.environments().items()}
-    built = build(table.spec, table.frame, catalogue, source.reader(), lambda name: versions.get(name, {}))
+    built = build(table.spec, table.filled_from, catalogue, source.reader(), lambda name: versions.get(name, {}))
     return pages.named_keys(to_markdown(built), table.spec)
 
 

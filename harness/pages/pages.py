@@ -13,7 +13,7 @@ from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
 from harness.pages.guards import Guard, refused
 from harness.pages.values import marks, with_values
-from harness.published.sources import Source, frame_of
+from harness.published.sources import Source, rows_for
 from harness.tables.catalogue import Catalogue
 from harness.tables.columns import ATTRIBUTED
 from harness.tables.markdown import TEMPLATES, Rendered, blocks, bodies, replaced, to_markdown
@@ -110,7 +110,7 @@ def renderer(
     packages = {name: environment.packages for name, environment in source.environments().items()}
 
     def one(spec: TableSpec) -> Rendered:
-        table = build(spec, frame_of(spec, source), catalogue, source.reader(), lambda name: packages.get(name, {}))
+        table = build(spec, rows_for(spec, source), catalogue, source.reader(), lambda name: packages.get(name, {}))
         return named_keys(to_markdown(table, templates), spec)
 
     return one

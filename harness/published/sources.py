@@ -6,23 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Outcome
 from harness.numbers.pairing import Items
 from harness.published.committed import Published, items_of, read_published
+from harness.store.columns import COLUMNS as STORED
+from harness.store.columns import CONSTANT
 from harness.store.database import Database
-from harness.store.frame import COLUMNS as STORED
-from harness.store.frame import CONSTANT
 from harness.store.needed import Needed
+from harness.store.result import ResultSet
 from harness.store.session import SessionRecord
 from harness.tables.cells import Reader
 from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
+from harness.tables.rows import Row, rows_of
 from harness.tables.spec import TableSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ class Source:
         for database in self._apart.values():
             database.close()
 
-    def frame(self, where: Mapping[str, Any], columns: Sequence[str]) -> pd.DataFrame:
-        return self.database.frame(where, columns)
+    def select(self, where: Mapping[str, Any], columns: Sequence[str]) -> ResultSet:
+        return self.database.select(where, columns)
 
     def samples(self, measurement: str) -> Any:
         """Return a measurement's samples, None where they are not at hand."""
@@ -122,7 +121,7 @@ def jobs_of(session: SessionRecord) -> set[tuple[str, str]]:
     return {(job.key, job.environment) for job in session.jobs}
 
 
-def frame_of(spec: TableSpec, source: Source) -> pd.DataFrame:
+def rows_for(spec: TableSpec, source: Source) -> list[Row]:
     """Ask a source for what a table can use: its sweep's rows, the baselines' and the builds' included.
 
     Conditions on labels, metrics, parts and the newest session go to the database; the others are applied to its
@@ -130,9 +129,8 @@ def frame_of(spec: TableSpec, source: Source) -> pd.DataFrame:
     """
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
     labels = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
-    return source.of_sweeps(spec.where.get("sweep", ())).needed(
-        labels, [name for name in COLUMNS if name in STORED], needed_by(spec)
-    )
+    database = source.of_sweeps(spec.where.get("sweep", ()))
+    return rows_of(database.needed(labels, [name for name in COLUMNS if name in STORED], needed_by(spec)))
 
 
 def needed_by(spec: TableSpec) -> Needed:
