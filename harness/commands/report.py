@@ -73,13 +73,6 @@ def _specs_of(files: Collection[str], workspace: Workspace, catalogue: Catalogue
     return [spec for spec in pages.specs_in(places, catalogue) if spec.name in wanted]
 
 
-def own_in_place(files: Collection[str], workspace: Workspace) -> list[str]:
-    """Name the tables of files by name in whose place the workspace has one of its own."""
-    named, (shipped, *own) = {f"{name}{SUFFIX}" for name in files}, workspace.tables
-    there = {name for path in shipped.glob(f"*{SUFFIX}") if path.name in named for name in names_in(path)}
-    return sorted(there & {name for folder in own for path in folder.glob(f"*{SUFFIX}") for name in names_in(path)})
-
-
 def _heading(title: str) -> list[str]:
     return [f"# {literal(title)}"] if title else []
 
