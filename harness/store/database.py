@@ -17,6 +17,7 @@ from harness.core.errors import Busy, ConfigError, HarnessError, Problem
 from harness.core.spec import Environment, Outcome
 from harness.store import arrays, files, frame, ingest, known, models, needed, opening
 from harness.store.columns import COLUMNS, KINDS
+from harness.store.frame import Where
 from harness.store.result import ResultSet, result_of, to_frame
 from harness.store.series import Ids
 from harness.store.session import SessionRecord
@@ -164,11 +165,11 @@ class Database:
 
     # ------------------------------------------------------------ facts out
 
-    def frame(self, where: frame.Where | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def frame(self, where: Where | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Answer a question as `select` does, in a data frame. Absence: see `harness.store.result`."""
         return to_frame(self.select(where, columns), KINDS)
 
-    def select(self, where: frame.Where | None = None, columns: Sequence[str] | None = None) -> ResultSet:
+    def select(self, where: Where | None = None, columns: Sequence[str] | None = None) -> ResultSet:
         """Answer a question: one row per measurement, and one (metric absent) per run that is not ok.
 
         where: column to value or list of values; None is absent. A filter on metric, part or another column of a
