@@ -50,7 +50,8 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
             if planned.sweep.tables:
                 catalogue = catalogue_of(workspace.named, workspace.committed)
                 specs = _specs_of(planned.sweep.tables, workspace, catalogue)
-                found = [_rendered_or_told(spec, source, catalogue) for spec in specs]
+                render = pages.renderer(source, catalogue, specs=specs)
+                found = [_rendered_or_told(spec, render) for spec in specs]
                 texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
             else:
                 texts = plain(name, source, workspace, planned.sweep.title)
@@ -86,10 +87,10 @@ def _title(sweep: str, workspace: Workspace) -> str:
         return ""
 
 
-def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[str, bool]:
+def _rendered_or_told(spec: TableSpec, render: Callable[[TableSpec], Rendered]) -> tuple[str, bool]:
     """Render one table, or say why there is none; tells whether it has results."""
     try:
-        rendered = pages.renderer(source, catalogue)(spec)
+        rendered = render(spec)
     except ConfigError as error:
         return f"{NO_TABLE}: {error}", True
     return rendered.markdown, rendered.markdown != EMPTY
@@ -190,13 +191,17 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
             if not found and name not in sweeps:
                 known = {*sweeps, *(spec.name for spec in specs), *(file for spec in specs for file in _files(spec))}
                 raise HarnessError(unknown("table or sweep", name, known))
-        wanted = [spec for found in asked.values() for spec in found] if names else specs
-        for spec in dict.fromkeys(spec.name for spec in wanted):
-            text, there = _rendered_or_told(next(one for one in wanted if one.name == spec), source, catalogue)
+        listed = [spec for found in asked.values() for spec in found] if names else specs
+        wanted: dict[str, TableSpec] = {}
+        for spec in listed:
+            wanted.setdefault(spec.name, spec)
+        render = pages.renderer(source, catalogue, specs=wanted.values())
+        for name, spec in wanted.items():
+            text, there = _rendered_or_told(spec, render)
             if there:
                 texts.append(text)
             else:
-                empty.append(spec)
+                empty.append(name)
         covered = {sweep for spec in specs for sweep in spec.where.get("sweep", ())}
         for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
             texts += plain(sweep, source, workspace, _title(sweep, workspace))

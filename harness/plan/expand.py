@@ -57,9 +57,7 @@ def expand(
         if sweep.cases and not shop.drafts and not mistakes.found:
             mistakes.add("'skip' skips every job", sweep.cases[0].node)
         mistakes.check()
-        return Plan(
-            sweep.name, ordered(shop.drafts), sweep.title, sweep.tables, sweep.again, _sources(environments)
-        )
+        return Plan(sweep.name, ordered(shop.drafts), sweep.title, sweep.tables, sweep.again, _sources(environments))
 
 
 @contextmanager

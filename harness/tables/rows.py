@@ -31,7 +31,7 @@ class Row:
     def text(self, name: str) -> str | None:
         """Return a value as specs write it."""
         value = self.fields.get(name)
-        return None if value is None else text_of(value)
+        return value if value is None or isinstance(value, str) else text_of(value)
 
     @property
     def metric(self) -> str | None:
@@ -219,7 +219,7 @@ def _page(row: Row) -> tuple[str | None, ...]:
 
 
 def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], cell: str) -> None:
-    for name in names:
+    for name in names if len(rows) > 1 else ():
         values = sorted({row.text(name) or "none" for row in rows})
         if len(values) > 1 and name not in spec.may_mix:
             told = differing(row.text(name) or "{}" for row in rows) if name in OPTIONS else values

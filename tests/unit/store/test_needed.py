@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from harness.core.errors import ConfigError
 from harness.core.identity import digest
 from harness.core.spec import BuildSpec, Job, Labels, Measurement, MeasureSpec, Outcome, Protocol, Status
-from harness.published.sources import Source, rows_for
+from harness.published.sources import Source, rows_for, rows_for_all
 from harness.store import frame
 from harness.store.database import Database
 from harness.store.needed import Needed
@@ -182,6 +183,29 @@ def test_a_table_is_the_same_from_what_it_needs_and_from_everything(seed: int) -
             whole, needed = _whole(spec, source), rows_for(spec, source)
             assert len(needed) <= len(whole)
             assert _built(spec, needed) == _built(spec, whole), spec
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tables_are_the_same_from_one_question_for_all_of_them(seed: int) -> None:
+    draw = random.Random(2_000 + seed)
+    specs = [replace(_spec(draw), name=f"t{number}") for number in range(12)]
+    with Database.open("sqlite://") as database:
+        _filled(database, seed)
+        source = Source(database)
+        answers = rows_for_all(specs, source)
+        for spec in specs:
+            assert _built(spec, answers[spec.name]) == _built(spec, rows_for(spec, source)), spec
+
+
+def test_many_tables_ask_the_database_as_often_as_one(database: Database) -> None:
+    database.ingest(measured(1), None)
+    statements: list[str] = []
+    event.listen(database._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    spec = TableSpec("one", rows=(Key("method", "M"),), cells=(CellSpec("T", metric="decode_tps"),))
+    rows_for(spec, Source(database))
+    once = len(statements)
+    rows_for_all([replace(spec, name=str(number)) for number in range(20)], Source(database))
+    assert len(statements) == 2 * once
 
 
 def test_every_dimension_is_constant_in_a_series_or_known_not_to_be() -> None:
