@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -21,6 +20,7 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OWN, OwnMetric, metric
 from harness.core.options import Options, problems_of
 from harness.core.seam import Context, Findings, Probe
+from harness.core.sessions import Runs
 from harness.core.spec import Note
 from harness.formats import FORMATS
 from harness.formats.found import Found, reading_of
@@ -80,7 +80,7 @@ class CommandOptions(Options):
 
     @field_validator("read", mode="before")
     @classmethod
-    def _reads(cls, value: Any) -> Any:
+    def _reads(cls, value: object) -> object:
         """Tell a mistake in the place of a number by the number's name."""
         for name, said in value.items() if isinstance(value, dict) else ():
             if isinstance(said, dict) and (found := problems_of(FieldPath, said, f"'{name}'")):
@@ -113,7 +113,7 @@ class CommandOptions(Options):
         return value
 
 
-def measure(session: Any, workload: CommandOptions, context: Context) -> Findings:
+def measure(session: Runs, workload: CommandOptions, context: Context) -> Findings:
     """Run the command, read its report, and return what it says.
 
     Raises: HarnessError where it fails, leaves no report, one that is older than this job, or one that says another provider.
@@ -125,8 +125,8 @@ def measure(session: Any, workload: CommandOptions, context: Context) -> Finding
             f"the command names {', '.join(missing)}, and the sweep does not say it; give it beside `run`"
         )
     folder, same = context.folder / REPORT, json.dumps([workload.run, asked, sorted(workload.variables)])
-    ran: Ran | None = context.shared.get(same)
-    if ran is None:
+    ran = context.shared.get(same)
+    if not isinstance(ran, Ran):
         folder.mkdir()
         ran = context.shared[same] = _ran(session, workload, {"{out}": folder, **asked}, context)
     else:  # a job before this one, of the same round: what it left holds a row of this one, too
@@ -155,12 +155,12 @@ class Ran:
     folder: Path
     """What it left."""
     begun: datetime
-    machine: dict[str, Any]
+    machine: conditions.Conditions
     """Facts of the machine meanwhile."""
     notes: tuple[Note, ...] = ()
 
 
-def _ran(session: Any, workload: CommandOptions, places: dict[str, Path | str], context: Context) -> Ran:
+def _ran(session: Runs, workload: CommandOptions, places: dict[str, Path | str], context: Context) -> Ran:
     watch = conditions.Watch(on_gpu=not session.provider.startswith("cpu"))
     begun = datetime.now(UTC)
     context.progress(0.0, "running the command")
@@ -277,7 +277,7 @@ PROBE = Probe(
     name="command",
     version=1,
     kind="speed",
-    needs=frozenset({"runs"}),
+    needs=(frozenset({"runs"}),),
     yields=(),
     workload=CommandOptions,
     packages=(),
