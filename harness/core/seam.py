@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.capabilities import Capability, Needs
 from harness.core.errors import HarnessError, unknown
+from harness.core.folder_formats import FolderFormat, Format
 from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 
 FloatType = Literal["float32", "float16", "bfloat16"]
-Format = Literal["hf", "ort-genai", "files", "fake"]
-"""`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer; `files`: anything
-else, which only a program of somebody's own reads; `fake`: of the fake quantizer, for plumbing."""
 
 
 # ---------------------------------------------------------------- quantizers
@@ -148,6 +146,8 @@ class Engine:
     truth: str = "transformers"
     """Engine that says what a model itself computes: it opens the model's own folder and offers `whole`."""
     title: str = ""
+    formats: tuple[FolderFormat, ...] = ()
+    """Formats that it brings with it, each with how a folder is recognized; those of other engines need no second telling."""
     imports: Callable[[], None] = lambda: None
     """Import what sessions need, so that the memory of libraries can be told from that of an opened artifact."""
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.core.folder_formats import FILES, FolderFormat
 from harness.core.options import Options
 from harness.core.seam import Engine, Probe, Quantizer, Registry, load
+from harness.engines import folder_formats
 from harness.plan.later import LATER_ENGINES, LATER_QUANTIZERS
 
 SOURCE = "source"
@@ -55,6 +57,16 @@ class Adapters:
         if (what, name) not in self._loaded:
             self._loaded[what, name] = load(registry, what, name)
         return self._loaded[what, name]
+
+    def folder_formats(self) -> tuple[FolderFormat, ...]:
+        """Formats of folders that engines bring, and how each is recognized."""
+        return folder_formats(self.engines)
+
+    def format_names(self) -> list[str]:
+        """Names that a format may have: all that an adapter reads or makes."""
+        opened = [name for engine in self.engines for name in self.engine(engine).consumes]
+        made = [self.quantizer(name) for name in self.quantizers]
+        return sorted({FILES, *opened, *(name for one in made for name in (*one.consumes, one.produces))})
 
     def quantizer_names(self) -> list[str]:
         """Names that a recipe may have, `source` included."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from harness.core.folder_formats import Format
 from harness.core.options import Options
-from harness.core.seam import Base, Built, Context, Engine, Facts, Format, Quantizer
+from harness.core.seam import Base, Built, Context, Engine, Facts, Quantizer
 
 
 class Anything(Options):

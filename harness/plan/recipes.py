@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.errors import ConfigError
-from harness.core.seam import Format
+from harness.core.folder_formats import Format
 from harness.plan.adapters import Adapters
 from harness.plan.catalogue import Method, Recipe, produces
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.files import PARTIAL, remove, stamped_content, write_whole
+from harness.core.folder_formats import Format, format_of
 from harness.core.identity import files_below, folder_sha256
 from harness.core.privacy import cache_folder
 from harness.core.spec import Artifact, Input, Job, Note, Scheme
 
 if TYPE_CHECKING:
-    from harness.core.seam import Base, Format
+    from harness.core.seam import Base
 
 _OWN = frozenset({"local", "hub", "gguf", "reference"})
 """Kinds of inputs that are a model's own folder."""
@@ -129,11 +130,9 @@ def base_of(job: Job) -> Base:
 
 def _format(folder: Path) -> Format:
     """Tell a folder's format from what lies in it."""
-    if (folder / "genai_config.json").exists():
-        return "ort-genai"
-    if (folder / "noise.txt").exists():
-        return "fake"
-    return "hf" if (folder / "config.json").exists() else "files"
+    from harness.engines import folder_formats
+
+    return format_of(folder, folder_formats())
 
 
 def scheme_measured(folder: Path, dtype: str | None) -> Scheme | None:
@@ -166,11 +165,9 @@ def check_made(folder: Path, form: str) -> None:
         raise HarnessError(
             f"{link.relative_to(folder)} is a link, and what it points to could change or go; let the command copy the file"
         )
-    if form in {"fake", "files"}:
-        return
     from harness.quantizers.artifact_check import check_folder
 
-    check_folder(folder, "ort-genai" if form == "ort-genai" else "hf")
+    check_folder(folder, form)
 
 
 def late(limit: float) -> str:
