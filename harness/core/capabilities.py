@@ -64,7 +64,7 @@ def check_session(session: Session, offers: Iterable[Capability], engine: str) -
         missing = [member for member in known.members if not _has(session, member)] if known else []
         if missing:
             raise HarnessError(
-                f"engine '{engine}' says that it '{name}', and what it opened has no {' and no '.join(missing)}; correct the engine's `offers`"
+                f"engine '{engine}' offers '{name}', and what it opened has no {' and no '.join(missing)}; correct the engine's `offers`"
             )
 
 

@@ -252,6 +252,8 @@ class Probe:
     checked: Callable[[Any], Mapping[str, object] | None] = lambda workload: None
     """Workload of `output_check` that scores what a speed job generates; None where choice is not greedy."""
     refuse: Callable[[Any, Facts], str | None] = lambda workload, facts: None
+    refuse_on: Callable[[Any, frozenset[Capability]], str | None] = lambda workload, offers: None
+    """Says why a workload cannot be put to an engine that offers these, where others of its alternatives could take it."""
     reach: Callable[[Any], Reach | None] = lambda workload: None
     """How far the workload goes into the context; None where only texts tell."""
     scored_tokens: Callable[[Any], int | None] = lambda workload: None

@@ -10,6 +10,7 @@ from harness.core.seam import Engine, load
 ENGINES = {
     "ort-genai": "harness.engines.ort_genai:ENGINE",
     "transformers": "harness.engines.transformers:ENGINE",
+    "optimum-benchmark": "harness.engines.optimum_benchmark:ENGINE",
     "program": "harness.engines.program:ENGINE",
     "fake": "harness.engines.fake:ENGINE",
 }

@@ -327,7 +327,7 @@ class Workshop:
         self, quantizer: Quantizer, record: Any, environment: str, inputs: Iterable[Made], model: ModelRecord | None
     ) -> str | None:
         facts = self.facts(environment)
-        if self.adapters.absent("quantizer", quantizer.name):
+        if self.adapters.absent(quantizer.name):
             return quantizer.refuse(record, NOTHING)
         before = next((made.refused for made in inputs if made.refused), None)
         if before or facts is None:

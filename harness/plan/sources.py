@@ -308,23 +308,23 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
 def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> Source:
     entry = model.entry.ready
     assert entry is not None
-    form: Format = entry.format or "ort-genai"
+    assumed: Format = entry.format or "ort-genai"
     provenance = {"kind": "ready", "model": entry.of, "method": entry.method}
     if entry.hub:
         provenance |= {"hub": entry.hub} | ({"revision": entry.revision} if entry.revision else {})
     if not here:
-        return Source(model.name, model, f"elsewhere:{model.name}", format=form, provenance=provenance)
+        return Source(model.name, model, f"elsewhere:{model.name}", format=assumed, provenance=provenance)
     local = catalogue.local.folders.get(model.name) or entry.path
     folder = placed(local) if local else hub_folder(entry.hub or "", entry.revision, files=entry.format == "files")
     if folder is None:
         reason = _download(model.name, entry.hub or "", entry.revision)
-        return Source(model.name, model, f"absent:{model.name}", format=form, refused=reason, provenance=provenance)
+        return Source(model.name, model, f"absent:{model.name}", format=assumed, refused=reason, provenance=provenance)
     if not folder.is_dir():
         return _broken(model, f"the folder {folder} does not exist", mistakes)
     could = claims(folder, catalogue.adapters.folder_formats()) or [FILES]
     found = entry.format or could[0]
-    if reason := _why_no_artifact(folder, entry.format, could):
-        return _broken(model, reason, mistakes)
+    if flawed := _why_no_artifact(folder, entry.format, could):
+        return _broken(model, flawed, mistakes)
     where = str(folder.resolve())
     identity = folder_sha256(folder)
     vocabulary, record = _vocabulary(folder), read_record(folder)

@@ -19,11 +19,12 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.reports import FixedWork, Reports, drives_a_program
 from harness.core.seam import Context, Facts, Findings, Probe, Reading
 from harness.core.sessions import Generates, GenerationWorkload, Reach, Session, TextCodec, TextSession, Trace
 from harness.core.spec import JsonObject, Note
 from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import conditions, high_water, pace, speed
+from harness.probes import conditions, high_water, pace, reported, speed
 from harness.probes.speed import PROTOCOLS, SEED
 
 if TYPE_CHECKING:
@@ -80,8 +81,19 @@ class Around:
         self.context.progress(share, "generating")
 
 
-def measure(session: Generates, workload: GenerationOptions, context: Context) -> Findings:
-    """Run the workload and summarise its trace. Raises: HarnessError where prompt and output do not fit the context."""
+def measure(session: Generates | Reports, workload: GenerationOptions, context: Context) -> Findings:
+    """Time fixed work: step by step where the engine generates, as a program reports it where the engine drives one.
+
+    Raises: HarnessError where prompt and output do not fit the context, or a report is not of this work.
+    """
+    if drives_a_program(session):
+        work = FixedWork(workload.batch, workload.prompt, workload.output, workload.warmup, workload.repetitions)
+        return reported.measure(session, work, context)
+    return _generated(session, workload, context)
+
+
+def _generated(session: Generates, workload: GenerationOptions, context: Context) -> Findings:
+    """Run the workload and summarise its trace."""
     work = generation_workload(session, workload)
     on_gpu = not session.provider.startswith("cpu")
     sampler = high_water.start_sampler(session)
@@ -200,6 +212,17 @@ def refuse(workload: GenerationOptions, facts: Facts) -> str | None:  # noqa: AR
     return None if workload.protocol in PROTOCOLS else speed.why_not(workload.protocol)
 
 
+def refuse_on(workload: GenerationOptions, offers: frozenset[str]) -> str | None:
+    """Say what a program that measures by itself cannot be asked for."""
+    if "generates" in offers:
+        return None
+    if workload.text:
+        return f"the program makes its own prompts, not of text {Path(workload.text).name}: leave `text` out, or take an engine that generates"
+    if workload.protocol != GenerationOptions.model_fields["protocol"].default:
+        return f"the program measures by its own protocol, not by {workload.protocol}: leave `protocol` out, or take an engine that generates"
+    return None
+
+
 def checked(workload: GenerationOptions) -> Mapping[str, object] | None:
     """Name the work whose output is scored; None where tokens are drawn, or the protocol is not here."""
     way = PROTOCOLS.get(workload.protocol)
@@ -219,7 +242,7 @@ PROBE = Probe(
     name="generation",
     version=1,
     kind="speed",
-    needs=(frozenset({"generates"}),),
+    needs=(frozenset({"generates"}), frozenset({"reports"})),
     yields=(
         "ttft",
         "prefill_tps",
@@ -243,5 +266,6 @@ PROBE = Probe(
     located=("text",),
     checked=checked,
     refuse=refuse,
+    refuse_on=refuse_on,
     reach=lambda workload: Reach(workload.prompt + workload.output, workload.prompt, workload.batch),
 )

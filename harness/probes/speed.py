@@ -42,8 +42,8 @@ PROTOCOLS = {
 NOT_HERE = {
     "genai-e2e-0.5": "times compute_logits alone, an interface that onnxruntime-genai dropped after 0.5",
     "genai-e2e-0.6": "leaves is_done outside the timer and so runs too fast on CUDA",
-    "bnb-2024-12": "is optimum-benchmark's, for which there is no engine yet",
-    "bnb": "is optimum-benchmark's, for which there is no engine yet",
+    "bnb-2024-12": "is that of optimum-benchmark in 2024; engine optimum-benchmark drives a later one, by its own protocol: leave `protocol` out",
+    "bnb": "is optimum-benchmark's own: take engine optimum-benchmark, and leave `protocol` out",
 }
 UNSTABLE_SPREAD = 0.80
 """Range of decode time over the middle eight tenths of repetitions, relative to its median, beyond which a result is unstable.
@@ -140,11 +140,20 @@ def spread(trace: Trace, work: Work) -> dict[str, float]:
     p50, p99 = np.quantile(trace.steps, (0.5, 0.99))
     each = work.typical_step(trace.steps)
     found = {"step_p99_over_p50": float(p99 / p50), "step_mean_over_median": float(trace.steps.mean() / p50)}
-    if len(each) > 1:
-        low, high = np.quantile(each, (0.1, 0.9))
-        found["decode_range"] = float((high - low) / np.median(each))
-        found["decode_relative_stdev"] = float(each.std(ddof=1) / each.mean())
-    return found
+    return found | between(each)
+
+
+def between(each: Floats) -> dict[str, float]:
+    """Say how far repetitions differ, as fractions of their median and mean; `each`: decode seconds of one; nothing of a single one."""
+    import numpy as np
+
+    if len(each) < 2:
+        return {}
+    low, high = np.quantile(each, (0.1, 0.9))
+    return {
+        "decode_range": float((high - low) / np.median(each)),
+        "decode_relative_stdev": float(each.std(ddof=1) / each.mean()),
+    }
 
 
 def unstable(found: dict[str, float], work: Work) -> tuple[Note, ...]:

@@ -37,9 +37,9 @@ class CommandOptions(Options):
     workspace's folder.
     """
     consumes: Format | None = None
-    """Format that the base must have; any where not said."""
+    """Format that the base must have, as `hf` or `ort-genai`; any where not said."""
     produces: Format = "ort-genai"
-    """Format that the command leaves in {out}."""
+    """Format that the command leaves in {out}: `hf`, `ort-genai`, `files`, or another that an engine opens."""
     files: tuple[str, ...] = ()
     """Further files whose content can change the artifact; files named in `run` count by themselves."""
     variables: tuple[str, ...] = ()
