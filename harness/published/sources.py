@@ -184,7 +184,7 @@ def rows_for_all(specs: Iterable[TableSpec], source: Source) -> dict[str, list[R
     for spec in specs:
         database, question = source.of_sweeps(spec.where.get("sweep", ())), question_of(spec)
         groups.setdefault((id(database), question.need.history), []).append((spec.name, question, database))
-    found = {}
+    found: dict[str, list[Row]] = {}
     for group in groups.values():
         rows = reduce(operator.or_, (question for _, question, _ in group)).rows(group[0][2])
         found |= {name: question.among(rows) for name, question, _ in group}

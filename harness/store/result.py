@@ -5,7 +5,7 @@ None is absent. Texts are `str`, numbers `float`, flags `bool`, moments aware `d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,18 +31,18 @@ class ResultSet:
         for row in self.rows:
             yield dict(zip(self.columns, row, strict=True))
 
-    def column(self, name: str) -> list[Any]:
+    def column(self, name: str) -> list[object]:
         """Return the values of one column. Raises: ValueError for one that was not asked for."""
         place = self.columns.index(name)
         return [row[place] for row in self.rows]
 
-    def tuples(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    def tuples(self, names: Sequence[str]) -> list[tuple[object, ...]]:
         """Return the rows with these columns alone, in this order."""
         places = [self.columns.index(name) for name in names]
         return [tuple(row[place] for place in places) for row in self.rows]
 
 
-def result_of(rows: Sequence[Sequence[Any]], columns: Sequence[str], kinds: Mapping[str, Kind]) -> ResultSet:
+def result_of(rows: Iterable[Sequence[object]], columns: Sequence[str], kinds: Mapping[str, Kind]) -> ResultSet:
     """Make a result of what a driver returns: every number is a float, whatever the column's own type."""
     numbers = [place for place, name in enumerate(columns) if kinds[name] == "number"]
     return ResultSet(tuple(columns), [_floats(row, numbers) for row in rows])
