@@ -602,14 +602,14 @@ def worker(
     """Serve the batches of a queue folder, for a scheduler or another machine. Exit code 1: a batch or a job of it failed."""
     from harness.commands.box import queue_python
     from harness.core.paths import workspace_around
-    from harness.executors import local
+    from harness.executors import process
     from harness.worker.queue_folder import serve_queue
 
     python = Path(sys.executable)
     if context.obj is not None or workspace_around():
         python = queue_python(environment, _here(context))
     if python != Path(sys.executable):
-        code = local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle)
+        code = process.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle)
         raise typer.Exit(code if code in {0, 1} else 2)
     served = serve_queue(queue, environment, exit_when_idle=exit_when_idle)
     typer.echo(served.said)

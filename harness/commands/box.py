@@ -13,10 +13,11 @@ from harness.commands.wheel_check import check_wheel
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
 from harness.core.errors import HarnessError, unknown
 from harness.core.paths import NoHome, at_home, placed
-from harness.core.seam import Facts
+from harness.core.seam import Facts, load
 from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
-from harness.executors import local
+from harness.executors import EXECUTORS, process
+from harness.executors.record import Asked, Executor
 from harness.host import environment, facts
 from harness.plan.building import MISSING
 from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
@@ -39,6 +40,7 @@ class Planned:
     catalogue: Catalogue
     pythons: Mapping[str, Path]
     environments: Mapping[str, Environment]
+    executor: Executor
 
 
 def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict[str, Path]:
@@ -81,13 +83,14 @@ def queue_python(environment: str, workspace: Workspace) -> Path:
 
 
 def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:
-    """Ask each environment what it is; our own is asked without starting another process."""
-    return {
-        name: environment(name)
-        if Path(sys.executable) == path
-        else Environment.model_validate(local.describe(path, name))
-        for name, path in pythons.items()
-    }
+    """Ask each environment of this machine what it is."""
+    return {name: process.described(path, name) for name, path in pythons.items()}
+
+
+def open_executor(pythons: Mapping[str, Path]) -> Executor:
+    """Give what runs a sweep's batches."""
+    opened: Executor = load(EXECUTORS, "executor", "local")(Asked(pythons=pythons))
+    return opened
 
 
 def plan_sweep(name: str, workspace: Workspace) -> Planned:
@@ -102,10 +105,11 @@ def plan_sweep(name: str, workspace: Workspace) -> Planned:
     sweep = read_sweep(sweep_path(name, workspace), catalogue, tables)
     names = environments_of(sweep)
     pythons = interpreters(catalogue, names, workspace.root)
-    environments = described(pythons)
+    executor = open_executor(pythons)
+    environments = {name: one for name in names if (one := executor.describe(name)) is not None}
     here: dict[str, Facts | None] = dict.fromkeys(names)
-    here |= {name: replace(facts(one), interpreter=pythons[name]) for name, one in environments.items()}
-    return Planned(workspace, sweep, expand(sweep, catalogue, here), catalogue, pythons, environments)
+    here |= {name: replace(facts(one), interpreter=pythons.get(name)) for name, one in environments.items()}
+    return Planned(workspace, sweep, expand(sweep, catalogue, here), catalogue, pythons, environments, executor)
 
 
 def environments_of(sweep: Sweep) -> list[str]:
@@ -210,7 +214,7 @@ def _desk(planned: Planned, database: Database) -> Desk:
     return Desk(
         results=planned.workspace.results,
         database=database,
-        pythons=planned.pythons,
+        executor=planned.executor,
         environments=planned.environments,
         own=_own(planned),
     )

@@ -15,6 +15,7 @@ from harness.core.errors import Busy, HarnessError
 from harness.core.files import PARTIAL, disk_trouble, remove, write_whole
 from harness.core.identity import digest, short
 from harness.core.spec import Environment, Outcome
+from harness.executors.record import Executor
 from harness.plan.expand import PlannedJob
 from harness.store.database import Database
 from harness.store.session import SessionRecord
@@ -54,7 +55,7 @@ class Desk:
 
     results: Path
     database: Database
-    pythons: Mapping[str, Path]
+    executor: Executor
     environments: Mapping[str, Environment]
     own: Environment
     """The environment that the runner itself stands in."""

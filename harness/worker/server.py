@@ -16,6 +16,7 @@ from harness.core.clock import Spans
 from harness.core.errors import Differs
 from harness.core.files import seal, write_stamp, write_whole
 from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status
+from harness.probes import VERIFY
 from harness.worker import ARTIFACTS, DESCRIBED, JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
 from harness.worker.failures import logged, print_traceback, status_of
@@ -58,8 +59,12 @@ class Server:
         self._stack.close()
         self._opened, self._session, self._reference, self._shared = None, None, None, {}
 
-    def serve(self, folder: Path) -> None:
-        """Run the job of one folder; write its outcome whole and say that it is done."""
+    def serve(self, folder: Path) -> bool:
+        """Run the job of one folder; write its outcome whole and say that it is done.
+
+        Tells whether others may follow in this process: not where a job that needs a clean one failed, which may have left anything behind, or
+        one that should have allowed them.
+        """
         spans = Spans()
         if not (folder / JOB).is_file():
             raise FileNotFoundError(2, "there is no job in it", str(folder))  # a lock would make the folder anew
@@ -72,6 +77,8 @@ class Server:
                 text = outcome.model_copy(update={"spans": spans.seconds}).model_dump_json(indent=1)
                 write_whole(folder / OUTCOME, text)
             self._answers.say(done=job.run, status=outcome.status.value, spans=spans.seconds, now=time.monotonic())
+        allows = isinstance(job.spec, MeasureSpec) and job.spec.probe == VERIFY
+        return outcome.status is Status.OK or not (job.clean or allows)
 
     def _outcome(self, job: Job, folder: Path, spans: Spans) -> Outcome:
         started, begun = datetime.now(UTC), time.monotonic()

@@ -232,8 +232,8 @@ def test_a_worker_that_is_told_to_end_kills_its_child_and_puts_its_batch_back(qu
 
 @pytest.mark.slow
 def test_the_worker_of_a_killed_command_ends(queue: Path) -> None:
-    script = "import sys; from pathlib import Path; from harness.executors import local\n"
-    script += "local.serve_queue(Path(sys.executable), 'here', Path(sys.argv[1]), exit_when_idle=False)"
+    script = "import sys; from pathlib import Path; from harness.executors import process\n"
+    script += "process.serve_queue(Path(sys.executable), 'here', Path(sys.argv[1]), exit_when_idle=False)"
     command = subprocess.Popen([sys.executable, "-c", script, str(queue)], cwd=ROOT)
     until(lambda: list((queue / batches.WORKERS).glob("*.beat")), 60)
     workers = psutil.Process(command.pid).children(recursive=True)
