@@ -4,4 +4,5 @@ from __future__ import annotations
 
 EXECUTORS = {
     "local": "harness.executors.local:open_local",
+    "folder": "harness.executors.folder:open_folder",
 }

@@ -37,6 +37,8 @@ class Batch:
     environment: str
     jobs: tuple[BatchJob, ...]
     needs: Needs = Needs()
+    timed: bool = False
+    """It measures speed: all rounds of a session belong to the machine that it was planned for."""
     description: Path | None = None
     """File that tells the worker what its environment is, where the runner has asked that already."""
 

@@ -20,6 +20,7 @@ from harness.plan.expand import PlannedJob
 from harness.store.database import Database
 from harness.store.session import SessionRecord
 from harness.worker import ANSWERS, ARTIFACTS, FOLDERS, HEARTBEAT, JOB, LOCK, OUTCOME
+from harness.worker.inputs import ending_of
 
 What = Literal[
     "session",
@@ -193,7 +194,10 @@ def recover(desk: Desk) -> list[str]:
 
     Returns what a person should know, as unreadable outcomes. A worker of a killed command is waited for.
     """
+    held = {folder.name for handle in desk.executor.found(desk.runs.resolve()) for folder in handle.folders}
     for folder in _without_outcome(desk.runs):
+        if folder.name in held:  # an executor has it yet
+            continue
         _wait_for_orphan(folder)
         if (folder / OUTCOME).exists():
             continue
@@ -201,9 +205,11 @@ def recover(desk: Desk) -> list[str]:
             remove(partial)
         if _RUN.fullmatch(folder.name) and {path.name for path in folder.iterdir()} <= _NEVER_BEGUN:
             remove(folder)
+    filled = tuple(ending_of(run) for run in held)
     for kept in ("artifacts", "runs", "sessions", "sessions/environments"):
         for partial in sorted((desk.results / kept).glob(f"*{PARTIAL}*")):
-            remove(partial)
+            if not partial.name.endswith(filled):
+                remove(partial)
     return desk.catch_up()
 
 

@@ -50,6 +50,8 @@ class Flight:
     needs: Needs
     turn: ExitStack = field(default_factory=ExitStack)
     """What is held of the machine until it has landed."""
+    adopted: bool = False
+    """An earlier command handed it over."""
     landed: bool = False
     left: dict[str, Carried] = field(default_factory=dict)
     """Jobs that have not come to an outcome, by run."""
@@ -74,7 +76,8 @@ class Flight:
         self._heard = time.monotonic()
         self.clock.hear(answer)
         if answer.what == "waiting":
-            yield Served("waiting", self._running, answer.text)
+            if self.left:
+                yield Served("waiting", self._at, answer.text)
         elif answer.what == "ended":
             self.landed = True
             yield from self._landing(answer)
@@ -94,8 +97,16 @@ class Flight:
         for run, one in list(self.left.items()):
             if (one.folder / OUTCOME).exists():
                 yield Served("done", run)
-        if answer.status is not None and answer.run in self.left:
-            yield Served("done", answer.run, answer.text, outcome=answer.status, seconds=answer.seconds)
+        if answer.status is not None and self.left:
+            run = answer.run if answer.run in self.left else self._at
+            yield Served("done", run, answer.text, outcome=answer.status, seconds=answer.seconds)
+        elif len(self.left) == len(self.jobs) and not self.adopted:  # else it would be handed over for ever
+            yield Served("done", self._at, "its worker ended without a word of it", outcome=Status.FAILED)
+
+    @property
+    def _at(self) -> str:
+        """Name the run that it is at, as far as that is known."""
+        return self._running if self._running in self.left else next(iter(self.left))
 
     def silence(self) -> Iterator[Served]:
         """Tell of a job that is silent for long, once in a while."""

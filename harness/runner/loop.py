@@ -15,15 +15,16 @@ from harness.executors.record import Batch, BatchJob
 from harness.host import gpu_uuids, open_nvml
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
+from harness.runner.adopting import adopt
 from harness.runner.batches import Todo, needs_of, next_batch
 from harness.runner.desk import Desk, Event, alone, disk_explained, recover
 from harness.runner.flight import Carried, Flight, Served
 from harness.runner.memory import remember
 from harness.runner.outcomes import take_in
 from harness.runner.records import counted_from, job_record
-from harness.runner.turns import lock_files, take
 from harness.runner.wall import merged
 from harness.worker import JOB
+from harness.worker.turns import lock_files, take
 
 LOOK_SECONDS = 1.0
 """Longest wait for an answer of whatever is on its way."""
@@ -45,9 +46,11 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
             session, resumed = sessions.begin(desk.results, plan, now, not_before)
             desk.place(session)
             memory = remember(desk, plan, session.session, again)
+            todo = Todo(memory, session, desk.executor, deque(plan.jobs))
+            problems += adopt(todo)
         text = "\n".join([session.session, *problems])
         yield Event("session", text=text, status="resumed" if resumed else "new", total=len(plan.jobs))
-        run = _Run(Todo(memory, session, desk.executor, deque(plan.jobs)), spans)
+        run = _Run(todo, spans)
         try:
             yield from run.all()
         finally:
@@ -116,7 +119,8 @@ class _Run:
             carried = tuple(BatchJob(one.record.run, one.folder.resolve(), one.record.timeout_seconds) for one in jobs)
             environment = batch[0].environment
             described = self.todo.memory.desk.description(environment).resolve()
-            handle = executor.submit(Batch(environment, carried, needs, described))
+            timed = batch[0].kind == "speed"
+            handle = executor.submit(Batch(environment, carried, needs, timed, described))
             return Flight(handle, jobs, needs, turn.pop_all())
 
     def _wait(self, turn: ExitStack, batch: list[PlannedJob]) -> Iterator[Event]:

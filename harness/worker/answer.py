@@ -54,7 +54,7 @@ def _answer(said: Mapping[str, Any], heard: float) -> Answer | None:
         return Answer("shared", heard=heard, spans=_seconds(said["shared"]))
     if "closed" in said:
         return Answer("closed", heard=heard, spans={"open": float(said["closed"])})
-    return _of_job(said, heard, now)
+    return _of_job(said, heard, now) or _of_queue(said, heard)
 
 
 def _of_job(said: Mapping[str, Any], heard: float, now: float) -> Answer | None:
@@ -66,6 +66,21 @@ def _of_job(said: Mapping[str, Any], heard: float, now: float) -> Answer | None:
     if "done" in said:
         status, spans = Status(said["status"]), _seconds(said.get("spans", {}))
         return Answer("done", run=str(said["done"]), heard=heard, now=now, status=status, spans=spans)
+    return None
+
+
+def _of_queue(said: Mapping[str, Any], heard: float) -> Answer | None:
+    """Read what a worker of a queue folder adds to what its processes say."""
+    if "failed" in said:
+        run, status = str(said.get("run", "")), Status(said.get("status", "failed"))
+        return Answer(
+            "ended", run=run, heard=heard, text=str(said["why"]), status=status, seconds=float(said.get("seconds", 0))
+        )
+    if "waiting" in said:
+        return Answer("waiting", heard=heard, text=str(said["waiting"]))
+    if "put_back" in said or "taken_over_from" in said:
+        what = "put back" if "put_back" in said else f"taken over from {said['taken_over_from']}"
+        return Answer("waiting", heard=heard, text=f"{what}: {said['why']}")
     return None
 
 

@@ -37,8 +37,8 @@ from harness.worker.inputs import (
     scheme_measured,
 )
 
-LOCK_SECONDS = 60.0
-"""Longest wait for the lock of a run folder: one that another worker holds is being done."""
+LOCK_SECONDS = 24 * 3600.0
+"""Longest wait for the lock of a run folder whose job has no limit: one that another worker holds is being done."""
 
 
 class Server:
@@ -68,17 +68,20 @@ class Server:
         spans = Spans()
         if not (folder / JOB).is_file():
             raise FileNotFoundError(2, "there is no job in it", str(folder))  # a lock would make the folder anew
-        lock = filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS)
+        job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
+        lock = filelock.FileLock(folder / LOCK, timeout=job.timeout_seconds or LOCK_SECONDS)
         with lock, alive(folder, self._answers), logged(folder / LOG):
-            job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
             self._answers.say(begin=job.run, now=time.monotonic())
+            if (folder / OUTCOME).exists():  # another worker, of whom one heard nothing, was not dead
+                done = Outcome.model_validate_json((folder / OUTCOME).read_text("utf-8"))
+                self._answers.say(done=job.run, status=done.status.value, now=time.monotonic())
+                return _may_follow(job, done)
             outcome = self._outcome(job, folder, spans)
             with spans.span("write"):
                 text = outcome.model_copy(update={"spans": spans.seconds}).model_dump_json(indent=1)
                 write_whole(folder / OUTCOME, text)
             self._answers.say(done=job.run, status=outcome.status.value, spans=spans.seconds, now=time.monotonic())
-        allows = isinstance(job.spec, MeasureSpec) and job.spec.probe == VERIFY
-        return outcome.status is Status.OK or not (job.clean or allows)
+        return _may_follow(job, outcome)
 
     def _outcome(self, job: Job, folder: Path, spans: Spans) -> Outcome:
         started, begun = datetime.now(UTC), time.monotonic()
@@ -256,6 +259,12 @@ class Server:
                 "delete that folder and run the same command again"
             )
         return item.model_copy(update={"path": "", "content": self._shared[key]})
+
+
+def _may_follow(job: Job, outcome: Outcome) -> bool:
+    """Tell whether other jobs may follow one in its process."""
+    allows = isinstance(job.spec, MeasureSpec) and job.spec.probe == VERIFY
+    return outcome.status is Status.OK or not (job.clean or allows)
 
 
 def environment_here(name: str) -> Environment:
