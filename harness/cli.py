@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,10 @@ ResultsOption = Annotated[
 ConfigsOption = Annotated[
     Path | None,
     typer.Option("--configs", help="Folder of catalogues and sweeps in place of the workspace's and the shipped ones."),
+]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option("--executor", help="What runs the jobs: local, or folder=DIR, whose workers `harness worker` starts."),
 ]
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Open no network connection: what is not on this machine is not fetched.")
@@ -177,6 +182,7 @@ def run(
     again: Annotated[
         list[str] | None, typer.Option("--again", help="Run known jobs of this kind anew: quality, build, reference.")
     ] = None,
+    executor: ExecutorOption = None,
     offline: OfflineOption = False,
     results: ResultsOption = None,
     configs: ConfigsOption = None,
@@ -187,7 +193,7 @@ def run(
     from harness.commands.report import after_bench
 
     begun, console = time.monotonic(), Console()
-    kinds, where = _kinds(again or []), _here(context, results, configs)
+    kinds, where = _kinds(again or []), replace(_here(context, results, configs), executor=executor)
     raise typer.Exit(run_sweep(sweep, console, where, again=kinds, begun=begun, after=after_bench(console)))
 
 
@@ -216,6 +222,7 @@ def plan(
     why: Annotated[bool, typer.Option("--why", help="Show for each job why it will or will not run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
+    executor: ExecutorOption = None,
     offline: OfflineOption = False,
     results: ResultsOption = None,
     configs: ConfigsOption = None,
@@ -224,7 +231,8 @@ def plan(
     _network(offline=offline)
     from harness.commands.plan import show_plan
 
-    show_plan(sweep, Console(), _here(context, results, configs), why=why, as_json=json, expand=expand)
+    where = replace(_here(context, results, configs), executor=executor)
+    show_plan(sweep, Console(), where, why=why, as_json=json, expand=expand)
 
 
 @app.command()

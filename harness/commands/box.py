@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
@@ -87,10 +87,25 @@ def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:
     return {name: process.described(path, name) for name, path in pythons.items()}
 
 
-def open_executor(pythons: Mapping[str, Path]) -> Executor:
-    """Give what runs a sweep's batches."""
-    opened: Executor = load(EXECUTORS, "executor", "local")(Asked(pythons=pythons))
+def open_executor(pythons: Mapping[str, Path], catalogue: Catalogue, workspace: Workspace) -> Executor:
+    """Give what runs a sweep's batches: what the command line names, else local.yaml, else this machine.
+
+    Raises: HarnessError for one that there is not, or whose folder is none.
+    """
+    name, _, place = (workspace.executor or catalogue.local.executor).partition("=")
+    path = None if not place else at_home(place).absolute() if workspace.executor else placed(place, workspace.root)
+    opened: Executor = load(EXECUTORS, "executor", name)(Asked(path, pythons, catalogue.local.slots))
     return opened
+
+
+def _environments(executor: Executor, names: Sequence[str]) -> dict[str, Environment]:
+    """Ask where batches will run what the environments are. Raises: HarnessError where workers are needed and there are none."""
+    found = {name: one for name in names if (one := executor.describe(name)) is not None}
+    if names and not found and not executor.here:
+        raise HarnessError(
+            f"no worker has told what environment '{names[0]}' is; start one: harness worker {names[0]} --queue DIR"
+        )
+    return found
 
 
 def plan_sweep(name: str, workspace: Workspace) -> Planned:
@@ -105,8 +120,8 @@ def plan_sweep(name: str, workspace: Workspace) -> Planned:
     sweep = read_sweep(sweep_path(name, workspace), catalogue, tables)
     names = environments_of(sweep)
     pythons = interpreters(catalogue, names, workspace.root)
-    executor = open_executor(pythons)
-    environments = {name: one for name in names if (one := executor.describe(name)) is not None}
+    executor = open_executor(pythons, catalogue, workspace)
+    environments = _environments(executor, names)
     here: dict[str, Facts | None] = dict.fromkeys(names)
     here |= {name: replace(facts(one), interpreter=pythons.get(name)) for name, one in environments.items()}
     return Planned(workspace, sweep, expand(sweep, catalogue, here), catalogue, pythons, environments, executor)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Status
 from harness.executors.record import Asked, Batch, Executor, Handle
+from harness.worker import queue_watch
 from harness.worker.answer import Answer, answer_of
 from harness.worker.queue_layout import (
     DONE,
@@ -25,6 +26,7 @@ from harness.worker.queue_layout import (
     SAID,
     WAITING,
     WORKERS,
+    Damaged,
     Newer,
     QueuedBatch,
     batches_in,
@@ -36,7 +38,7 @@ from harness.worker.queue_layout import (
     worker_of,
     write_batch,
 )
-from harness.worker.queue_watch import STILL_SECONDS, Beats
+from harness.worker.queue_watch import Beats
 
 LOOK_SECONDS = 0.5
 """Between two looks at the folder."""
@@ -72,6 +74,9 @@ def open_folder(asked: Asked) -> Executor:
     )
 
 
+_STOPPED = Answer("ended", status=Status.FAILED, text="its worker stopped without a word")
+
+
 @dataclass
 class _Followed:
     """How far a batch was followed."""
@@ -85,7 +90,7 @@ class _Followed:
     nowhere: int = 0
     """Looks at which it stood nowhere."""
     told: float = -TOLD_EVERY
-    died: Answer = Answer("ended", status=Status.FAILED, text="its worker stopped without a word")
+    died: Answer = _STOPPED
     """What was said of its end, where that is none."""
 
 
@@ -154,7 +159,7 @@ class Folder:
         places += [(name_of(path), path) for path in taken_batches(self.queue)]
         found: dict[str, Handle] = {}
         for name, path in places:
-            with suppress(Newer):
+            with suppress(Newer, Damaged):
                 batch = read_batch(path)
                 folders = tuple(Path(folder) for folder in batch.folders)
                 if batch.decided and folders and all(folder.parent == runs for folder in folders):
@@ -215,8 +220,8 @@ class Folder:
         state.nowhere = 0
         start = f"harness worker {state.environment} --queue {self.queue}"
         text = ""
-        if taken is not None and self.beats.silent(state.worker) >= STILL_SECONDS:
-            text = f"worker {state.worker} has not been heard for {STILL_SECONDS:g} s; another one takes its batch over: {start}"
+        if taken is not None and self.beats.silent(state.worker) >= queue_watch.STILL_SECONDS:
+            text = f"worker {state.worker} has not been heard for {queue_watch.STILL_SECONDS:g} s; another one takes its batch over: {start}"
         elif taken is None and now - state.since >= UNTAKEN_SECONDS and not self._somebody_lives():
             text = f"no worker takes batches from {self.queue}; start one: {start}"
         if text and now - state.told >= TOLD_EVERY:
@@ -225,7 +230,7 @@ class Folder:
 
     def _somebody_lives(self) -> bool:
         workers = [path.stem for path in (self.queue / WORKERS).glob("*.beat")]
-        return any(self.beats.silent(worker) < STILL_SECONDS for worker in workers)
+        return any(self.beats.silent(worker) < queue_watch.STILL_SECONDS for worker in workers)
 
 
 def _environment(path: Path) -> Environment | None:

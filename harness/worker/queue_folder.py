@@ -32,6 +32,7 @@ from harness.worker.queue_layout import (
     TAKEN,
     WAITING,
     WORKERS,
+    Damaged,
     Newer,
     QueuedBatch,
     batches_in,
@@ -129,7 +130,7 @@ class _Serving:
 
     def _serve(self, taken: Path) -> None:
         try:
-            folders = [self.queue / folder for folder in read_batch(taken).folders]
+            folders = _folders(self.queue, taken)
             if self._run_or_put_back(taken):
                 self.served.bad_jobs += sum(not _is_ok(folder) for folder in folders)
             else:
@@ -177,11 +178,19 @@ class _Serving:
         for path in batches_in(self.queue / WAITING):
             try:
                 read_batch(path)
+            except Damaged:  # it was there a moment ago
+                continue
             except Newer as error:
                 if path.name not in self._told:
                     self._told.add(path.name)
                     sys.stderr.write(f"{error}\n")
         self.served.newer = len(self._told)
+
+
+def _folders(queue: Path, taken: Path) -> list[Path]:
+    with suppress(Damaged, Newer):
+        return [queue / folder for folder in read_batch(taken).folders]
+    return []
 
 
 def _is_ok(folder: Path) -> bool:

@@ -55,6 +55,10 @@ class Newer(HarnessError):
     """A batch is of a form that only a later version knows."""
 
 
+class Damaged(HarnessError):
+    """A batch's file cannot be read."""
+
+
 def likeness(environment: Environment) -> str:
     """Hash what must be equal where jobs that were planned for an environment may run."""
     gpus = [gpu.name for gpu in environment.gpus]
@@ -69,34 +73,30 @@ def write_batch(queue: Path, name: str, batch: QueuedBatch) -> None:
 
 
 def read_batch(path: Path) -> QueuedBatch:
-    """Read a batch; what cannot be read has no run folders, and its process tells why. Raises: Newer."""
+    """Read a batch. Raises: Newer; Damaged where it cannot be read."""
     try:
         lines = [line.strip() for line in path.read_text("utf-8").split("\n") if line.strip()]
         head = json.loads(lines[0]) if lines and lines[0].startswith("{") else None
-        folders = tuple(_text(line) for line in lines[head is not None :])
-    except (OSError, ValueError):
-        return QueuedBatch(folders=())
-    return QueuedBatch(folders) if head is None else _headed(head, folders, path)
-
-
-def _text(line: str) -> str:
-    return str(json.loads(line)) if line.startswith('"') else line
+        folders = tuple(str(json.loads(line)) if line.startswith('"') else line for line in lines[head is not None :])
+        return QueuedBatch(folders) if head is None else _headed(head, folders, path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"batch {path.name} cannot be read: {type(error).__name__}: {error}") from None
 
 
 def _headed(head: dict[str, Any], folders: tuple[str, ...], path: Path) -> QueuedBatch:
-    version = head.get("batch")
-    if version != VERSION:
+    version = int(head["batch"])
+    if version > VERSION:
         raise Newer(
             f"batch {path.name} is of version {version}, and this harness knows version {VERSION}: upgrade it; the batch stays where it is"
         )
     return QueuedBatch(
         folders=folders,
-        environment=str(head.get("environment", "")),
-        like=str(head.get("like", "")),
-        machine=str(head.get("machine", "")),
-        exclusive=str(head.get("exclusive", "machine")),
-        devices=int(head.get("devices", 0)),
-        decided=bool(head.get("decided", True)),
+        environment=str(head["environment"]),
+        like=str(head["like"]),
+        machine=str(head["machine"]),
+        exclusive=str(head["exclusive"]),
+        devices=int(head["devices"]),
+        decided=bool(head["decided"]),
     )
 
 
@@ -115,7 +115,7 @@ def take(queue: Path, worker: str, serves: Callable[[QueuedBatch], bool] = lambd
     """Take the first batch that nobody else has, by renaming it; None where there is none that this worker serves."""
     for path in batches_in(queue / WAITING):
         with suppress(Newer):
-            if not serves(read_batch(path)):
+            if not _is_for(path, serves):
                 continue
             taken = queue / TAKEN / f"{path.name}@{worker}"
             try:
@@ -126,6 +126,14 @@ def take(queue: Path, worker: str, serves: Callable[[QueuedBatch], bool] = lambd
                 os.replace(path.with_name(f"{path.name}{SAID}"), beside(taken, SAID))
             return taken
     return None
+
+
+def _is_for(path: Path, serves: Callable[[QueuedBatch], bool]) -> bool:
+    """Tell whether a worker serves a batch; one that cannot be read it takes to say so. Raises: Newer."""
+    try:
+        return serves(read_batch(path))
+    except Damaged:
+        return path.exists()
 
 
 def name_of(taken: Path) -> str:

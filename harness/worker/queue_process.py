@@ -25,7 +25,19 @@ from harness.worker import JOB, OUTCOME
 from harness.worker.answer import Answer, answer_of
 from harness.worker.deaths import cause, oom_kills
 from harness.worker.inputs import drop_partial, for_keeping, late
-from harness.worker.queue_layout import DONE, FAILED, LEFT, SAID, QueuedBatch, beside, name_of, read_batch, say
+from harness.worker.queue_layout import (
+    DONE,
+    FAILED,
+    LEFT,
+    SAID,
+    Damaged,
+    Newer,
+    QueuedBatch,
+    beside,
+    name_of,
+    read_batch,
+    say,
+)
 from harness.worker.turns import lock_files, take
 
 LOOK_SECONDS = 1.0
@@ -111,7 +123,11 @@ def run_batch(queue: Path, taken: Path, environment: str, described: Environment
     A job that outlives its time limit costs itself alone, and what stands behind one that needs a clean process gets another; where a runner
     decides that, it is left. Raises: Lost; OSError where the queue cannot be written.
     """
-    batch = read_batch(taken)
+    try:
+        batch = read_batch(taken)
+    except (Damaged, Newer) as error:
+        say(taken, failed=name_of(taken), why=str(error))
+        return _over(queue, taken, 1)
     jobs = [_queued(queue / folder) for folder in batch.folders]
     work, code = [one for one in jobs if not one.done], 0
     with beside(taken, SAID).open("ab") as out, ExitStack() as turn:
@@ -128,6 +144,11 @@ def run_batch(queue: Path, taken: Path, environment: str, described: Environment
                 break
             code = int(len(rest) == len(work))
             work = rest if not code else []
+    return _over(queue, taken, code)
+
+
+def _over(queue: Path, taken: Path, code: int) -> bool:
+    """Put a batch where it belongs that is over; True where its process came to its end."""
     beside(taken, LEFT).unlink(missing_ok=True)
     for path, ending in ((beside(taken, SAID), SAID), (taken, "")):
         os.replace(path, queue / (FAILED if code else DONE) / f"{name_of(taken)}{ending}")

@@ -75,13 +75,14 @@ class _Shared:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                self._file = file
-                return
             except BlockingIOError:
                 if time.monotonic() >= end:
                     os.close(file)
                     raise Timeout(str(self.path)) from None
                 time.sleep(poll_interval)
+            else:
+                self._file = file
+                return
 
     def release(self) -> None:
         """Let it go."""
