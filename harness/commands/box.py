@@ -92,18 +92,23 @@ def open_executor(pythons: Mapping[str, Path], catalogue: Catalogue, workspace: 
 
     Raises: HarnessError for one that there is not, or whose folder is none.
     """
-    name, _, place = (workspace.executor or catalogue.local.executor).partition("=")
+    name, _, place = _said(catalogue, workspace).partition("=")
     path = None if not place else at_home(place).absolute() if workspace.executor else placed(place, workspace.root)
     opened: Executor = load(EXECUTORS, "executor", name)(Asked(path, pythons, catalogue.local.slots))
     return opened
 
 
-def _environments(executor: Executor, names: Sequence[str]) -> dict[str, Environment]:
+def _said(catalogue: Catalogue, workspace: Workspace) -> str:
+    return workspace.executor or catalogue.local.executor
+
+
+def _environments(executor: Executor, names: Sequence[str], said: str) -> dict[str, Environment]:
     """Ask where batches will run what the environments are. Raises: HarnessError where workers are needed and there are none."""
     found = {name: one for name in names if (one := executor.describe(name)) is not None}
     if names and not found and not executor.here:
         raise HarnessError(
-            f"no worker has told what environment '{names[0]}' is; start one: harness worker {names[0]} --queue DIR"
+            f"no worker of {said} has told what environment '{names[0]}' is; start one: "
+            f"harness worker {names[0]} --queue {said.partition('=')[2]}"
         )
     return found
 
@@ -121,7 +126,7 @@ def plan_sweep(name: str, workspace: Workspace) -> Planned:
     names = environments_of(sweep)
     pythons = interpreters(catalogue, names, workspace.root)
     executor = open_executor(pythons, catalogue, workspace)
-    environments = _environments(executor, names)
+    environments = _environments(executor, names, _said(catalogue, workspace))
     here: dict[str, Facts | None] = dict.fromkeys(names)
     here |= {name: replace(facts(one), interpreter=pythons.get(name)) for name, one in environments.items()}
     return Planned(workspace, sweep, expand(sweep, catalogue, here), catalogue, pythons, environments, executor)
