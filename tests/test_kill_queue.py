@@ -166,7 +166,6 @@ def test_a_command_that_is_killed_is_continued_and_its_batches_are_not_handed_ov
     yard.finish()
     yard.check(JOBS)
     assert (folder / "outcome.json").exists(), "what was on its way was waited for"
-    assert "going on with 1 batches that an earlier command handed over" in yard.said
 
 
 def test_what_came_out_while_no_command_ran_is_taken_in(yard: Yard) -> None:
@@ -194,8 +193,10 @@ def test_a_command_and_its_worker_that_are_both_killed_lose_nothing(yard: Yard) 
     for process in (command, worker):
         process.kill()
         process.wait()
+    again = yard.command()
+    yard.until(lambda: "going on with 1 batches that an earlier command handed over" in yard.said)
     yard.worker()
-    yard.finish()
+    assert again.wait(timeout=200) == 0, yard.said
     yard.check(JOBS)
 
 
