@@ -27,7 +27,8 @@ from harness.core.files import disk_trouble  # noqa: E402
 from harness.worker import WITH_PARENT  # noqa: E402
 from harness.worker.answers import Answers  # noqa: E402
 from harness.worker.children import imported, in_child  # noqa: E402
-from harness.worker.server import Server, environment_here  # noqa: E402
+from harness.worker.describing import environment_here  # noqa: E402
+from harness.worker.server import Server  # noqa: E402
 
 
 def main() -> None:

@@ -151,7 +151,7 @@ def beside(batch: Path, ending: str) -> Path:
     return batch.with_name(f"{batch.name}{ending}")
 
 
-def say(batch: Path, **words: Any) -> None:
+def say(batch: Path, **words: object) -> None:
     """Add a line of ours to what a batch's processes say."""
     with open(beside(batch, SAID), "a", encoding="utf-8") as file:
         file.write(json.dumps(words) + "\n")

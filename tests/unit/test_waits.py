@@ -30,7 +30,7 @@ ENDS = {
     "executors/process.py process.wait": "a queue's worker has no end by itself; it ends with us",
     "executors/local.py process.wait": "a thread of its own; who asks for events has the job's limit, and kills",
     "runner/desk.py lock.acquire": "its lock is made with a timeout, a few lines above",
-    "runner/turns.py FileLock": "each acquire of it has a timeout, and says between two that it waits",
+    "worker/turns.py FileLock": "each acquire of it has a timeout, and says between two that it waits",
 }
 
 
