@@ -14,7 +14,8 @@ import pytest
 from harness.commands.box import open_desk, plan_sweep
 from harness.core.spec import Status
 from harness.executors.record import Batch
-from harness.runner import Event, execute
+from harness.runner.desk import Event
+from harness.runner.loop import execute
 from harness.worker.answer import Answer
 from tests.fake_box import Bench
 from tests.in_process import InProcess
