@@ -135,6 +135,10 @@ class LocalEntry(Options):
     """Folder by model."""
     database: str | None = None
     """The results database: URL, as SQLAlchemy reads it, or the path of an SQLite file."""
+    executor: str = "local"
+    """What runs the jobs: `local`, or `folder=DIR`, a queue folder."""
+    slots: int = Field(default=1, ge=1)
+    """Jobs that may run side by side on this machine, but for builds and what measures speed, which run alone."""
 
 
 @dataclass(frozen=True)
