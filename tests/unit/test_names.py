@@ -27,6 +27,7 @@ REMAINING = frozenset(
         "Kind",
         "Made",
         "Needed",
+        "Needs",
         "Opened",
         "OrtGenaiOptions",
         "Place",
@@ -38,6 +39,8 @@ REMAINING = frozenset(
         "Stored",
         "Tensor",
         "Wanted",
+        "Watch",
+        "What",
         "Where",
         "Work",
     ]
