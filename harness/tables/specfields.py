@@ -83,25 +83,25 @@ class OneOrList:
 # ---------------------------------------------------------------- readers
 
 
-def _must(what: str, value: Any) -> ValueError:
+def _must(what: str, value: object) -> ValueError:
     return ValueError(f"{what}; it is {kind_of(value)}")
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """Read a text; numbers and truth values as they are written. Raises: ValueError."""
     if isinstance(value, dict | list) or value is None:
         raise _must("must be a text", value)
     return str(value)
 
 
-def word(value: Any) -> str:
+def word(value: object) -> str:
     """Read a name. Raises: ValueError."""
     if isinstance(value, bool | dict | list) or value in (None, ""):
         raise _must("must be a name", value)
     return str(value)
 
 
-def truth(value: Any) -> bool:
+def truth(value: object) -> bool:
     """Read true or false. Raises: ValueError."""
     if not isinstance(value, bool):
         raise _must("must be true or false", value)
