@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -123,7 +124,7 @@ def _database(workspace: Workspace, *, full: bool = False) -> list[Line]:
         return [Line("note", "no database yet; the first sweep makes it")]
     remedy = "put a copy in its place, or move it away and run `harness ingest`"
     return [
-        Line("note" if found.troubles else "ok", f"database {found.about}"),
+        Line("note" if found.troubles else "ok", "database " + found.about.replace(f"{workspace.root}{os.sep}", "")),
         *(Line("wrong", f"database: {trouble}; {remedy}") for trouble in found.troubles),
     ]
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import Connection, select
 
 from harness.core.spec import BuildSpec, Outcome
@@ -14,11 +11,20 @@ from harness.store.row import table
 from harness.store.workload import recipe_options
 
 
-def told_of_artifact(connection: Connection, outcome: Outcome, run: Mapping[str, Any], ids: Ids) -> dict[str, Any]:
-    """Return the columns of a run (as in its row) that its artifact's build tells; of a build, tell them to runs that are there."""
-    scheme, bits = _scheme(connection, outcome, run["artifact_content"], ids)
-    options = _options(connection, outcome, run["artifact"], ids)
-    return {"scheme": scheme, "bits_per_weight": bits, "recipe_options": options}
+def told_of_artifact(
+    connection: Connection, outcome: Outcome, subject: tuple[str | None, str | None], ids: Ids
+) -> dict[str, str | float | None]:
+    """Return the columns of a run that its artifact's build tells; of a build, tell them to runs that are there.
+
+    subject: id and content hash of what the run made or measured.
+    """
+    artifact, content = subject
+    scheme, bits = _scheme(connection, outcome, content, ids)
+    return {
+        "scheme": scheme,
+        "bits_per_weight": bits,
+        "recipe_options": _options(connection, outcome, artifact, ids),
+    }
 
 
 def _options(connection: Connection, outcome: Outcome, artifact: str | None, ids: Ids) -> str | None:

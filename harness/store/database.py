@@ -172,12 +172,12 @@ class Database:
     def array_shapes(self, run: str) -> dict[str, tuple[int, ...]]:
         """List the arrays that a run keeps, with their shapes; a measurement's own few samples do not count."""
         with self._reading() as connection:
-            return {row.name: tuple(json.loads(row.shape)) for row in samples.arrays_of(connection, run)}
+            return {name: tuple(json.loads(shape)) for name, shape, _ in samples.arrays_of(connection, run)}
 
     def array_hashes(self, run: str) -> dict[str, str]:
         """Return the sha256 of every array of a run, also of those that no measurement refers to, by name."""
         with self._reading() as connection:
-            return {row.name: row.sha256 for row in samples.arrays_of(connection, run)}
+            return {name: sha256 for name, _, sha256 in samples.arrays_of(connection, run)}
 
     def outcome(self, run: str) -> Outcome:
         """Return a run's outcome as it was written. Raises: HarnessError for an unknown run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -115,7 +115,7 @@ def label(connection: Connection, key: str, environment: str, labels: Iterable[L
             ids.labels.add(tuple(row.values()))
 
 
-def insert_one(connection: Connection, kind: type[Row], row: dict[str, Any]) -> int:
+def insert_one(connection: Connection, kind: type[Row], row: Mapping[str, object]) -> int:
     """Insert a row and return its id."""
     key = connection.execute(insert(table(kind)), row).inserted_primary_key
     assert key is not None

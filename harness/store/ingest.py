@@ -69,7 +69,7 @@ def _take(connection: Connection, outcome: Outcome, arrays: Sequence[Stored], id
     good = outcome.status is Status.OK  # a number of a run that failed must not reach a table
     quantities = [quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
     row = _run(connection, outcome, ids)
-    row |= told_of_artifact(connection, outcome, row, ids)
+    row |= told_of_artifact(connection, outcome, (row["artifact"], row["artifact_content"]), ids)
     sits = good and outcome.origin == "measured"
     row["sitting"] = name_of(row, outcome.job.key, outcome.environment.model_dump(mode="json")) if sits else None
     run = insert_one(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select
 
@@ -15,12 +14,13 @@ from harness.store.row import table
 from harness.worker.record import ARRAYS
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _RUN, _MEASUREMENT, _SAMPLES = table(m.RunRow), table(m.MeasurementRow), table(m.SamplesRow)
 
 
-def of_measurement(connection: Connection, results: Path | None, measurement_id: str) -> NDArray[Any]:
+def of_measurement(connection: Connection, results: Path | None, measurement_id: str) -> NDArray[np.generic]:
     """Return the samples of a measurement, in their own shape and type. Raises: HarnessError where there are none."""
     import numpy as np
 
@@ -36,7 +36,9 @@ def of_measurement(connection: Connection, results: Path | None, measurement_id:
     return np.array(arrays.unpacked_few(found.samples))
 
 
-def beside(connection: Connection, results: Path | None, measurement_id: str, suffix: str) -> NDArray[Any] | None:
+def beside(
+    connection: Connection, results: Path | None, measurement_id: str, suffix: str
+) -> NDArray[np.generic] | None:
     """Return the array whose name is that of a measurement's samples and a suffix; None where there is none."""
     run, ordinal = frame.split_measurement(measurement_id)
     named = (_SAMPLES.c.run_id == _RUN.c.id) & (_SAMPLES.c.name == _MEASUREMENT.c.array + suffix)
@@ -47,7 +49,7 @@ def beside(connection: Connection, results: Path | None, measurement_id: str, su
     return None if name is None else array(connection, results, run, name)
 
 
-def array(connection: Connection, results: Path | None, run: str, name: str) -> NDArray[Any]:
+def array(connection: Connection, results: Path | None, run: str, name: str) -> NDArray[np.generic]:
     """Return an array of a run by name.
 
     results: folder that holds `runs/`. Raises: HarnessError where there is none, or its run folder is gone or was changed.
@@ -64,7 +66,8 @@ def array(connection: Connection, results: Path | None, run: str, name: str) -> 
     return arrays.verified(arrays.read_arrays(path).get(name), name, row.sha256, path)
 
 
-def arrays_of(connection: Connection, run: str) -> Sequence[Any]:
-    """List the arrays that a run keeps: name, shape, sha256."""
+def arrays_of(connection: Connection, run: str) -> list[tuple[str, str, str]]:
+    """List the arrays that a run keeps: name, shape as JSON, sha256."""
     query = select(_SAMPLES.c.name, _SAMPLES.c.shape, _SAMPLES.c.sha256).join(_RUN, _RUN.c.id == _SAMPLES.c.run_id)
-    return connection.execute(query.where(_RUN.c.name == run).order_by(_SAMPLES.c.name)).all()
+    rows = connection.execute(query.where(_RUN.c.name == run).order_by(_SAMPLES.c.name))
+    return [(row.name, row.shape, row.sha256) for row in rows]
