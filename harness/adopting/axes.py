@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 
 from harness.adopting.column import Column
 from harness.adopting.headings import (
+    better_in,
     counted_dimension,
     is_method,
     is_statistic,
+    known_unit,
+    metric_in,
     metric_of,
     names_method,
     own_metric,
@@ -159,7 +162,7 @@ def named_by_number(axis: Axis) -> bool:
 def _without_unit(text: str) -> tuple[str, str]:
     """Part a heading from the unit that stands behind it."""
     unit = _UNIT_BEHIND.search(text)
-    return (text[: unit.start()], unit[0].strip()) if unit is not None and unit_of(unit[0], ()) else (text, "")
+    return (text[: unit.start()], unit[0].strip()) if unit is not None and known_unit(unit[0].strip()) else (text, "")
 
 
 def _named(text: str) -> tuple[list[Axis], str]:
@@ -280,8 +283,13 @@ def _valued(column: Column, said: _Heading, table: PageTable) -> Column:
     known = "" if meaning.kind == "derived" or is_statistic(words) else metric_of(words, unit)
     if known and METRICS[known].kind != "quality" and any(one.value < 0 for one in column.numbers):
         known = ""
-    better = meaning.better or (METRICS[known].better if known else "none")
+    better = meaning.better or (METRICS[known].better if known else _by_unit(meaning.kind, unit))
     return replace(column, metric=known or own_metric(plain or words), better=better, unit=unit, under=under)
+
+
+def _by_unit(kind: str, unit: str) -> Direction:
+    """Say which way is better by the unit alone, of what compares nothing."""
+    return "none" if kind == "derived" else better_in(unit)
 
 
 def _metric_above(table: PageTable, unit: str) -> tuple[str, Direction, str]:
@@ -293,9 +301,9 @@ def _metric_above(table: PageTable, unit: str) -> tuple[str, Direction, str]:
         if clean and meaning.kind != "other":
             said = unit or unit_of(clean, ())
             known = "" if meaning.kind == "derived" else metric_of(clean, said)
-            return known or own_metric(clean), meaning.better or BETTER.get(meaning.kind) or "none", said
+            return known or own_metric(clean), meaning.better or BETTER.get(meaning.kind) or better_in(said), said
     known = metric_of("", unit)
-    return known or f"{OWN}value", METRICS[known].better if known else "none", unit
+    return known or metric_in(unit), METRICS[known].better if known else better_in(unit), unit
 
 
 def _no_numbers_alone(columns: Sequence[Column], table: PageTable) -> None:

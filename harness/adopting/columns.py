@@ -11,6 +11,7 @@ from harness.adopting.axes import with_axes
 from harness.adopting.column import KEYS, Column, Understood
 from harness.adopting.headings import (
     are_sizes,
+    better_in,
     dimension_of,
     is_method,
     is_metric_heading,
@@ -71,19 +72,20 @@ def _in_their_units(columns: Sequence[Column]) -> None:
             continue
         named = unit_of(column.title, ())
         plain = column.unit and not named and column.guessed and any(one.unit for one in column.numbers)
-        remedy = f"; write it in one unit, or say --column '{column.title}=text', which keeps its words"
+        derived = meaning_of(column.title, ["1"]).kind == "derived"
+        others = f"its numbers are in '{column.unit}'" if column.unit else "its numbers are without a unit"
         for row, cell in enumerate(column.cells, start=1):
             one = printed.read(cell)
-            if one is not None and (not column.in_its_unit(one) or (plain and not one.unit and one.value)):
-                others = f"in '{column.unit}'" if column.unit else "without a unit"
+            if one is None:
+                continue
+            wrong = others if not column.in_its_unit(one) or (plain and not one.unit and one.value) else ""
+            if not wrong and one.unit and named and not derived and printed.scale(one.unit, named) is None:
+                wrong = f"its heading names '{named}'"
+            if wrong:
                 raise HarnessError(
-                    f"row {row} of column '{column.title}' says '{seen(cell)}', and its numbers are {others}{remedy}"
+                    f"row {row} of column '{column.title}' says '{seen(cell)}', and {wrong}; write it in one unit, "
+                    f"or say --column '{column.title}=text', which keeps its words"
                 )
-        derived = meaning_of(column.title, ["1"]).kind == "derived"
-        if named and column.unit not in {"", named} and not derived and printed.scale(column.unit, named) is None:
-            raise HarnessError(
-                f"column '{column.title}' names '{named}', and its numbers are in '{column.unit}'{remedy}"
-            )
 
 
 def _one_unit_each(columns: Sequence[Column]) -> None:
@@ -138,7 +140,8 @@ def _column(table: PageTable, lint: LintColumn) -> Column:
 def _number(lint: LintColumn, cells: tuple[str, ...], title: str) -> Column:
     words = f"{lint.corner} {lint.group} {seen(lint.name)}".strip()
     unit = unit_of(words, cells)
-    column = Column(lint.index, title, cells, "number", unit=unit, better=lint.meaning.better or "none")
+    better = lint.meaning.better or ("none" if lint.meaning.kind == "derived" else better_in(unit))
+    column = Column(lint.index, title, cells, "number", unit=unit, better=better)
     if lint.meaning.kind == "derived" or is_statistic(words):
         return replace(column, metric=own_metric(title))
     known = metric_of(words, unit)

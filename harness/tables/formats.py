@@ -7,28 +7,13 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from harness.core.errors import HarnessError, unknown
+from harness.formats import units
 
 _FORMAT = re.compile(
     r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%|e)?(?P<stripped> stripped)?(?P<printed> printed)?"
 )
 
 _PATH = re.compile(r"(?<![\w.:/<])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@-]+)*[/\\]([\w.+@-]+)")
-
-UNITS: dict[str, dict[str, Decimal]] = {
-    "s": {"s": Decimal(1), "ms": Decimal(1000), "us": Decimal(1_000_000), "min": 1 / Decimal(60)},
-    "B": {
-        "B": Decimal(1),
-        "kB": 1 / Decimal(10**3),
-        "MB": 1 / Decimal(10**6),
-        "GB": 1 / Decimal(10**9),
-        "KiB": 1 / Decimal(2**10),
-        "MiB": 1 / Decimal(2**20),
-        "GiB": 1 / Decimal(2**30),
-    },
-    "fraction": {"fraction": Decimal(1), "%": Decimal(100)},
-    "": {"%": Decimal(100)},  # shares that carry no unit, as lm-eval's accuracies
-}
-"""Stored unit -> unit that a table may ask for -> factor. A unit that is not here is shown as it is stored."""
 
 DEFAULT_UNIT = {"fraction": "%"}
 """How a stored unit is shown where the spec does not say: accuracies are read in percent."""
@@ -73,10 +58,12 @@ def factor(stored: str, shown: str | None) -> Decimal:
     wanted = shown if shown is not None else DEFAULT_UNIT.get(stored, stored)
     if wanted == stored:
         return Decimal(1)
-    known = UNITS.get(stored, {})
-    if wanted not in known:
-        raise HarnessError(f"{unknown('unit', wanted, known)} (it is stored in '{stored}')")
-    return known[wanted]
+    if wanted == "%" and not stored:  # shares that carry no unit, as lm-eval's accuracies
+        return Decimal(100)
+    found = units.factor(stored, wanted)
+    if found is None:
+        raise HarnessError(f"{unknown('unit', wanted, units.alike(stored))} (it is stored in '{stored}')")
+    return found
 
 
 def decimal(value: float) -> Decimal:

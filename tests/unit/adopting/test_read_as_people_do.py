@@ -166,9 +166,13 @@ REFUSED = {
         "| Method | Memory |\n|---|---|\n| FP16 | 14.5 GB |\n| INT4 | 5.47 |\n",
         "row 2 of column 'Memory' says '5.47', and its numbers are in 'GB'",
     ),
+    "a unit that nobody knows among joules": (
+        "| Method | Energy (J) |\n|---|---|\n| FP16 | 12.5 |\n| INT4 | 65 zorks |\n",
+        "row 2 of column 'Energy (J)' says '65 zorks', and its numbers are in 'J'",
+    ),
     "ratios below a rate": (
         "| Method | Decode (tok/s) |\n|---|---|\n| FP16 | 1.0x |\n| INT4 | 2.1x |\n",
-        "column 'Decode (tok/s)' names 'tok/s', and its numbers are in 'x'",
+        "row 1 of column 'Decode (tok/s)' says '1.0x', and its heading names 'tok/s'; write it in one unit",
     ),
     "two kinds of models": (
         "| Model | 7B | 13B |\n|---|---|---|\n| Llama | 5.4 | 5.3 |\n| Vicuna | 6.4 | 6.3 |\n",
