@@ -15,7 +15,7 @@ from harness.core.metric import metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Environment, Gpu, Protocol
 from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, place
 from harness.formats.source import Source
-from harness.formats.units import factor, unit_name
+from harness.formats.units import factor, in_heading, unit_name
 from harness.importing import mapping as m
 from harness.importing.markdown_tables import Table, bare, choose, position, tables_of
 
