@@ -75,6 +75,22 @@ _BESIDE = frozenset(
     }
 )
 """Headings that name a method where those beside them do."""
+_AFTER = frozenset(
+    {
+        "quantized",
+        "quantised",
+        "compressed",
+        "optimized",
+        "optimised",
+        "quantized model",
+        "original model",
+        "baseline model",
+        "before",
+        "after",
+        "quant",
+    }
+)
+"""Further ones that do so before a unit."""
 _NUMBER_ALONE = re.compile(r"\d[\d.,]*\s*[kK]?(?:\s*[/x]\s*\d[\d.,]*\s*[kK]?)?")
 _NO_WORDS = " -\u2013\u2014:,@|/"
 
@@ -261,12 +277,27 @@ def beside(headings: Sequence[str]) -> list[Said]:
 
 
 def _beside(one: _Heading, others: Sequence[_Heading]) -> _Heading:
-    """Take `Baseline` and such words for a method where the headings beside it are methods."""
-    methods = any(axis.dimension == "method" for other in others for axis in other.own.axes)
-    core, unit = _without_unit(seen(one.name))
-    if one.axes or not methods or core.casefold() not in _BESIDE:
+    """Take `Baseline` and such words for a method: beside methods, or beside each other before the same words or unit."""
+    value, rest, unit = _plain_method(one.name)
+    if one.axes or not value:
         return one
-    return replace(one, own=Said((Axis("method", core if unit else one.name),), unit))
+    words = " ".join(filter(None, (rest, unit)))
+    methods = [other.own.rest for other in others if any(axis.dimension == "method" for axis in other.own.axes)]
+    alike = [other for other in others if words and _plain_method(other.name)[1:] == (rest, unit)]
+    if not (methods and not rest and value.casefold() in _BESIDE) and not (
+        words and (words in methods or len(alike) > 1)
+    ):
+        return one
+    return replace(one, own=Said((Axis("method", value if words else one.name),), words))
+
+
+def _plain_method(heading: str) -> tuple[str, str, str]:
+    """Part a heading as `Baseline latency (ms)` into such a word, what was measured, and its unit; empty where it begins with none."""
+    core, unit = _without_unit(seen(heading))
+    if core.casefold() in _BESIDE | _AFTER:
+        return core, "", unit
+    first, _, rest = core.partition(" ")
+    return (first, rest, unit) if first.casefold() in _BESIDE | _AFTER else ("", "", "")
 
 
 def _valued(column: Column, said: _Heading, table: PageTable) -> Column:

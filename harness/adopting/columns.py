@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.adopting.attributes import attribute_of, with_attributes
 from harness.adopting.axes import with_axes
 from harness.adopting.column import KEYS, Column, Understood
 from harness.adopting.headings import (
@@ -59,7 +60,7 @@ def understand(table: PageTable, said: Mapping[str, str], *, words: bool = False
     if not words and not any(column.role == "number" for column in columns):
         raise HarnessError(f"it has no column of numbers; --table {table.number} takes its words")
     columns = _by_tests(_once_each(_methods_in_cells(columns)))
-    columns = _own_where_twice(with_axes(columns, table))
+    columns = with_attributes(_own_where_twice(with_axes(columns, table)))
     _one_unit_each(columns)
     _in_their_units(columns)
     return _keyed(table, columns)
@@ -333,7 +334,7 @@ def _spare(column: Column, columns: Sequence[Column], dimensions: Sequence[str])
     taken = {one.dimension for one in columns if one.role == "key"} | {
         dimension for one in columns for dimension, _ in one.under
     }
-    free = [name for name in dimensions if name not in taken]
+    free = [name for name in (attribute_of(column, columns), *dimensions) if name and name not in taken]
     if not free:
         raise HarnessError(
             f"more columns of words tell its rows apart than can be data; column '{column.title}' is one too many"

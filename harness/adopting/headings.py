@@ -236,7 +236,9 @@ def better_in(unit: str) -> Direction:
 
 def metric_in(unit: str) -> str:
     """Name what is measured in a unit, of which no word says what it is."""
-    return f"{OWN}{next((name for base, name in _OF_UNIT.items() if factor(unit, base) is not None), 'value')}"
+    head, slash, behind = unit.partition("/")
+    name = next((name for base, name in _OF_UNIT.items() if factor(head, base) is not None and behind != "s"), "value")
+    return f"{OWN}{name}{f'_per_{slug(behind)}' if slash and name != 'value' else ''}"
 
 
 def metric_of(words: str, unit: str) -> str:

@@ -92,7 +92,7 @@ def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) 
         caption=not beside and _truth(fields.get("caption"), "caption", mistakes, default=True),
         beside=beside,
         titles=_titles(fields.get("titles"), mistakes),
-        style=_style(fields.get("style"), rows, mistakes),
+        style=_style(fields.get("style"), (*rows, *_keys(fields.get("show"), "show", Mistakes())), mistakes),
         path=node.path,
         line=node.line,
     )
@@ -124,7 +124,13 @@ def _check_attributes(spec: TableSpec, names: Names, fields: Mapping[str, Node],
     for part, keys in (("rows", spec.rows), ("show", spec.show), ("cells", cells)):
         for key in keys:
             known = names.get(f"{key.dimension}.")
-            if part in fields and key.attribute and known and key.attribute not in known:
+            if (
+                part in fields
+                and key.attribute
+                and known
+                and key.attribute not in known
+                and key.name not in spec.titles
+            ):
                 mistakes.add(unknown(f"attribute of {key.dimension}", key.attribute, known), fields[part])
 
 
@@ -239,7 +245,7 @@ def _titles(node: Node | None, mistakes: Mistakes) -> dict[str, dict[str, str]]:
     fields = mapping(node, "titles", mistakes) if node is not None else {}
     for name, part in fields.items():
         for dimension in name.split("+"):
-            if dimension not in DIMENSIONS:
+            if dimension not in DIMENSIONS and dimension.partition(".")[0] not in ATTRIBUTED:
                 mistakes.add(unknown("dimension in titles", dimension, DIMENSIONS), part)
     return {name: _words(part, f"titles of {name}", mistakes) for name, part in fields.items()}
 

@@ -271,7 +271,7 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
 def _is_name(spec: TableSpec, slot: Slot, address: Address) -> bool:
     """Say whether a cell shows a name as it is; numbers, and names that the spec writes in Markdown, are markup."""
     key = slot.cell.attribute
-    return key is not None and not (not key.attribute and is_markup(spec, key.dimension, address.get(key.dimension)))
+    return key is not None and not is_markup(spec, key.name, address.get(key.dimension))
 
 
 # ---------------------------------------------------------------- cells

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from harness.published.reported import read_reported
 from tests.unit.adopting.conftest import Take
 
 READ: dict[str, tuple[str, str, list[list[Any]]]] = {
@@ -133,6 +135,47 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         "gpu recipe method decode_tps",
         [["A100", "dense", "fp16", 51], ["A100", "dense", "int4", 101], ["A100", "moe", "fp16", 30], ["L4", "dense", "fp16", 9]],
     ),
+    "bits and group sizes of methods, a size of models": (
+        ("| Model | Size | Method | Bits | Group size | PPL |\n|---|---|---|--:|--:|---|\n| Llama | 7B | FP16 | 16 | - | 5.5 |\n"
+        "| Llama | 7B | GPTQ | 4 | 128 | 5.7 |\n| Llama | 7B | GPTQ | **3** | 128 | 6.6 |\n| Llama | 13B | GPTQ | 4 | 64 | 5.0 |\n"),
+        "model method perplexity",
+        [["llama_7b", "fp16", 5.5], ["llama_7b", "gptq_4bit_g128", 5.7], ["llama_7b", "gptq_3bit_g128", 6.6], ["llama_13b", "gptq_4bit_g64", 5.0]],
+    ),
+    "bits and group sizes that are the method": (
+        "| Model | Bits | Group Size | PPL |\n|---|---|---|---|\n| Yi-6B | 16 | — | 5.5 |\n| Yi-6B | 4 | 128 | 5.6 |\n| Yi-6B | 4 | 64 | 5.58 |\n",
+        "model method perplexity",
+        [["yi_6b", "16bit", 5.5], ["yi_6b", "4bit_g128", 5.6], ["yi_6b", "4bit_g64", 5.58]],
+    ),
+    "bits beside methods as headings": (
+        "| Model | Bits | RTN PPL | GPTQ PPL |\n|---|---|---|---|\n| OPT-1.3B | 4 | 48.2 | 15.5 |\n| OPT-1.3B | 3 | 13000 | 20.9 |\n",
+        "model recipe method perplexity",
+        [["opt_1.3b", "4bit", "rtn", 48.2], ["opt_1.3b", "4bit", "gptq", 15.5], ["opt_1.3b", "3bit", "rtn", 13000], ["opt_1.3b", "3bit", "gptq", 20.9]],
+    ),
+    "a method above its bits": (
+        "| Method | Bits | PPL |\n|---|---|---|\n| GPTQ | 4 | 5.7 |\n| | 3 | 6.6 |\n| AWQ | 4 | 5.6 |\n",
+        "method perplexity",
+        [["gptq_4bit", 5.7], ["gptq_3bit", 6.6], ["awq_4bit", 5.6]],
+    ),
+    "two models of one name and two sizes, the name written once": (
+        "| Model | Size | Speed (tok/s) |\n|---|---|---|\n| Gemma | 2B | 100 |\n| | 9B | 60 |\n",
+        "model decode_tps",
+        [["gemma_2b", 100], ["gemma_9b", 60]],
+    ),
+    "methods with a unit of time each, and nothing that says of what": (
+        "### Table\n\n| Model | FP16 (ms) | INT4 (ms) |\n|---|---|---|\n| Yi-6B | 30.1 | 12.3 |\n",
+        "model method own.latency",
+        [["yi_6b", "fp16", 30.1], ["yi_6b", "int4", 12.3]],
+    ),
+    "before and after in one unit": (
+        "### Table\n\n| Model | Baseline (mJ/token) | Quantized (mJ/token) |\n|---|---|---|\n| Yi-6B | 30.1 | 12.3 |\n",
+        "model method own.energy_per_token",
+        [["yi_6b", "baseline", 30.1], ["yi_6b", "quantized", 12.3]],
+    ),
+    "before and after of what was measured": (
+        "| Model | Original TTFT (ms) | Optimized TTFT (ms) |\n|---|---|---|\n| Yi-6B | 30.1 | 12.3 |\n",
+        "model method ttft",
+        [["yi_6b", "original", 30.1], ["yi_6b", "optimized", 12.3]],
+    ),
     "precision in bits, and a size that is a model": (
         "| Size | Precision | PPL |\n|---|---|---|\n| 7B | 16 | 5.1 |\n| 7B | 4 | 5.3 |\n| 13B | 16 | 4.6 |\n",
         "model method perplexity",
@@ -208,6 +251,31 @@ def test_what_nobody_could_be_sure_of_is_refused_in_words(take: Take, name: str)
     done = take(text)
     assert done.made is None
     assert said in done.refused[0].why
+
+
+UNITS = """\
+| Method | Energy (J) | Per token (mJ) | Draw (W) | Efficiency (tokens/J) | Carbon (gCO2e) | Zorks (zorkmids) | Price ($/1M tokens) | Score (avg) | Size |
+|---|---|---|---|---|---|---|---|---|---|
+| FP16 | 12.5 | 130 | 250 | 11.2 | 12 | 4 | 0.6 | 61.2 | 13.5 GB |
+| INT4 | 650 mJ | 60 | 0.15 kW | 21.2 | 6 | 5 | 0.2 | 60.2 | 400 MB |
+"""
+
+
+def test_units_of_headings_are_kept_as_they_are_printed_and_cells_in_others_converted(
+    take: Take, tmp_path: Path
+) -> None:
+    made = take(UNITS).made
+    assert made is not None
+    declared = yaml.safe_load(made.published)["metrics"]
+    assert {name: (one.get("unit", ""), one.get("better", "none")) for name, one in declared.items()} == {
+        "own.energy": ("J", "lower"), "own.per_token": ("mJ", "lower"), "own.draw": ("W", "lower"), "own.efficiency": ("tokens/J", "higher"),
+        "own.carbon": ("gCO2e", "lower"), "own.zorks": ("zorkmids", "none"), "own.price": ("$/1M tokens", "lower"), "own.score_avg": ("", "higher"),
+    }  # fmt: skip
+    (tmp_path / "page.reported.yaml").write_text(made.published, "utf-8")
+    first, second = read_reported(tmp_path / "page.reported.yaml")
+    values = {one.metric: one.value for one in second.measurements}
+    assert (values["own.energy"], values["own.draw"], values["artifact_bytes"]) == (0.65, 150.0, 4e8)
+    assert {one.metric: one.value for one in first.measurements}["own.energy"] == 12.5
 
 
 def test_a_person_says_of_headings_that_they_are_methods(take: Take) -> None:
