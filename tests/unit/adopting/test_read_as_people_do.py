@@ -136,10 +136,10 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         [["A100", "dense", "fp16", 51], ["A100", "dense", "int4", 101], ["A100", "moe", "fp16", 30], ["L4", "dense", "fp16", 9]],
     ),
     "bits and group sizes of methods, a size of models": (
-        ("| Model | Size | Method | Bits | Group size | PPL |\n|---|---|---|--:|--:|---|\n| Llama | 7B | FP16 | 16 | - | 5.5 |\n"
-        "| Llama | 7B | GPTQ | 4 | 128 | 5.7 |\n| Llama | 7B | GPTQ | **3** | 128 | 6.6 |\n| Llama | 13B | GPTQ | 4 | 64 | 5.0 |\n"),
+        ("| Model | Size | Method | Bits | Group size | PPL |\n|---|---|---|--:|--:|---|\n| Aquila | 7B | FP16 | 16 | - | 5.5 |\n"
+        "| Aquila | 7B | GPTQ | 4 | 128 | 5.7 |\n| Aquila | 7B | GPTQ | **3** | 128 | 6.6 |\n| Aquila | 13B | GPTQ | 4 | 64 | 5.0 |\n"),
         "model method perplexity",
-        [["llama_7b", "fp16", 5.5], ["llama_7b", "gptq_4bit_g128", 5.7], ["llama_7b", "gptq_3bit_g128", 6.6], ["llama_13b", "gptq_4bit_g64", 5.0]],
+        [["aquila_7b", "fp16", 5.5], ["aquila_7b", "gptq_4bit_g128", 5.7], ["aquila_7b", "gptq_3bit_g128", 6.6], ["aquila_13b", "gptq_4bit_g64", 5.0]],
     ),
     "bits and group sizes that are the method": (
         "| Model | Bits | Group Size | PPL |\n|---|---|---|---|\n| Yi-6B | 16 | — | 5.5 |\n| Yi-6B | 4 | 128 | 5.6 |\n| Yi-6B | 4 | 64 | 5.58 |\n",
