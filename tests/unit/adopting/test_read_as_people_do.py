@@ -142,9 +142,9 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         [["aquila_7b", "fp16", 5.5], ["aquila_7b", "gptq_4bit_g128", 5.7], ["aquila_7b", "gptq_3bit_g128", 6.6], ["aquila_13b", "gptq_4bit_g64", 5.0]],
     ),
     "bits and group sizes that are the method": (
-        "| Model | Bits | Group Size | PPL |\n|---|---|---|---|\n| Yi-6B | 16 | — | 5.5 |\n| Yi-6B | 4 | 128 | 5.6 |\n| Yi-6B | 4 | 64 | 5.58 |\n",
+        "| Model | Bits | Group Size | PPL |\n|---|---|---|---|\n| Orca-6B | 16 | — | 5.5 |\n| Orca-6B | 4 | 128 | 5.6 |\n| Orca-6B | 4 | 64 | 5.58 |\n",
         "model method perplexity",
-        [["yi_6b", "16bit", 5.5], ["yi_6b", "4bit_g128", 5.6], ["yi_6b", "4bit_g64", 5.58]],
+        [["orca_6b", "16bit", 5.5], ["orca_6b", "4bit_g128", 5.6], ["orca_6b", "4bit_g64", 5.58]],
     ),
     "bits beside methods as headings": (
         "| Model | Bits | RTN PPL | GPTQ PPL |\n|---|---|---|---|\n| OPT-1.3B | 4 | 48.2 | 15.5 |\n| OPT-1.3B | 3 | 13000 | 20.9 |\n",
@@ -162,19 +162,19 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         [["gemma_2b", 100], ["gemma_9b", 60]],
     ),
     "methods with a unit of time each, and nothing that says of what": (
-        "### Table\n\n| Model | FP16 (ms) | INT4 (ms) |\n|---|---|---|\n| Yi-6B | 30.1 | 12.3 |\n",
+        "### Table\n\n| Model | FP16 (ms) | INT4 (ms) |\n|---|---|---|\n| Orca-6B | 30.1 | 12.3 |\n",
         "model method own.latency",
-        [["yi_6b", "fp16", 30.1], ["yi_6b", "int4", 12.3]],
+        [["orca_6b", "fp16", 30.1], ["orca_6b", "int4", 12.3]],
     ),
     "before and after in one unit": (
-        "### Table\n\n| Model | Baseline (mJ/token) | Quantized (mJ/token) |\n|---|---|---|\n| Yi-6B | 30.1 | 12.3 |\n",
+        "### Table\n\n| Model | Baseline (mJ/token) | Quantized (mJ/token) |\n|---|---|---|\n| Orca-6B | 30.1 | 12.3 |\n",
         "model method own.energy_per_token",
-        [["yi_6b", "baseline", 30.1], ["yi_6b", "quantized", 12.3]],
+        [["orca_6b", "baseline", 30.1], ["orca_6b", "quantized", 12.3]],
     ),
     "before and after of what was measured": (
-        "| Model | Original TTFT (ms) | Optimized TTFT (ms) |\n|---|---|---|\n| Yi-6B | 30.1 | 12.3 |\n",
+        "| Model | Original TTFT (ms) | Optimized TTFT (ms) |\n|---|---|---|\n| Orca-6B | 30.1 | 12.3 |\n",
         "model method ttft",
-        [["yi_6b", "original", 30.1], ["yi_6b", "optimized", 12.3]],
+        [["orca_6b", "original", 30.1], ["orca_6b", "optimized", 12.3]],
     ),
     "precision in bits, and a size that is a model": (
         "| Size | Precision | PPL |\n|---|---|---|\n| 7B | 16 | 5.1 |\n| 7B | 4 | 5.3 |\n| 13B | 16 | 4.6 |\n",
