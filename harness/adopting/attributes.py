@@ -7,16 +7,17 @@ published file says of these. Where methods stand in headings, the recipe has th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from harness.adopting.column import Column
 from harness.adopting.headings import are_sizes
-from harness.adopting.names import seen
+from harness.adopting.names import seen, slug
 from harness.lint.numbers import is_missing
 from harness.tables import printed
 
 _MOST_BITS = 64
+_RESERVED = frozenset({"title", "link"})
 _BITS = re.compile(
     r"(?:[wn#]|weights?|quant(?:i[sz]ation)?|model)?[ _-]?bits?(?:[ -]?widths?)?|bit[ -]?widths?|precision \(bits?\)",
     re.IGNORECASE,
@@ -56,6 +57,13 @@ def attribute_of(column: Column, columns: Sequence[Column]) -> str:
     else:
         return ""
     return "" if any(one.dimension == name for one in columns) else name
+
+
+def attribute_named(column: Column, taken: Collection[str]) -> str:
+    """Name an attribute of the recipe for a column by its heading, for what nobody knows a better place of."""
+    base = re.sub(r"\W+", "_", slug(column.title.rpartition(" / ")[2], "more")).strip("_") or "more"
+    names = (base, *(f"{base}_{number}" for number in range(2, 10_000)))
+    return next(name for one in names if one not in _RESERVED and (name := f"recipe.{one}") not in taken)
 
 
 def _is_key(dimension: str, columns: Sequence[Column]) -> bool:

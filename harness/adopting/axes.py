@@ -43,7 +43,7 @@ _VARIANT = re.compile(
 )
 """A heading below a method that says how it was done."""
 _GPU = re.compile(
-    r"(?:\d ?x ?)?(?:nvidia |geforce |apple |amd |intel |tesla |jetson |radeon )*(?:(?:rtx|gtx|rx|quadro)[ -]?\w+(?: (?:ti|xtx?|super|ada))?|[2-5]0[5-9]0(?: ?ti| super)?"
+    r"(?:\d ?x ?)?(?:nvidia |geforce |apple |amd |intel |tesla |jetson |radeon )*(?:(?:rtx|gtx|rx|quadro)[ -]?\w+(?: (?:ti|xtx?|super|ada))?|[2-5]0[5-9]0(?:[ -]?ti|[ -]super)?"
     r"|[avh]1?00|h200|b200|gh200|l40s?|l4|t4|p100|p40|a10g?|a6000|a40|a30|mi\d{3}\w?|m[1-4](?: (?:pro|max|ultra))?|(?:agx |nano )?orin(?: nano)?)"
     r"(?:[ -](?:sxm\d?|pcie|nvl|\d+ ?gb?))*",
     re.IGNORECASE,
@@ -92,6 +92,7 @@ _AFTER = frozenset(
 )
 """Further ones that do so before a unit."""
 _NUMBER_ALONE = re.compile(r"\d[\d.,]*\s*[kK]?(?:\s*[/x]\s*\d[\d.,]*\s*[kK]?)?")
+_IN_BRACKETS = re.compile(r"(?P<words>.+?)\s*[(\[](?P<method>[^()\[\]]+)[)\]]")
 _NO_WORDS = " -\u2013\u2014:,@|/"
 
 
@@ -213,7 +214,7 @@ def with_axes(columns: Sequence[Column], table: PageTable) -> list[Column]:
     """
     numbers = [c for c in columns if c.role == "number" and c.guessed and not c.comparison]
     said = {c.place: _heading(table.over[c.place], table.heads[-1][c.place]) for c in numbers}
-    said = {place: _beside(one, list(said.values())) for place, one in said.items()}
+    said = {place: _parted(_beside(one, list(said.values())), list(said.values())) for place, one in said.items()}
     kept = _kept(list(said.values()), columns)
     said = {place: one.keeping(kept) for place, one in said.items()}
     found = [_valued(c, said[c.place], table) if c.place in said and said[c.place].axes else c for c in columns]
@@ -291,6 +292,24 @@ def _beside(one: _Heading, others: Sequence[_Heading]) -> _Heading:
     return replace(one, own=Said((Axis("method", value if words else one.name),), words))
 
 
+def _parted(one: _Heading, others: Sequence[_Heading]) -> _Heading:
+    """Part `F1 (INT8)` into method and measure where another heading is `F1 (FP32)`: else it is a method with a word to it."""
+    found = _IN_BRACKETS.fullmatch(seen(one.name))
+    if (
+        not found
+        or not names_method(found["method"])
+        or names_method(found["words"])
+        or found["words"].casefold() in _BESIDE
+    ):
+        return one
+    like = [
+        other
+        for other in others
+        if (there := _IN_BRACKETS.fullmatch(seen(other.name))) and there["words"] == found["words"]
+    ]
+    return replace(one, own=Said((Axis("method", found["method"]),), found["words"])) if len(like) > 1 else one
+
+
 def _plain_method(heading: str) -> tuple[str, str, str]:
     """Part a heading as `Baseline latency (ms)` into such a word, what was measured, and its unit; empty where it begins with none."""
     core, unit = _without_unit(seen(heading))
@@ -304,7 +323,7 @@ def _valued(column: Column, said: _Heading, table: PageTable) -> Column:
     """Say what is measured in a column whose heading is a value of a dimension: by the other words, else those above the table."""
     lint = table.lint.columns[column.place]
     under = tuple((axis.dimension, axis.value) for axis in said.axes)
-    words = f"{lint.corner} {said.words}".strip()
+    words = f"{lint.corner if _measures(lint.corner) else ''} {said.words}".strip()
     plain = _UNIT_BEHIND.sub("", f" {words}").strip(f"{_NO_WORDS} ")
     unit = unit_of(words, column.cells)
     if not plain and not metric_of(words, unit):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.adopting.attributes import attribute_of, with_attributes
+from harness.adopting.attributes import attribute_named, attribute_of, with_attributes
 from harness.adopting.axes import with_axes
 from harness.adopting.column import KEYS, Column, Understood
 from harness.adopting.headings import (
@@ -36,8 +36,8 @@ from harness.tables.compare import COMPARISONS
 
 _FIRST = ("method", "model", "recipe", "task", "text")
 """Dimensions for a first column that nothing names, in the order in which they are taken."""
-_SPARE = ("recipe", "task", "text", "method", "model")
-"""Those for further columns that are needed to tell rows apart."""
+_SPARE = ("recipe",)
+"""That for a further column that is needed to tell rows apart; more of them are attributes of it."""
 
 
 _ENDS_IN_A_NUMBER = re.compile(r"\d\s*$")
@@ -334,12 +334,9 @@ def _spare(column: Column, columns: Sequence[Column], dimensions: Sequence[str])
     taken = {one.dimension for one in columns if one.role == "key"} | {
         dimension for one in columns for dimension, _ in one.under
     }
-    free = [name for name in (attribute_of(column, columns), *dimensions) if name and name not in taken]
-    if not free:
-        raise HarnessError(
-            f"more columns of words tell its rows apart than can be data; column '{column.title}' is one too many"
-        )
-    return replace(column, role="key", dimension=free[0], metric="", unit="")
+    own = attribute_named(column, taken)
+    name = next(name for name in (attribute_of(column, columns), *dimensions, own) if name and name not in taken)
+    return replace(column, role="key", dimension=name, metric="", unit="")
 
 
 def _with_values(table: PageTable, columns: Sequence[Column]) -> Understood:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from harness.adopting.names import seen, slug
 from harness.core.metric import OWN, Direction
 from harness.core.spec import WORKLOAD_NUMBERS
-from harness.formats.units import a_word_in_brackets, factor, in_heading
+from harness.formats.units import a_word_in_brackets, factor, in_heading, is_compound, unit_name
 from harness.lint.columns import meaning_of
 from harness.lint.numbers import is_missing
 from harness.tables import printed
@@ -36,7 +36,9 @@ _METHOD_WORD = re.compile(
     r"|bitsandbytes|llm\.int8)\b",
     re.IGNORECASE,
 )
-_RATE = re.compile(r"\b(tok(en)?s?|t) ?/ ?s(ec(ond)?)?\b|\btokens? per second\b|\btps\b", re.IGNORECASE)
+_RATE = re.compile(
+    r"\b(tok(en)?s?|t) ?/ ?s(ec(ond)?)?\b(?! ?/| per\b)|\btokens? per second\b(?! ?/| per\b)|\btps\b", re.IGNORECASE
+)
 _METRICS: tuple[tuple[str, str, str], ...] = (
     ("perplexity", r"^(?!.*\b(loss|increase|degradation|drop|change|diff(erence)?|delta)\b).*(perplexity|\bppl\b)", ""),
     ("kl_divergence", r"\bkl[- ]?div|\bkld?\b", ""),
@@ -201,6 +203,8 @@ def unit_and_rest(words: str) -> tuple[str, str]:
     """Find the unit that a heading names, known or not, and what is left of the heading without it."""
     unit, rest = in_heading(words)
     kind = meaning_of(rest, ["1"]).kind
+    if not unit and is_compound(words):
+        return words.strip(), words
     if unit:
         fits = kind not in {"accuracy", "perplexity", "kl", "loss"} or unit in _QUALITY or "/" in unit
         return (unit, rest) if fits else ("", words)
@@ -216,7 +220,7 @@ def unit_of(words: str, cells: Sequence[str]) -> str:
 
     Where a number prints none beside a heading that names one, it is in that; a plain zero is of any.
     """
-    named = unit_and_rest(words)[0] or ("tok/s" if _RATE.search(words) else "")
+    named = unit_name(unit_and_rest(words)[0]) or ("tok/s" if _RATE.search(words) else "")
     numbers = [one for cell in cells if (one := printed.read(cell)) is not None and (one.unit or one.value)]
     shown = Counter(one.unit for one in numbers if one.unit)
     if not shown or 2 * shown.total() < len(numbers) or (named and shown.total() < len(numbers)):

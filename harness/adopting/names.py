@@ -58,10 +58,21 @@ class Names:
     def name(self, dimension: str, raw: str, more: More = ()) -> str:
         """Give the name of a cell's value: that of the catalogue where it is called so there, else a new one."""
         if dimension not in NAMED or (dimension == _BY_TEXT and not more):
-            return self._asked(raw) or self._plain(dimension, seen(raw))
+            return self._asked(raw) or self._as_text(dimension, raw)
         if (dimension, raw, more) not in self._known:
             self._known[dimension, raw, more] = self._found(dimension, raw, more)
         return self._known[dimension, raw, more]
+
+    def _as_text(self, dimension: str, raw: str) -> str:
+        """Give a value that is called by its text; what is written otherwise, as without its link, is another one."""
+        if (dimension, raw, ()) not in self._known:
+            taken, text = (
+                {name for (kind, _, _), name in self._known.items() if kind == dimension},
+                self._plain(dimension, seen(raw)),
+            )
+            names = (text, *(f"{text} ({number})" for number in range(2, 10_000)))
+            self._known[dimension, raw, ()] = next(one for one in names if one not in taken)
+        return self._known[dimension, raw, ()]
 
     def _plain(self, dimension: str, text: str) -> str:
         """Give a value that has no entry of its own: an engine that is known by the name it has here, else the text."""

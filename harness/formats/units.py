@@ -37,8 +37,10 @@ _NAMES = {
     **dict.fromkeys(("watt", "watts"), "W"),
     **dict.fromkeys(("byte", "bytes"), "B"),
     **dict.fromkeys(("percent", "per cent"), "%"),
-    **dict.fromkeys(("t/s", "tok/sec", "toks/s", "tokens/s", "tokens/sec", "token/s", "tps", "tokens/second"), "tok/s"),
-    **dict.fromkeys(("reqs/s", "requests/s", "request/s", "req/sec", "requests/sec", "qps"), "req/s"),
+    **dict.fromkeys(
+        ("t/s", "tok/s", "tok/sec", "toks/s", "tokens/s", "tokens/sec", "token/s", "tps", "tokens/second"), "tok/s"
+    ),
+    **dict.fromkeys(("req/s", "reqs/s", "requests/s", "request/s", "req/sec", "requests/sec", "qps"), "req/s"),
     **{name.casefold(): name for name in ("kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")},
     "\u00d7": "x",
 }
@@ -98,6 +100,30 @@ _WITH_WORDS = {
     "g": r"carbon|co2|co\u2082|emission|weight\b|mass",
 }  # fmt: skip
 """Units that are other words, too, and what a heading must say beside them: parameters, a plural, the least, a group."""
+_COUNTED = frozenset(
+    [
+        "tok",
+        "toks",
+        "token",
+        "tokens",
+        "sample",
+        "samples",
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "step",
+        "steps",
+        "it",
+        "iter",
+        "req",
+        "reqs",
+        "request",
+        "requests",
+        "$",
+    ]
+)
+"""What is counted in rates."""
 _BRACKETS = re.compile(r"[(\[]([^()\[\]]{1,40})[)\]]")
 _MONEY = re.compile(r"(?:[$\u20ac\u00a3\u00a5]|USD|EUR)(?:\s?(?:/|per )\s?[\w ]{1,24})?")
 _WORD = re.compile(r"[a-z\u00b5\u03bc][A-Za-z]{0,15}")
@@ -169,6 +195,13 @@ def in_heading(heading: str) -> tuple[str, str]:
         if unit:
             return unit, heading[: behind.start()]
     return "", heading
+
+
+def is_compound(heading: str) -> bool:
+    """Say whether a heading is nothing but a unit by another, as `ms/tok` or `$/hr`."""
+    found = _COMPOUND.fullmatch(heading.strip())
+    head = unit_name(found[1]) if found else ""
+    return head in SIZES or head in _OTHERS or head.casefold() in _COUNTED or bool(_MONEY.fullmatch(heading.strip()))
 
 
 def a_word_in_brackets(heading: str) -> tuple[str, str]:

@@ -161,20 +161,31 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         "model decode_tps",
         [["gemma_2b", 100], ["gemma_9b", 60]],
     ),
-    "methods with a unit of time each, and nothing that says of what": (
-        "### Table\n\n| Model | FP16 (ms) | INT4 (ms) |\n|---|---|---|\n| Orca-6B | 30.1 | 12.3 |\n",
-        "model method own.latency",
-        [["orca_6b", "fp16", 30.1], ["orca_6b", "int4", 12.3]],
-    ),
-    "before and after in one unit": (
-        "### Table\n\n| Model | Baseline (mJ/token) | Quantized (mJ/token) |\n|---|---|---|\n| Orca-6B | 30.1 | 12.3 |\n",
-        "model method own.energy_per_token",
-        [["orca_6b", "baseline", 30.1], ["orca_6b", "quantized", 12.3]],
-    ),
     "before and after of what was measured": (
         "| Model | Original TTFT (ms) | Optimized TTFT (ms) |\n|---|---|---|\n| Orca-6B | 30.1 | 12.3 |\n",
         "model method ttft",
         [["orca_6b", "original", 30.1], ["orca_6b", "optimized", 12.3]],
+    ),
+    "a measure with methods in brackets behind it": (
+        "| Task | F1 (FP32) | F1 (INT8) | Size FP32 (MB) | Size INT8 (MB) |\n|---|---|---|---|---|\n| QA | 93.1 | 92.9 | 1275 | 330 |\n",
+        "task method own.f1 artifact_bytes",
+        [["QA", "fp32", 93.1, 1275], ["QA", "int8", 92.9, 330]],
+    ),
+    "further words that tell rows apart": (
+        ("| Method | Act order | Kernel | Kind of text | Decode (tok/s) |\n|---|---|---|---|---|\n| GPTQ | no | cuda | news | 27 |\n"
+        "| GPTQ | no | triton | news | 29 |\n| GPTQ | yes | cuda | news | 21 |\n| GPTQ | yes | cuda | code | 22 |\n"),
+        "method recipe decode_tps",
+        [["gptq", "no_cuda_news", 27], ["gptq", "no_triton_news", 29], ["gptq", "yes_cuda_news", 21], ["gptq", "yes_cuda_code", 22]],
+    ),
+    "measures in rows, of which most are known": (
+        "| | FP32 | INT8 | Δ |\n|---|---|---|---|\n| Top-1 | 76.1 | 76.0 | -0.1 |\n| Latency, ms | 9.1 | 3.2 | -5.9 |\n| Energy (J/img) | 0.9 | 0.3 | -0.6 |\n",
+        "method own.top_1 own.latency own.energy top_1_delta_1 latency_ms_delta_2 energy_j_img_delta_3",
+        [["fp32", 76.1, 9.1, 0.9, None, None, None], ["int8", 76.0, 3.2, 0.3, "-0.1", "-5.9", "-0.6"]],
+    ),
+    "throughput of a GPU, which is not that of all": (
+        "| Method | Tokens/s/GPU | Prefill Tok/s |\n|---|---|---|\n| FP16 | 224 | 900 |\n",
+        "method own.tokens_s_gpu prefill_tps",
+        [["fp16", 224, 900]],
     ),
     "precision in bits, and a size that is a model": (
         "| Size | Precision | PPL |\n|---|---|---|\n| 7B | 16 | 5.1 |\n| 7B | 4 | 5.3 |\n| 13B | 16 | 4.6 |\n",
@@ -276,6 +287,34 @@ def test_units_of_headings_are_kept_as_they_are_printed_and_cells_in_others_conv
     values = {one.metric: one.value for one in second.measurements}
     assert (values["own.energy"], values["own.draw"], values["artifact_bytes"]) == (0.65, 150.0, 4e8)
     assert {one.metric: one.value for one in first.measurements}["own.energy"] == 12.5
+
+
+@pytest.mark.parametrize(("headings", "metric", "unit", "methods"), [
+    ("FP16 (ms) | INT4 (ms)", "own.latency", "ms", ["fp16", "int4"]),
+    ("Baseline (ms) | Quantized (ms)", "own.latency", "ms", ["baseline", "quantized"]),
+    ("Before (mJ/token) | After (mJ/token)", "own.energy_per_token", "mJ/token", ["before", "after"]),
+    ("Original (W) | INT8 (W)", "own.power", "W", ["original", "int8"]),
+    ("FP32 (GB) | INT4 (GB)", "own.size", "GB", ["fp32", "int4"]),
+])  # fmt: skip
+def test_methods_as_headings_with_a_unit_alone_are_of_what_is_measured_in_it(
+    take: Take, headings: str, metric: str, unit: str, methods: list[str]
+) -> None:
+    made = take(
+        f"# Results\n\n| Model | {headings} |\n|---|---|---|\n| Yi-6B | 30.1 | 12.3 |\n| Yi-9B | 60.1 | 22.3 |\n"
+    ).made
+    assert made is not None
+    published = yaml.safe_load(made.published)
+    assert published["metrics"] == {
+        metric: {"title": metric.removeprefix("own.").replace("_", " "), "unit": unit, "better": "lower"}
+    }
+    assert [row[1:] for row in published["blocks"][0]["rows"][:2]] == [[methods[0], 30.1], [methods[1], 12.3]]
+
+
+def test_six_columns_of_words_that_all_tell_rows_apart_are_data(take: Take) -> None:
+    rows = [f"| {' | '.join('b' if at == row else 'a' for at in range(6))} | 1.5 |" for row in range(7)]
+    done = take("\n".join(["| A | B | C | D | E | F | PPL |", "|---" * 7 + "|", *rows]) + "\n")
+    assert done.made is not None
+    assert len({tuple(row[:-1]) for row in yaml.safe_load(done.made.published)["blocks"][0]["rows"]}) == 7
 
 
 def test_a_person_says_of_headings_that_they_are_methods(take: Take) -> None:
