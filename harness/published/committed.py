@@ -29,7 +29,7 @@ from harness.store.session import SessionJob, SessionRecord
 from harness.tables.cells import statistic_of
 from harness.tables.declared import KEY, Declared, together
 from harness.tables.formats import without_paths
-from harness.tables.specfile import STATS
+from harness.tables.specentries import STATS
 
 LARGEST = 16 * 1024
 """Bytes up to which an array is kept whole; a larger one only where items pair one by one, as answers do."""
@@ -184,7 +184,7 @@ def _or_none(ask: Callable[[], Any]) -> Any:
 
 def _labels(database: Database, outcome: Outcome) -> tuple[Labels, ...]:
     columns = list(Labels.model_fields)
-    found = database.frame({"run": outcome.job.run}, columns).drop_duplicates().to_dict("records")
+    found = database.select({"run": outcome.job.run}, columns)
     labels = {Labels.model_validate(record) for record in found} - {Labels()}
     return tuple(sorted(labels, key=lambda label: tuple(label.model_dump().values())))
 
