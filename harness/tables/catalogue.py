@@ -64,6 +64,8 @@ class Catalogue:
 
     def title(self, dimension: str, name: str) -> str:
         """Return what a name is called in tables."""
+        if dimension in OPTIONS:
+            return self.entries.get(dimension, {}).get(name, {}).get("title", name)
         return self.attribute(dimension, name, "title") or name
 
     def shown(self, dimension: str, name: str, attribute: str = "") -> str:

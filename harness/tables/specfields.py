@@ -271,7 +271,9 @@ Titles = Annotated[
     WithJsonSchema(
         {
             "type": "object",
-            "propertyNames": {"pattern": rf"^({'|'.join(DIMENSIONS)})(\+({'|'.join(DIMENSIONS)}))*$"},
+            "propertyNames": {
+                "pattern": rf"^(({'|'.join(ATTRIBUTED)})\.\w+|({'|'.join(DIMENSIONS)})(\+({'|'.join(DIMENSIONS)}))*)$"
+            },
             "additionalProperties": described(SCALAR),
         }
     ),
