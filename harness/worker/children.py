@@ -19,7 +19,7 @@ from harness.core.clock import Spans
 from harness.core.spec import BuildSpec, Job, MeasureSpec
 from harness.worker import ALONE, JOB, LOG
 from harness.worker.failures import logged, print_traceback
-from harness.worker.inputs import adapter_of
+from harness.worker.inputs import quantizer_of
 
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG. Source: prctl(2)."""
@@ -47,19 +47,15 @@ def how_made(folders: list[Path], spans: Spans) -> How:
     if not (forks() and alike and all(map(_is_on_cpu, builds))):
         return "anew"
     with suppress(Exception), logged(folders[0] / LOG), spans.span("import"):
-        from harness.quantizers import QUANTIZERS
-
-        adapter_of(QUANTIZERS, "quantizer", builds[0].quantizer, "options", builds[0].options)[0].imports()
+        quantizer_of(builds[0])[0].imports()
     return "anew" if _is_in_cuda() else "copied"
 
 
 def _is_on_cpu(spec: BuildSpec) -> bool:
     """Say whether a build's options keep it on the CPU; options that cannot be read do no harm."""
-    from harness.quantizers import QUANTIZERS
-
     with suppress(Exception):
-        quantizer, options = adapter_of(QUANTIZERS, "quantizer", spec.quantizer, "options", spec.options)
-        return bool(quantizer.calibrates_on(options) == "cpu")
+        quantizer, options = quantizer_of(spec)
+        return quantizer.calibrates_on(options) == "cpu"
     return True
 
 
