@@ -150,7 +150,7 @@ def _longer(base: str, more: More) -> str:
     """Add to a name what else is said, `gptq` with 4 bits in groups of 128 as `gptq_4bit_g128`, where it does not say it itself."""
     for attribute, cell in more:
         text = seen(cell)
-        word = {"bits": f"{text}bit", "group_size": f"g{text}"}.get(attribute, text)
+        word = {"bits": f"{text}bit", "group_size": f"g{text}" if text[:1].isdigit() else text}.get(attribute, text)
         if not is_missing(text) and not re.search(
             rf"(?<![a-z0-9.]){re.escape(slug(word))}(?![0-9.])|int{re.escape(text)}(?![0-9])", base
         ):
@@ -161,4 +161,8 @@ def _longer(base: str, more: More) -> str:
 def _told(attribute: str, cell: str) -> str:
     """Say what an attribute says, for a value that has no name of its own."""
     text = seen(cell)
-    return "" if is_missing(text) else {"bits": f"{text}-bit", "group_size": f"group {text}"}.get(attribute, text)
+    return (
+        ""
+        if is_missing(text)
+        else {"bits": f"{text}-bit", "group_size": f"group {text}" if text[:1].isdigit() else text}.get(attribute, text)
+    )
