@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, reduce
@@ -13,7 +13,8 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Outcome
 from harness.numbers.pairing import Items
-from harness.published.committed import Published, items_of, read_published
+from harness.published.committed import Published, items_of
+from harness.published.selection import read_for
 from harness.store.columns import COLUMNS as STORED
 from harness.store.columns import CONSTANT
 from harness.store.database import Database
@@ -100,12 +101,13 @@ class Source:
 
 
 @contextmanager
-def from_published(folder: Path) -> Iterator[Source]:
+def from_published(folder: Path, sweeps: Collection[str] = ()) -> Iterator[Source]:
     """Open committed results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
 
-    Raises: ConfigError for a file that is not what `promote` writes.
+    sweeps: those that will be asked about, where the others need not be read. Raises: ConfigError for a file that is not what
+    `promote` writes.
     """
-    published = read_published(folder)
+    published = read_for(folder, sweeps)
     with closing(filled(published.sessions, published)) as database, closing(Source(database, published)) as source:
         yield source
 
