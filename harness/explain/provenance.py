@@ -10,8 +10,8 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome, Status
 from harness.numbers.rounds import is_over_rounds
-from harness.plan.adapters import VERIFY
 from harness.plan.keys import exact
+from harness.probes import VERIFY
 from harness.published.sources import Source, rows_for
 from harness.store.sittings import paces_of
 from harness.store.workload import workload_columns

@@ -16,6 +16,7 @@ from typing import Any
 from harness.core.spec import Note, Protocol
 from harness.formats.fields import GIB, MS, Fields
 from harness.formats.found import Contents, Format, Found, Number, given, numbers, place
+from harness.formats.kept import GENAI
 from harness.formats.source import Source
 
 _BATCH, _PROMPT, _OUTPUT = "config.batch_size", "config.prompt_length", "config.tokens_generated"
@@ -129,7 +130,7 @@ def _numbers(fields: Fields) -> tuple[Number, ...]:
 
 
 def _facts(fields: Fields) -> dict[str, Any]:
-    return fields.facts(("config.max_length", "config.aggregation")) | fields.facts_below("config.")
+    return fields.facts(("config.max_length", "config.aggregation")) | fields.facts_among(GENAI)
 
 
 def _date(fields: Fields) -> datetime | None:

@@ -13,6 +13,7 @@ from typing import Any
 from harness.core.spec import Gpu, Protocol
 from harness.formats.fields import Fields, without_folders
 from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
+from harness.formats.kept import LLAMA_BENCH
 from harness.formats.source import Source
 
 _NS = 1e-9
@@ -26,13 +27,11 @@ def recognizes(source: Source) -> bool:
 
 
 def read(source: Source) -> Contents:
-    """Read every test as a run; all that says how it ran is an option of the engine."""
+    """Read every test as a run; what is known to say how it ran is an option of the engine."""
     names = _names(source)
-    runs = [
-        _run(Fields(record, source, f"test {place}: "), names[_model(record)])
-        for place, record in enumerate(source.records, 1)
-    ]
-    return Contents(tuple(runs))
+    fields = [Fields(record, source, f"test {place}: ") for place, record in enumerate(source.records, 1)]
+    runs = [_run(one, names[_model(record)]) for one, record in zip(fields, source.records, strict=True)]
+    return Contents(tuple(runs), tuple(dict.fromkeys(name for one in fields for name in one.left)))
 
 
 def _model(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -67,7 +66,7 @@ def _run(fields: Fields, name: str) -> Found:
         probe="generation",
         workload=given(batch=1, prompt=prompt, output=output, depth=depth),
         engine="llama.cpp",
-        engine_options=fields.facts_below(""),
+        engine_options=fields.facts_among(LLAMA_BENCH),
         numbers=found,
         protocol=Protocol(
             name="llama-bench",

@@ -15,6 +15,7 @@ from harness.core.metric import LM_EVAL, said_direction
 from harness.core.spec import Environment, Gpu, Protocol
 from harness.formats.fields import Fields, plain, without_folders
 from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, place
+from harness.formats.kept import LM_EVAL_GENERATION, LM_EVAL_MODEL, arguments
 from harness.formats.lm_eval_samples import Answers, answers
 from harness.formats.source import Source
 
@@ -25,7 +26,44 @@ _SETTINGS = (
     "model_args", "model_revision", "model_sha", "batch_size", "gen_kwargs", "random_seed", "numpy_seed", "torch_seed",
     "fewshot_seed", "bootstrap_iters", "model_num_parameters",
 )  # fmt: skip
+_ARGUMENTS = {"model_args": LM_EVAL_MODEL, "gen_kwargs": LM_EVAL_GENERATION}
 _TOP = ("git_hash", "max_length", "system_instruction", "fewshot_as_multiturn", "chat_template_sha", "eval_mode")
+
+
+_KNOWN = frozenset(
+    [
+        "results",
+        "groups",
+        "group_subtasks",
+        "configs",
+        "versions",
+        "n-shot",
+        "higher_is_better",
+        "n-samples",
+        "config",
+        "date",
+        "pretty_env_info",
+        "samples",
+        "transformers_version",
+        "lm_eval_version",
+        "upper_git_hash",
+        "tokenizer_pad_token",
+        "tokenizer_eos_token",
+        "tokenizer_bos_token",
+        "eot_token_id",
+        "task_hashes",
+        "model_source",
+        "model_name",
+        "model_name_sanitized",
+        "system_instruction_sha",
+        "chat_template",
+        "start_time",
+        "end_time",
+        "total_evaluation_time_seconds",
+    ]
+)
+_READ = frozenset({"model", "model_dtype", "limit", "device", "batch_sizes", "use_cache"})
+"""Settings that are read by name, and two that say nothing about the numbers."""
 
 
 def recognizes(source: Source) -> bool:
@@ -45,7 +83,17 @@ def read(source: Source) -> Contents:
     everything = {**data["results"], **(data.get("groups") or {})}
     whole = [name for name in everything if name not in inside]
     runs = tuple(_run(name, members, everything, source) for name in whole)
-    return Contents(tuple(run for run in runs if run.numbers), _left(everything))
+    left = (*_left(everything), *_unknown(data))
+    return Contents(tuple(run for run in runs if run.numbers), left)
+
+
+def _unknown(data: Mapping[str, Any]) -> Iterator[str]:
+    """Name settings that are not kept."""
+    config = data.get("config") or {}
+    yield from (name for name in data if name not in _KNOWN and name not in _TOP)
+    yield from (f"config.{name}" for name in config if name not in _READ and name not in _SETTINGS)
+    for name, kept in _ARGUMENTS.items():
+        yield from (f"config.{name}.{argument}" for argument in arguments(config.get(name), kept)[1])
 
 
 def _left(everything: Mapping[str, Any]) -> tuple[str, ...]:
@@ -166,10 +214,16 @@ def _argument(arguments: Any, name: str) -> str | None:
 
 
 def _facts(data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    config = data.get("config") or {}
+    config = _settings(data)
     facts = {key: config.get(key) for key in _SETTINGS} | {key: data.get(key) for key in _TOP}
     facts["task_version"] = (data.get("versions") or {}).get(name)
     return {key: plain(value) for key, value in facts.items() if value is not None}
+
+
+def _settings(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings of the run, of its arguments those that are kept."""
+    config = dict(data.get("config") or {})
+    return config | {name: arguments(config.get(name), kept)[0] for name, kept in _ARGUMENTS.items()}
 
 
 def _environment(data: Mapping[str, Any]) -> Environment:

@@ -12,6 +12,7 @@ from typing import Any
 from harness.core.spec import Gpu, Protocol
 from harness.formats.fields import GIB, MS, Fields
 from harness.formats.found import Contents, Format, Found, Number, given, place
+from harness.formats.kept import TRTLLM
 from harness.formats.source import Source
 
 _VALUES = (
@@ -94,10 +95,7 @@ def _gpus(fields: Fields, count: int) -> tuple[Gpu, ...]:
 
 
 def _facts(fields: Fields, n: int | None) -> dict[str, Any]:
-    kept: dict[str, Any] = given(num_requests=n)
-    for section in ("engine.", "world_info.", "request_info.", "machine.", "dataset."):
-        kept |= fields.facts_below(section)
-    return kept
+    return given(num_requests=n) | fields.facts_among(TRTLLM)
 
 
 FORMAT = Format("trtllm-bench", "trtllm-bench report", recognizes, read)

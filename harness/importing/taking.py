@@ -29,6 +29,8 @@ ASIDE = ".import-"
 
 Recovery and ingestion pass over names that begin with a dot; and it is on the same disk as where the runs go.
 """
+_FEW = 20
+"""Names of fields that were not taken which are listed; all are counted."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,9 @@ def _lines(taken: Taken) -> list[str]:
         said.append(f"  left out as missing: {sum(taken.missing.values())} cells ({marks})")
     said += [f"  skipped {name} (the rest of the file was imported)" for name in taken.lost]
     if taken.left:
-        said.append(f"  not taken: {', '.join(taken.left)}")
+        more = f" and {len(taken.left) - _FEW} more" if len(taken.left) > _FEW else ""
+        count = f"{len(taken.left)} field{'s' if len(taken.left) > 1 else ''}"
+        said.append(f"  not taken: {', '.join(taken.left[:_FEW])}{more} ({count})")
     return said
 
 

@@ -21,7 +21,7 @@ from harness.tables.result import Side, Trace
 from harness.tables.rows import Row, direction, distinct
 from harness.tables.sitting import Measure, marked_apart, marks_of, over_rounds
 from harness.tables.spec import CellSpec, TableSpec
-from harness.tables.specfile import ABSENT
+from harness.tables.specfields import ABSENT
 
 _TOO_WIDE = 2
 """An interval wider than its value over this is shown with its ends: behind ± it would be read as a small error."""

@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from harness.core.errors import HarnessError, unknown
 
+PATTERN = r"^\s*\+?[0-9],?(x|%|e)?( stripped)?( printed)?\s*$"
+"""The formats as other tools' regular expressions have it, for the JSON Schema."""
 _FORMAT = re.compile(
     r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%|e)?(?P<stripped> stripped)?(?P<printed> printed)?"
 )

@@ -44,7 +44,8 @@ from harness.tables.result import Cell, Section, Table
 from harness.tables.rows import Row, choose, is_ours, matches, wanted
 from harness.tables.sitting import AT_PACE, Measure, over_rounds, paced
 from harness.tables.spec import CellSpec, Key, TableSpec
-from harness.tables.specfile import ABSENT, AS_PUBLISHED
+from harness.tables.specfields import ABSENT
+from harness.tables.specfile import AS_PUBLISHED
 
 T = TypeVar("T")
 

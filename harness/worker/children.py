@@ -53,7 +53,7 @@ def _spec(folder: Path) -> BuildSpec | MeasureSpec | None:
     return None
 
 
-def in_child(work: Callable[[], None]) -> None:
+def in_child(work: Callable[[], object]) -> None:
     """Let a copy of this process do some work, and wait for it; ends as it ended where it did not come to its end."""
     mine = os.getpid()
     child = os.fork()

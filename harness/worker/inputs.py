@@ -147,7 +147,12 @@ def scheme_measured(folder: Path, dtype: str | None) -> Scheme | None:
 def partial_of(job: Job) -> Path:
     """Name the folder that a job fills: its own, so that what a killed job left is never filled again."""
     sealed = Path(str(job.out))
-    return sealed.with_name(f"{sealed.name}{PARTIAL}-{job.run[-8:]}")
+    return sealed.with_name(f"{sealed.name}{ending_of(job.run)}")
+
+
+def ending_of(run: str) -> str:
+    """Give the end of the name of a folder that a run fills."""
+    return f"{PARTIAL}-{run[-8:]}"
 
 
 def drop_partial(job: Job) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -31,9 +30,10 @@ from harness.core.spec import (
     Scheme,
     Status,
 )
-from harness.worker import ARTIFACTS, DESCRIBED, JOB, LOCK, LOG, OUTCOME
+from harness.worker import ARTIFACTS, JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
-from harness.worker.failures import logged, print_traceback, status_of
+from harness.worker.describing import environment_here
+from harness.worker.failures import logged, may_follow, print_traceback, status_of
 from harness.worker.inputs import (
     adapter_of,
     base_of,
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 
 _PROGRAMS = frozenset({"runs", "reports"})
 """Capabilities of engines that let a program have the artifact, which then may write into it."""
-LOCK_SECONDS = 60.0
-"""Longest wait for the lock of a run folder: one that another worker holds is being done."""
+LOCK_SECONDS = 24 * 3600.0
+"""Longest wait for the lock of a run folder whose job has no limit: one that another worker holds is being done."""
 
 
 @dataclass
@@ -95,20 +95,25 @@ class Server:
         self._opened, self._session, self._reference = None, None, None
         self._shared, self._contents = {}, {}
 
-    def serve(self, folder: Path) -> None:
-        """Run the job of one folder; write its outcome whole and say that it is done."""
+    def serve(self, folder: Path) -> bool:
+        """Run the job of one folder; write its outcome whole and say that it is done. Tells whether others may follow in this process."""
         spans = Spans()
         if not (folder / JOB).is_file():
             raise FileNotFoundError(2, "there is no job in it", str(folder))  # a lock would make the folder anew
-        lock = filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS)
+        job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
+        lock = filelock.FileLock(folder / LOCK, timeout=job.timeout_seconds or LOCK_SECONDS)
         with lock, alive(folder, self._answers), logged(folder / LOG):
-            job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
             self._answers.say(begin=job.run, now=time.monotonic())
+            if (folder / OUTCOME).exists():  # another worker, of whom one heard nothing, was not dead
+                done = Outcome.model_validate_json((folder / OUTCOME).read_text("utf-8"))
+                self._answers.say(done=job.run, status=done.status.value, now=time.monotonic())
+                return may_follow(job, done.status)
             outcome = self._outcome(job, folder, spans)
             with spans.span("write"):
                 text = outcome.model_copy(update={"spans": spans.seconds}).model_dump_json(indent=1)
                 write_whole(folder / OUTCOME, text)
             self._answers.say(done=job.run, status=outcome.status.value, spans=spans.seconds, now=time.monotonic())
+        return may_follow(job, outcome.status)
 
     def _outcome(self, job: Job, folder: Path, spans: Spans) -> Outcome:
         started, begun = datetime.now(UTC), time.monotonic()
@@ -293,13 +298,3 @@ class Server:
                 "delete that folder and run the same command again"
             )
         return item.model_copy(update={"path": "", "content": content})
-
-
-def environment_here(name: str) -> Environment:
-    """Describe where we stand; the runner has asked this very interpreter before and hands the answer over."""
-    described = os.environ.get(DESCRIBED)
-    if described:
-        return Environment.model_validate_json(Path(described).read_text("utf-8"))
-    from harness.host import environment
-
-    return environment(name)

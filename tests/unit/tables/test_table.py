@@ -377,7 +377,7 @@ mixed:
     ]
     with pytest.raises(ConfigError, match=r"t.*:6: unknown unit 'MB'.*stored in 's'"):
         table(spec.replace("unit: ms", "unit: MB"), *rows)
-    with pytest.raises(ConfigError, match=r"a format must be a word, e.g. 2x; it is"):
+    with pytest.raises(ConfigError, match=r"'format' of metric 'ttft': must be a word, e.g. 2x; it is"):
         table(spec.replace("{format: 1, unit: ms}", "{format: [1]}"), *rows)
 
 
