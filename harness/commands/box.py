@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.commands.wheel_check import check_wheel
 from harness.commands.workspace import Workspace, database_for_reading, lock_of, spec_files, sweep_path
 from harness.core.errors import HarnessError, unknown
-from harness.core.paths import NoHome, placed
+from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts, load
 from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
