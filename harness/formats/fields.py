@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.errors import ConfigError
 from harness.formats.found import Number
 from harness.formats.kept import is_plain
-from harness.formats.source import Source
+from harness.formats.source import FileSource
 
 MS = 1e-3
 MB = 1e6
@@ -30,7 +30,7 @@ _PUBLIC = re.compile(r"(?!\d+(?:\.\d+)+$)(?:[\w-]+\.)+(?!local$|internal$|lan$|i
 class Fields:
     """Nested objects as one flat mapping; every field that is read, or named as of no matter, counts as taken."""
 
-    def __init__(self, raw: Mapping[str, Any], source: Source, where: str = "") -> None:
+    def __init__(self, raw: Mapping[str, Any], source: FileSource, where: str = "") -> None:
         self._flat = flat(raw)
         self._source = source
         self._where = where

@@ -6,7 +6,6 @@ A name is that of the file, sections joined by dots. Names of machines, people, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 
 def _names(sections: Mapping[str, str]) -> frozenset[str]:
@@ -234,14 +233,14 @@ LM_EVAL_GENERATION = frozenset(
 )
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: object) -> bool:
     """Tell a setting's value from a structure of its own, whose names nobody knows: a scalar, or lists of scalars."""
     if isinstance(value, list | tuple):
         return all(is_plain(one) for one in value)
     return not isinstance(value, Mapping)
 
 
-def arguments(said: Any, kept: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
+def arguments(said: object, kept: frozenset[str]) -> tuple[object, tuple[str, ...]]:
     """Keep the arguments of these names, of a mapping or of a text `name=value,name=value`; and name the others."""
     if isinstance(said, Mapping):
         here = {name: value for name, value in said.items() if name in kept and is_plain(value)}

@@ -14,10 +14,10 @@ from typing import Any
 from harness.core.metric import LM_EVAL, said_direction
 from harness.core.spec import Environment, Gpu, Protocol
 from harness.formats.fields import Fields, plain, without_folders
-from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, place
+from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
 from harness.formats.kept import LM_EVAL_GENERATION, LM_EVAL_MODEL, arguments
-from harness.formats.lm_eval_samples import Answers, answers
-from harness.formats.source import Source
+from harness.formats.lm_eval_samples import SampledAnswers, answers
+from harness.formats.source import FileSource
 
 _ENGINES = {"hf": "transformers", "hf-auto": "transformers", "huggingface": "transformers"}
 _NORMAL = 1.959963984540054
@@ -66,7 +66,7 @@ _READ = frozenset({"model", "model_dtype", "limit", "device", "batch_sizes", "us
 """Settings that are read by name, and two that say nothing about the numbers."""
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell the file by results whose metrics name their filter, as `acc,none`."""
     data = source.data
     if not isinstance(data, dict) or not isinstance(data.get("results"), dict) or "versions" not in data:
@@ -75,7 +75,7 @@ def recognizes(source: Source) -> bool:
     return any("," in name for values in tasks for name in values)
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read every task that no group holds, and every outermost group."""
     data = source.data
     members = {name: list(inner) for name, inner in (data.get("group_subtasks") or {}).items() if inner}
@@ -84,7 +84,7 @@ def read(source: Source) -> Contents:
     whole = [name for name in everything if name not in inside]
     runs = tuple(_run(name, members, everything, source) for name in whole)
     left = (*_left(everything), *_unknown(data))
-    return Contents(tuple(run for run in runs if run.numbers), left)
+    return FileContents(tuple(run for run in runs if run.numbers), left)
 
 
 def _unknown(data: Mapping[str, Any]) -> Iterator[str]:
@@ -106,7 +106,7 @@ def _left(everything: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _run(name: str, members: Mapping[str, list[str]], everything: Mapping[str, Any], source: Source) -> Found:
+def _run(name: str, members: Mapping[str, list[str]], everything: Mapping[str, Any], source: FileSource) -> Found:
     data = source.data
     parts = list(dict.fromkeys(_below(name, members)))
     counted = {task: _count(data, task, members) for task in (name, *parts)}
@@ -148,7 +148,7 @@ def _below(name: str, members: Mapping[str, list[str]], above: tuple[str, ...] =
 
 
 def _metrics(
-    name: str, everything: Mapping[str, Any], part: str, n: int | None, answered: Answers, source: Source
+    name: str, everything: Mapping[str, Any], part: str, n: int | None, answered: SampledAnswers, source: FileSource
 ) -> Iterator[Number]:
     values = everything.get(name) or {}
     fields = Fields(values, source, f"task {name}, ")
@@ -255,4 +255,4 @@ def _line(text: str, name: str) -> str | None:
     return None if value in (None, "", "N/A", "Could not collect") else value
 
 
-FORMAT = Format("lm-eval", "lm-eval results", recognizes, read)
+FORMAT = FileFormat("lm-eval", "lm-eval results", recognizes, read)

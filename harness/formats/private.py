@@ -14,8 +14,8 @@ from typing import Any
 
 from harness.core.spec import Environment
 from harness.formats.fields import plain, without_folders
-from harness.formats.found import Contents, Found
-from harness.formats.source import Source
+from harness.formats.found import FileContents, Found
+from harness.formats.source import FileSource
 
 CUT = "..."
 """Stands where something was cut out of a text."""
@@ -62,7 +62,7 @@ def is_private(name: str, value: Any) -> bool:
     return bool((_NUMBERS if count else _SETTING).fullmatch(name))
 
 
-def anonymous(contents: Contents, source: Source) -> Contents:
+def anonymous(contents: FileContents, source: FileSource) -> FileContents:
     """Cut out of everything found in a file, and of the names of what was left, what tells machines and people apart."""
     told = _told(source.data if source.data is not None else source.rows)
     runs = tuple(_run(found, told) for found in contents.runs)

@@ -268,7 +268,7 @@ def kind(node: Node) -> str:
     return kind_of(node.value)
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """Say in a reader's words what a value is."""
     names: dict[type, str] = {dict: "a mapping", list: "a list", str: "a word", bool: "true or false", int: "a number"}
     return "empty" if value is None else names.get(type(value), "a number")

@@ -14,21 +14,21 @@ from harness.tables.specfields import (
     SCALAR,
     Baseline,
     Caption,
-    Conditions,
     Dimensions,
+    FormatField,
     FromYaml,
     MayMix,
     MetricName,
     Missing,
-    NumberFormat,
     OneOrList,
-    Order,
+    OrderField,
     PivotField,
     RowKeys,
     ShownKeys,
-    Text,
+    TextField,
     Titles,
-    Truth,
+    TruthField,
+    WhereField,
     Words,
     one_of,
     one_or_list,
@@ -43,7 +43,7 @@ _ALIGN = one_of("align", ALIGNS)
 
 
 Bold = Annotated[
-    Annotated[str, one_of("bold", ("best", "all")), Tag("word")] | Annotated[Conditions, Tag("rows")],
+    Annotated[str, one_of("bold", ("best", "all")), Tag("word")] | Annotated[WhereField, Tag("rows")],
     Discriminator(lambda value: "rows" if isinstance(value, dict) else "word"),
 ]
 
@@ -71,11 +71,11 @@ class StyleEntry(SpecEntry):
     """`body`: an empty heading, and the names in bold as the first row."""
     align: Annotated[str | tuple[str, ...], FromYaml(_aligned, one_or_list({"enum": list(ALIGNS)}))] = ""
     """Of all columns, or of each."""
-    groups: Truth = False
+    groups: TruthField = False
     """The pivot's labels stand in a row of their own over their columns."""
     blank: Annotated[tuple[Annotated[str, FromYaml(word, {"type": "string"})], ...], OneOrList()] | None = None
     """Row keys that are written only where they differ from the row above."""
-    links: Truth = True
+    links: TruthField = True
     head: Annotated[tuple[tuple[str, ...], ...], FromYaml(_head, one_or_list(one_or_list(SCALAR)))] = ()
     """Rows of the heading as they are written."""
     titles: Annotated[str, one_of("titles", ("plain", "markdown"))] = "plain"
@@ -85,8 +85,8 @@ class StyleEntry(SpecEntry):
 class MetricEntry(SpecEntry):
     """How a metric that stands in rows is written."""
 
-    format: NumberFormat = PLAIN
-    unit: Text = ""
+    format: FormatField = PLAIN
+    unit: TextField = ""
 
 
 class CellEntry(SpecEntry):
@@ -97,26 +97,26 @@ class CellEntry(SpecEntry):
     """What is shown of the value and its baseline."""
     inputs: Annotated[str, one_of("inputs", ("raw", "displayed"))] | None = None
     """Whether a comparison takes the values, or the digits that the table shows."""
-    format: NumberFormat = PLAIN
+    format: FormatField = PLAIN
     """Decimals, and around them +, a comma, x, % or e; as `2x` or `+1%`."""
-    unit: Text = ""
+    unit: TextField = ""
     stat: Annotated[str, one_of("stat", STATS)] | None = None
     """Of the samples behind a value."""
-    part: Text = ""
+    part: TextField = ""
     uncertainty: Annotated[str, one_of("uncertainty", UNCERTAINTIES)] | None = None
-    paired: Truth = False
+    paired: TruthField = False
     """Compare item by item."""
     bold: Bold = ""
     """`best`, `all`, or the rows in which the cell is bold."""
-    where: Conditions = Field(default_factory=dict)
+    where: WhereField = Field(default_factory=dict)
     baseline: Baseline = Field(default_factory=dict)
     words: Words = Field(default_factory=dict)
     """What is written in place of a number, by the number as it would be written."""
-    grey: Truth = False
+    grey: TruthField = False
     """Mark comparisons that the data cannot tell from no difference."""
-    text: Text | None = None
+    text: TextField | None = None
     """A column of words, as a published file calls it."""
-    behind: Text = ""
+    behind: TextField = ""
     """What is written behind a number, as its unit ` ms`."""
 
 
@@ -127,11 +127,11 @@ class TableEntry(SpecEntry):
     """Columns that tell rows apart: names, or names with headings."""
     cells: Annotated[Any, WithJsonSchema({ELSEWHERE: "cells"})]
     """Heading to cell, or one cell below a pivot."""
-    where: Conditions = Field(default_factory=dict)
+    where: WhereField = Field(default_factory=dict)
     """Which results; without `sweep`, those of the sweep that the file is named for."""
     each: Dimensions = ()
     """A table for each value of these."""
-    order: Order = ()
+    order: OrderField = ()
     show: ShownKeys = ()
     """Columns that are written; `rows` where not said."""
     pivot: PivotField | None = None
@@ -141,8 +141,8 @@ class TableEntry(SpecEntry):
     may_mix: MayMix = ()
     drop_empty: Annotated[str, one_of("drop_empty", ("columns", "rows", "both"))] = ""
     pick: Annotated[str, one_of("pick", ("latest", "median_of_runs"))] = "latest"
-    template: Text = "table"
-    title: Text = ""
+    template: TextField = "table"
+    title: TextField = ""
     caption: Caption = True
     uncertainty: Annotated[str, one_of("uncertainty", UNCERTAINTIES)] = "none"
     titles: Titles = Field(default_factory=dict)

@@ -16,8 +16,8 @@ from harness.core.options import told
 from harness.core.spec import Status
 from harness.plan.yamlfile import kind_of
 from harness.tables.columns import ATTRIBUTED, DIMENSIONS, MIXABLE
-from harness.tables.formats import PATTERN, Format, parse_format
-from harness.tables.spec import Key, Pivot
+from harness.tables.formats import PATTERN, NumberFormat, parse_format
+from harness.tables.spec import Pivot, RowKey
 
 Json = dict[str, Any]
 ELSEWHERE = "x-definition"
@@ -83,25 +83,25 @@ class OneOrList:
 # ---------------------------------------------------------------- readers
 
 
-def _must(what: str, value: Any) -> ValueError:
+def _must(what: str, value: object) -> ValueError:
     return ValueError(f"{what}; it is {kind_of(value)}")
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """Read a text; numbers and truth values as they are written. Raises: ValueError."""
     if isinstance(value, dict | list) or value is None:
         raise _must("must be a text", value)
     return str(value)
 
 
-def word(value: Any) -> str:
+def word(value: object) -> str:
     """Read a name. Raises: ValueError."""
     if isinstance(value, bool | dict | list) or value in (None, ""):
         raise _must("must be a name", value)
     return str(value)
 
 
-def truth(value: Any) -> bool:
+def truth(value: object) -> bool:
     """Read true or false. Raises: ValueError."""
     if not isinstance(value, bool):
         raise _must("must be true or false", value)
@@ -134,7 +134,7 @@ def _metric(value: Any) -> str:
         raise told(str(error)) from None
 
 
-def _format(value: Any) -> Format:
+def _format(value: Any) -> NumberFormat:
     if isinstance(value, dict | list):
         raise _must("must be a word, e.g. 2x", value)
     try:
@@ -143,20 +143,20 @@ def _format(value: Any) -> Format:
         raise told(str(error)) from None
 
 
-def key_of(name: str, heading: str | None, what: str) -> Key:
+def key_of(name: str, heading: str | None, what: str) -> RowKey:
     """Make a column of row keys. Raises: the error of a name that is no column."""
     dimension, _, attribute = name.partition(".")
     known = ATTRIBUTED if attribute else tuple(DIMENSIONS)
     if dimension not in known:
         raise told(unknown(f"column in {what}", dimension, known))
     said = attribute.replace("_", " ").capitalize() if attribute and attribute != "title" else DIMENSIONS[dimension]
-    return Key(name, said if heading is None else heading)
+    return RowKey(name, said if heading is None else heading)
 
 
 def keys(what: str) -> FromYaml:
     """Make the reader of a row key, which `listed` gives as a pair of name and heading."""
 
-    def read(pair: tuple[Any, Any]) -> Key:
+    def read(pair: tuple[Any, Any]) -> RowKey:
         name, heading = pair
         return key_of(word(name), None if heading is None else text(heading[0]), what)
 
@@ -221,24 +221,24 @@ def _titled(value: Any) -> str:
 
 # ---------------------------------------------------------------- types
 
-Text = Annotated[str, FromYaml(text, SCALAR)]
-Truth = Annotated[bool, FromYaml(truth, {"type": "boolean"})]
+TextField = Annotated[str, FromYaml(text, SCALAR)]
+TruthField = Annotated[bool, FromYaml(truth, {"type": "boolean"})]
 MetricName = Annotated[str, FromYaml(_metric, METRIC)]
-NumberFormat = Annotated[Format, FromYaml(_format, FORMAT)]
-Conditions = Annotated[
+FormatField = Annotated[NumberFormat, FromYaml(_format, FORMAT)]
+WhereField = Annotated[
     dict[
         Annotated[str, one_of("key of where", DIMENSIONS)],
-        Annotated[tuple[Text, ...], OneOrList()],
+        Annotated[tuple[TextField, ...], OneOrList()],
     ],
     WithJsonSchema({ELSEWHERE: "where"}),
 ]
 Baseline = Annotated[
-    dict[Annotated[str, one_of("key of baseline", DIMENSIONS)], Text], WithJsonSchema({ELSEWHERE: "baseline"})
+    dict[Annotated[str, one_of("key of baseline", DIMENSIONS)], TextField], WithJsonSchema({ELSEWHERE: "baseline"})
 ]
 Dimensions = Annotated[tuple[Annotated[str, one_of("column in each", DIMENSIONS)], ...], OneOrList()]
-RowKeys = Annotated[tuple[Annotated[Key, keys("rows")], ...], Listed()]
-ShownKeys = Annotated[tuple[Annotated[Key, keys("show")], ...], Listed()]
-Order = Annotated[tuple[Annotated[str, FromYaml(word, WORD)], ...], OneOrList()]
+RowKeys = Annotated[tuple[Annotated[RowKey, keys("rows")], ...], Listed()]
+ShownKeys = Annotated[tuple[Annotated[RowKey, keys("show")], ...], Listed()]
+OrderField = Annotated[tuple[Annotated[str, FromYaml(word, WORD)], ...], OneOrList()]
 PivotField = Annotated[
     Pivot,
     FromYaml(
@@ -265,9 +265,9 @@ MayMix = Annotated[
     ],
     OneOrList(),
 ]
-Words = Annotated[dict[str, Text], WithJsonSchema(described(SCALAR))]
+Words = Annotated[dict[str, TextField], WithJsonSchema(described(SCALAR))]
 Titles = Annotated[
-    dict[Annotated[str, FromYaml(_titled, {"type": "string"})], dict[str, Text]],
+    dict[Annotated[str, FromYaml(_titled, {"type": "string"})], dict[str, TextField]],
     WithJsonSchema(
         {
             "type": "object",

@@ -21,11 +21,11 @@ AS_PUBLISHED = "published"
 """In `order`: rows of published files in the order of the file."""
 SUFFIX = ".tables.yaml"
 
-Names = Mapping[str, Collection[str]]
+KnownNames = Mapping[str, Collection[str]]
 """Dimension -> names that exist, and `dimension.` -> attributes that they have; what is not here is not checked."""
 
 
-def read_specs(path: Path, names: Names | None = None) -> list[TableSpec]:
+def read_specs(path: Path, names: KnownNames | None = None) -> list[TableSpec]:
     """Read one file of tables.
 
     A table without `where: {sweep: ...}` shows the sweep that the file is named for; `sweep: any` shows all.
@@ -46,7 +46,7 @@ def names_in(path: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _table(name: str, node: Node, sweep: str, names: Names, mistakes: Mistakes) -> TableSpec | None:
+def _table(name: str, node: Node, sweep: str, names: KnownNames, mistakes: Mistakes) -> TableSpec | None:
     for part in (node, *node.fields.get("cells", node).fields.values()):
         _check_names(part, names, mistakes)
     entry: TableEntry | None = _entry(TableEntry, node, f"table '{name}'", mistakes)
@@ -246,7 +246,7 @@ def _check_unit(name: str, node: Node, unit: str, mistakes: Mistakes) -> None:
         mistakes.add(str(error), node)
 
 
-def _check_names(node: Node, names: Names, mistakes: Mistakes) -> None:
+def _check_names(node: Node, names: KnownNames, mistakes: Mistakes) -> None:
     """Hold the names in `where`, `baseline` and `pivot` against the catalogue: a slip would leave a table empty."""
     for key in ("where", "baseline", "pivot"):
         for dimension, values in node.fields.get(key, Node(None, node.path, node.line)).fields.items():
@@ -256,12 +256,12 @@ def _check_names(node: Node, names: Names, mistakes: Mistakes) -> None:
                     mistakes.add(unknown(dimension, name, names[dimension]), place)
 
 
-def _others(dimension: str, name: str, names: Names) -> bool:
+def _others(dimension: str, name: str, names: KnownNames) -> bool:
     """Say whether a name can be somebody else's engine: reported and imported numbers come from any, ours from a few."""
     return dimension == "engine" and not get_close_matches(name, names[dimension], n=1)
 
 
-def _check_attributes(spec: TableSpec, names: Names, fields: Mapping[str, Node], mistakes: Mistakes) -> None:
+def _check_attributes(spec: TableSpec, names: KnownNames, fields: Mapping[str, Node], mistakes: Mistakes) -> None:
     """Hold attributes against the catalogue: a slip would show a column of dashes."""
     cells = tuple(cell.attribute for cell in spec.cells if cell.attribute)
     for part, keys in (("rows", spec.rows), ("show", spec.show), ("cells", cells)):

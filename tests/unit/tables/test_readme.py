@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.tables.cells import Reader
+from harness.tables.cells import CellReader
 from harness.tables.markdown import pipe_table
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
@@ -63,7 +63,7 @@ def rendered(spec: str, folder: Path) -> str:
     rows, samples = sweep()
     if "ttft" not in spec:
         rows = [one for one in rows if one["status"] == "ok"]
-    table = build(read_specs(path)[0], frame(*rows), CATALOGUE, Reader(samples=samples.get))
+    table = build(read_specs(path)[0], frame(*rows), CATALOGUE, CellReader(samples=samples.get))
     notes = [f"{place} {note}" for place, note in enumerate(table.notes, start=1)]
     return "\n".join([*pipe_table(table.sections[0]), *notes]) + "\n"
 
