@@ -20,7 +20,7 @@ from harness.core.files import regular_bytes
 from harness.core.spec import Kind, Labels, Outcome, Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
-from harness.plan.yamlfile import check_nesting, not_yaml
+from harness.plan.yamltext import check_nesting, not_yaml
 from harness.published.consistent import contradictions, key_fits
 from harness.published.reported import read_file
 from harness.store.audit import differing
