@@ -26,9 +26,9 @@ from harness.published.reported import read_file
 from harness.store.audit import differing
 from harness.store.database import Database
 from harness.store.session import SessionJob, SessionRecord
-from harness.tables.cells import statistic_of
 from harness.tables.declared import KEY, Declared, together
 from harness.tables.formats import without_paths
+from harness.tables.samples import statistic_of
 from harness.tables.specentries import STATS
 
 LARGEST = 16 * 1024
