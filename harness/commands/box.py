@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-from harness.commands.wheel_check import check_wheel
+from harness.commands.wheel_check import check_wheel, wheel_path
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
 from harness.core.errors import HarnessError, unknown
 from harness.core.paths import NoHome, at_home, placed
@@ -191,7 +191,10 @@ def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, qu
     if entry.on and lock is None:
         raise HarnessError(f"environment '{name}' is based on '{entry.on}', which has no lock file")
     said = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
-    files = {wheel: placed(wheel, workspace.root) for wheel in said}
+    try:
+        files = {wheel: wheel_path(wheel, workspace.root) for wheel in said}
+    except HarnessError as error:
+        raise HarnessError(f"environment '{name}': {error}") from None
     for wheel, path in files.items():
         if "*" in wheel and not path.is_file():
             raise HarnessError(f"environment '{name}': there is no file {wheel}; a pattern needs `refresh: each-run`")
