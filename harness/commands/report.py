@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.commands.box import Planned, database_for_reading, shown_path, sweep_path
 from harness.commands.promote import last_session
-from harness.commands.workspace import Workspace, spec_files
+from harness.commands.workspace import Workspace, database_for_reading, shown_path, spec_files, sweep_path
 from harness.core.errors import ConfigError, HarnessError, meant_by, unknown
 from harness.core.files import write_whole
 from harness.markdown.rows import literal
@@ -33,6 +33,9 @@ from harness.tables.rows import rows_of, text_of
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import SUFFIX, names_in
 from harness.tables.table import build
+
+if TYPE_CHECKING:
+    from harness.commands.box import Planned
 
 NO_TABLE = "no table"
 """What stands in place of a table that was refused, with the reason behind it."""
