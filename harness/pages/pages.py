@@ -13,7 +13,8 @@ from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
 from harness.markdown.marked import bodies, marked_places, replaced
 from harness.pages.guards import Guard, refused
-from harness.pages.values import marks, with_values
+from harness.pages.value_marks import marks
+from harness.pages.values import with_values
 from harness.published.sources import Source, rows_for, rows_for_all
 from harness.tables.catalogue import Catalogue
 from harness.tables.columns import ATTRIBUTED
@@ -48,7 +49,8 @@ def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list
     file, also for a name that two tables of one folder have.
     """
     listed = [dimension for dimension in ATTRIBUTED if dimension not in OPTIONS] if catalogue else []
-    names = {dimension: catalogue.names(dimension) for dimension in listed} if catalogue else {}
+    # What quantized is called by an adapter's name, too, which no catalogue lists.
+    names = {one: catalogue.names(one) for one in listed if one != "recipe"} if catalogue else {}
     names |= {f"{dimension}.": catalogue.attributes(dimension) for dimension in listed} if catalogue else {}
     files = [file for place in places for file in (sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place])]
     found: dict[str, TableSpec] = {}

@@ -20,15 +20,15 @@ from harness.core.files import regular_bytes
 from harness.core.spec import Kind, Labels, Outcome, Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
-from harness.plan.yamlfile import check_nesting, not_yaml
+from harness.plan.yamltext import check_nesting, not_yaml
 from harness.published.consistent import contradictions, key_fits
 from harness.published.reported import read_file
 from harness.store.audit import differing
 from harness.store.database import Database
 from harness.store.session import SessionJob, SessionRecord
-from harness.tables.cells import statistic_of
 from harness.tables.declared import KEY, Declared, together
 from harness.tables.formats import without_paths
+from harness.tables.samples import statistic_of
 from harness.tables.specentries import STATS
 
 LARGEST = 16 * 1024
@@ -274,15 +274,15 @@ def _packed(array: Any) -> PackedArray:
 # ---------------------------------------------------------------- reading
 
 
-def read_published(folder: Path) -> Published:
-    """Read all committed results of a folder. Raises: ConfigError naming the file and what is wrong with it."""
+def read_published(folder: Path, only: Collection[Path] | None = None) -> Published:
+    """Read committed results of a folder, all files or some. Raises: ConfigError naming the file and what is wrong with it."""
     outcomes: list[Outcome] = []
     sessions: list[SessionRecord] = []
     arrays: dict[str, Any] = {}
     items: dict[str, Items] = {}
     statistics: dict[str, Mapping[str, float]] = {}
     declared: list[Declared] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml") if only is None else only):
         facts = path.stat()
         part = _part(path, facts.st_size, facts.st_mtime_ns)
         outcomes += part.outcomes

@@ -52,7 +52,7 @@ class JobRow(Row):
     engine_options: Mapped[str | None] = mapped_column(Text)
     """Canonical JSON, defaults included."""
     workload: Mapped[str | None] = mapped_column(Text)
-    """What of the workload has no column of its own: canonical JSON, defaults included."""
+    """What of the workload has no column of its own: canonical JSON, defaults included. A table shows of it what differs, or one option, as `workload.run`."""
     # Counts are whole; what is not stands in `workload`.
     batch: Mapped[int | None] = mapped_column(BigInteger)
     prompt: Mapped[int | None] = mapped_column(BigInteger)
