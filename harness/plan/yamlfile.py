@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from harness.core import limits
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.core.files import regular_bytes
 from harness.core.options import Options, placed_problems_of
+from harness.plan.scalars import scalar
 
 
 @dataclass(frozen=True)
@@ -82,14 +81,8 @@ class _Loader(_FAST):  # type: ignore[misc]
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the parent's own shape
 
 
-_INT = re.compile(r"^[-+]?(0|[1-9][0-9_]*)$")
-_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))
 """Plain YAML. What a scalar is follows from how it is written."""
-_BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""A name of ours and no path, which would tell of the machine."""
-_CHOICE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*):-([^}]*)\}")
-_WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
 def read(path: Path, mistakes: Mistakes | None = None) -> Node:
@@ -207,7 +200,7 @@ class _Reader:
             parts = [self.node(part, part.start_mark.line + 1, above) for part in raw.value]
             return Node(parts, self.path, line)
         try:
-            return Node(_scalar(raw), self.path, line, str(raw.value))
+            return Node(scalar(raw), self.path, line, str(raw.value))
         except ConfigError as error:
             self.mistakes.add(error.problems[0].message, place)
             return place
@@ -228,32 +221,6 @@ class _Reader:
                 )
             fields[key.value] = self.node(value, line, above)
         return fields
-
-
-def _scalar(raw: yaml.Node) -> Any:
-    text = _chosen(str(raw.value))
-    if getattr(raw, "style", None):  # in quotes, or a block of text
-        return text
-    if text.lower() in _WORDS and text in {text.lower(), text.capitalize(), text.upper()}:
-        return _WORDS[text.lower()]
-    if not (_INT.match(text) or _FLOAT.match(text)):
-        return text
-    if len(text) > limits.DIGITS:
-        raise ConfigError(f"a number of {len(text):,} digits; at most {limits.DIGITS} are read")
-    number = int(text.replace("_", "")) if _INT.match(text) else float(text)
-    if not math.isfinite(number):
-        raise ConfigError(f"{text} is no finite number")
-    return number
-
-
-def _chosen(text: str) -> str:
-    """Take `${NAME:-other}` as what that variable says, else as the other value; of a path the record says only `$NAME`."""
-    found = _CHOICE.fullmatch(text)
-    if found is None:
-        return text
-    name, other = found.groups()
-    said = os.environ.get(name, "")
-    return (said if _BARE.fullmatch(said) else f"${name}") if said else other
 
 
 def plain(node: Node) -> Any:
