@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from harness.core import limits
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.core.files import regular_bytes
 from harness.core.options import Options, placed_problems_of
-from harness.plan.scalars import scalar
+from harness.plan.yamltext import Loader, check_depth, not_yaml
 
 
 @dataclass(frozen=True)
@@ -72,17 +74,14 @@ def collecting() -> Iterator[Mistakes]:
     mistakes.check()
 
 
-_FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_FAST):  # type: ignore[misc]
-    """Scalars as in YAML 1.2, so that a key `on` is a word and not a truth value."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the parent's own shape
-
-
+_INT = re.compile(r"^[-+]?(0|[1-9][0-9_]*)$")
+_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))
 """Plain YAML. What a scalar is follows from how it is written."""
+_BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""A name of ours and no path, which would tell of the machine."""
+_CHOICE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*):-([^}]*)\}")
+_WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
 def read(path: Path, mistakes: Mistakes | None = None) -> Node:
@@ -114,8 +113,8 @@ def _text(path: Path) -> str:
 def parse(text: str, path: str = "<text>", mistakes: Mistakes | None = None) -> Node:
     """Read YAML from a text; `path` is what mistakes name. Duplicate keys: see `read`."""
     try:
-        _check_depth(text, path)
-        root = yaml.compose(text, Loader=_Loader)
+        check_depth(text, path)
+        root = yaml.compose(text, Loader=Loader)
     except yaml.YAMLError as error:
         raise not_yaml(error, text, path) from None
     if root is None:
@@ -124,45 +123,6 @@ def parse(text: str, path: str = "<text>", mistakes: Mistakes | None = None) -> 
         return _Reader(path, mistakes).node(root, root.start_mark.line + 1, ())
     with collecting() as own:
         return _Reader(path, own).node(root, root.start_mark.line + 1, ())
-
-
-def not_yaml(error: yaml.YAMLError, text: str, path: str) -> ConfigError:
-    """Say what the YAML library said of a text, with the line; nothing of the text itself is quoted."""
-    if isinstance(error, yaml.MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        return ConfigError([Problem(f"not YAML: {error.problem}", path, mark.line + 1 if mark else None)])
-    if isinstance(error, yaml.reader.ReaderError):
-        line = text[: error.position].count("\n") + 1
-        code = ord(error.character) if isinstance(error.character, str) else error.character
-        return ConfigError([Problem(f"not YAML: the character U+{code:04X} may not stand here", path, line)])
-    return ConfigError([Problem(f"not YAML: {error}", path)])
-
-
-_OPEN = re.compile(r"[\[\]{}]")
-_DEEP = re.compile(r"^[ ?:-]{120,}", re.MULTILINE)
-
-
-def check_nesting(text: str, path: str) -> None:
-    """Refuse what is nested without end, looking closely only where brackets or indents let it seem so: for large files.
-
-    Raises: ConfigError with the line.
-    """
-    depth = deepest = 0
-    for found in _OPEN.finditer(text):
-        depth += 1 if found.group() in "[{" else -1
-        deepest = max(deepest, depth)
-    if deepest > limits.YAML_DEPTH or _DEEP.search(text):
-        _check_depth(text, path)
-
-
-def _check_depth(text: str, path: str) -> None:
-    """Refuse what is nested without end before anything walks down it. Raises: ConfigError with the line."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > limits.YAML_DEPTH:
-            line = event.start_mark.line + 1 if event.start_mark else None
-            raise ConfigError([Problem(f"nested deeper than {limits.YAML_DEPTH} levels; write it flatter", path, line)])
 
 
 @dataclass
@@ -200,7 +160,7 @@ class _Reader:
             parts = [self.node(part, part.start_mark.line + 1, above) for part in raw.value]
             return Node(parts, self.path, line)
         try:
-            return Node(scalar(raw), self.path, line, str(raw.value))
+            return Node(_scalar(raw), self.path, line, str(raw.value))
         except ConfigError as error:
             self.mistakes.add(error.problems[0].message, place)
             return place
@@ -221,6 +181,32 @@ class _Reader:
                 )
             fields[key.value] = self.node(value, line, above)
         return fields
+
+
+def _scalar(raw: yaml.Node) -> Any:
+    text = _chosen(str(raw.value))
+    if getattr(raw, "style", None):  # in quotes, or a block of text
+        return text
+    if text.lower() in _WORDS and text in {text.lower(), text.capitalize(), text.upper()}:
+        return _WORDS[text.lower()]
+    if not (_INT.match(text) or _FLOAT.match(text)):
+        return text
+    if len(text) > limits.DIGITS:
+        raise ConfigError(f"a number of {len(text):,} digits; at most {limits.DIGITS} are read")
+    number = int(text.replace("_", "")) if _INT.match(text) else float(text)
+    if not math.isfinite(number):
+        raise ConfigError(f"{text} is no finite number")
+    return number
+
+
+def _chosen(text: str) -> str:
+    """Take `${NAME:-other}` as what that variable says, else as the other value; of a path the record says only `$NAME`."""
+    found = _CHOICE.fullmatch(text)
+    if found is None:
+        return text
+    name, other = found.groups()
+    said = os.environ.get(name, "")
+    return (said if _BARE.fullmatch(said) else f"${name}") if said else other
 
 
 def plain(node: Node) -> Any:

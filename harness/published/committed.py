@@ -20,15 +20,15 @@ from harness.core.files import regular_bytes
 from harness.core.spec import Kind, Labels, Outcome, Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
-from harness.plan.yamlfile import check_nesting, not_yaml
+from harness.plan.yamltext import check_nesting, not_yaml
 from harness.published.consistent import contradictions, key_fits
 from harness.published.reported import read_file
 from harness.store.audit import differing
 from harness.store.database import Database
 from harness.store.session import SessionJob, SessionRecord
-from harness.tables.cells import statistic_of
 from harness.tables.declared import KEY, Declared, together
 from harness.tables.formats import without_paths
+from harness.tables.samples import statistic_of
 from harness.tables.specentries import STATS
 
 LARGEST = 16 * 1024

@@ -1,114 +1,41 @@
-"""A cell of a table, filled from the row that it asks for."""
+"""A cell of a table: which rows answer it, or what was printed in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from harness.core.identity import canonical
-from harness.core.marks import MARKS, merged
-from harness.core.spec import Note
-from harness.tables.catalogue import Catalogue
-from harness.tables.cells import CellQuestion, CellReader, Filled, filled
+from harness.tables.cells import filled
 from harness.tables.columns import MADE
-from harness.tables.formats import without_paths
+from harness.tables.inputs import TableInputs
 from harness.tables.layout import (
     LACKING,
     CellAddress,
-    Order,
     Slot,
     compares,
     exact,
 )
-from harness.tables.mixing import Packages
-from harness.tables.pool import PLAIN, Pool, meets
-from harness.tables.quoted import Quoted, QuotedPlace
+from harness.tables.pool import PLAIN, meets
+from harness.tables.question import CellQuestion, Filled
+from harness.tables.quoted import QuotedPlace
 from harness.tables.rows import TableRow, choose, is_ours
-from harness.tables.sitting import Measure, over_rounds
+from harness.tables.sitting import over_rounds
 from harness.tables.spec import CellSpec, RowKey, TableSpec
 from harness.tables.specfields import ABSENT
 
 T = TypeVar("T")
 
 
-_TOLD = 3
-"""Texts of one mark that are told below a table; `harness explain` tells those of a cell."""
-
-
-@dataclass
-class PickedRows:
-    """What the cells of a table took from the frame, and its footnotes."""
-
-    notes: list[str] = field(default_factory=list)
-    marks: dict[str, list[str]] = field(default_factory=dict)
-    """Code of a mark to what it says, each text once; in the list of notes it stands by its code."""
-    by_column: dict[str, list[TableRow]] = field(default_factory=dict)
-    """Of the section that is being filled."""
-
-    def note(self, text: str) -> int | None:
-        """Number a footnote; equal ones share a number."""
-        if not text:
-            return None
-        if text not in self.notes:
-            self.notes.append(text)
-        return self.notes.index(text) + 1
-
-    def numbered(self, note: str, marks: Iterable[Note]) -> tuple[int, ...]:
-        """Number a cell's footnote and its marks; all cells with one mark share a number."""
-        found = [self.note(note)]
-        for mark in marks:
-            texts = self.marks.setdefault(mark.code, [])
-            if mark.text not in texts:
-                texts.append(mark.text)
-            found.append(self.note(_slot(mark.code)))
-        return tuple(sorted({number for number in found if number is not None}))
-
-    def written(self) -> tuple[str, ...]:
-        """Write the footnotes; of a mark that many runs carry in many words, the first few."""
-        marks = {_slot(code): _mark_text(code, texts) for code, texts in self.marks.items()}
-        return tuple(marks.get(note, note) for note in self.notes)
-
-    def took(self, column: str, *rows: TableRow | None) -> None:
-        self.by_column.setdefault(column, []).extend(row for row in rows if row is not None and row.ok)
-
-
-def _slot(code: str) -> str:
-    return f"mark {code}"
-
-
-def _mark_text(code: str, texts: Sequence[str]) -> str:
-    told = merged(texts)
-    more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
-    return f"{MARKS[code]}: {'; '.join(without_paths(text) for text in told[:_TOLD])}{more}"
-
-
-@dataclass(frozen=True)
-class TableFilling:
-    """What the functions below share: the spec, the rows that it concerns, names and callbacks."""
-
-    spec: TableSpec
-    pool: Pool
-    catalogue: Catalogue
-    reader: CellReader
-    picked: PickedRows
-    at_pace: frozenset[Measure]
-    quoted: Quoted
-    packages: Packages
-
-    @property
-    def order(self) -> Order:
-        return Order(self.spec, self.catalogue)
-
-
-def place_of(source: TableFilling, address: CellAddress) -> QuotedPlace:
-    """Name the place of a row by the dimensions that tell quoted words apart."""
+def place_of(source: TableInputs, address: CellAddress) -> QuotedPlace:
+    """Give the place of a row among those that were printed."""
     return tuple(None if address[name] == LACKING else address[name] for name in source.quoted.dimensions)
 
 
-def filled_cell(source: TableFilling, slot: Slot, address: CellAddress) -> Filled:
-    """Fill the cell of a column in the row of an address, and note what was taken for it."""
-    spec, cell = source.spec, metric_of_row(source.spec, slot.cell, address)
+def fill(source: TableInputs, slot: Slot, address: CellAddress) -> Filled:
+    """Find what answers a cell, and write it."""
+    spec, cell = source.spec, of_row(source.spec, slot.cell, address)
     here = dict(address)
     if slot.pivot is not None and spec.pivot is not None:
         here[spec.pivot.dimension] = slot.pivot
@@ -131,7 +58,7 @@ def filled_cell(source: TableFilling, slot: Slot, address: CellAddress) -> Fille
 
 
 def _compared(
-    source: TableFilling, slot: Slot, cell: CellSpec, here: CellAddress
+    source: TableInputs, slot: Slot, cell: CellSpec, here: CellAddress
 ) -> tuple[TableRow | None, TableRow | None, str]:
     """Find the row that fills a cell, what it is compared with, and, where that is not there, where it is instead."""
     spec = source.spec
@@ -151,7 +78,7 @@ def _compared(
     return row, baseline, elsewhere
 
 
-def _quote(source: TableFilling, cell: CellSpec, here: CellAddress) -> str | None:
+def _quote(source: TableInputs, cell: CellSpec, here: CellAddress) -> str | None:
     """Return what was printed in a cell by those who reported it."""
     spec = source.spec
     pivot = (
@@ -160,7 +87,7 @@ def _quote(source: TableFilling, cell: CellSpec, here: CellAddress) -> str | Non
     return source.quoted.text(cell, place_of(source, here), {**spec.where, **cell.where, **pivot})
 
 
-def _elsewhere(source: TableFilling, cell: CellSpec, there: CellAddress, where: Mapping[str, Sequence[str]]) -> str:
+def _elsewhere(source: TableInputs, cell: CellSpec, there: CellAddress, where: Mapping[str, Sequence[str]]) -> str:
     """Say for which value of one other row key there is a baseline; empty where there is none, or several keys differ."""
     keys = {name: value for name, value in there.items() if name not in cell.baseline}
     for name in keys:
@@ -178,7 +105,7 @@ def _without_made(conditions: Mapping[str, T]) -> dict[str, T]:
     return {name: value for name, value in conditions.items() if name not in MADE}
 
 
-def metric_of_row(spec: TableSpec, cell: CellSpec, address: CellAddress) -> CellSpec:
+def of_row(spec: TableSpec, cell: CellSpec, address: CellAddress) -> CellSpec:
     """Where the metric is a row, give the cell that row's metric and, for values, its format."""
     if cell.metric is not None or cell.attribute is not None or "metric" not in address:
         return cell
@@ -195,7 +122,7 @@ def metric_of_row(spec: TableSpec, cell: CellSpec, address: CellAddress) -> Cell
 
 
 def _lookup(
-    source: TableFilling,
+    source: TableInputs,
     cell: CellSpec,
     address: CellAddress,
     where: Mapping[str, Sequence[str]],
@@ -223,7 +150,7 @@ def _conditions(address: CellAddress, where: Mapping[str, Sequence[str]], part: 
     return {"part": (part,), **where, **exact(address)}
 
 
-def _attribute(source: TableFilling, key: RowKey, address: CellAddress) -> Filled:
+def _attribute(source: TableInputs, key: RowKey, address: CellAddress) -> Filled:
     """Show a catalogue attribute of what was measured in this line."""
     known = address.get(key.dimension)
     if known is not None and known != LACKING and key.dimension not in MADE:

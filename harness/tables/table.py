@@ -10,11 +10,12 @@ from harness.tables import no_effect
 from harness.tables.beside import noted, own_notes
 from harness.tables.caption import captions
 from harness.tables.catalogue import Catalogue
-from harness.tables.cells import GREY, CellReader
+from harness.tables.cells import GREY
 from harness.tables.compare import better_way
-from harness.tables.filling import PickedRows, TableFilling, filled_cell, metric_of_row, place_of
+from harness.tables.filling import fill, of_row, place_of
 from harness.tables.formats import without_paths
 from harness.tables.heads import Head, check_head, head_of, laid_out
+from harness.tables.inputs import TableInputs, TakenRows
 from harness.tables.layout import (
     AddressedRow,
     CellAddress,
@@ -32,6 +33,7 @@ from harness.tables.layout import (
 from harness.tables.mixing import Packages, check_column, check_pivot, check_place
 from harness.tables.options import OPTIONS, labels
 from harness.tables.pool import Pool
+from harness.tables.question import CellReader
 from harness.tables.quoted import Quoted, in_place
 from harness.tables.result import Cell, Section, Table
 from harness.tables.rows import TableRow, matches, wanted
@@ -60,7 +62,7 @@ def build(
     told_apart = tuple(name for name in (*spec.each, *spec.row_dimensions) if name != "metric")
     quoted = Quoted(told_apart, rows, reader.outcome)
     names = (catalogue or Catalogue()).renamed({**_labels(spec, rows), **_titles(spec)})
-    source = TableFilling(spec, Pool(rows), names, reader, PickedRows(), paced(rows), quoted, versions)
+    source = TableInputs(spec, Pool(rows), names, reader, TakenRows(), paced(rows), quoted, versions)
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     check_pivot(spec, shown)
     sections, taken = [], []
@@ -108,7 +110,7 @@ def _askable(spec: TableSpec, row: TableRow) -> dict[str, Sequence[str]]:
     return {name: values for name, values in spec.where.items() if row.ok or row.get(name) is not None}
 
 
-def _checked(source: TableFilling, packages: Packages) -> list[TableRow]:
+def _checked(source: TableInputs, packages: Packages) -> list[TableRow]:
     """Hold the section's cells against each other and return what they took. Sizes are the same on any machine."""
     for column, used in source.picked.by_column.items():
         check_column(source.spec, column, used, source.catalogue.own_unit)
@@ -117,7 +119,7 @@ def _checked(source: TableFilling, packages: Packages) -> list[TableRow]:
     return taken
 
 
-def _groups(source: TableFilling, shown: Sequence[TableRow]) -> list[dict[str, str]]:
+def _groups(source: TableInputs, shown: Sequence[TableRow]) -> list[dict[str, str]]:
     spec = source.spec
     measured = [row for row in shown if not row.is_build]
     groups = source.order.addresses(measured or shown, spec.each)
@@ -133,14 +135,12 @@ def _groups(source: TableFilling, shown: Sequence[TableRow]) -> list[dict[str, s
     return groups
 
 
-def _section(source: TableFilling, each: CellAddress, shown: Sequence[TableRow]) -> Section:
+def _section(source: TableInputs, each: CellAddress, shown: Sequence[TableRow]) -> Section:
     spec = source.spec
     inside = [row for row in shown if all(row.text(name) in {value, None} for name, value in each.items())]
     slots = slots_of(source.order, inside)
     addresses = [{**each, **address} for address in row_addresses(source.order, inside)]
-    lines: list[AddressedRow] = [
-        (address, [filled_cell(source, slot, address) for slot in slots]) for address in addresses
-    ]
+    lines: list[AddressedRow] = [(address, [fill(source, slot, address) for slot in slots]) for address in addresses]
     slots, lines = without_empty(spec, slots, _in_order(source, ordered(source.order, lines, slots)))
     keys = [key for key in spec.show if key.dimension not in each or key.attribute]
     headings = tuple(source.catalogue.title(name, value) for name, value in each.items())
@@ -149,7 +149,7 @@ def _section(source: TableFilling, each: CellAddress, shown: Sequence[TableRow])
     return laid_out(spec.style, headings, heads, _cells(source, keys, lines, slots))
 
 
-def _in_order(source: TableFilling, lines: list[AddressedRow]) -> list[AddressedRow]:
+def _in_order(source: TableInputs, lines: list[AddressedRow]) -> list[AddressedRow]:
     """Put the rows that others published in the order of their file, where the spec asks for it."""
     if AS_PUBLISHED not in source.spec.order:
         return lines
@@ -162,7 +162,7 @@ def _in_order(source: TableFilling, lines: list[AddressedRow]) -> list[Addressed
 
 
 def _cells(
-    source: TableFilling, keys: Sequence[RowKey], lines: list[AddressedRow], slots: list[Slot]
+    source: TableInputs, keys: Sequence[RowKey], lines: list[AddressedRow], slots: list[Slot]
 ) -> list[tuple[Cell, ...]]:
     tops = [best(slot, [cells[index] for _, cells in lines]) for index, slot in enumerate(slots)]
     rows, above = [], None
@@ -186,7 +186,7 @@ def _cells(
                     cell.trace,
                     here,
                     better_way(slot.cell.comparison, cell.better),
-                    metric_of_row(source.spec, slot.cell, address),
+                    of_row(source.spec, slot.cell, address),
                     cell.failed,
                 )
             )
@@ -202,6 +202,3 @@ def _is_name(spec: TableSpec, slot: Slot, address: CellAddress) -> bool:
     """Say whether a cell shows a name as it is; numbers, and names that the spec writes in Markdown, are markup."""
     key = slot.cell.attribute
     return key is not None and not is_markup(spec, key.name, address.get(key.dimension))
-
-
-# ---------------------------------------------------------------- cells
