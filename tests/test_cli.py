@@ -191,18 +191,18 @@ def test_help_names_every_exit_code(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_is_promoted_whole_also_when_its_builds_were_known(bench: Bench) -> None:
+def test_a_sweep_is_published_whole_also_when_its_builds_were_known(bench: Bench) -> None:
     bench.sweep(method=["fp32"])
     place = ["--configs", str(bench.configs), "--results", str(bench.results)]
     assert harness("run", "s", *place).returncode == 0
     assert harness("run", "s", *place).returncode == 0
     to = bench.results / "published" / "s.yaml"
-    answer = harness("promote", "s", "--to", str(to), "--results", str(bench.results))
+    answer = harness("publish", "s", "--to", str(to), "--results", str(bench.results))
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("3 runs written")
     assert "artifact_bytes" in to.read_text("utf-8")
     speed = next(path.name for path in (bench.results / "runs").iterdir() if "-s-" in path.name)
-    answer = harness("promote", speed, "--to", str(to), "--results", str(bench.results))
+    answer = harness("publish", speed, "--to", str(to), "--results", str(bench.results))
     assert answer.stdout.startswith("2 runs written"), "a run brings the build of what it measured along"
 
 

@@ -17,7 +17,7 @@ from harness.adopting.reading import PageTable, PageTables, tables_in
 from harness.adopting.writing import Adopted
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OWN, Direction
-from harness.published.committed import read_published
+from harness.published.reading import read_published
 from harness.tables.catalogue import Catalogue
 from harness.tables.markdown import BOM
 

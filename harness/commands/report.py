@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.commands.box import Planned, database_for_reading, shown_path, sweep_path
-from harness.commands.promote import last_session
+from harness.commands.publish import last_session
 from harness.commands.workspace import Workspace, spec_files
 from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.files import write_whole

@@ -1,4 +1,4 @@
-"""Where tables take their numbers from: the database, or committed text alone."""
+"""Where tables take their numbers from: the database, or published text alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Outcome
 from harness.numbers.pairing import Items
-from harness.published.committed import Published, items_of, read_published
+from harness.published.items import items_of
+from harness.published.reading import read_published
+from harness.published.records import Published
 from harness.store.database import Database
 from harness.store.frame import COLUMNS as STORED
 from harness.store.frame import CONSTANT
@@ -60,8 +62,9 @@ class Source:
 
     def samples(self, measurement: str) -> Any:
         """Return a measurement's samples, None where they are not at hand."""
-        if measurement in self.published.arrays:
-            return self.published.arrays[measurement]
+        packed = self.published.items.get(measurement)
+        if packed is not None and packed.samples is not None:
+            return packed.unpacked().samples
         try:
             return self.database.samples(measurement)
         except HarnessError:
@@ -69,8 +72,8 @@ class Source:
 
     def items(self, measurement: str) -> Items:
         """Return what pairs with another measurement of the same items; what is not at hand is None."""
-        found = self.published.items.get(measurement)
-        return items_of(self.database, measurement) if found is None else found
+        packed = self.published.items.get(measurement)
+        return items_of(self.database, measurement) if packed is None else packed.unpacked()
 
     def reader(self) -> Reader:
         published = self.published
@@ -93,9 +96,9 @@ class Source:
 
 @contextmanager
 def from_published(folder: Path) -> Iterator[Source]:
-    """Open committed results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
+    """Open published results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
 
-    Raises: ConfigError for a file that is not what `promote` writes.
+    Raises: ConfigError for a file that is not what `publish` writes.
     """
     published = read_published(folder)
     with closing(filled(published.sessions, published)) as database, closing(Source(database, published)) as source:

@@ -14,7 +14,7 @@ from harness.environments import SHIPPED
 from harness.tables.result import Cell, Section, Table
 
 TEMPLATES = SHIPPED / "reports" / "templates"
-EMPTY = "No results for this table yet: `harness run SWEEP` measures them, `harness promote SWEEP` keeps them for this page."
+EMPTY = "No results for this table yet: `harness run SWEEP` measures them, `harness publish SWEEP` keeps them for this page."
 _ALIGN = {"left": ":---", "right": "---:", "center": ":---:", "none": "---"}
 _MARKER = re.compile(r"\s*<!--\s*(?P<word>table|end):\s*(?P<name>[^\s]+)\s*-->\s*")
 _ALMOST = re.compile(r"<!--\s*(?:table|end)\b\s*:", re.IGNORECASE)
