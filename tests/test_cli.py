@@ -257,3 +257,9 @@ def test_a_sweep_is_planned_and_run_under_the_plainest_locale_with_any_name_of_a
         assert ran.returncode == 0, ran.stderr.decode()
         assert "Modell v1.5 ü" in ran.stdout.decode("utf-8")
         assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("words", [["promote", "s"], ["--workspace", ".", "promote", "s"]])
+def test_a_verb_of_0_1_is_refused_with_what_it_is_called_now(words: list[str]) -> None:
+    said = harness(*words)
+    assert (said.returncode, said.stderr) == (2, "`harness promote` is called `harness publish` now\n")

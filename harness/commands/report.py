@@ -14,6 +14,7 @@ from harness.commands.publish import last_session
 from harness.commands.workspace import Workspace, spec_files
 from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.files import write_whole
+from harness.markdown.rows import literal
 from harness.pages import pages
 from harness.pages.against import against
 from harness.pages.history import Histories
@@ -25,7 +26,7 @@ from harness.store.database import Database
 from harness.store.frame import COLUMNS as STORED
 from harness.tables.catalogue import Catalogue, catalogue_of
 from harness.tables.columns import COLUMNS, DIMENSIONS
-from harness.tables.markdown import EMPTY, Rendered, literal, to_markdown
+from harness.tables.markdown import EMPTY, Rendered, to_markdown
 from harness.tables.plain import MOST, Plain, plain_tables
 from harness.tables.result import Table
 from harness.tables.rows import text_of

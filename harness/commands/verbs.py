@@ -25,11 +25,13 @@ FORMER = {"promote": "publish"}
 class Verbs(TyperGroup):
     """Help that groups the verbs and names the rare ones in one line."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+    def parse_args(self, ctx: object, args: list[str]) -> list[str]:
         """Find the verb. Raises: HarnessError for one that is called otherwise now."""
-        if args and args[0] in FORMER:
-            raise HarnessError(f"`harness {args[0]}` is called `harness {FORMER[args[0]]}` now")
-        return super().resolve_command(ctx, args)
+        first = next((word for word in args if word in self.commands or word in FORMER), "")
+        if first in FORMER:
+            raise HarnessError(f"`harness {first}` is called `harness {FORMER[first]}` now")
+        context: Any = ctx
+        return super().parse_args(context, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer calls it by place
         """Write a section for each group."""

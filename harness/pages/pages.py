@@ -11,12 +11,13 @@ from pathlib import Path
 from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
+from harness.markdown.marked import bodies, marked_places, replaced
 from harness.pages.guards import Guard, refused
 from harness.pages.values import marks, with_values
 from harness.published.sources import Source, frame_of
 from harness.tables.catalogue import Catalogue
 from harness.tables.columns import ATTRIBUTED
-from harness.tables.markdown import TEMPLATES, Rendered, blocks, bodies, replaced, to_markdown
+from harness.tables.markdown import TEMPLATES, Rendered, to_markdown
 from harness.tables.options import OPTIONS
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import SUFFIX, read_specs
@@ -167,7 +168,7 @@ def shown_in(pages: Iterable[Path], known: Iterable[str] | None = None) -> list[
 
 def _named(text: str, path: Path) -> list[tuple[str, int]]:
     """List the tables that a page names, with lines."""
-    shown = [(block.name, block.begin + 1) for block in blocks(text, path)]
+    shown = [(block.name, block.begin + 1) for block in marked_places(text, path)]
     return sorted([*shown, *((mark.asked.table, mark.line) for mark in marks(text, path))], key=lambda found: found[1])
 
 

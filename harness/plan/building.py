@@ -9,9 +9,11 @@ from typing import Any
 
 from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.folder_formats import Format
 from harness.core.identity import file_sha256, folder_sha256
 from harness.core.model_record import ModelRecord
-from harness.core.seam import Facts, FloatType, Format, Quantizer, canonical_options, problems_of
+from harness.core.options import canonical_options, problems_of
+from harness.core.seam import Facts, FloatType, Quantizer
 from harness.core.spec import BuildSpec, Input, Labels
 from harness.environments import is_for
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list
@@ -325,7 +327,7 @@ class Workshop:
         self, quantizer: Quantizer, record: Any, environment: str, inputs: Iterable[Made], model: ModelRecord | None
     ) -> str | None:
         facts = self.facts(environment)
-        if self.adapters.absent("quantizer", quantizer.name):
+        if self.adapters.absent(quantizer.name):
             return quantizer.refuse(record, NOTHING)
         before = next((made.refused for made in inputs if made.refused), None)
         if before or facts is None:

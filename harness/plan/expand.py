@@ -10,10 +10,12 @@ from typing import Any
 
 from harness.core.identity import canonical
 from harness.core.model_record import ModelRecord
-from harness.core.seam import Facts, Reach, canonical_options, problems_of
+from harness.core.options import canonical_options, problems_of
+from harness.core.seam import Facts
+from harness.core.sessions import Reach
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
-from harness.plan.building import NOTHING, Made, Workshop
+from harness.plan.building import Made, Workshop
 from harness.plan.catalogue import Catalogue
 from harness.plan.checking import check_of
 from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
@@ -195,8 +197,6 @@ class _Product:
         return replace(engine, options=canonical_options(record), record=record)
 
     def _engine_refusal(self, engine: EngineChoice, environment: str) -> str | None:
-        if self.shop.adapters.absent("engine", engine.adapter.name):
-            return engine.adapter.refuse(engine.record, NOTHING)
         key = (id(engine), environment, 0)
         if key not in self._refusals:
             facts = self.shop.facts(environment)
@@ -206,7 +206,7 @@ class _Product:
 
     def _model_refusal(self, engine: EngineChoice, environment: str, made: Made) -> str | None:
         facts = self.shop.facts(environment)
-        if facts is None or self.shop.adapters.absent("engine", engine.adapter.name):
+        if facts is None:
             return None
         absent = next((facts.lacks(name) for name in made.runtime if name not in facts.packages), None)
         return absent or (engine.adapter.refuse_model(engine.record, facts, made.record) if made.record else None)
@@ -237,7 +237,10 @@ class _Product:
 
     def _measure(self, model: str, candidate: _Candidate, places: Places, work: Work) -> None:
         refused = (
-            candidate.refused or self._work_refusal(work, candidate.environment) or self._reach_refusal(candidate, work)
+            candidate.refused
+            or self._work_refusal(work, candidate.environment)
+            or work.adapter.refuse_on(work.record, candidate.engine.adapter.offers)
+            or self._reach_refusal(candidate, work)
         )
         against = self._reference(model, candidate, places, work, work.reference) if work.reference else _NO_REFERENCE
         if against is None:

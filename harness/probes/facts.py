@@ -11,6 +11,7 @@ FACTS: Final = {
     "clearly_below": "share of generated tokens that lie clearly below the likeliest; `output_gaps` holds each distance in nats",
     "cpus": "processors that the run may use",
     "csv_na": "whether `NA` in a CSV is a text (`clean`) or nothing (`pandas`)",
+    "derived": "metrics that were computed from a program's own numbers",
     "device_bytes_before": "memory in use on the GPU before the artifact was opened",
     "documents": "documents that were scored",
     "documents_of": "documents of the text",

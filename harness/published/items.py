@@ -74,7 +74,7 @@ def packed_items(item: Measurement, items: Items) -> PackedItems | None:
     return None if kept.samples is None and kept.documents is None else kept
 
 
-def statistics_of(samples: Any) -> dict[str, float]:
+def statistics_of(samples: object) -> dict[str, float]:
     """Compute all statistics that a table can ask for; what too few samples do not tell is left out."""
     found = {stat: statistic_of(samples, stat) for stat in STATS}
     return {stat: value for stat, value in found.items() if value is not None}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from harness.core.spec import Environment, Outcome
+from harness.core.spec import Environment, JsonObject, Outcome
 from harness.environments import LOCKS
 from harness.plan.keys import OURS, exact
 from harness.probes.facts import FACTS
@@ -77,23 +78,34 @@ _ABSOLUTE = re.compile(r"(?:/|~/|[A-Za-z]:[/\\]|\\\\)[^\n]*$")
 """A text that is an absolute path as a whole: of POSIX, below the home folder, of a drive, or of a share."""
 
 
-def kept_outcome(outcome: Outcome) -> dict[str, Any]:
-    """Return what is published of an outcome, but for its environment: with `job` and `measurements`, no path among it.
+@dataclass(frozen=True)
+class KeptRun:
+    """What is published of an outcome, but for its environment; no path is among it."""
 
-    Paths in texts are cut to their last name. So the key stays the hash of a specification that may have named a folder.
+    job: JsonObject
+    outcome: JsonObject
+    """With inputs only where they are not those of the job."""
+    measurements: tuple[JsonObject, ...]
+
+
+def kept_run(outcome: Outcome) -> KeptRun:
+    """Return what is published of an outcome: what is listed, paths in texts cut to their last name.
+
+    So the key stays the hash of a specification that may have named a folder.
     """
     raw: dict[str, Any] = json.loads(outcome.model_dump_json(exclude_defaults=True, exclude={"environment"}))
-    job = raw["job"]
-    known = sorted(_absolute([job["spec"], job.get("inputs"), raw.get("inputs")]), key=len)
-    found = kept(raw, {**OUTCOME, "job": JOB, "measurements": MEASUREMENT})
-    cut: dict[str, Any] = _cut(found, known[::-1])
-    return cut
+    known = sorted(_absolute([raw["job"]["spec"], raw["job"].get("inputs"), raw.get("inputs")]), key=len)
+    found: dict[str, Any] = _cut(_listed(raw, {**OUTCOME, "job": JOB, "measurements": MEASUREMENT}), known[::-1])
+    job, measurements, inputs = found.pop("job"), found.pop("measurements", []), found.pop("inputs", [])
+    if inputs != job.get("inputs", []):
+        found["inputs"] = inputs
+    return KeptRun(job, found, tuple(measurements))
 
 
-def kept_environment(environment: Environment) -> dict[str, Any]:
+def kept_environment(environment: Environment) -> JsonObject:
     """Return what is published of an environment: of its packages those that are public, by our locks or an address's commit."""
     raw: dict[str, Any] = json.loads(environment.model_dump_json(exclude_defaults=True))
-    found: dict[str, Any] = kept(raw, ENVIRONMENT)
+    found: dict[str, Any] = _listed(raw, ENVIRONMENT)
     public = _public() | exact(environment.packages)
     packages = {name: version for name, version in found.pop("packages", {}).items() if name in public}
     return found | ({"packages": packages} if packages else {})
@@ -109,15 +121,15 @@ def _public() -> frozenset[str]:
     }
 
 
-def kept(value: Any, names: Listed) -> Any:
+def _listed(value: Any, names: Listed) -> Any:
     """Return the parts of a JSON value whose names are listed; those of a list, of each of its items."""
     if names is None:
         return value
     if isinstance(value, list):
-        return [kept(item, names) for item in value]
+        return [_listed(item, names) for item in value]
     if not isinstance(value, dict):
         return value
-    return {name: kept(value[name], below) for name, below in names.items() if name in value}
+    return {name: _listed(value[name], below) for name, below in names.items() if name in value}
 
 
 def _absolute(value: Any) -> set[str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.identity import digest
-from harness.core.spec import Labels, Outcome
+from harness.core.spec import JsonObject, Labels, Outcome
 from harness.published.items import FEW, PackedItems, items_of, packed_items, statistics_of
-from harness.published.kept import kept_environment, kept_outcome
+from harness.published.kept import kept_environment, kept_run
 from harness.published.records import FORMAT, STATISTICS, content_of
 from harness.store.database import Database
 
@@ -76,7 +76,7 @@ def publishable(database: Database, outcome: Outcome, sweeps: Collection[str] = 
             continue
         measurement = f"{outcome.job.run}#{place}"
         samples, found = database.samples(measurement), items_of(database, measurement)
-        packed = packed_items(item, found) if item.items is not None else None
+        packed = packed_items(item, found)
         if packed is not None:
             items[place] = packed
         if packed is None or packed.samples is None or packed.documents is not None:
@@ -97,9 +97,9 @@ def _labels(database: Database, outcome: Outcome) -> tuple[Labels, ...]:
 
 def text_of(runs: Sequence[PublishableRun]) -> str:
     """Write runs as a file."""
-    environments: dict[str, dict[str, Any]] = {}
-    entries: list[dict[str, Any]] = []
-    items: dict[str, Any] = {}
+    environments: dict[str, JsonObject] = {}
+    entries: list[JsonObject] = []
+    items: JsonObject = {}
     for run in runs:
         environment = kept_environment(run.outcome.environment)
         name = _short_name(environment, environments)
@@ -124,30 +124,22 @@ def _short_name(environment: Mapping[str, Any], known: dict[str, dict[str, Any]]
     return name
 
 
-def entry_of(run: PublishableRun, environment: str, environment_content: str, items: Any) -> dict[str, Any]:
+def entry_of(run: PublishableRun, environment: str, environment_content: str, items: object) -> JsonObject:
     """Make a run's entry with its hash; see `records.content_of`."""
-    raw = kept_outcome(run.outcome)
-    job, measurements = raw.pop("job"), raw.pop("measurements", [])
-    if raw.get("inputs", []) == job.get("inputs", []):
-        raw.pop("inputs", None)
-    else:
-        raw.setdefault("inputs", [])
-    entry = {
-        "run": {"name": run.outcome.job.run, "labels": [one.model_dump(exclude_defaults=True) for one in run.labels]},
-        "job": job,
-        "outcome": raw,
-        "measurements": [_measurement(item, run, place) for place, item in enumerate(measurements)],
-    }
-    if not measurements:
-        del entry["measurements"]
-    content = content_of(entry, environment_content, items)
-    head = {"name": run.outcome.job.run, "content": content, "environment": environment, **entry["run"]}
-    return {**entry, "run": head}
+    kept, name = kept_run(run.outcome), run.outcome.job.run
+    measurements = [_measurement(item, run.statistics.get(place)) for place, item in enumerate(kept.measurements)]
+    head: JsonObject = {"name": name, "labels": [one.model_dump(exclude_defaults=True) for one in run.labels]}
+    rest: JsonObject = {"job": kept.job, "outcome": kept.outcome}
+    rest |= {"measurements": measurements} if measurements else {}
+    content = content_of({"run": head, **rest}, environment_content, items)
+    return {"run": {"name": name, "content": content, "environment": environment, **head}, **rest}
 
 
-def _measurement(item: dict[str, Any], run: PublishableRun, place: int) -> dict[str, Any]:
-    few = item if len(item.get("samples", ())) <= FEW else {key: one for key, one in item.items() if key != "samples"}
-    return few | ({STATISTICS: dict(run.statistics[place])} if place in run.statistics else {})
+def _measurement(item: JsonObject, statistics: Mapping[str, float] | None) -> JsonObject:
+    samples = item.get("samples")
+    many = isinstance(samples, list) and len(samples) > FEW
+    found = {name: value for name, value in item.items() if not (many and name == "samples")}
+    return found | ({STATISTICS: dict(statistics)} if statistics else {})
 
 
 def _environment(name: str, environment: Mapping[str, Any]) -> Iterator[str]:

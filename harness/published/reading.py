@@ -108,7 +108,7 @@ def _file(path: Path, text: str, raw: Any) -> PublishedFile:
     return file
 
 
-def _verify(path: Path, text: str, raw: Mapping[str, Any], file: PublishedFile) -> None:
+def _verify(path: Path, text: str, raw: Any, file: PublishedFile) -> None:
     """Hold each run against its hash, and find what is there twice. Raises: ConfigError with the line of each run."""
     hashes = {name: _hashed(place) for name, place in raw["environments"].items()}
     items, seen, found = raw.get("items") or {}, dict[str, int](), list[tuple[tuple[str | int, ...], str]]()

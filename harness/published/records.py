@@ -23,6 +23,7 @@ from harness.tables.declared import Declared
 FORMAT = 2
 """Version of the files; that of 0.1 had none and kept whole arrays."""
 PREFIX = "sha256:"
+_APART = frozenset({"content", "environment"})
 STATISTICS = "statistics"
 """Field of a measurement's entry that no outcome has."""
 
@@ -74,7 +75,7 @@ class Published:
     declared: Declared = field(default_factory=Declared)
 
 
-def content_of(entry: Mapping[str, Any], environment: str, items: Any) -> str:
+def content_of(entry: Mapping[str, object], environment: str, items: object) -> str:
     """Hash a run as it stands in a file.
 
     It is the sha256 of the canonical JSON (sorted keys, no spaces, UTF-8) of a list of three: the run's entry as YAML reads
@@ -83,7 +84,8 @@ def content_of(entry: Mapping[str, Any], environment: str, items: Any) -> str:
     and neither its place in the file, its environment's short name there, line ends, nor how the YAML is laid out.
     Raises: TypeError, ValueError for what is not JSON, as a date or an infinite number.
     """
-    head = {name: value for name, value in entry["run"].items() if name not in {"content", "environment"}}
+    run = entry["run"]
+    head = {name: value for name, value in run.items() if name not in _APART} if isinstance(run, dict) else run
     return PREFIX + digest([{**entry, "run": head}, environment, items])
 
 

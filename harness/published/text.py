@@ -13,7 +13,7 @@ from harness.core.files import regular_bytes
 from harness.plan.yamlfile import check_nesting, not_yaml
 
 
-def raw_file(path: Path) -> tuple[str, Any]:
+def raw_file(path: Path) -> tuple[str, object]:
     """Read a file as text and as what YAML makes of it. Raises: ConfigError for what is no YAML, or far too much of it."""
     import yaml
 
