@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.core.spec import BuildSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.titles import title, titles
-from harness.runner import Event
+from harness.runner.desk import Event
 
 _BAR = 10
 """Cells of the bar on a terminal."""
@@ -174,7 +174,7 @@ class Show:
 
     def _session(self, event: Event) -> None:
         if event.status == "resumed":
-            self._line(f"continuing interrupted session {event.text}")
+            self._line(f"continuing interrupted session {event.text.splitlines()[0]}")
         for line in event.text.splitlines()[1:]:
             self._line(f"note: {line}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ class Made:
     """What the files of the model say of it."""
     runtime: tuple[str, ...] = ()
     """Packages that an engine needs, beside its own, to open it."""
+
+    @cached_property
+    def measured(self) -> Input:
+        """It as what a measurement opens; all jobs of an artifact share this record."""
+        return self.input("artifact")
 
     def input(self, role: Any, **more: Any) -> Input:
         """Give it as the input of a job."""
@@ -351,7 +357,7 @@ class _Order:
 
 
 def _renamed(made: Made, method: str) -> Made:
-    return Made(**{**made.__dict__, "method": method})
+    return replace(made, method=method)
 
 
 def _trained(source: Source) -> dict[str, str]:

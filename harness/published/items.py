@@ -14,7 +14,7 @@ from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
 from harness.store.database import Database
 from harness.tables.cells import statistic_of
-from harness.tables.specfile import STATS
+from harness.tables.specentries import STATS
 
 FEW = 8
 """Samples up to this many are published one by one: as many as there are statistics."""

@@ -16,7 +16,7 @@ from harness.probes.facts import FACTS
 from harness.tables.columns import PACKAGES
 from harness.tables.formats import without_paths
 
-Listed = Mapping[str, Any] | None
+KeptFields = Mapping[str, Any] | None
 """Names to what is kept below them, None for all of it."""
 
 
@@ -121,7 +121,7 @@ def _public() -> frozenset[str]:
     }
 
 
-def _listed(value: Any, names: Listed) -> Any:
+def _listed(value: Any, names: KeptFields) -> Any:
     """Return the parts of a JSON value whose names are listed; those of a list, of each of its items."""
     if names is None:
         return value

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +16,12 @@ from harness.core.errors import Busy, HarnessError
 from harness.core.files import PARTIAL, disk_trouble, remove, write_whole
 from harness.core.identity import digest, short
 from harness.core.spec import Environment, Outcome
+from harness.executors.record import Executor
 from harness.plan.expand import PlannedJob
 from harness.store.database import Database
 from harness.store.session import SessionRecord
 from harness.worker import ANSWERS, ARTIFACTS, FOLDERS, HEARTBEAT, JOB, LOCK, OUTCOME
+from harness.worker.inputs import ending_of
 
 What = Literal[
     "session",
@@ -54,10 +57,10 @@ class Desk:
 
     results: Path
     database: Database
-    pythons: Mapping[str, Path]
+    executor: Executor
     environments: Mapping[str, Environment]
-    own: Environment
-    """The environment that the runner itself stands in."""
+    describe_own: Callable[[], Environment]
+    """Describes the environment that the runner itself stands in, where anything asks for it."""
     untaken: list[Path] = field(default_factory=list)
     """Run folders whose outcomes the database could not take, since another process was writing it."""
     behind: list[str] = field(default_factory=list)
@@ -105,6 +108,11 @@ class Desk:
     def runs(self) -> Path:
         """Run folders."""
         return self.results / "runs"
+
+    @cached_property
+    def own(self) -> Environment:
+        """The environment that the runner itself stands in."""
+        return self.describe_own()
 
     def environment(self, name: str) -> Environment:
         """Describe an environment; one that is not on this machine is described by its name on our own facts."""
@@ -192,7 +200,10 @@ def recover(desk: Desk) -> list[str]:
 
     Returns what a person should know, as unreadable outcomes. A worker of a killed command is waited for.
     """
+    held = {folder.name for handle in desk.executor.found(desk.runs.resolve()) for folder in handle.folders}
     for folder in _without_outcome(desk.runs):
+        if folder.name in held:  # an executor has it yet
+            continue
         _wait_for_orphan(folder)
         if (folder / OUTCOME).exists():
             continue
@@ -200,9 +211,11 @@ def recover(desk: Desk) -> list[str]:
             remove(partial)
         if _RUN.fullmatch(folder.name) and {path.name for path in folder.iterdir()} <= _NEVER_BEGUN:
             remove(folder)
+    filled = tuple(ending_of(run) for run in held)
     for kept in ("artifacts", "runs", "sessions", "sessions/environments"):
         for partial in sorted((desk.results / kept).glob(f"*{PARTIAL}*")):
-            remove(partial)
+            if not partial.name.endswith(filled):
+                remove(partial)
     return desk.catch_up()
 
 

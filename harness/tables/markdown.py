@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -64,7 +65,9 @@ def to_markdown(table: Table, templates: Path = TEMPLATES) -> Rendered:
     return Rendered(table.name, re.sub(r"\n{3,}", "\n\n", "\n".join(lines)), table)
 
 
-def _template(name: str, folder: Path) -> Any:
+@lru_cache(maxsize=8)
+def _environment(folder: Path) -> Any:
+    """Make what compiles the templates of a folder, each once while its file stays the same."""
     import jinja2
 
     environment = jinja2.Environment(  # noqa: S701 - the output is Markdown; the filters escape what is data
@@ -75,8 +78,14 @@ def _template(name: str, folder: Path) -> Any:
         newline_sequence="\n",
     )
     environment.filters.update(literal=literal, markup=markup, pipe_table=pipe_table)
+    return environment
+
+
+def _template(name: str, folder: Path) -> Any:
+    import jinja2
+
     try:
-        return environment.get_template(f"{name}.md.j2")
+        return _environment(folder).get_template(f"{name}.md.j2")
     except jinja2.TemplateNotFound:
         names = [path.name.removesuffix(".md.j2") for path in folder.glob("[!_]*.md.j2")]
         raise HarnessError(f"{unknown('template', name, names)} (in {folder})") from None

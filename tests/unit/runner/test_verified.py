@@ -11,7 +11,7 @@ from harness.explain.provenance import archive_of, provenance
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.published.sources import Source
-from harness.runner import Event
+from harness.runner.desk import Event
 from tests.fake_box import Bench, Say
 
 RIGHT = {"recipes": {"fake": {"claims": "float32"}}}
