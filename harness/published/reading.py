@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,10 @@ _AGAIN = "publish it again with `harness publish`"
 _THEIRS = "where it is somebody else's number, put it into a file that begins with `reported:`"
 
 
-def read_published(folder: Path) -> Published:
-    """Read all published files of a folder. Raises: ConfigError naming the file, the line and what is wrong with it."""
+def read_published(folder: Path, only: Collection[Path] | None = None) -> Published:
+    """Read published files of a folder, all or some. Raises: ConfigError naming the file, the line and what is wrong with it."""
     parts = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml") if only is None else only):
         facts = path.stat()
         parts.append(_read(path, facts.st_size, facts.st_mtime_ns))
     return Published(

@@ -19,7 +19,7 @@ from harness.core.spec import (
 )
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
 from harness.published.reported_rows import ReportedColumns, ReportedFile, row_outcome
-from harness.tables.declared import KEY, Declared, declared_in
+from harness.tables.declared import KEY, KINDS, Declared, declared_in
 from harness.tables.quantity import (
     DIMENSIONS,
     NOT_AVAILABLE,
@@ -29,7 +29,7 @@ from harness.tables.quantity import (
     quantities_of,
 )
 
-_FILE = (KEY, "metrics", "models", "methods", "environments", "blocks")
+_FILE = (KEY, "metrics", *KINDS, "environments", "blocks")
 _CITATION = ("title", "url", "version", "date", "sweep")
 _ENVIRONMENT = ("system", "python", "cpu", "driver", "cuda", "packages")
 
