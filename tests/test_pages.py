@@ -23,7 +23,8 @@ from harness.pages.changes import compare_tables, heads_of
 from harness.pages.noise import SAME, evidence, shows
 from harness.pages.pages import render
 from harness.pages.readback import RowName, grids, lines_of, plain, shown
-from harness.pages.values import answer, parse
+from harness.pages.value_marks import parse
+from harness.pages.values import answer
 from harness.published.publish import publish
 from harness.published.sources import Source, from_published
 from harness.store.database import Database

@@ -185,6 +185,14 @@ class _Work:
         found = []
         for table in tables:
             columns = [_with_own_name(column, known) for column in table.understood.columns]
+            names = {
+                old.metric: new.metric
+                for old, new in zip(table.understood.columns, columns, strict=True)
+                if not old.comparison
+            }
+            columns = [
+                replace(one, metric=names.get(one.metric, one.metric)) if one.comparison else one for one in columns
+            ]
             found.append(replace(table, understood=replace(table.understood, columns=tuple(columns))))
         return found
 

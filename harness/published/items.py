@@ -13,7 +13,7 @@ from harness.core.spec import Measurement, Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
 from harness.store.database import Database
-from harness.tables.cells import statistic_of
+from harness.tables.samples import statistic_of
 from harness.tables.specentries import STATS
 
 FEW = 8

@@ -22,8 +22,8 @@ from harness.store.database import Database
 from harness.store.needed import Needed
 from harness.store.result import ResultSet
 from harness.store.session import SessionRecord
-from harness.tables.cells import CellReader
 from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
+from harness.tables.question import CellReader
 from harness.tables.rows import TableRow, rows_of
 from harness.tables.spec import TableSpec
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.core import limits
 from harness.core.errors import ConfigError, Problem
 from harness.core.files import regular_bytes
-from harness.plan.yamlfile import check_nesting, not_yaml
+from harness.plan.yamltext import check_nesting, not_yaml
 
 
 def raw_file(path: Path) -> tuple[str, object]:

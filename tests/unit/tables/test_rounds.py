@@ -25,9 +25,9 @@ from harness.plan.keys import spec_key
 from harness.published.publish import publish
 from harness.published.sources import Source, from_published, rows_for
 from harness.store.database import Database
-from harness.tables.cells import over_processes
 from harness.tables.markdown import to_markdown
 from harness.tables.result import Table
+from harness.tables.samples import over_processes
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.unit.store.outcomes import BEGIN, environment, failed, measured, measurement
