@@ -324,7 +324,9 @@ def test_a_megabyte_of_yaml_is_planned_or_refused_soon_and_in_little_memory(tmp_
     path.write_text(text, "utf-8")
     with open(tmp_path / "said", "wb") as said:
         plan = [sys.executable, "-m", "harness", "plan", str(path)]
-        measured = subprocess.run([sys.executable, "-c", MEASURE, *plan], stdout=subprocess.PIPE, stderr=said, check=True, text=True)
+        measured = subprocess.run(
+            [sys.executable, "-c", MEASURE, *plan], stdout=subprocess.PIPE, stderr=said, check=True, text=True
+        )
     code, seconds, kilobytes = json.loads(measured.stdout)
     words = (tmp_path / "said").read_text("utf-8")
     assert "Traceback" not in words

@@ -115,9 +115,22 @@ def disk_trouble(error: OSError) -> str | None:
 STAMP = ".stamp"
 
 
-def write_stamp(folder: Path, content: str) -> None:
-    """Note beside a sealed folder what its content hash is and which sizes and times its files had then."""
-    write_whole(folder.with_name(folder.name + STAMP), json.dumps({"content": content, "files": _marks(folder)}))
+def write_stamp(folder: Path, content: str, **more: Any) -> None:
+    """Note beside a sealed folder what its content hash is and which sizes and times its files had then; `more` is kept with it."""
+    noted = {"content": content, "files": _marks(folder), **more}
+    write_whole(folder.with_name(folder.name + STAMP), json.dumps(noted))
+
+
+def stamps_beside(folder: Path) -> dict[str, dict[str, Any]]:
+    """Read the stamps of the other folders beside one, by the folder's name; those that cannot be read are left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in folder.parent.glob(f"*{STAMP}"):
+        name = path.name.removesuffix(STAMP)
+        with contextlib.suppress(OSError, ValueError):
+            noted = json.loads(path.read_text("utf-8"))
+            if isinstance(noted, dict) and name != folder.name:
+                found[name] = noted
+    return found
 
 
 def stamped_content(folder: Path) -> str | None:

@@ -121,19 +121,19 @@ class FakeSession:
 
         fail = self._options.fail
         come_to_grief("error" if fail == "long" and workload.batch > 1 else fail)
-        progress(0.0)
-        shape = (workload.repetitions, workload.output - 1)
-        steps = np.zeros(shape)
         made = [self._generated(prompt, workload.output) for prompt in workload.prompt_ids]
-        for row in range(workload.repetitions):
-            for step in range(workload.output - 1):
+        rounds = workload.warmups + workload.repetitions
+        seconds = np.zeros((rounds, workload.output + 1))  # prefill, first token, steps
+        progress(0.0)
+        for row in range(rounds):
+            for step in range(workload.output + 1):
                 begun = time.perf_counter()
                 time.sleep(self._options.step_seconds)
-                steps[row, step] = time.perf_counter() - begun
-            progress((row + 1) / workload.repetitions)
-        each = np.full(workload.repetitions, max(self._options.step_seconds, 1e-6))
+                seconds[row, step] = time.perf_counter() - begun
+            progress((row + 1) / rounds)
+        seconds = seconds[workload.warmups :]
         ids = np.tile(np.asarray(made, dtype=np.int32), (workload.repetitions, 1, 1))
-        return Trace(prefill=each, first_token=each, steps=steps, total=2 * each + steps.sum(axis=1), ids=ids)
+        return Trace(seconds[:, 0], seconds[:, 1], steps=seconds[:, 2:], total=seconds.sum(axis=1), ids=ids)
 
 
 @contextmanager

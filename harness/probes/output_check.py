@@ -2,7 +2,7 @@
 
 The work is that of a speed job, done once without a clock. A runtime that skips layers, returns constants or another prompt's
 output generates tokens that the whole model, given the same text before them, does not rank first. Right tokens that are
-kept and returned again without work are not found so.
+kept and returned again without work are found by their time (`unseen`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, Options, Probe, Reach, Reading, Tile
+from harness.core.seam import Context, Findings, GenerationWorkload, Options, Probe, Reach, Reading, Tile
 from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import generation, speed
+from harness.probes import generation, speed, trace_check, unseen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,7 @@ def measure(session: Any, workload: OutputCheckOptions, context: Context) -> Fin
     done = speed.Work(workload.batch, workload.prompt, workload.output, "mean")
     _rest(session)
     trace = session.generate(work, lambda share: context.progress(share / 2, "generating"))
+    trace_check.refuse_trace(trace, work)
     ids = speed.output_of(trace, done)
     if ids is None:
         raise HarnessError("the engine does not tell which tokens it generated, so that they cannot be scored")
@@ -85,9 +86,21 @@ def measure(session: Any, workload: OutputCheckOptions, context: Context) -> Fin
             gpu_count=0 if session.provider.startswith("cpu") else 1,
             facts={"prompt": generation.prompt_source(workload.text), **facts},
         ),
-        notes=_differs(gaps, clear),
+        notes=(
+            *_differs(gaps, clear),
+            *trace_check.ended_notes(trace, session.codec.ends),
+            *_worked(session, work, ids),
+        ),
         arrays={"generated_ids": ids, "output_gaps": gaps},
     )
+
+
+def _worked(session: Any, work: GenerationWorkload, ids: NDArray[np.int32]) -> tuple[Note, ...]:
+    """See that the engine works for what it returns, once more without a clock of its own."""
+    texts = [[*prompt, *map(int, made)] for prompt, made in zip(work.prompt_ids, ids, strict=True)]
+    ended = unseen.end_notes(session, work, texts[:1])
+    _rest(session)
+    return (*ended, *unseen.cached_notes(session, work))
 
 
 def gaps_of(

@@ -15,7 +15,7 @@ import filelock
 from harness.core.clock import Spans
 from harness.core.errors import Differs
 from harness.core.files import seal, write_stamp, write_whole
-from harness.core.spec import Environment, Input, Job, MeasureSpec, Outcome, Status
+from harness.core.spec import Environment, Input, Job, MeasureSpec, Note, Outcome, Status
 from harness.worker import ARTIFACTS, DESCRIBED, JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
 from harness.worker.failures import logged, print_traceback, status_of
@@ -52,11 +52,13 @@ class Server:
         self._session: Any = None
         self._reference: Any = None
         self._shared: dict[str, Any] = {}
+        self._scored: tuple[Note, ...] | None = None
+        """What was found when the session was asked how it scores."""
 
     def close(self) -> None:
         """Close the session."""
         self._stack.close()
-        self._opened, self._session, self._reference, self._shared = None, None, None, {}
+        self._opened, self._session, self._reference, self._shared, self._scored = None, None, None, {}, None
 
     def serve(self, folder: Path) -> None:
         """Run the job of one folder; write its outcome whole and say that it is done."""
@@ -110,12 +112,14 @@ class Server:
         from harness.host import peak_rss_bytes
         from harness.quantizers import QUANTIZERS
         from harness.quantizers.scheme import scheme_of
-        from harness.worker.record import artifact_of, build_measurements
+        from harness.worker.plausible import made_notes
+        from harness.worker.record import artifact_of, build_measurements, weights_sha256
 
         quantizer, options = adapter_of(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
         found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
         partial = partial_of(job)
         partial.mkdir(parents=True)
+        empty = partial.stat().st_mtime
         context = Context(folder=folder, progress=self._progress(job))
         with spans.span("import"):
             quantizer.imports()
@@ -129,10 +133,12 @@ class Server:
             artifact = artifact_of(str(job.artifact), partial, built, seconds, peak_rss_bytes())
         with spans.span("check"):
             artifact = artifact.model_copy(update={"scheme": scheme_of(partial, built.format)})
+            weights = weights_sha256(partial)
+            doubts = made_notes(job, artifact, partial, built, empty, weights)
         with spans.span("seal"):
             seal(partial, Path(str(job.out)))
-            write_stamp(Path(str(job.out)), artifact.content)
-        notes = (*built.notes, *not_the_same(job, artifact))
+            write_stamp(Path(str(job.out)), artifact.content, weights=weights, recipe=job.spec.model_dump(mode="json"))
+        notes = (*built.notes, *not_the_same(job, artifact), *doubts)
         found |= {"artifact": artifact, "measurements": build_measurements(artifact), "notes": notes}
 
     def _measure(self, job: Job, folder: Path, spans: Spans, found: dict[str, Any]) -> None:
@@ -158,7 +164,7 @@ class Server:
         with spans.span("write"):
             found["measurements"] = keep(findings, folder)
         found["protocol"] = findings.protocol
-        found["notes"] = (*self._session.notes, *findings.notes)
+        found["notes"] = (*self._session.notes, *findings.notes, *self._doubts(job, probe, workload, findings, spans))
         found["scheme"] = scheme_measured(context.artifact, self._session.dtype)
         if context.out is not None:
             with spans.span("hash"):
@@ -169,11 +175,27 @@ class Server:
                 seal(context.out, Path(str(job.out)))
                 write_stamp(Path(str(job.out)), artifact.content)
 
+    def _doubts(self, job: Job, probe: Any, workload: Any, findings: Any, spans: Spans) -> tuple[Note, ...]:
+        """Hold what was measured against itself and, once for each session that scores, the session against its seam."""
+        from harness.worker.plausible import measured_notes, scoring_notes
+
+        assert isinstance(job.spec, MeasureSpec)
+        with spans.span("check"):
+            notes = measured_notes(job.spec, self._session, findings)
+            if "scores" in probe.needs and not job.clean:
+                if self._scored is None:
+                    reach = probe.reach(workload)
+                    folder = Path(input_of(job, "artifact").path)
+                    self._scored = scoring_notes(self._session, folder, reach.total if reach else None)
+                notes += self._scored
+        return notes
+
     def _open(self, job: Job, spans: Spans, found: dict[str, Any]) -> None:
         """Open the artifact, unless the session before has it open already."""
         from harness.engines import ENGINES
         from harness.host import rss_bytes
         from harness.probes.high_water import BEFORE_OPENING
+        from harness.worker.plausible import refuse_fallback
 
         spec = job.spec
         assert isinstance(spec, MeasureSpec)
@@ -194,6 +216,8 @@ class Server:
         self._shared[BEFORE_OPENING] = rss_bytes()
         with spans.span("open"):
             self._session = self._stack.enter_context(engine.open(Path(artifact.path), options))
+            if "runs" not in engine.offers:
+                refuse_fallback(engine, options, spec.engine_options, self._session)
             for item in live:
                 other, given = adapter_of(ENGINES, "engine", str(item.engine), "options", item.engine_options)
                 self._reference = self._stack.enter_context(other.open(Path(item.path), given))
