@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from harness.core.seam import Options
+from harness.core.options import Options
 
 Rows = Literal["plain", "wikitext", "jsonl"]
 Border = Literal["titles", "blank-lines", "lines", "records", "files", "whole"]

@@ -17,7 +17,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from harness.core import spec
 from harness.core.metric import METRICS
-from harness.core.seam import Options, load
+from harness.core.options import Options
+from harness.core.seam import load
 from harness.engines import ENGINES
 from harness.formats import FORMATS
 from harness.plan.adapters import shipped

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.box import Planned
-from harness.core.seam import validated
+from harness.core.options import validated
 from harness.core.spec import BuildSpec
 from harness.texts import HUB_QUESTIONS, HUB_TEXTS, REFERENCE, from_hub
 

@@ -17,7 +17,7 @@ from harness.commands.box import Planned, desk_for_reading, plan_sweep, shown_pa
 from harness.commands.first_run import MARK, Estimate, estimate_first_run, first_run_told
 from harness.commands.report import own_in_place
 from harness.commands.workspace import Workspace, outer_of
-from harness.core.seam import Options
+from harness.core.options import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.sources import hub_folder

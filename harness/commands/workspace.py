@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.options import Options
 from harness.core.paths import FILE, MINE, OTHERS
-from harness.core.seam import Options
 from harness.environments import IN_CLONE, LAYERS, LOCKS, ROOT, SHIPPED, is_name
 from harness.plan.yamlfile import Mistakes, read, validate
 

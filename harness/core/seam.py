@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ConfigDict
-
-from harness.core.errors import ConfigError, HarnessError, meant_by, unknown
+from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
-from harness.core.spec import Kind, Note, Record
+from harness.core.options import Options
+from harness.core.sessions import Reach
+from harness.core.spec import Kind, Note
 from harness.core.spec import Protocol as ProtocolRecord
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.floating[Any]]
     IntArray = NDArray[np.integer[Any]]
-
-
-class Options(Record):
-    """What an adapter can be asked for; each field has a default or is required, and says what it means."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
 
 Capability = Literal["generates", "tells", "scores", "whole", "runs"]
@@ -126,142 +120,6 @@ class Facts:
 
 
 # ---------------------------------------------------------------- engines
-
-
-@dataclass(frozen=True)
-class Request:
-    """A context and a continuation whose log-likelihood is asked for; token ids, special tokens included."""
-
-    context: tuple[int, ...]
-    continuation: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Natural log-likelihood of the continuation, and whether greedy decoding would have produced it."""
-
-    logprob: float
-    greedy: bool
-
-
-@dataclass(frozen=True)
-class Tile:
-    """Log-probabilities of a run of positions; valid until the next tile is asked for.
-
-    positions: int64 [n], indices into the token ids; logprobs: float32 [n, vocabulary], natural log, row i is the
-    distribution of the token that follows positions[i].
-    """
-
-    positions: IntArray
-    logprobs: FloatArray
-
-
-class TextCodec(Protocol):
-    """Text to token ids and back, the same for every engine of a model."""
-
-    vocabulary: int
-    """Entries of the tokenizer; a model's log-probabilities may have more columns than that, never fewer."""
-    bos: int | None
-    eos: int | None
-    ends: tuple[int, ...]
-    """All tokens that end a text."""
-    adds_bos: bool
-    """Whether the model's own tokenizer settings put BOS before a text."""
-
-    def encode(self, text: str, *, bos: bool = False) -> list[int]: ...
-    def located(self, text: str, *, bos: bool = False) -> tuple[list[int], list[int]]:
-        """Encode a text, and say at which of its characters each token begins; BOS begins at 0."""
-
-    def decode(self, ids: Sequence[int], *, special: bool = False) -> str: ...
-
-
-class Session(Protocol):
-    """An opened artifact. It implements the capabilities that its engine offers."""
-
-    codec: TextCodec
-    context_length: int
-    provider: str
-    """What it really runs on, checked after opening: cpu, cuda, dml, ..."""
-    dtype: str
-    load_seconds: float
-    notes: tuple[Note, ...]
-
-
-class Scores(Session, Protocol):
-    def score(self, requests: Sequence[Request]) -> list[Score]:
-        """Score in any order, batched; equal contexts with one-token continuations cost one forward pass."""
-
-    def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
-        """Prefill `token_ids` in tiles of at most 256 tokens; yield log-probabilities at the positions asked for."""
-
-    def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
-        """Continue a prompt greedily by a fixed number of tokens; those in `never` are not chosen."""
-
-
-@dataclass(frozen=True)
-class Reach:
-    """How far a piece of work goes into a model's context, as far as options alone tell."""
-
-    total: int
-    """Tokens of the longest sequence: a window, or prompt and output."""
-    prompt: int = 0
-    """Tokens that are there before generation begins; 0 where nothing is generated."""
-    batch: int = 1
-
-    def crosses(self, border: int) -> bool:
-        """Tell whether generation begins within a length and feeds a token beyond it; the last one is never fed."""
-        return 0 < self.prompt <= border < self.total - 1
-
-
-@dataclass(frozen=True)
-class GenerationWorkload:
-    """Fixed work: `batch` prompts of exactly `prompt` tokens, exactly `output` new tokens, EOS suppressed."""
-
-    batch: int
-    prompt_ids: tuple[tuple[int, ...], ...]
-    """[batch][prompt] token ids."""
-    output: int
-    warmups: int
-    repetitions: int
-    sampling: dict[str, float] | None = None
-    """None is greedy; else top_k, top_p, temperature, seed."""
-
-    @property
-    def reach(self) -> Reach:
-        """How far it goes into the context."""
-        prompt = len(self.prompt_ids[0])
-        return Reach(total=prompt + self.output, prompt=prompt, batch=self.batch)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Seconds of every step; one row per measured repetition."""
-
-    prefill: FloatArray
-    """float64 [repetitions]: the prefill call."""
-    first_token: FloatArray
-    """float64 [repetitions]: sampling of the first token after the prefill."""
-    steps: FloatArray
-    """float64 [repetitions, output - 1]: each further token for the whole batch."""
-    total: FloatArray
-    """float64 [repetitions]: generator creation to last token."""
-    peak_torch_bytes: int | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    ids: IntArray | None = None
-    """int32 [repetitions, batch, output]: the tokens that each measured repetition generated."""
-
-
-class Whole(Session, Protocol):
-    switches: tuple[int, ...]
-    """Lengths in tokens beyond which the model computes otherwise, as that of a sliding window."""
-
-    def whole(self, token_ids: Sequence[int], positions: Sequence[int]) -> FloatArray:
-        """Run all tokens in one plain pass, without a cache; return float32 [positions, vocabulary], natural log."""
-
-
-class Generates(Session, Protocol):
-    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
-        """Do the work; call `progress` with 0 once the artifact is open, then after each repetition with the share done."""
 
 
 @dataclass(frozen=True)
@@ -415,75 +273,3 @@ def load(registry: Registry, what: str, name: str) -> Any:
         raise HarnessError(unknown(what, name, registry))
     module, _, attribute = registry[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def problems_of(options: type[Options], given: Mapping[str, Any], what: str) -> list[tuple[str, str]]:
-    """Validate options; return (field, message) for each mistake, with the nearest right name for unknown ones."""
-    return [(path[0] if path else "", message) for path, message in placed_problems_of(options, given, what)]
-
-
-def placed_problems_of(
-    options: type[Options], given: Mapping[str, Any], what: str
-) -> list[tuple[tuple[str, ...], str]]:
-    """Validate options as `problems_of`, with the whole path of names to each mistake.
-
-    A name that is missing where its misspelling stands is no mistake of its own.
-    """
-    from pydantic import ValidationError
-
-    try:
-        options.model_validate(dict(given))
-    except ValidationError as error:
-        items = error.errors()
-    else:
-        return []
-    found = [(tuple(str(part) for part in item["loc"]), item) for item in items]
-    meant = {
-        (*path[:-1], right)
-        for path, item in found
-        if item["type"] == "extra_forbidden" and (right := meant_by(path[-1], _fields_at(options, path[:-1])))
-    }
-    return [
-        (path, _problem(options, path, item, what))
-        for path, item in found
-        if item["type"] != "missing" or path not in meant
-    ]
-
-
-def _problem(options: type[Options], path: Sequence[str], item: Any, what: str) -> str:
-    name, above = path[-1] if path else "", ".".join(path[:-1])
-    inside = f"{above} of {what}" if above else what
-    if item["type"] == "extra_forbidden":
-        known = _fields_at(options, path[:-1])
-        return unknown(f"option of {what}", name, known) if not above else unknown("key", name, known, above)
-    if item["type"] == "missing":
-        return f"{inside} needs '{name}'"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return f"'{name}' of {inside}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
-
-
-def _fields_at(options: type[Options], path: Sequence[str]) -> list[str]:
-    """Name the fields of the options that stand under others; none where it is not options that stand there."""
-    here: Any = options
-    for name in path:
-        kinds = [here.model_fields[name].annotation] if _is_options(here) and name in here.model_fields else []
-        kinds += [inner for kind in kinds for inner in get_args(kind)]
-        here = next((kind for kind in kinds if _is_options(kind)), None)
-    return list(here.model_fields) if _is_options(here) else []
-
-
-def _is_options(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Options)
-
-
-def validated(options: type[Options], given: Mapping[str, Any], what: str) -> Any:
-    """Return the options as a record. Raises: ConfigError with every mistake."""
-    found = problems_of(options, given, what)
-    if found:
-        raise ConfigError("; ".join(message for _, message in found))
-    return options.model_validate(dict(given))
-
-
-def canonical_options(options: Options) -> dict[str, Any]:
-    """Write options as JSON values, defaults left out."""
-    return options.model_dump(mode="json", exclude_defaults=True)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
 from harness.core.grief import come_to_grief
-from harness.core.seam import Engine, GenerationWorkload, Options, Request, Score, Tile, Trace
+from harness.core.options import Options
+from harness.core.seam import Engine
+from harness.core.sessions import GenerationWorkload, Request, Score, Tile, Trace
 from harness.core.spec import Note
 
 if TYPE_CHECKING:

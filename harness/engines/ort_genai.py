@@ -16,7 +16,9 @@ from pydantic import Field
 from harness import host
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.model_record import ModelRecord
-from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Reach, Request, Score, Tile, Trace
+from harness.core.options import Options
+from harness.core.seam import Engine, Facts
+from harness.core.sessions import GenerationWorkload, Reach, Request, Score, Tile, Trace
 from harness.core.spec import Note
 from harness.engines import onnx_scores, scoring
 from harness.engines.tokens import Codec, open_codec, read_json

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.seam import Engine, Options
+from harness.core.options import Options
+from harness.core.seam import Engine
 from harness.core.spec import Note
 
 

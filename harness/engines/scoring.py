@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Request, Score, Tile
+from harness.core.sessions import Request, Score, Tile
 from harness.core.spec import Note
 
 if TYPE_CHECKING:

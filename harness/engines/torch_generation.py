@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.seam import GenerationWorkload, Trace
+from harness.core.sessions import GenerationWorkload, Trace
 
 
 def generate(

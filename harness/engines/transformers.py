@@ -16,8 +16,10 @@ from harness.core.errors import HarnessError, Unsupported
 from harness.core.model_config import load_config
 from harness.core.model_flaws import unknown_code
 from harness.core.model_record import ModelRecord, record_of
+from harness.core.options import Options
 from harness.core.rope import as_version_4
-from harness.core.seam import Engine, Facts, GenerationWorkload, Options, Request, Score, Tile, Trace
+from harness.core.seam import Engine, Facts
+from harness.core.sessions import GenerationWorkload, Request, Score, Tile, Trace
 from harness.core.spec import Note
 from harness.core.weights import weights_unread
 from harness.engines import scoring, torch_attention, torch_generation, whole

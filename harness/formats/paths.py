@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from harness.core.metric import OwnMetric, metric
-from harness.core.seam import Options
+from harness.core.options import Options
 from harness.core.spec import Protocol
 from harness.formats.fields import Fields
 from harness.formats.found import UNKNOWN, Contents, Found, Number, place

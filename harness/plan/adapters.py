@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.core.seam import Engine, Options, Probe, Quantizer, Registry, load
+from harness.core.options import Options
+from harness.core.seam import Engine, Probe, Quantizer, Registry, load
 from harness.plan.later import LATER_ENGINES, LATER_QUANTIZERS
 
 SOURCE = "source"

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from harness.core import limits
-from harness.core.seam import Options
+from harness.core.options import Options
 from harness.plan.adapters import takes_list
 from harness.plan.yamlfile import Mistakes, Node
 

@@ -11,7 +11,8 @@ from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.identity import file_sha256, folder_sha256
 from harness.core.model_record import ModelRecord
-from harness.core.seam import Facts, FloatType, Format, Quantizer, canonical_options, problems_of
+from harness.core.options import canonical_options, problems_of
+from harness.core.seam import Facts, FloatType, Format, Quantizer
 from harness.core.spec import BuildSpec, Input, Labels
 from harness.environments import is_for
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list

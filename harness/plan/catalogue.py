@@ -12,7 +12,8 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OwnMetric
-from harness.core.seam import Format, Options, Quantizer, problems_of
+from harness.core.options import Options, problems_of
+from harness.core.seam import Format, Quantizer
 from harness.corpus import Corpus
 from harness.environments import NAMES, is_name
 from harness.plan.adapters import SOURCE, Adapters, shipped

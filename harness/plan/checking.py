@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.core.seam import canonical_options
+from harness.core.options import canonical_options
 from harness.core.spec import MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK
 from harness.plan.building import Workshop

@@ -10,7 +10,9 @@ from typing import Any
 
 from harness.core.identity import canonical
 from harness.core.model_record import ModelRecord
-from harness.core.seam import Facts, Reach, canonical_options, problems_of
+from harness.core.options import canonical_options, problems_of
+from harness.core.seam import Facts
+from harness.core.sessions import Reach
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
 from harness.plan.building import NOTHING, Made, Workshop

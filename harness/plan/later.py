@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from harness.core.seam import Base, Built, Context, Engine, Facts, Format, Options, Quantizer
+from harness.core.options import Options
+from harness.core.seam import Base, Built, Context, Engine, Facts, Format, Quantizer
 
 
 class Anything(Options):

@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 from harness.core.errors import unknown
 from harness.core.metric import OwnMetric
-from harness.core.seam import Options, Probe, canonical_options, problems_of
+from harness.core.options import Options, canonical_options, problems_of
+from harness.core.seam import Probe
 from harness.core.spec import Kind
 from harness.formats.units import why_not
 from harness.plan.adapters import Adapters

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from harness.core.seam import Options
+from harness.core.options import Options
 from harness.core.spec import Kind
 from harness.plan.adapters import Adapters, takes_list
 from harness.plan.catalogue import OTHER, Catalogue, load_catalogue

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.identity import canonical
-from harness.core.seam import Engine, Facts, FloatType, canonical_options
+from harness.core.options import canonical_options
+from harness.core.seam import Engine, Facts, FloatType
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, VERIFY, VERIFY_REFERENCE
 from harness.plan.building import Made, Workshop

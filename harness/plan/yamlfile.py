@@ -16,7 +16,7 @@ import yaml
 from harness.core import limits
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.core.files import regular_bytes
-from harness.core.seam import Options, placed_problems_of
+from harness.core.options import Options, placed_problems_of
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from pydantic import Field, field_validator
 from harness import programs
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OWN, OwnMetric, metric
-from harness.core.seam import Context, Findings, Options, Probe, problems_of
+from harness.core.options import Options, problems_of
+from harness.core.seam import Context, Findings, Probe
 from harness.core.spec import Note
 from harness.formats import FORMATS
 from harness.formats.found import Found, reading_of

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Options, Probe, Reach, Reading, Trace
+from harness.core.options import Options
+from harness.core.seam import Context, Facts, Findings, Probe, Reading
+from harness.core.sessions import GenerationWorkload, Reach, Trace
 from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import conditions, high_water, pace, speed, trace_check

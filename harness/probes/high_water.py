@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import host
-from harness.core.seam import Reading, Trace
+from harness.core.seam import Reading
+from harness.core.sessions import Trace
 from harness.core.spec import Note
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 
 from harness import hub_data
 from harness.core.errors import HarnessError
+from harness.core.options import Options
 from harness.core.paths import placed
-from harness.core.seam import Context, Facts, Findings, Options, Probe
+from harness.core.seam import Context, Facts, Findings, Probe
 from harness.core.spec import Protocol
 from harness.probes.lm_eval_results import Kept
 from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions, task_refusal

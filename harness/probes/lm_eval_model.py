@@ -17,7 +17,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Request
+from harness.core.sessions import Request
 
 _ROUND = 2048
 """Requests handed to the engine at a time, so that progress can be told; large enough to sort well."""

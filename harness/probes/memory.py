@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.core.seam import Context, Findings, Options, Probe, Reach
+from harness.core.options import Options
+from harness.core.seam import Context, Findings, Probe
+from harness.core.sessions import Reach
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, high_water
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.seam import Context, Facts, Findings, Options, Probe, Reading
+from harness.core.options import Options
+from harness.core.seam import Context, Facts, Findings, Probe, Reading
 from harness.core.spec import Protocol
 from harness.probes.pandas_csv import as_pandas_reads
 from harness.texts import (

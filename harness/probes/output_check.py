@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, GenerationWorkload, Options, Probe, Reach, Reading, Tile
+from harness.core.options import Options
+from harness.core.seam import Context, Findings, Probe, Reading
+from harness.core.sessions import GenerationWorkload, Reach, Tile
 from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, speed, trace_check, unseen

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from harness.core.seam import Trace
+from harness.core.sessions import Trace
 
 SQUARES = 20_000
 TIMES = 5

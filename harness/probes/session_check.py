@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Request
+from harness.core.sessions import Request
 from harness.core.spec import Note
 from harness.probes.output_check import CLEAR
 from harness.probes.trace_check import implausible

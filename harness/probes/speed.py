@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.seam import Reading, Trace
+from harness.core.seam import Reading
+from harness.core.sessions import Trace
 from harness.core.spec import Note
 
 if TYPE_CHECKING:

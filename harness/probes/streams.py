@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Options, Reach
+from harness.core.options import Options
+from harness.core.seam import Context
+from harness.core.sessions import Reach
 from harness.core.spec import Note
 from harness.corpus import Corpus, Text, looks_like_wikitext
 from harness.texts import REFERENCE, change_notes, from_hub, read, text_label

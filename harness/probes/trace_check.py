@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.seam import GenerationWorkload, Trace
+from harness.core.sessions import GenerationWorkload, Trace
 from harness.core.spec import Note
 
 OUTSIDE = 0.2

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.core.seam import GenerationWorkload
+from harness.core.sessions import GenerationWorkload
 from harness.core.spec import Note
 from harness.probes.trace_check import ended_notes, implausible, watched
 

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import Differs, HarnessError, is_out_of_memory
-from harness.core.seam import Context, Findings, FloatType, Options, Probe, Reading, Request
+from harness.core.options import Options
+from harness.core.seam import Context, Findings, FloatType, Probe, Reading
+from harness.core.sessions import Request
 from harness.core.spec import Protocol
 from harness.probes.kl_divergence import distances
 from harness.probes.streams import tiles

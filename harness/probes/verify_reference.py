@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, Options, Probe
+from harness.core.options import Options
+from harness.core.seam import Context, Findings, Probe
 from harness.core.spec import Protocol
 from harness.texts import REFERENCE, read_text
 

@@ -13,7 +13,8 @@ from harness.core.errors import HarnessError
 from harness.core.identity import DIGITS
 from harness.core.metric import LM_EVAL, OWN, Metric, impossible
 from harness.core.metric import metric as metric_named
-from harness.core.seam import Engine, load, problems_of
+from harness.core.options import problems_of
+from harness.core.seam import Engine, load
 from harness.core.spec import Artifact, BuildSpec, Environment, Job, Measurement, MeasureSpec, Outcome, Status
 from harness.engines import ENGINES
 from harness.numbers import documents, intervals, proportions, strata

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from harness.core.errors import MissingDependency
 from harness.core.linear_layers import hold_layers, import_bitsandbytes
-from harness.core.seam import Base, Built, Context, Facts, FloatType, Options, Quantizer
+from harness.core.options import Options
+from harness.core.seam import Base, Built, Context, Facts, FloatType, Quantizer
 from harness.quantizers.hf_checkpoint import copy_missing, floats_note, loaded
 
 RUNTIME = ("bitsandbytes", "accelerate")

@@ -9,7 +9,8 @@ from pydantic import field_validator
 
 from harness import programs
 from harness.core.errors import HarnessError
-from harness.core.seam import Base, Built, Context, Format, Options, Quantizer
+from harness.core.options import Options
+from harness.core.seam import Base, Built, Context, Format, Quantizer
 from harness.quantizers import graph_check
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.folders import graph_file

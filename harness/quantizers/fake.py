@@ -8,7 +8,8 @@ from typing import Literal
 
 from harness.core.grief import come_to_grief
 from harness.core.identity import digest
-from harness.core.seam import Base, Built, Context, Options, Quantizer
+from harness.core.options import Options
+from harness.core.seam import Base, Built, Context, Quantizer
 from harness.core.spec import Note
 
 

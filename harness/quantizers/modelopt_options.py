@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.core.seam import Options
+from harness.core.options import Options
 from harness.core.spec import Note
 from harness.quantizers.unused import unused
 

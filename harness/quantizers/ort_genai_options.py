@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
-from harness.core.seam import Options
+from harness.core.options import Options
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "int4"]
 Provider = Literal["cpu", "cuda", "dml", "webgpu", "NvTensorRtRtx"]

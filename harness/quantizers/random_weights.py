@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from harness.core.errors import HarnessError, MissingDependency
-from harness.core.seam import Base, Built, Context, Options, Quantizer
+from harness.core.options import Options
+from harness.core.seam import Base, Built, Context, Quantizer
 from harness.core.spec import Note
 from harness.quantizers.folders import read_json
 

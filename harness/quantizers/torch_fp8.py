@@ -9,7 +9,8 @@ from typing import Any
 
 from harness.core.errors import HarnessError, MissingDependency
 from harness.core.linear_layers import E4M3, LARGEST, fp8_config, linear_layers
-from harness.core.seam import Base, Built, Context, Facts, FloatType, Options, Quantizer
+from harness.core.options import Options
+from harness.core.seam import Base, Built, Context, Facts, FloatType, Quantizer
 from harness.quantizers.folders import read_json
 from harness.quantizers.hf_checkpoint import copy_missing, floats_note, loaded, stored_dtype
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.core.seam import Options, canonical_options
+from harness.core.options import Options, canonical_options
 from harness.core.spec import Note
 
 

@@ -99,7 +99,8 @@ def rounded_before(job: Job) -> tuple[Note, ...]:
 
 def adapter_of(registry: Any, what: str, name: str, field: str, given: Any) -> tuple[Any, Any]:
     """Load an adapter and hold what it is given against its options."""
-    from harness.core.seam import load, validated
+    from harness.core.options import validated
+    from harness.core.seam import load
 
     adapter = load(registry, what, name)
     return adapter, validated(getattr(adapter, field), given, f"{what} {name}")

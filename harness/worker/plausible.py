@@ -31,6 +31,7 @@ _BITS = ("bits", "num_bits", "w_bits", "weight_bits")
 _BLOCKS = ("block_size", "group_size")
 _LEFT_OUT = ("exclude", "skip", "keep", "op_types")
 """Parts of the names of options that leave layers in floats."""
+ENDS = ("lm_head.weight", "embed_out.weight", "output.weight", "embed_tokens.weight", "wte.weight", "embed_in.weight")
 _MEAN = ("kl_divergence", "top1_agreement", "output_agreement", "mmlu_acc", "choice_logprob")
 """Metrics that are the plain mean of their samples."""
 _THREADS = 0.6
@@ -64,11 +65,10 @@ def made_notes(
         if isinstance(noted.get("recipe"), dict)
         and (noted.get("content") == artifact.content or (weights is not None and noted.get("weights") == weights))
     }
-    declared = any(note.code == "left-in-floats" for note in built.notes)
     return (
         *old_notes(folder, empty),
         *same_notes(recipe, alike),
-        *scheme_notes(artifact.scheme, recipe["options"], declared=declared),
+        *scheme_notes(artifact.scheme, recipe["options"], declared=declared_floats(built.notes)),
         *layer_notes(folder, built.format, built.layers),
     )
 
@@ -217,7 +217,7 @@ def _cut(value: Any) -> str:
 
 
 def scheme_notes(scheme: Scheme | None, given: Mapping[str, Any], declared: bool) -> tuple[Note, ...]:
-    """Hold what lies in the files against the recipe's options. declared: the build itself names layers that stay in floats."""
+    """Hold what lies in the files against the recipe's options. declared: layers of which the build says itself that they stay in floats."""
     if scheme is None:
         return ()
     kinds = {
@@ -228,7 +228,7 @@ def scheme_notes(scheme: Scheme | None, given: Mapping[str, Any], declared: bool
     floats = {kind: count for kind, count in kinds.items() if kind.startswith(("float", "bfloat"))}
     quantized = {kind: count for kind, count in kinds.items() if kind not in floats}
     texts = []
-    if floats and quantized and not declared and not any(part in name for name in given for part in _LEFT_OUT):
+    if quantized and sum(floats.values()) > declared and not any(part in name for name in given for part in _LEFT_OUT):
         left, whole = sum(floats.values()), sum(kinds.values())
         texts.append(
             f"{left} of {whole} multiplied weight matrices are {'/'.join(sorted(floats))} while the others are {'/'.join(sorted(quantized))}, "
@@ -248,6 +248,14 @@ def scheme_notes(scheme: Scheme | None, given: Mapping[str, Any], declared: bool
     if block is not None and quantized and not any(grain in kind.split() for kind in quantized):
         texts.append(f"blocks of {block} were asked for, and the files hold {scheme.text}")
     return implausible(texts)
+
+
+def declared_floats(notes: Sequence[Note]) -> int:
+    """Count the layers that a build names as left in floats, head and embedding aside."""
+    texts = [note.text.partition(" stay in ")[0] for note in notes if note.code == "left-in-floats"]
+    names = [name for text in texts for name in text.partition(" and ")[0].split(", ")]
+    more = sum(int(text.partition(" and ")[2].split()[0]) for text in texts if " and " in text)
+    return sum(not name.endswith(ENDS) for name in names) + more
 
 
 def layer_notes(folder: Path, form: str, said: Mapping[str, int]) -> tuple[Note, ...]:

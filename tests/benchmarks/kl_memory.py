@@ -48,7 +48,8 @@ class Measured:
 
 def build(folder: Path) -> None:
     """Make the artifact below a folder."""
-    from harness.core.seam import Base, Context, load, validated
+    from harness.core.options import validated
+    from harness.core.seam import Base, Context, load
     from harness.quantizers import QUANTIZERS
 
     steps = (("random-weights", {"config": CONFIG, "seed": 1}, "hf"), ("ort-genai", {"precision": "fp32"}, "onnx"))

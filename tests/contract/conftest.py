@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.seam import Base, Context, load, validated
+from harness.core.options import validated
+from harness.core.seam import Base, Context, load
 from harness.quantizers import QUANTIZERS
 
 CONFIG = {

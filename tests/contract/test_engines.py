@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.seam import Engine, GenerationWorkload, Request, load
+from harness.core.seam import Engine, load
+from harness.core.sessions import GenerationWorkload, Request
 from harness.engines import ENGINES
 
 IDS = [5, 17, 200, 33, 42, 7, 99, 120, 64, 3] * 3

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness import host
-from harness.core.seam import GenerationWorkload, Request
+from harness.core.sessions import GenerationWorkload, Request
 from harness.engines import ort_genai, transformers
 from tests.tiny_model import write_model
 
@@ -80,7 +80,8 @@ def test_quantized_checkpoints_on_cuda_agree_with_the_cpu_and_take_less_memory(
 ) -> None:
     import torch
 
-    from harness.core.seam import Base, Context, load, validated
+    from harness.core.options import validated
+    from harness.core.seam import Base, Context, load
     from harness.quantizers import QUANTIZERS
 
     if name == "bitsandbytes":

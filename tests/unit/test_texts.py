@@ -8,7 +8,7 @@ import pytest
 
 from harness import texts
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.seam import problems_of
+from harness.core.options import problems_of
 from harness.corpus import Corpus
 
 ROW = "What is it?,one,two,three,four,B\n"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.seam import Request
+from harness.core.sessions import Request
 from harness.engines import ort_genai, transformers
 
 IDS = np.random.default_rng(0).integers(2, 320, 900).tolist()

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.seam import Base, Context, Request
+from harness.core.seam import Base, Context
+from harness.core.sessions import Request
 from harness.engines import ort_genai, transformers
 from tests.model_kinds import KINDS, Whole, as_version_5, token_ids, write_kind
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Facts, GenerationWorkload, canonical_options
+from harness.core.options import canonical_options
+from harness.core.seam import Facts
+from harness.core.sessions import GenerationWorkload
 from harness.engines import onnx_scores
 from harness.engines.ort_genai import ENGINE, OrtGenaiOptions, _check_device, _open_model, open_artifact, refuse
 

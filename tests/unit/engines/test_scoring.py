@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Request
+from harness.core.sessions import Request
 from harness.engines import scoring
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError, Unsupported
-from harness.core.seam import Facts, GenerationWorkload
+from harness.core.seam import Facts
+from harness.core.sessions import GenerationWorkload
 from harness.engines.transformers import ENGINE, TransformersOptions, open_artifact, refuse
 from tests.model_kinds import KINDS, SINKS, Kind, Whole, token_ids, write_kind
 from tests.tiny_model import write_model

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.core.errors import ConfigError
-from harness.core.seam import Built, Engine, Facts, Findings, Format, Options, Probe, Quantizer
+from harness.core.options import Options
+from harness.core.seam import Built, Engine, Facts, Findings, Format, Probe, Quantizer
 from harness.core.spec import Protocol
 from harness.plan.adapters import Adapters
 

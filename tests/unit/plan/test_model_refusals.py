@@ -12,7 +12,8 @@ import pytest
 
 from harness.core.model_flaws import flaw
 from harness.core.model_record import HEAD_SIZES, read_record, read_tensors, record_of
-from harness.core.seam import Facts, Reach
+from harness.core.seam import Facts
+from harness.core.sessions import Reach
 from harness.core.spec import MeasureSpec
 from harness.engines import ort_genai as genai_engine
 from harness.engines import transformers as torch_engine

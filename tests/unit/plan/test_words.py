@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.core.seam import Options, problems_of
+from harness.core.options import Options, problems_of
 from harness.plan.catalogue import load_catalogue
 from tests.conftest import Say
 from tests.fake_box import Bench

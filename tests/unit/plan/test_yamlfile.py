@@ -8,7 +8,7 @@ import pytest
 
 from harness.core import limits
 from harness.core.errors import ConfigError
-from harness.core.seam import Options
+from harness.core.options import Options
 from harness.plan.yamlfile import Mistakes, Node, parse, plain, read, validate
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.seam import Request, Score, Tile
+from harness.core.sessions import Request, Score, Tile
 from harness.core.spec import Note
 
 BOS, EOS = 256, 257

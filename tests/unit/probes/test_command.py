@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from harness.core.errors import HarnessError
+from harness.core.options import problems_of
 from harness.core.processes import STARTED_BY
-from harness.core.seam import Context, Findings, problems_of
+from harness.core.seam import Context, Findings
 from harness.engines.program import ENGINE
 from harness.probes.command import PROBE, CommandOptions
 from tests.fake_box import Bench

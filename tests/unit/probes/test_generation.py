@@ -12,7 +12,8 @@ import pytest
 from harness import host
 from harness.core.errors import HarnessError
 from harness.core.metric import METRICS
-from harness.core.seam import Context, Facts, Findings, GenerationWorkload, Trace
+from harness.core.seam import Context, Facts, Findings
+from harness.core.sessions import GenerationWorkload, Trace
 from harness.core.spec import Note
 from harness.probes import generation, high_water, memory, speed
 from harness.probes.generation import PROBE, GenerationOptions

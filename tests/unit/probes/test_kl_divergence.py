@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Tile
+from harness.core.seam import Context
+from harness.core.sessions import Tile
 from harness.probes import kl_reference, perplexity
 from harness.probes.kl_divergence import Workload, distances, measure
 from tests.unit.probes.table_scores import TableScores

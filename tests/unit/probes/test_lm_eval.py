@@ -14,8 +14,9 @@ import pytest
 pytest.importorskip("lm_eval")
 
 from harness.core.errors import ConfigError, HarnessError
+from harness.core.options import problems_of
 from harness.core.paths import MINE
-from harness.core.seam import Context, problems_of
+from harness.core.seam import Context
 from harness.probes.lm_eval import PROBE, Workload, measure
 from harness.probes.lm_eval_results import choice_logprob
 from tests.unit.probes.table_scores import BOS, ByteCodec, TableScores

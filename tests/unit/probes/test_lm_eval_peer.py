@@ -15,7 +15,8 @@ import pytest
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
-from harness.core.seam import Base, Context, GenerationWorkload
+from harness.core.seam import Base, Context
+from harness.core.sessions import GenerationWorkload
 from harness.engines import ort_genai, transformers
 from harness.probes.lm_eval import Workload, measure
 from harness.probes.lm_eval_model import ScoresModel, Tally, rolling

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings, GenerationWorkload, Trace
+from harness.core.seam import Context, Findings
+from harness.core.sessions import GenerationWorkload, Trace
 from harness.engines import fake
 from harness.probes.output_check import PROBE, OutputCheckOptions
 from tests.fake_box import Bench

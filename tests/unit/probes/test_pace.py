@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.seam import Context, Trace
+from harness.core.seam import Context
+from harness.core.sessions import Trace
 from harness.probes import conditions, pace
 from harness.probes.generation import PROBE
 from tests.unit.probes.test_generation import Clockwork

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, problems_of
+from harness.core.options import problems_of
+from harness.core.seam import Context
 from harness.corpus import Corpus
 from harness.probes.perplexity import PROBE, Workload, measure
 from harness.probes.streams import read_stream

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, problems_of
+from harness.core.options import problems_of
+from harness.core.seam import Context
 from harness.probes import streams
 from harness.probes.streams import Span, StreamOptions, last_chunks, sliding, span_positions
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import GenerationWorkload, Trace
+from harness.core.sessions import GenerationWorkload, Trace
 from harness.probes.trace_check import (
     Stopwatch,
     clock_notes,

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import Differs, HarnessError
-from harness.core.seam import Context, Findings, Score
+from harness.core.seam import Context, Findings
+from harness.core.sessions import Score
 from harness.engines.whole import lengths
 from harness.probes import verify, verify_reference
 from harness.probes.verify import LEAST_KL, MAX_DLOGP, TIMES_OWN, Workload

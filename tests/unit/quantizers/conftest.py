@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.core.seam import Base, Built, Context, Quantizer, validated
+from harness.core.options import validated
+from harness.core.seam import Base, Built, Context, Quantizer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

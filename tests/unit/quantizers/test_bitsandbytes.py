@@ -16,7 +16,9 @@ import pytest
 from harness.core.errors import ConfigError, HarnessError, MissingDependency
 from harness.core.identity import folder_sha256
 from harness.core.linear_layers import hold_layers, label, promised
-from harness.core.seam import Base, Built, Context, Facts, GenerationWorkload, validated
+from harness.core.options import validated
+from harness.core.seam import Base, Built, Context, Facts
+from harness.core.sessions import GenerationWorkload
 from harness.engines import torch_quantized
 from harness.engines.transformers import TransformersOptions, open_artifact
 from harness.quantizers.bitsandbytes import QUANTIZER, BitsAndBytesOptions

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.seam import Base, GenerationWorkload
+from harness.core.seam import Base
+from harness.core.sessions import GenerationWorkload
 from harness.engines import ort_genai as engine
 from harness.quantizers import ort_genai
 from tests.model_kinds import KINDS, MOE, SINKS, Kind, Whole, token_ids, write_kind

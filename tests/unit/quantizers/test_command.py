@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.core.options import problems_of
 from harness.core.paths import MINE
-from harness.core.seam import Base, Facts, problems_of
+from harness.core.seam import Base, Facts
 from harness.quantizers.command import QUANTIZER, CommandOptions, contents
 from tests.unit.quantizers.conftest import made
 

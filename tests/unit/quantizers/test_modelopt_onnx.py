@@ -7,7 +7,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.identity import folder_sha256
-from harness.core.seam import Base, Facts, problems_of
+from harness.core.options import problems_of
+from harness.core.seam import Base, Facts
 from harness.quantizers import graph_check
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.modelopt_layers import default_strategy, has_parts, promises

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from harness.core.identity import folder_sha256
-from harness.core.seam import Base, Context, validated
+from harness.core.options import validated
+from harness.core.seam import Base, Context
 from harness.quantizers import modelopt_onnx, modelopt_search
 from harness.quantizers.modelopt_onnx import QUANTIZER
 from tests.unit.quantizers.conftest import made

@@ -8,7 +8,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.identity import folder_sha256
-from harness.core.seam import Base, Context, Facts, problems_of
+from harness.core.options import problems_of
+from harness.core.seam import Base, Context, Facts
 from harness.quantizers import graph_check, ort_genai
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.ort_genai import QUANTIZER, refuse

@@ -7,7 +7,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.identity import folder_sha256
-from harness.core.seam import Base, problems_of
+from harness.core.options import problems_of
+from harness.core.seam import Base
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.random_weights import QUANTIZER, RandomOptions
 from tests.unit.quantizers.conftest import TINY, made

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Options, load
+from harness.core.options import Options
+from harness.core.seam import load
 from harness.core.spec import Labels, MeasureSpec, Outcome, Status
 from harness.probes import PROBES
 from harness.store import frame as frames

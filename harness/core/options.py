@@ -1,0 +1,89 @@
+"""Options of adapters: records that name every mistake with the nearest right spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import ConfigDict
+
+from harness.core.errors import ConfigError, meant_by, unknown
+from harness.core.spec import Record
+
+
+class Options(Record):
+    """What an adapter can be asked for; each field has a default or is required, and says what it means."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+def problems_of(options: type[Options], given: Mapping[str, Any], what: str) -> list[tuple[str, str]]:
+    """Validate options; return (field, message) for each mistake, with the nearest right name for unknown ones."""
+    return [(path[0] if path else "", message) for path, message in placed_problems_of(options, given, what)]
+
+
+def placed_problems_of(
+    options: type[Options], given: Mapping[str, Any], what: str
+) -> list[tuple[tuple[str, ...], str]]:
+    """Validate options as `problems_of`, with the whole path of names to each mistake.
+
+    A name that is missing where its misspelling stands is no mistake of its own.
+    """
+    from pydantic import ValidationError
+
+    try:
+        options.model_validate(dict(given))
+    except ValidationError as error:
+        items = error.errors()
+    else:
+        return []
+    found = [(tuple(str(part) for part in item["loc"]), item) for item in items]
+    meant = {
+        (*path[:-1], right)
+        for path, item in found
+        if item["type"] == "extra_forbidden" and (right := meant_by(path[-1], _fields_at(options, path[:-1])))
+    }
+    return [
+        (path, _problem(options, path, item, what))
+        for path, item in found
+        if item["type"] != "missing" or path not in meant
+    ]
+
+
+def _problem(options: type[Options], path: Sequence[str], item: Any, what: str) -> str:
+    name, above = path[-1] if path else "", ".".join(path[:-1])
+    inside = f"{above} of {what}" if above else what
+    if item["type"] == "extra_forbidden":
+        known = _fields_at(options, path[:-1])
+        return unknown(f"option of {what}", name, known) if not above else unknown("key", name, known, above)
+    if item["type"] == "missing":
+        return f"{inside} needs '{name}'"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"'{name}' of {inside}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
+
+
+def _fields_at(options: type[Options], path: Sequence[str]) -> list[str]:
+    """Name the fields of the options that stand under others; none where it is not options that stand there."""
+    here: Any = options
+    for name in path:
+        kinds = [here.model_fields[name].annotation] if _is_options(here) and name in here.model_fields else []
+        kinds += [inner for kind in kinds for inner in get_args(kind)]
+        here = next((kind for kind in kinds if _is_options(kind)), None)
+    return list(here.model_fields) if _is_options(here) else []
+
+
+def _is_options(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Options)
+
+
+def validated(options: type[Options], given: Mapping[str, Any], what: str) -> Any:
+    """Return the options as a record. Raises: ConfigError with every mistake."""
+    found = problems_of(options, given, what)
+    if found:
+        raise ConfigError("; ".join(message for _, message in found))
+    return options.model_validate(dict(given))
+
+
+def canonical_options(options: Options) -> dict[str, Any]:
+    """Write options as JSON values, defaults left out."""
+    return options.model_dump(mode="json", exclude_defaults=True)

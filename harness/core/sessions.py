@@ -1,0 +1,152 @@
+"""What an opened artifact can be asked: token ids in, log-probabilities or traces out; a protocol for each capability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.core.spec import Note
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.floating[Any]]
+    IntArray = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A context and a continuation whose log-likelihood is asked for; token ids, special tokens included."""
+
+    context: tuple[int, ...]
+    continuation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Natural log-likelihood of the continuation, and whether greedy decoding would have produced it."""
+
+    logprob: float
+    greedy: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Log-probabilities of a run of positions; valid until the next tile is asked for.
+
+    positions: int64 [n], indices into the token ids; logprobs: float32 [n, vocabulary], natural log, row i is the
+    distribution of the token that follows positions[i].
+    """
+
+    positions: IntArray
+    logprobs: FloatArray
+
+
+class TextCodec(Protocol):
+    """Text to token ids and back, the same for every engine of a model."""
+
+    vocabulary: int
+    """Entries of the tokenizer; a model's log-probabilities may have more columns than that, never fewer."""
+    bos: int | None
+    eos: int | None
+    ends: tuple[int, ...]
+    """All tokens that end a text."""
+    adds_bos: bool
+    """Whether the model's own tokenizer settings put BOS before a text."""
+
+    def encode(self, text: str, *, bos: bool = False) -> list[int]: ...
+    def located(self, text: str, *, bos: bool = False) -> tuple[list[int], list[int]]:
+        """Encode a text, and say at which of its characters each token begins; BOS begins at 0."""
+
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str: ...
+
+
+class Session(Protocol):
+    """An opened artifact. It implements the capabilities that its engine offers."""
+
+    codec: TextCodec
+    context_length: int
+    provider: str
+    """What it really runs on, checked after opening: cpu, cuda, dml, ..."""
+    dtype: str
+    load_seconds: float
+    notes: tuple[Note, ...]
+
+
+class Scores(Session, Protocol):
+    def score(self, requests: Sequence[Request]) -> list[Score]:
+        """Score in any order, batched; equal contexts with one-token continuations cost one forward pass."""
+
+    def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
+        """Prefill `token_ids` in tiles of at most 256 tokens; yield log-probabilities at the positions asked for."""
+
+    def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
+        """Continue a prompt greedily by a fixed number of tokens; those in `never` are not chosen."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a piece of work goes into a model's context, as far as options alone tell."""
+
+    total: int
+    """Tokens of the longest sequence: a window, or prompt and output."""
+    prompt: int = 0
+    """Tokens that are there before generation begins; 0 where nothing is generated."""
+    batch: int = 1
+
+    def crosses(self, border: int) -> bool:
+        """Tell whether generation begins within a length and feeds a token beyond it; the last one is never fed."""
+        return 0 < self.prompt <= border < self.total - 1
+
+
+@dataclass(frozen=True)
+class GenerationWorkload:
+    """Fixed work: `batch` prompts of exactly `prompt` tokens, exactly `output` new tokens, EOS suppressed."""
+
+    batch: int
+    prompt_ids: tuple[tuple[int, ...], ...]
+    """[batch][prompt] token ids."""
+    output: int
+    warmups: int
+    repetitions: int
+    sampling: dict[str, float] | None = None
+    """None is greedy; else top_k, top_p, temperature, seed."""
+
+    @property
+    def reach(self) -> Reach:
+        """How far it goes into the context."""
+        prompt = len(self.prompt_ids[0])
+        return Reach(total=prompt + self.output, prompt=prompt, batch=self.batch)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Seconds of every step; one row per measured repetition."""
+
+    prefill: FloatArray
+    """float64 [repetitions]: the prefill call."""
+    first_token: FloatArray
+    """float64 [repetitions]: sampling of the first token after the prefill."""
+    steps: FloatArray
+    """float64 [repetitions, output - 1]: each further token for the whole batch."""
+    total: FloatArray
+    """float64 [repetitions]: generator creation to last token."""
+    peak_torch_bytes: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    ids: IntArray | None = None
+    """int32 [repetitions, batch, output]: the tokens that each measured repetition generated."""
+
+
+class Whole(Session, Protocol):
+    switches: tuple[int, ...]
+    """Lengths in tokens beyond which the model computes otherwise, as that of a sliding window."""
+
+    def whole(self, token_ids: Sequence[int], positions: Sequence[int]) -> FloatArray:
+        """Run all tokens in one plain pass, without a cache; return float32 [positions, vocabulary], natural log."""
+
+
+class Generates(Session, Protocol):
+    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
+        """Do the work; call `progress` with 0 once the artifact is open, then after each repetition with the share done."""
