@@ -101,14 +101,22 @@ class FakeSession:
         return Score(logprob=sum(picked), greedy=greedy)
 
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
-        ids = list(prompt)
+        return self._continued(prompt, tokens, never)
+
+    def _continued(
+        self, prompt: Sequence[int], tokens: int, never: Sequence[int] = (), seed: int | None = None
+    ) -> list[int]:
+        """Take the likeliest token each time; with a seed draw one."""
+        import numpy as np
+
+        ids, draw = list(prompt), None if seed is None else np.random.default_rng(seed)
         for _ in range(tokens):
             row = self._rows(ids[-1:])[0]
             row[list(never)] = float("-inf")
-            ids.append(int(row.argmax()))
+            ids.append(int((row if draw is None else row + draw.gumbel(size=VOCABULARY)).argmax()))
         return ids[len(prompt) :]
 
-    def _generated(self, prompt: Sequence[int], output: int) -> list[int]:
+    def _generated(self, prompt: Sequence[int], output: int, seed: int | None) -> list[int]:
         cheat = self._options.cheat
         if cheat == "constant":
             return [7] * output
@@ -116,14 +124,15 @@ class FakeSession:
             return FakeSession(self._noise + 4.0, FakeOptions(), 0.0).greedy(prompt, output)
         if cheat == "replay":
             return self.greedy(range(len(prompt)), output)
-        return self.greedy(prompt, output - (cheat == "early"))
+        return self._continued(prompt, output - (cheat == "early"), seed=seed)
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         import numpy as np
 
         fail = self._options.fail
         come_to_grief("error" if fail == "long" and workload.batch > 1 else fail)
-        made = [self._generated(prompt, workload.output) for prompt in workload.prompt_ids]
+        seeds = [None] if workload.sampling is None else list(range(workload.repetitions))
+        made = [[self._generated(prompt, workload.output, seed) for prompt in workload.prompt_ids] for seed in seeds]
         rounds = workload.warmups + workload.repetitions
         seconds = np.zeros((rounds, workload.output + 1))  # prefill, first token, steps
         progress(0.0)
@@ -134,7 +143,7 @@ class FakeSession:
                 seconds[row, step] = time.perf_counter() - begun
             progress((row + 1) / rounds)
         seconds = seconds[workload.warmups :]
-        ids = np.tile(np.asarray(made, dtype=np.int32), (workload.repetitions, 1, 1))
+        ids = np.resize(np.asarray(made, dtype=np.int32), (workload.repetitions, workload.batch, len(made[0][0])))
         return Trace(seconds[:, 0], seconds[:, 1], steps=seconds[:, 2:], total=seconds.sum(axis=1), ids=ids)
 
 

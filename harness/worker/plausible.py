@@ -216,7 +216,7 @@ def _cut(value: Any) -> str:
     return "the default" if value is None else str(value)[:24]
 
 
-def scheme_notes(scheme: Scheme | None, given: Mapping[str, Any], declared: bool) -> tuple[Note, ...]:
+def scheme_notes(scheme: Scheme | None, given: Mapping[str, Any], declared: int) -> tuple[Note, ...]:
     """Hold what lies in the files against the recipe's options. declared: layers of which the build says itself that they stay in floats."""
     if scheme is None:
         return ()
