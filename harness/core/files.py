@@ -133,15 +133,21 @@ def stamps_beside(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def stamped_content(folder: Path) -> str | None:
-    """Return a sealed folder's content hash without reading it, while every file has the size and time of the sealing."""
+def stamp_of(folder: Path) -> dict[str, Any] | None:
+    """Return what is noted beside a sealed folder, while every file has the size and time of the sealing."""
     try:
         found = json.loads(folder.with_name(folder.name + STAMP).read_text("utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(found, dict) or not isinstance(found.get("content"), str):
         return None
-    return str(found["content"]) if found.get("files") == _marks(folder) else None
+    return found if found.get("files") == _marks(folder) else None
+
+
+def stamped_content(folder: Path) -> str | None:
+    """Return a sealed folder's content hash without reading it, while every file has the size and time of the sealing."""
+    found = stamp_of(folder)
+    return None if found is None else str(found["content"])
 
 
 def _marks(folder: Path) -> list[list[Any]]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from harness.core.errors import HarnessError
 from harness.core.options import Options
 from harness.core.seam import Context, Findings, Probe, Reading
-from harness.core.sessions import GenerationWorkload, Reach, Tile
+from harness.core.sessions import GenerationWorkload, Reach, Tile, Trace
 from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, speed, trace_check, unseen
@@ -100,7 +100,13 @@ def measure(session: Any, workload: OutputCheckOptions, context: Context) -> Fin
 def _worked(session: Any, work: GenerationWorkload, ids: NDArray[np.int32]) -> tuple[Note, ...]:
     """See that the engine works for what it returns, once more without a clock of its own."""
     texts = [[*prompt, *map(int, made)] for prompt, made in zip(work.prompt_ids, ids, strict=True)]
-    ended = unseen.end_notes(session, work, texts[:1])
+
+    def differs(ending: GenerationWorkload, trace: Trace) -> tuple[Note, ...]:
+        assert trace.ids is not None
+        gaps = gaps_of(session, ending.prompt_ids, trace.ids[0], lambda share: None)
+        return _differs(gaps, CLEAR.get(session.dtype, max(CLEAR.values())))
+
+    ended = unseen.end_notes(session, work, texts[:1], differs)
     _rest(session)
     return (*ended, *unseen.cached_notes(session, work))
 

@@ -6,7 +6,9 @@ found is said of every number of that session; nothing is found where there is n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +35,12 @@ _SUM = 0.01
 """By how much the probabilities of a row may miss 1."""
 
 
-def session_notes(session: Any, folder: Path, reach: int | None = None) -> tuple[Note, ...]:
-    """Ask a `Scores` session a few questions whose answers are known. reach: tokens of the workload's longest sequence."""
-    texts = [*_codec_texts(session.codec, folder), *_rows_texts(session), *_score_texts(session)]
+def session_notes(session: Any, folder: Path, codec: Any = None, reach: int | None = None) -> tuple[Note, ...]:
+    """Ask a `Scores` session a few questions whose answers are known.
+
+    codec: the tokenizer that it should have, where the folder holds none; reach: tokens of the workload's longest sequence.
+    """
+    texts = [*_codec_texts(session.codec, codec or _codec_in(folder)), *_rows_texts(session), *_score_texts(session)]
     if (folder / "tokenizer.json").is_file():  # a fake's distribution looks back one token
         texts += _context_texts(session, min(reach or LONGEST, LONGEST, session.context_length))
     return implausible(texts)
@@ -44,29 +49,44 @@ def session_notes(session: Any, folder: Path, reach: int | None = None) -> tuple
 # ---------------------------------------------------------------- tokens
 
 
-def _codec_texts(codec: Any, folder: Path) -> Iterator[str]:
-    """Hold a session's tokenizer against itself and against the one in the folder."""
+def _codec_in(folder: Path) -> Any:
+    """Open the tokenizer in a folder; None where there is none."""
+    from harness.engines.tokens import open_codec
+
+    if not (folder / "tokenizer.json").is_file():
+        return None
+    with suppress(HarnessError):
+        return open_codec(folder)
+    return None
+
+
+def _codec_texts(codec: Any, own: Any) -> Iterator[str]:
+    """Hold a session's tokenizer against itself and against the one that belongs to the artifact, where that is known."""
     alone = list(codec.encode(_SAMPLE))
     if codec.bos is not None:
         begun = list(codec.encode(_SAMPLE, bos=True))
-        if begun != [codec.bos, *alone] and begun != alone:
+        if begun not in ([codec.bos, *alone], alone):
             yield f"a text with BOS begins with tokens {begun[:2]}, where BOS {codec.bos} and then {alone[0]} should stand"
         if alone[:1] == [codec.bos]:
             yield f"a text without BOS begins with BOS ({codec.bos})"
-    if not (folder / "tokenizer.json").is_file():
-        return
-    from harness.engines.tokens import open_codec
-
-    try:
-        own = open_codec(folder)
-    except HarnessError:
+        if list(codec.located(_SAMPLE, bos=True)[0]) != begun or list(codec.located(_SAMPLE)[0]) != alone:
+            yield "a text has other tokens when their places are asked for, too"
+    if own is None:
         return
     for name in ("bos", "eos", "ends"):
         said, there = getattr(codec, name), getattr(own, name)
         if said != there and (name != "ends" or set(there) - set(said)):
             yield f"the engine takes {said} for {name.upper()}, and the artifact's tokenizer says {there}"
-    if alone != own.encode(_SAMPLE):
+    if alone != list(own.encode(_SAMPLE)):
         yield f"the engine tokenizes otherwise than the artifact's tokenizer: {alone[:4]} for {own.encode(_SAMPLE)[:4]}"
+
+
+def print_of(session: Any) -> str:
+    """Return a hash of the log-probabilities of a few tokens: equal ones are of one model."""
+    import numpy as np
+
+    rows = _rows(session, _drawn(session, SHORT), range(SHORT))
+    return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
 
 
 # ---------------------------------------------------------------- rows
@@ -172,6 +192,9 @@ def _context_texts(session: Any, length: int) -> Iterator[str]:
         before = _rows(session, ids, last)
         if np.array_equal(before, _rows(session, [*more[:quarter], *ids[quarter:]], last)):
             yield f"the last of {size} tokens is followed by the same when the first {quarter} are others: the engine skips tokens, or answers from before"
+        middle = [*ids[:quarter], *more[quarter : -quarter - 1], *ids[-quarter - 1 :]]
+        if np.array_equal(before, _rows(session, middle, last)):
+            yield f"the last of {size} tokens is followed by the same when those in the middle are others: the engine answers from before"
         if np.array_equal(before, _rows(session, [*ids[:-1], more[-1]], last)):
             yield f"the last of {size} tokens is followed by the same when it is another: the engine answers from before"
     bos, ids = session.codec.bos, _drawn(session, SHORT)

@@ -52,15 +52,17 @@ class Stopwatch:
         return None if begin is None or end is None else end - begin
 
 
-def watched(session: Any, work: GenerationWorkload) -> tuple[Trace, list[float]]:
-    """Let a session generate; returns its trace and the seconds of its rounds as we saw them, all in one where it tells of none."""
+def watched(session: Any, work: GenerationWorkload) -> tuple[Trace, list[float], float]:
+    """Let a session generate; returns its trace, the seconds of its rounds as we saw them, all in one where it tells of none, and those
+    of the whole call."""
     watch = Stopwatch(work.warmups + work.repetitions)
     begun = perf_counter()
     trace = session.generate(work, lambda share: watch.leave(watch.enter(share)))
     ended = perf_counter()
     refuse_trace(trace, work)
     seen = [watch.seconds(number) for number in range(watch.rounds)]
-    return trace, [one for one in seen if one is not None] if None not in seen else [ended - begun]
+    whole = ended - begun
+    return trace, [one for one in seen if one is not None] if None not in seen else [whole], whole
 
 
 def refuse_trace(trace: Trace, work: GenerationWorkload) -> None:

@@ -112,7 +112,7 @@ class Server:
         from harness.host import peak_rss_bytes
         from harness.quantizers import QUANTIZERS
         from harness.quantizers.scheme import scheme_of
-        from harness.worker.plausible import made_notes
+        from harness.worker.made import made_notes
         from harness.worker.record import artifact_of, build_measurements, weights_sha256
 
         quantizer, options = adapter_of(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
@@ -137,7 +137,9 @@ class Server:
             doubts = made_notes(job, artifact, partial, built, empty, weights)
         with spans.span("seal"):
             seal(partial, Path(str(job.out)))
-            write_stamp(Path(str(job.out)), artifact.content, weights=weights, recipe=job.spec.model_dump(mode="json"))
+            scheme = artifact.scheme.text if artifact.scheme else None
+            recipe = job.spec.model_dump(mode="json")
+            write_stamp(Path(str(job.out)), artifact.content, weights=weights, scheme=scheme, recipe=recipe)
         notes = (*built.notes, *not_the_same(job, artifact), *doubts)
         found |= {"artifact": artifact, "measurements": build_measurements(artifact), "notes": notes}
 
@@ -181,12 +183,12 @@ class Server:
 
         assert isinstance(job.spec, MeasureSpec)
         with spans.span("check"):
-            notes = measured_notes(job.spec, self._session, findings)
+            notes = measured_notes(job.spec, self._session, findings, spans.seconds.get("open"))
             if "scores" in probe.needs and not job.clean:
                 if self._scored is None:
                     reach = probe.reach(workload)
                     folder = Path(input_of(job, "artifact").path)
-                    self._scored = scoring_notes(self._session, folder, reach.total if reach else None)
+                    self._scored = scoring_notes(job.spec, self._session, folder, reach.total if reach else None)
                 notes += self._scored
         return notes
 

@@ -1,6 +1,6 @@
 """A shelf of adapters that lie, each caught and named by checks that know none of them; and honest ones, of which nothing is said.
 
-An adapter of the shelf is a file in `adapters/` with an `ENGINE` or a `QUANTIZER`, the options that a sweep would give it (`OPTIONS`, one
+An adapter of the shelf is a file in `adapters/` with an `ENGINE`, a `QUANTIZER` or a `PROBE`, the options that a sweep would give it (`OPTIONS`, one
 set or more), and `SAYS`: what has to be said of it, as a regular expression.
 """
 
@@ -23,7 +23,7 @@ SHELF = sorted(path.stem for path in (Path(__file__).parent / "adapters").glob("
 @pytest.mark.parametrize("name", SHELF)
 def test_a_cheat_is_caught_and_named(name: str, workbench: Workbench) -> None:
     module = importlib.import_module(f"tests.cheats.adapters.{name}")
-    kind = "ENGINE" if hasattr(module, "ENGINE") else "QUANTIZER"
+    kind = next(kind for kind in ("ENGINE", "QUANTIZER", "PROBE") if hasattr(module, kind))
     said = workbench.say_of(getattr(module, kind), f"{module.__name__}:{kind}", getattr(module, "OPTIONS", ({},)))
     assert re.search(module.SAYS, said), said or "nothing was said"
 

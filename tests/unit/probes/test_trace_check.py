@@ -111,6 +111,6 @@ def test_a_session_that_tells_of_nothing_is_timed_as_a_whole() -> None:
         def generate(self, workload: GenerationWorkload, progress: Any) -> Trace:
             return trace()
 
-    found, seen = watched(Mute(), WORK)
+    found, seen, whole = watched(Mute(), WORK)
     assert found.total.shape == (2,)
-    assert len(seen) == 1
+    assert seen == [whole]
