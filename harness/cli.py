@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -30,6 +31,8 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+GARBAGE = 100_000
+"""New objects between two searches for garbage: nearly all that a command makes, it keeps to its end."""
 AGAIN = ("build", "quality", "reference")
 ResultsOption = Annotated[
     Path | None,
@@ -48,6 +51,7 @@ SweepArgument = Annotated[str, typer.Argument(help="Name below configs/sweeps, o
 def main() -> None:
     """Run the command line; print what a person can act on in one line, keep the traceback of a bug."""
     _utf8()
+    gc.set_threshold(GARBAGE)
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

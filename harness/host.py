@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import threading
@@ -64,10 +65,20 @@ def packages() -> dict[str, str]:
     """List installed distributions: version with its build behind `+`; behind `@` a source's commit, or of a wheel file its content."""
     found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
-        metadata = distribution.metadata  # parsed anew at every look
-        if metadata["Name"]:
-            found.setdefault(_normal(metadata["Name"]), f"{metadata['Version']}{_commit_of(distribution)}")
+        name, version = _called(distribution)
+        if name:
+            found.setdefault(_normal(name), f"{version}{_commit_of(distribution)}")
     return dict(sorted(found.items()))
+
+
+def _called(distribution: importlib.metadata.Distribution) -> tuple[str | None, str | None]:
+    """Read name and version from the head of a distribution's metadata; parsing it whole takes ten times as long."""
+    head = (distribution.read_text("METADATA") or "").partition("\n\n")[0]
+    name, version = (re.search(rf"^{field}: *(\S+)$", head, re.MULTILINE) for field in ("Name", "Version"))
+    if name and version:
+        return name[1], version[1]
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
 
 
 def _commit_of(distribution: importlib.metadata.Distribution) -> str:

@@ -14,7 +14,8 @@ import yaml
 from harness.commands.box import Planned, open_desk, plan_sweep
 from harness.commands.workspace import Workspace
 from harness.environments import ROOT
-from harness.runner import Desk, Event, execute
+from harness.runner.desk import Desk, Event
+from harness.runner.loop import execute
 
 METHODS: dict[str, Any] = {
     "fp32": {"recipes": {"fake": {}}},

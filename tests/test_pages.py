@@ -18,6 +18,7 @@ from harness.commands.pages import diff_pages
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Labels, Outcome
+from harness.markdown.rows import literal
 from harness.pages.changes import compare_tables, heads_of
 from harness.pages.noise import SAME, evidence, shows
 from harness.pages.pages import render
@@ -27,7 +28,7 @@ from harness.published.committed import promote
 from harness.published.sources import Source, from_published
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
-from harness.tables.markdown import Rendered, cell_text, literal, to_markdown
+from harness.tables.markdown import Rendered, cell_text, to_markdown
 from harness.tables.result import Cell, Section
 from tests.fake_box import Said
 from tests.unit.store.outcomes import H200, environment, failed, measured, measurement

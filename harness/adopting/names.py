@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 
-from markdown_it import MarkdownIt
-
+from harness.markdown.parser import inline
 from harness.tables.catalogue import Catalogue
 from harness.tables.layout import LACKING
 from harness.tables.markdown import cell_text
@@ -33,14 +32,8 @@ def slug(text: str, otherwise: str = "x") -> str:
 @lru_cache(maxsize=4096)
 def seen(raw: str) -> str:
     """Return a cell as a reader sees it, without links, emphasis and footnote marks."""
-    tokens = _inline().parseInline(_REFERENCE.sub(r"\1", _FOOTNOTE.sub("", raw)))
-    parts = [_SILENT.get(child.type, child.content) for token in tokens for child in token.children or []]
+    parts = [_SILENT.get(one.type, one.content) for one in inline(_REFERENCE.sub(r"\1", _FOOTNOTE.sub("", raw)))]
     return " ".join(re.sub(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)", "", "".join(parts)).split())
-
-
-@cache
-def _inline() -> MarkdownIt:
-    return MarkdownIt("commonmark")
 
 
 @dataclass

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.core.errors import ConfigError, HarnessError
+from harness.markdown.rows import as_before, row_cells
 from harness.pages import pages
 from harness.published.committed import Published, read_published
 from harness.published.sources import Source, filled, sweeps_of
 from harness.tables.catalogue import Catalogue
 from harness.tables.declared import together
-from harness.tables.markdown import as_before, row_cells
 from harness.tables.specfile import SUFFIX
 
 REPORTED = ".reported.yaml"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-
 from harness.lint.tables import LintTable, page_of
-from harness.tables.markdown import blocks, row_cells
-from harness.tables.spec import Align
+from harness.markdown.blocks import HtmlBlock, MarkdownBlock, MarkdownTable, read_blocks
+from harness.markdown.marked import marked_places
+from harness.markdown.parser import BOM
+from harness.markdown.rows import Align
 
 MOST_COLUMNS = 400
 """Columns beyond which a table is refused: nobody reads such a one, and each is asked of the database by itself."""
@@ -76,48 +75,35 @@ class PageTables:
 
 def tables_in(text: str, path: Path) -> PageTables:
     """Read a page. Raises: ConfigError where its markers are not balanced."""
-    source = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(source)
-    opened = [token for token in tokens if token.type == "table_open"]
-    understood = page_of(source, str(path)).tables
-    taken = [(block.name, range(block.begin, block.end)) for block in blocks(text, path)]
-    lines = source.split("\n")
+    blocks = read_blocks(text)
+    raw = [block for block in blocks if isinstance(block, MarkdownTable)]
+    understood = page_of(text.removeprefix(BOM), str(path)).tables
+    taken = [(place.name, range(place.begin, place.end)) for place in marked_places(text, path)]
     found = [
-        _table(
-            number, token, lines, lint, next((name for name, inside in taken if (token.map or [0])[0] in inside), "")
-        )
-        for number, (token, lint) in enumerate(zip(opened, understood, strict=True), start=1)
+        _table(number, table, lint, next((name for name, inside in taken if table.begin in inside), ""))
+        for number, (table, lint) in enumerate(zip(raw, understood, strict=True), start=1)
     ]
-    return PageTables(tuple(found), tuple(_html(tokens)))
+    return PageTables(tuple(found), tuple(_html(blocks)))
 
 
-def _html(tokens: Sequence[Token]) -> Iterator[tuple[int, bool]]:
-    for token in tokens:
-        if token.type == "html_block" and token.map and _HTML_TABLE.search(token.content):
-            yield token.map[0] + 1, bool(_SPANS.search(token.content))
+def _html(blocks: Sequence[MarkdownBlock]) -> Iterator[tuple[int, bool]]:
+    for block in blocks:
+        text = "\n".join(block.source) if isinstance(block, HtmlBlock) else ""
+        if isinstance(block, HtmlBlock) and _HTML_TABLE.search(text):
+            yield block.line, bool(_SPANS.search(text))
 
 
-def _table(number: int, token: Token, lines: Sequence[str], lint: LintTable, inside: str) -> PageTable:
-    begin, end = token.map or (0, 0)
-    rows = [row_cells(line) for line in lines[begin:end]]
-    names = 2 if len(lint.rows) < len(rows) - 2 else 1
-    heads = (rows[0], *rows[2 : 1 + names]) if len(rows) > 1 else (rows[0],)
-    body = tuple(rows[1 + names :])
-    table = PageTable(number, begin, end, tuple(heads), _aligns(rows[1] if len(rows) > 1 else ()), body, lint)
-    return PageTable(**{**vars(table), "trouble": _trouble(table, token, inside)})
+def _table(number: int, raw: MarkdownTable, lint: LintTable, inside: str) -> PageTable:
+    rows = [row.written for row in raw.rows]
+    names = 2 if len(lint.rows) < len(rows) - 1 else 1
+    table = PageTable(number, raw.begin, raw.end, tuple(rows[:names]), raw.aligns, tuple(rows[names:]), lint)
+    return replace(table, trouble=_trouble(table, inside, nested=raw.nested))
 
 
-def _aligns(rule: Sequence[str]) -> tuple[Align, ...]:
-    words: dict[tuple[bool, bool], Align] = {
-        (True, True): "center", (True, False): "left", (False, True): "right", (False, False): "none",
-    }  # fmt: skip
-    return tuple(words[cell.startswith(":"), cell.endswith(":")] for cell in rule)
-
-
-def _trouble(table: PageTable, token: Token, inside: str) -> str:
+def _trouble(table: PageTable, inside: str, *, nested: bool) -> str:
     """Say why a table cannot be taken as it stands, in the words of whoever wrote it; empty where it can."""
     width = len(table.heads[0])
-    if token.level:
+    if nested:
         return "it stands in a list or a quotation, where markers cannot stand on lines of their own; move it out"
     if inside:
         return f"it stands between the markers of table '{inside}' already"

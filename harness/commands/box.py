@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from harness.commands.wheel_check import check_wheel
@@ -23,7 +23,7 @@ from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
-from harness.runner import Desk
+from harness.runner.desk import Desk
 from harness.store.database import Database
 from harness.tables.declared import declared_of
 from harness.tables.specfile import SUFFIX
@@ -212,5 +212,5 @@ def _desk(planned: Planned, database: Database) -> Desk:
         database=database,
         pythons=planned.pythons,
         environments=planned.environments,
-        own=_own(planned),
+        describe_own=partial(_own, planned),
     )

@@ -101,7 +101,9 @@ def _specs(
     """Read all table specs; return them, what renders one, and the names of those that the pages show."""
     catalogue = catalogue_of(workspace.configs, workspace.committed)
     specs = pages.specs_in(spec_files(workspace), catalogue)
-    return specs, pages.renderer(source, catalogue), pages.shown_in(shown, [spec.name for spec in specs])
+    names = pages.shown_in(shown, [spec.name for spec in specs])
+    render = pages.renderer(source, catalogue, specs=[spec for spec in specs if spec.name in names])
+    return specs, render, names
 
 
 def _tell_own(console: Console, specs: Sequence[TableSpec], names: Sequence[str]) -> None:

@@ -12,11 +12,10 @@ from typing import Any
 from rich.console import Console
 
 from harness import hub_data
-from harness.commands.bench import estimate, lock_of_models, summary, verdicts
 from harness.commands.box import Planned, desk_for_reading, plan_sweep, shown_path
+from harness.commands.estimates import estimate, lock_of_models, summary, verdicts
 from harness.commands.first_run import MARK, Estimate, estimate_first_run, first_run_told
-from harness.commands.report import own_in_place
-from harness.commands.workspace import Workspace, outer_of
+from harness.commands.workspace import Workspace, outer_of, own_tables
 from harness.core.options import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
@@ -79,7 +78,7 @@ def _own(planned: Planned) -> list[str]:
     used = {f"{what} {getattr(label, what)}" for label in labels for what in ("model", "method")}
     used |= {f"environment {job.environment}" for job in planned.plan.jobs}
     found = [name for name in planned.catalogue.overrides if name in used]
-    found += [f"table {name}" for name in own_in_place(planned.sweep.tables, planned.workspace)]
+    found += [f"table {name}" for name in own_tables(planned.sweep.tables, planned.workspace)]
     found += _own_files(planned)
     told = [f"the workspace's own, in place of the shipped: {', '.join(found)}"] if found else []
     outer = outer_of(planned.workspace.root)

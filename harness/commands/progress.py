@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.core.spec import BuildSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.titles import title, titles
-from harness.runner import Event
+from harness.runner.desk import Event
 
 _BAR = 10
 """Cells of the bar on a terminal."""

@@ -52,7 +52,8 @@ def _refuse_unverified(runs: Sequence[str], database: Database) -> None:
 
 def _tell_imported(sweep: str, runs: set[str], database: Database) -> None:
     """Say on standard error which imported runs bear a sweep's name and are not among what is written."""
-    found = sorted(set(database.frame({"sweep": sweep, "origin": "imported"}, ["run"])["run"]) - runs)
+    listed = database.select({"sweep": sweep, "origin": "imported"}, ["run"])
+    found = sorted({run for (run,) in listed.rows} - runs)
     if found:
         sys.stderr.write(f"left out of '{sweep}', since only measured runs are promoted: {', '.join(found)}\n")
 

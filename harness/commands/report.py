@@ -14,21 +14,22 @@ from harness.commands.promote import last_session
 from harness.commands.workspace import Workspace, spec_files
 from harness.core.errors import ConfigError, HarnessError, unknown
 from harness.core.files import write_whole
+from harness.markdown.rows import literal
 from harness.pages import pages
 from harness.pages.against import against
 from harness.pages.history import Histories
 from harness.plan.catalogue import load_catalogue
 from harness.plan.reading import read_sweep
 from harness.published.sources import Source, from_published
+from harness.store.columns import COLUMNS as STORED
 from harness.store.conditions import as_texts, parse_where
 from harness.store.database import Database
-from harness.store.frame import COLUMNS as STORED
 from harness.tables.catalogue import Catalogue, catalogue_of
 from harness.tables.columns import COLUMNS, DIMENSIONS
-from harness.tables.markdown import EMPTY, Rendered, literal, to_markdown
+from harness.tables.markdown import EMPTY, Rendered, to_markdown
 from harness.tables.plain import MOST, Plain, plain_tables
 from harness.tables.result import Table
-from harness.tables.rows import text_of
+from harness.tables.rows import rows_of, text_of
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import SUFFIX, names_in
 from harness.tables.table import build
@@ -49,7 +50,8 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
             if planned.sweep.tables:
                 catalogue = catalogue_of(workspace.named, workspace.committed)
                 specs = _specs_of(planned.sweep.tables, workspace, catalogue)
-                found = [_rendered_or_told(spec, source, catalogue) for spec in specs]
+                render = pages.renderer(source, catalogue, specs=specs)
+                found = [_rendered_or_told(spec, render) for spec in specs]
                 texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
             else:
                 texts = plain(name, source, workspace, planned.sweep.title)
@@ -73,13 +75,6 @@ def _specs_of(files: Collection[str], workspace: Workspace, catalogue: Catalogue
     return [spec for spec in pages.specs_in(places, catalogue) if spec.name in wanted]
 
 
-def own_in_place(files: Collection[str], workspace: Workspace) -> list[str]:
-    """Name the tables of files by name in whose place the workspace has one of its own."""
-    named, (shipped, *own) = {f"{name}{SUFFIX}" for name in files}, workspace.tables
-    there = {name for path in shipped.glob(f"*{SUFFIX}") if path.name in named for name in names_in(path)}
-    return sorted(there & {name for folder in own for path in folder.glob(f"*{SUFFIX}") for name in names_in(path)})
-
-
 def _heading(title: str) -> list[str]:
     return [f"# {literal(title)}"] if title else []
 
@@ -92,10 +87,10 @@ def _title(sweep: str, workspace: Workspace) -> str:
         return ""
 
 
-def _rendered_or_told(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[str, bool]:
+def _rendered_or_told(spec: TableSpec, render: Callable[[TableSpec], Rendered]) -> tuple[str, bool]:
     """Render one table, or say why there is none; tells whether it has results."""
     try:
-        rendered = pages.renderer(source, catalogue)(spec)
+        rendered = render(spec)
     except ConfigError as error:
         return f"{NO_TABLE}: {error}", True
     return rendered.markdown, rendered.markdown != EMPTY
@@ -122,14 +117,14 @@ def plain_of(sweep: str, source: Source, results: Path, title: str = "") -> list
     """Generate the tables of what answered a sweep's last session; of all its runs where none was finished."""
     session = last_session(sweep, results)
     runs = {"run": [job.run for job in session.jobs if job.run]} if session is not None else {}
-    frame = source.frame({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
-    return plain_tables(sweep, frame, literal(title))
+    found = source.select({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
+    return plain_tables(sweep, rows_of(found), literal(title))
 
 
 def plain_rendered(table: Plain, source: Source, catalogue: Catalogue) -> Rendered:
     """Render a generated table. Raises: ConfigError where it would mix what must not be mixed."""
     versions = {name: environment.packages for name, environment in source.environments().items()}
-    built = build(table.spec, table.frame, catalogue, source.reader(), lambda name: versions.get(name, {}))
+    built = build(table.spec, table.filled_from, catalogue, source.reader(), lambda name: versions.get(name, {}))
     return pages.named_keys(to_markdown(built), table.spec)
 
 
@@ -196,13 +191,17 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
             if not found and name not in sweeps:
                 known = {*sweeps, *(spec.name for spec in specs), *(file for spec in specs for file in _files(spec))}
                 raise HarnessError(unknown("table or sweep", name, known))
-        wanted = [spec for found in asked.values() for spec in found] if names else specs
-        for spec in dict.fromkeys(spec.name for spec in wanted):
-            text, there = _rendered_or_told(next(one for one in wanted if one.name == spec), source, catalogue)
+        listed = [spec for found in asked.values() for spec in found] if names else specs
+        wanted: dict[str, TableSpec] = {}
+        for spec in listed:
+            wanted.setdefault(spec.name, spec)
+        render = pages.renderer(source, catalogue, specs=wanted.values())
+        for name, spec in wanted.items():
+            text, there = _rendered_or_told(spec, render)
             if there:
                 texts.append(text)
             else:
-                empty.append(spec)
+                empty.append(name)
         covered = {sweep for spec in specs for sweep in spec.where.get("sweep", ())}
         for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
             texts += plain(sweep, source, workspace, _title(sweep, workspace))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +17,7 @@ from harness.core.options import Options
 from harness.core.paths import FILE, MINE, OTHERS
 from harness.environments import IN_CLONE, LAYERS, LOCKS, ROOT, SHIPPED, is_name
 from harness.plan.yamlfile import Mistakes, read, validate
+from harness.tables.specfile import SUFFIX, names_in
 
 VERSION = 1
 DATABASE = "bench.db"
@@ -182,7 +183,14 @@ def _layers(shipped: Path, own: Path) -> tuple[Path, ...]:
 
 def spec_files(workspace: Workspace) -> list[Path]:
     """List the files of table specs: the shipped ones, then those of the workspace, whose tables stand in the place of shipped ones."""
-    return [path for folder in workspace.tables for path in sorted(folder.glob("*.tables.yaml"))]
+    return [path for folder in workspace.tables for path in sorted(folder.glob(f"*{SUFFIX}"))]
+
+
+def own_tables(files: Collection[str], workspace: Workspace) -> list[str]:
+    """Name the tables of files by name in whose place the workspace has one of its own."""
+    named, (shipped, *own) = {f"{name}{SUFFIX}" for name in files}, workspace.tables
+    there = {name for path in shipped.glob(f"*{SUFFIX}") if path.name in named for name in names_in(path)}
+    return sorted(there & {name for folder in own for path in folder.glob(f"*{SUFFIX}") for name in names_in(path)})
 
 
 def pages_of(workspace: Workspace, named: Sequence[Path] = ()) -> list[Path]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.core.capabilities import Capability, Needs
 from harness.core.errors import HarnessError, unknown
+from harness.core.folder_formats import FolderFormat, Format
 from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
-from harness.core.sessions import Reach
+from harness.core.sessions import Reach, Scores, Session
 from harness.core.spec import Kind, Note
 from harness.core.spec import Protocol as ProtocolRecord
 
@@ -25,12 +27,7 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.integer[Any]]
 
 
-Capability = Literal["generates", "tells", "scores", "whole", "runs"]
-"""`tells`: a trace holds the tokens that were generated; `runs`: nothing is opened, a program runs the artifact by itself."""
 FloatType = Literal["float32", "float16", "bfloat16"]
-Format = Literal["hf", "ort-genai", "files", "fake"]
-"""`hf`: a folder as transformers saves it; `ort-genai`: a folder with genai_config.json, graph and tokenizer; `files`: anything
-else, which only a program of somebody's own reads; `fake`: of the fake quantizer, for plumbing."""
 
 
 # ---------------------------------------------------------------- quantizers
@@ -133,9 +130,10 @@ class Engine:
     version: int
     consumes: tuple[Format, ...]
     offers: frozenset[Capability]
+    """What its sessions can be asked; names that nobody here knows are for probes that do."""
     options: type[Options]
     packages: tuple[str, ...]
-    open: Callable[[Path, Any], AbstractContextManager[Any]]
+    open: Callable[[Path, Any], AbstractContextManager[Session]]
     refuse: Callable[[Any, Facts], str | None] = lambda options, facts: None
     refuse_model: Callable[[Any, Facts, ModelRecord], str | None] = lambda options, facts, record: None
     """Says why a model cannot be opened, known from its configuration alone; also asked of what was made from it."""
@@ -148,6 +146,8 @@ class Engine:
     truth: str = "transformers"
     """Engine that says what a model itself computes: it opens the model's own folder and offers `whole`."""
     title: str = ""
+    formats: tuple[FolderFormat, ...] = ()
+    """Formats that it brings with it, each with how a folder is recognized; those of other engines need no second telling."""
     imports: Callable[[], None] = lambda: None
     """Import what sessions need, so that the memory of libraries can be told from that of an opened artifact."""
 
@@ -191,7 +191,7 @@ class Findings:
     readings: tuple[Reading, ...]
     protocol: ProtocolRecord
     notes: tuple[Note, ...] = ()
-    arrays: dict[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, FloatArray | IntArray] = field(default_factory=dict)
     """Further per-item arrays to keep, as choice log-likelihoods [questions, 4]."""
 
 
@@ -207,13 +207,13 @@ class Context:
     """Folder of a stored reference."""
     native: Path | None = None
     """For a verification in a 16-bit type: folder of what the model itself computes in that type."""
-    reference_session: Any = None
+    reference_session: Scores | None = None
     """Opened session of a live reference."""
     artifact: Path | None = None
     """Folder of the artifact that is measured."""
     out: Path | None = None
     """For reference jobs: the empty folder to fill."""
-    shared: dict[str, Any] = field(default_factory=dict)
+    shared: dict[str, object] = field(default_factory=dict)
     """Lives as long as the session: what one probe found that another of the same session can use."""
     trained_positions: int | None = None
     """Positions that the model was trained on, where its folder says so."""
@@ -233,7 +233,8 @@ class Probe:
     name: str
     version: int
     kind: Kind
-    needs: frozenset[Capability]
+    needs: Needs
+    """What it can live on: an engine offers all of one of these sets."""
     yields: tuple[str, ...]
     workload: type[Options]
     packages: tuple[str, ...]
@@ -248,9 +249,11 @@ class Probe:
     located: tuple[str, ...] = ()
     """Fields of the workload that only say where something in `contents` lies; its hash stands for them in the key."""
     reference: Literal["none", "needed"] = "none"
-    checked: Callable[[Any], Mapping[str, Any] | None] = lambda workload: None
+    checked: Callable[[Any], Mapping[str, object] | None] = lambda workload: None
     """Workload of `output_check` that scores what a speed job generates; None where choice is not greedy."""
     refuse: Callable[[Any, Facts], str | None] = lambda workload, facts: None
+    refuse_on: Callable[[Any, frozenset[Capability]], str | None] = lambda workload, offers: None
+    """Says why a workload cannot be put to an engine that offers these, where others of its alternatives could take it."""
     reach: Callable[[Any], Reach | None] = lambda workload: None
     """How far the workload goes into the context; None where only texts tell."""
     scored_tokens: Callable[[Any], int | None] = lambda workload: None

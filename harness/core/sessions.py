@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from harness.core.spec import Note
 
@@ -40,21 +41,28 @@ class Tile:
     distribution of the token that follows positions[i].
     """
 
-    positions: IntArray
-    logprobs: FloatArray
+    positions: NDArray[np.int64]
+    logprobs: NDArray[np.float32]
 
 
 class TextCodec(Protocol):
     """Text to token ids and back, the same for every engine of a model."""
 
-    vocabulary: int
-    """Entries of the tokenizer; a model's log-probabilities may have more columns than that, never fewer."""
-    bos: int | None
-    eos: int | None
-    ends: tuple[int, ...]
-    """All tokens that end a text."""
-    adds_bos: bool
-    """Whether the model's own tokenizer settings put BOS before a text."""
+    @property
+    def vocabulary(self) -> int:
+        """Entries of the tokenizer; a model's log-probabilities may have more columns than that, never fewer."""
+
+    @property
+    def bos(self) -> int | None: ...
+    @property
+    def eos(self) -> int | None: ...
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """All tokens that end a text."""
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether the model's own tokenizer settings put BOS before a text."""
 
     def encode(self, text: str, *, bos: bool = False) -> list[int]: ...
     def located(self, text: str, *, bos: bool = False) -> tuple[list[int], list[int]]:
@@ -64,18 +72,34 @@ class TextCodec(Protocol):
 
 
 class Session(Protocol):
-    """An opened artifact. It implements the capabilities that its engine offers."""
+    """An opened artifact; what else it can be asked are the capabilities that its engine offers."""
 
-    codec: TextCodec
-    context_length: int
-    provider: str
-    """What it really runs on, checked after opening: cpu, cuda, dml, ..."""
-    dtype: str
-    load_seconds: float
-    notes: tuple[Note, ...]
+    @property
+    def provider(self) -> str:
+        """What it really runs on, checked after opening: cpu, cuda, dml, ..."""
+
+    @property
+    def dtype(self) -> str | None:
+        """Numeric type of activations; None where nobody knows it."""
+
+    @property
+    def load_seconds(self) -> float: ...
+    @property
+    def notes(self) -> tuple[Note, ...]: ...
 
 
-class Scores(Session, Protocol):
+class TextSession(Session, Protocol):
+    """An opened artifact that takes token ids."""
+
+    @property
+    def codec(self) -> TextCodec: ...
+    @property
+    def context_length(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
+
+
+class Scores(TextSession, Protocol):
     def score(self, requests: Sequence[Request]) -> list[Score]:
         """Score in any order, batched; equal contexts with one-token continuations cost one forward pass."""
 
@@ -139,14 +163,39 @@ class Trace:
     """int32 [repetitions, batch, output]: the tokens that each measured repetition generated."""
 
 
-class Whole(Session, Protocol):
-    switches: tuple[int, ...]
-    """Lengths in tokens beyond which the model computes otherwise, as that of a sliding window."""
+class Whole(TextSession, Protocol):
+    @property
+    def switches(self) -> tuple[int, ...]:
+        """Lengths in tokens beyond which the model computes otherwise, as that of a sliding window."""
 
     def whole(self, token_ids: Sequence[int], positions: Sequence[int]) -> FloatArray:
         """Run all tokens in one plain pass, without a cache; return float32 [positions, vocabulary], natural log."""
 
 
-class Generates(Session, Protocol):
+class Generates(TextSession, Protocol):
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         """Do the work; call `progress` with 0 once the artifact is open, then after each repetition with the share done."""
+
+
+class GeneratesAndScores(Generates, Scores, Protocol):
+    """What scoring its own output takes."""
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A session that can score a continuation one by one through the cache, as it was generated."""
+
+    def stepwise(self, prompt: Sequence[int], continuation: Sequence[int]) -> Iterator[Tile]: ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """A session that opens an artifact once for each capability, and can let go of all of them."""
+
+    def rest(self) -> None: ...
+
+
+class Runs(Session, Protocol):
+    @property
+    def folder(self) -> Path:
+        """The artifact, which a program of somebody's own opens."""

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from harness.core.metric import OwnMetric
 
 SCHEMA_VERSION = 1
+JsonObject = dict[str, object]
+"""A JSON object whose names others choose; who reads a value of it says first what it is."""
 
 
 class Record(BaseModel):

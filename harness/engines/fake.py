@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
+from harness.core.folder_formats import FolderFormat
 from harness.core.grief import come_to_grief
 from harness.core.options import Options
 from harness.core.seam import Engine
@@ -164,8 +165,11 @@ def _noise(folder: Path) -> float:
     return float(path.read_text("utf-8")) if path.is_file() else 0.0
 
 
+FAKE = FolderFormat("fake", lambda folder: (folder / "noise.txt").is_file() and not (folder / "config.json").exists())
+
 ENGINE = Engine(
     name="fake",
+    formats=(FAKE,),
     version=1,
     consumes=("fake",),
     offers=frozenset({"generates", "tells", "scores", "whole"}),

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from harness import host
 from harness.core.errors import HarnessError, Unsupported
+from harness.core.folder_formats import FolderFormat
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
 from harness.core.seam import Engine, Facts
@@ -322,8 +323,11 @@ def _imports() -> None:
     import tokenizers  # noqa: F401
 
 
+ORT_GENAI = FolderFormat("ort-genai", lambda folder: (folder / "genai_config.json").is_file())
+
 ENGINE = Engine(
     name="ort-genai",
+    formats=(ORT_GENAI,),
     version=2,
     consumes=("ort-genai",),
     offers=frozenset({"generates", "tells", "scores"}),

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from harness.core.options import Options
 from harness.core.seam import Engine
@@ -34,8 +33,6 @@ class ProgramSession:
     provider: str
     dtype: str | None
     load_seconds: float = 0.0
-    context_length: int = 0
-    codec: Any = None
     notes: tuple[Note, ...] = field(default=())
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.core.errors import HarnessError, Unsupported
+from harness.core.folder_formats import FolderFormat
 from harness.core.model_config import load_config
 from harness.core.model_flaws import unknown_code
 from harness.core.model_record import ModelRecord, record_of
@@ -337,8 +338,14 @@ def refuse_model(options: TransformersOptions, facts: Facts, record: ModelRecord
     return unknown_code(record, version)
 
 
+HF = FolderFormat(
+    "hf", lambda folder: (folder / "config.json").is_file() and not (folder / "genai_config.json").exists()
+)
+"""An export for ONNX Runtime GenAI may hold a copy of the model's configuration, too."""
+
 ENGINE = Engine(
     name="transformers",
+    formats=(HF,),
     version=2,
     consumes=("hf",),
     offers=frozenset({"generates", "tells", "scores", "whole"}),

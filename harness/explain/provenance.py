@@ -12,7 +12,7 @@ from harness.core.spec import BuildSpec, Environment, Input, Measurement, Measur
 from harness.numbers.rounds import is_over_rounds
 from harness.plan.adapters import VERIFY
 from harness.plan.keys import exact
-from harness.published.sources import Source, frame_of
+from harness.published.sources import Source, rows_for
 from harness.store.sittings import paces_of
 from harness.store.workload import workload_columns
 from harness.tables.cells import Reader, statistic_of
@@ -66,7 +66,7 @@ def archive_of(source: Source) -> Archive:
         outcome,
         source.reader(),
         makers,
-        lambda spec: rows_of(frame_of(spec, source)),
+        lambda spec: rows_for(spec, source),
         lambda one: _sitting(source, one),
         lru_cache(maxsize=None)(lambda artifact, environment, engine: _verified(source, artifact, environment, engine)),
     )
@@ -76,7 +76,7 @@ def _verified(source: Source, artifact: str, environment: str, engine: str) -> s
     """Tell the latest verification of an artifact where it was measured: a model's own folder is held on each engine anew."""
     columns = ["run", "counts_from", "engine", "status", "reason", "metric", "value"]
     where = {"artifact": artifact, "probe": VERIFY, "environment": environment} | ({"engine": engine} if engine else {})
-    rows = rows_of(source.frame(where, columns))
+    rows = rows_of(source.select(where, columns))
     if not rows:
         return ""
     last = max(rows, key=lambda row: row.age)
@@ -88,11 +88,11 @@ def _verified(source: Source, artifact: str, environment: str, engine: str) -> s
 
 def _sitting(source: Source, measurement: str) -> list[Row]:
     said = ("sitting", "metric", "part", "source")
-    found = rows_of(source.frame({"measurement_id": measurement}, list(said)))
+    found = rows_of(source.select({"measurement_id": measurement}, list(said)))
     if not found or found[0].get("sitting") is None:
         return []
     where = {name: found[0].get(name) for name in said}
-    rows = rows_of(source.frame(where, ["run", "measurement_id", *said, *_OF_A_ROUND]))
+    rows = rows_of(source.select(where, ["run", "measurement_id", *said, *_OF_A_ROUND]))
     return sorted({row.run: row for row in rows}.values(), key=lambda row: (row.get("round"), row.run))
 
 

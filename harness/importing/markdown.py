@@ -16,7 +16,8 @@ from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, give
 from harness.formats.source import Source
 from harness.formats.units import SCALES
 from harness.importing import mapping as m
-from harness.importing.markdown_tables import Table, bare, choose, position, tables_of
+from harness.importing.markdown_tables import Table, choose, position, tables_of
+from harness.markdown.blocks import bare
 
 _NUMBER = re.compile(
     r"^(?P<value>[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\s\d±(]*)\s*"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,8 @@ from harness.core.errors import ConfigError, Problem, unknown
 from harness.formats.fields import flat
 from harness.formats.paths import rows_of
 from harness.formats.source import Source
+from harness.markdown.blocks import Heading, HtmlBlock, MarkdownTable, bare, read_blocks
 from harness.plan.yamlfile import Node
-
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
-_SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,22 +31,16 @@ def tables_of(source: Source, paths: Sequence[str] = ()) -> list[Table]:
     """
     if not source.is_markdown:
         return [_of_records(source, paths)]
-    from markdown_it import MarkdownIt
-
     found: list[Table] = []
-    heading, rows, line = "", list[tuple[str, ...]](), 0
-    tokens = MarkdownIt("commonmark").enable("table").parse(source.text)
-    for place, token in enumerate(tokens):
-        if token.type == "heading_open":
-            heading = bare(_shown(tokens[place + 1]))
-        elif token.type == "html_block" and (summary := _SUMMARY.search(token.content)):
-            heading = bare(summary[1])
-        elif token.type == "table_open":
-            rows, line = [], (token.map or [0])[0] + 1
-        elif token.type == "tr_open":
-            rows.append(_cells(tokens, place))
-        elif token.type == "table_close":
-            found.append(Table(heading, line, rows[0], tuple(rows[1:])))
+    heading = ""
+    for block in read_blocks(source.text):
+        if isinstance(block, Heading):
+            heading = bare(block.text)
+        elif isinstance(block, HtmlBlock) and block.summaries:
+            heading = block.summaries[0]
+        elif isinstance(block, MarkdownTable):
+            header, *body = (tuple(cell.tagged for cell in row.cells) for row in block.rows)
+            found.append(Table(heading, block.begin + 1, header, tuple(body)))
     return found
 
 
@@ -74,25 +65,6 @@ def _of_records(source: Source, paths: Sequence[str]) -> Table:
 def _text(value: Any) -> str:
     """Write a field as a cell: numbers with all their digits, what is absent as an empty one."""
     return "" if value is None or isinstance(value, dict | list) else str(value)
-
-
-def _cells(tokens: list[Any], place: int) -> tuple[str, ...]:
-    cells = []
-    while tokens[place].type != "tr_close":
-        if tokens[place].type == "inline":
-            cells.append(_shown(tokens[place]).strip())
-        place += 1
-    return tuple(cells)
-
-
-def _shown(inline: Any) -> str:
-    """Give a cell's text: links, bold and code lose their marks, everything else stays literally."""
-    return "".join(" " if "break" in child.type else child.content for child in inline.children or [])
-
-
-def bare(text: str) -> str:
-    """Give a text without tags, its spaces as one."""
-    return " ".join(_TAG.sub(" ", text).split())
 
 
 def choose(tables: list[Table], wanted: Node) -> Table:

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.lint.columns import Meaning, meaning_of
-from harness.lint.markdown import Broken, Cell, Line, RawRow, RawTable, raw_tables, read_text
+from harness.lint.markdown import Broken, RawTable, raw_tables, read_text
 from harness.lint.numbers import Number, is_missing, number, scaled_unit
+from harness.markdown.blocks import MarkdownCell, MarkdownRow, TextLine
 
 CORNER = re.compile(r"^(?P<key>.*?)\s*\\+\s*(?P<metric>.+)$")
 
@@ -42,7 +43,7 @@ class Row:
 
     number: int
     line: int
-    cells: tuple[Cell, ...]
+    cells: tuple[MarkdownCell, ...]
     keys: tuple[str, ...]
     written: int
     units: tuple[str, ...]
@@ -67,7 +68,7 @@ class LintTable:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     headings: tuple[str, ...]
-    context: tuple[Line, ...]
+    context: tuple[TextLine, ...]
 
     @property
     def key_columns(self) -> tuple[Column, ...]:
@@ -107,19 +108,21 @@ def page_of(text: str, path: str = "page.md") -> Page:
 
 
 def _table(raw: RawTable, path: str) -> LintTable:
-    head, body = _split(raw.rows)
+    head, body = _split(raw.table.rows)
     columns = tuple(_columns(head, body))
     keys = _filled(body, columns)
     units = tuple(_unit(body, column.index) for column in columns)
-    rows = tuple(Row(at, row.line, row.cells, keys[at - 1], row.written, units) for at, row in enumerate(body, start=1))
-    return LintTable(path, raw.rows[0].line, columns, rows, raw.headings, raw.context)
+    rows = tuple(
+        Row(at, row.line, row.cells, keys[at - 1], len(row.written), units) for at, row in enumerate(body, start=1)
+    )
+    return LintTable(path, raw.table.begin + 1, columns, rows, raw.headings, raw.context)
 
 
-def _unit(body: Sequence[RawRow], at: int) -> str:
+def _unit(body: Sequence[MarkdownRow], at: int) -> str:
     return scaled_unit([value.suffix for row in body if (value := number(row.cells[at].text))])
 
 
-def _split(rows: Sequence[RawRow]) -> tuple[Sequence[RawRow], Sequence[RawRow]]:
+def _split(rows: Sequence[MarkdownRow]) -> tuple[Sequence[MarkdownRow], Sequence[MarkdownRow]]:
     """Tell header rows from values: a first body row of words below a header row with gaps is a header too."""
     header, body = rows[0], rows[1:]
     if len(body) < 2 or not _headers_below(header, body[0], body[1:]):
@@ -127,7 +130,7 @@ def _split(rows: Sequence[RawRow]) -> tuple[Sequence[RawRow], Sequence[RawRow]]:
     return rows[:2], body[1:]
 
 
-def _headers_below(header: RawRow, first: RawRow, rest: Sequence[RawRow]) -> bool:
+def _headers_below(header: MarkdownRow, first: MarkdownRow, rest: Sequence[MarkdownRow]) -> bool:
     gaps = [at for at, cell in enumerate(header.cells) if not cell.text]
     words = [cell.text and number(cell.text) is None and not is_missing(cell.text) for cell in first.cells]
     filled = [at for at, cell in enumerate(first.cells) if cell.text]
@@ -135,7 +138,7 @@ def _headers_below(header: RawRow, first: RawRow, rest: Sequence[RawRow]) -> boo
     return len(gaps) > 1 and len(filled) > 1 and all(words[at] for at in filled) and bool(numeric & set(filled))
 
 
-def _columns(head: Sequence[RawRow], body: Sequence[RawRow]) -> Iterator[Column]:
+def _columns(head: Sequence[MarkdownRow], body: Sequence[MarkdownRow]) -> Iterator[Column]:
     names = head[-1].cells
     groups = _groups(head[0].cells, names) if len(head) > 1 else [""] * len(names)
     corner = CORNER.match(names[0].text) if names else None
@@ -149,7 +152,7 @@ def _columns(head: Sequence[RawRow], body: Sequence[RawRow]) -> Iterator[Column]
         yield Column(at, cell.text, group, cell.labels, over, meaning, spacer)
 
 
-def _groups(over: Sequence[Cell], names: Sequence[Cell]) -> list[str]:
+def _groups(over: Sequence[MarkdownCell], names: Sequence[MarkdownCell]) -> list[str]:
     """Spread group headers: over all columns between two spacers where there are any, else to the right."""
     spacers = [at for at, cell in enumerate(names) if not cell.text and not over[at].text]
     found, last = [""] * len(names), ""
@@ -171,7 +174,7 @@ def _groups(over: Sequence[Cell], names: Sequence[Cell]) -> list[str]:
     return found
 
 
-def _filled(body: Sequence[RawRow], columns: Sequence[Column]) -> list[tuple[str, ...]]:
+def _filled(body: Sequence[MarkdownRow], columns: Sequence[Column]) -> list[tuple[str, ...]]:
     """Give each row its texts, with a blank key taken from the row above."""
     done: list[tuple[str, ...]] = []
     for row in body:

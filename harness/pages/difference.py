@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from harness.core.errors import HarnessError
+from harness.markdown.marked import bodies
+from harness.markdown.rows import Align, literal, table_lines
 from harness.pages.changes import Change, Compared, compare_tables, shared_keys
 from harness.pages.guards import percent
 from harness.pages.history import Histories
@@ -30,7 +32,7 @@ from harness.pages.readback import RowName, grids
 from harness.pages.values import marks
 from harness.published.sources import Source
 from harness.tables.catalogue import Catalogue
-from harness.tables.markdown import Rendered, bodies, literal
+from harness.tables.markdown import Rendered
 from harness.tables.result import Cell
 from harness.tables.spec import TableSpec
 
@@ -158,11 +160,12 @@ def _cells(old: Old, new: New, rendered: Rendered, compared: Compared, keys: int
     reasons = {reason for _, reason in told}
     common = len(told) > 1 and len(reasons) == 1
     head = ["Row", "Column", "Old", "New", "Change", "Verdict", *([] if common else ["What changed"])]
-    lines = [head, [":---", ":---", "---:", "---:", "---:", *[":---"] * (len(head) - 5)]]
+    aligns: list[Align] = ["left", "left", "right", "right", "right", "left", "left"]
+    lines = []
     for change, (verdict, reason) in zip(compared.changes, told, strict=True):
         line = [_row(change.row), literal(change.heading), change.old, change.new, moved(change), str(verdict)]
         lines.append([*line, *([] if common else [reason])])
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = "\n".join(table_lines(head, aligns[: len(head)], lines))
     notes = [literal(text) for text in (trouble, more) if text]
     return [table, *([f"What changed for all of them: {reasons.pop()}."] if common else []), *notes]
 

@@ -8,10 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from harness.core.errors import HarnessError, Problem, unknown
+from harness.markdown.marked import bodies, marked_places
 from harness.pages.changes import Change, Gone, compare_tables
 from harness.pages.noise import Names, cells_of, way
 from harness.pages.readback import shown
-from harness.tables.markdown import Rendered, blocks, bodies
+from harness.tables.markdown import Rendered
 from harness.tables.result import Cell
 
 
@@ -38,7 +39,7 @@ def refused(pages: Mapping[Path, str], rendered: Iterable[Rendered], guard: Guar
             raise HarnessError(f"--allow-missing {name}: {unknown('table', name.partition(':')[0], tables)}")
     problems: list[Problem] = []
     for path, text in pages.items():
-        lines = {block.name: block.begin + 1 for block in blocks(text, path)}
+        lines = {block.name: block.begin + 1 for block in marked_places(text, path)}
         for name, body in bodies(text, path).items():
             compared = compare_tables(body, tables[name])
             vanished = [gone for gone in compared.gone if not gone.names & guard.missing]

@@ -79,7 +79,7 @@ class Histories:
 
 
 def _rows(source: Source, where: Mapping[str, Any]) -> Iterable[Row]:
-    found = rows_of(source.frame(where, ["run", "session", "counts_from", "rounds", "summary_value"]))
+    found = rows_of(source.select(where, ["run", "session", "counts_from", "rounds", "summary_value"]))
     return sorted((row for row in found if row.get("rounds") is not None), key=lambda row: row.age)
 
 
@@ -89,10 +89,9 @@ def _sides(cell: Cell, source: Source) -> list[tuple[Key, str]] | None:
         return None
     found = []
     for side in cell.trace.sides:
-        frame = source.frame({"measurement_id": side.measurement}, [*_SERIES, "session", "run"])
-        if frame.empty:
+        record = next(iter(source.select({"measurement_id": side.measurement}, [*_SERIES, "session", "run"])), None)
+        if record is None:
             return None
-        record = frame.astype(object).where(frame.notna(), None).iloc[0]
         key = tuple(("" if name == "part" and record[name] is None else record[name]) for name in _SERIES)
         found.append((key, record["session"] or record["run"]))
     return found

@@ -85,9 +85,7 @@ def evidence(rendered: Rendered, source: Source, keys: int) -> Evidence:
 
 def _facts(source: Source, runs: Iterable[str]) -> dict[str, Row]:
     columns = ["run", "job_key", "environment_id", "engine", "probe", "origin", *(name for name, _ in (*_PLACE, *_WAY))]
-    frame = source.frame({"run": sorted(runs)}, columns)
-    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return {str(record["run"]): Row({str(name): value for name, value in record.items()}) for record in records}
+    return {record["run"]: Row(record) for record in source.select({"run": sorted(runs)}, columns)}
 
 
 def interval(cell: Cell) -> Interval | None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
+from harness.markdown.marked import bodies, marked_places, replaced
 from harness.pages.guards import Guard, refused
 from harness.pages.values import marks, with_values
-from harness.published.sources import Source, frame_of
+from harness.published.sources import Source, rows_for, rows_for_all
 from harness.tables.catalogue import Catalogue
 from harness.tables.columns import ATTRIBUTED
-from harness.tables.markdown import TEMPLATES, Rendered, blocks, bodies, replaced, to_markdown
+from harness.tables.markdown import TEMPLATES, Rendered, to_markdown
 from harness.tables.options import OPTIONS
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import SUFFIX, read_specs
@@ -80,7 +81,8 @@ def render(
     Raises: ConfigError with what is wrong in any of them, and for a name that no file has.
     """
     specs = specs_in(places, catalogue)
-    return render_all(specs, renderer(source, catalogue, templates), names)
+    shown = [spec for spec in specs if names is None or spec.name in names]
+    return render_all(specs, renderer(source, catalogue, templates, shown), names)
 
 
 def render_all(
@@ -104,13 +106,18 @@ def render_all(
 
 
 def renderer(
-    source: Source, catalogue: Catalogue | None = None, templates: Path = TEMPLATES
+    source: Source,
+    catalogue: Catalogue | None = None,
+    templates: Path = TEMPLATES,
+    specs: Iterable[TableSpec] = (),
 ) -> Callable[[TableSpec], Rendered]:
-    """Return what renders one table after another from a source."""
+    """Return what renders one table after another from a source. specs: tables for which it is asked at once."""
     packages = {name: environment.packages for name, environment in source.environments().items()}
+    asked = rows_for_all(specs, source)
 
     def one(spec: TableSpec) -> Rendered:
-        table = build(spec, frame_of(spec, source), catalogue, source.reader(), lambda name: packages.get(name, {}))
+        rows = asked[spec.name] if spec.name in asked else rows_for(spec, source)
+        table = build(spec, rows, catalogue, source.reader(), lambda name: packages.get(name, {}))
         return named_keys(to_markdown(table, templates), spec)
 
     return one
@@ -167,7 +174,7 @@ def shown_in(pages: Iterable[Path], known: Iterable[str] | None = None) -> list[
 
 def _named(text: str, path: Path) -> list[tuple[str, int]]:
     """List the tables that a page names, with lines."""
-    shown = [(block.name, block.begin + 1) for block in blocks(text, path)]
+    shown = [(block.name, block.begin + 1) for block in marked_places(text, path)]
     return sorted([*shown, *((mark.asked.table, mark.line) for mark in marks(text, path))], key=lambda found: found[1])
 
 

@@ -37,8 +37,7 @@ def between_items(old: Cell, was: Source, new: Cell, now: Source) -> Found | Non
 
 
 def _measured(side: Side, source: Source) -> dict[str, Any]:
-    frame = source.frame({"measurement_id": side.measurement}, _COLUMNS)
-    return {} if frame.empty else dict(frame.astype(object).where(frame.notna(), None).iloc[0])
+    return next(iter(source.select({"measurement_id": side.measurement}, _COLUMNS)), {})
 
 
 def _same_items(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from harness.markdown.blocks import Heading, HtmlBlock, MarkdownTable, read_blocks
+from harness.markdown.rows import literal
 from harness.tables.locate import MARK
 from harness.tables.locate import column_names as named_columns
-from harness.tables.markdown import literal
 from harness.tables.printed import ADDRESS
 from harness.tables.result import Cell, Column, Section
 
@@ -19,9 +20,6 @@ _NUMBER = re.compile(
 )
 _NOTE = re.compile(r"\s*<sup>[\d,\s]+</sup>$")
 _LINK = re.compile(rf"\[(?P<text>(?:\\.|[^\]\\])*)\]{ADDRESS}")
-_HEADING = re.compile(r" {0,3}(?P<marks>#{1,6})\s+(?P<text>.*?)(?:\s+#+)?\s*")
-_SUMMARY = re.compile(r".*<summary>(?P<text>.*?)</summary>.*")
-_RULE = re.compile(r":?-+:?")
 _FOLD = 7
 """Level of a `<summary>`: below every heading."""
 
@@ -75,53 +73,25 @@ class Line:
 
 
 def grids(markdown: str) -> list[Grid]:
-    """Find the pipe tables of a text with the headings and summaries above each."""
+    """Find the tables of a text with the headings and summaries above each."""
     found: list[Grid] = []
     above: dict[int, str] = {}
-    lines = markdown.replace("\r\n", "\n").split("\n")
-    for number, line in enumerate(lines):
-        heading, summary = _HEADING.fullmatch(line), _SUMMARY.fullmatch(line)
-        if heading or summary:
-            level, text = (len(heading["marks"]), heading["text"]) if heading else (_FOLD, _folded(summary))
-            above = {**{known: value for known, value in above.items() if known < level}, level: text}
-        elif "</details>" in line:
-            above.pop(_FOLD, None)
-        if number and _is_rule(line) and _is_row(lines[number - 1]):
-            found.append(Grid(tuple(above.values()), tuple(_split(lines[number - 1])), _body(lines[number + 1 :])))
+    for block in read_blocks(markdown):
+        if isinstance(block, Heading):
+            above = {**_above(above, block.level), block.level: block.source}
+        elif isinstance(block, HtmlBlock):
+            if block.summaries:
+                above[_FOLD] = literal(block.summaries[-1])
+            if block.ends_details:
+                above.pop(_FOLD, None)
+        elif isinstance(block, MarkdownTable):
+            header, *rows = (row.written for row in block.rows)
+            found.append(Grid(tuple(above.values()), header, tuple(rows)))
     return found
 
 
-def _folded(summary: re.Match[str] | None) -> str:
-    """Write the text of a `<summary>`, which is HTML, as Markdown."""
-    return literal(html.unescape(re.sub(r"<[^>]*>", "", summary["text"]))) if summary else ""
-
-
-def _body(lines: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    rows = []
-    for line in lines:
-        if not _is_row(line):
-            break
-        rows.append(tuple(_split(line)))
-    return tuple(rows)
-
-
-def _is_row(line: str) -> bool:
-    return line.lstrip().startswith("|")
-
-
-def _is_rule(line: str) -> bool:
-    return _is_row(line) and all(_RULE.fullmatch(cell) for cell in _split(line))
-
-
-def _split(line: str) -> list[str]:
-    """Split a row at its pipes; an escaped one belongs to its cell."""
-    cells, rest = [""], line.strip().removeprefix("|")
-    for part in re.findall(r"\\.|\||[^\\|]+|\\", rest):
-        if part == "|":
-            cells.append("")
-        else:
-            cells[-1] += part
-    return [cell.strip() for cell in (cells[:-1] if not cells[-1].strip() else cells)]
+def _above(headings: dict[int, str], level: int) -> dict[int, str]:
+    return {known: text for known, text in headings.items() if known < level}
 
 
 # ---------------------------------------------------------------- names

@@ -27,10 +27,12 @@ from pathlib import Path
 from typing import Literal, cast
 
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.markdown.marked import code_lines, marked_places
+from harness.markdown.rows import literal, markup
 from harness.pages.readback import number, number_text
 from harness.tables.columns import DIMENSIONS
 from harness.tables.locate import MARK, bare, column_names
-from harness.tables.markdown import BOM, Rendered, blocks, fenced, literal, markup
+from harness.tables.markdown import Rendered
 from harness.tables.result import Cell, Section
 
 FUNCTIONS = ("min", "max", "cell")
@@ -123,11 +125,11 @@ def _take(found: list[Mark], problems: list[Problem], opened: tuple[str, int, in
 def _parts(text: str, path: Path) -> Iterator[tuple[int, str, str]]:
     """Yield paragraphs of prose, and the insides of tables, with their offsets; a table's name with the latter."""
     lines = text.split("\n")
-    code = fenced([lines[0].removeprefix(BOM), *lines[1:]])
-    inside = {at: block.name for block in blocks(text, path) for at in range(block.begin, block.end + 1)}
+    code = code_lines(text)
+    inside = {at: block.name for block in marked_places(text, path) for at in range(block.begin, block.end + 1)}
     offset, begun, kind = 0, 0, ""
     for at, line in enumerate(lines):
-        here = "```" if code[at] else inside.get(at, "" if line.strip() else " ")
+        here = "```" if at in code else inside.get(at, "" if line.strip() else " ")
         if here != kind:
             if begun < offset and kind not in {"```", " "}:
                 yield begun, text[begun:offset], kind

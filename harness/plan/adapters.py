@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.core.folder_formats import FILES, FolderFormat
 from harness.core.options import Options
 from harness.core.seam import Engine, Probe, Quantizer, Registry, load
-from harness.plan.later import LATER_ENGINES, LATER_QUANTIZERS
+from harness.engines import folder_formats
+from harness.plan.later import LATER_QUANTIZERS
 
 SOURCE = "source"
 """The recipe word for the model's own folder: nothing is built."""
@@ -33,7 +35,6 @@ class Adapters:
     engines: Registry
     probes: Registry
     later_quantizers: Registry = field(default_factory=lambda: dict(LATER_QUANTIZERS))
-    later_engines: Registry = field(default_factory=lambda: dict(LATER_ENGINES))
     _loaded: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def quantizer(self, name: str) -> Quantizer:
@@ -43,7 +44,7 @@ class Adapters:
 
     def engine(self, name: str) -> Engine:
         """Load an engine. Raises: HarnessError for an unknown name."""
-        found: Engine = self._load({**self.later_engines, **self.engines}, "engine", name)
+        found: Engine = self._load(self.engines, "engine", name)
         return found
 
     def probe(self, name: str) -> Probe:
@@ -56,13 +57,23 @@ class Adapters:
             self._loaded[what, name] = load(registry, what, name)
         return self._loaded[what, name]
 
+    def folder_formats(self) -> tuple[FolderFormat, ...]:
+        """Formats of folders that engines bring, and how each is recognized."""
+        return folder_formats(self.engines)
+
+    def format_names(self) -> list[str]:
+        """Names that a format may have: all that an adapter reads or makes."""
+        opened = [name for engine in self.engines for name in self.engine(engine).consumes]
+        made = [self.quantizer(name) for name in self.quantizers]
+        return sorted({FILES, *opened, *(name for one in made for name in (*one.consumes, one.produces))})
+
     def quantizer_names(self) -> list[str]:
         """Names that a recipe may have, `source` included."""
         return sorted({SOURCE, *self.quantizers, *self.later_quantizers})
 
     def engine_names(self) -> list[str]:
         """Names that `engine` may have."""
-        return sorted({*self.engines, *self.later_engines})
+        return sorted(self.engines)
 
     def probe_names(self) -> list[str]:
         """Names that `probes` may have; those behind stored references and verifications are planned by themselves."""
@@ -72,12 +83,9 @@ class Adapters:
         """Names of what runs in an environment: engines and quantizers."""
         return sorted({*self.engine_names(), *self.quantizer_names()} - {SOURCE})
 
-    def absent(self, what: str, name: str) -> bool:
-        """Whether an adapter is one that only later versions have."""
-        own, later = (
-            (self.engines, self.later_engines) if what == "engine" else (self.quantizers, self.later_quantizers)
-        )
-        return name in later and name not in own
+    def absent(self, name: str) -> bool:
+        """Whether a quantizer is one that only later versions have."""
+        return name in self.later_quantizers and name not in self.quantizers
 
 
 def shipped() -> Adapters:

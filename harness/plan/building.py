@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.folder_formats import Format
 from harness.core.identity import file_sha256, folder_sha256
 from harness.core.model_record import ModelRecord
 from harness.core.options import canonical_options, problems_of
-from harness.core.seam import Facts, FloatType, Format, Quantizer
+from harness.core.seam import Facts, FloatType, Quantizer
 from harness.core.spec import BuildSpec, Input, Labels
 from harness.environments import is_for
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list
@@ -55,6 +57,11 @@ class Made:
     """What the files of the model say of it."""
     runtime: tuple[str, ...] = ()
     """Packages that an engine needs, beside its own, to open it."""
+
+    @cached_property
+    def measured(self) -> Input:
+        """It as what a measurement opens; all jobs of an artifact share this record."""
+        return self.input("artifact")
 
     def input(self, role: Any, **more: Any) -> Input:
         """Give it as the input of a job."""
@@ -326,7 +333,7 @@ class Workshop:
         self, quantizer: Quantizer, record: Any, environment: str, inputs: Iterable[Made], model: ModelRecord | None
     ) -> str | None:
         facts = self.facts(environment)
-        if self.adapters.absent("quantizer", quantizer.name):
+        if self.adapters.absent(quantizer.name):
             return quantizer.refuse(record, NOTHING)
         before = next((made.refused for made in inputs if made.refused), None)
         if before or facts is None:
@@ -350,7 +357,7 @@ class _Order:
 
 
 def _renamed(made: Made, method: str) -> Made:
-    return Made(**{**made.__dict__, "method": method})
+    return replace(made, method=method)
 
 
 def _trained(source: Source) -> dict[str, str]:

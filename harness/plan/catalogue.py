@@ -11,9 +11,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.core.errors import HarnessError, unknown
+from harness.core.folder_formats import Format
 from harness.core.metric import OwnMetric
 from harness.core.options import Options, problems_of
-from harness.core.seam import Format, Quantizer
+from harness.core.seam import Quantizer
 from harness.corpus import Corpus
 from harness.environments import NAMES, is_name
 from harness.plan.adapters import SOURCE, Adapters, shipped
@@ -428,6 +429,9 @@ def _check_bases(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> No
             elif base.quantizer and base.quantizer not in started.recipes:
                 message = unknown(f"recipe of {started.called}:", base.quantizer, started.recipes)
                 mistakes.add(message, recipe.node.fields["on"])
+        for form in _said_formats(recipe, catalogue.adapters):
+            if form not in (known := catalogue.adapters.format_names()):
+                mistakes.add(unknown(f"format of recipe '{recipe.quantizer}':", form, known), recipe.node)
         if not recipe.bases and "hf" not in consumes(recipe, catalogue.adapters):
             what = f"recipe '{recipe.quantizer}' of method '{method.name}'"
             mistakes.add(f"{what} starts from another method's artifact: say which, as 'on: fp32'", recipe.node)
@@ -451,6 +455,15 @@ def consumes(recipe: Recipe, adapters: Adapters) -> tuple[Format, ...]:
     return (said,) if said else quantizer.consumes
 
 
+def _said_formats(recipe: Recipe, adapters: Adapters) -> list[Format]:
+    """List the formats that a recipe's own options name."""
+    if recipe.quantizer == SOURCE:
+        return []
+    quantizer = adapters.quantizer(recipe.quantizer)
+    names = (quantizer.consumes_field, quantizer.produces_field)
+    return [str(recipe.options[name]) for name in names if name is not None and recipe.options.get(name)]
+
+
 def _said(recipe: Recipe, quantizer: Quantizer, name: str | None) -> Any:
     """Read an option of a recipe, where it is not given its default."""
     return None if name is None else recipe.options.get(name, quantizer.options.model_fields[name].default)
@@ -471,7 +484,8 @@ def _check_place(name: str, entry: EnvironmentEntry, node: Node, known: Iterable
 
 
 def _ready_names(ready: Ready, catalogue: Catalogue) -> list[tuple[str, str, Iterable[str]]]:
-    return [("method", ready.method, catalogue.methods), ("model", ready.of, catalogue.models)]
+    form = [("format", ready.format, catalogue.adapters.format_names())] if ready.format else []
+    return [("method", ready.method, catalogue.methods), ("model", ready.of, catalogue.models), *form]
 
 
 def _check_circle(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> None:

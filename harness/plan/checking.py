@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.core.capabilities import fits
 from harness.core.options import canonical_options
 from harness.core.spec import MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK
@@ -22,7 +23,7 @@ def check_of(shop: Workshop, speed: Draft, work: Work, engine: EngineChoice, pac
     if given is None or speed.refused or speed.elsewhere or OUTPUT_CHECK not in shop.adapters.probes:
         return None
     probe = shop.adapters.probe(OUTPUT_CHECK)
-    if probe.needs - engine.adapter.offers:
+    if not fits(probe.needs, engine.adapter.offers):
         return None
     assert isinstance(speed.spec, MeasureSpec)
     record = probe.workload.model_validate(dict(given))

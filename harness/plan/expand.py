@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from harness.core.seam import Facts
 from harness.core.sessions import Reach
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
-from harness.plan.building import NOTHING, Made, Workshop
+from harness.plan.building import Made, Workshop
 from harness.plan.catalogue import Catalogue
 from harness.plan.checking import check_of
 from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
@@ -46,7 +48,7 @@ def expand(
     Raises: ConfigError with everything that cannot be planned at all.
     """
     environments = {name: replace(facts, name=name) if facts else None for name, facts in environments.items()}
-    with collecting() as mistakes:
+    with _all_kept(), collecting() as mistakes:
         shop = Workshop(sweep.name, catalogue, environments, mistakes, hashed, verifies=sweep.verify)
         gpus = (catalogue.local.gpu,) if catalogue.local.gpu else _gpus(environments)
         for case in sweep.cases:
@@ -55,9 +57,20 @@ def expand(
         if sweep.cases and not shop.drafts and not mistakes.found:
             mistakes.add("'skip' skips every job", sweep.cases[0].node)
         mistakes.check()
-        return Plan(
-            sweep.name, ordered(shop.drafts.values()), sweep.title, sweep.tables, sweep.again, _sources(environments)
-        )
+        return Plan(sweep.name, ordered(shop.drafts), sweep.title, sweep.tables, sweep.again, _sources(environments))
+
+
+@contextmanager
+def _all_kept() -> Iterator[None]:
+    """Search for no garbage meanwhile: a plan's records all stay, and looking through them again and again takes a third of the time."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _gpus(environments: Mapping[str, Facts | None]) -> tuple[str, ...]:
@@ -106,7 +119,7 @@ class _Product:
     _engines: dict[tuple[int, str], EngineChoice | None] = field(default_factory=dict)
     _refusals: dict[tuple[int, str, int], str | None] = field(default_factory=dict)
     _contents: dict[int, dict[str, str]] = field(default_factory=dict)
-    _written: dict[tuple[int, str], Any] = field(default_factory=dict)
+    _called: dict[tuple[str, ...], Labels] = field(default_factory=dict)
 
     def plan(self) -> None:
         """Plan every combination, model by model and method by method."""
@@ -197,8 +210,6 @@ class _Product:
         return replace(engine, options=canonical_options(record), record=record)
 
     def _engine_refusal(self, engine: EngineChoice, environment: str) -> str | None:
-        if self.shop.adapters.absent("engine", engine.adapter.name):
-            return engine.adapter.refuse(engine.record, NOTHING)
         key = (id(engine), environment, 0)
         if key not in self._refusals:
             facts = self.shop.facts(environment)
@@ -208,7 +219,7 @@ class _Product:
 
     def _model_refusal(self, engine: EngineChoice, environment: str, made: Made) -> str | None:
         facts = self.shop.facts(environment)
-        if facts is None or self.shop.adapters.absent("engine", engine.adapter.name):
+        if facts is None:
             return None
         absent = next((facts.lacks(name) for name in made.runtime if name not in facts.packages), None)
         return absent or (engine.adapter.refuse_model(engine.record, facts, made.record) if made.record else None)
@@ -239,7 +250,10 @@ class _Product:
 
     def _measure(self, model: str, candidate: _Candidate, places: Places, work: Work) -> None:
         refused = (
-            candidate.refused or self._work_refusal(work, candidate.environment) or self._reach_refusal(candidate, work)
+            candidate.refused
+            or self._work_refusal(work, candidate.environment)
+            or work.adapter.refuse_on(work.record, candidate.engine.adapter.offers)
+            or self._reach_refusal(candidate, work)
         )
         against = self._reference(model, candidate, places, work, work.reference) if work.reference else _NO_REFERENCE
         if against is None:
@@ -258,7 +272,7 @@ class _Product:
             alone=probe.alone, size=probe.size(work.record), precision=self.case.precision,
             parameters=made.parameters, opened_bytes=made.bytes, rounds=self.case.rounds if probe.kind == "speed" else 1,
             asked=(work.record, engine.record), declared=work.declared,
-            inputs=(made.input("artifact"), *against.inputs), timeout=self.case.timeout, group=candidate.group,
+            inputs=(made.measured, *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, elsewhere=self.elsewhere,
             known_by=quality if probe.kind == "quality" else {},
         )  # fmt: skip
@@ -268,14 +282,17 @@ class _Product:
             draft.check = self.shop.add(check, labels).id if check else None
         runs = probe.kind == "speed" and not draft.refused and not draft.elsewhere
         for number in range(self.case.rounds if runs else 1):
-            found = self.shop.add(replace(draft, round=number, labels=[]), labels)
+            found = self.shop.add(draft if number == 0 else replace(draft, round=number, labels=[]), labels)
             found.check, found.precision = found.check or draft.check, min(found.precision, draft.precision)
 
     def _labels(self, made: Made, reference: str = "") -> Labels:
-        return Labels(
-            sweep=self.shop.sweep, block=self.case.block, model=made.model, method=made.method, recipe=made.recipe,
-            reference=reference,
-        )  # fmt: skip
+        key = (made.model, made.method, made.recipe, reference)
+        if key not in self._called:
+            self._called[key] = Labels(
+                sweep=self.shop.sweep, block=self.case.block, model=made.model, method=made.method, recipe=made.recipe,
+                reference=reference,
+            )  # fmt: skip
+        return self._called[key]
 
     def _reference(
         self, model: str, candidate: _Candidate, places: Places, work: Work, choice: ReferenceChoice
@@ -314,7 +331,7 @@ class _Product:
         draft = self.shop.add(
             Draft(
                 kind="reference", spec=spec, key=key, environment=other.environment, anchor=anchor,
-                artifact=identity, needs=(*other.verified, *made.needs), inputs=(made.input("artifact"),), provider=engine.provider,
+                artifact=identity, needs=(*other.verified, *made.needs), inputs=(made.measured,), provider=engine.provider,
                 clean=probe.clean, timeout=self.case.timeout, group=other.group, refused=other.refused,
                 elsewhere=self.elsewhere, known_by=known, bytes=_stored_bytes(other.made, work),
                 parameters=made.parameters, opened_bytes=made.bytes,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -178,19 +179,18 @@ class Draft:
         )
 
 
-def ordered(drafts: Iterable[Draft]) -> tuple[PlannedJob, ...]:
-    """Put jobs in order: nothing before what it needs, depth-first by artifact; then speed, round by round.
+def ordered(jobs: Mapping[str, Draft]) -> tuple[PlannedJob, ...]:
+    """Put jobs, by their names in the plan, in order: nothing before what it needs, depth-first by artifact; then speed, round by round.
 
     What can share a worker process stands together. Nothing is built or scored between two rounds, so that they lie
     close together in time and what drifts meets all candidates alike.
     """
-    jobs = {draft.id: draft for draft in drafts}
     first: dict[str, int] = {}
     for draft in jobs.values():
         first.setdefault(draft.anchor, len(first))
         first.setdefault(draft.group, first[draft.anchor] if draft.kind == "build" else len(first))
     rank = {
-        name: _speed_rank(draft, place)
+        name: (1 + draft.round, _drawn(draft.round, draft.group), draft.alone, draft.size, place)
         if draft.kind == "speed"
         else (0, first[_place(draft)], _turn(draft), first[draft.group], place)
         for place, (name, draft) in enumerate(jobs.items())
@@ -229,11 +229,12 @@ def _turn(draft: Draft) -> int:
     return 2 if draft.spec.artifact != draft.anchor else 3
 
 
-def _speed_rank(draft: Draft, place: int) -> tuple[int, int, int, int, int]:
-    """Rank by round, then candidates in an order drawn anew for each pair of rounds, which its second round runs backwards.
+@functools.lru_cache(maxsize=1024)
+def _drawn(number: int, group: str) -> int:
+    """Draw a candidate's place in a round, anew for each pair of rounds, the second of which runs backwards.
 
     So no candidate always stands behind the same one, and in every two rounds each is measured as early as it is late. The
     draw is a hash of the candidate's own name: the same plan has the same order, and a session can be continued.
     """
-    drawn = int(digest([draft.round // 2, draft.group])[:12], 16)
-    return 1 + draft.round, -drawn if draft.round % 2 else drawn, draft.alone, draft.size, place
+    drawn = int(digest([number // 2, group])[:12], 16)
+    return -drawn if number % 2 else drawn

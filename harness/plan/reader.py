@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from harness.core.capabilities import lacking
 from harness.core.errors import unknown
 from harness.core.metric import OwnMetric
 from harness.core.options import Options, canonical_options, problems_of
@@ -69,13 +70,10 @@ class Reader:
     def _check_needs(self, case: Case) -> None:
         for engine in case.engines:
             for work in case.works:
-                lacking = work.adapter.needs - engine.adapter.offers
-                if lacking:
-                    self.mistakes.add(
-                        f"probe '{work.adapter.name}' needs an engine that {' and '.join(sorted(lacking))}; "
-                        f"'{engine.adapter.name}' does not: leave one of them out",
-                        work.node,
-                    )
+                probe, opens = work.adapter, engine.adapter
+                reason = lacking(probe.name, probe.needs, opens.name, opens.offers)
+                if reason is not None:
+                    self.mistakes.add(reason, work.node)
 
     def values(self, node: Node, what: str) -> list[Node]:
         """Give an axis' values; an empty one is a mistake."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.errors import ConfigError
-from harness.core.seam import Format
+from harness.core.folder_formats import Format
 from harness.plan.adapters import Adapters
 from harness.plan.catalogue import Method, Recipe, produces
 
@@ -31,7 +31,7 @@ def _none_fits(method: Method, formats: Sequence[Format], reader: str, adapters:
         if method.own:
             return f"{method.called} has no recipe; give it `recipes:` there, or take it out"
         return f"method '{method.name}' is known only from published tables; it has no recipe here"
-    absent = [name for name in method.recipes if adapters.absent("quantizer", name)]
+    absent = [name for name in method.recipes if adapters.absent(name)]
     if len(absent) == len(method.recipes):
         return f"{method.called} needs quantizer '{absent[0]}', which this version does not have"
     made = ", ".join(f"{name} makes {produces(recipe, adapters)}" for name, recipe in method.recipes.items())

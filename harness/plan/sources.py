@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.files import stamped_content
+from harness.core.folder_formats import FILES, Format, claims, format_of
 from harness.core.identity import digest, files_below, folder_sha256
 from harness.core.model_flaws import flaw
 from harness.core.model_record import ModelRecord, read_record, record_of
 from harness.core.paths import NoHome, placed
-from harness.core.seam import Format
 from harness.gguf.contents import FLOATS
 from harness.hub_data import cache as hub_cache
 from harness.plan import gguf
@@ -186,7 +186,11 @@ def model_folder(model: Model, catalogue: Catalogue) -> Path:
     folder = placed(said) if said else hub_folder(place.hub or "", place.revision, files=files)
     if folder is None:
         raise HarnessError(_download(model.name, place.hub or "", place.revision))
-    if lacking := _lacking_ready(folder, place.format) if isinstance(place, Ready) else _lacking(folder):
+    if (
+        lacking := _lacking_ready(folder, place.format or format_of(folder, catalogue.adapters.folder_formats()))
+        if isinstance(place, Ready)
+        else _lacking(folder)
+    ):
         raise HarnessError(
             f"model '{model.name}': {folder} has no {lacking}; get the folder again or correct its entry"
         )
@@ -215,9 +219,9 @@ def hub_folder(hub: str, revision: str | None, *, files: bool = False) -> Path |
     return folder if folder.is_dir() and not lacking else None
 
 
-def _lacking_ready(folder: Path, form: Format | None) -> str | None:
+def _lacking_ready(folder: Path, form: Format) -> str | None:
     """Name the first thing without which a folder is no ready artifact: one of any files needs one alone."""
-    if (form or _format_of(folder)) != "files":
+    if form in {"hf", "ort-genai"}:
         return _lacking(folder)
     return None if folder.is_dir() and files_below(folder) else "file in it"
 
@@ -304,25 +308,23 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
 def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> Source:
     entry = model.entry.ready
     assert entry is not None
-    form: Format = entry.format or "ort-genai"
+    assumed: Format = entry.format or "ort-genai"
     provenance = {"kind": "ready", "model": entry.of, "method": entry.method}
     if entry.hub:
         provenance |= {"hub": entry.hub} | ({"revision": entry.revision} if entry.revision else {})
     if not here:
-        return Source(model.name, model, f"elsewhere:{model.name}", format=form, provenance=provenance)
+        return Source(model.name, model, f"elsewhere:{model.name}", format=assumed, provenance=provenance)
     local = catalogue.local.folders.get(model.name) or entry.path
     folder = placed(local) if local else hub_folder(entry.hub or "", entry.revision, files=entry.format == "files")
     if folder is None:
         reason = _download(model.name, entry.hub or "", entry.revision)
-        return Source(model.name, model, f"absent:{model.name}", format=form, refused=reason, provenance=provenance)
+        return Source(model.name, model, f"absent:{model.name}", format=assumed, refused=reason, provenance=provenance)
     if not folder.is_dir():
         return _broken(model, f"the folder {folder} does not exist", mistakes)
-    found = _format_of(folder)
-    if entry.format and entry.format not in {found, "files"}:
-        return _broken(model, f"{folder} looks like {found}, not {entry.format}", mistakes)
-    found = entry.format or found
-    if lacking := _lacking_ready(folder, found):
-        return _broken(model, f"{folder} has no {lacking}", mistakes)
+    could = claims(folder, catalogue.adapters.folder_formats()) or [FILES]
+    found = entry.format or could[0]
+    if flawed := _why_no_artifact(folder, entry.format, could):
+        return _broken(model, flawed, mistakes)
     where = str(folder.resolve())
     identity = folder_sha256(folder)
     vocabulary, record = _vocabulary(folder), read_record(folder)
@@ -331,10 +333,14 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     )
 
 
-def _format_of(folder: Path) -> Format:
-    if (folder / "genai_config.json").is_file():
-        return "ort-genai"
-    return "hf" if (folder / "config.json").is_file() else "files"
+def _why_no_artifact(folder: Path, said: Format | None, could: Sequence[Format]) -> str | None:
+    """Say why a folder is no ready artifact of the format that is said, or else of the only one that it could be of."""
+    if said and said not in {*could, FILES}:
+        return f"{folder} looks like {' or '.join(could)}, not {said}"
+    if not said and len(could) > 1:
+        return f"{folder} looks like {' and like '.join(could)}: say which with `format`"
+    lacking = _lacking_ready(folder, said or could[0])
+    return f"{folder} has no {lacking}" if lacking else None
 
 
 def _vocabulary(folder: Path) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.capabilities import fits
 from harness.core.identity import canonical
 from harness.core.options import canonical_options
 from harness.core.seam import Engine, Facts, FloatType
@@ -103,7 +104,7 @@ class _Verification:
     def plan(self, *, wanted: bool) -> str:
         """Plan the job, and before it those that store what the model computes; returns its plan id."""
         engine, made, probe = self.opened.engine, self.made, self.shop.adapters.probe(VERIFY)
-        asked = wanted and not probe.needs - engine.adapter.offers
+        asked = wanted and fits(probe.needs, engine.adapter.offers)
         truths, refused = self._truths() if asked else ((), UNASKED if wanted else OFF)
         form = "source" if made.recipe in _OWN else "export"
         record = probe.workload.model_validate({"dtype": self.dtype, "form": form})

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -21,6 +20,7 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OWN, OwnMetric, metric
 from harness.core.options import Options, problems_of
 from harness.core.seam import Context, Findings, Probe
+from harness.core.sessions import Runs
 from harness.core.spec import Note
 from harness.formats import FORMATS
 from harness.formats.found import Found, reading_of
@@ -29,20 +29,11 @@ from harness.formats.reading import read_contents, recognized
 from harness.formats.source import Source, read_source
 from harness.formats.units import why_not
 from harness.probes import conditions
+from harness.probes.report_file import REPORT, refuse_old, refuse_other_provider
 
-REPORT = "report"
-"""Folder of a run in which the program leaves its report."""
 CALLED = {"genai-e2e": "onnxruntime-genai", "benchmark_e2e": "onnxruntime-genai"}
 """Formats under the names of the protocols and scripts that write them."""
 _PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in DIMENSIONS))
-_EARLIER_SECONDS = 120.0
-"""By how much a report's own date may lie before the job's begin: clocks that are read to the minute."""
-_LATER_SECONDS = 120.0
-"""By how much they may lie after now."""
-_ZONES_SECONDS = 14 * 3600.0
-"""How far a date without a zone may be off, if it is that of another one."""
-_WRITTEN_SECONDS = 2.0
-"""By how much its file may be older than the job's begin: a disk's clock that counts whole seconds."""
 
 
 class CommandOptions(Options):
@@ -80,7 +71,7 @@ class CommandOptions(Options):
 
     @field_validator("read", mode="before")
     @classmethod
-    def _reads(cls, value: Any) -> Any:
+    def _reads(cls, value: object) -> object:
         """Tell a mistake in the place of a number by the number's name."""
         for name, said in value.items() if isinstance(value, dict) else ():
             if isinstance(said, dict) and (found := problems_of(FieldPath, said, f"'{name}'")):
@@ -113,7 +104,7 @@ class CommandOptions(Options):
         return value
 
 
-def measure(session: Any, workload: CommandOptions, context: Context) -> Findings:
+def measure(session: Runs, workload: CommandOptions, context: Context) -> Findings:
     """Run the command, read its report, and return what it says.
 
     Raises: HarnessError where it fails, leaves no report, one that is older than this job, or one that says another provider.
@@ -125,19 +116,16 @@ def measure(session: Any, workload: CommandOptions, context: Context) -> Finding
             f"the command names {', '.join(missing)}, and the sweep does not say it; give it beside `run`"
         )
     folder, same = context.folder / REPORT, json.dumps([workload.run, asked, sorted(workload.variables)])
-    ran: Ran | None = context.shared.get(same)
-    if ran is None:
+    ran = context.shared.get(same)
+    if not isinstance(ran, Ran):
         folder.mkdir()
         ran = context.shared[same] = _ran(session, workload, {"{out}": folder, **asked}, context)
     else:  # a job before this one, of the same round: what it left holds a row of this one, too
         shutil.copytree(ran.folder, folder)
     source, machine = read_source(_report(folder, workload.file)), ran.machine
     found = _one(_contents(source, workload.read, context.declared), workload, source)
-    _is_new(source, found, ran.begun)
-    if found.provider and not session.provider.lower().startswith(_device(found.provider)):
-        raise HarnessError(
-            f"{source.name} says that it ran on {found.provider}, and the sweep asks for {session.provider}; correct `provider`, or the program"
-        )
+    refuse_old(source.path, found.started, ran.begun)
+    refuse_other_provider(source.name, found.provider, session.provider)
     facts = {**found.protocol.facts, **machine, "report": source.name, "report_sha256": source.sha256}
     facts |= {} if ran.folder == folder else {"ran_in": ran.folder.parent.name}
     lost = tuple(Note(code="left-out", text=f"left out of {source.name}: {name}") for name in source.lost)
@@ -155,12 +143,12 @@ class Ran:
     folder: Path
     """What it left."""
     begun: datetime
-    machine: dict[str, Any]
+    machine: conditions.Conditions
     """Facts of the machine meanwhile."""
     notes: tuple[Note, ...] = ()
 
 
-def _ran(session: Any, workload: CommandOptions, places: dict[str, Path | str], context: Context) -> Ran:
+def _ran(session: Runs, workload: CommandOptions, places: dict[str, Path | str], context: Context) -> Ran:
     watch = conditions.Watch(on_gpu=not session.provider.startswith("cpu"))
     begun = datetime.now(UTC)
     context.progress(0.0, "running the command")
@@ -226,37 +214,6 @@ def _nothing(read: str | dict[str, Value]) -> str:
     return f"there is nothing at {', '.join(paths)}; let the program write it"
 
 
-def _is_new(source: Source, found: Found, begun: datetime) -> None:
-    """Refuse a report that was there before the command ran, or that is dated after it. Raises: HarnessError."""
-    written = datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
-    said = found.started
-    dated = said.astimezone(UTC) if said is not None else None  # without a zone it is this machine's own time
-    for moment, what, earlier in (
-        (written, "was written", _WRITTEN_SECONDS),
-        (dated, "says that it was measured", _EARLIER_SECONDS),
-    ):
-        if moment is not None and (begun - moment).total_seconds() > earlier:
-            raise HarnessError(
-                f"{source.name} {what} at {moment:%Y-%m-%d %H:%M:%S} UTC, before this job began: an older report; let the command measure"
-            )
-    slack = _LATER_SECONDS + (_ZONES_SECONDS if said is not None and said.tzinfo is None else 0)
-    for moment, what, later in (
-        (written, "was written", _LATER_SECONDS),
-        (dated, "says that it was measured", slack),
-    ):
-        if moment is not None and (moment - datetime.now(UTC)).total_seconds() > later:
-            raise HarnessError(
-                f"{source.name} {what} at {moment:%Y-%m-%d %H:%M:%S} UTC, which is not yet; set the clock right, or let the command measure"
-            )
-
-
-def _device(provider: str) -> str:
-    """Give the device in the words of other tools, as `cuda:0` or `CUDAExecutionProvider`."""
-    text = provider.lower()
-    text = "nvtensorrtrtx" if "tensorrt" in text and "rtx" in text else text
-    return next((name for name in ("cuda", "dml", "cpu") if text.startswith(name)), text.split(":")[0])
-
-
 def contents(workload: CommandOptions) -> Mapping[str, Path]:
     """List the files whose content goes into the key."""
     return programs.files_of(workload.run, workload.files, _PLACES, "probe")
@@ -277,7 +234,7 @@ PROBE = Probe(
     name="command",
     version=1,
     kind="speed",
-    needs=frozenset({"runs"}),
+    needs=(frozenset({"runs"}),),
     yields=(),
     workload=CommandOptions,
     packages=(),

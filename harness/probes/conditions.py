@@ -8,9 +8,8 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from harness import host
 from harness.core.spec import Note
@@ -56,6 +55,26 @@ class Mark:
     """Seconds of a fixed computation at this moment."""
 
 
+class GpuState(TypedDict):
+    """What a driver says of one GPU."""
+
+    clocks_mhz: dict[str, int]
+    held_back_by: list[str]
+    celsius: int | None
+    foreign_processes: int | None
+
+
+class Conditions(TypedDict, total=False):
+    """What was found around a workload, as the protocol of a run keeps it."""
+
+    load_average_before: tuple[float, ...] | None
+    load_average_after: tuple[float, ...] | None
+    foreign_cpus: float
+    foreign_cpus_highest: float
+    cpus: int
+    gpus: dict[str, GpuState]
+
+
 @dataclass
 class Watch:
     """Takes marks around repetitions. `on_gpu`: asks the driver for the state of the GPUs, and does not let them wait for a pace."""
@@ -63,8 +82,8 @@ class Watch:
     on_gpu: bool = False
     cpus: tuple[int, ...] = ()
     marks: list[Mark] = field(default_factory=list)
-    gpus: list[Mapping[str, Any]] = field(default_factory=list)
-    load_before: Any = field(default_factory=host.load_average)
+    gpus: list[dict[str, GpuState]] = field(default_factory=list)
+    load_before: tuple[float, ...] | None = field(default_factory=host.load_average)
     children: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -89,13 +108,15 @@ class Watch:
         """Return the machine's pace at each mark, seconds of a fixed computation; empty on a GPU."""
         return [one.pace for one in self.marks if one.pace is not None]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Conditions:
         """Say what was found, for the protocol."""
-        found: dict[str, Any] = {"load_average_before": self.load_before, "load_average_after": host.load_average()}
+        found: Conditions = {"load_average_before": self.load_before, "load_average_after": host.load_average()}
         shares = foreign_cpus(self.marks, self.children[-1] - self.children[0] if self.children else 0.0)
         if shares is not None:
             found |= {"foreign_cpus": shares[0], "foreign_cpus_highest": shares[1], "cpus": len(self.cpus)}
-        return found | ({"gpus": merged(self.gpus)} if self.gpus else {})
+        if self.gpus:
+            found["gpus"] = merged(self.gpus)
+        return found
 
 
 def foreign_cpus(marks: list[Mark], children: float = 0.0) -> tuple[float, float] | None:
@@ -161,9 +182,9 @@ def children_seconds() -> float:
 # ---------------------------------------------------------------- GPUs
 
 
-def gpu_state(nvml: Any | None, pid: int) -> dict[str, Any]:
+def gpu_state(nvml: Any | None, pid: int) -> dict[str, GpuState]:
     """Ask the driver for clocks, what holds them back, temperature, and processes of others beside ours, by GPU."""
-    found: dict[str, Any] = {}
+    found: dict[str, GpuState] = {}
     if nvml is None:
         return found
     for index in range(nvml.nvmlDeviceGetCount()):
@@ -192,9 +213,9 @@ def _foreign(nvml: Any, handle: Any, pid: int) -> int | None:
     return sum(1 for one in running if one.pid != pid and one.usedGpuMemory is not None)
 
 
-def merged(states: list[Mapping[str, Any]]) -> dict[str, Any]:
+def merged(states: list[dict[str, GpuState]]) -> dict[str, GpuState]:
     """Fold what was seen at several moments into one: lowest clocks, all reasons, highest temperature, most processes."""
-    found: dict[str, Any] = {}
+    found: dict[str, GpuState] = {}
     for name in states[0]:
         seen = [state[name] for state in states if name in state]
         clocks = [one["clocks_mhz"] for one in seen]
@@ -212,7 +233,7 @@ def merged(states: list[Mapping[str, Any]]) -> dict[str, Any]:
 # ---------------------------------------------------------------- what a reader must know
 
 
-def notes(facts: Mapping[str, Any]) -> tuple[Note, ...]:
+def notes(facts: Conditions) -> tuple[Note, ...]:
     """Say where others used the machine beyond what it bears, and where a GPU was slowed down."""
     found: list[Note] = []
     if facts.get("foreign_cpus", 0.0) > limit(facts.get("cpus", 1)):

@@ -13,20 +13,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.reports import FixedWork, Reports, drives_a_program
 from harness.core.seam import Context, Facts, Findings, Probe, Reading
-from harness.core.sessions import GenerationWorkload, Reach, Trace
-from harness.core.spec import Note
+from harness.core.sessions import Generates, GenerationWorkload, Reach, Session, TextCodec, TextSession, Trace
+from harness.core.spec import JsonObject, Note
 from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import conditions, high_water, pace, speed, trace_check
+from harness.probes import conditions, high_water, pace, reported, speed, trace_check
 from harness.probes.speed import PROTOCOLS, SEED
 
 if TYPE_CHECKING:
+    from harness.core.sessions import FloatArray, IntArray
     from harness.host import MemorySampler
 
 
@@ -44,6 +46,13 @@ class GenerationOptions(Options):
     repetitions: int = Field(default=5, ge=1)
     text: str | None = None
     """Text that prompts are cut from (`reference` or a path); None: seeded random token ids, the same for a vocabulary."""
+
+
+class Prompted(Protocol):
+    """A workload whose prompts may be cut from a text."""
+
+    @property
+    def text(self) -> str | None: ...
 
 
 @dataclass
@@ -84,8 +93,19 @@ class Around:
         return [self.stopwatch.seconds(self.work.warmups + number) for number in range(self.work.repetitions)]
 
 
-def measure(session: Any, workload: GenerationOptions, context: Context) -> Findings:
-    """Run the workload and summarise its trace. Raises: HarnessError where prompt and output do not fit the context."""
+def measure(session: Generates | Reports, workload: GenerationOptions, context: Context) -> Findings:
+    """Time fixed work: step by step where the engine generates, as a program reports it where the engine drives one.
+
+    Raises: HarnessError where prompt and output do not fit the context, or a report is not of this work.
+    """
+    if drives_a_program(session):
+        work = FixedWork(workload.batch, workload.prompt, workload.output, workload.warmup, workload.repetitions)
+        return reported.measure(session, work, context)
+    return _generated(session, workload, context)
+
+
+def _generated(session: Generates, workload: GenerationOptions, context: Context) -> Findings:
+    """Run the workload and summarise its trace."""
     work = generation_workload(session, workload)
     on_gpu = not session.provider.startswith("cpu")
     sampler = high_water.start_sampler(session)
@@ -97,7 +117,7 @@ def measure(session: Any, workload: GenerationOptions, context: Context) -> Find
     trace_check.refuse_trace(trace, work)
     done = speed.Work(workload.batch, workload.prompt, workload.output, PROTOCOLS[workload.protocol].aggregation)
     machine, spread = around.watch.facts(), speed.spread(trace, done)
-    facts: dict[str, Any] = {"prompt": prompt_source(workload.text), "aggregation": done.aggregation, **trace.facts}
+    facts: JsonObject = {"prompt": prompt_source(workload.text), "aggregation": done.aggregation, **trace.facts}
     facts |= {"own_cpus": around.own_cpus(trace)} if around.watch.cpu_seconds() else {}
     facts |= machine | around.memory.facts | {"spread": spread} | pace_facts(trace, around.watch.paces(), done)
     notes = (
@@ -109,10 +129,11 @@ def measure(session: Any, workload: GenerationOptions, context: Context) -> Find
         *trace_check.ended_notes(trace, session.codec.ends),
         *trace_check.unsampled_notes(trace, work),
     )
-    arrays: dict[str, Any] = {"pace_seconds": _array(around.watch.paces())} if "pace" in facts else {}
+    arrays: dict[str, FloatArray | IntArray] = {"pace_seconds": _array(around.watch.paces())} if "pace" in facts else {}
     if work.sampling is None and (ids := speed.output_of(trace, done)) is not None:
-        facts["output_sha256"], arrays["generated_ids"] = speed.sha256_of(ids), ids
-        notes += (*speed.disagreeing(trace), *speed.unexpected(facts["output_sha256"], context.expected_output))
+        output = speed.sha256_of(ids)
+        facts["output_sha256"], arrays["generated_ids"] = output, ids
+        notes += (*speed.disagreeing(trace), *speed.unexpected(output, context.expected_output))
     load = Reading("load_seconds", float(session.load_seconds), _array([session.load_seconds]))
     return Findings(
         readings=(
@@ -128,7 +149,7 @@ def measure(session: Any, workload: GenerationOptions, context: Context) -> Find
     )
 
 
-def pace_facts(trace: Trace, paces: Sequence[float], work: speed.Work) -> dict[str, Any]:
+def pace_facts(trace: Trace, paces: Sequence[float], work: speed.Work) -> JsonObject:
     """Say what the machine's pace was, and the metrics at one pace; nothing where it was not timed around every repetition."""
     paced = pace.at_pace(trace, paces) if paces else None
     if paced is None:
@@ -136,7 +157,7 @@ def pace_facts(trace: Trace, paces: Sequence[float], work: speed.Work) -> dict[s
     return {"pace": pace.facts(paces, {one.metric: one.value for one in speed.readings(paced, work)})}
 
 
-def generation_workload(session: Any, workload: GenerationOptions) -> GenerationWorkload:
+def generation_workload(session: TextSession, workload: GenerationOptions) -> GenerationWorkload:
     """Make the fixed work: prompts of exactly the length asked for, without BOS, each row of a batch its own."""
     if workload.protocol not in PROTOCOLS:
         raise HarnessError(speed.why_not(workload.protocol))
@@ -153,7 +174,7 @@ def generation_workload(session: Any, workload: GenerationOptions) -> Generation
     )
 
 
-def _random_ids(codec: Any, count: int) -> list[int]:
+def _random_ids(codec: TextCodec, count: int) -> list[int]:
     """Draw token ids evenly from the vocabulary, BOS and EOS left out."""
     import numpy as np
 
@@ -162,7 +183,7 @@ def _random_ids(codec: Any, count: int) -> list[int]:
     return [int(token) for token in np.random.default_rng(SEED).choice(ordinary, count)]
 
 
-def _text_ids(session: Any, text: str, count: int) -> list[int]:
+def _text_ids(session: TextSession, text: str, count: int) -> list[int]:
     """Cut token ids from a text, begun again where it is too short."""
     from harness.texts import read
 
@@ -172,7 +193,7 @@ def _text_ids(session: Any, text: str, count: int) -> list[int]:
     return (ids * (count // len(ids) + 1))[:count]
 
 
-def _array(values: list[Any]) -> Any:
+def _array(values: Sequence[float]) -> FloatArray:
     import numpy as np
 
     return np.asarray(values, dtype=np.float64)
@@ -189,7 +210,7 @@ def prompt_source(text: str | None) -> str:
     return f"text {Path(text).name}" if text else f"random token ids, seed {SEED}"
 
 
-def protocol(session: Any, workload: GenerationOptions, facts: dict[str, Any]) -> ProtocolRecord:
+def protocol(session: Session, workload: GenerationOptions, facts: JsonObject) -> ProtocolRecord:
     """Write down how it was measured."""
     return ProtocolRecord(
         name=workload.protocol,
@@ -208,7 +229,18 @@ def refuse(workload: GenerationOptions, facts: Facts) -> str | None:  # noqa: AR
     return None if workload.protocol in PROTOCOLS else speed.why_not(workload.protocol)
 
 
-def checked(workload: GenerationOptions) -> Mapping[str, Any] | None:
+def refuse_on(workload: GenerationOptions, offers: frozenset[str]) -> str | None:
+    """Say what a program that measures by itself cannot be asked for."""
+    if "generates" in offers:
+        return None
+    if workload.text:
+        return f"the program makes its own prompts, not of text {Path(workload.text).name}: leave `text` out, or take an engine that generates"
+    if workload.protocol != GenerationOptions.model_fields["protocol"].default:
+        return f"the program measures by its own protocol, not by {workload.protocol}: leave `protocol` out, or take an engine that generates"
+    return None
+
+
+def checked(workload: GenerationOptions) -> Mapping[str, object] | None:
     """Name the work whose output is scored; None where tokens are drawn, or the protocol is not here."""
     way = PROTOCOLS.get(workload.protocol)
     if way is None or way.sampling is not None:
@@ -216,7 +248,7 @@ def checked(workload: GenerationOptions) -> Mapping[str, Any] | None:
     return {name: getattr(workload, name) for name in ("batch", "prompt", "output", "text")}
 
 
-def contents(workload: Any) -> Mapping[str, Path]:
+def contents(workload: Prompted) -> Mapping[str, Path]:
     """Name the text that prompts are cut from."""
     from harness.texts import text_files
 
@@ -227,7 +259,7 @@ PROBE = Probe(
     name="generation",
     version=1,
     kind="speed",
-    needs=frozenset({"generates"}),
+    needs=(frozenset({"generates"}), frozenset({"reports"})),
     yields=(
         "ttft",
         "prefill_tps",
@@ -251,5 +283,6 @@ PROBE = Probe(
     located=("text",),
     checked=checked,
     refuse=refuse,
+    refuse_on=refuse_on,
     reach=lambda workload: Reach(workload.prompt + workload.output, workload.prompt, workload.batch),
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import host
 from harness.core.seam import Reading
-from harness.core.sessions import Trace
-from harness.core.spec import Note
+from harness.core.sessions import Session, Trace
+from harness.core.spec import JsonObject, Note
 
 if TYPE_CHECKING:
     from harness.host import GpuMemory, MemorySampler
@@ -20,7 +20,7 @@ _OPENING = "peak_rss_of_opening"
 class MainMemory:
     """Follows the high-water mark of one workload. `shared` lives as long as the opened artifact."""
 
-    def __init__(self, shared: dict[str, Any]) -> None:
+    def __init__(self, shared: dict[str, object]) -> None:
         self._shared = shared
         self._reset = False
         self._begun = False
@@ -35,14 +35,15 @@ class MainMemory:
 
     def readings(self) -> list[Reading]:
         """Read the highest resident set, opening the artifact included, and how far it is above the one before opening."""
-        peak = max(host.peak_rss_bytes(), self._shared.get(_OPENING, 0))
+        opening, before = self._shared.get(_OPENING), self._shared.get(BEFORE_OPENING)
+        peak = max(host.peak_rss_bytes(), opening if isinstance(opening, int) else 0)
         found = [count("peak_rss_bytes", peak, "rss")]
-        if BEFORE_OPENING in self._shared:
-            found.append(count("peak_rss_increment_bytes", max(0, peak - self._shared[BEFORE_OPENING]), "rss"))
+        if isinstance(before, int):
+            found.append(count("peak_rss_increment_bytes", max(0, peak - before), "rss"))
         return found
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         """Say over which time the mark is the highest, and what the process held before it opened the artifact."""
         over = "opening and this workload" if self._reset else "the process so far, smaller workloads included"
         return {"peak_rss_over": over, BEFORE_OPENING: self._shared.get(BEFORE_OPENING)}
@@ -67,7 +68,7 @@ def gpu_readings(trace: Trace, gpu: GpuMemory | None) -> list[Reading]:
     return found
 
 
-def start_sampler(session: Any) -> MemorySampler | None:
+def start_sampler(session: Session) -> MemorySampler | None:
     """Begin to watch GPU memory where the session runs on a GPU that a driver shows."""
     if session.provider.startswith("cpu") or host.open_nvml() is None:
         return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, Facts, Findings, Probe, Reading
-from harness.core.spec import Note, Protocol
+from harness.core.sessions import Scores
+from harness.core.spec import JsonObject, Note, Protocol
 from harness.probes.kl_reference import Stored, open_stored
 from harness.probes.streams import (
     Span,
@@ -62,7 +63,7 @@ class Distances:
     agrees: NDArray[np.uint8]
 
 
-def measure(session: Any, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     """Compare a `Scores` session with a stored or live reference on the reference's token ids.
 
     Two tiles of log-probabilities are held at a time. The negative log-likelihoods of the pass are left in
@@ -171,7 +172,7 @@ def _finite(found: Distances, span: Span, positions: Ints) -> Distances:
     return found
 
 
-def _reference(session: Any, workload: Workload, context: Context) -> tuple[Stream, Pairs, dict[str, Any]]:
+def _reference(session: Scores, workload: Workload, context: Context) -> tuple[Stream, Pairs, JsonObject]:
     form = workload.form
     if form == "auto":
         form = "stored" if context.reference is not None else "live"
@@ -180,7 +181,7 @@ def _reference(session: Any, workload: Workload, context: Context) -> tuple[Stre
             raise HarnessError("form: stored needs a stored reference, and none was given; use form: live or auto")
         stored = open_stored(context.reference)
         stream = _stored_stream(stored, workload)
-        facts = {"form": form, "reference_dtype": stored.meta["dtype"]}
+        facts: JsonObject = {"form": form, "reference_dtype": stored.meta["dtype"]}
         return stream, _stored_pairs(session, stream, stored), facts
     live = context.reference_session
     if live is None:
@@ -192,16 +193,17 @@ def _reference(session: Any, workload: Workload, context: Context) -> tuple[Stre
 
 def _stored_stream(stored: Stored, workload: Workload) -> Stream:
     meta = stored.meta
-    wanted: dict[str, Any] = {name: getattr(workload, name) for name in ("window", "stride", "bos")}
+    wanted: JsonObject = {name: getattr(workload, name) for name in ("window", "stride", "bos")}
     wanted["text_sha256"] = text_sha256(workload)
     whole = meta["limit"] is None and (workload.tokens is None or workload.tokens >= meta["tokens"])
     wanted["limit"] = None if whole else workload.tokens
     if meta["limit"] is not None:
         wanted["seed"] = workload.seed
+    made: Mapping[str, object] = meta
     for name, value in wanted.items():
-        if meta[name] != value:
+        if made[name] != value:
             raise HarnessError(
-                f"the stored reference was made with {name} {meta[name]!r}, this comparison asks for {value!r}; "
+                f"the stored reference was made with {name} {made[name]!r}, this comparison asks for {value!r}; "
                 "make a reference for it"
             )
     notes = tuple(Note.model_validate(note) for note in meta["notes"])
@@ -211,7 +213,7 @@ def _stored_stream(stored: Stored, workload: Workload) -> Stream:
     )  # fmt: skip
 
 
-def _stored_pairs(session: Any, stream: Stream, stored: Stored) -> Pairs:
+def _stored_pairs(session: Scores, stream: Stream, stored: Stored) -> Pairs:
     def pairs(row: int, span: Span) -> Iterator[Pair]:
         for positions, candidate in tiles(session, stream.ids[span.begin : span.end].tolist(), span_positions(span)):
             yield positions, stored.logprobs[row : row + len(positions)], candidate
@@ -220,7 +222,7 @@ def _stored_pairs(session: Any, stream: Stream, stored: Stored) -> Pairs:
     return pairs
 
 
-def _live_pairs(session: Any, live: Any, stream: Stream) -> Pairs:
+def _live_pairs(session: Scores, live: Scores, stream: Stream) -> Pairs:
     def pairs(row: int, span: Span) -> Iterator[Pair]:
         del row
         ids, positions = stream.ids[span.begin : span.end].tolist(), span_positions(span)
@@ -255,7 +257,7 @@ def _readings(found: Distances, spans: list[Span], sizes: Ints, stream: Stream) 
     )  # fmt: skip
 
 
-def _by_document(metric: str, samples: Any, array: str, sizes: Ints, stream: Stream) -> Reading:
+def _by_document(metric: str, samples: Floats | NDArray[np.uint8], array: str, sizes: Ints, stream: Stream) -> Reading:
     import numpy as np
 
     from harness.numbers.documents import interval, sums_of, value_of
@@ -281,7 +283,7 @@ PROBE = Probe(
     name="kl_divergence",
     version=2,
     kind="quality",
-    needs=frozenset({"scores"}),
+    needs=(frozenset({"scores"}),),
     yields=("kl_divergence", "kl_abs_log_ratio", "top1_agreement"),
     workload=Workload,
     packages=("numpy",),

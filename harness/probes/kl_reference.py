@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, Facts, Findings, Probe
-from harness.core.spec import Protocol
+from harness.core.sessions import Scores
+from harness.core.spec import JsonObject, Protocol
 from harness.probes.streams import (
     Stream,
     StreamOptions,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Rows = NDArray[np.float32]
+    Mapped = np.memmap[Any, np.dtype[np.float32]]
 
 _IDS, _OWNERS, _POSITIONS = "token_ids.npy", "documents.npy", "positions.npy"
 _LOGPROBS, _META = "logprobs.npy", "meta.json"
@@ -46,6 +48,27 @@ class Workload(StreamOptions):
     """Refuse to store more than this; a live reference needs no space."""
 
 
+class StoredMeta(TypedDict):
+    """How a reference was made, as its file says."""
+
+    schema_version: int
+    text_sha256: str
+    ids_sha256: str
+    tokens: int
+    limit: int | None
+    bos: bool
+    window: int
+    stride: int
+    vocabulary: int
+    dtype: str
+    provider: str
+    documents: int
+    noun: str
+    seed: int
+    facts: JsonObject
+    notes: list[JsonObject]
+
+
 @dataclass(frozen=True)
 class Stored:
     """A stored reference, opened; `logprobs` is mapped from the file, float32 [positions, vocabulary]."""
@@ -56,10 +79,10 @@ class Stored:
     positions: Ints
     """int64 [n], counted from the beginning of the stream."""
     logprobs: Rows
-    meta: dict[str, Any]
+    meta: StoredMeta
 
 
-def measure(session: Any, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     """Write the reference into `context.out`, tile by tile.
 
     Raises: HarnessError where it would be larger than `max_bytes`, before anything is computed.
@@ -73,7 +96,7 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     counted = [span_positions(span) for span in spans]
     protocol = Protocol(
         name=f"kl-reference-w{workload.window}-s{workload.stride}", version=2, scored=len(stream.ids), limit=stream.limit,
-        dtype=session.dtype, bos=stream.bos, beyond_trained=beyond(counted, context), facts=written,
+        dtype=session.dtype, bos=stream.bos, beyond_trained=beyond(counted, context), facts=dict(written),
     )  # fmt: skip
     return Findings((), protocol)
 
@@ -85,17 +108,17 @@ def open_stored(folder: Path) -> Stored:
     missing = [name for name in (_IDS, _OWNERS, _POSITIONS, _LOGPROBS, _META) if not (folder / name).is_file()]
     if missing:
         raise HarnessError(f"the stored reference {folder} lacks {', '.join(missing)}; make it again")
-    meta: dict[str, Any] = json.loads((folder / _META).read_text(encoding="utf-8"))
+    meta: StoredMeta = json.loads((folder / _META).read_text(encoding="utf-8"))
     ids, owners = (np.load(folder / name).astype(np.int64) for name in (_IDS, _OWNERS))
     return Stored(ids, owners, np.load(folder / _POSITIONS), np.load(folder / _LOGPROBS, mmap_mode="r"), meta)
 
 
-def _write(session: Any, stream: Stream, workload: Workload, context: Context, out: Path) -> dict[str, Any]:
+def _write(session: Scores, stream: Stream, workload: Workload, context: Context, out: Path) -> StoredMeta:
     import numpy as np
 
     spans = sliding(len(stream.ids), workload.window, workload.stride)
     report = reporter(context, len(spans), "windows")
-    kept: Any = None
+    kept: Mapped | None = None
     row = 0
     places = np.empty(len(stream.ids), dtype=np.int64)
     for number, span in enumerate(spans, start=1):
@@ -109,13 +132,15 @@ def _write(session: Any, stream: Stream, workload: Workload, context: Context, o
             places[row : row + len(positions)] = span.begin + positions
             row += len(positions)
         report(number)
+    if kept is None:
+        raise HarnessError("the text has no position to score; give a longer one")
     kept.flush()
     width = int(kept.shape[1])
     del kept  # Windows renames no folder with a mapped file in it
     np.save(out / _IDS, stream.ids.astype(np.int32))
     np.save(out / _OWNERS, stream.owners.astype(np.int32))
     np.save(out / _POSITIONS, places)
-    meta = {
+    meta: StoredMeta = {
         "schema_version": 2, "text_sha256": stream.text_sha256, "ids_sha256": stream.sha256,
         "tokens": len(stream.ids), "limit": stream.limit, "bos": stream.bos, "window": workload.window,
         "stride": workload.stride, "vocabulary": width, "dtype": session.dtype, "provider": session.provider,
@@ -126,7 +151,7 @@ def _write(session: Any, stream: Stream, workload: Workload, context: Context, o
     return meta
 
 
-def _space(path: Path, rows: int, width: int, workload: Workload) -> Any:
+def _space(path: Path, rows: int, width: int, workload: Workload) -> Mapped:
     from numpy.lib.format import open_memmap
 
     wanted = 4 * rows * width
@@ -135,7 +160,8 @@ def _space(path: Path, rows: int, width: int, workload: Workload) -> Any:
             f"the reference would take {wanted:,} bytes ({rows:,} positions x {width:,} tokens), more than max_bytes "
             f"{workload.max_bytes:,}; use form: live, fewer tokens, or raise max_bytes"
         )
-    return open_memmap(path, mode="w+", dtype="float32", shape=(rows, width))
+    mapped: Mapped = open_memmap(path, mode="w+", dtype="float32", shape=(rows, width))
+    return mapped
 
 
 def _refuse(workload: Workload, facts: Facts) -> str | None:
@@ -150,7 +176,7 @@ PROBE = Probe(
     name="kl_reference",
     version=2,
     kind="reference",
-    needs=frozenset({"scores"}),
+    needs=(frozenset({"scores"}),),
     yields=(),
     workload=Workload,
     packages=("numpy",),

@@ -13,6 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.options import Options
 from harness.core.paths import placed
 from harness.core.seam import Context, Facts, Findings, Probe
+from harness.core.sessions import Scores
 from harness.core.spec import Protocol
 from harness.probes.lm_eval_results import Kept
 from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions, task_refusal
@@ -60,7 +61,7 @@ class Workload(Options):
         return _QUESTIONS if self.folder is not None else Path(self.task).stem
 
 
-def measure(session: Any, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     """Run a task with lm-eval's prompts and aggregation.
 
     Kept per question: log-likelihoods of its choices [questions, choices] and whether the answer was right.
@@ -130,7 +131,7 @@ PROBE = Probe(
     name="lm_eval",
     version=2,
     kind="quality",
-    needs=frozenset({"scores"}),
+    needs=(frozenset({"scores"}),),
     yields=("lm_eval.acc", "choice_logprob"),
     workload=Workload,
     packages=("lm-eval", "datasets"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from harness.core.errors import HarnessError
-from harness.core.sessions import Request
+from harness.core.sessions import Request, Scores, TextCodec
 
 _ROUND = 2048
 """Requests handed to the engine at a time, so that progress can be told; large enough to sort well."""
@@ -43,7 +43,7 @@ class ScoresModel(TemplateLM):  # type: ignore[misc]
     Special tokens, truncation and rolling windows follow lm-eval's own Hugging Face backend.
     """
 
-    def __init__(self, session: Any, tally: Tally, progress: Callable[[float], None], *, bos: bool) -> None:
+    def __init__(self, session: Scores, tally: Tally, progress: Callable[[float], None], *, bos: bool) -> None:
         super().__init__()
         self.session = session
         self.tally = tally
@@ -95,7 +95,7 @@ class ScoresModel(TemplateLM):  # type: ignore[misc]
 class Encoder:
     """Token ids of prompts; the choices of one question share the encoding of their context."""
 
-    def __init__(self, codec: Any, *, bos: bool) -> None:
+    def __init__(self, codec: TextCodec, *, bos: bool) -> None:
         self.codec = codec
         self.bos = bos
         self.context = functools.lru_cache(maxsize=64)(self._context)
@@ -116,7 +116,7 @@ class Encoder:
         return before, tuple(whole[len(before) :])
 
 
-def fit(most: int, tally: Tally, key: Any, context: Sequence[int], wanted: Sequence[int]) -> Request:
+def fit(most: int, tally: Tally, key: Sequence[str] | None, context: Sequence[int], wanted: Sequence[int]) -> Request:
     """Cut a context on the left so that context and continuation, less its last token, fit. Raises: HarnessError."""
     if not wanted:
         raise HarnessError(f"the continuation {key!r} has no token of its own after its context; it cannot be scored")
@@ -134,7 +134,9 @@ def fit(most: int, tally: Tally, key: Any, context: Sequence[int], wanted: Seque
     return Request(context if isinstance(context, tuple) else tuple(context), tuple(wanted))
 
 
-def score_all(session: Any, requests: Sequence[Request], progress: Callable[[float], None]) -> list[tuple[float, bool]]:
+def score_all(
+    session: Scores, requests: Sequence[Request], progress: Callable[[float], None]
+) -> list[tuple[float, bool]]:
     """Score in rounds whose sizes depend on the requests alone. Raises: HarnessError for a value that is not finite."""
     found: list[tuple[float, bool]] = []
     ends = [*_rounds(requests), len(requests)]
@@ -161,7 +163,7 @@ def _rounds(requests: Sequence[Request]) -> list[int]:
     return cuts
 
 
-def rolling(session: Any, texts: Sequence[str], encoder: Encoder, progress: Callable[[float], None]) -> list[float]:
+def rolling(session: Scores, texts: Sequence[str], encoder: Encoder, progress: Callable[[float], None]) -> list[float]:
     """Sum the log-likelihood of whole texts in disjoint windows, each token once."""
     requests, owners = [], []
     for number, text in enumerate(texts):
@@ -178,7 +180,7 @@ def rolling(session: Any, texts: Sequence[str], encoder: Encoder, progress: Call
     return sums
 
 
-def generate(session: Any, encoder: Encoder, tally: Tally, prompt: str, settings: dict[str, Any]) -> str:
+def generate(session: Scores, encoder: Encoder, tally: Tally, prompt: str, settings: Mapping[str, object]) -> str:
     """Continue a prompt greedily up to a stop text, the end token or the limit.
 
     The engine continues by a fixed number of tokens, so tokens are asked for in growing steps until a stop is found.
@@ -207,7 +209,7 @@ def generate(session: Any, encoder: Encoder, tally: Tally, prompt: str, settings
     return str(postprocess_generated_text(generation=session.codec.decode(made), stop=until, think_end_token=None))
 
 
-def _cut(made: Sequence[int], until: Sequence[str], codec: Any) -> tuple[list[int], bool]:
+def _cut(made: Sequence[int], until: Sequence[str], codec: TextCodec) -> tuple[list[int], bool]:
     """Cut tokens behind the one that ends the text or completes a stop text; say whether there is one.
 
     Stop texts are looked for with special tokens written out, since a task may stop at one of them.
@@ -226,11 +228,11 @@ def _cut(made: Sequence[int], until: Sequence[str], codec: Any) -> tuple[list[in
     return list(made[:end]), ended
 
 
-def _text_of(codec: Any, token: int | None) -> str | None:
+def _text_of(codec: TextCodec, token: int | None) -> str | None:
     return None if token is None else str(codec.decode([token], special=True))
 
 
-def _prefix(codec: Any) -> int:
+def _prefix(codec: TextCodec) -> int:
     found = codec.bos if codec.bos is not None else codec.eos
     if found is None:
         raise HarnessError("the tokenizer has neither BOS nor EOS, so nothing can stand before a text; set one")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from harness.core.options import Options
 from harness.core.seam import Context, Findings, Probe
-from harness.core.sessions import Reach
+from harness.core.sessions import Generates, Reach
+from harness.core.spec import JsonObject
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, high_water
 
@@ -23,7 +22,7 @@ class MemoryOptions(Options):
     """New tokens of each sequence; end of sequence is suppressed."""
 
 
-def measure(session: Any, workload: MemoryOptions, context: Context) -> Findings:
+def measure(session: Generates, workload: MemoryOptions, context: Context) -> Findings:
     """Generate once, watched all the while: speed is not measured here, so polling disturbs nothing."""
     work = generation.GenerationOptions(
         batch=workload.batch, prompt=workload.prompt, output=workload.output, warmup=0, repetitions=1
@@ -38,7 +37,7 @@ def measure(session: Any, workload: MemoryOptions, context: Context) -> Findings
         trace = session.generate(generation.generation_workload(session, work), tell)
     finally:
         seen = sampler.stop() if sampler is not None else None
-    facts: dict[str, Any] = {**trace.facts, "prompt": generation.prompt_source(None), "libraries": "included"}
+    facts: JsonObject = {**trace.facts, "prompt": generation.prompt_source(None), "libraries": "included"}
     facts |= memory.facts
     if seen is not None:
         facts |= {"gpu_samples": seen.samples, "device_bytes_before": seen.device_before}
@@ -60,7 +59,7 @@ PROBE = Probe(
     name="memory",
     version=1,
     kind="speed",
-    needs=frozenset({"generates"}),
+    needs=(frozenset({"generates"}),),
     yields=("peak_rss_bytes", "peak_rss_increment_bytes", "peak_gpu_bytes", "peak_torch_bytes"),
     workload=MemoryOptions,
     packages=("numpy",),

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.options import Options
 from harness.core.seam import Context, Facts, Findings, Probe, Reading
+from harness.core.sessions import Scores
 from harness.core.spec import Protocol
 from harness.probes.pandas_csv import as_pandas_reads
 from harness.texts import (
@@ -60,7 +61,7 @@ class Workload(Options):
 
 @dataclass(frozen=True)
 class _Exam:
-    session: Any
+    session: Scores
     workload: Workload
     folder: Path
     room: int
@@ -81,7 +82,7 @@ class _Answers:
     items: dict[str, list[str]] = field(default_factory=dict)
 
 
-def measure(session: Any, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     """Ask every question and compare the stripped beginning of two greedy tokens with the right letter.
 
     The value is the micro average over all questions that were asked; subjects are parts.
@@ -161,7 +162,7 @@ def _read(workload: Workload, folder: Path, subject: str, split: Split) -> list[
     return as_pandas_reads(found) if workload.csv_na == "pandas" else found
 
 
-def _room(session: Any, workload: Workload) -> int:
+def _room(session: Scores, workload: Workload) -> int:
     most = workload.max_seq_length or _MOST[workload.too_long]
     held = int(session.context_length)
     return min(most, held if workload.too_long == "skip" else held - _NEW_TOKENS)
@@ -206,7 +207,7 @@ def _share(strata: list[NDArray[np.uint8]], part: str, items: Sequence[str]) -> 
     )  # fmt: skip
 
 
-def _sizes(answers: _Answers) -> dict[str, Any]:
+def _sizes(answers: _Answers) -> dict[str, NDArray[np.int32]]:
     """Say how many questions each subject has, beside the array of all of them."""
     import numpy as np
 
@@ -228,7 +229,7 @@ PROBE = Probe(
     name="mmlu_modelopt",
     version=2,
     kind="quality",
-    needs=frozenset({"scores"}),
+    needs=(frozenset({"scores"}),),
     yields=("mmlu_acc",),
     workload=Workload,
     packages=("numpy",),

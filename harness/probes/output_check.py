@@ -8,14 +8,24 @@ kept and returned again without work are found by their time (`unseen`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
 from harness.core.seam import Context, Findings, Probe, Reading
-from harness.core.sessions import GenerationWorkload, Reach, Tile, Trace
+from harness.core.sessions import (
+    GeneratesAndScores,
+    GenerationWorkload,
+    Reach,
+    Rests,
+    Scores,
+    Session,
+    Stepwise,
+    Tile,
+    Trace,
+)
 from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, speed, trace_check, unseen
@@ -46,7 +56,7 @@ class OutputCheckOptions(Options):
     """Text that prompts are cut from (`reference` or a path); None: seeded random token ids, the same for a vocabulary."""
 
 
-def measure(session: Any, workload: OutputCheckOptions, context: Context) -> Findings:
+def measure(session: GeneratesAndScores, workload: OutputCheckOptions, context: Context) -> Findings:
     """Generate once, then score each new token after those before it. Raises: HarnessError where tokens are missing."""
     asked = generation.GenerationOptions(
         batch=workload.batch,
@@ -97,7 +107,7 @@ def measure(session: Any, workload: OutputCheckOptions, context: Context) -> Fin
     )
 
 
-def _worked(session: Any, work: GenerationWorkload, ids: NDArray[np.int32]) -> tuple[Note, ...]:
+def _worked(session: GeneratesAndScores, work: GenerationWorkload, ids: NDArray[np.int32]) -> tuple[Note, ...]:
     """See that the engine works for what it returns, once more without a clock of its own."""
     texts = [[*prompt, *map(int, made)] for prompt, made in zip(work.prompt_ids, ids, strict=True)]
 
@@ -112,7 +122,7 @@ def _worked(session: Any, work: GenerationWorkload, ids: NDArray[np.int32]) -> t
 
 
 def gaps_of(
-    session: Any, prompts: Sequence[Sequence[int]], ids: NDArray[np.int32], progress: Callable[[float], None]
+    session: Scores, prompts: Sequence[Sequence[int]], ids: NDArray[np.int32], progress: Callable[[float], None]
 ) -> NDArray[np.float32]:
     """Return how far each generated token lies below the highest log-probability at its place: float32 nats [batch, output].
 
@@ -133,15 +143,14 @@ def gaps_of(
     return gaps
 
 
-def _as_generated(session: Any, prompt: Sequence[int], made: Sequence[int]) -> Iterator[Tile]:
+def _as_generated(session: Scores, prompt: Sequence[int], made: Sequence[int]) -> Iterator[Tile]:
     """Score each token as part of what was there when it was generated.
 
     One by one through the cache where an engine can; else in one pass, but that where a sequence outgrows the border of a
     model's rotary embeddings, what lies before it was computed as a short one.
     """
-    stepwise = getattr(session, "stepwise", None)
-    if stepwise is not None:
-        yield from stepwise(prompt, made)
+    if isinstance(session, Stepwise):
+        yield from session.stepwise(prompt, made)
         return
     whole, first = [*prompt, *made[:-1]], len(prompt) - 1
     border: int | None = getattr(session, "border", None)
@@ -152,11 +161,10 @@ def _as_generated(session: Any, prompt: Sequence[int], made: Sequence[int]) -> I
     yield from session.logprobs(whole, range(border, len(whole)))
 
 
-def _rest(session: Any) -> None:
+def _rest(session: Session) -> None:
     """Let an engine that opens an artifact once for each capability hold one of them in memory at a time."""
-    rest = getattr(session, "rest", None)
-    if rest is not None:
-        rest()
+    if isinstance(session, Rests):
+        session.rest()
 
 
 def _differs(gaps: NDArray[np.float32], clear: float) -> tuple[Note, ...]:
@@ -178,7 +186,7 @@ PROBE = Probe(
     name="output_check",
     version=2,
     kind="quality",
-    needs=frozenset({"generates", "tells", "scores"}),
+    needs=(frozenset({"generates", "tells", "scores"}),),
     yields=("output_agreement",),
     workload=OutputCheckOptions,
     packages=("numpy",),

@@ -13,9 +13,9 @@ import platform
 import statistics
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from harness.core.sessions import Trace
+from harness.core.spec import JsonObject
 
 SQUARES = 20_000
 TIMES = 5
@@ -66,7 +66,7 @@ def at_pace(trace: Trace, paces: Sequence[float]) -> Trace | None:
     )
 
 
-def facts(paces: Sequence[float], values: dict[str, float]) -> dict[str, Any]:
+def facts(paces: Sequence[float], values: dict[str, float]) -> JsonObject:
     """Say for the protocol what the pace was, seconds, and what the metrics come to at a pace of 1 ms."""
     return {
         "computation": computation(),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, Facts, Findings, Probe, Reading
-from harness.core.spec import Note, Protocol
+from harness.core.sessions import Scores
+from harness.core.spec import JsonObject, Note, Protocol
 from harness.probes.streams import (
     Stream,
     StreamOptions,
@@ -77,11 +78,11 @@ class _Found:
     truncated: int = 0
     skipped: int = 0
     bos: bool = False
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: JsonObject = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
 
 
-def measure(session: Any, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     """Score a text with a `Scores` session; nothing larger than a tile of log-probabilities is held.
 
     Raises: HarnessError for a text shorter than a window, a window longer than the context, logits that are not finite.
@@ -96,7 +97,7 @@ def measure(session: Any, workload: Workload, context: Context) -> Findings:
     spread = interval(sums, "perplexity", found.noun)
     reading = Reading(
         metric="perplexity", value=value_of(sums, "perplexity"), samples=found.nll.astype(np.float32), low=spread.low,
-        high=spread.high, interval=spread.name, items=found.facts["items_sha256"], array="nll",
+        high=spread.high, interval=spread.name, items=str(found.facts["items_sha256"]), array="nll",
     )  # fmt: skip
     protocol = Protocol(
         name=protocol_name(workload) + ("" if workload.documents else on_rows(workload)), version=2, scored=len(found.nll), skipped=found.skipped, truncated=found.truncated,
@@ -115,7 +116,7 @@ def protocol_name(workload: Workload) -> str:
     return f"ppl-A-w{workload.window}-s{workload.stride}"
 
 
-def _stream(session: Any, workload: Workload, context: Context) -> _Found:
+def _stream(session: Scores, workload: Workload, context: Context) -> _Found:
     import numpy as np
 
     check_window(session, workload.window)
@@ -123,7 +124,7 @@ def _stream(session: Any, workload: Workload, context: Context) -> _Found:
     cut = last_chunks if workload.protocol == "B" else sliding
     spans = cut(len(stream.ids), workload.window, workload.stride)
     report = reporter(context, len(spans), "windows")
-    known = context.shared.get(stream.key(workload.window, workload.stride)) if workload.protocol == "A" else None
+    known = _known_nll(stream, workload, context)
     parts, counted, targets = [], [], []
     for number, span in enumerate(spans, start=1):
         positions = span_positions(span)
@@ -132,7 +133,7 @@ def _stream(session: Any, workload: Workload, context: Context) -> _Found:
         if known is None:
             parts.append(pass_nll(session, stream.ids[span.begin : span.end], positions))
             report(number)
-    nll = np.concatenate(parts) if known is None else np.asarray(known, dtype=np.float64)
+    nll = np.concatenate(parts) if known is None else known
     notes = () if known is None else (
         Note(code="one-pass", text="taken from the pass that measured KL-divergence on the same tokens and windows"),
     )  # fmt: skip
@@ -143,11 +144,19 @@ def _stream(session: Any, workload: Workload, context: Context) -> _Found:
     )  # fmt: skip
 
 
-def _stream_facts(stream: Stream) -> dict[str, Any]:
+def _known_nll(stream: Stream, workload: Workload, context: Context) -> Floats | None:
+    """Take what the pass that measured KL-divergence on the same windows left; None where there was none."""
+    import numpy as np
+
+    left = context.shared.get(stream.key(workload.window, workload.stride)) if workload.protocol == "A" else None
+    return left.astype(np.float64) if isinstance(left, np.ndarray) else None
+
+
+def _stream_facts(stream: Stream) -> JsonObject:
     return {"text_sha256": stream.text_sha256, "tokens": len(stream.ids), "items_sha256": stream.sha256, **stream.facts}
 
 
-def _documents(session: Any, workload: Workload, context: Context) -> _Found:
+def _documents(session: Scores, workload: Workload, context: Context) -> _Found:
     import hashlib
 
     import numpy as np
@@ -194,7 +203,7 @@ PROBE = Probe(
     name="perplexity",
     version=2,
     kind="quality",
-    needs=frozenset({"scores"}),
+    needs=(frozenset({"scores"}),),
     yields=("perplexity",),
     workload=Workload,
     packages=("numpy",),

@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
-from harness.core.sessions import Request
+from harness.core.sessions import Request, Scores, TextCodec
 from harness.core.spec import Note
 from harness.probes.output_check import CLEAR
 from harness.probes.trace_check import implausible
@@ -35,7 +35,9 @@ _SUM = 0.01
 """By how much the probabilities of a row may miss 1."""
 
 
-def session_notes(session: Any, folder: Path, codec: Any = None, reach: int | None = None) -> tuple[Note, ...]:
+def session_notes(
+    session: Scores, folder: Path, codec: TextCodec | None = None, reach: int | None = None
+) -> tuple[Note, ...]:
     """Ask a `Scores` session a few questions whose answers are known.
 
     codec: the tokenizer that it should have, where the folder holds none; reach: tokens of the workload's longest sequence.
@@ -49,7 +51,7 @@ def session_notes(session: Any, folder: Path, codec: Any = None, reach: int | No
 # ---------------------------------------------------------------- tokens
 
 
-def _codec_in(folder: Path) -> Any:
+def _codec_in(folder: Path) -> TextCodec | None:
     """Open the tokenizer in a folder; None where there is none."""
     from harness.engines.tokens import open_codec
 
@@ -60,7 +62,7 @@ def _codec_in(folder: Path) -> Any:
     return None
 
 
-def _codec_texts(codec: Any, own: Any) -> Iterator[str]:
+def _codec_texts(codec: TextCodec, own: TextCodec | None) -> Iterator[str]:
     """Hold a session's tokenizer against itself and against the one that belongs to the artifact, where that is known."""
     alone = list(codec.encode(_SAMPLE))
     if codec.bos is not None:
@@ -81,7 +83,7 @@ def _codec_texts(codec: Any, own: Any) -> Iterator[str]:
         yield f"the engine tokenizes otherwise than the artifact's tokenizer: {alone[:4]} for {own.encode(_SAMPLE)[:4]}"
 
 
-def print_of(session: Any) -> str:
+def print_of(session: Scores) -> str:
     """Return a hash of the log-probabilities of a few tokens: equal ones are of one model."""
     import numpy as np
 
@@ -92,7 +94,7 @@ def print_of(session: Any) -> str:
 # ---------------------------------------------------------------- rows
 
 
-def _drawn(session: Any, count: int, seed: int = 0) -> list[int]:
+def _drawn(session: Scores, count: int, seed: int = 0) -> list[int]:
     """Draw ordinary tokens; other seeds give other ones at each place."""
     import numpy as np
 
@@ -102,7 +104,7 @@ def _drawn(session: Any, count: int, seed: int = 0) -> list[int]:
     return [int(token) for token in ordinary[(first + seed * (len(ordinary) // 3 + 1)) % len(ordinary)]]
 
 
-def _rows(session: Any, ids: Sequence[int], positions: Sequence[int]) -> Rows:
+def _rows(session: Scores, ids: Sequence[int], positions: Sequence[int]) -> Rows:
     """Return log-probabilities float32 [positions, vocabulary]."""
     import numpy as np
 
@@ -112,11 +114,11 @@ def _rows(session: Any, ids: Sequence[int], positions: Sequence[int]) -> Rows:
     return np.concatenate([rows for _, rows in tiles])
 
 
-def _clear(session: Any) -> float:
+def _clear(session: Scores) -> float:
     return CLEAR.get(session.dtype, max(CLEAR.values()))
 
 
-def _rows_texts(session: Any) -> Iterator[str]:
+def _rows_texts(session: Scores) -> Iterator[str]:
     import numpy as np
 
     ids = _drawn(session, SHORT)
@@ -145,7 +147,7 @@ def _finite(rows: Rows) -> Rows:
 # ---------------------------------------------------------------- scores
 
 
-def _score_texts(session: Any) -> Iterator[str]:
+def _score_texts(session: Scores) -> Iterator[str]:
     """Scores are sums of log-probabilities, in the order of the requests, whatever stands beside them."""
     ids, more = _drawn(session, SHORT), _drawn(session, SHORT, seed=1)
     requests = [
@@ -173,7 +175,7 @@ def _score_texts(session: Any) -> Iterator[str]:
         yield f"a score moves by {moved:.2f} nat with what is scored beside or before it"
 
 
-def _summed(session: Any, request: Request) -> float:
+def _summed(session: Scores, request: Request) -> float:
     ids, begin = [*request.context, *request.continuation], len(request.context) - 1
     rows = _rows(session, ids, range(begin, len(ids) - 1))
     return float(sum(row[token] for row, token in zip(rows, request.continuation, strict=True)))
@@ -182,7 +184,7 @@ def _summed(session: Any, request: Request) -> float:
 # ---------------------------------------------------------------- how far back
 
 
-def _context_texts(session: Any, length: int) -> Iterator[str]:
+def _context_texts(session: Scores, length: int) -> Iterator[str]:
     """See that what comes first is seen at the end, also where the end has been asked for before."""
     import numpy as np
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.core.sessions import IntArray
+
     Floats = NDArray[np.floating[Any]]
 
 SEED = 7
@@ -40,8 +42,8 @@ PROTOCOLS = {
 NOT_HERE = {
     "genai-e2e-0.5": "times compute_logits alone, an interface that onnxruntime-genai dropped after 0.5",
     "genai-e2e-0.6": "leaves is_done outside the timer and so runs too fast on CUDA",
-    "bnb-2024-12": "is optimum-benchmark's, for which there is no engine yet",
-    "bnb": "is optimum-benchmark's, for which there is no engine yet",
+    "bnb-2024-12": "is that of optimum-benchmark in 2024; engine optimum-benchmark drives a later one, by its own protocol: leave `protocol` out",
+    "bnb": "is optimum-benchmark's own: take engine optimum-benchmark, and leave `protocol` out",
 }
 UNSTABLE_SPREAD = 0.80
 """Range of decode time over the middle eight tenths of repetitions, relative to its median, beyond which a result is unstable.
@@ -69,11 +71,18 @@ class Work:
     output: int
     aggregation: Literal["mean", "median"]
 
-    def typical(self, seconds: Any, axis: int | None = None) -> Any:
+    def typical(self, seconds: Floats) -> float:
         """Summarise seconds as the protocol says."""
         import numpy as np
 
-        return np.median(seconds, axis=axis) if self.aggregation == "median" else np.mean(seconds, axis=axis)
+        return float(np.median(seconds) if self.aggregation == "median" else np.mean(seconds))
+
+    def typical_step(self, steps: Floats) -> Floats:
+        """Summarise the steps of each repetition: seconds [repetitions, steps] -> [repetitions]."""
+        import numpy as np
+
+        found: Floats = np.median(steps, axis=1) if self.aggregation == "median" else np.mean(steps, axis=1)
+        return found
 
 
 def readings(trace: Trace, work: Work) -> list[Reading]:
@@ -90,7 +99,7 @@ def readings(trace: Trace, work: Work) -> list[Reading]:
         _rate("e2e_tps", tokens, trace.total, trace.total, work),
     ]
     if trace.steps.shape[1]:
-        each = work.typical(trace.steps, axis=1)
+        each = work.typical_step(trace.steps)
         found.append(_rate("decode_tps", work.batch, trace.steps, each, work))
         found.append(_seconds("per_token_latency", trace.steps, work, array="step_seconds"))
     return found
@@ -106,10 +115,10 @@ def _rate(metric: str, amount: int, seconds: Floats, each: Floats, work: Work) -
     return Reading(metric=metric, value=amount / _duration(work.typical(seconds)), samples=amount / each)
 
 
-def _duration(seconds: Any) -> float:
+def _duration(seconds: float) -> float:
     if not seconds > 0:
         raise HarnessError(f"{seconds} s is not a duration; the clock stood still or ran backwards")
-    return float(seconds)
+    return seconds
 
 
 def cpu_reading(seconds: Sequence[float], work: Work) -> list[Reading]:
@@ -129,13 +138,22 @@ def spread(trace: Trace, work: Work) -> dict[str, float]:
     if not trace.steps.shape[1]:
         return {}
     p50, p99 = np.quantile(trace.steps, (0.5, 0.99))
-    each = work.typical(trace.steps, axis=1)
+    each = work.typical_step(trace.steps)
     found = {"step_p99_over_p50": float(p99 / p50), "step_mean_over_median": float(trace.steps.mean() / p50)}
-    if len(each) > 1:
-        low, high = np.quantile(each, (0.1, 0.9))
-        found["decode_range"] = float((high - low) / np.median(each))
-        found["decode_relative_stdev"] = float(each.std(ddof=1) / each.mean())
-    return found
+    return found | between(each)
+
+
+def between(each: Floats) -> dict[str, float]:
+    """Say how far repetitions differ, as fractions of their median and mean; `each`: decode seconds of one; nothing of a single one."""
+    import numpy as np
+
+    if len(each) < 2:
+        return {}
+    low, high = np.quantile(each, (0.1, 0.9))
+    return {
+        "decode_range": float((high - low) / np.median(each)),
+        "decode_relative_stdev": float(each.std(ddof=1) / each.mean()),
+    }
 
 
 def unstable(found: dict[str, float], work: Work) -> tuple[Note, ...]:
@@ -155,7 +173,7 @@ def unstable(found: dict[str, float], work: Work) -> tuple[Note, ...]:
 # ---------------------------------------------------------------- what was generated
 
 
-def output_of(trace: Trace, work: Work) -> Any:
+def output_of(trace: Trace, work: Work) -> NDArray[np.int32] | None:
     """Return what the first timed repetition generated, int32 [batch, output]; None where the engine does not tell.
 
     Raises: HarnessError where it is not as many tokens as were asked for.
@@ -172,7 +190,7 @@ def output_of(trace: Trace, work: Work) -> Any:
     return np.ascontiguousarray(trace.ids[0], dtype=np.int32)
 
 
-def sha256_of(ids: Any) -> str:
+def sha256_of(ids: IntArray) -> str:
     """Hash generated ids [batch, output]: sha256 of little-endian int32 in C order."""
     import numpy as np
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
 from harness.core.seam import Context
-from harness.core.sessions import Reach
-from harness.core.spec import Note
+from harness.core.sessions import Reach, Scores, TextCodec, TextSession
+from harness.core.spec import JsonObject, Note
 from harness.corpus import Corpus, Text, looks_like_wikitext
 from harness.texts import REFERENCE, change_notes, from_hub, read, text_label
 
@@ -120,7 +120,7 @@ class Stream:
     """Tokens asked for, where the text has more."""
     noun: str = "documents"
     """What its documents are, in the plural."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
 
     @property
@@ -139,18 +139,18 @@ class Stream:
         return np.bincount(self.owners[positions], minlength=self.documents)
 
 
-def tokenized(codec: Any, text: str, *, bos: bool) -> list[int]:
+def tokenized(codec: TextCodec, text: str, *, bos: bool) -> list[int]:
     """Encode a text, with BOS where asked. Raises: HarnessError where the model has no BOS."""
     _check_bos(codec, bos=bos)
     return list(codec.encode(text, bos=bos))
 
 
-def _check_bos(codec: Any, *, bos: bool) -> None:
+def _check_bos(codec: TextCodec, *, bos: bool) -> None:
     if bos and codec.bos is None:
         raise HarnessError("BOS was asked for but the model's tokenizer has none; set bos: false")
 
 
-def read_stream(codec: Any, options: StreamOptions) -> Stream:
+def read_stream(codec: TextCodec, options: StreamOptions) -> Stream:
     """Read a text and turn it into token ids, all its documents as one string.
 
     Raises: HarnessError where it is shorter than one window.
@@ -180,7 +180,7 @@ def read_stream(codec: Any, options: StreamOptions) -> Stream:
     )  # fmt: skip
 
 
-def drawn(codec: Any, documents: Sequence[str], options: StreamOptions) -> list[int]:
+def drawn(codec: TextCodec, documents: Sequence[str], options: StreamOptions) -> list[int]:
     """Choose whole documents until they have the tokens asked for; returns their places in order.
 
     Drawing more tokens keeps the documents of fewer. All of them where nothing is asked, or where they have no more.
@@ -197,8 +197,8 @@ def drawn(codec: Any, documents: Sequence[str], options: StreamOptions) -> list[
     return sorted(chosen)
 
 
-def _facts(text: Text, documents: Sequence[str], limit: int | None, options: StreamOptions) -> dict[str, Any]:
-    found: dict[str, Any] = {"documents": len(documents), "text_form": text.form}
+def _facts(text: Text, documents: Sequence[str], limit: int | None, options: StreamOptions) -> JsonObject:
+    found: JsonObject = {"documents": len(documents), "text_form": text.form}
     if limit is not None and len(text.documents) > 1:
         found |= {"documents_of": len(text.documents), "seed": options.seed}
     return found | ({"text_changes": list(text.changes)} if text.changes else {})
@@ -251,7 +251,7 @@ def window_reach(options: StreamOptions) -> Reach | None:
     return Reach(options.window) if options.in_windows else None
 
 
-def check_window(session: Any, window: int) -> None:
+def check_window(session: TextSession, window: int) -> None:
     """Refuse a window that the engine cannot read in one pass. Raises: HarnessError."""
     if window > session.context_length:
         raise HarnessError(
@@ -260,7 +260,7 @@ def check_window(session: Any, window: int) -> None:
         )
 
 
-def tiles(session: Any, ids: Sequence[int], positions: Ints) -> Iterator[tuple[Ints, Rows]]:
+def tiles(session: Scores, ids: Sequence[int], positions: Ints) -> Iterator[tuple[Ints, Rows]]:
     """Yield (positions, log-probabilities [n, vocabulary]) and see that every position came, in order.
 
     Raises: HarnessError where the engine left some out.
@@ -268,7 +268,7 @@ def tiles(session: Any, ids: Sequence[int], positions: Ints) -> Iterator[tuple[I
     import numpy as np
 
     done = 0
-    for tile in session.logprobs(ids, positions):
+    for tile in session.logprobs(ids, positions.tolist()):
         there = np.asarray(tile.positions)
         if not np.array_equal(there, positions[done : done + len(there)]):
             raise HarnessError(f"the engine gave other positions than were asked for; {_MEND}")
@@ -302,7 +302,7 @@ def target_nll(ids: Ints, positions: Ints, logprobs: Rows) -> Floats:
     return nll
 
 
-def pass_nll(session: Any, ids: Ints, positions: Ints) -> Floats:
+def pass_nll(session: Scores, ids: Ints, positions: Ints) -> Floats:
     """Score in one forward pass the tokens that follow these positions."""
     import numpy as np
 

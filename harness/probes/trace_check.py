@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.sessions import GenerationWorkload, Trace
+from harness.core.sessions import Generates, GenerationWorkload, Trace
 from harness.core.spec import Note
 
 OUTSIDE = 0.2
@@ -52,7 +51,7 @@ class Stopwatch:
         return None if begin is None or end is None else end - begin
 
 
-def watched(session: Any, work: GenerationWorkload) -> tuple[Trace, list[float], float]:
+def watched(session: Generates, work: GenerationWorkload) -> tuple[Trace, list[float], float]:
     """Let a session generate; returns its trace, the seconds of its rounds as we saw them, all in one where it tells of none, and those
     of the whole call."""
     watch = Stopwatch(work.warmups + work.repetitions)

@@ -7,9 +7,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
-from harness.core.sessions import GenerationWorkload, Trace
+from harness.core.sessions import Generates, GeneratesAndScores, GenerationWorkload, Scores, Trace
 from harness.core.spec import Note
 from harness.probes.trace_check import ended_notes, implausible, watched
 
@@ -22,7 +21,7 @@ SEARCHED = 512
 """Tokens among which a place is sought at which the model would end the text."""
 
 
-def cached_notes(session: Any, work: GenerationWorkload) -> tuple[Note, ...]:
+def cached_notes(session: Generates, work: GenerationWorkload) -> tuple[Note, ...]:
     """Say that seen prompts are answered without work, or that the work is done before or after the repetitions.
 
     It generates new prompts twice in one call, then `work`, which was seen before, again; the artifact has to be open.
@@ -53,19 +52,19 @@ def _longer(seconds: float, than: float) -> bool:
     return seconds > TIMES * than and seconds - than >= LEAST_SECONDS
 
 
-def _new_prompts(session: Any, work: GenerationWorkload) -> GenerationWorkload:
+def _new_prompts(session: Generates, work: GenerationWorkload) -> GenerationWorkload:
     """Draw prompts anew, of the same number and lengths."""
     return replace(work, prompt_ids=tuple(tuple(_any(session, len(prompt))) for prompt in work.prompt_ids))
 
 
-def _any(session: Any, count: int) -> list[int]:
+def _any(session: Generates, count: int) -> list[int]:
     special = {session.codec.bos, session.codec.eos, *session.codec.ends}
     ordinary = [token for token in range(session.codec.vocabulary) if token not in special]
     return [secrets.choice(ordinary) for _ in range(count)]
 
 
 def end_notes(
-    session: Any,
+    session: GeneratesAndScores,
     work: GenerationWorkload,
     scored: Sequence[Sequence[int]],
     differs: Callable[[GenerationWorkload, Trace], tuple[Note, ...]],
@@ -89,7 +88,7 @@ def end_notes(
     return ()
 
 
-def _wants_to_end(session: Any, ids: list[int], ends: list[int]) -> Iterator[int]:
+def _wants_to_end(session: Scores, ids: list[int], ends: list[int]) -> Iterator[int]:
     """Yield the positions after which a token that ends a text is the likeliest."""
     for tile in session.logprobs(ids, range(len(ids))):
         likeliest = tile.logprobs.argmax(axis=1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.core.errors import Differs, HarnessError, is_out_of_memory
 from harness.core.options import Options
 from harness.core.seam import Context, Findings, FloatType, Probe, Reading
-from harness.core.sessions import Request
+from harness.core.sessions import Request, Scores
 from harness.core.spec import Protocol
 from harness.probes.kl_divergence import distances
 from harness.probes.streams import tiles
@@ -65,7 +65,7 @@ class Limit:
         return not far and (self.kl is None or piece.kl <= self.kl)
 
 
-def measure(session: Any, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     """Compare a `Scores` session with what the model itself computed, stored in `context.reference`.
 
     Raises: Differs where the two are not the same model, with all that was measured and allowed.
@@ -102,7 +102,7 @@ def _said(bad: Sequence[Piece]) -> str:
     return f"KL {worst.kl:.2g}, top-1 {100 * worst.top1:.0f} %, over {worst.tokens} tokens"
 
 
-def _pieces(session: Any, truth: Truth, context: Context) -> Iterator[Piece]:
+def _pieces(session: Scores, truth: Truth, context: Context) -> Iterator[Piece]:
     fitting = [one for one in truth.sequences if len(one.ids) <= session.context_length]
     for number, one in enumerate(fitting):
         context.progress(number / (len(fitting) + 1), f"comparing {len(one.ids)} tokens with the model")
@@ -110,7 +110,7 @@ def _pieces(session: Any, truth: Truth, context: Context) -> Iterator[Piece]:
     yield compare_ragged(session, truth.ragged)
 
 
-def compare(session: Any, one: Sequenced) -> Piece:
+def compare(session: Scores, one: Sequenced) -> Piece:
     """Compare tile by tile; a vocabulary that one side pads is cut, and both are normalised again in float64."""
     import numpy as np
 
@@ -143,7 +143,7 @@ def _normal(rows: Rows) -> Rows:
     return wide
 
 
-def compare_ragged(session: Any, ragged: Sequence[Asked]) -> Piece:
+def compare_ragged(session: Scores, ragged: Sequence[Asked]) -> Piece:
     """Score requests of different lengths at once; differences are per token of a continuation."""
     asked = [one for one in ragged if len(one.context) + len(one.continuation) <= session.context_length]
     scores = session.score([Request(one.context, one.continuation) for one in asked])
@@ -171,7 +171,7 @@ def _ragged_limit(kl: float) -> float:
     return float(4 * (2 * kl) ** 0.5)
 
 
-def _protocol(session: Any, truth: Truth, pieces: Sequence[Piece], limits: Sequence[Limit]) -> Protocol:
+def _protocol(session: Scores, truth: Truth, pieces: Sequence[Piece], limits: Sequence[Limit]) -> Protocol:
     """Write down what was measured and what was allowed, piece by piece."""
     measured = [asdict(piece) | {"allowed": asdict(limit)} for piece, limit in zip(pieces, limits, strict=True)]
     right = bool(pieces) and all(limit.passed(piece) for piece, limit in zip(pieces, limits, strict=True))
@@ -203,7 +203,7 @@ PROBE = Probe(
     name="verify",
     version=1,
     kind="quality",
-    needs=frozenset({"scores"}),
+    needs=(frozenset({"scores"}),),
     yields=("verify_max_dlogp", "verify_kl", "verify_top1"),
     workload=Workload,
     packages=("numpy",),

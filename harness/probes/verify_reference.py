@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
 from harness.core.seam import Context, Findings, Probe
+from harness.core.sessions import TextCodec, Whole
 from harness.core.spec import Protocol
 from harness.texts import REFERENCE, read_text
 
@@ -64,16 +65,35 @@ class Asked:
     logprob: float
 
 
+class TruthMeta(TypedDict):
+    """How the model was run; `switches` are lengths in tokens."""
+
+    schema_version: int
+    vocabulary: int
+    dtype: str
+    provider: str
+    switches: list[int]
+    context_length: int
+
+
+class StoredAsked(TypedDict):
+    """A request of the ragged batch as it lies in the file."""
+
+    context: list[int]
+    continuation: list[int]
+    logprob: float
+
+
 @dataclass(frozen=True)
 class Truth:
     """What a model computes, opened; rows are mapped from the file."""
 
     sequences: tuple[Sequenced, ...]
     ragged: tuple[Asked, ...]
-    meta: dict[str, Any]
+    meta: TruthMeta
 
 
-def measure(session: Any, workload: Workload, context: Context) -> Findings:
+def measure(session: Whole, workload: Workload, context: Context) -> Findings:
     """Write what a `Whole` session computes into `context.out`, one whole forward pass for each sequence.
 
     Raises: HarnessError where the model gives values that are not finite.
@@ -119,7 +139,7 @@ def spread(length: int, most: int) -> list[int]:
     return sorted(early | set(range(length - half, length)))
 
 
-def _stream(codec: Any, vocabulary: int, seed: int) -> list[int]:
+def _stream(codec: TextCodec, vocabulary: int, seed: int) -> list[int]:
     """Give the shipped text as token ids; where a tokenizer cannot read it, or has ids that the model lacks, drawn ones."""
     import numpy as np
 
@@ -137,11 +157,11 @@ def cut(stream: Sequence[int], start: int, length: int) -> list[int]:
     return [stream[(start + number) % len(stream)] for number in range(length)]
 
 
-def _ragged(session: Any, stream: Sequence[int]) -> list[dict[str, Any]]:
+def _ragged(session: Whole, stream: Sequence[int]) -> list[StoredAsked]:
     """Score continuations of contexts of different lengths, each by a pass of its own."""
     crossed = [length for one in session.switches if one <= _RAGGED_MOST for length in (one - 2, one + 1)]
     room = session.context_length - _CONTINUED
-    found = []
+    found: list[StoredAsked] = []
     for number, length in enumerate(length for length in (*_RAGGED, *crossed) if 0 < length <= room):
         ids = cut(stream, 7 * number, length + _CONTINUED)
         rows = session.whole(ids[:-1], list(range(length - 1, length - 1 + _CONTINUED)))
@@ -174,7 +194,7 @@ PROBE = Probe(
     name="verify_reference",
     version=1,
     kind="reference",
-    needs=frozenset({"whole"}),
+    needs=(frozenset({"whole"}),),
     yields=(),
     workload=Workload,
     packages=("numpy",),

@@ -184,7 +184,7 @@ def _or_none(ask: Callable[[], Any]) -> Any:
 
 def _labels(database: Database, outcome: Outcome) -> tuple[Labels, ...]:
     columns = list(Labels.model_fields)
-    found = database.frame({"run": outcome.job.run}, columns).drop_duplicates().to_dict("records")
+    found = database.select({"run": outcome.job.run}, columns)
     labels = {Labels.model_validate(record) for record in found} - {Labels()}
     return tuple(sorted(labels, key=lambda label: tuple(label.model_dump().values())))
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Outcome
 from harness.numbers.pairing import Items
 from harness.published.committed import Published, items_of, read_published
+from harness.store.columns import COLUMNS as STORED
+from harness.store.columns import CONSTANT
 from harness.store.database import Database
-from harness.store.frame import COLUMNS as STORED
-from harness.store.frame import CONSTANT
 from harness.store.needed import Needed
+from harness.store.result import ResultSet
 from harness.store.session import SessionRecord
 from harness.tables.cells import Reader
 from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
+from harness.tables.rows import Row, rows_of
 from harness.tables.spec import TableSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,8 @@ class Source:
 
         Published files of other sweeps may hold later runs of the same jobs; they belong to their own tables.
         """
-        sessions = self.published.sessions
-        own = frozenset(session.session for session in sessions if sweeps_of(session) & set(sweeps))
-        jobs = {session.session: jobs_of(session) for session in sessions}
+        sessions, jobs = self.published.sessions, self._jobs
+        own = frozenset(name for name, called in self._sweeps.items() if called & set(sweeps))
         ours = set().union(*(jobs[name] for name in own))
         if not own or all(ours.isdisjoint(jobs[name]) for name in jobs.keys() - own):
             return self.database
@@ -50,13 +50,21 @@ class Source:
             self._apart[own] = filled([session for session in sessions if session.session in own], self.published)
         return self._apart[own]
 
+    @cached_property
+    def _sweeps(self) -> dict[str, set[str]]:
+        return {session.session: sweeps_of(session) for session in self.published.sessions}
+
+    @cached_property
+    def _jobs(self) -> dict[str, set[tuple[str, str]]]:
+        return {session.session: jobs_of(session) for session in self.published.sessions}
+
     def close(self) -> None:
         """Close the databases of single files."""
         for database in self._apart.values():
             database.close()
 
-    def frame(self, where: Mapping[str, Any], columns: Sequence[str]) -> pd.DataFrame:
-        return self.database.frame(where, columns)
+    def select(self, where: Mapping[str, Any], columns: Sequence[str]) -> ResultSet:
+        return self.database.select(where, columns)
 
     def samples(self, measurement: str) -> Any:
         """Return a measurement's samples, None where they are not at hand."""
@@ -122,17 +130,65 @@ def jobs_of(session: SessionRecord) -> set[tuple[str, str]]:
     return {(job.key, job.environment) for job in session.jobs}
 
 
-def frame_of(spec: TableSpec, source: Source) -> pd.DataFrame:
-    """Ask a source for what a table can use: its sweep's rows, the baselines' and the builds' included.
+@dataclass(frozen=True)
+class Question:
+    """What one or several tables ask of a database."""
+
+    labels: Mapping[str, Sequence[str]]
+    need: Needed
+
+    def __or__(self, other: Question) -> Question:
+        """Ask for what either asks for: a label that only one of them names is free."""
+        labels = {
+            name: list(dict.fromkeys((*values, *other.labels[name])))
+            for name, values in self.labels.items()
+            if name in other.labels
+        }
+        parts = None if None in (self.need.parts, other.need.parts) else self.need.parts | other.need.parts  # type: ignore[operator]
+        return Question(labels, replace(self.need, metrics=self.need.metrics | other.need.metrics, parts=parts))
+
+    def rows(self, database: Database) -> list[Row]:
+        """Return the rows that answer it."""
+        return rows_of(database.needed(self.labels, [name for name in COLUMNS if name in STORED], self.need))
+
+    def among(self, rows: Iterable[Row]) -> list[Row]:
+        """Keep the rows that bear its labels and can be of use."""
+        asked = self.labels.items()
+        return [
+            row
+            for row in rows
+            if all((row.text(name) or "") in values for name, values in asked)
+            and (row.metric is None or row.metric in self.need.metrics or row.is_build)
+        ]
+
+
+def question_of(spec: TableSpec) -> Question:
+    """Say what a table can use: its sweep's rows, the baselines' and the builds' included.
 
     Conditions on labels, metrics, parts and the newest session go to the database; the others are applied to its
     answer, since a build or a failed run does not know them.
     """
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
     labels = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
-    return source.of_sweeps(spec.where.get("sweep", ())).needed(
-        labels, [name for name in COLUMNS if name in STORED], needed_by(spec)
-    )
+    return Question(labels, needed_by(spec))
+
+
+def rows_for(spec: TableSpec, source: Source) -> list[Row]:
+    """Ask a source for what a table can use."""
+    return question_of(spec).rows(source.of_sweeps(spec.where.get("sweep", ())))
+
+
+def rows_for_all(specs: Iterable[TableSpec], source: Source) -> dict[str, list[Row]]:
+    """Ask a source for what several tables can use, by their names: one question for all that need the same history."""
+    groups: dict[tuple[int, bool], list[tuple[str, Question, Database]]] = {}
+    for spec in specs:
+        database, question = source.of_sweeps(spec.where.get("sweep", ())), question_of(spec)
+        groups.setdefault((id(database), question.need.history), []).append((spec.name, question, database))
+    found: dict[str, list[Row]] = {}
+    for group in groups.values():
+        rows = reduce(operator.or_, (question for _, question, _ in group)).rows(group[0][2])
+        found |= {name: question.among(rows) for name, question, _ in group}
+    return found
 
 
 def needed_by(spec: TableSpec) -> Needed:

@@ -9,8 +9,9 @@ from pydantic import field_validator
 
 from harness import programs
 from harness.core.errors import HarnessError
+from harness.core.folder_formats import Format
 from harness.core.options import Options
-from harness.core.seam import Base, Built, Context, Format, Quantizer
+from harness.core.seam import Base, Built, Context, Quantizer
 from harness.quantizers import graph_check
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.folders import graph_file
@@ -36,9 +37,9 @@ class CommandOptions(Options):
     workspace's folder.
     """
     consumes: Format | None = None
-    """Format that the base must have; any where not said."""
+    """Format that the base must have, as `hf` or `ort-genai`; any where not said."""
     produces: Format = "ort-genai"
-    """Format that the command leaves in {out}."""
+    """Format that the command leaves in {out}: `hf`, `ort-genai`, `files`, or another that an engine opens."""
     files: tuple[str, ...] = ()
     """Further files whose content can change the artifact; files named in `run` count by themselves."""
     variables: tuple[str, ...] = ()

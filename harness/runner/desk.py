@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -56,8 +57,8 @@ class Desk:
     database: Database
     pythons: Mapping[str, Path]
     environments: Mapping[str, Environment]
-    own: Environment
-    """The environment that the runner itself stands in."""
+    describe_own: Callable[[], Environment]
+    """Describes the environment that the runner itself stands in, where anything asks for it."""
     untaken: list[Path] = field(default_factory=list)
     """Run folders whose outcomes the database could not take, since another process was writing it."""
     behind: list[str] = field(default_factory=list)
@@ -105,6 +106,11 @@ class Desk:
     def runs(self) -> Path:
         """Run folders."""
         return self.results / "runs"
+
+    @cached_property
+    def own(self) -> Environment:
+        """The environment that the runner itself stands in."""
+        return self.describe_own()
 
     def environment(self, name: str) -> Environment:
         """Describe an environment; one that is not on this machine is described by its name on our own facts."""

@@ -93,17 +93,15 @@ def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = 
     memory.made.update(desk.database.known_artifacts())
     memory.makers.update(desk.database.artifact_runs())
     memory.quality.update(desk.database.known_quality(keys))
-    done = desk.database.frame({"session": session, "status": "ok"}, ["job_key", "environment", "round", "run"])
-    memory.finished.update({(row.job_key, row.environment, int(row.round)): row.run for row in done.itertuples()})
+    done = desk.database.select({"session": session, "status": "ok"}, ["job_key", "environment", "round", "run"])
+    memory.finished.update({(key, place, int(turn)): run for key, place, turn, run in done.rows})
     speed = [job for job in plan.jobs if job.kind == "speed"]
     memory.planned = all_rounds(((job.key, job.environment), job.round) for job in speed)
-    if not done.empty:
+    if done.rows:
         _remember_rounds(memory, session)
     columns = ["job_key", "environment", "status", "reason", "run"]
-    said = desk.database.frame({"written_by": "runner", "seconds": 0.0}, columns)
-    memory.refusals.update(
-        {(row.job_key, row.environment, row.status, row.reason): row.run for row in said.itertuples()}
-    )
+    said = desk.database.select({"written_by": "runner", "seconds": 0.0}, columns)
+    memory.refusals.update({(key, place, status, reason): run for key, place, status, reason, run in said.rows})
     for job in plan.jobs:
         for need in job.needs:
             memory.users.setdefault(need, []).append(job)
@@ -114,9 +112,8 @@ def _remember_rounds(memory: Memory, session: str) -> None:
     """Take in what this session's rounds gave before it was interrupted."""
     columns = ["job_key", "environment", "round", "metric", "source", "value"]
     where = {"session": session, "status": "ok", "kind": "speed", "part": ""}
-    for row in memory.desk.database.frame(where, columns).itertuples():
-        name = f"{row.metric} {row.source if isinstance(row.source, str) else ''}".strip()
-        memory.rounds.add((row.job_key, row.environment), int(row.round), name, float(row.value))
+    for key, environment, turn, metric, source, value in memory.desk.database.select(where, columns).rows:
+        memory.rounds.add((key, environment), int(turn), f"{metric} {source or ''}".strip(), value)
 
 
 def sibling_of(build: PlannedJob) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.core.errors import HarnessError, unknown
-from harness.store.frame import COLUMNS, Kind
+from harness.store.columns import COLUMNS
+from harness.store.result import Kind
 
 GRAMMAR = "COLUMN=VALUE, as batch=8 or method=fp32,int8; several conditions on one column are alternatives"
 _TRUTH = {"true": True, "false": False}

@@ -16,6 +16,9 @@ from sqlalchemy import Connection, Engine, func, select
 from harness.core.errors import Busy, ConfigError, HarnessError, Problem
 from harness.core.spec import Environment, Outcome
 from harness.store import arrays, files, frame, ingest, known, models, needed, opening
+from harness.store.columns import COLUMNS, KINDS
+from harness.store.frame import Where
+from harness.store.result import ResultSet, result_of, to_frame
 from harness.store.series import Ids
 from harness.store.session import SessionRecord
 from harness.worker.record import ARRAYS
@@ -162,23 +165,27 @@ class Database:
 
     # ------------------------------------------------------------ facts out
 
-    def frame(self, where: frame.Where | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def frame(self, where: Where | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Answer a question as `select` does, in a data frame. Absence: see `harness.store.result`."""
+        return to_frame(self.select(where, columns), KINDS)
+
+    def select(self, where: Where | None = None, columns: Sequence[str] | None = None) -> ResultSet:
         """Answer a question: one row per measurement, and one (metric absent) per run that is not ok.
 
         where: column to value or list of values; None is absent. A filter on metric, part or another column of a
         measurement leaves out the runs that are not ok unless it lists None: `{"metric": ["decode_tps", None]}`.
         columns: names in the order wanted, all where None. Where a label (sweep, block, model, method, recipe,
         reference) is among them or in `where`, a measurement has one row per placement of its job.
-        Rows are ordered by start, run, place in the run and labels. Absence: see `harness.store.frame`.
+        Rows are ordered by start, run, place in the run and labels.
         Raises: HarnessError for an unknown column, with the nearest right name.
         """
-        names = list(frame.COLUMNS if columns is None else dict.fromkeys(columns))
+        names = list(COLUMNS if columns is None else dict.fromkeys(columns))
         query = frame.statement(where or {}, names)
         with self._reading() as connection:
-            return frame.to_frame(connection.execute(query).all(), names)
+            return result_of(connection.execute(query).all(), names, KINDS)
 
-    def needed(self, labels: Mapping[str, Sequence[str]], columns: Sequence[str], need: needed.Needed) -> pd.DataFrame:
-        """Answer like `frame(labels, columns)` with the rows alone that a table can use, whatever the history.
+    def needed(self, labels: Mapping[str, Sequence[str]], columns: Sequence[str], need: needed.Needed) -> ResultSet:
+        """Answer like `select(labels, columns)` with the rows alone that a table can use, whatever the history.
 
         labels: sweep, block, model, method, recipe or reference to values; absent is "".
         """
@@ -186,7 +193,7 @@ class Database:
         query = frame.needed_statement(names, tuple(labels), needed.is_left(labels), need.history)
         with self._reading() as connection:
             kept = needed.kept(connection, labels, need)
-            return frame.to_frame(connection.execute(query, {**labels, **vars(kept)}).all(), names)
+            return result_of(connection.execute(query, {**labels, **vars(kept)}).all(), names, KINDS)
 
     def samples(self, measurement_id: str) -> NDArray[Any]:
         """Return the samples behind a measurement, in their own shape and type.

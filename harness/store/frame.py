@@ -1,26 +1,18 @@
-"""One question to the database: `where` and `columns` become one SQL statement, its rows become a data frame.
-
-Absence is the same everywhere: `pandas.isna` is true. Text columns are strings (absent: NaN), number columns float64
-(absent: NaN), `bos` is True, False or None, `started` and `counts_from` are datetime64 in UTC. Labels that nobody gave are "".
-"""
+"""One question to the database: `where` and `columns` become one SQL statement."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
-    String,
     and_,
     bindparam,
-    case,
-    cast,
     false,
     func,
     null,
@@ -33,104 +25,33 @@ from sqlalchemy import (
 from harness.core.errors import HarnessError, unknown
 from harness.core.spec import Status
 from harness.store import models as m
-from harness.store import needed
+from harness.store.columns import (
+    COLUMNS,
+    CONSTANT,
+    ENVIRONMENT,
+    JOB,
+    LABELS,
+    MEASUREMENT,
+    PLACEMENT,
+    QUANTITY,
+    RUN,
+    SUMMARY,
+    Column,
+    Place,
+)
 from harness.store.ingest import table
 from harness.store.needed import ids_in
+from harness.store.result import Kind
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["COLUMNS", "CONSTANT", "Where", "needed_statement", "split_measurement", "statement"]
 
-Kind = Literal["text", "number", "flag", "time"]
-Place = Literal["run", "job", "environment", "placement", "quantity", "measurement", "summary"]
 Where = Mapping[str, Any]
 """Column name to a value or a list of values; None stands for absent."""
+Placing = Literal["none", "left", "inner"]
 
-_RUN, _JOB, _ENVIRONMENT = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
-_PLACEMENT, _QUANTITY, _MEASUREMENT = table(m.PlacementRow), table(m.QuantityRow), table(m.MeasurementRow)
-_SERIES, _SHAPED, _SUMMARY = table(m.SeriesRow), table(m.ShapeQuantityRow), table(m.SummaryRow)
+_SERIES, _SHAPED = table(m.SeriesRow), table(m.ShapeQuantityRow)
 _NOT_OK = [status.value for status in Status if status is not Status.OK]
 _MEASURED = frozenset({"quantity", "measurement", "summary"})
-LABELS = ("sweep", "block", "model", "method", "recipe", "reference")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the frame and where it lives."""
-
-    name: str
-    place: Place
-    kind: Kind
-    source: Any
-
-
-_OF_A_PROCESS = ("low", "high", "interval")
-"""What a run of 0.1.0 said of the repetitions inside its process: no uncertainty of a number that has a summary."""
-
-
-def _columns() -> dict[str, Column]:
-    listed: list[tuple[Place, Any, Kind, str]] = [
-        ("run", _RUN, "text", "name:run"),
-        ("job", _JOB, "text", "key:job_key kind"),
-        ("run", _RUN, "text", "status reason origin"),
-        ("run", _RUN, "time", "started counts_from"),
-        ("run", _RUN, "number", "seconds"),
-        ("run", _RUN, "text", "session"),
-        ("run", _RUN, "number", "round order"),
-        ("run", _RUN, "text", "written_by"),
-        ("environment", _ENVIRONMENT, "text", "harness name:environment gpu"),
-        ("run", _RUN, "number", "gpu_count"),
-        ("environment", _ENVIRONMENT, "text", "driver cuda box cpu"),
-        ("environment", _ENVIRONMENT, "number", "cores"),
-        ("environment", _ENVIRONMENT, "text", "system python digest:environment_id"),
-        ("placement", _PLACEMENT, "text", " ".join(LABELS)),
-        ("job", _JOB, "text", "quantizer engine engine_options"),
-        ("run", _RUN, "text", "provider dtype"),
-        ("job", _JOB, "text", "probe"),
-        ("run", _RUN, "text", "protocol"),
-        ("run", _RUN, "number", "protocol_version"),
-        ("job", _JOB, "number", "batch prompt output depth concurrency request_rate shots limit window stride"),
-        ("job", _JOB, "text", "text task workload"),
-        ("job", _JOB, "number", "tokens"),
-        ("run", _RUN, "text", "artifact artifact_content scheme"),
-        ("run", _RUN, "number", "bits_per_weight"),
-        ("quantity", _QUANTITY, "text", "metric"),
-        ("quantity", _QUANTITY, "number", "metric_version"),
-        ("quantity", _QUANTITY, "text", "part"),
-        ("measurement", _MEASUREMENT, "number", "value"),
-        ("summary", _MEASUREMENT, "number", "low high"),
-        ("summary", _QUANTITY, "text", "interval"),
-        ("measurement", _MEASUREMENT, "number", "n"),
-        ("quantity", _QUANTITY, "text", "unit source items better comparison baseline"),
-        ("run", _RUN, "number", "scored skipped truncated warmups repetitions"),
-        ("run", _RUN, "flag", "bos"),
-        ("run", _RUN, "number", "prompt_tokens beyond_trained"),
-        ("run", _RUN, "text", "citation notes sitting"),
-        ("summary", _SUMMARY, "number", "value:summary_value low:summary_low high:summary_high rounds"),
-        ("summary", _SUMMARY, "text", "round_values marks"),
-    ]
-    found = {}
-    for place, source, kind, names in listed:
-        for item in names.split():
-            inner, _, outer = item.partition(":")
-            found[outer or inner] = Column(outer or inner, place, kind, source.c[inner])
-    for name in _OF_A_PROCESS:
-        found[name] = replace(found[name], source=case((_SUMMARY.c.rounds.is_(None), found[name].source)))
-    found["measurement_id"] = Column(
-        "measurement_id", "measurement", "text", _RUN.c.name + "#" + cast(_MEASUREMENT.c.ordinal, String)
-    )
-    return found
-
-
-COLUMNS = _columns()
-"""Every dimension and value that a table, a filter or an export can name, in the order of the whole frame."""
-
-CONSTANT = frozenset(
-    column.name
-    for column in COLUMNS.values()
-    if column.place in {"job", "placement", "quantity"}
-    or column.name in {*needed.CONSTANT, "scheme", "bits_per_weight"}
-)
-"""Columns in which the measurements of a series' runs do not differ; what was quantized hangs on the artifact's id."""
 
 
 def statement(where: Where, columns: Sequence[str]) -> Select[Any]:
@@ -157,8 +78,8 @@ def needed_statement(columns: tuple[str, ...], labels: tuple[str, ...], left: bo
     placed: Placing = "inner" if labels and not left else "left"
     # An index on a label would lead to all of a sweep's history; the runs are known already.
     asked = [func.coalesce(COLUMNS[name].source, "").in_(bindparam(name, expanding=True)) for name in labels]
-    good = [*_among("measured", _JOB.c.kind != "build", history), *_quantities(history), *asked]
-    built = [*_among("built", _JOB.c.kind == "build", history), *asked]
+    good = [*_among("measured", JOB.c.kind != "build", history), *_quantities(history), *asked]
+    built = [*_among("built", JOB.c.kind == "build", history), *asked]
     failed = [*_among("failed", true(), history), *asked]
     branches = [
         _branch(chosen, [], placed, measured=True, among=good, shaped=history),
@@ -177,40 +98,14 @@ def _together(branches: Sequence[Select[Any]], columns: Sequence[str], placed: P
 
 def _among(runs: str, kind: ColumnElement[bool], history: bool) -> list[ColumnElement[bool]]:
     """Narrow a branch to known runs, or with all history to those of a kind."""
-    return [kind] if history else [ids_in(_RUN.c.id, runs)]
+    return [kind] if history else [ids_in(RUN.c.id, runs)]
 
 
 def _quantities(history: bool) -> list[ColumnElement[bool]]:
     if history:
         return [ids_in(_SHAPED.c.quantity_id, "quantities")]
     # Added to nothing, since the index on quantities would lead to all of their history.
-    return [ids_in(_MEASUREMENT.c.ordinal, "ordinals"), ids_in(_MEASUREMENT.c.quantity_id + 0, "quantities")]
-
-
-def to_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Turn rows into a frame whose types do not depend on what the rows happen to hold."""
-    import pandas as pd
-
-    values: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    arrays = [_array(_column(name), cells) for name, cells in zip(columns, values, strict=True)]
-    frame = pd.DataFrame(dict(enumerate(arrays)), index=pd.RangeIndex(len(rows)), copy=False)
-    frame.columns = pd.Index(list(columns), dtype="str")
-    return frame
-
-
-def _array(column: Column, cells: Sequence[Any]) -> Any:
-    import numpy as np
-    import pandas as pd
-
-    match column.kind:
-        case "number":
-            return np.array(cells, dtype="float64")
-        case "time":
-            return pd.Series(pd.to_datetime(list(cells), utc=True)).astype("datetime64[us, UTC]").array
-        case "flag":
-            return np.array(cells, dtype="object")
-        case _:
-            return pd.array(np.array(cells, dtype="object"), dtype="str")
+    return [ids_in(MEASUREMENT.c.ordinal, "ordinals"), ids_in(MEASUREMENT.c.quantity_id + 0, "quantities")]
 
 
 def _column(name: str) -> Column:
@@ -243,9 +138,6 @@ def _values(column: Column, value: Any) -> list[Any]:
     return ["" if item is None else item for item in given] if column.place == "placement" else given
 
 
-Placing = Literal["none", "left", "inner"]
-
-
 def _placing(chosen: list[Column], filters: list[tuple[Column, list[Any]]]) -> Placing:
     asked = [values for column, values in filters if column.place == "placement"]
     if any("" not in values for values in asked):
@@ -264,15 +156,15 @@ def _branch(
 ) -> Select[Any]:
     """Select the measurements of the runs that are ok, or the runs that are not ok, once each."""
     places = {column.place for column, _ in filters} | {column.place for column in chosen}
-    ordinal: Any = _MEASUREMENT.c.ordinal if measured else null()
+    ordinal: Any = MEASUREMENT.c.ordinal if measured else null()
     shown: list[Any] = [_shown(column, placed, measured=measured).label(column.name) for column in _once(chosen)]
-    shown += [_RUN.c.counts_from.label("_counts_from"), _RUN.c.name.label("_run"), ordinal.label("_ordinal")]
+    shown += [RUN.c.counts_from.label("_counts_from"), RUN.c.name.label("_run"), ordinal.label("_ordinal")]
     if placed != "none":
         shown += [_label(COLUMNS[name], placed).label(f"_{name}") for name in LABELS]
     asked = [pair for pair in filters if measured or pair[0].place not in _MEASURED]
     conditions = [_condition(column, values, placed) for column, values in asked]
     if not measured:
-        conditions.append(_RUN.c.status.in_(_NOT_OK))
+        conditions.append(RUN.c.status.in_(_NOT_OK))
     conditions += among
     return select(*shown).select_from(_tables(places, placed, measured=measured, shaped=shaped)).where(*conditions)
 
@@ -283,27 +175,27 @@ def _once(chosen: list[Column]) -> list[Column]:
 
 def _tables(places: set[Place], placed: Placing, *, measured: bool, shaped: bool) -> FromClause:
     """Join what is asked for. shaped: where a run's measurements stand is read from its shape, so that few are read."""
-    tables: FromClause = _RUN
+    tables: FromClause = RUN
     if "job" in places or placed != "none":
-        tables = tables.join(_JOB, _JOB.c.id == _RUN.c.job_id)
+        tables = tables.join(JOB, JOB.c.id == RUN.c.job_id)
     if "environment" in places or placed != "none":
-        tables = tables.join(_ENVIRONMENT, _ENVIRONMENT.c.id == _RUN.c.environment_id)
+        tables = tables.join(ENVIRONMENT, ENVIRONMENT.c.id == RUN.c.environment_id)
     if placed != "none":
-        same = and_(_PLACEMENT.c.job_key == _JOB.c.key, _PLACEMENT.c.environment == _ENVIRONMENT.c.name)
-        tables = tables.join(_PLACEMENT, same, isouter=placed == "left")
+        same = and_(PLACEMENT.c.job_key == JOB.c.key, PLACEMENT.c.environment == ENVIRONMENT.c.name)
+        tables = tables.join(PLACEMENT, same, isouter=placed == "left")
     if measured:
-        same_run = _MEASUREMENT.c.run_id == _RUN.c.id
+        same_run = MEASUREMENT.c.run_id == RUN.c.id
         if shaped:
-            tables = tables.join(_SERIES, _SERIES.c.id == _RUN.c.series_id)
+            tables = tables.join(_SERIES, _SERIES.c.id == RUN.c.series_id)
             tables = tables.join(_SHAPED, _SHAPED.c.shape_id == _SERIES.c.shape_id)
-            same_run = and_(same_run, _MEASUREMENT.c.ordinal == _SHAPED.c.ordinal)
-        tables = tables.join(_MEASUREMENT, same_run)
+            same_run = and_(same_run, MEASUREMENT.c.ordinal == _SHAPED.c.ordinal)
+        tables = tables.join(MEASUREMENT, same_run)
         if places & {"quantity", "summary"}:
-            tables = tables.join(_QUANTITY, _QUANTITY.c.id == _MEASUREMENT.c.quantity_id)
+            tables = tables.join(QUANTITY, QUANTITY.c.id == MEASUREMENT.c.quantity_id)
         if "summary" in places:
-            same_sitting = _SUMMARY.c.sitting == _RUN.c.sitting
-            same = and_(same_sitting, _SUMMARY.c.quantity_id == _MEASUREMENT.c.quantity_id)
-            tables = tables.join(_SUMMARY, same, isouter=True)
+            same_sitting = SUMMARY.c.sitting == RUN.c.sitting
+            same = and_(same_sitting, SUMMARY.c.quantity_id == MEASUREMENT.c.quantity_id)
+            tables = tables.join(SUMMARY, same, isouter=True)
     return tables
 
 
@@ -332,7 +224,7 @@ def _condition(column: Column, values: list[Any], placed: Placing) -> ColumnElem
 
 def _same_measurement(name: str) -> ColumnElement[bool]:
     run, ordinal = split_measurement(name)
-    return and_(_RUN.c.name == run, _MEASUREMENT.c.ordinal == ordinal)
+    return and_(RUN.c.name == run, MEASUREMENT.c.ordinal == ordinal)
 
 
 def split_measurement(name: str) -> tuple[str, int]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from harness.core.errors import ConfigError, Problem
+from harness.markdown.rows import Align
 from harness.tables.layout import Slot
 from harness.tables.result import Cell, Column, Section
-from harness.tables.spec import Align, Style, TableSpec
+from harness.tables.spec import Style, TableSpec
 
 Rows = Sequence[tuple[Cell, ...]]
 

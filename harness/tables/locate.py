@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
-from harness.tables.markdown import Block, Rendered, as_before, bodies, literal, pipe_table
-from harness.tables.markdown import blocks as blocks_of
+from harness.markdown.marked import MarkedPlace, bodies, marked_places
+from harness.markdown.rows import as_before, literal
+from harness.tables.markdown import Rendered, pipe_table
 from harness.tables.result import Cell, Section
 
 Line = Literal["header", "alignment", "row"]
@@ -170,12 +171,12 @@ def _within(parts: tuple[str, ...], name: tuple[str, ...]) -> bool:
 # ---------------------------------------------------------------- by line
 
 
-def block_at(text: str, path: Path, line: int) -> Block:
+def block_at(text: str, path: Path, line: int) -> MarkedPlace:
     """Find the table that a line (from 1) of a page belongs to. Raises: HarnessError where it is in none."""
     last = text.count("\n") + (0 if text.endswith("\n") else 1)
     if not 1 <= line <= last:
         raise HarnessError(f"{path}:{line}: the page has lines 1 to {last}")
-    found = blocks_of(text, path)
+    found = marked_places(text, path)
     here = next((block for block in found if block.begin < line <= block.end + 1), None)
     if here is not None:
         return here

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.marks import MARKS, merged
 from harness.tables import no_effect
 from harness.tables.formats import without_paths
-from harness.tables.rows import Row, rows_of
+from harness.tables.rows import Row
 from harness.tables.sitting import marks_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _TOLD = 3
 """Jobs that are named for each mark."""
@@ -22,13 +19,13 @@ COLUMNS = ("run", "session", "kind", "status", "sitting", "metric", "part", "sou
            *(name for name, _ in _TOLD_APART), *no_effect.COLUMNS)  # fmt: skip
 
 
-def marked(frame: pd.DataFrame, samples: Callable[[str], Any] = lambda _: None) -> list[str]:
+def marked(rows: Sequence[Row], samples: Callable[[str], Any] = lambda _: None) -> list[str]:
     """Write one line for each mark: how many jobs bear it, and of the first few which they are and why.
 
     samples: array of a measurement by its id, None where it is not at hand.
     """
     jobs: dict[str, dict[tuple[str, str], None]] = {}
-    for row in no_effect.marked(rows_of(frame), samples):
+    for row in no_effect.marked(rows, samples):
         for note in marks_of(row) if row.ok else ():
             jobs.setdefault(note.code, {}).setdefault((_called(row), note.text))
     known = list(MARKS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.core.metric import METRICS, OWN, metric
@@ -14,11 +13,8 @@ from harness.tables.columns import DIMENSIONS, IDENTITY, MADE, SAME_COLUMN, SAME
 from harness.tables.formats import Format
 from harness.tables.layout import title_of
 from harness.tables.options import OPTIONS, differing
-from harness.tables.rows import Row, is_size, rows_of
+from harness.tables.rows import Row, is_size
 from harness.tables.spec import CellSpec, Key, TableSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST = 100
 """Rows of a table; whoever has more is better served by an export."""
@@ -36,29 +32,28 @@ class Plain:
     """A generated table and what it is filled from."""
 
     spec: TableSpec
-    frame: pd.DataFrame
+    filled_from: Sequence[Row]
     rows: int
-    """Rows that there would be; the frame holds what the first `MOST` need."""
+    """Rows that there would be; it is filled from what the first `MOST` need."""
 
 
 @dataclass
 class _Group:
-    """Measurements that can stand in one table, by their place in the frame."""
+    """Measurements that can stand in one table, by their place among all."""
 
     rows: list[Row] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
 
 
-def plain_tables(sweep: str, frame: pd.DataFrame, title: str = "") -> list[Plain]:
-    """Generate a sweep's tables from its part of the frame: what was built, then speed, then quality.
+def plain_tables(sweep: str, rows: Sequence[Row], title: str = "") -> list[Plain]:
+    """Generate a sweep's tables from its rows: what was built, then speed, then quality.
 
     `title` is the heading that the sweep gives itself; its name stands where there is none.
 
     Rows are model, method, engine, and whatever of workload and machine differs; columns are the metrics that the runs
     gave, with units and uncertainty. A failed run stands with the others of its probe.
     """
-    frame = frame.drop_duplicates().reset_index(drop=True)
-    found = [_plain(sweep, title or f"Sweep {sweep}", name, group, frame) for name, group in _groups(rows_of(frame))]
+    found = [_plain(sweep, title or f"Sweep {sweep}", name, group, rows) for name, group in _groups(rows)]
     return _apart([plain for plain in found if plain.spec.cells])
 
 
@@ -118,7 +113,7 @@ def _signature(row: Row) -> tuple[object, ...]:
     return (row.text("probe") or row.text("kind"), *(row.get(name) is None for name in _ASKED))
 
 
-def _plain(sweep: str, title: str, name: str, group: _Group, frame: pd.DataFrame) -> Plain:
+def _plain(sweep: str, title: str, name: str, group: _Group, rows: Sequence[Row]) -> Plain:
     keys = _keys(group.rows, ("model", "method", "recipe") if name == "builds" else _ROWS)
     addresses: dict[tuple[str | None, ...], list[int]] = {}
     for row, place in zip(group.rows, group.places, strict=True):
@@ -134,7 +129,7 @@ def _plain(sweep: str, title: str, name: str, group: _Group, frame: pd.DataFrame
         may_mix=frozenset({"source"}),
         drop_empty="columns",
     )
-    return Plain(spec, frame.loc[sorted(kept)], len(addresses))
+    return Plain(spec, [rows[place] for place in sorted(kept)], len(addresses))
 
 
 def _keys(rows: Sequence[Row], usual: tuple[str, ...]) -> list[str]:

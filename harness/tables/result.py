@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from harness.core.metric import Direction
+from harness.markdown.rows import Align
 from harness.tables.spec import CellSpec
 
 
@@ -79,7 +80,7 @@ class Cell:
 @dataclass(frozen=True)
 class Column:
     header: str
-    align: Literal["left", "right", "center", "none"] = "right"
+    align: Align = "right"
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 
 from harness.core.errors import ConfigError, Problem
 from harness.core.metric import METRICS, Direction
 from harness.core.metric import metric as metric_named
 from harness.numbers.intervals import RETIRED
+from harness.store.result import ResultSet
 from harness.tables.columns import BUILD_DIMENSIONS, COLUMNS, IDENTITY, WORKLOAD
 from harness.tables.options import OPTIONS, differing
 from harness.tables.spec import Pick, TableSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Row:
     def text(self, name: str) -> str | None:
         """Return a value as specs write it."""
         value = self.fields.get(name)
-        return None if value is None else text_of(value)
+        return value if value is None or isinstance(value, str) else text_of(value)
 
     @property
     def metric(self) -> str | None:
@@ -72,27 +71,17 @@ def text_of(value: Any) -> str:
 
 
 def utc(moment: Any) -> str:
-    """Write a moment as ISO text in UTC, whether the frame holds a timestamp or a text."""
+    """Write a moment as ISO text in UTC, whether it is one or a text; empty where there is none."""
     if moment is None:
         return ""
-    import pandas as pd
-
-    stamp = pd.Timestamp(moment)
-    return str((stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")).isoformat())
+    stamp = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return str((stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)).isoformat())
 
 
-def rows_of(frame: pd.DataFrame) -> list[Row]:
-    """Turn a frame into rows; NaN, NaT and None all become None, and a run placed twice counts once per placement."""
-    names = [name for name in COLUMNS if name in frame.columns]
-    records = dict.fromkeys(zip(*(_plain(frame[name]) for name in names), strict=True))
-    return [Row(_whole(dict(zip(names, record, strict=True)))) for record in records]
-
-
-def _plain(column: pd.Series[Any]) -> list[Any]:
-    absent = column.isna().tolist()
-    if all(absent):
-        return [None] * len(absent)
-    return [None if gone else value for value, gone in zip(column.astype(object).tolist(), absent, strict=True)]
+def rows_of(result: ResultSet) -> list[Row]:
+    """Turn what the database answers into rows; a run placed twice counts once per placement."""
+    names = [name for name in COLUMNS if name in result.columns]
+    return [Row(_whole(dict(zip(names, record, strict=True)))) for record in dict.fromkeys(result.tuples(names))]
 
 
 def _whole(record: dict[Any, Any]) -> dict[str, Any]:
@@ -230,7 +219,7 @@ def _page(row: Row) -> tuple[str | None, ...]:
 
 
 def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], cell: str) -> None:
-    for name in names:
+    for name in names if len(rows) > 1 else ():
         values = sorted({row.text(name) or "none" for row in rows})
         if len(values) > 1 and name not in spec.may_mix:
             told = differing(row.text(name) or "{}" for row in rows) if name in OPTIONS else values

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.markdown.rows import Align
 from harness.tables.formats import PLAIN, Format
 
 Uncertainty = Literal["none", "pm", "interval", "footnote"]
 Pick = Literal["latest", "median_of_runs"]
-Align = Literal["left", "right", "center", "none"]
 DropEmpty = Literal["", "columns", "rows", "both"]
 Values = tuple[str, ...]
 """Dimension values are compared as text: 8, 8.0 and "8" are the same batch size."""
@@ -87,7 +87,7 @@ class Style:
 
     header: Literal["plain", "bold", "body"] = "plain"
     """body: an empty heading, and the names in bold as the first row."""
-    align: Literal["", "left", "right", "center", "none"] = ""
+    align: Align | Literal[""] = ""
     """Of all columns; empty: names to the left, numbers to the right."""
     aligns: tuple[Align, ...] = ()
     """Of each column."""

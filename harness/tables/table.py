@@ -1,10 +1,10 @@
-"""A frame and a spec become a table of strings. Pure: samples and package versions come through functions."""
+"""Rows and a spec become a table of strings. Pure: samples and package versions come through functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from harness.core.errors import ConfigError, Problem
 from harness.core.identity import canonical
@@ -41,14 +41,10 @@ from harness.tables.mixing import Packages, check_column, check_pivot, check_pla
 from harness.tables.pool import PLAIN, Pool, meets
 from harness.tables.quoted import Place, Quoted, in_place
 from harness.tables.result import Cell, Section, Table
-from harness.tables.rows import Row, choose, is_ours, matches, rows_of, wanted
+from harness.tables.rows import Row, choose, is_ours, matches, wanted
 from harness.tables.sitting import AT_PACE, Measure, over_rounds, paced
 from harness.tables.spec import CellSpec, Key, TableSpec
 from harness.tables.specfile import ABSENT, AS_PUBLISHED
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 T = TypeVar("T")
 
@@ -124,17 +120,17 @@ class _Source:
 
 def build(
     spec: TableSpec,
-    frame: pd.DataFrame,
+    rows: Sequence[Row],
     catalogue: Catalogue | None = None,
     reader: Reader | None = None,
     packages: Packages | None = None,
 ) -> Table:
-    """Fill a table from a frame (columns as in `columns.COLUMNS`, one row per measurement or failed run).
+    """Fill a table from rows (with the names of `columns.COLUMNS`, one per measurement or failed run).
 
     Raises: ConfigError for cells that would mix what must not be mixed, and for cells that several rows fit.
     """
     reader = reader or Reader()
-    rows = no_effect.marked(wanted(spec, rows_of(frame)), no_effect.kept(reader.samples, reader.items))
+    rows = no_effect.marked(wanted(spec, rows), no_effect.kept(reader.samples, reader.items))
     spec = of_one_origin(spec, rows)
     versions = packages or (lambda _: {})
     told_apart = tuple(name for name in (*spec.each, *spec.row_dimensions) if name != "metric")

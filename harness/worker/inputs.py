@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.files import PARTIAL, remove, stamped_content, write_whole
+from harness.core.folder_formats import Format, format_of
 from harness.core.identity import files_below, folder_sha256
 from harness.core.privacy import cache_folder
 from harness.core.spec import Artifact, Input, Job, Note, Scheme
+
+if TYPE_CHECKING:
+    from harness.core.seam import Base
 
 _OWN = frozenset({"local", "hub", "gguf", "reference"})
 """Kinds of inputs that are a model's own folder."""
@@ -97,7 +102,9 @@ def rounded_before(job: Job) -> tuple[Note, ...]:
     return (Note(code="rounded-before", text=text),)
 
 
-def adapter_of(registry: Any, what: str, name: str, field: str, given: Any) -> tuple[Any, Any]:
+def adapter_of(
+    registry: Mapping[str, str], what: str, name: str, field: str, given: Mapping[str, Any]
+) -> tuple[Any, Any]:
     """Load an adapter and hold what it is given against its options."""
     from harness.core.options import validated
     from harness.core.seam import load
@@ -111,7 +118,7 @@ def input_of(job: Job, role: str) -> Input:
     return next(item for item in job.inputs if item.role == role)
 
 
-def base_of(job: Job) -> Any:
+def base_of(job: Job) -> Base:
     """Say what a build starts from."""
     from harness.core.seam import Base
 
@@ -121,16 +128,14 @@ def base_of(job: Job) -> Any:
     return Base(path=path, format=_format(path), model=model)
 
 
-def _format(folder: Path) -> Any:
+def _format(folder: Path) -> Format:
     """Tell a folder's format from what lies in it."""
-    if (folder / "genai_config.json").exists():
-        return "ort-genai"
-    if (folder / "noise.txt").exists():
-        return "fake"
-    return "hf" if (folder / "config.json").exists() else "files"
+    from harness.engines import folder_formats
+
+    return format_of(folder, folder_formats())
 
 
-def scheme_measured(folder: Path, dtype: str) -> Scheme | None:
+def scheme_measured(folder: Path, dtype: str | None) -> Scheme | None:
     """Read the scheme of a transformers folder as an engine runs it; that of other artifacts is known from their build."""
     if _format(folder) != "hf" or not (folder / "config.json").is_file():
         return None
@@ -160,11 +165,9 @@ def check_made(folder: Path, form: str) -> None:
         raise HarnessError(
             f"{link.relative_to(folder)} is a link, and what it points to could change or go; let the command copy the file"
         )
-    if form in {"fake", "files"}:
-        return
     from harness.quantizers.artifact_check import check_folder
 
-    check_folder(folder, "ort-genai" if form == "ort-genai" else "hf")
+    check_folder(folder, form)
 
 
 def late(limit: float) -> str:

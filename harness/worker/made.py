@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.files import STAMP, stamp_of, stamps_beside, write_whole
 from harness.core.spec import Artifact, Job, Note, Scheme
@@ -67,7 +67,7 @@ def old_notes(folder: Path, begun: float) -> tuple[Note, ...]:
     return implausible([text])
 
 
-def same_notes(recipe: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> tuple[Note, ...]:
+def same_notes(recipe: Mapping[str, object], others: Mapping[str, Mapping[str, object]]) -> tuple[Note, ...]:
     """Say that the same weights were made from other inputs or with other options.
 
     recipe: what was asked for now, as `BuildSpec` has it; others: those of artifacts with equal weights, by the artifact's name.
@@ -95,11 +95,11 @@ def same_notes(recipe: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]
     return implausible(texts[:1])
 
 
-def _cut(value: Any) -> str:
+def _cut(value: object) -> str:
     return "the default" if value is None else str(value)[:24]
 
 
-def scheme_notes(scheme: Scheme | None, given: Mapping[str, Any], declared: int) -> tuple[Note, ...]:
+def scheme_notes(scheme: Scheme | None, given: Mapping[str, object], declared: int) -> tuple[Note, ...]:
     """Hold what lies in the files against the recipe's options. declared: layers of which the build says itself that they stay in floats."""
     if scheme is None:
         return ()

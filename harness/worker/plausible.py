@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.core.identity import digest
@@ -19,7 +19,9 @@ from harness.probes.trace_check import implausible
 from harness.worker.made import alike_notes
 
 if TYPE_CHECKING:
+    from harness.core.options import Options
     from harness.core.seam import Engine, Findings, Reading
+    from harness.core.sessions import Scores, Session
 
 _DRIVERS = {
     "cuda": ("libcuda.", "nvcuda"),
@@ -34,7 +36,7 @@ _THREADS = 0.6
 """Processors that a process may use beyond the threads that it was given."""
 
 
-def measured_notes(spec: MeasureSpec, session: Any, findings: Findings, opened: float | None) -> tuple[Note, ...]:
+def measured_notes(spec: MeasureSpec, session: Session, findings: Findings, opened: float | None) -> tuple[Note, ...]:
     """Say what cannot be so about a measurement. opened: seconds that opening took, where it was opened for this."""
     return (
         *load_notes(findings.readings, opened),
@@ -44,7 +46,7 @@ def measured_notes(spec: MeasureSpec, session: Any, findings: Findings, opened: 
     )
 
 
-def scoring_notes(spec: MeasureSpec, session: Any, folder: Path, reach: int | None) -> tuple[Note, ...]:
+def scoring_notes(spec: MeasureSpec, session: Scores, folder: Path, reach: int | None) -> tuple[Note, ...]:
     """Say in what a session does not score as the seam says. folder: the artifact; reach: tokens of the longest sequence."""
     from harness.core.seam import load
     from harness.engines import ENGINES
@@ -61,7 +63,7 @@ def scoring_notes(spec: MeasureSpec, session: Any, folder: Path, reach: int | No
 # ---------------------------------------------------------------- where it ran
 
 
-def refuse_fallback(engine: Engine, options: Any, given: Mapping[str, Any], session: Any) -> None:
+def refuse_fallback(engine: Engine, options: Options, given: Mapping[str, object], session: Session) -> None:
     """Refuse a session that runs elsewhere, or in another type, than it was asked to. given: options as the sweep has them.
 
     Raises: HarnessError naming both.
@@ -110,10 +112,10 @@ def load_notes(readings: Sequence[Reading], opened: float | None) -> tuple[Note,
     return implausible([f"opening took {opened:.2f} s, and the engine says {said:.2f} s: it loads outside its clock"])
 
 
-def thread_notes(given: Mapping[str, Any], cpus: float | None) -> tuple[Note, ...]:
+def thread_notes(given: Mapping[str, object], cpus: object) -> tuple[Note, ...]:
     """Say that a process used more processors than the threads that it was given. cpus: processors used at a time, if known."""
     threads = given.get("threads")
-    if cpus is None or not isinstance(threads, int) or cpus <= threads + _THREADS:
+    if not isinstance(cpus, float) or not isinstance(threads, int) or cpus <= threads + _THREADS:
         return ()
     return implausible(
         [f"option threads: {threads} was given, and {cpus:.1f} processors worked: the engine ignores it"]

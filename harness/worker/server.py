@@ -5,17 +5,32 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import filelock
 
+from harness.core.capabilities import check_session
 from harness.core.clock import Spans
 from harness.core.errors import Differs
 from harness.core.files import seal, write_stamp, write_whole
-from harness.core.spec import Environment, Input, Job, MeasureSpec, Note, Outcome, Status
+from harness.core.spec import (
+    Artifact,
+    Environment,
+    Input,
+    Job,
+    Measurement,
+    MeasureSpec,
+    Note,
+    Outcome,
+    Protocol,
+    Scheme,
+    Status,
+)
 from harness.worker import ARTIFACTS, DESCRIBED, JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
 from harness.worker.failures import logged, print_traceback, status_of
@@ -36,8 +51,27 @@ from harness.worker.inputs import (
     scheme_measured,
 )
 
+if TYPE_CHECKING:
+    from harness.core.seam import Context
+    from harness.core.sessions import Scores, Session
+
+_PROGRAMS = frozenset({"runs", "reports"})
+"""Capabilities of engines that let a program have the artifact, which then may write into it."""
 LOCK_SECONDS = 60.0
 """Longest wait for the lock of a run folder: one that another worker holds is being done."""
+
+
+@dataclass
+class Gathered:
+    """What a job has come to so far; where it fails, what it read and on what it ran is kept."""
+
+    inputs: tuple[Input, ...] = ()
+    provider: str | None = None
+    protocol: Protocol | None = None
+    measurements: tuple[Measurement, ...] = ()
+    artifact: Artifact | None = None
+    scheme: Scheme | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Server:
@@ -49,16 +83,19 @@ class Server:
         self._environment: Environment | None = None
         self._stack = ExitStack()
         self._opened: str | None = None
-        self._session: Any = None
-        self._reference: Any = None
-        self._shared: dict[str, Any] = {}
+        self._offers: frozenset[str] = frozenset()
+        self._session: Session | None = None
+        self._reference: Scores | None = None
+        self._shared: dict[str, object] = {}
+        self._contents: dict[Path, str] = {}
         self._scored: tuple[Note, ...] | None = None
         """What was found when the session was asked how it scores."""
 
     def close(self) -> None:
         """Close the session."""
         self._stack.close()
-        self._opened, self._session, self._reference, self._shared, self._scored = None, None, None, {}, None
+        self._opened, self._session, self._reference = None, None, None
+        self._shared, self._contents, self._scored = {}, {}, None
 
     def serve(self, folder: Path) -> None:
         """Run the job of one folder; write its outcome whole and say that it is done."""
@@ -77,7 +114,7 @@ class Server:
 
     def _outcome(self, job: Job, folder: Path, spans: Spans) -> Outcome:
         started, begun = datetime.now(UTC), time.monotonic()
-        found: dict[str, Any] = {}
+        found = Gathered()
         status, reason = Status.OK, None
         try:
             with spans.span("describe"):
@@ -92,11 +129,9 @@ class Server:
                 drop_partial(job)
             print_traceback()
             self.close()
-            found = {key: found[key] for key in ("inputs", "provider") if key in found}
-            if isinstance(error, Differs):
-                found["protocol"] = error.protocol
+            protocol = error.protocol if isinstance(error, Differs) else None
+            found = Gathered(inputs=found.inputs, provider=found.provider, protocol=protocol)
         assert self._environment is not None
-        found["notes"] = (*job.notes, *rounded_before(job), *found.get("notes", ()))
         return Outcome(
             job=for_keeping(job),
             status=status,
@@ -104,10 +139,16 @@ class Server:
             started=started,
             seconds=time.monotonic() - begun,
             environment=self._environment,
-            **found,
+            provider=found.provider,
+            protocol=found.protocol,
+            measurements=found.measurements,
+            artifact=found.artifact,
+            scheme=found.scheme,
+            inputs=found.inputs,
+            notes=(*job.notes, *rounded_before(job), *found.notes),
         )
 
-    def _build(self, job: Job, folder: Path, spans: Spans, found: dict[str, Any]) -> None:
+    def _build(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Context
         from harness.host import peak_rss_bytes
         from harness.quantizers import QUANTIZERS
@@ -116,7 +157,7 @@ class Server:
         from harness.worker.record import artifact_of, build_measurements, weights_sha256
 
         quantizer, options = adapter_of(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
-        found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
+        found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
         partial = partial_of(job)
         partial.mkdir(parents=True)
         empty = partial.stat().st_mtime
@@ -140,10 +181,10 @@ class Server:
             scheme = artifact.scheme.text if artifact.scheme else None
             recipe = job.spec.model_dump(mode="json")
             write_stamp(Path(str(job.out)), artifact.content, weights=weights, scheme=scheme, recipe=recipe)
-        notes = (*built.notes, *not_the_same(job, artifact), *doubts)
-        found |= {"artifact": artifact, "measurements": build_measurements(artifact), "notes": notes}
+        found.artifact, found.measurements = artifact, build_measurements(artifact)
+        found.notes = (*built.notes, *not_the_same(job, artifact), *doubts)
 
-    def _measure(self, job: Job, folder: Path, spans: Spans, found: dict[str, Any]) -> None:
+    def _measure(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Built
         from harness.host import peak_rss_bytes
         from harness.probes import PROBES
@@ -151,48 +192,52 @@ class Server:
 
         assert isinstance(job.spec, MeasureSpec)
         probe, workload = adapter_of(PROBES, "probe", job.spec.probe, "workload", job.spec.workload)
-        self._open(job, spans, found)
+        session = self._open(job, spans, found)
         context = self._context(job, folder)
         if context.out is not None:
             context.out.mkdir(parents=True)
         measured, begun = input_of(job, "artifact"), time.monotonic()
-        before = marks_of(measured, Path(measured.path)) if "runs" in probe.needs else None
+        before = marks_of(measured, Path(measured.path)) if _PROGRAMS & self._offers else None
         with spans.span("measure"):
-            findings = probe.measure(self._session, workload, context)
+            findings = probe.measure(session, workload, context)
         seconds = time.monotonic() - begun
         if before is not None:
-            content = next(item.content for item in found["inputs"] if item.role == "artifact")
+            content = next(item.content for item in found.inputs if item.role == "artifact")
             refuse_written(measured, Path(measured.path), before, content)
         with spans.span("write"):
-            found["measurements"] = keep(findings, folder)
-        found["protocol"] = findings.protocol
-        found["notes"] = (*self._session.notes, *findings.notes, *self._doubts(job, probe, workload, findings, spans))
-        found["scheme"] = scheme_measured(context.artifact, self._session.dtype)
+            found.measurements = keep(findings, folder)
+        found.protocol = findings.protocol
+        found.notes = (*session.notes, *findings.notes, *self._doubts(job, session, probe, workload, findings, spans))
+        found.scheme = scheme_measured(Path(measured.path), session.dtype)
         if context.out is not None:
             with spans.span("hash"):
                 built = Built(format="hf")
                 artifact = artifact_of(str(job.artifact), context.out, built, seconds, peak_rss_bytes())
-                found["artifact"] = artifact.model_copy(update={"format": "reference", "weights_bytes": None})
+                found.artifact = artifact.model_copy(update={"format": "reference", "weights_bytes": None})
             with spans.span("seal"):
                 seal(context.out, Path(str(job.out)))
                 write_stamp(Path(str(job.out)), artifact.content)
 
-    def _doubts(self, job: Job, probe: Any, workload: Any, findings: Any, spans: Spans) -> tuple[Note, ...]:
+    def _doubts(
+        self, job: Job, session: Session, probe: Probe, workload: Options, findings: Findings, spans: Spans
+    ) -> tuple[Note, ...]:
         """Hold what was measured against itself and, once for each session that scores, the session against its seam."""
         from harness.worker.plausible import measured_notes, scoring_notes
 
         assert isinstance(job.spec, MeasureSpec)
         with spans.span("check"):
-            notes = measured_notes(job.spec, self._session, findings, spans.seconds.get("open"))
-            if "scores" in probe.needs and not job.clean:
+            notes = measured_notes(job.spec, session, findings, spans.seconds.get("open"))
+            if "scores" in self._offers and not job.clean and any("scores" in needs for needs in probe.needs):
                 if self._scored is None:
                     reach = probe.reach(workload)
                     folder = Path(input_of(job, "artifact").path)
-                    self._scored = scoring_notes(job.spec, self._session, folder, reach.total if reach else None)
+                    self._scored = scoring_notes(
+                        job.spec, cast("Scores", session), folder, reach.total if reach else None
+                    )
                 notes += self._scored
         return notes
 
-    def _open(self, job: Job, spans: Spans, found: dict[str, Any]) -> None:
+    def _open(self, job: Job, spans: Spans, found: Gathered) -> Session:
         """Open the artifact, unless the session before has it open already."""
         from harness.engines import ENGINES
         from harness.host import rss_bytes
@@ -206,27 +251,30 @@ class Server:
         wanted = json.dumps(
             [artifact.path, artifact.content, spec.engine, spec.engine_options, [item.model_dump() for item in live]]
         )
-        if self._opened == wanted:
-            found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
-            found["provider"] = self._session.provider
-            return
+        if self._session is not None and self._opened == wanted:
+            found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
+            found.provider = self._session.provider
+            return self._session
         self.close()
-        found["inputs"] = tuple(self._checked(item, spans) for item in job.inputs)
+        found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
         engine, options = adapter_of(ENGINES, "engine", spec.engine, "options", spec.engine_options)
         with spans.span("import"):
             engine.imports()
         self._shared[BEFORE_OPENING] = rss_bytes()
         with spans.span("open"):
-            self._session = self._stack.enter_context(engine.open(Path(artifact.path), options))
-            if "runs" not in engine.offers:
-                refuse_fallback(engine, options, spec.engine_options, self._session)
+            session: Session = self._stack.enter_context(engine.open(Path(artifact.path), options))
+            check_session(session, engine.offers, engine.name)
+            if not _PROGRAMS & engine.offers:
+                refuse_fallback(engine, options, spec.engine_options, session)
             for item in live:
                 other, given = adapter_of(ENGINES, "engine", str(item.engine), "options", item.engine_options)
                 self._reference = self._stack.enter_context(other.open(Path(item.path), given))
-        self._opened = wanted
-        found["provider"] = self._session.provider
+                check_session(self._reference, {"scores"}, other.name)
+        self._session, self._offers, self._opened = session, engine.offers, wanted
+        found.provider = session.provider
+        return session
 
-    def _context(self, job: Job, folder: Path) -> Any:
+    def _context(self, job: Job, folder: Path) -> Context:
         from harness.core.seam import Context
 
         stored = [item for item in job.inputs if item.role == "reference" and not item.engine]
@@ -247,8 +295,8 @@ class Server:
             declared=job.declared,
         )
 
-    def _progress(self, job: Job) -> Any:
-        return lambda share, what="": self._answers.progress(job.run, share, what)
+    def _progress(self, job: Job) -> Callable[[float, str], None]:
+        return lambda share, what: self._answers.progress(job.run, share, what)
 
     def _checked(self, item: Input, spans: Spans) -> Input:
         """Hash an input once per worker; one that is gone or has changed since it was sealed is an error."""
@@ -259,13 +307,13 @@ class Server:
             raise HarnessError(
                 f"{item.role} {item.id[:12]} is missing: {path} is not a folder; run the same command again"
             )
-        key = f"content:{path}"
         with spans.span("hash"):
-            if key not in self._shared:
-                self._shared[key] = content_of(item, path)
-                refuse_weights(item, path, self._shared[key])
-        if item.content is not None and self._shared[key] != item.content:
-            contents = f"content {self._shared[key][:12]}, {{}} {item.content[:12]}"
+            if path not in self._contents:
+                self._contents[path] = content_of(item, path)
+                refuse_weights(item, path, self._contents[path])
+        content = self._contents[path]
+        if item.content is not None and content != item.content:
+            contents = f"content {content[:12]}, {{}} {item.content[:12]}"
             if path.parent.name != ARTIFACTS:  # a model's own folder, or what somebody else made: nothing of ours
                 raise HarnessError(
                     f"{item.role} {path} has changed since this command read it ({contents.format('then')}); run the same command again"
@@ -274,7 +322,7 @@ class Server:
                 f"{ARTIFACTS}/{path.name} is not what was sealed ({contents.format('sealed')}); "
                 "delete that folder and run the same command again"
             )
-        return item.model_copy(update={"path": "", "content": self._shared[key]})
+        return item.model_copy(update={"path": "", "content": content})
 
 
 def environment_here(name: str) -> Environment:

@@ -162,8 +162,8 @@ def of_choices(draws: int) -> list[Line]:
 
     with from_published(ROOT / "results" / "published") as source:
         asked = {"sweep": "quickstart", "metric": "choice_logprob", "part": ""}
-        rows = source.frame(asked, ["method", "measurement_id"]).drop_duplicates("method", keep="last")
-        kept = {row.method: source.reader().all_items(row.measurement_id) for row in rows.itertuples()}
+        last = dict(source.select(asked, ["method", "measurement_id"]).rows)
+        kept = {method: source.reader().all_items(measurement) for method, measurement in last.items()}
     tables = {method: np.asarray(items.samples, dtype=np.float64) for method, items in kept.items()}
     counts = next(iter(kept.values())).strata or []
     lines = []

@@ -27,7 +27,7 @@ from harness.core.errors import ConfigError
 from harness.environments import ROOT
 from harness.pages import pages
 from harness.published.committed import Published, read_published
-from harness.published.sources import Source, frame_of, from_published
+from harness.published.sources import Source, from_published, rows_for
 from harness.store import ingest, models, series, sittings
 from harness.store.database import Database
 from harness.store.ingest import table
@@ -198,7 +198,7 @@ def plans(database: Database, spec: TableSpec) -> list[tuple[str, list[str]]]:
 
     event.listen(database._engine, "before_cursor_execute", note)
     try:
-        frame_of(spec, Source(database))
+        rows_for(spec, Source(database))
     finally:
         event.remove(database._engine, "before_cursor_execute", note)
     with database._reading() as connection:
@@ -238,7 +238,7 @@ def timed(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[int, S
         if turn and time.perf_counter() - begun > 5:
             break
         moments = [time.perf_counter()]
-        found = frame_of(spec, source)
+        found = rows_for(spec, source)
         moments.append(time.perf_counter())
         try:
             filled = build(spec, found, catalogue, source.reader())

@@ -15,7 +15,9 @@ from harness.engines import ENGINES
 IDS = [5, 17, 200, 33, 42, 7, 99, 120, 64, 3] * 3
 
 
-@pytest.fixture(scope="module", params=[name for name in ENGINES if "runs" not in load(ENGINES, "engine", name).offers])
+@pytest.fixture(
+    scope="module", params=[name for name in ENGINES if "generates" in load(ENGINES, "engine", name).offers]
+)
 def session(request: pytest.FixtureRequest, artifacts: dict[str, Path]) -> Any:
     engine: Engine = load(ENGINES, "engine", request.param)
     with engine.open(artifacts[engine.consumes[0]], engine.options()) as opened:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Container, Iterator
 
 from harness.lint.finding import Check, Rule
-from harness.lint.markdown import Line
 from harness.lint.tables import LintTable
+from harness.markdown.blocks import TextLine
 
 CONFIGURATION = re.compile(
     r"^\W*(config\w*|configuration|environment|setup|software|tested (with|on)|versions?)\b", re.IGNORECASE
@@ -33,7 +33,7 @@ def _versions(table: LintTable) -> Iterator[Check]:
     yield Check(table.line, message=_against_labels(lines, named, labels))
 
 
-def _configuration(table: LintTable) -> list[Line]:
+def _configuration(table: LintTable) -> list[TextLine]:
     """Give the nearest configuration line above the table with the lines that its commas lead to, and every line that is a pin."""
     begun = [
         at for at, line in enumerate(table.context) if CONFIGURATION.match(line.text) and PACKAGE.search(line.text)
@@ -46,7 +46,7 @@ def _configuration(table: LintTable) -> list[Line]:
     return found
 
 
-def _packages(lines: list[Line]) -> dict[str, list[str]]:
+def _packages(lines: list[TextLine]) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     for line in lines:
         for found in PACKAGE.finditer(line.text):
@@ -65,7 +65,7 @@ def _labels(table: LintTable, named: Container[str]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((name.lower(), version.rstrip(".")) for name, version in found))
 
 
-def _against_labels(lines: list[Line], named: dict[str, list[str]], labels: list[tuple[str, str]]) -> str | None:
+def _against_labels(lines: list[TextLine], named: dict[str, list[str]], labels: list[tuple[str, str]]) -> str | None:
     """Hold labels against the package that they name, the others against the packages of which one is a version."""
     for name, version in labels:
         if name in named and not _known(version, named[name]):

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from harness.tables.markdown import row_cells
+from harness.markdown.rows import row_cells
 from tests.unit.adopting.conftest import Take
 from tests.unit.adopting.test_adopt import MARKERS
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from harness.commands.progress import Left, Show
 from harness.core.spec import Labels, MeasureSpec
 from harness.plan.expand import PlannedJob
-from harness.runner import Event
+from harness.runner.desk import Event
 
 
 def job(number: int, probe: str = "perplexity") -> PlannedJob:

@@ -18,8 +18,8 @@ from harness.commands.box import plan_sweep, sweep_path
 from harness.commands.init import make_workspace
 from harness.commands.pages import check_pages
 from harness.commands.plan import _own
-from harness.commands.report import _specs_of, own_in_place
-from harness.commands.workspace import here, lock_of, pages_of, read_workspace, spec_files
+from harness.commands.report import _specs_of
+from harness.commands.workspace import here, lock_of, own_tables, pages_of, read_workspace, spec_files
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.paths import FILE, MINE
 from harness.environments import ROOT, SHIPPED
@@ -333,7 +333,7 @@ def test_an_own_table_of_a_shipped_name_stands_in_its_place_alone_and_that_is_to
     said = io.StringIO()
     assert check_pages(_tables(said), workspace) == 0
     assert "the workspace's own, in place of the shipped: table quickstart-speed\n" in said.getvalue()
-    assert own_in_place(["quickstart"], workspace) == ["quickstart-speed"]
+    assert own_tables(["quickstart"], workspace) == ["quickstart-speed"]
     asked = [spec.name for spec in _specs_of(["quickstart"], workspace, catalogue_of(workspace.configs))]
     assert {"quickstart-speed", "quickstart-quality", "quickstart-extra"} <= set(asked)
     assert "more" not in asked

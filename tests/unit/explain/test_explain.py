@@ -25,6 +25,7 @@ from harness.explain.arithmetic import arithmetic
 from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.provenance import Archive, Harness, archive_of, harness_of, measurement_of
 from harness.explain.telling import told
+from harness.markdown.marked import marked_places
 from harness.pages import pages
 from harness.published.sources import Source, from_published
 from harness.store.database import Database
@@ -33,7 +34,7 @@ from harness.tables.cells import statistic_of
 from harness.tables.compare import COMPARISONS, Operand
 from harness.tables.formats import Format, decimal, factor, rounded, written
 from harness.tables.locate import Beside, Spot, cell_lines, named, pointed
-from harness.tables.markdown import blocks, cell_text
+from harness.tables.markdown import cell_text
 from harness.tables.result import Cell, Side, Trace
 
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -70,7 +71,7 @@ def cells_of(site: Site, page: Path) -> Iterator[tuple[Shown, Spot, str]]:
     """Find every cell of a page through its line and column, with what the page says there."""
     text = pages.read_page(page)
     lines = text.replace("\r", "").split("\n")
-    for block in blocks(text, page):
+    for block in marked_places(text, page):
         shown = site.tables[block.name]
         for at in cell_lines(shown.rendered):
             number = block.begin + 2 + at + 1

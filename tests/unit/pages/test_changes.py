@@ -174,8 +174,8 @@ def test_a_heading_that_stands_in_the_body_names_the_columns() -> None:
     assert [change.heading for change in compare_tables(text.replace("2.0x", "3.0x"), new).changes] == ["Saving"]
 
 
-def test_cells_are_split_at_pipes_that_are_not_escaped() -> None:
-    (grid,) = grids("| A | B |\n|---|---|\n|a\\|b \\\\| `c` |\n")
+def test_cells_are_split_at_pipes_without_a_backslash_before_them_as_markdown_does() -> None:
+    (grid,) = grids("| A | B |\n|---|---|\n|a\\|b \\\\ | `c` |\n")
     assert grid.rows == ((r"a\|b \\", "`c`"),)
     assert shown(grid.rows[0][0]) == "a|b \\"
 

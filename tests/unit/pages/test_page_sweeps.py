@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from harness.commands.report import narrowed
@@ -20,10 +19,10 @@ from harness.plan.catalogue import Catalogue, load_catalogue
 from harness.plan.expand import Plan, PlannedJob, expand
 from harness.plan.reading import read_sweep
 from harness.probes import PROBES
-from harness.published.sources import Source, frame_of, from_published
+from harness.published.sources import Source, from_published, rows_for
 from harness.tables.catalogue import catalogue_of
 from harness.tables.result import Table
-from harness.tables.rows import text_of
+from harness.tables.rows import Row, text_of
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
@@ -63,7 +62,7 @@ def planned(sweep: str, catalogue: Catalogue) -> Plan:
     return expand(read_sweep(ROOT / "configs" / "sweeps" / f"{sweep}.yaml", catalogue), catalogue, {})
 
 
-def stand_ins(plan: Plan, folder: Path) -> pd.DataFrame:
+def stand_ins(plan: Plan, folder: Path) -> list[Row]:
     """Rows as the plan's jobs would leave them, every number invented."""
     rows = [one for number, job in enumerate(plan.jobs) for one in _rows(job, 1.0 + number, folder)]
     return frame(*rows)
@@ -107,7 +106,7 @@ def tables(sweep: str) -> list[TableSpec]:
 
 
 def reported(spec: TableSpec, source: Source) -> Table:
-    return build(narrowed(spec, {"origin": ("reported",)}), frame_of(spec, source), catalogue_of(ROOT / "configs"))
+    return build(narrowed(spec, {"origin": ("reported",)}), rows_for(spec, source), catalogue_of(ROOT / "configs"))
 
 
 @pytest.mark.parametrize("sweep", SWEEPS)

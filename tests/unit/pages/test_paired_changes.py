@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from harness.numbers.documents import interval, sums_of, value_of
 from harness.numbers.pairing import Items
 from harness.pages.noise import Interval, noise
 from harness.pages.paired import between_items
+from harness.store.result import ResultSet
 from harness.tables.cells import Reader
 from harness.tables.result import Cell, Side, Trace
 
@@ -30,9 +30,9 @@ class Results:
     rows: dict[str, dict[str, Any]]
     kept: dict[str, Items] = field(default_factory=dict)
 
-    def frame(self, where: dict[str, Any], columns: Any) -> pd.DataFrame:
+    def select(self, where: dict[str, Any], columns: Any) -> ResultSet:
         row = self.rows.get(where["measurement_id"])
-        return pd.DataFrame([] if row is None else [{name: row.get(name) for name in columns}])
+        return ResultSet(tuple(columns), [] if row is None else [tuple(row.get(name) for name in columns)])
 
     def reader(self) -> Reader:
         return Reader(items=lambda measurement: self.kept[measurement])

@@ -9,9 +9,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.core.errors import ConfigError
+from harness.core.folder_formats import Format
 from harness.core.options import Options
-from harness.core.seam import Built, Engine, Facts, Findings, Format, Probe, Quantizer
+from harness.core.seam import Built, Engine, Facts, Findings, Probe, Quantizer
 from harness.core.spec import Protocol
+from harness.engines.ort_genai import ORT_GENAI
+from harness.engines.transformers import HF
 from harness.plan.adapters import Adapters
 
 HERE = "tests.unit.plan.fakes"
@@ -116,28 +119,28 @@ SCRIPT = Quantizer("script", 1, ("hf",), "ort-genai", Options, (), _build)
 
 RUNTIME = Engine(
     "runtime", 1, ("ort-genai",), frozenset({"generates", "scores"}), RunOptions, ("runtime",), _open, _needs_gpu,
-    provider=lambda options: options.provider, title="Runtime",
+    provider=lambda options: options.provider, title="Runtime", formats=(ORT_GENAI,),
 )  # fmt: skip
 TORCH = Engine(
     "torch", 1, ("hf",), frozenset({"generates", "scores"}), TorchOptions, ("torch",), _open,
-    provider=lambda options: options.device,
+    provider=lambda options: options.device, formats=(HF,),
 )  # fmt: skip
 TALKER = Engine("talker", 1, ("ort-genai",), frozenset({"generates"}), Options, (), _open)
 
 SPEED = Probe(
-    "speed", 1, "speed", frozenset({"generates"}), ("decode_tps",), SpeedWorkload, (), _measure, clean=True,
+    "speed", 1, "speed", (frozenset({"generates"}),), ("decode_tps",), SpeedWorkload, (), _measure, clean=True,
     size=lambda workload: workload.batch * workload.prompt,
 )  # fmt: skip
 PERPLEXITY = Probe(
-    "perplexity", 1, "quality", frozenset({"scores"}), ("perplexity",), TextWorkload, ("counter",), _measure,
+    "perplexity", 1, "quality", (frozenset({"scores"}),), ("perplexity",), TextWorkload, ("counter",), _measure,
     contents=_text,
 )  # fmt: skip
 COMPARE = Probe(
-    "compare", 1, "quality", frozenset({"scores"}), ("kl_divergence",), CompareWorkload, (), _measure, contents=_text,
+    "compare", 1, "quality", (frozenset({"scores"}),), ("kl_divergence",), CompareWorkload, (), _measure, contents=_text,
     reference="needed", scored_tokens=lambda workload: workload.tokens,
 )  # fmt: skip
 STORED = Probe(
-    "kl_reference", 1, "reference", frozenset({"scores"}), (), TextWorkload, (), _measure, contents=_text
+    "kl_reference", 1, "reference", (frozenset({"scores"}),), (), TextWorkload, (), _measure, contents=_text
 )  # fmt: skip
 
 

@@ -141,9 +141,9 @@ def test_tables_from_committed_text_equal_those_from_the_database(
 def test_promoting_what_was_promoted_gives_the_same_bytes(filled: Database, tmp_path: Path) -> None:
     first = (publish(filled, tmp_path / "published") / "demo.yaml").read_bytes()
     with from_published(tmp_path / "published") as source:
-        frame = source.frame({}, ["run", "sweep", "method"])
-    assert promote(filled, reversed(sorted(set(frame["run"])))).encode() == first  # noqa: C413
-    assert set(frame["sweep"]) == {"demo", "other"}
+        found = source.select({}, ["run", "sweep", "method"])
+    assert promote(filled, reversed(sorted(set(found.column("run"))))).encode() == first  # noqa: C413
+    assert set(found.column("sweep")) == {"demo", "other"}
 
 
 def test_published_text_names_no_folder_and_is_small(filled: Database, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_reported_numbers_are_in_the_database_as_any_others(tmp_path: Path) -> N
             "gpu",
             "cores",
         ]
-        frame = source.frame({"sweep": "page"}, columns)
+        frame = source.database.frame({"sweep": "page"}, columns)
         assert frame.shape == (4, len(columns)), "three numbers and a row that is not available"
         assert set(frame["origin"]) == {"reported"}
         assert set(frame["citation"]) == {"A page, v1, https://example.org"}

@@ -9,7 +9,7 @@ import pytest
 
 from harness.numbers.intervals import mean_interval
 from harness.plan.reader import PRECISION
-from harness.runner import Event
+from harness.runner.desk import Event
 from harness.runner.enough import Rounds
 from tests.fake_box import Bench
 

@@ -18,7 +18,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.plan.jobs import Plan
-from harness.runner import Event, execute
+from harness.runner.desk import Event
+from harness.runner.loop import execute
 from harness.runner.session import begin
 from harness.store import files
 from tests.fake_box import Bench, Say

@@ -10,7 +10,7 @@ from harness.core.spec import Outcome
 from harness.explain.provenance import archive_of, provenance
 from harness.published.committed import Published, read_published
 from harness.published.sources import Source
-from harness.runner import Event
+from harness.runner.desk import Event
 from tests.fake_box import Bench, Say
 
 RIGHT = {"recipes": {"fake": {"claims": "float32"}}}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import pandas as pd
 import pytest
 
 from harness.core.spec import Labels
 from harness.pages import pages
-from harness.published.sources import Source, frame_of
+from harness.published.sources import Source, rows_for
 from harness.store import frame, series
 from harness.store.database import Database
 from harness.tables.columns import COLUMNS
+from harness.tables.rows import Row, rows_of
 from harness.tables.spec import TableSpec
 from harness.tables.table import build
 from tests.benchmarks import database as benchmark
@@ -59,14 +59,14 @@ def test_a_tables_question_goes_by_indexes(many: Database, name: str) -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_a_table_does_not_read_history(many: Database, name: str) -> None:
     spec, source = SPECS[name], Source(many)
-    whole = many.frame({"sweep": ["nightly"]}, [column for column in COLUMNS if column in frame.COLUMNS])
-    needed = frame_of(spec, source)
+    whole = rows_of(many.select({"sweep": ["nightly"]}, [column for column in COLUMNS if column in frame.COLUMNS]))
+    needed = rows_for(spec, source)
     assert len(needed) < len(whole) / 5
     if name in {"nightly-quality", "nightly-sizes"}:
         assert build(spec, needed) == build(spec, _thinned(spec, whole))
 
 
-def _thinned(spec: TableSpec, whole: pd.DataFrame) -> pd.DataFrame:
+def _thinned(spec: TableSpec, whole: list[Row]) -> list[Row]:
     """Leave out what no cell asks for, which only takes time."""
     metrics = {*spec.metrics, *(cell.metric for cell in spec.cells)}
-    return whole[whole["metric"].isin(metrics) | (whole["kind"] == "build") | whole["metric"].isna()]
+    return [row for row in whole if row.metric is None or row.metric in metrics or row.is_build]

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from harness.core.errors import ConfigError
 from harness.core.identity import digest
 from harness.core.spec import BuildSpec, Job, Labels, Measurement, MeasureSpec, Outcome, Protocol, Status
-from harness.published.sources import Source, frame_of
+from harness.published.sources import Source, rows_for, rows_for_all
 from harness.store import frame
 from harness.store.database import Database
 from harness.store.needed import Needed
 from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
 from harness.tables.formats import Format
 from harness.tables.result import Table
+from harness.tables.rows import rows_of
 from harness.tables.spec import CellSpec, Key, Pivot, TableSpec
 from harness.tables.table import build
 from tests.unit.store.outcomes import BEGIN, H200, environment, measured, measurement
@@ -167,7 +169,7 @@ def _built(spec: TableSpec, found: Any) -> Table | str:
 def _whole(spec: TableSpec, source: Source) -> Any:
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
     where = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
-    return source.frame(where, [name for name in COLUMNS if name in frame.COLUMNS])
+    return rows_of(source.select(where, [name for name in COLUMNS if name in frame.COLUMNS]))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -178,9 +180,32 @@ def test_a_table_is_the_same_from_what_it_needs_and_from_everything(seed: int) -
         source = Source(database)
         for _ in range(15):
             spec = _spec(draw)
-            whole, needed = _whole(spec, source), frame_of(spec, source)
+            whole, needed = _whole(spec, source), rows_for(spec, source)
             assert len(needed) <= len(whole)
             assert _built(spec, needed) == _built(spec, whole), spec
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tables_are_the_same_from_one_question_for_all_of_them(seed: int) -> None:
+    draw = random.Random(2_000 + seed)
+    specs = [replace(_spec(draw), name=f"t{number}") for number in range(12)]
+    with Database.open("sqlite://") as database:
+        _filled(database, seed)
+        source = Source(database)
+        answers = rows_for_all(specs, source)
+        for spec in specs:
+            assert _built(spec, answers[spec.name]) == _built(spec, rows_for(spec, source)), spec
+
+
+def test_many_tables_ask_the_database_as_often_as_one(database: Database) -> None:
+    database.ingest(measured(1), None)
+    statements: list[str] = []
+    event.listen(database._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    spec = TableSpec("one", rows=(Key("method", "M"),), cells=(CellSpec("T", metric="decode_tps"),))
+    rows_for(spec, Source(database))
+    once = len(statements)
+    rows_for_all([replace(spec, name=str(number)) for number in range(20)], Source(database))
+    assert len(statements) == 2 * once
 
 
 def test_every_dimension_is_constant_in_a_series_or_known_not_to_be() -> None:
@@ -195,7 +220,7 @@ def test_history_does_not_reach_a_table(database: Database) -> None:
         job = outcome.job.model_copy(update={"session": f"s-{number}"})
         database.ingest(outcome.model_copy(update={"job": job}), None)
     need = Needed(frozenset({"decode_tps"}), frozenset({""}))
-    assert database.needed({"sweep": ["quickstart"]}, ["value"], need)["value"].tolist() == [29.0]
+    assert database.needed({"sweep": ["quickstart"]}, ["value"], need).column("value") == [29.0]
     everything = Needed(frozenset({"decode_tps"}), history=True)
     assert len(database.needed({"sweep": ["quickstart"]}, ["value"], everything)) == 30
 
@@ -204,5 +229,5 @@ def test_a_part_stands_for_what_was_measured_in_other_parts_only(database: Datab
     database.ingest(measured(1, [measurement(part="a"), measurement(part="b")]), None)
     database.ingest(measured(2, [measurement(part="a"), measurement()], workload={"batch": 2}), None)
     found = database.needed({}, ["batch", "part"], Needed(frozenset({"decode_tps"}), frozenset({""})))
-    assert found["batch"].dropna().tolist() == [1.0, 2.0, 2.0][: len(found)]
-    assert {"", "a"} == set(found["part"])
+    assert [one for one in found.column("batch") if one is not None] == [1.0, 2.0, 2.0][: len(found)]
+    assert {"", "a"} == set(found.column("part"))

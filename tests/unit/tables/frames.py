@@ -1,19 +1,20 @@
-"""Frames for tests of tables: rows with everything that a real one says."""
+"""Rows for tests of tables: rows with everything that a real one says."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any
-
-import pandas as pd
 
 from harness.core.metric import metric
 from harness.numbers.intervals import student_t
 from harness.numbers.rounds import is_over_rounds
+from harness.store.result import ResultSet
 from harness.tables.catalogue import Catalogue, metric_titles
 from harness.tables.columns import COLUMNS
+from harness.tables.rows import Row, rows_of
 
 COMMON: dict[str, Any] = {
     "sweep": "demo",
@@ -25,7 +26,7 @@ COMMON: dict[str, Any] = {
     "kind": "speed",
     "status": "ok",
     "origin": "measured",
-    "started": pd.Timestamp("2026-01-31T12:00:00Z"),
+    "started": datetime(2026, 1, 31, 12, tzinfo=UTC),
     "session": "s1",
     "environment": "cpu",
     "environment_id": "e1",
@@ -105,6 +106,6 @@ def size(value: float, **given: Any) -> dict[str, Any]:
     return row("artifact_bytes", value, **{**BUILD, **given})
 
 
-def frame(*rows: dict[str, Any]) -> pd.DataFrame:
-    """Make a frame with all columns."""
-    return pd.DataFrame([{name: one.get(name) for name in COLUMNS} for one in rows], columns=list(COLUMNS))
+def frame(*rows: dict[str, Any]) -> list[Row]:
+    """Make rows with all columns, as the database answers them."""
+    return rows_of(ResultSet(tuple(COLUMNS), [tuple(one.get(name) for name in COLUMNS) for one in rows]))

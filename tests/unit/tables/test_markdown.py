@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from harness.core.errors import ConfigError, HarnessError
+from harness.markdown.rows import literal
 from harness.pages.pages import check_pages, with_markers, write_pages
 from harness.tables.catalogue import Catalogue
-from harness.tables.markdown import Rendered, literal, to_markdown
+from harness.tables.markdown import Rendered, to_markdown
 from harness.tables.result import Table
 from harness.tables.specfile import read_specs
 from harness.tables.table import build

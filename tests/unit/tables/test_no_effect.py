@@ -10,7 +10,7 @@ import pytest
 
 from harness.tables.cells import Reader
 from harness.tables.no_effect import no_effect
-from harness.tables.rows import Row, rows_of
+from harness.tables.rows import Row
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.conftest import Say
@@ -24,7 +24,7 @@ FLOAT = "float32 x20; head float32; embedding float32"
 
 def measured(method: str, samples: Any, content: str, **given: Any) -> tuple[Row, dict[str, Any]]:
     facts = {"method": method, "items": "h", "artifact_content": content, "scheme": LOW, **QUALITY, **given}
-    (made,) = rows_of(frame(row(facts.pop("metric", "kl_divergence"), float(np.mean(samples)), **facts)))
+    (made,) = frame(row(facts.pop("metric", "kl_divergence"), float(np.mean(samples)), **facts))
     return made, {str(made.text("measurement_id")): samples}
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from harness.core.errors import ConfigError
+from harness.store.result import ResultSet
 from harness.tables.catalogue import Catalogue
 from harness.tables.markdown import to_markdown
 from harness.tables.plain import MOST, plain_tables
+from harness.tables.rows import Row, rows_of
 from harness.tables.spec import Key
 from harness.tables.table import build
 
@@ -22,18 +25,23 @@ def row(**given: Any) -> dict[str, Any]:
         "status": "ok", "origin": "measured", "session": "s", "round": 0, "run": "r0", "environment": "cpu",
         "environment_id": "e", "box": "b", "engine": "ort-genai", "probe": "perplexity", "protocol": "p",
         "protocol_version": 1, "metric": "perplexity", "metric_version": 1, "part": "", "value": 10.0, "low": 9.0,
-        "high": 11.0, "unit": "", "started": pd.Timestamp("2026-01-01", tz="UTC"), "measurement_id": "r0:0",
+        "high": 11.0, "unit": "", "started": datetime(2026, 1, 1, tzinfo=UTC), "measurement_id": "r0:0",
         "tokens": None, "batch": None, "provider": "cpu", "source": None, "gpu": None, "reason": None, "seconds": 1.0,
     }  # fmt: skip
     return usual | given
 
 
+def found(given: Sequence[dict[str, Any]]) -> list[Row]:
+    names = tuple(dict.fromkeys(name for one in given for name in one))
+    return rows_of(ResultSet(names, [tuple(one.get(name) for name in names) for one in given]))
+
+
 def tables(*rows: dict[str, Any]) -> dict[str, list[str]]:
-    found = {}
-    for plain in plain_tables("mine", pd.DataFrame(rows)):
-        text = to_markdown(build(plain.spec, plain.frame)).markdown
-        found[plain.spec.name] = [line for line in text.splitlines() if line.startswith("|")]
-    return found
+    texts = {}
+    for plain in plain_tables("mine", found(rows)):
+        text = to_markdown(build(plain.spec, plain.filled_from)).markdown
+        texts[plain.spec.name] = [line for line in text.splitlines() if line.startswith("|")]
+    return texts
 
 
 def test_what_differs_in_the_workload_becomes_a_row_key() -> None:
@@ -61,11 +69,13 @@ def test_options_that_are_no_dimension_of_their_own_become_a_column_each() -> No
     ("artifact", ["one", "two"], "several measurements fit, with artifact one, two"),
 ])  # fmt: skip
 def test_a_table_that_does_not_tell_jobs_of_a_session_apart_says_so(name: str, values: list[str], said: str) -> None:
-    [plain] = plain_tables("mine", pd.DataFrame([row(run=value, **{name: value}) for value in values]))
+    [plain] = plain_tables("mine", found([row(run=value, **{name: value}) for value in values]))
     spec = replace(plain.spec, rows=(Key("method", "Method"),), show=(Key("method", "Method"),))
     with pytest.raises(ConfigError, match=said):
-        build(spec, plain.frame)
-    newest = plain.frame.assign(session=["s", "t"])  # another session: the sweep was changed
+        build(spec, plain.filled_from)
+    newest = [
+        Row({**one.fields, "session": name}) for one, name in zip(plain.filled_from, "st", strict=True)
+    ]  # another session: the sweep was changed
     assert "| 10.000" in to_markdown(build(spec, newest)).markdown
 
 
@@ -74,10 +84,10 @@ def test_a_metric_of_ones_own_is_shown_in_its_unit_and_never_in_two() -> None:
     assert tables(one)["mine-command"][0].endswith("| Energy (J) |")
     with pytest.raises(ConfigError, match=r"numbers of own.energy are in 'J' \(r0\), 'kJ' \(b\); say `unit` where"):
         tables(one, {**one, "run": "b", "unit": "kJ", "method": "int8"})
-    [plain] = plain_tables("mine", pd.DataFrame([one]))
+    [plain] = plain_tables("mine", found([one]))
     declared = Catalogue({"metric": {"own.energy": {"title": "Energy", "unit": "Wh"}}})
     with pytest.raises(ConfigError, match="and a published file declares 'Wh'"):
-        build(plain.spec, plain.frame, declared)
+        build(plain.spec, plain.filled_from, declared)
 
 
 def test_measurements_of_different_machines_stand_in_rows_of_their_own() -> None:
@@ -87,8 +97,8 @@ def test_measurements_of_different_machines_stand_in_rows_of_their_own() -> None
 
 
 def test_protocols_never_share_a_table() -> None:
-    found = plain_tables("mine", pd.DataFrame([row(run="a"), row(run="b", protocol="q", method="int8")]))
-    assert [len(plain.frame) for plain in found] == [1, 1]
+    both = plain_tables("mine", found([row(run="a"), row(run="b", protocol="q", method="int8")]))
+    assert [len(plain.filled_from) for plain in both] == [1, 1]
 
 
 def test_memory_that_was_counted_in_two_ways_has_two_columns() -> None:
@@ -115,8 +125,8 @@ def test_small_numbers_are_shown_with_two_digits() -> None:
 
 def test_a_table_of_very_many_rows_is_cut_and_tells_how_many_there_are() -> None:
     rows = [row(run=f"r{number}", tokens=float(number)) for number in range(MOST + 50)]
-    (plain,) = plain_tables("mine", pd.DataFrame(rows))
-    assert (len(plain.frame), plain.rows) == (MOST, MOST + 50)
+    (plain,) = plain_tables("mine", found(rows))
+    assert (len(plain.filled_from), plain.rows) == (MOST, MOST + 50)
 
 
 def test_tables_stand_in_one_order_whatever_ran_first() -> None:
@@ -145,8 +155,8 @@ def test_where_every_run_failed_one_column_says_so() -> None:
 
 
 def test_the_title_of_the_sweep_heads_its_tables() -> None:
-    (named,) = plain_tables("mine", pd.DataFrame([row()]), "My models")
-    (unnamed,) = plain_tables("mine", pd.DataFrame([row()]))
+    (named,) = plain_tables("mine", found([row()]), "My models")
+    (unnamed,) = plain_tables("mine", found([row()]))
     assert (named.spec.title, unnamed.spec.title) == ("My models: perplexity", "Sweep mine: perplexity")
 
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.markdown.rows import as_before, row_cells
 from harness.tables import printed
 from harness.tables.compare import COMPARISONS, WORSE, Operand, better_way, compared, directed
 from harness.tables.formats import parse_format
-from harness.tables.markdown import as_before, row_cells
 from harness.tables.quoted import in_place
 
 

@@ -23,7 +23,7 @@ from harness.explain.telling import told
 from harness.numbers.rounds import summary
 from harness.plan.keys import spec_key
 from harness.published.committed import promote
-from harness.published.sources import Source, frame_of, from_published
+from harness.published.sources import Source, from_published, rows_for
 from harness.store.database import Database
 from harness.tables.cells import over_processes
 from harness.tables.markdown import to_markdown
@@ -61,7 +61,7 @@ def shown(database: Database, tmp_path: Path) -> Callable[..., Table]:
         path.write_text(spec, "utf-8")
         found = read_specs(path, {})[0]
         source = Source(database)
-        return build(found, frame_of(found, source), reader=source.reader())
+        return build(found, rows_for(found, source), reader=source.reader())
 
     return make
 
@@ -320,4 +320,4 @@ def test_published_rounds_have_the_summary_that_the_database_had(database: Datab
     (tmp_path / "published" / "demo.yaml").write_text(text, "utf-8")
     columns = ["run", "sitting", "summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks"]
     with from_published(tmp_path / "published") as published:
-        assert published.frame({}, columns).equals(database.frame({}, columns))
+        assert published.select({}, columns) == database.select({}, columns)

@@ -1,0 +1,109 @@
+"""optimum-benchmark: a program that measures a transformers folder by itself; its report is read as `import` reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness import programs
+from harness.core.model_record import ModelRecord
+from harness.core.options import Options
+from harness.core.reports import FixedWork, Reported
+from harness.core.seam import Engine, Facts
+from harness.core.spec import Note
+from harness.engines import transformers
+from harness.engines.reporting import read_report
+
+_RUN = "python -m harness.engines.optimum_driver {asked} {out}"
+_ASKED, _REPORT = "asked.json", "benchmark_report.json"
+
+
+class OptimumBenchmarkOptions(Options):
+    """How optimum-benchmark's PyTorch backend holds and runs the model."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    """The one asked for runs, or the job fails."""
+    dtype: Literal["float32", "float16", "bfloat16", "auto"] = "float32"
+    """Type of weights and activations; `auto` leaves it to the model's own files."""
+    memory: bool = False
+    """Whether it watches memory, too: a process of its own polls meanwhile in each phase, and starting it takes seconds."""
+
+
+@dataclass(frozen=True)
+class OptimumBenchmarkSession:
+    """Stands for the artifact; the program opens it."""
+
+    folder: Path
+    options: OptimumBenchmarkOptions
+    load_seconds: float = 0.0
+    notes: tuple[Note, ...] = field(default=())
+
+    @property
+    def provider(self) -> str:
+        return self.options.device
+
+    @property
+    def dtype(self) -> str | None:
+        return None if self.options.dtype == "auto" else self.options.dtype
+
+    def report(self, work: FixedWork, out: Path, log: Path, progress: Callable[[float], None]) -> Reported:
+        """Run the program once. Raises: HarnessError where it fails or leaves no report."""
+        progress(0.0)
+        asked = out / _ASKED
+        asked.write_text(json.dumps(asked_of(self.folder, self.options, work), indent=1), "utf-8")
+        notes = programs.run(_RUN, {"{asked}": asked, "{out}": out}, log)
+        return read_report(out / _REPORT, "optimum-benchmark", notes)
+
+
+def asked_of(folder: Path, options: OptimumBenchmarkOptions, work: FixedWork) -> dict[str, dict[str, object]]:
+    """Put a piece of work into the fields of its configurations; rounds are counted, not timed, and an end of text ends nothing."""
+    backend = {
+        "model": str(folder), "device": options.device, "library": "transformers", "task": "text-generation",
+        "torch_dtype": options.dtype,
+    }  # fmt: skip
+    scenario = {
+        "latency": True, "memory": options.memory, "iterations": work.repetitions, "duration": 0, "warmup_runs": work.warmups,
+        "input_shapes": {"batch_size": work.batch, "sequence_length": work.prompt},
+        "generate_kwargs": {"max_new_tokens": work.output, "min_new_tokens": work.output, "do_sample": False},
+    }  # fmt: skip
+    return {"backend": dict[str, object](backend), "scenario": scenario}
+
+
+@contextmanager
+def _open(folder: Path, options: OptimumBenchmarkOptions) -> Iterator[OptimumBenchmarkSession]:
+    yield OptimumBenchmarkSession(folder, options)
+
+
+def refuse(options: OptimumBenchmarkOptions, facts: Facts) -> str | None:
+    """Say why it cannot run in an environment; no package is imported."""
+    if "optimum-benchmark" not in facts.packages:
+        return facts.lacks("optimum-benchmark")
+    version = facts.packages.get("transformers", "")
+    if version and not version.startswith("4."):
+        return f"optimum-benchmark opens models with transformers 4 alone, and this environment has {version}"
+    return transformers.refuse(transformers.TransformersOptions(device=options.device), facts)
+
+
+def refuse_model(options: OptimumBenchmarkOptions, facts: Facts, record: ModelRecord) -> str | None:
+    """Say why a model cannot be opened, as of the engine that opens it in the same way."""
+    return transformers.refuse_model(transformers.TransformersOptions(device=options.device), facts, record)
+
+
+ENGINE = Engine(
+    name="optimum-benchmark",
+    version=1,
+    consumes=("hf",),
+    offers=frozenset({"reports"}),
+    options=OptimumBenchmarkOptions,
+    packages=("optimum-benchmark", "torch", "transformers"),
+    open=_open,
+    refuse=refuse,
+    refuse_model=refuse_model,
+    provider=lambda options: str(options.device),
+    floats=lambda options: None if options.dtype == "auto" else options.dtype,
+    title="optimum-benchmark",
+)

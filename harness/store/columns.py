@@ -1,0 +1,102 @@
+"""Every column that a question can name, and where in the database it lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sqlalchemy import String, case, cast
+
+from harness.store import models as m
+from harness.store import needed
+from harness.store.ingest import table
+from harness.store.result import Kind
+
+Place = Literal["run", "job", "environment", "placement", "quantity", "measurement", "summary"]
+
+RUN, JOB, ENVIRONMENT = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
+PLACEMENT, QUANTITY, MEASUREMENT = table(m.PlacementRow), table(m.QuantityRow), table(m.MeasurementRow)
+SUMMARY = table(m.SummaryRow)
+LABELS = ("sweep", "block", "model", "method", "recipe", "reference")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the frame and where it lives."""
+
+    name: str
+    place: Place
+    kind: Kind
+    source: Any
+
+
+_OF_A_PROCESS = ("low", "high", "interval")
+"""What a run of 0.1.0 said of the repetitions inside its process: no uncertainty of a number that has a summary."""
+
+
+def _columns() -> dict[str, Column]:
+    listed: list[tuple[Place, Any, Kind, str]] = [
+        ("run", RUN, "text", "name:run"),
+        ("job", JOB, "text", "key:job_key kind"),
+        ("run", RUN, "text", "status reason origin"),
+        ("run", RUN, "time", "started counts_from"),
+        ("run", RUN, "number", "seconds"),
+        ("run", RUN, "text", "session"),
+        ("run", RUN, "number", "round order"),
+        ("run", RUN, "text", "written_by"),
+        ("environment", ENVIRONMENT, "text", "harness name:environment gpu"),
+        ("run", RUN, "number", "gpu_count"),
+        ("environment", ENVIRONMENT, "text", "driver cuda box cpu"),
+        ("environment", ENVIRONMENT, "number", "cores"),
+        ("environment", ENVIRONMENT, "text", "system python digest:environment_id"),
+        ("placement", PLACEMENT, "text", " ".join(LABELS)),
+        ("job", JOB, "text", "quantizer engine engine_options"),
+        ("run", RUN, "text", "provider dtype"),
+        ("job", JOB, "text", "probe"),
+        ("run", RUN, "text", "protocol"),
+        ("run", RUN, "number", "protocol_version"),
+        ("job", JOB, "number", "batch prompt output depth concurrency request_rate shots limit window stride"),
+        ("job", JOB, "text", "text task workload"),
+        ("job", JOB, "number", "tokens"),
+        ("run", RUN, "text", "artifact artifact_content scheme"),
+        ("run", RUN, "number", "bits_per_weight"),
+        ("quantity", QUANTITY, "text", "metric"),
+        ("quantity", QUANTITY, "number", "metric_version"),
+        ("quantity", QUANTITY, "text", "part"),
+        ("measurement", MEASUREMENT, "number", "value"),
+        ("summary", MEASUREMENT, "number", "low high"),
+        ("summary", QUANTITY, "text", "interval"),
+        ("measurement", MEASUREMENT, "number", "n"),
+        ("quantity", QUANTITY, "text", "unit source items better comparison baseline"),
+        ("run", RUN, "number", "scored skipped truncated warmups repetitions"),
+        ("run", RUN, "flag", "bos"),
+        ("run", RUN, "number", "prompt_tokens beyond_trained"),
+        ("run", RUN, "text", "citation notes sitting"),
+        ("summary", SUMMARY, "number", "value:summary_value low:summary_low high:summary_high rounds"),
+        ("summary", SUMMARY, "text", "round_values marks"),
+    ]
+    found = {}
+    for place, source, kind, names in listed:
+        for item in names.split():
+            inner, _, outer = item.partition(":")
+            found[outer or inner] = Column(outer or inner, place, kind, source.c[inner])
+    for name in _OF_A_PROCESS:
+        found[name] = replace(found[name], source=case((SUMMARY.c.rounds.is_(None), found[name].source)))
+    found["measurement_id"] = Column(
+        "measurement_id", "measurement", "text", RUN.c.name + "#" + cast(MEASUREMENT.c.ordinal, String)
+    )
+    return found
+
+
+COLUMNS = _columns()
+"""Every dimension and value that a table, a filter or an export can name, in the order of the whole frame."""
+
+CONSTANT = frozenset(
+    column.name
+    for column in COLUMNS.values()
+    if column.place in {"job", "placement", "quantity"}
+    or column.name in {*needed.CONSTANT, "scheme", "bits_per_weight"}
+)
+"""Columns in which the measurements of a series' runs do not differ; what was quantized hangs on the artifact's id."""
+
+KINDS: dict[str, Kind] = {name: column.kind for name, column in COLUMNS.items()}
