@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,26 +39,15 @@ def session_notes(
 ) -> tuple[Note, ...]:
     """Ask a `Scores` session a few questions whose answers are known.
 
-    codec: the tokenizer that it should have, where the folder holds none; reach: tokens of the workload's longest sequence.
+    codec: the tokenizer that it should have, where that is known; reach: tokens of the workload's longest sequence.
     """
-    texts = [*_codec_texts(session.codec, codec or _codec_in(folder)), *_rows_texts(session), *_score_texts(session)]
+    texts = [*_codec_texts(session.codec, codec), *_rows_texts(session), *_score_texts(session)]
     if (folder / "tokenizer.json").is_file():  # a fake's distribution looks back one token
         texts += _context_texts(session, min(reach or LONGEST, LONGEST, session.context_length))
     return implausible(texts)
 
 
 # ---------------------------------------------------------------- tokens
-
-
-def _codec_in(folder: Path) -> TextCodec | None:
-    """Open the tokenizer in a folder; None where there is none."""
-    from harness.engines.tokens import open_codec
-
-    if not (folder / "tokenizer.json").is_file():
-        return None
-    with suppress(HarnessError):
-        return open_codec(folder)
-    return None
 
 
 def _codec_texts(codec: TextCodec, own: TextCodec | None) -> Iterator[str]:

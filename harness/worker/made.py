@@ -9,11 +9,12 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.files import STAMP, stamp_of, stamps_beside, write_whole
-from harness.core.spec import Artifact, Job, Note, Scheme
+from harness.core.spec import Artifact, BuildSpec, Job, Note, Scheme
 from harness.probes.trace_check import implausible
 
 if TYPE_CHECKING:
@@ -30,19 +31,18 @@ def made_notes(
     job: Job, artifact: Artifact, folder: Path, built: Built, empty: float, weights: str | None
 ) -> tuple[Note, ...]:
     """Say what cannot be so about what a build made. empty: modification time of the folder before it; weights: hash of its weights."""
-    recipe = job.spec.model_dump(mode="json")
-    alike = {
-        name: noted["recipe"]
-        for name, noted in stamps_beside(Path(str(job.out))).items()
-        if isinstance(noted.get("recipe"), dict)
-        and (noted.get("content") == artifact.content or (weights is not None and noted.get("weights") == weights))
-    }
+    assert isinstance(job.spec, BuildSpec)
+    alike = {}
+    for name, noted in stamps_beside(Path(str(job.out))).items():
+        if noted.get("content") == artifact.content or (weights is not None and noted.get("weights") == weights):
+            with suppress(ValueError):  # of a stamp without a recipe, or of another version
+                alike[name] = BuildSpec.model_validate(noted.get("recipe"))
     return (
         *old_notes(folder, empty),
-        *same_notes(recipe, alike),
+        *same_notes(job.spec, alike),
         *scheme_notes(
             artifact.scheme or layers_scheme(folder, built.layers),
-            recipe["options"],
+            job.spec.options,
             declared=declared_floats(built.notes),
         ),
         *layer_notes(folder, built.format, built.layers),
@@ -67,27 +67,19 @@ def old_notes(folder: Path, begun: float) -> tuple[Note, ...]:
     return implausible([text])
 
 
-def same_notes(recipe: Mapping[str, object], others: Mapping[str, Mapping[str, object]]) -> tuple[Note, ...]:
+def same_notes(recipe: BuildSpec, others: Mapping[str, BuildSpec]) -> tuple[Note, ...]:
     """Say that the same weights were made from other inputs or with other options.
 
-    recipe: what was asked for now, as `BuildSpec` has it; others: those of artifacts with equal weights, by the artifact's name.
+    recipe: what was asked for now; others: what was asked for where artifacts have equal weights, by the artifact's name.
     """
     texts = []
     for name, other in sorted(others.items()):
-        if other.get("quantizer") != recipe.get("quantizer"):
-            continue
-        differs = [
-            f"{key} {_cut(other.get(key))} there, {_cut(recipe.get(key))} here"
-            for key in ("model", "base")
-            if other.get(key) != recipe.get(key)
+        pairs = [("model", other.model, recipe.model), ("base", other.base, recipe.base)]
+        pairs += [
+            (key, other.options.get(key), recipe.options.get(key)) for key in sorted({*other.options, *recipe.options})
         ]
-        there, here = other.get("options", {}), recipe.get("options", {})
-        differs += [
-            f"{key} {_cut(there.get(key))} there, {_cut(here.get(key))} here"
-            for key in sorted({*there, *here})
-            if there.get(key) != here.get(key)
-        ]
-        if differs:
+        differs = [f"{key} {_cut(there)} there, {_cut(here)} here" for key, there, here in pairs if there != here]
+        if differs and other.quantizer == recipe.quantizer:
             texts.append(
                 f"its weights are byte for byte those of {name}, which was asked for otherwise ({'; '.join(differs[:3])}): "
                 "options that change nothing, or an artifact of before"

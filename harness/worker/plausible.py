@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from harness.worker.made import alike_notes
 if TYPE_CHECKING:
     from harness.core.options import Options
     from harness.core.seam import Engine, Findings, Reading
-    from harness.core.sessions import Scores, Session
+    from harness.core.sessions import Scores, Session, TextCodec, TextSession
 
 _DRIVERS = {
     "cuda": ("libcuda.", "nvcuda"),
@@ -48,16 +48,28 @@ def measured_notes(spec: MeasureSpec, session: Session, findings: Findings, open
 
 def scoring_notes(spec: MeasureSpec, session: Scores, folder: Path, reach: int | None) -> tuple[Note, ...]:
     """Say in what a session does not score as the seam says. folder: the artifact; reach: tokens of the longest sequence."""
-    from harness.core.seam import load
-    from harness.engines import ENGINES
     from harness.probes.session_check import print_of, session_notes
 
-    truth = load(ENGINES, "engine", load(ENGINES, "engine", spec.engine).truth)
     with ExitStack() as stack:
-        alone = truth.name != spec.engine and not (folder / "tokenizer.json").is_file() and "fake" in truth.consumes
-        codec = stack.enter_context(truth.open(folder, truth.options())).codec if alone else None
-        notes = session_notes(session, folder, codec, reach)
+        notes = session_notes(session, folder, _codec_of(spec, folder, stack), reach)
     return (*notes, *alike_notes(folder, digest([spec.engine, spec.engine_options]), print_of(session)))
+
+
+def _codec_of(spec: MeasureSpec, folder: Path, stack: ExitStack) -> TextCodec | None:
+    """Open the tokenizer of an artifact: the one in its folder, or that of a fake's own engine; None where neither is known."""
+    from harness.core.seam import load
+    from harness.engines import ENGINES
+    from harness.engines.tokens import open_codec
+
+    if (folder / "tokenizer.json").is_file():
+        with suppress(HarnessError):
+            return open_codec(folder)
+        return None
+    truth: Engine = load(ENGINES, "engine", load(ENGINES, "engine", spec.engine).truth)
+    if truth.name == spec.engine or "fake" not in truth.consumes:
+        return None
+    opened: TextSession = stack.enter_context(truth.open(folder, truth.options()))
+    return opened.codec
 
 
 # ---------------------------------------------------------------- where it ran

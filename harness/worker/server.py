@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import filelock
 
@@ -52,7 +52,8 @@ from harness.worker.inputs import (
 )
 
 if TYPE_CHECKING:
-    from harness.core.seam import Context
+    from harness.core.options import Options
+    from harness.core.seam import Context, Findings, Probe
     from harness.core.sessions import Scores, Session
 
 _PROGRAMS = frozenset({"runs", "reports"})

@@ -14,22 +14,17 @@ from harness.engines import torch_generation, transformers
 SAYS = r"the end of sequence was not suppressed"
 
 
-class Session:
-    def __init__(self, honest: Any) -> None:
-        self._honest = honest
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._honest, name)
-
+class Session(transformers.TransformersSession):
     def generate(self, workload: GenerationWorkload, progress: Any) -> Trace:
-        model = self._honest._forward.model
-        return torch_generation.generate(model, workload, progress, ends=(), context_length=self._honest.context_length)
+        model = self._forward.model
+        return torch_generation.generate(model, workload, progress, ends=(), context_length=self.context_length)
 
 
 @contextmanager
-def opened(folder: Path, options: Any) -> Iterator[Session]:
+def opened(folder: Path, options: Any) -> Iterator[Any]:
     with transformers.open_artifact(folder, options) as honest:
-        yield Session(honest)
+        honest.__class__ = Session
+        yield honest
 
 
 ENGINE = replace(transformers.ENGINE, name="eos-not-suppressed", open=opened)

@@ -14,26 +14,21 @@ from harness.engines import transformers
 SAYS = r"the engine adds or drops it by itself"
 
 
-class Session:
-    def __init__(self, honest: Any) -> None:
-        self._honest = honest
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._honest, name)
-
+class Session(transformers.TransformersSession):
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
-        if token_ids[0] == self._honest.codec.bos:
-            yield from self._honest.logprobs(token_ids, positions)
+        if token_ids[0] == self.codec.bos:
+            yield from super().logprobs(token_ids, positions)
             return
         moved = [where + 1 for where in positions]
-        for tile in self._honest.logprobs([self._honest.codec.bos, *token_ids], moved):
+        for tile in super().logprobs([self.codec.bos, *token_ids], moved):
             yield Tile(tile.positions - 1, tile.logprobs)
 
 
 @contextmanager
-def opened(folder: Path, options: Any) -> Iterator[Session]:
+def opened(folder: Path, options: Any) -> Iterator[Any]:
     with transformers.open_artifact(folder, options) as honest:
-        yield Session(honest)
+        honest.__class__ = Session
+        yield honest
 
 
 ENGINE = replace(transformers.ENGINE, name="silent-bos", open=opened)

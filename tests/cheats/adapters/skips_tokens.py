@@ -14,27 +14,22 @@ from harness.engines import transformers
 SAYS = r"the engine skips tokens"
 
 
-class Session:
-    def __init__(self, honest: Any) -> None:
-        self._honest = honest
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._honest, name)
-
+class Session(transformers.TransformersSession):
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         skipped = len(token_ids) // 2 if min(positions) > len(token_ids) // 2 else 0
-        for tile in self._honest.logprobs(list(token_ids)[skipped:], [where - skipped for where in positions]):
+        for tile in super().logprobs(list(token_ids)[skipped:], [where - skipped for where in positions]):
             yield Tile(tile.positions + skipped, tile.logprobs)
 
     def generate(self, workload: GenerationWorkload, progress: Any) -> Any:
         halves = tuple(prompt[len(prompt) // 2 :] for prompt in workload.prompt_ids)
-        return self._honest.generate(replace(workload, prompt_ids=halves), progress)
+        return super().generate(replace(workload, prompt_ids=halves), progress)
 
 
 @contextmanager
-def opened(folder: Path, options: Any) -> Iterator[Session]:
+def opened(folder: Path, options: Any) -> Iterator[Any]:
     with transformers.open_artifact(folder, options) as honest:
-        yield Session(honest)
+        honest.__class__ = Session
+        yield honest
 
 
 ENGINE = replace(transformers.ENGINE, name="skips-tokens", open=opened)
