@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,10 @@ ResultsOption = Annotated[
 ConfigsOption = Annotated[
     Path | None,
     typer.Option("--configs", help="Folder of catalogues and sweeps in place of the workspace's and the shipped ones."),
+]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option("--executor", help="What runs the jobs: local, or folder=DIR, whose workers `harness worker` starts."),
 ]
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Open no network connection: what is not on this machine is not fetched.")
@@ -181,6 +186,7 @@ def run(
     again: Annotated[
         list[str] | None, typer.Option("--again", help="Run known jobs of this kind anew: quality, build, reference.")
     ] = None,
+    executor: ExecutorOption = None,
     offline: OfflineOption = False,
     results: ResultsOption = None,
     configs: ConfigsOption = None,
@@ -191,7 +197,7 @@ def run(
     from harness.commands.report import after_bench
 
     begun, console = time.monotonic(), Console()
-    kinds, where = _kinds(again or []), _here(context, results, configs)
+    kinds, where = _kinds(again or []), replace(_here(context, results, configs), executor=executor)
     raise typer.Exit(run_sweep(sweep, console, where, again=kinds, begun=begun, after=after_bench(console)))
 
 
@@ -220,6 +226,7 @@ def plan(
     why: Annotated[bool, typer.Option("--why", help="Show for each job why it will or will not run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
+    executor: ExecutorOption = None,
     offline: OfflineOption = False,
     results: ResultsOption = None,
     configs: ConfigsOption = None,
@@ -228,7 +235,8 @@ def plan(
     _network(offline=offline)
     from harness.commands.plan import show_plan
 
-    show_plan(sweep, Console(), _here(context, results, configs), why=why, as_json=json, expand=expand)
+    where = replace(_here(context, results, configs), executor=executor)
+    show_plan(sweep, Console(), where, why=why, as_json=json, expand=expand)
 
 
 @app.command()
@@ -606,14 +614,14 @@ def worker(
     """Serve the batches of a queue folder, for a scheduler or another machine. Exit code 1: a batch or a job of it failed."""
     from harness.commands.box import queue_python
     from harness.core.paths import workspace_around
-    from harness.executors import local
+    from harness.executors import process
     from harness.worker.queue_folder import serve_queue
 
     python = Path(sys.executable)
     if context.obj is not None or workspace_around():
         python = queue_python(environment, _here(context))
     if python != Path(sys.executable):
-        code = local.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle)
+        code = process.serve_queue(python, environment, queue, exit_when_idle=exit_when_idle)
         raise typer.Exit(code if code in {0, 1} else 2)
     served = serve_queue(queue, environment, exit_when_idle=exit_when_idle)
     typer.echo(served.said)

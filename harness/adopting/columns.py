@@ -28,7 +28,7 @@ from harness.adopting.turned import is_turned, turned
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import METRICS, OWN
 from harness.lint.columns import meaning_of
-from harness.lint.tables import Column as LintColumn
+from harness.lint.tables import LintColumn
 from harness.tables import printed
 from harness.tables.compare import COMPARISONS
 

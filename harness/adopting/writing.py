@@ -14,7 +14,7 @@ from harness.adopting.names import NAMED, Names, seen, slug
 from harness.core.metric import METRICS, OWN
 from harness.core.spec import WORKLOAD_NUMBERS
 from harness.tables import printed
-from harness.tables.formats import Format
+from harness.tables.formats import NumberFormat
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+/-]*|\d{1,15}(\.\d{1,15})?")
 _YAML_WORDS = frozenset({"null", "true", "false"})
@@ -316,6 +316,6 @@ def _behind(column: Column) -> str:
     return found.most_common(1)[0][0]
 
 
-def written(form: Format) -> str:
+def written(form: NumberFormat) -> str:
     """Write a format as specs do."""
     return f"{'+' if form.sign else ''}{form.decimals}{',' if form.comma else ''}{form.suffix}"

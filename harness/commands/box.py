@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -13,10 +13,11 @@ from harness.commands.wheel_check import check_wheel
 from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
 from harness.core.errors import HarnessError, unknown
 from harness.core.paths import NoHome, at_home, placed
-from harness.core.seam import Facts
+from harness.core.seam import Facts, load
 from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
-from harness.executors import local
+from harness.executors import EXECUTORS, process
+from harness.executors.record import Asked, Executor
 from harness.host import environment, facts
 from harness.plan.building import MISSING
 from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
@@ -39,6 +40,7 @@ class Planned:
     catalogue: Catalogue
     pythons: Mapping[str, Path]
     environments: Mapping[str, Environment]
+    executor: Executor
 
 
 def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict[str, Path]:
@@ -81,13 +83,34 @@ def queue_python(environment: str, workspace: Workspace) -> Path:
 
 
 def described(pythons: Mapping[str, Path]) -> dict[str, Environment]:
-    """Ask each environment what it is; our own is asked without starting another process."""
-    return {
-        name: environment(name)
-        if Path(sys.executable) == path
-        else Environment.model_validate(local.describe(path, name))
-        for name, path in pythons.items()
-    }
+    """Ask each environment of this machine what it is."""
+    return {name: process.described(path, name) for name, path in pythons.items()}
+
+
+def open_executor(pythons: Mapping[str, Path], catalogue: Catalogue, workspace: Workspace) -> Executor:
+    """Give what runs a sweep's batches: what the command line names, else local.yaml, else this machine.
+
+    Raises: HarnessError for one that there is not, or whose folder is none.
+    """
+    name, _, place = _said(catalogue, workspace).partition("=")
+    path = None if not place else at_home(place).absolute() if workspace.executor else placed(place, workspace.root)
+    opened: Executor = load(EXECUTORS, "executor", name)(Asked(path, pythons, catalogue.local.slots))
+    return opened
+
+
+def _said(catalogue: Catalogue, workspace: Workspace) -> str:
+    return workspace.executor or catalogue.local.executor
+
+
+def _environments(executor: Executor, names: Sequence[str], said: str) -> dict[str, Environment]:
+    """Ask where batches will run what the environments are. Raises: HarnessError where workers are needed and there are none."""
+    found = {name: one for name in names if (one := executor.describe(name)) is not None}
+    if names and not found and not executor.here:
+        raise HarnessError(
+            f"no worker of {said} has told what environment '{names[0]}' is; start one: "
+            f"harness worker {names[0]} --queue {said.partition('=')[2]}"
+        )
+    return found
 
 
 def plan_sweep(name: str, workspace: Workspace) -> Planned:
@@ -102,10 +125,11 @@ def plan_sweep(name: str, workspace: Workspace) -> Planned:
     sweep = read_sweep(sweep_path(name, workspace), catalogue, tables)
     names = environments_of(sweep)
     pythons = interpreters(catalogue, names, workspace.root)
-    environments = described(pythons)
+    executor = open_executor(pythons, catalogue, workspace)
+    environments = _environments(executor, names, _said(catalogue, workspace))
     here: dict[str, Facts | None] = dict.fromkeys(names)
-    here |= {name: replace(facts(one), interpreter=pythons[name]) for name, one in environments.items()}
-    return Planned(workspace, sweep, expand(sweep, catalogue, here), catalogue, pythons, environments)
+    here |= {name: replace(facts(one), interpreter=pythons.get(name)) for name, one in environments.items()}
+    return Planned(workspace, sweep, expand(sweep, catalogue, here), catalogue, pythons, environments, executor)
 
 
 def environments_of(sweep: Sweep) -> list[str]:
@@ -210,7 +234,7 @@ def _desk(planned: Planned, database: Database) -> Desk:
     return Desk(
         results=planned.workspace.results,
         database=database,
-        pythons=planned.pythons,
+        executor=planned.executor,
         environments=planned.environments,
         describe_own=partial(_own, planned),
     )

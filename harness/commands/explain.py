@@ -16,7 +16,7 @@ from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.provenance import archive_of
 from harness.explain.telling import told
 from harness.pages import pages
-from harness.pages.values import Mark, answer, answering, marks
+from harness.pages.values import ValueMark, answer, answering, marks
 from harness.published.sources import Source, from_published
 from harness.tables.catalogue import catalogue_of
 from harness.tables.locate import block_at, named, pointed, spot_of
@@ -69,7 +69,7 @@ def _of_page(name: str, line: int, column: int, workspace: Workspace) -> Explana
         return explain(shown, at, f"{name}:{line}:{column}, {values[column - 1].said}")
 
 
-def _current(path: Path, line: int, mark: Mark, text: str, shown: Shown) -> None:
+def _current(path: Path, line: int, mark: ValueMark, text: str, shown: Shown) -> None:
     """Refuse a value that is not what its table says now."""
     if answer(mark.asked, {mark.asked.table: shown.rendered}) != text[mark.begin : mark.end]:
         message = f"value '{mark.said}' is out of date; run `harness report --write`"

@@ -174,7 +174,7 @@ class Show:
 
     def _session(self, event: Event) -> None:
         if event.status == "resumed":
-            self._line(f"continuing interrupted session {event.text}")
+            self._line(f"continuing interrupted session {event.text.splitlines()[0]}")
         for line in event.text.splitlines()[1:]:
             self._line(f"note: {line}")
 

@@ -52,6 +52,8 @@ class Workspace:
     """The configs are somebody else's, named on the command line."""
     beside: Path | None = None
     """Committed results, where `results` is another folder that the command line names."""
+    executor: str | None = None
+    """What runs the jobs, where the command line says it."""
 
     @property
     def published(self) -> Path:

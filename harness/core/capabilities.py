@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from harness.core.errors import HarnessError
-from harness.core.sessions import Session
+from harness.core.sessions import Scores, Session
 
 Capability = str
 """A name that an engine declares and a probe asks for; an adapter of somebody's own may bring one that nobody here knows."""
@@ -66,6 +66,12 @@ def check_session(session: Session, offers: Iterable[Capability], engine: str) -
             raise HarnessError(
                 f"engine '{engine}' offers '{name}', and what it opened has no {' and no '.join(missing)}; correct the engine's `offers`"
             )
+
+
+def scores(session: Session, engine: str) -> Scores:
+    """Give a session as one that scores. Raises: HarnessError where it does not."""
+    check_session(session, {"scores"}, engine)
+    return cast("Scores", session)
 
 
 def _has(session: Session, member: str) -> bool:

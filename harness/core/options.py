@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import ConfigDict
 
 from harness.core.errors import ConfigError, meant_by, unknown
 from harness.core.spec import Record
 
+_WHOLE = "whole_sentence"
+
 
 class Options(Record):
     """What an adapter can be asked for; each field has a default or is required, and says what it means."""
 
+    noun: ClassVar[str] = "option"
+    """What its names are called in messages."""
     model_config = ConfigDict(allow_inf_nan=False)
+
+
+def told(message: str) -> Exception:
+    """Make the error of a validator whose message is a whole sentence: nothing is said before or behind it."""
+    from pydantic_core import PydanticCustomError
+
+    return PydanticCustomError(_WHOLE, "{said}", {"said": message})
 
 
 def problems_of(options: type[Options], given: Mapping[str, Any], what: str) -> list[tuple[str, str]]:
@@ -51,11 +62,13 @@ def placed_problems_of(
 
 
 def _problem(options: type[Options], path: Sequence[str], item: Any, what: str) -> str:
+    if item["type"] == _WHOLE:
+        return str(item["msg"])
     name, above = path[-1] if path else "", ".".join(path[:-1])
     inside = f"{above} of {what}" if above else what
     if item["type"] == "extra_forbidden":
         known = _fields_at(options, path[:-1])
-        return unknown(f"option of {what}", name, known) if not above else unknown("key", name, known, above)
+        return unknown(f"{options.noun} of {what}", name, known) if not above else unknown("key", name, known, above)
     if item["type"] == "missing":
         return f"{inside} needs '{name}'"
     message = str(item["msg"]).removeprefix("Value error, ")
@@ -69,7 +82,7 @@ def _fields_at(options: type[Options], path: Sequence[str]) -> list[str]:
         kinds = [here.model_fields[name].annotation] if _is_options(here) and name in here.model_fields else []
         kinds += [inner for kind in kinds for inner in get_args(kind)]
         here = next((kind for kind in kinds if _is_options(kind)), None)
-    return list(here.model_fields) if _is_options(here) else []
+    return [field.alias or name for name, field in here.model_fields.items()] if _is_options(here) else []
 
 
 def _is_options(kind: Any) -> bool:

@@ -14,7 +14,7 @@ from harness.core.folder_formats import FolderFormat
 from harness.core.grief import come_to_grief
 from harness.core.options import Options
 from harness.core.seam import Engine
-from harness.core.sessions import GenerationWorkload, Request, Score, Tile, Trace
+from harness.core.sessions import GeneratesAndScores, GenerationWorkload, Request, Score, Tile, Trace, Whole
 from harness.core.spec import Note
 
 if TYPE_CHECKING:
@@ -179,3 +179,9 @@ ENGINE = Engine(
     truth="fake",
     title="Fake",
 )
+
+_SESSIONS: tuple[type[GeneratesAndScores], type[Whole]] = (
+    FakeSession,
+    FakeSession,
+)
+"""Read by the type checker alone: the session has what the capabilities ask for."""

@@ -12,7 +12,7 @@ from typing import Literal
 from harness import programs
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
-from harness.core.reports import FixedWork, Reported
+from harness.core.reports import FixedWork, Reported, Reports
 from harness.core.seam import Engine, Facts
 from harness.core.spec import Note
 from harness.engines import transformers
@@ -107,3 +107,6 @@ ENGINE = Engine(
     floats=lambda options: None if options.dtype == "auto" else options.dtype,
     title="optimum-benchmark",
 )
+
+_SESSIONS: tuple[type[Reports]] = (OptimumBenchmarkSession,)
+"""Read by the type checker alone: the session has what the capability asks for."""

@@ -19,7 +19,7 @@ from harness.core.folder_formats import FolderFormat
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
 from harness.core.seam import Engine, Facts
-from harness.core.sessions import GenerationWorkload, Reach, Request, Score, Tile, Trace
+from harness.core.sessions import GeneratesAndScores, GenerationWorkload, Reach, Request, Score, Tile, Trace
 from harness.core.spec import Note
 from harness.engines import onnx_scores, scoring
 from harness.engines.tokens import Codec, open_codec, read_json
@@ -340,3 +340,6 @@ ENGINE = Engine(
     title="ONNX Runtime GenAI",
     imports=_imports,
 )
+
+_SESSIONS: tuple[type[GeneratesAndScores]] = (OrtGenaiSession,)
+"""Read by the type checker alone: the session has what the capabilities ask for."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.options import Options
 from harness.core.seam import Engine
+from harness.core.sessions import Runs
 from harness.core.spec import Note
 
 
@@ -54,3 +55,6 @@ ENGINE = Engine(
     provider=lambda options: str(options.provider),
     title="Program",
 )
+
+_SESSIONS: tuple[type[Runs]] = (ProgramSession,)
+"""Read by the type checker alone: the session has what the capabilities ask for."""

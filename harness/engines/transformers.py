@@ -20,7 +20,7 @@ from harness.core.model_record import ModelRecord, record_of
 from harness.core.options import Options
 from harness.core.rope import as_version_4
 from harness.core.seam import Engine, Facts
-from harness.core.sessions import GenerationWorkload, Request, Score, Tile, Trace
+from harness.core.sessions import GeneratesAndScores, GenerationWorkload, Request, Score, Tile, Trace, Whole
 from harness.core.spec import Note
 from harness.core.weights import weights_unread
 from harness.engines import scoring, torch_attention, torch_generation, whole
@@ -359,3 +359,9 @@ ENGINE = Engine(
     title="transformers",
     imports=_imports,
 )
+
+_SESSIONS: tuple[type[GeneratesAndScores], type[Whole]] = (
+    TransformersSession,
+    TransformersSession,
+)
+"""Read by the type checker alone: the session has what the capabilities ask for."""

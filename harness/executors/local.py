@@ -1,191 +1,223 @@
-"""Run workers on this machine: submit, poll, cancel."""
+"""The executor `local`: a process of this machine for each batch, which answers through a pipe and ends with us."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from harness.core.privacy import caches, silence
 from harness.core.processes import KILLED_SECONDS, STARTED_BY, kill, new_mark, own_group
-from harness.environments import package_path
-from harness.worker import FOLDERS, WITH_PARENT
+from harness.core.spec import Environment, Status
+from harness.executors.process import WORKER, described, variables
+from harness.executors.record import Asked, Batch, BatchJob, Executor, Handle
+from harness.worker import DESCRIBED, FOLDERS
+from harness.worker.answer import Answer, answer_of
+from harness.worker.deaths import cause, oom_kills
+from harness.worker.inputs import late
 
-DESCRIBE_SECONDS = 300
-"""Within which an environment must say what it holds: importing torch from a cold disk takes a minute."""
-WORKER = ("-P", "-m", "harness.worker")
-"""How a worker is started: what lies in the folder one stands in, as a library's own source, is not imported in place of what is installed."""
-_NEEDS = "it needs Python 3.11 or newer and what this installs: {} -m pip install pydantic filelock numpy psutil nvidia-ml-py"
+CLOSE_SECONDS = 60.0
+"""Within which a process ends after its last job."""
+LOOK_SECONDS = 1.0
+"""Longest wait between two looks at clocks and processes."""
+
+
+def open_local(asked: Asked) -> Executor:
+    """Give the executor that runs batches with this machine's own interpreters."""
+    workers = Workers(asked.pythons)
+    return Executor(
+        name="local",
+        submit=workers.submit,
+        poll=workers.poll,
+        cancel=workers.cancel,
+        describe=workers.describe,
+        slots=asked.slots,
+    )
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Run folders that one worker process serves, in order."""
+class _Exit:
+    """The end of a worker's output: its exit code, and what it said last on standard error."""
 
-    python: Path
-    environment: str
-    folders: tuple[Path, ...]
-    variables: Mapping[str, str] = field(default_factory=dict)
+    code: int
+    words: tuple[str, ...]
 
 
 @dataclass
-class Handle:
-    """A worker that was started; `events` fills with its answers, and ends with `{"exit": code}`."""
+class _Worker:
+    """A process that was started for a batch."""
 
+    batch: Batch
+    handle: Handle
     process: subprocess.Popen[str]
-    spawned: float
-    events: queue.Queue[dict[str, Any]]
-    listener: threading.Thread | None = None
-    mark: str = ""
+    mark: str
     """Borne by all that it starts."""
-    ended: float | None = None
+    kills: int | None
+    """The kernel's count of kills for memory when it was started."""
+    since: float
+    """When the job that it is at was begun, or could have been."""
+    at: int = 0
+    """Place of that job in the batch."""
+    busy: bool = False
+    """That job was begun."""
+    closed: bool = False
+    """It said that it ends."""
+    silent: float | None = None
     """When it was first seen to have ended while its output was still open, as a child that outlives it keeps it."""
+    listener: threading.Thread | None = None
+
+    @property
+    def job(self) -> BatchJob | None:
+        """The job that it is at; None after the last one."""
+        return self.batch.jobs[self.at] if self.at < len(self.batch.jobs) else None
 
 
-def submit(batch: Batch) -> Handle:
-    """Start a worker for these run folders, which a file in the first one lists; it ends when nobody reads its answers.
+@dataclass
+class Workers:
+    """The processes of this executor, by the names of their batches. pythons: interpreter by environment."""
 
-    Raises: OSError when the file cannot be written.
-    """
-    listed, mark = batch.folders[0] / FOLDERS, new_mark()
-    listed.write_text("".join(f"{json.dumps(str(folder))}\n" for folder in batch.folders), "utf-8")
-    process = subprocess.Popen(
-        [str(batch.python), *WORKER, batch.environment, "--folders", str(listed)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**_variables(batch.variables), STARTED_BY: mark},
-        **own_group(),
-    )
-    handle = Handle(process=process, spawned=time.monotonic(), events=queue.Queue(), mark=mark)
-    handle.listener = threading.Thread(target=_listen, args=(handle,), daemon=True)
-    handle.listener.start()
-    return handle
+    pythons: Mapping[str, Path]
+    _live: dict[str, _Worker] = field(default_factory=dict)
+    _heard: queue.Queue[tuple[str, Answer | _Exit]] = field(default_factory=queue.Queue)
 
-
-def poll(handle: Handle, timeout: float) -> dict[str, Any] | None:
-    """Return the worker's next answer, or None when none came within `timeout` seconds."""
-    try:
-        return handle.events.get(timeout=max(0.0, timeout))
-    except queue.Empty:
-        code = handle.process.poll()
-        if code is None:
-            return None
-        now = time.monotonic()
-        handle.ended = handle.ended or now
-        held = now - handle.ended > KILLED_SECONDS
-        return {"exit": code, "words": ["its output was left open by a child of it"], "heard": now} if held else None
-
-
-def finish(handle: Handle) -> None:
-    """Wait for a worker that has answered for all its folders to end."""
-    try:
-        handle.process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-        cancel(handle)
-    _close(handle)
-
-
-def cancel(handle: Handle) -> tuple[str, ...]:
-    """Kill a worker and everything it started; returns the names of what stood in groups of its own."""
-    left = kill(handle.process, handle.mark)
-    _close(handle)
-    return left
-
-
-def _close(handle: Handle) -> None:
-    if handle.listener is not None:
-        handle.listener.join(timeout=10)
-    for stream in (handle.process.stdout, handle.process.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
-
-
-def describe(python: Path, environment: str) -> dict[str, Any]:
-    """Ask an environment what it is: `core.spec.Environment` as JSON. Raises: HarnessError with its last words."""
-    from harness.core.errors import HarnessError
-
-    try:
-        result = subprocess.run(
-            [str(python), *WORKER, "--describe", environment],
-            capture_output=True,
+    def submit(self, batch: Batch) -> Handle:
+        """Start a worker for a batch, whose run folders a file in the first one lists. Raises: OSError when that cannot be written."""
+        folders, mark = tuple(job.folder for job in batch.jobs), new_mark()
+        listed, kills = folders[0] / FOLDERS, oom_kills()
+        listed.write_text("".join(f"{json.dumps(str(folder))}\n" for folder in folders), "utf-8")
+        described = {DESCRIBED: str(batch.description)} if batch.description is not None else {}
+        process = subprocess.Popen(
+            [str(self.pythons[batch.environment]), *WORKER, batch.environment, "--folders", str(listed)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=_variables({}),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=DESCRIBE_SECONDS,
+            env={**variables(described), STARTED_BY: mark},
+            **own_group(),
         )
-    except subprocess.TimeoutExpired:
-        raise HarnessError(
-            f"environment {environment}: {python} did not say within {DESCRIBE_SECONDS} s what it holds; run it by hand to see why"
-        ) from None
-    except OSError as error:
-        raise HarnessError(
-            f"environment {environment}: {python} cannot be started ({error.strerror}); its `python:` must name an interpreter"
-        ) from error
-    try:
-        answer: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])["environment"]
-    except (IndexError, ValueError, KeyError, TypeError):
-        words = result.stderr.strip().splitlines() or [f"it printed nothing and exited with code {result.returncode}"]
-        raise HarnessError(
-            f"environment {environment} ({python}) cannot run the worker: {words[-1]}; {_NEEDS.format(python)}"
-        ) from None
-    return answer
+        now = time.monotonic()
+        worker = _Worker(batch, Handle(mark, folders, now), process, mark, kills, since=now)
+        worker.listener = threading.Thread(target=_listen, args=(process, mark, self._heard), daemon=True)
+        worker.listener.start()
+        self._live[mark] = worker
+        return worker.handle
+
+    def poll(self, handles: Sequence[Handle], timeout: float) -> list[tuple[Handle, Answer]]:  # noqa: ARG002 - all that live are asked
+        """Give what workers said and what became of them, waiting until there is something, or the time is over."""
+        end = time.monotonic() + timeout
+        while True:
+            found = self._answers(min(end, self._next_look()))
+            found += [ended for worker in list(self._live.values()) if (ended := self._looked_at(worker))]
+            if found or time.monotonic() >= end:
+                return found
+
+    def cancel(self, handle: Handle) -> None:
+        """Kill a worker and everything that it started; one that has ended is none."""
+        if handle.name in self._live:
+            self._end(self._live[handle.name])
+
+    def describe(self, environment: str) -> Environment | None:
+        """Ask an environment of this machine what it is."""
+        python = self.pythons.get(environment)
+        return None if python is None else described(python, environment)
+
+    def _next_look(self) -> float:
+        ends = [one.since + one.job.limit for one in self._live.values() if one.job and one.job.limit is not None]
+        return min([time.monotonic() + LOOK_SECONDS, *ends])
+
+    def _answers(self, end: float) -> list[tuple[Handle, Answer]]:
+        """Give the answers that are there, waiting for a first one until `end`."""
+        found = list[tuple[Handle, Answer]]()
+        with contextlib.suppress(queue.Empty):
+            said = self._heard.get(timeout=max(0.0, end - time.monotonic()))
+            while True:
+                name, answer = said
+                if name in self._live:  # else of one that was cancelled
+                    worker = self._live[name]
+                    found.append((worker.handle, self._taken_down(worker, answer)))
+                said = self._heard.get_nowait()
+        return found
+
+    def _taken_down(self, worker: _Worker, answer: Answer | _Exit) -> Answer:
+        """Note what an answer says of where a worker is."""
+        if isinstance(answer, _Exit):
+            return self._exited(worker, answer)
+        if answer.what == "begin":
+            places = {job.run: place for place, job in enumerate(worker.batch.jobs)}
+            worker.at, worker.busy, worker.since = places.get(answer.run, worker.at), True, answer.heard
+        elif answer.what == "done":
+            worker.at, worker.busy, worker.since = worker.at + 1, False, answer.heard
+        elif answer.what == "closed":
+            worker.closed = True
+        return answer
+
+    def _exited(self, worker: _Worker, exit_: _Exit) -> Answer:
+        self._end(worker)
+        if worker.job is None or (worker.closed and not worker.busy):
+            return Answer("ended", heard=time.monotonic())
+        return self._ended(worker, *cause(exit_.code, exit_.words, worker.kills, oom_kills()))
+
+    def _looked_at(self, worker: _Worker) -> tuple[Handle, Answer] | None:
+        """End a worker whose time is over, or whose output does not end with it."""
+        now = time.monotonic()
+        if worker.process.poll() is not None:
+            worker.silent = worker.silent or now
+            if now - worker.silent > KILLED_SECONDS:
+                words = ("its output was left open by a child of it",)
+                return worker.handle, self._exited(worker, _Exit(worker.process.returncode, words))
+            return None
+        job = worker.job
+        if job is None and now - worker.since >= CLOSE_SECONDS:
+            self._end(worker)
+            return worker.handle, Answer("ended", heard=now)
+        if job is not None and job.limit is not None and now - worker.since >= job.limit:
+            left = self._end(worker)
+            text = late(job.limit) + (f"; ended with it: {', '.join(left)}" if left else "")
+            return worker.handle, self._ended(worker, Status.TIMEOUT, text)
+        return None
+
+    def _ended(self, worker: _Worker, status: Status, text: str) -> Answer:
+        assert worker.job is not None
+        now = time.monotonic()
+        return Answer("ended", run=worker.job.run, heard=now, text=text, status=status, seconds=now - worker.since)
+
+    def _end(self, worker: _Worker) -> tuple[str, ...]:
+        """Kill what is left of a worker; returns the names of what stood in groups of its own."""
+        del self._live[worker.handle.name]
+        left = kill(worker.process, worker.mark)
+        if worker.listener is not None:
+            worker.listener.join(timeout=10)
+        for stream in (worker.process.stdout, worker.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        return left
 
 
-def serve_queue(python: Path, environment: str, queue: Path, *, exit_when_idle: bool) -> int:
-    """Let an environment's own Python serve a queue folder, until it ends, or we do; returns its exit code."""
-    idle = ["--exit-when-idle"] if exit_when_idle else []
-    words = [str(python), *WORKER, environment, "--queue", str(queue.absolute()), *idle, WITH_PARENT]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, env=_variables({})) as process:  # the pipe ends with us
-        return process.wait()
-
-
-def _listen(handle: Handle) -> None:
-    stdout, stderr = handle.process.stdout, handle.process.stderr
-    assert stdout is not None
-    assert stderr is not None
+def _listen(process: subprocess.Popen[str], name: str, heard: queue.Queue[tuple[str, Answer | _Exit]]) -> None:
+    """Pass on what a worker says until its output ends, and then its exit code."""
+    assert process.stdout is not None
+    assert process.stderr is not None
     words: list[str] = []
-    other = threading.Thread(target=_keep_last, args=(stderr, words), daemon=True)
+    other = threading.Thread(target=_keep_last, args=(process.stderr, words), daemon=True)
     other.start()
-    for line in stdout:
-        with contextlib.suppress(json.JSONDecodeError):
-            handle.events.put(json.loads(line) | {"heard": time.monotonic()})
-    code = handle.process.wait()
+    for line in process.stdout:
+        if (answer := answer_of(line, time.monotonic())) is not None:
+            heard.put((name, answer))
+    code = process.wait()
     other.join(timeout=5)
-    handle.events.put({"exit": code, "words": words[-20:], "heard": time.monotonic()})
+    heard.put((name, _Exit(code, tuple(words[-20:]))))
 
 
 def _keep_last(stream: TextIO, words: list[str]) -> None:
     for line in stream:
         words.append(line.rstrip())
         del words[:-50]
-
-
-def _variables(more: Mapping[str, str]) -> dict[str, str]:
-    """Give the worker our package, whatever environment it stands in, text as UTF-8, and libraries that keep to us."""
-    path = os.pathsep.join(part for part in (str(package_path()), os.environ.get("PYTHONPATH", "")) if part)
-    made = {
-        **os.environ,
-        **caches(os.environ),
-        "PYTHONPATH": path,
-        "PYTHONUTF8": "1",
-        "PYTHONUNBUFFERED": "1",
-        "TQDM_DISABLE": "1",
-        **more,
-    }
-    silence(made)
-    return made

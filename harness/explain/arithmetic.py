@@ -11,8 +11,8 @@ from harness.core.errors import HarnessError
 from harness.core.metric import metric as metric_named
 from harness.core.spec import Measurement
 from harness.tables.compare import COMPARISONS, Operand, compared
-from harness.tables.formats import DEFAULT_UNIT, Format, factor, written
-from harness.tables.result import Cell, Side, Trace
+from harness.tables.formats import DEFAULT_UNIT, NumberFormat, factor, written
+from harness.tables.result import Cell, CellTrace, Side
 from harness.tables.spec import CellSpec
 
 _ROLE = re.compile(r"\b(?P<role>value|baseline)\b(?P<gpus> / its GPUs)?")
@@ -121,7 +121,7 @@ def _definition(ours: str, stored: Sequence[Measurement]) -> str:
     return f"as its source defines it; here it would be: {ours}" if stored[0].metric_version == 0 else ours
 
 
-def recomputed(trace: Trace) -> Decimal:
+def recomputed(trace: CellTrace) -> Decimal:
     """Compute a cell's result from its inputs alone."""
     operands = [Operand(side.value, gpus=side.gpus) for side in trace.sides]
     if trace.published:
@@ -129,13 +129,13 @@ def recomputed(trace: Trace) -> Decimal:
     return compared(COMPARISONS[trace.comparison], operands[0], operands[1] if len(operands) > 1 else None).value
 
 
-def percent_scale(trace: Trace, asked: CellSpec) -> Decimal:
+def percent_scale(trace: CellTrace, asked: CellSpec) -> Decimal:
     """Return what a result is multiplied with when written: a plain ratio that is asked for in percent, with 100."""
     plain = COMPARISONS[trace.comparison].result == "number"
     return Decimal(100) if plain and asked.format.suffix == "%" else Decimal(1)
 
 
-def _term(trace: Trace, side: Side, asked: CellSpec, held: Measurement) -> Term:
+def _term(trace: CellTrace, side: Side, asked: CellSpec, held: Measurement) -> Term:
     unit = asked.unit if asked.unit is not None else DEFAULT_UNIT.get(held.unit, held.unit)
     if trace.published:
         unit = held.unit
@@ -159,7 +159,7 @@ def digits(value: Decimal | float) -> str:
     return f"{float(value):,.10g}"
 
 
-def _equation(trace: Trace, terms: Sequence[Term], result: Decimal, scale: Decimal) -> str:
+def _equation(trace: CellTrace, terms: Sequence[Term], result: Decimal, scale: Decimal) -> str:
     """Put the inputs into the formula."""
     by_role = {term.role: term for term in terms}
 
@@ -179,7 +179,7 @@ def _entered(operand: Operand, shared: bool) -> str:
     return f"{digits(operand.value)} / {operand.gpus}" if shared else digits(operand.value)
 
 
-def _as_published(trace: Trace, asked: CellSpec, inputs: tuple[Operand, Operand] | None) -> str:
+def _as_published(trace: CellTrace, asked: CellSpec, inputs: tuple[Operand, Operand] | None) -> str:
     """Hold a published comparison against what its published inputs give."""
     number = digits(trace.result * percent_scale(trace, asked))
     if inputs is None:
@@ -193,7 +193,7 @@ def _as_published(trace: Trace, asked: CellSpec, inputs: tuple[Operand, Operand]
     return f"published as {number}; the published inputs {said} give {written(given * percent_scale(trace, asked), asked.format)}"
 
 
-def _interval(trace: Trace, stored: Sequence[Measurement]) -> str:
+def _interval(trace: CellTrace, stored: Sequence[Measurement]) -> str:
     if trace.low is None:
         return ""
     if trace.interval:
@@ -207,13 +207,13 @@ def _beside(text: str, shown: str, number: str) -> str:
     return f"written in words for {number}" if shown != number else text.removeprefix(shown).strip()
 
 
-def format_text(form: Format) -> str:
+def format_text(form: NumberFormat) -> str:
     """Write a format as specs do: `2x`, `+1`, `2 stripped`."""
     stripped = " stripped" if form.stripped else ""
     return f"{'+' if form.sign else ''}{form.decimals}{',' if form.comma else ''}{form.suffix}{stripped}"
 
 
-def _rounding(form: Format) -> str:
+def _rounding(form: NumberFormat) -> str:
     """Say in words what a format does."""
     places = f"{form.decimals} decimal{'' if form.decimals == 1 else 's'}"
     how = f"scientific with {places}" if form.suffix == "e" else f"rounded once, half to even, to {places}"

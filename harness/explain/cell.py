@@ -20,7 +20,7 @@ from harness.tables.markdown import Rendered
 from harness.tables.options import OPTIONS, option
 from harness.tables.result import Cell, Section
 from harness.tables.rows import matches
-from harness.tables.spec import CellSpec, Key, TableSpec
+from harness.tables.spec import CellSpec, RowKey, TableSpec
 
 Kind = Literal["number", "name", "attribute", "empty", "heading", "failed", "not measured", "not computed", "line"]
 
@@ -249,7 +249,7 @@ def _name(shown: Shown, section: Section, row: int, column: int, cell: Cell) -> 
     return _Told("name", f"The name of {called}{_definition(key.dimension, value)}.", entry)
 
 
-def shown_keys(spec: TableSpec) -> list[Key]:
+def shown_keys(spec: TableSpec) -> list[RowKey]:
     """List the leading columns that name rows."""
     return [key for key in spec.show if key.dimension not in spec.each or key.attribute]
 
@@ -258,7 +258,7 @@ def _definition(dimension: str, value: str) -> str:
     return f": {METRICS[value].definition}" if dimension == "metric" and value in METRICS else ""
 
 
-def _attribute(shown: Shown, cell: Cell, key: Key) -> str:
+def _attribute(shown: Shown, cell: Cell, key: RowKey) -> str:
     if cell.text == shown.spec.missing.get("absent", "-"):
         return f"Nothing to show as '{key.name}': no run of this row says it, or the catalogue does not."
     if key.dimension in MADE:

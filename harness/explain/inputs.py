@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from harness.tables.compare import Operand
 from harness.tables.formats import decimal
 from harness.tables.layout import exact
-from harness.tables.pool import Conditions
+from harness.tables.pool import CellConditions
 from harness.tables.result import Cell
-from harness.tables.rows import Row, matches
+from harness.tables.rows import TableRow, matches
 from harness.tables.spec import TableSpec
 
 
-def inputs_beside(spec: TableSpec, cell: Cell, rows: Sequence[Row]) -> tuple[Operand, Operand] | None:
+def inputs_beside(spec: TableSpec, cell: Cell, rows: Sequence[TableRow]) -> tuple[Operand, Operand] | None:
     """Find value and baseline of a published comparison among the rows that a table can use, as stored.
 
     None where one of them was not published, where several numbers could be it, and where units differ.
@@ -32,11 +32,11 @@ def inputs_beside(spec: TableSpec, cell: Cell, rows: Sequence[Row]) -> tuple[Ope
     return _operand(value), _operand(baseline)
 
 
-def _operand(row: Row) -> Operand:
+def _operand(row: TableRow) -> Operand:
     return Operand(decimal(row.get("value")), gpus=int(row.get("gpu_count") or 1))
 
 
-def _one(rows: Sequence[Row], metric: str, conditions: Conditions) -> Row | None:
+def _one(rows: Sequence[TableRow], metric: str, conditions: CellConditions) -> TableRow | None:
     found = [
         row
         for row in rows

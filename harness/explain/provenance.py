@@ -10,14 +10,14 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome, Status
 from harness.numbers.rounds import is_over_rounds
-from harness.plan.adapters import VERIFY
 from harness.plan.keys import exact
+from harness.probes import VERIFY
 from harness.published.sources import Source, rows_for
 from harness.store.sittings import paces_of
 from harness.store.workload import workload_columns
-from harness.tables.cells import Reader, statistic_of
+from harness.tables.cells import CellReader, statistic_of
 from harness.tables.columns import PACKAGES
-from harness.tables.rows import Row, rows_of
+from harness.tables.rows import TableRow, rows_of
 from harness.tables.sitting import marks_of
 from harness.tables.spec import TableSpec
 
@@ -47,12 +47,12 @@ class Archive:
 
     outcome: Callable[[str], Outcome]
     """Raises: HarnessError for a run that the source does not hold."""
-    reader: Reader
+    reader: CellReader
     makers: Mapping[str, str]
     """Artifact id to the run that made it."""
-    rows: Callable[[TableSpec], Sequence[Row]] = lambda _spec: ()
+    rows: Callable[[TableSpec], Sequence[TableRow]] = lambda _spec: ()
     """All that a table can use."""
-    sitting: Callable[[str], Sequence[Row]] = lambda _measurement: ()
+    sitting: Callable[[str], Sequence[TableRow]] = lambda _measurement: ()
     """By a measurement's id, the rows of all rounds of its sitting."""
     verified: Callable[[str, str, str], str] = lambda _artifact, _environment, _engine: ""
     """What came of holding an artifact against its model in an environment, on an engine (empty: any); empty where it was not."""
@@ -86,7 +86,7 @@ def _verified(source: Source, artifact: str, environment: str, engine: str) -> s
     return f"held against its model on {last.text('engine')}: largest difference {far:.2g} nat, run {last.run}"
 
 
-def _sitting(source: Source, measurement: str) -> list[Row]:
+def _sitting(source: Source, measurement: str) -> list[TableRow]:
     said = ("sitting", "metric", "part", "source")
     found = rows_of(source.select({"measurement_id": measurement}, list(said)))
     if not found or found[0].get("sitting") is None:
@@ -356,7 +356,7 @@ def _over_rounds(archive: Archive, measurement: str) -> OverRounds | None:
     )
 
 
-def _process(archive: Archive, row: Row) -> Process:
+def _process(archive: Archive, row: TableRow) -> Process:
     outcome = archive.outcome(row.run)
     facts = outcome.protocol.facts if outcome.protocol else {}
     return Process(

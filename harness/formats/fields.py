@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.formats.found import Number
-from harness.formats.source import Source
+from harness.formats.kept import is_plain
+from harness.formats.source import FileSource
 
 MS = 1e-3
 MB = 1e6
@@ -29,7 +30,7 @@ _PUBLIC = re.compile(r"(?!\d+(?:\.\d+)+$)(?:[\w-]+\.)+(?!local$|internal$|lan$|i
 class Fields:
     """Nested objects as one flat mapping; every field that is read, or named as of no matter, counts as taken."""
 
-    def __init__(self, raw: Mapping[str, Any], source: Source, where: str = "") -> None:
+    def __init__(self, raw: Mapping[str, Any], source: FileSource, where: str = "") -> None:
         self._flat = flat(raw)
         self._source = source
         self._where = where
@@ -90,12 +91,17 @@ class Fields:
         return None if value is None else Number(metric, value, **rest)
 
     def facts(self, names: Iterable[str]) -> dict[str, Any]:
-        """Give settings that are kept with the protocol, under their own names; absent ones are left out."""
-        return {name: plain(found) for name in names if (found := self.value(name)) is not None}
+        """Give settings that are kept with the protocol, under their own names; absent ones, and structures, are left out."""
+        found = {name: self._flat.get(name) for name in names}
+        return {
+            name: plain(self.value(name))
+            for name, value in found.items()
+            if value not in (None, "") and is_plain(value)
+        }
 
-    def facts_below(self, prefix: str) -> dict[str, Any]:
-        """Give all settings below a name that were not taken before."""
-        return self.facts([name for name in self._flat if name.startswith(prefix) and name not in self._taken])
+    def facts_among(self, kept: Container[str]) -> dict[str, Any]:
+        """Give those settings of the file, in its order, that are kept and were not taken before; see `formats/kept.py`."""
+        return self.facts([name for name in self._flat if name in kept and name not in self._taken])
 
     def no_matter(self, *prefixes: str) -> None:
         """Name fields (or, ending in a dot, all below) that say nothing about the numbers, or say it twice."""

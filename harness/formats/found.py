@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from harness.core.seam import Reading
 from harness.core.spec import Environment, Gpu, Note, Protocol
-from harness.formats.source import Source
+from harness.formats.source import FileSource
 
 UNKNOWN = "unknown"
 AS_DEFINED_THERE = 0
@@ -69,7 +69,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Contents:
+class FileContents:
     """All that was found in a file, and the names of what was not taken."""
 
     runs: tuple[Found, ...]
@@ -79,7 +79,7 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Format:
+class FileFormat:
     """A kind of file: how to tell it and how to read it.
 
     recognizes: looks at a file's shape only. read: Raises ConfigError naming the file and what is wrong with it.
@@ -88,8 +88,8 @@ class Format:
     name: str
     title: str
     """What is cited, as `vLLM serving benchmark`."""
-    recognizes: Callable[[Source], bool]
-    read: Callable[[Source], Contents]
+    recognizes: Callable[[FileSource], bool]
+    read: Callable[[FileSource], FileContents]
 
 
 def place(

@@ -15,15 +15,16 @@ from typing import Any
 
 from harness.core.spec import Note, Protocol
 from harness.formats.fields import GIB, MS, Fields
-from harness.formats.found import Contents, Format, Found, Number, given, numbers, place
-from harness.formats.source import Source
+from harness.formats.found import FileContents, FileFormat, Found, Number, given, numbers, place
+from harness.formats.kept import GENAI
+from harness.formats.source import FileSource
 
 _BATCH, _PROMPT, _OUTPUT = "config.batch_size", "config.prompt_length", "config.tokens_generated"
 _TWICE = ("tokenization_throughput_tps", "sampling_throughput_tps", "prompt_processing_latency_ms")
 _CONSTANTS = ("config.warmup_runs", "config.measured_runs", "config.backend")
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell the tool's records by their four parts, of which CSV joins the names."""
     records = source.records
     return bool(records) and all(
@@ -49,7 +50,7 @@ _OLD = {
 _OLD_NEEDED = frozenset({"Batch Size", "Prompt Length", "Token Generation Throughput (tps)"})
 
 
-def recognizes_old(source: Source) -> bool:
+def recognizes_old(source: FileSource) -> bool:
     """Tell the older CSV by its columns, or by its lines where it has one column for each field turned into a line."""
     rows = source.rows
     return bool(rows) and (rows[0].keys() >= _OLD_NEEDED or set(_turned(rows)) >= _OLD_NEEDED)
@@ -63,13 +64,13 @@ def _turned(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {names[0]: names[1], **{row[names[0]]: row[names[1]] for row in rows}}
 
 
-def read_old(source: Source) -> Contents:
+def read_old(source: FileSource) -> FileContents:
     """Read every row as a run."""
     rows = source.rows if source.rows[0].keys() >= _OLD_NEEDED else [_turned(source.rows)]
     renamed = [{_OLD.get(name, name): value for name, value in row.items()} for row in rows]
     fields = [Fields(record, source, f"row {place}: ") for place, record in enumerate(renamed, 1)]
     runs = tuple(replace(_run(one), notes=(Note(code="definition", text=_OLD_TEXT),)) for one in fields)
-    return Contents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
+    return FileContents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
 
 
 _OLD_TEXT = "the file names neither model nor software; its layout is that of GenAI's script up to 0.4"
@@ -79,11 +80,11 @@ def _keys(value: Any) -> tuple[str, ...]:
     return tuple(value) if isinstance(value, dict) else ()
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read every record as a run."""
     fields = [Fields(record, source, f"record {place}: ") for place, record in enumerate(source.records, 1)]
     runs = tuple(_run(one) for one in fields)
-    return Contents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
+    return FileContents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
 
 
 def _run(fields: Fields) -> Found:
@@ -129,7 +130,7 @@ def _numbers(fields: Fields) -> tuple[Number, ...]:
 
 
 def _facts(fields: Fields) -> dict[str, Any]:
-    return fields.facts(("config.max_length", "config.aggregation")) | fields.facts_below("config.")
+    return fields.facts(("config.max_length", "config.aggregation")) | fields.facts_among(GENAI)
 
 
 def _date(fields: Fields) -> datetime | None:
@@ -155,5 +156,5 @@ def _notes(version: str | None) -> tuple[Note, ...]:
     return (Note(code="definition", text=text),)
 
 
-OLD = Format("onnxruntime-genai-csv", "ONNX Runtime GenAI benchmark_e2e, older CSV", recognizes_old, read_old)
-FORMAT = Format("onnxruntime-genai", "ONNX Runtime GenAI benchmark_e2e", recognizes, read)
+OLD = FileFormat("onnxruntime-genai-csv", "ONNX Runtime GenAI benchmark_e2e, older CSV", recognizes_old, read_old)
+FORMAT = FileFormat("onnxruntime-genai", "ONNX Runtime GenAI benchmark_e2e", recognizes, read)

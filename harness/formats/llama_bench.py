@@ -12,27 +12,26 @@ from typing import Any
 
 from harness.core.spec import Gpu, Protocol
 from harness.formats.fields import Fields, without_folders
-from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
-from harness.formats.source import Source
+from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, numbers, place
+from harness.formats.kept import LLAMA_BENCH
+from harness.formats.source import FileSource
 
 _NS = 1e-9
 _SHAPE = frozenset({"n_prompt", "n_gen", "avg_ts", "model_filename"})
 _MODEL = ("model_type", "model_size", "model_n_params")
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell the tool's objects by the fields that every version of it has."""
     return bool(source.records) and all(record.keys() >= _SHAPE for record in source.records)
 
 
-def read(source: Source) -> Contents:
-    """Read every test as a run; all that says how it ran is an option of the engine."""
+def read(source: FileSource) -> FileContents:
+    """Read every test as a run; what is known to say how it ran is an option of the engine."""
     names = _names(source)
-    runs = [
-        _run(Fields(record, source, f"test {place}: "), names[_model(record)])
-        for place, record in enumerate(source.records, 1)
-    ]
-    return Contents(tuple(runs))
+    fields = [Fields(record, source, f"test {place}: ") for place, record in enumerate(source.records, 1)]
+    runs = [_run(one, names[_model(record)]) for one, record in zip(fields, source.records, strict=True)]
+    return FileContents(tuple(runs), tuple(dict.fromkeys(name for one in fields for name in one.left)))
 
 
 def _model(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -41,7 +40,7 @@ def _model(record: Mapping[str, Any]) -> tuple[str, ...]:
     return (file.removesuffix(".gguf"), *(str(record.get(name) or "") for name in _MODEL))
 
 
-def _names(source: Source) -> dict[tuple[str, ...], str]:
+def _names(source: FileSource) -> dict[tuple[str, ...], str]:
     """Call each model by its file's name, or where several models' files have one name, by as much more as is needed."""
     models = list(dict.fromkeys(_model(record) for record in source.records))
     names = {}
@@ -67,7 +66,7 @@ def _run(fields: Fields, name: str) -> Found:
         probe="generation",
         workload=given(batch=1, prompt=prompt, output=output, depth=depth),
         engine="llama.cpp",
-        engine_options=fields.facts_below(""),
+        engine_options=fields.facts_among(LLAMA_BENCH),
         numbers=found,
         protocol=Protocol(
             name="llama-bench",
@@ -115,4 +114,4 @@ def _date(text: str | None, fields: Fields) -> datetime | None:
         raise fields.wrong(f"'test_time' is {text}, which is not a date") from None
 
 
-FORMAT = Format("llama-bench", "llama.cpp llama-bench", recognizes, read)
+FORMAT = FileFormat("llama-bench", "llama.cpp llama-bench", recognizes, read)

@@ -14,9 +14,10 @@ from typing import Any
 from harness.core.metric import LM_EVAL, said_direction
 from harness.core.spec import Environment, Gpu, Protocol
 from harness.formats.fields import Fields, plain, without_folders
-from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, place
-from harness.formats.lm_eval_samples import Answers, answers
-from harness.formats.source import Source
+from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
+from harness.formats.kept import LM_EVAL_GENERATION, LM_EVAL_MODEL, arguments
+from harness.formats.lm_eval_samples import SampledAnswers, answers
+from harness.formats.source import FileSource
 
 _ENGINES = {"hf": "transformers", "hf-auto": "transformers", "huggingface": "transformers"}
 _NORMAL = 1.959963984540054
@@ -25,10 +26,47 @@ _SETTINGS = (
     "model_args", "model_revision", "model_sha", "batch_size", "gen_kwargs", "random_seed", "numpy_seed", "torch_seed",
     "fewshot_seed", "bootstrap_iters", "model_num_parameters",
 )  # fmt: skip
+_ARGUMENTS = {"model_args": LM_EVAL_MODEL, "gen_kwargs": LM_EVAL_GENERATION}
 _TOP = ("git_hash", "max_length", "system_instruction", "fewshot_as_multiturn", "chat_template_sha", "eval_mode")
 
 
-def recognizes(source: Source) -> bool:
+_KNOWN = frozenset(
+    [
+        "results",
+        "groups",
+        "group_subtasks",
+        "configs",
+        "versions",
+        "n-shot",
+        "higher_is_better",
+        "n-samples",
+        "config",
+        "date",
+        "pretty_env_info",
+        "samples",
+        "transformers_version",
+        "lm_eval_version",
+        "upper_git_hash",
+        "tokenizer_pad_token",
+        "tokenizer_eos_token",
+        "tokenizer_bos_token",
+        "eot_token_id",
+        "task_hashes",
+        "model_source",
+        "model_name",
+        "model_name_sanitized",
+        "system_instruction_sha",
+        "chat_template",
+        "start_time",
+        "end_time",
+        "total_evaluation_time_seconds",
+    ]
+)
+_READ = frozenset({"model", "model_dtype", "limit", "device", "batch_sizes", "use_cache"})
+"""Settings that are read by name, and two that say nothing about the numbers."""
+
+
+def recognizes(source: FileSource) -> bool:
     """Tell the file by results whose metrics name their filter, as `acc,none`."""
     data = source.data
     if not isinstance(data, dict) or not isinstance(data.get("results"), dict) or "versions" not in data:
@@ -37,7 +75,7 @@ def recognizes(source: Source) -> bool:
     return any("," in name for values in tasks for name in values)
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read every task that no group holds, and every outermost group."""
     data = source.data
     members = {name: list(inner) for name, inner in (data.get("group_subtasks") or {}).items() if inner}
@@ -45,7 +83,17 @@ def read(source: Source) -> Contents:
     everything = {**data["results"], **(data.get("groups") or {})}
     whole = [name for name in everything if name not in inside]
     runs = tuple(_run(name, members, everything, source) for name in whole)
-    return Contents(tuple(run for run in runs if run.numbers), _left(everything))
+    left = (*_left(everything), *_unknown(data))
+    return FileContents(tuple(run for run in runs if run.numbers), left)
+
+
+def _unknown(data: Mapping[str, Any]) -> Iterator[str]:
+    """Name settings that are not kept."""
+    config = data.get("config") or {}
+    yield from (name for name in data if name not in _KNOWN and name not in _TOP)
+    yield from (f"config.{name}" for name in config if name not in _READ and name not in _SETTINGS)
+    for name, kept in _ARGUMENTS.items():
+        yield from (f"config.{name}.{argument}" for argument in arguments(config.get(name), kept)[1])
 
 
 def _left(everything: Mapping[str, Any]) -> tuple[str, ...]:
@@ -58,7 +106,7 @@ def _left(everything: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _run(name: str, members: Mapping[str, list[str]], everything: Mapping[str, Any], source: Source) -> Found:
+def _run(name: str, members: Mapping[str, list[str]], everything: Mapping[str, Any], source: FileSource) -> Found:
     data = source.data
     parts = list(dict.fromkeys(_below(name, members)))
     counted = {task: _count(data, task, members) for task in (name, *parts)}
@@ -100,7 +148,7 @@ def _below(name: str, members: Mapping[str, list[str]], above: tuple[str, ...] =
 
 
 def _metrics(
-    name: str, everything: Mapping[str, Any], part: str, n: int | None, answered: Answers, source: Source
+    name: str, everything: Mapping[str, Any], part: str, n: int | None, answered: SampledAnswers, source: FileSource
 ) -> Iterator[Number]:
     values = everything.get(name) or {}
     fields = Fields(values, source, f"task {name}, ")
@@ -166,10 +214,16 @@ def _argument(arguments: Any, name: str) -> str | None:
 
 
 def _facts(data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    config = data.get("config") or {}
+    config = _settings(data)
     facts = {key: config.get(key) for key in _SETTINGS} | {key: data.get(key) for key in _TOP}
     facts["task_version"] = (data.get("versions") or {}).get(name)
     return {key: plain(value) for key, value in facts.items() if value is not None}
+
+
+def _settings(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings of the run, of its arguments those that are kept."""
+    config = dict(data.get("config") or {})
+    return config | {name: arguments(config.get(name), kept)[0] for name, kept in _ARGUMENTS.items()}
 
 
 def _environment(data: Mapping[str, Any]) -> Environment:
@@ -201,4 +255,4 @@ def _line(text: str, name: str) -> str | None:
     return None if value in (None, "", "N/A", "Could not collect") else value
 
 
-FORMAT = Format("lm-eval", "lm-eval results", recognizes, read)
+FORMAT = FileFormat("lm-eval", "lm-eval results", recognizes, read)

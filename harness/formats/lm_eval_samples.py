@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.identity import file_sha256
-from harness.formats.source import Source, read_source
+from harness.formats.source import FileSource, read_source
 
 _SAME = 1e-9
 
 
 @dataclass(frozen=True)
-class Answers:
+class SampledAnswers:
     """The rows of one or several tasks, in order."""
 
     rows: tuple[dict[str, Any], ...] = ()
@@ -33,7 +33,7 @@ class Answers:
         return tuple(numbers), _items(rows)
 
 
-def answers(source: Source, tasks: list[str]) -> Answers:
+def answers(source: FileSource, tasks: list[str]) -> SampledAnswers:
     """Read `samples_TASK_DATE.jsonl` of each task beside `results_DATE.json`; nothing where one is not there.
 
     Raises: ConfigError for a file that is there and not whole.
@@ -41,9 +41,9 @@ def answers(source: Source, tasks: list[str]) -> Answers:
     head, _, stamp = source.path.stem.partition("_")
     paths = [source.path.with_name(f"samples_{task}_{stamp}.jsonl") for task in tasks]
     if head != "results" or not stamp or not all(path.is_file() for path in paths):
-        return Answers()
+        return SampledAnswers()
     rows = [row for path in paths for row in _rows(path)]
-    return Answers(tuple(rows), tuple(f"{path.name} {file_sha256(path)}" for path in paths))
+    return SampledAnswers(tuple(rows), tuple(f"{path.name} {file_sha256(path)}" for path in paths))
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

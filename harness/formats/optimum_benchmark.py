@@ -12,9 +12,9 @@ from typing import Any
 
 from harness.core.spec import Note, Protocol
 from harness.formats.fields import MB, Fields, flat
-from harness.formats.found import Contents, Format, Found, Number
+from harness.formats.found import FileContents, FileFormat, Found, Number
 from harness.formats.optimum_config import Setting, read_config, setting
-from harness.formats.source import Source, beside
+from harness.formats.source import FileSource, beside
 
 TARGETS = (
     "load_model", "load", "first_generate", "first_forward", "first_call", "forward", "generate", "call", "prefill",
@@ -41,12 +41,12 @@ _PARTS = (".latency.", ".throughput.", ".memory.")
 _CONFIG = "benchmark_config.json"
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell a report by targets that hold latency, throughput or memory."""
     return len(source.records) == 1 and any(_target(name) for name in _report(source))
 
 
-def _report(source: Source) -> dict[str, Any]:
+def _report(source: FileSource) -> dict[str, Any]:
     """Give the report's values by dotted name, `prefill.latency.mean`, whatever the file's form."""
     whole = {name: _value(value) for name, value in flat(source.records[0]).items()}
     inner = {name.removeprefix("report."): value for name, value in whole.items() if name.startswith("report.")}
@@ -58,7 +58,7 @@ def _target(name: str) -> bool:
     return target in TARGETS and any(f".{rest}".startswith(part) for part in _PARTS)
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read one run."""
     whole = {name: _value(value) for name, value in flat(source.records[0]).items()}
     config = {name: value for name, value in whole.items() if name.startswith("config.")}
@@ -71,7 +71,7 @@ def read(source: Source) -> Contents:
     fields.no_matter(
         *[f"report.{target}.latency.{name}" for target in TARGETS for name in ("count", "total", "stdev_")]
     )
-    return Contents((run,), fields.left)
+    return FileContents((run,), fields.left)
 
 
 def _value(value: Any) -> Any:
@@ -151,4 +151,4 @@ def _notes(fields: Fields, said: Setting) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-FORMAT = Format("optimum-benchmark", "optimum-benchmark report", recognizes, read)
+FORMAT = FileFormat("optimum-benchmark", "optimum-benchmark report", recognizes, read)

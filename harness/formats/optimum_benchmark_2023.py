@@ -12,9 +12,9 @@ from typing import Any
 
 from harness.core.spec import Note, Protocol
 from harness.formats.fields import MB, Fields, flat
-from harness.formats.found import Contents, Format, Found, Number
+from harness.formats.found import FileContents, FileFormat, Found, Number
 from harness.formats.optimum_config import Setting, read_config, setting
-from harness.formats.source import Source, beside
+from harness.formats.source import FileSource, beside
 
 _FORWARD = "forward.latency(s)"
 _SPEED = (
@@ -32,12 +32,12 @@ _SLACK = 0.05
 """Three digits each: what latency x throughput may be off from the batch."""
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell the CSV by the latency that all of its versions have."""
     return not source.is_markdown and source.data is None and bool(source.rows) and _FORWARD in source.rows[0]
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read every row as a run."""
     path = beside(source, lambda path: path.name in _config_names(source))
     config = {f"config.{name}": value for name, value in flat(read_config(path)).items()} if path else {}
@@ -46,10 +46,10 @@ def read(source: Source) -> Contents:
         fields = Fields(row | _fitting(config, row), source, f"row {place}: ")
         runs.append(_run(fields, path))
         left |= dict.fromkeys(name for name in fields.left if not name.isdigit())
-    return Contents(tuple(runs), tuple(left))
+    return FileContents(tuple(runs), tuple(left))
 
 
-def _config_names(source: Source) -> tuple[str, ...]:
+def _config_names(source: FileSource) -> tuple[str, ...]:
     """Name the files that can be this one's configuration: the tool's own, or one with the same ending."""
     ending = source.path.stem.removeprefix(_RESULTS)
     return (
@@ -123,4 +123,4 @@ def _notes(path: Path | None, *, fits: bool) -> tuple[Note, ...]:
     return (Note(code="configuration-unknown", text=f"the file does not hold its configuration, and {why}"),)
 
 
-FORMAT = Format("optimum-benchmark-2023", "optimum-benchmark 2023 inference results", recognizes, read)
+FORMAT = FileFormat("optimum-benchmark-2023", "optimum-benchmark 2023 inference results", recognizes, read)

@@ -15,6 +15,7 @@ from harness.core.identity import file_sha256
 from harness.core.spec import Environment, Gpu
 from harness.formats.fields import Fields
 from harness.formats.found import UNKNOWN, given, place
+from harness.formats.kept import LIBRARIES, OPTIMUM
 
 _ENGINES = {
     "pytorch": "transformers",
@@ -139,7 +140,7 @@ def _environment(fields: Fields, backend: str | None) -> Environment:
 def _libraries(fields: Fields) -> list[str]:
     head, tail = "config.environment.", "_version"
     names = [name for name in fields.names if name.startswith(head) and name.endswith(tail)]
-    return [name.removeprefix(head).removesuffix(tail) for name in names if name != f"{head}python{tail}"]
+    return [library for name in names if (library := name.removeprefix(head).removesuffix(tail)) in LIBRARIES]
 
 
 def _version(fields: Fields, library: str) -> str | None:
@@ -156,8 +157,8 @@ def _gpus(fields: Fields) -> tuple[Gpu, ...]:
 
 
 def _facts(fields: Fields, beside: Path | None) -> dict[str, Any]:
-    """Keep every other setting that says something; placeholders and empty ones do not."""
-    kept = fields.facts_below("config.").items()
+    """Keep the settings that are known and say something; placeholders and empty ones do not."""
+    kept = fields.facts_among({f"config.{name}" for name in OPTIMUM}).items()
     facts = {name.removeprefix("config."): value for name, value in kept if not _empty(value)}
     return facts | ({"config_file": beside.name, "config_sha256": file_sha256(beside)} if beside else {})
 

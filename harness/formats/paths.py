@@ -15,15 +15,15 @@ from harness.core.metric import OwnMetric, metric
 from harness.core.options import Options
 from harness.core.spec import Protocol
 from harness.formats.fields import Fields
-from harness.formats.found import UNKNOWN, Contents, Found, Number, place
+from harness.formats.found import UNKNOWN, FileContents, Found, Number, place
 from harness.formats.reading import possible
-from harness.formats.source import Source
+from harness.formats.source import FileSource
 from harness.formats.units import scale, why_not
 
 DIMENSIONS = ("batch", "prompt", "output", "concurrency")
 """What a report may say of a row beside its metrics."""
 _ITEM = re.compile(r"\[(-?\d+|\*)\]")
-Place = tuple[int, ...]
+_Place = tuple[int, ...]
 """Which item of each list that a path goes over."""
 _NOTHING = object()
 """What an item of a list lacks."""
@@ -46,8 +46,8 @@ Value = str | FieldPath
 
 
 def read_values(
-    source: Source, values: Mapping[str, Value], declared: Mapping[str, OwnMetric] | None = None
-) -> Contents:
+    source: FileSource, values: Mapping[str, Value], declared: Mapping[str, OwnMetric] | None = None
+) -> FileContents:
     """Read every record of a file; names are metrics, or dimensions of the row.
 
     declared: unit and direction of metrics of somebody's own.
@@ -69,7 +69,7 @@ def read_values(
                 there = ", ".join(islice(names_in(record), 12))
                 raise source.wrong(f"{where}there is no '{said.path}'; there are {there}")
         runs += [_run(Fields(row, source, where), paths, declared or {}) for row in rows]
-    return possible(Contents(tuple(runs)), source)
+    return possible(FileContents(tuple(runs)), source)
 
 
 def _run(row: Fields, paths: Mapping[str, FieldPath], declared: Mapping[str, OwnMetric]) -> Found:
@@ -106,7 +106,7 @@ def rows_of(record: Mapping[str, Any], paths: Sequence[str]) -> list[dict[str, A
     Raises: ValueError where lists that should share their rows are not of one length.
     """
     found = {path: _items_of(record, path) for path in paths}
-    rows: dict[int, tuple[str, set[Place]]] = {0: ("", {()})}
+    rows: dict[int, tuple[str, set[_Place]]] = {0: ("", {()})}
     for path, items in found.items():
         depth = max(map(len, items), default=0)
         first, places = rows.setdefault(depth, (path, set(items)))
@@ -121,7 +121,7 @@ def rows_of(record: Mapping[str, Any], paths: Sequence[str]) -> list[dict[str, A
     ]  # fmt: skip
 
 
-def _items_of(record: Mapping[str, Any], path: str) -> dict[Place, Any]:
+def _items_of(record: Mapping[str, Any], path: str) -> dict[_Place, Any]:
     """Find what a path leads to, by place; a name that is written just so comes before what its dots and brackets mean."""
     if path in record:
         return {(): record[path]}
@@ -130,7 +130,7 @@ def _items_of(record: Mapping[str, Any], path: str) -> dict[Place, Any]:
     return {place_: value for place_, value in items.items() if len(place_) == depth}
 
 
-def _items(found: Any, parts: Sequence[str], at: Place = ()) -> Iterator[tuple[Place, Any]]:
+def _items(found: Any, parts: Sequence[str], at: _Place = ()) -> Iterator[tuple[_Place, Any]]:
     if not parts:
         yield at, found
     elif isinstance(found, list) and parts[0] == "*":

@@ -1,7 +1,8 @@
-"""What no import keeps: names of machines and people, folders, serial numbers, passwords.
+"""What is cut out of the texts that an import keeps: names of machines and people, folders, serial numbers, passwords.
 
-Settings of such a name are left out and told as not taken; in what is kept, their values and whatever looks like one are
-cut; a name that nothing marks stays. Names of models and methods lose only folders: people publish models as themselves.
+Which fields are kept at all is listed by their names in `kept.py`. In their texts, what the file says under private settings
+anywhere is cut, and whatever looks like such; a name that nothing marks stays. Names of models and methods lose only folders:
+people publish models as themselves.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 
 from harness.core.spec import Environment
 from harness.formats.fields import plain, without_folders
-from harness.formats.found import Contents, Found
-from harness.formats.source import Source
+from harness.formats.found import FileContents, Found
+from harness.formats.source import FileSource
 
 CUT = "..."
 """Stands where something was cut out of a text."""
@@ -43,6 +44,7 @@ _LOOKS = re.compile(
     r"(?P<bracket>\s*\(UUID: [^)]*\))|(?:GPU-|MIG-)?\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"  # UUID
     r"|\b[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b"  # PCI bus id
     r"|\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"  # MAC address
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}:\d{2,5}\b"  # address with a port
     r"|\b[a-z][\w.+-]*@(?:\d+(?:\.\d+){3}|(?!\d+\.\d)(?:[\w-]+\.)+[a-z]{2,})\b"  # mail address or login, no version
     r"|\bhf_[a-z0-9]{16,}\b",
     re.IGNORECASE,
@@ -60,12 +62,12 @@ def is_private(name: str, value: Any) -> bool:
     return bool((_NUMBERS if count else _SETTING).fullmatch(name))
 
 
-def anonymous(contents: Contents, source: Source) -> Contents:
-    """Cut out of everything found in a file what tells machines and people apart, and name the settings left out."""
+def anonymous(contents: FileContents, source: FileSource) -> FileContents:
+    """Cut out of everything found in a file, and of the names of what was left, what tells machines and people apart."""
     told = _told(source.data if source.data is not None else source.rows)
-    left = dict.fromkeys(contents.left)
-    runs = tuple(_run(found, told, left) for found in contents.runs)
-    return replace(contents, runs=runs, left=tuple(left))
+    runs = tuple(_run(found, told) for found in contents.runs)
+    words = _pattern(told[0] - told[1])
+    return replace(contents, runs=runs, left=tuple(dict.fromkeys(text_of(name, words) for name in contents.left)))
 
 
 def _told(*places: Any) -> tuple[set[str], set[str]]:
@@ -87,20 +89,20 @@ def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, value.strip()
 
 
-def _run(found: Found, told: tuple[set[str], set[str]], left: dict[str, None]) -> Found:
-    here = _told(found.protocol.facts, found.engine_options, {"engine": found.engine, "provider": found.provider})
-    words = (told[0] | here[0]) - told[1] - here[1]  # settings may come from a second file
+def _pattern(words: set[str]) -> re.Pattern[str] | None:
     longest = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    pattern = re.compile(rf"(?<!\w)({longest})(?!\w)", re.IGNORECASE) if words else None
+    return re.compile(rf"(?<![^\W_])({longest})(?![^\W_])", re.IGNORECASE) if words else None
 
-    def kept(value: Any, name: str = "") -> Any:
+
+def _run(found: Found, told: tuple[set[str], set[str]]) -> Found:
+    here = _told(found.protocol.facts, found.engine_options, {"engine": found.engine, "provider": found.provider})
+    pattern = _pattern((told[0] | here[0]) - told[1] - here[1])  # settings may come from a second file
+
+    def kept(value: Any) -> Any:
         if isinstance(value, Mapping):
-            inside = {key: f"{name}.{key}" if name else str(key) for key in value}
-            gone = [key for key, inner in value.items() if is_private(inside[key], inner)]
-            left.update(dict.fromkeys(inside[key] for key in gone))
-            return {key: kept(inner, inside[key]) for key, inner in value.items() if key not in gone}
+            return {key: kept(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
-            return [kept(item, name) for item in value]
+            return [kept(item) for item in value]
         return text_of(plain(value), pattern) if isinstance(value, str) else value
 
     protocol = found.protocol.model_copy(update={"facts": kept(found.protocol.facts)})

@@ -8,28 +8,28 @@ from harness.core.errors import ConfigError
 from harness.core.metric import impossible
 from harness.core.seam import Registry, load
 from harness.formats import FORMATS
-from harness.formats.found import Contents, Format
+from harness.formats.found import FileContents, FileFormat
 from harness.formats.private import anonymous
-from harness.formats.source import Source
+from harness.formats.source import FileSource
 
 NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
 """What a reader meets where another tool's file has something else in a place than that tool writes there."""
 
 
-def format_of(source: Source, formats: Registry = FORMATS) -> Format:
+def format_of(source: FileSource, formats: Registry = FORMATS) -> FileFormat:
     """Tell a file's format by its shape; what a person's map explains is read as the map says. Raises: ConfigError naming those known."""
     if source.map is not None and "markdown" in formats:
         return load(formats, "format", "markdown")  # type: ignore[no-any-return]
     for name in formats:
-        format_: Format = load(formats, "format", name)
+        format_: FileFormat = load(formats, "format", name)
         if format_.recognizes(source):
             return format_
     raise source.wrong(f"is not a result file of a known format ({', '.join(formats)})")
 
 
-def recognized(source: Source, name: str) -> Format:
+def recognized(source: FileSource, name: str) -> FileFormat:
     """Give a format by name. Raises: ConfigError where the file has another shape."""
-    format_: Format = load(FORMATS, "format", name)
+    format_: FileFormat = load(FORMATS, "format", name)
     try:
         fits = format_.recognizes(source)
     except NOT_AS_EXPECTED as error:
@@ -39,7 +39,7 @@ def recognized(source: Source, name: str) -> Format:
     return format_
 
 
-def read_contents(format_: Format, source: Source) -> Contents:
+def read_contents(format_: FileFormat, source: FileSource) -> FileContents:
     """Read a file, without names of machines and people. Raises: ConfigError where it is not laid out as its format is."""
     try:
         return possible(anonymous(format_.read(source), source), source)
@@ -47,7 +47,7 @@ def read_contents(format_: Format, source: Source) -> Contents:
         raise other_layout(format_, source, error) from error
 
 
-def possible(contents: Contents, source: Source) -> Contents:
+def possible(contents: FileContents, source: FileSource) -> FileContents:
     """Leave out the numbers that no measurement can give, and say which."""
     runs = []
     for place, found in enumerate(contents.runs, 1):
@@ -62,7 +62,7 @@ def possible(contents: Contents, source: Source) -> Contents:
     return replace(contents, runs=tuple(runs))
 
 
-def other_layout(format_: Format, source: Source, error: Exception) -> ConfigError:
+def other_layout(format_: FileFormat, source: FileSource, error: Exception) -> ConfigError:
     """Make the error of a file that is not laid out as its format is."""
     said = " ".join(str(error).split())[:160]
     return source.wrong(

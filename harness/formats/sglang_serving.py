@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.core.spec import Protocol
 from harness.formats.fields import Fields
-from harness.formats.found import Contents, Format, Found, given, numbers, place
-from harness.formats.source import Source
+from harness.formats.found import FileContents, FileFormat, Found, given, numbers, place
+from harness.formats.source import FileSource
 from harness.formats.vllm_serving import LISTS, latencies, mean_tokens, rate, throughputs
 
 _SERVER = (
@@ -30,17 +30,17 @@ _TWICE = ("backend", "sharegpt_output_len", "random_input_len", "random_output_l
           "total_input_vision_tokens", "output_throughput_retokenized", "total_throughput_retokenized")  # fmt: skip
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell the tool's objects by the names that only it uses."""
     wanted = {"request_throughput", "completed", "mean_e2e_latency_ms", "total_output_tokens_retokenized"}
     return bool(source.records) and all(wanted <= record.keys() for record in source.records)
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read every object as a run (the tool appends to its file)."""
     fields = [Fields(record, source, f"result {place}: ") for place, record in enumerate(source.records, 1)]
     runs = tuple(_run(one) for one in fields)
-    return Contents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
+    return FileContents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
 
 
 def _run(fields: Fields) -> Found:
@@ -108,4 +108,4 @@ def _date(fields: Fields) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-FORMAT = Format("sglang-serving", "SGLang serving benchmark", recognizes, read)
+FORMAT = FileFormat("sglang-serving", "SGLang serving benchmark", recognizes, read)

@@ -23,7 +23,7 @@ _MARKDOWN = (".md", ".markdown")
 
 
 @dataclass(frozen=True)
-class Source:
+class FileSource:
     """One file that is to be imported."""
 
     path: Path
@@ -103,10 +103,10 @@ class Source:
         return self.wrong(f"{message}; fetch or write it again, as one of {', '.join(FORMATS)}")
 
 
-def read_source(path: Path, map_: Path | None = None, declared: Mapping[str, OwnMetric] | None = None) -> Source:
+def read_source(path: Path, map_: Path | None = None, declared: Mapping[str, OwnMetric] | None = None) -> FileSource:
     """Read a file. Raises: ConfigError for one that is not there or empty."""
     try:
-        source = Source(path, regular_bytes(path, limits.READ_BYTES), map_, declared or {})
+        source = FileSource(path, regular_bytes(path, limits.READ_BYTES), map_, declared or {})
     except OSError as error:
         raise ConfigError([Problem(f"cannot be read ({error.strerror}); give the path of a file", path)]) from None
     if not source.content.strip():
@@ -123,7 +123,7 @@ def _json(text: str) -> Any:
         return ValueError("it is nested too deep")
 
 
-def beside(source: Source, fits: Callable[[Path], bool]) -> Path | None:
+def beside(source: FileSource, fits: Callable[[Path], bool]) -> Path | None:
     """Find the one file in the same folder that belongs to a file; None where there is none, or more than one."""
     found = [path for path in sorted(source.path.parent.iterdir()) if path.is_file() and fits(path)]
     return found[0] if len(found) == 1 else None

@@ -11,8 +11,9 @@ from typing import Any
 
 from harness.core.spec import Gpu, Protocol
 from harness.formats.fields import GIB, MS, Fields
-from harness.formats.found import Contents, Format, Found, Number, given, place
-from harness.formats.source import Source
+from harness.formats.found import FileContents, FileFormat, Found, Number, given, place
+from harness.formats.kept import TRTLLM
+from harness.formats.source import FileSource
 
 _VALUES = (
     ("performance.request_throughput_req_s", "request_throughput", 1.0),
@@ -34,12 +35,12 @@ _SPREADS = (
 _STATISTICS = {"p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "minimum": "min", "maximum": "max"}
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell a report by its sections."""
     return isinstance(source.data, dict) and {"engine", "performance", "world_info"} <= source.data.keys()
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read one run."""
     fields = Fields(source.data, source)
     requests = fields.whole("request_info.num_requests")
@@ -67,7 +68,7 @@ def read(source: Source) -> Contents:
             facts=_facts(fields, n),
         ),
     )
-    return Contents((run,), fields.left)
+    return FileContents((run,), fields.left)
 
 
 def _numbers(fields: Fields, n: int | None) -> Iterator[Number]:
@@ -94,10 +95,7 @@ def _gpus(fields: Fields, count: int) -> tuple[Gpu, ...]:
 
 
 def _facts(fields: Fields, n: int | None) -> dict[str, Any]:
-    kept: dict[str, Any] = given(num_requests=n)
-    for section in ("engine.", "world_info.", "request_info.", "machine.", "dataset."):
-        kept |= fields.facts_below(section)
-    return kept
+    return given(num_requests=n) | fields.facts_among(TRTLLM)
 
 
-FORMAT = Format("trtllm-bench", "trtllm-bench report", recognizes, read)
+FORMAT = FileFormat("trtllm-bench", "trtllm-bench report", recognizes, read)

@@ -13,8 +13,8 @@ from typing import Any
 
 from harness.core.spec import Protocol
 from harness.formats.fields import MS, Fields
-from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, numbers, place
-from harness.formats.source import Source
+from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, numbers, place
+from harness.formats.source import FileSource
 
 _LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e_latency", "e2e_latency": "e2e_latency"}
 _LATENCY = re.compile(r"^(mean|median|std|max|p\d+(?:\.\d+)?)_(ttft|tpot|itl|e2el|e2e_latency)(_ms)?$")
@@ -41,17 +41,17 @@ LISTS = (
 )
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell the tool's objects by what every version of it has."""
     wanted = {"request_throughput", "total_input_tokens", "completed"}
     return bool(source.records) and all(wanted <= record.keys() for record in source.records)
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read every object as a run (a file that was appended to holds several)."""
     fields = [Fields(record, source, f"result {place}: ") for place, record in enumerate(source.records, 1)]
     runs = tuple(_run(one) for one in fields)
-    return Contents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
+    return FileContents(runs, tuple(dict.fromkeys(name for one in fields for name in one.left)))
 
 
 def _run(fields: Fields) -> Found:
@@ -153,4 +153,4 @@ def _date(fields: Fields) -> datetime | None:
         raise fields.wrong(f"'date' is {text}, which is not a date of the form 20260131-235959") from None
 
 
-FORMAT = Format("vllm-serving", "vLLM serving benchmark", recognizes, read)
+FORMAT = FileFormat("vllm-serving", "vLLM serving benchmark", recognizes, read)

@@ -48,7 +48,7 @@ _VALUE = ("metric", "unit", "better", "as", "to", "where", "part")
 
 
 @dataclass(frozen=True)
-class Column:
+class MappedColumn:
     """What one column is: a dimension, or values of a metric."""
 
     place: Node
@@ -75,7 +75,7 @@ class TableMap:
     header: int
     """Body row of the column names, from 1; 0 is the table's own header."""
     constants: Mapping[str, Any]
-    columns: tuple[Column, ...]
+    columns: tuple[MappedColumn, ...]
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _dimension(name: str, node: Node, mistakes: Mistakes) -> Any:
     return node.value
 
 
-def _column(name: str, node: Node, known: dict[str, OwnMetric], mistakes: Mistakes) -> Column:
+def _column(name: str, node: Node, known: dict[str, OwnMetric], mistakes: Mistakes) -> MappedColumn:
     place = Node(name, node.path, node.line)
     if isinstance(node.value, dict) and "metric" in node.fields:
         return _values(place, node, known, mistakes)
@@ -176,10 +176,10 @@ def _column(name: str, node: Node, known: dict[str, OwnMetric], mistakes: Mistak
     blank = _word(fields, "blank", mistakes)
     if blank not in (None, REPEAT):
         mistakes.add(f"'blank' can be '{REPEAT}' alone", fields["blank"])
-    return Column(place, dimension=dimension, repeat=blank == REPEAT)
+    return MappedColumn(place, dimension=dimension, repeat=blank == REPEAT)
 
 
-def _values(place: Node, node: Node, known: dict[str, OwnMetric], mistakes: Mistakes) -> Column:
+def _values(place: Node, node: Node, known: dict[str, OwnMetric], mistakes: Mistakes) -> MappedColumn:
     fields = mapping(node, f"column '{place.value}'", mistakes, _VALUE)
     name = _word(fields, "metric", mistakes) or ""
     comparison, unit = _word(fields, "as", mistakes), _word(fields, "unit", mistakes)
@@ -198,7 +198,7 @@ def _values(place: Node, node: Node, known: dict[str, OwnMetric], mistakes: Mist
     if unit is not None and why_not(unit, target):
         mistakes.add(f"'{unit}' cannot be converted to '{target}', the unit of {comparison or name}", fields["unit"])
     to = _dimensions(fields.get("to"), "'to'", mistakes)
-    return Column(
+    return MappedColumn(
         place,
         metric=name,
         unit=target if unit is None else unit,
@@ -227,11 +227,11 @@ def _own(
     return replace(there, better=here.better if there.better == "none" else there.better)
 
 
-def target_unit(column: Column) -> str:
+def target_unit(column: MappedColumn) -> str:
     """Give the unit in which a column's values are kept."""
     return "" if column.comparison else column.own.unit if column.own else metric(column.metric or "").unit
 
 
-def scale(column: Column) -> float:
+def scale(column: MappedColumn) -> float:
     """Give what a printed number is times to be in the unit in which it is kept."""
     return factor_of(column.unit, target_unit(column))

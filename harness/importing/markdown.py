@@ -12,11 +12,11 @@ from typing import Any
 from harness.core.identity import file_sha256
 from harness.core.metric import metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Environment, Gpu, Protocol
-from harness.formats.found import UNKNOWN, Contents, Format, Found, Number, given, place
-from harness.formats.source import Source
+from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
+from harness.formats.source import FileSource
 from harness.formats.units import SCALES
 from harness.importing import mapping as m
-from harness.importing.markdown_tables import Table, choose, position, tables_of
+from harness.importing.markdown_tables import ImportedTable, choose, position, tables_of
 from harness.markdown.blocks import bare
 
 _NUMBER = re.compile(
@@ -27,12 +27,12 @@ _COMPARED = ("x", "×", "%")
 _PLUS_MINUS = "plus-minus as published"
 
 
-def recognizes(source: Source) -> bool:
+def recognizes(source: FileSource) -> bool:
     """Tell it by its name, or by the map that goes with it."""
     return source.is_markdown or source.map is not None
 
 
-def read(source: Source) -> Contents:
+def read(source: FileSource) -> FileContents:
     """Read every row of the mapped tables; columns that stand for several methods give a run each.
 
     What a row says to be unsupported is a run of its own, after all runs with numbers, whose places name them.
@@ -50,13 +50,13 @@ def read(source: Source) -> Contents:
         left += reader.left
         missing += reader.missing
     runs.sort(key=lambda run: run.unsupported is not None)
-    return Contents(tuple(runs), tuple(left), missing)
+    return FileContents(tuple(runs), tuple(left), missing)
 
 
 class _Rows:
     """One table under its map."""
 
-    def __init__(self, source: Source, map_: m.Map, wanted: m.TableMap, table: Table) -> None:
+    def __init__(self, source: FileSource, map_: m.Map, wanted: m.TableMap, table: ImportedTable) -> None:
         self.source, self.map, self.wanted, self.table = source, map_, wanted, table
         names = table.body[wanted.header - 1] if 0 < wanted.header <= len(table.body) else table.header
         self.columns = [(position(names, column.place), column) for column in wanted.columns]
@@ -70,7 +70,7 @@ class _Rows:
         for number, row in enumerate(self.table.body[self.wanted.header :], self.wanted.header + 1):
             said = dict(self.wanted.constants) | self._dimensions(row, above, number)
             groups: dict[tuple[tuple[str, Any], ...], list[Number]] = {}
-            absent: dict[tuple[tuple[str, Any], ...], list[m.Column]] = {}
+            absent: dict[tuple[tuple[str, Any], ...], list[m.MappedColumn]] = {}
             for place_, column in self.columns:
                 where = tuple(sorted(column.where.items()))
                 if column.metric is not None and bare(row[place_]) in self.map.unsupported:
@@ -101,7 +101,7 @@ class _Rows:
         value = float(found["value"].replace(",", ""))
         return int(value) if value.is_integer() else value
 
-    def _number(self, cell: str, column: m.Column, number: int) -> Number | None:
+    def _number(self, cell: str, column: m.MappedColumn, number: int) -> Number | None:
         text = bare(cell)
         if text in self.map.missing:
             self.missing[text] += 1
@@ -130,7 +130,7 @@ class _Rows:
             **compared,
         )
 
-    def _scale(self, printed: str, column: m.Column, number: int) -> Decimal:
+    def _scale(self, printed: str, column: m.MappedColumn, number: int) -> Decimal:
         """Hold the unit that a cell prints against the map's."""
         if printed == "" or printed == column.unit or (column.comparison and printed in _COMPARED):
             return Decimal(repr(m.scale(column)))
@@ -143,7 +143,7 @@ class _Rows:
             raise self._wrong(number, "two columns are the same metric; tell them apart with 'where' or 'part'")
         return self._found(said, {one.metric for one in found}, number, numbers=tuple(found))
 
-    def _unsupported(self, said: Mapping[str, Any], columns: list[m.Column], number: int) -> Found:
+    def _unsupported(self, said: Mapping[str, Any], columns: list[m.MappedColumn], number: int) -> Found:
         """Make a run of what has no number for a reason, which the page keeps to itself."""
         named = ", ".join(f"'{column.place.value}'" for column in columns)
         marks = " or ".join(sorted(self.map.unsupported))
@@ -208,4 +208,4 @@ def _environment(said: Mapping[str, Any]) -> Environment:
     )
 
 
-FORMAT = Format("markdown", "Markdown table", recognizes, read)
+FORMAT = FileFormat("markdown", "Markdown table", recognizes, read)

@@ -9,13 +9,13 @@ from typing import Any
 from harness.core.errors import ConfigError, Problem, unknown
 from harness.formats.fields import flat
 from harness.formats.paths import rows_of
-from harness.formats.source import Source
+from harness.formats.source import FileSource
 from harness.markdown.blocks import Heading, HtmlBlock, MarkdownTable, bare, read_blocks
 from harness.plan.yamlfile import Node
 
 
 @dataclass(frozen=True)
-class Table:
+class ImportedTable:
     """A table: its own header and its body, cells as a reader sees them, tags left in."""
 
     heading: str
@@ -24,14 +24,14 @@ class Table:
     body: tuple[tuple[str, ...], ...]
 
 
-def tables_of(source: Source, paths: Sequence[str] = ()) -> list[Table]:
+def tables_of(source: FileSource, paths: Sequence[str] = ()) -> list[ImportedTable]:
     """Read all tables of a file. paths: columns that a map names, which in JSON may go into lists, as `runs[*].tps`.
 
     Raises: ConfigError for a file that is neither Markdown nor records, and for lists that share no rows.
     """
     if not source.is_markdown:
         return [_of_records(source, paths)]
-    found: list[Table] = []
+    found: list[ImportedTable] = []
     heading = ""
     for block in read_blocks(source.text):
         if isinstance(block, Heading):
@@ -40,11 +40,11 @@ def tables_of(source: Source, paths: Sequence[str] = ()) -> list[Table]:
             heading = block.summaries[0]
         elif isinstance(block, MarkdownTable):
             header, *body = (tuple(cell.tagged for cell in row.cells) for row in block.rows)
-            found.append(Table(heading, block.begin + 1, header, tuple(body)))
+            found.append(ImportedTable(heading, block.begin + 1, header, tuple(body)))
     return found
 
 
-def _of_records(source: Source, paths: Sequence[str]) -> Table:
+def _of_records(source: FileSource, paths: Sequence[str]) -> ImportedTable:
     """Write records of JSON or CSV as a table whose columns are their fields by dotted name, and the paths into lists."""
     records: list[dict[str, Any]] = []
     for number, record in enumerate(source.records, 1):
@@ -59,7 +59,7 @@ def _of_records(source: Source, paths: Sequence[str]) -> Table:
     if not any(records):
         raise source.wrong("holds no records; --map explains Markdown tables, JSON objects and rows of CSV")
     names = tuple(dict.fromkeys(name for record in records for name in record))
-    return Table("", 1, names, tuple(tuple(_text(record.get(name)) for name in names) for record in records))
+    return ImportedTable("", 1, names, tuple(tuple(_text(record.get(name)) for name in names) for record in records))
 
 
 def _text(value: Any) -> str:
@@ -67,7 +67,7 @@ def _text(value: Any) -> str:
     return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
-def choose(tables: list[Table], wanted: Node) -> Table:
+def choose(tables: list[ImportedTable], wanted: Node) -> ImportedTable:
     """Find the table that a map names by number or heading. Raises: ConfigError naming those there are."""
     if isinstance(wanted.value, int):
         if 1 <= wanted.value <= len(tables):

@@ -10,8 +10,8 @@ from pathlib import Path
 from harness.core.files import write_whole
 from harness.core.seam import Findings
 from harness.core.spec import Citation, Gpu, Job, Labels, Measurement, MeasureSpec, Note, Outcome, Status
-from harness.formats.found import AS_DEFINED_THERE, Format, Found, Number, reading_of
-from harness.formats.source import Source
+from harness.formats.found import AS_DEFINED_THERE, FileFormat, Found, Number, reading_of
+from harness.formats.source import FileSource
 from harness.plan.keys import spec_key
 from harness.store.files import OUTCOME
 from harness.worker.record import keep
@@ -26,14 +26,14 @@ TOLD = ("engine", "environment", "gpu")
 class Import:
     """What is imported: a file, its format, and what the person who imports it says of it."""
 
-    source: Source
-    format: Format
+    source: FileSource
+    format: FileFormat
     sweep: str
     labels: Mapping[str, str]
     moment: datetime
 
 
-def run_name(source: Source, number: int) -> str:
+def run_name(source: FileSource, number: int) -> str:
     """Name a run after the file's bytes (and the map's) and the place in it: the same file is always the same runs."""
     return f"imported-{source.key}-{number}"
 

@@ -16,9 +16,9 @@ from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import remove, seal
 from harness.core.metric import OwnMetric
 from harness.core.spec import Outcome
-from harness.formats.found import Contents, Format, Found
+from harness.formats.found import FileContents, FileFormat, Found
 from harness.formats.reading import NOT_AS_EXPECTED, format_of, other_layout, read_contents
-from harness.formats.source import Source, read_source
+from harness.formats.source import FileSource, read_source
 from harness.importing import FORMATS
 from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
 from harness.store.database import Database
@@ -29,14 +29,16 @@ ASIDE = ".import-"
 
 Recovery and ingestion pass over names that begin with a dot; and it is on the same disk as where the runs go.
 """
+_FEW = 20
+"""Names of fields that were not taken which are listed; all are counted."""
 
 
 @dataclass(frozen=True)
 class Taken:
     """What became of one file."""
 
-    source: Source
-    format: Format
+    source: FileSource
+    format: FileFormat
     new: tuple[Outcome, ...]
     known: tuple[Outcome, ...]
     left: tuple[str, ...]
@@ -118,7 +120,7 @@ def parse_labels(words: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _take(contents: Contents, order: Import, results: Path, database: Database, aside: Path) -> Taken:
+def _take(contents: FileContents, order: Import, results: Path, database: Database, aside: Path) -> Taken:
     if not any(found.numbers or found.unsupported for found in contents.runs):
         told = "; ".join(order.source.lost)
         why = f"no number in it can be taken ({told})" if told else "no metric in it is known here"
@@ -156,7 +158,7 @@ def _written(found: Found, number: int, order: Import, folder: Path, aside: Path
     return outcome
 
 
-def _known(folder: Path, source: Source) -> Outcome:
+def _known(folder: Path, source: FileSource) -> Outcome:
     outcome = read_outcome(folder / OUTCOME)
     if outcome.citation is None or outcome.citation.sha256 != source.sha256:
         raise source.wrong(f"{folder.name} exists already and holds another file; move that run folder away")
@@ -187,7 +189,9 @@ def _lines(taken: Taken) -> list[str]:
         said.append(f"  left out as missing: {sum(taken.missing.values())} cells ({marks})")
     said += [f"  skipped {name} (the rest of the file was imported)" for name in taken.lost]
     if taken.left:
-        said.append(f"  not taken: {', '.join(taken.left)}")
+        more = f" and {len(taken.left) - _FEW} more" if len(taken.left) > _FEW else ""
+        count = f"{len(taken.left)} field{'s' if len(taken.left) > 1 else ''}"
+        said.append(f"  not taken: {', '.join(taken.left[:_FEW])}{more} ({count})")
     return said
 
 

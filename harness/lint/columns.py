@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.lint.numbers import is_missing, number
 
-Kind = Literal[
+ColumnKind = Literal[
     "key", "batch", "length", "derived", "latency", "throughput", "memory", "energy", "loss", "perplexity", "kl",
     "accuracy", "other",
 ]  # fmt: skip
@@ -27,7 +27,7 @@ DERIVED = re.compile(
     r"|(mmlu|accuracy|score)\b.*\bloss",
     re.IGNORECASE,
 )
-WORDS: tuple[tuple[Kind, str], ...] = (
+WORDS: tuple[tuple[ColumnKind, str], ...] = (
     ("throughput", r"throughput|\b\w+ ?/ ?s(ec(ond)?)?\b|\bper second\b|\btps\b|\bqps\b|\bips\b"),
     (
         "latency",
@@ -51,7 +51,7 @@ WORDS: tuple[tuple[Kind, str], ...] = (
     ("throughput", r"\bspeed\b(?!.*[(\[/,])"),
 )
 KINDS = tuple((kind, re.compile(words, re.IGNORECASE)) for kind, words in WORDS)
-BETTER: dict[Kind, Better] = {
+BETTER: dict[ColumnKind, Better] = {
     "latency": "lower", "memory": "lower", "energy": "lower", "loss": "lower", "perplexity": "lower", "kl": "lower",
     "throughput": "higher", "accuracy": "higher",
 }  # fmt: skip
@@ -74,7 +74,7 @@ ASPECT = re.compile(
     r"|wiki\w*|c4|ptb|mmlu\w*|gsm-?8k|arc\w*|hellaswag|winogrande|boolq|piqa|truthfulqa|humaneval|math|ifeval|gpqa)\b"
 )
 """What tells two metrics of one kind apart, as two phases, percentiles or benchmarks; for lower case."""
-UNIT_OF: dict[Kind, re.Pattern[str]] = {
+UNIT_OF: dict[ColumnKind, re.Pattern[str]] = {
     "latency": re.compile(
         r"\b(ns|[uµμ]s|ms|sec|secs|seconds?|milliseconds?|microseconds?|minutes?|hours?)\b|[(\[/, ](s|min|h)([)\], /]|$)",
         re.IGNORECASE,
@@ -91,9 +91,9 @@ UNIT_OF: dict[Kind, re.Pattern[str]] = {
 class Meaning:
     """What a column holds; `of` is the kind a derived column compares where its header says so."""
 
-    kind: Kind
+    kind: ColumnKind
     better: Better | None = None
-    of: Kind | None = None
+    of: ColumnKind | None = None
 
 
 def meaning_of(header: str, texts: Sequence[str]) -> Meaning:
@@ -107,7 +107,7 @@ def meaning_of(header: str, texts: Sequence[str]) -> Meaning:
     if (relative or DERIVED.search(header)) and not (DIVERGENCE.search(header) and not GAIN.search(header)):
         better: Better | None = "higher" if GAIN.search(header) else "lower" if COST.search(header) else None
         return Meaning("derived", _said(header) or better, _measured(header))
-    kind: Kind = next((kind for kind, words in KINDS if words.search(header)), "other")
+    kind: ColumnKind = next((kind for kind, words in KINDS if words.search(header)), "other")
     return Meaning(kind, _said(header) or BETTER.get(kind))
 
 
@@ -123,14 +123,14 @@ def _said(header: str) -> Better | None:
     return "lower" if (found[1] or "").lower() in {"lower", "smaller", "less"} or found[2] == "↓" else "higher"
 
 
-def _measured(header: str) -> Kind | None:
+def _measured(header: str) -> ColumnKind | None:
     if COMPRESSION.search(header):
         return "memory"
     skip = {"batch", "length", "loss"}
     return next((kind for kind, words in KINDS if kind not in skip and words.search(header)), None)
 
 
-def has_unit(kind: Kind, header: str, suffixes: Sequence[str]) -> bool:
+def has_unit(kind: ColumnKind, header: str, suffixes: Sequence[str]) -> bool:
     """Tell whether a measured column names its unit in the header or in every cell; kinds without units do."""
     words = UNIT_OF.get(kind)
     return words is None or bool(words.search(header.replace("_", " "))) or (bool(suffixes) and all(suffixes))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Literal
 
 from harness.lint.columns import RATIO
-from harness.lint.numbers import Interval, Number, exactly
+from harness.lint.numbers import NumberRange, PrintedNumber, exactly
 
 Form = Literal["times", "percent", "bare"]
 """`1.63x`; `12%`; `-2.0` or a plain number whose header leaves open what it is."""
@@ -25,14 +25,14 @@ class Convention:
     plus: int
     """What the ratio of new and old is multiplied by, and what is added; times 0 is their difference."""
 
-    def of(self, new: Interval, old: Interval) -> Interval | None:
+    def of(self, new: NumberRange, old: NumberRange) -> NumberRange | None:
         """Derive a value, or None where old may be zero."""
         if not self.times:
             return new - old
         ratio = new / old
         return None if ratio is None else ratio * exactly(self.times) + exactly(self.plus)
 
-    def undone(self, derived: Interval) -> Interval:
+    def undone(self, derived: NumberRange) -> NumberRange:
         """Give the ratios, or differences, that a derived value may come from."""
         return (derived - exactly(self.plus)) * exactly(Fraction(1, self.times)) if self.times else derived
 
@@ -52,7 +52,7 @@ CONVENTIONS = (
 )
 
 
-def form_of(printed: list[Number], header: str) -> Form:
+def form_of(printed: list[PrintedNumber], header: str) -> Form:
     """Tell how a derived column is printed."""
     if any(one.suffix == "%" for one in printed) or ("%" in header and not any(one.suffix for one in printed)):
         return "percent"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.lint.tables import Column, LintTable, Row
+from harness.lint.tables import LintColumn, LintRow, LintTable
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """A check that does not hold, with its place."""
 
     path: str
@@ -46,11 +46,11 @@ class Finding:
         return f"{self.path}:{self.line}:{where} {self.rule}: {self.message}"
 
 
-def of_cell(row: Row, column: Column, message: str | None) -> Check:
+def of_cell(row: LintRow, column: LintColumn, message: str | None) -> Check:
     """Make a check of one cell."""
     return Check(row.line, row.number, column.title, message)
 
 
-def of_column(table: LintTable, column: Column, message: str | None) -> Check:
+def of_column(table: LintTable, column: LintColumn, message: str | None) -> Check:
     """Make a check of a whole column."""
     return Check(table.line, None, column.title, message)

@@ -11,8 +11,8 @@ from harness.core.marks import PACED
 from harness.lint.conventions import CONVENTIONS, Convention, form_of
 from harness.lint.inputs import (
     GPU_COUNTS,
-    Pair,
-    Source,
+    InputPair,
+    InputSource,
     associated,
     derived,
     is_called_old,
@@ -21,8 +21,8 @@ from harness.lint.inputs import (
     pool_of,
     sources,
 )
-from harness.lint.numbers import Interval, Number, exactly
-from harness.lint.tables import Column, LintTable, Row
+from harness.lint.numbers import NumberRange, PrintedNumber, exactly
+from harness.lint.tables import LintColumn, LintRow, LintTable
 
 SHARE = 0.6
 """Share of the rows that a convention must fit before the others are held against it."""
@@ -32,13 +32,13 @@ SHARE = 0.6
 class FitRow:
     """One derived cell with its inputs, and what they give (`possible`: inputs half a unit off either way)."""
 
-    pair: Pair
+    pair: InputPair
     convention: Convention
     agrees: bool
     close: bool
 
     @cached_property
-    def possible(self) -> Interval:
+    def possible(self) -> NumberRange:
         return self.convention.of(self.pair.scaled, self.pair.old.measured) or exactly(0)
 
 
@@ -46,9 +46,9 @@ class FitRow:
 class Fit:
     """The best explanation of a derived column."""
 
-    column: Column
+    column: LintColumn
     convention: Convention
-    source: Source
+    source: InputSource
     rows: tuple[FitRow, ...]
 
     @property
@@ -64,7 +64,7 @@ def fits(table: LintTable) -> tuple[Fit, ...]:
     return tuple(fit for fit in found if fit is not None)
 
 
-def best_fit(table: LintTable, rows: Sequence[Row], column: Column) -> Fit | None:
+def best_fit(table: LintTable, rows: Sequence[LintRow], column: LintColumn) -> Fit | None:
     """Find what most rows of a derived column agree with, so that the others are mistakes; None where nothing does."""
     found = list(_candidates(table, rows, column))
     if not found:
@@ -84,7 +84,7 @@ def best_fit(table: LintTable, rows: Sequence[Row], column: Column) -> Fit | Non
     return plain if plain and named and (2 * plain.agreeing >= len(plain.rows) or len(rows) == 1) else None
 
 
-def _candidates(table: LintTable, rows: Sequence[Row], column: Column) -> Iterator[Fit]:
+def _candidates(table: LintTable, rows: Sequence[LintRow], column: LintColumn) -> Iterator[Fit]:
     """Give every source with every convention of the column's form."""
     printed = [value for row in rows if (value := row.values[column.index])]
     form = form_of(printed, column.words)
@@ -94,7 +94,7 @@ def _candidates(table: LintTable, rows: Sequence[Row], column: Column) -> Iterat
                 yield Fit(column, convention, source, fitted)
 
 
-def _told_by_baseline(table: LintTable, column: Column, found: Sequence[Fit]) -> Fit | None:
+def _told_by_baseline(table: LintTable, column: LintColumn, found: Sequence[Fit]) -> Fit | None:
     """Give the ratio or difference to baseline rows of the only column in question where one row follows it and nothing else could be meant.
 
     Nothing else could be meant where the baseline prints that it is as itself, or where all that fits as many rows
@@ -132,7 +132,7 @@ def _score(fit: Fit) -> tuple[int, bool, int, int]:
     return fit.agreeing, fit.convention.plain, gpus, sum(row.close for row in fit.rows)
 
 
-def _only_inputs(table: LintTable, column: Column, found: Sequence[Fit]) -> bool:
+def _only_inputs(table: LintTable, column: LintColumn, found: Sequence[Fit]) -> bool:
     """Tell whether there is only one thing that the column can have been made from."""
     pool = pool_of(table, column)
     rivals = [one for one in derived(table) if one is not column and set(pool_of(table, one)) & set(pool)]
@@ -140,7 +140,7 @@ def _only_inputs(table: LintTable, column: Column, found: Sequence[Fit]) -> bool
     return not rivals and (len(pool) == 2 or (len(pool) == 1 and len(pairs) == 1))
 
 
-def _fitted(source: Source, convention: Convention) -> tuple[FitRow, ...]:
+def _fitted(source: InputSource, convention: Convention) -> tuple[FitRow, ...]:
     if not source.normalized:
         return tuple(row for pair in source.pairs if (row := _row(pair, convention)))
     done: list[FitRow] = []
@@ -154,7 +154,7 @@ def _fitted(source: Source, convention: Convention) -> tuple[FitRow, ...]:
     return tuple(done)
 
 
-def _row(pair: Pair, convention: Convention) -> FitRow | None:
+def _row(pair: InputPair, convention: Convention) -> FitRow | None:
     found = pair.ratio if convention.times else pair.difference
     if found is None or pair.printed.text.endswith(PACED):  # made of rounds that the table does not show
         return None
@@ -163,17 +163,17 @@ def _row(pair: Pair, convention: Convention) -> FitRow | None:
 
 
 @lru_cache(maxsize=1 << 16)
-def _undone(convention: Convention, printed: Number) -> Interval:
+def _undone(convention: Convention, printed: PrintedNumber) -> NumberRange:
     return convention.undone(printed.derived)
 
 
-def _is_close(pair: Pair, convention: Convention) -> bool:
+def _is_close(pair: InputPair, convention: Convention) -> bool:
     """Tell whether the inputs as printed give the derived cell when it is rounded to the nearest."""
     exact = convention.of(exactly(pair.new.exact * pair.factor), exactly(pair.old.exact))
     return exact is not None and pair.printed.measured.meets(exact)
 
 
-def unexplained(table: LintTable) -> Iterator[tuple[Column, tuple[Column, ...]]]:
+def unexplained(table: LintTable) -> Iterator[tuple[LintColumn, tuple[LintColumn, ...]]]:
     """Give every derived column that nothing in the table explains, with the inputs that belong to it."""
     explained = {fit.column.index for fit in fits(table)}
     for column in derived(table):

@@ -10,8 +10,8 @@ from functools import cached_property
 from itertools import pairwise
 
 from harness.lint.columns import ASPECT, COMPRESSION, DIFFERENCE
-from harness.lint.numbers import Interval, Number, exactly
-from harness.lint.tables import Column, LintTable, Row
+from harness.lint.numbers import NumberRange, PrintedNumber, exactly
+from harness.lint.tables import LintColumn, LintRow, LintTable
 
 OLD = re.compile(r"\b(old|before|base|without|default|master)\b", re.IGNORECASE)
 BASELINE = re.compile(r"baseline|reference|\b(fp32|fp16|bf16|dense|original|unquantized)\b", re.IGNORECASE)
@@ -34,35 +34,35 @@ SPEED = ("throughput", "latency")
 
 
 @dataclass(frozen=True)
-class Pair:
+class InputPair:
     """The two numbers that a derived cell may come from; `factor` is old's GPUs over new's."""
 
-    row: Row
-    printed: Number
-    new: Number
-    old: Number
+    row: LintRow
+    printed: PrintedNumber
+    new: PrintedNumber
+    old: PrintedNumber
     factor: Fraction = Fraction(1)
 
     @cached_property
-    def scaled(self) -> Interval:
+    def scaled(self) -> NumberRange:
         """New as if on as many GPUs as old."""
         return self.new.measured if self.factor == 1 else self.new.measured * exactly(self.factor)
 
     @cached_property
-    def ratio(self) -> Interval | None:
+    def ratio(self) -> NumberRange | None:
         return self.scaled / self.old.measured
 
     @cached_property
-    def difference(self) -> Interval:
+    def difference(self) -> NumberRange:
         return self.scaled - self.old.measured
 
 
 @dataclass(frozen=True)
-class Source:
+class InputSource:
     """One candidate for a column's inputs, in words, with its pairs."""
 
     says: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[InputPair, ...]
     rows: bool = False
     """Other rows are compared to, not other columns."""
     anchored: bool = False
@@ -73,23 +73,23 @@ class Source:
     """Headers say how many GPUs each number is of."""
 
 
-def derived(table: LintTable) -> tuple[Column, ...]:
+def derived(table: LintTable) -> tuple[LintColumn, ...]:
     """Give the columns that are made from others."""
     return tuple(column for column in table.columns if column.meaning.kind == "derived")
 
 
-def is_called_old(column: Column) -> bool:
+def is_called_old(column: LintColumn) -> bool:
     """Tell whether a column is called what another is compared to."""
     return bool(OLD.search(column.title) or BASELINE.search(column.title))
 
 
-def losses(table: LintTable) -> tuple[Column, ...]:
+def losses(table: LintTable) -> tuple[LintColumn, ...]:
     """Give a column called Loss beside two of scores: what one is lower by, or else a loss that was measured."""
     found = tuple(one for one in table.columns if one.meaning.kind == "loss")
     return found if len(found) == 1 and len(pool_of(table, found[0])) == 2 else ()
 
 
-def pool_of(table: LintTable, column: Column) -> tuple[Column, ...]:
+def pool_of(table: LintTable, column: LintColumn) -> tuple[LintColumn, ...]:
     """Give the measured columns that a derived column may compare."""
     plain = tuple(one for one in table.columns if one.meaning.kind not in {"key", "batch", "length", "derived"})
     named_alike = [one for one in derived(table) if one.words == column.words]
@@ -106,7 +106,7 @@ def pool_of(table: LintTable, column: Column) -> tuple[Column, ...]:
     return pool or (unknown if "speed" in column.words.lower() else plain)
 
 
-def associated(table: LintTable, column: Column, pool: Sequence[Column]) -> tuple[Column, ...]:
+def associated(table: LintTable, column: LintColumn, pool: Sequence[LintColumn]) -> tuple[LintColumn, ...]:
     """Tell which columns of the pool belong to a derived column: by group header, by words, or as the only one."""
     group = tuple(one for one in pool if one.group and one.group == column.group)
     if group:
@@ -119,11 +119,11 @@ def associated(table: LintTable, column: Column, pool: Sequence[Column]) -> tupl
     )
 
 
-def _words(column: Column) -> set[str]:
+def _words(column: LintColumn) -> set[str]:
     return set(WORD.findall(column.words.lower()))
 
 
-def _own_words(table: LintTable, column: Column) -> set[str]:
+def _own_words(table: LintTable, column: LintColumn) -> set[str]:
     """Give the words that set a derived column apart from the others of its table, but for the name of its baseline."""
     said = [
         (one, set(WORD.findall(AGAINST.sub("", one.words.lower()))))
@@ -134,7 +134,7 @@ def _own_words(table: LintTable, column: Column) -> set[str]:
     return next(words for one, words in said if one is column) - shared if len(said) > 1 else set()
 
 
-def parts(table: LintTable) -> Iterator[tuple[Row, ...]]:
+def parts(table: LintTable) -> Iterator[tuple[LintRow, ...]]:
     """Split a table whose rows are of several metrics by metric."""
     named = [column for column in table.key_columns if METRIC.match(column.name)]
     if not named:
@@ -145,7 +145,7 @@ def parts(table: LintTable) -> Iterator[tuple[Row, ...]]:
         yield tuple(row for row in table.rows if row.keys[named[0].index] == metric)
 
 
-def sources(table: LintTable, rows: Sequence[Row], column: Column) -> Iterator[Source]:
+def sources(table: LintTable, rows: Sequence[LintRow], column: LintColumn) -> Iterator[InputSource]:
     """Give every candidate for a derived column's inputs."""
     pool = pool_of(table, column)
     mine = associated(table, column, pool)
@@ -156,7 +156,7 @@ def sources(table: LintTable, rows: Sequence[Row], column: Column) -> Iterator[S
             yield from (source, _swapped(source))
 
 
-def _couples(pool: Sequence[Column], mine: Sequence[Column]) -> Iterator[tuple[Column, Column]]:
+def _couples(pool: Sequence[LintColumn], mine: Sequence[LintColumn]) -> Iterator[tuple[LintColumn, LintColumn]]:
     """Give the columns that may be new and old; of many, those that are called a baseline and the first."""
     few = len(pool) <= MOST_COLUMNS
     others = pool if few else [one for one in pool if BASELINE.search(one.title)][:MOST_COLUMNS] or pool[:1]
@@ -167,9 +167,9 @@ def _couples(pool: Sequence[Column], mine: Sequence[Column]) -> Iterator[tuple[C
                 yield from [(other, one)] if mine and other not in mine else []
 
 
-def _columns(rows: Sequence[Row], column: Column, new: Column, old: Column) -> Source:
-    return Source(f"'{new.title}' and '{old.title}'", tuple(
-        Pair(row, printed, first, second)
+def _columns(rows: Sequence[LintRow], column: LintColumn, new: LintColumn, old: LintColumn) -> InputSource:
+    return InputSource(f"'{new.title}' and '{old.title}'", tuple(
+        InputPair(row, printed, first, second)
         for row in rows
         if (printed := row.values[column.index])
         and (first := row.values[new.index])
@@ -177,14 +177,16 @@ def _columns(rows: Sequence[Row], column: Column, new: Column, old: Column) -> S
     ))  # fmt: skip
 
 
-def _comparable(one: Column, other: Column) -> bool:
+def _comparable(one: LintColumn, other: LintColumn) -> bool:
     """Tell whether two columns may hold the same quantity: a latency is never divided by a throughput, nor TTFT by TPOT."""
     kinds = {one.meaning.kind, other.meaning.kind}
     first, second = (set(ASPECT.findall(column.words.lower().replace("_", " "))) for column in (one, other))
     return (len(kinds) == 1 or "other" in kinds) and (first == second or not (first and second))
 
 
-def _between_rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column) -> Iterator[Source]:
+def _between_rows(
+    table: LintTable, rows: Sequence[LintRow], column: LintColumn, one: LintColumn
+) -> Iterator[InputSource]:
     """Give every way to compare the rows of one measured column."""
     for key in table.settings:
         for value in _baselines(rows, column, key):
@@ -198,12 +200,12 @@ def _between_rows(table: LintTable, rows: Sequence[Row], column: Column, one: Co
         yield _steps(rows, column, one)
 
 
-def _swapped(source: Source) -> Source:
+def _swapped(source: InputSource) -> InputSource:
     """Exchange new and old: a latency's baseline is divided by the row, a throughput's row by the baseline."""
     return replace(source, pairs=tuple(replace(pair, new=pair.old, old=pair.new) for pair in source.pairs))
 
 
-def _baselines(rows: Sequence[Row], column: Column, key: Column) -> list[str]:
+def _baselines(rows: Sequence[LintRow], column: LintColumn, key: LintColumn) -> list[str]:
     """Name the rows that may be what others are compared to: called so, or compared to themselves."""
     found = []
     for row in rows:
@@ -213,12 +215,12 @@ def _baselines(rows: Sequence[Row], column: Column, key: Column) -> list[str]:
     return list(dict.fromkeys(found))[:MOST_BASELINES]
 
 
-def _is_anchor(row: Row, column: Column, one: Column) -> bool:
+def _is_anchor(row: LintRow, column: LintColumn, one: LintColumn) -> bool:
     """Tell whether a row is what others are compared to: measured, and compared to nothing or to itself."""
     return row.values[one.index] is not None and (row.values[column.index] is None or is_itself(row, column))
 
 
-def is_itself(row: Row, column: Column) -> bool:
+def is_itself(row: LintRow, column: LintColumn) -> bool:
     """Tell whether a derived cell says that its row is what others are compared to, as 1.00x or 0.00."""
     printed = row.values[column.index]
     if printed is None:
@@ -227,14 +229,16 @@ def is_itself(row: Row, column: Column) -> bool:
     return printed.value == (0 if zero else 1)
 
 
-def _rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column, key: Column, value: str) -> Source:
-    def place(row: Row) -> tuple[str, ...]:
+def _rows(
+    table: LintTable, rows: Sequence[LintRow], column: LintColumn, one: LintColumn, key: LintColumn, value: str
+) -> InputSource:
+    def place(row: LintRow) -> tuple[str, ...]:
         return tuple(row.keys[other.index] for other in table.settings if other is not key)
 
     named = [row for row in rows if row.keys[key.index] == value]
     old = {place(row): row.values[one.index] for row in named}
-    return Source(f"'{one.title}' and its row '{value}'", tuple(
-        Pair(row, printed, first, second)
+    return InputSource(f"'{one.title}' and its row '{value}'", tuple(
+        InputPair(row, printed, first, second)
         for row in rows
         if row.keys[key.index] != value
         and (printed := row.values[column.index])
@@ -243,11 +247,11 @@ def _rows(table: LintTable, rows: Sequence[Row], column: Column, one: Column, ke
     ), rows=True, anchored=all(is_itself(row, column) for row in named))  # fmt: skip
 
 
-def _anchored(rows: Sequence[Row], column: Column, one: Column, anchor: Row) -> Source:
+def _anchored(rows: Sequence[LintRow], column: LintColumn, one: LintColumn, anchor: LintRow) -> InputSource:
     """Compare every row to the only one that is compared to nothing or to itself, whatever else differs."""
     old = anchor.values[one.index]
-    return Source(f"'{one.title}' and its row {anchor.number}", tuple(
-        Pair(row, printed, first, old)
+    return InputSource(f"'{one.title}' and its row {anchor.number}", tuple(
+        InputPair(row, printed, first, old)
         for row in rows
         if row is not anchor and old
         and (printed := row.values[column.index])
@@ -255,25 +259,25 @@ def _anchored(rows: Sequence[Row], column: Column, one: Column, anchor: Row) -> 
     ), rows=True, anchored=is_itself(anchor, column))  # fmt: skip
 
 
-def _blocks(rows: Sequence[Row], column: Column, one: Column, where: str) -> Source:
+def _blocks(rows: Sequence[LintRow], column: LintColumn, one: LintColumn, where: str) -> InputSource:
     """Compare each row to the nearest one that is an anchor, as in blocks that begin or end with their baseline."""
-    old: Row | None = None
-    pairs: list[Pair] = []
+    old: LintRow | None = None
+    pairs: list[InputPair] = []
     itself = True
     for row in rows:
         printed, measured = row.values[column.index], row.values[one.index]
         if _is_anchor(row, column, one):
             old, itself = row, itself and is_itself(row, column)
         elif printed and measured and old and (second := old.values[one.index]):
-            pairs.append(Pair(row, printed, measured, second))
+            pairs.append(InputPair(row, printed, measured, second))
     says = f"'{one.title}' and the row {where} that is compared to itself"
-    return Source(says, tuple(pairs), rows=True, anchored=itself)
+    return InputSource(says, tuple(pairs), rows=True, anchored=itself)
 
 
-def _steps(rows: Sequence[Row], column: Column, one: Column) -> Source:
+def _steps(rows: Sequence[LintRow], column: LintColumn, one: LintColumn) -> InputSource:
     """Compare each row to the one right above, as in a log of improvements."""
-    return Source(f"'{one.title}' and the row above", tuple(
-        Pair(row, printed, first, second)
+    return InputSource(f"'{one.title}' and the row above", tuple(
+        InputPair(row, printed, first, second)
         for above, row in pairwise(rows)
         if (printed := row.values[column.index])
         and (first := row.values[one.index])
@@ -281,22 +285,22 @@ def _steps(rows: Sequence[Row], column: Column, one: Column) -> Source:
     ), rows=True)  # fmt: skip
 
 
-def _with_factors(table: LintTable, source: Source, new: Column, old: Column) -> Iterator[Source]:
+def _with_factors(table: LintTable, source: InputSource, new: LintColumn, old: LintColumn) -> Iterator[InputSource]:
     """Give a source as it is, and normalized to the GPU count where headers or text speak of it."""
     yield source
     if not source.pairs or new.meaning.kind != "throughput":
         return
     declared = [(pair, gpus(old, pair.row), gpus(new, pair.row)) for pair in source.pairs]
     if all(before and after for _, before, after in declared):
-        yield Source(source.says + ", per GPU", tuple(
-            Pair(pair.row, pair.printed, pair.new, pair.old, Fraction(before or 1, after or 1))
+        yield InputSource(source.says + ", per GPU", tuple(
+            InputPair(pair.row, pair.printed, pair.new, pair.old, Fraction(before or 1, after or 1))
             for pair, before, after in declared
         ), declared=True)  # fmt: skip
     elif NORMALIZED.search(table.prose):
-        yield Source(source.says + ", per GPU", source.pairs, normalized=True)
+        yield InputSource(source.says + ", per GPU", source.pairs, normalized=True)
 
 
-def gpus(column: Column, row: Row) -> int | None:
+def gpus(column: LintColumn, row: LintRow) -> int | None:
     """Read how many GPUs a column's header gives for a row: `TP2`, or `8B:TP1, 70B:TP2`."""
     for name, count in GPUS.findall(column.words):
         if not name or any(re.search(rf"(?<![0-9]){re.escape(name)}\b", key, re.IGNORECASE) for key in row.keys):

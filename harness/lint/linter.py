@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.core.errors import HarnessError, unknown
-from harness.lint.finding import Check, Finding, Rule
+from harness.lint.finding import Check, LintFinding, Rule
 from harness.lint.rules.registry import RULES
-from harness.lint.tables import Page, read_page
+from harness.lint.tables import LintPage, read_page
 
 
 @dataclass(frozen=True)
-class Tally:
+class RuleTally:
     """How many things a rule decided, and how many of them do not hold."""
 
     rule: str
@@ -27,8 +27,8 @@ class Linted:
     """What came of linting: findings in the order of files and lines, counts by rule, files that could not be read."""
 
     tables: int
-    findings: tuple[Finding, ...]
-    tallies: tuple[Tally, ...]
+    findings: tuple[LintFinding, ...]
+    tallies: tuple[RuleTally, ...]
     unreadable: tuple[str, ...] = ()
 
     @property
@@ -56,18 +56,18 @@ def lint_files(paths: Iterable[Path], names: Sequence[str] = ()) -> Linted:
     return lint_pages(pages, rules, tuple(unreadable))
 
 
-def lint_pages(pages: Sequence[Page], rules: Sequence[Rule], unreadable: tuple[str, ...] = ()) -> Linted:
+def lint_pages(pages: Sequence[LintPage], rules: Sequence[Rule], unreadable: tuple[str, ...] = ()) -> Linted:
     """Put every rule to every table."""
     checks = [(page, rule, check) for page in pages for rule, check in _checks(page, rules)]
     found = [
-        Finding(page.path, check.line, check.row, check.column, rule.name, check.message)
+        LintFinding(page.path, check.line, check.row, check.column, rule.name, check.message)
         for page, rule, check in checks
         if check.message is not None
     ]
     place = {page.path: at for at, page in reversed(list(enumerate(pages)))}
     found.sort(key=lambda one: (place[one.path], one.line, one.row or 0))
     tallies = tuple(
-        Tally(
+        RuleTally(
             rule.name,
             sum(of is rule and c.message is not None for _, of, c in checks),
             sum(of is rule for _, of, _ in checks),
@@ -77,7 +77,7 @@ def lint_pages(pages: Sequence[Page], rules: Sequence[Rule], unreadable: tuple[s
     return Linted(sum(len(page.tables) for page in pages), tuple(found), tallies, unreadable)
 
 
-def _checks(page: Page, rules: Sequence[Rule]) -> list[tuple[Rule, Check]]:
+def _checks(page: LintPage, rules: Sequence[Rule]) -> list[tuple[Rule, Check]]:
     """Put all rules to one table after the other; what was meant to be a table is malformed."""
     broken = [Check(one.line, message=one.message) for one in page.broken]
     checks = [(rule, check) for rule in rules if rule.name == "malformed-table" for check in broken]

@@ -36,43 +36,43 @@ DECADES = {
 
 
 @dataclass(frozen=True)
-class Interval:
+class NumberRange:
     """All values between two bounds, both included."""
 
     low: Fraction
     high: Fraction
 
-    def meets(self, other: Interval) -> bool:
+    def meets(self, other: NumberRange) -> bool:
         return self.low <= other.high and other.low <= self.high
 
-    def __add__(self, other: Interval) -> Interval:
-        return Interval(self.low + other.low, self.high + other.high)
+    def __add__(self, other: NumberRange) -> NumberRange:
+        return NumberRange(self.low + other.low, self.high + other.high)
 
-    def __sub__(self, other: Interval) -> Interval:
-        return Interval(self.low - other.high, self.high - other.low)
+    def __sub__(self, other: NumberRange) -> NumberRange:
+        return NumberRange(self.low - other.high, self.high - other.low)
 
-    def __mul__(self, other: Interval) -> Interval:
+    def __mul__(self, other: NumberRange) -> NumberRange:
         if self.low >= 0 and other.low >= 0:
-            return Interval(self.low * other.low, self.high * other.high)
+            return NumberRange(self.low * other.low, self.high * other.high)
         corners = [one * two for one in (self.low, self.high) for two in (other.low, other.high)]
-        return Interval(min(corners), max(corners))
+        return NumberRange(min(corners), max(corners))
 
-    def __truediv__(self, other: Interval) -> Interval | None:
+    def __truediv__(self, other: NumberRange) -> NumberRange | None:
         """Divide, or None where the divisor may be zero."""
         if other.low <= 0 <= other.high:
             return None
         if self.low >= 0 and other.low > 0:
-            return Interval(self.low / other.high, self.high / other.low)
-        return self * Interval(1 / other.high, 1 / other.low)
+            return NumberRange(self.low / other.high, self.high / other.low)
+        return self * NumberRange(1 / other.high, 1 / other.low)
 
 
-def exactly(value: int | Fraction) -> Interval:
+def exactly(value: int | Fraction) -> NumberRange:
     """Take one value as an interval."""
-    return Interval(Fraction(value), Fraction(value))
+    return NumberRange(Fraction(value), Fraction(value))
 
 
 @dataclass(frozen=True)
-class Number:
+class PrintedNumber:
     """One printed number: `1,234.50x` has value 1234.50, 2 decimals, suffix `x` and commas."""
 
     text: str
@@ -89,12 +89,12 @@ class Number:
         return Fraction(self.value)
 
     @cached_property
-    def measured(self) -> Interval:
+    def measured(self) -> NumberRange:
         """What a measured value may have been: half a unit of the last digit to either side."""
         return self.within(HALF)
 
     @cached_property
-    def derived(self) -> Interval:
+    def derived(self) -> NumberRange:
         """What a derived value may have been: one unit of the last digit to either side."""
         return self.within(WHOLE)
 
@@ -108,13 +108,13 @@ class Number:
         """One step of the last printed digit, as it would be printed."""
         return f"{Decimal(1).scaleb(-self.decimals):f}"
 
-    def within(self, units: Fraction) -> Interval:
+    def within(self, units: Fraction) -> NumberRange:
         """Give all values that are at most that many units of the last digit away."""
         low, high = self.exact - units * self.unit, self.exact + units * self.unit
         ends = (low, high, low / self.binary, high / self.binary)
-        return Interval(min(ends), max(ends))
+        return NumberRange(min(ends), max(ends))
 
-    def as_in(self, unit: str) -> Number:
+    def as_in(self, unit: str) -> PrintedNumber:
         """Give the same in another unit of the same quantity, as 700 MB in GB; unchanged where the unit is none or no such."""
         here, there = DECADES.get(self.suffix), DECADES.get(unit)
         if here is None or there is None or self.suffix == unit or here[0] != there[0]:
@@ -136,7 +136,7 @@ def is_missing(text: str) -> bool:
     return text.strip().lower() in MISSING or text.strip().lower().startswith(("todo", "oom", "n/a"))
 
 
-def number(text: str) -> Number | None:
+def number(text: str) -> PrintedNumber | None:
     """Read a cell as one number, or None where it is text, a range or several numbers."""
     found = NUMBER.match(text.strip())
     if found is None or not (found["whole"] or found["part"]):
@@ -145,7 +145,7 @@ def number(text: str) -> Number | None:
     power = int(found["power"] or 0)
     value = Decimal(digits).scaleb(power)
     negative = found["sign"] in {"-", "−"}
-    return Number(
+    return PrintedNumber(
         text=text.strip(),
         value=-value if negative else value,
         decimals=len(found["part"] or ".") - 1 - power,
@@ -163,6 +163,6 @@ def shown(value: Fraction, digits: int = 4) -> str:
     return f"{float(value):.{max(digits - size, 0)}f}"
 
 
-def span(interval: Interval, digits: int = 5) -> str:
+def span(interval: NumberRange, digits: int = 5) -> str:
     """Write an interval as `1.1664..1.1694`."""
     return f"{shown(interval.low, digits)}..{shown(interval.high, digits)}"

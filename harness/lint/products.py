@@ -8,28 +8,28 @@ from fractions import Fraction
 from itertools import combinations
 
 from harness.lint.columns import seconds_per_unit
-from harness.lint.numbers import Interval, Number, exactly, shown, span
-from harness.lint.tables import Column, LintTable, Row
+from harness.lint.numbers import NumberRange, PrintedNumber, exactly, shown, span
+from harness.lint.tables import LintColumn, LintRow, LintTable
 
 
 @dataclass(frozen=True)
 class Product:
     """One checked pair; `message` is None where latency times throughput is what it should be."""
 
-    row: Row
-    column: Column
+    row: LintRow
+    column: LintColumn
     message: str | None
 
 
 @dataclass(frozen=True)
 class Sample:
-    row: Row
-    latency: Number
-    throughput: Number
-    batch: Number
-    seconds: Interval
+    row: LintRow
+    latency: PrintedNumber
+    throughput: PrintedNumber
+    batch: PrintedNumber
+    seconds: NumberRange
     """Latency times throughput."""
-    tokens: tuple[Number, ...] = ()
+    tokens: tuple[PrintedNumber, ...] = ()
     """How many tokens each request is of, where columns say so: those that add up."""
 
     @property
@@ -37,7 +37,7 @@ class Sample:
         """The batch size, times the tokens of each request."""
         return self.batch.exact * (sum(one.exact for one in self.tokens) or 1)
 
-    def times(self) -> Interval:
+    def times(self) -> NumberRange:
         """How many such sizes latency times throughput is."""
         return self.seconds * exactly(1 / self.size)
 
@@ -66,12 +66,12 @@ def _readings(table: LintTable, samples: Sequence[Sample]) -> Iterator[list[Samp
             yield counted
 
 
-def _tokens(table: LintTable, row: Row, columns: Sequence[Column]) -> tuple[Number, ...]:
+def _tokens(table: LintTable, row: LintRow, columns: Sequence[LintColumn]) -> tuple[PrintedNumber, ...]:
     found = (row.values[column.index] or _above(table, row, column) for column in columns)
     return tuple(value for value in found if value is not None and value.value > 0)
 
 
-def _pairs(table: LintTable) -> Iterator[tuple[Column, Column]]:
+def _pairs(table: LintTable) -> Iterator[tuple[LintColumn, LintColumn]]:
     latencies = [column for column in table.columns if column.meaning.kind == "latency"]
     throughputs = [column for column in table.columns if column.meaning.kind == "throughput"]
     if len(latencies) == 1 == len(throughputs):
@@ -84,7 +84,7 @@ def _pairs(table: LintTable) -> Iterator[tuple[Column, Column]]:
             yield same[0], throughput
 
 
-def _samples(table: LintTable, latency: Column, throughput: Column, batch: Column) -> Iterator[Sample]:
+def _samples(table: LintTable, latency: LintColumn, throughput: LintColumn, batch: LintColumn) -> Iterator[Sample]:
     for row in table.rows:
         first, second = row.values[latency.index], row.values[throughput.index]
         size = row.values[batch.index] or _above(table, row, batch)
@@ -96,7 +96,7 @@ def _samples(table: LintTable, latency: Column, throughput: Column, batch: Colum
             yield Sample(row, first, second, size, seconds)
 
 
-def _above(table: LintTable, row: Row, column: Column) -> Number | None:
+def _above(table: LintTable, row: LintRow, column: LintColumn) -> PrintedNumber | None:
     """Read a batch size that is blank because it repeats the row above."""
     return next(
         (one.values[column.index] for one in reversed(table.rows[: row.number]) if one.values[column.index]), None

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from harness.lint.columns import Meaning, meaning_of
 from harness.lint.markdown import Broken, RawTable, raw_tables, read_text
-from harness.lint.numbers import Number, is_missing, number, scaled_unit
+from harness.lint.numbers import PrintedNumber, is_missing, number, scaled_unit
 from harness.markdown.blocks import MarkdownCell, MarkdownRow, TextLine
 
 CORNER = re.compile(r"^(?P<key>.*?)\s*\\+\s*(?P<metric>.+)$")
 
 
 @dataclass(frozen=True)
-class Column:
+class LintColumn:
     """One column under its resolved header; `title` is group and name, or its place where it has neither."""
 
     index: int
@@ -38,7 +38,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class LintRow:
     """One row of values; `number` counts from 1 below the last header row; `keys` has blank repeated keys filled in."""
 
     number: int
@@ -50,11 +50,11 @@ class Row:
     """The unit that a column's values are taken in where its cells name several, as GB for 13.5 GB and 700 MB."""
 
     @cached_property
-    def values(self) -> tuple[Number | None, ...]:
+    def values(self) -> tuple[PrintedNumber | None, ...]:
         return tuple(one and one.as_in(unit) for one, unit in zip(self.printed, self.units, strict=True))
 
     @cached_property
-    def printed(self) -> tuple[Number | None, ...]:
+    def printed(self) -> tuple[PrintedNumber | None, ...]:
         """The numbers in the units that the cells name."""
         return tuple(number(cell.text) for cell in self.cells)
 
@@ -65,17 +65,17 @@ class LintTable:
 
     path: str
     line: int
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    columns: tuple[LintColumn, ...]
+    rows: tuple[LintRow, ...]
     headings: tuple[str, ...]
     context: tuple[TextLine, ...]
 
     @property
-    def key_columns(self) -> tuple[Column, ...]:
+    def key_columns(self) -> tuple[LintColumn, ...]:
         return tuple(column for column in self.columns if column.meaning.kind == "key")
 
     @property
-    def settings(self) -> tuple[Column, ...]:
+    def settings(self) -> tuple[LintColumn, ...]:
         """Columns that say what was measured: text, batch sizes, lengths."""
         return tuple(column for column in self.columns if column.meaning.kind in {"key", "batch", "length"})
 
@@ -83,12 +83,12 @@ class LintTable:
     def prose(self) -> str:
         return "\n".join(line.text for line in self.context)
 
-    def where(self, row: Row) -> tuple[str, ...]:
+    def where(self, row: LintRow) -> tuple[str, ...]:
         return tuple(row.keys[column.index] for column in self.settings)
 
 
 @dataclass(frozen=True)
-class Page:
+class LintPage:
     """One file: its tables, and what was meant to be one."""
 
     path: str
@@ -96,15 +96,15 @@ class Page:
     broken: tuple[Broken, ...]
 
 
-def read_page(path: Path) -> Page:
+def read_page(path: Path) -> LintPage:
     """Read the tables of a Markdown file. Raises: HarnessError where it cannot be read."""
     return page_of(read_text(path), str(path))
 
 
-def page_of(text: str, path: str = "page.md") -> Page:
+def page_of(text: str, path: str = "page.md") -> LintPage:
     """Read the tables of a Markdown text."""
     raw, broken = raw_tables(text)
-    return Page(path, tuple(_table(one, path) for one in raw), tuple(broken))
+    return LintPage(path, tuple(_table(one, path) for one in raw), tuple(broken))
 
 
 def _table(raw: RawTable, path: str) -> LintTable:
@@ -113,7 +113,7 @@ def _table(raw: RawTable, path: str) -> LintTable:
     keys = _filled(body, columns)
     units = tuple(_unit(body, column.index) for column in columns)
     rows = tuple(
-        Row(at, row.line, row.cells, keys[at - 1], len(row.written), units) for at, row in enumerate(body, start=1)
+        LintRow(at, row.line, row.cells, keys[at - 1], len(row.written), units) for at, row in enumerate(body, start=1)
     )
     return LintTable(path, raw.table.begin + 1, columns, rows, raw.headings, raw.context)
 
@@ -138,7 +138,7 @@ def _headers_below(header: MarkdownRow, first: MarkdownRow, rest: Sequence[Markd
     return len(gaps) > 1 and len(filled) > 1 and all(words[at] for at in filled) and bool(numeric & set(filled))
 
 
-def _columns(head: Sequence[MarkdownRow], body: Sequence[MarkdownRow]) -> Iterator[Column]:
+def _columns(head: Sequence[MarkdownRow], body: Sequence[MarkdownRow]) -> Iterator[LintColumn]:
     names = head[-1].cells
     groups = _groups(head[0].cells, names) if len(head) > 1 else [""] * len(names)
     corner = CORNER.match(names[0].text) if names else None
@@ -149,7 +149,7 @@ def _columns(head: Sequence[MarkdownRow], body: Sequence[MarkdownRow]) -> Iterat
         meaning = meaning_of(f"{over} {groups[at]} {cell.text}", texts)
         spacer = not cell.text and not any(texts)
         group = "" if meaning.kind in {"key", "batch", "length"} else groups[at]
-        yield Column(at, cell.text, group, cell.labels, over, meaning, spacer)
+        yield LintColumn(at, cell.text, group, cell.labels, over, meaning, spacer)
 
 
 def _groups(over: Sequence[MarkdownCell], names: Sequence[MarkdownCell]) -> list[str]:
@@ -174,7 +174,7 @@ def _groups(over: Sequence[MarkdownCell], names: Sequence[MarkdownCell]) -> list
     return found
 
 
-def _filled(body: Sequence[MarkdownRow], columns: Sequence[Column]) -> list[tuple[str, ...]]:
+def _filled(body: Sequence[MarkdownRow], columns: Sequence[LintColumn]) -> list[tuple[str, ...]]:
     """Give each row its texts, with a blank key taken from the row above."""
     done: list[tuple[str, ...]] = []
     for row in body:

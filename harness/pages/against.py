@@ -10,11 +10,11 @@ from typing import Literal
 
 from harness.numbers import sessions
 from harness.pages.history import Sessions
-from harness.tables.result import Cell, Column, Section, Table
+from harness.tables.result import Cell, Section, Table, TableColumn
 from harness.tables.rows import text_of
 
 Agrees = Literal["yes", "no", "not known"]
-Place = tuple[tuple[tuple[str, str], ...], str]
+_Place = tuple[tuple[tuple[str, str], ...], str]
 """What a cell is about, and the heading that it stands under."""
 _COLUMNS = ("Row", "Column", "Measured", "Reported", "Difference", "Agrees")
 
@@ -95,7 +95,7 @@ def against(
         for place, cell in theirs.items()
         if cell.runs
     ]
-    columns = tuple(Column(name, "left" if name in _COLUMNS[:2] else "right") for name in _COLUMNS)
+    columns = tuple(TableColumn(name, "left" if name in _COLUMNS[:2] else "right") for name in _COLUMNS)
     rows = tuple(_row(pair) for pair in pairs)
     more = sum(
         _number(cell) is not None for place, cell in ours.items() if not (place in theirs and theirs[place].runs)
@@ -131,11 +131,11 @@ def rounding(cell: Cell) -> Decimal:
     return Decimal(1).scaleb(-places) / 2
 
 
-def _cells(table: Table) -> Mapping[Place, Cell]:
+def _cells(table: Table) -> Mapping[_Place, Cell]:
     return {place: cell for place, (_, cell) in _named(table).items()}
 
 
-def _named(table: Table) -> Mapping[Place, tuple[str, Cell]]:
+def _named(table: Table) -> Mapping[_Place, tuple[str, Cell]]:
     """Find each number's place, with the names that stand before it, repeated ones filled in."""
     found = {}
     for section in table.sections:
@@ -152,7 +152,7 @@ def _named(table: Table) -> Mapping[Place, tuple[str, Cell]]:
     return found
 
 
-def _apart(ours: Iterable[Place], theirs: Iterable[Place]) -> str:
+def _apart(ours: Iterable[_Place], theirs: Iterable[_Place]) -> str:
     """Say which dimensions never have the same value on both sides, so that nothing meets."""
     sides = [[dict(address) for address, _ in places] for places in (ours, theirs)]
     told = []

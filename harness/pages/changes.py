@@ -11,7 +11,7 @@ from harness.core.errors import HarnessError
 from harness.pages.readback import (
     ColumnName,
     Grid,
-    Line,
+    GridLine,
     RowName,
     column_names,
     grids,
@@ -80,7 +80,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Compared:
+class TableComparison:
     """An old table and a new rendering of it, row by row."""
 
     gone: tuple[Gone, ...]
@@ -92,17 +92,17 @@ class Compared:
     """Rows that are gone to rows that came and have the same cells."""
 
 
-def compare_tables(old: str, new: Rendered) -> Compared:
+def compare_tables(old: str, new: Rendered) -> TableComparison:
     """Hold the committed Markdown of a table against its new rendering; rows are matched by name, columns by heading."""
     before, after = grids(old), grids(new.markdown)
     if before and not any(grid.rows for grid in after):
-        return Compared((Gone(new.name, "table"),) if any(grid.rows for grid in before) else (), (), (), 0)
+        return TableComparison((Gone(new.name, "table"),) if any(grid.rows for grid in before) else (), (), (), 0)
     keys, heads = shared_keys(before, after, new.keys), heads_of(new)
     old_lines, new_lines = lines_of(before, keys, _heads_in(before, after, heads)), lines_of(after, keys, heads)
     gone = [Gone(new.name, "row", name.label, name.short) for name in old_lines if name not in new_lines]
     gone += [Gone(new.name, "column", label) for label in _columns_gone(before, after, keys, heads)]
     pairs = [(old_lines[name], line) for name, line in new_lines.items() if name in old_lines]
-    return Compared(
+    return TableComparison(
         gone=tuple(gone),
         came=tuple(name for name in new_lines if name not in old_lines),
         changes=tuple(change for was, now in pairs for change in _changes(was, now)),
@@ -111,7 +111,7 @@ def compare_tables(old: str, new: Rendered) -> Compared:
     )
 
 
-def _renamed(old: Mapping[RowName, Line], new: Mapping[RowName, Line]) -> dict[str, str]:
+def _renamed(old: Mapping[RowName, GridLine], new: Mapping[RowName, GridLine]) -> dict[str, str]:
     """Pair rows that are gone with those that came, by the text of all their cells, where that is one and one."""
     came: dict[tuple[tuple[ColumnName, str], ...], list[RowName]] = {}
     for name, line in new.items():
@@ -128,7 +128,7 @@ def _renamed(old: Mapping[RowName, Line], new: Mapping[RowName, Line]) -> dict[s
     }
 
 
-def _texts(line: Line) -> tuple[tuple[ColumnName, str], ...]:
+def _texts(line: GridLine) -> tuple[tuple[ColumnName, str], ...]:
     return tuple((column, plain(text)) for column, (_, text) in line.cells.items())
 
 
@@ -174,7 +174,7 @@ def _has_text(grid: Grid, place: int, heads: int) -> bool:
     return any(place < len(row) and row[place] for row in grid.rows[heads:])
 
 
-def _changes(was: Line, now: Line) -> list[Change]:
+def _changes(was: GridLine, now: GridLine) -> list[Change]:
     pairs = [(column, was.cells[column][1], text) for column, (_, text) in now.cells.items() if column in was.cells]
     return [Change(now.name, column, plain(old), plain(new)) for column, old, new in pairs if plain(old) != plain(new)]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from harness.core.errors import HarnessError
 from harness.markdown.marked import bodies
 from harness.markdown.rows import Align, literal, table_lines
-from harness.pages.changes import Change, Compared, compare_tables, shared_keys
+from harness.pages.changes import Change, TableComparison, compare_tables, shared_keys
 from harness.pages.guards import percent
 from harness.pages.history import Histories
 from harness.pages.noise import (
     SAME,
+    ChangeVerdict,
     Evidence,
     Noise,
-    Verdict,
     between_sessions,
     causes,
     evidence,
@@ -74,12 +74,12 @@ class Told:
     """What changes, as Markdown, with the verdict on each changed cell."""
 
     text: str
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[ChangeVerdict, ...] = ()
 
 
 def difference(old: Old, new: New, more: Sequence[Source] = ()) -> Told:
     """Write what changes in the cells of all pages, in the rows and in the numbers of prose. more: sources of earlier sessions."""
-    verdicts: list[Verdict] = []
+    verdicts: list[ChangeVerdict] = []
     sources = [source for source in (*more, old.source, new.source) if source is not None]
     judge = _Judge(old.source, new.source, Histories(sources), verdicts)
     parts = [part for page in new.pages for part in _page(old, new, page, judge)]
@@ -119,7 +119,7 @@ def _table(old: Old, new: New, name: str, before: str | None, after: str, judge:
     return [title, _summary(compared), *_cells(old, new, rendered, compared, keys, judge), *_rows(compared)]
 
 
-def _summary(compared: Compared) -> str:
+def _summary(compared: TableComparison) -> str:
     return f"{len(compared.changes)} of {compared.cells} cells changed, {_many(len(compared.came), 'row')} added, {_went(compared)} removed."
 
 
@@ -127,7 +127,7 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _went(compared: Compared) -> str:
+def _went(compared: TableComparison) -> str:
     if any(gone.what == "table" for gone in compared.gone):
         return "all rows"
     columns = sum(gone.what == "column" for gone in compared.gone)
@@ -135,7 +135,7 @@ def _went(compared: Compared) -> str:
     return f"{rows} and {_many(columns, 'column')}" if columns else rows
 
 
-def _rows(compared: Compared) -> list[str]:
+def _rows(compared: TableComparison) -> list[str]:
     lines = [f"- added: row {_row(name)}" for name in compared.came]
     lines += [f"- removed: {gone.what} {literal(gone.label)}".rstrip() for gone in compared.gone]
     return ["\n".join(lines)] if lines else []
@@ -150,7 +150,7 @@ def _row(name: RowName) -> str:
 # ---------------------------------------------------------------- cells
 
 
-def _cells(old: Old, new: New, rendered: Rendered, compared: Compared, keys: int, judge: _Judge) -> list[str]:
+def _cells(old: Old, new: New, rendered: Rendered, compared: TableComparison, keys: int, judge: _Judge) -> list[str]:
     """Write the changed cells; what they all have in common is said once."""
     if not compared.changes:
         return []
@@ -191,27 +191,27 @@ class _Judge:
     old: Source | None
     new: Source
     histories: Histories
-    verdicts: list[Verdict]
+    verdicts: list[ChangeVerdict]
 
-    def judged(self, change: Change, was: Evidence, now: Evidence) -> tuple[Verdict, str]:
+    def judged(self, change: Change, was: Evidence, now: Evidence) -> tuple[ChangeVerdict, str]:
         """Say whether a change is noise, and what changed with it."""
         verdict, reason = self._judged(change, was, now)
         self.verdicts.append(verdict)
         return verdict, reason
 
-    def _judged(self, change: Change, was: Evidence, now: Evidence) -> tuple[Verdict, str]:
+    def _judged(self, change: Change, was: Evidence, now: Evidence) -> tuple[ChangeVerdict, str]:
         before, after = was.behind(change), now.behind(change)
         went = way(change, after)
         if change.is_lost:
             reasons = causes(was, now, before.runs, after.runs) if before and after else ["unknown"]
-            return Verdict("outside", "worse"), "; ".join(literal(reason) for reason in reasons)
+            return ChangeVerdict("outside", "worse"), "; ".join(literal(reason) for reason in reasons)
         if before is None or after is None or not shows(after, change.new):
-            return Verdict("unknown", went), "unknown"
+            return ChangeVerdict("unknown", went), "unknown"
         reasons = causes(was, now, before.runs, after.runs)
         if not shows(before, change.old):  # the old page shows what the old results do not give by today's spec
-            return Verdict("unknown", went), literal(SAME) if reasons == [SAME] else "unknown"
+            return ChangeVerdict("unknown", went), literal(SAME) if reasons == [SAME] else "unknown"
         found = self._noise(before, after) if reasons != [SAME] else ("unknown", "the same runs")
-        return Verdict(found[0], went, found[1]), "; ".join(literal(reason) for reason in reasons)
+        return ChangeVerdict(found[0], went, found[1]), "; ".join(literal(reason) for reason in reasons)
 
     def _noise(self, before: Cell, after: Cell) -> tuple[Noise, str]:
         found = self.histories.of(before, self.old, after, self.new) if self.old is not None else None

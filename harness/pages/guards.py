@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.core.errors import HarnessError, Problem, unknown
 from harness.markdown.marked import bodies, marked_places
 from harness.pages.changes import Change, Gone, compare_tables
-from harness.pages.noise import Names, cells_of, way
+from harness.pages.noise import CellNames, cells_of, way
 from harness.pages.readback import shown
 from harness.tables.markdown import Rendered
 from harness.tables.result import Cell
@@ -74,7 +74,7 @@ def _vanishes(gone: Gone, renamed: Mapping[str, str]) -> str:
     )
 
 
-def _is_absent(change: Change, cells: Mapping[Names, Cell]) -> bool:
+def _is_absent(change: Change, cells: Mapping[CellNames, Cell]) -> bool:
     """Say whether a number became a mark of absence, whatever letters that has; a failure is a result and says so."""
     cell = cells.get((change.row, change.column))
     return change.is_lost and not (any(map(str.isalpha, shown(change.new))) if cell is None else cell.failed)

@@ -10,13 +10,13 @@ from harness.published.sources import Source
 from harness.tables.compare import COMPARISONS, Operand
 from harness.tables.formats import decimal
 from harness.tables.result import Cell
-from harness.tables.rows import Row, rows_of
+from harness.tables.rows import TableRow, rows_of
 
 _SERIES = ("job_key", "gpu", "box", "environment", "metric", "part", "source")
 """What a number keeps from night to night: job and machine. Versions and commits may change along it."""
 _ON_LOGS = frozenset({"value", "baseline", "ratio", "inverse_ratio", "ratio_per_gpu"})
 
-Key = tuple[Any, ...]
+_Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Histories:
     """Sources of sessions, asked once for each series."""
 
     sources: Sequence[Source]
-    _values: dict[Key, dict[str, float]] = field(default_factory=dict)
+    _values: dict[_Key, dict[str, float]] = field(default_factory=dict)
 
     def of(self, old: Cell, old_source: Source, new: Cell, new_source: Source) -> Sessions | None:
         """Gather the sessions of a cell; None where it shows no mean over rounds."""
@@ -58,7 +58,7 @@ class Histories:
         values = tuple(self._results([key for key, _ in sides], cell.trace.comparison).values())
         return Sessions((values,), cell.trace.comparison in _ON_LOGS and all(value > 0 for value in values))
 
-    def _results(self, keys: Sequence[Key], comparison: str) -> dict[str, float]:
+    def _results(self, keys: Sequence[_Key], comparison: str) -> dict[str, float]:
         """Compute the cell's comparison in each session that has all of its sides."""
         sides = [self._of_series(key) for key in keys]
         shared = [session for session in sides[0] if all(session in side for side in sides)]
@@ -70,7 +70,7 @@ class Histories:
                 found[session] = float(of(operands[0], operands[-1]))
         return found
 
-    def _of_series(self, key: Key) -> dict[str, float]:
+    def _of_series(self, key: _Key) -> dict[str, float]:
         if key not in self._values:
             where = dict(zip(_SERIES, key, strict=True))
             rows = [row for source in self.sources for row in _rows(source, where)]
@@ -78,12 +78,12 @@ class Histories:
         return self._values[key]
 
 
-def _rows(source: Source, where: Mapping[str, Any]) -> Iterable[Row]:
+def _rows(source: Source, where: Mapping[str, Any]) -> Iterable[TableRow]:
     found = rows_of(source.select(where, ["run", "session", "counts_from", "rounds", "summary_value"]))
     return sorted((row for row in found if row.get("rounds") is not None), key=lambda row: row.age)
 
 
-def _sides(cell: Cell, source: Source) -> list[tuple[Key, str]] | None:
+def _sides(cell: Cell, source: Source) -> list[tuple[_Key, str]] | None:
     """Return series and session of each measurement behind a cell; None where one is no mean over rounds."""
     if cell.trace is None or any(side.stored is None for side in cell.trace.sides):
         return None

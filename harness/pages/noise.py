@@ -19,10 +19,10 @@ from harness.tables.compare import COMPARISONS, Operand
 from harness.tables.markdown import Rendered, cell_text
 from harness.tables.mixing import packages_of
 from harness.tables.result import Cell
-from harness.tables.rows import Row
+from harness.tables.rows import TableRow
 
 Noise = Literal["inside", "outside", "unknown"]
-Way = Literal["", "better", "worse"]
+_Way = Literal["", "better", "worse"]
 _PLACE = (("gpu", "GPU"), ("gpu_count", "GPUs"), ("driver", "driver"), ("cuda", "CUDA"), ("python", "Python"), ("cpu", "CPU"), ("cores", "cores"),
           ("system", "system"), ("environment", "environment"), ("harness", "harness"))  # fmt: skip
 _WAY = (("protocol", "protocol"), ("protocol_version", "protocol version"), ("provider", "provider"), ("dtype", "data type"),
@@ -40,7 +40,7 @@ _LONG = 12
 
 
 @dataclass(frozen=True)
-class Interval:
+class CellInterval:
     """A number with its bounds, in the unit of its column."""
 
     value: Decimal
@@ -48,15 +48,15 @@ class Interval:
     high: Decimal
 
 
-Names = tuple[RowName, ColumnName]
+CellNames = tuple[RowName, ColumnName]
 
 
 @dataclass(frozen=True)
 class Evidence:
     """A rendered table with what stands behind its cells, and the facts of their runs."""
 
-    cells: Mapping[Names, Cell] = field(default_factory=dict)
-    runs: Mapping[str, Row] = field(default_factory=dict)
+    cells: Mapping[CellNames, Cell] = field(default_factory=dict)
+    runs: Mapping[str, TableRow] = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
 
     def behind(self, change: Change) -> Cell | None:
@@ -64,12 +64,12 @@ class Evidence:
         return self.cells.get((change.row, change.column))
 
 
-def cells_of(rendered: Rendered, keys: int) -> dict[Names, Cell]:
+def cells_of(rendered: Rendered, keys: int) -> dict[CellNames, Cell]:
     """Name the cells of a rendered table; `keys` columns name its rows."""
     found, sections = grids(rendered.markdown), rendered.table.sections
     if len(found) != len(sections):
         return {}
-    cells: dict[Names, Cell] = {}
+    cells: dict[CellNames, Cell] = {}
     for name, line in lines_of(found, keys, heads_of(rendered)).items():
         row = sections[line.grid].rows[line.row]
         cells |= {(name, column): row[index] for column, (index, _) in line.cells.items()}
@@ -83,17 +83,17 @@ def evidence(rendered: Rendered, source: Source, keys: int) -> Evidence:
     return Evidence(cells, _facts(source, runs), source.environments())
 
 
-def _facts(source: Source, runs: Iterable[str]) -> dict[str, Row]:
+def _facts(source: Source, runs: Iterable[str]) -> dict[str, TableRow]:
     columns = ["run", "job_key", "environment_id", "engine", "probe", "origin", *(name for name, _ in (*_PLACE, *_WAY))]
-    return {record["run"]: Row(record) for record in source.select({"run": sorted(runs)}, columns)}
+    return {record["run"]: TableRow(record) for record in source.select({"run": sorted(runs)}, columns)}
 
 
-def interval(cell: Cell) -> Interval | None:
+def interval(cell: Cell) -> CellInterval | None:
     """Return a cell's number and bounds before they were rounded; None where there is no interval."""
     trace = cell.trace
     if trace is None or trace.low is None or trace.high is None:
         return None
-    return Interval(trace.result, trace.low, trace.high)
+    return CellInterval(trace.result, trace.low, trace.high)
 
 
 def shows(cell: Cell, text: str) -> bool:
@@ -102,11 +102,11 @@ def shows(cell: Cell, text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ChangeVerdict:
     """Whether a change is noise, and which way it went."""
 
     noise: Noise
-    way: Way = ""
+    way: _Way = ""
     why: str = ""
     """Why it is not known."""
 
@@ -118,7 +118,7 @@ class Verdict:
         return f"not known{self.why and f' ({self.why})'}"
 
 
-def way(change: Change, cell: Cell | None) -> Way:
+def way(change: Change, cell: Cell | None) -> _Way:
     """Say whether a number went to the worse or to the better; empty where nobody can say."""
     if cell is None or not change.by or cell.better == "none":
         return ""
@@ -146,7 +146,7 @@ def _in_seconds(cell: Cell) -> float:
     return float(COMPARISONS[cell.trace.comparison].of(value, baseline))
 
 
-def noise(old: Interval | None, new: Interval | None) -> Noise:
+def noise(old: CellInterval | None, new: CellInterval | None) -> Noise:
     """Say whether a difference is within the root of the sum of squares of both half widths; unknown without two intervals."""
     if old is None or new is None:
         return "unknown"
@@ -175,13 +175,13 @@ def causes(old: Evidence, new: Evidence, was: Sequence[str], now: Sequence[str])
     return list(dict.fromkeys(found)) or [text for origin, text in _AGAIN.items() if origin in origins]
 
 
-def _asked_anew(was: Row, now: Row) -> list[str]:
+def _asked_anew(was: TableRow, now: TableRow) -> list[str]:
     """Say that another job was run, where the facts of the two runs alone do not tell it: its key hashes all that was asked."""
     keys = was.text("job_key"), now.text("job_key")
     return [] if None in keys or keys[0] == keys[1] else ["what was asked (settings, program, text or model)"]
 
 
-def _facts_changed(was: Row, now: Row) -> list[str]:
+def _facts_changed(was: TableRow, now: TableRow) -> list[str]:
     return [
         _said(title, was.text(name), now.text(name))
         for name, title in (*_PLACE, *_WAY)
@@ -189,14 +189,14 @@ def _facts_changed(was: Row, now: Row) -> list[str]:
     ]
 
 
-def _packages_changed(old: Evidence, new: Evidence, was: Row, now: Row) -> list[str]:
+def _packages_changed(old: Evidence, new: Evidence, was: TableRow, now: TableRow) -> list[str]:
     before, after = (_packages(*pair) for pair in ((old, was), (new, now)))
     more = packages_of(was) | packages_of(now) | exact(before) | exact(after)
     told = [*PACKAGES, *sorted(more - set(PACKAGES))]
     return [_said(name, before.get(name), after.get(name)) for name in told if before.get(name) != after.get(name)]
 
 
-def _packages(known: Evidence, row: Row) -> Mapping[str, str]:
+def _packages(known: Evidence, row: TableRow) -> Mapping[str, str]:
     environment = known.environments.get(row.text("environment_id") or "")
     return environment.packages if environment else {}
 

@@ -10,13 +10,13 @@ from harness.numbers.pairing import paired_difference, reproduces
 from harness.published.sources import Source
 from harness.tables.result import Cell, Side
 
-Found = tuple[Literal["inside", "outside", "unknown"], str]
+_Found = tuple[Literal["inside", "outside", "unknown"], str]
 _PAIRED = frozenset({"value", "difference"})
 """Comparisons that move as much as the one side that moved."""
 _COLUMNS = ("metric", "items", "value")
 
 
-def between_items(old: Cell, was: Source, new: Cell, now: Source) -> Found | None:
+def between_items(old: Cell, was: Source, new: Cell, now: Source) -> _Found | None:
     """Judge a change by the paired difference over its items; says why where it cannot. None: not both of the same items."""
     if old.trace is None or new.trace is None or len(old.trace.sides) != len(new.trace.sides):
         return None
@@ -44,7 +44,7 @@ def _same_items(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return bool(one.get("items")) and all(one[name] == other.get(name) for name in ("items", "metric"))
 
 
-def _judged(metric: str, sides: Sequence[tuple[Side, Source]]) -> Found:
+def _judged(metric: str, sides: Sequence[tuple[Side, Source]]) -> _Found:
     items = [source.reader().all_items(side.measurement) for side, source in sides]
     values = [_measured(side, source)["value"] for side, source in sides]
     if not all(reproduces(metric, one, float(value)) for one, value in zip(items, values, strict=True)):

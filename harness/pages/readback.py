@@ -13,7 +13,7 @@ from harness.markdown.rows import literal
 from harness.tables.locate import MARK
 from harness.tables.locate import column_names as named_columns
 from harness.tables.printed import ADDRESS
-from harness.tables.result import Cell, Column, Section
+from harness.tables.result import Cell, Section, TableColumn
 
 _NUMBER = re.compile(
     r"(?P<number>[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)(?P<suffix>[x%]?)(?=\s|$)"
@@ -61,7 +61,7 @@ ColumnName = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Line:
+class GridLine:
     """A row of a table by its name."""
 
     name: RowName
@@ -97,9 +97,9 @@ def _above(headings: dict[int, str], level: int) -> dict[int, str]:
 # ---------------------------------------------------------------- names
 
 
-def lines_of(found: Sequence[Grid], keys: int, heads: int = 0) -> dict[RowName, Line]:
+def lines_of(found: Sequence[Grid], keys: int, heads: int = 0) -> dict[RowName, GridLine]:
     """Name the rows by their first `keys` cells, blank repetitions filled; the first `heads` rows of each table are headings."""
-    named: dict[RowName, Line] = {}
+    named: dict[RowName, GridLine] = {}
     for place, grid in enumerate(found):
         titles = column_names(grid, keys, heads)
         for row, (key, cells) in enumerate(_keyed(grid.rows[heads:], keys), start=heads):
@@ -107,7 +107,7 @@ def lines_of(found: Sequence[Grid], keys: int, heads: int = 0) -> dict[RowName, 
             while name in named:
                 name = RowName(name.headings, key, name.nth + 1)
             values = {titles[index]: (index, cells[index]) for index in range(keys, min(len(cells), len(titles)))}
-            named[name] = Line(name, place, row, values)
+            named[name] = GridLine(name, place, row, values)
     return named
 
 
@@ -116,7 +116,7 @@ def column_names(grid: Grid, keys: int, heads: int = 0) -> list[ColumnName]:
     width = len(grid.header)
     whole = [(*row, *[""] * width)[:width] for row in grid.rows[:heads]]
     rows = tuple(tuple(Cell(shown(cell)) for cell in row) for row in whole)
-    section = Section((), tuple(Column(shown(text)) for text in grid.header), rows, head_rows=len(rows))
+    section = Section((), tuple(TableColumn(shown(text)) for text in grid.header), rows, head_rows=len(rows))
     names: list[ColumnName] = []
     for parts in named_columns(section, keys):
         names.append((MARK.join(parts), sum(MARK.join(parts) == known for known, _ in names)))

@@ -47,7 +47,7 @@ _CLOSE = re.compile(r"\s*/\s*value\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ValueQuestion:
     """What a marker asks for."""
 
     table: str
@@ -58,10 +58,10 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ValueMark:
     """A marked place in prose: offsets of the text between its markers."""
 
-    asked: Asked
+    asked: ValueQuestion
     said: str
     """The question as the page puts it."""
     begin: int
@@ -72,12 +72,12 @@ class Mark:
 # ---------------------------------------------------------------- finding
 
 
-def marks(text: str, path: Path) -> list[Mark]:
+def marks(text: str, path: Path) -> list[ValueMark]:
     """Find the marked numbers of a page.
 
     Raises: ConfigError with every marker that is unbalanced, nested, inside a table or not understood.
     """
-    found: list[Mark] = []
+    found: list[ValueMark] = []
     problems: list[Problem] = []
     for begin, part, table in _parts(text, path):
         opened: tuple[str, int, int] | None = None
@@ -114,10 +114,10 @@ def _trouble(said: str | None, opened: tuple[str, int, int] | None, table: str) 
     return "" if opened else "the end of a value has no beginning"
 
 
-def _take(found: list[Mark], problems: list[Problem], opened: tuple[str, int, int], end: int, path: Path) -> None:
+def _take(found: list[ValueMark], problems: list[Problem], opened: tuple[str, int, int], end: int, path: Path) -> None:
     said, begin, line = opened
     try:
-        found.append(Mark(parse(said), said, begin, end, line))
+        found.append(ValueMark(parse(said), said, begin, end, line))
     except HarnessError as error:
         problems.append(Problem(str(error), path, line))
 
@@ -153,7 +153,7 @@ def _comments(part: str) -> Iterator[tuple[int, int, str | None]]:
             yield found.start(), place, found["said"]
 
 
-def parse(said: str) -> Asked:
+def parse(said: str) -> ValueQuestion:
     """Read what stands behind `value:`. Raises: HarnessError with the grammar."""
     words = _words(said)
     if len(words) < 3:
@@ -173,7 +173,7 @@ def parse(said: str) -> Asked:
     names = [name for name, _ in where]
     if len(set(names)) < len(names):
         raise HarnessError(f"value '{said}' has two conditions on one column; no row meets both")
-    return Asked(table, cast("Literal['min', 'max', 'cell']", function), column, tuple(where), whole)
+    return ValueQuestion(table, cast("Literal['min', 'max', 'cell']", function), column, tuple(where), whole)
 
 
 def _words(said: str) -> list[str]:
@@ -212,7 +212,7 @@ def with_values(text: str, rendered: Mapping[str, Rendered], path: Path) -> tupl
     return text, stale[::-1]
 
 
-def answer(asked: Asked, rendered: Mapping[str, Rendered]) -> str:
+def answer(asked: ValueQuestion, rendered: Mapping[str, Rendered]) -> str:
     """Return the text that a question asks for.
 
     Raises: HarnessError for a table, column or row that is not there, and where there is no number or no single row.
@@ -223,7 +223,7 @@ def answer(asked: Asked, rendered: Mapping[str, Rendered]) -> str:
     return literal(cell.text) if cell.literal else markup(cell.text)
 
 
-def answering(asked: Asked, rendered: Mapping[str, Rendered]) -> Cell:
+def answering(asked: ValueQuestion, rendered: Mapping[str, Rendered]) -> Cell:
     """Return the cell that answers a question. Raises: HarnessError as `answer` does."""
     if asked.table not in rendered:
         raise HarnessError(unknown("table", asked.table, rendered))
@@ -241,7 +241,7 @@ def _least_or_greatest(numbers: list[tuple[Decimal, Cell]], function: str) -> Ce
     return (min if function == "min" else max)(numbers, key=lambda found: found[0])[1]
 
 
-def _selected(asked: Asked, rendered: Rendered) -> list[Cell]:
+def _selected(asked: ValueQuestion, rendered: Rendered) -> list[Cell]:
     """Return the cells of the column in the rows that meet the conditions."""
     sections = [section for section in rendered.table.sections if section.rows]
     if not sections:
@@ -262,14 +262,16 @@ def _selected(asked: Asked, rendered: Rendered) -> list[Cell]:
     return cells
 
 
-def _no_row(asked: Asked, seen: Mapping[str, set[str]]) -> str:
+def _no_row(asked: ValueQuestion, seen: Mapping[str, set[str]]) -> str:
     for name, text in asked.where:
         if text not in seen[name]:
             return unknown(name, text, seen[name])
     return f"no row has {' and '.join(f'{name}={text}' for name, text in asked.where)}"
 
 
-def _cells(asked: Asked, rendered: Rendered, section: Section, place: int, seen: dict[str, set[str]]) -> Iterator[Cell]:
+def _cells(
+    asked: ValueQuestion, rendered: Rendered, section: Section, place: int, seen: dict[str, set[str]]
+) -> Iterator[Cell]:
     keys = [_key(name, rendered, section) for name, _ in asked.where]
     above: list[str] = []
     for row in section.rows[section.head_rows :]:

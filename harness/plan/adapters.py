@@ -13,6 +13,7 @@ from harness.core.options import Options
 from harness.core.seam import Engine, Probe, Quantizer, Registry, load
 from harness.engines import folder_formats
 from harness.plan.later import LATER_QUANTIZERS
+from harness.probes import VERIFY, VERIFY_REFERENCE
 
 SOURCE = "source"
 """The recipe word for the model's own folder: nothing is built."""
@@ -20,9 +21,6 @@ RANDOM_WEIGHTS = "random-weights"
 """The quantizer that makes a model from a configuration and a seed."""
 STORED_REFERENCE = "kl_reference"
 """The probe that writes down a reference's log-probabilities."""
-VERIFY, VERIFY_REFERENCE = "verify", "verify_reference"
-"""The probes that hold a float artifact against its model, and that write down what the model computes."""
-
 OUTPUT_CHECK = "output_check"
 """The probe that scores what a speed job generates."""
 

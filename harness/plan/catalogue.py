@@ -133,6 +133,10 @@ class LocalEntry(Options):
     """Interpreter by environment."""
     folders: dict[str, str] = Field(default_factory=dict)
     """Folder by model."""
+    executor: str = "local"
+    """What runs the jobs: `local`, or `folder=DIR`, a queue folder."""
+    slots: int = Field(default=1, ge=1)
+    """Jobs that may run side by side on this machine, but for builds and what measures speed, which run alone."""
 
 
 @dataclass(frozen=True)

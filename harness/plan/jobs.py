@@ -12,7 +12,8 @@ from typing import Any
 from harness.core.identity import digest, short
 from harness.core.metric import OwnMetric
 from harness.core.spec import BuildSpec, Input, Kind, Labels, MeasureSpec
-from harness.plan.adapters import OUTPUT_CHECK, VERIFY, VERIFY_REFERENCE
+from harness.plan.adapters import OUTPUT_CHECK
+from harness.probes import VERIFY, VERIFY_REFERENCE
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from harness.core.identity import canonical
 from harness.core.options import canonical_options
 from harness.core.seam import Engine, Facts, FloatType
 from harness.core.spec import Input, Labels, MeasureSpec
-from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, VERIFY, VERIFY_REFERENCE
+from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE
 from harness.plan.building import Made, Workshop
 from harness.plan.jobs import Draft
 from harness.plan.keys import reference_id, spec_key
 from harness.plan.sizes import BYTES
 from harness.plan.sweep import EngineChoice, Places
+from harness.probes import VERIFY, VERIFY_REFERENCE
 
 UNASKED = "an engine that only runs a program cannot be asked what it computes"
 OFF = "switched off by the sweep (verify: false)"

@@ -265,8 +265,13 @@ def plain(node: Node) -> Any:
 
 def kind(node: Node) -> str:
     """Say in a reader's words what a node is."""
+    return kind_of(node.value)
+
+
+def kind_of(value: object) -> str:
+    """Say in a reader's words what a value is."""
     names: dict[type, str] = {dict: "a mapping", list: "a list", str: "a word", bool: "true or false", int: "a number"}
-    return "empty" if node.value is None else names.get(type(node.value), "a number")
+    return "empty" if value is None else names.get(type(value), "a number")
 
 
 def mapping(node: Node, what: str, mistakes: Mistakes, keys: Collection[str] | None = None) -> dict[str, Node]:
@@ -303,10 +308,11 @@ def validate(options: type[Options], node: Node, what: str, mistakes: Mistakes) 
 
 
 def _down(node: Node, path: Sequence[str]) -> Node:
-    """Follow names, and numbers of parts, as far as they are there."""
+    """Follow names, and numbers of parts, as far as they are there; what else a validator names is passed over."""
     for name in path:
-        parts = node.fields or ({str(place): part for place, part in enumerate(node.items)} if name.isdigit() else {})
-        if name not in parts:
-            break
-        node = parts[name]
+        fields, items = node.fields, list(node.fields.values()) or node.items
+        if name in fields:
+            node = fields[name]
+        elif name.isdecimal() and int(name) < len(items):
+            node = items[int(name)]
     return node

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+VERIFY, VERIFY_REFERENCE = "verify", "verify_reference"
+"""The probes that hold a float artifact against its model, and that write down what the model computes."""
 PROBES = {
     "generation": "harness.probes.generation:PROBE",
     "output_check": "harness.probes.output_check:PROBE",

@@ -26,7 +26,7 @@ from harness.formats import FORMATS
 from harness.formats.found import Found, reading_of
 from harness.formats.paths import DIMENSIONS, FieldPath, Value, read_values
 from harness.formats.reading import read_contents, recognized
-from harness.formats.source import Source, read_source
+from harness.formats.source import FileSource, read_source
 from harness.formats.units import why_not
 from harness.probes import conditions
 from harness.probes.report_file import REPORT, refuse_old, refuse_other_provider
@@ -181,13 +181,13 @@ def _report(folder: Path, pattern: str) -> Path:
     raise HarnessError(f"the command left {len(there)} files ({names}); say which is the report with `file:`")
 
 
-def _contents(source: Source, read: str | dict[str, Value], declared: Mapping[str, OwnMetric]) -> tuple[Found, ...]:
+def _contents(source: FileSource, read: str | dict[str, Value], declared: Mapping[str, OwnMetric]) -> tuple[Found, ...]:
     if isinstance(read, str):
         return read_contents(recognized(source, read), source).runs
     return read_values(source, read, declared).runs
 
 
-def _one(runs: tuple[Found, ...], workload: CommandOptions, source: Source) -> Found:
+def _one(runs: tuple[Found, ...], workload: CommandOptions, source: FileSource) -> Found:
     """Choose the run that the workload asks for. Raises: HarnessError where that is none, or more than one."""
     asked = _asked(workload)
     fits = [run for run in runs if all(run.workload.get(name, value) == value for name, value in asked.items())]

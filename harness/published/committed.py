@@ -29,7 +29,7 @@ from harness.store.session import SessionJob, SessionRecord
 from harness.tables.cells import statistic_of
 from harness.tables.declared import KEY, Declared, together
 from harness.tables.formats import without_paths
-from harness.tables.specfile import STATS
+from harness.tables.specentries import STATS
 
 LARGEST = 16 * 1024
 """Bytes up to which an array is kept whole; a larger one only where items pair one by one, as answers do."""

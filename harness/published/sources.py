@@ -20,9 +20,9 @@ from harness.store.database import Database
 from harness.store.needed import Needed
 from harness.store.result import ResultSet
 from harness.store.session import SessionRecord
-from harness.tables.cells import Reader
+from harness.tables.cells import CellReader
 from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
-from harness.tables.rows import Row, rows_of
+from harness.tables.rows import TableRow, rows_of
 from harness.tables.spec import TableSpec
 
 
@@ -80,9 +80,9 @@ class Source:
         found = self.published.items.get(measurement)
         return items_of(self.database, measurement) if found is None else found
 
-    def reader(self) -> Reader:
+    def reader(self) -> CellReader:
         published = self.published
-        return Reader(
+        return CellReader(
             self.samples, self.items, lambda measurement: published.statistics.get(measurement, {}), self.outcome
         )
 
@@ -147,11 +147,11 @@ class Question:
         parts = None if None in (self.need.parts, other.need.parts) else self.need.parts | other.need.parts  # type: ignore[operator]
         return Question(labels, replace(self.need, metrics=self.need.metrics | other.need.metrics, parts=parts))
 
-    def rows(self, database: Database) -> list[Row]:
+    def rows(self, database: Database) -> list[TableRow]:
         """Return the rows that answer it."""
         return rows_of(database.needed(self.labels, [name for name in COLUMNS if name in STORED], self.need))
 
-    def among(self, rows: Iterable[Row]) -> list[Row]:
+    def among(self, rows: Iterable[TableRow]) -> list[TableRow]:
         """Keep the rows that bear its labels and can be of use."""
         asked = self.labels.items()
         return [
@@ -173,18 +173,18 @@ def question_of(spec: TableSpec) -> Question:
     return Question(labels, needed_by(spec))
 
 
-def rows_for(spec: TableSpec, source: Source) -> list[Row]:
+def rows_for(spec: TableSpec, source: Source) -> list[TableRow]:
     """Ask a source for what a table can use."""
     return question_of(spec).rows(source.of_sweeps(spec.where.get("sweep", ())))
 
 
-def rows_for_all(specs: Iterable[TableSpec], source: Source) -> dict[str, list[Row]]:
+def rows_for_all(specs: Iterable[TableSpec], source: Source) -> dict[str, list[TableRow]]:
     """Ask a source for what several tables can use, by their names: one question for all that need the same history."""
     groups: dict[tuple[int, bool], list[tuple[str, Question, Database]]] = {}
     for spec in specs:
         database, question = source.of_sweeps(spec.where.get("sweep", ())), question_of(spec)
         groups.setdefault((id(database), question.need.history), []).append((spec.name, question, database))
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[TableRow]] = {}
     for group in groups.values():
         rows = reduce(operator.or_, (question for _, question, _ in group)).rows(group[0][2])
         found |= {name: question.among(rows) for name, question, _ in group}

@@ -16,10 +16,12 @@ from harness.core.errors import Busy, HarnessError
 from harness.core.files import PARTIAL, disk_trouble, remove, write_whole
 from harness.core.identity import digest, short
 from harness.core.spec import Environment, Outcome
+from harness.executors.record import Executor
 from harness.plan.expand import PlannedJob
 from harness.store.database import Database
 from harness.store.session import SessionRecord
 from harness.worker import ANSWERS, ARTIFACTS, FOLDERS, HEARTBEAT, JOB, LOCK, OUTCOME
+from harness.worker.inputs import ending_of
 
 What = Literal[
     "session",
@@ -55,7 +57,7 @@ class Desk:
 
     results: Path
     database: Database
-    pythons: Mapping[str, Path]
+    executor: Executor
     environments: Mapping[str, Environment]
     describe_own: Callable[[], Environment]
     """Describes the environment that the runner itself stands in, where anything asks for it."""
@@ -198,7 +200,10 @@ def recover(desk: Desk) -> list[str]:
 
     Returns what a person should know, as unreadable outcomes. A worker of a killed command is waited for.
     """
+    held = {folder.name for handle in desk.executor.found(desk.runs.resolve()) for folder in handle.folders}
     for folder in _without_outcome(desk.runs):
+        if folder.name in held:  # an executor has it yet
+            continue
         _wait_for_orphan(folder)
         if (folder / OUTCOME).exists():
             continue
@@ -206,9 +211,11 @@ def recover(desk: Desk) -> list[str]:
             remove(partial)
         if _RUN.fullmatch(folder.name) and {path.name for path in folder.iterdir()} <= _NEVER_BEGUN:
             remove(folder)
+    filled = tuple(ending_of(run) for run in held)
     for kept in ("artifacts", "runs", "sessions", "sessions/environments"):
         for partial in sorted((desk.results / kept).glob(f"*{PARTIAL}*")):
-            remove(partial)
+            if not partial.name.endswith(filled):
+                remove(partial)
     return desk.catch_up()
 
 

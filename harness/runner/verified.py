@@ -44,7 +44,7 @@ def doubts(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
             found[need] = Note(
                 code=UNVERIFIED, text=f"{labels.method} of {labels.model} was not held against its model: {reason}"
             )
-    for need in _beside(job, memory):
+    for need in siblings(job, memory):
         reason = memory.refuted.get(need)
         if reason and need not in found:
             labels = memory.jobs[need].labels[0]
@@ -53,7 +53,7 @@ def doubts(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
     return tuple(dict.fromkeys(found.values()))
 
 
-def _beside(job: PlannedJob, memory: Memory) -> tuple[str, ...]:
+def siblings(job: PlannedJob, memory: Memory) -> tuple[str, ...]:
     """Name the verifications of what the same builder made of the same model in floats, where this was made straight from it, too."""
     build = next((memory.builds.get(item.id) for item in job.inputs if item.role == "artifact"), None)
     return memory.siblings.get(sibling_of(build), ()) if build is not None else ()

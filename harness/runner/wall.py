@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from harness.worker.answer import Answer
 
 OWN = ("plan", "store", "report", "write", "ready", "handover", "describe", "hash", "seal", "check", "worker", "other")
 """Desk work, spawn-to-ready, waiting, hashing, writing; what a job's own spans leave over; what nobody counted."""
@@ -19,26 +20,18 @@ class BatchClock:
 
     spawned: float
     seconds: dict[str, float] = field(default_factory=dict)
-    _begun: float | None = None
+    _begun: Answer | None = None
 
-    def hear(self, event: Mapping[str, Any]) -> None:
+    def hear(self, answer: Answer) -> None:
         """Count the spans that an answer of the worker closes."""
-        if "ready" in event:
-            self._add("interpreter", event["entered"] - self.spawned)
-            self._add("import", event["imported"] - event["entered"])
-            self._add("ready", event["now"] - event["imported"])
-        elif "shared" in event:
-            for name, seconds in event["shared"].items():
-                self._add(name, seconds)
-        elif "closed" in event:
-            self._add("open", event["closed"])
-        elif "begin" in event:
-            self._begun = event["now"]
-        elif "done" in event and self._begun is not None:
-            spans: dict[str, float] = event["spans"]
-            for name, seconds in spans.items():
-                self._add(name, seconds)
-            self._add("worker", max(0.0, event["now"] - self._begun - sum(spans.values())))
+        for name, seconds in answer.spans.items():
+            self._add(name, seconds)
+        if answer.what == "ready":
+            self._add("interpreter", answer.heard - answer.seconds - self.spawned)
+        elif answer.what == "begin":
+            self._begun = answer
+        elif answer.what == "done" and self._begun is not None:
+            self._add("worker", max(0.0, answer.now - self._begun.now - sum(answer.spans.values())))
             self._begun = None
 
     def close(self, now: float) -> dict[str, float]:
@@ -47,7 +40,7 @@ class BatchClock:
         A job that died leaves no spans: its time since it began counts as measuring.
         """
         if self._begun is not None:
-            self._add("measure", now - self._begun)
+            self._add("measure", now - self._begun.heard)
             self._begun = None
         self._add("handover", max(0.0, now - self.spawned - sum(self.seconds.values())))
         return self.seconds

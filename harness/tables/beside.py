@@ -10,12 +10,12 @@ from harness.tables.cells import Filled
 from harness.tables.coverage import Title
 from harness.tables.mixing import Packages
 from harness.tables.result import Cell
-from harness.tables.rows import Row, is_ours
-from harness.tables.spec import Key, TableSpec
+from harness.tables.rows import TableRow, is_ours
+from harness.tables.spec import RowKey, TableSpec
 
 
 def own_notes(
-    spec: TableSpec, rows: Sequence[Row], lines: Sequence[Sequence[Filled]], packages: Packages, title: Title
+    spec: TableSpec, rows: Sequence[TableRow], lines: Sequence[Sequence[Filled]], packages: Packages, title: Title
 ) -> dict[int, str]:
     """Write the footnotes of the lines that were measured here, where others' stand in the table; by the line's place."""
     if not spec.beside:
@@ -27,7 +27,9 @@ def own_notes(
     return {place: own_note(spec, taken[place], others, packages, title) for place in measured} if others else {}
 
 
-def own_note(spec: TableSpec, ours: Sequence[Row], others: Sequence[Row], packages: Packages, title: Title) -> str:
+def own_note(
+    spec: TableSpec, ours: Sequence[TableRow], others: Sequence[TableRow], packages: Packages, title: Title
+) -> str:
     """Write the footnote of a measured row; what each of the others says as well is left out."""
     said = [_facts([row], packages, title) for row in others]
     own = [fact for fact in _facts(ours, packages, title) if any(fact not in facts for facts in said)]
@@ -35,7 +37,7 @@ def own_note(spec: TableSpec, ours: Sequence[Row], others: Sequence[Row], packag
     return f"Measured here, {dates(ours)}: {', '.join(own)}{'; ' if own and how else ''}{how}."
 
 
-def noted(keys: Sequence[Key], named: list[Cell], numbers: list[Cell], note: int) -> tuple[list[Cell], list[Cell]]:
+def noted(keys: Sequence[RowKey], named: list[Cell], numbers: list[Cell], note: int) -> tuple[list[Cell], list[Cell]]:
     """Put a row's own footnote at its method's name, else at the first of its names, else at its first cell."""
     cells = named or numbers
     places = [place for place, cell in enumerate(named) if cell.text]
@@ -45,11 +47,11 @@ def noted(keys: Sequence[Key], named: list[Cell], numbers: list[Cell], note: int
     return named, numbers
 
 
-def _facts(rows: Sequence[Row], packages: Packages, title: Title) -> list[str]:
+def _facts(rows: Sequence[TableRow], packages: Packages, title: Title) -> list[str]:
     named = [title("engine", value) for value in _values(rows, "engine")]
     named += [f"provider {value}" for value in _values(rows, "provider")]
     return list(dict.fromkeys([*named, *configuration(rows, packages)]))
 
 
-def _values(rows: Sequence[Row], name: str) -> list[str]:
+def _values(rows: Sequence[TableRow], name: str) -> list[str]:
     return sorted({value for row in rows if (value := row.text(name)) not in {None, "unknown"} and value is not None})

@@ -12,7 +12,7 @@ from harness.tables.columns import ALWAYS_TOLD, PACKAGES
 from harness.tables.coverage import Title, coverage
 from harness.tables.formats import thousands
 from harness.tables.mixing import Packages, packages_of
-from harness.tables.rows import Row, distinct, utc
+from harness.tables.rows import TableRow, distinct, utc
 from harness.tables.spec import TableSpec
 
 _WORKLOAD = (("batch", "batch {}"), ("prompt", "{} prompt tokens"), ("output", "{} output tokens"),
@@ -31,7 +31,7 @@ _PICKS = {
 }
 
 
-def captions(spec: TableSpec, taken: Iterable[Row], packages: Packages, title: Title) -> tuple[str, ...]:
+def captions(spec: TableSpec, taken: Iterable[TableRow], packages: Packages, title: Title) -> tuple[str, ...]:
     """Write a table's caption lines from the rows that its cells took."""
     rows = distinct(taken)
     return (
@@ -42,7 +42,7 @@ def captions(spec: TableSpec, taken: Iterable[Row], packages: Packages, title: T
     )
 
 
-def _configurations(rows: Sequence[Row], packages: Packages) -> list[str]:
+def _configurations(rows: Sequence[TableRow], packages: Packages) -> list[str]:
     """Describe each machine and environment once; where no measurement ran, that of the builds."""
     measured = [row for row in rows if not row.is_build] or list(rows)
     places = _by(measured, "environment_id")
@@ -51,14 +51,14 @@ def _configurations(rows: Sequence[Row], packages: Packages) -> list[str]:
     return sorted(set(described) - {""})
 
 
-def _by(rows: Sequence[Row], name: str) -> list[list[Row]]:
-    groups: dict[str | None, list[Row]] = {}
+def _by(rows: Sequence[TableRow], name: str) -> list[list[TableRow]]:
+    groups: dict[str | None, list[TableRow]] = {}
     for row in rows:
         groups.setdefault(row.text(name), []).append(row)
     return list(groups.values())
 
 
-def configuration(rows: Sequence[Row], packages: Packages, exactly: frozenset[str] = frozenset()) -> list[str]:
+def configuration(rows: Sequence[TableRow], packages: Packages, exactly: frozenset[str] = frozenset()) -> list[str]:
     """Describe one machine and environment in parts.
 
     exactly: packages that one of the table's environments has from a file or a source; each tells which it has.
@@ -80,23 +80,23 @@ def configuration(rows: Sequence[Row], packages: Packages, exactly: frozenset[st
     return [part for part in parts if part]
 
 
-def workload(rows: Sequence[Row], seen: Collection[str]) -> list[str]:
+def workload(rows: Sequence[TableRow], seen: Collection[str]) -> list[str]:
     """Say what was asked of the engine, as far as a reader does not see it: `seen` are the dimensions of the table."""
     return [text.format(_values(rows, name)) for name, text in _WORKLOAD if name not in seen and _values(rows, name)]
 
 
-def _known(row: Row, name: str) -> str | None:
+def _known(row: TableRow, name: str) -> str | None:
     """Return what is known of others' machines."""
     return None if row.text(name) == "unknown" else row.text(name)
 
 
-def dates(rows: Iterable[Row]) -> str:
+def dates(rows: Iterable[TableRow]) -> str:
     """Write the days on which rows were measured."""
     days = sorted({utc(row.get("started"))[:10] for row in rows})
     return f"{days[0]} (UTC)" if len(days) == 1 else f"{days[0]} to {days[-1]} (UTC)"
 
 
-def _origins(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
+def _origins(spec: TableSpec, rows: Sequence[TableRow]) -> list[str]:
     """Say what was measured and when, and whose numbers the others are."""
     measured = [row for row in rows if row.text("origin") in {"measured", None}]
     sittings = sitting.captions(spec, measured)
@@ -112,7 +112,7 @@ def _origins(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
 # ---------------------------------------------------------------- protocols
 
 
-def protocols(rows: Sequence[Row], seen: Collection[str] = ()) -> list[str]:
+def protocols(rows: Sequence[TableRow], seen: Collection[str] = ()) -> list[str]:
     """Say for each protocol which metrics it gave, what the workload was and how much was counted.
 
     seen: dimensions of the workload that a reader sees elsewhere.
@@ -122,7 +122,7 @@ def protocols(rows: Sequence[Row], seen: Collection[str] = ()) -> list[str]:
     return sorted(f"{_titles(version)}: {_protocol(version, seen)}." for version in versions)
 
 
-def _titles(rows: Sequence[Row]) -> str:
+def _titles(rows: Sequence[TableRow]) -> str:
     known = list(METRICS)
     found = {row.metric for row in rows if row.metric is not None}
     names = sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name))
@@ -132,7 +132,7 @@ def _titles(rows: Sequence[Row]) -> str:
     )
 
 
-def _protocol(rows: Sequence[Row], seen: Collection[str] = ()) -> str:
+def _protocol(rows: Sequence[TableRow], seen: Collection[str] = ()) -> str:
     version, name = rows[0].text("protocol_version"), rows[0].text("protocol")
     theirs = "protocol not told" if name == "unknown" else f"protocol {name} as its source defines it"
     parts = [theirs if version == "0" else f"protocol {name} v{version}" if version else f"protocol {name}"]
@@ -154,7 +154,7 @@ def _plural(text: str, count: str) -> str:
     return said.removesuffix("s") if count == "1" and text.endswith(("warm-ups", "repetitions", "tokens")) else said
 
 
-def _said(rows: Sequence[Row], name: str) -> bool:
+def _said(rows: Sequence[TableRow], name: str) -> bool:
     """Say whether a count only repeats the workload."""
     return (
         name == "prompt_tokens"
@@ -163,17 +163,17 @@ def _said(rows: Sequence[Row], name: str) -> bool:
     )
 
 
-def _values(rows: Sequence[Row], name: str) -> str:
+def _values(rows: Sequence[TableRow], name: str) -> str:
     found = {value for row in rows if (value := row.text(name)) is not None}
     return ", ".join(sorted(found, key=lambda value: (len(value), value)))
 
 
-def _counts(rows: Sequence[Row], name: str) -> str:
+def _counts(rows: Sequence[TableRow], name: str) -> str:
     found = {int(value) for row in rows if (value := row.get(name)) is not None}
     return _range(found) if found and (name in _ALWAYS or max(found)) else ""
 
 
-def _sizes(rows: Sequence[Row]) -> list[str]:
+def _sizes(rows: Sequence[TableRow]) -> list[str]:
     """Say how many items stand behind the parts of a whole, as the questions of a stratum."""
     parts: dict[str, set[int]] = {}
     for row in rows:

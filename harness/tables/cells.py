@@ -16,12 +16,12 @@ from harness.numbers.pairing import Items, Paired, paired_difference, reproduces
 from harness.numbers.rounds import is_over_rounds
 from harness.tables import sitting
 from harness.tables.compare import COMPARISONS, Comparison, Operand, compared, decimal_of, directed
-from harness.tables.formats import Format, decimal, factor, rounded, without_paths, written
-from harness.tables.result import Side, Trace
-from harness.tables.rows import Row, direction, distinct
+from harness.tables.formats import NumberFormat, decimal, factor, rounded, without_paths, written
+from harness.tables.result import CellTrace, Side
+from harness.tables.rows import TableRow, direction, distinct
 from harness.tables.sitting import Measure, marked_apart, marks_of, over_rounds
 from harness.tables.spec import CellSpec, TableSpec
-from harness.tables.specfile import ABSENT
+from harness.tables.specfields import ABSENT
 
 _TOO_WIDE = 2
 """An interval wider than its value over this is shown with its ends: behind ± it would be read as a small error."""
@@ -30,7 +30,7 @@ GREY = "~"
 
 
 @dataclass(frozen=True)
-class Reader:
+class CellReader:
     """How the samples behind a measurement are read: by its id; None where they are not at hand."""
 
     samples: Callable[[str], Any] = lambda measurement: None
@@ -62,20 +62,20 @@ class Filled:
     marks: tuple[Note, ...] = ()
     runs: tuple[str, ...] = ()
     measurements: tuple[str, ...] = ()
-    trace: Trace | None = None
+    trace: CellTrace | None = None
     better: Direction = "none"
     """Which way the metric of a number is better."""
 
 
 @dataclass(frozen=True)
-class Question:
+class CellQuestion:
     """A cell of a table with the row that fills it and, for comparisons, the row it is compared with."""
 
     spec: TableSpec
     cell: CellSpec
-    row: Row
-    baseline: Row | None
-    beside: tuple[Row, ...] = ()
+    row: TableRow
+    baseline: TableRow | None
+    beside: tuple[TableRow, ...] = ()
     """Rounds of the row's sitting, where a statistic of their samples is asked for."""
     elsewhere: str = ""
     """Where there is a baseline, if there is none at the row's place."""
@@ -87,7 +87,7 @@ class Question:
         return COMPARISONS[self.cell.comparison]
 
 
-def filled(question: Question, reader: Reader) -> Filled:
+def filled(question: CellQuestion, reader: CellReader) -> Filled:
     """Write a cell. What cannot be computed is shown as absent, with the reason in a footnote."""
     spec, cell, row, baseline = question.spec, question.cell, question.row, question.baseline
     published = row.text("comparison") is not None
@@ -126,14 +126,14 @@ def filled(question: Question, reader: Reader) -> Filled:
     return replace(done, text=_text(question, paired) + mark, note=_footnote(question, paired, trace.interval))
 
 
-def _marks(question: Question, rows: Sequence[Row]) -> tuple[Note, ...]:
+def _marks(question: CellQuestion, rows: Sequence[TableRow]) -> tuple[Note, ...]:
     """Gather what marks a number: a comparison has what marks its baseline, too."""
     found = (note for row in rows for note in marks_of(row))
     apart = marked_apart(rows) if over_rounds(question.spec, question.row) else ()
     return marking((*found, *apart))
 
 
-def _failed(spec: TableSpec, row: Row) -> Filled:
+def _failed(spec: TableSpec, row: TableRow) -> Filled:
     status = row.text("status") or "failed"
     if status in spec.missing:
         return Filled(spec.missing[status], failed=True, runs=(row.run,))
@@ -142,7 +142,7 @@ def _failed(spec: TableSpec, row: Row) -> Filled:
     return Filled(status, failed=True, note=f"{what}: {status}: {reason}", runs=(row.run,))
 
 
-def _uncompared(question: Question) -> Filled:
+def _uncompared(question: CellQuestion) -> Filled:
     """Show a comparison without its baseline: as the spec says for what became of that, else as absent."""
     spec, baseline, row = question.spec, question.baseline, question.row
     if baseline is not None and baseline.text("status") in spec.missing:
@@ -151,7 +151,7 @@ def _uncompared(question: Question) -> Filled:
     return Filled(spec.missing.get(ABSENT, "-"), absent=baseline is None, note=note, runs=(row.run,))
 
 
-def _no_baseline(question: Question) -> str:
+def _no_baseline(question: CellQuestion) -> str:
     named = ", ".join(f"{name} {value}" for name, value in question.cell.baseline.items())
     if question.baseline is not None:
         what = f"has status {question.baseline.text('status')}"
@@ -163,7 +163,7 @@ def _no_baseline(question: Question) -> str:
 # ---------------------------------------------------------------- numbers
 
 
-def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
+def _result(question: CellQuestion, reader: CellReader) -> tuple[Operand, CellTrace]:
     spec, cell = question.spec, question.cell
     comparison = directed(question.comparison, direction(question.row))
     displayed = comparison.needs_baseline and (cell.inputs or comparison.inputs) == "displayed"
@@ -183,21 +183,21 @@ def _result(question: Question, reader: Reader) -> tuple[Operand, Trace]:
     return result, replace(trace, interval=how, at_1ms=at_1ms)
 
 
-def _are_sittings(question: Question, rows: Sequence[Row]) -> bool:
+def _are_sittings(question: CellQuestion, rows: Sequence[TableRow]) -> bool:
     """Say whether a comparison is one of rounds with rounds."""
     both = len(rows) > 1 and all(over_rounds(question.spec, row) for row in rows)
     return both and question.cell.stat is None and question.comparison.name != "baseline"
 
 
-def _published(question: Question) -> tuple[Operand, Trace]:
+def _published(question: CellQuestion) -> tuple[Operand, CellTrace]:
     """Take a comparison as it was published."""
     value = Operand(decimal(question.row.get("value")))
     return value, replace(_trace(question, [value], value, "raw"), published=True)
 
 
 def _trace(
-    question: Question, operands: Sequence[Operand], result: Operand, inputs: Literal["raw", "displayed"]
-) -> Trace:
+    question: CellQuestion, operands: Sequence[Operand], result: Operand, inputs: Literal["raw", "displayed"]
+) -> CellTrace:
     roles: tuple[Literal["value", "baseline"], ...] = ("value", "baseline")
     rows = [row for row in (question.row, question.baseline) if row is not None]
     sides = [
@@ -205,13 +205,13 @@ def _trace(
         for role, row, operand in zip(roles, rows, operands, strict=False)
     ]
     comparison = question.comparison
-    return Trace(
+    return CellTrace(
         question.row.metric or "", comparison.name, comparison.formula, inputs, tuple(sides), result.value,
         low=result.low, high=result.high,
     )  # fmt: skip
 
 
-def _over_rounds(question: Question, row: Row) -> tuple[Decimal | None, int | None]:
+def _over_rounds(question: CellQuestion, row: TableRow) -> tuple[Decimal | None, int | None]:
     """Return the mean over rounds that entered, and how many there were."""
     if not over_rounds(question.spec, row):
         return None, None
@@ -233,7 +233,7 @@ def _shown_decimals(spec: TableSpec, cell: CellSpec) -> int:
     )  # fmt: skip
 
 
-def _operand(question: Question, row: Row, reader: Reader, digits: int | None) -> Operand:
+def _operand(question: CellQuestion, row: TableRow, reader: CellReader, digits: int | None) -> Operand:
     spec, cell, mean = question.spec, question.cell, over_rounds(question.spec, row)
     try:
         scale = factor(row.text("unit") or "", cell.unit)
@@ -259,7 +259,7 @@ def _operand(question: Question, row: Row, reader: Reader, digits: int | None) -
     return Operand(value, decimal(low) * scale, decimal(high) * scale, gpus)
 
 
-def _statistic(stat: str, row: Row, reader: Reader) -> float:
+def _statistic(stat: str, row: TableRow, reader: CellReader) -> float:
     measurement = row.get("measurement_id")
     kept = reader.statistics(measurement).get(stat)
     if kept is not None:
@@ -296,7 +296,7 @@ def statistic_of(samples: Any, stat: str) -> float | None:
     return float(simple[stat](values))
 
 
-def _paired(row: Row, baseline: Row, reader: Reader) -> Paired | str:
+def _paired(row: TableRow, baseline: TableRow, reader: CellReader) -> Paired | str:
     """Compare two measurements item by item, or say in a footnote why that cannot be."""
     name = row.metric or ""
     if row.get("items") is None or row.get("items") != baseline.get("items"):
@@ -314,7 +314,7 @@ def _paired(row: Row, baseline: Row, reader: Reader) -> Paired | str:
 # ---------------------------------------------------------------- text
 
 
-def _text(question: Question, result: Operand) -> str:
+def _text(question: CellQuestion, result: Operand) -> str:
     cell, form, name = question.cell, question.cell.format, question.row.metric
     kind = COMPARISONS[cell.comparison].result
     # A plain ratio that is asked for in percent is scaled here; percentages and fractions already are.
@@ -335,11 +335,11 @@ def _even(comparison: Comparison, result: Operand) -> bool:
     return result.low <= comparison.neutral <= result.high
 
 
-def _footnote(question: Question, result: Operand, how: str = "") -> str:
+def _footnote(question: CellQuestion, result: Operand, how: str = "") -> str:
     cell, row = question.cell, question.row
     if cell.uncertainty != "footnote" or cell.paired or result.low is None or result.high is None:
         return ""
-    ends = Format(cell.format.decimals, sign=cell.format.sign, comma=cell.format.comma)
+    ends = NumberFormat(cell.format.decimals, sign=cell.format.sign, comma=cell.format.comma)
     kind = COMPARISONS[cell.comparison].result
     scale = Decimal(100) if kind == "number" and cell.format.suffix == "%" else Decimal(1)
     said = row.text("interval") if question.baseline is None else "from both inputs' intervals"
@@ -355,9 +355,9 @@ def _uncertainty(cell: CellSpec, result: Operand, scale: Decimal) -> str:
     scientific = "e" if cell.format.suffix == "e" else ""
     if style == "pm" and high - low <= abs(result.value * scale) / _TOO_WIDE:
         half = max(result.value * scale - low, high - result.value * scale)
-        spread = Format(cell.format.decimals, comma=cell.format.comma, suffix=scientific)
+        spread = NumberFormat(cell.format.decimals, comma=cell.format.comma, suffix=scientific)
         if half and not scientific and not rounded(half, spread.decimals):  # too small for the digits shown
             return f" ± <{Decimal(1).scaleb(-spread.decimals)}"
         return f" ± {written(half, spread)}"
-    ends = Format(cell.format.decimals, sign=cell.format.sign, comma=cell.format.comma, suffix=scientific)
+    ends = NumberFormat(cell.format.decimals, sign=cell.format.sign, comma=cell.format.comma, suffix=scientific)
     return f" [{written(low, ends)}, {written(high, ends)}]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.tables.rows import Row
+from harness.tables.rows import TableRow
 
 Title = Callable[[str, str], str]
 """Dimension and name to what tables call it."""
@@ -23,7 +23,7 @@ class _Covered:
     bits: str
 
 
-def coverage(rows: Iterable[Row], title: Title) -> list[str]:
+def coverage(rows: Iterable[TableRow], title: Title) -> list[str]:
     """Say per model what each method quantizes where its quantized methods differ in head or embedding."""
     by_model: dict[str, dict[_Covered, None]] = {}
     for row in rows:
@@ -39,7 +39,7 @@ def coverage(rows: Iterable[Row], title: Title) -> list[str]:
     ]
 
 
-def _covered(row: Row) -> _Covered:
+def _covered(row: TableRow) -> _Covered:
     parts = quantized_parts(row.text("scheme") or "")
     bits = row.get("bits_per_weight")
     return _Covered(row.text("method") or "", row.text("recipe") or "", parts, "" if bits is None else f"{bits:.2f}")

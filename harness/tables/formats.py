@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from harness.core.errors import HarnessError, unknown
 
+PATTERN = r"^\s*\+?[0-9],?(x|%|e)?( stripped)?( printed)?\s*$"
+"""The formats as other tools' regular expressions have it, for the JSON Schema."""
 _FORMAT = re.compile(
     r"(?P<sign>\+)?(?P<decimals>\d)(?P<comma>,)?(?P<suffix>x|%|e)?(?P<stripped> stripped)?(?P<printed> printed)?"
 )
@@ -35,7 +37,7 @@ DEFAULT_UNIT = {"fraction": "%"}
 
 
 @dataclass(frozen=True)
-class Format:
+class NumberFormat:
     """How a number is written: decimals, sign, thousands comma, suffix, trailing zeros."""
 
     decimals: int
@@ -47,10 +49,10 @@ class Format:
     """A number of others keeps the text that it was printed with; the rest is for those that were measured."""
 
 
-PLAIN = Format(2)
+PLAIN = NumberFormat(2)
 
 
-def parse_format(text: object) -> Format:
+def parse_format(text: object) -> NumberFormat:
     """Read `3`, `2 stripped`, `2 printed`, `2x`, `1%`, `1e`, `+1`, `+1%`, `2,` or a mix. Raises: HarnessError with the grammar."""
     found = _FORMAT.fullmatch(str(text).strip())
     if found is None or isinstance(text, bool):
@@ -58,7 +60,7 @@ def parse_format(text: object) -> Format:
             f"format '{text}' is not understood; write decimals from 0 to 9, before them + for a sign, "
             "behind them a comma for thousands, x, % or e (scientific), 'stripped' to drop trailing zeros, and 'printed' to keep the text of published numbers, as `2x` or `+1%`"
         )
-    return Format(
+    return NumberFormat(
         decimals=int(found["decimals"]),
         sign=bool(found["sign"]),
         comma=bool(found["comma"]),
@@ -89,7 +91,7 @@ def rounded(value: Decimal, decimals: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN)
 
 
-def written(value: Decimal, form: Format) -> str:
+def written(value: Decimal, form: NumberFormat) -> str:
     """Write a scaled number in a format; a zero never carries a minus."""
     if form.suffix == "e":
         return f"{value:{'+' if form.sign else ''}.{form.decimals}e}" if value else "0"

@@ -9,10 +9,10 @@ from itertools import groupby
 from harness.core.errors import ConfigError, Problem
 from harness.markdown.rows import Align
 from harness.tables.layout import Slot
-from harness.tables.result import Cell, Column, Section
+from harness.tables.result import Cell, Section, TableColumn
 from harness.tables.spec import Style, TableSpec
 
-Rows = Sequence[tuple[Cell, ...]]
+_Rows = Sequence[tuple[Cell, ...]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def check_head(spec: TableSpec, columns: int) -> None:
         raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
-def laid_out(style: Style, headings: tuple[str, ...], heads: Sequence[Head], rows: Rows) -> Section:
+def laid_out(style: Style, headings: tuple[str, ...], heads: Sequence[Head], rows: _Rows) -> Section:
     """Put headings and rows together as the style says."""
     if style.head:
         first, *below = style.head
@@ -57,9 +57,9 @@ def laid_out(style: Style, headings: tuple[str, ...], heads: Sequence[Head], row
     return Section(headings, _columns(style, heads, texts), tuple(rows))
 
 
-def _columns(style: Style, heads: Sequence[Head], texts: Sequence[str]) -> tuple[Column, ...]:
+def _columns(style: Style, heads: Sequence[Head], texts: Sequence[str]) -> tuple[TableColumn, ...]:
     aligns = style.aligns if len(style.aligns) == len(heads) else [style.align or head.align for head in heads]
-    return tuple(Column(text, align) for align, text in zip(aligns, texts, strict=True))
+    return tuple(TableColumn(text, align) for align, text in zip(aligns, texts, strict=True))
 
 
 def _runs(heads: Sequence[Head]) -> list[list[int]]:
@@ -67,7 +67,7 @@ def _runs(heads: Sequence[Head]) -> list[list[int]]:
     return [[place for place, _ in same] for _, same in groupby(enumerate(heads), key=lambda item: item[1].group)]
 
 
-def _spaced(heads: Sequence[Head], rows: Rows) -> tuple[list[Head], list[tuple[Cell, ...]]]:
+def _spaced(heads: Sequence[Head], rows: _Rows) -> tuple[list[Head], list[tuple[Cell, ...]]]:
     """Put an empty column between two groups."""
     order: list[int | None] = []
     for places in _runs(heads):

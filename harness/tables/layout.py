@@ -14,17 +14,17 @@ from harness.tables.columns import BUILD_DIMENSIONS
 from harness.tables.compare import COMPARISONS, WORSE
 from harness.tables.formats import DEFAULT_UNIT
 from harness.tables.result import Cell
-from harness.tables.rows import Row, is_size
-from harness.tables.spec import CellSpec, Key, TableSpec
+from harness.tables.rows import TableRow, is_size
+from harness.tables.spec import CellSpec, RowKey, TableSpec
 
-Address = Mapping[str, str]
+CellAddress = Mapping[str, str]
 """Dimension -> value: where in the table a cell stands."""
 LACKING = "-"
 """The value of a dimension that a result does not have, as a table shows it."""
-Line = tuple[Address, list[Filled]]
+AddressedRow = tuple[CellAddress, list[Filled]]
 
 
-def exact(address: Address) -> dict[str, Sequence[str | None]]:
+def exact(address: CellAddress) -> dict[str, Sequence[str | None]]:
     """Return what a row must say to stand at an address: its values, and nothing where it lacks a dimension."""
     return {name: (None if value == LACKING else value,) for name, value in address.items() if name != "metric"}
 
@@ -59,7 +59,7 @@ class Order:
         except ValueError:
             return 3, 0.0, value
 
-    def addresses(self, rows: Iterable[Row], names: Sequence[str]) -> list[dict[str, str]]:
+    def addresses(self, rows: Iterable[TableRow], names: Sequence[str]) -> list[dict[str, str]]:
         """Return the distinct combinations of values; rows that lack one of them have no place."""
         found = {tuple(row.text(name) for name in names) for row in rows}
         whole = [tuple(value for value in combination if value is not None) for combination in found]
@@ -74,7 +74,7 @@ class Order:
 # ---------------------------------------------------------------- rows
 
 
-def row_addresses(order: Order, rows: Sequence[Row]) -> list[dict[str, str]]:
+def row_addresses(order: Order, rows: Sequence[TableRow]) -> list[dict[str, str]]:
     """Return the table's rows: what was measured or failed. Builds alone open rows in tables of sizes only.
 
     A measurement that lacks one of the dimensions has a row of its own; a failed run or a build that does stands with
@@ -106,13 +106,13 @@ def _agree(values: Sequence[str | None], other: Sequence[str | None]) -> bool:
     return all(value is None or value == there for value, there in zip(values, other, strict=True))
 
 
-def ordered(order: Order, lines: list[Line], slots: Sequence[Slot]) -> list[Line]:
+def ordered(order: Order, lines: list[AddressedRow], slots: Sequence[Slot]) -> list[AddressedRow]:
     """Sort lines as `order` says; `value` is the first column of numbers, ascending."""
     first = next((index for index, slot in enumerate(slots) if slot.cell.attribute is None), None)
     if not order.spec.order:
         return lines
 
-    def place(line: Line) -> list[tuple[int, float, str]]:
+    def place(line: AddressedRow) -> list[tuple[int, float, str]]:
         address, cells = line
         number = cells[first].number if first is not None else None
         value = (1, 0.0, "") if number is None else (0, float(number), "")
@@ -128,7 +128,7 @@ def is_markup(spec: TableSpec, dimension: str, value: str | None) -> bool:
 
 
 def key_cells(
-    catalogue: Catalogue, spec: TableSpec, keys: Sequence[Key], address: Address, above: Address | None
+    catalogue: Catalogue, spec: TableSpec, keys: Sequence[RowKey], address: CellAddress, above: CellAddress | None
 ) -> list[Cell]:
     """Write the row keys; one that repeats the line above is left blank where the style or a row of metrics says so."""
     cells, style = [], spec.style
@@ -156,7 +156,7 @@ def key_cells(
 # ---------------------------------------------------------------- columns
 
 
-def slots_of(order: Order, rows: Sequence[Row]) -> list[Slot]:
+def slots_of(order: Order, rows: Sequence[TableRow]) -> list[Slot]:
     """Multiply the cells by the pivot.
 
     A comparison along the pivot stands beside its own value; where there are two pivot values it stands under the
@@ -208,7 +208,9 @@ def title_of(cell: CellSpec) -> str:
     return f"{metric.title} ({unit})" if unit else metric.title
 
 
-def without_empty(spec: TableSpec, slots: list[Slot], lines: list[Line]) -> tuple[list[Slot], list[Line]]:
+def without_empty(
+    spec: TableSpec, slots: list[Slot], lines: list[AddressedRow]
+) -> tuple[list[Slot], list[AddressedRow]]:
     """Leave out rows and columns in which nothing was ever measured, as `drop_empty` says; failures are something."""
     if spec.drop_empty in {"rows", "both"}:
         lines = [line for line in lines if not all(cell.absent for cell in line[1])]
@@ -219,7 +221,7 @@ def without_empty(spec: TableSpec, slots: list[Slot], lines: list[Line]) -> tupl
     return slots, lines
 
 
-def is_bold(cell: CellSpec, filled: Filled, top: Decimal | None, address: Address) -> bool:
+def is_bold(cell: CellSpec, filled: Filled, top: Decimal | None, address: CellAddress) -> bool:
     """Say whether a cell is bold: a whole column, the best number, or the rows that the spec names."""
     if cell.bold_where:
         return all(address.get(name) in values for name, values in cell.bold_where.items())

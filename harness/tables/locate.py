@@ -15,7 +15,7 @@ from harness.markdown.rows import as_before, literal
 from harness.tables.markdown import Rendered, pipe_table
 from harness.tables.result import Cell, Section
 
-Line = Literal["header", "alignment", "row"]
+LineKind = Literal["header", "alignment", "row"]
 MARK = " / "
 """Stands between the parts of a row's name."""
 _FEW = 12
@@ -212,17 +212,17 @@ def pointed(text: str, path: Path, line: int, column: int, rendered: Rendered) -
     return Spot(section, row, column - 1)
 
 
-def cell_lines(rendered: Rendered) -> dict[int, tuple[int, Line, int | None]]:
+def cell_lines(rendered: Rendered) -> dict[int, tuple[int, LineKind, int | None]]:
     """Say of each line of a rendered table that holds cells its section, what it is, and its row."""
     lines = rendered.markdown.split("\n")
-    found: dict[int, tuple[int, Line, int | None]] = {}
+    found: dict[int, tuple[int, LineKind, int | None]] = {}
     start = 0
     for number, section in enumerate(rendered.table.sections):
         wanted = [line.rstrip() for line in pipe_table(section)]
         at = next((at for at in range(start, len(lines)) if lines[at : at + len(wanted)] == wanted), None)
         if at is None:
             continue
-        kinds: list[tuple[Line, int | None]] = [("header", None), ("alignment", None)]
+        kinds: list[tuple[LineKind, int | None]] = [("header", None), ("alignment", None)]
         kinds += [("row", row) for row in range(len(section.rows))]
         found |= {at + place: (number, kind, row) for place, (kind, row) in enumerate(kinds)}
         start = at + len(wanted)

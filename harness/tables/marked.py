@@ -8,7 +8,7 @@ from typing import Any
 from harness.core.marks import MARKS, merged
 from harness.tables import no_effect
 from harness.tables.formats import without_paths
-from harness.tables.rows import Row
+from harness.tables.rows import TableRow
 from harness.tables.sitting import marks_of
 
 _TOLD = 3
@@ -19,7 +19,7 @@ COLUMNS = ("run", "session", "kind", "status", "sitting", "metric", "part", "sou
            *(name for name, _ in _TOLD_APART), *no_effect.COLUMNS)  # fmt: skip
 
 
-def marked(rows: Sequence[Row], samples: Callable[[str], Any] = lambda _: None) -> list[str]:
+def marked(rows: Sequence[TableRow], samples: Callable[[str], Any] = lambda _: None) -> list[str]:
     """Write one line for each mark: how many jobs bear it, and of the first few which they are and why.
 
     samples: array of a measurement by its id, None where it is not at hand.
@@ -40,7 +40,7 @@ def _line(code: str, found: Sequence[tuple[str, str]]) -> str:
     return f"{MARKS[code]} ({len(names)} {'job' if len(names) == 1 else 'jobs'}: {told}): {why}"
 
 
-def _called(row: Row) -> str:
+def _called(row: TableRow) -> str:
     parts = [row.text(name) or "" for name in _NAMED]
     parts += [said.format(value) for name, said in _TOLD_APART if (value := row.text(name)) is not None]
     return " ".join(part for part in parts if part)

@@ -8,7 +8,7 @@ from harness.core.errors import ConfigError, Problem
 from harness.core.metric import OWN
 from harness.plan.keys import exact
 from harness.tables.columns import PACKAGES, SAME_COLUMN, SAME_PLACE
-from harness.tables.rows import Row, matches
+from harness.tables.rows import TableRow, matches
 from harness.tables.spec import TableSpec
 
 Packages = Callable[[str], Mapping[str, str]]
@@ -24,7 +24,7 @@ class WouldMix(ConfigError):
         """Word for `may_mix`, and what there is of it."""
 
 
-def check_place(spec: TableSpec, rows: Sequence[Row], packages: Packages) -> None:
+def check_place(spec: TableSpec, rows: Sequence[TableRow], packages: Packages) -> None:
     """Refuse cells from different machines, environments or package versions that the table does not name.
 
     Raises: ConfigError that names the field, its values and the word for `may_mix`.
@@ -41,9 +41,9 @@ def check_place(spec: TableSpec, rows: Sequence[Row], packages: Packages) -> Non
         _check_packages(spec, _places(same), packages)
 
 
-def _by_environment(rows: Sequence[Row]) -> list[list[Row]]:
+def _by_environment(rows: Sequence[TableRow]) -> list[list[TableRow]]:
     """Group rows by the environment that a reader can see at their cells; each may have its own versions, but only one."""
-    groups: dict[str | None, list[Row]] = {}
+    groups: dict[str | None, list[TableRow]] = {}
     for row in rows:
         groups.setdefault(row.text("environment"), []).append(row)
     return list(groups.values())
@@ -57,18 +57,18 @@ def _check_packages(spec: TableSpec, places: Sequence[tuple[str, frozenset[str]]
             _same(spec, f"environment.{package}", versions - {None}, "table")
 
 
-def _told(row: Row, name: str) -> bool:
+def _told(row: TableRow, name: str) -> bool:
     """Say whether a row tells its place: what others left out is no evidence of a mix, and the caption shows it."""
     return row.text("origin") in {"measured", None} or row.text(name) not in {None, "unknown"}
 
 
-def _places(rows: Sequence[Row]) -> list[tuple[str, frozenset[str]]]:
+def _places(rows: Sequence[TableRow]) -> list[tuple[str, frozenset[str]]]:
     """Return each environment with the packages that could change one of the rows."""
     by_kind = {tuple(row.text(name) for name in ("environment_id", "engine", "probe", "recipe")): row for row in rows}
     return [(place, packages_of(row)) for (place, *_), row in by_kind.items() if place is not None]
 
 
-def packages_of(row: Row) -> frozenset[str]:
+def packages_of(row: TableRow) -> frozenset[str]:
     """Return the packages that a number hangs on, as the adapters declare them: its engine's, its probe's, and what opens its artifact."""
     engine = row.text("engine")
     if engine is None:
@@ -94,13 +94,13 @@ def _declared(engine: str, probe: str | None, recipe: str | None) -> frozenset[s
 
 
 def check_column(
-    spec: TableSpec, column: str, rows: Sequence[Row], unit_of: Callable[[str], str | None] = lambda name: None
+    spec: TableSpec, column: str, rows: Sequence[TableRow], unit_of: Callable[[str], str | None] = lambda name: None
 ) -> None:
     """Refuse cells of one column that were measured in different ways. Raises: ConfigError naming the values.
 
     unit_of: unit of a metric of somebody's own, where a published file declares it.
     """
-    by_metric: dict[str | None, list[Row]] = {}
+    by_metric: dict[str | None, list[TableRow]] = {}
     for row in rows:
         by_metric.setdefault(row.metric, []).append(row)
     for metric, same_metric in by_metric.items():
@@ -111,7 +111,7 @@ def check_column(
 
 
 def _one_unit(
-    spec: TableSpec, column: str, metric: str, rows: Sequence[Row], unit_of: Callable[[str], str | None]
+    spec: TableSpec, column: str, metric: str, rows: Sequence[TableRow], unit_of: Callable[[str], str | None]
 ) -> None:
     """Refuse numbers of a metric of somebody's own in several units, or in another than is declared: one would be read as the other."""
     numbers = [row for row in rows if metric.startswith(OWN) and row.text("comparison") is None]
@@ -129,7 +129,7 @@ def _one_unit(
         raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
-def check_pivot(spec: TableSpec, rows: Iterable[Row]) -> None:
+def check_pivot(spec: TableSpec, rows: Iterable[TableRow]) -> None:
     """Refuse a pivot over a dimension that a result of the table lacks: it would have no column and vanish unseen.
 
     Raises: ConfigError that names the metric and the dimension.

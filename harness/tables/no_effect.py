@@ -11,7 +11,7 @@ from harness.core.metric import METRICS
 from harness.core.spec import Note
 from harness.numbers.pairing import Items
 from harness.tables.coverage import quantized_parts
-from harness.tables.rows import Row
+from harness.tables.rows import TableRow
 
 CODE = "no-effect"
 COLUMNS = ("origin", "recipe", "engine_options", "metric_version", "items", "value", "scheme", "artifact_content",
@@ -21,7 +21,7 @@ _SAME = ("model", "engine", "engine_options", "metric", "metric_version", "part"
 _RECIPE = ("method", "recipe")
 
 
-def no_effect(rows: Iterable[Row], samples: Callable[[str], Any]) -> dict[str, Note]:
+def no_effect(rows: Iterable[TableRow], samples: Callable[[str], Any]) -> dict[str, Note]:
     """Find the runs whose per-item results are bit for bit those of another method or recipe; run -> note.
 
     samples: array of a measurement by its id, None where it is not at hand. Results that hold nothing but 0 and 1 tell
@@ -36,40 +36,40 @@ def no_effect(rows: Iterable[Row], samples: Callable[[str], Any]) -> dict[str, N
     return found
 
 
-def marked(rows: Iterable[Row], samples: Callable[[str], Any]) -> list[Row]:
+def marked(rows: Iterable[TableRow], samples: Callable[[str], Any]) -> list[TableRow]:
     """Add the note to the rows of runs whose recipe has no effect, so that their cells are marked."""
     listed = list(rows)
     notes = no_effect(listed, samples)
     return [_noted(row, notes[row.run]) if row.run in notes else row for row in listed]
 
 
-def _noted(row: Row, note: Note) -> Row:
+def _noted(row: TableRow, note: Note) -> TableRow:
     known = json.loads(row.get("notes") or "[]")
-    return Row({**row.fields, "notes": json.dumps([*known, note.model_dump()])})
+    return TableRow({**row.fields, "notes": json.dumps([*known, note.model_dump()])})
 
 
-def _groups(rows: Iterable[Row]) -> Iterable[Sequence[Row]]:
+def _groups(rows: Iterable[TableRow]) -> Iterable[Sequence[TableRow]]:
     """Gather measurements of one question with one answer: only these can hold the same samples."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+    groups: dict[tuple[Any, ...], list[TableRow]] = {}
     for row in rows:
         if row.ok and row.text("origin") == "measured" and _per_item(row):
             groups.setdefault(tuple(row.get(name) for name in _SAME), []).append(row)
     return [list({row.run: row for row in group}.values()) for group in groups.values() if len(group) > 1]
 
 
-def _per_item(row: Row) -> bool:
+def _per_item(row: TableRow) -> bool:
     known = METRICS.get(row.metric or "")
     return row.get("items") is not None and known is not None and known.kind == "quality"
 
 
-def _differ(one: Row, other: Row) -> bool:
+def _differ(one: TableRow, other: TableRow) -> bool:
     if all(one.text(name) == other.text(name) for name in _RECIPE):
         return False
     floats = not any(quantized_parts(row.text("scheme") or "") for row in (one, other))
     return not (floats and one.text("artifact_content") == other.text("artifact_content"))
 
 
-def _identical(one: Row, other: Row, samples: Callable[[str], Any]) -> bool:
+def _identical(one: TableRow, other: TableRow, samples: Callable[[str], Any]) -> bool:
     import numpy as np
 
     first, second = (samples(row.text("measurement_id") or "") for row in (one, other))
@@ -79,7 +79,7 @@ def _identical(one: Row, other: Row, samples: Callable[[str], Any]) -> bool:
     return first.shape == second.shape and first.tobytes() == second.tobytes() and not np.isin(first, (0, 1)).all()
 
 
-def _called(row: Row) -> str:
+def _called(row: TableRow) -> str:
     return " of ".join(text for name in _RECIPE if (text := row.text(name)))
 
 

@@ -10,11 +10,11 @@ from harness.core.errors import HarnessError
 from harness.core.metric import METRICS, OWN, metric
 from harness.core.spec import WORKLOAD_NUMBERS
 from harness.tables.columns import DIMENSIONS, IDENTITY, MADE, SAME_COLUMN, SAME_PLACE, WORKLOAD
-from harness.tables.formats import Format
+from harness.tables.formats import NumberFormat
 from harness.tables.layout import title_of
 from harness.tables.options import OPTIONS, differing
-from harness.tables.rows import Row, is_size
-from harness.tables.spec import CellSpec, Key, TableSpec
+from harness.tables.rows import TableRow, is_size
+from harness.tables.spec import CellSpec, RowKey, TableSpec
 
 MOST = 100
 """Rows of a table; whoever has more is better served by an export."""
@@ -22,8 +22,8 @@ _ROWS = ("model", "method", "engine")
 _ASKED = ("reference", "task", "text", *WORKLOAD_NUMBERS)
 """What also a failed run knows; measurements that lack one of them stand in a table of their own."""
 _SPLIT = ("protocol", "protocol_version", "metric_version")
-_FORMATS = {"s": ("ms", Format(2, comma=True)), "B": ("MB", Format(1, comma=True)), "tok/s": (None, Format(1, comma=True)),
-            "fraction": ("%", Format(2)), "nat": (None, Format(5))}  # fmt: skip
+_FORMATS = {"s": ("ms", NumberFormat(2, comma=True)), "B": ("MB", NumberFormat(1, comma=True)), "tok/s": (None, NumberFormat(1, comma=True)),
+            "fraction": ("%", NumberFormat(2)), "nat": (None, NumberFormat(5))}  # fmt: skip
 """Stored unit -> unit and format that people read it in."""
 
 
@@ -32,7 +32,7 @@ class Plain:
     """A generated table and what it is filled from."""
 
     spec: TableSpec
-    filled_from: Sequence[Row]
+    filled_from: Sequence[TableRow]
     rows: int
     """Rows that there would be; it is filled from what the first `MOST` need."""
 
@@ -41,11 +41,11 @@ class Plain:
 class _Group:
     """Measurements that can stand in one table, by their place among all."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[TableRow] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
 
 
-def plain_tables(sweep: str, rows: Sequence[Row], title: str = "") -> list[Plain]:
+def plain_tables(sweep: str, rows: Sequence[TableRow], title: str = "") -> list[Plain]:
     """Generate a sweep's tables from its rows: what was built, then speed, then quality.
 
     `title` is the heading that the sweep gives itself; its name stands where there is none.
@@ -69,10 +69,10 @@ def _apart(tables: Sequence[Plain]) -> list[Plain]:
     return found
 
 
-def _groups(rows: Sequence[Row]) -> Iterator[tuple[str, _Group]]:
+def _groups(rows: Sequence[TableRow]) -> Iterator[tuple[str, _Group]]:
     built = _Group()
     good: dict[tuple[object, ...], _Group] = {}
-    failed: list[tuple[int, Row]] = []
+    failed: list[tuple[int, TableRow]] = []
     for place, row in enumerate(rows):
         if row.is_build:
             built.rows.append(row)
@@ -109,11 +109,11 @@ def _place(item: tuple[tuple[object, ...], _Group]) -> tuple[bool, int, str]:
     )
 
 
-def _signature(row: Row) -> tuple[object, ...]:
+def _signature(row: TableRow) -> tuple[object, ...]:
     return (row.text("probe") or row.text("kind"), *(row.get(name) is None for name in _ASKED))
 
 
-def _plain(sweep: str, title: str, name: str, group: _Group, rows: Sequence[Row]) -> Plain:
+def _plain(sweep: str, title: str, name: str, group: _Group, rows: Sequence[TableRow]) -> Plain:
     keys = _keys(group.rows, ("model", "method", "recipe") if name == "builds" else _ROWS)
     addresses: dict[tuple[str | None, ...], list[int]] = {}
     for row, place in zip(group.rows, group.places, strict=True):
@@ -122,7 +122,7 @@ def _plain(sweep: str, title: str, name: str, group: _Group, rows: Sequence[Row]
     spec = TableSpec(
         name=f"{sweep}-{name}",
         title=f"{title}: {name}",
-        rows=tuple(Key(key, DIMENSIONS[key]) for key in keys),
+        rows=tuple(RowKey(key, DIMENSIONS[key]) for key in keys),
         show=tuple(_shown(keys, group.rows)),
         cells=(*_cells(name, group.rows), *_made(name, group.rows)),
         where={"sweep": (sweep,)},
@@ -132,7 +132,7 @@ def _plain(sweep: str, title: str, name: str, group: _Group, rows: Sequence[Row]
     return Plain(spec, [rows[place] for place in sorted(kept)], len(addresses))
 
 
-def _keys(rows: Sequence[Row], usual: tuple[str, ...]) -> list[str]:
+def _keys(rows: Sequence[TableRow], usual: tuple[str, ...]) -> list[str]:
     """Choose the row keys: the usual ones, what must be equal in a table and is not, and what tells measurements apart."""
     good = [row for row in rows if row.ok]
     shared = [] if all(row.is_build for row in rows) else [*SAME_PLACE, *SAME_COLUMN]
@@ -146,7 +146,7 @@ def _keys(rows: Sequence[Row], usual: tuple[str, ...]) -> list[str]:
     return keys
 
 
-def _seen(rows: Sequence[Row], keys: Sequence[str], name: str) -> Iterable[set[str | None]]:
+def _seen(rows: Sequence[TableRow], keys: Sequence[str], name: str) -> Iterable[set[str | None]]:
     """Return the values of a dimension by what else tells rows apart; what a failed run cannot know is none."""
     seen: dict[tuple[str | None, ...], set[str | None]] = {}
     failed = any(not row.ok for row in rows)  # such a run has no metric, and stands in the place of all
@@ -157,20 +157,20 @@ def _seen(rows: Sequence[Row], keys: Sequence[str], name: str) -> Iterable[set[s
     return seen.values()
 
 
-def _shown(keys: Sequence[str], rows: Sequence[Row]) -> Iterator[Key]:
+def _shown(keys: Sequence[str], rows: Sequence[TableRow]) -> Iterator[RowKey]:
     """Show the row keys; of engine options those that differ."""
     for key in keys:
         found = differing(row.text(key) or "{}" for row in rows) if key in OPTIONS else []
-        yield from (Key(f"{key}.{name}", name) for name in found)
+        yield from (RowKey(f"{key}.{name}", name) for name in found)
         if not found:
-            yield Key(key, DIMENSIONS[key])
+            yield RowKey(key, DIMENSIONS[key])
 
 
-def _differs(rows: Iterable[Row], name: str) -> bool:
+def _differs(rows: Iterable[TableRow], name: str) -> bool:
     return len({row.text(name) for row in rows} - {None}) > 1
 
 
-def _cells(name: str, rows: Sequence[Row]) -> Iterator[CellSpec]:
+def _cells(name: str, rows: Sequence[TableRow]) -> Iterator[CellSpec]:
     """Give a column for each metric, and for each source of it where there are several."""
     found = {row.metric: row for row in rows if row.ok and row.metric is not None}
     names = [given for given in found if given is not None and (name != "builds" or is_size(given))] or _declared(name)
@@ -186,23 +186,23 @@ def _cells(name: str, rows: Sequence[Row]) -> Iterator[CellSpec]:
             yield CellSpec(header, metric=given, unit=unit, format=form, uncertainty="pm", where=where)
 
 
-def _made(name: str, rows: Sequence[Row]) -> Iterator[CellSpec]:
+def _made(name: str, rows: Sequence[TableRow]) -> Iterator[CellSpec]:
     """Give columns for what was quantized, where it is known."""
     for dimension in MADE if name == "builds" else ("bits_per_weight",):
         if any(row.get(dimension) is not None for row in rows):
-            yield CellSpec(DIMENSIONS[dimension], attribute=Key(dimension, DIMENSIONS[dimension]))
+            yield CellSpec(DIMENSIONS[dimension], attribute=RowKey(dimension, DIMENSIONS[dimension]))
 
 
-def _format(name: str, rows: Sequence[Row]) -> tuple[str | None, Format]:
+def _format(name: str, rows: Sequence[TableRow]) -> tuple[str | None, NumberFormat]:
     """Choose unit and digits: as people read them, and enough of them to show two of the smallest value."""
     units = {row.text("unit") or "" for row in rows if name.startswith(OWN)}
     stored = (
         next(iter(units)) if len(units) == 1 else metric(name).unit
     )  # several are refused where the table is filled
-    unit, form = _FORMATS.get(stored, (None, Format(3)))
+    unit, form = _FORMATS.get(stored, (None, NumberFormat(3)))
     values = [value for row in rows if (value := abs(float(row.get("value"))))]
     if stored == "s" and (is_size(name) or max(values, default=0.0) >= 1.0):
-        unit, form = "s", Format(2, comma=True)
+        unit, form = "s", NumberFormat(2, comma=True)
     if unit is None and values:
         form = replace(form, decimals=min(9, max(form.decimals, 1 - math.floor(math.log10(min(values))))))
     return (unit or stored or None) if units else unit, form

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.tables.columns import BUILD_DIMENSIONS
-from harness.tables.rows import Row, is_size, probes_of
+from harness.tables.rows import TableRow, is_size, probes_of
 
-Conditions = Mapping[str, Sequence[str | None]]
+CellConditions = Mapping[str, Sequence[str | None]]
 """Dimension -> values that are wanted; None for rows that lack it."""
-Asked = tuple[str | None, str | None]
+_Asked = tuple[str | None, str | None]
 """Comparison and canonical baseline of numbers that were published as comparisons; None for plain numbers."""
-PLAIN: Asked = (None, None)
+PLAIN: _Asked = (None, None)
 
-_Placed = tuple[int, Row]
+_Placed = tuple[int, TableRow]
 """A row with its place in the pool."""
 _Index = dict[tuple[str, ...], dict[tuple[str | None, ...], list[_Placed]]]
 """Which conditions concern a row -> what it says to them -> the rows."""
@@ -26,15 +26,15 @@ _Index = dict[tuple[str, ...], dict[tuple[str | None, ...], list[_Placed]]]
 class Pool:
     """All rows of a table, with an index for each set of conditions that its cells ask with."""
 
-    rows: Sequence[Row]
-    _sittings: dict[tuple[str | None, ...], list[Row]] = field(default_factory=dict)
-    _indexes: dict[tuple[str, Asked, tuple[str, ...]], _Index] = field(default_factory=dict)
+    rows: Sequence[TableRow]
+    _sittings: dict[tuple[str | None, ...], list[TableRow]] = field(default_factory=dict)
+    _indexes: dict[tuple[str, _Asked, tuple[str, ...]], _Index] = field(default_factory=dict)
 
-    def found(self, metric: str, asked: Asked, conditions: Conditions) -> list[Row]:
+    def found(self, metric: str, asked: _Asked, conditions: CellConditions) -> list[TableRow]:
         """Return the measurements of a metric, and the failed runs in their place, that meet all conditions."""
         return self._meeting(metric, asked, conditions, lambda: self._candidates(metric, asked))
 
-    def sitting(self, row: Row) -> list[Row]:
+    def sitting(self, row: TableRow) -> list[TableRow]:
         """Return the rows of a measurement's sitting: its own and those of the other rounds, each once."""
         if not self._sittings:
             for one in self.rows:
@@ -42,13 +42,13 @@ class Pool:
         found = {one.run: one for one in self._sittings.get(_of_sitting(row), ())}
         return sorted(found.values(), key=lambda one: (one.get("round") or 0, one.run))
 
-    def builds(self, conditions: Conditions) -> list[Row]:
+    def builds(self, conditions: CellConditions) -> list[TableRow]:
         """Return the builds that meet all conditions that a build can meet."""
         return self._meeting("", PLAIN, conditions, lambda: [row for row in enumerate(self.rows) if row[1].is_build])
 
     def _meeting(
-        self, metric: str, asked: Asked, conditions: Conditions, candidates: Callable[[], list[_Placed]]
-    ) -> list[Row]:
+        self, metric: str, asked: _Asked, conditions: CellConditions, candidates: Callable[[], list[_Placed]]
+    ) -> list[TableRow]:
         names = tuple(conditions)
         key = (metric, asked, names)
         if key not in self._indexes:
@@ -59,7 +59,7 @@ class Pool:
                 rows += index[said]
         return [row for _, row in sorted(rows, key=lambda placed: placed[0])]
 
-    def _candidates(self, metric: str, asked: Asked) -> list[_Placed]:
+    def _candidates(self, metric: str, asked: _Asked) -> list[_Placed]:
         size = is_size(metric)
         probes = set() if size else probes_of([metric], self.rows)
         return [
@@ -70,16 +70,16 @@ class Pool:
         ]
 
 
-def _of_sitting(row: Row) -> tuple[str | None, ...]:
+def _of_sitting(row: TableRow) -> tuple[str | None, ...]:
     return tuple(row.text(name) for name in ("sitting", "metric", "part", "source"))
 
 
-def concerns(row: Row, name: str) -> bool:
+def concerns(row: TableRow, name: str) -> bool:
     """Say whether a condition concerns a row: what a failed run cannot know, or a build has not, excludes neither."""
     return (row.ok or row.get(name) is not None) and (not row.is_build or name in BUILD_DIMENSIONS)
 
 
-def meets(row: Row, conditions: Conditions) -> bool:
+def meets(row: TableRow, conditions: CellConditions) -> bool:
     """Match a row with all conditions that concern it."""
     return all(row.text(name) in values for name, values in conditions.items() if concerns(row, name))
 

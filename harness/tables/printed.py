@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from harness.core.errors import HarnessError
 from harness.core.limits import DIGITS
-from harness.tables.formats import Format, factor
+from harness.tables.formats import NumberFormat, factor
 
 ADDRESS = r"\((?:<[^<>]*>|(?:[^()\s<]|\([^()\s]*\))*)(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
 """Of a link, in parentheses: it may have a pair of them in it, or a title behind it."""
@@ -118,7 +118,7 @@ def scale(printed: str, unit: str) -> Decimal | None:
     return None
 
 
-def format_of(numbers: list[Printed]) -> Format:
+def format_of(numbers: list[Printed]) -> NumberFormat:
     """Say how most numbers of a column are written: decimals, commas, sign, and `x` or `%` behind."""
 
     def most(values: list[int]) -> int:
@@ -127,7 +127,7 @@ def format_of(numbers: list[Printed]) -> Format:
     units = {one.unit for one in numbers}
     suffix = next(iter(units)) if len(units) == 1 and units <= {"x", "%"} else ""
     powers = [one for one in numbers if one.scientific]
-    return Format(
+    return NumberFormat(
         decimals=min(max(most([one.decimals for one in numbers]), 0), 9),
         sign=any(one.signed for one in numbers),
         comma=any(one.comma for one in numbers),

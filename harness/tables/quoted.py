@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.core.spec import Outcome
-from harness.tables.pool import Conditions, meets
+from harness.tables.pool import CellConditions, meets
 from harness.tables.quantity import printed_key
-from harness.tables.rows import Row
+from harness.tables.rows import TableRow
 from harness.tables.spec import CellSpec
 
-Read = Callable[[str], Outcome | None]
+_Read = Callable[[str], Outcome | None]
 """A reported run's outcome."""
-Address = Mapping[str, str]
-Place = tuple[str | None, ...]
+_Address = Mapping[str, str]
+QuotedPlace = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Quoted:
     """The rows that others reported, by what tells the rows of a table apart."""
 
     dimensions: tuple[str, ...]
-    rows: Sequence[Row]
-    read: Read
-    _by_place: dict[Place, dict[str, Row]] = field(default_factory=dict)
+    rows: Sequence[TableRow]
+    read: _Read
+    _by_place: dict[QuotedPlace, dict[str, TableRow]] = field(default_factory=dict)
 
-    def at(self, place: Place) -> Mapping[str, Row]:
+    def at(self, place: QuotedPlace) -> Mapping[str, TableRow]:
         """Return the reported runs of a table's row, by name, in the order of their file."""
         if not self._by_place:
             ours = [row for row in self.rows if row.text("origin") == "reported" and not row.is_build]
@@ -36,7 +36,7 @@ class Quoted:
                 self._by_place.setdefault(key, {}).setdefault(row.run, row)
         return self._by_place.get(place, {})
 
-    def text(self, cell: CellSpec, place: Place, conditions: Conditions) -> str | None:
+    def text(self, cell: CellSpec, place: QuotedPlace, conditions: CellConditions) -> str | None:
         """Return what was printed in a cell, number or word; None where nothing was.
 
         conditions: what a row must say beside its place.
@@ -51,13 +51,13 @@ class Quoted:
                 return outcome.printed[key]
         return None
 
-    def ordinal(self, place: Place, conditions: Conditions) -> int | None:
+    def ordinal(self, place: QuotedPlace, conditions: CellConditions) -> int | None:
         """Return where a row stands in its file; None for a row that nobody reported."""
         found = [row for row in self.at(place).values() if meets(row, conditions)]
         return min((int(row.get("order") or 0) for row in found), default=None)
 
 
-def in_place(places: Sequence[Place], ordinals: Sequence[int | None]) -> list[int]:
+def in_place(places: Sequence[QuotedPlace], ordinals: Sequence[int | None]) -> list[int]:
     """Say in which order rows stand: published ones as in their file, each other one behind those that it belongs to.
 
     places: of each row what a reader sees of it. A row belongs to those that are called the same, else to the block of rows that
@@ -73,7 +73,7 @@ def in_place(places: Sequence[Place], ordinals: Sequence[int | None]) -> list[in
     return done
 
 
-def _blocks(places: Sequence[Place]) -> list[int]:
+def _blocks(places: Sequence[QuotedPlace]) -> list[int]:
     """List the parts of a place that make blocks: whose equal values stand together, and stand more than once."""
     found = []
     for part in range(len(places[0]) if places else 0):
@@ -84,7 +84,7 @@ def _blocks(places: Sequence[Place]) -> list[int]:
     return found
 
 
-def _share(one: Place, other: Place, blocks: Sequence[int]) -> int:
+def _share(one: QuotedPlace, other: QuotedPlace, blocks: Sequence[int]) -> int:
     if one == other:
         return len(one) + 1
     return sum(one[part] is not None and one[part] == other[part] for part in blocks)

@@ -29,7 +29,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Trace:
+class CellTrace:
     """How a cell's number came about."""
 
     metric: str
@@ -65,7 +65,7 @@ class Cell:
     runs: tuple[str, ...] = ()
     measurements: tuple[str, ...] = ()
     """Ids of the measurements: the cell's own, then its baseline's."""
-    trace: Trace | None = None
+    trace: CellTrace | None = None
     """None for names, and where there is no number."""
     address: Mapping[str, str] = field(default_factory=dict)
     """Dimension to value: what the cell is about."""
@@ -78,7 +78,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     header: str
     align: Align = "right"
 
@@ -88,7 +88,7 @@ class Section:
     """The rows for one value of `each`; a table without `each` is one section without headings."""
 
     headings: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[tuple[Cell, ...], ...]
     head_rows: int = 0
     """How many of the first rows are part of the heading."""

@@ -19,7 +19,7 @@ from harness.tables.spec import Pick, TableSpec
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of the frame: a measurement, or a run that is not ok (`metric` None). Absent values are None."""
 
     fields: Mapping[str, Any]
@@ -56,7 +56,7 @@ class Row:
         return utc(self.get("started") if moment is None else moment), self.run
 
 
-def is_ours(row: Row) -> bool:
+def is_ours(row: TableRow) -> bool:
     """Tell what was measured here from what others reported."""
     return row.text("origin") in {"measured", None}
 
@@ -78,10 +78,10 @@ def utc(moment: Any) -> str:
     return str((stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)).isoformat())
 
 
-def rows_of(result: ResultSet) -> list[Row]:
+def rows_of(result: ResultSet) -> list[TableRow]:
     """Turn what the database answers into rows; a run placed twice counts once per placement."""
     names = [name for name in COLUMNS if name in result.columns]
-    return [Row(_whole(dict(zip(names, record, strict=True)))) for record in dict.fromkeys(result.tuples(names))]
+    return [TableRow(_whole(dict(zip(names, record, strict=True)))) for record in dict.fromkeys(result.tuples(names))]
 
 
 def _whole(record: dict[Any, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _whole(record: dict[Any, Any]) -> dict[str, Any]:
     return record
 
 
-def direction(row: Row) -> Direction:
+def direction(row: TableRow) -> Direction:
     """Say which way is better for a row's number: as its source says, else as its metric is defined."""
     said = row.text("better")
     if said is not None:
@@ -101,14 +101,14 @@ def direction(row: Row) -> Direction:
     return metric_named(row.metric).better if row.metric is not None else "none"
 
 
-def matches(row: Row, where: Mapping[str, Sequence[str | None]]) -> bool:
+def matches(row: TableRow, where: Mapping[str, Sequence[str | None]]) -> bool:
     """Say whether a row meets all conditions; a build is only asked for what a build has."""
     return all(
         row.text(name) in values for name, values in where.items() if not row.is_build or name in BUILD_DIMENSIONS
     )
 
 
-def distinct(rows: Iterable[Row]) -> list[Row]:
+def distinct(rows: Iterable[TableRow]) -> list[TableRow]:
     """Keep each measurement (or failed run) once, however many sweeps and blocks it is placed in."""
     return list(
         {
@@ -117,7 +117,7 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
     )
 
 
-def wanted(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
+def wanted(spec: TableSpec, rows: Sequence[TableRow]) -> list[TableRow]:
     """Keep measurements of the table's metrics, failed runs of probes that would have given them, rows of words, and all builds."""
     metrics = set(spec.metrics) | {cell.metric for cell in spec.cells}
     probes = probes_of(metrics, rows)
@@ -131,7 +131,7 @@ def wanted(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def probes_of(metrics: Iterable[str | None], rows: Iterable[Row]) -> set[str]:
+def probes_of(metrics: Iterable[str | None], rows: Iterable[TableRow]) -> set[str]:
     """Return the probes that give these metrics: as declared, and as seen in the rows."""
     names = {name for name in metrics if name is not None}
     seen = {probe for row in rows if row.metric in names and (probe := row.text("probe")) is not None}
@@ -157,7 +157,7 @@ def is_size(metric: str) -> bool:
     return metric in METRICS and (METRICS[metric].kind == "size" or metric.startswith("build_"))
 
 
-def choose(spec: TableSpec, found: Sequence[Row], cell: str, pick: Pick) -> Row | None:
+def choose(spec: TableSpec, found: Sequence[TableRow], cell: str, pick: Pick) -> TableRow | None:
     """Return the row that fills a cell, or None where there is none.
 
     latest: the newest run, also where it failed; where other rounds of its session are good, one of these, marked.
@@ -180,7 +180,7 @@ def choose(spec: TableSpec, found: Sequence[Row], cell: str, pick: Pick) -> Row 
     return _over_rounds(newest, good, same_session)
 
 
-def _over_rounds(newest: Row, good: Sequence[Row], session: Sequence[Row]) -> Row:
+def _over_rounds(newest: TableRow, good: Sequence[TableRow], session: Sequence[TableRow]) -> TableRow:
     """Return what stands for a session's rounds: a good one, marked where others failed for good; else the newest run."""
     sitting = [row for row in good if row.get("rounds") is not None]
     done = {row.text("round") for row in sitting}
@@ -194,10 +194,10 @@ def _over_rounds(newest: Row, good: Sequence[Row], session: Sequence[Row]) -> Ro
     reasons = dict.fromkeys(f"{one.text('status')}: {one.text('reason') or 'no reason was given'}" for one in lost)
     text = f"{len(turns)} of {count + len(turns)} rounds gave no number ({'; '.join(reasons)})"
     notes = [*json.loads(row.get("marks") or "[]"), {"code": "incomplete", "text": text}]
-    return Row({**row.fields, "marks": json.dumps(notes)})
+    return TableRow({**row.fields, "marks": json.dumps(notes)})
 
 
-def _one_file(spec: TableSpec, rows: Sequence[Row], cell: str) -> None:
+def _one_file(spec: TableSpec, rows: Sequence[TableRow], cell: str) -> None:
     """Refuse two imported numbers for one cell: no date of measurement says which is the later one."""
     artifacts = sorted({f"{row.text('citation')} ({row.text('artifact')})" for row in rows})
     if len(artifacts) > 1 and "artifact" not in spec.may_mix:
@@ -208,17 +208,17 @@ def _one_file(spec: TableSpec, rows: Sequence[Row], cell: str) -> None:
         raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
-def _said_of_it(rows: list[Row]) -> list[Row]:
+def _said_of_it(rows: list[TableRow]) -> list[TableRow]:
     """Drop what a page or file calls not available where it gives the number itself: that was said of another metric."""
     given = {_page(row) for row in rows if row.ok and row.text("origin") != "measured"}
     return [row for row in rows if row.ok or row.text("origin") == "measured" or _page(row) not in given]
 
 
-def _page(row: Row) -> tuple[str | None, ...]:
+def _page(row: TableRow) -> tuple[str | None, ...]:
     return row.text("origin"), row.text("session"), row.text("citation")
 
 
-def _one_question(spec: TableSpec, rows: Sequence[Row], names: Sequence[str], cell: str) -> None:
+def _one_question(spec: TableSpec, rows: Sequence[TableRow], names: Sequence[str], cell: str) -> None:
     for name in names if len(rows) > 1 else ():
         values = sorted({row.text(name) or "none" for row in rows})
         if len(values) > 1 and name not in spec.may_mix:

@@ -14,7 +14,7 @@ from harness.core.spec import Note
 from harness.numbers import rounds
 from harness.numbers.rounds import Round
 from harness.tables.compare import Comparison, Operand, decimal_of, result_of
-from harness.tables.rows import Row
+from harness.tables.rows import TableRow
 from harness.tables.spec import TableSpec
 
 SINGLE = frozenset({"round", "run"})
@@ -29,7 +29,7 @@ OTHER_SESSION = Note(
 )
 
 
-def over_rounds(spec: TableSpec, row: Row) -> bool:
+def over_rounds(spec: TableSpec, row: TableRow) -> bool:
     """Say whether a cell shows the mean over a sitting's rounds instead of one process's value."""
     return row.get("rounds") is not None and spec.pick == "latest" and not SINGLE & _named(spec)
 
@@ -39,7 +39,7 @@ def _named(spec: TableSpec) -> set[str]:
     return {*spec.keyed, *(name for where in conditions for name in where)}
 
 
-def rounds_of(row: Row) -> list[Round]:
+def rounds_of(row: TableRow) -> list[Round]:
     """Return each process's value, as stored, and at one pace of the machine where that is known."""
     return [
         Round(int(number), int(order), float(value), *map(float, at_pace))
@@ -47,7 +47,7 @@ def rounds_of(row: Row) -> list[Round]:
     ]
 
 
-def said(row: Row) -> str:
+def said(row: TableRow) -> str:
     """Say of how many processes a number is, and what its interval is."""
     count = int(row.get("rounds"))
     if row.get("summary_low") is None:
@@ -73,12 +73,12 @@ Measure = tuple[str | None, ...]
 _MEASURE = ("session", "environment", "engine", "engine_options", "metric", "part")
 
 
-def paced(rows: Sequence[Row]) -> frozenset[Measure]:
+def paced(rows: Sequence[TableRow]) -> frozenset[Measure]:
     """Say which measures a table compares at one pace of the machine: where all of its sittings together are sharper so."""
     return frozenset(one for one, sittings in _sittings(rows).items() if rounds.are_sharper_at_pace(sittings))
 
 
-def _sittings(rows: Sequence[Row]) -> dict[Measure, list[list[Round]]]:
+def _sittings(rows: Sequence[TableRow]) -> dict[Measure, list[list[Round]]]:
     """Return the rounds of each sitting with as many of them as an interval needs, by what may be compared."""
     groups: dict[Measure, dict[str | None, list[Round]]] = {}
     for row in rows:
@@ -89,13 +89,13 @@ def _sittings(rows: Sequence[Row]) -> dict[Measure, list[list[Round]]]:
     return {measure: list(found.values()) for measure, found in groups.items()}
 
 
-def _measure(row: Row) -> Measure:
+def _measure(row: TableRow) -> Measure:
     return tuple(row.text(name) for name in _MEASURE)
 
 
 def compared(
     comparison: Comparison,
-    sides: tuple[Row, Row],
+    sides: tuple[TableRow, TableRow],
     operands: tuple[Operand, Operand],
     scale: Decimal,
     at_pace: frozenset[Measure] = frozenset(),
@@ -154,7 +154,7 @@ _OF_SPEED = frozenset({"unstable", "disturbed"})
 """Marks that say nothing of memory."""
 
 
-def marks_of(row: Row) -> tuple[Note, ...]:
+def marks_of(row: TableRow) -> tuple[Note, ...]:
     """Return the notes that mark a row's number: of all rounds where it is a mean of them, else of its run."""
     given = row.get("marks") if row.get("rounds") is not None else row.get("notes")
     found = marking(Note.model_validate(one) for one in json.loads(given)) if given else ()
@@ -163,7 +163,7 @@ def marks_of(row: Row) -> tuple[Note, ...]:
     return tuple(note for note in found if speed or note.code not in _OF_SPEED)
 
 
-def marked_apart(sides: Sequence[Row]) -> tuple[Note, ...]:
+def marked_apart(sides: Sequence[TableRow]) -> tuple[Note, ...]:
     """Mark a comparison of rounds of two sessions."""
     apart = len(sides) > 1 and len({row.text("session") for row in sides}) > 1
     return (OTHER_SESSION,) if apart and all(row.get("rounds") is not None for row in sides) else ()
@@ -172,7 +172,7 @@ def marked_apart(sides: Sequence[Row]) -> tuple[Note, ...]:
 # ---------------------------------------------------------------- caption
 
 
-def captions(spec: TableSpec, rows: Sequence[Row]) -> list[str]:
+def captions(spec: TableSpec, rows: Sequence[TableRow]) -> list[str]:
     """Say of how many processes the numbers of a table are, what their intervals are, and what change they could show."""
     shown = [row for row in rows if over_rounds(spec, row)]
     if not shown:
@@ -196,7 +196,7 @@ def _interval(counts: Sequence[int]) -> str:
     return between if counts[0] >= rounds.LEAST else f"{between}; {none}"
 
 
-def smallest_changes(rows: Sequence[Row]) -> dict[str, float]:
+def smallest_changes(rows: Sequence[TableRow]) -> dict[str, float]:
     """Return by speed metric the smallest change, as a share, that its rounds can see: where what is compared spreads most."""
     found: dict[str, float] = {}
     speed = [row for row in rows if metric_named(row.metric or "").kind == "speed"]

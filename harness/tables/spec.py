@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.markdown.rows import Align
-from harness.tables.formats import PLAIN, Format
+from harness.tables.formats import PLAIN, NumberFormat
 
 Uncertainty = Literal["none", "pm", "interval", "footnote"]
 Pick = Literal["latest", "median_of_runs"]
@@ -17,7 +17,7 @@ Values = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Key:
+class RowKey:
     """A column of row keys: a dimension (`batch`) or a catalogue attribute of one (`method.granularity`)."""
 
     name: str
@@ -36,7 +36,7 @@ class Key:
 class MetricRow:
     """How the values of a metric that stands in rows are written."""
 
-    format: Format = PLAIN
+    format: NumberFormat = PLAIN
     unit: str | None = None
 
 
@@ -48,10 +48,10 @@ class CellSpec:
     """Empty where the pivot's labels or the metric's title serve."""
     metric: str | None = None
     """None where the metric is a row, or where an attribute or a text is shown."""
-    attribute: Key | None = None
+    attribute: RowKey | None = None
     comparison: str = "value"
     inputs: Literal["raw", "displayed"] | None = None
-    format: Format = PLAIN
+    format: NumberFormat = PLAIN
     unit: str | None = None
     stat: str | None = None
     part: str = ""
@@ -107,12 +107,12 @@ class TableSpec:
     """One table."""
 
     name: str
-    rows: tuple[Key, ...]
+    rows: tuple[RowKey, ...]
     cells: tuple[CellSpec, ...]
     where: Mapping[str, Values] = field(default_factory=dict)
     each: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
-    show: tuple[Key, ...] = ()
+    show: tuple[RowKey, ...] = ()
     pivot: Pivot | None = None
     metrics: Mapping[str, MetricRow] = field(default_factory=dict)
     """Metrics that stand in rows."""

@@ -14,15 +14,15 @@ from harness.tables import no_effect
 from harness.tables.beside import noted, own_notes
 from harness.tables.caption import captions
 from harness.tables.catalogue import Catalogue
-from harness.tables.cells import GREY, Filled, Question, Reader, filled
+from harness.tables.cells import GREY, CellQuestion, CellReader, Filled, filled
 from harness.tables.columns import MADE
 from harness.tables.compare import better_way
 from harness.tables.formats import without_paths
 from harness.tables.heads import Head, check_head, head_of, laid_out
 from harness.tables.layout import (
     LACKING,
-    Address,
-    Line,
+    AddressedRow,
+    CellAddress,
     Order,
     Slot,
     best,
@@ -39,12 +39,13 @@ from harness.tables.layout import (
 )
 from harness.tables.mixing import Packages, check_column, check_pivot, check_place
 from harness.tables.pool import PLAIN, Pool, meets
-from harness.tables.quoted import Place, Quoted, in_place
+from harness.tables.quoted import Quoted, QuotedPlace, in_place
 from harness.tables.result import Cell, Section, Table
-from harness.tables.rows import Row, choose, is_ours, matches, wanted
+from harness.tables.rows import TableRow, choose, is_ours, matches, wanted
 from harness.tables.sitting import AT_PACE, Measure, over_rounds, paced
-from harness.tables.spec import CellSpec, Key, TableSpec
-from harness.tables.specfile import ABSENT, AS_PUBLISHED
+from harness.tables.spec import CellSpec, RowKey, TableSpec
+from harness.tables.specfields import ABSENT
+from harness.tables.specfile import AS_PUBLISHED
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class _Picked:
     notes: list[str] = field(default_factory=list)
     marks: dict[str, list[str]] = field(default_factory=dict)
     """Code of a mark to what it says, each text once; in the list of notes it stands by its code."""
-    by_column: dict[str, list[Row]] = field(default_factory=dict)
+    by_column: dict[str, list[TableRow]] = field(default_factory=dict)
     """Of the section that is being filled."""
 
     def note(self, text: str) -> int | None:
@@ -86,7 +87,7 @@ class _Picked:
         marks = {_slot(code): _mark_text(code, texts) for code, texts in self.marks.items()}
         return tuple(marks.get(note, note) for note in self.notes)
 
-    def took(self, column: str, *rows: Row | None) -> None:
+    def took(self, column: str, *rows: TableRow | None) -> None:
         self.by_column.setdefault(column, []).extend(row for row in rows if row is not None and row.ok)
 
 
@@ -107,7 +108,7 @@ class _Source:
     spec: TableSpec
     pool: Pool
     catalogue: Catalogue
-    reader: Reader
+    reader: CellReader
     picked: _Picked
     at_pace: frozenset[Measure]
     quoted: Quoted
@@ -120,16 +121,16 @@ class _Source:
 
 def build(
     spec: TableSpec,
-    rows: Sequence[Row],
+    rows: Sequence[TableRow],
     catalogue: Catalogue | None = None,
-    reader: Reader | None = None,
+    reader: CellReader | None = None,
     packages: Packages | None = None,
 ) -> Table:
     """Fill a table from rows (with the names of `columns.COLUMNS`, one per measurement or failed run).
 
     Raises: ConfigError for cells that would mix what must not be mixed, and for cells that several rows fit.
     """
-    reader = reader or Reader()
+    reader = reader or CellReader()
     rows = no_effect.marked(wanted(spec, rows), no_effect.kept(reader.samples, reader.items))
     spec = of_one_origin(spec, rows)
     versions = packages or (lambda _: {})
@@ -152,7 +153,7 @@ def build(
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, source.picked.written())
 
 
-def of_one_origin(spec: TableSpec, rows: Sequence[Row]) -> TableSpec:
+def of_one_origin(spec: TableSpec, rows: Sequence[TableRow]) -> TableSpec:
     """Where `origin` lists several, keep the first that there is anything of: measured and reported numbers share no table."""
     choices = [replace(spec, where={**spec.where, "origin": (origin,)}) for origin in spec.where.get("origin", ())]
     there = (one for one in choices if any(not row.is_build and matches(row, _askable(one, row)) for row in rows))
@@ -169,12 +170,12 @@ def _titles(spec: TableSpec) -> dict[str, Mapping[str, str]]:
     return {**spec.titles, "metric": {**units, **spec.titles.get("metric", {})}}
 
 
-def _askable(spec: TableSpec, row: Row) -> dict[str, Sequence[str]]:
+def _askable(spec: TableSpec, row: TableRow) -> dict[str, Sequence[str]]:
     """Conditions that a row can meet: a failed run does not know what only a measurement says."""
     return {name: values for name, values in spec.where.items() if row.ok or row.get(name) is not None}
 
 
-def _checked(source: _Source, packages: Packages) -> list[Row]:
+def _checked(source: _Source, packages: Packages) -> list[TableRow]:
     """Hold the section's cells against each other and return what they took. Sizes are the same on any machine."""
     for column, used in source.picked.by_column.items():
         check_column(source.spec, column, used, source.catalogue.own_unit)
@@ -183,7 +184,7 @@ def _checked(source: _Source, packages: Packages) -> list[Row]:
     return taken
 
 
-def _groups(source: _Source, shown: Sequence[Row]) -> list[dict[str, str]]:
+def _groups(source: _Source, shown: Sequence[TableRow]) -> list[dict[str, str]]:
     spec = source.spec
     measured = [row for row in shown if not row.is_build]
     groups = source.order.addresses(measured or shown, spec.each)
@@ -199,12 +200,12 @@ def _groups(source: _Source, shown: Sequence[Row]) -> list[dict[str, str]]:
     return groups
 
 
-def _section(source: _Source, each: Address, shown: Sequence[Row]) -> Section:
+def _section(source: _Source, each: CellAddress, shown: Sequence[TableRow]) -> Section:
     spec = source.spec
     inside = [row for row in shown if all(row.text(name) in {value, None} for name, value in each.items())]
     slots = slots_of(source.order, inside)
     addresses = [{**each, **address} for address in row_addresses(source.order, inside)]
-    lines: list[Line] = [(address, [_fill(source, slot, address) for slot in slots]) for address in addresses]
+    lines: list[AddressedRow] = [(address, [_fill(source, slot, address) for slot in slots]) for address in addresses]
     slots, lines = without_empty(spec, slots, _in_order(source, ordered(source.order, lines, slots)))
     keys = [key for key in spec.show if key.dimension not in each or key.attribute]
     headings = tuple(source.catalogue.title(name, value) for name, value in each.items())
@@ -213,7 +214,7 @@ def _section(source: _Source, each: Address, shown: Sequence[Row]) -> Section:
     return laid_out(spec.style, headings, heads, _cells(source, keys, lines, slots))
 
 
-def _in_order(source: _Source, lines: list[Line]) -> list[Line]:
+def _in_order(source: _Source, lines: list[AddressedRow]) -> list[AddressedRow]:
     """Put the rows that others published in the order of their file, where the spec asks for it."""
     if AS_PUBLISHED not in source.spec.order:
         return lines
@@ -225,11 +226,13 @@ def _in_order(source: _Source, lines: list[Line]) -> list[Line]:
     return [lines[at] for at in in_place(told, ordinals)]
 
 
-def _place(source: _Source, address: Address) -> Place:
+def _place(source: _Source, address: CellAddress) -> QuotedPlace:
     return tuple(None if address[name] == LACKING else address[name] for name in source.quoted.dimensions)
 
 
-def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[Slot]) -> list[tuple[Cell, ...]]:
+def _cells(
+    source: _Source, keys: Sequence[RowKey], lines: list[AddressedRow], slots: list[Slot]
+) -> list[tuple[Cell, ...]]:
     tops = [best(slot, [cells[index] for _, cells in lines]) for index, slot in enumerate(slots)]
     rows, above = [], None
     told = own_notes(
@@ -264,7 +267,7 @@ def _cells(source: _Source, keys: Sequence[Key], lines: list[Line], slots: list[
     return rows
 
 
-def _is_name(spec: TableSpec, slot: Slot, address: Address) -> bool:
+def _is_name(spec: TableSpec, slot: Slot, address: CellAddress) -> bool:
     """Say whether a cell shows a name as it is; numbers, and names that the spec writes in Markdown, are markup."""
     key = slot.cell.attribute
     return key is not None and not (not key.attribute and is_markup(spec, key.dimension, address.get(key.dimension)))
@@ -273,7 +276,7 @@ def _is_name(spec: TableSpec, slot: Slot, address: Address) -> bool:
 # ---------------------------------------------------------------- cells
 
 
-def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
+def _fill(source: _Source, slot: Slot, address: CellAddress) -> Filled:
     spec, cell = source.spec, _of_row(source.spec, slot.cell, address)
     here = dict(address)
     if slot.pivot is not None and spec.pivot is not None:
@@ -292,11 +295,13 @@ def _fill(source: _Source, slot: Slot, address: Address) -> Filled:
         return absent
     source.picked.took(slot.header, row, baseline)
     beside = tuple(source.pool.sitting(row)) if cell.stat is not None and over_rounds(spec, row) else ()
-    done = filled(Question(spec, cell, row, baseline, beside, elsewhere, source.at_pace), source.reader)
+    done = filled(CellQuestion(spec, cell, row, baseline, beside, elsewhere, source.at_pace), source.reader)
     return done if quote is None else replace(done, text=quote)
 
 
-def _compared(source: _Source, slot: Slot, cell: CellSpec, here: Address) -> tuple[Row | None, Row | None, str]:
+def _compared(
+    source: _Source, slot: Slot, cell: CellSpec, here: CellAddress
+) -> tuple[TableRow | None, TableRow | None, str]:
     """Find the row that fills a cell, what it is compared with, and, where that is not there, where it is instead."""
     spec = source.spec
     row = _lookup(source, cell, here, spec.where, slot.header)
@@ -315,7 +320,7 @@ def _compared(source: _Source, slot: Slot, cell: CellSpec, here: Address) -> tup
     return row, baseline, elsewhere
 
 
-def _quote(source: _Source, cell: CellSpec, here: Address) -> str | None:
+def _quote(source: _Source, cell: CellSpec, here: CellAddress) -> str | None:
     """Return what was printed in a cell by those who reported it."""
     spec = source.spec
     pivot = (
@@ -324,7 +329,7 @@ def _quote(source: _Source, cell: CellSpec, here: Address) -> str | None:
     return source.quoted.text(cell, _place(source, here), {**spec.where, **cell.where, **pivot})
 
 
-def _elsewhere(source: _Source, cell: CellSpec, there: Address, where: Mapping[str, Sequence[str]]) -> str:
+def _elsewhere(source: _Source, cell: CellSpec, there: CellAddress, where: Mapping[str, Sequence[str]]) -> str:
     """Say for which value of one other row key there is a baseline; empty where there is none, or several keys differ."""
     keys = {name: value for name, value in there.items() if name not in cell.baseline}
     for name in keys:
@@ -342,7 +347,7 @@ def _without_made(conditions: Mapping[str, T]) -> dict[str, T]:
     return {name: value for name, value in conditions.items() if name not in MADE}
 
 
-def _of_row(spec: TableSpec, cell: CellSpec, address: Address) -> CellSpec:
+def _of_row(spec: TableSpec, cell: CellSpec, address: CellAddress) -> CellSpec:
     """Where the metric is a row, give the cell that row's metric and, for values, its format."""
     if cell.metric is not None or cell.attribute is not None or "metric" not in address:
         return cell
@@ -361,12 +366,12 @@ def _of_row(spec: TableSpec, cell: CellSpec, address: Address) -> CellSpec:
 def _lookup(
     source: _Source,
     cell: CellSpec,
-    address: Address,
+    address: CellAddress,
     where: Mapping[str, Sequence[str]],
     column: str,
     *,
     published: bool = False,
-) -> Row | None:
+) -> TableRow | None:
     """Find the row that fills a cell: the measurement, else the failed run, else the failed build before it.
 
     published: find the comparison that was published without its inputs instead.
@@ -383,11 +388,11 @@ def _lookup(
     return newest if newest is not None and not newest.ok else None
 
 
-def _conditions(address: Address, where: Mapping[str, Sequence[str]], part: str) -> dict[str, Sequence[str | None]]:
+def _conditions(address: CellAddress, where: Mapping[str, Sequence[str]], part: str) -> dict[str, Sequence[str | None]]:
     return {"part": (part,), **where, **exact(address)}
 
 
-def _attribute(source: _Source, key: Key, address: Address) -> Filled:
+def _attribute(source: _Source, key: RowKey, address: CellAddress) -> Filled:
     """Show a catalogue attribute of what was measured in this line."""
     known = address.get(key.dimension)
     if known is not None and known != LACKING and key.dimension not in MADE:

@@ -27,7 +27,8 @@ from harness.core.files import disk_trouble  # noqa: E402
 from harness.worker import WITH_PARENT  # noqa: E402
 from harness.worker.answers import Answers  # noqa: E402
 from harness.worker.children import imported, in_child  # noqa: E402
-from harness.worker.server import Server, environment_here  # noqa: E402
+from harness.worker.describing import environment_here  # noqa: E402
+from harness.worker.server import Server  # noqa: E402
 
 
 def main() -> None:
@@ -51,8 +52,9 @@ def main() -> None:
     for folder in folders:
         if alike:
             in_child(partial(_serve, server, folder))
-        else:
-            _serve(server, folder)
+        elif not _serve(server, folder):
+            answers.say(closed=0.0)
+            os._exit(0)
     begun = time.monotonic()
     server.close()
     answers.say(closed=time.monotonic() - begun)
@@ -60,9 +62,10 @@ def main() -> None:
     os._exit(0)
 
 
-def _serve(server: Server, folder: Path) -> None:
+def _serve(server: Server, folder: Path) -> bool:
+    """Run a folder's job; says whether those behind it may follow in this process."""
     try:
-        server.serve(folder)
+        return server.serve(folder)
     except OSError as error:
         _give_up(folder, error)
 

@@ -9,10 +9,10 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from harness.core.heartbeat import BEAT_SECONDS, beating
 from harness.core.processes import STARTED_BY, end_left
@@ -28,7 +28,7 @@ class Answers:
         self.folder: Path | None = None
         """Run folder that the answers are written to as well."""
 
-    def say(self, **answer: Any) -> None:
+    def say(self, **answer: object) -> None:
         """Send one line and keep it; a reader that is gone is no reason to fail, and a full disk fails the job elsewhere."""
         self._send(answer)
         self._keep(answer)
@@ -43,12 +43,12 @@ class Answers:
             self._kept = now
             self._keep(answer)
 
-    def _send(self, answer: dict[str, Any]) -> None:
+    def _send(self, answer: Mapping[str, object]) -> None:
         with suppress(OSError):
             self._stream.write(json.dumps(answer) + "\n")
             self._stream.flush()
 
-    def _keep(self, answer: dict[str, Any]) -> None:
+    def _keep(self, answer: Mapping[str, object]) -> None:
         if self.folder is not None:
             with suppress(OSError), open(self.folder / ANSWERS, "a", encoding="utf-8") as file:
                 file.write(json.dumps(answer) + "\n")

@@ -17,7 +17,7 @@ from harness.core.clock import Spans
 from harness.core.spec import BuildSpec, Job, MeasureSpec
 from harness.worker import JOB, LOG
 from harness.worker.failures import logged, print_traceback
-from harness.worker.inputs import adapter_of
+from harness.worker.inputs import quantizer_of
 
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG. Source: prctl(2)."""
@@ -40,9 +40,7 @@ def imported(folders: list[Path], spans: Spans) -> bool:
     if not all(isinstance(spec, BuildSpec) and spec.quantizer == first.quantizer for spec in specs):
         return False
     with suppress(Exception), logged(folders[0] / LOG), spans.span("import"):
-        from harness.quantizers import QUANTIZERS
-
-        quantizer, _ = adapter_of(QUANTIZERS, "quantizer", first.quantizer, "options", first.options)
+        quantizer, _ = quantizer_of(first)
         quantizer.imports()
     return True
 
@@ -53,7 +51,7 @@ def _spec(folder: Path) -> BuildSpec | MeasureSpec | None:
     return None
 
 
-def in_child(work: Callable[[], None]) -> None:
+def in_child(work: Callable[[], object]) -> None:
     """Let a copy of this process do some work, and wait for it; ends as it ended where it did not come to its end."""
     mine = os.getpid()
     child = os.fork()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, Unsupported, is_out_of_memory
 from harness.core.files import disk_trouble
-from harness.core.spec import Status
+from harness.core.spec import Job, MeasureSpec, Status
+from harness.probes import VERIFY
 
 _NO_SPACE = "No space left on device"
 _FULL_DISK = "the disk is full: {}; free some space and run the same command again"
@@ -30,6 +31,12 @@ def status_of(error: BaseException) -> tuple[Status, str]:
     if _NO_SPACE in text:
         return Status.FAILED, _FULL_DISK.format(text)[:2000]
     return Status.FAILED, f"{type(error).__name__}: {text}"[:2000]
+
+
+def may_follow(job: Job, status: Status) -> bool:
+    """Tell whether other jobs may follow one in its process: not a failed one that needs a clean process, or that should have allowed them."""
+    allows = isinstance(job.spec, MeasureSpec) and job.spec.probe == VERIFY
+    return status is Status.OK or not (job.clean or allows)
 
 
 def _first(text: str) -> str:

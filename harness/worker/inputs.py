@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.files import PARTIAL, remove, stamped_content, write_whole
 from harness.core.folder_formats import Format, format_of
 from harness.core.identity import files_below, folder_sha256
 from harness.core.privacy import cache_folder
-from harness.core.spec import Artifact, Input, Job, Note, Scheme
+from harness.core.spec import Artifact, BuildSpec, Input, Job, JsonObject, MeasureSpec, Note, Scheme
 
 if TYPE_CHECKING:
-    from harness.core.seam import Base
+    from harness.core.options import Options
+    from harness.core.seam import Base, Engine, Probe, Quantizer
 
 _OWN = frozenset({"local", "hub", "gguf", "reference"})
 """Kinds of inputs that are a model's own folder."""
@@ -102,15 +102,34 @@ def rounded_before(job: Job) -> tuple[Note, ...]:
     return (Note(code="rounded-before", text=text),)
 
 
-def adapter_of(
-    registry: Mapping[str, str], what: str, name: str, field: str, given: Mapping[str, Any]
-) -> tuple[Any, Any]:
-    """Load an adapter and hold what it is given against its options."""
+def quantizer_of(spec: BuildSpec) -> tuple[Quantizer, Options]:
+    """Load the quantizer of a build, and hold what it is given against its options."""
     from harness.core.options import validated
     from harness.core.seam import load
+    from harness.quantizers import QUANTIZERS
 
-    adapter = load(registry, what, name)
-    return adapter, validated(getattr(adapter, field), given, f"{what} {name}")
+    found: Quantizer = load(QUANTIZERS, "quantizer", spec.quantizer)
+    return found, validated(found.options, spec.options, f"quantizer {spec.quantizer}")
+
+
+def engine_of(name: str, given: JsonObject) -> tuple[Engine, Options]:
+    """Load an engine, and hold what it is given against its options."""
+    from harness.core.options import validated
+    from harness.core.seam import load
+    from harness.engines import ENGINES
+
+    found: Engine = load(ENGINES, "engine", name)
+    return found, validated(found.options, given, f"engine {name}")
+
+
+def probe_of(spec: MeasureSpec) -> tuple[Probe, Options]:
+    """Load the probe of a measurement, and hold what it is given against its workload."""
+    from harness.core.options import validated
+    from harness.core.seam import load
+    from harness.probes import PROBES
+
+    found: Probe = load(PROBES, "probe", spec.probe)
+    return found, validated(found.workload, spec.workload, f"probe {spec.probe}")
 
 
 def input_of(job: Job, role: str) -> Input:
@@ -147,7 +166,12 @@ def scheme_measured(folder: Path, dtype: str | None) -> Scheme | None:
 def partial_of(job: Job) -> Path:
     """Name the folder that a job fills: its own, so that what a killed job left is never filled again."""
     sealed = Path(str(job.out))
-    return sealed.with_name(f"{sealed.name}{PARTIAL}-{job.run[-8:]}")
+    return sealed.with_name(f"{sealed.name}{ending_of(job.run)}")
+
+
+def ending_of(run: str) -> str:
+    """Give the end of the name of a folder that a run fills."""
+    return f"{PARTIAL}-{run[-8:]}"
 
 
 def drop_partial(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from harness.core.files import write_whole
 from harness.core.identity import digest, file_sha256, files_below, folder_bytes, folder_sha256
 from harness.core.metric import metric
 from harness.core.seam import Built, Findings, Reading
-from harness.core.spec import ArrayRef, Artifact, Measurement
+from harness.core.spec import ArrayRef, Artifact, Input, Measurement, Note, Protocol, Scheme
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +21,19 @@ FEW = 64
 """Samples up to this many stay in the measurement itself."""
 ARRAYS = "arrays.npz"
 _WEIGHTS = (".onnx", ".onnx.data", ".onnx_data", ".data", ".safetensors", ".bin")
+
+
+@dataclass
+class Gathered:
+    """What a job has come to so far; where it fails, what it read and on what it ran is kept."""
+
+    inputs: tuple[Input, ...] = ()
+    provider: str | None = None
+    protocol: Protocol | None = None
+    measurements: tuple[Measurement, ...] = ()
+    artifact: Artifact | None = None
+    scheme: Scheme | None = None
+    notes: tuple[Note, ...] = ()
 
 
 def array_ref(name: str, array: NDArray[Any]) -> ArrayRef:

@@ -3,53 +3,51 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import filelock
 
-from harness.core.capabilities import check_session
+from harness.core.capabilities import check_session, scores
 from harness.core.clock import Spans
 from harness.core.errors import Differs
 from harness.core.files import seal, write_stamp, write_whole
 from harness.core.spec import (
-    Artifact,
+    BuildSpec,
     Environment,
     Input,
     Job,
-    Measurement,
     MeasureSpec,
-    Note,
     Outcome,
-    Protocol,
-    Scheme,
     Status,
 )
-from harness.worker import ARTIFACTS, DESCRIBED, JOB, LOCK, LOG, OUTCOME
+from harness.worker import ARTIFACTS, JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
-from harness.worker.failures import logged, print_traceback, status_of
+from harness.worker.describing import environment_here
+from harness.worker.failures import logged, may_follow, print_traceback, status_of
 from harness.worker.inputs import (
-    adapter_of,
     base_of,
     check_made,
     content_of,
     drop_partial,
+    engine_of,
     for_keeping,
     input_of,
     marks_of,
     not_the_same,
     partial_of,
+    probe_of,
+    quantizer_of,
     refuse_weights,
     refuse_written,
     rounded_before,
     scheme_measured,
 )
+from harness.worker.record import Gathered
 
 if TYPE_CHECKING:
     from harness.core.options import Options
@@ -58,21 +56,8 @@ if TYPE_CHECKING:
 
 _PROGRAMS = frozenset({"runs", "reports"})
 """Capabilities of engines that let a program have the artifact, which then may write into it."""
-LOCK_SECONDS = 60.0
-"""Longest wait for the lock of a run folder: one that another worker holds is being done."""
-
-
-@dataclass
-class Gathered:
-    """What a job has come to so far; where it fails, what it read and on what it ran is kept."""
-
-    inputs: tuple[Input, ...] = ()
-    provider: str | None = None
-    protocol: Protocol | None = None
-    measurements: tuple[Measurement, ...] = ()
-    artifact: Artifact | None = None
-    scheme: Scheme | None = None
-    notes: tuple[Note, ...] = ()
+LOCK_SECONDS = 24 * 3600.0
+"""Longest wait for the lock of a run folder whose job has no limit: one that another worker holds is being done."""
 
 
 class Server:
@@ -98,20 +83,25 @@ class Server:
         self._opened, self._session, self._reference = None, None, None
         self._shared, self._contents, self._scored = {}, {}, None
 
-    def serve(self, folder: Path) -> None:
-        """Run the job of one folder; write its outcome whole and say that it is done."""
+    def serve(self, folder: Path) -> bool:
+        """Run the job of one folder; write its outcome whole and say that it is done. Tells whether others may follow in this process."""
         spans = Spans()
         if not (folder / JOB).is_file():
             raise FileNotFoundError(2, "there is no job in it", str(folder))  # a lock would make the folder anew
-        lock = filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS)
+        job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
+        lock = filelock.FileLock(folder / LOCK, timeout=job.timeout_seconds or LOCK_SECONDS)
         with lock, alive(folder, self._answers), logged(folder / LOG):
-            job = Job.model_validate_json((folder / JOB).read_text("utf-8"))
             self._answers.say(begin=job.run, now=time.monotonic())
+            if (folder / OUTCOME).exists():  # another worker, of whom one heard nothing, was not dead
+                done = Outcome.model_validate_json((folder / OUTCOME).read_text("utf-8"))
+                self._answers.say(done=job.run, status=done.status.value, now=time.monotonic())
+                return may_follow(job, done.status)
             outcome = self._outcome(job, folder, spans)
             with spans.span("write"):
                 text = outcome.model_copy(update={"spans": spans.seconds}).model_dump_json(indent=1)
                 write_whole(folder / OUTCOME, text)
             self._answers.say(done=job.run, status=outcome.status.value, spans=spans.seconds, now=time.monotonic())
+        return may_follow(job, outcome.status)
 
     def _outcome(self, job: Job, folder: Path, spans: Spans) -> Outcome:
         started, begun = datetime.now(UTC), time.monotonic()
@@ -152,12 +142,12 @@ class Server:
     def _build(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Context
         from harness.host import peak_rss_bytes
-        from harness.quantizers import QUANTIZERS
         from harness.quantizers.scheme import scheme_of
         from harness.worker.made import made_notes
         from harness.worker.record import artifact_of, build_measurements, weights_sha256
 
-        quantizer, options = adapter_of(QUANTIZERS, "quantizer", job.spec.quantizer, "options", job.spec.options)  # type: ignore[union-attr]
+        assert isinstance(job.spec, BuildSpec)
+        quantizer, options = quantizer_of(job.spec)
         found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
         partial = partial_of(job)
         partial.mkdir(parents=True)
@@ -188,11 +178,10 @@ class Server:
     def _measure(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Built
         from harness.host import peak_rss_bytes
-        from harness.probes import PROBES
         from harness.worker.record import artifact_of, keep
 
         assert isinstance(job.spec, MeasureSpec)
-        probe, workload = adapter_of(PROBES, "probe", job.spec.probe, "workload", job.spec.workload)
+        probe, workload = probe_of(job.spec)
         session = self._open(job, spans, found)
         context = self._context(job, folder)
         if context.out is not None:
@@ -240,7 +229,6 @@ class Server:
 
     def _open(self, job: Job, spans: Spans, found: Gathered) -> Session:
         """Open the artifact, unless the session before has it open already."""
-        from harness.engines import ENGINES
         from harness.host import rss_bytes
         from harness.probes.high_water import BEFORE_OPENING
         from harness.worker.plausible import refuse_fallback
@@ -258,7 +246,7 @@ class Server:
             return self._session
         self.close()
         found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
-        engine, options = adapter_of(ENGINES, "engine", spec.engine, "options", spec.engine_options)
+        engine, options = engine_of(spec.engine, spec.engine_options)
         with spans.span("import"):
             engine.imports()
         self._shared[BEFORE_OPENING] = rss_bytes()
@@ -268,9 +256,8 @@ class Server:
             if not _PROGRAMS & engine.offers:
                 refuse_fallback(engine, options, spec.engine_options, session)
             for item in live:
-                other, given = adapter_of(ENGINES, "engine", str(item.engine), "options", item.engine_options)
-                self._reference = self._stack.enter_context(other.open(Path(item.path), given))
-                check_session(self._reference, {"scores"}, other.name)
+                other, given = engine_of(str(item.engine), item.engine_options)
+                self._reference = scores(self._stack.enter_context(other.open(Path(item.path), given)), other.name)
         self._session, self._offers, self._opened = session, engine.offers, wanted
         found.provider = session.provider
         return session
@@ -324,13 +311,3 @@ class Server:
                 "delete that folder and run the same command again"
             )
         return item.model_copy(update={"path": "", "content": content})
-
-
-def environment_here(name: str) -> Environment:
-    """Describe where we stand; the runner has asked this very interpreter before and hands the answer over."""
-    described = os.environ.get(DESCRIBED)
-    if described:
-        return Environment.model_validate_json(Path(described).read_text("utf-8"))
-    from harness.host import environment
-
-    return environment(name)

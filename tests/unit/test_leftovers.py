@@ -13,6 +13,8 @@ from filelock import FileLock
 from harness.core import files
 from harness.core.errors import HarnessError
 from harness.core.files import remove, stamped_content, write_stamp
+from harness.executors.local import open_local
+from harness.executors.record import Asked
 from harness.importing.taking import ASIDE, import_files
 from harness.runner.desk import Desk, recover
 from harness.store.database import Database
@@ -226,7 +228,7 @@ def test_recovery_that_is_itself_cut_off_at_any_step_is_finished_by_the_next(tmp
         results = tmp_path / str(number)
         wreck(results)
         with Database.open("sqlite://") as database:
-            desk = Desk(results, database, {}, {}, cast("Any", None))
+            desk = Desk(results, database, open_local(Asked()), {}, cast("Any", None))
             knife.folder, knife.left = str(results), number
             try:
                 recover(desk)

@@ -8,7 +8,7 @@ import pytest
 
 from harness import hub_data
 from harness.core import privacy
-from harness.executors.local import _variables
+from harness.executors.process import variables
 from harness.installing import pip_variables
 
 OFFLINE = """
@@ -32,7 +32,7 @@ def test_workers_are_started_with_telemetry_off_and_caches_of_our_own(monkeypatc
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
     monkeypatch.setenv("HARNESS_CACHE", "/elsewhere")
     monkeypatch.setenv("MPLCONFIGDIR", "/mine")
-    given = _variables({})
+    given = variables({})
     assert given["ORT_DISABLE_TELEMETRY"] == "1"
     assert Path(given["TRITON_CACHE_DIR"]) == Path("/elsewhere/triton")
     assert given["MPLCONFIGDIR"] == "/mine", "what a person has set stays"

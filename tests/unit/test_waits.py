@@ -27,10 +27,10 @@ ENDS = {
     "worker/children.py os.waitpid": "a child that builds; the job's limit ends it with the worker, whose group it is in",
     "bundling/stages.py subprocess.run": "a step that a person watches, who ends it; its output is the terminal's",
     "programs.py subprocess.run": "it runs in a worker, which the runner kills at the job's time limit with all that it started",
-    "executors/local.py process.wait": "a queue's worker has no end by itself; it ends with us",
-    "executors/local.py handle.process.wait": "a thread of its own; who asks for events has the job's limit, and kills",
+    "executors/process.py process.wait": "a queue's worker has no end by itself; it ends with us",
+    "executors/local.py process.wait": "a thread of its own; who asks for events has the job's limit, and kills",
     "runner/desk.py lock.acquire": "its lock is made with a timeout, a few lines above",
-    "runner/turns.py FileLock": "each acquire of it has a timeout, and says between two that it waits",
+    "worker/turns.py FileLock": "each acquire of it has a timeout, and says between two that it waits",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import errno
 import os
-import queue
 import subprocess
 import sys
 import time
@@ -20,7 +19,6 @@ from harness import environments, programs
 from harness.core import processes
 from harness.engines import ort_genai
 from harness.environments import PACKAGE
-from harness.executors import local
 
 ABSENT = frozenset({"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix"})
 """Modules of Python that Windows does not have."""
@@ -113,8 +111,9 @@ time.sleep(60)
         time.sleep(0.02)
     child = psutil.Process(int(told.read_text("utf-8")))
     monkeypatch.delattr(os, "killpg")
-    handle = local.Handle(process=process, spawned=time.monotonic(), events=queue.Queue())
-    local.cancel(handle)
+    assert process.stdout is not None
+    process.stdout.close()
+    processes.kill(process)
     assert process.returncode is not None
     gone, alive = psutil.wait_procs([child], timeout=10)
     assert gone or [one.status() for one in alive] == [psutil.STATUS_ZOMBIE]

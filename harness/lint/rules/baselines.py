@@ -12,8 +12,8 @@ from harness.lint.conventions import form_of
 from harness.lint.finding import Check, Rule, of_cell, of_column
 from harness.lint.fits import unexplained
 from harness.lint.inputs import AGAINST, GPU_COUNTS, NORMALIZED, WORD, gpus, is_itself, pool_of
-from harness.lint.numbers import Interval, Number, exactly, span
-from harness.lint.tables import Column, LintTable, Row
+from harness.lint.numbers import NumberRange, PrintedNumber, exactly, span
+from harness.lint.tables import LintColumn, LintRow, LintTable
 
 QUANTIZED = re.compile(
     r"^(fp\d+|bf16|int\d+|nf\d|mx\w+|nvfp\d|w\d+a\d+\w*|awq|gptq|rtn|smoothquant|q\d\w*|\d+bit|quant\w*)$",
@@ -27,12 +27,12 @@ METHOD = re.compile(r"method|precision|quant|format|dtype|recipe|scheme|variant|
 class Hint:
     """What one derived cell says of the baseline that the table does not show."""
 
-    row: Row
-    column: Column
-    printed: Number
-    measured: Number
-    inputs: Column
-    baseline: Interval
+    row: LintRow
+    column: LintColumn
+    printed: PrintedNumber
+    measured: PrintedNumber
+    inputs: LintColumn
+    baseline: NumberRange
     gpus: int | None
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ def _missing(table: LintTable) -> Iterator[Check]:
             yield of_column(table, column, _why_missing(table, column) if unknown else None)
 
 
-def _why_missing(table: LintTable, column: Column) -> str:
+def _why_missing(table: LintTable, column: LintColumn) -> str:
     pool = pool_of(table, column)
     if not pool:
         return "what it compares is not in the table: neither the measured values nor the baseline"
@@ -70,7 +70,7 @@ def _hidden(table: LintTable) -> Iterator[Check]:
         yield from _between_rows(table, hints, methods[0])
 
 
-def _between_rows(table: LintTable, hints: Sequence[Hint], method: Column) -> Iterator[Check]:
+def _between_rows(table: LintTable, hints: Sequence[Hint], method: LintColumn) -> Iterator[Check]:
     groups: dict[tuple[object, ...], list[Hint]] = {}
     for hint in hints:
         place = tuple(hint.row.keys[one.index] for one in table.settings if one is not method)
@@ -93,7 +93,7 @@ def _hints(table: LintTable) -> Iterator[Hint]:
                     yield Hint(row, column, printed, measured, inputs[0], baseline, gpus(inputs[0], row))
 
 
-def _baseline(inputs: Column, times: Interval, measured: Interval) -> Interval | None:
+def _baseline(inputs: LintColumn, times: NumberRange, measured: NumberRange) -> NumberRange | None:
     """Undo the speed-up: throughput was divided by the baseline, the baseline's latency or size by the new one's."""
     return measured / times if inputs.meaning.better == "higher" else measured * times
 

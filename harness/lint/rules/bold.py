@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from harness.lint.columns import Better
 from harness.lint.finding import Check, Rule, of_cell
 from harness.lint.inputs import BASELINE
-from harness.lint.numbers import Number
-from harness.lint.tables import Column, LintTable, Row
+from harness.lint.numbers import PrintedNumber
+from harness.lint.tables import LintColumn, LintRow, LintTable
 
-Place = tuple[Row, Column, Number]
+_Place = tuple[LintRow, LintColumn, PrintedNumber]
 
 
 def _bold(table: LintTable) -> Iterator[Check]:
@@ -22,13 +22,13 @@ def _bold(table: LintTable) -> Iterator[Check]:
             yield from (_check(table, row, column) for row in bold if not _whole(table, row))
 
 
-def _whole(table: LintTable, row: Row) -> bool:
+def _whole(table: LintTable, row: LintRow) -> bool:
     """Tell whether a whole row is bold, which marks the row and not its values."""
     bold = [row.cells[one.index].bold for one in table.columns if row.values[one.index]]
     return len(bold) > 1 and all(bold)
 
 
-def _check(table: LintTable, row: Row, column: Column) -> Check:
+def _check(table: LintTable, row: LintRow, column: LintColumn) -> Check:
     better = column.meaning.better or "lower"
     scopes = [scope for scope in _scopes(table, row, column) if len(scope) > 1]
     bests = [_best(scope, better) for scope in scopes]
@@ -40,11 +40,11 @@ def _check(table: LintTable, row: Row, column: Column) -> Check:
     return of_cell(row, column, f"{mine.text} is bold, {value.text} ({place}) is better: {better} is better here")
 
 
-def _best(scope: Sequence[Place], better: Better) -> Place:
+def _best(scope: Sequence[_Place], better: Better) -> _Place:
     return (min if better == "lower" else max)(scope, key=lambda place: place[2].value)
 
 
-def _scopes(table: LintTable, row: Row, column: Column) -> Iterator[list[Place]]:
+def _scopes(table: LintTable, row: LintRow, column: LintColumn) -> Iterator[list[_Place]]:
     """Give what a bold value may be the best of: its column, the rows that share a setting, its row. Baselines compete only as bold ones."""
     yield _places(table.rows, [column], row)
     for key in table.settings:
@@ -53,7 +53,7 @@ def _scopes(table: LintTable, row: Row, column: Column) -> Iterator[list[Place]]
     yield _places([row], [one for one in alike if one is column or not BASELINE.search(one.title)], row)
 
 
-def _places(rows: Sequence[Row], columns: Sequence[Column], bold: Row) -> list[Place]:
+def _places(rows: Sequence[LintRow], columns: Sequence[LintColumn], bold: LintRow) -> list[_Place]:
     return [
         (row, column, value)
         for row in rows

@@ -9,11 +9,11 @@ from fractions import Fraction
 from harness.lint.conventions import Convention
 from harness.lint.finding import Check, Rule, of_cell
 from harness.lint.fits import Fit, FitRow, fits
-from harness.lint.numbers import Interval, span
+from harness.lint.numbers import NumberRange, span
 from harness.lint.products import products
 from harness.lint.tables import LintTable
 
-Reading = Callable[[FitRow], str | None]
+_Reading = Callable[[FitRow], str | None]
 POINTS = re.compile(r"\bdiff|\bdelta|Δ|\bpoints?\b|\bpp\b|\bpts\b|absolute", re.IGNORECASE)
 """Headers that say that a column is a difference, so that its `%` are points."""
 
@@ -52,7 +52,7 @@ def _points_as_percent(table: LintTable) -> Iterator[Check]:
             yield check
 
 
-def _against(table: LintTable, convention: str, reading: Reading) -> Iterator[Check]:
+def _against(table: LintTable, convention: str, reading: _Reading) -> Iterator[Check]:
     """Hold every row of the columns that are made this way against what a reader takes them for."""
     for fit in fits(table):
         if fit.convention.name == convention:
@@ -79,7 +79,7 @@ def _against_percent(row: FitRow) -> str | None:
     ratio = new.measured / old.measured
     if ratio is None or row.pair.printed.suffix != "%":
         return None
-    change = Interval((ratio.low - 1) * Fraction(100), (ratio.high - 1) * Fraction(100))
+    change = NumberRange((ratio.low - 1) * Fraction(100), (ratio.high - 1) * Fraction(100))
     if row.pair.printed.derived.meets(change):
         return None
     return (

@@ -9,10 +9,10 @@ from math import comb
 from harness.lint.columns import has_unit
 from harness.lint.finding import Check, Rule, of_cell, of_column
 from harness.lint.inputs import parts
-from harness.lint.numbers import Number, scaled_unit
-from harness.lint.tables import Column, LintTable, Row
+from harness.lint.numbers import PrintedNumber, scaled_unit
+from harness.lint.tables import LintColumn, LintRow, LintTable
 
-Written = Sequence[tuple[Row, Number]]
+Written = Sequence[tuple[LintRow, PrintedNumber]]
 FEW = 20
 """With more cells than this and no trailing zero among them, zeros are left off, however many cells are short."""
 UNLIKELY = 0.0005
@@ -32,7 +32,7 @@ def _mixed(table: LintTable) -> Iterator[Check]:
                 yield of_cell(written[0][0], column, None)
 
 
-def _written(table: LintTable, column: Column) -> Iterator[Written]:
+def _written(table: LintTable, column: LintColumn) -> Iterator[Written]:
     """Give the numbers to be written alike; where every cell names its unit and they differ, those of each unit."""
     for rows in _alike(table, column):
         written = [(row, value) for row in rows if (value := row.printed[column.index])]
@@ -41,24 +41,24 @@ def _written(table: LintTable, column: Column) -> Iterator[Written]:
             yield [(row, value) for row, value in written if not scaled or value.suffix == unit]
 
 
-def _alike(table: LintTable, column: Column) -> Iterator[list[Row]]:
+def _alike(table: LintTable, column: LintColumn) -> Iterator[list[LintRow]]:
     """Split rows by what they measure: by metric, and where headers name no quantity by the suffix that a whole row shares."""
     for part in parts(table):
-        groups: dict[str, list[Row]] = {}
+        groups: dict[str, list[LintRow]] = {}
         for row in part:
             style = _row_suffix(table, row) if column.meaning.kind == "other" else ""
             groups.setdefault(style, []).append(row)
         yield from groups.values()
 
 
-def _row_suffix(table: LintTable, row: Row) -> str:
+def _row_suffix(table: LintTable, row: LintRow) -> str:
     suffixes = [
         value.suffix for one in table.columns if one.meaning.kind == "other" and (value := row.values[one.index])
     ]
     return suffixes[0] if len(suffixes) > 1 and len(set(suffixes)) == 1 else ""
 
 
-def _odd(written: Written, style: Callable[[Number], object]) -> list[tuple[Row, Number]]:
+def _odd(written: Written, style: Callable[[PrintedNumber], object]) -> list[tuple[LintRow, PrintedNumber]]:
     """Give the cells that are not written as most are; of two styles that are as frequent the first counts as usual."""
     usual = Counter(style(value) for _, value in written).most_common(1)[0][0]
     return [(row, value) for row, value in written if style(value) != usual]
@@ -69,7 +69,7 @@ def _listed(odd: Written) -> str:
     return ", ".join(cells) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
 
 
-def _suffixes(written: Written) -> tuple[Row, str] | None:
+def _suffixes(written: Written) -> tuple[LintRow, str] | None:
     some = [(row, value) for row, value in written if value.value]
     if not some or not (odd := _odd(some, lambda value: value.suffix)):
         return None
@@ -78,7 +78,7 @@ def _suffixes(written: Written) -> tuple[Row, str] | None:
     return odd[0][0], f"mixed suffixes: {_listed(odd)} where most have {name}, as {usual.text}"
 
 
-def _commas(written: Written) -> tuple[Row, str] | None:
+def _commas(written: Written) -> tuple[LintRow, str] | None:
     large = [(row, value) for row, value in written if abs(value.value) >= 1000]
     if not large or not (odd := _odd(large, lambda value: value.commas)):
         return None
@@ -86,7 +86,7 @@ def _commas(written: Written) -> tuple[Row, str] | None:
     return odd[0][0], f"mixed thousands separators: {_listed(odd)} where most are as {usual.text}"
 
 
-def _decimals(written: Written) -> tuple[Row, str] | None:
+def _decimals(written: Written) -> tuple[LintRow, str] | None:
     some = [(row, value) for row, value in written if value.value]
     most = max((value.decimals for _, value in some), default=0)
     short = [(row, value) for row, value in some if value.decimals < most]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.lint.finding import Check, Rule
-from harness.lint.tables import LintTable, Row
+from harness.lint.tables import LintRow, LintTable
 
 
 def _malformed(table: LintTable) -> Iterator[Check]:
@@ -26,7 +26,7 @@ def _ragged(have: int, want: int) -> str:
 
 
 def _duplicates(table: LintTable) -> Iterator[Check]:
-    seen: dict[tuple[str, ...], Row] = {}
+    seen: dict[tuple[str, ...], LintRow] = {}
     for row in table.rows:
         if any(row.values):
             message = None
@@ -36,7 +36,7 @@ def _duplicates(table: LintTable) -> Iterator[Check]:
             yield Check(row.line, row.number, None, message)
 
 
-def _place(table: LintTable, row: Row) -> tuple[str, ...]:
+def _place(table: LintTable, row: LintRow) -> tuple[str, ...]:
     """Say what a row is about: every cell but those of columns known to hold results."""
     results = {"derived", "latency", "throughput", "memory", "energy", "loss", "perplexity", "kl", "accuracy"}
     return tuple(
@@ -44,7 +44,7 @@ def _place(table: LintTable, row: Row) -> tuple[str, ...]:
     )
 
 
-def _repeated(table: LintTable, first: Row, row: Row) -> str:
+def _repeated(table: LintTable, first: LintRow, row: LintRow) -> str:
     where = ", ".join(part for part in _place(table, row) if part) or "no key"
     off = [one for one in table.columns if first.cells[one.index].text != row.cells[one.index].text]
     values = [one for one in off if row.values[one.index] or first.values[one.index]]

@@ -17,7 +17,7 @@ from harness.commands.workspace import here, settle_in
 from harness.core.errors import HarnessError
 from harness.core.paths import MINE, workspace_folder
 from harness.core.seam import Facts
-from harness.executors import local
+from harness.executors import process
 from harness.probes.lm_eval import Workload
 from harness.texts import text_file
 
@@ -139,7 +139,7 @@ def test_a_queue_is_served_by_the_python_of_the_environment_that_is_named(home: 
     settle_in(workspace)
     python = queue_python("theirs", workspace)
     assert python == home / "env" / "bin" / "python"
-    assert local.serve_queue(python, "theirs", queue, exit_when_idle=True) == 0
+    assert process.serve_queue(python, "theirs", queue, exit_when_idle=True) == 0
     (told,) = (queue / "workers").glob("*.json")
     assert json.loads(told.read_text("utf-8"))["environment"]["name"] == "theirs"
     with pytest.raises(HarnessError, match="environment 'cuda' is not on this machine: harness setup --env cuda"):
@@ -153,4 +153,4 @@ def test_a_librarys_source_in_the_working_folder_is_not_imported_for_the_install
 ) -> None:
     write(tmp_path, "pydantic/__init__.py", "raise SystemExit('the source tree was imported')\n")
     monkeypatch.chdir(tmp_path)
-    assert "pydantic" in local.describe(Path(sys.executable), "own")["packages"]
+    assert "pydantic" in process.describe(Path(sys.executable), "own").packages

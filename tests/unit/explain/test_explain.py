@@ -32,10 +32,10 @@ from harness.store.database import Database
 from harness.tables.catalogue import Catalogue, catalogue_of
 from harness.tables.cells import statistic_of
 from harness.tables.compare import COMPARISONS, Operand
-from harness.tables.formats import Format, decimal, factor, rounded, written
+from harness.tables.formats import NumberFormat, decimal, factor, rounded, written
 from harness.tables.locate import Beside, Spot, cell_lines, named, pointed
 from harness.tables.markdown import cell_text
-from harness.tables.result import Cell, Side, Trace
+from harness.tables.result import Cell, CellTrace, Side
 
 HASH = re.compile(r"[0-9a-f]{64}")
 PUBLISHED = ROOT / "results" / "published"
@@ -158,7 +158,7 @@ def check_number(archive: Archive, cell: Cell) -> None:
     assert rest.removesuffix(" ~").removesuffix(f" {PACED}").removesuffix(" (lower is better)") == beside(cell, scale)
 
 
-def check_pace(trace: Trace) -> None:
+def check_pace(trace: CellTrace) -> None:
     """Go from the means at a pace of 1 ms to what was compared: their ratio, as far above the means stored as below."""
     assert trace.at_1ms is not None
     value, baseline = (side.value for side in trace.sides)
@@ -188,7 +188,7 @@ def scheme_of(archive: Archive, run: str) -> Scheme:
     return scheme_of(archive, archive.makers[read])
 
 
-def of(trace: Trace) -> Decimal:
+def of(trace: CellTrace) -> Decimal:
     operands = [Operand(side.value, gpus=side.gpus) for side in trace.sides]
     if trace.published:
         assert len(operands) == 1
@@ -213,8 +213,8 @@ def beside(cell: Cell, scale: Decimal | int) -> str:
         least = Decimal(10) ** -asked.format.decimals
         if 0 < half <= least / 2:
             return f" ± <{least}"
-        return f" ± {written(half, Format(asked.format.decimals, comma=asked.format.comma))}"
-    ends = Format(asked.format.decimals, sign=asked.format.sign, comma=asked.format.comma)
+        return f" ± {written(half, NumberFormat(asked.format.decimals, comma=asked.format.comma))}"
+    ends = NumberFormat(asked.format.decimals, sign=asked.format.sign, comma=asked.format.comma)
     return f" [{written(low, ends)}, {written(high, ends)}]"
 
 

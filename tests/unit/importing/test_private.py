@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.formats import kept
 from harness.formats.fields import without_folders
 from harness.formats.private import is_private, text_of
 from harness.importing.taking import import_files, lines
-from tests.unit.importing.files import as_csv, genai, llama, lm_eval, optimum, runs, take, trtllm, vllm, write
+from tests.unit.importing.files import as_csv, genai, llama, lm_eval, optimum, runs, take, trtllm, values, vllm, write
+from tests.unit.importing.test_more_formats import sglang
 
 HOST, USER, SERIAL = "secret-host", "somebody", "1652922012345"
 UUID, BUS = "GPU-0f1e2d3c-aaaa-bbbb-cccc-0123456789ab", "00000000:17:00.0"
@@ -114,7 +117,7 @@ def test_what_is_left_out_for_that_is_told_by_its_name(tmp_path: Path) -> None:
     record = optimum()
     record["config"]["environment"] |= {"hostname": HOST, "processor": "x86_64"}
     imported = import_files([write(tmp_path, "benchmark.json", record)], tmp_path / "results")
-    assert "environment.hostname" in imported.files[0].left
+    assert "config.environment.hostname" in imported.files[0].left
     assert runs(imported)[0].protocol.facts["environment.processor"] == "x86_64"
 
 
@@ -144,14 +147,101 @@ MARKED = {"machine_name": "name1", "SLURM_NODELIST": "list1,list2", "SLURM_JOB_N
 
 def test_what_is_private_is_cut_from_every_text_in_either_case(tmp_path: Path) -> None:
     said = "name1 list1 list2 list3 ssh1 some body 10.1.2.3 192.168.0.7 gpuhost01"
-    record = llama(500, 0, **MARKED, comment=f"run 192 on {said}", n_batch_list="192")
-    imported = take(write(tmp_path, "llama.json", [record]))
-    options = runs(imported)[0].job.spec.engine_options
-    assert options["comment"] == "run 192 on" + " ..." * 9
-    assert options["n_batch_list"] == "192"
+    imported = take(write(tmp_path, "vllm.json", vllm(**MARKED, label=f"run 192 on {said}")))
+    facts = runs(imported)[0].protocol.facts
+    assert facts["label"] == "run 192 on" + " ..." * 9
     (outcome,) = tmp_path.glob("results/runs/*/outcome.json")
     assert not [word for word in said.split() if word in outcome.read_text("utf-8").lower().split()]
-    assert not MARKED.keys() & options.keys()
+    assert not MARKED.keys() & facts.keys()
+
+
+SOWN = "zq7sown"
+"""Stands in the names and values of fields that no tool writes: it looks like nothing private, and no rule of ours names it."""
+
+
+def sown(value: Any, level: int = 0) -> Any:
+    """Put unknown fields with a secret in name and value into every object of a record."""
+    if isinstance(value, list):
+        return [sown(one, level + 1) for one in value]
+    if not isinstance(value, dict):
+        return value
+    new = {
+        f"note_{SOWN}": f"text {SOWN}", f"{SOWN}_version": f"1.0+{SOWN}", f"{SOWN}.{level}": {SOWN: [SOWN, {"a": SOWN}]},
+        "remark": SOWN, "settings": {"nested": {"deep": SOWN}}, "list": [{"name": SOWN}],
+    }  # fmt: skip
+    return {name: sown(inner, level + 1) for name, inner in value.items()} | new
+
+
+def sown_row(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {
+        f"note_{SOWN}": SOWN,
+        f"config.{SOWN}": SOWN,
+        f"config.environment.{SOWN}_version": SOWN,
+        "remark": SOWN,
+    }
+
+
+def sown_results() -> dict[str, Any]:
+    """What lm-eval writes: names of tasks are anybody's, so unknown fields stand beside them, and inside of each."""
+    record = lm_eval()
+    unknown = {name: value for name, value in sown(record).items() if name not in record}
+    tasks = {name: {**sown({}), **task} for name, task in record["results"].items()}
+    return {**record, **unknown, "results": tasks, "config": sown(record["config"])}
+
+
+GENAI_ROW = {"config.batch_size": 2, "metrics.token_generation_throughput_tps": 160.0, "metadata.platform": "Linux"}
+LLAMA_ROW = {name: value for name, value in llama(500, 0).items() if not isinstance(value, list)}
+CLEAN: dict[str, tuple[Any, Any]] = {
+    "genai.json": ([genai()], [sown(genai())]),
+    "genai.csv": (as_csv(GENAI_ROW), as_csv(sown_row(GENAI_ROW))),
+    "benchmark.json": (optimum(), sown(optimum())),
+    "results_1.json": (lm_eval(), sown_results()),
+    "report.json": (trtllm(), sown(trtllm())),
+    "vllm.json": (vllm(), sown(vllm())),
+    "sglang.json": (sglang(), sown(sglang())),
+    "llama.json": ([llama(500, 0)], [sown(llama(500, 0))]),
+    "llama.csv": (as_csv(LLAMA_ROW), as_csv(sown_row(LLAMA_ROW))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_fields_that_nobody_knows_are_dropped_and_counted_whatever_is_in_them(tmp_path: Path, name: str) -> None:
+    clean, more = CLEAN[name]
+    (tmp_path / "clean").mkdir()
+    (tmp_path / "more").mkdir()
+    before = runs(take(write(tmp_path / "clean", name, clean)))
+    imported = take(write(tmp_path / "more", name, more))
+    assert [values(run) for run in runs(imported)] == [values(run) for run in before]
+    assert [run.job.spec.workload for run in runs(imported)] == [run.job.spec.workload for run in before]
+    results = tmp_path / "more" / "results"
+    assert [one.name for one in results.rglob("*") if one.is_file() and SOWN.encode() in one.read_bytes()] == []
+    assert any("remark" in one for one in imported.files[0].left)
+    assert f"({len(imported.files[0].left)} fields)" in "\n".join(lines(imported))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"pretrained": "org/toy", SOWN: 1, "dtype": "float16"}, f"pretrained=org/toy,{SOWN}=1,dtype=float16,{SOWN}"],
+)
+def test_of_a_models_arguments_those_that_are_known_are_kept(tmp_path: Path, arguments: Any) -> None:
+    record = lm_eval()
+    record["config"] |= {"model_args": arguments, "gen_kwargs": f"temperature=0,{SOWN}={SOWN}"}
+    imported = take(write(tmp_path, "results_1.json", record))
+    facts = runs(imported)[0].protocol.facts
+    assert facts["model_args"] in ({"pretrained": "org/toy", "dtype": "float16"}, "pretrained=org/toy,dtype=float16")
+    assert facts["gen_kwargs"] == "temperature=0"
+    assert f"config.model_args.{SOWN}" in imported.files[0].left
+
+
+def test_no_name_of_a_kept_field_is_one_of_a_machine_or_a_person() -> None:
+    names = [*kept.LLAMA_BENCH, *kept.GENAI, *kept.TRTLLM, *kept.OPTIMUM, *kept.LM_EVAL_MODEL, *kept.LM_EVAL_GENERATION]
+    assert len(names) > 300
+    assert [name for name in names if is_private(name, "x")] == []
+    assert [
+        name
+        for name in names
+        if re.search("endpoint|url|path|(?<!sub)folder|[_.]dir$|key$|(?<!end_)(?<!bos_)token$|secret", name)
+    ] == []
 
 
 @pytest.mark.parametrize("setting", ["host", "user", "hostname"])

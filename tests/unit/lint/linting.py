@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.lint.finding import Finding
+from harness.lint.finding import LintFinding
 from harness.lint.linter import Linted, chosen, lint_pages
 from harness.lint.tables import page_of
 
@@ -11,7 +11,7 @@ def linted(text: str, *rules: str) -> Linted:
     return lint_pages([page_of(text)], chosen(rules))
 
 
-def found(text: str, *rules: str) -> list[Finding]:
+def found(text: str, *rules: str) -> list[LintFinding]:
     return list(linted(text, *rules).findings)
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from harness.lint.columns import meaning_of
-from harness.lint.numbers import HALF, Interval, is_missing, number, shown, span
+from harness.lint.numbers import HALF, NumberRange, is_missing, number, shown, span
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_missing_is_said_in_many_ways() -> None:
 def test_a_printed_value_stands_for_half_a_step_around_it() -> None:
     read = number("0.0608")
     assert read is not None
-    assert read.within(HALF) == Interval(Fraction("0.06075"), Fraction("0.06085"))
+    assert read.within(HALF) == NumberRange(Fraction("0.06075"), Fraction("0.06085"))
     assert read.step == "0.0001"
 
 
 def test_division_by_what_may_be_zero_is_unknown() -> None:
-    assert Interval(Fraction(1), Fraction(2)) / Interval(Fraction(-1), Fraction(1)) is None
+    assert NumberRange(Fraction(1), Fraction(2)) / NumberRange(Fraction(-1), Fraction(1)) is None
 
 
 def test_bounds_are_written_without_powers_of_ten() -> None:
     assert shown(Fraction(1, 3)) == "0.3333"
     assert shown(Fraction(12345678)) == "12345678"
-    assert span(Interval(Fraction("1.16603"), Fraction("1.16954"))) == "1.1660..1.1695"
+    assert span(NumberRange(Fraction("1.16603"), Fraction("1.16954"))) == "1.1660..1.1695"
 
 
 @pytest.mark.parametrize(

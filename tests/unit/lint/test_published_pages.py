@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.lint.finding import Finding
+from harness.lint.finding import LintFinding
 from harness.lint.linter import Linted, lint_files
 from tests.conftest import ROOT
 from tests.unit.lint.linting import counts, found
@@ -45,7 +45,7 @@ def by_rule(linted: Linted) -> Counter[str]:
     return Counter(one.rule for one in linted.findings)
 
 
-def of_rule(linted: Linted, rule: str) -> list[Finding]:
+def of_rule(linted: Linted, rule: str) -> list[LintFinding]:
     return [one for one in linted.findings if one.rule == rule]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.pages.against import Pair, against
 from harness.pages.history import Sessions
-from harness.tables.result import Cell, Table, Trace
+from harness.tables.result import Cell, CellTrace, Table
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.unit.tables.frames import CATALOGUE, frame, row
@@ -91,7 +91,7 @@ def test_digits_that_round_to_the_reported_ones_agree(tmp_path: Path) -> None:
 
 def cells(*numbers: float) -> tuple[Cell, Cell]:
     """A measured and a reported number."""
-    traces = [Trace("decode_tps", "value", "value", "raw", (), Decimal(str(number))) for number in numbers]
+    traces = [CellTrace("decode_tps", "value", "value", "raw", (), Decimal(str(number))) for number in numbers]
     one, other = (Cell(str(number), trace=trace) for number, trace in zip(numbers, traces, strict=True))
     return one, other
 

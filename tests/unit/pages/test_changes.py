@@ -16,9 +16,9 @@ from harness.pages.guards import Guard, refused
 from harness.pages.history import Sessions
 from harness.pages.noise import (
     SAME,
+    CellInterval,
+    ChangeVerdict,
     Evidence,
-    Interval,
-    Verdict,
     between_sessions,
     causes,
     interval,
@@ -28,8 +28,8 @@ from harness.pages.noise import (
 from harness.pages.readback import grids, lines_of, number, number_text, plain, shown
 from harness.tables.compare import COMPARISONS, better_way
 from harness.tables.markdown import EMPTY, Rendered
-from harness.tables.result import Cell, Column, Section, Table, Trace
-from harness.tables.rows import Row
+from harness.tables.result import Cell, CellTrace, Section, Table, TableColumn
+from harness.tables.rows import TableRow
 
 OLD = """\
 | Model | Method | Decode | Speed-up |
@@ -169,7 +169,7 @@ def test_headings_of_different_depth_are_kept_apart() -> None:
 def test_a_heading_that_stands_in_the_body_names_the_columns() -> None:
     text = "|  |  |\n|---|---|\n| **Model** | **Saving** |\n| a | 2.0x |\n"
     rows = ((Cell("Model"), Cell("Saving")), (Cell("a"), Cell("2.0x")))
-    table = Table("t", "", "table", (Section((), (Column(""), Column("")), rows, head_rows=1),), (), ())
+    table = Table("t", "", "table", (Section((), (TableColumn(""), TableColumn("")), rows, head_rows=1),), (), ())
     new = Rendered("t", text, table, keys=1)
     assert [change.heading for change in compare_tables(text.replace("2.0x", "3.0x"), new).changes] == ["Saving"]
 
@@ -272,14 +272,14 @@ def test_a_limit_is_a_share_in_percent(text: str) -> None:
     ("new", "verdict"), [((103, 100, 106), "inside"), ((105, 102, 108), "inside"), ((106, 103, 109), "outside")]
 )
 def test_noise_is_the_root_of_the_sum_of_squares_of_the_half_widths(new: tuple[int, ...], verdict: str) -> None:
-    old = Interval(Decimal(100), Decimal(96), Decimal(104))
-    assert noise(old, Interval(*(Decimal(value) for value in new))) == verdict
+    old = CellInterval(Decimal(100), Decimal(96), Decimal(104))
+    assert noise(old, CellInterval(*(Decimal(value) for value in new))) == verdict
     assert noise(old, None) == noise(None, old) == "unknown"
 
 
 @pytest.mark.parametrize(("new", "verdict"), [(104, "inside"), (120, "outside"), (83, "outside")])
 def test_a_mean_over_rounds_is_judged_by_the_spread_between_sessions(new: int, verdict: str) -> None:
-    old, now = (Cell("x", trace=Trace("decode_tps", "value", "", "raw", (), Decimal(one))) for one in (100, new))
+    old, now = (Cell("x", trace=CellTrace("decode_tps", "value", "", "raw", (), Decimal(one))) for one in (100, new))
     known = (100.0, 103.0, 98.0, 101.0)
     assert between_sessions(old, now, Sessions((known,), log=True)) == (verdict, "")
     assert between_sessions(old, now, Sessions((known[:2],), log=True)) == ("unknown", "3 of 5 sessions")
@@ -287,8 +287,8 @@ def test_a_mean_over_rounds_is_judged_by_the_spread_between_sessions(new: int, v
 
 def test_an_interval_is_that_of_the_arithmetic_behind_a_cell() -> None:
     low, value, high = Decimal("1.5"), Decimal("1.6"), Decimal("1.8")
-    trace = Trace("decode_tps", "value", "", "raw", (), value, low=low, high=high)
-    assert interval(Cell("1.6x", trace=trace)) == Interval(value, low, high)
+    trace = CellTrace("decode_tps", "value", "", "raw", (), value, low=low, high=high)
+    assert interval(Cell("1.6x", trace=trace)) == CellInterval(value, low, high)
     assert interval(Cell("1.6x", trace=replace(trace, low=None))) is None
     assert interval(Cell("oom")) is None
 
@@ -308,7 +308,7 @@ def test_a_change_is_told_absolutely_and_as_a_share(old: str, new: str, text: st
 
 def test_another_job_is_not_the_same_measured_again() -> None:
     old, new = (
-        Evidence(runs={run: Row({"run": run, "origin": "measured", "gpu": "X", "job_key": key})})
+        Evidence(runs={run: TableRow({"run": run, "origin": "measured", "gpu": "X", "job_key": key})})
         for run, key in (("old", "a"), ("new", "b"))
     )
     assert causes(old, new, ["old"], ["new"]) == ["what was asked (settings, program, text or model)"]
@@ -323,15 +323,15 @@ def test_another_job_is_not_the_same_measured_again() -> None:
     ],
 )
 def test_a_number_whose_surroundings_stay_says_by_its_origin_how_it_changed(origin: str, said: str) -> None:
-    old, new = (Evidence(runs={run: Row({"run": run, "origin": origin, "gpu": "X"})}) for run in ("old", "new"))
+    old, new = (Evidence(runs={run: TableRow({"run": run, "origin": origin, "gpu": "X"})}) for run in ("old", "new"))
     assert causes(old, new, ["old"], ["new"]) == [said]
     assert causes(old, old, ["old"], ["old"]) == [SAME]
 
 
 def test_only_runs_that_are_others_now_are_told_of() -> None:
-    shared = Row({"run": "same", "origin": "measured"})
-    old = Evidence(runs={"same": shared, "old": Row({"run": "old", "origin": "reported"})})
-    new = Evidence(runs={"same": shared, "new": Row({"run": "new", "origin": "reported"})})
+    shared = TableRow({"run": "same", "origin": "measured"})
+    old = Evidence(runs={"same": shared, "old": TableRow({"run": "old", "origin": "reported"})})
+    new = Evidence(runs={"same": shared, "new": TableRow({"run": "new", "origin": "reported"})})
     assert causes(old, new, ["old", "same"], ["new", "same"]) == ["the published number was edited"]
 
 
@@ -342,7 +342,9 @@ def test_only_runs_that_are_others_now_are_told_of() -> None:
 def test_the_direction_of_a_metric_says_what_is_worse(better: Direction, new: str, said: str) -> None:
     (change,) = compare_tables(OLD, rendered(OLD.replace("**2,000**", new))).changes
     assert way(change, Cell("x", better=better)) == said
-    assert str(Verdict("outside", way(change, Cell("x", better=better)))) == "beyond noise" + (said and f", {said}")
+    assert str(ChangeVerdict("outside", way(change, Cell("x", better=better)))) == "beyond noise" + (
+        said and f", {said}"
+    )
 
 
 def test_comparisons_that_grow_where_the_metric_shrinks_turn_its_direction() -> None:

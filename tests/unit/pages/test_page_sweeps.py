@@ -22,7 +22,7 @@ from harness.probes import PROBES
 from harness.published.sources import Source, from_published, rows_for
 from harness.tables.catalogue import catalogue_of
 from harness.tables.result import Table
-from harness.tables.rows import Row, text_of
+from harness.tables.rows import TableRow, text_of
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
@@ -62,7 +62,7 @@ def planned(sweep: str, catalogue: Catalogue) -> Plan:
     return expand(read_sweep(ROOT / "configs" / "sweeps" / f"{sweep}.yaml", catalogue), catalogue, {})
 
 
-def stand_ins(plan: Plan, folder: Path) -> list[Row]:
+def stand_ins(plan: Plan, folder: Path) -> list[TableRow]:
     """Rows as the plan's jobs would leave them, every number invented."""
     rows = [one for number, job in enumerate(plan.jobs) for one in _rows(job, 1.0 + number, folder)]
     return frame(*rows)

@@ -12,11 +12,11 @@ import pytest
 
 from harness.numbers.documents import interval, sums_of, value_of
 from harness.numbers.pairing import Items
-from harness.pages.noise import Interval, noise
+from harness.pages.noise import CellInterval, noise
 from harness.pages.paired import between_items
 from harness.store.result import ResultSet
-from harness.tables.cells import Reader
-from harness.tables.result import Cell, Side, Trace
+from harness.tables.cells import CellReader
+from harness.tables.result import Cell, CellTrace, Side
 
 DRAW = np.random.default_rng(4)
 COUNTS = np.ceil(DRAW.lognormal(4.0, 0.6, 120)).astype(int)
@@ -34,8 +34,8 @@ class Results:
         row = self.rows.get(where["measurement_id"])
         return ResultSet(tuple(columns), [] if row is None else [tuple(row.get(name) for name in columns)])
 
-    def reader(self) -> Reader:
-        return Reader(items=lambda measurement: self.kept[measurement])
+    def reader(self) -> CellReader:
+        return CellReader(items=lambda measurement: self.kept[measurement])
 
 
 def of_kl(samples: Any, items: str = "same") -> Results:
@@ -47,7 +47,7 @@ def of_kl(samples: Any, items: str = "same") -> Results:
 def cell(*sides: str, comparison: str = "value") -> Cell:
     roles: tuple[Literal["value", "baseline"], ...] = ("value", "baseline")
     made = tuple(Side(role, "run", one, Decimal(1)) for role, one in zip(roles, sides, strict=False))
-    return Cell("x", trace=Trace("kl_divergence", comparison, "", "raw", made, Decimal(1)))
+    return Cell("x", trace=CellTrace("kl_divergence", comparison, "", "raw", made, Decimal(1)))
 
 
 def judged(old: Results, new: Results, **more: Any) -> Any:
@@ -64,7 +64,7 @@ def test_a_rise_far_inside_both_intervals_is_no_noise_where_the_documents_are_th
         found = interval(sums, "kl_divergence")
         assert found.low is not None
         assert found.high is not None
-        halves.append(Interval(*(Decimal(one) for one in (results.rows["m"]["value"], found.low, found.high))))
+        halves.append(CellInterval(*(Decimal(one) for one in (results.rows["m"]["value"], found.low, found.high))))
     assert noise(*halves) == "inside", "as if other documents had been drawn"
     assert judged(old, new) == judged(new, old) == ("outside", ""), "a fall as well as a rise"
 

@@ -8,16 +8,16 @@ import pytest
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.pages.pages import check_pages, fresh, shown_in, with_markers, write_pages
-from harness.pages.values import Asked, answer, marks, parse
+from harness.pages.values import ValueQuestion, answer, marks, parse
 from harness.tables.markdown import Rendered
-from harness.tables.result import Cell, Column, Section, Table
+from harness.tables.result import Cell, Section, Table, TableColumn
 
 HEADER = ("Model", "Method", "Decode (tok/s)", "Speed-up <sub>v2</sub>", "Change")
 
 
 def section(*rows: tuple[str, ...], headings: tuple[str, ...] = ()) -> Section:
     cells = tuple(tuple(Cell(text, literal=place < 2) for place, text in enumerate(row)) for row in rows)
-    return Section(headings, tuple(Column(name) for name in HEADER), cells)
+    return Section(headings, tuple(TableColumn(name) for name in HEADER), cells)
 
 
 def table(name: str, *sections: Section, each: tuple[str, ...] = ()) -> Rendered:
@@ -90,9 +90,9 @@ def test_rows_that_never_meet_are_told() -> None:
 
 
 def test_two_columns_of_one_name_are_not_guessed_between() -> None:
-    twice = Section((), (Column("A"), Column("A")), ((Cell("1"), Cell("2")),))
+    twice = Section((), (TableColumn("A"), TableColumn("A")), ((Cell("1"), Cell("2")),))
     with pytest.raises(HarnessError, match="2 columns are called 'A'"):
-        answer(Asked("t", "max", "A"), {"t": table("t", twice)})
+        answer(ValueQuestion("t", "max", "A"), {"t": table("t", twice)})
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_a_question_that_is_not_understood_is_told_with_the_grammar(said: str, m
 
 
 def test_whole_may_also_be_what_a_condition_says() -> None:
-    assert parse("t max A where B=whole") == Asked("t", "max", "A", (("B", "whole"),))
-    assert parse("t max A where B=whole whole") == Asked("t", "max", "A", (("B", "whole"),), whole=True)
+    assert parse("t max A where B=whole") == ValueQuestion("t", "max", "A", (("B", "whole"),))
+    assert parse("t max A where B=whole whole") == ValueQuestion("t", "max", "A", (("B", "whole"),), whole=True)
 
 
 OPEN = '<!-- value: speed max "Speed-up v2" -->'

@@ -319,9 +319,9 @@ def test_a_clock_that_is_set_back_between_rounds_restarts_nothing_and_loses_no_r
 def test_a_job_that_is_silent_for_long_is_told_of_with_the_end_of_its_log(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.runner import serve
+    from harness.runner import flight
 
-    monkeypatch.setattr(serve, "QUIET_SECONDS", 1.0)
+    monkeypatch.setattr(flight, "QUIET_SECONDS", 1.0)
     bench.sweep(method=["stuck"], timeout=4)
     events = bench.run()
     quiet = [event for event in events if event.what == "quiet"]

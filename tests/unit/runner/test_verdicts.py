@@ -10,11 +10,12 @@ from typing import Any, cast
 
 from harness.core.spec import BuildSpec, Labels, MeasureSpec, Status
 from harness.plan.expand import Plan, PlannedJob
+from harness.runner.batches import Todo, next_batch
 from harness.runner.decide import decide
-from harness.runner.loop import _next_batch
 from harness.runner.memory import Memory
 from harness.runner.verified import doubts
 from harness.store.known import KnownRun
+from tests.in_process import InProcess
 
 SPEC = MeasureSpec(probe="verify", version=1, engine="one", engine_version=1, artifact="base", reference="truth")
 WHY = "the fp32 export differs from its model (KL 0.95, top-1 20 %, over 320 tokens)"
@@ -125,12 +126,16 @@ def test_a_verification_is_run_again_when_told() -> None:
     assert _decided(memory, "verify-one") == ("run", "--again quality")
 
 
+def _todo(jobs: list[PlannedJob], memory: Memory) -> Todo:
+    return Todo(memory, cast("Any", None), InProcess().executor(), deque(jobs))
+
+
 def test_what_a_verification_allows_follows_it_in_its_worker() -> None:
     memory = _memory()
     jobs = [replace(memory.jobs[name], group="g") for name in ("verify-one", "base-on-one")]
-    batch, said = _next_batch(deque(jobs), memory, cast("Any", None))
+    batch, said = next_batch(_todo(jobs, memory))
     assert batch == jobs
     assert not said
     made = [replace(memory.jobs[name], group="g") for name in ("stored", "int8-against-it")]
-    batch, _ = _next_batch(deque(made), memory, cast("Any", None))
+    batch, _ = next_batch(_todo(made, memory))
     assert batch == made[:1], "what reads an artifact waits until it is made"

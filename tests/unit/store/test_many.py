@@ -13,7 +13,7 @@ from harness.published.sources import Source, rows_for
 from harness.store import frame, series
 from harness.store.database import Database
 from harness.tables.columns import COLUMNS
-from harness.tables.rows import Row, rows_of
+from harness.tables.rows import TableRow, rows_of
 from harness.tables.spec import TableSpec
 from harness.tables.table import build
 from tests.benchmarks import database as benchmark
@@ -66,7 +66,7 @@ def test_a_table_does_not_read_history(many: Database, name: str) -> None:
         assert build(spec, needed) == build(spec, _thinned(spec, whole))
 
 
-def _thinned(spec: TableSpec, whole: list[Row]) -> list[Row]:
+def _thinned(spec: TableSpec, whole: list[TableRow]) -> list[TableRow]:
     """Leave out what no cell asks for, which only takes time."""
     metrics = {*spec.metrics, *(cell.metric for cell in spec.cells)}
     return [row for row in whole if row.metric is None or row.metric in metrics or row.is_build]

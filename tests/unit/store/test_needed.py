@@ -19,10 +19,10 @@ from harness.store import frame
 from harness.store.database import Database
 from harness.store.needed import Needed
 from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
-from harness.tables.formats import Format
+from harness.tables.formats import NumberFormat
 from harness.tables.result import Table
 from harness.tables.rows import rows_of
-from harness.tables.spec import CellSpec, Key, Pivot, TableSpec
+from harness.tables.spec import CellSpec, Pivot, RowKey, TableSpec
 from harness.tables.table import build
 from tests.unit.store.outcomes import BEGIN, H200, environment, measured, measurement
 
@@ -126,7 +126,7 @@ def _cell(draw: random.Random, pivot: str | None) -> CellSpec:
     if draw.random() < 0.1:
         where["block"] = ("x",)
     return CellSpec(
-        header=f"{name} {draw.random()}", metric=name, comparison="ratio" if compares else "value", format=Format(2),
+        header=f"{name} {draw.random()}", metric=name, comparison="ratio" if compares else "value", format=NumberFormat(2),
         part=draw.choices(["", "subject:law"], [4, 1])[0], baseline=dict([base]) if compares else {}, where=where,
     )  # fmt: skip
 
@@ -143,13 +143,13 @@ def _spec(draw: random.Random) -> TableSpec:
                "dtype": ("f16",), "protocol_version": ("1",)}  # fmt: skip
     where |= {name: choices[name] for name in draw.sample(list(choices), k=draw.choice([0, 0, 1, 2]))}
     attribute = (
-        CellSpec("Engine", attribute=Key(draw.choice(["engine.title", "dtype.name"]), ""))
+        CellSpec("Engine", attribute=RowKey(draw.choice(["engine.title", "dtype.name"]), ""))
         if draw.random() < 0.2
         else None
     )
     mixed = draw.random() < 0.8
     return TableSpec(
-        name="t", rows=tuple(Key(name, name) for name in rows), show=tuple(Key(name, name) for name in rows),
+        name="t", rows=tuple(RowKey(name, name) for name in rows), show=tuple(RowKey(name, name) for name in rows),
         cells=(*(_cell(draw, pivot) for _ in range(draw.randrange(1, 4))), *((attribute,) if attribute else ())),
         where=where, pivot=Pivot(pivot, tuple((one, one) for one in labels) if draw.random() < 0.7 else ()) if pivot else None,
         each=tuple(draw.sample(["gpu", "sweep", "kind"], k=draw.randrange(2))) if draw.random() < 0.2 else (),
@@ -201,7 +201,7 @@ def test_many_tables_ask_the_database_as_often_as_one(database: Database) -> Non
     database.ingest(measured(1), None)
     statements: list[str] = []
     event.listen(database._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-    spec = TableSpec("one", rows=(Key("method", "M"),), cells=(CellSpec("T", metric="decode_tps"),))
+    spec = TableSpec("one", rows=(RowKey("method", "M"),), cells=(CellSpec("T", metric="decode_tps"),))
     rows_for(spec, Source(database))
     once = len(statements)
     rows_for_all([replace(spec, name=str(number)) for number in range(20)], Source(database))

@@ -14,7 +14,7 @@ from harness.numbers.rounds import is_over_rounds
 from harness.store.result import ResultSet
 from harness.tables.catalogue import Catalogue, metric_titles
 from harness.tables.columns import COLUMNS
-from harness.tables.rows import Row, rows_of
+from harness.tables.rows import TableRow, rows_of
 
 COMMON: dict[str, Any] = {
     "sweep": "demo",
@@ -106,6 +106,6 @@ def size(value: float, **given: Any) -> dict[str, Any]:
     return row("artifact_bytes", value, **{**BUILD, **given})
 
 
-def frame(*rows: dict[str, Any]) -> list[Row]:
+def frame(*rows: dict[str, Any]) -> list[TableRow]:
     """Make rows with all columns, as the database answers them."""
     return rows_of(ResultSet(tuple(COLUMNS), [tuple(one.get(name) for name in COLUMNS) for one in rows]))

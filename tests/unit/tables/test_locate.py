@@ -20,7 +20,7 @@ from harness.tables.locate import (
     row_names,
 )
 from harness.tables.markdown import Rendered, to_markdown
-from harness.tables.result import Cell, Column, Section, Table
+from harness.tables.result import Cell, Section, Table, TableColumn
 
 PAGE = Path("page.md")
 
@@ -29,7 +29,7 @@ def section(
     headings: tuple[str, ...], *rows: tuple[str, ...], columns: tuple[str, ...] = ("Method", "Batch", "TPS")
 ) -> Section:
     cells = tuple(tuple(Cell(text) for text in row) for row in rows)
-    return Section(headings, tuple(Column(name) for name in columns), cells)
+    return Section(headings, tuple(TableColumn(name) for name in columns), cells)
 
 
 def rendered(*sections: Section, keys: int = 2, notes: tuple[str, ...] = (), template: str = "table") -> Rendered:
@@ -186,7 +186,7 @@ def test_a_blank_key_repeats_the_one_above() -> None:
 def test_columns_of_a_group_carry_its_name() -> None:
     grouped = Section(
         (),
-        tuple(Column(text) for text in ("", "", "FP8", "", "", "<sub>INT4</sub>", "")),
+        tuple(TableColumn(text) for text in ("", "", "FP8", "", "", "<sub>INT4</sub>", "")),
         (
             tuple(Cell(text) for text in ("Model", "Batch", "TPS", "Speedup", "", "TPS", "Speedup")),
             tuple(Cell(text) for text in ("m", "1", "10", "2x", "", "20", "3x")),

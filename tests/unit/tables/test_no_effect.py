@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.tables.cells import Reader
+from harness.tables.cells import CellReader
 from harness.tables.no_effect import no_effect
-from harness.tables.rows import Row
+from harness.tables.rows import TableRow
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.conftest import Say
@@ -22,13 +22,13 @@ LOW = "int4 b128 sym x20; head float32; embedding float32"
 FLOAT = "float32 x20; head float32; embedding float32"
 
 
-def measured(method: str, samples: Any, content: str, **given: Any) -> tuple[Row, dict[str, Any]]:
+def measured(method: str, samples: Any, content: str, **given: Any) -> tuple[TableRow, dict[str, Any]]:
     facts = {"method": method, "items": "h", "artifact_content": content, "scheme": LOW, **QUALITY, **given}
     (made,) = frame(row(facts.pop("metric", "kl_divergence"), float(np.mean(samples)), **facts))
     return made, {str(made.text("measurement_id")): samples}
 
 
-def found(*given: tuple[Row, dict[str, Any]]) -> set[str]:
+def found(*given: tuple[TableRow, dict[str, Any]]) -> set[str]:
     rows, arrays = [one for one, _ in given], {key: value for _, one in given for key, value in one.items()}
     notes = no_effect(rows, arrays.get)
     assert {note.code for note in notes.values()} <= {"no-effect"}
@@ -46,7 +46,7 @@ def test_the_cells_of_recipes_without_effect_are_marked(tmp_path: Path) -> None:
     samples = {"rtn": KL, "awq": KL, "other": KL * 2}
     rows = [row("kl_divergence", float(values.mean()), method=name, items="h", measurement_id=name, scheme=LOW, artifact_content=name, **QUALITY)
             for name, values in samples.items()]  # fmt: skip
-    made = build(read_specs(path)[0], frame(*rows), reader=Reader(samples=samples.get))
+    made = build(read_specs(path)[0], frame(*rows), reader=CellReader(samples=samples.get))
     assert {line[0].text: bool(line[1].notes) for line in made.sections[0].rows} == {
         "rtn": True,
         "awq": True,

@@ -14,8 +14,8 @@ from harness.store.result import ResultSet
 from harness.tables.catalogue import Catalogue
 from harness.tables.markdown import to_markdown
 from harness.tables.plain import MOST, plain_tables
-from harness.tables.rows import Row, rows_of
-from harness.tables.spec import Key
+from harness.tables.rows import TableRow, rows_of
+from harness.tables.spec import RowKey
 from harness.tables.table import build
 
 
@@ -31,7 +31,7 @@ def row(**given: Any) -> dict[str, Any]:
     return usual | given
 
 
-def found(given: Sequence[dict[str, Any]]) -> list[Row]:
+def found(given: Sequence[dict[str, Any]]) -> list[TableRow]:
     names = tuple(dict.fromkeys(name for one in given for name in one))
     return rows_of(ResultSet(names, [tuple(one.get(name) for name in names) for one in given]))
 
@@ -70,11 +70,11 @@ def test_options_that_are_no_dimension_of_their_own_become_a_column_each() -> No
 ])  # fmt: skip
 def test_a_table_that_does_not_tell_jobs_of_a_session_apart_says_so(name: str, values: list[str], said: str) -> None:
     [plain] = plain_tables("mine", found([row(run=value, **{name: value}) for value in values]))
-    spec = replace(plain.spec, rows=(Key("method", "Method"),), show=(Key("method", "Method"),))
+    spec = replace(plain.spec, rows=(RowKey("method", "Method"),), show=(RowKey("method", "Method"),))
     with pytest.raises(ConfigError, match=said):
         build(spec, plain.filled_from)
     newest = [
-        Row({**one.fields, "session": name}) for one, name in zip(plain.filled_from, "st", strict=True)
+        TableRow({**one.fields, "session": name}) for one, name in zip(plain.filled_from, "st", strict=True)
     ]  # another session: the sweep was changed
     assert "| 10.000" in to_markdown(build(spec, newest)).markdown
 

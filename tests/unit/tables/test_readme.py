@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.tables.cells import Reader
+from harness.tables.cells import CellReader
 from harness.tables.markdown import pipe_table
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
@@ -63,7 +63,7 @@ def rendered(spec: str, folder: Path) -> str:
     rows, samples = sweep()
     if "ttft" not in spec:
         rows = [one for one in rows if one["status"] == "ok"]
-    table = build(read_specs(path)[0], frame(*rows), CATALOGUE, Reader(samples=samples.get))
+    table = build(read_specs(path)[0], frame(*rows), CATALOGUE, CellReader(samples=samples.get))
     notes = [f"{place} {note}" for place, note in enumerate(table.notes, start=1)]
     return "\n".join([*pipe_table(table.sections[0]), *notes]) + "\n"
 
@@ -81,7 +81,8 @@ def test_the_page_has_examples() -> None:
 
 def test_the_page_tells_every_key(tmp_path: Path) -> None:
     from harness.tables.compare import COMPARISONS
-    from harness.tables.specfile import CELL_KEYS, STATS, TABLE_KEYS
+    from harness.tables.specentries import STATS, CellEntry, TableEntry
 
+    keys = [field.alias or name for entry in (TableEntry, CellEntry) for name, field in entry.model_fields.items()]
     text = PAGE.read_text(encoding="utf-8")
-    assert [name for name in (*TABLE_KEYS, *CELL_KEYS, *STATS, *COMPARISONS) if f"`{name}`" not in text] == []
+    assert [name for name in (*keys, *STATS, *COMPARISONS) if f"`{name}`" not in text] == []

@@ -211,7 +211,7 @@ def test_reported_numbers_say_whose_they_are_and_unknown_places_do_not_mix(tmp_p
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("style: {headr: bold}", "unknown key of style 'headr'; did you mean 'header'"),
+        ("style: {headr: bold}", "unknown key 'headr' in style; did you mean 'header'"),
         ("style: {blank: [modell]}", "unknown row key in blank 'modell'"),
         ("titles: {modell: {a: b}}", "unknown dimension in titles 'modell'; did you mean 'model'"),
         ("style: {align: middle}", "unknown align 'middle'"),

@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.numbers.pairing import Items
-from harness.tables.cells import Reader
+from harness.tables.cells import CellReader
 from harness.tables.result import Table
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
@@ -201,7 +201,7 @@ def test_statistics_come_from_the_samples(table: Any) -> None:
         f"    {stat}: {{metric: per_token_latency, stat: {stat}, unit: ms, format: 1}}\n"
         for stat in ("p50", "p90", "min", "max", "stdev")
     )
-    reader = Reader(samples=lambda measurement: np.array([[0.001, 0.002], [0.003, 0.004]]))
+    reader = CellReader(samples=lambda measurement: np.array([[0.001, 0.002], [0.003, 0.004]]))
     made = table(spec, row("per_token_latency", 0.0025), reader=reader)
     assert texts(made)[1] == ["FP32", "2.5", "3.7", "1.0", "4.0", "1.3"]
 
@@ -246,7 +246,7 @@ t:
 """
 
 
-def paired_rows(items: str = "h") -> tuple[list[dict[str, Any]], Reader]:
+def paired_rows(items: str = "h") -> tuple[list[dict[str, Any]], CellReader]:
     right = np.random.default_rng(1).random(400) < 0.8
     other = right ^ (np.random.default_rng(2).random(400) < 0.1)
     samples = {"a#0": right.astype(np.uint8), "b#0": other.astype(np.uint8)}
@@ -254,7 +254,7 @@ def paired_rows(items: str = "h") -> tuple[list[dict[str, Any]], Reader]:
         row("mmlu_acc", float(right.mean()), run="a", items="h", **QUALITY),
         row("mmlu_acc", float(other.mean()), run="b", method="int4", items=items, **QUALITY),
     ]
-    return rows, Reader(samples=samples.get, items=lambda measurement: Items(samples.get(measurement)))
+    return rows, CellReader(samples=samples.get, items=lambda measurement: Items(samples.get(measurement)))
 
 
 def test_repetitions_inside_a_process_are_no_uncertainty_of_a_cell(table: Any) -> None:
@@ -295,7 +295,7 @@ def test_a_paired_difference_of_questions_in_strata_is_combined_as_strata_and_sa
     ]
     widths = []
     for counts, said in ((None, ""), ([60, 200], ", stratified")):
-        reader = Reader(items=lambda one, counts=counts: Items(samples[one], strata=counts))  # type: ignore[misc]
+        reader = CellReader(items=lambda one, counts=counts: Items(samples[one], strata=counts))  # type: ignore[misc]
         trace = table(PAIRED, *rows, reader=reader).sections[0].rows[1][2].trace
         assert trace.interval == f"mid-p exact 95% of discordant answers{said}"
         widths.append(trace.high - trace.low)
@@ -377,7 +377,7 @@ mixed:
     ]
     with pytest.raises(ConfigError, match=r"t.*:6: unknown unit 'MB'.*stored in 's'"):
         table(spec.replace("unit: ms", "unit: MB"), *rows)
-    with pytest.raises(ConfigError, match=r"a format must be a word, e.g. 2x; it is"):
+    with pytest.raises(ConfigError, match=r"'format' of metric 'ttft': must be a word, e.g. 2x; it is"):
         table(spec.replace("{format: 1, unit: ms}", "{format: [1]}"), *rows)
 
 

@@ -19,8 +19,11 @@ import pytest
 
 from harness.core import heartbeat
 from harness.core.errors import HarnessError
-from harness.worker import queue_folder as batches
-from harness.worker.queue_folder import serve_queue, take
+from harness.worker import queue_layout as batches
+from harness.worker import queue_process as processes
+from harness.worker import queue_watch
+from harness.worker.queue_folder import serve_queue
+from harness.worker.queue_layout import take
 from tests.conftest import ROOT
 from tests.fake_box import Bench
 
@@ -129,7 +132,7 @@ def test_a_job_that_outlives_its_limit_costs_itself_alone(
     queue: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging(queue, bench, "a.jsonl", 2)
-    monkeypatch.setattr(batches, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(processes, "LOOK_SECONDS", 0.2)
     served = serve_queue(queue, "here", exit_when_idle=True)
     assert (served.said, served.code) == ("1 batches run; 1 jobs are not ok: the reasons are in their outcome.json", 1)
     late, after = (json.loads((queue / "runs" / name / "outcome.json").read_text("utf-8")) for name in ("r0", "r1"))
@@ -199,12 +202,12 @@ def test_a_killed_workers_child_ends_and_another_takes_its_batch_over(queue: Pat
     first.kill()
     first.wait(timeout=30)
     until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children), 10)
-    (taken,) = (path for path in (queue / batches.TAKEN).iterdir() if path.suffix != ".said")
+    (taken,) = batches.taken_batches(queue)
     assert taken.name.startswith("a@b.jsonl@")
     job = queue / "runs" / "r0" / "job.json"
     job.write_text(json.dumps(json.loads(job.read_text("utf-8")) | {"timeout_seconds": 1}), "utf-8")
-    script = "import sys; from pathlib import Path; from harness.worker import queue_folder as batches; batches.STILL_SECONDS = 2.0\n"
-    script += "print(batches.serve_queue(Path(sys.argv[1]), 'here', exit_when_idle=True).run)"
+    script = "import sys; from pathlib import Path; from harness.worker import queue_folder, queue_watch; queue_watch.STILL_SECONDS = 2.0\n"
+    script += "print(queue_folder.serve_queue(Path(sys.argv[1]), 'here', exit_when_idle=True).run)"
     second = subprocess.run(
         [sys.executable, "-c", script, str(queue)], cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
     )
@@ -232,8 +235,8 @@ def test_a_worker_that_is_told_to_end_kills_its_child_and_puts_its_batch_back(qu
 
 @pytest.mark.slow
 def test_the_worker_of_a_killed_command_ends(queue: Path) -> None:
-    script = "import sys; from pathlib import Path; from harness.executors import local\n"
-    script += "local.serve_queue(Path(sys.executable), 'here', Path(sys.argv[1]), exit_when_idle=False)"
+    script = "import sys; from pathlib import Path; from harness.executors import process\n"
+    script += "process.serve_queue(Path(sys.executable), 'here', Path(sys.argv[1]), exit_when_idle=False)"
     command = subprocess.Popen([sys.executable, "-c", script, str(queue)], cwd=ROOT)
     until(lambda: list((queue / batches.WORKERS).glob("*.beat")), 60)
     workers = psutil.Process(command.pid).children(recursive=True)
@@ -244,16 +247,16 @@ def test_the_worker_of_a_killed_command_ends(queue: Path) -> None:
 
 
 @pytest.fixture
-def watch(queue: Path, monkeypatch: pytest.MonkeyPatch) -> batches._Watch:
+def watch(queue: Path, monkeypatch: pytest.MonkeyPatch) -> queue_watch.Watch:
     for name in (batches.WORKERS, batches.FAILED):
         (queue / name).mkdir()
     (queue / batches.TAKEN / "x@y.jsonl@other-1").write_text("", "utf-8")
     (queue / batches.TAKEN / "x@y.jsonl@other-1.said").write_text("so far\n", "utf-8")
-    monkeypatch.setattr(batches, "STILL_SECONDS", 0.3)
-    return batches._Watch(queue, "me-2")
+    monkeypatch.setattr(queue_watch, "STILL_SECONDS", 0.3)
+    return queue_watch.Watch(queue, "me-2")
 
 
-def test_a_worker_whose_number_rises_keeps_its_batch(queue: Path, watch: batches._Watch) -> None:
+def test_a_worker_whose_number_rises_keeps_its_batch(queue: Path, watch: queue_watch.Watch) -> None:
     beat = queue / batches.WORKERS / "other-1.beat"
     for count in range(6):
         beat.write_text(f"{count}\n", "utf-8")
@@ -262,7 +265,7 @@ def test_a_worker_whose_number_rises_keeps_its_batch(queue: Path, watch: batches
         time.sleep(0.1)
 
 
-def test_a_batch_is_taken_over_once_and_told(queue: Path, watch: batches._Watch) -> None:
+def test_a_batch_is_taken_over_once_and_told(queue: Path, watch: queue_watch.Watch) -> None:
     taken = queue / batches.TAKEN
     (queue / batches.WORKERS / "other-1.beat").write_text("7\n", "utf-8")
     assert watch.taken_over() is None
@@ -273,7 +276,7 @@ def test_a_batch_is_taken_over_once_and_told(queue: Path, watch: batches._Watch)
     assert said.startswith("so far\n")
     assert json.loads(said.splitlines()[1])["taken_over_from"] == "other-1"
     assert {path.name for path in taken.iterdir()} == {"x@y.jsonl@me-2.again", "x@y.jsonl@me-2.again.said"}
-    third = batches._Watch(queue, "third-3")
+    third = queue_watch.Watch(queue, "third-3")
     assert third.taken_over() is None
     time.sleep(0.35)
     assert third.taken_over() is None, "it would end a third worker"
@@ -292,44 +295,44 @@ def test_jobs_that_have_an_outcome_are_not_run_again(queue: Path) -> None:
         (queue / name).mkdir()
     taken = take(queue, "me")
     assert taken is not None
-    batches._run(queue, taken, "here", None)  # type: ignore[arg-type]
+    processes.run_batch(queue, taken, "here", None)  # type: ignore[arg-type]
     assert (queue / batches.DONE / "a@b.jsonl").is_file()
     assert {path.name for path in run.iterdir()} == {"job.json", "outcome.json"}
 
 
-def test_a_job_without_a_limit_has_one() -> None:
-    assert batches._limit(None) == batches.LONGEST_SECONDS
+def test_a_job_without_a_limit_has_one(tmp_path: Path) -> None:
+    assert processes.QueuedJob(tmp_path, None).limit == processes.LONGEST_SECONDS
 
 
 def _child(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let a batch's process be this code, which says what a worker says and does not end."""
-    monkeypatch.setattr(batches, "_WORKER", (sys.executable, "-c", f"import time; {code}; time.sleep(60)"))
-    monkeypatch.setattr(batches, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(processes, "WORKER", (sys.executable, "-c", f"import time; {code}; time.sleep(60)"))
+    monkeypatch.setattr(processes, "LOOK_SECONDS", 0.1)
 
 
-def _serve(queue: Path) -> batches._Ended:
+def _serve(queue: Path) -> processes.Ended:
     taken = queue / batches.TAKEN / "a.jsonl@me"
     taken.write_text("", "utf-8")
-    with batches._beside(taken, ".said").open("ab") as out:
-        return batches._served(queue, "here", taken, taken, [(queue / "runs" / "r0", None)], out)
+    with batches.beside(taken, ".said").open("ab") as out:
+        return processes._served(queue, "here", taken, [processes.QueuedJob(queue / "runs" / "r0", None)], out)
 
 
 @pytest.mark.timeout(30)
 def test_a_process_that_does_not_end_after_its_last_job_is_ended_and_told(
     queue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _child(monkeypatch, 'print(\'{"done": "r0"}\', flush=True)')
-    monkeypatch.setattr(batches, "CLOSE_SECONDS", 0.3)
-    assert _serve(queue) == batches._Ended(code=0)
+    _child(monkeypatch, 'print(\'{"done": "r0", "status": "ok"}\', flush=True)')
+    monkeypatch.setattr(processes, "CLOSE_SECONDS", 0.3)
+    assert _serve(queue) == processes.Ended(code=0)
     said = (queue / batches.TAKEN / "a.jsonl@me.said").read_text("utf-8").splitlines()
-    assert json.loads(said[0]) == {"done": "r0"}
+    assert json.loads(said[0]) == {"done": "r0", "status": "ok"}
     assert json.loads(said[1])["why"] == "it did not end within 0.3 s after its last job"
 
 
 @pytest.mark.timeout(30)
 def test_a_job_whose_file_cannot_be_read_has_a_limit(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _child(monkeypatch, "print('not json', flush=True)")
-    monkeypatch.setattr(batches, "LONGEST_SECONDS", 0.3)
+    monkeypatch.setattr(processes, "LONGEST_SECONDS", 0.3)
     ended = _serve(queue)
     assert (ended.late, ended.seconds >= 0.3) == (0, True)
 
@@ -337,7 +340,7 @@ def test_a_job_whose_file_cannot_be_read_has_a_limit(queue: Path, monkeypatch: p
 @pytest.mark.timeout(30)
 def test_a_worker_whose_batch_was_taken_over_ends_its_process(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _child(monkeypatch, f"import os; os.unlink({str(queue / batches.TAKEN / 'a.jsonl@me')!r})")
-    with pytest.raises(HarnessError, match=r"batch a\.jsonl was taken over: this worker's beat stood still"):
+    with pytest.raises(processes.Lost):
         _serve(queue)
 
 

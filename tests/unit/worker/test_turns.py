@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.runner.turns import lock_files, take
+from harness.worker.turns import lock_files, take
 from tests.fake_box import Bench
 
 HOLD = """
 import sys, time
 from contextlib import ExitStack
-from harness.runner.turns import lock_files, take
+from harness.worker.turns import lock_files, take
 with ExitStack() as stack:
     list(take(stack, lock_files()))
     print("held", flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.spec import Status
-from harness.runner.serve import cause, oom_kills
+from harness.worker.deaths import cause, oom_kills
 
 V2_EVENTS = "low 0\nhigh 0\nmax 412\noom 3\noom_kill {}\noom_group_kill 0\n"
 """memory.events as Linux 6 writes it."""
