@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.core.errors import HarnessError
 from harness.core.identity import digest
@@ -68,8 +68,7 @@ def _codec_of(spec: MeasureSpec, folder: Path, stack: ExitStack) -> TextCodec | 
     truth: Engine = load(ENGINES, "engine", load(ENGINES, "engine", spec.engine).truth)
     if truth.name == spec.engine or "fake" not in truth.consumes:
         return None
-    opened: TextSession = stack.enter_context(truth.open(folder, truth.options()))
-    return opened.codec
+    return cast("TextSession", stack.enter_context(truth.open(folder, truth.options()))).codec
 
 
 # ---------------------------------------------------------------- where it ran

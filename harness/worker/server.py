@@ -22,6 +22,7 @@ from harness.core.spec import (
     Input,
     Job,
     MeasureSpec,
+    Note,
     Outcome,
     Status,
 )
