@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import ConfigDict
 
 from harness.core.errors import ConfigError, meant_by, unknown
-from harness.core.spec import Record
+from harness.core.spec import JsonObject, Record
 
 _WHOLE = "whole_sentence"
 
@@ -28,13 +28,16 @@ def told(message: str) -> Exception:
     return PydanticCustomError(_WHOLE, "{said}", {"said": message})
 
 
-def problems_of(options: type[Options], given: Mapping[str, Any], what: str) -> list[tuple[str, str]]:
+Given = TypeVar("Given", bound=Options)
+
+
+def problems_of(options: type[Options], given: Mapping[str, object], what: str) -> list[tuple[str, str]]:
     """Validate options; return (field, message) for each mistake, with the nearest right name for unknown ones."""
     return [(path[0] if path else "", message) for path, message in placed_problems_of(options, given, what)]
 
 
 def placed_problems_of(
-    options: type[Options], given: Mapping[str, Any], what: str
+    options: type[Options], given: Mapping[str, object], what: str
 ) -> list[tuple[tuple[str, ...], str]]:
     """Validate options as `problems_of`, with the whole path of names to each mistake.
 
@@ -89,7 +92,7 @@ def _is_options(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Options)
 
 
-def validated(options: type[Options], given: Mapping[str, Any], what: str) -> Any:
+def validated(options: type[Given], given: Mapping[str, object], what: str) -> Given:
     """Return the options as a record. Raises: ConfigError with every mistake."""
     found = problems_of(options, given, what)
     if found:
@@ -97,6 +100,6 @@ def validated(options: type[Options], given: Mapping[str, Any], what: str) -> An
     return options.model_validate(dict(given))
 
 
-def canonical_options(options: Options) -> dict[str, Any]:
+def canonical_options(options: Options) -> JsonObject:
     """Write options as JSON values, defaults left out."""
     return options.model_dump(mode="json", exclude_defaults=True)

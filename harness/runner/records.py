@@ -61,6 +61,8 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
     notes, output = _checked(job, memory)
     now = datetime.now(UTC)
     not_before, late = counted_from(memory.newest, now)
+    if not_before is None and not desk.executor.here:  # the clock of the machine that it runs on may stand back
+        not_before = now
     memory.newest = max(memory.newest or now, not_before or now)
     notes += late
     kinds = {other.artifact: other.kind for other in memory.plan.jobs if other.artifact}

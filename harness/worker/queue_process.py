@@ -148,10 +148,17 @@ def run_batch(queue: Path, taken: Path, environment: str, described: Environment
 
 
 def _over(queue: Path, taken: Path, code: int) -> bool:
-    """Put a batch where it belongs that is over; True where its process came to its end."""
+    """Put a batch where it belongs that is over; True where its process came to its end. Raises: Lost where it is not ours any more."""
+    if not taken.exists():
+        raise Lost
+    over = queue / (FAILED if code else DONE) / name_of(taken)
     beside(taken, LEFT).unlink(missing_ok=True)
-    for path, ending in ((beside(taken, SAID), SAID), (taken, "")):
-        os.replace(path, queue / (FAILED if code else DONE) / f"{name_of(taken)}{ending}")
+    try:
+        with suppress(FileNotFoundError):
+            os.replace(beside(taken, SAID), beside(over, SAID))
+        os.rename(taken, over)  # noqa: PTH104 - the one step that decides
+    except FileNotFoundError:
+        raise Lost from None
     return not code
 
 
@@ -191,6 +198,8 @@ def _served(queue: Path, environment: str, taken: Path, work: Sequence[QueuedJob
                 reader.join(timeout=KILLED_SECONDS)
                 state.take_down()
                 return _exited(taken, code, state, kills)
+            if not taken.exists():
+                raise Lost
             state.take_down()
             seconds = time.monotonic() - state.since
             if (
@@ -200,8 +209,6 @@ def _served(queue: Path, environment: str, taken: Path, work: Sequence[QueuedJob
                 return Ended(code=0 if work else 1)
             if state.running < len(work) and seconds >= work[state.running].limit:
                 return Ended(late=state.running, seconds=seconds)
-            if not taken.exists():
-                raise Lost
     finally:
         kill(process, mark)
         reader.join(timeout=KILLED_SECONDS)

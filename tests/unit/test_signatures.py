@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 HELD: dict[str, int] = {
     "bundling": 2,
     "commands": 2,
-    "core": 25,
+    "core": 21,
     "engines": 24,
     "explain": 1,
     "formats": 15,
@@ -24,7 +24,7 @@ HELD: dict[str, int] = {
     "published": 3,
     "quantizers": 27,
     "reference": 1,
-    "store": 21,
+    "store": 20,
     "tables": 8,
     "worker": 1,
 }

@@ -364,3 +364,18 @@ def test_a_disk_that_hangs_does_not_hold_a_heartbeat_for_ever(monkeypatch: pytes
     assert len(written) == 2
     assert removed == [], "that would hang, too"
     hangs.set()
+
+
+@pytest.mark.timeout(30)
+def test_a_batch_that_was_taken_over_while_its_process_came_to_its_end_is_left_to_the_other(
+    queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, other = queue / batches.TAKEN / "a.jsonl@me", queue / batches.TAKEN / "a.jsonl@you.again"
+    taken.write_text('"runs/r0"\n', "utf-8")
+    rename = f"import os; os.rename({str(taken)!r}, {str(other)!r}); os.rename({str(taken) + '.said'!r}, {str(other) + '.said'!r})"
+    monkeypatch.setattr(processes, "WORKER", (sys.executable, "-c", rename))
+    (queue / batches.DONE).mkdir()
+    with pytest.raises(processes.Lost):
+        processes.run_batch(queue, taken, "here", None)  # type: ignore[arg-type]
+    assert other.exists()
+    assert not list((queue / batches.DONE).iterdir())
