@@ -5,15 +5,15 @@ No quantizer is known here; what is found is a note `implausible` on the build.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.files import STAMP, stamp_of, stamps_beside, write_whole
+from harness.core.files import stamp_of, stamps_beside, write_stamp
 from harness.core.spec import Artifact, BuildSpec, Job, Note, Scheme
 from harness.probes.trace_check import implausible
 
@@ -34,9 +34,9 @@ def made_notes(
     assert isinstance(job.spec, BuildSpec)
     alike = {}
     for name, noted in stamps_beside(Path(str(job.out))).items():
-        if noted.get("content") == artifact.content or (weights is not None and noted.get("weights") == weights):
+        if noted.content == artifact.content or (weights is not None and noted.weights == weights):
             with suppress(ValueError):  # of a stamp without a recipe, or of another version
-                alike[name] = BuildSpec.model_validate(noted.get("recipe"))
+                alike[name] = BuildSpec.model_validate(noted.recipe)
     return (
         *old_notes(folder, empty),
         *same_notes(job.spec, alike),
@@ -173,18 +173,14 @@ def alike_notes(folder: Path, engine: str, scores: str) -> tuple[Note, ...]:
     engine: hash of engine and options; scores: hash of some log-probabilities.
     """
     own = stamp_of(folder)
-    if own is None or "weights" not in own:
+    if own is None or own.weights is None:
         return ()
     texts = [
         f"it scores to the last bit as {name}, whose weights are others: the engine did not read this artifact"
         for name, other in sorted(stamps_beside(folder).items())
-        if other.get("scores", {}).get(engine) == scores
-        and other.get("weights") != own["weights"]
-        and (other.get("scheme") != own.get("scheme") or other.get("scheme") is None)
+        if other.scores.get(engine) == scores
+        and other.weights != own.weights
+        and (other.scheme != own.scheme or other.scheme is None)
     ]
-    write_whole(
-        folder.with_name(folder.name + STAMP),
-        json.dumps({**own, "scores": {**own.get("scores", {}), engine: scores}}),
-        durable=False,
-    )
+    write_stamp(folder, replace(own, scores={**own.scores, engine: scores}))
     return implausible(texts[:1])

@@ -15,7 +15,7 @@ import filelock
 from harness.core.capabilities import check_session, scores
 from harness.core.clock import Spans
 from harness.core.errors import Differs
-from harness.core.files import seal, write_stamp, write_whole
+from harness.core.files import Stamp, seal, write_stamp, write_whole
 from harness.core.spec import (
     BuildSpec,
     Environment,
@@ -172,7 +172,7 @@ class Server:
             seal(partial, Path(str(job.out)))
             scheme = artifact.scheme.text if artifact.scheme else None
             recipe = job.spec.model_dump(mode="json")
-            write_stamp(Path(str(job.out)), artifact.content, weights=weights, scheme=scheme, recipe=recipe)
+            write_stamp(Path(str(job.out)), Stamp(artifact.content, weights, scheme, recipe))
         found.artifact, found.measurements = artifact, build_measurements(artifact)
         found.notes = (*built.notes, *not_the_same(job, artifact), *doubts)
 

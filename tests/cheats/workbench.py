@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.files import write_stamp
+from harness.core.files import Stamp, write_stamp
 from harness.core.identity import digest, folder_sha256
 from harness.core.seam import Engine, Probe, Quantizer
 from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Outcome
@@ -78,7 +78,7 @@ class Workbench:
         folder = self.root / "results" / "artifacts" / model.name
         if not folder.exists():
             shutil.copytree(model, folder)
-            write_stamp(folder, folder_sha256(folder), weights=weights_sha256(folder) or folder_sha256(folder))
+            write_stamp(folder, Stamp(folder_sha256(folder), weights_sha256(folder) or folder_sha256(folder)))
         return folder
 
     def _probe(self, probe: Any, options: tuple[dict[str, Any], ...]) -> Iterator[Outcome]:

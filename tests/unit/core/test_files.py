@@ -11,6 +11,7 @@ import pytest
 
 from harness.core.files import (
     STAMP,
+    Stamp,
     disk_trouble,
     regular_bytes,
     remove,
@@ -75,9 +76,9 @@ def test_removing_a_link_leaves_what_it_points_to(tmp_path: Path) -> None:
 def test_a_stamp_holds_while_nothing_changes(tmp_path: Path) -> None:
     folder = filled(tmp_path / "one")
     assert stamped_content(folder) is None
-    write_stamp(folder, "c1", weights="w")
+    write_stamp(folder, Stamp("c1", weights="w"))
     assert stamped_content(folder) == "c1"
-    assert (stamp_of(folder) or {})["weights"] == "w"
+    assert stamp_of(folder) == Stamp("c1", weights="w")
     os.utime(folder / "a", (1, 1))
     assert stamp_of(folder) is stamped_content(folder) is None
 

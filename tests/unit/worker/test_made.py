@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.files import write_stamp
+from harness.core.files import Stamp, write_stamp
 from harness.core.spec import BuildSpec, Note, Scheme
 from harness.worker.made import alike_notes, declared_floats, layers_scheme, old_notes, same_notes, scheme_notes
 
@@ -94,7 +94,7 @@ def test_other_weights_that_score_to_the_last_bit_the_same_are_told(tmp_path: Pa
     for name, weights, scheme in (("one", "w1", "int4 x2"), ("two", "w2", "int8 x2"), ("three", "w3", "int8 x2")):
         folders[name] = tmp_path / name
         folders[name].mkdir()
-        write_stamp(folders[name], name, weights=weights, scheme=scheme)
+        write_stamp(folders[name], Stamp(name, weights, scheme))
     assert alike_notes(folders["one"], "engine", "scores") == ()
     assert alike_notes(folders["one"], "engine", "scores") == (), "it is itself"
     assert alike_notes(folders["two"], "another", "scores") == alike_notes(folders["two"], "engine", "others") == ()
