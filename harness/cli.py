@@ -427,8 +427,8 @@ def promote(
     results: ResultsOption = None,
 ) -> None:
     """Write measured runs as committed text, from which pages are rendered anywhere."""
-    from harness.commands.box import shown_path
     from harness.commands.promote import promote_runs
+    from harness.commands.workspace import shown_path
 
     home = _here(context, results)
     if to is None and len(words) != 1:
@@ -556,7 +556,7 @@ def export(
     results: ResultsOption = None,
 ) -> None:
     """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
-    from harness.commands.box import database_for_reading
+    from harness.commands.workspace import database_for_reading
     from harness.store.conditions import parse_where
     from harness.store.export import export as write_export
     from harness.store.export import with_recipe_options

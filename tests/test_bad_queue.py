@@ -122,7 +122,8 @@ def test_a_disk_that_fills_while_a_job_runs_loses_no_outcome(bench: Bench, queue
     bench.methods({"fp32": {"recipes": {"fake": {"seconds": 4.0}}}})
     sweep(bench)
     places = ["--configs", str(bench.configs), "--results", str(bench.results)]
-    worker = subprocess.Popen([sys.executable, "-m", "tests.queue_worker", str(queue)], cwd=ROOT)
+    words = [sys.executable, "-m", "tests.queue_worker", str(queue)]
+    worker = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         while not list((queue / WORKERS).glob("*.beat")):
             time.sleep(0.05)
@@ -132,12 +133,17 @@ def test_a_disk_that_fills_while_a_job_runs_loses_no_outcome(bench: Bench, queue
             assert command.poll() is None
             time.sleep(0.05)
         with filled(queue):
-            _, err = command.communicate(timeout=120)
-        assert command.returncode == 0 or "the disk is full" in err, "it has room again where a batch before went"
-        assert worker.poll() is None
+            while (
+                command.poll() is None and worker.poll() is None
+            ):  # whoever needs room first says so; what goes makes some
+                time.sleep(0.05)
+            whole = command.poll() == 0
+            command.kill()
+            _, err = command.communicate(timeout=60)
     finally:
         worker.terminate()
-        worker.wait(timeout=60)
+        _, told = worker.communicate(timeout=60)
+    assert whole or "the disk is full" in err or "can no longer be written (the disk is full" in told, (err, told)
     assert len(list(bench.results.glob("runs/*-b-*/outcome.json"))) == 1
     assert finished_by_a_worker(bench, queue) == 0
     assert len(list(bench.results.glob("runs/*-b-*/outcome.json"))) == 1, "it was not built again"

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 
 from harness.adopting.column import Column
 from harness.adopting.headings import (
+    better_in,
     counted_dimension,
     is_method,
     is_statistic,
+    known_unit,
+    metric_in,
     metric_of,
     names_method,
     own_metric,
@@ -40,7 +43,7 @@ _VARIANT = re.compile(
 )
 """A heading below a method that says how it was done."""
 _GPU = re.compile(
-    r"(?:\d ?x ?)?(?:nvidia |geforce |apple |amd |intel |tesla |jetson |radeon )*(?:(?:rtx|gtx|rx|quadro)[ -]?\w+(?: (?:ti|xtx?|super|ada))?|[2-5]0[5-9]0(?: ?ti| super)?"
+    r"(?:\d ?x ?)?(?:nvidia |geforce |apple |amd |intel |tesla |jetson |radeon )*(?:(?:rtx|gtx|rx|quadro)[ -]?\w+(?: (?:ti|xtx?|super|ada))?|[2-5]0[5-9]0(?:[ -]?ti|[ -]super)?"
     r"|[avh]1?00|h200|b200|gh200|l40s?|l4|t4|p100|p40|a10g?|a6000|a40|a30|mi\d{3}\w?|m[1-4](?: (?:pro|max|ultra))?|(?:agx |nano )?orin(?: nano)?)"
     r"(?:[ -](?:sxm\d?|pcie|nvl|\d+ ?gb?))*",
     re.IGNORECASE,
@@ -72,7 +75,24 @@ _BESIDE = frozenset(
     }
 )
 """Headings that name a method where those beside them do."""
+_AFTER = frozenset(
+    {
+        "quantized",
+        "quantised",
+        "compressed",
+        "optimized",
+        "optimised",
+        "quantized model",
+        "original model",
+        "baseline model",
+        "before",
+        "after",
+        "quant",
+    }
+)
+"""Further ones that do so before a unit."""
 _NUMBER_ALONE = re.compile(r"\d[\d.,]*\s*[kK]?(?:\s*[/x]\s*\d[\d.,]*\s*[kK]?)?")
+_IN_BRACKETS = re.compile(r"(?P<words>.+?)\s*[(\[](?P<method>[^()\[\]]+)[)\]]")
 _NO_WORDS = " -\u2013\u2014:,@|/"
 
 
@@ -159,7 +179,7 @@ def named_by_number(axis: Axis) -> bool:
 def _without_unit(text: str) -> tuple[str, str]:
     """Part a heading from the unit that stands behind it."""
     unit = _UNIT_BEHIND.search(text)
-    return (text[: unit.start()], unit[0].strip()) if unit is not None and unit_of(unit[0], ()) else (text, "")
+    return (text[: unit.start()], unit[0].strip()) if unit is not None and known_unit(unit[0].strip()) else (text, "")
 
 
 def _named(text: str) -> tuple[list[Axis], str]:
@@ -194,7 +214,7 @@ def with_axes(columns: Sequence[Column], table: PageTable) -> list[Column]:
     """
     numbers = [c for c in columns if c.role == "number" and c.guessed and not c.comparison]
     said = {c.place: _heading(table.over[c.place], table.heads[-1][c.place]) for c in numbers}
-    said = {place: _beside(one, list(said.values())) for place, one in said.items()}
+    said = {place: _parted(_beside(one, list(said.values())), list(said.values())) for place, one in said.items()}
     kept = _kept(list(said.values()), columns)
     said = {place: one.keeping(kept) for place, one in said.items()}
     found = [_valued(c, said[c.place], table) if c.place in said and said[c.place].axes else c for c in columns]
@@ -258,19 +278,52 @@ def beside(headings: Sequence[str]) -> list[Said]:
 
 
 def _beside(one: _Heading, others: Sequence[_Heading]) -> _Heading:
-    """Take `Baseline` and such words for a method where the headings beside it are methods."""
-    methods = any(axis.dimension == "method" for other in others for axis in other.own.axes)
-    core, unit = _without_unit(seen(one.name))
-    if one.axes or not methods or core.casefold() not in _BESIDE:
+    """Take `Baseline` and such words for a method: beside methods, or beside each other before the same words or unit."""
+    value, rest, unit = _plain_method(one.name)
+    if one.axes or not value:
         return one
-    return replace(one, own=Said((Axis("method", core if unit else one.name),), unit))
+    words = " ".join(filter(None, (rest, unit)))
+    methods = [other.own.rest for other in others if any(axis.dimension == "method" for axis in other.own.axes)]
+    alike = [other for other in others if words and _plain_method(other.name)[1:] == (rest, unit)]
+    if not (methods and not rest and value.casefold() in _BESIDE) and not (
+        words and (words in methods or len(alike) > 1)
+    ):
+        return one
+    return replace(one, own=Said((Axis("method", value if words else one.name),), words))
+
+
+def _parted(one: _Heading, others: Sequence[_Heading]) -> _Heading:
+    """Part `F1 (INT8)` into method and measure where another heading is `F1 (FP32)`: else it is a method with a word to it."""
+    found = _IN_BRACKETS.fullmatch(seen(one.name))
+    if (
+        not found
+        or not names_method(found["method"])
+        or names_method(found["words"])
+        or found["words"].casefold() in _BESIDE
+    ):
+        return one
+    like = [
+        other
+        for other in others
+        if (there := _IN_BRACKETS.fullmatch(seen(other.name))) and there["words"] == found["words"]
+    ]
+    return replace(one, own=Said((Axis("method", found["method"]),), found["words"])) if len(like) > 1 else one
+
+
+def _plain_method(heading: str) -> tuple[str, str, str]:
+    """Part a heading as `Baseline latency (ms)` into such a word, what was measured, and its unit; empty where it begins with none."""
+    core, unit = _without_unit(seen(heading))
+    if core.casefold() in _BESIDE | _AFTER:
+        return core, "", unit
+    first, _, rest = core.partition(" ")
+    return (first, rest, unit) if first.casefold() in _BESIDE | _AFTER else ("", "", "")
 
 
 def _valued(column: Column, said: _Heading, table: PageTable) -> Column:
     """Say what is measured in a column whose heading is a value of a dimension: by the other words, else those above the table."""
     lint = table.lint.columns[column.place]
     under = tuple((axis.dimension, axis.value) for axis in said.axes)
-    words = f"{lint.corner} {said.words}".strip()
+    words = f"{lint.corner if _measures(lint.corner) else ''} {said.words}".strip()
     plain = _UNIT_BEHIND.sub("", f" {words}").strip(f"{_NO_WORDS} ")
     unit = unit_of(words, column.cells)
     if not plain and not metric_of(words, unit):
@@ -280,8 +333,13 @@ def _valued(column: Column, said: _Heading, table: PageTable) -> Column:
     known = "" if meaning.kind == "derived" or is_statistic(words) else metric_of(words, unit)
     if known and METRICS[known].kind != "quality" and any(one.value < 0 for one in column.numbers):
         known = ""
-    better = meaning.better or (METRICS[known].better if known else "none")
+    better = meaning.better or (METRICS[known].better if known else _by_unit(meaning.kind, unit))
     return replace(column, metric=known or own_metric(plain or words), better=better, unit=unit, under=under)
+
+
+def _by_unit(kind: str, unit: str) -> Direction:
+    """Say which way is better by the unit alone, of what compares nothing."""
+    return "none" if kind == "derived" else better_in(unit)
 
 
 def _metric_above(table: PageTable, unit: str) -> tuple[str, Direction, str]:
@@ -293,9 +351,9 @@ def _metric_above(table: PageTable, unit: str) -> tuple[str, Direction, str]:
         if clean and meaning.kind != "other":
             said = unit or unit_of(clean, ())
             known = "" if meaning.kind == "derived" else metric_of(clean, said)
-            return known or own_metric(clean), meaning.better or BETTER.get(meaning.kind) or "none", said
+            return known or own_metric(clean), meaning.better or BETTER.get(meaning.kind) or better_in(said), said
     known = metric_of("", unit)
-    return known or f"{OWN}value", METRICS[known].better if known else "none", unit
+    return known or metric_in(unit), METRICS[known].better if known else better_in(unit), unit
 
 
 def _no_numbers_alone(columns: Sequence[Column], table: PageTable) -> None:

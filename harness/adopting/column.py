@@ -80,6 +80,11 @@ class Understood:
     """Its rows are metrics: `columns` and `values` are of the table with a row for each method instead."""
 
     @property
+    def dimensions(self) -> tuple[str, ...]:
+        """What tells its rows apart; an attribute stands for what it is one of."""
+        return tuple(dict.fromkeys(key.dimension.partition(".")[0] for key in self.keys))
+
+    @property
     def leading(self) -> int:
         """How many keys stand before everything else."""
         return next((at for at, key in enumerate(self.keys) if key.place != at), len(self.keys))

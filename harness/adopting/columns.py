@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.adopting.attributes import attribute_named, attribute_of, with_attributes
 from harness.adopting.axes import with_axes
 from harness.adopting.column import KEYS, Column, Understood
 from harness.adopting.headings import (
     are_sizes,
+    better_in,
     dimension_of,
     is_method,
     is_metric_heading,
@@ -34,8 +36,8 @@ from harness.tables.compare import COMPARISONS
 
 _FIRST = ("method", "model", "recipe", "task", "text")
 """Dimensions for a first column that nothing names, in the order in which they are taken."""
-_SPARE = ("recipe", "task", "text", "method", "model")
-"""Those for further columns that are needed to tell rows apart."""
+_SPARE = ("recipe",)
+"""That for a further column that is needed to tell rows apart; more of them are attributes of it."""
 
 
 _ENDS_IN_A_NUMBER = re.compile(r"\d\s*$")
@@ -58,7 +60,7 @@ def understand(table: PageTable, said: Mapping[str, str], *, words: bool = False
     if not words and not any(column.role == "number" for column in columns):
         raise HarnessError(f"it has no column of numbers; --table {table.number} takes its words")
     columns = _by_tests(_once_each(_methods_in_cells(columns)))
-    columns = _own_where_twice(with_axes(columns, table))
+    columns = with_attributes(_own_where_twice(with_axes(columns, table)))
     _one_unit_each(columns)
     _in_their_units(columns)
     return _keyed(table, columns)
@@ -71,19 +73,20 @@ def _in_their_units(columns: Sequence[Column]) -> None:
             continue
         named = unit_of(column.title, ())
         plain = column.unit and not named and column.guessed and any(one.unit for one in column.numbers)
-        remedy = f"; write it in one unit, or say --column '{column.title}=text', which keeps its words"
+        derived = meaning_of(column.title, ["1"]).kind == "derived"
+        others = f"its numbers are in '{column.unit}'" if column.unit else "its numbers are without a unit"
         for row, cell in enumerate(column.cells, start=1):
             one = printed.read(cell)
-            if one is not None and (not column.in_its_unit(one) or (plain and not one.unit and one.value)):
-                others = f"in '{column.unit}'" if column.unit else "without a unit"
+            if one is None:
+                continue
+            wrong = others if not column.in_its_unit(one) or (plain and not one.unit and one.value) else ""
+            if not wrong and one.unit and named and not derived and printed.scale(one.unit, named) is None:
+                wrong = f"its heading names '{named}'"
+            if wrong:
                 raise HarnessError(
-                    f"row {row} of column '{column.title}' says '{seen(cell)}', and its numbers are {others}{remedy}"
+                    f"row {row} of column '{column.title}' says '{seen(cell)}', and {wrong}; write it in one unit, "
+                    f"or say --column '{column.title}=text', which keeps its words"
                 )
-        derived = meaning_of(column.title, ["1"]).kind == "derived"
-        if named and column.unit not in {"", named} and not derived and printed.scale(column.unit, named) is None:
-            raise HarnessError(
-                f"column '{column.title}' names '{named}', and its numbers are in '{column.unit}'{remedy}"
-            )
 
 
 def _one_unit_each(columns: Sequence[Column]) -> None:
@@ -138,7 +141,8 @@ def _column(table: PageTable, lint: LintColumn) -> Column:
 def _number(lint: LintColumn, cells: tuple[str, ...], title: str) -> Column:
     words = f"{lint.corner} {lint.group} {seen(lint.name)}".strip()
     unit = unit_of(words, cells)
-    column = Column(lint.index, title, cells, "number", unit=unit, better=lint.meaning.better or "none")
+    better = lint.meaning.better or ("none" if lint.meaning.kind == "derived" else better_in(unit))
+    column = Column(lint.index, title, cells, "number", unit=unit, better=better)
     if lint.meaning.kind == "derived" or is_statistic(words):
         return replace(column, metric=own_metric(title))
     known = metric_of(words, unit)
@@ -330,12 +334,9 @@ def _spare(column: Column, columns: Sequence[Column], dimensions: Sequence[str])
     taken = {one.dimension for one in columns if one.role == "key"} | {
         dimension for one in columns for dimension, _ in one.under
     }
-    free = [name for name in dimensions if name not in taken]
-    if not free:
-        raise HarnessError(
-            f"more columns of words tell its rows apart than can be data; column '{column.title}' is one too many"
-        )
-    return replace(column, role="key", dimension=free[0], metric="", unit="")
+    own = attribute_named(column, taken)
+    name = next(name for name in (attribute_of(column, columns), *dimensions, own) if name and name not in taken)
+    return replace(column, role="key", dimension=name, metric="", unit="")
 
 
 def _with_values(table: PageTable, columns: Sequence[Column]) -> Understood:

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.adopting.names import seen, slug
-from harness.core.metric import OWN
+from harness.core.metric import OWN, Direction
 from harness.core.spec import WORKLOAD_NUMBERS
+from harness.formats.units import a_word_in_brackets, factor, in_heading, is_compound, unit_name
 from harness.lint.columns import meaning_of
 from harness.lint.numbers import is_missing
 from harness.tables import printed
@@ -35,7 +36,9 @@ _METHOD_WORD = re.compile(
     r"|bitsandbytes|llm\.int8)\b",
     re.IGNORECASE,
 )
-_RATE = re.compile(r"\b(tok(en)?s?|t) ?/ ?s(ec(ond)?)?\b|\btokens? per second\b|\btps\b", re.IGNORECASE)
+_RATE = re.compile(
+    r"\b(tok(en)?s?|t) ?/ ?s(ec(ond)?)?\b(?! ?/| per\b)|\btokens? per second\b(?! ?/| per\b)|\btps\b", re.IGNORECASE
+)
 _METRICS: tuple[tuple[str, str, str], ...] = (
     ("perplexity", r"^(?!.*\b(loss|increase|degradation|drop|change|diff(erence)?|delta)\b).*(perplexity|\bppl\b)", ""),
     ("kl_divergence", r"\bkl[- ]?div|\bkld?\b", ""),
@@ -51,16 +54,73 @@ _METRICS: tuple[tuple[str, str, str], ...] = (
     ("peak_gpu_bytes", r"\bgpu mem|\bvram\b|\bpeak mem|\bmemory( usage| use|$| \()", "B"),
 )  # fmt: skip
 """Metric, words of a heading, and what its unit must be of."""
-_TIMES, _BYTES = ("s", "ms", "us", "min"), ("kB", "MB", "GB", "KiB", "MiB", "GiB")
+_TIMES, _BYTES = ("s", "ms", "us", "ns", "min"), ("kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
 """Units that tell times and sizes; a B alone may be of parameters."""
 _STATISTIC = re.compile(r"\b(p\d\d(\.\d)?|median|min(imum)?|max(imum)?|std(dev)?)\b", re.IGNORECASE)
-_IN_HEADER = re.compile(
-    r"[(\[]\s*(?P<unit>%|[A-Za-zµμ][A-Za-zµμ0-9]*(?:/[A-Za-z]+)?)\s*[)\]]|\bin (?P<word>ms|seconds|GB|MB|GiB|MiB)\b"
+_DIRECTION = re.compile(
+    r"[(\[]\s*(?:\w+ is better|[\u2191\u2193])\s*[)\]]|[,;]?\s*\w+ is better|[\u2191\u2193]", re.IGNORECASE
 )
-_NO_NAME = re.compile(
-    r"[(\[]\s*(?:%|[\u00b5\u03bcA-Za-z]{1,4}|\w+/\w+|\w+ is better|[\u2191\u2193])\s*[)\]]|[\u2191\u2193]",
-    re.IGNORECASE,
+_QUALITY = frozenset({"%", "pp", "pts", "points", "nat", "nats", "bit", "bits", "dB"})
+"""Units that a column of scores can have; any other word beside one tells what was asked."""
+_NO_UNITS = frozenset(
+    [
+        "avg",
+        "average",
+        "mean",
+        "median",
+        "total",
+        "all",
+        "overall",
+        "sum",
+        "peak",
+        "norm",
+        "greedy",
+        "strict",
+        "flexible",
+        "ours",
+        "theirs",
+        "mine",
+        "new",
+        "old",
+        "fast",
+        "slow",
+        "other",
+        "est",
+        "approx",
+        "theoretical",
+        "measured",
+        "optional",
+        "test",
+        "train",
+        "val",
+        "validation",
+        "dev",
+        "single",
+        "multi",
+        "cold",
+        "warm",
+        "chat",
+        "instruct",
+        "base",
+        "lower",
+        "higher",
+        "better",
+        "up",
+        "down",
+        "wiki",
+        "wikitext",
+        "per",
+        "batched",
+    ]
 )
+"""Words in brackets that say which, and not in what."""
+_BETTER_IN: tuple[tuple[str, Direction], ...] = (
+    (r"(?:[num]?s|min|h)(?:/.+)?|[umkM]?J(?:/.+)?|[mk]?Wh|[mk]?W|(?:[kMGT]i?)?B(?:/\w*tok\w*)?|[mk]?g|k?gCO2\w*|[$\u20ac\u00a3\u00a5].*|USD.*|EUR.*", "lower"),
+    (r"\w+/s(?:/.+| per .+)?|\w+/(?:[umkM]?J|[mk]?Wh?)|FPS|fps|IPS|[GTP]?FLOPS|[GT]OPS", "higher"),
+)  # fmt: skip
+"""Units that tell by themselves which way is better."""
+_OF_UNIT = {"s": "latency", "J": "energy", "W": "power", "B": "size"}
+"""What is measured in a unit, where no word says it."""
 _SETTING = re.compile(
     r"\b(bits?|size|target|group|grpsz|beams?|threads?|ngl|layers|params?|gpus?|tp|pp|seed|rank|level|ratio of)\b|_",
     re.IGNORECASE,
@@ -133,20 +193,56 @@ def is_numeric(cells: Sequence[str]) -> bool:
 
 def own_metric(title: str) -> str:
     """Make a metric's name of a heading, without the unit and the direction that it names."""
-    name = slug(_NO_NAME.sub(" ", seen(title)), "value").replace("+", "_plus_")
+    words = _DIRECTION.sub(" ", seen(title))
+    rest = unit_and_rest(words)[1]
+    name = slug(rest if re.search(r"\w", rest) else words, "value").replace("+", "_plus_")
     return f"{OWN}{re.sub(r'[._]+', '_', name).strip('_')}"
 
 
+def unit_and_rest(words: str) -> tuple[str, str]:
+    """Find the unit that a heading names, known or not, and what is left of the heading without it."""
+    unit, rest = in_heading(words)
+    kind = meaning_of(rest, ["1"]).kind
+    if not unit and is_compound(words):
+        return words.strip(), words
+    if unit:
+        fits = kind not in {"accuracy", "perplexity", "kl", "loss"} or unit in _QUALITY or "/" in unit
+        return (unit, rest) if fits else ("", words)
+    if kind in {"accuracy", "perplexity", "kl", "loss", "length", "batch", "derived"}:
+        return "", words
+    word, rest = a_word_in_brackets(words)
+    names = len(word) < 2 or word in _NO_UNITS or names_method(word) or meaning_of(word, ["1"]).kind != "other"
+    return ("", words) if names else (word, rest)
+
+
 def unit_of(words: str, cells: Sequence[str]) -> str:
-    """Take the unit that at least half of the numbers print, else the one that the heading names; a plain zero is of any."""
+    """Take the unit that at least half of the numbers print, else the one that the heading names.
+
+    Where a number prints none beside a heading that names one, it is in that; a plain zero is of any.
+    """
+    named = unit_name(unit_and_rest(words)[0]) or ("tok/s" if _RATE.search(words) else "")
     numbers = [one for cell in cells if (one := printed.read(cell)) is not None and (one.unit or one.value)]
     shown = Counter(one.unit for one in numbers if one.unit)
-    if shown and 2 * shown.total() >= len(numbers):
-        return shown.most_common(1)[0][0]
-    if _RATE.search(words):
-        return "tok/s"
-    found = [printed.unit_name(match["unit"] or match["word"]) for match in _IN_HEADER.finditer(words)]
-    return next((unit for unit in found if unit in {*_TIMES, *_BYTES, "%"} or "/" in unit), "")
+    if not shown or 2 * shown.total() < len(numbers) or (named and shown.total() < len(numbers)):
+        return named
+    return shown.most_common(1)[0][0]
+
+
+def known_unit(words: str) -> str:
+    """Find the unit that words name; empty for one that nobody knows."""
+    return in_heading(words)[0] or ("tok/s" if _RATE.search(words) else "")
+
+
+def better_in(unit: str) -> Direction:
+    """Say which way is better of numbers in a unit, where that alone tells it."""
+    return next((better for pattern, better in _BETTER_IN if re.fullmatch(pattern, unit)), "none")
+
+
+def metric_in(unit: str) -> str:
+    """Name what is measured in a unit, of which no word says what it is."""
+    head, slash, behind = unit.partition("/")
+    name = next((name for base, name in _OF_UNIT.items() if factor(head, base) is not None and behind != "s"), "value")
+    return f"{OWN}{name}{f'_per_{slug(behind)}' if slash and name != 'value' else ''}"
 
 
 def metric_of(words: str, unit: str) -> str:

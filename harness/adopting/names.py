@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from harness.lint.numbers import is_missing
 from harness.markdown.parser import inline
 from harness.tables.catalogue import Catalogue
 from harness.tables.layout import LACKING
@@ -19,8 +20,12 @@ _FOOTNOTE = re.compile(r"\s*(?:\[\^[^\[\]]+\]|<sup>[\d,\s]+</sup>)")
 _REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*\]")
 """A link whose address stands elsewhere in the page."""
 _SILENT = {"html_inline": " ", "softbreak": " ", "hardbreak": " "}
-NAMED = ("model", "method")
-"""Dimensions whose values have entries; others are called by their text."""
+NAMED = ("model", "method", "recipe")
+"""Dimensions whose values can have entries."""
+_BY_TEXT = "recipe"
+"""Values of this one are called by their text where there is no more to say of them."""
+More = tuple[tuple[str, str], ...]
+"""What other columns say of a value: attribute and Markdown of the cell, as `bits` and `4`."""
 
 
 def slug(text: str, otherwise: str = "x") -> str:
@@ -45,18 +50,29 @@ class Names:
     """What a person says: a text of the page -> the name under which it is data."""
     used: set[str] = field(default_factory=set)
     """Texts of `said` that were met."""
-    _known: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Dimension and Markdown of a cell -> name."""
+    _known: dict[tuple[str, str, More], str] = field(default_factory=dict)
+    """Dimension, Markdown of a cell and what else is said of it -> name."""
     new: dict[str, dict[str, Mapping[str, str]]] = field(default_factory=dict)
     """Dimension -> name -> what is declared of it: those that the catalogues lack."""
 
-    def name(self, dimension: str, raw: str) -> str:
+    def name(self, dimension: str, raw: str, more: More = ()) -> str:
         """Give the name of a cell's value: that of the catalogue where it is called so there, else a new one."""
-        if dimension not in NAMED:
-            return self._asked(raw) or self._plain(dimension, seen(raw))
-        if (dimension, raw) not in self._known:
-            self._known[dimension, raw] = self._found(dimension, raw)
-        return self._known[dimension, raw]
+        if dimension not in NAMED or (dimension == _BY_TEXT and not more):
+            return self._asked(raw) or self._as_text(dimension, raw)
+        if (dimension, raw, more) not in self._known:
+            self._known[dimension, raw, more] = self._found(dimension, raw, more)
+        return self._known[dimension, raw, more]
+
+    def _as_text(self, dimension: str, raw: str) -> str:
+        """Give a value that is called by its text; what is written otherwise, as without its link, is another one."""
+        if (dimension, raw, ()) not in self._known:
+            taken, text = (
+                {name for (kind, _, _), name in self._known.items() if kind == dimension},
+                self._plain(dimension, seen(raw)),
+            )
+            names = (text, *(f"{text} ({number})" for number in range(2, 10_000)))
+            self._known[dimension, raw, ()] = next(one for one in names if one not in taken)
+        return self._known[dimension, raw, ()]
 
     def _plain(self, dimension: str, text: str) -> str:
         """Give a value that has no entry of its own: an engine that is known by the name it has here, else the text."""
@@ -73,27 +89,46 @@ class Names:
         self.used |= {text} if text is not None else set()
         return None if text is None else self.said[text]
 
-    def _found(self, dimension: str, raw: str) -> str:
+    def _found(self, dimension: str, raw: str, more: More) -> str:
+        """Find or make a name. What differs in what else is said of it has another one, `gptq_4bit` and `gptq_3bit`."""
+        taken = {name for (kind, _, _), name in self._known.items() if kind == dimension}
+        known, text, base = self.catalogue.names(dimension), seen(raw), slug(raw, "")
         asked = self._asked(raw)
-        if asked is not None:
-            if asked not in self.catalogue.names(dimension):
-                self.new.setdefault(dimension, {})[asked] = self._declared(raw, seen(raw))
+        if asked is not None and not self._contradicted(dimension, asked, more):
+            if asked not in known:
+                self.new.setdefault(dimension, {})[asked] = self._declared(raw, more)
             return asked
-        taken = {name for (kind, _), name in self._known.items() if kind == dimension}
-        text = seen(raw)
-        for name in self.catalogue.names(dimension):
+        for name in known if asked is None else ():
             called = {name.casefold(), self.catalogue.title(dimension, name).casefold()}
-            if name not in taken and (text.casefold() in called or slug(text) == slug(name)):
+            is_it = text.casefold() in called or (base and base == slug(name))
+            if is_it and (name not in taken or self._is_called_by(dimension, name, raw, more)):
                 return name
-        base = slug(raw, dimension)
-        known = taken | set(self.catalogue.names(dimension))
-        name = next(one for one in (base, *(f"{base}_{n}" for n in range(2, 10_000))) if one not in known)
-        self.new.setdefault(dimension, {})[name] = self._declared(raw, text)
+        base = _longer(asked or base, more) or dimension
+        names = (base, *(f"{base}_{n}" for n in range(2, 10_000)))
+        name = next(one for one in names if one not in taken and one not in known)
+        self.new.setdefault(dimension, {})[name] = self._declared(raw, more)
         return name
 
-    def _declared(self, raw: str, text: str) -> dict[str, str]:
+    def _contradicted(self, dimension: str, name: str, more: More) -> bool:
+        """Say whether a name is that of a value of which another cell says otherwise, as other bits."""
+        others = [other for (kind, _, other), known in self._known.items() if kind == dimension and known == name]
+        return any(dict(other).get(attribute, cell) != cell for other in others for attribute, cell in more)
+
+    def _is_called_by(self, dimension: str, name: str, raw: str, more: More) -> bool:
+        """Say whether a name is that of the same text already, of which nothing else is said here."""
+        texts = {seen(text) for (kind, text, _), known in self._known.items() if kind == dimension and known == name}
+        return texts == {seen(raw)} and not self._contradicted(dimension, name, more)
+
+    def _declared(self, raw: str, more: More) -> dict[str, str]:
         link = _LINK.fullmatch(raw)
-        return {"title": seen(link["text"]), "link": link["link"]} if link else {"title": text} if text else {}
+        title = seen(link["text"]) if link else seen(raw) or ", ".join(_told(*one) for one in more if _told(*one))
+        said = {name: seen(cell) for name, cell in more if not is_missing(seen(cell))}
+        return {**({"title": title} if title else {}), **({"link": link["link"]} if link else {}), **said}
+
+    def shows(self, dimension: str, name: str, attribute: str, raw: str) -> bool:
+        """Say whether what is known of a value's attribute is shown as a cell stands there."""
+        texts = self.new.get(dimension, {}).get(name) or self.catalogue.entries.get(dimension, {}).get(name, {})
+        return cell_text(Cell(texts.get(attribute, "") or LACKING)) == raw
 
     def title(self, dimension: str, name: str, raw: str) -> str | None:
         """Give what the table must call a value so that the cell is as it was; None where it is called so anyway."""
@@ -101,3 +136,21 @@ class Names:
         link = texts.get("link", "")
         plain = Cell(texts.get("title") or name, link=link if link.startswith(("https://", "http://")) else "")
         return None if cell_text(plain) == raw else raw
+
+
+def _longer(base: str, more: More) -> str:
+    """Add to a name what else is said, `gptq` with 4 bits in groups of 128 as `gptq_4bit_g128`, where it does not say it itself."""
+    for attribute, cell in more:
+        text = seen(cell)
+        word = {"bits": f"{text}bit", "group_size": f"g{text}"}.get(attribute, text)
+        if not is_missing(text) and not re.search(
+            rf"(?<![a-z0-9.]){re.escape(slug(word))}(?![0-9.])|int{re.escape(text)}(?![0-9])", base
+        ):
+            base = "_".join(filter(None, (base, slug(word, ""))))
+    return base
+
+
+def _told(attribute: str, cell: str) -> str:
+    """Say what an attribute says, for a value that has no name of its own."""
+    text = seen(cell)
+    return "" if is_missing(text) else {"bits": f"{text}-bit", "group_size": f"group {text}"}.get(attribute, text)

@@ -89,8 +89,14 @@ def _in_row(row: int, old: Sequence[str], new: Sequence[str], *, is_rule: bool) 
     if len(old) != len(new):
         return [f"{where} has {len(old)} cells, and {len(new)} would be written"]
     return [
-        f"{where}, column {column}: the page says '{seen(one) or one}', and '{seen(other) or other}' would be written"
+        f"{where}, column {column}: the page says {', and '.join(_as_read(one, other))} would be written"
         for column, (one, other) in enumerate(zip(old, new, strict=True), start=1)
         if one != other
         and not (is_rule and (one.startswith(":"), one.endswith(":")) == (other.startswith(":"), other.endswith(":")))
     ]
+
+
+def _as_read(one: str, other: str) -> tuple[str, str]:
+    """Quote two cells as a reader sees them; as Markdown where these are the same."""
+    texts = (one, other) if seen(one) == seen(other) else (seen(one) or one, seen(other) or other)
+    return f"'{texts[0]}'", f"'{texts[1]}'"

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from harness.adopting.axes import Said, beside
 from harness.adopting.column import Column, Understood
-from harness.adopting.headings import dimension_of, is_statistic, metric_of, own_metric, unit_of
+from harness.adopting.headings import dimension_of, is_statistic, known_unit, metric_of, own_metric, unit_of
 from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.core.errors import HarnessError
@@ -37,13 +37,15 @@ def is_turned(table: PageTable, columns: Sequence[Column]) -> bool:
     if any(column.role == "metric" for column in columns):
         return True
     first, *others = columns
-    if not all(said.axes for said in beside([axis_value(column, table) for column in others])):
+    values = [one for one in others if meaning_of(one.title, ["1"]).kind != "derived"]
+    if not values or not all(said.axes for said in beside([axis_value(column, table) for column in values])):
         return False
-    names = [meaning_of(seen(cell), ["1"]).kind for cell in first.cells]
+    measures = [meaning_of(seen(cell), ["1"]).kind in _MEASURED or bool(known_unit(seen(cell))) for cell in first.cells]
     known = first.role == "key" and (
         not first.guessed or dimension_of(first.title, "key", first.cells) in {"task", "text"}
     )
-    several = len(names) > 1 and len(set(first.cells)) == len(names) and all(kind in _MEASURED for kind in names)
+    unnamed = not dimension_of(first.title, "key", first.cells) and 2 * sum(measures) > len(measures)
+    several = len(measures) > 1 and len(set(first.cells)) == len(measures) and (all(measures) or unnamed)
     return first.role != "number" and not known and several and all(column.role == "number" for column in others)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from harness.adopting.column import Column, Understood
-from harness.adopting.names import NAMED, Names, seen, slug
+from harness.adopting.names import NAMED, More, Names, seen, slug
 from harness.core.metric import METRICS, OWN
 from harness.core.spec import WORKLOAD_NUMBERS
 from harness.tables import printed
@@ -98,10 +98,10 @@ def _block(table: Adopted) -> list[str]:
     numbers = [column for column in understood.columns if column.role == "number"]
     texts = [column for column in understood.columns if column.role == "text"]
     metrics = list(dict.fromkeys(map(quantity_name, numbers)))
-    told = {quantity_name(column): _told(column, names, understood) for column in numbers}
+    told = {quantity_name(column): _told(column, table) for column in numbers}
     told = {name: facts for name, facts in told.items() if facts}
     above = list(dict.fromkeys(dimension for column in numbers for dimension, _ in column.under))
-    keys = [key.dimension for key in understood.keys]
+    keys = understood.dimensions
     columns = [*keys, *above, *metrics, *map(text_name, texts)]
     words = list(dict.fromkeys(word for column in numbers for word in column.words))
     lines = [f"  - block: {scalar(table.name)}"]
@@ -110,7 +110,7 @@ def _block(table: Adopted) -> list[str]:
     lines += [f"    words: {listed(words)}"] if words else []
     lines += [f"    columns: {listed(columns)}", "    rows:"]
     for number, values in enumerate(understood.values):
-        said = [_value(names, key, raw) for key, raw in zip(understood.keys, values, strict=True)]
+        said = list(map(scalar, _named(table, values).values()))
         rest = [scalar(column.cells[number]) for column in texts]
         for place, under in enumerate(dict.fromkeys(column.under for column in numbers) or [()]):
             here = {quantity_name(column): column.cells[number] for column in numbers if column.under == under}
@@ -127,23 +127,25 @@ def quantity_name(column: Column) -> str:
     return f"{text_name(column)}" if column.comparison else column.metric
 
 
-def _told(column: Column, names: Names, understood: Understood) -> dict[str, str]:
+def _told(column: Column, table: Adopted) -> dict[str, str]:
     """Say of a column of numbers what its name does not: the unit in which they are printed, or what they compare."""
     if column.comparison:
         return {
             "metric": column.metric,
             "as": column.comparison,
-            "baseline": flow({"method": _base(column, names, understood)}),
+            "baseline": flow({"method": _base(column, table)}),
         }
     return {"unit": scalar(column.unit)} if column.metric in METRICS and _said_unit(column) else {}
 
 
-def _base(column: Column, names: Names, understood: Understood) -> str:
+def _base(column: Column, table: Adopted) -> str:
     """Name the method that a column compares with: one of the table, else one of the catalogue."""
+    understood, names = table.understood, table.names
     methods = {value for one in understood.columns for dimension, value in one.under if dimension == "method"}
-    at = next((place for place, key in enumerate(understood.keys) if key.dimension == "method"), None)
-    methods |= {values[at] for values in understood.values} if at is not None else set()
     named = {names.name("method", raw): raw for raw in sorted(methods)}
+    at = next((place for place, key in enumerate(understood.keys) if key.dimension == "method"), None)
+    for values in understood.values if at is not None else ():
+        named.setdefault(_named(table, values)["method"], values[at or 0])
     found = next((name for name, raw in named.items() if column.baseline in {name, seen(raw)}), None)
     return scalar(found or names.name("method", column.baseline))
 
@@ -158,17 +160,26 @@ def text_name(column: Column) -> str:
     return f"{slug(column.title, 'words').replace('.', '_')}_{column.place + 1}"
 
 
-def _value(names: Names, key: Column, raw: str) -> str:
-    return scalar(value_of(names, key, raw))
+def _named(table: Adopted, values: Sequence[str]) -> dict[str, str]:
+    """Give the names and counts that a row stands for, by dimension; what attributes say goes into the names."""
+    more: dict[str, list[tuple[str, str]]] = {}
+    cells = dict.fromkeys(table.understood.dimensions, "")
+    for key, raw in zip(table.understood.keys, values, strict=True):
+        dimension, _, attribute = key.dimension.partition(".")
+        if attribute:
+            more.setdefault(dimension, []).append((attribute, raw))
+        else:
+            cells[dimension] = raw
+    return {name: value_of(table.names, name, raw, tuple(more.get(name, ()))) for name, raw in cells.items()}
 
 
-def value_of(names: Names, key: Column, raw: str) -> str:
+def value_of(names: Names, dimension: str, raw: str, more: More = ()) -> str:
     """Give the value that stands for a key's cell: a count, or a name."""
-    if key.dimension in WORKLOAD_NUMBERS:
+    if dimension in WORKLOAD_NUMBERS:
         number = printed.read(raw)
         if number is not None and not number.unit:
             return f"{number.value.normalize():f}"
-    return names.name(key.dimension, raw)
+    return names.name(dimension, raw, more)
 
 
 # ---------------------------------------------------------------- spec
@@ -186,8 +197,7 @@ def spec(table: Adopted) -> str:
     lines = [f"{scalar(table.name)}:"]
     lines += [f"  where: {flow({'block': scalar(table.name)})}"] if table.several else []
     shown = {key.dimension: scalar(headings[key.place]) for key in leading}
-    others = {key.dimension: _NOTHING for key in understood.keys[understood.leading :]}
-    rows = {**shown, **others, "origin": _NOTHING}
+    rows = {**{name: shown.get(name, _NOTHING) for name in understood.dimensions}, "origin": _NOTHING}
     lines += [f"  rows: {flow(rows)}", f"  show: {flow(shown)}"]
     lines += ["  order: [published]", "  caption: measured", f"  missing: {scalar(_missing(understood))}"]
     titles = _titles(table)
@@ -232,7 +242,7 @@ def _turned(table: Adopted) -> str:
         unit = {"unit": scalar(column.unit)} if column.metric in METRICS and _said_unit(column) else {}
         lines.append(f"      {column.metric}: {flow({**number_form, **unit})}")
     if compared is not None:
-        base = flow({axis.dimension: _base(compared, names, understood)})
+        base = flow({axis.dimension: _base(compared, table)})
         form = scalar(f"{written(printed.format_of(compared.numbers))} printed")
         lines.append(f"    {_key(head[-1])}: {flow({'as': compared.comparison, 'baseline': base, 'format': form})}")
     return "\n".join(lines) + "\n"
@@ -259,15 +269,24 @@ def _missing(understood: Understood) -> str:
 
 
 def _titles(table: Adopted) -> dict[str, dict[str, str]]:
+    """Say what the table calls its values, and their attributes, where they are not called so anyway."""
     understood, names = table.understood, table.names
     found: dict[str, dict[str, str]] = {}
-    for at, key in enumerate(understood.keys):
-        for values in understood.values:
-            value = value_of(names, key, values[at])
-            title = names.title(key.dimension, value, values[at])
+    for values in understood.values:
+        named = _named(table, values)
+        for key, raw in zip(understood.keys, values, strict=True):
+            dimension, _, attribute = key.dimension.partition(".")
+            name = named[dimension]
+            title = (
+                names.title(dimension, name, raw)
+                if not attribute
+                else None
+                if names.shows(dimension, name, attribute, raw)
+                else raw
+            )
             if title is not None:
-                found.setdefault(key.dimension, {})[value] = title
-    return found
+                found.setdefault(key.dimension, {})[name] = title
+    return {key.dimension: found[key.dimension] for key in understood.keys if key.dimension in found}
 
 
 def _style(understood: Understood, *, own_head: bool, markdown: bool) -> list[str]:
@@ -294,7 +313,7 @@ def _cell(table: Adopted, column: Column) -> str:
         return flow({"text": scalar(text_name(column))})
     parts = {"metric": column.metric, "format": scalar(f"{written(printed.format_of(column.numbers))} printed")}
     if column.comparison:
-        base = _base(column, table.names, table.understood)
+        base = _base(column, table)
         parts |= {"as": column.comparison, "baseline": flow({"method": base})}
     elif column.metric in METRICS and _said_unit(column):
         parts["unit"] = scalar(column.unit)

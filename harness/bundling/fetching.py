@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bundling.data import DataSet, data_sets
-from harness.commands.box import described, environments_of, interpreters, plan_sweep, setup_on_top, sweep_path
+from harness.commands.box import described, environments_of, interpreters, plan_sweep, setup_on_top
 from harness.commands.estimates import lock_of_models
 from harness.commands.fresh import refresh
-from harness.commands.workspace import Workspace, lock_of
+from harness.commands.workspace import Workspace, lock_of, sweep_path
 from harness.core.errors import HarnessError, Trouble, unknown
 from harness.core.identity import folder_bytes
 from harness.core.privacy import silence

@@ -16,13 +16,12 @@ from harness.commands.box import (
     interpreters,
     open_desk,
     plan_sweep,
-    sweep_path,
 )
 from harness.commands.doctor import gpu_answers, gpu_verdict
 from harness.commands.estimates import estimate, lock_of_models, summary, verdicts
 from harness.commands.fresh import refresh
 from harness.commands.progress import Show
-from harness.commands.workspace import Workspace, lock_of
+from harness.commands.workspace import Workspace, lock_of, sweep_path
 from harness.core.clock import Spans
 from harness.core.errors import HarnessError
 from harness.core.privacy import is_offline

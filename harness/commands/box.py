@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-from harness.commands.wheel_check import check_wheel
-from harness.commands.workspace import DATABASE, Workspace, lock_of, spec_files
+from harness.commands.wheel_check import check_wheel, wheel_path
+from harness.commands.workspace import Workspace, database_for_reading, lock_of, spec_files, sweep_path
 from harness.core.errors import HarnessError, unknown
 from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts, load
@@ -169,20 +169,6 @@ def print_line(line: str) -> None:
     sys.stdout.flush()
 
 
-def sweep_path(name: str, workspace: Workspace) -> Path:
-    """Find a sweep by path, or by name below configs/sweeps. Raises: HarnessError with the nearest name."""
-    path = at_home(name)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            where = workspace.called(workspace.own_configs)
-            raise HarnessError(f"sweep {name} not found; give a path, or a name in {where}/sweeps")
-        return path
-    there = {found.stem: found for folder in workspace.configs for found in sorted((folder / "sweeps").glob("*.yaml"))}
-    if name not in there:
-        raise HarnessError(unknown("sweep", name, there))
-    return there[name]
-
-
 def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, quiet: bool = False) -> None:
     """Make an environment from another one's lock file and what its entry adds: packages, wheels, git sources."""
     from harness.environments import setup
@@ -191,7 +177,10 @@ def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, qu
     if entry.on and lock is None:
         raise HarnessError(f"environment '{name}' is based on '{entry.on}', which has no lock file")
     said = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
-    files = {wheel: placed(wheel, workspace.root) for wheel in said}
+    try:
+        files = {wheel: wheel_path(wheel, workspace.root) for wheel in said}
+    except HarnessError as error:
+        raise HarnessError(f"environment '{name}': {error}") from None
     for wheel, path in files.items():
         if "*" in wheel and not path.is_file():
             raise HarnessError(f"environment '{name}': there is no file {wheel}; a pattern needs `refresh: each-run`")
@@ -211,17 +200,6 @@ def open_desk(planned: Planned, stack: ExitStack) -> Desk:
 def desk_for_reading(planned: Planned, stack: ExitStack) -> Desk:
     """Open the results folder to see what is known; where there is none yet, none is made."""
     return _desk(planned, stack.enter_context(database_for_reading(planned.workspace.results)))
-
-
-def database_for_reading(results: Path) -> Database:
-    """Open the database of a results folder; where there is none yet, an empty one in memory stands for it."""
-    there = results / DATABASE
-    return Database.open(there if there.exists() else "sqlite://")
-
-
-def shown_path(path: Path) -> Path:
-    """Write a path as seen from the working directory where it lies below it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _own(planned: Planned) -> Environment:

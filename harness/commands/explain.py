@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.commands.box import database_for_reading
 from harness.commands.report import Where, narrowed, plain_of, plain_rendered
-from harness.commands.workspace import DATABASE, Workspace, pages_of, spec_files
+from harness.commands.workspace import DATABASE, Workspace, database_for_reading, pages_of, spec_files
 from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.provenance import archive_of
 from harness.explain.telling import told
 from harness.pages import pages
 from harness.pages.values import ValueMark, answer, answering, marks
-from harness.published.sources import Source, from_published
-from harness.tables.catalogue import catalogue_of
+from harness.published.sources import Source, from_published, question_of
+from harness.tables.catalogue import Catalogue, catalogue_of
 from harness.tables.locate import block_at, named, pointed, spot_of
+from harness.tables.spec import TableSpec
 
 _PLACE = re.compile(r"(?P<page>.+?):(?P<line>\d+):(?P<column>\d+)")
 GRAMMAR = "write PAGE:LINE:COLUMN, as README.md:26:4, or TABLE ROW COLUMN, as quickstart-speed INT8 'Decode (tok/s)'"
@@ -45,9 +46,10 @@ def explanation(
     if len(words) != 3:
         raise HarnessError(f"'{' '.join(words)}' is not a cell; {GRAMMAR}")
     table, row, column = words
-    results = results or _of_generated(table, workspace)
-    with _source(results, workspace) as source:
-        shown = _shown(table, source, workspace, where or {}, results)
+    known = _known(workspace)
+    if results is None and known.spec(table) is None and (workspace.results / DATABASE).exists():
+        results = workspace.results  # tables that no spec describes are made from its database
+    with _shown(table, known, workspace, where or {}, results) as shown:
         return explain(shown, named(shown.rendered, row, column))
 
 
@@ -60,8 +62,7 @@ def _of_page(name: str, line: int, column: int, workspace: Workspace) -> Explana
     if values and asked is None:
         raise HarnessError(f"{name}:{line}:{column}: this line has values 1 to {len(values)}")
     table = asked.table if asked else block_at(text, path, line).name
-    with _source(None, workspace) as source:
-        shown = _shown(table, source, workspace)
+    with _shown(table, _known(workspace), workspace) as shown:
         if asked is None:
             return explain(shown, pointed(text, path, line, column, shown.rendered), f"{name}:{line}:{column}")
         _current(path, line, values[column - 1], text, shown)
@@ -99,46 +100,57 @@ def _page(name: str, workspace: Workspace) -> Path:
     return page
 
 
+@dataclass(frozen=True)
+class _Known:
+    """The tables that there are, and what names are called in them."""
+
+    specs: Sequence[TableSpec]
+    catalogue: Catalogue
+
+    def spec(self, name: str) -> TableSpec | None:
+        return next((one for one in self.specs if one.name == name), None)
+
+
+def _known(workspace: Workspace) -> _Known:
+    catalogue = catalogue_of(workspace.configs, workspace.committed)
+    return _Known(pages.specs_in(spec_files(workspace), catalogue), catalogue)
+
+
 @contextmanager
-def _source(results: Path | None, workspace: Workspace) -> Iterator[Source]:
+def _source(results: Path | None, workspace: Workspace, sweeps: Collection[str]) -> Iterator[Source]:
     if results is None:
-        with from_published(workspace.committed) as source:
+        with from_published(workspace.committed, sweeps) as source:
             yield source
     else:
         with database_for_reading(results) as database:
             yield Source(database)
 
 
+@contextmanager
 def _shown(
-    name: str, source: Source, workspace: Workspace, where: Where | None = None, results: Path | None = None
-) -> Shown:
-    catalogue = catalogue_of(workspace.configs, workspace.committed)
-    specs = pages.specs_in(spec_files(workspace), catalogue)
-    spec = next((one for one in specs if one.name == name), None)
-    if spec is None:
-        return _plain(name, source, workspace, results, [one.name for one in specs])
-    spec = narrowed(spec, where or {})
-    rendered = pages.renderer(source, catalogue)(spec)
-    return Shown(rendered, spec, catalogue.renamed(spec.titles), archive_of(source))
+    name: str, known: _Known, workspace: Workspace, where: Where | None = None, results: Path | None = None
+) -> Iterator[Shown]:
+    """Render a table from what it needs, and keep that open."""
+    found = known.spec(name)
+    spec = narrowed(found, where or {}) if found else None
+    sweeps = question_of(spec).labels.get("sweep", ()) if spec else ()
+    with _source(results, workspace, sweeps) as source:
+        if spec is None:
+            yield _plain(name, source, workspace, results, known)
+            return
+        rendered = pages.renderer(source, known.catalogue)(spec)
+        yield Shown(rendered, spec, known.catalogue.renamed(spec.titles), archive_of(source))
 
 
-def _of_generated(name: str, workspace: Workspace) -> Path | None:
-    """Return the results folder for a table that no spec describes: such tables are made from its database."""
-    specs, folder = pages.specs_in(spec_files(workspace)), workspace.results
-    return folder if (folder / DATABASE).exists() and all(one.name != name for one in specs) else None
-
-
-def _plain(name: str, source: Source, workspace: Workspace, results: Path | None, known: Sequence[str]) -> Shown:
+def _plain(name: str, source: Source, workspace: Workspace, results: Path | None, known: _Known) -> Shown:
     """Find a table that was generated for a sweep. Raises: HarnessError where there is none of this name."""
-    catalogue = catalogue_of(workspace.configs, workspace.committed)
-    folder = results or workspace.results
     found = [
         table
         for sweep in source.database.sweeps()
         if name.startswith(f"{sweep}-")
-        for table in plain_of(sweep, source, folder)
+        for table in plain_of(sweep, source, results or workspace.results)
     ]
     table = next((one for one in found if one.spec.name == name), None)
     if table is None:
-        raise HarnessError(unknown("table", name, [*known, *(one.spec.name for one in found)]))
-    return Shown(plain_rendered(table, source, catalogue), table.spec, catalogue, archive_of(source))
+        raise HarnessError(unknown("table", name, [one.name for one in (*known.specs, *(one.spec for one in found))]))
+    return Shown(plain_rendered(table, source, known.catalogue), table.spec, known.catalogue, archive_of(source))

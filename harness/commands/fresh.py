@@ -19,12 +19,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from packaging.tags import Tag
 
-from harness.commands.wheel_check import check_wheel
+from harness.commands.wheel_check import check_wheel, wheel_path
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError, Trouble
 from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
-from harness.core.paths import OTHERS, matching, placed
+from harness.core.paths import OTHERS, matching
 from harness.core.privacy import cache_folder, is_offline
 from harness.environments import CURRENT, GONE, MAKING, alone, folder_of, marker, setup
 from harness.plan.catalogue import EnvironmentEntry
@@ -105,7 +105,7 @@ def resolve(wheel: str, root: Path, taken: Sequence[Tag] = ()) -> Resolved:
         return _of_repository(wheel)
     if wheel.startswith(("http://", "https://")):
         return _fetched(wheel, taken)
-    whole = placed(wheel, root)
+    whole = wheel_path(wheel, root)
     there = [whole] if whole.is_file() else [path for path in matching(wheel, root) if path.is_file()]
     if not there:
         raise HarnessError(f"there is no wheel {wheel}")

@@ -12,10 +12,10 @@ from typing import Any
 from rich.console import Console
 
 from harness import hub_data
-from harness.commands.box import Planned, desk_for_reading, plan_sweep, shown_path
+from harness.commands.box import Planned, desk_for_reading, plan_sweep
 from harness.commands.estimates import estimate, lock_of_models, summary, verdicts
 from harness.commands.first_run import MARK, Estimate, estimate_first_run, first_run_told
-from harness.commands.workspace import Workspace, outer_of, own_tables
+from harness.commands.workspace import Workspace, outer_of, own_tables, shown_path
 from harness.core.options import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.commands.box import Planned, database_for_reading, shown_path, sweep_path
 from harness.commands.promote import last_session
-from harness.commands.workspace import Workspace, spec_files
-from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.commands.workspace import Workspace, database_for_reading, shown_path, spec_files, sweep_path
+from harness.core.errors import ConfigError, HarnessError, meant_by, unknown
 from harness.core.files import write_whole
 from harness.markdown.rows import literal
 from harness.pages import pages
@@ -33,6 +33,9 @@ from harness.tables.rows import rows_of, text_of
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import SUFFIX, names_in
 from harness.tables.table import build
+
+if TYPE_CHECKING:
+    from harness.commands.box import Planned
 
 NO_TABLE = "no table"
 """What stands in place of a table that was refused, with the reason behind it."""
@@ -143,9 +146,8 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
     specs = pages.specs_in(spec_files(workspace), catalogue)
     for name in names:
         if not any(name in {spec.name, *_files(spec)} for spec in specs):
-            raise HarnessError(
-                unknown("table", name, [known for spec in specs for known in (spec.name, *_files(spec))])
-            )
+            known = [known for spec in specs for known in (spec.name, *_files(spec))]
+            raise HarnessError(_unknown("table", name, known, workspace))
     with database_for_reading(results) as database, from_published(committed) as published:
         here = Source(database)
         beside = partial(Histories([here]).beside, source=here)
@@ -190,7 +192,7 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
         for name, found in asked.items():
             if not found and name not in sweeps:
                 known = {*sweeps, *(spec.name for spec in specs), *(file for spec in specs for file in _files(spec))}
-                raise HarnessError(unknown("table or sweep", name, known))
+                raise HarnessError(_unknown("table or sweep", name, known, workspace))
         listed = [spec for found in asked.values() for spec in found] if names else specs
         wanted: dict[str, TableSpec] = {}
         for spec in listed:
@@ -208,13 +210,47 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
     for text in texts:
         printed(console, f"{text}\n")
     if empty:
-        printed(console, f"no results for {', '.join(empty)}")
+        printed(
+            console, f"no results for {', '.join(empty)}{_of_sweeps(empty, wanted.values(), sweeps) if names else ''}"
+        )
     if empty and not texts:
         printed(
             console,
             f"`harness run SWEEP` measures; `harness ingest --published {shown_path(workspace.committed)}` takes in what is committed",
         )
     return 2 if any(NO_TABLE in text for text in texts) else 0
+
+
+def _of_sweeps(empty: Collection[str], specs: Iterable[TableSpec], there: Collection[str]) -> str:
+    """Name the sweeps that empty tables show and of which there is nothing, since a file's name may have chosen them."""
+    asked = {sweep for spec in specs if spec.name in empty for sweep in spec.where.get("sweep", ())}
+    lacking = ", ".join(sorted(asked - set(there)))
+    return (
+        f": nothing of sweep {lacking} was measured; a table shows the sweep that its file is called by, or that `where: {{sweep: NAME}}` in it says"
+        if lacking
+        else ""
+    )
+
+
+def _unknown(what: str, name: str, known: Collection[str], workspace: Workspace) -> str:
+    """Say that nothing is called so, and by what a table is called where that may be the reason."""
+    said = unknown(what, name, known)
+    if name.endswith(".md"):
+        return f"{said}; a page is rewritten by `harness report --write {name}`, and checked by --check"
+    own = workspace.tables[-1]
+    unread = next(
+        (path for path in sorted(own.glob("*.y*ml")) if not path.name.endswith(SUFFIX) and _holds(path, name)), None
+    )
+    if unread is not None:
+        return f"{said}; {workspace.called(unread)} is not read: a file of tables must be called NAME{SUFFIX}"
+    if meant_by(name, known):
+        return said
+    return f"{said}; a table is called by its key in {workspace.called(own)}/NAME{SUFFIX}, and all tables of that file by NAME"
+
+
+def _holds(path: Path, name: str) -> bool:
+    """Say whether a file is called so, or has a table that is."""
+    return name in {path.name, path.stem, path.name.partition(".")[0]} or name in names_in(path)
 
 
 def _files(spec: TableSpec) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from packaging.tags import Tag, parse_tag, sys_tags
 
 from harness.core.errors import HarnessError
+from harness.core.paths import NoHome, placed
 
 _CHUNK = 1 << 20
 _TEXT_BYTES = 64 << 20
@@ -34,6 +35,14 @@ _BROKEN = (
     NotImplementedError,
     csv.Error,
 )
+
+
+def wheel_path(wheel: str, root: Path) -> Path:
+    """Give the path that an environment's wheel says, where it is one. Raises: HarnessError naming the wheel."""
+    try:
+        return placed(wheel, root)
+    except NoHome as error:
+        raise HarnessError(f"wheel {error}") from None
 
 
 def check_wheel(wheel: Path, taken: Sequence[Tag] = ()) -> None:

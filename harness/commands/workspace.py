@@ -9,15 +9,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.options import Options
-from harness.core.paths import FILE, MINE, OTHERS
+from harness.core.paths import FILE, MINE, OTHERS, at_home
 from harness.environments import IN_CLONE, LAYERS, LOCKS, ROOT, SHIPPED, is_name
 from harness.plan.yamlfile import Mistakes, read, validate
 from harness.tables.specfile import SUFFIX, names_in
+
+if TYPE_CHECKING:
+    from harness.store.database import Database
 
 VERSION = 1
 DATABASE = "bench.db"
@@ -236,3 +240,30 @@ def settle_in(workspace: Workspace) -> None:
         return
     os.environ[LAYERS] = os.pathsep.join(map(str, workspace.named))
     os.environ.setdefault("HARNESS_CACHE", str((workspace.beside or workspace.published).parent / "cache"))
+
+
+def sweep_path(name: str, workspace: Workspace) -> Path:
+    """Find a sweep by path, or by name below configs/sweeps. Raises: HarnessError with the nearest name."""
+    path = at_home(name)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            where = workspace.called(workspace.own_configs)
+            raise HarnessError(f"sweep {name} not found; give a path, or a name in {where}/sweeps")
+        return path
+    there = {found.stem: found for folder in workspace.configs for found in sorted((folder / "sweeps").glob("*.yaml"))}
+    if name not in there:
+        raise HarnessError(unknown("sweep", name, there))
+    return there[name]
+
+
+def database_for_reading(results: Path) -> Database:
+    """Open the database of a results folder; where there is none yet, an empty one in memory stands for it."""
+    from harness.store.database import Database
+
+    there = results / DATABASE
+    return Database.open(there if there.exists() else "sqlite://")
+
+
+def shown_path(path: Path) -> Path:
+    """Write a path as seen from the working directory where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -30,13 +30,13 @@ def short(prefix: str, key: str) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Hash a file's bytes; remembered while its size and modification time stay the same in this process."""
+    """Hash a file's bytes; remembered in this process while its size stays the same and nobody writes to it or sets its times."""
     facts = path.stat()
-    return _file_sha256(str(path), facts.st_size, facts.st_mtime_ns)
+    return _file_sha256(str(path), facts.st_size, (facts.st_mtime_ns, facts.st_ctime_ns))
 
 
 @functools.lru_cache(maxsize=4096)
-def _file_sha256(path: str, _size: int, _mtime_ns: int) -> str:
+def _file_sha256(path: str, _size: int, _times_ns: tuple[int, int]) -> str:
     state = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from harness.core.metric import metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Environment, Gpu, Protocol
 from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
 from harness.formats.source import FileSource
-from harness.formats.units import SCALES
+from harness.formats.units import factor, in_heading, unit_name
 from harness.importing import mapping as m
 from harness.importing.markdown_tables import ImportedTable, choose, position, tables_of
 from harness.markdown.blocks import bare
@@ -59,7 +60,8 @@ class _Rows:
     def __init__(self, source: FileSource, map_: m.Map, wanted: m.TableMap, table: ImportedTable) -> None:
         self.source, self.map, self.wanted, self.table = source, map_, wanted, table
         names = table.body[wanted.header - 1] if 0 < wanted.header <= len(table.body) else table.header
-        self.columns = [(position(names, column.place), column) for column in wanted.columns]
+        places = [position(names, column.place) for column in wanted.columns]
+        self.columns = [(at, _as_headed(one, names[at])) for at, one in zip(places, wanted.columns, strict=True)]
         taken = {place for place, _ in self.columns}
         self.left = [f"column '{bare(name)}'" for place, name in enumerate(names) if place not in taken and bare(name)]
         self.missing = Counter[str]()
@@ -109,7 +111,7 @@ class _Rows:
         found = _NUMBER.match(text)
         if found is None or not any(letter.isdigit() for letter in found["value"]):
             raise self._wrong(number, f"'{text}' in column '{column.place.value}' is not a number; list it under 'missing' if it means that there is none")  # fmt: skip
-        scale = self._scale(found["unit"], column, number)
+        scale = self._scale(text, found["unit"], column, number)
         digits, spread, interval = Decimal(found["value"].replace(",", "")), found["spread"], _PLUS_MINUS
         off = Decimal(spread or 0)
         if spread is None:
@@ -130,13 +132,18 @@ class _Rows:
             **compared,
         )
 
-    def _scale(self, printed: str, column: m.MappedColumn, number: int) -> Decimal:
-        """Hold the unit that a cell prints against the map's."""
-        if printed == "" or printed == column.unit or (column.comparison and printed in _COMPARED):
+    def _scale(self, text: str, printed: str, column: m.MappedColumn, number: int) -> Decimal:
+        """Say what a cell's number is times, by the unit that it prints, else by the map's."""
+        if printed == "" or (column.comparison and printed in _COMPARED):
             return Decimal(repr(m.scale(column)))
-        if printed == "%" and m.target_unit(column) == "fraction":
-            return Decimal(repr(SCALES["%", "fraction"]))
-        raise self._wrong(number, f"column '{column.place.value}' prints '{printed}' and its unit is '{column.unit}'")
+        target = m.target_unit(column)
+        found = factor(unit_name(printed), target)
+        if found is None:
+            raise self._wrong(
+                number,
+                f"'{text}' in column '{column.place.value}' is in '{printed}', which cannot be converted to '{target or column.unit}'",
+            )
+        return found
 
     def _run(self, said: Mapping[str, Any], found: list[Number], number: int) -> Found:
         if len({(one.metric, one.part, one.comparison) for one in found}) < len(found):
@@ -190,6 +197,14 @@ class _Rows:
 
     def _wrong(self, number: int, message: str) -> Exception:
         return self.source.wrong(f"table at line {self.table.line}, row {number}: {message}")
+
+
+def _as_headed(column: m.MappedColumn, heading: str) -> m.MappedColumn:
+    """Give a metric of somebody's own, of which nobody says the unit, the one that its heading names."""
+    if column.own is None or column.own.unit or column.unit:
+        return column
+    unit = in_heading(bare(heading))[0]
+    return replace(column, unit=unit, own=replace(column.own, unit=unit))
 
 
 def _text(said: Mapping[str, Any], name: str) -> str | None:

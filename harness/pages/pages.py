@@ -48,7 +48,8 @@ def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list
     file, also for a name that two tables of one folder have.
     """
     listed = [dimension for dimension in ATTRIBUTED if dimension not in OPTIONS] if catalogue else []
-    names = {dimension: catalogue.names(dimension) for dimension in listed} if catalogue else {}
+    # What quantized is called by an adapter's name, too, which no catalogue lists.
+    names = {one: catalogue.names(one) for one in listed if one != "recipe"} if catalogue else {}
     names |= {f"{dimension}.": catalogue.attributes(dimension) for dimension in listed} if catalogue else {}
     files = [file for place in places for file in (sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place])]
     found: dict[str, TableSpec] = {}

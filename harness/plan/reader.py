@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import ValidationError
+
 from harness.core.capabilities import lacking
 from harness.core.errors import unknown
 from harness.core.metric import OwnMetric
@@ -155,10 +157,12 @@ class Reader:
     def record(self, cls: type[Options], given: Mapping[str, Node], what: str, node: Node) -> Any:
         """Validate one combination; None with every mistake noted at its own line."""
         values = {name: plain(part) for name, part in given.items()}
-        problems = problems_of(cls, values, what)
-        for name, message in problems:
-            self.mistakes.add(message, given.get(name, node))
-        return None if problems else cls.model_validate(values)
+        try:
+            return cls.model_validate(values)
+        except ValidationError:  # said again in words that help, at the lines that are meant
+            for name, message in problems_of(cls, values, what):
+                self.mistakes.add(message, given.get(name, node))
+        return None
 
     def places(self, node: Node) -> list[Places]:
         """Read the axis of environments: a name for all, or a map from adapter to name."""

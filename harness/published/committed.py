@@ -274,15 +274,15 @@ def _packed(array: Any) -> PackedArray:
 # ---------------------------------------------------------------- reading
 
 
-def read_published(folder: Path) -> Published:
-    """Read all committed results of a folder. Raises: ConfigError naming the file and what is wrong with it."""
+def read_published(folder: Path, only: Collection[Path] | None = None) -> Published:
+    """Read committed results of a folder, all files or some. Raises: ConfigError naming the file and what is wrong with it."""
     outcomes: list[Outcome] = []
     sessions: list[SessionRecord] = []
     arrays: dict[str, Any] = {}
     items: dict[str, Items] = {}
     statistics: dict[str, Mapping[str, float]] = {}
     declared: list[Declared] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml") if only is None else only):
         facts = path.stat()
         part = _part(path, facts.st_size, facts.st_mtime_ns)
         outcomes += part.outcomes

@@ -32,7 +32,7 @@ from harness.core.spec import (
     Status,
 )
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
-from harness.tables.declared import KEY, Declared, declared_in
+from harness.tables.declared import KEY, KINDS, Declared, declared_in
 from harness.tables.quantity import (
     DIMENSIONS,
     LABELS,
@@ -47,7 +47,7 @@ from harness.tables.quantity import (
 
 UNKNOWN = "unknown"
 
-_FILE = (KEY, "metrics", "models", "methods", "environments", "blocks")
+_FILE = (KEY, "metrics", *KINDS, "environments", "blocks")
 _CITATION = ("title", "url", "version", "date", "sweep")
 _ENVIRONMENT = ("system", "python", "cpu", "driver", "cuda", "packages")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, reduce
@@ -13,7 +13,8 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Outcome
 from harness.numbers.pairing import Items
-from harness.published.committed import Published, items_of, read_published
+from harness.published.committed import Published, items_of
+from harness.published.selection import read_for
 from harness.store.columns import COLUMNS as STORED
 from harness.store.columns import CONSTANT
 from harness.store.database import Database
@@ -100,12 +101,13 @@ class Source:
 
 
 @contextmanager
-def from_published(folder: Path) -> Iterator[Source]:
+def from_published(folder: Path, sweeps: Collection[str] = ()) -> Iterator[Source]:
     """Open committed results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
 
-    Raises: ConfigError for a file that is not what `promote` writes.
+    sweeps: those that will be asked about, where the others need not be read. Raises: ConfigError for a file that is not what
+    `promote` writes.
     """
-    published = read_published(folder)
+    published = read_for(folder, sweeps)
     with closing(filled(published.sessions, published)) as database, closing(Source(database, published)) as source:
         yield source
 
@@ -131,13 +133,13 @@ def jobs_of(session: SessionRecord) -> set[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class Question:
+class TableQuestion:
     """What one or several tables ask of a database."""
 
     labels: Mapping[str, Sequence[str]]
     need: Needed
 
-    def __or__(self, other: Question) -> Question:
+    def __or__(self, other: TableQuestion) -> TableQuestion:
         """Ask for what either asks for: a label that only one of them names is free."""
         labels = {
             name: list(dict.fromkeys((*values, *other.labels[name])))
@@ -145,7 +147,7 @@ class Question:
             if name in other.labels
         }
         parts = None if None in (self.need.parts, other.need.parts) else self.need.parts | other.need.parts  # type: ignore[operator]
-        return Question(labels, replace(self.need, metrics=self.need.metrics | other.need.metrics, parts=parts))
+        return TableQuestion(labels, replace(self.need, metrics=self.need.metrics | other.need.metrics, parts=parts))
 
     def rows(self, database: Database) -> list[TableRow]:
         """Return the rows that answer it."""
@@ -162,7 +164,7 @@ class Question:
         ]
 
 
-def question_of(spec: TableSpec) -> Question:
+def question_of(spec: TableSpec) -> TableQuestion:
     """Say what a table can use: its sweep's rows, the baselines' and the builds' included.
 
     Conditions on labels, metrics, parts and the newest session go to the database; the others are applied to its
@@ -170,7 +172,7 @@ def question_of(spec: TableSpec) -> Question:
     """
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
     labels = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
-    return Question(labels, needed_by(spec))
+    return TableQuestion(labels, needed_by(spec))
 
 
 def rows_for(spec: TableSpec, source: Source) -> list[TableRow]:
@@ -180,7 +182,7 @@ def rows_for(spec: TableSpec, source: Source) -> list[TableRow]:
 
 def rows_for_all(specs: Iterable[TableSpec], source: Source) -> dict[str, list[TableRow]]:
     """Ask a source for what several tables can use, by their names: one question for all that need the same history."""
-    groups: dict[tuple[int, bool], list[tuple[str, Question, Database]]] = {}
+    groups: dict[tuple[int, bool], list[tuple[str, TableQuestion, Database]]] = {}
     for spec in specs:
         database, question = source.of_sweeps(spec.where.get("sweep", ())), question_of(spec)
         groups.setdefault((id(database), question.need.history), []).append((spec.name, question, database))

@@ -27,6 +27,8 @@ class FakeOptions(Options):
     """Float type that the artifact is said to be in; what claims one is verified."""
     unread: bool = False
     """Whether it says that it did not read all of the weights."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """Where it says that it builds."""
     fail: Literal["", "error", "memory", "hang", "kill", "ask", "link"] = ""
     """How the build comes to grief, if it does."""
 
@@ -54,5 +56,5 @@ def _model(base: Base) -> str:
 
 QUANTIZER = Quantizer(
     name="fake", version=1, consumes=("hf", "fake"), produces="fake", options=FakeOptions, packages=(), build=_build,
-    floats=lambda options: options.claims or None,
+    floats=lambda options: options.claims or None, calibrates_on=lambda options: options.device,
 )  # fmt: skip

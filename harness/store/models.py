@@ -103,7 +103,7 @@ class JobRow(Row):
     engine_options: Mapped[str | None] = mapped_column(Text, index=True)
     """Canonical JSON, defaults included."""
     workload: Mapped[str | None] = mapped_column(Text, index=True)
-    """What of the workload has no column of its own: canonical JSON, defaults included."""
+    """What of the workload has no column of its own: canonical JSON, defaults included. A table shows of it what differs, or one option, as `workload.run`."""
     batch: Mapped[float | None] = mapped_column(index=True)
     prompt: Mapped[float | None] = mapped_column(index=True)
     output: Mapped[float | None] = mapped_column(index=True)

@@ -31,6 +31,9 @@ class Catalogue:
 
     def attribute(self, dimension: str, name: str, attribute: str) -> str:
         """Return an attribute, empty where there is none; that of options is one of them."""
+        said = self.entries.get(f"{dimension}.{attribute}", {}).get(name, {}).get("title")  # as a table calls it
+        if said is not None:
+            return said
         if dimension in OPTIONS:
             return without_paths(option(name, attribute))
         return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")
@@ -61,6 +64,8 @@ class Catalogue:
 
     def title(self, dimension: str, name: str) -> str:
         """Return what a name is called in tables."""
+        if dimension in OPTIONS:
+            return self.entries.get(dimension, {}).get(name, {}).get("title", name)
         return self.attribute(dimension, name, "title") or name
 
     def shown(self, dimension: str, name: str, attribute: str = "") -> str:

@@ -95,5 +95,5 @@ PACKAGES = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-di
 ALWAYS_TOLD = frozenset({"onnxruntime-genai", "onnxruntime", "transformers", "torch"})
 """Of these, what a caption tells also where no cell hangs on it."""
 
-ATTRIBUTED = ("model", "method", "engine", "environment", "metric", "engine_options", "workload")
-"""Dimensions with more behind a name: a catalogue entry (`method.granularity`, `engine.title`), or options."""
+ATTRIBUTED = ("model", "method", "recipe", "engine", "environment", "metric", "engine_options", "workload")
+"""Dimensions with more behind a name: an entry of a catalogue or of a published file (`method.granularity`, `recipe.bits`), or options."""

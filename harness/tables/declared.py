@@ -14,7 +14,7 @@ from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read
 
 KEY = "reported"
 """A published file with this key holds what others reported."""
-KINDS = {"models": "model", "methods": "method"}
+KINDS = {"models": "model", "methods": "method", "recipes": "recipe"}
 _METRIC = ("title", "unit", "better")
 _FIRST = 200
 """Lines in which the key stands."""

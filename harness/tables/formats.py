@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from harness.core.errors import HarnessError, unknown
+from harness.formats import units
 
 PATTERN = r"^\s*\+?[0-9],?(x|%|e)?( stripped)?( printed)?\s*$"
 """The formats as other tools' regular expressions have it, for the JSON Schema."""
@@ -15,22 +16,6 @@ _FORMAT = re.compile(
 )
 
 _PATH = re.compile(r"(?<![\w.:/<])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@-]+)*[/\\]([\w.+@-]+)")
-
-UNITS: dict[str, dict[str, Decimal]] = {
-    "s": {"s": Decimal(1), "ms": Decimal(1000), "us": Decimal(1_000_000), "min": 1 / Decimal(60)},
-    "B": {
-        "B": Decimal(1),
-        "kB": 1 / Decimal(10**3),
-        "MB": 1 / Decimal(10**6),
-        "GB": 1 / Decimal(10**9),
-        "KiB": 1 / Decimal(2**10),
-        "MiB": 1 / Decimal(2**20),
-        "GiB": 1 / Decimal(2**30),
-    },
-    "fraction": {"fraction": Decimal(1), "%": Decimal(100)},
-    "": {"%": Decimal(100)},  # shares that carry no unit, as lm-eval's accuracies
-}
-"""Stored unit -> unit that a table may ask for -> factor. A unit that is not here is shown as it is stored."""
 
 DEFAULT_UNIT = {"fraction": "%"}
 """How a stored unit is shown where the spec does not say: accuracies are read in percent."""
@@ -75,10 +60,12 @@ def factor(stored: str, shown: str | None) -> Decimal:
     wanted = shown if shown is not None else DEFAULT_UNIT.get(stored, stored)
     if wanted == stored:
         return Decimal(1)
-    known = UNITS.get(stored, {})
-    if wanted not in known:
-        raise HarnessError(f"{unknown('unit', wanted, known)} (it is stored in '{stored}')")
-    return known[wanted]
+    if wanted == "%" and not stored:  # shares that carry no unit, as lm-eval's accuracies
+        return Decimal(100)
+    found = units.factor(stored, wanted)
+    if found is None:
+        raise HarnessError(f"{unknown('unit', wanted, units.alike(stored))} (it is stored in '{stored}')")
+    return found
 
 
 def decimal(value: float) -> Decimal:

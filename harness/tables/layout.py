@@ -133,24 +133,27 @@ def key_cells(
     """Write the row keys; one that repeats the line above is left blank where the style or a row of metrics says so."""
     cells, style = [], spec.style
     for key in keys:
-        value = address.get(key.dimension)
-        markup = is_markup(spec, key.dimension, value)
+        cell = _key_cell(catalogue, spec, key, address)
         in_metrics = "metric" in address and key.dimension != "metric"
-        blanks = in_metrics if style.blank is None else key.name in style.blank
-        if blanks and above is not None and above.get(key.dimension) == value:
-            cells.append(Cell(""))
-        elif value is None:
-            cells.append(Cell("-"))
+        if above is not None and style.blank is None:
+            repeated = in_metrics and above.get(key.dimension) == address.get(key.dimension)
         else:
-            plain = key.attribute in {"", "title"}
-            text = (
-                catalogue.called(address, key.dimension)
-                if plain
-                else catalogue.shown(key.dimension, value, key.attribute)
+            repeated = (
+                above is not None and key.name in (style.blank or ()) and cell == _key_cell(catalogue, spec, key, above)
             )
-            link = catalogue.link(key.dimension, value) if style.links and not key.attribute and not markup else ""
-            cells.append(Cell(text or "-", literal=not markup, link=link))
+        cells.append(Cell("") if repeated else cell)
     return cells
+
+
+def _key_cell(catalogue: Catalogue, spec: TableSpec, key: RowKey, address: CellAddress) -> Cell:
+    value = address.get(key.dimension)
+    if value is None:
+        return Cell("-")
+    plain = key.attribute in {"", "title"}
+    markup = is_markup(spec, key.dimension if plain else key.name, value)
+    text = catalogue.called(address, key.dimension) if plain else catalogue.shown(key.dimension, value, key.attribute)
+    link = catalogue.link(key.dimension, value) if spec.style.links and not key.attribute and not markup else ""
+    return Cell(text or "-", literal=not markup, link=link)
 
 
 # ---------------------------------------------------------------- columns

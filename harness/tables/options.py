@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 OPTIONS = {"engine_options": "the engine", "workload": "the probe"}
@@ -25,3 +25,18 @@ def differing(texts: Iterable[str]) -> list[str]:
 
 def _read(text: str) -> dict[str, Any]:
     return dict(json.loads(text)) if text.startswith("{") else {}
+
+
+def labels(texts: Iterable[str]) -> dict[str, str]:
+    """Call each of these by what tells it from the others: the values of the options that differ, with their names where these are several.
+
+    Where none differs, all options are said.
+    """
+    found = sorted(set(texts))
+    names = differing(found) if len(found) > 1 else sorted({name for text in found for name in _read(text)})
+    return {text: _label(text, names) for text in found}
+
+
+def _label(text: str, names: Sequence[str]) -> str:
+    said = [(name, value) for name in names if (value := option(text, name))]
+    return ", ".join(value if len(names) == 1 else f"{name} {value}" for name, value in said) or "-"

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from harness.core.errors import HarnessError
 from harness.core.limits import DIGITS
-from harness.tables.formats import NumberFormat, factor
+from harness.formats.units import factor, unit_name
+from harness.tables.formats import NumberFormat
 
 ADDRESS = r"\((?:<[^<>]*>|(?:[^()\s<]|\([^()\s]*\))*)(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
 """Of a link, in parentheses: it may have a pair of them in it, or a title behind it."""
@@ -30,17 +30,6 @@ _NUMBER = re.compile(
     r"(?:\s*(?P<pm>±|\+/-)\s*(?P<below><)?(?P<spread>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?P<behind>\s?(?:%|[A-Za-zµμ×][A-Za-zµμ×/]{0,15}))?)?"
     r"(?P<more>\s*(?:\([^()]*\)|\[[^\[\]]*\]))?"
 )
-
-_UNITS = {
-    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
-    **dict.fromkeys(("msec", "msecs", "milliseconds", "millisecond"), "ms"),
-    **dict.fromkeys(("\u03bcs", "\u00b5s", "microseconds"), "us"),
-    **dict.fromkeys(("t/s", "tok/sec", "toks/s", "tokens/s", "tokens/sec", "token/s", "tps", "tokens/second"), "tok/s"),
-    **dict.fromkeys(("reqs/s", "requests/s", "request/s", "req/sec", "requests/sec", "qps"), "req/s"),
-    **{name.casefold(): name for name in ("kB", "MB", "GB", "KiB", "MiB", "GiB")},
-    "\u00d7": "x",
-}
-"""Ways to write a unit, in lower case, and the one name that it has here."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +89,9 @@ def read(text: str) -> Printed | None:
     )
 
 
-def unit_name(text: str) -> str:
-    """Write a unit by the one name that it has here."""
-    text = text.strip()
-    return _UNITS.get(text.casefold(), text)
-
-
 def scale(printed: str, unit: str) -> Decimal | None:
     """Say what a number in a printed unit is times to be in another one; None where it cannot be."""
-    if printed in {"", unit}:
-        return Decimal(1)
-    for stored in ("B", "s", "fraction"):
-        try:
-            return factor(stored, unit) / factor(stored, printed)
-        except HarnessError:
-            continue
-    return None
+    return Decimal(1) if not printed else factor(printed, unit)
 
 
 def format_of(numbers: list[Printed]) -> NumberFormat:

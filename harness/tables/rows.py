@@ -131,8 +131,10 @@ def wanted(spec: TableSpec, rows: Sequence[TableRow]) -> list[TableRow]:
     ]
 
 
-def probes_of(metrics: Iterable[str | None], rows: Iterable[TableRow]) -> set[str]:
-    """Return the probes that give these metrics: as declared, and as seen in the rows."""
+def probes_of(metrics: Iterable[str | None], rows: Sequence[TableRow]) -> set[str]:
+    """Return the probes of failed runs that give these metrics: as declared, and as seen in the rows."""
+    if all(row.ok for row in rows):
+        return set()
     names = {name for name in metrics if name is not None}
     seen = {probe for row in rows if row.metric in names and (probe := row.text("probe")) is not None}
     return seen | set(_declared(names))

@@ -214,7 +214,7 @@ def _may_mix(value: Any) -> str:
 
 def _titled(value: Any) -> str:
     for dimension in str(value).split("+"):
-        if dimension not in DIMENSIONS:
+        if dimension not in DIMENSIONS and dimension.partition(".")[0] not in ATTRIBUTED:
             raise told(unknown("dimension in titles", dimension, DIMENSIONS))
     return str(value)
 
@@ -271,7 +271,9 @@ Titles = Annotated[
     WithJsonSchema(
         {
             "type": "object",
-            "propertyNames": {"pattern": rf"^({'|'.join(DIMENSIONS)})(\+({'|'.join(DIMENSIONS)}))*$"},
+            "propertyNames": {
+                "pattern": rf"^(({'|'.join(ATTRIBUTED)})\.\w+|({'|'.join(DIMENSIONS)})(\+({'|'.join(DIMENSIONS)}))*)$"
+            },
             "additionalProperties": described(SCALAR),
         }
     ),

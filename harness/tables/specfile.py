@@ -201,7 +201,7 @@ def _check(spec: TableSpec, node: Node, mistakes: Mistakes) -> None:
         mistakes.add("'metric' in rows and 'cells: {metric: {NAME: FORMAT}}' belong together", fields["cells"])
     if spec.pivot and spec.pivot.dimension in {*spec.each, *spec.row_dimensions}:
         mistakes.add(f"'{spec.pivot.dimension}' cannot be both a row and the pivot", fields["pivot"])
-    rows = [key.name for key in spec.rows]
+    rows = [key.name for key in (*spec.rows, *spec.show)]
     for name in spec.style.blank or ():
         if name not in rows:
             mistakes.add(unknown("row key in blank", name, rows), fields["style"].fields["blank"])
@@ -267,5 +267,11 @@ def _check_attributes(spec: TableSpec, names: KnownNames, fields: Mapping[str, N
     for part, keys in (("rows", spec.rows), ("show", spec.show), ("cells", cells)):
         for key in keys:
             known = names.get(f"{key.dimension}.")
-            if part in fields and key.attribute and known and key.attribute not in known:
+            if (
+                part in fields
+                and key.attribute
+                and known
+                and key.attribute not in known
+                and key.name not in spec.titles
+            ):
                 mistakes.add(unknown(f"attribute of {key.dimension}", key.attribute, known), fields[part])

@@ -38,6 +38,7 @@ from harness.tables.layout import (
     without_empty,
 )
 from harness.tables.mixing import Packages, check_column, check_pivot, check_place
+from harness.tables.options import OPTIONS, labels
 from harness.tables.pool import PLAIN, Pool, meets
 from harness.tables.quoted import Quoted, QuotedPlace, in_place
 from harness.tables.result import Cell, Section, Table
@@ -136,7 +137,7 @@ def build(
     versions = packages or (lambda _: {})
     told_apart = tuple(name for name in (*spec.each, *spec.row_dimensions) if name != "metric")
     quoted = Quoted(told_apart, rows, reader.outcome)
-    names = (catalogue or Catalogue()).renamed(_titles(spec))
+    names = (catalogue or Catalogue()).renamed({**_labels(spec, rows), **_titles(spec)})
     source = _Source(spec, Pool(rows), names, reader, _Picked(), paced(rows), quoted, versions)
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     check_pivot(spec, shown)
@@ -151,6 +152,16 @@ def build(
     if any(cell.trace and cell.trace.at_1ms for one in sections for row in one.rows for cell in row):
         caption = (*caption, AT_PACE)
     return Table(spec.name, spec.title, spec.template, tuple(sections), caption, source.picked.written())
+
+
+def _labels(spec: TableSpec, rows: Sequence[TableRow]) -> dict[str, dict[str, str]]:
+    """Call options that a table's rows, sections or pivot are told apart by so that people can read them; all others stand as they are."""
+    keyed = {
+        name: [text for row in rows if (text := row.text(name)) is not None] for name in OPTIONS if name in spec.keyed
+    }
+    return {
+        name: {text: without_paths(label) for text, label in labels(texts).items()} for name, texts in keyed.items()
+    }
 
 
 def of_one_origin(spec: TableSpec, rows: Sequence[TableRow]) -> TableSpec:
@@ -270,7 +281,7 @@ def _cells(
 def _is_name(spec: TableSpec, slot: Slot, address: CellAddress) -> bool:
     """Say whether a cell shows a name as it is; numbers, and names that the spec writes in Markdown, are markup."""
     key = slot.cell.attribute
-    return key is not None and not (not key.attribute and is_markup(spec, key.dimension, address.get(key.dimension)))
+    return key is not None and not is_markup(spec, key.name, address.get(key.dimension))
 
 
 # ---------------------------------------------------------------- cells

@@ -24,9 +24,9 @@ _IMPORTED = time.monotonic()
 from harness.core import privacy  # noqa: E402
 from harness.core.clock import Spans  # noqa: E402
 from harness.core.files import disk_trouble  # noqa: E402
-from harness.worker import WITH_PARENT  # noqa: E402
+from harness.worker import ALONE, WITH_PARENT  # noqa: E402
 from harness.worker.answers import Answers  # noqa: E402
-from harness.worker.children import imported, in_child  # noqa: E402
+from harness.worker.children import anew, how_made, in_child  # noqa: E402
 from harness.worker.describing import environment_here  # noqa: E402
 from harness.worker.server import Server  # noqa: E402
 
@@ -45,13 +45,18 @@ def main() -> None:
     name, folders = _asked(sys.argv[1:])
     _empty_standard_input()
     threading.Thread(target=answers.end_with_reader, daemon=True).start()
+    if sys.argv[2] == ALONE:  # for another worker, which has said the rest
+        _serve(Server(answers, name), folders[0])
+        os._exit(0)
     answers.say(ready=True, entered=_ENTERED, imported=_IMPORTED, now=time.monotonic())
     server, spans = Server(answers, name), Spans()
-    alike = imported(folders, spans)
+    how = how_made(folders, spans)
     answers.say(shared=spans.seconds)
     for folder in folders:
-        if alike:
+        if how == "copied":
             in_child(partial(_serve, server, folder))
+        elif how == "anew":
+            anew(name, folder)
         elif not _serve(server, folder):
             answers.say(closed=0.0)
             os._exit(0)
@@ -107,6 +112,8 @@ def _end_with_parent() -> None:
 
 def _asked(words: list[str]) -> tuple[str, list[Path]]:
     """Read the name of the environment and the run folders of the file. Exits with the reason where they are not given."""
+    if len(words) == 3 and words[1] == ALONE:
+        return words[0], [Path(words[2])]
     if len(words) != 3 or words[1] != "--folders":
         sys.exit("type: python -m harness.worker ENVIRONMENT --folders FILE (a file with one run folder a line)")
     return words[0], _listed(Path(words[2]))

@@ -25,16 +25,21 @@ _NAMED = 3
 
 def content_of(item: Input, path: Path) -> str:
     """Hash an input: a model by what counts in its folder, an artifact by its stamp or every byte."""
+    has_stamp = item.provenance.get("kind") not in _OWN or item.provenance["kind"] == "gguf"
+    return (stamped_content(path) if has_stamp else None) or _content_read(item, path)
+
+
+def _content_read(item: Input, path: Path) -> str:
+    """Hash an input by its bytes, whatever its stamp says."""
     if item.provenance.get("kind") in _OWN:
         from harness.quantizers.folders import model_contents
 
-        known = stamped_content(path) if item.provenance["kind"] == "gguf" else None
-        return known or model_contents(path)
-    return stamped_content(path) or folder_sha256(path)
+        return model_contents(path)
+    return folder_sha256(path)
 
 
-Marks = dict[str, tuple[int, int]]
-"""File of a folder, by its inner path, to its size and time."""
+Marks = dict[str, tuple[int, int, int]]
+"""File of a folder, by its inner path, to its size, its time, and when the file system last noted a change of it, which nobody can set back."""
 
 
 def marks_of(item: Input, path: Path) -> Marks:
@@ -44,13 +49,13 @@ def marks_of(item: Input, path: Path) -> Marks:
     else:
         files_of = files_below
     facts = [(one.relative_to(path).as_posix(), one.stat()) for one in files_of(path)]
-    return {name: (fact.st_size, fact.st_mtime_ns) for name, fact in facts}
+    return {name: (fact.st_size, fact.st_mtime_ns, fact.st_ctime_ns) for name, fact in facts}
 
 
 def refuse_written(item: Input, path: Path, before: Marks, content: str | None) -> None:
     """Refuse what was measured where a program wrote into it. content: what it was before. Raises: HarnessError naming the files."""
     after = marks_of(item, path)
-    if after == before or content_of(item, path) == content:
+    if after == before or _content_read(item, path) == content:
         return
     new, gone = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
     changed = sorted(name for name in after.keys() & before.keys() if after[name] != before[name])

@@ -31,7 +31,6 @@ REMAINING = frozenset(
         "Opened",
         "OrtGenaiOptions",
         "Place",
-        "Question",
         "Recipe",
         "Refused",
         "Served",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from harness.published.reported import read_reported
 from tests.unit.adopting.conftest import Take
 
 READ: dict[str, tuple[str, str, list[list[Any]]]] = {
@@ -133,6 +135,58 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         "gpu recipe method decode_tps",
         [["A100", "dense", "fp16", 51], ["A100", "dense", "int4", 101], ["A100", "moe", "fp16", 30], ["L4", "dense", "fp16", 9]],
     ),
+    "bits and group sizes of methods, a size of models": (
+        ("| Model | Size | Method | Bits | Group size | PPL |\n|---|---|---|--:|--:|---|\n| Aquila | 7B | FP16 | 16 | - | 5.5 |\n"
+        "| Aquila | 7B | GPTQ | 4 | 128 | 5.7 |\n| Aquila | 7B | GPTQ | **3** | 128 | 6.6 |\n| Aquila | 13B | GPTQ | 4 | 64 | 5.0 |\n"),
+        "model method perplexity",
+        [["aquila_7b", "fp16", 5.5], ["aquila_7b", "gptq_4bit_g128", 5.7], ["aquila_7b", "gptq_3bit_g128", 6.6], ["aquila_13b", "gptq_4bit_g64", 5.0]],
+    ),
+    "bits and group sizes that are the method": (
+        "| Model | Bits | Group Size | PPL |\n|---|---|---|---|\n| Orca-6B | 16 | — | 5.5 |\n| Orca-6B | 4 | 128 | 5.6 |\n| Orca-6B | 4 | 64 | 5.58 |\n",
+        "model method perplexity",
+        [["orca_6b", "16bit", 5.5], ["orca_6b", "4bit_g128", 5.6], ["orca_6b", "4bit_g64", 5.58]],
+    ),
+    "bits beside methods as headings": (
+        "| Model | Bits | RTN PPL | GPTQ PPL |\n|---|---|---|---|\n| OPT-1.3B | 4 | 48.2 | 15.5 |\n| OPT-1.3B | 3 | 13000 | 20.9 |\n",
+        "model recipe method perplexity",
+        [["opt_1.3b", "4bit", "rtn", 48.2], ["opt_1.3b", "4bit", "gptq", 15.5], ["opt_1.3b", "3bit", "rtn", 13000], ["opt_1.3b", "3bit", "gptq", 20.9]],
+    ),
+    "a method above its bits": (
+        "| Method | Bits | PPL |\n|---|---|---|\n| GPTQ | 4 | 5.7 |\n| | 3 | 6.6 |\n| AWQ | 4 | 5.6 |\n",
+        "method perplexity",
+        [["gptq_4bit", 5.7], ["gptq_3bit", 6.6], ["awq_4bit", 5.6]],
+    ),
+    "two models of one name and two sizes, the name written once": (
+        "| Model | Size | Speed (tok/s) |\n|---|---|---|\n| Gemma | 2B | 100 |\n| | 9B | 60 |\n",
+        "model decode_tps",
+        [["gemma_2b", 100], ["gemma_9b", 60]],
+    ),
+    "before and after of what was measured": (
+        "| Model | Original TTFT (ms) | Optimized TTFT (ms) |\n|---|---|---|\n| Orca-6B | 30.1 | 12.3 |\n",
+        "model method ttft",
+        [["orca_6b", "original", 30.1], ["orca_6b", "optimized", 12.3]],
+    ),
+    "a measure with methods in brackets behind it": (
+        "| Task | F1 (FP32) | F1 (INT8) | Size FP32 (MB) | Size INT8 (MB) |\n|---|---|---|---|---|\n| QA | 93.1 | 92.9 | 1275 | 330 |\n",
+        "task method own.f1 artifact_bytes",
+        [["QA", "fp32", 93.1, 1275], ["QA", "int8", 92.9, 330]],
+    ),
+    "further words that tell rows apart": (
+        ("| Method | Act order | Kernel | Kind of text | Decode (tok/s) |\n|---|---|---|---|---|\n| GPTQ | no | cuda | news | 27 |\n"
+        "| GPTQ | no | triton | news | 29 |\n| GPTQ | yes | cuda | news | 21 |\n| GPTQ | yes | cuda | code | 22 |\n"),
+        "method recipe decode_tps",
+        [["gptq", "no_cuda_news", 27], ["gptq", "no_triton_news", 29], ["gptq", "yes_cuda_news", 21], ["gptq", "yes_cuda_code", 22]],
+    ),
+    "measures in rows, of which most are known": (
+        "| | FP32 | INT8 | Δ |\n|---|---|---|---|\n| Top-1 | 76.1 | 76.0 | -0.1 |\n| Latency, ms | 9.1 | 3.2 | -5.9 |\n| Energy (J/img) | 0.9 | 0.3 | -0.6 |\n",
+        "method own.top_1 own.latency own.energy top_1_delta_1 latency_ms_delta_2 energy_j_img_delta_3",
+        [["fp32", 76.1, 9.1, 0.9, None, None, None], ["int8", 76.0, 3.2, 0.3, "-0.1", "-5.9", "-0.6"]],
+    ),
+    "throughput of a GPU, which is not that of all": (
+        "| Method | Tokens/s/GPU | Prefill Tok/s |\n|---|---|---|\n| FP16 | 224 | 900 |\n",
+        "method own.tokens_s_gpu prefill_tps",
+        [["fp16", 224, 900]],
+    ),
     "precision in bits, and a size that is a model": (
         "| Size | Precision | PPL |\n|---|---|---|\n| 7B | 16 | 5.1 |\n| 7B | 4 | 5.3 |\n| 13B | 16 | 4.6 |\n",
         "model method perplexity",
@@ -166,9 +220,13 @@ REFUSED = {
         "| Method | Memory |\n|---|---|\n| FP16 | 14.5 GB |\n| INT4 | 5.47 |\n",
         "row 2 of column 'Memory' says '5.47', and its numbers are in 'GB'",
     ),
+    "a unit that nobody knows among joules": (
+        "| Method | Energy (J) |\n|---|---|\n| FP16 | 12.5 |\n| INT4 | 65 zorks |\n",
+        "row 2 of column 'Energy (J)' says '65 zorks', and its numbers are in 'J'",
+    ),
     "ratios below a rate": (
         "| Method | Decode (tok/s) |\n|---|---|\n| FP16 | 1.0x |\n| INT4 | 2.1x |\n",
-        "column 'Decode (tok/s)' names 'tok/s', and its numbers are in 'x'",
+        "row 1 of column 'Decode (tok/s)' says '1.0x', and its heading names 'tok/s'; write it in one unit",
     ),
     "two kinds of models": (
         "| Model | 7B | 13B |\n|---|---|---|\n| Llama | 5.4 | 5.3 |\n| Vicuna | 6.4 | 6.3 |\n",
@@ -204,6 +262,59 @@ def test_what_nobody_could_be_sure_of_is_refused_in_words(take: Take, name: str)
     done = take(text)
     assert done.made is None
     assert said in done.refused[0].why
+
+
+UNITS = """\
+| Method | Energy (J) | Per token (mJ) | Draw (W) | Efficiency (tokens/J) | Carbon (gCO2e) | Zorks (zorkmids) | Price ($/1M tokens) | Score (avg) | Size |
+|---|---|---|---|---|---|---|---|---|---|
+| FP16 | 12.5 | 130 | 250 | 11.2 | 12 | 4 | 0.6 | 61.2 | 13.5 GB |
+| INT4 | 650 mJ | 60 | 0.15 kW | 21.2 | 6 | 5 | 0.2 | 60.2 | 400 MB |
+"""
+
+
+def test_units_of_headings_are_kept_as_they_are_printed_and_cells_in_others_converted(
+    take: Take, tmp_path: Path
+) -> None:
+    made = take(UNITS).made
+    assert made is not None
+    declared = yaml.safe_load(made.published)["metrics"]
+    assert {name: (one.get("unit", ""), one.get("better", "none")) for name, one in declared.items()} == {
+        "own.energy": ("J", "lower"), "own.per_token": ("mJ", "lower"), "own.draw": ("W", "lower"), "own.efficiency": ("tokens/J", "higher"),
+        "own.carbon": ("gCO2e", "lower"), "own.zorks": ("zorkmids", "none"), "own.price": ("$/1M tokens", "lower"), "own.score_avg": ("", "higher"),
+    }  # fmt: skip
+    (tmp_path / "page.reported.yaml").write_text(made.published, "utf-8")
+    first, second = read_reported(tmp_path / "page.reported.yaml")
+    values = {one.metric: one.value for one in second.measurements}
+    assert (values["own.energy"], values["own.draw"], values["artifact_bytes"]) == (0.65, 150.0, 4e8)
+    assert {one.metric: one.value for one in first.measurements}["own.energy"] == 12.5
+
+
+@pytest.mark.parametrize(("headings", "metric", "unit", "methods"), [
+    ("FP16 (ms) | INT4 (ms)", "own.latency", "ms", ["fp16", "int4"]),
+    ("Baseline (ms) | Quantized (ms)", "own.latency", "ms", ["baseline", "quantized"]),
+    ("Before (mJ/token) | After (mJ/token)", "own.energy_per_token", "mJ/token", ["before", "after"]),
+    ("Original (W) | INT8 (W)", "own.power", "W", ["original", "int8"]),
+    ("FP32 (GB) | INT4 (GB)", "own.size", "GB", ["fp32", "int4"]),
+])  # fmt: skip
+def test_methods_as_headings_with_a_unit_alone_are_of_what_is_measured_in_it(
+    take: Take, headings: str, metric: str, unit: str, methods: list[str]
+) -> None:
+    made = take(
+        f"# Results\n\n| Model | {headings} |\n|---|---|---|\n| Yi-6B | 30.1 | 12.3 |\n| Yi-9B | 60.1 | 22.3 |\n"
+    ).made
+    assert made is not None
+    published = yaml.safe_load(made.published)
+    assert published["metrics"] == {
+        metric: {"title": metric.removeprefix("own.").replace("_", " "), "unit": unit, "better": "lower"}
+    }
+    assert [row[1:] for row in published["blocks"][0]["rows"][:2]] == [[methods[0], 30.1], [methods[1], 12.3]]
+
+
+def test_six_columns_of_words_that_all_tell_rows_apart_are_data(take: Take) -> None:
+    rows = [f"| {' | '.join('b' if at == row else 'a' for at in range(6))} | 1.5 |" for row in range(7)]
+    done = take("\n".join(["| A | B | C | D | E | F | PPL |", "|---" * 7 + "|", *rows]) + "\n")
+    assert done.made is not None
+    assert len({tuple(row[:-1]) for row in yaml.safe_load(done.made.published)["blocks"][0]["rows"]}) == 7
 
 
 def test_a_person_says_of_headings_that_they_are_methods(take: Take) -> None:

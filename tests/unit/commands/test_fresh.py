@@ -189,10 +189,12 @@ def test_a_folder_with_signs_of_patterns_in_its_name_is_a_folder(
 def test_the_home_of_nobody_is_told_and_no_bug(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         HarnessError,
-        match=r"environment nightly cannot be made: '~nouser/x.whl': no home folder is known for '~nouser'; write",
+        match=r"environment nightly cannot be made: wheel '~nouser/x.whl': no home folder is known for '~nouser'; write",
     ):
         fresh.refresh(entry("~nouser/x.whl"), home, print)
-    with pytest.raises(HarnessError, match="no home folder is known for '~nouser'"):
+    with pytest.raises(
+        HarnessError, match=r"environment 'nightly': wheel '~nouser/x.whl': no home folder is known for '~nouser'"
+    ):
         setup_on_top("nightly", EnvironmentEntry(on="cpu", wheel="~nouser/x.whl"), home)
     with pytest.raises(HarnessError, match="no home folder is known for '~nouser'"):
         list(make_workspace(Path("~nouser/w")))

@@ -14,12 +14,12 @@ import yaml
 from rich.console import Console
 
 from harness import environments
-from harness.commands.box import plan_sweep, sweep_path
+from harness.commands.box import plan_sweep
 from harness.commands.init import make_workspace
 from harness.commands.pages import check_pages
 from harness.commands.plan import _own
 from harness.commands.report import _specs_of
-from harness.commands.workspace import here, lock_of, own_tables, pages_of, read_workspace, spec_files
+from harness.commands.workspace import here, lock_of, own_tables, pages_of, read_workspace, spec_files, sweep_path
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.paths import FILE, MINE
 from harness.environments import ROOT, SHIPPED

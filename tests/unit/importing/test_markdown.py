@@ -174,7 +174,7 @@ def test_columns_of_several_methods_are_several_runs(tmp_path: Path) -> None:
         ("tables:", "tabels:", "did you mean 'tables'"),
         ("date: 2026-01-31", "date: soon", "table at line 5, row 1: 'soon' is not a date"),
         ("Speedup: {metric: decode_tps, as: ratio, to: {method: fp16}}", "Speedup: {metric: decode_tps}",
-         "column 'Speedup' prints 'x' and its unit is 'tok/s'"),
+         "'1.63x' in column 'Speedup' is in 'x', which cannot be converted to 'tok/s'"),
         ("Batch Size: batch", "Batch Size: {metric: decode_tps}", "two columns are the same metric"),
         ("Batch Size: batch", "Remarks: batch", "row 2: 'best' is not a count"),
         ("Batch Size: batch", "Remarks: {metric: ttft, unit: ms}", "row 2: 'best' in column 'Remarks' is not a number"),
@@ -239,3 +239,16 @@ def test_a_metric_of_ones_own_is_kept_in_the_unit_that_is_declared_and_a_contrad
         (", unit: s, better: higher", "higher is better here, and lower in page.yaml:3"),
     ]:
         assert re.search(said, problem(take(page, map_=write(tmp_path, "map.yaml", OWN_MAP % more), declared=declared)))
+
+
+def test_a_unit_of_a_heading_is_kept_where_the_map_says_none_and_cells_in_others_are_converted_or_refused(
+    tmp_path: Path,
+) -> None:
+    page = "| Model | Energy per token (mJ) | Draw |\n|---|---|---|\n| toy | 120 | 1.2 kW |\n| tall | 0.3 J | 300 |\n"
+    map_ = "tables: [{table: 1, columns: {Model: model, Energy per token (mJ): {metric: own.energy}, Draw: {metric: own.draw, unit: W}}}]\nsource: {title: A page}\n"
+    found = [[(one.value, one.unit) for one in run.measurements] for run in runs(both(tmp_path, map_, page))]
+    assert found == [[(120.0, "mJ"), (1200.0, "W")], [(300.0, "mJ"), (300.0, "W")]]
+    wrong = problem(both(tmp_path, map_, page.replace("0.3 J", "0.3 zorks")))
+    assert (
+        "row 2: '0.3 zorks' in column 'Energy per token (mJ)' is in 'zorks', which cannot be converted to 'mJ'" in wrong
+    )

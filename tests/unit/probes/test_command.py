@@ -341,6 +341,7 @@ def test_a_whole_sweep_of_a_program_has_rounds_and_an_honest_note(bench: Bench, 
     ("open(a + '/a.bin', 'a').write('x')", "changed: a.bin"),
     ("os.remove(a + '/b.bin')", "gone: b.bin"),
     ("os.utime(a + '/a.bin')", ""),
+    ("f = a + '/a.bin'; was = os.stat(f); open(f, 'w').write('y'); os.utime(f, ns=(was.st_atime_ns, was.st_mtime_ns))", "changed: a.bin"),
 ])  # fmt: skip
 def test_a_program_that_writes_into_what_it_measures_is_named_at_once(
     bench: Bench, tmp_path: Path, code: str, said: str

@@ -503,3 +503,35 @@ def test_a_pivot_over_what_a_result_lacks_is_refused(table: Any) -> None:
     spec = SPEED.replace("rows:", "pivot: gpu\n  rows:")
     with pytest.raises(ConfigError, match="a result of decode_tps does not say 'gpu', and would have no column"):
         table(spec, row("decode_tps", 10.0), row("decode_tps", 12.0, run="b", gpu="H200"))
+
+
+WORK = "speed: {rows: [method, workload], cells: {Decode: {metric: decode_tps, format: 1}}}"
+
+
+@pytest.mark.parametrize(
+    ("spec", "first", "second", "heading", "shown"),
+    [
+        (WORK, '{"run": "a.py --fast", "seed": 1}', '{"run": "b.py", "seed": 1}', "Workload", ["a.py --fast", "b.py"]),
+        (WORK, '{"run": "a.py", "seed": 1}', '{"run": "b.py", "seed": 2}', "Workload", ["run a.py, seed 1", "run b.py, seed 2"]),
+        (WORK, '{"run": "/home/me/a.py"}', '{"run": "b.py"}', "Workload", ["a.py", "b.py"]),
+        (WORK.replace("cells", "show: [method, workload.seed], cells"), '{"run": "a", "seed": 1}', '{"run": "a", "seed": 2}', "Seed", ["1", "2"]),
+    ],
+)  # fmt: skip
+def test_a_workload_among_the_rows_is_called_by_what_differs_and_never_in_json(
+    table: Any, spec: str, first: str, second: str, heading: str, shown: list[str]
+) -> None:
+    made = table(spec, row("decode_tps", 10.0, workload=first), row("decode_tps", 20.0, workload=second))
+    assert texts(made)[0] == ["Method", heading, "Decode"]
+    assert [line[1] for line in texts(made)[1:]] == shown
+
+
+def test_one_workload_alone_is_called_by_all_of_its_options(table: Any) -> None:
+    made = table(WORK, row("decode_tps", 10.0, workload='{"run": "a.py", "seed": 1}'))
+    assert texts(made)[1] == ["FP32", "run a.py, seed 1", "10.0"]
+
+
+def test_attributes_of_names_are_called_as_the_table_says(table: Any) -> None:
+    spec = 'speed: {rows: [method], show: [method, method.bits], titles: {method.bits: {int4: "**4**"}}, style: {titles: markdown}, cells: {Decode: {metric: decode_tps}}}'
+    made = table(spec, row("decode_tps", 10.0), row("decode_tps", 20.0, method="int4"))
+    assert [line[1] for line in texts(made)[1:]] == ["-", "**4**"]
+    assert [line[1].literal for line in made.sections[0].rows] == [True, False]

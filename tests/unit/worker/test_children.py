@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -14,7 +16,8 @@ import pytest
 
 from harness.core.clock import Spans
 from harness.core.spec import Outcome
-from harness.worker.children import forks, imported
+from harness.worker.children import forks, how_made
+from harness.worker.queue_folder import WAITING, serve_queue
 from tests.fake_box import Bench
 
 pytestmark = pytest.mark.skipif(not forks(), reason="this system has no fork that ends with its parent")
@@ -114,6 +117,56 @@ def test_a_child_ends_with_its_worker(tmp_path: Path) -> None:
 
 
 def test_one_build_alone_or_what_cannot_be_read_has_no_child(tmp_path: Path) -> None:
-    assert not imported([tmp_path], Spans())
+    assert how_made([tmp_path], Spans()) == "here"
     (tmp_path / "job.json").write_text("{", "utf-8")
-    assert not imported([tmp_path, tmp_path], Spans())
+    assert how_made([tmp_path, tmp_path], Spans()) == "here"
+
+
+@pytest.mark.parametrize(
+    ("devices", "how"), [(("cpu", "cpu"), "copied"), (("cpu", "gpu"), "anew"), (("gpu", "gpu"), "anew")]
+)
+def test_builds_of_a_gpu_in_one_hand_written_batch_begin_anew(
+    bench: Bench, tmp_path: Path, devices: tuple[str, str], how: str
+) -> None:
+    recipes = [{"device": device, "noise": 0.1 * place} for place, device in enumerate(devices, start=1)]
+    bench.methods({f"m{place}": {"recipes": {"fake": recipe}} for place, recipe in enumerate(recipes)})
+    bench.sweep(method=["m0", "m1"], probes={"perplexity": {"text": str(bench.text)}})
+    bench.run()
+    folders = []
+    for ran in sorted(bench.results.glob("runs/*-b-*")):
+        job = json.loads((ran / "job.json").read_text("utf-8"))
+        folders.append(tmp_path / "queue" / ran.name)
+        folders[-1].mkdir(parents=True)
+        again = {**job, "out": str(folders[-1] / "made"), "run": ran.name}
+        (folders[-1] / "job.json").write_text(json.dumps(again), "utf-8")
+    assert len(folders) == 2
+    assert how_made(folders, Spans()) == how
+    waiting = tmp_path / "queue" / WAITING
+    waiting.mkdir()
+    (waiting / "both.jsonl").write_text("".join(f"{json.dumps(folder.name)}\n" for folder in folders), "utf-8")
+    assert serve_queue(tmp_path / "queue", "here", exit_when_idle=True).code == 0
+    said = [json.loads(line) for line in (tmp_path / "queue/done/both.jsonl.said").read_text("utf-8").splitlines()]
+    assert Counter(key for one in said for key in ("ready", "begin", "done") if key in one) == {
+        "ready": 1,
+        "begin": 2,
+        "done": 2,
+    }
+    assert all((folder / "made" / "weights.bin").is_file() for folder in folders)
+
+
+def test_a_build_of_a_gpu_that_dies_takes_its_batch_along_with_its_words(bench: Bench, tmp_path: Path) -> None:
+    bench.methods({f"m{place}": {"recipes": {"fake": {"device": "gpu", "noise": 0.1 * place}}} for place in (1, 2)})
+    bench.sweep(method=["m1", "m2"], probes={"perplexity": {"text": str(bench.text)}})
+    bench.run()
+    folders = []
+    for ran in sorted(bench.results.glob("runs/*-b-*")):
+        job = json.loads((ran / "job.json").read_text("utf-8"))
+        job["spec"]["options"]["fail"] = "kill"
+        folders.append(tmp_path / ran.name)
+        folders[-1].mkdir()
+        (folders[-1] / "job.json").write_text(json.dumps({**job, "out": str(folders[-1] / "made")}), "utf-8")
+    (tmp_path / "both").write_text("".join(f"{folder}\n" for folder in folders), "utf-8")
+    words = [sys.executable, "-m", "harness.worker", "here", "--folders", str(tmp_path / "both")]
+    ran_ = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert ran_.returncode == -signal.SIGKILL
+    assert not (folders[1] / "outcome.json").exists()
