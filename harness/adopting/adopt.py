@@ -18,7 +18,7 @@ from harness.adopting.writing import Adopted
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OWN, Direction
 from harness.markdown.parser import BOM
-from harness.published.committed import read_published
+from harness.published.reading import read_published
 from harness.tables.catalogue import Catalogue
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}")
@@ -185,6 +185,14 @@ class _Work:
         found = []
         for table in tables:
             columns = [_with_own_name(column, known) for column in table.understood.columns]
+            names = {
+                old.metric: new.metric
+                for old, new in zip(table.understood.columns, columns, strict=True)
+                if not old.comparison
+            }
+            columns = [
+                replace(one, metric=names.get(one.metric, one.metric)) if one.comparison else one for one in columns
+            ]
             found.append(replace(table, understood=replace(table.understood, columns=tuple(columns))))
         return found
 

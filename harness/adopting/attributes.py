@@ -48,7 +48,7 @@ def attribute_of(column: Column, columns: Sequence[Column]) -> str:
     of_method = "recipe" if "method" in above else "method"
     if _BITS.fullmatch(heading) and _counts(column, _MOST_BITS):
         name = f"{of_method}.bits"
-    elif _GROUP.fullmatch(heading) and (column.role == "text" or _counts(column, 1 << 20)):
+    elif _GROUP.fullmatch(heading) and all(one.value == int(one.value) and not one.unit for one in column.numbers):
         name = f"{of_method}.group_size"
     elif (
         _SIZE.fullmatch(heading) and _has_sizes(column, heading) and _is_key("model", columns) and "model" not in above

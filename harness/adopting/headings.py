@@ -115,7 +115,7 @@ _NO_UNITS = frozenset(
 )
 """Words in brackets that say which, and not in what."""
 _BETTER_IN: tuple[tuple[str, Direction], ...] = (
-    (r"(?:[num]?s|min|h)(?:/.+)?|[umkM]?J(?:/.+)?|[mk]?Wh|[mk]?W|(?:[kMGT]i?)?B(?:/\w*tok\w*)?|[mk]?g|k?gCO2\w*|[$\u20ac\u00a3\u00a5].*|USD.*|EUR.*", "lower"),
+    (r"(?:[num]?s|min|h)(?:/.+)?|[umkM]?J(?:/.+)?|[mk]?Wh|[mk]?W|(?:[kMGT]i?)?B(?:/\w*tok\w*)?|[mk]?g|k?gCO2\w*|[$\u20ac\u00a3\u00a5].*|USD.*|EUR.*|cents.*", "lower"),
     (r"\w+/s(?:/.+| per .+)?|\w+/(?:[umkM]?J|[mk]?Wh?)|FPS|fps|IPS|[GTP]?FLOPS|[GT]OPS", "higher"),
 )  # fmt: skip
 """Units that tell by themselves which way is better."""

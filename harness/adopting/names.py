@@ -102,12 +102,20 @@ class Names:
             called = {name.casefold(), self.catalogue.title(dimension, name).casefold()}
             is_it = text.casefold() in called or (base and base == slug(name))
             if is_it and (name not in taken or self._is_called_by(dimension, name, raw, more)):
+                self._meant(dimension, name)
                 return name
         base = _longer(asked or base, more) or dimension
         names = (base, *(f"{base}_{n}" for n in range(2, 10_000)))
         name = next(one for one in names if one not in taken and one not in known)
         self.new.setdefault(dimension, {})[name] = self._declared(raw, more)
         return name
+
+    def _meant(self, dimension: str, name: str) -> None:
+        """Declare a name of another published file here, too, where it would be taken for a slip of one of the catalogue."""
+        if nearest(name, [other for other in self.catalogue.names(dimension) if other != name]):
+            texts = self.catalogue.entries[dimension][name]
+            said = {key: texts[key] for key in ("title", "link", "bits", "group_size", "size") if texts.get(key)}
+            self.new.setdefault(dimension, {})[name] = said or {"title": name}
 
     def _contradicted(self, dimension: str, name: str, more: More) -> bool:
         """Say whether a name is that of a value of which another cell says otherwise, as other bits."""
@@ -127,12 +135,12 @@ class Names:
 
     def shows(self, dimension: str, name: str, attribute: str, raw: str) -> bool:
         """Say whether what is known of a value's attribute is shown as a cell stands there."""
-        texts = self.new.get(dimension, {}).get(name) or self.catalogue.entries.get(dimension, {}).get(name, {})
+        texts = self.catalogue.entries.get(dimension, {}).get(name) or self.new.get(dimension, {}).get(name, {})
         return cell_text(Cell(texts.get(attribute, "") or LACKING)) == raw
 
     def title(self, dimension: str, name: str, raw: str) -> str | None:
         """Give what the table must call a value so that the cell is as it was; None where it is called so anyway."""
-        texts = self.new.get(dimension, {}).get(name) or self.catalogue.entries.get(dimension, {}).get(name, {})
+        texts = self.catalogue.entries.get(dimension, {}).get(name) or self.new.get(dimension, {}).get(name, {})
         link = texts.get("link", "")
         plain = Cell(texts.get("title") or name, link=link if link.startswith(("https://", "http://")) else "")
         return None if cell_text(plain) == raw else raw
@@ -142,7 +150,7 @@ def _longer(base: str, more: More) -> str:
     """Add to a name what else is said, `gptq` with 4 bits in groups of 128 as `gptq_4bit_g128`, where it does not say it itself."""
     for attribute, cell in more:
         text = seen(cell)
-        word = {"bits": f"{text}bit", "group_size": f"g{text}"}.get(attribute, text)
+        word = {"bits": f"{text}bit", "group_size": f"g{text}" if text[:1].isdigit() else text}.get(attribute, text)
         if not is_missing(text) and not re.search(
             rf"(?<![a-z0-9.]){re.escape(slug(word))}(?![0-9.])|int{re.escape(text)}(?![0-9])", base
         ):
@@ -153,4 +161,8 @@ def _longer(base: str, more: More) -> str:
 def _told(attribute: str, cell: str) -> str:
     """Say what an attribute says, for a value that has no name of its own."""
     text = seen(cell)
-    return "" if is_missing(text) else {"bits": f"{text}-bit", "group_size": f"group {text}"}.get(attribute, text)
+    return (
+        ""
+        if is_missing(text)
+        else {"bits": f"{text}-bit", "group_size": f"group {text}" if text[:1].isdigit() else text}.get(attribute, text)
+    )

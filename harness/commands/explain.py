@@ -16,7 +16,8 @@ from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.provenance import archive_of
 from harness.explain.telling import told
 from harness.pages import pages
-from harness.pages.values import ValueMark, answer, answering, marks
+from harness.pages.value_marks import ValueMark, marks
+from harness.pages.values import answer, answering
 from harness.published.sources import Source, from_published, question_of
 from harness.tables.catalogue import Catalogue, catalogue_of
 from harness.tables.locate import block_at, named, pointed, spot_of

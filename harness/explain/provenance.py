@@ -15,9 +15,10 @@ from harness.probes import VERIFY
 from harness.published.sources import Source, rows_for
 from harness.store.sittings import paces_of
 from harness.store.workload import workload_columns
-from harness.tables.cells import CellReader, statistic_of
 from harness.tables.columns import PACKAGES
+from harness.tables.question import CellReader
 from harness.tables.rows import TableRow, rows_of
+from harness.tables.samples import statistic_of
 from harness.tables.sitting import marks_of
 from harness.tables.spec import TableSpec
 

@@ -184,10 +184,12 @@ def in_heading(heading: str) -> tuple[str, str]:
     for found in _BRACKETS.finditer(heading):
         rest = f"{heading[: found.start()]} {heading[found.end() :]}"
         attached = found.start() > 0 and heading[found.start() - 1].isalnum()
-        for part in re.split(r"[,;]", found[1]):
+        parts = re.split(r"[,;]", found[1])
+        for part in parts:
             unit = _known(part.strip().removeprefix("in ").strip(), rest, attached=attached)
             if unit:
-                return unit, rest
+                others = " ".join(other.strip() for other in parts if other != part)
+                return unit, f"{heading[: found.start()]} {others} {heading[found.end() :]}"
     behind = _BEHIND.search(heading)
     said = next((text for text in behind.groups() if text), "") if behind else ""
     if behind and said and heading[: behind.start()].strip() and (behind["word"] or said.casefold() != "min"):

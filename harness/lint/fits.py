@@ -11,8 +11,6 @@ from harness.core.marks import PACED
 from harness.lint.conventions import CONVENTIONS, Convention, form_of
 from harness.lint.inputs import (
     GPU_COUNTS,
-    InputPair,
-    InputSource,
     associated,
     derived,
     is_called_old,
@@ -22,6 +20,7 @@ from harness.lint.inputs import (
     sources,
 )
 from harness.lint.numbers import NumberRange, PrintedNumber, exactly
+from harness.lint.pairs import InputPair, InputSource
 from harness.lint.tables import LintColumn, LintRow, LintTable
 
 SHARE = 0.6

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
 from itertools import pairwise
 
 from harness.lint.columns import ASPECT, COMPRESSION, DIFFERENCE
-from harness.lint.numbers import NumberRange, PrintedNumber, exactly
+from harness.lint.pairs import InputPair, InputSource
 from harness.lint.tables import LintColumn, LintRow, LintTable
 
 OLD = re.compile(r"\b(old|before|base|without|default|master)\b", re.IGNORECASE)
@@ -31,46 +30,6 @@ MOST_BASELINES = 20
 MOST_COLUMNS = 10
 """Among more columns than this some two give any values, unless headers say which belong together."""
 SPEED = ("throughput", "latency")
-
-
-@dataclass(frozen=True)
-class InputPair:
-    """The two numbers that a derived cell may come from; `factor` is old's GPUs over new's."""
-
-    row: LintRow
-    printed: PrintedNumber
-    new: PrintedNumber
-    old: PrintedNumber
-    factor: Fraction = Fraction(1)
-
-    @cached_property
-    def scaled(self) -> NumberRange:
-        """New as if on as many GPUs as old."""
-        return self.new.measured if self.factor == 1 else self.new.measured * exactly(self.factor)
-
-    @cached_property
-    def ratio(self) -> NumberRange | None:
-        return self.scaled / self.old.measured
-
-    @cached_property
-    def difference(self) -> NumberRange:
-        return self.scaled - self.old.measured
-
-
-@dataclass(frozen=True)
-class InputSource:
-    """One candidate for a column's inputs, in words, with its pairs."""
-
-    says: str
-    pairs: tuple[InputPair, ...]
-    rows: bool = False
-    """Other rows are compared to, not other columns."""
-    anchored: bool = False
-    """The row that is compared to prints that it is as itself, as in 1.00x, so that no other row can be meant."""
-    normalized: bool = False
-    """Text says that numbers are per GPU and no header says of how many: a small whole factor is to be found."""
-    declared: bool = False
-    """Headers say how many GPUs each number is of."""
 
 
 def derived(table: LintTable) -> tuple[LintColumn, ...]:

@@ -29,7 +29,7 @@ from harness.pages.noise import (
 from harness.pages.pages import Page, renderer
 from harness.pages.paired import between_items
 from harness.pages.readback import RowName, grids
-from harness.pages.values import marks
+from harness.pages.value_marks import marks
 from harness.published.sources import Source
 from harness.tables.catalogue import Catalogue
 from harness.tables.markdown import Rendered

@@ -13,7 +13,8 @@ from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
 from harness.markdown.marked import bodies, marked_places, replaced
 from harness.pages.guards import Guard, refused
-from harness.pages.values import marks, with_values
+from harness.pages.value_marks import marks
+from harness.pages.values import with_values
 from harness.published.sources import Source, rows_for, rows_for_all
 from harness.tables.catalogue import Catalogue
 from harness.tables.columns import ATTRIBUTED

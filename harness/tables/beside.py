@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.tables.caption import configuration, dates, protocols
-from harness.tables.cells import Filled
 from harness.tables.coverage import Title
 from harness.tables.mixing import Packages
+from harness.tables.question import Filled
 from harness.tables.result import Cell
 from harness.tables.rows import TableRow, is_ours
 from harness.tables.spec import RowKey, TableSpec

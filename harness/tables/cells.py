@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
-from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.marks import PACED, marking
-from harness.core.metric import Direction
-from harness.core.spec import Note, Outcome
-from harness.numbers.pairing import Items, Paired, paired_difference, reproduces
+from harness.core.spec import Note
+from harness.numbers.pairing import Paired, paired_difference, reproduces
 from harness.numbers.rounds import is_over_rounds
 from harness.tables import sitting
 from harness.tables.compare import COMPARISONS, Comparison, Operand, compared, decimal_of, directed
 from harness.tables.formats import NumberFormat, decimal, factor, rounded, without_paths, written
+from harness.tables.question import CellQuestion, CellReader, Filled
 from harness.tables.result import CellTrace, Side
 from harness.tables.rows import TableRow, direction, distinct
-from harness.tables.sitting import Measure, marked_apart, marks_of, over_rounds
+from harness.tables.samples import over_processes, statistic_of
+from harness.tables.sitting import marked_apart, marks_of, over_rounds
 from harness.tables.spec import CellSpec, TableSpec
 from harness.tables.specfields import ABSENT
 
@@ -27,64 +27,6 @@ _TOO_WIDE = 2
 """An interval wider than its value over this is shown with its ends: behind ± it would be read as a small error."""
 GREY = "~"
 """Stands behind a comparison that the data cannot tell from no difference."""
-
-
-@dataclass(frozen=True)
-class CellReader:
-    """How the samples behind a measurement are read: by its id; None where they are not at hand."""
-
-    samples: Callable[[str], Any] = lambda measurement: None
-    """Array of any shape."""
-    items: Callable[[str], Items] = lambda measurement: Items()
-    """What pairs with another measurement of the same items."""
-    statistics: Callable[[str], Mapping[str, float]] = lambda measurement: {}
-    """Statistics by name, where the samples themselves are not kept."""
-    outcome: Callable[[str], Outcome | None] = lambda run: None
-    """A reported run's outcome, with what was printed."""
-
-    def all_items(self, measurement: str) -> Items:
-        """Return what pairs, with the samples that are at hand in any case."""
-        found = self.items(measurement)
-        return found if found.samples is not None else replace(found, samples=self.samples(measurement))
-
-
-@dataclass(frozen=True)
-class Filled:
-    """A cell's text with its number, which sorts rows and finds the best, and where it came from."""
-
-    text: str
-    number: Decimal | None = None
-    absent: bool = False
-    failed: bool = False
-    """What became of a run stands here instead of its number."""
-    note: str = ""
-    """Text of the footnote; the table numbers it."""
-    marks: tuple[Note, ...] = ()
-    runs: tuple[str, ...] = ()
-    measurements: tuple[str, ...] = ()
-    trace: CellTrace | None = None
-    better: Direction = "none"
-    """Which way the metric of a number is better."""
-
-
-@dataclass(frozen=True)
-class CellQuestion:
-    """A cell of a table with the row that fills it and, for comparisons, the row it is compared with."""
-
-    spec: TableSpec
-    cell: CellSpec
-    row: TableRow
-    baseline: TableRow | None
-    beside: tuple[TableRow, ...] = ()
-    """Rounds of the row's sitting, where a statistic of their samples is asked for."""
-    elsewhere: str = ""
-    """Where there is a baseline, if there is none at the row's place."""
-    at_pace: frozenset[Measure] = frozenset()
-    """What the table compares at one pace of the machine."""
-
-    @property
-    def comparison(self) -> Comparison:
-        return COMPARISONS[self.cell.comparison]
 
 
 def filled(question: CellQuestion, reader: CellReader) -> Filled:
@@ -271,29 +213,6 @@ def _statistic(stat: str, row: TableRow, reader: CellReader) -> float:
     if found is None:
         raise HarnessError(f"{stat} of {row.metric}: run {row.run} has too few samples")
     return found
-
-
-def over_processes(stat: str, found: Sequence[float]) -> float:
-    """Combine a statistic of each round: the least of minima, the greatest of maxima, else the mean over the processes."""
-    return {"min": min, "max": max}.get(stat, fmean)(found)
-
-
-def statistic_of(samples: Any, stat: str) -> float | None:
-    """Compute a statistic of samples of any shape; percentiles interpolate linearly, stdev is the sample's (n - 1).
-
-    None where there are too few samples for it.
-    """
-    import numpy as np
-
-    values = np.asarray(samples, dtype=np.float64).ravel()
-    if values.size == 0:
-        return None
-    if stat == "stdev":
-        return float(values.std(ddof=1)) if values.size > 1 else None
-    if stat.startswith("p"):
-        return float(np.percentile(values, int(stat[1:])))
-    simple: dict[str, Any] = {"min": np.min, "max": np.max, "mean": np.mean}
-    return float(simple[stat](values))
 
 
 def _paired(row: TableRow, baseline: TableRow, reader: CellReader) -> Paired | str:

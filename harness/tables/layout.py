@@ -9,10 +9,10 @@ from decimal import Decimal
 from harness.core.metric import metric as metric_named
 from harness.markdown.rows import literal
 from harness.tables.catalogue import Catalogue
-from harness.tables.cells import Filled
 from harness.tables.columns import BUILD_DIMENSIONS
 from harness.tables.compare import COMPARISONS, WORSE
 from harness.tables.formats import DEFAULT_UNIT
+from harness.tables.question import Filled
 from harness.tables.result import Cell
 from harness.tables.rows import TableRow, is_size
 from harness.tables.spec import CellSpec, RowKey, TableSpec

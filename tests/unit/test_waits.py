@@ -25,6 +25,7 @@ BARE = {"join", "get", "result"}
 """They wait only where nothing is given: `', '.join(words)` and `facts.get(name)` do not."""
 ENDS = {
     "worker/children.py os.waitpid": "a child that builds; the job's limit ends it with the worker, whose group it is in",
+    "worker/children.py subprocess.run": "a build that begins anew; the job's limit ends it with the worker, whose group it is in",
     "bundling/stages.py subprocess.run": "a step that a person watches, who ends it; its output is the terminal's",
     "programs.py subprocess.run": "it runs in a worker, which the runner kills at the job's time limit with all that it started",
     "executors/process.py process.wait": "a queue's worker has no end by itself; it ends with us",

@@ -263,3 +263,16 @@ def test_names_are_without_addresses_and_footnotes(take: Take) -> None:
     assert {name: told["title"] for name, told in yaml.safe_load(made.published)["models"].items()} == dict(
         names.values()
     )
+
+
+def test_a_second_page_with_the_models_and_metrics_of_the_first_is_carried(theirs: Workspace) -> None:
+    first, second = theirs.root / "first.md", theirs.root / "second.md"
+    first.write_text("| Model | Energy (J) |\n|---|---|\n| Llama-2-7B | 5.5 |\n", "utf-8")
+    second.write_text(
+        "| Model | PPL |\n|---|---|\n| Llama-2-7B | 5.47 |\n\n# More\n\n"
+        "| | FP32 | INT8 | Δ |\n|---|---|---|---|\n| Latency, ms | 9.1 | 3.2 | -5.9 |\n| Energy (J/img) | 0.9 | 0.3 | -0.6 |\n", "utf-8",
+    )  # fmt: skip
+    for page in (first, second):
+        assert [line for line in adopt_page(page, theirs, Wanted()) if "not adopted" in line] == []
+    assert "own.energy_2" in (theirs.committed / "second.reported.yaml").read_text("utf-8")
+    assert check_pages(quiet(), theirs) == 0

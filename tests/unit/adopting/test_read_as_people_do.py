@@ -146,6 +146,11 @@ READ: dict[str, tuple[str, str, list[list[Any]]]] = {
         "model method perplexity",
         [["orca_6b", "16bit", 5.5], ["orca_6b", "4bit_g128", 5.6], ["orca_6b", "4bit_g64", 5.58]],
     ),
+    "group sizes of which one is a word": (
+        "| Group size | Bits | Max latency (max, ms) |\n|---|---|---|\n| 32 | 4 | 12 |\n| 16 | 4 | 11 |\n| per-channel | 4 | 13 |\n",
+        "method own.max_latency_max",
+        [["g32_4bit", 12], ["g16_4bit", 11], ["per_channel_4bit", 13]],
+    ),
     "bits beside methods as headings": (
         "| Model | Bits | RTN PPL | GPTQ PPL |\n|---|---|---|---|\n| OPT-1.3B | 4 | 48.2 | 15.5 |\n| OPT-1.3B | 3 | 13000 | 20.9 |\n",
         "model recipe method perplexity",

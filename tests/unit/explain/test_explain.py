@@ -30,12 +30,12 @@ from harness.pages import pages
 from harness.published.sources import Source, from_published
 from harness.store.database import Database
 from harness.tables.catalogue import Catalogue, catalogue_of
-from harness.tables.cells import statistic_of
 from harness.tables.compare import COMPARISONS, Operand
 from harness.tables.formats import NumberFormat, decimal, factor, rounded, written
 from harness.tables.locate import Beside, Spot, cell_lines, named, pointed
 from harness.tables.markdown import cell_text
 from harness.tables.result import Cell, CellTrace, Side
+from harness.tables.samples import statistic_of
 
 HASH = re.compile(r"[0-9a-f]{64}")
 PUBLISHED = ROOT / "results" / "published"

@@ -15,7 +15,7 @@ from harness.numbers.pairing import Items
 from harness.pages.noise import CellInterval, noise
 from harness.pages.paired import between_items
 from harness.store.result import ResultSet
-from harness.tables.cells import CellReader
+from harness.tables.question import CellReader
 from harness.tables.result import Cell, CellTrace, Side
 
 DRAW = np.random.default_rng(4)

@@ -165,6 +165,8 @@ def test_the_schema_takes_every_sweep_of_the_repository_and_refuses_slips(shippe
     validator = jsonschema.Draft202012Validator(schema)
     for path in sorted((CONFIGS / "sweeps").glob("*.yaml")):
         assert [error.message for error in validator.iter_errors(plain(read(path)))] == []
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        assert first == "# yaml-language-server: $schema=../sweep.schema.json", path.name
     slips: list[dict[str, Any]] = [
         {"modle": "x"},
         {"probes": {"generation": {"bach": 1}}},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.promote import take_published
+from harness.commands.publish import take_published
 from harness.environments import ROOT
 from harness.pages import pages
 from harness.published.sources import from_published

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.tables.cells import CellReader
 from harness.tables.no_effect import no_effect
+from harness.tables.question import CellReader
 from harness.tables.rows import TableRow
 from harness.tables.specfile import read_specs
 from harness.tables.table import build

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.tables.cells import CellReader
 from harness.tables.markdown import pipe_table
+from harness.tables.question import CellReader
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.unit.tables.frames import CATALOGUE, QUALITY, failed, frame, row, size

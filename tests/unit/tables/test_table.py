@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.numbers.pairing import Items
-from harness.tables.cells import CellReader
+from harness.tables.question import CellReader
 from harness.tables.result import Table
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
