@@ -413,7 +413,7 @@ def explain(
 
 
 @app.command()
-def promote(
+def publish(
     context: typer.Context,
     words: Annotated[list[str], typer.Argument(help="Runs, or a sweep for all runs of its last finished session.")],
     to: Annotated[
@@ -426,15 +426,15 @@ def promote(
     ] = False,
     results: ResultsOption = None,
 ) -> None:
-    """Write measured runs as committed text, from which pages are rendered anywhere."""
-    from harness.commands.promote import promote_runs
+    """Write measured runs as text that is kept in git, from which pages are rendered anywhere."""
+    from harness.commands.publish import publish_runs
     from harness.commands.workspace import shown_path
 
     home = _here(context, results)
     if to is None and len(words) != 1:
         raise HarnessError("--to says which file; only where one sweep is named it has that name by itself")
     file = to or home.published / f"{words[0]}.yaml"
-    count = promote_runs(words, home.results, file, unverified=unverified, place=home.database)
+    count = publish_runs(words, home.results, file, unverified=unverified, place=home.database)
     typer.echo(f"{count} runs written to {shown_path(file)}")
 
 
@@ -492,7 +492,7 @@ def ingest(
     ] = None,
 ) -> None:
     """Take every run folder's outcome into the database, rebuilding it where it is gone; say which it no longer agrees with."""
-    from harness.commands.promote import take_published
+    from harness.commands.publish import take_published
     from harness.store.audit import altered
     from harness.store.database import Database
 

@@ -30,7 +30,8 @@ from harness.plan.expand import expand
 from harness.plan.reading import read_sweep
 from harness.plan.sources import find
 from harness.plan.yamlfile import Mistakes
-from harness.published.committed import _raw, read_published
+from harness.published.reading import read_published
+from harness.published.text import raw_file
 from harness.runner.desk import Desk, recover
 from harness.store.database import Database
 from harness.tables.specfile import read_specs
@@ -152,7 +153,7 @@ def test_published_yaml_without_an_end_is_refused(tmp_path: Path, text: str) -> 
     held(lambda: read_published(tmp_path), "theirs.yaml", line="")
 
 
-@pytest.mark.parametrize("read", [read_source, read_specs, read_text, _raw])
+@pytest.mark.parametrize("read", [read_source, read_specs, read_text, raw_file])
 @pytest.mark.parametrize("place", ["/dev/zero", "pipe"])
 def test_what_has_no_end_is_no_file(tmp_path: Path, read: Callable[[Path], object], place: str) -> None:
     path = Path(place)

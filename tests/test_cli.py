@@ -191,18 +191,18 @@ def test_help_names_every_exit_code(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_is_promoted_whole_also_when_its_builds_were_known(bench: Bench) -> None:
+def test_a_sweep_is_published_whole_also_when_its_builds_were_known(bench: Bench) -> None:
     bench.sweep(method=["fp32"])
     place = ["--configs", str(bench.configs), "--results", str(bench.results)]
     assert harness("run", "s", *place).returncode == 0
     assert harness("run", "s", *place).returncode == 0
     to = bench.results / "published" / "s.yaml"
-    answer = harness("promote", "s", "--to", str(to), "--results", str(bench.results))
+    answer = harness("publish", "s", "--to", str(to), "--results", str(bench.results))
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("3 runs written")
     assert "artifact_bytes" in to.read_text("utf-8")
     speed = next(path.name for path in (bench.results / "runs").iterdir() if "-s-" in path.name)
-    answer = harness("promote", speed, "--to", str(to), "--results", str(bench.results))
+    answer = harness("publish", speed, "--to", str(to), "--results", str(bench.results))
     assert answer.stdout.startswith("2 runs written"), "a run brings the build of what it measured along"
 
 
@@ -257,3 +257,9 @@ def test_a_sweep_is_planned_and_run_under_the_plainest_locale_with_any_name_of_a
         assert ran.returncode == 0, ran.stderr.decode()
         assert "Modell v1.5 ü" in ran.stdout.decode("utf-8")
         assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("words", [["promote", "s"], ["--workspace", ".", "promote", "s"]])
+def test_a_verb_of_0_1_is_refused_with_what_it_is_called_now(words: list[str]) -> None:
+    said = harness(*words)
+    assert (said.returncode, said.stderr) == (2, "`harness promote` is called `harness publish` now\n")

@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, outside of any clone: install, init, bench, promote, write, check."""
+"""The wheel in an environment of its own, outside of any clone: install, init, bench, publish, write, check."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_workspace_outside_of_any_clone_measures_keeps_writes_and_checks(
     assert "failed" not in said
     assert (home / ".venvs" / "cpu" / "bin" / "python").exists() is installed.by_pip
     assert "tables written to results/tables/quickstart.md" in said
-    assert "runs written to results/published/quickstart.yaml" in say("promote", "quickstart")
+    assert "runs written to results/published/quickstart.yaml" in say("publish", "quickstart")
     page = (home / "benchmarks.md").read_text("utf-8")
     assert "out of date" in say("report", "--check", code=1)
     assert "benchmarks.md: quickstart" in say("report", "--write", "benchmarks.md")

@@ -25,7 +25,7 @@ from harness.pages.pages import render
 from harness.pages.readback import RowName, grids, lines_of, plain, shown
 from harness.pages.value_marks import parse
 from harness.pages.values import answer
-from harness.published.committed import promote
+from harness.published.publish import publish
 from harness.published.sources import Source, from_published
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
@@ -80,7 +80,7 @@ class Project:
         with Database.open("sqlite://") as database:
             for outcome in outcomes:
                 database.ingest(outcome, None)
-            text = promote(database, [outcome.job.run for outcome in outcomes])
+            text = publish(database, [outcome.job.run for outcome in outcomes])
         (folder / "demo.yaml").write_text(text, encoding="utf-8", newline="\n")
 
     def report(self, *words: str, **surroundings: str) -> Said:

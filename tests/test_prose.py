@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.promote import take_published
+from harness.commands.publish import take_published
 from harness.published.reported import read_reported
 from harness.store.database import Database
 from tests.conftest import ROOT

@@ -114,7 +114,7 @@ def _bare(root: Path) -> None:
 
 
 CASES = {
-    "promote": Case("promote s"),
+    "publish": Case("publish s"),
     "import": Case("import r.json", _foreign),
     "adopt": Case("adopt bench.md", _page),
     "bundle": Case("bundle s --to out --has all"),
@@ -257,7 +257,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     (bench.configs / "texts.yaml").write_text(yaml.safe_dump({"mine": {"path": str(bench.text)}}), "utf-8")
     code, said = run(["run", "s"], dict(os.environ), root)
     assert code == 0, said
-    code, said = run(["promote", "s", "--to", "results/published/before.yaml"], dict(os.environ), root)
+    code, said = run(["publish", "s", "--to", "results/published/before.yaml"], dict(os.environ), root)
     assert code == 0, said
     return root
 

@@ -18,7 +18,7 @@ from harness.adopting.writing import Adopted
 from harness.core.errors import HarnessError, unknown
 from harness.core.metric import OWN, Direction
 from harness.markdown.parser import BOM
-from harness.published.committed import read_published
+from harness.published.reading import read_published
 from harness.tables.catalogue import Catalogue
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}")

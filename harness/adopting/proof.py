@@ -13,14 +13,15 @@ from harness.adopting.reading import PageTable
 from harness.core.errors import ConfigError, HarnessError
 from harness.markdown.rows import as_before, row_cells
 from harness.pages import pages
-from harness.published.committed import Published, read_published
+from harness.published.reading import read_published
+from harness.published.records import Published
 from harness.published.sources import Source, filled, sweeps_of
 from harness.tables.catalogue import Catalogue
 from harness.tables.declared import together
 from harness.tables.specfile import SUFFIX
 
 REPORTED = ".reported.yaml"
-"""Ending of a file of adopted numbers: `promote` writes its own beside it."""
+"""Ending of a file of adopted numbers: `publish` writes its own beside it."""
 
 
 @dataclass(frozen=True)

@@ -199,5 +199,5 @@ def _next(done: Adoption, called: str, path: Path, workspace: Workspace) -> Iter
     stem, several = done.made.stem, len(done.tables) > 1
     block = f" with a block '{done.tables[0].name}' for the first table" if several else ""
     yield (
-        f"a new row: measure it with a sweep called '{stem}'{block}, `harness promote {stem}`, `harness report --write {called}`"
+        f"a new row: measure it with a sweep called '{stem}'{block}, `harness publish {stem}`, `harness report --write {called}`"
     )

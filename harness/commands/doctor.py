@@ -88,7 +88,8 @@ def examine(workspace: Workspace) -> list[Line]:
 def held_files(workspace: Workspace) -> list[Line]:
     """Hold run folders and artifacts against the database, and published files against themselves and the database."""
     from harness.core.errors import ConfigError
-    from harness.published.committed import departed, read_published
+    from harness.published.audit import departed
+    from harness.published.reading import read_published
     from harness.store.audit import audit
     from harness.store.database import Database
 

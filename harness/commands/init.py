@@ -43,7 +43,7 @@ probes:
         f"""\
 # Benchmarks
 
-`harness bench --sweep quickstart` measures, `harness promote quickstart` keeps the numbers in `results/published`, and
+`harness bench --sweep quickstart` measures, `harness publish quickstart` keeps the numbers in `results/published`, and
 `harness report --write` writes them here.
 
 <!-- table: quickstart-quality -->

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.commands.promote import last_session
+from harness.commands.publish import last_session
 from harness.commands.workspace import Workspace, database_for_reading, shown_path, spec_files, sweep_path
 from harness.core.errors import ConfigError, HarnessError, meant_by, unknown
 from harness.core.files import write_whole

@@ -7,19 +7,31 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from harness.core.errors import HarnessError
+
 GROUPS = {
     "Measure": ("init", "doctor", "plan", "bench", "run"),
-    "Tables and pages": ("report", "explain", "promote", "adopt", "lint"),
+    "Tables and pages": ("report", "explain", "publish", "adopt", "lint"),
     "Numbers in and out": ("import", "export", "ingest"),
     "Environments and other machines": ("setup", "fetch", "bundle"),
 }
 """Title to verbs; one that is not here stands under `More`."""
 RARE = ("clean", "worker")
 """Verbs that scripts call, or nobody for months: named in one line."""
+FORMER = {"promote": "publish"}
+"""What verbs were called in 0.1, and are called now."""
 
 
 class Verbs(TyperGroup):
     """Help that groups the verbs and names the rare ones in one line."""
+
+    def parse_args(self, ctx: object, args: list[str]) -> list[str]:
+        """Find the verb. Raises: HarnessError for one that is called otherwise now."""
+        first = next((word for word in args if word in self.commands or word in FORMER), "")
+        if first in FORMER:
+            raise HarnessError(f"`harness {first}` is called `harness {FORMER[first]}` now")
+        context: Any = ctx
+        return super().parse_args(context, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer calls it by place
         """Write a section for each group."""

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import gc
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.identity import canonical
-from harness.core.model_record import ModelRecord
 from harness.core.options import canonical_options, problems_of
 from harness.core.seam import Facts
-from harness.core.sessions import Reach
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
 from harness.plan.building import Made, Workshop
 from harness.plan.catalogue import Catalogue
 from harness.plan.checking import check_of
-from harness.plan.jobs import Draft, Plan, PlannedJob, ordered
-from harness.plan.keys import exact, reference_id, spec_key
+from harness.plan.here import elsewhere, gpus_of, sources_of, too_long
+from harness.plan.jobs import Draft, Plan, PlannedJob, all_kept, ordered
+from harness.plan.keys import reference_id, spec_key
+from harness.plan.references import CAP_BYTES, NO_REFERENCE, Against, Candidate, live, stored_bytes
 from harness.plan.sources import hash_model
 from harness.plan.sweep import Case, Choice, EngineChoice, Places, ReferenceChoice, Sweep, Work
 from harness.plan.verifying import Opened, verify
 from harness.plan.yamlfile import collecting
 
 __all__ = ["CAP_BYTES", "Plan", "PlannedJob", "expand"]
-
-CAP_BYTES = 2 << 30
-"""Up to this size a reference is written down; a larger one is run live beside the candidate."""
 
 
 def expand(
@@ -48,65 +42,16 @@ def expand(
     Raises: ConfigError with everything that cannot be planned at all.
     """
     environments = {name: replace(facts, name=name) if facts else None for name, facts in environments.items()}
-    with _all_kept(), collecting() as mistakes:
+    with all_kept(), collecting() as mistakes:
         shop = Workshop(sweep.name, catalogue, environments, mistakes, hashed, verifies=sweep.verify)
-        gpus = (catalogue.local.gpu,) if catalogue.local.gpu else _gpus(environments)
+        gpus = (catalogue.local.gpu,) if catalogue.local.gpu else gpus_of(environments)
         for case in sweep.cases:
             shop.node = case.node
             _Product(shop, case, elsewhere(case, gpus)).plan()
         if sweep.cases and not shop.drafts and not mistakes.found:
             mistakes.add("'skip' skips every job", sweep.cases[0].node)
         mistakes.check()
-        return Plan(sweep.name, ordered(shop.drafts), sweep.title, sweep.tables, sweep.again, _sources(environments))
-
-
-@contextmanager
-def _all_kept() -> Iterator[None]:
-    """Search for no garbage meanwhile: a plan's records all stay, and looking through them again and again takes a third of the time."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _gpus(environments: Mapping[str, Facts | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(gpu for facts in environments.values() if facts for gpu in facts.gpus))
-
-
-def elsewhere(case: Case, gpus: Iterable[str]) -> str | None:
-    """Name the GPU that a case belongs to where this box has no such one; words must match whole."""
-    if case.gpu is None:
-        return None
-    wanted = _words(case.gpu)
-    return None if any(wanted <= _words(name) for name in gpus) else case.gpu
-
-
-def _words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z0-9]+", name.lower()))
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """An artifact opened by an engine in an environment."""
-
-    made: Made
-    engine: EngineChoice
-    asked: EngineChoice
-    """The engine as the sweep says it, without what the method promises."""
-    environment: str
-    refused: str | None
-    group: str
-    verified: tuple[str, ...] = ()
-    """Plan ids of the jobs that verify it and what it was made from."""
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Packages that what it computes stands on."""
-        return (*self.engine.adapter.packages, *self.made.runtime)
+        return Plan(sweep.name, ordered(shop.drafts), sweep.title, sweep.tables, sweep.again, sources_of(environments))
 
 
 @dataclass
@@ -162,7 +107,7 @@ class _Product:
         }
         return any(all(values[key] in names for key, names in entry.items()) for entry in self.case.skip)
 
-    def _candidate(self, model: str, choice: Choice, engine: EngineChoice, places: Places) -> _Candidate | None:
+    def _candidate(self, model: str, choice: Choice, engine: EngineChoice, places: Places) -> Candidate | None:
         name = engine.adapter.name
         environment = self.shop.place(places, name)
         made = self.shop.artifact(
@@ -180,7 +125,7 @@ class _Product:
         if refused is None and self.elsewhere is None:
             opener = Opened(opened, environment, places, self.case.block, self.case.timeout)
             verified = verify(self.shop, made, opener, wanted=self.shop.verifies)
-        return _Candidate(made, opened, engine, environment, refused, group, verified)
+        return Candidate(made, opened, engine, environment, refused, group, verified)
 
     def _opened(self, engine: EngineChoice, made: Made) -> EngineChoice | None:
         """Tell the engine what the recipe `source` promises, as the dtype of method fp16."""
@@ -224,12 +169,12 @@ class _Product:
         absent = next((facts.lacks(name) for name in made.runtime if name not in facts.packages), None)
         return absent or (engine.adapter.refuse_model(engine.record, facts, made.record) if made.record else None)
 
-    def _reach_refusal(self, candidate: _Candidate, work: Work) -> str | None:
+    def _reach_refusal(self, candidate: Candidate, work: Work) -> str | None:
         """Say why work goes too far into the model's context, or over a border that this engine cannot cross."""
         reach, record = work.adapter.reach(work.record), candidate.made.record
         if reach is None or record is None:
             return None
-        return _too_long(reach, record) or candidate.engine.adapter.refuse_reach(candidate.engine.record, record, reach)
+        return too_long(reach, record) or candidate.engine.adapter.refuse_reach(candidate.engine.record, record, reach)
 
     def _work_refusal(self, work: Work, environment: str) -> str | None:
         facts = self.shop.facts(environment)
@@ -248,14 +193,14 @@ class _Product:
             self._contents[id(work)] = self.shop.contents(work.adapter.contents, work.record, work.node)
         return self._contents[id(work)]
 
-    def _measure(self, model: str, candidate: _Candidate, places: Places, work: Work) -> None:
+    def _measure(self, model: str, candidate: Candidate, places: Places, work: Work) -> None:
         refused = (
             candidate.refused
             or self._work_refusal(work, candidate.environment)
             or work.adapter.refuse_on(work.record, candidate.engine.adapter.offers)
             or self._reach_refusal(candidate, work)
         )
-        against = self._reference(model, candidate, places, work, work.reference) if work.reference else _NO_REFERENCE
+        against = self._reference(model, candidate, places, work, work.reference) if work.reference else NO_REFERENCE
         if against is None:
             return
         made, engine, probe = candidate.made, candidate.engine, work.adapter
@@ -295,8 +240,8 @@ class _Product:
         return self._called[key]
 
     def _reference(
-        self, model: str, candidate: _Candidate, places: Places, work: Work, choice: ReferenceChoice
-    ) -> _Against | None:
+        self, model: str, candidate: Candidate, places: Places, work: Work, choice: ReferenceChoice
+    ) -> Against | None:
         """Plan what a candidate is compared with: a stored reference where it fits, else a live one."""
         ready = self.shop.catalogue.models[model].entry.ready
         other = self._candidate(ready.of if ready else model, choice.method, choice.engine or candidate.asked, places)
@@ -306,17 +251,17 @@ class _Product:
         if other.engine.adapter.name != candidate.engine.adapter.name:
             label += f"@{other.engine.adapter.name}"
         if not self._stores(other, work):
-            return _live(other, candidate, label)
+            return live(other, candidate, label)
         anchor = other.made.id if other.made.id in self.shop.anchors else candidate.made.id
         return self._stored(other, work, label, anchor)
 
-    def _stores(self, other: _Candidate, work: Work) -> bool:
+    def _stores(self, other: Candidate, work: Work) -> bool:
         form = getattr(work.record, "form", "auto")
         if form != "auto" or work.adapter.scored_tokens(work.record) is None or other.made.vocabulary is None:
             return bool(form == "stored")
-        return _stored_bytes(other.made, work) <= CAP_BYTES
+        return stored_bytes(other.made, work) <= CAP_BYTES
 
-    def _stored(self, other: _Candidate, work: Work, label: str, anchor: str) -> _Against:
+    def _stored(self, other: Candidate, work: Work, label: str, anchor: str) -> Against:
         probe = self.shop.adapters.probe(STORED_REFERENCE)
         record = self._stored_workload(work)
         made, engine = other.made, other.engine
@@ -333,76 +278,16 @@ class _Product:
                 kind="reference", spec=spec, key=key, environment=other.environment, anchor=anchor,
                 artifact=identity, needs=(*other.verified, *made.needs), inputs=(made.measured,), provider=engine.provider,
                 clean=probe.clean, timeout=self.case.timeout, group=other.group, refused=other.refused,
-                elsewhere=self.elsewhere, known_by=known, bytes=_stored_bytes(other.made, work),
+                elsewhere=self.elsewhere, known_by=known, bytes=stored_bytes(other.made, work),
                 parameters=made.parameters, opened_bytes=made.bytes,
             ),
             self._labels(made),
         )  # fmt: skip
         found = Input(role="reference", id=identity, path="")
-        return _Against(identity, None, (found,), (draft.id,), draft.refused, label)
+        return Against(identity, None, (found,), (draft.id,), draft.refused, label)
 
     def _stored_workload(self, work: Work) -> Any:
         """Give the stored reference the fields that it shares with the comparison, defaults written out."""
         cls = self.shop.adapters.probe(STORED_REFERENCE).workload
         values = work.record.model_dump()
         return cls.model_validate({key: value for key, value in values.items() if key in cls.model_fields})
-
-
-def _too_long(reach: Reach, record: ModelRecord) -> str | None:
-    if record.context is None or reach.total <= record.context:
-        return None
-    if not reach.prompt:
-        return (
-            f"window {reach.total} is longer than the model's context of {record.context} tokens; give a smaller window"
-        )
-    output = reach.total - reach.prompt
-    return f"prompt {reach.prompt} and output {output} do not fit the model's context of {record.context}; ask for less"
-
-
-@dataclass(frozen=True)
-class _Against:
-    """A reference as a measurement sees it."""
-
-    id: str | None = None
-    engine: str | None = None
-    inputs: tuple[Input, ...] = ()
-    needs: tuple[str, ...] = ()
-    refused: str | None = None
-    label: str = ""
-    packages: tuple[str, ...] = ()
-    """Packages that a live reference stands on; a stored one has them in its id."""
-
-
-_NO_REFERENCE = _Against()
-
-
-def _stored_bytes(made: Made, work: Work) -> int:
-    """Size of a stored reference: a float32 for every scored token and every entry of the vocabulary."""
-    return 4 * (work.adapter.scored_tokens(work.record) or 0) * (made.vocabulary or 0)
-
-
-def _live(other: _Candidate, candidate: _Candidate, label: str) -> _Against:
-    engine = other.engine
-    whole = {"engine": engine.adapter.name, "version": engine.adapter.version, "options": engine.options}
-    same = engine.adapter is candidate.engine.adapter and engine.options == candidate.engine.options
-    found = other.made.input("reference", engine=engine.adapter.name, engine_options=engine.options)
-    refused = other.refused
-    if other.environment != candidate.environment:
-        refused = refused or (
-            f"a live reference runs beside its candidate, in one environment, not in '{other.environment}' and "
-            f"'{candidate.environment}': say form: stored"
-        )
-    return _Against(
-        other.made.id, None if same else canonical(whole), (found,), (*other.verified, *other.made.needs), refused, label,
-        other.packages,
-    )  # fmt: skip
-
-
-def _sources(environments: Mapping[str, Facts | None]) -> tuple[tuple[str, str, str], ...]:
-    """List what the environments hold that was installed from a file or a source."""
-    return tuple(
-        (name, package, version)
-        for name, facts in sorted(environments.items())
-        for package, version in sorted(facts.packages.items() if facts else ())
-        if package in exact(facts.packages if facts else {})
-    )

@@ -14,7 +14,7 @@ from typing import Any
 from harness.core.privacy import is_offline
 from harness.core.seam import Facts
 from harness.plan.catalogue import Catalogue
-from harness.plan.expand import elsewhere
+from harness.plan.here import elsewhere
 from harness.plan.sources import hub_folder
 from harness.plan.sweep import Case, Sweep
 

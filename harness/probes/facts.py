@@ -1,4 +1,4 @@
-"""What `protocol.facts` of a run may hold, by name; a test holds committed runs against it."""
+"""What `protocol.facts` of a run may hold, by name; of others nothing is published."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ FACTS: Final = {
     "clear_nats": "from which distance to the likeliest token on a generated one counts as clearly below it",
     "clearly_below": "share of generated tokens that lie clearly below the likeliest; `output_gaps` holds each distance in nats",
     "cpus": "processors that the run may use",
+    "csv_na": "whether `NA` in a CSV is a text (`clean`) or nothing (`pandas`)",
+    "derived": "metrics that were computed from a program's own numbers",
     "device_bytes_before": "memory in use on the GPU before the artifact was opened",
     "documents": "documents that were scored",
     "documents_of": "documents of the text",
@@ -30,6 +32,7 @@ FACTS: Final = {
     "lm_eval": "version of lm-eval",
     "load_average_after": "of the system over 1, 5 and 15 minutes",
     "load_average_before": "of the system over 1, 5 and 15 minutes",
+    "max_seq_length": "tokens that a question and its examples may have",
     "model_dtype": "type in which the model itself was run",
     "model_provider": "what the model itself ran on",
     "notes": "what a reader of the reference must know",
@@ -42,13 +45,17 @@ FACTS: Final = {
     "prefill_timer": "when the clock of the prefill stops",
     "prompt": "where prompts come from",
     "provider": "what the reference ran on",
+    "ran_in": "run whose process also answered this one",
     "reference_dtype": "numeric type of the reference",
+    "report": "name of the file that somebody's program left",
+    "report_sha256": "hash of that file",
     "rss_before_opening": "bytes that the process held before it opened the artifact",
     "sampled_from": "since when memory was watched",
     "schema_version": "of the stored reference",
     "seed": "which documents were drawn",
     "spread": "of steps and repetitions: ranges and how far the mean stands from the median",
     "stride": "tokens from the start of one window to the start of the next",
+    "subjects": "subjects of the questions",
     "switches": "lengths at which the model says that it computes otherwise",
     "task_version": "of an lm-eval task",
     "tasks": "number of lm-eval's tasks",
@@ -57,6 +64,7 @@ FACTS: Final = {
     "text_sha256": "hash of the text",
     "threads": "threads within an operator",
     "tokens": "tokens that were read",
+    "too_long": "what became of a prompt that did not fit",
     "verdict": "of a verification: `right` or `differs`",
     "vocabulary": "entries of the vocabulary that were compared",
     "window": "tokens of one forward pass",

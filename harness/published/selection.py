@@ -9,7 +9,8 @@ from pathlib import Path
 from harness.core import limits
 from harness.core.files import regular_bytes
 from harness.core.spec import Outcome
-from harness.published.committed import Published, read_published
+from harness.published.reading import read_published
+from harness.published.records import Published
 
 
 def read_for(folder: Path, sweeps: Collection[str]) -> Published:

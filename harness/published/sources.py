@@ -1,4 +1,4 @@
-"""Where tables take their numbers from: the database, or committed text alone."""
+"""Where tables take their numbers from: the database, or published text alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.spec import Environment, Outcome
 from harness.numbers.pairing import Items
-from harness.published.committed import Published, items_of
+from harness.published.items import items_of
+from harness.published.records import Published
 from harness.published.selection import read_for
 from harness.store.columns import COLUMNS as STORED
 from harness.store.columns import CONSTANT
@@ -69,8 +70,9 @@ class Source:
 
     def samples(self, measurement: str) -> Any:
         """Return a measurement's samples, None where they are not at hand."""
-        if measurement in self.published.arrays:
-            return self.published.arrays[measurement]
+        packed = self.published.items.get(measurement)
+        if packed is not None and packed.samples is not None:
+            return packed.unpacked().samples
         try:
             return self.database.samples(measurement)
         except HarnessError:
@@ -78,8 +80,8 @@ class Source:
 
     def items(self, measurement: str) -> Items:
         """Return what pairs with another measurement of the same items; what is not at hand is None."""
-        found = self.published.items.get(measurement)
-        return items_of(self.database, measurement) if found is None else found
+        packed = self.published.items.get(measurement)
+        return items_of(self.database, measurement) if packed is None else packed.unpacked()
 
     def reader(self) -> CellReader:
         published = self.published
@@ -102,10 +104,10 @@ class Source:
 
 @contextmanager
 def from_published(folder: Path, sweeps: Collection[str] = ()) -> Iterator[Source]:
-    """Open committed results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
+    """Open published results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
 
     sweeps: those that will be asked about, where the others need not be read. Raises: ConfigError for a file that is not what
-    `promote` writes.
+    `publish` writes.
     """
     published = read_for(folder, sweeps)
     with closing(filled(published.sessions, published)) as database, closing(Source(database, published)) as source:

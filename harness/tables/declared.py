@@ -45,7 +45,7 @@ def declared_in(fields: Mapping[str, Node], mistakes: Mistakes) -> Declared:
 
 
 def declared_of(folder: Path) -> Declared:
-    """Read what the files of reported numbers in a folder declare; those of promoted runs declare nothing.
+    """Read what the files of reported numbers in a folder declare; those of published runs declare nothing.
 
     Raises: ConfigError for a file that is not YAML, and with every mistake of what is declared.
     """
@@ -59,7 +59,7 @@ def declared_of(folder: Path) -> Declared:
 
 
 def is_reported(path: Path) -> bool:
-    """Tell a file of reported numbers from one of promoted runs, without reading it whole."""
+    """Tell a file of reported numbers from one of published runs, without reading it whole."""
     with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as lines:
         return any(line.startswith(f"{KEY}:") for line in itertools.islice(lines, _FIRST))
     return False

@@ -15,7 +15,7 @@ from harness.markdown.rows import literal, markup, table_lines
 from harness.tables.result import Cell, Section, Table
 
 TEMPLATES = SHIPPED / "reports" / "templates"
-EMPTY = "No results for this table yet: `harness run SWEEP` measures them, `harness promote SWEEP` keeps them for this page."
+EMPTY = "No results for this table yet: `harness run SWEEP` measures them, `harness publish SWEEP` keeps them for this page."
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,9 @@ PROMISED = ("plan quickstart", "report quickstart", "explain a cell")
 READING = """
 import time
 from pathlib import Path
-import harness.published.committed as committed, yaml, numpy
+import harness.published.reading as reading, yaml, numpy
 begun = time.process_time()
-committed.read_published(Path("results/published"))
+reading.read_published(Path("results/published"))
 print(time.process_time() - begun)
 """
 """Prints the seconds of reading all published files, a share of `report --check`."""

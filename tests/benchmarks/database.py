@@ -26,7 +26,8 @@ from harness.commands.workspace import pages_of, read_workspace, spec_files
 from harness.core.errors import ConfigError
 from harness.environments import ROOT
 from harness.pages import pages
-from harness.published.committed import Published, read_published
+from harness.published.reading import read_published
+from harness.published.records import Published
 from harness.published.sources import Source, from_published, rows_for
 from harness.store import configurations, dimensions, models, newest, sittings
 from harness.store.database import Database
@@ -80,7 +81,7 @@ def of_night(published: Published, night: int) -> Published:
     """Call the samples of the published runs as those of their last repetition."""
     named: dict[str, Any] = {
         name: {f"{night:05d}-{key}": value for key, value in getattr(published, name).items()}
-        for name in ("arrays", "items", "statistics")
+        for name in ("items", "statistics")
     }
     return replace(published, **named)
 

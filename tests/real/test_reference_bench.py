@@ -12,7 +12,7 @@ from scipy import stats
 
 from harness.numbers.intervals import mean_interval
 from harness.numbers.pairing import paired_difference
-from harness.published.committed import items_of
+from harness.published.items import items_of
 from tests.real.box import RealBox
 from tests.real.conftest import ROUNDS, Twice
 

@@ -24,7 +24,7 @@ SHIM = Path(__file__).with_name("sitecustomize.py")
 LIMIT = 120
 """Seconds that a command may take; then it is ended."""
 USED = (
-    "pandas", "sqlalchemy.orm", "alembic.command", "sqlalchemy.dialects.sqlite.pysqlite", "harness.commands.bench", "harness.commands.box", "harness.commands.report", "harness.commands.pages", "harness.commands.promote",
+    "pandas", "sqlalchemy.orm", "alembic.command", "sqlalchemy.dialects.sqlite.pysqlite", "harness.commands.bench", "harness.commands.box", "harness.commands.report", "harness.commands.pages", "harness.commands.publish",
     "harness.importing.taking", "harness.bundling.making", "harness.bundling.back", "harness.commands.adopt",
     "harness.commands.fresh", "harness.commands.init", "harness.store.audit", "harness.runner", "harness.cli",
 )  # fmt: skip

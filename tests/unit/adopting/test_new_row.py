@@ -13,11 +13,11 @@ from rich.console import Console
 from harness.adopting.adopt import Wanted
 from harness.commands.adopt import adopt_page
 from harness.commands.pages import check_pages, write_pages
-from harness.commands.promote import promote_runs
+from harness.commands.publish import publish_runs
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.spec import Labels, Outcome
-from harness.published.committed import promote
+from harness.published.publish import publish as text_of_runs
 from harness.store.database import Database
 from tests.unit.adopting.conftest import files_of
 from tests.unit.store.outcomes import H200, environment, measured, measurement
@@ -57,7 +57,7 @@ def publish(theirs: Workspace, *outcomes: Outcome) -> None:
     with Database.open("sqlite://") as database:
         for outcome in outcomes:
             database.ingest(outcome, None)
-        text = promote(database, [outcome.job.run for outcome in outcomes])
+        text = text_of_runs(database, [outcome.job.run for outcome in outcomes])
     (theirs.committed / "bench.yaml").write_text(text, "utf-8")
 
 
@@ -136,11 +136,11 @@ def test_a_field_may_be_allowed_for_one_table_and_joins_those_that_are(theirs: W
     assert page.read_text("utf-8").count("<sup>1</sup>") == 4
 
 
-def test_promote_never_writes_over_what_others_reported(theirs: Workspace, page: Path) -> None:
+def test_publish_never_writes_over_what_others_reported(theirs: Workspace, page: Path) -> None:
     with pytest.raises(
         HarnessError, match=r"bench\.reported\.yaml holds numbers that others reported; give another file"
     ):
-        promote_runs(["bench"], theirs.results, theirs.committed / "bench.reported.yaml")
+        publish_runs(["bench"], theirs.results, theirs.committed / "bench.reported.yaml")
 
 
 def test_a_column_of_comparisons_is_computed_for_new_rows_and_quoted_for_old_ones(theirs: Workspace) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.promote import take_published
+from harness.commands.publish import take_published
 from harness.core.errors import ConfigError
 from harness.core.spec import Status
 from harness.pages.pages import render
-from harness.published.committed import read_published
+from harness.published.reading import read_published
 from harness.published.reported import read_reported
 from harness.published.sources import from_published
 from harness.store.database import Database

@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.core.spec import Input, Labels
-from harness.published.committed import promote
+from harness.published.publish import publish
 from harness.published.selection import read_for
 from harness.published.sources import from_published, rows_for
 from harness.store.database import Database
@@ -76,6 +76,6 @@ def test_what_made_an_artifact_is_read_with_those_who_measured_it(tmp_path: Path
         database.ingest_all([made, used])
         for name, run, sweep in (("first", made, "making"), ("second", used, "using")):
             database.place(session(run, labels=Labels(sweep=sweep, method="int4_rtn")))
-            (tmp_path / f"{name}.yaml").write_text(promote(database, [run.job.run], [sweep]), encoding="utf-8")
+            (tmp_path / f"{name}.yaml").write_text(publish(database, [run.job.run], [sweep]), encoding="utf-8")
     assert {outcome.job.run for outcome in read_for(tmp_path, ["using"]).outcomes} == {made.job.run, used.job.run}
     assert {outcome.job.run for outcome in read_for(tmp_path, ["making"]).outcomes} == {made.job.run}

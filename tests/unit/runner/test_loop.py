@@ -180,7 +180,7 @@ def test_a_session_names_the_run_that_answers_each_job(bench: Bench) -> None:
     assert all((bench.results / "runs" / job["run"]).is_dir() for job in record["jobs"])
 
 
-def test_a_round_after_a_failed_one_has_no_run_and_what_ran_is_promoted(bench: Bench, say: Say) -> None:
+def test_a_round_after_a_failed_one_has_no_run_and_what_ran_is_published(bench: Bench, say: Say) -> None:
     probes = {"generation": {"batch": [1, 2], "prompt": 8, "output": 4, "warmup": 0, "repetitions": 1}}
     bench.sweep(method="fp32", engine={"fake": {"fail": "long"}}, rounds=3, probes=probes)
     assert say(bench, "run", "s").code == 1
@@ -190,7 +190,7 @@ def test_a_round_after_a_failed_one_has_no_run_and_what_ran_is_promoted(bench: B
         assert sorted((job.stopped or "", bool(job.run)) for job in jobs) == [
             *[("", True)] * 4, *[("round 1 came to failed", False)] * 2,
         ]  # fmt: skip
-        said = say(bench, "promote", "s", "--unverified", "--to", str(bench.results / "s.yaml"))
+        said = say(bench, "publish", "s", "--unverified", "--to", str(bench.results / "s.yaml"))
         assert (said.code, said.err) == (0, "")
         raw = json.loads(path.read_text("utf-8"))  # as 0.1 wrote it
         for job in raw["jobs"]:

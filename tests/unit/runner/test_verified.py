@@ -8,7 +8,8 @@ import pytest
 
 from harness.core.spec import Outcome
 from harness.explain.provenance import archive_of, provenance
-from harness.published.committed import Published, read_published
+from harness.published.reading import read_published
+from harness.published.records import Published
 from harness.published.sources import Source
 from harness.runner.desk import Event
 from tests.fake_box import Bench, Say
@@ -116,7 +117,7 @@ def test_an_export_that_dies_while_it_is_verified_is_unverified(bench: Bench) ->
     assert became["fp32 perplexity"] == "oom"
 
 
-def test_what_was_measured_unverified_is_promoted_only_when_told_and_measured_again_once_verified(
+def test_what_was_measured_unverified_is_published_only_when_told_and_measured_again_once_verified(
     bench: Bench, say: Say
 ) -> None:
     _box(bench, RIGHT, verify=False, method=["fp32", "int8"])
@@ -124,12 +125,12 @@ def test_what_was_measured_unverified_is_promoted_only_when_told_and_measured_ag
     assert _became(bench.run())["fp32 verify"] == "unverified"
     assert "switched off by the sweep" in _marked(bench)["fp32 perplexity"]
     to = bench.results / "published" / "s.yaml"
-    said = say(bench, "promote", "s", "--to", str(to))
+    said = say(bench, "publish", "s", "--to", str(to))
     assert said.code == 2
     assert "1 of 5 runs are unverified" in said.err
     assert "--unverified" in said.err
     assert not to.exists()
-    said = say(bench, "promote", "s", "--to", str(to), "--unverified")
+    said = say(bench, "publish", "s", "--to", str(to), "--unverified")
     assert said.code == 0, said.err
     assert "was not held against its model" in to.read_text("utf-8")
     assert len(read_published(to.parent).outcomes) == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from harness.store.audit import audit
 from harness.store.database import Database
 from tests.fake_box import Bench, Say
+from tests.unit.published.files import rewritten
 
 
 @pytest.fixture
@@ -101,14 +103,26 @@ def test_an_array_that_no_measurement_refers_to_is_held_against_the_database_too
 
 
 def test_a_published_run_that_is_not_what_the_database_holds_is_found(ran: Bench, say: Say) -> None:
-    assert say(ran, "promote", "s", "--to", str(ran.results / "published" / "s.yaml")).code == 0
+    assert say(ran, "publish", "s", "--to", str(ran.results / "published" / "s.yaml")).code == 0
     (file,) = (ran.results / "published").glob("*.yaml")
     assert "published" not in say(ran, "doctor", "--files").out.replace("and the published files were", "")
-    text = file.read_text("utf-8")
-    first = next(line for line in text.splitlines() if line.startswith("    seconds: "))
-    file.write_text(text.replace(first, "    seconds: 4711.0", 1), "utf-8")
+    rewritten(file, lambda run: run["outcome"].update(seconds=4711.0))
     said = say(ran, "doctor", "--files")
     assert "is not what the database holds of it (seconds)" in said.out + said.err
+
+
+def test_published_items_and_statistics_of_other_samples_are_found(ran: Bench, say: Say) -> None:
+    to = ran.results / "published" / "s.yaml"
+    assert say(ran, "publish", "s", "--to", str(to)).code == 0
+
+    def other_statistics(run: dict[str, Any]) -> None:
+        for item in run.get("measurements", []):
+            if "statistics" in item:
+                item["statistics"]["p50"] += 1.0
+
+    rewritten(to, other_statistics)
+    said = say(ran, "doctor", "--files")
+    assert "is not what the database holds of it (samples of " in said.out + said.err
 
 
 def test_a_link_inside_an_artifact_is_found(ran: Bench) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pandas import isna
 
-from harness.commands.promote import take_published
+from harness.commands.publish import take_published
 from harness.environments import ROOT
 from harness.pages import pages
 from harness.published.sources import from_published

@@ -56,7 +56,7 @@ def test_a_table_without_rows_says_so_and_how_to_fill_it(tmp_path: Path) -> None
     text = rendered(tmp_path, SPEC).markdown
     assert text.startswith("No results for this table yet")
     assert "harness run" in text
-    assert "harness promote" in text
+    assert "harness publish" in text
 
 
 def test_values_of_each_become_headings_or_details(tmp_path: Path) -> None:

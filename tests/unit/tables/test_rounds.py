@@ -22,7 +22,7 @@ from harness.environments import ROOT
 from harness.explain.telling import told
 from harness.numbers.rounds import summary
 from harness.plan.keys import spec_key
-from harness.published.committed import promote
+from harness.published.publish import publish
 from harness.published.sources import Source, from_published, rows_for
 from harness.store.database import Database
 from harness.tables.markdown import to_markdown
@@ -316,7 +316,7 @@ def test_published_rounds_have_the_summary_that_the_database_had(database: Datab
     outcomes = [*noted, *sitting(FP32)[1:], *sitting(INT4, "int4_rtn")]
     database.ingest_all(outcomes)
     (tmp_path / "published").mkdir()
-    text = promote(database, [one.job.run for one in outcomes])
+    text = publish(database, [one.job.run for one in outcomes])
     (tmp_path / "published" / "demo.yaml").write_text(text, "utf-8")
     columns = ["run", "sitting", "summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks"]
     with from_published(tmp_path / "published") as published:

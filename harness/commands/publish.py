@@ -1,4 +1,4 @@
-"""Measured runs into committed text, by the name of a run or of a sweep."""
+"""Measured runs into published text, by the name of a run or of a sweep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
-from harness.published.committed import promote, read_published
+from harness.published.publish import publish
+from harness.published.reading import read_published
 from harness.store import files
 from harness.store.database import Database
 from harness.store.location import Place, database_of
@@ -17,10 +18,10 @@ from harness.store.session import SessionRecord
 from harness.tables.declared import is_reported
 
 
-def promote_runs(
+def publish_runs(
     words: Sequence[str], results: Path, to: Path, *, unverified: bool = False, place: Place | None = None
 ) -> int:
-    """Write runs as committed text; a sweep's name stands for all runs that answered its last finished session.
+    """Write runs as published text; a sweep's name stands for all runs that answered its last finished session.
 
     place: the database; that of the results folder where None. Returns the number of runs. Raises: HarnessError for a name that is neither a run nor a sweep with a finished session,
     for runs that were not measured here, and without `unverified` for runs with a float artifact behind them that was not
@@ -34,7 +35,7 @@ def promote_runs(
         if not unverified:
             _refuse_unverified(runs, database)
         runs += _builds_of(runs, database)
-        text = promote(database, list(dict.fromkeys(runs)), sweeps if len(sweeps) == len(words) else ())
+        text = publish(database, list(dict.fromkeys(runs)), sweeps if len(sweeps) == len(words) else ())
         for word in words:
             _tell_imported(word, set(runs), database)
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ def _refuse_unverified(runs: Sequence[str], database: Database) -> None:
     if notes:
         run, why = next(iter(notes.items()))
         raise HarnessError(
-            f"{len(notes)} of {len(set(runs))} runs are unverified, as {run}: {why}; verify them, or promote them anyway with "
+            f"{len(notes)} of {len(set(runs))} runs are unverified, as {run}: {why}; verify them, or publish them anyway with "
             "--unverified"
         )
 
@@ -58,11 +59,11 @@ def _tell_imported(sweep: str, runs: set[str], database: Database) -> None:
     listed = database.select({"sweep": sweep, "origin": "imported"}, ["run"])
     found = sorted({run for (run,) in listed.rows} - runs)
     if found:
-        sys.stderr.write(f"left out of '{sweep}', since only measured runs are promoted: {', '.join(found)}\n")
+        sys.stderr.write(f"left out of '{sweep}', since only measured runs are published: {', '.join(found)}\n")
 
 
 def take_published(database: Database, folder: Path) -> str:
-    """Take committed results, others' reported ones too, into a database, where they are rows as any others. Says how many.
+    """Take published results, others' reported ones too, into a database, where they are rows as any others. Says how many.
 
     A number that a file no longer says is forgotten: such a file is the whole of what is known.
     Raises: ConfigError for a file that is not as it must be.
@@ -82,7 +83,7 @@ def _runs_of(word: str, results: Path) -> list[str]:
     session = last_session(word, results)
     if session is None:
         raise HarnessError(
-            f"'{word}' is neither a run in {results / files.RUNS} nor a sweep with a finished session; only measured runs can be promoted"
+            f"'{word}' is neither a run in {results / files.RUNS} nor a sweep with a finished session; only measured runs can be published"
         )
     return [job.run for job in session.jobs if job.run]
 
