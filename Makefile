@@ -1,10 +1,12 @@
-# One-line aliases of `python -m harness`; nothing here decides anything. For people: bench, test, check, readme, setup.
+# One-line aliases of `python -m harness`; nothing here decides anything. For people: bench, test, check, readme, setup, mutants.
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
 ENV ?=
 SWEEP ?=
+SEED ?= 1
+COUNT ?= 300
 
-.PHONY: bench setup test test-slow check readme lint
+.PHONY: bench setup test test-slow check readme lint mutants
 
 bench:
 	@$(PYTHON) -m harness setup --quiet
@@ -31,3 +33,12 @@ lint: setup
 
 readme: setup
 	$(VENV_PYTHON) -m harness report --write
+
+# An environment of its own: nothing of it is in a lock, and CI does not run it.
+.venv-mutants/coverage:
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/python -m pip install --quiet "cosmic-ray>=8.7,<9"
+	.venv-mutants/bin/python -m pip install --quiet --target $@ "coverage>=7.6,<8"
+
+mutants: setup .venv-mutants/coverage
+	.venv-mutants/bin/python tests/benchmarks/mutants.py --seed $(SEED) --count $(COUNT)

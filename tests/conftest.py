@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,22 +19,45 @@ __all__ = ["built", "installed"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
+EXTRA = "HARNESS_TEST_DATA"
+"""Variable that names the folder of extra data; sketches, published pages and odd models lie beside it."""
+_MISSING = "needs extra data: "
+
+
+def extra(*parts: str) -> Path:
+    """Return a folder of the extra data, or skip the test where it is not here."""
+    folder = Path(os.environ.get(EXTRA) or ROOT.parent / "shared" / "data").absolute().joinpath(*parts).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"{_MISSING}{folder}")
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell in one line, not one for each, how many tests had no extra data; all other skips keep a line with their reason."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    missing = [report for report in skipped if _MISSING in str(report.longrepr)]
+    if missing:
+        terminalreporter.stats["skipped"] = [report for report in skipped if report not in missing]
+        terminalreporter.stats["without extra data"] = missing
+        terminalreporter.write_line(f"{len(missing)} tests need extra data: set {EXTRA} (CONTRIBUTING.md)")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real models, corpora and result files; tests that need it skip where it is absent."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("../shared/data is not here: real models and corpora are needed for this test")
-    return folder
+    return extra()
 
 
 @pytest.fixture(scope="session")
-def sketches(shared_data: Path) -> Path:
+def sketches() -> Path:
     """Folder of whole sweep and table files that people want to write; tests that need it skip where it is absent."""
-    folder = shared_data.parent / "sketches"
-    if not folder.is_dir():
-        pytest.skip("../shared/sketches is not here: the files that people want to write are needed for this test")
-    return folder
+    return extra("..", "sketches")
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Folder of models with oddities; tests that need it skip where it is absent."""
+    return extra("..", "cases")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,9 +101,6 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture(scope="session")
-def published_pages(shared_data: Path) -> Path:
+def published_pages() -> Path:
     """Folder of pages whose tables we must be able to write; tests that need it skip where it is absent."""
-    folder = shared_data.parent / "seeds"
-    if not folder.is_dir():
-        pytest.skip("../shared/seeds is not here: the published pages are needed for this test")
-    return folder
+    return extra("..", "seeds")

@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import stat
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -115,20 +117,59 @@ def disk_trouble(error: OSError) -> str | None:
 STAMP = ".stamp"
 
 
-def write_stamp(folder: Path, content: str) -> None:
-    """Note beside a sealed folder what its content hash is and which sizes and times its files had then."""
-    write_whole(folder.with_name(folder.name + STAMP), json.dumps({"content": content, "files": _marks(folder)}))
+@dataclass(frozen=True)
+class Stamp:
+    """What is noted beside a sealed folder."""
+
+    content: str
+    weights: str | None = None
+    """Hash of its weights alone."""
+    scheme: str | None = None
+    recipe: Mapping[str, object] | None = None
+    """What was asked for, as a `BuildSpec`."""
+    scores: Mapping[str, str] = field(default_factory=dict)
+    """By engine and options: hash of some log-probabilities."""
+
+
+def write_stamp(folder: Path, content: str | Stamp) -> None:
+    """Note beside a sealed folder what its content hash is, what else is known of it, and which sizes and times its files had then."""
+    noted = asdict(content if isinstance(content, Stamp) else Stamp(content))
+    write_whole(folder.with_name(folder.name + STAMP), json.dumps({**noted, "files": _marks(folder)}))
+
+
+def stamps_beside(folder: Path) -> dict[str, Stamp]:
+    """Read the stamps of the other folders beside one, by the folder's name; those that cannot be read are left out."""
+    places = {path.name.removesuffix(STAMP): path for path in folder.parent.glob(f"*{STAMP}")}
+    found = {name: _stamp(path) for name, path in places.items() if name != folder.name}
+    return {name: pair[0] for name, pair in found.items() if pair is not None}
+
+
+def stamp_of(folder: Path) -> Stamp | None:
+    """Return what is noted beside a sealed folder, while every file has the size and time of the sealing."""
+    found = _stamp(folder.with_name(folder.name + STAMP))
+    return found[0] if found is not None and found[1] == _marks(folder) else None
 
 
 def stamped_content(folder: Path) -> str | None:
     """Return a sealed folder's content hash without reading it, while every file has the size and time of the sealing."""
+    found = stamp_of(folder)
+    return None if found is None else found.content
+
+
+def _stamp(path: Path) -> tuple[Stamp, object] | None:
+    """Read a stamp and the sizes and times in it; None where it is not there, or is none."""
     try:
-        found = json.loads(folder.with_name(folder.name + STAMP).read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(found, dict) or not isinstance(found.get("content"), str):
         return None
-    return str(found["content"]) if found.get("files") == _marks(folder) else None
+    recipe, scores = found.get("recipe"), found.get("scores")
+    stamp = Stamp(
+        found["content"], found.get("weights"), found.get("scheme"), recipe if isinstance(recipe, dict) else None,
+        scores if isinstance(scores, dict) else {},
+    )  # fmt: skip
+    return stamp, found.get("files")
 
 
 def _marks(folder: Path) -> list[list[Any]]:

@@ -14,6 +14,7 @@ from harness.core.spec import Note
 MARKS: Final = {
     "unstable": "unstable",
     "disturbed": "disturbed",
+    "implausible": "implausible",
     "output-differs": "output differs",
     "output-unchecked": "output unchecked",
     "unverified": "unverified",

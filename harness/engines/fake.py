@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,41 +103,50 @@ class FakeSession:
         return Score(logprob=sum(picked), greedy=greedy)
 
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
-        ids = list(prompt)
-        for _ in range(tokens):
-            row = self._rows(ids[-1:])[0]
-            row[list(never)] = float("-inf")
-            ids.append(int(row.argmax()))
-        return ids[len(prompt) :]
+        return list(islice(self.continued(prompt, never), tokens))
 
-    def _generated(self, prompt: Sequence[int], output: int) -> list[int]:
+    def continued(self, prompt: Sequence[int], never: Sequence[int] = (), seed: int | None = None) -> Iterator[int]:
+        """Yield the likeliest token each time, for ever; with a seed draw one."""
+        import numpy as np
+
+        last, draw = prompt[-1], None if seed is None else np.random.default_rng(seed)
+        while True:
+            row = self._rows([last])[0]
+            row[list(never)] = float("-inf")
+            last = int((row if draw is None else row + draw.gumbel(size=VOCABULARY)).argmax())
+            yield last
+
+    def _generated(self, prompt: Sequence[int], seed: int | None) -> Iterator[int]:
         cheat = self._options.cheat
         if cheat == "constant":
-            return [7] * output
+            return repeat(7)
         if cheat == "shallow":
-            return FakeSession(self._noise + 4.0, FakeOptions(), 0.0).greedy(prompt, output)
+            return FakeSession(self._noise + 4.0, FakeOptions(), 0.0).continued(prompt)
         if cheat == "replay":
-            return self.greedy(range(len(prompt)), output)
-        return self.greedy(prompt, output - (cheat == "early"))
+            return self.continued(range(len(prompt)))
+        return self.continued(prompt, seed=seed)
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         import numpy as np
 
         fail = self._options.fail
         come_to_grief("error" if fail == "long" and workload.batch > 1 else fail)
+        rounds, output = workload.warmups + workload.repetitions, workload.output
+        seconds = np.zeros((rounds, output + 1))  # prefill, first token, steps
+        ids = np.zeros((rounds, workload.batch, output), dtype=np.int32)
         progress(0.0)
-        shape = (workload.repetitions, workload.output - 1)
-        steps = np.zeros(shape)
-        made = [self._generated(prompt, workload.output) for prompt in workload.prompt_ids]
-        for row in range(workload.repetitions):
-            for step in range(workload.output - 1):
+        for row in range(rounds):
+            making = [self._generated(prompt, row if workload.sampling else None) for prompt in workload.prompt_ids]
+            for step in range(output + 1):
                 begun = time.perf_counter()
                 time.sleep(self._options.step_seconds)
-                steps[row, step] = time.perf_counter() - begun
-            progress((row + 1) / workload.repetitions)
-        each = np.full(workload.repetitions, max(self._options.step_seconds, 1e-6))
-        ids = np.tile(np.asarray(made, dtype=np.int32), (workload.repetitions, 1, 1))
-        return Trace(prefill=each, first_token=each, steps=steps, total=2 * each + steps.sum(axis=1), ids=ids)
+                if step:
+                    ids[row, :, step - 1] = [next(one) for one in making]
+                seconds[row, step] = time.perf_counter() - begun
+            progress((row + 1) / rounds)
+        told = ids[workload.warmups :, :, : output - (self._options.cheat == "early")]
+        kept = seconds[workload.warmups :]
+        return Trace(kept[:, 0], kept[:, 1], steps=kept[:, 2:], total=kept.sum(axis=1), ids=told)
 
 
 @contextmanager

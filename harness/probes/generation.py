@@ -24,7 +24,7 @@ from harness.core.seam import Context, Facts, Findings, Probe, Reading
 from harness.core.sessions import Generates, GenerationWorkload, Reach, Session, TextCodec, TextSession, Trace
 from harness.core.spec import JsonObject, Note
 from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import conditions, high_water, pace, reported, speed
+from harness.probes import conditions, high_water, pace, reported, speed, trace_check
 from harness.probes.speed import PROTOCOLS, SEED
 
 if TYPE_CHECKING:
@@ -64,14 +64,17 @@ class Around:
     sampler: MemorySampler | None
     memory: high_water.MainMemory
     watch: conditions.Watch = field(default_factory=conditions.Watch)
+    stopwatch: trace_check.Stopwatch = field(default_factory=lambda: trace_check.Stopwatch(1))
+
+    def __post_init__(self) -> None:
+        self.stopwatch = trace_check.Stopwatch(self.work.warmups + self.work.repetitions)
 
     def tell(self, share: float) -> None:
         """Take what an engine tells between repetitions: that it is open (0), and how far it is.
 
         Once the warm-ups are over, which do the same work, nothing polls, and each repetition gets its marks.
         """
-        rounds = self.work.warmups + self.work.repetitions
-        done = round(share * rounds)
+        done = self.stopwatch.enter(share)
         self.memory.opened()
         if self.sampler is not None and done >= max(1, self.work.warmups):
             self.sampler.stop()
@@ -79,6 +82,15 @@ class Around:
             timed = done - self.work.warmups
             self.watch.mark(state=timed in {0, self.work.repetitions // 2, self.work.repetitions})
         self.context.progress(share, "generating")
+        self.stopwatch.leave(done)
+
+    def own_cpus(self, trace: Trace) -> float:
+        """Return how many processors this process used at a time in the timed repetitions."""
+        return round(sum(self.watch.cpu_seconds()) / max(float(trace.total.sum()), 1e-9), 3)
+
+    def seen(self) -> list[float | None]:
+        """Return the seconds of each timed repetition as they passed here."""
+        return [self.stopwatch.seconds(self.work.warmups + number) for number in range(self.work.repetitions)]
 
 
 def measure(session: Generates | Reports, workload: GenerationOptions, context: Context) -> Findings:
@@ -102,15 +114,20 @@ def _generated(session: Generates, workload: GenerationOptions, context: Context
         trace = session.generate(work, around.tell)
     finally:
         gpu = sampler.stop() if sampler is not None else None
+    trace_check.refuse_trace(trace, work)
     done = speed.Work(workload.batch, workload.prompt, workload.output, PROTOCOLS[workload.protocol].aggregation)
     machine, spread = around.watch.facts(), speed.spread(trace, done)
     facts: JsonObject = {"prompt": prompt_source(workload.text), "aggregation": done.aggregation, **trace.facts}
+    facts |= {"own_cpus": around.own_cpus(trace)} if around.watch.cpu_seconds() else {}
     facts |= machine | around.memory.facts | {"spread": spread} | pace_facts(trace, around.watch.paces(), done)
     notes = (
         *speed.unstable(spread, done),
         *conditions.notes(machine),
         *high_water.gpu_notes(gpu),
         *_text_notes(workload),
+        *trace_check.clock_notes(trace, around.seen()),
+        *trace_check.ended_notes(trace, session.codec.ends),
+        *trace_check.unsampled_notes(trace, work),
     )
     arrays: dict[str, FloatArray | IntArray] = {"pace_seconds": _array(around.watch.paces())} if "pace" in facts else {}
     if work.sampling is None and (ids := speed.output_of(trace, done)) is not None:

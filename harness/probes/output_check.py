@@ -2,7 +2,7 @@
 
 The work is that of a speed job, done once without a clock. A runtime that skips layers, returns constants or another prompt's
 output generates tokens that the whole model, given the same text before them, does not rank first. Right tokens that are
-kept and returned again without work are not found so.
+kept and returned again without work are found by their time (`unseen`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,20 @@ from pydantic import Field
 from harness.core.errors import HarnessError
 from harness.core.options import Options
 from harness.core.seam import Context, Findings, Probe, Reading
-from harness.core.sessions import GeneratesAndScores, Reach, Rests, Scores, Session, Stepwise, Tile
+from harness.core.sessions import (
+    GeneratesAndScores,
+    GenerationWorkload,
+    Reach,
+    Rests,
+    Scores,
+    Session,
+    Stepwise,
+    Tile,
+    Trace,
+)
 from harness.core.spec import Note
 from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import generation, speed
+from harness.probes import generation, speed, trace_check, unseen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +70,7 @@ def measure(session: GeneratesAndScores, workload: OutputCheckOptions, context: 
     done = speed.Work(workload.batch, workload.prompt, workload.output, "mean")
     _rest(session)
     trace = session.generate(work, lambda share: context.progress(share / 2, "generating"))
+    trace_check.refuse_trace(trace, work)
     ids = speed.output_of(trace, done)
     if ids is None:
         raise HarnessError("the engine does not tell which tokens it generated, so that they cannot be scored")
@@ -87,9 +98,27 @@ def measure(session: GeneratesAndScores, workload: OutputCheckOptions, context: 
             gpu_count=0 if session.provider.startswith("cpu") else 1,
             facts={"prompt": generation.prompt_source(workload.text), **facts},
         ),
-        notes=_differs(gaps, clear),
+        notes=(
+            *_differs(gaps, clear),
+            *trace_check.ended_notes(trace, session.codec.ends),
+            *_worked(session, work, ids),
+        ),
         arrays={"generated_ids": ids, "output_gaps": gaps},
     )
+
+
+def _worked(session: GeneratesAndScores, work: GenerationWorkload, ids: NDArray[np.int32]) -> tuple[Note, ...]:
+    """See that the engine works for what it returns, once more without a clock of its own."""
+    texts = [[*prompt, *map(int, made)] for prompt, made in zip(work.prompt_ids, ids, strict=True)]
+
+    def differs(ending: GenerationWorkload, trace: Trace) -> tuple[Note, ...]:
+        assert trace.ids is not None
+        gaps = gaps_of(session, ending.prompt_ids, trace.ids[0], lambda share: None)
+        return _differs(gaps, CLEAR.get(session.dtype, max(CLEAR.values())))
+
+    ended = unseen.end_notes(session, work, texts[:1], differs)
+    _rest(session)
+    return (*ended, *unseen.cached_notes(session, work))
 
 
 def gaps_of(

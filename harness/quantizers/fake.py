@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from harness.core.grief import come_to_grief
-from harness.core.identity import digest
+from harness.core.identity import digest, files_below
 from harness.core.options import Options
 from harness.core.seam import Base, Built, Context, Quantizer
 from harness.core.spec import Note
+
+_READ = 1 << 24
+"""Bytes of the largest file of a model that is looked at."""
 
 
 class FakeOptions(Options):
@@ -38,11 +41,17 @@ def _build(base: Base, options: FakeOptions, out: Path, context: Context) -> Bui
         (out / "elsewhere").symlink_to(base.path)
     (out / "noise.txt").write_text(f"{options.noise!r}\n", "utf-8")
     (out / "weights.bin").write_bytes(
-        (digest([base.format, options.noise]) * (options.bytes // 64 + 1)).encode()[: options.bytes]
+        (digest([base.format, options.noise, _model(base)]) * (options.bytes // 64 + 1)).encode()[: options.bytes]
     )
     notes = (Note(code="fake", text="nothing was quantized: this is a fake"),)
     unread = (Note(code="weights-unread", text="a fake does not read its weights"),) if options.unread else ()
     return Built(format="fake", notes=(*notes, *unread))
+
+
+def _model(base: Base) -> str:
+    """Tell one model from another by the ends of its files: what is made of them differs."""
+    files = [path for path in files_below(base.path) if path.suffix in {".json", ".safetensors"}]
+    return digest([[path.name, path.read_bytes()[-512:].hex()] for path in files if path.stat().st_size < _READ])
 
 
 QUANTIZER = Quantizer(

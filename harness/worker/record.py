@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.files import write_whole
-from harness.core.identity import files_below, folder_bytes, folder_sha256
+from harness.core.identity import digest, file_sha256, files_below, folder_bytes, folder_sha256
 from harness.core.metric import metric
 from harness.core.seam import Built, Findings, Reading
 from harness.core.spec import ArrayRef, Artifact, Input, Measurement, Note, Protocol, Scheme
@@ -116,6 +116,12 @@ def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
 def weights_bytes(folder: Path) -> int:
     """Add up the sizes of an artifact's graph and weights files, in bytes; tokenizer and configuration do not count."""
     return sum(path.stat().st_size for path in files_below(folder) if path.name.endswith(_WEIGHTS))
+
+
+def weights_sha256(folder: Path) -> str | None:
+    """Hash the weights files of a folder; those that are hashed already in this process are not read again. None without any."""
+    rows = [[path.name, file_sha256(path)] for path in files_below(folder) if path.name.endswith(_WEIGHTS)]
+    return digest(rows) if rows else None
 
 
 def artifact_of(identity: str, folder: Path, built: Built, seconds: float, peak: int | None) -> Artifact:

@@ -8,20 +8,21 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import filelock
 
 from harness.core.capabilities import check_session, scores
 from harness.core.clock import Spans
 from harness.core.errors import Differs
-from harness.core.files import seal, write_stamp, write_whole
+from harness.core.files import Stamp, seal, write_stamp, write_whole
 from harness.core.spec import (
     BuildSpec,
     Environment,
     Input,
     Job,
     MeasureSpec,
+    Note,
     Outcome,
     Status,
 )
@@ -50,7 +51,8 @@ from harness.worker.inputs import (
 from harness.worker.record import Gathered
 
 if TYPE_CHECKING:
-    from harness.core.seam import Context
+    from harness.core.options import Options
+    from harness.core.seam import Context, Findings, Probe
     from harness.core.sessions import Scores, Session
 
 _PROGRAMS = frozenset({"runs", "reports"})
@@ -73,12 +75,14 @@ class Server:
         self._reference: Scores | None = None
         self._shared: dict[str, object] = {}
         self._contents: dict[Path, str] = {}
+        self._scored: tuple[Note, ...] | None = None
+        """What was found when the session was asked how it scores."""
 
     def close(self) -> None:
         """Close the session."""
         self._stack.close()
         self._opened, self._session, self._reference = None, None, None
-        self._shared, self._contents = {}, {}
+        self._shared, self._contents, self._scored = {}, {}, None
 
     def serve(self, folder: Path) -> bool:
         """Run the job of one folder; write its outcome whole and say that it is done. Tells whether others may follow in this process."""
@@ -140,13 +144,15 @@ class Server:
         from harness.core.seam import Context
         from harness.host import peak_rss_bytes
         from harness.quantizers.scheme import scheme_of
-        from harness.worker.record import artifact_of, build_measurements
+        from harness.worker.made import made_notes
+        from harness.worker.record import artifact_of, build_measurements, weights_sha256
 
         assert isinstance(job.spec, BuildSpec)
         quantizer, options = quantizer_of(job.spec)
         found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
         partial = partial_of(job)
         partial.mkdir(parents=True)
+        empty = partial.stat().st_mtime
         context = Context(folder=folder, progress=self._progress(job))
         with spans.span("import"):
             quantizer.imports()
@@ -160,11 +166,15 @@ class Server:
             artifact = artifact_of(str(job.artifact), partial, built, seconds, peak_rss_bytes())
         with spans.span("check"):
             artifact = artifact.model_copy(update={"scheme": scheme_of(partial, built.format)})
+            weights = weights_sha256(partial)
+            doubts = made_notes(job, artifact, partial, built, empty, weights)
         with spans.span("seal"):
             seal(partial, Path(str(job.out)))
-            write_stamp(Path(str(job.out)), artifact.content)
-        notes = (*built.notes, *not_the_same(job, artifact))
-        found.artifact, found.measurements, found.notes = artifact, build_measurements(artifact), notes
+            scheme = artifact.scheme.text if artifact.scheme else None
+            recipe = job.spec.model_dump(mode="json")
+            write_stamp(Path(str(job.out)), Stamp(artifact.content, weights, scheme, recipe))
+        found.artifact, found.measurements = artifact, build_measurements(artifact)
+        found.notes = (*built.notes, *not_the_same(job, artifact), *doubts)
 
     def _measure(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Built
@@ -188,7 +198,7 @@ class Server:
         with spans.span("write"):
             found.measurements = keep(findings, folder)
         found.protocol = findings.protocol
-        found.notes = (*session.notes, *findings.notes)
+        found.notes = (*session.notes, *findings.notes, *self._doubts(job, session, probe, workload, findings, spans))
         found.scheme = scheme_measured(Path(measured.path), session.dtype)
         if context.out is not None:
             with spans.span("hash"):
@@ -199,10 +209,30 @@ class Server:
                 seal(context.out, Path(str(job.out)))
                 write_stamp(Path(str(job.out)), artifact.content)
 
+    def _doubts(
+        self, job: Job, session: Session, probe: Probe, workload: Options, findings: Findings, spans: Spans
+    ) -> tuple[Note, ...]:
+        """Hold what was measured against itself and, once for each session that scores, the session against its seam."""
+        from harness.worker.plausible import measured_notes, scoring_notes
+
+        assert isinstance(job.spec, MeasureSpec)
+        with spans.span("check"):
+            notes = measured_notes(job.spec, session, findings, spans.seconds.get("open"))
+            if "scores" in self._offers and not job.clean and any("scores" in needs for needs in probe.needs):
+                if self._scored is None:
+                    reach = probe.reach(workload)
+                    folder = Path(input_of(job, "artifact").path)
+                    self._scored = scoring_notes(
+                        job.spec, cast("Scores", session), folder, reach.total if reach else None
+                    )
+                notes += self._scored
+        return notes
+
     def _open(self, job: Job, spans: Spans, found: Gathered) -> Session:
         """Open the artifact, unless the session before has it open already."""
         from harness.host import rss_bytes
         from harness.probes.high_water import BEFORE_OPENING
+        from harness.worker.plausible import refuse_fallback
 
         spec = job.spec
         assert isinstance(spec, MeasureSpec)
@@ -224,6 +254,8 @@ class Server:
         with spans.span("open"):
             session: Session = self._stack.enter_context(engine.open(Path(artifact.path), options))
             check_session(session, engine.offers, engine.name)
+            if not _PROGRAMS & engine.offers:
+                refuse_fallback(engine, options, spec.engine_options, session)
             for item in live:
                 other, given = engine_of(str(item.engine), item.engine_options)
                 self._reference = scores(self._stack.enter_context(other.open(Path(item.path), given)), other.name)

@@ -20,10 +20,7 @@ WINDOW, TOKENS = 400, 1200
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_an_export_is_right_or_nothing_is_measured_from_it(bench: Bench, shared_data: Path) -> None:
-    cases = shared_data.parent / "cases"
-    if not cases.is_dir():
-        pytest.skip("../shared/cases is not here: the models of this test are needed")
+def test_an_export_is_right_or_nothing_is_measured_from_it(bench: Bench, cases: Path) -> None:
     bench._write("models.yaml", {name: {"folder": str(cases / "models" / name)} for name in RIGHT})
     bench.methods({"fp32": {"recipes": {"ort-genai": {"precision": "fp32"}}}})
     probes = {"perplexity": {"text": "reference", "window": 64, "stride": 64, "tokens": 128}}

@@ -35,11 +35,8 @@ FIRST = {250: 3954.419, 300: 4243.326, 301: 4483.712, 400: 4478.999, 512: 4528.7
 
 
 @pytest.fixture(scope="module")
-def given(shared_data: Path) -> Path:
-    folder = shared_data.parent / "cases"
-    if not folder.is_dir():
-        pytest.skip("../shared/cases is not here: the given models are needed for this test")
-    return folder
+def given(cases: Path) -> Path:
+    return cases
 
 
 @pytest.fixture(scope="module")

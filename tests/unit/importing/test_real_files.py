@@ -8,15 +8,13 @@ import pytest
 
 from harness.importing.taking import import_files
 from harness.store.database import Database
+from tests.conftest import extra
 from tests.unit.importing.files import runs, values
 
 
 @pytest.fixture
-def published(shared_data: Path) -> Path:
-    folder = shared_data / "results"
-    if not folder.is_dir():
-        pytest.skip("../shared/data/results is not here: published result files are needed for this test")
-    return folder
+def published() -> Path:
+    return extra("results")
 
 
 def test_lm_eval_results_keep_their_values_and_errors(published: Path, tmp_path: Path) -> None:
@@ -82,14 +80,8 @@ def test_a_file_of_another_kind_is_refused(published: Path, tmp_path: Path) -> N
     assert "is not a result file of a known format" in str(imported.problems[0])
 
 
-def test_a_published_page_is_read_with_a_map_to_the_digit(shared_data: Path, tmp_path: Path) -> None:
-    pages = [
-        path
-        for path in (shared_data.parent / "seeds").glob("*")
-        if "### 1.1 Performance Comparison" in path.read_text("utf-8")
-    ]
-    if not pages:
-        pytest.skip("../shared/seeds is not here: the published pages are needed for this test")
+def test_a_published_page_is_read_with_a_map_to_the_digit(published_pages: Path, tmp_path: Path) -> None:
+    pages = [path for path in published_pages.glob("*") if "### 1.1 Performance Comparison" in path.read_text("utf-8")]
     page, map_ = tmp_path / "page.md", tmp_path / "map.yaml"
     page.write_bytes(pages[0].read_bytes())
     compared = "as: {as}, to: {{method: fp16}}"

@@ -64,6 +64,8 @@ class Clockwork:
 
 
 def measured(session: Clockwork, **options: Any) -> Findings:
+    if session.steps is not None:
+        options.setdefault("repetitions", len(session.steps))
     return PROBE.measure(session, GenerationOptions(**options), Context(folder=Path()))
 
 
@@ -83,7 +85,9 @@ def test_metrics_follow_their_definitions() -> None:
     assert found["load_seconds"] == 1.5
     assert found["peak_rss_bytes"] > 1e6
     assert set(found) <= set(PROBE.yields) <= set(METRICS)
-    assert {note.code for note in findings.notes} <= {"disturbed"}, "the machine of the test is not alone"
+    assert {note.code for note in findings.notes} <= {"disturbed", "implausible"}, (
+        "the machine of the test is not alone, and the times of the clockwork do not pass"
+    )
 
 
 def test_every_step_time_is_kept() -> None:

@@ -1,0 +1,43 @@
+"""Cools down between two steps, while no timer of its own runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.sessions import GenerationWorkload, Trace
+from harness.engines import fake
+
+SAYS = r"waits or works outside its clock"
+
+
+class Session(fake.FakeSession):
+    def generate(self, workload: GenerationWorkload, progress: Any) -> Trace:
+        rounds = workload.warmups + workload.repetitions
+        seconds = np.zeros((rounds, workload.output + 1))
+        made = [self.greedy(prompt, workload.output) for prompt in workload.prompt_ids]
+        progress(0.0)
+        for row in range(rounds):
+            for step in range(workload.output + 1):
+                time.sleep(0.001)
+                begun = time.perf_counter()
+                time.sleep(0.0005)
+                seconds[row, step] = time.perf_counter() - begun
+            progress((row + 1) / rounds)
+        kept = seconds[workload.warmups :]
+        ids = np.tile(np.asarray(made, dtype=np.int32), (workload.repetitions, 1, 1))
+        return Trace(kept[:, 0], kept[:, 1], kept[:, 2:], kept.sum(axis=1), ids=ids)
+
+
+@contextmanager
+def opened(folder: Path, options: fake.FakeOptions) -> Iterator[Session]:
+    yield Session(0.0, options, 0.001)
+
+
+ENGINE = replace(fake.ENGINE, name="sleeps-outside", open=opened)

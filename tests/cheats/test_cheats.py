@@ -1,0 +1,42 @@
+"""A shelf of adapters that lie, each caught and named by checks that know none of them; and honest ones, of which nothing is said.
+
+An adapter of the shelf is a file in `adapters/` with an `ENGINE`, a `QUANTIZER` or a `PROBE`, the options that a sweep would give it (`OPTIONS`, one
+set or more), and `SAYS`: what has to be said of it, as a regular expression.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.core.seam import load
+from harness.engines import ENGINES
+from harness.quantizers import QUANTIZERS
+from tests.cheats.workbench import Workbench
+
+SHELF = sorted(path.stem for path in (Path(__file__).parent / "adapters").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_a_cheat_is_caught_and_named(name: str, workbench: Workbench) -> None:
+    module = importlib.import_module(f"tests.cheats.adapters.{name}")
+    kind = next(kind for kind in ("ENGINE", "QUANTIZER", "PROBE") if hasattr(module, kind))
+    said = workbench.say_of(getattr(module, kind), f"{module.__name__}:{kind}", getattr(module, "OPTIONS", ({},)))
+    assert re.search(module.SAYS, said), said or "nothing was said"
+
+
+HONEST = [
+    *(("engine", name, ENGINES, ({},)) for name in ("fake", "transformers")),
+    ("quantizer", "fake", QUANTIZERS, ({"noise": 0.1}, {"noise": 0.2})),
+    ("quantizer", "torch-fp8", QUANTIZERS, ({}, {"activations": False, "dtype": "float16"})),
+]
+
+
+@pytest.mark.parametrize(("what", "name", "registry", "options"), HONEST, ids=[f"{one[1]}-{one[0]}" for one in HONEST])
+def test_nothing_is_said_of_an_honest_adapter(
+    what: str, name: str, registry: dict[str, str], options: tuple[dict[str, object], ...], workbench: Workbench
+) -> None:
+    assert workbench.say_of(load(registry, what, name), registry[name], options) == ""

@@ -1,0 +1,38 @@
+"""Spans of time that do not overlap."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.core import clock
+from harness.core.clock import Spans
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Moments that the clock gives, one after another."""
+    moments: list[float] = []
+    monkeypatch.setattr(clock.time, "monotonic", lambda: moments.pop(0))
+    return moments
+
+
+def test_an_inner_span_is_taken_off_the_outer_one(ticking: list[float]) -> None:
+    ticking += [0.0, 1.0, 4.0, 5.0, 7.0, 10.0]
+    spans = Spans()
+    with spans.span("outer"):
+        with spans.span("inner"):
+            pass
+        with spans.span("inner"):
+            pass
+    assert spans.seconds == {"inner": 5.0, "outer": 5.0}
+
+
+def test_a_span_counts_also_when_its_block_fails_and_what_follows_starts_anew(ticking: list[float]) -> None:
+    ticking += [0.0, 2.0, 5.0, 6.0]
+    spans = Spans()
+    with pytest.raises(ValueError, match="no"), spans.span("failed"):
+        raise ValueError("no")
+    with spans.span("next"):
+        pass
+    spans.add("next", 0.5)
+    assert spans.seconds == {"failed": 2.0, "next": 1.5}

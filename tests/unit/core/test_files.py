@@ -1,0 +1,105 @@
+"""Files whole or not at all, sealed folders and what is noted beside them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.core.files import (
+    STAMP,
+    Stamp,
+    disk_trouble,
+    regular_bytes,
+    remove,
+    seal,
+    stamp_of,
+    stamped_content,
+    stamps_beside,
+    write_stamp,
+    write_whole,
+)
+
+
+def filled(folder: Path, text: str = "x") -> Path:
+    folder.mkdir()
+    (folder / "a").write_text(text, "utf-8")
+    return folder
+
+
+def test_a_file_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a", "ä")
+    write_whole(tmp_path / "b", b"\0", durable=False)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": "ä".encode(), "b": b"\0"}
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "kept").touch()
+    with pytest.raises(OSError, match="a"):
+        write_whole(tmp_path / "a", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_only_files_are_read_and_none_beyond_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    assert regular_bytes(tmp_path / "a", 5) == b"12345"
+    with pytest.raises(OSError, match="larger than 4 bytes"):
+        regular_bytes(tmp_path / "a", 4)
+    with pytest.raises(OSError, match="it is a folder"):
+        regular_bytes(tmp_path, 4)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is no file"):
+        regular_bytes(tmp_path / "pipe", 4)
+
+
+def test_a_sealed_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    filled(tmp_path / "sealed", "old")
+    seal(filled(tmp_path / "partial", "new"), tmp_path / "sealed")
+    assert (tmp_path / "sealed" / "a").read_text("utf-8") == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["sealed"]
+
+
+def test_removing_a_link_leaves_what_it_points_to(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "real")
+    (tmp_path / "link").symlink_to(folder)
+    remove(tmp_path / "link")
+    remove(tmp_path / "never-there")
+    assert [path.name for path in tmp_path.iterdir()] == ["real"]
+    remove(folder)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stamp_holds_while_nothing_changes(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "one")
+    assert stamped_content(folder) is None
+    write_stamp(folder, Stamp("c1", weights="w"))
+    assert stamped_content(folder) == "c1"
+    assert stamp_of(folder) == Stamp("c1", weights="w")
+    os.utime(folder / "a", (1, 1))
+    assert stamp_of(folder) is stamped_content(folder) is None
+
+
+@pytest.mark.parametrize("broken", ["", "[]", '{"content": 3}', "{"])
+def test_a_broken_stamp_is_none_and_hinders_nobody(tmp_path: Path, broken: str) -> None:
+    folder, other = filled(tmp_path / "one"), filled(tmp_path / "two")
+    (tmp_path / f"one{STAMP}").write_text(broken, "utf-8")
+    write_stamp(other, "c2")
+    assert stamp_of(folder) is None
+    assert "two" in stamps_beside(folder)
+    assert json.loads((tmp_path / f"two{STAMP}").read_text("utf-8"))["content"] == "c2"
+    assert "two" not in stamps_beside(other)
+
+
+@pytest.mark.parametrize(("number", "says"), [
+    (errno.ENOSPC, "the disk is full"), (errno.EFBIG, "the disk is full"), (errno.EROFS, "no access"), (errno.EACCES, "no access"),
+])  # fmt: skip
+def test_a_disk_that_takes_nothing_is_told_with_what_to_do(number: int, says: str) -> None:
+    text = disk_trouble(OSError(number, os.strerror(number), "/x/y"))
+    assert text is not None
+    assert text.startswith(says)
+    assert "(/x/y)" in text
+    assert disk_trouble(OSError(errno.ENOENT, "gone")) is None
