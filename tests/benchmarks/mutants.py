@@ -87,7 +87,10 @@ def drawn(seed: int, count: int) -> list[Mutant]:
 
 def _readable(mutants: list[Mutant], dice: random.Random) -> Mutant:
     """Choose a mutant that Python can read, as `*` of a signature turned into `%` is not."""
-    for mutant in dice.sample(mutants, len(mutants)):
+    ordered = sorted(
+        mutants, key=lambda mutant: (mutant.operator, mutant.occurrence)
+    )  # whatever order plug-ins are found in
+    for mutant in dice.sample(ordered, len(ordered)):
         with suppress(SyntaxError):
             ast.parse(mutated(mutant))
             return mutant
@@ -157,6 +160,10 @@ class Reached:
         tests = set(reached.get(str(mutant.line), ()))
         if not tests:
             tests = {test for names in reached.values() for test in names}
+        if not tests:  # all of it runs on import
+            package = mutant.module.rpartition("/")[0]
+            near = [lines for module, lines in self.lines.items() if module.rpartition("/")[0] == package]
+            tests = {test for lines in near for names in lines.values() for test in names}
         chosen, spent = [], 0.0
         for test in sorted(tests, key=lambda test: (self.seconds.get(test, SLOWEST), test)):
             spent += self.seconds.get(test, SLOWEST)
