@@ -29,7 +29,7 @@ from harness.plan.yamlfile import plain, read
 from harness.quantizers.folders import counted_files
 from harness.texts import BUILT_IN, HUB_QUESTIONS, written_questions
 
-_SOURCES = {".py", ".md", ".mako", ".txt", ".json", ".jsonl", ".csv", ".safetensors", ".sh"}
+_SOURCES = {".py", ".sql", ".md", ".mako", ".txt", ".json", ".jsonl", ".csv", ".safetensors", ".sh"}
 _CATALOGUES = "harness/shipped/configs"
 
 

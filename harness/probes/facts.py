@@ -37,6 +37,7 @@ FACTS: Final = {
     "model_provider": "what the model itself ran on",
     "notes": "what a reader of the reference must know",
     "noun": "what documents of the text are called",
+    "own_cpus": "processors that the process itself kept busy while it generated",
     "output_sha256": "hash of what was generated greedily; the tokens are the array `generated_ids`, int32 [batch, output]",
     "pace": "seconds of a fixed `computation` between repetitions: `fastest`, `median`, `slowest`, each in the array `pace_seconds`, "
     "float64 [repetitions + 1]; and `at_1ms`, the metrics where seconds are divided by it, over the half of the repetitions in which it was best",

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.float32]
 
-LONGEST = 2048
-"""Tokens of the longest pass that is made to see how far back a session looks."""
+LONGEST, USUAL = 1024, 256
+"""Tokens of the two long passes that see how far back a session looks, at most, and where the workload does not say how far it goes."""
 SHORT = 24
 """Tokens of the other passes."""
 _SAMPLE = "The quick brown fox jumps over 13 lazy dogs. "
@@ -43,7 +43,7 @@ def session_notes(
     """
     texts = [*_codec_texts(session.codec, codec), *_rows_texts(session), *_score_texts(session)]
     if (folder / "tokenizer.json").is_file():  # a fake's distribution looks back one token
-        texts += _context_texts(session, min(reach or LONGEST, LONGEST, session.context_length))
+        texts += _context_texts(session, min(reach or USUAL, LONGEST, session.context_length))
     return implausible(texts)
 
 
@@ -182,6 +182,8 @@ def _context_texts(session: Scores, length: int) -> Iterator[str]:
         before = _rows(session, ids, last)
         if np.array_equal(before, _rows(session, [*more[:quarter], *ids[quarter:]], last)):
             yield f"the last of {size} tokens is followed by the same when the first {quarter} are others: the engine skips tokens, or answers from before"
+        if size > SHORT:
+            continue
         middle = [*ids[:quarter], *more[quarter : -quarter - 1], *ids[-quarter - 1 :]]
         if np.array_equal(before, _rows(session, middle, last)):
             yield f"the last of {size} tokens is followed by the same when those in the middle are others: the engine answers from before"

@@ -22,7 +22,7 @@ from harness.store.location import Place, file_of, url_of
 from harness.store.result import ResultSet, result_of, to_frame
 from harness.store.row import table
 from harness.store.session import SessionRecord
-from harness.store.walk import Batch, Ingested, walk
+from harness.store.walk import Ingested, OutcomeBatch, walk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ class Database:
         ids = Ids()
         return walk(results, self.run_names(), lambda batch: self._ingest(batch, ids), self.place)
 
-    def _ingest(self, batch: Batch, ids: Ids) -> int:
+    def _ingest(self, batch: OutcomeBatch, ids: Ids) -> int:
         """Write many outcomes in one transaction: what is read and checked beforehand cannot fail one by one."""
         if not batch:
             return 0

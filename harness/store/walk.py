@@ -35,7 +35,7 @@ class Ingested:
         return counts + unfinished + (f", {len(self.problems)} files cannot be read" if self.problems else "")
 
 
-Batch = Sequence[tuple[Outcome, Sequence[arrays.Stored]]]
+OutcomeBatch = Sequence[tuple[Outcome, Sequence[arrays.Stored]]]
 
 
 @dataclass
@@ -46,7 +46,7 @@ class _Seen:
 
 
 def walk(
-    results: Path, known: set[str], ingest: Callable[[Batch], int], place: Callable[[SessionRecord], None]
+    results: Path, known: set[str], ingest: Callable[[OutcomeBatch], int], place: Callable[[SessionRecord], None]
 ) -> Ingested:
     """Hand over what is new: outcomes in batches, then all sessions. A file that cannot be read becomes a problem.
 

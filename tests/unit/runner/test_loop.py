@@ -457,7 +457,7 @@ def test_what_an_earlier_command_measured_is_waited_for_and_not_measured_twice(
     with (
         bench.desk() as (planned, desk),
         held(bench),
-        pytest.raises(HarnessError, match="another process has been writing"),
+        pytest.raises(HarnessError, match="another process has been using"),
     ):
         list(execute(planned.plan, desk))
 
