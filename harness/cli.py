@@ -34,7 +34,7 @@ app = typer.Typer(
 INTERRUPTED = 130
 GARBAGE = 100_000
 """New objects between two searches for garbage: nearly all that a command makes, it keeps to its end."""
-AGAIN = ("build", "quality", "reference")
+RERUN = ("build", "quality", "reference")
 ResultsOption = Annotated[
     Path | None,
     typer.Option("--results", help="Folder of database, run folders and artifacts; the workspace's own by default."),
@@ -154,7 +154,7 @@ def setup(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing if there is nothing to do.")] = False,
 ) -> None:
     """Make an environment from its lock file: `cpu` without a name."""
-    from harness.commands.box import make_environment
+    from harness.commands.machine import make_environment
 
     make_environment(env, _here(context), quiet=quiet)
 
@@ -183,8 +183,8 @@ def bench(
 def run(
     context: typer.Context,
     sweep: SweepArgument,
-    again: Annotated[
-        list[str] | None, typer.Option("--again", help="Run known jobs of this kind anew: quality, build, reference.")
+    rerun: Annotated[
+        list[str] | None, typer.Option("--rerun", help="Run known jobs of this kind anew: quality, build, reference.")
     ] = None,
     executor: ExecutorOption = None,
     offline: OfflineOption = False,
@@ -197,8 +197,8 @@ def run(
     from harness.commands.report import after_bench
 
     begun, console = time.monotonic(), Console()
-    kinds, where = _kinds(again or []), replace(_here(context, results, configs), executor=executor)
-    raise typer.Exit(run_sweep(sweep, console, where, again=kinds, begun=begun, after=after_bench(console)))
+    kinds, where = _kinds(rerun or []), replace(_here(context, results, configs), executor=executor)
+    raise typer.Exit(run_sweep(sweep, console, where, rerun=kinds, begun=begun, after=after_bench(console)))
 
 
 def _network(*, offline: bool) -> None:
@@ -209,14 +209,14 @@ def _network(*, offline: bool) -> None:
         privacy.go_offline()
 
 
-def _kinds(again: list[str]) -> frozenset[str]:
-    """Check what `--again` names. Raises: HarnessError with the nearest right name."""
-    for kind in again:
+def _kinds(rerun: list[str]) -> frozenset[str]:
+    """Check what `--rerun` names. Raises: HarnessError with the nearest right name."""
+    for kind in rerun:
         if kind == "speed":
-            raise HarnessError(f"speed is always measured anew; --again takes {', '.join(AGAIN)}")
-        if kind not in AGAIN:
-            raise HarnessError(unknown("kind of job for --again", kind, AGAIN))
-    return frozenset(again)
+            raise HarnessError(f"speed is always measured anew; --rerun takes {', '.join(RERUN)}")
+        if kind not in RERUN:
+            raise HarnessError(unknown("kind of job for --rerun", kind, RERUN))
+    return frozenset(rerun)
 
 
 @app.command()
@@ -297,7 +297,7 @@ def report(
     ] = None,
     beside: Annotated[
         str | None,
-        typer.Option("--against", help="`reported`: measured numbers of TABLES beside those that others published."),
+        typer.Option("--rerunst", help="`reported`: measured numbers of TABLES beside those that others published."),
     ] = None,
     results: ResultsOption = None,
 ) -> None:
@@ -311,10 +311,10 @@ def report(
     limits = bool(accept or max_change or allow_missing or may_mix)
     _check_pages_options(write=write, limits=limits, diff=diff, base=base, strict=strict)
     if beside is not None and (beside != "reported" or not tables):
-        raise HarnessError("--against needs a table and the word reported: harness report TABLE --against reported")
+        raise HarnessError("--rerunst needs a table and the word reported: harness report TABLE --rerunst reported")
     if (where or beside) and (write or check or diff):
         raise HarnessError(
-            "--where and --against change what is printed, not the pages; leave out --write, --check and --diff"
+            "--where and --rerunst change what is printed, not the pages; leave out --write, --check and --diff"
         )
     home, named = _here(context, results), [Path(page) for page in tables or []]
     if check:
@@ -375,10 +375,10 @@ def adopt(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
 ) -> None:
     """Make data of the tables in a page: numbers as printed, and a spec that writes the very same table."""
-    from harness.adopting.adopt import Wanted
+    from harness.adopting.adopt import WantedTables
     from harness.commands.adopt import adopt_page
 
-    wanted = Wanted(table, name, _pairs("--column", column), _pairs("--called", called))
+    wanted = WantedTables(table, name, _pairs("--column", column), _pairs("--called", called))
     for line in adopt_page(page, _here(context), wanted, dry=dry_run):
         typer.echo(line)
 
@@ -393,7 +393,7 @@ def explain(
     results: Annotated[
         Path | None,
         typer.Option(
-            "--results", help="Folder with a database to take a table from; the committed results by default."
+            "--results", help="Folder with a database to take a table from; the published results by default."
         ),
     ] = None,
     where: Annotated[
@@ -471,7 +471,7 @@ def bundle(
 def fetch(context: typer.Context, sweep: SweepArgument) -> None:
     """Fetch what a sweep needs of a network, for machines without one; exit code 1 where something cannot be had."""
     from harness.bundling.fetching import fetch as fetch_all
-    from harness.commands.box import print_line
+    from harness.commands.machine import print_line
 
     raise typer.Exit(1 if fetch_all(sweep, _here(context), print_line) else 0)
 
@@ -488,12 +488,12 @@ def ingest(
     results: ResultsOption = None,
     published: Annotated[
         Path | None,
-        typer.Option("--published", help="A folder of committed results, as results/published, to take in too."),
+        typer.Option("--published", help="A folder of published results, as results/published, to take in too."),
     ] = None,
 ) -> None:
     """Take every run folder's outcome into the database, rebuilding it where it is gone; say which it no longer agrees with."""
     from harness.commands.publish import take_published
-    from harness.store.audit import altered
+    from harness.store.against_files import altered
     from harness.store.database import Database
 
     home, brought_problems = _here(context, results), tuple[str, ...]()
@@ -530,11 +530,11 @@ def import_(
     results: ResultsOption = None,
 ) -> None:
     """Take in what other tools measured: results of GenAI, optimum-benchmark, lm-eval, trtllm-bench, vLLM, llama-bench."""
-    from harness.importing.taking import import_files, lines, parse_labels
+    from harness.importing.import_files import import_files, lines, parse_labels
     from harness.tables.declared import declared_of
 
     home = _here(context, results)
-    declared = declared_of(home.committed).metrics if map_ else {}
+    declared = declared_of(home.own_published).metrics if map_ else {}
     imported = import_files(
         files,
         home.results,
@@ -613,7 +613,7 @@ def worker(
     ] = False,
 ) -> None:
     """Serve the batches of a queue folder, for a scheduler or another machine. Exit code 1: a batch or a job of it failed."""
-    from harness.commands.box import queue_python
+    from harness.commands.machine import queue_python
     from harness.core.paths import workspace_around
     from harness.executors import process
     from harness.worker.queue_folder import serve_queue

@@ -40,7 +40,7 @@ def environment(name: str) -> Environment:
         cpu=cpu_model(),
         cores=cores(),
         memory_bytes=_memory_bytes(),
-        box=box(),
+        machine_id=machine_id(),
         gpus=gpus(nvml),
         cuda=_cuda(nvml),
         packages=packages(),
@@ -163,7 +163,7 @@ def _memory_bytes() -> int:
     return int(psutil.virtual_memory().total)
 
 
-def box() -> str:
+def machine_id() -> str:
     """Hash what tells this machine from others: its machine id (else network address) and processor."""
     try:
         identity = Path("/etc/machine-id").read_text("utf-8").strip()

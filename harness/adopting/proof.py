@@ -15,8 +15,8 @@ from harness.markdown.rows import as_before, row_cells
 from harness.pages import pages
 from harness.published.reading import read_published
 from harness.published.records import Published
-from harness.published.sources import Source, filled, sweeps_of
-from harness.tables.catalogue import Catalogue
+from harness.published.sources import NumberSource, filled, sweeps_of
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.declared import together
 from harness.tables.specfile import SUFFIX
 
@@ -25,7 +25,7 @@ REPORTED = ".reported.yaml"
 
 
 @dataclass(frozen=True)
-class Made:
+class AdoptedFiles:
     """The texts of one adoption."""
 
     stem: str
@@ -34,7 +34,7 @@ class Made:
     spec: str
 
 
-def rendered(made: Made, catalogue: Catalogue, published_in: Path) -> Mapping[str, str]:
+def rendered(made: AdoptedFiles, catalogue: TableCatalogue, published_in: Path) -> Mapping[str, str]:
     """Render the tables from the new file and those published files that the same tables show; table to Markdown.
 
     Raises: HarnessError for a table that cannot be read back or rendered.
@@ -47,7 +47,7 @@ def rendered(made: Made, catalogue: Catalogue, published_in: Path) -> Mapping[st
         try:
             published = _with_those_shown(read_published(committed), published_in, made.stem)
             with closing(filled(published.sessions, published)) as database:
-                source = Source(database, published)
+                source = NumberSource(database, published)
                 names = catalogue.declaring(published.declared)
                 done = pages.render([spec], source, names)
                 source.close()

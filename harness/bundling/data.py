@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.commands.box import Planned
+from harness.commands.machine import Planned
 from harness.core.options import validated
 from harness.core.spec import BuildSpec
 from harness.texts import HUB_QUESTIONS, HUB_TEXTS, REFERENCE, from_hub

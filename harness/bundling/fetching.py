@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bundling.data import DataSet, data_sets
-from harness.commands.box import described, environments_of, interpreters, plan_sweep, setup_on_top
 from harness.commands.estimates import lock_of_models
 from harness.commands.fresh import refresh
+from harness.commands.machine import described, environments_of, interpreters, plan_sweep, setup_on_top
 from harness.commands.workspace import Workspace, lock_of, sweep_path
 from harness.core.errors import HarnessError, Trouble, unknown
 from harness.core.identity import folder_bytes
@@ -22,7 +22,7 @@ from harness.environments import package_path, setup
 from harness.host import facts
 from harness.hub_data import kept
 from harness.plan.catalogue import Catalogue, load_catalogue
-from harness.plan.gguf import Wanted, absent_ggufs, fetch_ggufs, package_wheel, place
+from harness.plan.gguf import WantedGguf, absent_ggufs, fetch_ggufs, package_wheel, place
 from harness.plan.hub import Absent, absent_models, fetch_models, offline
 from harness.plan.reading import read_sweep
 from harness.plan.sources import model_folder
@@ -189,7 +189,7 @@ def _ggufs(sweep: Sweep, catalogue: Catalogue, pythons: Mapping[str, Path], say:
 def _gguf(
     name: str,
     origin: str,
-    wanted: Wanted | None,
+    wanted: WantedGguf | None,
     catalogue: Catalogue,
     pythons: Mapping[str, Path],
     here: Mapping[str, Facts],

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.bundling.data import data_sets, read_files
 from harness.bundling.records import VARIABLE, WORKSPACE, Stage, is_inner
-from harness.commands.box import Planned, environments_of
+from harness.commands.machine import Planned, environments_of
 from harness.core.errors import HarnessError
 from harness.core.identity import files_below
 from harness.core.paths import placed

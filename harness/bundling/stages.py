@@ -23,7 +23,7 @@ from harness.bundling.records import (
     WHEELS,
     WORKSPACE,
     Manifest,
-    Place,
+    PackedEnvironment,
     Refused,
     Stage,
     read_outcomes,
@@ -66,7 +66,7 @@ def version_of(name: str) -> str | None:
         return None
 
 
-def make_environment(place: Place, manifest: Manifest, content: Path, work: Path) -> Path:
+def make_environment(place: PackedEnvironment, manifest: Manifest, content: Path, work: Path) -> Path:
     """Make an environment from the wheels, without a network, once; return its interpreter.
 
     Where the machine has all that it needs, that is this very interpreter. Raises: Refused where a step fails.
@@ -126,7 +126,7 @@ def make_environment(place: Place, manifest: Manifest, content: Path, work: Path
     return python
 
 
-def not_as_made(place: Place, folder: Path, wanted: list[object]) -> str:
+def not_as_made(place: PackedEnvironment, folder: Path, wanted: list[object]) -> str:
     """Say why an environment cannot be used as it is; empty where it is what was made from the same wheels."""
     try:
         made = json.loads((folder / MADE).read_text("utf-8"))
@@ -135,14 +135,14 @@ def not_as_made(place: Place, folder: Path, wanted: list[object]) -> str:
         return "was not made to its end"
     if not same:
         return "was made from other wheels, or by another Python"
-    now, why = held_by(folder / "bin" / "python", place if then is not None else Place(place.name, ()))
+    now, why = held_by(folder / "bin" / "python", place if then is not None else PackedEnvironment(place.name, ()))
     if now is None:
         return f"is not as it was made ({why})"
     changed = [name for name, version in (then or {}).items() if now.get(name) != version]
     return f"holds {changed[0]} {now.get(changed[0])} and should hold {then[changed[0]]}" if changed else ""
 
 
-def held_by(python: Path, place: Place) -> tuple[dict[str, str] | None, str]:
+def held_by(python: Path, place: PackedEnvironment) -> tuple[dict[str, str] | None, str]:
     """Ask an environment for the versions of what was installed there; None, and why, where a file of it is missing or changed."""
     names = [one.partition("==")[0] for one in place.requirements] + [one.partition("-")[0] for one in place.wheels]
     try:
@@ -210,8 +210,8 @@ def run_stages(manifest: Manifest, asked: argparse.Namespace, content: Path) -> 
     for number, stage in wanted:
         done = asked.work / f"stage-{number}.done"
         before = _code(done)
-        if before is not None and not asked.again:
-            say(f"stage {number}, {stage.name}: done already; --again runs it anew")
+        if before is not None and not asked.rerun:
+            say(f"stage {number}, {stage.name}: done already; --rerun runs it anew")
             codes.append(before)
             continue
         say(f"stage {number} of {len(stages)}: {stage.name}")

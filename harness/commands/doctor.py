@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.commands.box import described, interpreters
+from harness.commands.machine import described, interpreters
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
 from harness.core.seam import Engine, Quantizer, load
@@ -88,12 +88,12 @@ def examine(workspace: Workspace) -> list[Line]:
 def held_files(workspace: Workspace) -> list[Line]:
     """Hold run folders and artifacts against the database, and published files against themselves and the database."""
     from harness.core.errors import ConfigError
-    from harness.published.audit import departed
+    from harness.published.against_database import departed
     from harness.published.reading import read_published
-    from harness.store.audit import audit
+    from harness.store.against_files import audit
     from harness.store.database import Database
 
-    folder = workspace.published if workspace.published.is_dir() else workspace.committed
+    folder = workspace.published if workspace.published.is_dir() else workspace.own_published
     sound = _database(workspace, full=True)
     if any(line.mark == "wrong" for line in sound):
         return sound

@@ -156,7 +156,7 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricValue:
     """What a probe found for one metric, before it becomes a `Measurement`.
 
     samples: numeric array of any shape (repetitions, items, positions); kept whole. `value` is the metric's
@@ -166,7 +166,7 @@ class Reading:
     metric: str
     value: float
     samples: FloatArray | IntArray
-    part: str = ""
+    slice: str = ""
     low: float | None = None
     high: float | None = None
     interval: str | None = None
@@ -185,10 +185,10 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Findings:
+class ProbeResult:
     """All that one measure job found out."""
 
-    readings: tuple[Reading, ...]
+    values: tuple[MetricValue, ...]
     protocol: ProtocolRecord
     notes: tuple[Note, ...] = ()
     arrays: Mapping[str, FloatArray | IntArray] = field(default_factory=dict)
@@ -238,8 +238,8 @@ class Probe:
     yields: tuple[str, ...]
     workload: type[Options]
     packages: tuple[str, ...]
-    measure: Callable[[Any, Any, Context], Findings]
-    clean: bool = False
+    measure: Callable[[Any, Any, Context], ProbeResult]
+    own_process: bool = False
     """It needs a process in which nothing else was done; jobs of one round that share artifact and engine share it."""
     alone: bool = False
     """It shares that process with no other job."""

@@ -162,7 +162,7 @@ class Job(Record):
     """Folder to seal the artifact as."""
     content_before: str | None = None
     """Content hash that the artifact had when it was made before, here, from the same inputs."""
-    clean: bool = False
+    own_process: bool = False
     """The job needs a process in which nothing was done but jobs of its round on the same artifact."""
     output: str | None = None
     """Hash of the tokens that another process generated greedily for the same work."""
@@ -188,7 +188,7 @@ class Measurement(Record):
 
     metric: str
     metric_version: int = 1
-    part: str = ""
+    slice: str = ""
     """Which part of the workload: empty for the whole, `stratum:NAME`, `subject:NAME`, `task:NAME`."""
     value: Finite
     unit: str
@@ -261,7 +261,7 @@ class Environment(Record):
     cores: int | None = None
     """Absent, as memory, where somebody else's numbers do not tell."""
     memory_bytes: int | None = None
-    box: str
+    machine_id: str
     """Hash that tells this machine from others without naming it; `unknown` for others' machines."""
     gpus: tuple[Gpu, ...] = ()
     cuda: str | None = None

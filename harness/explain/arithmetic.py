@@ -56,7 +56,7 @@ class Arithmetic:
     """Value and baseline where the source published them beside such a comparison, in the stored unit."""
     stat: str
     """Statistic of the samples that entered, empty for the value itself."""
-    part: str
+    slice: str
     terms: tuple[Term, ...]
     equation: str
     result: Decimal
@@ -101,7 +101,7 @@ def arithmetic(cell: Cell, stored: Sequence[Measurement], beside: tuple[Operand,
         published=trace.published,
         published_inputs=beside,
         stat=asked.stat or "",
-        part=asked.part,
+        slice=asked.slice,
         terms=terms,
         equation=_as_published(trace, asked, beside) if trace.published else _equation(trace, terms, result, scale),
         result=result,

@@ -12,7 +12,7 @@ from harness.core.metric import metric as metric_named
 from harness.explain.arithmetic import Arithmetic, arithmetic, format_text
 from harness.explain.inputs import inputs_beside
 from harness.explain.provenance import Archive, Provenance, behind, measurement_of, provenance
-from harness.tables.catalogue import Catalogue
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.columns import DIMENSIONS, MADE
 from harness.tables.layout import LACKING
 from harness.tables.locate import MARK, Beside, Spot, column_names, row_names
@@ -22,7 +22,7 @@ from harness.tables.result import Cell, Section
 from harness.tables.rows import matches
 from harness.tables.spec import CellSpec, RowKey, TableSpec
 
-Kind = Literal["number", "name", "attribute", "empty", "heading", "failed", "not measured", "not computed", "line"]
+CellKind = Literal["number", "name", "attribute", "empty", "heading", "failed", "not measured", "not computed", "line"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Explanation:
     place: str
     """As it was asked for."""
     table: str
-    kind: Kind
+    kind: CellKind
     text: str
     """As it stands in the cell, without emphasis and link."""
     said: str
@@ -72,7 +72,7 @@ class Shown:
 
     rendered: Rendered
     spec: TableSpec
-    catalogue: Catalogue
+    catalogue: TableCatalogue
     archive: Archive
 
 
@@ -115,7 +115,7 @@ def explain(shown: Shown, at: Spot | Beside, place: str = "") -> Explanation:
 class _Told:
     """What depends on the sort of cell."""
 
-    kind: Kind
+    kind: CellKind
     said: str
     entry: Mapping[str, str] = field(default_factory=dict)
     arithmetic: Arithmetic | None = None
@@ -192,7 +192,7 @@ def _what(asked: CellSpec) -> str:
     """Name what a cell shows: the statistic, the metric, the part and what it is compared with."""
     metric = metric_named(asked.metric or "")
     title = f"{asked.stat} of {metric.title.lower()}" if asked.stat else metric.title.lower()
-    part = f" of part '{asked.part}'" if asked.part else ""
+    part = f" of part '{asked.slice}'" if asked.slice else ""
     part += f" ({metric.name})" if metric.name != metric.title.lower() else ""
     if asked.comparison == "value":
         return f"{title}{part}"

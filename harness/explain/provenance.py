@@ -12,7 +12,7 @@ from harness.core.spec import BuildSpec, Environment, Input, Measurement, Measur
 from harness.numbers.rounds import is_over_rounds
 from harness.plan.keys import exact
 from harness.probes import VERIFY
-from harness.published.sources import Source, rows_for
+from harness.published.sources import NumberSource, rows_for
 from harness.store.sittings import paces_of
 from harness.store.workload import workload_columns
 from harness.tables.columns import PACKAGES
@@ -59,7 +59,7 @@ class Archive:
     """What came of holding an artifact against its model in an environment, on an engine (empty: any); empty where it was not."""
 
 
-def archive_of(source: Source) -> Archive:
+def archive_of(source: NumberSource) -> Archive:
     """Make an archive of a source; each record is read once."""
     outcome: Callable[[str], Outcome] = lru_cache(maxsize=None)(source.database.outcome)
     makers = source.database.artifact_runs()
@@ -73,7 +73,7 @@ def archive_of(source: Source) -> Archive:
     )
 
 
-def _verified(source: Source, artifact: str, environment: str, engine: str) -> str:
+def _verified(source: NumberSource, artifact: str, environment: str, engine: str) -> str:
     """Tell the latest verification of an artifact where it was measured: a model's own folder is held on each engine anew."""
     columns = ["run", "counts_from", "engine", "status", "reason", "metric", "value"]
     where = {"artifact": artifact, "probe": VERIFY, "environment": environment} | ({"engine": engine} if engine else {})
@@ -87,8 +87,8 @@ def _verified(source: Source, artifact: str, environment: str, engine: str) -> s
     return f"held against its model on {last.text('engine')}: largest difference {far:.2g} nat, run {last.run}"
 
 
-def _sitting(source: Source, measurement: str) -> list[TableRow]:
-    said = ("sitting", "metric", "part", "source")
+def _sitting(source: NumberSource, measurement: str) -> list[TableRow]:
+    said = ("sitting", "metric", "slice", "source")
     found = rows_of(source.select({"measurement_id": measurement}, list(said)))
     if not found or found[0].get("sitting") is None:
         return []
@@ -104,7 +104,7 @@ class Measured:
     id: str
     metric: str
     metric_version: int
-    part: str
+    slice: str
     value: float
     unit: str
     low: float | None
@@ -152,7 +152,7 @@ class OverRounds:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RecipeText:
     """What was done: a quantizer with its options, or a probe on an engine with its."""
 
     does: str
@@ -179,7 +179,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Where:
+class EnvironmentText:
     """The machine and what was installed on it, as far as it can change a number."""
 
     name: str
@@ -223,17 +223,17 @@ class Provenance:
     labels: Mapping[str, str]
     command: str
     """Empty for numbers that were not measured here."""
-    again: str
+    rerun: str
     """Command that measures or makes it anew."""
     citation: Mapping[str, str]
     """Empty for measured numbers."""
     measured: Measured | None
     over_rounds: OverRounds | None
     """What the cell shows where it is the mean over a session's rounds."""
-    recipe: Recipe
+    recipe: RecipeText
     protocol: Mapping[str, Any]
     artifacts: tuple[Read, ...]
-    environment: Where
+    environment: EnvironmentText
     harness: Harness | None
     notes: tuple[str, ...]
 
@@ -259,7 +259,7 @@ def provenance(
         session=job.session,
         labels={name: value for name, value in job.labels.model_dump().items() if value},
         command=command,
-        again=command if job.kind == "speed" or not command else f"{command} --again {job.kind}",
+        rerun=command if job.kind == "speed" or not command else f"{command} --rerun {job.kind}",
         citation=_plain(outcome.citation.model_dump() if outcome.citation else {}),
         measured=_measured(archive, outcome, measurement, stat) if measurement else None,
         over_rounds=_over_rounds(archive, measurement) if measurement and rounds else None,
@@ -325,7 +325,7 @@ def _measured(archive: Archive, outcome: Outcome, measurement: str, stat: str) -
         id=measurement,
         metric=item.metric,
         metric_version=item.metric_version,
-        part=item.part,
+        slice=item.slice,
         value=item.value,
         unit=item.unit,
         low=item.low,
@@ -396,11 +396,11 @@ def _flat(values: Any) -> list[float]:
     return flat
 
 
-def _recipe(outcome: Outcome) -> Recipe:
+def _recipe(outcome: Outcome) -> RecipeText:
     spec = outcome.job.spec
     if isinstance(spec, BuildSpec):
-        return Recipe("build", spec.quantizer, spec.version, spec.options, contents=spec.contents)
-    return Recipe(
+        return RecipeText("build", spec.quantizer, spec.version, spec.options, contents=spec.contents)
+    return RecipeText(
         "measure",
         spec.engine,
         spec.engine_version,
@@ -439,11 +439,11 @@ def _read(archive: Archive, outcome: Outcome, item: Input) -> Read:
     )
 
 
-def _where(outcome: Outcome) -> Where:
+def _where(outcome: Outcome) -> EnvironmentText:
     place = outcome.environment
     others = exact(place.packages) if outcome.origin == "measured" else set(place.packages)
     told = (*PACKAGES, *sorted(others - set(PACKAGES)))
-    return Where(
+    return EnvironmentText(
         name=place.name,
         gpus=tuple(gpu.name for gpu in place.gpus),
         driver=next((gpu.driver for gpu in place.gpus if gpu.driver), None),

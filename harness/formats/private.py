@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.core.spec import Environment
 from harness.formats.fields import plain, without_folders
-from harness.formats.found import FileContents, Found
+from harness.formats.records import FileContents, Found
 from harness.formats.source import FileSource
 
 CUT = "..."

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.spec import Protocol
 from harness.formats.fields import Fields
-from harness.formats.found import FileContents, FileFormat, Found, given, numbers, place
+from harness.formats.records import FileContents, FileFormat, Found, given, numbers, place
 from harness.formats.source import FileSource
 from harness.formats.vllm_serving import LISTS, latencies, mean_tokens, rate, throughputs
 

@@ -22,7 +22,7 @@ from harness.plan.catalogue import Catalogue, Ready, Recipe, consumes, produces
 from harness.plan.jobs import Draft
 from harness.plan.keys import artifact_id, known_by, package_identity, spec_key
 from harness.plan.recipes import choose
-from harness.plan.sources import Source, find, hash_model
+from harness.plan.sources import ModelSource, find, hash_model
 from harness.plan.sweep import Choice, Places
 from harness.plan.yamlfile import Mistakes, Node
 
@@ -31,7 +31,7 @@ ANOTHER_SYSTEM = "environment '{}' is for {}, and this machine is not"
 
 
 @dataclass(frozen=True)
-class Made:
+class ArtifactRef:
     """An artifact, or a model's own folder, as the jobs behind it see it."""
 
     id: str
@@ -51,7 +51,7 @@ class Made:
     float_type: FloatType | None = None
     """Float type of all its weights; None where something is quantized, and for the model's own folder."""
     parameters: int | None = None
-    bases: tuple[Made, ...] = ()
+    bases: tuple[ArtifactRef, ...] = ()
     """What it was made from, the model's own folder included."""
     record: ModelRecord | None = None
     """What the files of the model say of it."""
@@ -70,7 +70,7 @@ class Made:
 
 
 @dataclass
-class Workshop:
+class PlanContext:
     """What planning has found out so far: sources, artifacts, hashes, drafts of jobs."""
 
     sweep: str
@@ -83,10 +83,10 @@ class Workshop:
     """Case that is being planned."""
     """Whether float artifacts are verified; else they are marked as unverified."""
     drafts: dict[str, Draft] = field(default_factory=dict)
-    anchors: set[str] = field(default_factory=set)
+    artifact_groups: set[str] = field(default_factory=set)
     """Artifacts that planned jobs stand by."""
-    _sources: dict[tuple[str, bool], Source] = field(default_factory=dict)
-    _made: dict[tuple[Any, ...], Made | None] = field(default_factory=dict)
+    _sources: dict[tuple[str, bool], ModelSource] = field(default_factory=dict)
+    _made: dict[tuple[Any, ...], ArtifactRef | None] = field(default_factory=dict)
     _hashes: dict[Path, str] = field(default_factory=dict)
     _known: dict[tuple[tuple[str, ...], str, str], Mapping[str, Any]] = field(default_factory=dict)
 
@@ -95,7 +95,7 @@ class Workshop:
         """The adapters there are."""
         return self.catalogue.adapters
 
-    def source(self, name: str, *, here: bool) -> Source:
+    def source(self, name: str, *, here: bool) -> ModelSource:
         """Find a model, once."""
         if (name, here) not in self._sources:
             self._sources[name, here] = find(name, self.catalogue, self.mistakes, self.hashed, here=here)
@@ -136,7 +136,7 @@ class Workshop:
             text = f"this sweep has more than {limits.JOBS:,} jobs; take values out of its lists, or split it"
             place = self.node
             raise ConfigError([Problem(text, place.path, place.line) if place else Problem(text)])
-        self.anchors.add(known.anchor)
+        self.artifact_groups.add(known.artifact_group)
         if labels not in known.labels:
             known.labels.append(labels)
         return known
@@ -160,8 +160,8 @@ class Workshop:
 
     def artifact(
         self, name: str, choice: Choice, *, formats: tuple[Format, ...], reader: str, provider: str, places: Places,
-        block: str, elsewhere: str | None,
-    ) -> Made | None:  # fmt: skip
+        block: str, other_gpu: str | None,
+    ) -> ArtifactRef | None:  # fmt: skip
         """Plan what makes a method of a model in one of the formats asked for; None where that is a mistake."""
         key = (
             name,
@@ -172,15 +172,15 @@ class Workshop:
             provider,
             tuple(places.names.items()),
             block,
-            elsewhere,
+            other_gpu,
         )
         if key not in self._made:
-            source = self.source(name, here=elsewhere is None)
-            order = _Order(source, provider, places, block, elsewhere)
+            source = self.source(name, here=other_gpu is None)
+            order = _Order(source, provider, places, block, other_gpu)
             self._made[key] = self._artifact(order, choice, formats, reader)
         return self._made[key]
 
-    def _artifact(self, order: _Order, choice: Choice, formats: tuple[Format, ...], reader: str) -> Made | None:
+    def _artifact(self, order: _Order, choice: Choice, formats: tuple[Format, ...], reader: str) -> ArtifactRef | None:
         if order.source.model.entry.ready is not None:
             return self._ready(order, formats, reader, choice.node)
         method = self.catalogue.methods[choice.method]
@@ -193,7 +193,7 @@ class Workshop:
             return self._own(order, choice.method)
         return self._build(order, choice, recipe)
 
-    def _ready(self, order: _Order, formats: tuple[Format, ...], reader: str, node: Node) -> Made | None:
+    def _ready(self, order: _Order, formats: tuple[Format, ...], reader: str, node: Node) -> ArtifactRef | None:
         source = order.source
         entry = source.model.entry.ready
         assert entry is not None
@@ -203,13 +203,13 @@ class Workshop:
             self.mistakes.add(message + " or ".join(formats), node)
             return None
         content = source.identity if source.path else None
-        return Made(
+        return ArtifactRef(
             id=source.identity, format=source.format, recipe="ready", method=entry.method, model=entry.of,
             path=source.path, content=content, refused=source.refused, vocabulary=source.vocabulary,
             provenance=source.provenance, record=source.record, runtime=self._runtime(source), **self._claimed(order, entry),
         )  # fmt: skip
 
-    def _runtime(self, source: Source) -> tuple[str, ...]:
+    def _runtime(self, source: ModelSource) -> tuple[str, ...]:
         """Name what opens a folder that was quantized elsewhere, where a quantizer of that name knows it."""
         name = source.record.quantized if source.record else None
         return self.adapters.quantizer(name).runtime if name and name in self.adapters.quantizers else ()
@@ -223,7 +223,7 @@ class Workshop:
             if recipe.quantizer != SOURCE
         ]
         claimed = {known.floats(known.options.model_validate(said)) for known, said in options}
-        if len(claimed) != 1 or None in claimed or order.elsewhere:
+        if len(claimed) != 1 or None in claimed or order.other_gpu:
             return {}
         if entry.of == order.source.name:
             return {"float_type": claimed.pop()}
@@ -232,13 +232,13 @@ class Workshop:
         own = self._own(replace(order, source=source), "")
         return {"float_type": claimed.pop(), "bases": (own,) if own else ()}
 
-    def _own(self, order: _Order, method: str) -> Made | None:
+    def _own(self, order: _Order, method: str) -> ArtifactRef | None:
         """Give the model's own folder; with random weights, the job that makes it."""
         source = order.source
         if source.random is not None:
             made = self._random(order)
             return None if made is None else _renamed(made, method)
-        return Made(
+        return ArtifactRef(
             id=source.identity, format="hf", recipe=SOURCE, method=method, model=source.name, path=source.path,
             content=source.identity if source.path else None, refused=source.refused, vocabulary=source.vocabulary,
             bytes=source.size.bytes if source.size else 0, provenance=source.provenance,
@@ -246,14 +246,14 @@ class Workshop:
             parameters=source.size.parameters if source.size else None,
         )  # fmt: skip
 
-    def _random(self, order: _Order) -> Made | None:
+    def _random(self, order: _Order) -> ArtifactRef | None:
         entry = order.source.random
         assert entry is not None
         options = {"config": entry.config, "seed": entry.seed, "dtype": entry.dtype}
         recipe = Recipe(RANDOM_WEIGHTS, options, {}, when_named=False, node=order.source.model.node)
         return self._job(order, "", recipe, None, model=order.source.identity, inputs=())
 
-    def _build(self, order: _Order, choice: Choice, recipe: Recipe) -> Made | None:
+    def _build(self, order: _Order, choice: Choice, recipe: Recipe) -> ArtifactRef | None:
         own = self._own(order, "")
         started = recipe.base(order.provider)
         if recipe.bases and started is None:
@@ -269,14 +269,21 @@ class Workshop:
             base = self._artifact(order, Choice(started.method, started.quantizer, recipe.node), formats, reader)
         if own is None or base is None:
             return None
-        inputs: list[Made] = [own] if base.id == own.id else [own, base]
+        inputs: list[ArtifactRef] = [own] if base.id == own.id else [own, base]
         return self._job(
             order, choice.method, recipe, base if len(inputs) > 1 else None, model=own.id, inputs=tuple(inputs)
         )
 
     def _job(
-        self, order: _Order, method: str, recipe: Recipe, base: Made | None, *, model: str, inputs: tuple[Made, ...]
-    ) -> Made | None:
+        self,
+        order: _Order,
+        method: str,
+        recipe: Recipe,
+        base: ArtifactRef | None,
+        *,
+        model: str,
+        inputs: tuple[ArtifactRef, ...],
+    ) -> ArtifactRef | None:
         quantizer = self.adapters.quantizer(recipe.quantizer)
         environment = self.place(order.places, quantizer.name)
         record = self._options(quantizer, recipe, order.provider)
@@ -286,7 +293,7 @@ class Workshop:
         spec = BuildSpec(
             quantizer=quantizer.name, version=quantizer.version, options=canonical_options(record), model=model,
             base=base.id if base else None,
-            contents={} if order.elsewhere else self.contents(quantizer.contents, record, recipe.node),
+            contents={} if order.other_gpu else self.contents(quantizer.contents, record, recipe.node),
         )  # fmt: skip
         key = spec_key(spec, quantizer.located)
         packages = package_identity(quantizer.packages, facts) if facts else {"environment": environment}
@@ -301,8 +308,8 @@ class Workshop:
         roles = ("model", "base")
         draft = self.add(
             Draft(
-                kind="build", spec=spec, key=key, environment=environment, anchor=identity, artifact=identity,
-                needs=needs, provider=order.provider, refused=refused, elsewhere=order.elsewhere,
+                kind="build", spec=spec, key=key, environment=environment, artifact_group=identity, artifact=identity,
+                needs=needs, provider=order.provider, refused=refused, other_gpu=order.other_gpu,
                 inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)), bytes=estimate,
                 parameters=size.parameters if size else None, opened_bytes=size.bytes if size else 0,
                 group=f"{quantizer.name} of {order.source.name} in {environment}" if order.provider == "cpu" else "",
@@ -312,7 +319,7 @@ class Workshop:
                 sweep=self.sweep, block=order.block, model=order.source.name, method=method, recipe=quantizer.name
             ),
         )  # fmt: skip
-        return Made(
+        return ArtifactRef(
             id=identity, format=produces(recipe, self.adapters), recipe=quantizer.name, method=method, model=order.source.name,
             needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary, bytes=estimate,
             provenance=_trained(order.source), float_type=quantizer.floats(record), bases=inputs,
@@ -330,7 +337,12 @@ class Workshop:
         return None if problems else quantizer.options.model_validate(options)
 
     def _refusal(
-        self, quantizer: Quantizer, record: Any, environment: str, inputs: Iterable[Made], model: ModelRecord | None
+        self,
+        quantizer: Quantizer,
+        record: Any,
+        environment: str,
+        inputs: Iterable[ArtifactRef],
+        model: ModelRecord | None,
     ) -> str | None:
         facts = self.facts(environment)
         if self.adapters.absent(quantizer.name):
@@ -349,17 +361,17 @@ NOTHING = Facts(packages={}, system="")
 class _Order:
     """What all jobs behind one artifact share."""
 
-    source: Source
+    source: ModelSource
     provider: str
     places: Places
     block: str
-    elsewhere: str | None
+    other_gpu: str | None
 
 
-def _renamed(made: Made, method: str) -> Made:
+def _renamed(made: ArtifactRef, method: str) -> ArtifactRef:
     return replace(made, method=method)
 
 
-def _trained(source: Source) -> dict[str, str]:
+def _trained(source: ModelSource) -> dict[str, str]:
     """Give what an artifact made from a model still says of it."""
     return {key: value for key, value in source.provenance.items() if key in {"trained_positions", "quantized"}}

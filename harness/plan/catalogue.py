@@ -18,7 +18,7 @@ from harness.core.seam import Quantizer
 from harness.corpus import Corpus
 from harness.environments import NAMES, is_name
 from harness.plan.adapters import SOURCE, Adapters, shipped
-from harness.plan.lock import COMMIT, Key, read_lock
+from harness.plan.models_lock import COMMIT, Key, read_lock
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, mapping, plain, read, validate, word
 from harness.texts import BUILT_IN, HUB_TEXTS
 
@@ -142,7 +142,7 @@ class LocalEntry(Options):
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseChoice:
     """A method that a recipe starts from."""
 
     method: str
@@ -156,13 +156,13 @@ class Recipe:
 
     quantizer: str
     options: dict[str, Any]
-    bases: Mapping[str, Base]
+    bases: Mapping[str, BaseChoice]
     """Method that it starts from, by the engine's provider; empty where it starts from the model."""
     when_named: bool
     """Only taken where a sweep names the quantizer, so that another recipe of the same format is the usual one."""
     node: Node
 
-    def base(self, provider: str) -> Base | None:
+    def base(self, provider: str) -> BaseChoice | None:
         """Give the method that this recipe starts from for a provider."""
         return self.bases.get(provider, self.bases.get(OTHER))
 
@@ -387,7 +387,7 @@ def _recipe(method: str, quantizer: str, node: Node, adapters: Adapters, mistake
     return Recipe(quantizer, options, bases, named.value is True, node)
 
 
-def _bases(node: Node | None, what: str, quantizers: Collection[str], mistakes: Mistakes) -> dict[str, Base]:
+def _bases(node: Node | None, what: str, quantizers: Collection[str], mistakes: Mistakes) -> dict[str, BaseChoice]:
     """Read `on`: `fp32`, `{fp32: ort-genai}` with the quantizer, or a map from provider to either."""
     if node is None:
         return {}
@@ -402,10 +402,10 @@ def _is_choice(node: Node, quantizers: Collection[str]) -> bool:
     return len(node.fields) == 1 and all(plain(part) in quantizers for part in node.fields.values())
 
 
-def _base(node: Node, what: str, quantizers: Collection[str], mistakes: Mistakes) -> Base | None:
+def _base(node: Node, what: str, quantizers: Collection[str], mistakes: Mistakes) -> BaseChoice | None:
     if not isinstance(node.value, dict):
         name = word(node, what, mistakes)
-        return Base(name) if name else None
+        return BaseChoice(name) if name else None
     if len(node.fields) != 1:
         mistakes.add(f"{what}: a method with its quantizer is one pair, as {{fp32: ort-genai}}", node)
         return None
@@ -414,7 +414,7 @@ def _base(node: Node, what: str, quantizers: Collection[str], mistakes: Mistakes
     if quantizer and quantizer not in quantizers:
         mistakes.add(unknown(f"quantizer in {what}", quantizer, quantizers), part)
         return None
-    return Base(name, quantizer) if quantizer else None
+    return BaseChoice(name, quantizer) if quantizer else None
 
 
 def _check_names(catalogue: Catalogue, places: Mapping[str, tuple[Any, Node]], mistakes: Mistakes) -> None:

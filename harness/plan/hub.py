@@ -14,7 +14,7 @@ from typing import Any
 from harness.core.privacy import is_offline
 from harness.core.seam import Facts
 from harness.plan.catalogue import Catalogue
-from harness.plan.here import elsewhere
+from harness.plan.here import other_gpu
 from harness.plan.sources import hub_folder
 from harness.plan.sweep import Case, Sweep
 
@@ -52,7 +52,7 @@ def absent_models(sweep: Sweep, catalogue: Catalogue, here: Mapping[str, Facts] 
 
 def _could_run(case: Case, catalogue: Catalogue, here: Mapping[str, Facts]) -> bool:
     gpus = [catalogue.local.gpu] if catalogue.local.gpu else [gpu for facts in here.values() for gpu in facts.gpus]
-    if elsewhere(case, gpus) is not None:
+    if other_gpu(case, gpus) is not None:
         return False
     pairs = ((engine, places.of(engine.adapter.name)) for places in case.places for engine in case.engines)
     return any(

@@ -27,7 +27,7 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model"
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """A model, or a ready artifact, as a job reads it."""
 
     name: str
@@ -60,7 +60,7 @@ def find(
     hashed: Callable[[Path], str] = hash_model,
     *,
     here: bool = True,
-) -> Source:
+) -> ModelSource:
     """Find a model on this machine. A folder that is named and not there is a mistake; `here` off, it is no matter."""
     try:
         return _found(name, catalogue, mistakes, hashed, here=here)
@@ -68,7 +68,9 @@ def find(
         return _broken(catalogue.models[name], str(error), mistakes)
 
 
-def _found(name: str, catalogue: Catalogue, mistakes: Mistakes, hashed: Callable[[Path], str], *, here: bool) -> Source:
+def _found(
+    name: str, catalogue: Catalogue, mistakes: Mistakes, hashed: Callable[[Path], str], *, here: bool
+) -> ModelSource:
     model = catalogue.models[name]
     entry = model.entry
     if entry.random is not None:
@@ -76,19 +78,19 @@ def _found(name: str, catalogue: Catalogue, mistakes: Mistakes, hashed: Callable
     if entry.ready is not None:
         return _ready(model, catalogue, mistakes, here=here)
     if not here:
-        return Source(name, model, f"elsewhere:{name}", provenance=_provenance(model), size=_said_size(entry))
+        return ModelSource(name, model, f"elsewhere:{name}", provenance=_provenance(model), size=_said_size(entry))
     if entry.gguf is not None and name not in catalogue.local.folders:
         return _gguf(model, entry.gguf, mistakes, hashed)
     folder, refused = _folder(model, catalogue, mistakes)
     if folder is None:
         exact = f"@{entry.revision}" if entry.hub and entry.revision else ""
-        return Source(
+        return ModelSource(
             name, model, f"absent:{name}{exact}", refused=refused, provenance=_provenance(model), size=_said_size(entry)
         )
     return _own(model, folder, mistakes, hashed)
 
 
-def _gguf(model: Model, entry: Gguf, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
+def _gguf(model: Model, entry: Gguf, mistakes: Mistakes, hashed: Callable[[Path], str]) -> ModelSource:
     try:
         folder = gguf.place(entry)
     except HarnessError as error:
@@ -96,7 +98,7 @@ def _gguf(model: Model, entry: Gguf, mistakes: Mistakes, hashed: Callable[[Path]
     if not folder.is_dir():
         reason = gguf.refusal(model.name, entry, folder)
         size = _said_size(model.entry)
-        return Source(
+        return ModelSource(
             model.name, model, f"absent:{model.name}", refused=reason, provenance=_provenance(model), size=size
         )
     return _own(model, folder, mistakes, lambda path: stamped_content(path) or hashed(path))
@@ -110,7 +112,7 @@ def _said_size(entry: ModelEntry) -> Size | None:
     return Size(count * (4 if entry.gguf else 2), count)
 
 
-def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
+def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> ModelSource:
     lacking = _lacking(folder)
     if lacking:
         only = (
@@ -129,7 +131,7 @@ def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path]
     except _OTHER_TYPES as error:
         return _broken(model, _other(error), mistakes)
     where = str(folder.resolve())
-    return Source(
+    return ModelSource(
         model.name, model, identity, where, refused=refused, vocabulary=vocabulary, provenance=provenance, size=size,
         record=record,
     )  # fmt: skip
@@ -159,9 +161,9 @@ def _place(model: Model) -> Node:
     )
 
 
-def _broken(model: Model, reason: str, mistakes: Mistakes) -> Source:
+def _broken(model: Model, reason: str, mistakes: Mistakes) -> ModelSource:
     mistakes.add(f"model '{model.name}': {reason}; get the folder again or correct its entry", _place(model))
-    return Source(model.name, model, f"absent:{model.name}", refused=reason)
+    return ModelSource(model.name, model, f"absent:{model.name}", refused=reason)
 
 
 def _folder(model: Model, catalogue: Catalogue, mistakes: Mistakes) -> tuple[Path | None, str | None]:
@@ -276,7 +278,7 @@ def _trained_positions(model: Model) -> int | None:
         return None
 
 
-def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
+def _random(model: Model, entry: Random, mistakes: Mistakes) -> ModelSource:
     config: Any = entry.config
     if isinstance(config, str):
         try:
@@ -293,7 +295,7 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
         vocabulary = _size(config)
     except _OTHER_TYPES as error:
         return _broken(model, _other(error), mistakes)
-    return Source(
+    return ModelSource(
         model.name,
         model,
         identity,
@@ -305,7 +307,7 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
     )
 
 
-def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> Source:
+def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> ModelSource:
     entry = model.entry.ready
     assert entry is not None
     assumed: Format = entry.format or "ort-genai"
@@ -313,12 +315,14 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     if entry.hub:
         provenance |= {"hub": entry.hub} | ({"revision": entry.revision} if entry.revision else {})
     if not here:
-        return Source(model.name, model, f"elsewhere:{model.name}", format=assumed, provenance=provenance)
+        return ModelSource(model.name, model, f"elsewhere:{model.name}", format=assumed, provenance=provenance)
     local = catalogue.local.folders.get(model.name) or entry.path
     folder = placed(local) if local else hub_folder(entry.hub or "", entry.revision, files=entry.format == "files")
     if folder is None:
         reason = _download(model.name, entry.hub or "", entry.revision)
-        return Source(model.name, model, f"absent:{model.name}", format=assumed, refused=reason, provenance=provenance)
+        return ModelSource(
+            model.name, model, f"absent:{model.name}", format=assumed, refused=reason, provenance=provenance
+        )
     if not folder.is_dir():
         return _broken(model, f"the folder {folder} does not exist", mistakes)
     could = claims(folder, catalogue.adapters.folder_formats()) or [FILES]
@@ -328,7 +332,7 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     where = str(folder.resolve())
     identity = folder_sha256(folder)
     vocabulary, record = _vocabulary(folder), read_record(folder)
-    return Source(
+    return ModelSource(
         model.name, model, identity, where, found, vocabulary=vocabulary, provenance=provenance, record=record
     )
 

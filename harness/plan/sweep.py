@@ -70,7 +70,7 @@ class ReferenceChoice:
 
 
 @dataclass(frozen=True)
-class Work:
+class ProbeWork:
     """A probe with one value for each field of its workload."""
 
     adapter: Probe
@@ -91,7 +91,7 @@ class Case:
     methods: tuple[Choice, ...]
     engines: tuple[EngineChoice, ...]
     places: tuple[Places, ...]
-    works: tuple[Work, ...]
+    works: tuple[ProbeWork, ...]
     gpu: str | None
     skip: tuple[Mapping[str, tuple[str, ...]], ...]
     rounds: int
@@ -111,7 +111,7 @@ class Sweep:
     title: str = ""
     tables: tuple[str, ...] = ()
     """Table specs to render when the sweep has run."""
-    again: tuple[Kind, ...] = ()
+    rerun: tuple[Kind, ...] = ()
     """Kinds of jobs that are run anew even where their result is known."""
     verify: bool = True
     """Whether float artifacts are held against their model before anything is measured from them."""

@@ -12,7 +12,7 @@ from harness.core.options import canonical_options
 from harness.core.seam import Engine, Facts, FloatType
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE
-from harness.plan.building import Made, Workshop
+from harness.plan.building import ArtifactRef, PlanContext
 from harness.plan.jobs import Draft
 from harness.plan.keys import reference_id, spec_key
 from harness.plan.sizes import BYTES
@@ -28,7 +28,7 @@ _ROWS_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedBy:
     """An engine with its options in an environment, as it will measure."""
 
     engine: EngineChoice
@@ -47,7 +47,7 @@ class _Truth:
     dtype: FloatType
 
 
-def verify(shop: Workshop, made: Made, opened: Opened, *, wanted: bool) -> tuple[str, ...]:
+def verify(shop: PlanContext, made: ArtifactRef, opened: OpenedBy, *, wanted: bool) -> tuple[str, ...]:
     """Plan the verification of an artifact and of what it was made from; returns the plan ids of the jobs that verify.
 
     Builds wait for the verification of what they start from. `wanted` off, each is planned as unverified.
@@ -64,7 +64,7 @@ def verify(shop: Workshop, made: Made, opened: Opened, *, wanted: bool) -> tuple
     return tuple(found)
 
 
-def _chain(made: Made) -> Iterator[Made]:
+def _chain(made: ArtifactRef) -> Iterator[ArtifactRef]:
     """Go from an artifact to the artifacts that it was made from; the model's own folder only where it is measured itself."""
     yield made
     for base in made.bases:
@@ -72,7 +72,7 @@ def _chain(made: Made) -> Iterator[Made]:
             yield from _chain(base)
 
 
-def _wait(shop: Workshop, made: Made, verified: Made, need: str) -> None:
+def _wait(shop: PlanContext, made: ArtifactRef, verified: ArtifactRef, need: str) -> None:
     """Let builds that start from a verified artifact wait for the verification."""
     for base in made.bases:
         if base.id == verified.id:
@@ -82,11 +82,11 @@ def _wait(shop: Workshop, made: Made, verified: Made, need: str) -> None:
             _wait(shop, base, verified, need)
 
 
-def _float_type(made: Made, engine: EngineChoice) -> FloatType | None:
+def _float_type(made: ArtifactRef, engine: EngineChoice) -> FloatType | None:
     return engine.adapter.floats(engine.record) if made.recipe in _OWN else made.float_type
 
 
-def _own(made: Made) -> Made | None:
+def _own(made: ArtifactRef) -> ArtifactRef | None:
     """Find the model's own folder behind an artifact."""
     if made.recipe in _OWN:
         return made
@@ -97,10 +97,10 @@ def _own(made: Made) -> Made | None:
 class _Verification:
     """One artifact that is to be verified through one engine."""
 
-    shop: Workshop
-    made: Made
+    shop: PlanContext
+    made: ArtifactRef
     dtype: FloatType
-    opened: Opened
+    opened: OpenedBy
 
     def plan(self, *, wanted: bool) -> str:
         """Plan the job, and before it those that store what the model computes; returns its plan id."""
@@ -119,7 +119,7 @@ class _Verification:
         inputs = tuple(Input(role=role, id=truth.id, path="") for role, truth in zip(roles, truths, strict=False))
         packages = (*engine.adapter.packages, *probe.packages)
         draft = Draft(
-            kind="quality", spec=spec, key=spec_key(spec), environment=self.opened.environment, anchor=made.id,
+            kind="quality", spec=spec, key=spec_key(spec), environment=self.opened.environment, artifact_group=made.id,
             needs=tuple(dict.fromkeys((*made.needs, *(truth.need for truth in truths)))), provider=engine.provider,
             inputs=(made.input("artifact"), *inputs), timeout=self.opened.timeout, refused=refused,
             group=f"{made.id}:{engine.adapter.name}:{canonical(engine.options)}:{self.opened.environment}",
@@ -128,7 +128,7 @@ class _Verification:
         )  # fmt: skip
         return self.shop.add(draft, self._labels(made)).id
 
-    def _labels(self, made: Made) -> Labels:
+    def _labels(self, made: ArtifactRef) -> Labels:
         return Labels(
             sweep=self.shop.sweep, block=self.opened.block, model=made.model, method=made.method, recipe=made.recipe
         )
@@ -148,7 +148,7 @@ class _Verification:
             return (), reasons[-1]
         return tuple(found), None
 
-    def _place(self, own: Made, dtype: FloatType) -> tuple[tuple[str, str] | None, str]:
+    def _place(self, own: ArtifactRef, dtype: FloatType) -> tuple[tuple[str, str] | None, str]:
         """Choose environment and device for the model in a type: the first that has what it takes."""
         engine = self.shop.adapters.engine(self.opened.engine.adapter.truth)
         need = int((own.parameters or 0) * BYTES[dtype])
@@ -177,7 +177,7 @@ class _Verification:
             devices.insert(0, ("cuda", facts.gpu_bytes))
         return devices
 
-    def _truth(self, own: Made, dtype: FloatType, environment: str, device: str) -> _Truth:
+    def _truth(self, own: ArtifactRef, dtype: FloatType, environment: str, device: str) -> _Truth:
         engine = self.shop.adapters.engine(self.opened.engine.adapter.truth)
         probe = self.shop.adapters.probe(VERIFY_REFERENCE)
         record = _record(engine, dtype, device)
@@ -189,7 +189,7 @@ class _Verification:
         known = self.shop.known((*engine.packages, *probe.packages), provider, environment)
         identity = reference_id(key, known)
         draft = Draft(
-            kind="reference", spec=spec, key=key, environment=environment, anchor=self.made.id, artifact=identity,
+            kind="reference", spec=spec, key=key, environment=environment, artifact_group=self.made.id, artifact=identity,
             needs=own.needs, inputs=(own.input("artifact"),), provider=provider, timeout=self.opened.timeout,
             group=f"{own.id}:{engine.name}:{canonical(spec.engine_options)}:{environment}", known_by=known,
             bytes=min(_ROWS_BYTES, 4 * 384 * (own.vocabulary or 0)), parameters=own.parameters, opened_bytes=own.bytes,

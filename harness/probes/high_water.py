@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import host
-from harness.core.seam import Reading
+from harness.core.seam import MetricValue
 from harness.core.sessions import Session, Trace
 from harness.core.spec import JsonObject, Note
 
@@ -33,7 +33,7 @@ class MainMemory:
         self._shared.setdefault(_OPENING, host.peak_rss_bytes())
         self._reset = host.reset_peak_rss()
 
-    def readings(self) -> list[Reading]:
+    def values(self) -> list[MetricValue]:
         """Read the highest resident set, opening the artifact included, and how far it is above the one before opening."""
         opening, before = self._shared.get(_OPENING), self._shared.get(BEFORE_OPENING)
         peak = max(host.peak_rss_bytes(), opening if isinstance(opening, int) else 0)
@@ -49,14 +49,16 @@ class MainMemory:
         return {"peak_rss_over": over, BEFORE_OPENING: self._shared.get(BEFORE_OPENING)}
 
 
-def count(metric: str, number: int, source: str) -> Reading:
+def count(metric: str, number: int, source: str) -> MetricValue:
     """Make a reading of one count of bytes."""
     import numpy as np
 
-    return Reading(metric=metric, value=float(number), samples=np.asarray([number], dtype=np.float64), source=source)
+    return MetricValue(
+        metric=metric, value=float(number), samples=np.asarray([number], dtype=np.float64), source=source
+    )
 
 
-def gpu_readings(trace: Trace, gpu: GpuMemory | None) -> list[Reading]:
+def gpu_values(trace: Trace, gpu: GpuMemory | None) -> list[MetricValue]:
     """Read memory high-water marks of GPUs, each under the source that counted it."""
     found = []
     if trace.peak_torch_bytes is not None:

@@ -20,13 +20,13 @@ from harness.core.spec import (
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
 from harness.published.reported_rows import ReportedColumns, ReportedFile, row_outcome
 from harness.tables.declared import KEY, KINDS, Declared, declared_in
-from harness.tables.quantity import (
+from harness.tables.metric_variant import (
     DIMENSIONS,
     NOT_AVAILABLE,
-    Quantity,
+    MetricVariant,
     names_checked,
-    plain_quantity,
-    quantities_of,
+    plain_variant,
+    variants_of,
 )
 
 _FILE = (KEY, "metrics", *KINDS, "environments", "blocks")
@@ -118,14 +118,14 @@ def _block(node: Node, file: ReportedFile, mistakes: Mistakes) -> Iterator[Outco
 
 
 def _columns(fields: Mapping[str, Node], file: ReportedFile, mistakes: Mistakes) -> ReportedColumns:
-    quantities = quantities_of(fields.get("metrics"), file.declared, mistakes)
+    quantities = variants_of(fields.get("metrics"), file.declared, mistakes)
     texts = frozenset(item.raw for item in fields["texts"].items) if "texts" in fields else frozenset()
     words = frozenset(item.raw for item in fields["words"].items) if "words" in fields else frozenset()
     items = fields["columns"].items if "columns" in fields else []
     names = tuple(word(item, "a column", mistakes) or "" for item in items)
     for name, item in zip(names, items, strict=True):
         if name not in DIMENSIONS and name not in quantities and name not in texts:
-            quantities |= plain_quantity(name, item, file.declared, mistakes)
+            quantities |= plain_variant(name, item, file.declared, mistakes)
     return ReportedColumns(names, quantities, texts, words)
 
 
@@ -141,7 +141,7 @@ def _parts(cells: Mapping[str, Node], columns: ReportedColumns) -> tuple[Mapping
     return (given, absent) if absent and any(_is_number(given, quantities)) else (cells,)
 
 
-def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, Quantity]) -> Iterator[bool]:
+def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, MetricVariant]) -> Iterator[bool]:
     return (cells[name].value is not None for name in quantities if name in cells)
 
 
@@ -154,7 +154,7 @@ def _once(outcomes: list[Outcome], node: Node | None, mistakes: Mistakes) -> Non
     seen: dict[tuple[str, str, str], Outcome] = {}
     for outcome in outcomes:
         gpu = outcome.environment.gpus[0].name if outcome.environment.gpus else ""
-        asked = [f"{item.metric} {item.part} {item.comparison}" for item in outcome.measurements] or ["nothing"]
+        asked = [f"{item.metric} {item.slice} {item.comparison}" for item in outcome.measurements] or ["nothing"]
         for what in asked:
             place = (outcome.job.key, f"{outcome.environment.name} {gpu} {outcome.job.labels.reference}", what)
             if place in seen:

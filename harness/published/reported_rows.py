@@ -27,12 +27,12 @@ from harness.core.spec import (
 )
 from harness.plan.yamlfile import Mistakes, Node
 from harness.tables.declared import KEY, Declared
-from harness.tables.quantity import (
+from harness.tables.metric_variant import (
     LABELS,
     NOT_AVAILABLE,
     PLAIN_NUMBER,
     VERSION,
-    Quantity,
+    MetricVariant,
 )
 
 UNKNOWN = "unknown"
@@ -56,7 +56,7 @@ class ReportedColumns:
     """What the columns of a block are, and which words may stand in the place of a number."""
 
     names: tuple[str, ...]
-    quantities: Mapping[str, Quantity]
+    quantities: Mapping[str, MetricVariant]
     texts: frozenset[str]
     words: frozenset[str]
 
@@ -196,7 +196,7 @@ def _environment(said: Mapping[str, str], file: ReportedFile) -> Environment:
         system=str(known.get("system", UNKNOWN)),
         machine=UNKNOWN,
         cpu=str(known.get("cpu", UNKNOWN)),
-        box=UNKNOWN,
+        machine_id=UNKNOWN,
         gpus=gpus,
         cuda=known.get("cuda"),
         packages={key: str(value) for key, value in (known.get("packages") or {}).items()},

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.spec import Status
-from harness.executors.record import Executor, Needs
+from harness.executors.record import BatchNeeds, Executor
 from harness.plan.expand import PlannedJob
 from harness.runner.decide import decide
-from harness.runner.desk import Event
 from harness.runner.flight import Flight
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import Memory
+from harness.runner.opened import Event
 from harness.runner.records import unmade, write_outcome
 from harness.runner.verified import blocking, siblings
 from harness.store.session import SessionRecord
@@ -46,12 +46,12 @@ class Todo:
         self.waiting.extendleft(reversed(list(jobs)))
 
 
-def needs_of(job: PlannedJob) -> Needs:
+def needs_of(job: PlannedJob) -> BatchNeeds:
     """Say what a job needs: what is timed has the machine for itself, as a build does, whose seconds are told."""
     devices = int(job.provider != "cpu")
     if job.kind in {"speed", "build"}:
-        return Needs("machine", devices)
-    return Needs("device", devices) if devices else Needs("none")
+        return BatchNeeds("machine", devices)
+    return BatchNeeds("device", devices) if devices else BatchNeeds("none")
 
 
 def next_batch(todo: Todo) -> tuple[list[PlannedJob], list[Event]]:
@@ -164,7 +164,7 @@ def _said_once(job: PlannedJob, memory: Memory, session: SessionRecord, status: 
     """Write the outcome of a job that is not run, unless the same is on record; returns its run."""
     asked = (job.key, job.environment, status.value, why)
     if asked not in memory.refusals:
-        memory.refusals[asked] = write_outcome(unmade(job, memory, session, status, why), memory.desk)
+        memory.refusals[asked] = write_outcome(unmade(job, memory, session, status, why), memory.opened)
     return memory.refusals[asked]
 
 

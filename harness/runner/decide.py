@@ -8,19 +8,19 @@ from typing import Any, Literal
 from harness.core.spec import MeasureSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.keys import normal
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import Memory
 from harness.runner.verified import blocking, doubts
-from harness.store.known import KnownRun
+from harness.store.cache import CachedRun
 
-Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "elsewhere"]
+Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "other_gpu"]
 
 _NOT_AWAITED = "no job to run needs it"
 
 
 def decide(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     """Say what a job needs, and why, in a few words."""
-    if job.elsewhere:
-        return "elsewhere", job.elsewhere
+    if job.other_gpu:
+        return "other_gpu", job.other_gpu
     if job.refused:
         return "unverified" if job.verifies else "refused", job.refused
     if in_vain := _in_vain(job, memory):
@@ -59,9 +59,9 @@ def _awaited(job: PlannedJob, memory: Memory) -> bool:
 
 def _artifact(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     assert job.artifact is not None
-    folder = memory.desk.artifact(job.artifact, job.kind)
-    if job.kind in memory.again:
-        return "run", f"--again {job.kind}"
+    folder = memory.opened.artifact(job.artifact, job.kind)
+    if job.kind in memory.rerun:
+        return "run", f"--rerun {job.kind}"
     if job.artifact in memory.made and folder.is_dir():
         return "known", folder.name
     if not _awaited(job, memory):
@@ -71,7 +71,7 @@ def _artifact(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
 
 def needed(job: PlannedJob, memory: Memory) -> bool:
     """Tell whether a job will be run or something that will be run reads what it makes."""
-    if job.elsewhere or job.refused:
+    if job.other_gpu or job.refused:
         return False
     if job.verifies:
         return _verification(job, memory)[0] == "run"
@@ -83,9 +83,9 @@ def needed(job: PlannedJob, memory: Memory) -> bool:
 
 
 def _quality(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
-    if "quality" in memory.again:
+    if "quality" in memory.rerun:
         done = memory.finished.get((job.key, job.environment, job.round))
-        return ("known", done) if done else ("run", "--again quality")
+        return ("known", done) if done else ("run", "--rerun quality")
     assert isinstance(job.spec, MeasureSpec)
     contents = {"artifact": memory.made.get(job.spec.artifact, job.spec.artifact)}
     if job.spec.reference is not None:
@@ -100,7 +100,7 @@ def _quality(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     return "run", why
 
 
-def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record: KnownRun) -> str:
+def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record: CachedRun) -> str:
     """Name what differs between a job and a recorded run of the same key; empty where nothing that counts does."""
     for role, content in contents.items():
         if record.inputs.get(role) != content:

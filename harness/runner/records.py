@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from harness.core.files import write_whole
 from harness.core.spec import Input, Job, Note, Outcome, Status
 from harness.plan.expand import PlannedJob
-from harness.runner.desk import Desk
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import Memory
+from harness.runner.opened import OpenWorkspace
 from harness.runner.verified import doubts
 from harness.store.files import read_outcome
 from harness.store.session import SessionRecord
@@ -40,28 +40,28 @@ def unmade(job: PlannedJob, memory: Memory, session: SessionRecord, status: Stat
         written_by="runner",
         started=datetime.now(UTC),
         seconds=0.0,
-        environment=memory.desk.environment(job.environment),
+        environment=memory.opened.environment(job.environment),
         inputs=inputs,
         notes=record.notes,
     )
 
 
-def write_outcome(outcome: Outcome, desk: Desk) -> str:
+def write_outcome(outcome: Outcome, opened: OpenWorkspace) -> str:
     """Write an outcome that the runner made into a run folder of its own and into the database; returns the run."""
-    folder = desk.runs / outcome.job.run
+    folder = opened.runs / outcome.job.run
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
-    desk.take_in(outcome, folder)
+    opened.take_in(outcome, folder)
     return outcome.job.run
 
 
 def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: int) -> Job:
     """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
-    desk = memory.desk
+    opened = memory.opened
     notes, output = _checked(job, memory)
     now = datetime.now(UTC)
     not_before, late = counted_from(memory.newest, now)
-    if not_before is None and not desk.executor.here:  # the clock of the machine that it runs on may stand back
+    if not_before is None and not opened.executor.here:  # the clock of the machine that it runs on may stand back
         not_before = now
     memory.newest = max(memory.newest or now, not_before or now)
     notes += late
@@ -79,9 +79,9 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         round=job.round,
         order=order,
         timeout_seconds=limit_of(job.timeout_seconds, memory.history.by_key.get(job.key)),
-        out=str(desk.artifact(job.artifact, job.kind).absolute()) if job.artifact else None,
+        out=str(opened.artifact(job.artifact, job.kind).absolute()) if job.artifact else None,
         content_before=memory.made.get(job.artifact) if job.artifact else None,
-        clean=job.clean,
+        own_process=job.own_process,
         output=output,
         declared=dict(job.declared),
         not_before=not_before,
@@ -104,8 +104,8 @@ def _of_builds(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
 
 def _outcome_of(run: str, memory: Memory) -> Outcome:
     """Read a run's outcome from its folder, else from the database."""
-    file = memory.desk.runs / run / OUTCOME
-    return read_outcome(file) if file.exists() else memory.desk.database.outcome(run)
+    file = memory.opened.runs / run / OUTCOME
+    return read_outcome(file) if file.exists() else memory.opened.database.outcome(run)
 
 
 def counted_from(newest: datetime | None, now: datetime) -> tuple[datetime | None, tuple[Note, ...]]:
@@ -152,5 +152,5 @@ def _located(item: Input, kind: str | None, memory: Memory) -> Input:
     """Give an input its folder: the one it names, or where its artifact lies, with the content it must have."""
     if item.path or kind is None:
         return item
-    folder = memory.desk.artifact(item.id, kind).absolute()
+    folder = memory.opened.artifact(item.id, kind).absolute()
     return item.model_copy(update={"path": str(folder), "content": memory.made.get(item.id)})

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.files import write_whole
 from harness.plan.expand import Plan, PlannedJob
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import Memory
 from harness.store import files
 from harness.store.session import SessionJob, SessionRecord
 
@@ -50,7 +50,7 @@ def finish(results: Path, session: SessionRecord, plan: Plan, memory: Memory, no
 
 def placed(plan: Plan) -> list[PlannedJob]:
     """List the jobs that belong to this box."""
-    return [job for job in plan.jobs if not job.elsewhere]
+    return [job for job in plan.jobs if not job.other_gpu]
 
 
 def write(results: Path, session: SessionRecord) -> None:

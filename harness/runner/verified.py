@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.core.spec import Note, Outcome, Status
 from harness.plan.expand import PlannedJob
-from harness.runner.memory import Memory, sibling_of
+from harness.runner.known_jobs import Memory, sibling_of
 
 UNVERIFIED = "unverified"
 """Verdict on a verification that cannot be had, and code of the note on what is measured nevertheless."""
@@ -17,7 +17,7 @@ def refuted(outcome: Outcome) -> bool:
     return outcome.status is Status.FAILED and outcome.protocol is not None
 
 
-def came_to_grief(outcome: Outcome) -> str:
+def failed_itself(outcome: Outcome) -> str:
     """Say why a verification, or what it needs, found nothing out."""
     reason = outcome.reason or "no reason given"
     if outcome.status is Status.OOM:

@@ -7,26 +7,26 @@ from typing import Any, Literal
 
 from sqlalchemy import String, case, cast
 
+from harness.store import latest
 from harness.store import models as m
-from harness.store import needed
-from harness.store.result import Kind
+from harness.store.result import ColumnKind
 from harness.store.row import table
 
-Place = Literal["run", "job", "environment", "placement", "quantity", "measurement", "summary"]
+FrameTable = Literal["run", "job", "environment", "placement", "quantity", "measurement", "summary"]
 
 RUN, JOB, ENVIRONMENT = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
-PLACEMENT, QUANTITY, MEASUREMENT = table(m.PlacementRow), table(m.QuantityRow), table(m.MeasurementRow)
+PLACEMENT, QUANTITY, MEASUREMENT = table(m.LabelRow), table(m.MetricVariantRow), table(m.MeasurementRow)
 SUMMARY = table(m.SummaryRow)
 LABELS = ("sweep", "block", "model", "method", "recipe", "reference")
 
 
 @dataclass(frozen=True)
-class Column:
+class FrameColumn:
     """A column of the frame and where it lives."""
 
     name: str
-    place: Place
-    kind: Kind
+    place: FrameTable
+    kind: ColumnKind
     source: Any
 
 
@@ -34,8 +34,8 @@ _OF_A_PROCESS = ("low", "high", "interval")
 """What a run of 0.1.0 said of the repetitions inside its process: no uncertainty of a number that has a summary."""
 
 
-def _columns() -> dict[str, Column]:
-    listed: list[tuple[Place, Any, Kind, str]] = [
+def _columns() -> dict[str, FrameColumn]:
+    listed: list[tuple[FrameTable, Any, ColumnKind, str]] = [
         ("run", RUN, "text", "name:run"),
         ("job", JOB, "text", "key:job_key kind"),
         ("run", RUN, "text", "status reason origin"),
@@ -63,7 +63,7 @@ def _columns() -> dict[str, Column]:
         ("run", RUN, "number", "bits_per_weight"),
         ("quantity", QUANTITY, "text", "metric"),
         ("quantity", QUANTITY, "number", "metric_version"),
-        ("quantity", QUANTITY, "text", "part"),
+        ("quantity", QUANTITY, "text", "slice"),
         ("measurement", MEASUREMENT, "number", "value"),
         ("summary", MEASUREMENT, "number", "low high"),
         ("summary", QUANTITY, "text", "interval"),
@@ -80,10 +80,10 @@ def _columns() -> dict[str, Column]:
     for place, source, kind, names in listed:
         for item in names.split():
             inner, _, outer = item.partition(":")
-            found[outer or inner] = Column(outer or inner, place, kind, source.c[inner])
+            found[outer or inner] = FrameColumn(outer or inner, place, kind, source.c[inner])
     for name in _OF_A_PROCESS:
         found[name] = replace(found[name], source=case((SUMMARY.c.rounds.is_(None), found[name].source)))
-    found["measurement_id"] = Column(
+    found["measurement_id"] = FrameColumn(
         "measurement_id", "measurement", "text", RUN.c.name + "#" + cast(MEASUREMENT.c.ordinal, String)
     )
     return found
@@ -96,8 +96,8 @@ CONSTANT = frozenset(
     column.name
     for column in COLUMNS.values()
     if column.place in {"job", "placement", "quantity"}
-    or column.name in {*needed.CONSTANT, "scheme", "bits_per_weight", "recipe_options", "series"}
+    or column.name in {*latest.CONSTANT, "scheme", "bits_per_weight", "recipe_options", "series"}
 )
 """Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id."""
 
-KINDS: dict[str, Kind] = {name: column.kind for name, column in COLUMNS.items()}
+KINDS: dict[str, ColumnKind] = {name: column.kind for name, column in COLUMNS.items()}

@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.store.columns import COLUMNS
-from harness.store.result import Kind
+from harness.store.result import ColumnKind
 
 GRAMMAR = "COLUMN=VALUE, as batch=8 or method=fp32,int8; several conditions on one column are alternatives"
 _TRUTH = {"true": True, "false": False}
-_CALLED: dict[Kind, str] = {
+_CALLED: dict[ColumnKind, str] = {
     "text": "texts",
     "number": "numbers",
     "flag": "true or false",

@@ -67,14 +67,14 @@ def fill(connection: Connection) -> int:
     runs, jobs, places = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
     items = table(m.MeasurementRow)
     columns = [runs.c[name] for name in ("id", "job_id", "environment_id", *CONDITIONS)]
-    query = select(*columns, jobs.c.key, places.c.gpu, places.c.box).where(runs.c.configuration_id.is_(None))
+    query = select(*columns, jobs.c.key, places.c.gpu, places.c.machine_id).where(runs.c.configuration_id.is_(None))
     query = query.join(jobs, jobs.c.id == runs.c.job_id).join(places, places.c.id == runs.c.environment_id)
     waiting = connection.execute(query).all()
     ids = Ids()
     for run in waiting:
         of_run = select(items.c.quantity_id).where(items.c.run_id == run.id).order_by(items.c.ordinal)
         found = configuration_of(connection, ids, run._asdict(), list(connection.execute(of_run).scalars()))
-        row = {"configuration_id": found, "series": series_of(run.key, run.gpu, run.box)}
+        row = {"configuration_id": found, "series": series_of(run.key, run.gpu, run.machine_id)}
         connection.execute(runs.update().where(runs.c.id == run.id).values(**row))
     return len(waiting)
 

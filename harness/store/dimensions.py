@@ -15,7 +15,7 @@ from harness.store.configurations import Ids
 from harness.store.row import Row, table
 from harness.store.workload import engine_options, workload_columns
 
-FACTS = ("metric", "metric_version", "part", "unit", "interval", "source", "items")
+FACTS = ("metric", "metric_version", "slice", "unit", "interval", "source", "items")
 """Columns of a quantity that every measurement has."""
 COMPARED = ("comparison", "baseline")
 """Those of a ratio that was published without its inputs."""
@@ -99,13 +99,13 @@ def quantity_id(connection: Connection, item: Measurement, ids: Ids) -> int:
 
 def _quantity_row(connection: Connection, item: Measurement) -> int:
     key = _quantity_key(item)
-    found = connection.execute(select(m.QuantityRow.id).where(m.QuantityRow.key == key)).scalar()
-    return insert_one(connection, m.QuantityRow, {"key": key, **_quantity(item)}) if found is None else found
+    found = connection.execute(select(m.MetricVariantRow.id).where(m.MetricVariantRow.key == key)).scalar()
+    return insert_one(connection, m.MetricVariantRow, {"key": key, **_quantity(item)}) if found is None else found
 
 
 def label(connection: Connection, key: str, environment: str, labels: Iterable[Labels], ids: Ids) -> None:
     """Write what people call a job in an environment, where it is not there yet."""
-    places = table(m.PlacementRow)
+    places = table(m.LabelRow)
     for one in labels:
         row = {"job_key": key, "environment": environment, **one.model_dump()}
         if tuple(row.values()) not in ids.labels:

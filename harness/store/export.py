@@ -13,8 +13,8 @@ from harness.core.files import write_whole
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["csv", "jsonl", "parquet"]
-FORMATS: tuple[str, ...] = get_args(Format)
+ExportFormat = Literal["csv", "jsonl", "parquet"]
+FORMATS: tuple[str, ...] = get_args(ExportFormat)
 
 
 def export(frame: pd.DataFrame, path: Path, form: str | None = None) -> Path:

@@ -35,11 +35,11 @@ from harness.store.columns import (
     QUANTITY,
     RUN,
     SUMMARY,
-    Column,
-    Place,
+    FrameColumn,
+    FrameTable,
 )
-from harness.store.needed import ids_in
-from harness.store.result import Kind
+from harness.store.latest import ids_in
+from harness.store.result import ColumnKind
 
 __all__ = ["COLUMNS", "CONSTANT", "Where", "needed_statement", "split_measurement", "statement"]
 
@@ -105,19 +105,19 @@ _QUANTITIES = (
 )
 
 
-def _column(name: str) -> Column:
+def _column(name: str) -> FrameColumn:
     if name not in COLUMNS:
         raise HarnessError(unknown("column", name, COLUMNS))
     return COLUMNS[name]
 
 
-_TYPES: dict[Kind, tuple[type, ...]] = {
+_TYPES: dict[ColumnKind, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),
     "flag": (bool,),
     "time": (datetime,),
 }
-_CALLED: dict[Kind, str] = {
+_CALLED: dict[ColumnKind, str] = {
     "text": "text (put it in quotes)",
     "number": "a number",
     "flag": "true or false",
@@ -125,7 +125,7 @@ _CALLED: dict[Kind, str] = {
 }
 
 
-def _values(column: Column, value: Any) -> list[Any]:
+def _values(column: FrameColumn, value: Any) -> list[Any]:
     """Read a filter's values; a label that is absent is the empty text."""
     given = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
     for item in given:
@@ -135,7 +135,7 @@ def _values(column: Column, value: Any) -> list[Any]:
     return ["" if item is None else item for item in given] if column.place == "placement" else given
 
 
-def _placing(chosen: list[Column], filters: list[tuple[Column, list[Any]]]) -> Placing:
+def _placing(chosen: list[FrameColumn], filters: list[tuple[FrameColumn, list[Any]]]) -> Placing:
     asked = [values for column, values in filters if column.place == "placement"]
     if any("" not in values for values in asked):
         return "inner"
@@ -143,8 +143,8 @@ def _placing(chosen: list[Column], filters: list[tuple[Column, list[Any]]]) -> P
 
 
 def _branch(
-    chosen: list[Column],
-    filters: list[tuple[Column, list[Any]]],
+    chosen: list[FrameColumn],
+    filters: list[tuple[FrameColumn, list[Any]]],
     placed: Placing,
     *,
     measured: bool,
@@ -165,11 +165,11 @@ def _branch(
     return select(*shown).select_from(_tables(places, placed, measured=measured)).where(*conditions)
 
 
-def _once(chosen: list[Column]) -> list[Column]:
+def _once(chosen: list[FrameColumn]) -> list[FrameColumn]:
     return list({column.name: column for column in chosen}.values())
 
 
-def _tables(places: set[Place], placed: Placing, *, measured: bool) -> FromClause:
+def _tables(places: set[FrameTable], placed: Placing, *, measured: bool) -> FromClause:
     """Join what is asked for."""
     tables: FromClause = RUN
     if "job" in places or placed != "none":
@@ -190,12 +190,12 @@ def _tables(places: set[Place], placed: Placing, *, measured: bool) -> FromClaus
     return tables
 
 
-def _label(column: Column, placed: Placing) -> ColumnElement[Any]:
+def _label(column: FrameColumn, placed: Placing) -> ColumnElement[Any]:
     source: ColumnElement[Any] = column.source
     return func.coalesce(source, "") if placed == "left" else source
 
 
-def _shown(column: Column, placed: Placing, *, measured: bool) -> ColumnElement[Any]:
+def _shown(column: FrameColumn, placed: Placing, *, measured: bool) -> ColumnElement[Any]:
     if column.place == "placement":
         return _label(column, placed)
     if column.place in _MEASURED and not measured:
@@ -204,7 +204,7 @@ def _shown(column: Column, placed: Placing, *, measured: bool) -> ColumnElement[
     return source
 
 
-def _condition(column: Column, values: list[Any], placed: Placing) -> ColumnElement[bool]:
+def _condition(column: FrameColumn, values: list[Any], placed: Placing) -> ColumnElement[bool]:
     if column.name == "measurement_id":
         return or_(false(), *[_same_measurement(value) for value in values if value is not None])
     source = _label(column, placed) if column.place == "placement" else column.source

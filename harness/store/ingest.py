@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 from harness.core.spec import BuildSpec, Labels, Measurement, Outcome, Status
 from harness.store import models as m
 from harness.store import newest
-from harness.store.arrays import Stored, packed_few
+from harness.store.arrays import StoredArray, packed_few
 from harness.store.artifacts import told_of_artifact
 from harness.store.configurations import Ids, configuration_of, series_of
 from harness.store.dimensions import environment_id, gpu_of, insert_one, job_id, label, quantity_id
@@ -21,12 +21,12 @@ from harness.store.session import SessionRecord
 from harness.store.sittings import name_of, noted, settle
 
 
-def write_outcome(connection: Connection, outcome: Outcome, arrays: Sequence[Stored]) -> bool:
+def write_outcome(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray]) -> bool:
     """Write all rows of an outcome; False where its run is there already. The caller holds the transaction."""
     return write_outcomes(connection, [(outcome, arrays)], Ids()) == 1
 
 
-def write_outcomes(connection: Connection, batch: Sequence[tuple[Outcome, Sequence[Stored]]], ids: Ids) -> int:
+def write_outcomes(connection: Connection, batch: Sequence[tuple[Outcome, Sequence[StoredArray]]], ids: Ids) -> int:
     """Write all rows of outcomes whose runs are not there yet; return how many. The caller holds the transaction.
 
     ids: what the caller has seen before; no longer good where the transaction fails.
@@ -64,7 +64,7 @@ def _known_runs(connection: Connection, names: Sequence[str]) -> set[str]:
     return set(connection.execute(select(m.RunRow.name).where(m.RunRow.name.in_(names))).scalars())
 
 
-def _take(connection: Connection, outcome: Outcome, arrays: Sequence[Stored], ids: Ids, rows: _Rows) -> None:
+def _take(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], ids: Ids, rows: _Rows) -> None:
     """Insert the run and what it refers to, and set the rest of its rows aside."""
     good = outcome.status is Status.OK  # a number of a run that failed must not reach a table
     quantities = [quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
@@ -125,7 +125,7 @@ def _run(connection: Connection, outcome: Outcome, ids: Ids) -> dict[str, Any]:
         "citation": outcome.citation.line if outcome.citation else None,
         "job_id": job_id(connection, outcome, ids),
         "environment_id": environment_id(connection, outcome.environment, ids),
-        "series": series_of(job.key, gpu_of(outcome.environment), outcome.environment.box),
+        "series": series_of(job.key, gpu_of(outcome.environment), outcome.environment.machine_id),
         **outcome.model_dump(include={"reason", "origin", "started", "seconds", "written_by", "provider"}),
         "counts_from": max(outcome.started, outcome.job.not_before or outcome.started),
         "status": outcome.status.value,

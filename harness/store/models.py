@@ -29,7 +29,7 @@ class EnvironmentRow(Row):
     cpu: Mapped[str]
     cores: Mapped[int | None]
     memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    box: Mapped[str]
+    machine_id: Mapped[str]
     gpu: Mapped[str | None]
     """Name of the GPU; different ones are joined by ` + `."""
     driver: Mapped[str | None]
@@ -165,7 +165,7 @@ class OutcomeRow(Row):
     json: Mapped[str] = mapped_column(Text)
 
 
-class QuantityRow(Row):
+class MetricVariantRow(Row):
     """What a number is a number of."""
 
     __tablename__ = "quantity"
@@ -248,7 +248,7 @@ class SamplesRow(Row):
     data: Mapped[bytes | None]
 
 
-class PlacementRow(Row):
+class LabelRow(Row):
     """What people call a job in an environment; it may be called several things."""
 
     __tablename__ = "placement"

@@ -49,7 +49,7 @@ def read_outcome(connection: Connection, run: str) -> Outcome:
 
 
 def _read_measurements(connection: Connection, run: int) -> list[dict[str, Any]]:
-    items, quantities, arrays = table(m.MeasurementRow), table(m.QuantityRow), table(m.SamplesRow)
+    items, quantities, arrays = table(m.MeasurementRow), table(m.MetricVariantRow), table(m.SamplesRow)
     same = (arrays.c.run_id == items.c.run_id) & (arrays.c.name == items.c.array)
     query = (
         select(

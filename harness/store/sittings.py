@@ -34,7 +34,7 @@ _ALIKE = ("session", "gpu_count", "provider", "dtype", "protocol", "protocol_ver
 _OF_THE_MOMENT = {"harness"}
 """Of an environment: what may differ between two rounds of a sitting."""
 _OF_A_GPU = {"name", "driver", "memory_bytes", "compute"}
-_SAME = ("metric", "metric_version", "part", "unit", "source")
+_SAME = ("metric", "metric_version", "slice", "unit", "source")
 _OVER_ROUNDS = [name for name in METRICS if rounds.is_over_rounds(name)]
 _AT_ONCE = 500
 """Sittings whose values are in memory together."""
@@ -138,7 +138,7 @@ def _summaries(
     paces = _paces(connection, sittings)
     for row in connection.execute(_values_query(sittings)):
         key = (row.sitting, *(getattr(row, name) for name in _SAME))
-        at_pace = None if row.part else paces.get(row.run_id, {}).get(row.metric)
+        at_pace = None if row.slice else paces.get(row.run_id, {}).get(row.metric)
         values[key].setdefault(row.run_id, rounds.Round(row.round, row.order, row.value, at_pace))
         quantities[key][row.quantity_id] = row.unit
     for key, by_run in values.items():
@@ -183,7 +183,7 @@ def paces_of(facts: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _values_query(sittings: Sequence[str]) -> Any:
-    run, item, quantity = table(m.RunRow), table(m.MeasurementRow), table(m.QuantityRow)
+    run, item, quantity = table(m.RunRow), table(m.MeasurementRow), table(m.MetricVariantRow)
     query = select(run.c.sitting, run.c.round, run.c.order, item.c.run_id, item.c.value, item.c.quantity_id,
                    *[quantity.c[name] for name in _SAME])  # fmt: skip
     query = query.select_from(

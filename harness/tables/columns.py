@@ -53,7 +53,7 @@ DIMENSIONS: dict[str, str] = {
     "bits_per_weight": "Bits per weight",
     "metric": "Metric",
     "metric_version": "Metric version",
-    "part": "Part",
+    "slice": "Part",
     "source": "Memory counted by",
     "citation": "Source",
 }
@@ -81,7 +81,7 @@ SAME_COLUMN = ("metric_version", "protocol", "protocol_version", "source", *WORK
 MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN, "artifact"})
 
 FACTS = ("kind", "status", "reason", "origin", "started", "counts_from", "seconds", "session", "round", "environment_id", "metric",
-         "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "better", "scored", "skipped",
+         "metric_version", "slice", "value", "low", "high", "interval", "n", "unit", "items", "better", "scored", "skipped",
          "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "artifact_content", "comparison", "baseline",
          "notes", "sitting", "summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks", "order")  # fmt: skip
 COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))

@@ -25,6 +25,7 @@ from harness.worker import JOB, OUTCOME
 from harness.worker.answer import Answer, answer_of
 from harness.worker.deaths import cause, oom_kills
 from harness.worker.inputs import drop_partial, for_keeping, late
+from harness.worker.machine_lock import lock_files, take
 from harness.worker.queue_layout import (
     DONE,
     FAILED,
@@ -38,7 +39,6 @@ from harness.worker.queue_layout import (
     read_batch,
     say,
 )
-from harness.worker.turns import lock_files, take
 
 LOOK_SECONDS = 1.0
 """Between two looks at what a batch has answered."""

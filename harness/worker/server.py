@@ -52,7 +52,7 @@ from harness.worker.record import Gathered
 
 if TYPE_CHECKING:
     from harness.core.options import Options
-    from harness.core.seam import Context, Findings, Probe
+    from harness.core.seam import Context, Probe, ProbeResult
     from harness.core.sessions import Scores, Session
 
 _PROGRAMS = frozenset({"runs", "reports"})
@@ -210,7 +210,7 @@ class Server:
                 write_stamp(Path(str(job.out)), artifact.content)
 
     def _doubts(
-        self, job: Job, session: Session, probe: Probe, workload: Options, findings: Findings, spans: Spans
+        self, job: Job, session: Session, probe: Probe, workload: Options, findings: ProbeResult, spans: Spans
     ) -> tuple[Note, ...]:
         """Hold what was measured against itself and, once for each session that scores, the session against its seam."""
         from harness.worker.plausible import measured_notes, scoring_notes
@@ -218,7 +218,7 @@ class Server:
         assert isinstance(job.spec, MeasureSpec)
         with spans.span("check"):
             notes = measured_notes(job.spec, session, findings, spans.seconds.get("open"))
-            if "scores" in self._offers and not job.clean and any("scores" in needs for needs in probe.needs):
+            if "scores" in self._offers and not job.own_process and any("scores" in needs for needs in probe.needs):
                 if self._scored is None:
                     reach = probe.reach(workload)
                     folder = Path(input_of(job, "artifact").path)

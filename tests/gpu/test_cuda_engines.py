@@ -1,6 +1,6 @@
 """What holds on a CUDA device: the device asked for runs, agrees with the CPU, and its memory is counted.
 
-The harness's own environment has no CUDA; on a box with a GPU: `.venvs/cuda/bin/python -m pytest -m gpu tests/gpu`.
+The harness's own environment has no CUDA; on a machine with a GPU: `.venvs/cuda/bin/python -m pytest -m gpu tests/gpu`.
 """
 
 from __future__ import annotations

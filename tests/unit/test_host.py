@@ -28,7 +28,7 @@ class Process:
 
 
 class Recorded:
-    """Answers that NVML gave on a box with two T4s (bytes or str as older and newer bindings give them)."""
+    """Answers that NVML gave on a machine with two T4s (bytes or str as older and newer bindings give them)."""
 
     NVML_CLOCK_GRAPHICS, NVML_CLOCK_MEM = 0, 2
     used = (600_000_000, 3_000_000)
@@ -123,8 +123,8 @@ def test_an_environment_names_packages_machine_and_harness() -> None:
     assert found.packages["numpy"].split(".")[0].isdigit()
     assert found.cores >= 1
     assert found.memory_bytes > 1 << 28
-    assert len(found.box) == 12
-    assert found.box == host.box()
+    assert len(found.machine) == 12
+    assert found.machine == host.machine_id()
     assert host.facts(found).packages == found.packages
     assert found.harness[0].isdigit()
 

@@ -25,7 +25,7 @@ from harness.bundling.records import MANIFEST, Refused, read_manifest
 from harness.bundling.target import main
 from harness.core.errors import HarnessError
 from harness.store.database import Database
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.bundling.conftest import QUICK, make, run
 
 COLUMNS = ["job_key", "kind", "method", "metric", "value", "artifact", "artifact_content"]
@@ -133,10 +133,10 @@ def test_files_that_are_in_place_need_no_piece_until_one_of_them_is_changed(
     monkeypatch.setattr(stages, "_run", noted)
     assert main([str(bundle)]) == 0
     (bundle / "piece-001").unlink()
-    assert main([str(bundle), "--again"]) == 0
+    assert main([str(bundle), "--rerun"]) == 0
     assert len(ran) == 2
     (bundle / "work" / "content" / "harness" / "cli.py").write_text("", "utf-8")
-    assert main([str(bundle), "--again"]) == 2
+    assert main([str(bundle), "--rerun"]) == 2
     assert "piece-001 is missing" in capsys.readouterr().err
     assert len(ran) == 2
 

@@ -20,8 +20,8 @@ from packaging.tags import sys_tags
 from harness import environments, programs
 from harness.commands import fresh
 from harness.commands.bench import prepare
-from harness.commands.box import setup_on_top
 from harness.commands.init import make_workspace
+from harness.commands.machine import setup_on_top
 from harness.commands.workspace import Workspace, here
 from harness.core.errors import HarnessError
 from harness.environments import MARKER, folder_of

@@ -1,4 +1,4 @@
-"""Models of the hub: which a sweep lacks on this box, and how they are fetched."""
+"""Models of the hub: which a sweep lacks on this machine, and how they are fetched."""
 
 from __future__ import annotations
 

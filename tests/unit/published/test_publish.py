@@ -67,7 +67,7 @@ def test_an_environment_stands_once_and_two_of_one_name_are_numbered(tmp_path: P
 
 
 def test_a_run_is_a_few_lines_and_its_parts_are_in_one(tmp_path: Path) -> None:
-    parts = [measurement(name, part=part) for part in ("subject:a", "subject:b") for name in ("lm_eval.acc", "x")]
+    parts = [measurement(name, slice=part) for part in ("subject:a", "subject:b") for name in ("lm_eval.acc", "x")]
     path = written(tmp_path / "p", [measured(1, [measurement(), measurement("ttft"), *parts])])
     lines = path.read_text("utf-8").splitlines()
     run = lines[lines.index("runs:") + 1 :]

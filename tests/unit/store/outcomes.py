@@ -41,7 +41,7 @@ def environment(name: str = "cpu", gpus: tuple[Gpu, ...] = (), **packages: str) 
         cpu="Example CPU",
         cores=2,
         memory_bytes=8 << 30,
-        box="f00dfeed",
+        machine_id="f00dfeed",
         gpus=gpus,
         cuda="12.8" if gpus else None,
         packages=packages or {"onnxruntime-genai": "0.15.0"},

@@ -73,7 +73,7 @@ CONTRACT = [
     "artifact_content",
     "metric",
     "metric_version",
-    "part",
+    "slice",
     "value",
     "low",
     "high",

@@ -18,7 +18,7 @@ from harness.core.clock import Spans
 from harness.core.spec import Outcome
 from harness.worker.children import forks, how_made
 from harness.worker.queue_folder import WAITING, serve_queue
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 pytestmark = pytest.mark.skipif(not forks(), reason="this system has no fork that ends with its parent")
 

@@ -23,7 +23,7 @@ _Index = dict[tuple[str, ...], dict[tuple[str | None, ...], list[_Placed]]]
 
 
 @dataclass(frozen=True)
-class Pool:
+class RowIndex:
     """All rows of a table, with an index for each set of conditions that its cells ask with."""
 
     rows: Sequence[TableRow]
@@ -71,7 +71,7 @@ class Pool:
 
 
 def _of_sitting(row: TableRow) -> tuple[str | None, ...]:
-    return tuple(row.text(name) for name in ("sitting", "metric", "part", "source"))
+    return tuple(row.text(name) for name in ("sitting", "metric", "slice", "source"))
 
 
 def concerns(row: TableRow, name: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.published.reported import read_reported
-from harness.tables.slips import nearest
+from harness.tables.typos import nearest
 
 FILE = """\
 reported: {title: A page, date: 2025-01-31}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from harness.core.marks import MARKS
-from harness.tables.marked import marked
+from harness.tables.session_notes import marked
 from tests.unit.tables.frames import failed, frame, row
 
 

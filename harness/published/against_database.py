@@ -10,7 +10,7 @@ from harness.published.items import is_apart
 from harness.published.kept import kept_environment
 from harness.published.publish import PublishableRun, entry_of, publishable
 from harness.published.records import Published, PublishedRun, outcome_of
-from harness.store.audit import differing
+from harness.store.against_files import differing
 from harness.store.database import Database
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from harness.core.seam import Reading
+from harness.core.seam import MetricValue
 from harness.core.spec import Environment, Gpu, Note, Protocol
 from harness.formats.source import FileSource
 
@@ -22,7 +22,7 @@ class Number:
 
     metric: str
     value: float
-    part: str = ""
+    slice: str = ""
     samples: tuple[float, ...] = ()
     n: int | None = None
     low: float | None = None
@@ -104,7 +104,7 @@ def place(
         key: str(facts.pop(key, None) or UNKNOWN) for key in ("python", "system", "machine", "cpu")
     }
     there = {key: version for key, version in (packages or {}).items() if version}
-    return Environment(name=name, box=UNKNOWN, gpus=gpus, packages=there, **texts, **facts)
+    return Environment(name=name, machine_id=UNKNOWN, gpus=gpus, packages=there, **texts, **facts)
 
 
 def numbers(*found: Number | None) -> tuple[Number, ...]:
@@ -117,15 +117,15 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def reading_of(number: Number) -> Reading:
+def metric_value_of(number: Number) -> MetricValue:
     """Make of a number what a probe's numbers are, its metric as others define it."""
     import numpy as np
 
-    return Reading(
+    return MetricValue(
         metric=number.metric,
         value=number.value,
         samples=np.asarray(number.samples, dtype=np.float64),
-        part=number.part,
+        slice=number.slice,
         low=number.low,
         high=number.high,
         interval=number.interval,

@@ -15,7 +15,7 @@ _TOLD = 3
 """Jobs that are named for each mark."""
 _NAMED = ("model", "method", "probe", "engine", "environment")
 _TOLD_APART = (("batch", "batch {}"), ("prompt", "prompt {}"), ("output", "output {}"), ("task", "task {}"))
-COLUMNS = ("run", "session", "kind", "status", "sitting", "metric", "part", "source", "rounds", "marks", "notes", *_NAMED,
+COLUMNS = ("run", "session", "kind", "status", "sitting", "metric", "slice", "source", "rounds", "marks", "notes", *_NAMED,
            *(name for name, _ in _TOLD_APART), *no_effect.COLUMNS)  # fmt: skip
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.worker.turns import lock_files, take
-from tests.fake_box import Bench
+from harness.worker.machine_lock import lock_files, take
+from tests.fake_machine import Bench
 
 HOLD = """
 import sys, time
 from contextlib import ExitStack
-from harness.worker.turns import lock_files, take
+from harness.worker.machine_lock import lock_files, take
 with ExitStack() as stack:
     list(take(stack, lock_files()))
     print("held", flush=True)
@@ -78,25 +78,25 @@ def test_a_link_where_the_lock_should_be_is_not_followed(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_speed_jobs_of_two_results_folders_take_turns_and_building_waits_for_nobody(tmp_path: Path) -> None:
-    boxes = [Bench(tmp_path / name) for name in ("one", "two")]
+    machines = [Bench(tmp_path / name) for name in ("one", "two")]
     commands = []
-    for box in boxes:
-        box.sweep(method="fp32", engine={"fake": {"step_seconds": 0.08}}, rounds=3)
-        words = ["run", "s", "--configs", str(box.configs), "--results", str(box.results)]
+    for machine in machines:
+        machine.sweep(method="fp32", engine={"fake": {"step_seconds": 0.08}}, rounds=3)
+        words = ["run", "s", "--configs", str(machine.configs), "--results", str(machine.results)]
         commands.append(subprocess.Popen([sys.executable, "-m", "harness", *words], stdout=subprocess.PIPE, text=True))
         time.sleep(0.1)
     said = [command.communicate(timeout=200)[0] for command in commands]
     assert [command.returncode for command in commands] == [0, 0], said
-    spans = sorted(span for box in boxes for span in _spans(box))
+    spans = sorted(span for machine in machines for span in _spans(machine))
     assert len(spans) == 6
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans)), spans
     assert any("waiting for another command" in text for text in said)
 
 
-def _spans(box: Bench) -> list[tuple[datetime, datetime]]:
+def _spans(machine: Bench) -> list[tuple[datetime, datetime]]:
     """Give begin and end of the speed jobs' measuring."""
     found = []
-    for path in (box.results / "runs").glob("*/outcome.json"):
+    for path in (machine.results / "runs").glob("*/outcome.json"):
         outcome = json.loads(path.read_text("utf-8"))
         if outcome["job"]["kind"] == "speed":
             begun = datetime.fromisoformat(outcome["started"])

@@ -31,4 +31,4 @@ def _quantizer(name: str, consumes: tuple[Format, ...], produces: Format) -> Qua
 
 MODELOPT_TORCH = _quantizer("modelopt-torch", ("hf",), "hf")
 
-LATER_QUANTIZERS = {"modelopt-torch": "harness.plan.later:MODELOPT_TORCH"}
+PLANNED_QUANTIZERS = {"modelopt-torch": "harness.plan.planned_adapters:MODELOPT_TORCH"}

@@ -16,7 +16,7 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.formats import FORMATS
 from harness.formats.fields import without_folders
 from harness.formats.source import read_source
-from harness.importing.taking import format_of, import_files, lines, parse_labels, read_contents
+from harness.importing.import_files import format_of, import_files, lines, parse_labels, read_contents
 from harness.store.database import Database
 from tests.unit.importing.files import genai, llama, lm_eval, optimum, problem, runs, take, trtllm, values, vllm, write
 

@@ -19,7 +19,7 @@ from harness.core.files import write_whole
 from harness.hub_data import cache as hub_cache
 from harness.plan.catalogue import Model, moving
 from harness.plan.hub import hub_reachable
-from harness.plan.lock import COMMIT, FILE, Key, read_lock
+from harness.plan.models_lock import COMMIT, FILE, Key, read_lock
 
 HEAD = """\
 # Commits of the hub's branches, as they were when they were first asked for: HUB-ID BRANCH COMMIT. Written by `harness plan` and `harness run`;

@@ -21,7 +21,7 @@ _SEALING = ("build", "reference")
 
 
 @dataclass(frozen=True)
-class KnownRun:
+class CachedRun:
     """A finished quality run, with what decides whether it counts for a job here and now."""
 
     run: str
@@ -79,7 +79,7 @@ def _sealed() -> Select[Any]:
     return sealed.order_by(run.c.counts_from, run.c.name)
 
 
-def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list[KnownRun]]:
+def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list[CachedRun]]:
     """Return the finished, measured quality runs of each job key, latest first; keys without one are absent."""
     run, job, environment = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
     query = (
@@ -101,9 +101,9 @@ def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list
     rows = [row for some in chunks(keys) for row in connection.execute(query.where(job.c.key.in_(some)))]
     packages = _packages(connection, {row.place for row in rows})
     inputs, doubted = _told(connection, [row.id for row in rows])
-    found: dict[str, list[KnownRun]] = defaultdict(list)
+    found: dict[str, list[CachedRun]] = defaultdict(list)
     for row in rows:
-        known = KnownRun(
+        known = CachedRun(
             run=row.name,
             environment=row.environment,
             packages=packages[row.place],
@@ -119,7 +119,7 @@ def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list
 
 def history(connection: Connection) -> History:
     """Read how long jobs took, by key and by kind, probe, engine and model."""
-    run, job, place = table(m.RunRow), table(m.JobRow), table(m.PlacementRow)
+    run, job, place = table(m.RunRow), table(m.JobRow), table(m.LabelRow)
     query = (
         select(job.c.key, job.c.kind, job.c.probe, job.c.quantizer, job.c.engine, run.c.seconds)
         .join(run, run.c.job_id == job.c.id)

@@ -9,7 +9,7 @@ import time
 from harness.core.errors import HarnessError
 
 
-def come_to_grief(how: str) -> None:
+def inject_fault(how: str) -> None:
     """Fail in the way asked for: `error`, `memory` (a MemoryError), `hunger` (the interpreter's own), `hang`, `kill` (death by signal 9), or
     `ask` (a question on standard input, as a library asks whether it may run a model's code); else go on."""
     if how == "error":

@@ -20,7 +20,7 @@ from harness.formats.units import why_not
 from harness.plan.adapters import Adapters
 from harness.plan.axes import products
 from harness.plan.catalogue import OTHER, Catalogue
-from harness.plan.sweep import Case, Choice, EngineChoice, Named, Places, ReferenceChoice, Work
+from harness.plan.sweep import Case, Choice, EngineChoice, Named, Places, ProbeWork, ReferenceChoice
 from harness.plan.yamlfile import Mistakes, Node, mapping, plain, word
 
 AXES = ("model", "method", "engine", "environment", "probes")
@@ -178,7 +178,7 @@ class Reader:
             found.append(Places({key: name for key, name in names.items() if name}, item))
         return found
 
-    def works(self, node: Node) -> list[Work]:
+    def works(self, node: Node) -> list[ProbeWork]:
         """Read the probes, each list inside a workload opened."""
         if isinstance(node.value, dict):
             pairs = [(name, part) for name, part in node.fields.items()]
@@ -186,14 +186,14 @@ class Reader:
             pairs = [(str(plain(item)), Node(None, item.path, item.line)) for item in self.values(node, "probes")]
         if not pairs:
             self.mistakes.add("'probes' is empty: give at least one probe", node)
-        found: list[Work] = []
+        found: list[ProbeWork] = []
         for name, part in pairs:
             if self.known(Node(name, part.path, part.line), "probe", self.adapters.probe_names()):
                 for item in part.items:
                     found += self.work(self.adapters.probe(name), item)
         return found
 
-    def work(self, probe: Probe, node: Node) -> list[Work]:
+    def work(self, probe: Probe, node: Node) -> list[ProbeWork]:
         """Read one probe's workload."""
         what = f"probe '{probe.name}'"
         fields = {} if node.value is None else mapping(node, what, self.mistakes)
@@ -204,7 +204,7 @@ class Reader:
             record = self.record(probe.workload, self.with_text(probe, combination), what, node)
             if record is not None:
                 workload, declared = canonical_options(record), self.declared(probe.own(record), node)
-                found += [Work(probe, workload, record, reference, node, declared) for reference in references]
+                found += [ProbeWork(probe, workload, record, reference, node, declared) for reference in references]
         return found
 
     def declared(self, said: Mapping[str, OwnMetric], node: Node) -> dict[str, OwnMetric]:
@@ -328,8 +328,8 @@ class Reader:
             self.mistakes.add(f"'verify' must be true or false; it is {plain(node)!r}", node)
         return node.value is not False
 
-    def again(self, node: Node) -> tuple[Kind, ...]:
+    def rerun(self, node: Node) -> tuple[Kind, ...]:
         """Read which kinds of jobs are run anew."""
         kinds: tuple[Kind, ...] = get_args(Kind)
-        found = [self.known(item, "kind of job", kinds) for item in self.values(node, "again")]
+        found = [self.known(item, "kind of job", kinds) for item in self.values(node, "rerun")]
         return tuple(name for name in kinds if name in found)

@@ -8,14 +8,14 @@ from typing import Any
 
 from harness.explain.arithmetic import Arithmetic, Term, digits
 from harness.explain.cell import Explanation
-from harness.explain.provenance import Harness, Measured, OverRounds, Provenance, Read, Where
+from harness.explain.provenance import EnvironmentText, Harness, Measured, OverRounds, Provenance, Read
 from harness.numbers.rounds import INTERVAL
 
 _SHORT = 12
 """Hex digits of an identity; --json gives all."""
 
 
-def told(found: Explanation) -> str:
+def as_text(found: Explanation) -> str:
     """Write an explanation as lines, none of them wrapped."""
     lines = [_title(found)]
     lines += [f"  {found.text}"] if found.text else []
@@ -56,7 +56,7 @@ def _short(value: Any) -> str:
 
 
 def _arithmetic(done: Arithmetic) -> list[str]:
-    part = f", part '{done.part}'" if done.part else ""
+    part = f", part '{done.slice}'" if done.slice else ""
     better = f"; {done.better} is better" if done.better != "none" else ""
     lines = [f"metric {done.metric}{part}: {done.definition}{better}"]
     if done.published:
@@ -103,8 +103,8 @@ def _run(one: Provenance, environments: dict[str, str]) -> list[str]:
         if one.origin == "imported":
             lines[1] = f"dated {one.started}"
     else:
-        again = f" (anew: {one.again})" if one.again != one.command else ""
-        command = f"{one.command}{again}" if one.command else "the sweep's name is not kept"
+        rerun = f" (anew: {one.rerun})" if one.rerun != one.command else ""
+        command = f"{one.command}{rerun}" if one.command else "the sweep's name is not kept"
         lines = [
             f"measured {one.started} in {one.seconds:.1f} s, session {one.session or 'not kept'}",
             f"command: {command}",
@@ -195,7 +195,7 @@ def _read(read: Read, one: Provenance) -> str:
     return f"reads {read.role} {read.id[:_SHORT]}{content}{maker}{facts}"
 
 
-def _environment(where: Where, environments: dict[str, str], run: str) -> str:
+def _environment(where: EnvironmentText, environments: dict[str, str], run: str) -> str:
     text = ", ".join(_parts(where))
     if text in environments:
         return f"environment: as of run {environments[text]}"
@@ -203,7 +203,7 @@ def _environment(where: Where, environments: dict[str, str], run: str) -> str:
     return f"environment: {text}"
 
 
-def _parts(where: Where) -> list[str]:
+def _parts(where: EnvironmentText) -> list[str]:
     cpu = f"{where.cpu} ({where.cores} cores)" if where.cores else where.cpu
     memory = f"{where.memory_bytes / 2**30:.1f} GiB memory" if where.memory_bytes else ""
     none = "no GPU" if where.cpu != "unknown" else "GPU not told"

@@ -1,4 +1,4 @@
-"""A box with fake adapters: real plans, real workers, real databases, no model."""
+"""A machine with fake adapters: real plans, real workers, real databases, no model."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from harness.commands.box import Planned, open_desk, plan_sweep
+from harness.commands.machine import Planned, open_workspace, plan_sweep
 from harness.commands.workspace import Workspace
 from harness.environments import ROOT
-from harness.runner.desk import Desk, Event
 from harness.runner.loop import execute
+from harness.runner.opened import Event, OpenWorkspace
 
 METHODS: dict[str, Any] = {
     "fp32": {"recipes": {"fake": {}}},
@@ -86,25 +86,25 @@ class Bench:
         return Workspace(ROOT, (self.configs,), (ROOT / "reports" / "tables",), self.results, lent=True)
 
     @contextmanager
-    def desk(self) -> Iterator[tuple[Planned, Desk]]:
+    def opened(self) -> Iterator[tuple[Planned, OpenWorkspace]]:
         """Plan the sweep and open the results folder."""
         with ExitStack() as stack:
             planned = plan_sweep("s", self.workspace)
-            yield planned, open_desk(planned, stack)
+            yield planned, open_workspace(planned, stack)
 
     def run(self, watch: Callable[[Event], None] = lambda event: None) -> list[Event]:
         """Run the sweep to its end."""
         events = []
-        with self.desk() as (planned, desk):
-            for event in execute(planned.plan, desk):
+        with self.opened() as (planned, opened):
+            for event in execute(planned.plan, opened):
                 watch(event)
                 events.append(event)
         return events
 
     def frame(self, where: dict[str, Any] | None = None, columns: list[str] | None = None) -> Any:
         """Ask the database."""
-        with self.desk() as (_, desk):
-            return desk.database.frame(where or {}, columns)
+        with self.opened() as (_, opened):
+            return opened.database.frame(where or {}, columns)
 
     def statuses(self, where: dict[str, Any] | None = None) -> dict[str, tuple[str, str]]:
         """Say what became of each job at last: `model method engine probe`, or `build`, to status and reason."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.store.audit import audit
+from harness.store.against_files import audit
 from harness.store.database import Database
-from tests.fake_box import Bench, Say
+from tests.fake_machine import Bench, Say
 from tests.unit.published.files import rewritten
 
 

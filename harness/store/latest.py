@@ -15,7 +15,7 @@ from harness.store import configurations
 from harness.store import models as m
 from harness.store.row import table
 
-_RUN, _JOB, _PLACEMENT, _QUANTITY = table(m.RunRow), table(m.JobRow), table(m.PlacementRow), table(m.QuantityRow)
+_RUN, _JOB, _PLACEMENT, _QUANTITY = table(m.RunRow), table(m.JobRow), table(m.LabelRow), table(m.MetricVariantRow)
 _CONFIGURATION = table(m.ConfigurationRow)
 _NAMED = {"name": "environment"}
 CONSTANT = frozenset({*configurations.CONDITIONS, *(_NAMED.get(name, name) for name in configurations.PLACE)})
@@ -25,7 +25,7 @@ Layout = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Needed:
+class LatestQuery:
     """What a table can use of the rows that its labels select. More than this changes nothing in it."""
 
     metrics: frozenset[str]
@@ -48,7 +48,7 @@ class Kept:
     failed: tuple[int, ...] = ()
 
 
-def kept(connection: Connection, labels: Mapping[str, Sequence[str]], needed: Needed) -> Kept:
+def kept(connection: Connection, labels: Mapping[str, Sequence[str]], needed: LatestQuery) -> Kept:
     """Find the runs and quantities that answer a need. labels: placement column to values; "" is the absent one."""
     runs = None if needed.history else _runs(connection, labels)
     layouts = _layouts(connection, None if runs is None else {run.configuration_id for run in runs})
@@ -146,13 +146,13 @@ def ids_in(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     return column.in_(bindparam(name, expanding=True, literal_execute=True))
 
 
-def _quantities(connection: Connection, needed: Needed, layouts: set[Layout]) -> tuple[int, ...]:
+def _quantities(connection: Connection, needed: LatestQuery, layouts: set[Layout]) -> tuple[int, ...]:
     """Return the quantities with a needed metric and part, and one for what a layout has in other parts only."""
-    columns = [_QUANTITY.c[name] for name in ("id", "part", *_TOLD_APART)]
+    columns = [_QUANTITY.c[name] for name in ("id", "slice", *_TOLD_APART)]
     rows = connection.execute(select(*columns).where(_QUANTITY.c.metric.in_(sorted(needed.metrics)))).all()
     if needed.parts is None:
         return tuple(row.id for row in rows)
-    direct = {row.id for row in rows if row.part in needed.parts}
+    direct = {row.id for row in rows if row.slice in needed.parts}
     group = {row.id: tuple(row)[2:] for row in rows}
     return tuple(sorted(direct | _instead(layouts, direct, group)))
 

@@ -16,14 +16,14 @@ from harness.core.errors import ConfigError, HarnessError, Problem, unknown
 from harness.core.files import remove, seal
 from harness.core.metric import OwnMetric
 from harness.core.spec import Outcome
-from harness.formats.found import FileContents, FileFormat, Found
 from harness.formats.reading import NOT_AS_EXPECTED, format_of, other_layout, read_contents
+from harness.formats.records import FileContents, FileFormat, Found
 from harness.formats.source import FileSource, read_source
 from harness.importing import FORMATS
 from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
 from harness.store.database import Database
 from harness.store.files import OUTCOME, RUNS, read_outcome
-from harness.store.location import Place, database_of
+from harness.store.location import DatabasePlace, database_of
 
 ASIDE = ".import-"
 """Begins the name of the folder in `runs` in which an import, or `ingest`, writes runs before they are whole; its lock lies beside it.
@@ -68,7 +68,7 @@ def import_files(
     labels: Mapping[str, str] | None = None,
     map_: Path | None = None,
     declared: Mapping[str, OwnMetric] | None = None,
-    place: Place | None = None,
+    place: DatabasePlace | None = None,
 ) -> Imported:
     """Write the runs of files into a results folder and its database; a file that cannot be read becomes a problem.
 

@@ -14,10 +14,10 @@ from sqlalchemy import event
 from harness.core.errors import ConfigError
 from harness.core.identity import digest
 from harness.core.spec import BuildSpec, Job, Labels, Measurement, MeasureSpec, Outcome, Protocol, Status
-from harness.published.sources import Source, rows_for, rows_for_all
+from harness.published.sources import NumberSource, rows_for, rows_for_all
 from harness.store import frame
 from harness.store.database import Database
-from harness.store.needed import Needed
+from harness.store.latest import LatestQuery
 from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
 from harness.tables.formats import NumberFormat
 from harness.tables.result import Table
@@ -95,7 +95,7 @@ def _measurements(draw: random.Random, usual: random.Random, build: bool) -> Ite
         for part in dict.fromkeys(usual.choices(PARTS, k=usual.randrange(4))):
             value = float(draw.randrange(1, 99))
             source = usual.choice(["device", "nvml-process"]) if name == "peak_gpu_bytes" else None
-            yield measurement(name, value, unit="", n=1, part=part, source=source)
+            yield measurement(name, value, unit="", n=1, slice=part, source=source)
     if usual.random() < 0.1:
         yield measurement("decode_tps", 2.0, unit="", n=1, comparison="ratio", baseline={"method": "fp32"})
 
@@ -127,19 +127,19 @@ def _cell(draw: random.Random, pivot: str | None) -> CellSpec:
         where["block"] = ("x",)
     return CellSpec(
         header=f"{name} {draw.random()}", metric=name, comparison="ratio" if compares else "value", format=NumberFormat(2),
-        part=draw.choices(["", "subject:law"], [4, 1])[0], baseline=dict([base]) if compares else {}, where=where,
+        slice=draw.choices(["", "subject:law"], [4, 1])[0], baseline=dict([base]) if compares else {}, where=where,
     )  # fmt: skip
 
 
 def _spec(draw: random.Random) -> TableSpec:
-    rows = list(dict.fromkeys(draw.sample(["model", "method", "model", "method", "batch", "probe", "task", "environment", "driver", "block", "part", "session",
+    rows = list(dict.fromkeys(draw.sample(["model", "method", "model", "method", "batch", "probe", "task", "environment", "driver", "block", "slice", "session",
                         "round", "provider", "origin", "protocol_version", "dtype", "status", "engine"], k=draw.randrange(1, 5))))  # fmt: skip
-    pivot = draw.choice([None, None, "method", "environment", "part", "gpu", "round"])
+    pivot = draw.choice([None, None, "method", "environment", "slice", "gpu", "round"])
     pivot = None if pivot in rows else pivot
-    labels = {"method": ("fp32", "int8"), "part": ("", "subject:art")}.get(pivot or "", ())
+    labels = {"method": ("fp32", "int8"), "slice": ("", "subject:art")}.get(pivot or "", ())
     where: dict[str, tuple[str, ...]] = {"sweep": ("a",)} if draw.random() < 0.8 else {}
     choices = {"block": ("x",), "origin": ("measured",), "probe": ("generation", "lm_eval"), "environment": ("cuda",),
-               "provider": ("cpu",), "batch": ("8",), "status": ("ok",), "session": ("s1",), "part": ("subject:law",), "method": ("fp32", "int4"),
+               "provider": ("cpu",), "batch": ("8",), "status": ("ok",), "session": ("s1",), "slice": ("subject:law",), "method": ("fp32", "int4"),
                "dtype": ("f16",), "protocol_version": ("1",)}  # fmt: skip
     where |= {name: choices[name] for name in draw.sample(list(choices), k=draw.choice([0, 0, 1, 2]))}
     attribute = (
@@ -166,7 +166,7 @@ def _built(spec: TableSpec, found: Any) -> Table | str:
         return str(error)
 
 
-def _whole(spec: TableSpec, source: Source) -> Any:
+def _whole(spec: TableSpec, source: NumberSource) -> Any:
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
     where = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
     return rows_of(source.select(where, [name for name in COLUMNS if name in frame.COLUMNS]))
@@ -177,7 +177,7 @@ def test_a_table_is_the_same_from_what_it_needs_and_from_everything(seed: int) -
     draw = random.Random(1_000 + seed)
     with Database.open("sqlite://") as database:
         _filled(database, seed)
-        source = Source(database)
+        source = NumberSource(database)
         for _ in range(15):
             spec = _spec(draw)
             whole, needed = _whole(spec, source), rows_for(spec, source)
@@ -191,7 +191,7 @@ def test_tables_are_the_same_from_one_question_for_all_of_them(seed: int) -> Non
     specs = [replace(_spec(draw), name=f"t{number}") for number in range(12)]
     with Database.open("sqlite://") as database:
         _filled(database, seed)
-        source = Source(database)
+        source = NumberSource(database)
         answers = rows_for_all(specs, source)
         for spec in specs:
             assert _built(spec, answers[spec.name]) == _built(spec, rows_for(spec, source)), spec
@@ -202,9 +202,9 @@ def test_many_tables_ask_the_database_as_often_as_one(database: Database) -> Non
     statements: list[str] = []
     event.listen(database._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     spec = TableSpec("one", rows=(RowKey("method", "M"),), cells=(CellSpec("T", metric="decode_tps"),))
-    rows_for(spec, Source(database))
+    rows_for(spec, NumberSource(database))
     once = len(statements)
-    rows_for_all([replace(spec, name=str(number)) for number in range(20)], Source(database))
+    rows_for_all([replace(spec, name=str(number)) for number in range(20)], NumberSource(database))
     assert len(statements) == 2 * once
 
 
@@ -219,15 +219,15 @@ def test_history_does_not_reach_a_table(database: Database) -> None:
         )
         job = outcome.job.model_copy(update={"session": f"s-{number}"})
         database.ingest(outcome.model_copy(update={"job": job}), None)
-    need = Needed(frozenset({"decode_tps"}), frozenset({""}))
+    need = LatestQuery(frozenset({"decode_tps"}), frozenset({""}))
     assert database.needed({"sweep": ["quickstart"]}, ["value"], need).column("value") == [29.0]
-    everything = Needed(frozenset({"decode_tps"}), history=True)
+    everything = LatestQuery(frozenset({"decode_tps"}), history=True)
     assert len(database.needed({"sweep": ["quickstart"]}, ["value"], everything)) == 30
 
 
 def test_a_part_stands_for_what_was_measured_in_other_parts_only(database: Database) -> None:
-    database.ingest(measured(1, [measurement(part="a"), measurement(part="b")]), None)
-    database.ingest(measured(2, [measurement(part="a"), measurement()], workload={"batch": 2}), None)
-    found = database.needed({}, ["batch", "part"], Needed(frozenset({"decode_tps"}), frozenset({""})))
+    database.ingest(measured(1, [measurement(slice="a"), measurement(slice="b")]), None)
+    database.ingest(measured(2, [measurement(slice="a"), measurement()], workload={"batch": 2}), None)
+    found = database.needed({}, ["batch", "slice"], LatestQuery(frozenset({"decode_tps"}), frozenset({""})))
     assert [one for one in found.column("batch") if one is not None] == [1.0, 2.0, 2.0][: len(found)]
-    assert {"", "a"} == set(found.column("part"))
+    assert {"", "a"} == set(found.column("slice"))

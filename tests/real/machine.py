@@ -17,14 +17,14 @@ import yaml
 
 from harness.environments import SHIPPED
 from harness.pages import pages
-from harness.published.sources import Source
+from harness.published.sources import NumberSource
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
 
 REFERENCE = "reference"
 
 
-class RealBox:
+class RealMachine:
     """Configs with the project's own catalogues, and the results of what ran on them."""
 
     def __init__(self, root: Path) -> None:
@@ -70,7 +70,7 @@ class RealBox:
 
     def value(self, metric: str, **where: Any) -> float:
         """Give the one value that a metric has."""
-        values = self.frame({"metric": metric, "part": "", **where}, ["value"])["value"]
+        values = self.frame({"metric": metric, "slice": "", **where}, ["value"])["value"]
         assert len(values) == 1, f"{metric} {where}: {len(values)} values"
         return float(values.iloc[0])
 
@@ -83,5 +83,5 @@ class RealBox:
         """Render a shipped file of tables; Markdown by table."""
         path = SHIPPED / "reports" / "tables" / f"{name}.tables.yaml"
         with self.database() as database:
-            rendered = pages.render([path], Source(database), catalogue_of(self.configs))
+            rendered = pages.render([path], NumberSource(database), catalogue_of(self.configs))
         return {table.name: table.markdown for table in rendered}

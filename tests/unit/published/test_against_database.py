@@ -9,7 +9,7 @@ import yaml
 
 from harness.commands.publish import take_published
 from harness.core.spec import Input, Outcome
-from harness.published.audit import departed
+from harness.published.against_database import departed
 from harness.published.publish import publish
 from harness.published.reading import read_published
 from harness.store.database import Database

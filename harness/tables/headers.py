@@ -39,7 +39,7 @@ def check_head(spec: TableSpec, columns: int) -> None:
         raise ConfigError([Problem(message, spec.path, spec.line)])
 
 
-def laid_out(style: Style, headings: tuple[str, ...], heads: Sequence[Head], rows: _Rows) -> Section:
+def with_headers(style: Style, headings: tuple[str, ...], heads: Sequence[Head], rows: _Rows) -> Section:
     """Put headings and rows together as the style says."""
     if style.head:
         first, *below = style.head

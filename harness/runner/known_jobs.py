@@ -9,24 +9,24 @@ from functools import cached_property
 
 from harness.core.spec import BuildSpec, MeasureSpec, Status
 from harness.plan.expand import Plan, PlannedJob
-from harness.runner.desk import Desk
-from harness.runner.enough import Key, Rounds, all_rounds
-from harness.store.known import History, KnownRun
+from harness.runner.enough import Rounds, SittingKey, all_rounds
+from harness.runner.opened import OpenWorkspace
+from harness.store.cache import CachedRun, History
 
 
 @dataclass
 class Memory:
     """What is known of a plan's jobs; grows while they run."""
 
-    desk: Desk
+    opened: OpenWorkspace
     plan: Plan
-    again: frozenset[str] = frozenset()
+    rerun: frozenset[str] = frozenset()
     """Kinds to run anew although known."""
     made: dict[str, str] = field(default_factory=dict)
     """Artifact id to content hash, of everything built and recorded."""
     makers: dict[str, str] = field(default_factory=dict)
     """Artifact id to the run that sealed it."""
-    quality: dict[str, list[KnownRun]] = field(default_factory=dict)
+    quality: dict[str, list[CachedRun]] = field(default_factory=dict)
     """Measure key to its ok runs."""
     bad: dict[str, tuple[Status, str]] = field(default_factory=dict)
     """Plan id to status and reason of jobs whose dependants are blocked."""
@@ -48,9 +48,9 @@ class Memory:
     """(key, environment) to what became of a round of a speed job that this command ran in vain."""
     rounds: Rounds = field(default_factory=Rounds)
     """What this session's speed jobs gave so far."""
-    planned: Mapping[Key, int] = field(default_factory=dict)
+    planned: Mapping[SittingKey, int] = field(default_factory=dict)
     """Rounds that the plan has of each speed job."""
-    outputs: dict[Key, str] = field(default_factory=dict)
+    outputs: dict[SittingKey, str] = field(default_factory=dict)
     """Hash of the tokens that the first round of a speed job generated."""
     stopped: dict[str, str] = field(default_factory=dict)
     """Plan id to why a job was not needed."""
@@ -62,7 +62,7 @@ class Memory:
     @cached_property
     def history(self) -> History:
         """How long jobs took before this command."""
-        return self.desk.database.history()
+        return self.opened.database.history()
 
     @cached_property
     def jobs(self) -> dict[str, PlannedJob]:
@@ -85,22 +85,22 @@ class Memory:
         return found
 
 
-def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = frozenset()) -> Memory:
+def remember(opened: OpenWorkspace, plan: Plan, session: str = "", rerun: frozenset[str] = frozenset()) -> Memory:
     """Ask the database what is known of a plan's jobs, and what this session has done before it was interrupted."""
     keys = sorted({job.key for job in plan.jobs if job.kind == "quality"})
-    memory = Memory(desk=desk, plan=plan, again=again | frozenset(plan.again))
-    memory.newest = desk.database.newest()
-    memory.made.update(desk.database.known_artifacts())
-    memory.makers.update(desk.database.artifact_runs())
-    memory.quality.update(desk.database.known_quality(keys))
-    done = desk.database.select({"session": session, "status": "ok"}, ["job_key", "environment", "round", "run"])
+    memory = Memory(opened=opened, plan=plan, rerun=rerun | frozenset(plan.rerun))
+    memory.newest = opened.database.newest()
+    memory.made.update(opened.database.known_artifacts())
+    memory.makers.update(opened.database.artifact_runs())
+    memory.quality.update(opened.database.known_quality(keys))
+    done = opened.database.select({"session": session, "status": "ok"}, ["job_key", "environment", "round", "run"])
     memory.finished.update({(key, place, int(turn)): run for key, place, turn, run in done.rows})
     speed = [job for job in plan.jobs if job.kind == "speed"]
     memory.planned = all_rounds(((job.key, job.environment), job.round) for job in speed)
     if done.rows:
         _remember_rounds(memory, session)
     columns = ["job_key", "environment", "status", "reason", "run"]
-    said = desk.database.select({"written_by": "runner", "seconds": 0.0}, columns)
+    said = opened.database.select({"written_by": "runner", "seconds": 0.0}, columns)
     memory.refusals.update({(key, place, status, reason): run for key, place, status, reason, run in said.rows})
     for job in plan.jobs:
         for need in job.needs:
@@ -111,8 +111,8 @@ def remember(desk: Desk, plan: Plan, session: str = "", again: frozenset[str] = 
 def _remember_rounds(memory: Memory, session: str) -> None:
     """Take in what this session's rounds gave before it was interrupted."""
     columns = ["job_key", "environment", "round", "metric", "source", "value"]
-    where = {"session": session, "status": "ok", "kind": "speed", "part": ""}
-    for key, environment, turn, metric, source, value in memory.desk.database.select(where, columns).rows:
+    where = {"session": session, "status": "ok", "kind": "speed", "slice": ""}
+    for key, environment, turn, metric, source, value in memory.opened.database.select(where, columns).rows:
         memory.rounds.add((key, environment), int(turn), f"{metric} {source or ''}".strip(), value)
 
 

@@ -13,8 +13,8 @@ import yaml
 
 from harness.core.errors import ConfigError
 from harness.plan.catalogue import load_catalogue
-from harness.plan.lock import FILE, read_lock
-from harness.plan.locked import lock_models, sha_of
+from harness.plan.hub_commits import lock_models, sha_of
+from harness.plan.models_lock import FILE, read_lock
 from harness.plan.sources import find
 
 ONE, TWO = "1" * 40, "2" * 40

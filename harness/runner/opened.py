@@ -23,7 +23,7 @@ from harness.store.session import SessionRecord
 from harness.worker import ANSWERS, ARTIFACTS, FOLDERS, HEARTBEAT, JOB, LOCK, OUTCOME
 from harness.worker.inputs import ending_of
 
-What = Literal[
+EventKind = Literal[
     "session",
     "waiting",
     "begin",
@@ -37,7 +37,7 @@ What = Literal[
     "refused",
     "blocked",
     "unverified",
-    "elsewhere",
+    "other_gpu",
     "finished",
 ]
 RETRIED_EVERY = 10
@@ -52,7 +52,7 @@ ORPHAN_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Desk:
+class OpenWorkspace:
     """The results folder, its database, and the environments of this machine."""
 
     results: Path
@@ -150,7 +150,7 @@ class Desk:
 class Event:
     """What became of a job, or how far it is."""
 
-    what: What
+    what: EventKind
     job: PlannedJob | None = None
     run: str = ""
     status: str = ""
@@ -195,13 +195,13 @@ def disk_explained() -> Iterator[None]:
         raise HarnessError(f"{trouble} (nothing finished is lost)") from error
 
 
-def recover(desk: Desk) -> list[str]:
+def recover(opened: OpenWorkspace) -> list[str]:
     """Take in what earlier commands left: outcomes into the database, half artifacts and jobs never begun away.
 
     Returns what a person should know, as unreadable outcomes. A worker of a killed command is waited for.
     """
-    held = {folder.name for handle in desk.executor.found(desk.runs.resolve()) for folder in handle.folders}
-    for folder in _without_outcome(desk.runs):
+    held = {folder.name for handle in opened.executor.found(opened.runs.resolve()) for folder in handle.folders}
+    for folder in _without_outcome(opened.runs):
         if folder.name in held:  # an executor has it yet
             continue
         _wait_for_orphan(folder)
@@ -213,10 +213,10 @@ def recover(desk: Desk) -> list[str]:
             remove(folder)
     filled = tuple(ending_of(run) for run in held)
     for kept in ("artifacts", "runs", "sessions", "sessions/environments"):
-        for partial in sorted((desk.results / kept).glob(f"*{PARTIAL}*")):
+        for partial in sorted((opened.results / kept).glob(f"*{PARTIAL}*")):
             if not partial.name.endswith(filled):
                 remove(partial)
-    return desk.catch_up()
+    return opened.catch_up()
 
 
 def _without_outcome(runs: Path) -> list[Path]:

@@ -17,14 +17,14 @@ from harness.core.seam import Facts, load
 from harness.core.spec import Environment
 from harness.environments import folder_of, python_in
 from harness.executors import EXECUTORS, process
-from harness.executors.record import Asked, Executor
+from harness.executors.record import Executor, ExecutorOptions
 from harness.host import environment, facts
 from harness.plan.building import MISSING
 from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
-from harness.runner.desk import Desk
+from harness.runner.opened import OpenWorkspace
 from harness.store.database import Database
 from harness.tables.declared import declared_of
 from harness.tables.specfile import SUFFIX
@@ -94,7 +94,7 @@ def open_executor(pythons: Mapping[str, Path], catalogue: Catalogue, workspace: 
     """
     name, _, place = _said(catalogue, workspace).partition("=")
     path = None if not place else at_home(place).absolute() if workspace.executor else placed(place, workspace.root)
-    opened: Executor = load(EXECUTORS, "executor", name)(Asked(path, pythons, catalogue.local.slots))
+    opened: Executor = load(EXECUTORS, "executor", name)(ExecutorOptions(path, pythons, catalogue.local.slots))
     return opened
 
 
@@ -119,7 +119,7 @@ def plan_sweep(name: str, workspace: Workspace) -> Planned:
     Raises: ConfigError with every mistake of the file; HarnessError where the sweep is not found.
     """
     catalogue = replace(
-        load_catalogue(workspace.configs), published=cache(lambda: declared_of(workspace.committed).metrics)
+        load_catalogue(workspace.configs), published=cache(lambda: declared_of(workspace.own_published).metrics)
     )
     tables = {path.name.removesuffix(SUFFIX) for path in spec_files(workspace)}
     sweep = read_sweep(sweep_path(name, workspace), catalogue, tables)
@@ -192,14 +192,14 @@ def setup_on_top(name: str, entry: EnvironmentEntry, workspace: Workspace, *, qu
     )
 
 
-def open_desk(planned: Planned, stack: ExitStack) -> Desk:
+def open_workspace(planned: Planned, stack: ExitStack) -> OpenWorkspace:
     """Open the results folder and its database for running a plan."""
-    return _desk(planned, stack.enter_context(Database.open(planned.workspace.database, planned.workspace.results)))
+    return _opened(planned, stack.enter_context(Database.open(planned.workspace.database, planned.workspace.results)))
 
 
-def desk_for_reading(planned: Planned, stack: ExitStack) -> Desk:
+def open_for_reading(planned: Planned, stack: ExitStack) -> OpenWorkspace:
     """Open the results folder to see what is known; where there is none yet, none is made."""
-    return _desk(planned, stack.enter_context(database_for_reading(planned.workspace)))
+    return _opened(planned, stack.enter_context(database_for_reading(planned.workspace)))
 
 
 def _own(planned: Planned) -> Environment:
@@ -208,8 +208,8 @@ def _own(planned: Planned) -> Environment:
     return planned.environments[here[0]].model_copy(update={"name": "own"}) if here else environment("own")
 
 
-def _desk(planned: Planned, database: Database) -> Desk:
-    return Desk(
+def _opened(planned: Planned, database: Database) -> OpenWorkspace:
+    return OpenWorkspace(
         results=planned.workspace.results,
         database=database,
         executor=planned.executor,

@@ -17,13 +17,13 @@ from harness.tables import printed
 from harness.tables.compare import COMPARISONS
 from harness.tables.declared import Declared
 from harness.tables.formats import factor
-from harness.tables.slips import check_names
+from harness.tables.typos import check_names
 
 NOT_AVAILABLE = "N/A"
 VERSION = 0
 """Of probes, engines, protocols and metrics: as the source defines them, not as we do."""
 
-_METRIC = ("metric", "as", "baseline", "unit", "part", "source")
+_METRIC = ("metric", "as", "baseline", "unit", "slice", "source")
 PLAIN_NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?")
 LABELS = ("model", "method", "recipe", "reference")
 _PROTOCOL = ("dtype", "scored", "warmups", "repetitions", "gpu_count")
@@ -50,14 +50,14 @@ def printed_key(metric: str, comparison: str, part: str) -> str:
 
 
 @dataclass(frozen=True)
-class Quantity:
+class MetricVariant:
     """What a column of numbers is: a metric, or a comparison of it with something."""
 
     metric: str
     unit: str | None = None
     comparison: str | None = None
     baseline: Mapping[str, str] | None = None
-    part: str = ""
+    slice: str = ""
     source: str | None = None
     own: OwnMetric | None = None
     """What the file declares of a metric of its own."""
@@ -65,7 +65,7 @@ class Quantity:
     @property
     def key(self) -> str:
         """The name under which the printed text is kept."""
-        return printed_key(self.metric, self.comparison or "", self.part)
+        return printed_key(self.metric, self.comparison or "", self.slice)
 
     @property
     def stored(self) -> str:
@@ -83,7 +83,7 @@ class Quantity:
         return Measurement(
             metric=self.metric,
             metric_version=VERSION,
-            part=self.part,
+            slice=self.slice,
             value=float(said.value * scale),
             unit=self.stored,
             low=float((said.value - said.half) * scale),
@@ -110,28 +110,28 @@ class Quantity:
         return here / (Decimal(1) if self.own else factor(self.stored, shown))
 
 
-def quantities_of(node: Node | None, declared: Declared, mistakes: Mistakes) -> dict[str, Quantity]:
+def variants_of(node: Node | None, declared: Declared, mistakes: Mistakes) -> dict[str, MetricVariant]:
     """Read a block's `metrics`: column to what its numbers are."""
-    found: dict[str, Quantity] = {}
+    found: dict[str, MetricVariant] = {}
     for name, part in (mapping(node, "metrics", mistakes) if node else {}).items():
         said = mapping(part, f"metric '{name}'", mistakes, _METRIC)
         metric, comparison = said["metric"].raw if "metric" in said else name, said.get("as")
-        found |= plain_quantity(metric, part, declared, mistakes, called=name)
+        found |= plain_variant(metric, part, declared, mistakes, called=name)
         if comparison is not None and comparison.raw not in COMPARISONS:
             mistakes.add(unknown("comparison", comparison.raw, COMPARISONS), comparison)
         if (comparison is None) != ("baseline" not in said):
             mistakes.add("'as' and 'baseline' belong together: what is compared, and with what", part)
         names_checked(said["baseline"].fields if "baseline" in said else {}, declared, mistakes)
         baseline = {key: value.raw for key, value in said["baseline"].fields.items()} if "baseline" in said else None
-        texts: dict[str, Any] = {key: said[key].raw for key in ("unit", "part", "source") if key in said}
+        texts: dict[str, Any] = {key: said[key].raw for key in ("unit", "slice", "source") if key in said}
         compared = comparison.raw if comparison else None
         found[name] = replace(found[name], comparison=compared, baseline=baseline, **texts)
     return found
 
 
-def plain_quantity(
+def plain_variant(
     metric: str, node: Node, declared: Declared, mistakes: Mistakes, called: str = ""
-) -> dict[str, Quantity]:
+) -> dict[str, MetricVariant]:
     """Make a quantity of a metric that says nothing of itself but its name."""
     try:
         metric_named(metric)
@@ -141,7 +141,7 @@ def plain_quantity(
         mistakes.add(
             f"'{metric}' is not declared; add it to 'metrics' at the top: {metric}: {{unit: ms, better: lower}}", node
         )
-    return {called or metric: Quantity(metric, own=declared.metrics.get(metric))}
+    return {called or metric: MetricVariant(metric, own=declared.metrics.get(metric))}
 
 
 def names_checked(said: Mapping[str, Node], declared: Declared, mistakes: Mistakes) -> None:
