@@ -297,7 +297,7 @@ def report(
     ] = None,
     beside: Annotated[
         str | None,
-        typer.Option("--rerunst", help="`reported`: measured numbers of TABLES beside those that others published."),
+        typer.Option("--against", help="`reported`: measured numbers of TABLES beside those that others published."),
     ] = None,
     results: ResultsOption = None,
 ) -> None:
@@ -311,10 +311,10 @@ def report(
     limits = bool(accept or max_change or allow_missing or may_mix)
     _check_pages_options(write=write, limits=limits, diff=diff, base=base, strict=strict)
     if beside is not None and (beside != "reported" or not tables):
-        raise HarnessError("--rerunst needs a table and the word reported: harness report TABLE --rerunst reported")
+        raise HarnessError("--against needs a table and the word reported: harness report TABLE --against reported")
     if (where or beside) and (write or check or diff):
         raise HarnessError(
-            "--where and --rerunst change what is printed, not the pages; leave out --write, --check and --diff"
+            "--where and --against change what is printed, not the pages; leave out --write, --check and --diff"
         )
     home, named = _here(context, results), [Path(page) for page in tables or []]
     if check:

@@ -25,7 +25,7 @@ from harness.plan.adapters import shipped
 from harness.probes.facts import FACTS
 from harness.quantizers import QUANTIZERS
 from harness.store import models
-from harness.store.frame import COLUMNS, Column
+from harness.store.columns import COLUMNS, FrameColumn
 from harness.store.session import SessionJob, SessionRecord
 
 NONE = re.compile(r"\bNone\b(?=:| leaves)")
@@ -167,7 +167,7 @@ def _database_rows() -> list[type[models.Row]]:
     return [mapper.class_ for mapper in sorted(models.Row.registry.mappers, key=lambda one: one.class_.__tablename__)]
 
 
-def column_line(column: Column, said: dict[tuple[str, str], str]) -> tuple[str, str, str, str]:
+def column_line(column: FrameColumn, said: dict[tuple[str, str], str]) -> tuple[str, str, str, str]:
     """Describe a column of the frame: where it lives, what it holds, and what the table's own docstring or the record says."""
     there = getattr(getattr(column.source, "table", None), "name", "measurement")
     inner = getattr(column.source, "name", column.name)

@@ -316,7 +316,7 @@ def test_a_reported_number_that_was_edited_is_not_called_measured(project: Proje
 @pytest.mark.slow
 def test_measured_numbers_stand_beside_reported_ones_or_it_is_said_which_are_lacking(project: Project) -> None:
     def against() -> str:
-        return project.report("demo", "--rerunst", "reported").out
+        return project.report("demo", "--against", "reported").out
 
     results = project.root / "results"
     Database.open(results / "bench.db").close()

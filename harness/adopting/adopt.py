@@ -45,7 +45,7 @@ class AdoptContext:
     """What there is already."""
 
     catalogue: TableCatalogue
-    committed: Path
+    own_published: Path
     """Folder of published files."""
     stems: Collection[str] = ()
     """Names of files and tables that are taken."""

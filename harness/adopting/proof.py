@@ -40,12 +40,12 @@ def rendered(made: AdoptedFiles, catalogue: TableCatalogue, published_in: Path) 
     Raises: HarnessError for a table that cannot be read back or rendered.
     """
     with TemporaryDirectory() as folder:
-        spec, committed = Path(folder) / f"{made.stem}{SUFFIX}", Path(folder) / "published"
-        committed.mkdir()
-        (committed / f"{made.stem}{REPORTED}").write_text(made.published, encoding="utf-8")
+        spec, published_folder = Path(folder) / f"{made.stem}{SUFFIX}", Path(folder) / "published"
+        published_folder.mkdir()
+        (published_folder / f"{made.stem}{REPORTED}").write_text(made.published, encoding="utf-8")
         spec.write_text(made.spec, encoding="utf-8")
         try:
-            published = _with_those_shown(read_published(committed), published_in, made.stem)
+            published = _with_those_shown(read_published(published_folder), published_in, made.stem)
             with closing(filled(published.sessions, published)) as database:
                 source = NumberSource(database, published)
                 names = catalogue.declaring(published.declared)
@@ -56,9 +56,9 @@ def rendered(made: AdoptedFiles, catalogue: TableCatalogue, published_in: Path) 
         return {one.name: one.markdown for one in done}
 
 
-def _with_those_shown(new: Published, committed: Path, sweep: str) -> Published:
+def _with_those_shown(new: Published, published_folder: Path, sweep: str) -> Published:
     """Add the published runs that answer to the same sweep: they would stand in the same tables."""
-    there = read_published(committed)
+    there = read_published(published_folder)
     sessions = [one for one in there.sessions if sweep in sweeps_of(one)]
     runs = {job.run for one in sessions for job in one.jobs}
     return replace(

@@ -130,11 +130,11 @@ def _around(workspace: Workspace, left: Collection[Path]) -> AdoptContext:
     """Find what there is already; `left` will be removed and takes no names."""
     catalogue = catalogue_of(workspace.configs, workspace.own_published)
     specs = [path for path in spec_files(workspace) if path not in left]
-    committed = [path for path in workspace.own_published.glob("*.yaml") if path not in left]
+    here = [path for path in workspace.own_published.glob("*.yaml") if path not in left]
     taken = {spec.name for spec in specs_in(specs, catalogue)}
     # A file of a shipped name, as readme.tables.yaml, may stand beside the shipped one; only tables' own names are shared by all.
     taken |= {path.name.removesuffix(SUFFIX) for path in specs if workspace.tables[-1] in path.parents}
-    taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in committed}
+    taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in here}
     # Tables show the sweep of their file's name, whose runs would stand among the page's.
     taken |= {path.stem for folder in workspace.configs for path in (folder / "sweeps").glob("*.yaml")}
     return AdoptContext(catalogue, workspace.own_published, taken)

@@ -74,7 +74,7 @@ def prepare(
     make: bool = False,
     lacking: list[str] | None = None,
 ) -> float:
-    """Get what a sweep needs and this box can have: models of the hub and of GGUF files; with `make`, environments too.
+    """Get what a sweep needs and this machine can have: models of the hub and of GGUF files; with `make`, environments too.
 
     Says what it installs and fetches; adds to `lacking` which environments that follow a wheel could not be made. Returns the
     seconds that installing and fetching took, which are no part of a run.
@@ -137,7 +137,7 @@ def run_sweep(
 ) -> int:
     """Plan and run a sweep; print what became of each job and the harness's own share. Returns the exit code.
 
-    Models of the hub that this box could read and has not are fetched first; with `make`, environments are made, too.
+    Models of the hub that this machine could read and has not are fetched first; with `make`, environments are made, too.
     `begun` is the monotonic moment at which our own code began to work: what passed since counts as planning. `after`
     writes the tables, where there was something to run.
     """
@@ -216,6 +216,6 @@ def _idle(planned: Planned) -> str:
 
 
 def _import_libraries() -> None:
-    """Import what the desk half stands on at once, so that its time does not pass for our own."""
+    """Import what the runner stands on at once, so that its time does not pass for our own."""
     import jinja2  # noqa: F401
     import sqlalchemy  # noqa: F401

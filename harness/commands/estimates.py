@@ -37,7 +37,7 @@ def summary(planned: Planned, estimates: Mapping[str, float], decided: Mapping[s
     kinds: dict[str, int] = {}
     for job in planned.plan.jobs:
         refused = "unverified" if job.verifies else "unsupported here"
-        kind = "another box's" if job.other_gpu else refused if job.refused else job.kind
+        kind = "another machine's" if job.other_gpu else refused if job.refused else job.kind
         kinds[kind] = kinds.get(kind, 0) + 1
     text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     runs = [job.id for job in planned.plan.jobs if decided[job.id][0] == "run"]

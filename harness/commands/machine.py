@@ -1,4 +1,4 @@
-"""This box: which environments stand on it, what they are, and the desk to run a sweep from."""
+"""This machine: which environments are on it, what they are, and the workspace opened to run a sweep."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from harness.tables.specfile import SUFFIX
 
 @dataclass(frozen=True)
 class Planned:
-    """A sweep, its plan on this box, and the environments that it names and that are here."""
+    """A sweep, its plan on this machine, and the environments that it names and that are here."""
 
     workspace: Workspace
     sweep: Sweep
@@ -44,7 +44,7 @@ class Planned:
 
 
 def interpreters(catalogue: Catalogue, names: Iterable[str], root: Path) -> dict[str, Path]:
-    """Find the interpreter of each environment that stands on this box; others are left out. root: of the workspace.
+    """Find the interpreter of each environment that is on this machine; others are left out. root: of the workspace.
 
     `python:` of configs/local.yaml comes first, then `python:` of environments.yaml, then what `harness setup` made.
     Raises: HarnessError where a file names an interpreter that is not there.
@@ -114,7 +114,7 @@ def _environments(executor: Executor, names: Sequence[str], said: str) -> dict[s
 
 
 def plan_sweep(name: str, workspace: Workspace) -> Planned:
-    """Read a sweep by name or path and plan it on this box.
+    """Read a sweep by name or path and plan it on this machine.
 
     Raises: ConfigError with every mistake of the file; HarnessError where the sweep is not found.
     """

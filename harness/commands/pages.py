@@ -193,8 +193,8 @@ def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Workspace) -
             f"--base {base} is neither a folder nor a git reference of {site.root}: {said.splitlines()[0]}"
         )
     commit = found.stdout.decode().strip()
-    committed = f"{site.called(site.own_published)}/"
-    listed = _git(site, "ls-tree", "--name-only", commit, committed).stdout.decode().splitlines()
+    kept = f"{site.called(site.own_published)}/"
+    listed = _git(site, "ls-tree", "--name-only", commit, kept).stdout.decode().splitlines()
     for name in (name for name in listed if name.endswith(".yaml")):
         (folder / Path(name).name).write_bytes(_git(site, "show", f"{commit}:./{name}").stdout)
     answers = {path: _git(site, "show", f"{commit}:./{site.called(path)}") for path in shown}

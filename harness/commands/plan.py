@@ -31,7 +31,7 @@ _POSITION_BYTES = 64
 
 
 def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, as_json: bool, expand: bool) -> None:
-    """Print a sweep's plan on this box, without running anything; of a workspace's files models.lock alone may be written."""
+    """Print a sweep's plan on this machine, without running anything; of a workspace's files models.lock alone may be written."""
     told: list[str] = []
     planned = plan_sweep(name, workspace)
     if lock_of_models(planned.sweep, planned.catalogue, workspace, told.append):

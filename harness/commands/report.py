@@ -142,13 +142,13 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
     Raises: HarnessError for a name that is no table.
     """
     catalogue = catalogue_of(workspace.named, workspace.own_published)
-    results, committed = workspace.results, workspace.own_published
+    results, folder = workspace.results, workspace.own_published
     specs = pages.specs_in(spec_files(workspace), catalogue)
     for name in names:
         if not any(name in {spec.name, *_files(spec)} for spec in specs):
             known = [known for spec in specs for known in (spec.name, *_files(spec))]
             raise HarnessError(_unknown("table", name, known, workspace))
-    with database_for_reading(workspace) as database, from_published(committed) as published:
+    with database_for_reading(workspace) as database, from_published(folder) as published:
         here = NumberSource(database)
         beside = partial(Histories([here]).beside, source=here)
         for spec in [spec for spec in specs if {spec.name, *_files(spec)} & set(names)]:
@@ -159,7 +159,7 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
             if not _filled(ours):
                 text = f"**{spec.name}**: nothing of it was measured in {shown_path(results)}"
             elif not _filled(theirs):
-                place = f"{shown_path(committed)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
+                place = f"{shown_path(folder)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
                 text = f"**{spec.name}**: nothing of it was reported; {place} can hold it, and tables of measured numbers alone then say `where: {{origin: measured}}`"
             else:
                 text = f"**{spec.name}**, measured against reported\n\n{to_markdown(against(ours, theirs, beside)).markdown}"

@@ -1,4 +1,4 @@
-"""How fakes come to grief when they are asked to, so that what stands around a job can be tested."""
+"""How fakes fail when they are asked to, so that what stands around a job can be tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The records that meet a file: jobs in, outcomes out. Every field whose meaning is not its name says what it means."""
+"""The records that meet a file: jobs in, outcomes out. Every field whose meaning is not its name says what it means.
+
+Files keep the names that version 0.1.0 wrote: a field that is called otherwise here has that name as its alias.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ JsonObject = dict[str, object]
 class Record(BaseModel):
     """A frozen record; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="strings")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="strings", validate_by_name=True,
+        validate_by_alias=True, serialize_by_alias=True,
+    )  # fmt: skip
 
 
 def _finite(value: float) -> float:
@@ -162,7 +168,7 @@ class Job(Record):
     """Folder to seal the artifact as."""
     content_before: str | None = None
     """Content hash that the artifact had when it was made before, here, from the same inputs."""
-    own_process: bool = False
+    own_process: bool = Field(default=False, validation_alias="clean", serialization_alias="clean")
     """The job needs a process in which nothing was done but jobs of its round on the same artifact."""
     output: str | None = None
     """Hash of the tokens that another process generated greedily for the same work."""
@@ -188,7 +194,7 @@ class Measurement(Record):
 
     metric: str
     metric_version: int = 1
-    slice: str = ""
+    slice: str = Field(default="", validation_alias="part", serialization_alias="part")
     """Which part of the workload: empty for the whole, `stratum:NAME`, `subject:NAME`, `task:NAME`."""
     value: Finite
     unit: str
@@ -261,7 +267,7 @@ class Environment(Record):
     cores: int | None = None
     """Absent, as memory, where somebody else's numbers do not tell."""
     memory_bytes: int | None = None
-    machine_id: str
+    machine_id: str = Field(validation_alias="box", serialization_alias="box")
     """Hash that tells this machine from others without naming it; `unknown` for others' machines."""
     gpus: tuple[Gpu, ...] = ()
     cuda: str | None = None

@@ -28,7 +28,7 @@ class FakeEngineOptions(Options):
     open_seconds: float = 0.0
     step_seconds: float = 0.0005
     fail: Literal["", "error", "memory", "hang", "kill", "nan", "long"] = ""
-    """How scoring and generating come to grief, if they do; `long`: more than one sequence at once does."""
+    """How scoring and generating fail, if they do; `long`: more than one sequence at once does."""
     cheat: Literal["", "constant", "shallow", "replay", "early"] = ""
     """How it pretends to generate, if it does: one token for ever, a model with half of it left out, the output of another
     prompt, or an early end."""
@@ -157,10 +157,10 @@ def _open(folder: Path, options: FakeEngineOptions) -> Iterator[FakeSession]:
 
 
 def _noise(folder: Path) -> float:
-    """Read how far an artifact strays; a model's own folder does not, and may say how reading it comes to grief."""
-    grief = folder / "grief.txt"
-    if grief.is_file():
-        inject_fault(grief.read_text("utf-8").strip())
+    """Read how far an artifact strays; a model's own folder does not, and may say how reading it fails."""
+    fault = folder / "fault.txt"
+    if fault.is_file():
+        inject_fault(fault.read_text("utf-8").strip())
     path = folder / "noise.txt"
     return float(path.read_text("utf-8")) if path.is_file() else 0.0
 

@@ -12,7 +12,7 @@ from harness.tables.formats import decimal
 from harness.tables.result import Cell
 from harness.tables.rows import TableRow, rows_of
 
-_SERIES = ("job_key", "gpu", "box", "environment", "metric", "slice", "source")
+_SERIES = ("job_key", "gpu", "machine", "environment", "metric", "slice", "source")
 """What a number keeps from night to night: job and machine. Versions and commits may change along it."""
 _ON_LOGS = frozenset({"value", "baseline", "ratio", "inverse_ratio", "ratio_per_gpu"})
 

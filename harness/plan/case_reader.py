@@ -265,7 +265,7 @@ class Reader:
         parts = mapping(node, "'on'", self.mistakes, ("gpu",))
         if "gpu" not in parts:
             if not node.fields:
-                self.mistakes.add("'on' names a box by its GPU, as {gpu: T4}", node)
+                self.mistakes.add("'on' names a machine by its GPU, as {gpu: T4}", node)
             return None
         return word(parts["gpu"], "a GPU", self.mistakes)
 

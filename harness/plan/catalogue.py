@@ -125,10 +125,10 @@ class EnvironmentEntry(Options):
 
 
 class LocalEntry(Options):
-    """configs/local.yaml: what is true of this box only; part of no key."""
+    """configs/local.yaml: what is true of this machine only; part of no key."""
 
     gpu: str | None = None
-    """What `on: {gpu: ...}` calls this box, where the driver's name for it does not do."""
+    """What `on: {gpu: ...}` calls this machine, where the driver's name for it does not do."""
     python: dict[str, str] = Field(default_factory=dict)
     """Interpreter by environment."""
     folders: dict[str, str] = Field(default_factory=dict)

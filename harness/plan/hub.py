@@ -39,8 +39,8 @@ Download = Callable[[Absent], None]
 def absent_models(sweep: Sweep, catalogue: Catalogue, here: Mapping[str, Facts] | None = None) -> list[Absent]:
     """List the hub's models that a sweep names and that are not in the local cache.
 
-    With `here`, the environments that stand on this box, those alone that a case could read on it: in one of these
-    environments, by an engine that does not refuse, and not on a box with another GPU.
+    With `here`, the environments that are on this machine, those alone that a case could read on it: in one of these
+    environments, by an engine that does not refuse, and not on a machine with another GPU.
     """
     names: dict[str, None] = {}
     for case in sweep.cases:

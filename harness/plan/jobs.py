@@ -46,7 +46,7 @@ class PlannedJob:
     refused: str | None = None
     """Why this machine cannot run it."""
     other_gpu: str | None = None
-    """The GPU of the box that it belongs to, where this is another one."""
+    """The GPU of the machine that it belongs to, where this is another one."""
     known_by: Mapping[str, Any] = field(default_factory=dict)
     """For quality: what must be equal, beside the key, for a result to count as known."""
     bytes: int = 0
@@ -136,7 +136,7 @@ class Draft:
 
     @property
     def id(self) -> str:
-        """Name of the job within the plan; the same job of another box is a job of its own."""
+        """Name of the job within the plan; the same job of another machine is a job of its own."""
         machine = f"~{self.other_gpu.replace(' ', '-')}" if self.other_gpu else ""
         if self.artifact is not None:
             return short(self.kind[0], self.artifact) + machine

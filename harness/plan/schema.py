@@ -65,7 +65,7 @@ def _scope() -> Schema:
         "environment": _one_or_list(_ref("environments")),
         "probes": _ref("probes"),
         "skip": _one_or_list(_closed(skip) | {"minProperties": 1}),
-        "on": _closed({"gpu": {"type": ["string", "number"], "description": "The box that this belongs to."}}),
+        "on": _closed({"gpu": {"type": ["string", "number"], "description": "The machine that this belongs to."}}),
         "rounds": {
             "type": "integer",
             "minimum": 1,

@@ -2,7 +2,7 @@
 
 The work is that of a speed job, done once without a clock. A runtime that skips layers, returns constants or another prompt's
 output generates tokens that the whole model, given the same text before them, does not rank first. Right tokens that are
-kept and returned again without work are found by their time (`unseen`).
+kept and returned again without work are found by their time (`fresh_prompts`).
 """
 
 from __future__ import annotations

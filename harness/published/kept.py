@@ -65,7 +65,7 @@ OUTCOME: Mapping[str, Any] = {
     "spans": None,
 }
 MEASUREMENT: Mapping[str, Any] = {
-    **_all("metric", "slice", "value", "unit", "low", "high", "interval", "n", "metric_version", "source", "better"),
+    **_all("metric", "part", "value", "unit", "low", "high", "interval", "n", "metric_version", "source", "better"),
     **_all("items", "samples", "comparison", "baseline"),
     "array": _all("name", "sha256", "shape", "dtype"),
 }

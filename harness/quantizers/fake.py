@@ -30,7 +30,7 @@ class FakeQuantizerOptions(Options):
     device: Literal["cpu", "gpu"] = "cpu"
     """Where it says that it builds."""
     fail: Literal["", "error", "memory", "hang", "kill", "ask", "link"] = ""
-    """How the build comes to grief, if it does."""
+    """How the build fails, if it does."""
 
 
 def _build(base: Base, options: FakeQuantizerOptions, out: Path, context: Context) -> Built:

@@ -1,4 +1,4 @@
-"""What a planned job needs: to be run, or nothing because it is known, refused, blocked or another box's."""
+"""What a planned job needs: to be run, or nothing because it is known, refused, blocked or another machine's."""
 
 from __future__ import annotations
 

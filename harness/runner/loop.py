@@ -30,7 +30,7 @@ LOOK_SECONDS = 1.0
 """Longest wait for an answer of whatever is on its way."""
 
 
-def execute(plan: Plan, opened: OpenWorkspace, again: frozenset[str] = frozenset()) -> Iterator[Event]:
+def execute(plan: Plan, opened: OpenWorkspace, rerun: frozenset[str] = frozenset()) -> Iterator[Event]:
     """Run a plan's jobs and yield what becomes of each, as many at a time as the executor has room for.
 
     Holds the results folder's lock; takes in outcomes that an earlier command left; continues an interrupted session.
@@ -45,7 +45,7 @@ def execute(plan: Plan, opened: OpenWorkspace, again: frozenset[str] = frozenset
             problems += [note.text for note in late]
             session, resumed = sessions.begin(opened.results, plan, now, not_before)
             opened.place(session)
-            memory = remember(opened, plan, session.session, again)
+            memory = remember(opened, plan, session.session, rerun)
             todo = Todo(memory, session, opened.executor, deque(plan.jobs))
             problems += adopt(todo)
         text = "\n".join([session.session, *problems])

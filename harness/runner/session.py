@@ -49,7 +49,7 @@ def finish(results: Path, session: SessionRecord, plan: Plan, memory: Memory, no
 
 
 def placed(plan: Plan) -> list[PlannedJob]:
-    """List the jobs that belong to this box."""
+    """List the jobs that belong to this machine."""
     return [job for job in plan.jobs if not job.other_gpu]
 
 

@@ -13,7 +13,7 @@ UNVERIFIED = "unverified"
 
 
 def refuted(outcome: Outcome) -> bool:
-    """Tell a verification that found another model from one that came to grief itself."""
+    """Tell a verification that found another model from one that failed itself."""
     return outcome.status is Status.FAILED and outcome.protocol is not None
 
 

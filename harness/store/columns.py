@@ -46,7 +46,7 @@ def _columns() -> dict[str, FrameColumn]:
         ("run", RUN, "text", "written_by"),
         ("environment", ENVIRONMENT, "text", "harness name:environment gpu"),
         ("run", RUN, "number", "gpu_count"),
-        ("environment", ENVIRONMENT, "text", "driver cuda box cpu"),
+        ("environment", ENVIRONMENT, "text", "driver cuda machine_id:machine cpu"),
         ("environment", ENVIRONMENT, "number", "cores"),
         ("environment", ENVIRONMENT, "text", "system python digest:environment_id"),
         ("placement", PLACEMENT, "text", " ".join(LABELS)),

@@ -17,7 +17,7 @@ from harness.core.identity import DIGITS, digest
 from harness.store import models as m
 from harness.store.row import table
 
-PLACE = ("name", "gpu", "driver", "cuda", "box", "cpu", "cores", "system", "python")
+PLACE = ("name", "gpu", "driver", "cuda", "machine_id", "cpu", "cores", "system", "python")
 """Of the environment: what a table can name. Packages and the harness's commit are not among them."""
 CONDITIONS = ("status", "origin", "gpu_count", "provider", "dtype", "protocol", "protocol_version", "artifact",
               "citation")  # fmt: skip

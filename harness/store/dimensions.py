@@ -65,10 +65,10 @@ def environment_row(connection: Connection, environment: Environment) -> int:
     found = connection.execute(select(m.EnvironmentRow.id).where(m.EnvironmentRow.digest == name)).scalar()
     if found is not None:
         return found
-    plain = {"name", "python", "system", "machine", "cpu", "cores", "memory_bytes", "box", "cuda", "harness"}
+    plain = {"name", "python", "system", "machine", "cpu", "cores", "memory_bytes", "machine_id", "cuda", "harness"}
     row = {
         "digest": name,
-        **environment.model_dump(include=plain),
+        **environment.model_dump(include=plain, by_alias=False),
         "gpu": gpu_of(environment),
         "driver": environment.gpus[0].driver if environment.gpus else None,
         "json": canonical(raw),

@@ -29,7 +29,7 @@ class EnvironmentRow(Row):
     cpu: Mapped[str]
     cores: Mapped[int | None]
     memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    machine_id: Mapped[str]
+    machine_id: Mapped[str] = mapped_column("box", key="machine_id")
     gpu: Mapped[str | None]
     """Name of the GPU; different ones are joined by ` + `."""
     driver: Mapped[str | None]

@@ -111,7 +111,7 @@ def test_quantized_checkpoints_on_cuda_agree_with_the_cpu_and_take_less_memory(
 def test_onnxruntime_on_cuda_agrees_with_torch(model: Path, artifact: Path) -> None:
     with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
         expected, scores = rows(session), session.score(REQUESTS)
-    options = ort_genai.OrtGenaiOptions(provider="cuda", provider_options={"use_tf32": "0"})
+    options = ort_genai.OrtGenaiEngineOptions(provider="cuda", provider_options={"use_tf32": "0"})
     with ort_genai.open_artifact(artifact, options) as session:
         assert np.abs(rows(session) - expected).max() < 1e-3
         for found, score in zip(session.score(REQUESTS), scores, strict=True):
@@ -127,8 +127,8 @@ _ALONE = """
 import sys
 from pathlib import Path
 from harness.core.seam import GenerationWorkload
-from harness.engines.ort_genai import OrtGenaiOptions, open_artifact
-with open_artifact(Path(sys.argv[1]), OrtGenaiOptions(provider="cuda")) as session:
+from harness.engines.ort_genai import OrtGenaiEngineOptions, open_artifact
+with open_artifact(Path(sys.argv[1]), OrtGenaiEngineOptions(provider="cuda")) as session:
     if sys.argv[2] == "generate":
         trace = session.generate(GenerationWorkload(1, (tuple(range(2, 34)),), 8, 1, 2), lambda share: None)
         assert trace.steps.shape == (2, 7), trace.steps.shape

@@ -120,19 +120,19 @@ IMPORT = {"results": {"demo": {"acc,none": 0.5, "alias": "demo"}}, "n-samples": 
 def test_an_import_that_is_under_way_is_not_swept_away_by_a_sweep(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.importing import import_files
+    from harness.importing import import_files as importing
 
     bench.methods({"a": {"recipes": {"fake": {}}}})
     bench.sweep(method="a")
     (tmp_path / "results_1.json").write_text(json.dumps(IMPORT), "utf-8")
-    written = import_files.write_run
+    written = importing.write_run
 
     def slowly(*given: object) -> object:
         outcome = written(*given)  # type: ignore[arg-type]
         bench.run()
         return outcome
 
-    monkeypatch.setattr(taking, "write_run", slowly)
+    monkeypatch.setattr(importing, "write_run", slowly)
     done = import_files([tmp_path / "results_1.json"], bench.results)
     assert [len(taken.new) for taken in done.files] == [1], done.problems
     (run,) = bench.results.glob("runs/imported-*")

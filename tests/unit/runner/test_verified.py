@@ -98,7 +98,7 @@ def test_an_export_that_is_not_its_model_blocks_itself_and_all_that_rests_on_it(
 ])  # fmt: skip
 def test_a_verification_that_comes_to_grief_itself_marks_and_blocks_nothing(bench: Bench, how: str, why: str) -> None:
     _box(bench, RIGHT, compare=True)
-    (bench.configs.parent / "model" / "grief.txt").write_text(how, "utf-8")  # reading the model itself fails
+    (bench.configs.parent / "model" / "fault.txt").write_text(how, "utf-8")  # reading the model itself fails
     became = _became(bench.run())
     assert became["fp32 verify"] == became["verify_reference"] == "unverified"
     assert {what for name, what in became.items() if "verify" not in name} == {"ok"}
