@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 
 from harness.commands.verbs import Verbs
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.files import disk_trouble
+from harness.core.spelling import RENAMED, unknown
 
 if TYPE_CHECKING:
     from harness.commands.workspace import Workspace
@@ -96,6 +97,10 @@ def _usage(error: Exception) -> int:
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if show is None or code is None:
         raise error
+    option = str(getattr(error, "option_name", ""))
+    if option in RENAMED:
+        sys.stderr.write(f"{option} is called {RENAMED[option]} now\n")
+        return int(code)
     show()
     return int(code)
 

@@ -263,3 +263,8 @@ def test_a_sweep_is_planned_and_run_under_the_plainest_locale_with_any_name_of_a
 def test_a_verb_of_0_1_is_refused_with_what_it_is_called_now(words: list[str]) -> None:
     said = harness(*words)
     assert (said.returncode, said.stderr) == (2, "`harness promote` is called `harness publish` now\n")
+
+
+def test_an_option_of_0_1_is_refused_with_what_it_is_called_now() -> None:
+    said = harness("run", "s", "--again", "quality")
+    assert (said.returncode, said.stderr) == (2, "--again is called --rerun now\n")

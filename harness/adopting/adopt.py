@@ -15,8 +15,9 @@ from harness.adopting.names import Names, slug
 from harness.adopting.proof import AdoptedFiles, differences, rendered
 from harness.adopting.reading import PageTable, PageTables, tables_in
 from harness.adopting.writing import Adopted
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import OWN, Direction
+from harness.core.spelling import unknown
 from harness.markdown.parser import BOM
 from harness.published.reading import read_published
 from harness.tables.catalogue import TableCatalogue

@@ -27,8 +27,9 @@ from harness.adopting.headings import (
 from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.adopting.turned import is_turned, turned
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import METRICS, OWN
+from harness.core.spelling import unknown
 from harness.lint.columns import meaning_of
 from harness.lint.tables import LintColumn
 from harness.tables import printed

@@ -14,10 +14,11 @@ from harness.commands.estimates import lock_of_models
 from harness.commands.fresh import refresh
 from harness.commands.machine import described, environments_of, interpreters, plan_sweep, setup_on_top
 from harness.commands.workspace import Workspace, lock_of, sweep_path
-from harness.core.errors import HarnessError, Trouble, unknown
+from harness.core.errors import HarnessError, Trouble
 from harness.core.identity import folder_bytes
 from harness.core.privacy import silence
 from harness.core.seam import Facts
+from harness.core.spelling import unknown
 from harness.environments import package_path, setup
 from harness.host import facts
 from harness.hub_data import kept

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from harness.commands.report import Conditions, narrowed, plain_of, plain_rendered
 from harness.commands.workspace import Workspace, database_for_reading, pages_of, spec_files
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.spelling import unknown
 from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.provenance import archive_of
 from harness.explain.text import as_text

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from harness.commands.wheel_check import check_wheel, wheel_path
 from harness.commands.workspace import Workspace, database_for_reading, lock_of, spec_files, sweep_path
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts, load
 from harness.core.spec import Environment
+from harness.core.spelling import unknown
 from harness.environments import folder_of, python_in
 from harness.executors import EXECUTORS, process
 from harness.executors.record import Executor, ExecutorOptions

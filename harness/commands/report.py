@@ -12,8 +12,9 @@ from rich.console import Console
 
 from harness.commands.publish import last_session
 from harness.commands.workspace import Workspace, database_for_reading, shown_path, spec_files, sweep_path
-from harness.core.errors import ConfigError, HarnessError, meant_by, unknown
+from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
+from harness.core.spelling import meant_by, unknown
 from harness.markdown.rows import literal
 from harness.pages import pages
 from harness.pages.against import against

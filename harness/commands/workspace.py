@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.options import Options
 from harness.core.paths import FILE, MINE, OTHERS, at_home
+from harness.core.spelling import unknown
 from harness.environments import IN_CLONE, LAYERS, LOCKS, ROOT, SHIPPED, is_name
 from harness.plan.catalogue import local_entry
 from harness.plan.yamlfile import Mistakes, read, validate

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
+from harness.core.spelling import unknown
 
 Direction = Literal["higher", "lower", "none"]
 MetricKind = Literal["speed", "memory", "size", "quality"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.capabilities import Capability, Needs
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.folder_formats import FolderFormat, Format
 from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
@@ -18,6 +18,7 @@ from harness.core.options import Options
 from harness.core.sessions import Reach, Scores, Session
 from harness.core.spec import Kind, Note
 from harness.core.spec import Protocol as ProtocolRecord
+from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.files import remove, seal
 from harness.core.metric import OwnMetric
 from harness.core.spec import Outcome
+from harness.core.spelling import unknown
 from harness.formats.reading import NOT_AS_EXPECTED, format_of, other_layout, read_contents
 from harness.formats.records import FileContents, FileFormat, Found
 from harness.formats.source import FileSource, read_source

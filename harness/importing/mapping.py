@@ -24,9 +24,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import OWN, Direction, OwnMetric, metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
+from harness.core.spelling import unknown
 from harness.formats.units import scale as factor_of
 from harness.formats.units import why_not
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read, word

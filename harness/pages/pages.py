@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core import limits
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
+from harness.core.spelling import unknown
 from harness.markdown.marked import bodies, marked_places, replaced
 from harness.pages.guards import Guard, refused
 from harness.pages.value_marks import marks

@@ -11,11 +11,11 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from harness.core.capabilities import lacking
-from harness.core.errors import unknown
 from harness.core.metric import OwnMetric
 from harness.core.options import Options, canonical_options, problems_of
 from harness.core.seam import Probe
 from harness.core.spec import Kind
+from harness.core.spelling import unknown
 from harness.formats.units import why_not
 from harness.plan.adapters import Adapters
 from harness.plan.axes import products

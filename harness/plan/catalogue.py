@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.folder_formats import Format
 from harness.core.metric import OwnMetric
 from harness.core.options import Options, problems_of
 from harness.core.seam import Quantizer
+from harness.core.spelling import unknown
 from harness.corpus import Corpus
 from harness.environments import NAMES, is_name
 from harness.plan.adapters import SOURCE, Adapters, shipped

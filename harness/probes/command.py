@@ -16,12 +16,13 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from harness import programs
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import OWN, OwnMetric, metric
 from harness.core.options import Options, problems_of
 from harness.core.seam import Context, Probe, ProbeResult
 from harness.core.sessions import Runs
 from harness.core.spec import Note
+from harness.core.spelling import unknown
 from harness.formats import FORMATS
 from harness.formats.paths import DIMENSIONS, FieldPath, Value, read_values
 from harness.formats.reading import read_contents, recognized

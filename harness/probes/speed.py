@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.seam import MetricValue
 from harness.core.sessions import Trace
 from harness.core.spec import Note
+from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     import numpy as np

@@ -118,31 +118,31 @@ def _block(node: Node, file: ReportedFile, mistakes: Mistakes) -> Iterator[Outco
 
 
 def _columns(fields: Mapping[str, Node], file: ReportedFile, mistakes: Mistakes) -> ReportedColumns:
-    quantities = variants_of(fields.get("metrics"), file.declared, mistakes)
+    variants = variants_of(fields.get("metrics"), file.declared, mistakes)
     texts = frozenset(item.raw for item in fields["texts"].items) if "texts" in fields else frozenset()
     words = frozenset(item.raw for item in fields["words"].items) if "words" in fields else frozenset()
     items = fields["columns"].items if "columns" in fields else []
     names = tuple(word(item, "a column", mistakes) or "" for item in items)
     for name, item in zip(names, items, strict=True):
-        if name not in DIMENSIONS and name not in quantities and name not in texts:
-            quantities |= plain_variant(name, item, file.declared, mistakes)
-    return ReportedColumns(names, quantities, texts, words)
+        if name not in DIMENSIONS and name not in variants and name not in texts:
+            variants |= plain_variant(name, item, file.declared, mistakes)
+    return ReportedColumns(names, variants, texts, words)
 
 
 def _parts(cells: Mapping[str, Node], columns: ReportedColumns) -> tuple[Mapping[str, Node], ...]:
     """Part what a row says to be not available from its numbers, unless such a word is kept as it was printed."""
-    quantities = columns.quantities
+    variants = columns.variants
     absent = {
         name: cell
         for name, cell in cells.items()
-        if cell.raw == NOT_AVAILABLE and name in quantities and cell.raw not in columns.words
+        if cell.raw == NOT_AVAILABLE and name in variants and cell.raw not in columns.words
     }
     given = {name: cell for name, cell in cells.items() if name not in absent}
-    return (given, absent) if absent and any(_is_number(given, quantities)) else (cells,)
+    return (given, absent) if absent and any(_is_number(given, variants)) else (cells,)
 
 
-def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, MetricVariant]) -> Iterator[bool]:
-    return (cells[name].value is not None for name in quantities if name in cells)
+def _is_number(cells: Mapping[str, Node], variants: Mapping[str, MetricVariant]) -> Iterator[bool]:
+    return (cells[name].value is not None for name in variants if name in cells)
 
 
 def _said(cells: Mapping[str, Node]) -> dict[str, str]:

@@ -156,7 +156,7 @@ class TableQuestion:
 
     def rows(self, database: Database) -> list[TableRow]:
         """Return the rows that answer it."""
-        return rows_of(database.needed(self.labels, [name for name in COLUMNS if name in STORED], self.need))
+        return rows_of(database.latest(self.labels, [name for name in COLUMNS if name in STORED], self.need))
 
     def among(self, rows: Iterable[TableRow]) -> list[TableRow]:
         """Keep the rows that bear its labels and can be of use."""

@@ -8,7 +8,7 @@ from harness.core.files import PARTIAL, remove, write_whole
 from harness.core.spec import Outcome, Status
 from harness.plan.expand import PlannedJob
 from harness.runner.flight import Carried, ServedBatch
-from harness.runner.known_jobs import Memory
+from harness.runner.known_jobs import KnownJobs
 from harness.runner.records import unmade
 from harness.runner.verified import failed_itself, refuted
 from harness.store.session import SessionRecord
@@ -26,7 +26,7 @@ class Became:
     again: bool = False
 
 
-def take_in(one: Carried, item: ServedBatch, memory: Memory, session: SessionRecord) -> Became:
+def take_in(one: Carried, item: ServedBatch, memory: KnownJobs, session: SessionRecord) -> Became:
     """Put a finished job's outcome into the database; for a worker that died before it wrote one, write it first.
 
     A job whose worker died is tried once more: somebody may have killed it, and the second death tells.
@@ -54,7 +54,7 @@ def take_in(one: Carried, item: ServedBatch, memory: Memory, session: SessionRec
     return Became(outcome.status.value, outcome.reason or "", outcome.seconds)
 
 
-def _outcome(one: Carried, item: ServedBatch, memory: Memory, session: SessionRecord) -> Outcome:
+def _outcome(one: Carried, item: ServedBatch, memory: KnownJobs, session: SessionRecord) -> Outcome:
     """Read a job's outcome, or write it for a worker that could not."""
     if item.outcome is not None:
         drop_partial(one.record)
@@ -68,7 +68,7 @@ def _outcome(one: Carried, item: ServedBatch, memory: Memory, session: SessionRe
     return outcome
 
 
-def _take_in_verification(job: PlannedJob, outcome: Outcome, memory: Memory) -> Became:
+def _take_in_verification(job: PlannedJob, outcome: Outcome, memory: KnownJobs) -> Became:
     """Remember what a verification found: the model itself, another one, or nothing, which is no failure."""
     if outcome.status is Status.OK:
         memory.verified |= {job.id} if job.verifies else set()

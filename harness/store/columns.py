@@ -12,10 +12,10 @@ from harness.store import models as m
 from harness.store.result import ColumnKind
 from harness.store.row import table
 
-FrameTable = Literal["run", "job", "environment", "placement", "quantity", "measurement", "summary"]
+FrameTable = Literal["run", "job", "environment", "label", "metric_variant", "measurement", "summary"]
 
 RUN, JOB, ENVIRONMENT = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
-PLACEMENT, QUANTITY, MEASUREMENT = table(m.LabelRow), table(m.MetricVariantRow), table(m.MeasurementRow)
+LABEL, METRIC_VARIANT, MEASUREMENT = table(m.LabelRow), table(m.MetricVariantRow), table(m.MeasurementRow)
 SUMMARY = table(m.SummaryRow)
 LABELS = ("sweep", "block", "model", "method", "recipe", "reference")
 
@@ -49,7 +49,7 @@ def _columns() -> dict[str, FrameColumn]:
         ("environment", ENVIRONMENT, "text", "driver cuda machine_id:machine cpu"),
         ("environment", ENVIRONMENT, "number", "cores"),
         ("environment", ENVIRONMENT, "text", "system python digest:environment_id"),
-        ("placement", PLACEMENT, "text", " ".join(LABELS)),
+        ("label", LABEL, "text", " ".join(LABELS)),
         ("run", RUN, "text", "recipe_options"),
         ("job", JOB, "text", "quantizer engine engine_options"),
         ("run", RUN, "text", "provider dtype"),
@@ -61,14 +61,14 @@ def _columns() -> dict[str, FrameColumn]:
         ("job", JOB, "number", "tokens"),
         ("run", RUN, "text", "artifact artifact_content scheme"),
         ("run", RUN, "number", "bits_per_weight"),
-        ("quantity", QUANTITY, "text", "metric"),
-        ("quantity", QUANTITY, "number", "metric_version"),
-        ("quantity", QUANTITY, "text", "slice"),
+        ("metric_variant", METRIC_VARIANT, "text", "metric"),
+        ("metric_variant", METRIC_VARIANT, "number", "metric_version"),
+        ("metric_variant", METRIC_VARIANT, "text", "slice"),
         ("measurement", MEASUREMENT, "number", "value"),
         ("summary", MEASUREMENT, "number", "low high"),
-        ("summary", QUANTITY, "text", "interval"),
+        ("summary", METRIC_VARIANT, "text", "interval"),
         ("measurement", MEASUREMENT, "number", "n"),
-        ("quantity", QUANTITY, "text", "unit source items better comparison baseline"),
+        ("metric_variant", METRIC_VARIANT, "text", "unit source items better comparison baseline"),
         ("run", RUN, "number", "scored skipped truncated warmups repetitions"),
         ("run", RUN, "flag", "bos"),
         ("run", RUN, "number", "prompt_tokens beyond_trained"),
@@ -95,7 +95,7 @@ COLUMNS = _columns()
 CONSTANT = frozenset(
     column.name
     for column in COLUMNS.values()
-    if column.place in {"job", "placement", "quantity"}
+    if column.place in {"job", "label", "metric_variant"}
     or column.name in {*latest.CONSTANT, "scheme", "bits_per_weight", "recipe_options", "series"}
 )
 """Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id."""

@@ -1,6 +1,6 @@
 """Configurations: runs that a table can tell apart only by when they ran, so that the newest can stand for all of them.
 
-A configuration is a job in a place, under the same conditions, with the same quantities in the same order. Its runs are of one
+A configuration is a job in a place, under the same conditions, with the same variants in the same order. Its runs are of one
 *series*, the history of a job on a GPU model and machine, along which drivers, packages and environments may change.
 """
 
@@ -30,7 +30,7 @@ class Ids:
 
     environments: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, int] = field(default_factory=dict)
-    quantities: dict[Any, int] = field(default_factory=dict)
+    variants: dict[Any, int] = field(default_factory=dict)
     places: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     configurations: dict[tuple[Any, ...], int] = field(default_factory=dict)
     labels: set[tuple[str, ...]] = field(default_factory=set)
@@ -45,16 +45,16 @@ def series_of(job_key: str, gpu: str | None, machine: str) -> str:
     return digest([job_key, gpu, machine])[:DIGITS]
 
 
-def configuration_of(connection: Connection, ids: Ids, run: Mapping[str, Any], quantities: Sequence[int]) -> int:
-    """Find or make the configuration of a run (columns as in its row), given the ids of its quantities in their order."""
+def configuration_of(connection: Connection, ids: Ids, run: Mapping[str, Any], variants: Sequence[int]) -> int:
+    """Find or make the configuration of a run (columns as in its row), given the ids of its variants in their order."""
     place = _place(connection, ids, run["environment_id"])
-    key = (run["job_id"], *place, *(run.get(name) for name in CONDITIONS), tuple(quantities))
+    key = (run["job_id"], *place, *(run.get(name) for name in CONDITIONS), tuple(variants))
     if key not in ids.configurations:
-        row = {"digest": digest([*key[:-1], list(quantities)]), "job_id": run["job_id"], "environment": place[0]}
+        row = {"digest": digest([*key[:-1], list(variants)]), "job_id": run["job_id"], "environment": place[0]}
         kind = m.ConfigurationRow
         found = connection.execute(select(kind.id).where(kind.digest == row["digest"])).scalar()
         if found is None:
-            new = {**row, "quantities": json.dumps(list(quantities), separators=(",", ":"))}
+            new = {**row, "quantities": json.dumps(list(variants), separators=(",", ":"))}
             made = connection.execute(insert(table(kind)), new).inserted_primary_key
             assert made is not None
             found = int(made[0])

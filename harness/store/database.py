@@ -125,7 +125,7 @@ class Database:
         where: column to value or list of values; None is absent. A filter on metric, part or another column of a
         measurement leaves out the runs that are not ok unless it lists None: `{"metric": ["decode_tps", None]}`.
         columns: names in the order wanted, all where None. Where a label (sweep, block, model, method, recipe,
-        reference) is among them or in `where`, a measurement has one row per placement of its job.
+        reference) is among them or in `where`, a measurement has one row per label of its job.
         Rows are ordered by start, run, place in the run and labels.
         Raises: HarnessError for an unknown column, with the nearest right name.
         """
@@ -134,7 +134,7 @@ class Database:
         with self._reading() as connection:
             return result_of(connection.execute(query).all(), names, KINDS)
 
-    def needed(
+    def latest(
         self, labels: Mapping[str, Sequence[str]], columns: Sequence[str], need: latest.LatestQuery
     ) -> ResultSet:
         """Answer like `select(labels, columns)` with the rows alone that a table can use, whatever the history.
@@ -142,7 +142,7 @@ class Database:
         labels: sweep, block, model, method, recipe or reference to values; absent is "".
         """
         names = tuple(dict.fromkeys(columns))
-        query = frame.needed_statement(names, tuple(labels), latest.is_left(labels), need.history)
+        query = frame.latest_statement(names, tuple(labels), latest.is_left(labels), need.history)
         with self._reading() as connection:
             kept = latest.kept(connection, labels, need)
             return result_of(connection.execute(query, {**labels, **vars(kept)}).all(), names, KINDS)

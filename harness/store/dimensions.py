@@ -1,4 +1,4 @@
-"""The rows that an outcome refers to, found or made: job, environment, quantity, and what people call a job."""
+"""The rows that an outcome refers to, found or made: job, environment, variant, and what people call a job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.store.row import Row, table
 from harness.store.workload import engine_options, workload_columns
 
 FACTS = ("metric", "metric_version", "slice", "unit", "interval", "source", "items")
-"""Columns of a quantity that every measurement has."""
+"""Columns of a variant that every measurement has."""
 COMPARED = ("comparison", "baseline")
 """Those of a ratio that was published without its inputs."""
 _NAMED = attrgetter(*FACTS, "better")
@@ -76,31 +76,31 @@ def environment_row(connection: Connection, environment: Environment) -> int:
     return insert_one(connection, m.EnvironmentRow, row)
 
 
-def _quantity(item: Measurement) -> dict[str, Any]:
+def _variant(item: Measurement) -> dict[str, Any]:
     plain = {name: getattr(item, name) for name in FACTS}
     compared = {"comparison": item.comparison, "baseline": canonical(item.baseline)} if item.comparison else {}
     return plain | {"better": item.better} | dict.fromkeys(COMPARED) | compared
 
 
-def _quantity_key(item: Measurement) -> str:
+def _variant_key(item: Measurement) -> str:
     """Name a quantity; what few of them have stands in the name only where it is said."""
-    values = _quantity(item)
+    values = _variant(item)
     named = [values[name] for name in (*FACTS, *(COMPARED if item.comparison else ()))]
     return canonical([*named, {"better": item.better}] if item.better else named)
 
 
 def quantity_id(connection: Connection, item: Measurement, ids: Ids) -> int:
     """Return the row of what a measurement is a number of."""
-    seen = _NAMED(item) if item.comparison is None else _quantity_key(item)
-    if seen not in ids.quantities:
-        ids.quantities[seen] = _quantity_row(connection, item)
-    return ids.quantities[seen]
+    seen = _NAMED(item) if item.comparison is None else _variant_key(item)
+    if seen not in ids.variants:
+        ids.variants[seen] = _variant_row(connection, item)
+    return ids.variants[seen]
 
 
-def _quantity_row(connection: Connection, item: Measurement) -> int:
-    key = _quantity_key(item)
+def _variant_row(connection: Connection, item: Measurement) -> int:
+    key = _variant_key(item)
     found = connection.execute(select(m.MetricVariantRow.id).where(m.MetricVariantRow.key == key)).scalar()
-    return insert_one(connection, m.MetricVariantRow, {"key": key, **_quantity(item)}) if found is None else found
+    return insert_one(connection, m.MetricVariantRow, {"key": key, **_variant(item)}) if found is None else found
 
 
 def label(connection: Connection, key: str, environment: str, labels: Iterable[Labels], ids: Ids) -> None:

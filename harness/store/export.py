@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.files import write_whole
+from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,17 +22,18 @@ from sqlalchemy import (
     union_all,
 )
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.spec import Status
+from harness.core.spelling import unknown
 from harness.store.columns import (
     COLUMNS,
     CONSTANT,
     ENVIRONMENT,
     JOB,
+    LABEL,
     LABELS,
     MEASUREMENT,
-    PLACEMENT,
-    QUANTITY,
+    METRIC_VARIANT,
     RUN,
     SUMMARY,
     FrameColumn,
@@ -41,18 +42,18 @@ from harness.store.columns import (
 from harness.store.latest import ids_in
 from harness.store.result import ColumnKind
 
-__all__ = ["COLUMNS", "CONSTANT", "Where", "needed_statement", "split_measurement", "statement"]
+__all__ = ["COLUMNS", "CONSTANT", "Where", "latest_statement", "split_measurement", "statement"]
 
 Where = Mapping[str, Any]
 """Column name to a value or a list of values; None stands for absent."""
 Placing = Literal["none", "left", "inner"]
 
 _NOT_OK = [status.value for status in Status if status is not Status.OK]
-_MEASURED = frozenset({"quantity", "measurement", "summary"})
+_MEASURED = frozenset({"metric_variant", "measurement", "summary"})
 
 
 def statement(where: Where, columns: Sequence[str]) -> Select[Any]:
-    """Write the question as SQL: one row per measurement (and placement, where a label is named), one per failed run.
+    """Write the question as SQL: one row per measurement (and label, where one is named), one per failed run.
 
     Raises: HarnessError for an unknown column, with the nearest right name, or a value of the wrong type.
     """
@@ -66,7 +67,7 @@ def statement(where: Where, columns: Sequence[str]) -> Select[Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def needed_statement(columns: tuple[str, ...], labels: tuple[str, ...], left: bool, history: bool) -> Select[Any]:
+def latest_statement(columns: tuple[str, ...], labels: tuple[str, ...], left: bool, history: bool) -> Select[Any]:
     """Write the question of a table as SQL, in the form of `statement`; its parameters are the fields of `Kept`.
 
     labels: which of them are asked for. left: also what is not placed. history: among all runs.
@@ -100,7 +101,7 @@ def _among(runs: str, kind: ColumnElement[bool], history: bool) -> list[ColumnEl
 
 _QUANTITIES = (
     ids_in(MEASUREMENT.c.ordinal, "ordinals"),
-    # Added to nothing, since the index on quantities would lead to all of their history.
+    # Added to nothing, since the index on variants would lead to all of their history.
     ids_in(MEASUREMENT.c.quantity_id + 0, "quantities"),
 )
 
@@ -132,14 +133,14 @@ def _values(column: FrameColumn, value: Any) -> list[Any]:
         right = isinstance(item, _TYPES[column.kind]) and (column.kind == "flag" or not isinstance(item, bool))
         if item is not None and not right:
             raise HarnessError(f"column '{column.name}' holds {_CALLED[column.kind]}, not {item!r}")
-    return ["" if item is None else item for item in given] if column.place == "placement" else given
+    return ["" if item is None else item for item in given] if column.place == "label" else given
 
 
 def _placing(chosen: list[FrameColumn], filters: list[tuple[FrameColumn, list[Any]]]) -> Placing:
-    asked = [values for column, values in filters if column.place == "placement"]
+    asked = [values for column, values in filters if column.place == "label"]
     if any("" not in values for values in asked):
         return "inner"
-    return "left" if asked or any(column.place == "placement" for column in chosen) else "none"
+    return "left" if asked or any(column.place == "label" for column in chosen) else "none"
 
 
 def _branch(
@@ -177,12 +178,12 @@ def _tables(places: set[FrameTable], placed: Placing, *, measured: bool) -> From
     if "environment" in places or placed != "none":
         tables = tables.join(ENVIRONMENT, ENVIRONMENT.c.id == RUN.c.environment_id)
     if placed != "none":
-        same = and_(PLACEMENT.c.job_key == JOB.c.key, PLACEMENT.c.environment == ENVIRONMENT.c.name)
-        tables = tables.join(PLACEMENT, same, isouter=placed == "left")
+        same = and_(LABEL.c.job_key == JOB.c.key, LABEL.c.environment == ENVIRONMENT.c.name)
+        tables = tables.join(LABEL, same, isouter=placed == "left")
     if measured:
         tables = tables.join(MEASUREMENT, MEASUREMENT.c.run_id == RUN.c.id)
-        if places & {"quantity", "summary"}:
-            tables = tables.join(QUANTITY, QUANTITY.c.id == MEASUREMENT.c.quantity_id)
+        if places & {"metric_variant", "summary"}:
+            tables = tables.join(METRIC_VARIANT, METRIC_VARIANT.c.id == MEASUREMENT.c.quantity_id)
         if "summary" in places:
             same_sitting = SUMMARY.c.sitting == RUN.c.sitting
             same = and_(same_sitting, SUMMARY.c.quantity_id == MEASUREMENT.c.quantity_id)
@@ -196,7 +197,7 @@ def _label(column: FrameColumn, placed: Placing) -> ColumnElement[Any]:
 
 
 def _shown(column: FrameColumn, placed: Placing, *, measured: bool) -> ColumnElement[Any]:
-    if column.place == "placement":
+    if column.place == "label":
         return _label(column, placed)
     if column.place in _MEASURED and not measured:
         return null()
@@ -207,7 +208,7 @@ def _shown(column: FrameColumn, placed: Placing, *, measured: bool) -> ColumnEle
 def _condition(column: FrameColumn, values: list[Any], placed: Placing) -> ColumnElement[bool]:
     if column.name == "measurement_id":
         return or_(false(), *[_same_measurement(value) for value in values if value is not None])
-    source = _label(column, placed) if column.place == "placement" else column.source
+    source = _label(column, placed) if column.place == "label" else column.source
     known = [value for value in values if value is not None]
     held: ColumnElement[bool] = source.in_(known) if len(known) != 1 else source == known[0]
     return or_(held, source.is_(None)) if None in values else held

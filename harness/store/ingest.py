@@ -67,20 +67,18 @@ def _known_runs(connection: Connection, names: Sequence[str]) -> set[str]:
 def _take(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], ids: Ids, rows: _Rows) -> None:
     """Insert the run and what it refers to, and set the rest of its rows aside."""
     good = outcome.status is Status.OK  # a number of a run that failed must not reach a table
-    quantities = [quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
+    variants = [quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
     row = _run(connection, outcome, ids)
     row |= told_of_artifact(connection, outcome, (row["artifact"], row["artifact_content"]), ids)
     sits = good and outcome.origin == "measured"
     row["sitting"] = name_of(row, outcome.job.key, outcome.environment.model_dump(mode="json")) if sits else None
-    run = insert_one(
-        connection, m.RunRow, row | {"configuration_id": configuration_of(connection, ids, row, quantities)}
-    )
+    run = insert_one(connection, m.RunRow, row | {"configuration_id": configuration_of(connection, ids, row, variants)})
     rows.add(m.OutcomeRow, [{"run_id": run, "json": kept_text(outcome)}])
     if sits:
         rows.measured.append(run)
     if good:
         rows.good.append(run)
-        rows.add(m.MeasurementRow, _measurements(run, outcome.measurements, quantities))
+        rows.add(m.MeasurementRow, _measurements(run, outcome.measurements, variants))
         rows.add(m.SamplesRow, [{"run_id": run, **asdict(array)} for array in arrays])
     if outcome.job.labels != Labels():
         label(connection, outcome.job.key, outcome.environment.name, [outcome.job.labels], ids)
@@ -150,12 +148,12 @@ def _subject(outcome: Outcome) -> tuple[str | None, str | None]:
     return spec.artifact, next((item.content for item in inputs if item.role == "artifact"), None)
 
 
-def _measurements(run: int, measurements: Sequence[Measurement], quantities: Sequence[int]) -> list[dict[str, Any]]:
+def _measurements(run: int, measurements: Sequence[Measurement], variants: Sequence[int]) -> list[dict[str, Any]]:
     return [
         {
             "run_id": run,
             "ordinal": place,
-            "quantity_id": quantity,
+            "quantity_id": variant,
             "value": item.value,
             "low": item.low,
             "high": item.high,
@@ -163,5 +161,5 @@ def _measurements(run: int, measurements: Sequence[Measurement], quantities: Seq
             "samples": packed_few(item.samples),
             "array": item.array.name if item.array else None,
         }
-        for place, (item, quantity) in enumerate(zip(measurements, quantities, strict=True))
+        for place, (item, variant) in enumerate(zip(measurements, variants, strict=True))
     ]

@@ -1,4 +1,4 @@
-"""What of all history a table needs: the newest session of every configuration, and the quantities that its cells name."""
+"""What of all history a table needs: the newest session of every configuration, and the variants that its cells name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness.store import configurations
 from harness.store import models as m
 from harness.store.row import table
 
-_RUN, _JOB, _PLACEMENT, _QUANTITY = table(m.RunRow), table(m.JobRow), table(m.LabelRow), table(m.MetricVariantRow)
+_RUN, _JOB, _LABEL, _METRIC_VARIANT = table(m.RunRow), table(m.JobRow), table(m.LabelRow), table(m.MetricVariantRow)
 _CONFIGURATION = table(m.ConfigurationRow)
 _NAMED = {"name": "environment"}
 CONSTANT = frozenset({*configurations.CONDITIONS, *(_NAMED.get(name, name) for name in configurations.PLACE)})
 """Columns of run and environment with which a configuration is the same throughout, as the frame calls them."""
 Layout = tuple[int, ...]
-"""Which quantities the runs of a configuration gave, in their order."""
+"""Which variants the runs of a configuration gave, in their order."""
 
 
 @dataclass(frozen=True)
@@ -40,27 +40,27 @@ class LatestQuery:
 class Kept:
     """Ids of rows that answer a need. Of runs nothing where all are kept."""
 
-    quantities: tuple[int, ...]
+    variants: tuple[int, ...]
     ordinals: tuple[int, ...] = ()
-    """Where measurements of these quantities stand in their runs; something else may stand there in others."""
+    """Where measurements of these variants stand in their runs; something else may stand there in others."""
     measured: tuple[int, ...] = ()
     built: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
 
 
 def kept(connection: Connection, labels: Mapping[str, Sequence[str]], needed: LatestQuery) -> Kept:
-    """Find the runs and quantities that answer a need. labels: placement column to values; "" is the absent one."""
+    """Find the runs and variants that answer a need. labels: label column to values; "" is the absent one."""
     runs = None if needed.history else _runs(connection, labels)
     layouts = _layouts(connection, None if runs is None else {run.configuration_id for run in runs})
-    quantities = _quantities(connection, needed, set(layouts.values()))
-    wanted = set(quantities)
+    variants = _variants(connection, needed, set(layouts.values()))
+    wanted = set(variants)
     stand = {one: [place for place, item in enumerate(one) if item in wanted] for one in set(layouts.values())}
     ordinals = tuple(sorted({place for places in stand.values() for place in places}))
     if runs is None:
-        return Kept(quantities, ordinals)
+        return Kept(variants, ordinals)
     good = [run for run in runs if run.status == Status.OK]
     return Kept(
-        quantities,
+        variants,
         ordinals,
         tuple(run.id for run in good if run.kind != "build" and stand[layouts[run.configuration_id]]),
         tuple(run.id for run in good if run.kind == "build"),
@@ -117,11 +117,11 @@ def newest_query(labels: tuple[str, ...], left: bool) -> Select[Any]:
     latest = latest.order_by(_RUN.c.counts_from.desc(), _RUN.c.name.desc()).limit(1)
     query = select(_CONFIGURATION.c.id, _JOB.c.kind)
     query = query.add_columns(latest.correlate(_CONFIGURATION).scalar_subquery().label("session"))
-    placed = (_PLACEMENT.c.job_key == _JOB.c.key) & (_PLACEMENT.c.environment == _CONFIGURATION.c.environment)
+    placed = (_LABEL.c.job_key == _JOB.c.key) & (_LABEL.c.environment == _CONFIGURATION.c.environment)
     tables = _CONFIGURATION.join(_JOB, _JOB.c.id == _CONFIGURATION.c.job_id)
     if labels:
-        tables = tables.join(_PLACEMENT, placed, isouter=left)
-    columns = [(name, func.coalesce(_PLACEMENT.c[name], "") if left else _PLACEMENT.c[name]) for name in labels]
+        tables = tables.join(_LABEL, placed, isouter=left)
+    columns = [(name, func.coalesce(_LABEL.c[name], "") if left else _LABEL.c[name]) for name in labels]
     conditions = [column.in_(bindparam(name, expanding=True)) for name, column in columns]
     newest = query.select_from(tables).where(*conditions).distinct().cte("newest")
     other = _RUN.alias()
@@ -146,10 +146,10 @@ def ids_in(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     return column.in_(bindparam(name, expanding=True, literal_execute=True))
 
 
-def _quantities(connection: Connection, needed: LatestQuery, layouts: set[Layout]) -> tuple[int, ...]:
-    """Return the quantities with a needed metric and part, and one for what a layout has in other parts only."""
-    columns = [_QUANTITY.c[name] for name in ("id", "slice", *_TOLD_APART)]
-    rows = connection.execute(select(*columns).where(_QUANTITY.c.metric.in_(sorted(needed.metrics)))).all()
+def _variants(connection: Connection, needed: LatestQuery, layouts: set[Layout]) -> tuple[int, ...]:
+    """Return the variants with a needed metric and part, and one for what a layout has in other parts only."""
+    columns = [_METRIC_VARIANT.c[name] for name in ("id", "slice", *_TOLD_APART)]
+    rows = connection.execute(select(*columns).where(_METRIC_VARIANT.c.metric.in_(sorted(needed.metrics)))).all()
     if needed.parts is None:
         return tuple(row.id for row in rows)
     direct = {row.id for row in rows if row.slice in needed.parts}
@@ -161,7 +161,7 @@ _TOLD_APART = ("metric", "metric_version", "source", "comparison", "baseline")
 
 
 def _instead(layouts: set[Layout], direct: set[int], group: Mapping[int, tuple[Any, ...]]) -> set[int]:
-    """Choose, for each layout and all but the part alike, a quantity where none has a part that is needed."""
+    """Choose, for each layout and all but the part alike, a variant where none has a part that is needed."""
     found: set[int] = set()
     for layout in layouts:
         asked = [one for one in layout if one in group]

@@ -152,8 +152,8 @@ class ConfigurationRow(Row):
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
     environment: Mapped[str]
     """Name of the environment: with the job's key what a placement speaks of."""
-    quantities: Mapped[str] = mapped_column(Text)
-    """Which quantities each of its runs gave, by their ids, in their order; JSON."""
+    variants: Mapped[str] = mapped_column(Text)
+    """Which variants each of its runs gave, by their ids, in their order; JSON."""
 
 
 class OutcomeRow(Row):

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import OWN, OwnMetric
 from harness.core.metric import metric as metric_named
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Measurement
+from harness.core.spelling import unknown
 from harness.plan.yamlfile import Mistakes, Node, mapping
 from harness.tables import printed
 from harness.tables.compare import COMPARISONS
@@ -132,7 +133,7 @@ def variants_of(node: Node | None, declared: Declared, mistakes: Mistakes) -> di
 def plain_variant(
     metric: str, node: Node, declared: Declared, mistakes: Mistakes, called: str = ""
 ) -> dict[str, MetricVariant]:
-    """Make a quantity of a metric that says nothing of itself but its name."""
+    """Make a variant of a metric that says nothing of itself but its name."""
     try:
         metric_named(metric)
     except HarnessError as error:

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.errors import ConfigError, HarnessError
 from harness.core.metric import OWN, metric
+from harness.core.spelling import unknown
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read, validate, word
 from harness.tables.compare import COMPARISONS
 from harness.tables.formats import factor

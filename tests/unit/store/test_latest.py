@@ -220,14 +220,14 @@ def test_history_does_not_reach_a_table(database: Database) -> None:
         job = outcome.job.model_copy(update={"session": f"s-{number}"})
         database.ingest(outcome.model_copy(update={"job": job}), None)
     need = LatestQuery(frozenset({"decode_tps"}), frozenset({""}))
-    assert database.needed({"sweep": ["quickstart"]}, ["value"], need).column("value") == [29.0]
+    assert database.latest({"sweep": ["quickstart"]}, ["value"], need).column("value") == [29.0]
     everything = LatestQuery(frozenset({"decode_tps"}), history=True)
-    assert len(database.needed({"sweep": ["quickstart"]}, ["value"], everything)) == 30
+    assert len(database.latest({"sweep": ["quickstart"]}, ["value"], everything)) == 30
 
 
 def test_a_part_stands_for_what_was_measured_in_other_parts_only(database: Database) -> None:
     database.ingest(measured(1, [measurement(slice="a"), measurement(slice="b")]), None)
     database.ingest(measured(2, [measurement(slice="a"), measurement()], workload={"batch": 2}), None)
-    found = database.needed({}, ["batch", "slice"], LatestQuery(frozenset({"decode_tps"}), frozenset({""})))
+    found = database.latest({}, ["batch", "slice"], LatestQuery(frozenset({"decode_tps"}), frozenset({""})))
     assert [one for one in found.column("batch") if one is not None] == [1.0, 2.0, 2.0][: len(found)]
     assert {"", "a"} == set(found.column("slice"))

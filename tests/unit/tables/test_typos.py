@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
+from harness.core.spelling import nearest
 from harness.published.reported import read_reported
-from harness.tables.typos import nearest
 
 FILE = """\
 reported: {title: A page, date: 2025-01-31}
