@@ -1,7 +1,7 @@
 """The tables: facts only, one row per fact, every dimension a real column.
 
 An index stands where a question of ours reads it (`tests/unit/store/test_indexes.py` holds each against its question). What describes
-a number (metric, part, unit, source, ...) lives in `quantity`, which has a few hundred rows, so that a measurement is a narrow row.
+a number (metric, slice, unit, source, ...) lives in `quantity`, which has a few hundred rows, so that a measurement is a narrow row.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class MetricVariantRow(Row):
     """Canonical JSON of the other columns: unique also where some are absent."""
     metric: Mapped[str]
     metric_version: Mapped[int]
-    part: Mapped[str]
+    slice: Mapped[str] = mapped_column("part", key="slice")
     unit: Mapped[str]
     interval: Mapped[str | None]
     source: Mapped[str | None]
