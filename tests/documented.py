@@ -133,7 +133,10 @@ def record_table(record: type[spec.Record]) -> str:
     return rows(
         "field|what it says",
         (
-            (f"`{name}`", re.sub(r"\bNone\b", "null", said.get(name) or _by_type(info.annotation)))
+            (
+                f"`{info.serialization_alias or name}`",
+                re.sub(r"\bNone\b", "null", said.get(name) or _by_type(info.annotation)),
+            )
             for name, info in record.model_fields.items()
         ),
     )
@@ -184,7 +187,11 @@ def _of_records(table: str) -> dict[str, str]:
     records: dict[str, list[type[spec.Record]]]
     records = {"environment": [spec.Environment], "placement": [spec.Labels], "run": [spec.Outcome, spec.Protocol],
                "quantity": [spec.Measurement], "measurement": [spec.Measurement]}  # fmt: skip
-    found = {name: text for record in records.get(table, []) for name, text in meanings(record, spec.Record).items()}
+    found = {
+        record.model_fields[name].serialization_alias or name if name in record.model_fields else name: text
+        for record in records.get(table, [])
+        for name, text in meanings(record, spec.Record).items()
+    }
     asked = meanings(spec.Job, spec.Record) if table == "run" else {}
     return found | {name: asked[name] for name in ("session", "round", "order") if name in asked}
 

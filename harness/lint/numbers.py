@@ -139,16 +139,16 @@ def is_missing(text: str) -> bool:
 def number(text: str) -> PrintedNumber | None:
     """Read a cell as one number, or None where it is text, a range or several numbers."""
     found = NUMBER.match(text.strip())
-    if found is None or not (found["whole"] or found["slice"]):
+    if found is None or not (found["whole"] or found["part"]):
         return None
-    digits = (found["whole"] or "0").replace(",", "") + (found["slice"] or "")
+    digits = (found["whole"] or "0").replace(",", "") + (found["part"] or "")
     power = int(found["power"] or 0)
     value = Decimal(digits).scaleb(power)
     negative = found["sign"] in {"-", "−"}
     return PrintedNumber(
         text=text.strip(),
         value=-value if negative else value,
-        decimals=len(found["slice"] or ".") - 1 - power,
+        decimals=len(found["part"] or ".") - 1 - power,
         suffix=(found["suffix"] or ("x" if found["times"] else "")).lower().replace("×", "x"),
         commas="," in (found["whole"] or ""),
         signed=found["sign"] in {"+", "-", "−"},

@@ -152,7 +152,7 @@ class ConfigurationRow(Row):
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
     environment: Mapped[str]
     """Name of the environment: with the job's key what a placement speaks of."""
-    variants: Mapped[str] = mapped_column(Text)
+    quantities: Mapped[str] = mapped_column(Text)
     """Which variants each of its runs gave, by their ids, in their order; JSON."""
 
 

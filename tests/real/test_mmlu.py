@@ -23,7 +23,7 @@ FEW = ("abstract_algebra", "anatomy", "high_school_european_history", "professio
 @pytest.fixture
 def machine(tmp_path: Path) -> RealMachine:
     pytest.importorskip("onnxruntime_genai")
-    return RealMachine(tmp_path / "box")
+    return RealMachine(tmp_path / "machine")
 
 
 def run_mmlu(machine: RealMachine, questions: Path, limit: int, **keys: Any) -> tuple[Any, str]:

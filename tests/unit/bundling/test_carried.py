@@ -169,7 +169,7 @@ def test_what_the_hubs_libraries_keep_of_a_data_set_travels(
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "rows"))
     for folder in kept(HUB_TEXTS["wikitext-2"].path):
         folder.mkdir(parents=True)
-        (folder / "slice").write_bytes(b"rows")
+        (folder / "part").write_bytes(b"rows")
     found = frozen(theirs, probes={"perplexity": {**PROBES["perplexity"], "text": "wikitext-2"}})
     places = {place for place in found.files if place.startswith("hf/")}
     assert places == {"hf/hub/datasets--Salesforce--wikitext/part", "hf/datasets/Salesforce___wikitext/part"}

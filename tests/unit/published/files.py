@@ -22,7 +22,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def three() -> list[Outcome]:
     """A measured run, one that failed on another machine, and a build."""
-    return [measured(1), failed(2, place=environment("cuda").model_copy(update={"box": "another"})), built(3)]
+    return [measured(1), failed(2, place=environment("cuda").model_copy(update={"machine_id": "another"})), built(3)]
 
 
 def written(folder: Path, outcomes: Iterable[Outcome] = (), name: str = "demo") -> Path:

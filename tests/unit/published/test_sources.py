@@ -174,7 +174,7 @@ def test_a_table_keeps_its_own_runs_where_another_sweep_measured_the_same_jobs_l
         update={
             "job": run.job.model_copy(update={"run": "later", "labels": Labels(sweep="mine", method="int8")}),
             "started": run.started + timedelta(days=30),
-            "environment": run.environment.model_copy(update={"box": "another"}),
+            "environment": run.environment.model_copy(update={"machine_id": "another"}),
         }
     )
     with Database.open("sqlite://") as database:

@@ -40,7 +40,7 @@ CONTRACT = [
     "gpu_count",
     "driver",
     "cuda",
-    "box",
+    "machine",
     "cpu",
     "cores",
     "system",

@@ -315,7 +315,7 @@ def test_a_series_is_job_gpu_model_and_machine(database: Database) -> None:
         newer.model_copy(update=change) for change in ({}, {"system": "Linux-7"}, {"python": "3.12"}, {"name": "next"})
     ]
     others = [
-        newer.model_copy(update={"box": "cafe"}),
+        newer.model_copy(update={"machine_id": "cafe"}),
         environment("cuda", (H200.model_copy(update={"name": "NVIDIA B200"}),)),
     ]
     database.ingest_all([measured(number, place=place) for number, place in enumerate([gpu, *alike, *others])])

@@ -30,7 +30,7 @@ COMMON: dict[str, Any] = {
     "session": "s1",
     "environment": "cpu",
     "environment_id": "e1",
-    "box": "b1",
+    "machine": "b1",
     "cpu": "Example CPU",
     "cores": 2.0,
     "system": "Linux",

@@ -23,7 +23,7 @@ def row(**given: Any) -> dict[str, Any]:
     usual = {
         "sweep": "mine", "block": "", "model": "m", "method": "fp32", "recipe": "r", "reference": "", "kind": "quality",
         "status": "ok", "origin": "measured", "session": "s", "round": 0, "run": "r0", "environment": "cpu",
-        "environment_id": "e", "box": "b", "engine": "ort-genai", "probe": "perplexity", "protocol": "p",
+        "environment_id": "e", "machine": "b", "engine": "ort-genai", "probe": "perplexity", "protocol": "p",
         "protocol_version": 1, "metric": "perplexity", "metric_version": 1, "slice": "", "value": 10.0, "low": 9.0,
         "high": 11.0, "unit": "", "started": datetime(2026, 1, 1, tzinfo=UTC), "measurement_id": "r0:0",
         "tokens": None, "batch": None, "provider": "cpu", "source": None, "gpu": None, "reason": None, "seconds": 1.0,

@@ -199,7 +199,7 @@ def test_what_is_known_of_rounding_is_no_uncertainty_of_a_measurement(lines: Any
 def test_reported_numbers_say_whose_they_are_and_unknown_places_do_not_mix(tmp_path: Path) -> None:
     spec = "t: {rows: [method], cells: {KL: {metric: kl_divergence, format: 3}}}\n"
     theirs = {**QUALITY, "origin": "reported", "citation": "A page, v1, https://example.org", "gpu": None}
-    unknown = dict.fromkeys(("cpu", "system", "python", "box", "environment"), "unknown")
+    unknown = dict.fromkeys(("cpu", "system", "python", "machine", "environment"), "unknown")
     known = {**unknown, "gpu": "NVIDIA X", "environment": "e", "environment_id": "e2"}
     rows = [
         row("kl_divergence", 0.1, **{**theirs, **unknown, "cores": None}),

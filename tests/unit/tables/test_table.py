@@ -168,7 +168,7 @@ def test_a_table_with_gpus_as_headings_has_a_section_for_each(table: Any) -> Non
 
 @pytest.mark.parametrize(
     ("field", "one", "other"),
-    [("box", "b1", "b2"), ("driver", "550", "560"), ("environment", "cpu", "genai-latest"), ("protocol", "e2e", "e2e-greedy"),
+    [("machine", "b1", "b2"), ("driver", "550", "560"), ("environment", "cpu", "genai-latest"), ("protocol", "e2e", "e2e-greedy"),
      ("metric_version", 1.0, 2.0), ("source", "device", "nvml-process"), ("protocol_version", 1.0, 2.0)],
 )  # fmt: skip
 def test_a_table_does_not_mix(table: Any, field: str, one: Any, other: Any) -> None:
