@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.commands.report import Conditions, narrowed, plain_of, plain_rendered
+from harness.commands.report import Filters, narrowed, plain_of, plain_rendered
 from harness.commands.workspace import Workspace, database_for_reading, pages_of, spec_files
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spelling import unknown
@@ -30,7 +30,7 @@ GRAMMAR = "write PAGE:LINE:COLUMN, as README.md:26:4, or TABLE ROW COLUMN, as qu
 
 
 def explanation(
-    words: Sequence[str], workspace: Workspace, results: Path | None = None, where: Conditions | None = None
+    words: Sequence[str], workspace: Workspace, results: Path | None = None, where: Filters | None = None
 ) -> Explanation:
     """Find and explain a cell.
 
@@ -86,7 +86,7 @@ def explained(
     results: Path | None = None,
     *,
     as_json: bool = False,
-    where: Conditions | None = None,
+    where: Filters | None = None,
 ) -> str:
     """Explain a cell as text, or as one JSON object."""
     found = explanation(words, workspace, results, where=where)
@@ -132,7 +132,7 @@ def _source(results: Path | None, workspace: Workspace, sweeps: Collection[str])
 
 @contextmanager
 def _shown(
-    name: str, known: _Known, workspace: Workspace, where: Conditions | None = None, results: Path | None = None
+    name: str, known: _Known, workspace: Workspace, where: Filters | None = None, results: Path | None = None
 ) -> Iterator[Shown]:
     """Render a table from what it needs, and keep that open."""
     found = known.spec(name)

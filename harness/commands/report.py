@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 NO_TABLE = "no table"
 """What stands in place of a table that was refused, with the reason behind it."""
-Conditions = Mapping[str, tuple[str, ...]]
-"""Conditions on dimensions, as a table's own."""
+Filters = Mapping[str, tuple[str, ...]]
+"""Filters on dimensions, as a table's own."""
 
 
 def after_bench(console: Console) -> Callable[[Planned], None]:
@@ -137,7 +137,7 @@ def conditions(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return as_texts(parse_where(words, DIMENSIONS), text_of)
 
 
-def print_against(console: Console, workspace: Workspace, names: Sequence[str], where: Conditions) -> int:
+def print_against(console: Console, workspace: Workspace, names: Sequence[str], where: Filters) -> int:
     """Print measured numbers of the results database beside those that others reported.
 
     Raises: HarnessError for a name that is no table.
@@ -172,12 +172,12 @@ def _filled(table: Table) -> bool:
     return any(cell.runs for section in table.sections for row in section.rows for cell in row)
 
 
-def narrowed(spec: TableSpec, where: Conditions) -> TableSpec:
+def narrowed(spec: TableSpec, where: Filters) -> TableSpec:
     """Replace conditions of a table."""
     return replace(spec, where={**spec.where, **where})
 
 
-def print_tables(console: Console, workspace: Workspace, names: Sequence[str], where: Conditions) -> int:
+def print_tables(console: Console, workspace: Workspace, names: Sequence[str], where: Filters) -> int:
     """Print tables from the results database: by name, of a sweep by its name, or all that have results.
 
     where: conditions that replace those of the tables.

@@ -18,7 +18,7 @@ AS_DEFINED_THERE = 0
 
 @dataclass(frozen=True)
 class Number:
-    """One value in the unit of its metric; `part` is `stat:p99` where the file gives a statistic other than the metric's."""
+    """One value in the unit of its metric; `slice` is `stat:p99` where the file gives a statistic other than the metric's."""
 
     metric: str
     value: float

@@ -155,7 +155,7 @@ def _run(entry: Mapping[str, Any]) -> Iterator[str]:
     yield f"  outcome: {_flow(entry['outcome'])}"
     if "measurements" in entry:
         numbered = enumerate(entry["measurements"])
-        lines = groupby(numbered, key=lambda one: "slice" if one[1].get("slice") else one[0])
+        lines = groupby(numbered, key=lambda one: "part" if one[1].get("part") else one[0])
         yield "  measurements: ["
         yield from (f"    {', '.join(_flow(item) for _, item in line)}," for _, line in lines)
         yield "  ]"

@@ -9,7 +9,7 @@ from sqlalchemy import String, case, cast
 
 from harness.store import latest
 from harness.store import models as m
-from harness.store.result import ColumnKind
+from harness.store.result import ValueKind
 from harness.store.row import table
 
 FrameTable = Literal["run", "job", "environment", "label", "metric_variant", "measurement", "summary"]
@@ -26,7 +26,7 @@ class FrameColumn:
 
     name: str
     place: FrameTable
-    kind: ColumnKind
+    kind: ValueKind
     source: Any
 
 
@@ -35,7 +35,7 @@ _OF_A_PROCESS = ("low", "high", "interval")
 
 
 def _columns() -> dict[str, FrameColumn]:
-    listed: list[tuple[FrameTable, Any, ColumnKind, str]] = [
+    listed: list[tuple[FrameTable, Any, ValueKind, str]] = [
         ("run", RUN, "text", "name:run"),
         ("job", JOB, "text", "key:job_key kind"),
         ("run", RUN, "text", "status reason origin"),
@@ -100,4 +100,4 @@ CONSTANT = frozenset(
 )
 """Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id."""
 
-KINDS: dict[str, ColumnKind] = {name: column.kind for name, column in COLUMNS.items()}
+KINDS: dict[str, ValueKind] = {name: column.kind for name, column in COLUMNS.items()}

@@ -11,11 +11,11 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.spelling import unknown
 from harness.store.columns import COLUMNS
-from harness.store.result import ColumnKind
+from harness.store.result import ValueKind
 
 GRAMMAR = "COLUMN=VALUE, as batch=8 or method=fp32,int8; several conditions on one column are alternatives"
 _TRUTH = {"true": True, "false": False}
-_CALLED: dict[ColumnKind, str] = {
+_CALLED: dict[ValueKind, str] = {
     "text": "texts",
     "number": "numbers",
     "flag": "true or false",

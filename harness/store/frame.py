@@ -40,7 +40,7 @@ from harness.store.columns import (
     FrameTable,
 )
 from harness.store.latest import ids_in
-from harness.store.result import ColumnKind
+from harness.store.result import ValueKind
 
 __all__ = ["COLUMNS", "CONSTANT", "Where", "latest_statement", "split_measurement", "statement"]
 
@@ -102,7 +102,7 @@ def _among(runs: str, kind: ColumnElement[bool], history: bool) -> list[ColumnEl
 _QUANTITIES = (
     ids_in(MEASUREMENT.c.ordinal, "ordinals"),
     # Added to nothing, since the index on variants would lead to all of their history.
-    ids_in(MEASUREMENT.c.quantity_id + 0, "quantities"),
+    ids_in(MEASUREMENT.c.quantity_id + 0, "variants"),
 )
 
 
@@ -112,13 +112,13 @@ def _column(name: str) -> FrameColumn:
     return COLUMNS[name]
 
 
-_TYPES: dict[ColumnKind, tuple[type, ...]] = {
+_TYPES: dict[ValueKind, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),
     "flag": (bool,),
     "time": (datetime,),
 }
-_CALLED: dict[ColumnKind, str] = {
+_CALLED: dict[ValueKind, str] = {
     "text": "text (put it in quotes)",
     "number": "a number",
     "flag": "true or false",

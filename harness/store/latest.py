@@ -17,7 +17,7 @@ from harness.store.row import table
 
 _RUN, _JOB, _LABEL, _METRIC_VARIANT = table(m.RunRow), table(m.JobRow), table(m.LabelRow), table(m.MetricVariantRow)
 _CONFIGURATION = table(m.ConfigurationRow)
-_NAMED = {"name": "environment"}
+_NAMED = {"name": "environment", "machine_id": "machine"}
 CONSTANT = frozenset({*configurations.CONDITIONS, *(_NAMED.get(name, name) for name in configurations.PLACE)})
 """Columns of run and environment with which a configuration is the same throughout, as the frame calls them."""
 Layout = tuple[int, ...]

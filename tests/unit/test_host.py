@@ -123,8 +123,8 @@ def test_an_environment_names_packages_machine_and_harness() -> None:
     assert found.packages["numpy"].split(".")[0].isdigit()
     assert found.cores >= 1
     assert found.memory_bytes > 1 << 28
-    assert len(found.machine) == 12
-    assert found.machine == host.machine_id()
+    assert len(found.machine_id) == 12
+    assert found.machine_id == host.machine_id()
     assert host.facts(found).packages == found.packages
     assert found.harness[0].isdigit()
 

@@ -91,7 +91,8 @@ LEFT_OUT: dict[type[Record], set[str]] = {
 
 
 def fields(record: type[Record]) -> set[str]:
-    return set(record.model_fields) - LEFT_OUT.get(record, set())
+    on_disk = {field.serialization_alias or name for name, field in record.model_fields.items()}
+    return on_disk - LEFT_OUT.get(record, set())
 
 
 @pytest.mark.parametrize(

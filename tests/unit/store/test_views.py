@@ -22,7 +22,7 @@ from harness.tables.result import Cell
 from tests.unit.store.outcomes import BEGIN, built, failed, measured, measurement
 
 OF_A_MEASUREMENT = """
-SELECT r.job_id, q.metric, q.slice, m.value FROM run r
+SELECT r.job_id, q.metric, q.part, m.value FROM run r
 JOIN measurement m ON m.run_id = r.id JOIN quantity q ON q.id = m.quantity_id WHERE r.name = ? AND m.ordinal = ?
 """
 LATEST = """

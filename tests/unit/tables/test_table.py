@@ -310,7 +310,7 @@ def test_other_items_are_not_paired(table: Any) -> None:
 
 
 def test_strata_can_be_columns(table: Any) -> None:
-    spec = "t: {rows: [method], pivot: {part: {'stratum:seen': Seen, 'stratum:new': New}}, cells: {metric: mmlu_acc, format: 1%}}"
+    spec = "t: {rows: [method], pivot: {slice: {'stratum:seen': Seen, 'stratum:new': New}}, cells: {metric: mmlu_acc, format: 1%}}"
     parts = [
         row("mmlu_acc", value, slice=part, run="a", measurement_id=part, **QUALITY)
         for part, value in (("", 0.8), ("stratum:seen", 0.95), ("stratum:new", 0.75))
