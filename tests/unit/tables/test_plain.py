@@ -91,7 +91,7 @@ def test_a_metric_of_ones_own_is_shown_in_its_unit_and_never_in_two() -> None:
 
 
 def test_measurements_of_different_machines_stand_in_rows_of_their_own() -> None:
-    lines = tables(row(run="a", machine_id="one"), row(run="b", machine_id="two", method="int8"))["mine-perplexity"]
+    lines = tables(row(run="a", machine="one"), row(run="b", machine="two", method="int8"))["mine-perplexity"]
     assert lines[0] == "| Model | Method | Engine | Machine | Perplexity |"
     assert len(lines) == 4
 
