@@ -17,7 +17,8 @@ from rich.console import Console
 from harness.commands.pages import diff_pages
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Labels, Outcome
+from harness.core.outcome import Environment, Outcome
+from harness.core.spec import Labels
 from harness.markdown.rows import literal
 from harness.pages.changes import compare_tables, header_rows_of
 from harness.pages.noise import SAME, evidence, shows

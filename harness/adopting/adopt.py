@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from harness.adopting import writing
+from harness.adopting import published_text, writing
 from harness.adopting.column import Column
 from harness.adopting.columns import columns_of, is_called, understand
 from harness.adopting.names import Names, slug
 from harness.adopting.proof import AdoptedFiles, differences, rendered
+from harness.adopting.published_text import Adopted
 from harness.adopting.reading import PageTable, PageTables, tables_in
-from harness.adopting.writing import Adopted
 from harness.core.errors import HarnessError
 from harness.core.metric import OWN, Direction
 from harness.core.spelling import unknown
@@ -171,7 +171,7 @@ class _Work:
         head = (
             f"# The tables of {self.called} as they stand there; `harness report --write {self.called}` writes them.\n"
         )
-        published = writing.published(named, self.called, self.stem, self.day)
+        published = published_text.published(named, self.called, self.stem, self.day)
         made = AdoptedFiles(self.stem, published, head + "\n".join(specs))
         given = rendered(made, self.around.catalogue, self.around.own_published)
         for one in named:

@@ -10,7 +10,8 @@ from typing import Any
 from harness.commands.machine import Planned
 from harness.core.options import validated
 from harness.core.spec import BuildSpec
-from harness.texts import HUB_QUESTIONS, HUB_TEXTS, REFERENCE, from_hub
+from harness.questions import HUB_QUESTIONS
+from harness.texts import HUB_TEXTS, REFERENCE, from_hub
 
 _MMLU = "mmlu"
 

@@ -22,11 +22,12 @@ from harness.core.spelling import unknown
 from harness.environments import package_path, setup
 from harness.host import facts
 from harness.hub_data import kept
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.gguf import WantedGguf, absent_ggufs, fetch_ggufs, package_wheel, place
 from harness.plan.hub import Absent, absent_models, fetch_models, offline
+from harness.plan.model_folders import model_folder
 from harness.plan.reading import read_sweep
-from harness.plan.sources import model_folder
 from harness.plan.sweep import Sweep
 
 LIMIT_SECONDS = 4 * 3600.0

@@ -22,12 +22,13 @@ from harness.core.privacy import cache_folder
 from harness.environments import IN_CLONE, PACKAGE, SHIPPED
 from harness.host import harness_version
 from harness.hub_data import kept
-from harness.plan.catalogue import Model
+from harness.plan.entries import Model
 from harness.plan.gguf import package_wheel
-from harness.plan.sources import model_folder
+from harness.plan.model_folders import model_folder
 from harness.plan.yamlfile import plain, read
 from harness.quantizers.folders import counted_files
-from harness.texts import BUILT_IN, HUB_QUESTIONS, written_questions
+from harness.questions import HUB_QUESTIONS, written_questions
+from harness.texts import BUILT_IN
 
 _SOURCES = {".py", ".sql", ".md", ".mako", ".txt", ".json", ".jsonl", ".csv", ".safetensors", ".sh"}
 _CATALOGUES = "harness/shipped/configs"

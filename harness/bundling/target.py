@@ -20,8 +20,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.bundling.packing import RESULTS
 from harness.bundling.records import FORMAT, PARTIAL, File, Manifest, Refused, read_manifest, sha256_of
-from harness.bundling.stages import RESULTS, run_stages, say, version_of, write_beside
+from harness.bundling.stages import run_stages, say, version_of, write_beside
 
 CONTENT = "content"
 MARK = "bundle-work"

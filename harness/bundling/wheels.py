@@ -24,7 +24,7 @@ from harness.core.errors import HarnessError
 from harness.core.paths import MINE
 from harness.environments import LOCKS, ROOT
 from harness.installing import pip_variables
-from harness.plan.catalogue import Catalogue, EnvironmentEntry
+from harness.plan.entries import Catalogue, EnvironmentEntry
 
 RUNNER = (
     "alembic", "filelock", "jinja2", "markdown-it-py", "numpy", "nvidia-ml-py", "pandas", "psutil", "pydantic", "pyyaml", "rich", "scipy",

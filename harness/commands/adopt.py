@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from harness.adopting.adopt import AdoptContext, Adoption, TableRefused, WantedTables, adopt
 from harness.adopting.proof import REPORTED
-from harness.adopting.writing import Adopted
+from harness.adopting.published_text import Adopted
 from harness.commands.workspace import Workspace, pages_of, spec_files
 from harness.core import limits
 from harness.core.errors import HarnessError

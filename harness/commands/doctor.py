@@ -12,12 +12,13 @@ from pathlib import Path
 from harness.commands.machine import described, interpreters
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
+from harness.core.outcome import Environment
 from harness.core.seam import Engine, Quantizer, load
-from harness.core.spec import Environment
 from harness.engines import ENGINES
 from harness.environments import is_current, is_for, marker
 from harness.host import environment
-from harness.plan.catalogue import EnvironmentEntry, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import EnvironmentEntry
 from harness.plan.hub import Absent, hub_reachable
 from harness.quantizers import QUANTIZERS
 

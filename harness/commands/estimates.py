@@ -8,7 +8,7 @@ from harness.commands.machine import Planned
 from harness.commands.workspace import Workspace
 from harness.core.spec import BuildSpec
 from harness.environments import ROOT, SHIPPED
-from harness.plan.catalogue import Catalogue, Model
+from harness.plan.entries import Catalogue, Model
 from harness.plan.expand import PlannedJob
 from harness.plan.hub_commits import lock_models
 from harness.plan.sweep import Sweep

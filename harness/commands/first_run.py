@@ -15,7 +15,7 @@ from harness.host import cores
 from harness.plan import arithmetic
 from harness.plan.arithmetic import OpenedModel, Rates
 from harness.plan.expand import PlannedJob
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from harness.texts import text_files
 
 MARK = "~"

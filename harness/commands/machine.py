@@ -12,16 +12,17 @@ from pathlib import Path
 from harness.commands.wheel_check import check_wheel, wheel_path
 from harness.commands.workspace import Workspace, database_for_reading, lock_of, spec_files, sweep_path
 from harness.core.errors import HarnessError
+from harness.core.outcome import Environment
 from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts, load
-from harness.core.spec import Environment
 from harness.core.spelling import unknown
 from harness.environments import folder_of, python_in
 from harness.executors import EXECUTORS, process
 from harness.executors.record import Executor, ExecutorOptions
 from harness.host import environment, facts
 from harness.plan.building import MISSING
-from harness.plan.catalogue import Catalogue, EnvironmentEntry, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue, EnvironmentEntry
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep

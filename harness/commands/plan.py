@@ -19,7 +19,7 @@ from harness.commands.workspace import Workspace, outer_of, own_tables, shown_pa
 from harness.core.options import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from harness.plan.titles import titles
 from harness.probes.command import CommandWorkload
 

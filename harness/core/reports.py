@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.seam import MetricValue
 from harness.core.sessions import Session
 from harness.core.spec import Note
-from harness.core.spec import Protocol as ProtocolRecord
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs

@@ -15,9 +15,9 @@ from harness.core.folder_formats import FolderFormat, Format
 from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
+from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.sessions import Reach, Scores, Session
 from harness.core.spec import Kind, Note
-from harness.core.spec import Protocol as ProtocolRecord
 from harness.core.spelling import unknown
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness import host
+from harness import nvml
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.folder_formats import FolderFormat
 from harness.core.model_record import ModelRecord
@@ -226,7 +226,7 @@ def _search(workload: GenerationWorkload, seed: int) -> dict[str, Any]:
 def _open_model(og: Any, folder: Path, options: OrtGenaiEngineOptions) -> Any:
     if hasattr(og, "disable_telemetry_events"):
         og.disable_telemetry_events()
-    host.load_cuda_libraries(options.provider)
+    nvml.load_cuda_libraries(options.provider)
     try:
         _register_plug_in(og, options.provider)
         config = og.Config(str(folder))

@@ -15,7 +15,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Status
+from harness.core.outcome import Environment
+from harness.core.spec import Status
 from harness.executors.record import Batch, Executor, ExecutorOptions, Handle
 from harness.worker import queue_watch
 from harness.worker.answer import Answer, answer_of

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from harness.core.outcome import Environment
 from harness.core.processes import KILLED_SECONDS, STARTED_BY, kill, new_mark, own_group
-from harness.core.spec import Environment, Status
+from harness.core.spec import Status
 from harness.executors.process import WORKER, described, variables
 from harness.executors.record import Batch, BatchJob, Executor, ExecutorOptions, Handle
 from harness.worker import DESCRIBED, FOLDERS

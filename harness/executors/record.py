@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.core.spec import Environment
+from harness.core.outcome import Environment
 from harness.worker.answer import Answer
 
 

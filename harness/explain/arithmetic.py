@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from harness.core.errors import HarnessError
 from harness.core.metric import metric as metric_named
-from harness.core.spec import Measurement
+from harness.core.outcome import Measurement
 from harness.tables.compare import COMPARISONS, Operand, compared
 from harness.tables.formats import DEFAULT_UNIT, NumberFormat, factor, written
 from harness.tables.result import Cell, CellTrace, Side

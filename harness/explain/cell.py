@@ -10,8 +10,9 @@ from typing import Any, Literal
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
 from harness.explain.arithmetic import Arithmetic, arithmetic, format_text
+from harness.explain.facts import Provenance
 from harness.explain.inputs import inputs_beside
-from harness.explain.provenance import Archive, Provenance, behind, measurement_of, provenance
+from harness.explain.provenance import Archive, behind, measurement_of, provenance
 from harness.tables.catalogue import TableCatalogue
 from harness.tables.columns import DIMENSIONS, MADE
 from harness.tables.layout import LACKING

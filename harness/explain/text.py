@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.explain.arithmetic import Arithmetic, Term, digits
 from harness.explain.cell import Explanation
-from harness.explain.provenance import EnvironmentText, Harness, Measured, OverRounds, Provenance, Read
+from harness.explain.facts import EnvironmentText, Harness, Measured, OverRounds, Provenance, Read
 from harness.numbers.rounds import INTERVAL
 
 _SHORT = 12

@@ -13,7 +13,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from harness.core.spec import Note, Protocol
+from harness.core.outcome import Protocol
+from harness.core.spec import Note
 from harness.formats.fields import GIB, MS, Fields
 from harness.formats.kept import GENAI
 from harness.formats.records import FileContents, FileFormat, Found, Number, given, numbers, place

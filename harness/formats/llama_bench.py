@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from harness.core.spec import Gpu, Protocol
+from harness.core.outcome import Gpu, Protocol
 from harness.formats.fields import Fields, without_folders
 from harness.formats.kept import LLAMA_BENCH
 from harness.formats.records import UNKNOWN, FileContents, FileFormat, Found, Number, given, numbers, place

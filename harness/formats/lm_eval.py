@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.core.metric import LM_EVAL, said_direction
-from harness.core.spec import Environment, Gpu, Protocol
+from harness.core.outcome import Environment, Gpu, Protocol
 from harness.formats.fields import Fields, plain, without_folders
 from harness.formats.kept import LM_EVAL_GENERATION, LM_EVAL_MODEL, arguments
 from harness.formats.lm_eval_samples import SampledAnswers, answers

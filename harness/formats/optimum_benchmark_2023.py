@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.core.spec import Note, Protocol
+from harness.core.outcome import Protocol
+from harness.core.spec import Note
 from harness.formats.fields import MB, Fields, flat
 from harness.formats.optimum_config import Setting, read_config, setting
 from harness.formats.records import FileContents, FileFormat, Found, Number

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from harness.core.metric import OwnMetric, metric
 from harness.core.options import Options
-from harness.core.spec import Protocol
+from harness.core.outcome import Protocol
 from harness.formats.fields import Fields
 from harness.formats.reading import possible
 from harness.formats.records import UNKNOWN, FileContents, Found, Number, place

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from harness.core.outcome import Environment, Gpu, Protocol
 from harness.core.seam import MetricValue
-from harness.core.spec import Environment, Gpu, Note, Protocol
+from harness.core.spec import Note
 from harness.formats.source import FileSource
 
 UNKNOWN = "unknown"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.core.spec import Gpu, Protocol
+from harness.core.outcome import Gpu, Protocol
 from harness.formats.fields import GIB, MS, Fields
 from harness.formats.kept import TRTLLM
 from harness.formats.records import FileContents, FileFormat, Found, Number, given, place

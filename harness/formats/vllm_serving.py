@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from harness.core.spec import Protocol
+from harness.core.outcome import Protocol
 from harness.formats.fields import MS, Fields
 from harness.formats.records import UNKNOWN, FileContents, FileFormat, Found, Number, given, numbers, place
 from harness.formats.source import FileSource

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.files import remove, seal
 from harness.core.metric import OwnMetric
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.core.spelling import unknown
 from harness.formats.reading import NOT_AS_EXPECTED, format_of, other_layout, read_contents
 from harness.formats.records import FileContents, FileFormat, Found

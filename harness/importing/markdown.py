@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.core.identity import file_sha256
 from harness.core.metric import metric
-from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Environment, Gpu, Protocol
+from harness.core.outcome import Environment, Gpu, Protocol
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
 from harness.formats.records import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
 from harness.formats.source import FileSource
 from harness.formats.units import factor, in_heading, unit_name

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.core.files import write_whole
+from harness.core.outcome import Citation, Gpu, Measurement, Outcome
 from harness.core.seam import ProbeResult
-from harness.core.spec import Citation, Gpu, Job, Labels, Measurement, MeasureSpec, Note, Outcome, Status
+from harness.core.spec import Job, Labels, MeasureSpec, Note, Status
 from harness.formats.records import AS_DEFINED_THERE, FileFormat, Found, Number, metric_value_of
 from harness.formats.source import FileSource
 from harness.plan.keys import spec_key

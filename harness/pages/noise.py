@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from harness.core.spec import Environment
+from harness.core.outcome import Environment
 from harness.numbers import sessions
 from harness.pages.changes import Change, header_rows_of
 from harness.pages.history import Sessions

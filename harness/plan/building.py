@@ -18,7 +18,8 @@ from harness.core.seam import Facts, FloatType, Quantizer
 from harness.core.spec import BuildSpec, Input, Labels
 from harness.environments import is_for
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, Adapters, takes_list
-from harness.plan.catalogue import Catalogue, Ready, Recipe, consumes, produces
+from harness.plan.catalogue_checks import consumes, produces
+from harness.plan.entries import Catalogue, Ready, Recipe
 from harness.plan.jobs import Draft
 from harness.plan.keys import artifact_id, known_by, package_identity, spec_key
 from harness.plan.recipes import choose

@@ -19,7 +19,7 @@ from harness.core.spelling import unknown
 from harness.formats.units import why_not
 from harness.plan.adapters import Adapters
 from harness.plan.axes import products
-from harness.plan.catalogue import OTHER, Catalogue
+from harness.plan.entries import OTHER, Catalogue
 from harness.plan.sweep import Case, Choice, EngineChoice, Named, Places, ProbeWork, ReferenceChoice
 from harness.plan.yamlfile import Mistakes, Node, mapping, plain, word
 

@@ -13,8 +13,8 @@ from harness.core.seam import Facts
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
 from harness.plan.building import ArtifactRef, PlanContext
-from harness.plan.catalogue import Catalogue
 from harness.plan.checking import check_of
+from harness.plan.entries import Catalogue
 from harness.plan.here import gpus_of, other_gpu, sources_of, too_long
 from harness.plan.jobs import Draft, Plan, PlannedJob, all_kept, ordered
 from harness.plan.keys import reference_id, spec_key

@@ -25,7 +25,7 @@ from harness.core.privacy import cache_folder, is_offline, silence
 from harness.core.seam import Facts
 from harness.environments import package_path
 from harness.gguf.convert import FACTS, VERSION
-from harness.plan.catalogue import Catalogue, Gguf
+from harness.plan.entries import Catalogue, Gguf
 from harness.plan.sweep import Sweep
 from harness.quantizers.folders import model_contents
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from harness.core.privacy import is_offline
 from harness.core.seam import Facts
-from harness.plan.catalogue import Catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.here import other_gpu
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from harness.plan.sweep import Case, Sweep
 
 _FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.onnx", "*.onnx.data", "*.onnx_data", "*.data")

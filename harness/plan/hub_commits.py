@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.core.files import write_whole
 from harness.hub_data import cache as hub_cache
-from harness.plan.catalogue import Model, moving
+from harness.plan.entries import Model, moving
 from harness.plan.hub import hub_reachable
 from harness.plan.models_lock import COMMIT, FILE, Key, read_lock
 

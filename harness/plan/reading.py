@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.plan.axes import merged
 from harness.plan.case_reader import SCOPE, Reader
-from harness.plan.catalogue import Catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.sweep import Sweep
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read
 

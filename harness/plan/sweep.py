@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.metric import OwnMetric
 from harness.core.seam import Engine, Probe
 from harness.core.spec import Kind
-from harness.plan.catalogue import OTHER
+from harness.plan.entries import OTHER
 from harness.plan.yamlfile import Node
 
 

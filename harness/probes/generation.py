@@ -19,17 +19,17 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.reports import FixedWork, Reports, drives_a_program
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Generates, GenerationWorkload, Reach, Session, TextCodec, TextSession, Trace
 from harness.core.spec import JsonObject, Note
-from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import conditions, high_water, pace, reported, speed, trace_check
 from harness.probes.speed import PROTOCOLS, SEED
 
 if TYPE_CHECKING:
     from harness.core.sessions import FloatArray, IntArray
-    from harness.host import MemorySampler
+    from harness.process_memory import MemorySampler
 
 
 class GenerationOptions(Options):

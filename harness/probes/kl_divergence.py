@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.core.errors import HarnessError
+from harness.core.outcome import Protocol
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import JsonObject, Note, Protocol
+from harness.core.spec import JsonObject, Note
 from harness.probes.kl_reference import StoredReference, open_stored
 from harness.probes.streams import (
     Span,

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from pydantic import Field
 
 from harness.core.errors import HarnessError
+from harness.core.outcome import Protocol
 from harness.core.seam import Context, Facts, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import JsonObject, Protocol
+from harness.core.spec import JsonObject
 from harness.probes.streams import (
     Stream,
     StreamOptions,

@@ -11,13 +11,14 @@ from pydantic import Field, model_validator
 from harness import hub_data
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.outcome import Protocol
 from harness.core.paths import placed
 from harness.core.seam import Context, Facts, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import Protocol
 from harness.probes.lm_eval_results import TaskAnswers
 from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions, task_refusal
-from harness.texts import HUB_QUESTIONS, REFERENCE, question_files
+from harness.questions import HUB_QUESTIONS, question_files
+from harness.texts import REFERENCE
 
 _QUESTIONS = "mmlu"
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.paths import workspace_folder
 from harness.core.spelling import unknown
-from harness.texts import LETTERS, Question, questions_folder, read_subject, subjects
+from harness.questions import LETTERS, Question, questions_folder, read_subject, subjects
 
 
 @dataclass(frozen=True)

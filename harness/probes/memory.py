@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from harness.core.options import Options
+from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.seam import Context, Probe, ProbeResult
 from harness.core.sessions import Generates, Reach
 from harness.core.spec import JsonObject
-from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, high_water
 
 

@@ -12,13 +12,12 @@ from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.options import Options
+from harness.core.outcome import Protocol
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import Protocol
 from harness.probes.pandas_csv import as_pandas_reads
-from harness.texts import (
+from harness.questions import (
     LETTERS,
-    REFERENCE,
     Question,
     Split,
     question_files,
@@ -26,7 +25,8 @@ from harness.texts import (
     questions_refusal,
     read_subject,
     subjects,
-)  # fmt: skip
+)
+from harness.texts import REFERENCE
 
 if TYPE_CHECKING:
     import numpy as np

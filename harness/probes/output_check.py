@@ -14,6 +14,7 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.seam import Context, MetricValue, Probe, ProbeResult
 from harness.core.sessions import (
     GeneratesAndScores,
@@ -27,7 +28,6 @@ from harness.core.sessions import (
     Trace,
 )
 from harness.core.spec import Note
-from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import fresh_prompts, generation, speed, trace_check
 
 if TYPE_CHECKING:

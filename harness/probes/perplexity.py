@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
+from harness.core.outcome import Protocol
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import JsonObject, Note, Protocol
+from harness.core.spec import JsonObject, Note
 from harness.probes.streams import (
     Stream,
     StreamOptions,

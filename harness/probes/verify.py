@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import Differs, HarnessError, is_out_of_memory
 from harness.core.options import Options
+from harness.core.outcome import Protocol
 from harness.core.seam import Context, FloatType, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Request, Scores
-from harness.core.spec import Protocol
 from harness.probes.kl_divergence import distances
 from harness.probes.streams import tiles
 from harness.probes.verify_reference import Asked, Sequenced, Truth, open_truth

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.outcome import Protocol
 from harness.core.seam import Context, Probe, ProbeResult
 from harness.core.sessions import TextCodec, Whole
-from harness.core.spec import Protocol
 from harness.texts import REFERENCE, read_text
 
 if TYPE_CHECKING:

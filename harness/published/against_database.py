@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Outcome
+from harness.core.outcome import Environment, Outcome
 from harness.published.items import is_apart
 from harness.published.kept import kept_environment
 from harness.published.publish import PublishableRun, entry_of, publishable

@@ -13,10 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.core.spec import (
-    Citation,
-    Outcome,
-)
+from harness.core.outcome import Citation, Outcome
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
 from harness.published.reported_rows import ReportedColumns, ReportedFile, row_outcome
 from harness.tables.declared import KEY, KINDS, Declared, declared_in

@@ -10,21 +10,8 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.identity import digest
 from harness.core.metric import metric as metric_named
-from harness.core.spec import (
-    WORKLOAD_NUMBERS,
-    WORKLOAD_TEXTS,
-    Citation,
-    Environment,
-    Gpu,
-    Job,
-    Kind,
-    Labels,
-    Measurement,
-    MeasureSpec,
-    Outcome,
-    Protocol,
-    Status,
-)
+from harness.core.outcome import Citation, Environment, Gpu, Measurement, Outcome, Protocol
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Job, Kind, Labels, MeasureSpec, Status
 from harness.core.spelling import unknown
 from harness.plan.yamlfile import Mistakes, Node
 from harness.tables.declared import KEY, Declared

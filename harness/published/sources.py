@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Outcome
+from harness.core.outcome import Environment, Outcome
 from harness.numbers.pairing import Items
 from harness.published.items import items_of
 from harness.published.records import Published

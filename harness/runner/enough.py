@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.core.metric import METRICS
-from harness.core.spec import Measurement
+from harness.core.outcome import Measurement
 from harness.numbers.intervals import student_t
 
 LEAST = 3

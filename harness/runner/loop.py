@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from harness.core.clock import Spans
 from harness.core.files import remove, write_whole
 from harness.executors.record import Batch, BatchJob
-from harness.host import gpu_uuids, open_nvml
+from harness.nvml import gpu_uuids, open_nvml
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
 from harness.runner.adopting import adopt

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from harness.core.errors import Busy, HarnessError
 from harness.core.files import PARTIAL, disk_trouble, remove, write_whole
 from harness.core.identity import digest, short
-from harness.core.spec import Environment, Outcome
+from harness.core.outcome import Environment, Outcome
 from harness.executors.record import Executor
 from harness.plan.expand import PlannedJob
 from harness.store.database import Database

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.core.files import PARTIAL, remove, write_whole
-from harness.core.spec import Outcome, Status
+from harness.core.outcome import Outcome
+from harness.core.spec import Status
 from harness.plan.expand import PlannedJob
 from harness.runner.flight import Carried, ServedBatch
 from harness.runner.known_jobs import KnownJobs

@@ -7,7 +7,8 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from harness.core.files import write_whole
-from harness.core.spec import Input, Job, Note, Outcome, Status
+from harness.core.outcome import Outcome
+from harness.core.spec import Input, Job, Note, Status
 from harness.plan.expand import PlannedJob
 from harness.runner.known_jobs import KnownJobs
 from harness.runner.opened import OpenWorkspace

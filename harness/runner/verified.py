@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.core.spec import Note, Outcome, Status
+from harness.core.outcome import Outcome
+from harness.core.spec import Note, Status
 from harness.plan.expand import PlannedJob
 from harness.runner.known_jobs import KnownJobs, sibling_of
 

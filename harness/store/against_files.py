@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.identity import folder_sha256
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.store import arrays, files
 from harness.store.database import Database
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import ArrayRef, Outcome
+from harness.core.outcome import ArrayRef, Outcome
 from harness.worker.record import ARRAYS, array_ref
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection, Engine, func, select
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Outcome
+from harness.core.outcome import Environment, Outcome
 from harness.store import arrays, cache, frame, ingest, latest, models, opening, outcomes, samples
 from harness.store.columns import COLUMNS, KINDS
 from harness.store.configurations import Ids

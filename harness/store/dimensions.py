@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from harness.core.identity import canonical, digest
-from harness.core.spec import Environment, Labels, Measurement, MeasureSpec, Outcome
+from harness.core.outcome import Environment, Measurement, Outcome
+from harness.core.spec import Labels, MeasureSpec
 from harness.store import models as m
 from harness.store.configurations import Ids
 from harness.store.row import Row, table

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from harness.core.spec import BuildSpec, Labels, Measurement, Outcome, Status
+from harness.core.outcome import Measurement, Outcome
+from harness.core.spec import BuildSpec, Labels, Status
 from harness.store import models as m
 from harness.store import newest
 from harness.store.arrays import StoredArray, packed_few

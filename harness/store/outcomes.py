@@ -9,7 +9,8 @@ from sqlalchemy import Connection, select
 
 from harness.core.errors import HarnessError
 from harness.core.identity import canonical
-from harness.core.spec import Outcome, Status
+from harness.core.outcome import Outcome
+from harness.core.spec import Status
 from harness.store import models as m
 from harness.store.arrays import unpacked_few
 from harness.store.dimensions import COMPARED, FACTS

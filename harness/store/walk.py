@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core.errors import Busy, ConfigError, HarnessError, Problem
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.store import arrays, files
 from harness.store.session import SessionRecord
 

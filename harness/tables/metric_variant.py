@@ -11,7 +11,8 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.metric import OWN, OwnMetric
 from harness.core.metric import metric as metric_named
-from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Measurement
+from harness.core.outcome import Measurement
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
 from harness.core.spelling import unknown
 from harness.plan.yamlfile import Mistakes, Node, mapping
 from harness.tables import printed

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.tables.metric_variant import printed_key
 from harness.tables.row_index import CellConditions, meets
 from harness.tables.rows import TableRow

@@ -22,7 +22,8 @@ from pathlib import Path
 from harness.core.errors import HarnessError
 from harness.core.files import disk_trouble, write_whole
 from harness.core.heartbeat import beating
-from harness.core.spec import Environment, Status
+from harness.core.outcome import Environment
+from harness.core.spec import Status
 from harness.worker import OUTCOME
 from harness.worker.queue_layout import (
     DONE,

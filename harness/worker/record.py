@@ -11,8 +11,9 @@ from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.core.identity import digest, file_sha256, files_below, folder_bytes, folder_sha256
 from harness.core.metric import metric
+from harness.core.outcome import ArrayRef, Artifact, Measurement, Protocol, Scheme
 from harness.core.seam import Built, MetricValue, ProbeResult
-from harness.core.spec import ArrayRef, Artifact, Input, Measurement, Note, Protocol, Scheme
+from harness.core.spec import Input, Note
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,16 +16,8 @@ from harness.core.capabilities import check_session, scores
 from harness.core.clock import Spans
 from harness.core.errors import Differs
 from harness.core.files import Stamp, seal, write_stamp, write_whole
-from harness.core.spec import (
-    BuildSpec,
-    Environment,
-    Input,
-    Job,
-    MeasureSpec,
-    Note,
-    Outcome,
-    Status,
-)
+from harness.core.outcome import Environment, Outcome
+from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Status
 from harness.worker import ARTIFACTS, JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
 from harness.worker.describing import environment_here
@@ -142,7 +134,7 @@ class Server:
 
     def _build(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Context
-        from harness.host import peak_rss_bytes
+        from harness.process_memory import peak_rss_bytes
         from harness.quantizers.scheme import scheme_of
         from harness.worker.made import made_notes
         from harness.worker.record import artifact_of, build_measurements, weights_sha256
@@ -178,7 +170,7 @@ class Server:
 
     def _measure(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Built
-        from harness.host import peak_rss_bytes
+        from harness.process_memory import peak_rss_bytes
         from harness.worker.record import artifact_of, keep
 
         assert isinstance(job.spec, MeasureSpec)
@@ -230,8 +222,8 @@ class Server:
 
     def _open(self, job: Job, spans: Spans, found: Gathered) -> Session:
         """Open the artifact, unless the session before has it open already."""
-        from harness.host import rss_bytes
         from harness.probes.high_water import BEFORE_OPENING
+        from harness.process_memory import rss_bytes
         from harness.worker.plausible import refuse_fallback
 
         spec = job.spec

@@ -160,7 +160,7 @@ def copy_night(database: Database, night: int, nights: int, written: int = WRITT
 
 def _place(connection: Any, template: int, night: int, nights: int) -> int:
     """Describe the machine of another night."""
-    from harness.core.spec import Environment
+    from harness.core.outcome import Environment
 
     rows = table(models.EnvironmentRow)
     text = connection.execute(select(rows.c.json).where(rows.c.id == template)).scalar_one()

@@ -69,8 +69,8 @@ def measure(artifact: Path, tokens: int, scratch: Path) -> Measured:
     from harness import reference
     from harness.core.seam import Context
     from harness.engines.ort_genai import ENGINE
-    from harness.host import peak_rss_bytes
     from harness.probes import kl_divergence, perplexity
+    from harness.process_memory import peak_rss_bytes
 
     text = scratch / "text.txt"
     held = reference.heldout_text()

@@ -9,20 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.identity import digest
-from harness.core.spec import (
-    Artifact,
-    BuildSpec,
-    Environment,
-    Gpu,
-    Input,
-    Job,
-    Labels,
-    Measurement,
-    MeasureSpec,
-    Outcome,
-    Protocol,
-    Status,
-)
+from harness.core.outcome import Artifact, Environment, Gpu, Measurement, Outcome, Protocol
+from harness.core.spec import BuildSpec, Input, Job, Labels, MeasureSpec, Status
 
 BEGIN = datetime(2025, 1, 1, 22, 0, tzinfo=UTC)
 METHODS = ("fp16", "int8_rtn", "int4_rtn", "int4_awq", "mixed_rtn")

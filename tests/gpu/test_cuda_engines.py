@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import host
+from harness import process_memory
 from harness.core.sessions import GenerationWorkload, Request
 from harness.engines import ort_genai, transformers
 from tests.tiny_model import write_model
@@ -59,7 +59,7 @@ def test_torch_on_cuda_agrees_with_torch_on_the_cpu(model: Path) -> None:
 
 
 def test_torch_generation_waits_for_the_device_and_counts_its_memory(model: Path) -> None:
-    sampler = host.MemorySampler().start()
+    sampler = process_memory.MemorySampler().start()
     with transformers.open_artifact(model, transformers.TransformersOptions(device="cuda", dtype="float16")) as session:
         trace = session.generate(GenerationWorkload(1, (tuple(IDS[:64]),), 16, 1, 2), lambda share: None)
     seen = sampler.stop()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.texts import subjects
+from harness.questions import subjects
 from tests.real.machine import RealMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]

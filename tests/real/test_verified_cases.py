@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from tests.fake_machine import Bench
 
 RIGHT = {"yarn_qwen_readme": 4555.741, "llama_linear": 3889.454, "phi3_longrope300": 4117.537, "gemma2": 1087.011}

@@ -191,7 +191,7 @@ def test_an_unknown_name_is_told_those_that_have_a_lock_file(root: Path) -> None
 
 _LOAD = """
 import ctypes, importlib.util, pathlib, sys
-from harness.host import load_cuda_libraries
+from harness.nvml import load_cuda_libraries
 load_cuda_libraries("cuda")
 places = importlib.util.find_spec("onnxruntime_genai").submodule_search_locations
 ctypes.CDLL(str(pathlib.Path(places[0]) / "libonnxruntime-genai-cuda.so"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import host
+from harness import host, nvml, process_memory
 
 
 class NotSupported(Exception):
@@ -69,52 +69,56 @@ class Recorded:
 
 
 def test_gpus_are_described_and_what_a_driver_does_not_tell_is_left_out() -> None:
-    gpu, other = host.gpus(Recorded())
+    gpu, other = nvml.gpus(Recorded())
     assert gpu == other
     assert (gpu.name, gpu.driver, gpu.compute, gpu.memory_bytes) == ("Tesla T4", "550.54.15", "7.5", 16_106_127_360)
     assert gpu.clocks_mhz == {"graphics": 585, "memory": 5000, "graphics-max": 1590, "memory-max": 5001}
     assert gpu.persistence is None
-    assert host._cuda(Recorded()) == "12.4"
+    assert nvml._cuda(Recorded()) == "12.4"
 
 
 def test_without_a_driver_there_are_no_gpus_and_no_error() -> None:
-    assert host.gpus(None) == ()
-    assert host._cuda(None) is None
+    assert nvml.gpus(None) == ()
+    assert nvml._cuda(None) is None
 
 
 def test_a_sampler_keeps_the_highest_and_counts_one_process_alone() -> None:
     nvml: Any = Recorded()
-    seen = host.sample(nvml, 17, host.GpuMemory())
-    assert seen == host.GpuMemory(process=500_000_000, device=603_000_000, device_before=603_000_000, samples=1)
+    seen = process_memory.sample(nvml, 17, process_memory.GpuMemory())
+    assert seen == process_memory.GpuMemory(
+        process=500_000_000, device=603_000_000, device_before=603_000_000, samples=1
+    )
     nvml.used, nvml.processes = (100, 100), (Process(17, 5),)
-    later = host.sample(nvml, 17, seen)
-    assert later == host.GpuMemory(process=500_000_000, device=603_000_000, device_before=603_000_000, samples=2)
+    later = process_memory.sample(nvml, 17, seen)
+    assert later == process_memory.GpuMemory(
+        process=500_000_000, device=603_000_000, device_before=603_000_000, samples=2
+    )
 
 
 @pytest.mark.parametrize("processes", [(), (Process(17, None),), (Process(99, 5),)])
 def test_a_process_that_nvml_does_not_count_has_no_memory_rather_than_none_used(processes: Any) -> None:
     nvml: Any = Recorded()
     nvml.processes = processes
-    assert host.sample(nvml, 17, host.GpuMemory()).process is None
+    assert process_memory.sample(nvml, 17, process_memory.GpuMemory()).process is None
 
 
 def test_the_sampler_runs_beside_this_process_and_ends_when_told() -> None:
-    sampler = host.MemorySampler().start()
+    sampler = process_memory.MemorySampler().start()
     child = sampler.child
     assert child is not None
     assert child.pid != os.getpid()
     found = sampler.stop()
     assert child.poll() == 0
     assert sampler.stop() == found
-    if host.open_nvml() is None:
-        assert found == host.GpuMemory()
+    if nvml.open_nvml() is None:
+        assert found == process_memory.GpuMemory()
 
 
 def test_a_sampler_that_dies_costs_its_numbers_alone(tmp_path: Path) -> None:
     script = tmp_path / "dies.py"
     script.write_text("print('ready')", encoding="utf-8")
-    sampler = host.MemorySampler(command=(sys.executable, str(script))).start()
-    assert sampler.stop() == host.GpuMemory()
+    sampler = process_memory.MemorySampler(command=(sys.executable, str(script))).start()
+    assert sampler.stop() == process_memory.GpuMemory()
 
 
 def test_an_environment_names_packages_machine_and_harness() -> None:
@@ -139,14 +143,14 @@ def test_a_package_from_a_repository_is_known_by_its_commit(tmp_path: Path, monk
 
 
 def test_the_high_water_mark_of_memory_never_falls() -> None:
-    before = host.peak_rss_bytes()
+    before = process_memory.peak_rss_bytes()
     block = bytearray(64 << 20)
     block[:: 1 << 12] = b"x" * len(block[:: 1 << 12])
-    high = host.peak_rss_bytes()
+    high = process_memory.peak_rss_bytes()
     del block
     slack = 4 << 20  # the kernel adds its per-processor counters up only now and then
     assert high >= before - slack
-    assert host.peak_rss_bytes() >= high - slack > 10 << 20
+    assert process_memory.peak_rss_bytes() >= high - slack > 10 << 20
 
 
 def test_package_identity_keeps_the_build_and_leaves_out_what_is_absent() -> None:

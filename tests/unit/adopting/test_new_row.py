@@ -16,7 +16,8 @@ from harness.commands.pages import check_pages, write_pages
 from harness.commands.publish import publish_runs
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.spec import Labels, Outcome
+from harness.core.outcome import Outcome
+from harness.core.spec import Labels
 from harness.published.publish import publish as text_of_runs
 from harness.store.database import Database
 from tests.unit.adopting.conftest import files_of

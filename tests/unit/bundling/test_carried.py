@@ -15,7 +15,7 @@ from harness.commands.machine import plan_sweep
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.hub_data import kept
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from harness.texts import HUB_TEXTS
 from tests.fake_machine import METHODS, Bench
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from harness.bundling import stages
+from harness.bundling.packing import libraries
 from harness.bundling.records import Manifest, PackedEnvironment, Refused
-from harness.bundling.stages import MADE, held_by, libraries, make_environment, not_as_made, version_of
+from harness.bundling.stages import MADE, held_by, make_environment, not_as_made, version_of
 from harness.bundling.target import check_machine
 from tests.unit.bundling.test_wheels import wheel
 

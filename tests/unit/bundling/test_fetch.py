@@ -18,7 +18,7 @@ import yaml
 from harness.bundling.fetching import fetch
 from harness.commands.workspace import read_workspace
 from harness.core.errors import ConfigError
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
 

@@ -14,7 +14,7 @@ from harness import environments
 from harness.commands import bench as command
 from harness.commands import doctor
 from harness.commands.workspace import Workspace
-from harness.core.spec import Environment, Gpu
+from harness.core.outcome import Environment, Gpu
 from harness.host import environment
 from harness.plan import hub
 from harness.plan.hub import Absent

@@ -25,7 +25,8 @@ from harness.commands.machine import setup_on_top
 from harness.commands.workspace import Workspace, here
 from harness.core.errors import HarnessError
 from harness.environments import MARKER, folder_of
-from harness.plan.catalogue import EnvironmentEntry, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import EnvironmentEntry
 
 INFO = "tonight-{}.dist-info"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness import host
+from harness import process_memory
 from harness.core.seam import Context, Engine
 from harness.engines import ort_genai, transformers
 from harness.probes import generation, high_water, memory, output_check
@@ -16,7 +16,7 @@ from harness.probes import generation, high_water, memory, output_check
 @pytest.mark.parametrize(("engine", "name"), [(ort_genai.ENGINE, "fp32"), (transformers.ENGINE, "hf")])
 def test_generation_measures_a_real_model(tiny: Path, engine: Engine, name: str) -> None:
     told: list[float] = []
-    before = {high_water.BEFORE_OPENING: host.rss_bytes()}
+    before = {high_water.BEFORE_OPENING: process_memory.rss_bytes()}
     context = Context(folder=tiny, progress=lambda share, what: told.append(share), shared=before)
     workload = generation.GenerationOptions(batch=2, prompt=24, output=8, warmup=1, repetitions=3)
     with engine.open(tiny / name, engine.options.model_validate({"threads": 1})) as session:

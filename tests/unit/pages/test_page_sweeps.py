@@ -15,7 +15,8 @@ from harness.core.metric import metric
 from harness.core.seam import load
 from harness.core.spec import MeasureSpec
 from harness.pages.against import against
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.expand import Plan, PlannedJob, expand
 from harness.plan.reading import read_sweep
 from harness.probes import PROBES

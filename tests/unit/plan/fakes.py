@@ -11,8 +11,8 @@ from pydantic import Field
 from harness.core.errors import ConfigError
 from harness.core.folder_formats import Format
 from harness.core.options import Options
+from harness.core.outcome import Protocol
 from harness.core.seam import Built, Engine, Facts, Probe, ProbeResult, Quantizer
-from harness.core.spec import Protocol
 from harness.engines.ort_genai import ORT_GENAI
 from harness.engines.transformers import HF
 from harness.plan.adapters import Adapters

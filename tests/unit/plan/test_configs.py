@@ -12,7 +12,8 @@ import pytest
 
 from harness.core.seam import Facts
 from harness.core.spec import BuildSpec, MeasureSpec
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.expand import Plan, PlannedJob, expand
 from harness.plan.keys import artifact_id, reference_id, spec_key
 from harness.plan.reading import read_sweep

@@ -12,7 +12,8 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.seam import Facts
 from harness.core.spec import BuildSpec, MeasureSpec
-from harness.plan.catalogue import Catalogue, LocalEntry, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue, LocalEntry
 from harness.plan.jobs import Plan, PlannedJob
 from harness.plan.sizes import of_config
 from tests.fake_machine import Bench

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.core.seam import Facts
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.hub import Absent, absent_models, fetch_models
 from harness.plan.reading import read_sweep
 from tests.conftest import ROOT

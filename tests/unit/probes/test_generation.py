@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import host
+from harness import process_memory
 from harness.core.errors import HarnessError
 from harness.core.metric import METRICS
 from harness.core.seam import Context, Facts, ProbeResult
@@ -249,7 +249,7 @@ def test_one_token_of_output_gives_no_decode_metrics() -> None:
 
 def test_memory_is_read_under_the_source_that_counted_it() -> None:
     trace = Clockwork(peak_torch_bytes=300).generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
-    seen = host.GpuMemory(process=100, device=200, device_before=50, samples=9)
+    seen = process_memory.GpuMemory(process=100, device=200, device_before=50, samples=9)
     found = {(reading.metric, reading.source): reading.value for reading in high_water.gpu_values(trace, seen)}
     assert found[("peak_gpu_bytes", "nvml-process")] == 100
     assert found[("peak_gpu_bytes", "device")] == 200
@@ -258,7 +258,7 @@ def test_memory_is_read_under_the_source_that_counted_it() -> None:
 
 def test_a_process_that_nvml_does_not_show_is_noted_not_guessed() -> None:
     trace = Clockwork().generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
-    seen = host.GpuMemory(process=None, device=200, samples=3)
+    seen = process_memory.GpuMemory(process=None, device=200, samples=3)
     assert "nvml-process" not in {reading.source for reading in high_water.gpu_values(trace, seen)}
     assert [note.code for note in high_water.gpu_notes(seen)] == ["gpu-process-unseen"]
     assert high_water.gpu_notes(None) == ()
@@ -305,7 +305,7 @@ def test_throughput_is_all_work_over_all_seconds_not_a_mean_of_rates() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="this system cannot reset a high-water mark")
 def test_each_workload_of_a_process_has_its_own_high_water_mark_of_main_memory() -> None:
-    shared: dict[str, Any] = {high_water.BEFORE_OPENING: host.rss_bytes()}
+    shared: dict[str, Any] = {high_water.BEFORE_OPENING: process_memory.rss_bytes()}
     peaks = []
     for megabytes in (200, 1):
         marks = high_water.MainMemory(shared)
@@ -317,5 +317,5 @@ def test_each_workload_of_a_process_has_its_own_high_water_mark_of_main_memory()
         peaks.append(found["peak_rss_bytes"])
         assert found["peak_rss_increment_bytes"] == pytest.approx(max(0, peaks[-1] - shared[high_water.BEFORE_OPENING]))
     first = shared["peak_rss_of_opening"]
-    assert peaks[0] >= host.rss_bytes() + (150 << 20) or peaks[0] == first
-    assert peaks[1] <= max(first, host.rss_bytes() + (20 << 20))
+    assert peaks[0] >= process_memory.rss_bytes() + (150 << 20) or peaks[0] == first
+    assert peaks[1] <= max(first, process_memory.rss_bytes() + (20 << 20))

@@ -84,7 +84,7 @@ def test_prompts_are_character_for_character_those_of_lm_evals_own_task(folder: 
     from lm_eval.tasks._yaml_loader import load_yaml
 
     from harness.probes.lm_eval_tasks import from_questions
-    from harness.texts import read_subject
+    from harness.questions import read_subject
 
     source = Path(lm_eval.tasks.__file__).parent / "mmlu" / "default" / "mmlu_abstract_algebra.yaml"
     config = dict(load_yaml(source))

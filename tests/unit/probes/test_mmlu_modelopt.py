@@ -12,7 +12,7 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.core.seam import Context
 from harness.probes import pandas_csv
 from harness.probes.mmlu_modelopt import PROBE, Workload, measure, prompt
-from harness.texts import Question, read_subject, subjects
+from harness.questions import Question, read_subject, subjects
 from tests.unit.probes.table_scores import BOS, ByteCodec, TableScores
 
 DEV = "".join(f"Example {number}?,a,b,c,d,{'ABCD'[number % 4]}\n" for number in range(5))

@@ -8,7 +8,8 @@ import numpy as np
 import yaml
 
 from harness.commands.publish import take_published
-from harness.core.spec import Input, Outcome
+from harness.core.outcome import Outcome
+from harness.core.spec import Input
 from harness.published.against_database import departed
 from harness.published.publish import publish
 from harness.published.reading import read_published

@@ -8,22 +8,8 @@ from typing import Any
 import pytest
 
 from harness.commands.report import plain
-from harness.core.spec import (
-    ArrayRef,
-    Artifact,
-    BuildSpec,
-    Environment,
-    Gpu,
-    Input,
-    Job,
-    Measurement,
-    MeasureSpec,
-    Note,
-    Outcome,
-    Protocol,
-    Record,
-    Scheme,
-)
+from harness.core.outcome import ArrayRef, Artifact, Environment, Gpu, Measurement, Outcome, Protocol, Scheme
+from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Record
 from harness.probes.facts import FACTS
 from harness.published import kept
 from harness.published.kept import _absolute, _cut

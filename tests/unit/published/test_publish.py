@@ -9,7 +9,8 @@ import pytest
 
 from harness.commands.publish import publish_runs
 from harness.core.errors import HarnessError
-from harness.core.spec import Citation, Input, Outcome
+from harness.core.outcome import Citation, Outcome
+from harness.core.spec import Input
 from harness.published.publish import PublishableRun, publish, text_of
 from harness.published.reading import read_published
 from harness.store.database import Database

@@ -9,7 +9,7 @@ import pytest
 
 from harness.commands.publish import last_session
 from harness.core.marks import marking
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.runner.records import counted_from
 from tests.fake_machine import Bench
 

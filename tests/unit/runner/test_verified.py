@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.explain.provenance import archive_of, provenance
 from harness.published.reading import read_published
 from harness.published.records import Published

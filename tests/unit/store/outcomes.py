@@ -10,20 +10,8 @@ from typing import Any
 import numpy as np
 
 from harness.core.identity import digest
-from harness.core.spec import (
-    Artifact,
-    BuildSpec,
-    Environment,
-    Gpu,
-    Input,
-    Job,
-    Labels,
-    Measurement,
-    MeasureSpec,
-    Outcome,
-    Protocol,
-    Status,
-)
+from harness.core.outcome import Artifact, Environment, Gpu, Measurement, Outcome, Protocol
+from harness.core.spec import BuildSpec, Input, Job, Labels, MeasureSpec, Status
 from harness.plan.keys import spec_key
 from harness.store.session import SessionJob, SessionRecord
 from harness.worker.record import array_ref

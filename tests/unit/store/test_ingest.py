@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Labels, Outcome, Scheme, Status
+from harness.core.outcome import Outcome, Scheme
+from harness.core.spec import Labels, Status
 from harness.numbers.rounds import is_over_rounds
 from harness.store import configurations, ingest, newest, walk
 from harness.store.database import Database

@@ -13,7 +13,8 @@ from sqlalchemy import event
 
 from harness.core.errors import ConfigError
 from harness.core.identity import digest
-from harness.core.spec import BuildSpec, Job, Labels, Measurement, MeasureSpec, Outcome, Protocol, Status
+from harness.core.outcome import Measurement, Outcome, Protocol
+from harness.core.spec import BuildSpec, Job, Labels, MeasureSpec, Status
 from harness.published.sources import NumberSource, rows_for, rows_for_all
 from harness.store import frame
 from harness.store.database import Database

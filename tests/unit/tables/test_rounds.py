@@ -17,7 +17,8 @@ from harness.commands.explain import explanation
 from harness.commands.report import plain, plain_of
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
-from harness.core.spec import Labels, Measurement, Note, Outcome, Protocol, Status
+from harness.core.outcome import Measurement, Outcome, Protocol
+from harness.core.spec import Labels, Note, Status
 from harness.environments import ROOT
 from harness.explain.text import as_text
 from harness.numbers.rounds import summary

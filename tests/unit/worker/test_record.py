@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.core.outcome import Protocol
 from harness.core.seam import MetricValue, ProbeResult
-from harness.core.spec import Protocol
 from harness.worker.record import ARRAYS, FEW, keep
 
 
