@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import environments
-from harness.environments import MAKING, marker
+from harness import environment_state
+from harness.environment_state import MAKING, marker
 from tests.conftest import ROOT
 
 SETUP = """
@@ -151,10 +151,10 @@ def test_one_that_was_moved_or_broken_by_hand_is_made_anew_and_a_whole_one_is_le
     site = machine.folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     lock = machine.root / "locks" / "tiny.txt"
     (site / "one" / "part150.py").rename(site / "away")
-    assert environments._broken(machine.folder, lock) == "lacks files of one, as one/part150.py"
+    assert environment_state._broken(machine.folder, lock) == "lacks files of one, as one/part150.py"
     (site / "away").rename(site / "one" / "part150.py")
     (site / "one" / "part151.py").write_text("x = ")
-    assert environments._broken(machine.folder, lock) == "holds a changed file of one: one/part151.py"
+    assert environment_state._broken(machine.folder, lock) == "holds a changed file of one: one/part151.py"
     (site / "one" / "part151.py").write_text("x = 152\n")  # of the same size
     assert "holds a changed file of one: one/part151.py; making it anew" in machine.finish()
     (machine.folder / "bin" / "python").unlink()

@@ -24,7 +24,8 @@ import pytest
 import yaml
 
 from harness.bundling.making import MAKING
-from harness.environments import CURRENT, MARKER
+from harness.environment_state import MARKER
+from harness.environments import CURRENT
 from harness.importing.import_files import ASIDE
 from harness.store.database import Database
 from tests.fake_machine import Bench

@@ -19,7 +19,8 @@ from harness.core.errors import HarnessError
 from harness.core.identity import files_below
 from harness.core.paths import placed
 from harness.core.privacy import cache_folder
-from harness.environments import IN_CLONE, PACKAGE, SHIPPED
+from harness.environment_state import PACKAGE
+from harness.environments import IN_CLONE, SHIPPED
 from harness.host import harness_version
 from harness.hub_data import kept
 from harness.plan.entries import Model

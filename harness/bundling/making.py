@@ -22,7 +22,7 @@ from harness.commands.machine import plan_sweep
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove, write_whole
-from harness.environments import PACKAGE
+from harness.environment_state import PACKAGE
 
 MAKING = ".making"
 """In a bundle's folder while it is made: wheels, a lock, and the sign that what lies there is ours and not whole; goes last."""

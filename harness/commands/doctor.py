@@ -15,7 +15,8 @@ from harness.core.errors import HarnessError
 from harness.core.outcome import Environment
 from harness.core.seam import Engine, Quantizer, load
 from harness.engines import ENGINES
-from harness.environments import is_current, is_for, marker
+from harness.environment_state import is_current, marker
+from harness.environments import is_for
 from harness.host import environment
 from harness.plan.catalogue import load_catalogue
 from harness.plan.entries import EnvironmentEntry

@@ -13,8 +13,8 @@ from harness.commands.report import Filters, narrowed, plain_of, plain_rendered
 from harness.commands.workspace import Workspace, database_for_reading, pages_of, spec_files
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spelling import unknown
+from harness.explain.archive import archive_of
 from harness.explain.cell import Explanation, Shown, explain
-from harness.explain.provenance import archive_of
 from harness.explain.text import as_text
 from harness.pages import pages
 from harness.pages.value_marks import ValueMark, marks

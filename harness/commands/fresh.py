@@ -26,7 +26,8 @@ from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
 from harness.core.paths import OTHERS, matching
 from harness.core.privacy import cache_folder, is_offline
-from harness.environments import CURRENT, GONE, MAKING, alone, folder_of, marker, setup
+from harness.environment_state import MAKING, marker
+from harness.environments import CURRENT, GONE, alone, folder_of, setup
 from harness.plan.entries import EnvironmentEntry
 
 KEPT = 3

@@ -16,7 +16,8 @@ from harness.core.outcome import Environment
 from harness.core.paths import NoHome, at_home, placed
 from harness.core.seam import Facts, load
 from harness.core.spelling import unknown
-from harness.environments import folder_of, python_in
+from harness.environment_state import python_in
+from harness.environments import folder_of
 from harness.executors import EXECUTORS, process
 from harness.executors.record import Executor, ExecutorOptions
 from harness.host import environment, facts

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
+from harness.explain.archive import Archive
 from harness.explain.arithmetic import Arithmetic, arithmetic, format_text
 from harness.explain.facts import Provenance
 from harness.explain.inputs import inputs_beside
-from harness.explain.provenance import Archive, behind, measurement_of, provenance
+from harness.explain.names import _address, _capital, _definition
+from harness.explain.provenance import behind, measurement_of, provenance
 from harness.tables.catalogue import TableCatalogue
 from harness.tables.columns import DIMENSIONS, MADE
 from harness.tables.layout import LACKING
@@ -255,10 +256,6 @@ def shown_keys(spec: TableSpec) -> list[RowKey]:
     return [key for key in spec.show if key.dimension not in spec.each or key.attribute]
 
 
-def _definition(dimension: str, value: str) -> str:
-    return f": {METRICS[value].definition}" if dimension == "metric" and value in METRICS else ""
-
-
 def _attribute(shown: Shown, cell: Cell, key: RowKey) -> str:
     if cell.text == shown.spec.missing.get("absent", "-"):
         return f"Nothing to show as '{key.name}': no run of this row says it, or the catalogue does not."
@@ -267,14 +264,6 @@ def _attribute(shown: Shown, cell: Cell, key: RowKey) -> str:
     return (
         f"What the catalogue says as '{key.attribute or 'title'}' of the {key.dimension} that was measured in this row."
     )
-
-
-def _address(section: Section, row: int) -> dict[str, str]:
-    """Take what a row is about from its cells; a pivot's values differ from cell to cell and are left out."""
-    addresses = [cell.address for cell in section.rows[row] if cell.asked is not None]
-    if not addresses:
-        return {}
-    return {name: value for name, value in addresses[0].items() if all(one.get(name) == value for one in addresses)}
 
 
 # ---------------------------------------------------------------- headings
@@ -297,7 +286,3 @@ def _heading(shown: Shown, section: Section, at: Spot, text: str) -> str:
         said = f"The heading of {_what(asked)}, written as '{format_text(asked.format)}'{unit}"
     empty = "" if text else "; left empty, since the names stand in the next row or in none"
     return f"{said}{empty}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from harness import environments
+from harness import environment_state, environments
 from harness.core.errors import ConfigError, Trouble
 from harness.plan.catalogue import load_catalogue
 
-BROKEN = environments._broken
+BROKEN = environment_state._broken
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(environments, name, value)
 
     def make(folder: Path, *given: Any) -> None:
-        python = environments.python_in(folder)
+        python = environment_state.python_in(folder)
         python.parent.mkdir(parents=True, exist_ok=True)
         python.touch()
         with (tmp_path / "made").open("a", encoding="utf-8") as file:
@@ -81,7 +81,7 @@ def test_the_cuda_environment_stands_beside_it(root: Path) -> None:
 
 def test_a_folder_of_another_environment_is_never_installed_into(root: Path) -> None:
     environments.setup()
-    marker = root / ".venv" / environments.MARKER
+    marker = root / ".venv" / environment_state.MARKER
     marker.write_text(json.dumps({"name": "cuda", "lock": "x"}), encoding="utf-8")
     with pytest.raises(SystemExit, match=r"\.venv was made as environment cuda; delete the folder"):
         environments.setup()
@@ -98,10 +98,10 @@ def test_a_changed_lock_file_makes_it_again(root: Path) -> None:
 def test_one_that_was_not_made_to_its_end_is_made_anew(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = root / ".venvs" / "cuda"
     (folder / "lib").mkdir(parents=True)
-    (folder / environments.MAKING).touch()
+    (folder / environment_state.MAKING).touch()
     environments.setup("cuda")
     assert not (folder / "lib").exists(), "an installer takes half a package for a whole one"
-    assert not (folder / environments.MAKING).exists()
+    assert not (folder / environment_state.MAKING).exists()
     assert ".venvs/cuda was not made to its end; making it anew" in capsys.readouterr().out
 
 
@@ -171,8 +171,8 @@ def test_two_commands_do_not_make_one_environment_at_once(root: Path, monkeypatc
         inside.append(folder)
         most.append(len(inside))
         time.sleep(0.2)
-        environments.python_in(folder).parent.mkdir(parents=True, exist_ok=True)
-        environments.python_in(folder).touch()
+        environment_state.python_in(folder).parent.mkdir(parents=True, exist_ok=True)
+        environment_state.python_in(folder).touch()
         inside.pop()
 
     monkeypatch.setattr(environments, "_make", make)
@@ -204,7 +204,7 @@ def test_the_wheels_of_the_cuda_lock_hold_the_libraries_that_its_runtime_needs()
     folder = environments.folder_of("cuda", environments.ROOT)
     if folder is None or not sys.platform.startswith("linux"):
         pytest.skip("environment cuda is not here: harness setup --env cuda")
-    command = [str(environments.python_in(folder)), "-c", _LOAD]
+    command = [str(environment_state.python_in(folder)), "-c", _LOAD]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=environments.ROOT)
     assert ran.returncode == 0, ran.stderr
 

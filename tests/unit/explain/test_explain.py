@@ -22,10 +22,11 @@ from harness.core.marks import PACED
 from harness.core.outcome import Scheme
 from harness.core.spec import Status
 from harness.environments import ROOT
+from harness.explain.archive import Archive, archive_of
 from harness.explain.arithmetic import arithmetic
 from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.facts import Harness
-from harness.explain.provenance import Archive, archive_of, harness_of, measurement_of
+from harness.explain.provenance import harness_of, measurement_of
 from harness.explain.text import as_text
 from harness.markdown.marked import marked_places
 from harness.pages import pages

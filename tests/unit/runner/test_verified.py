@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness.core.outcome import Outcome
-from harness.explain.provenance import archive_of, provenance
+from harness.explain.archive import archive_of
+from harness.explain.provenance import provenance
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.published.sources import NumberSource

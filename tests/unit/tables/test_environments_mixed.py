@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.environments import python_in
+from harness.environment_state import python_in
 from harness.reference import model_folder
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
