@@ -17,8 +17,6 @@ from harness import environment_state, environments
 from harness.core.errors import ConfigError, Trouble
 from harness.plan.catalogue import load_catalogue
 
-BROKEN = environment_state._broken
-
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -138,30 +136,6 @@ def test_somebodys_own_folder_is_not_removed_whatever_happens_to_it(
     monkeypatch.setattr(environments, "_broken", lambda folder, lock: "lacks numpy")
     environments.setup()
     assert mine.exists()
-
-
-LONG = "#!/bin/sh\n'''exec' \"{}/bin/python\" \"$0\" \"$@\"\n' '''\n"
-"""How pip writes a script whose interpreter has a space in its path, or a long one."""
-
-
-@pytest.mark.parametrize("text", ["#!{}/bin/python\n", LONG])
-def test_a_folder_that_was_not_moved_is_not_taken_for_one_that_was(
-    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "a b" / "env"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "python").symlink_to(sys.executable)
-    (folder / "bin" / "pip").write_text(text.format(folder), "utf-8")
-    assert BROKEN(folder, None) == ""
-    (folder / "bin" / "pip").write_text(text.format("/elsewhere/env"), "utf-8")
-    assert BROKEN(folder, None) == "was made in another place and moved"
-    (folder / "bin" / "pip").unlink()
-
-    def slow(*_: Any, **__: Any) -> None:
-        raise subprocess.TimeoutExpired("python", 120)
-
-    monkeypatch.setattr(subprocess, "run", slow)
-    assert BROKEN(folder, None) == "", "slow is not broken"
 
 
 def test_two_commands_do_not_make_one_environment_at_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
