@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,22 +16,25 @@ from harness.core.seam import Probe
 from harness.core.spec import Kind
 from harness.core.spelling import unknown
 from harness.formats.units import why_not
+from harness.plan import case_numbers
 from harness.plan.adapters import Adapters
 from harness.plan.axes import products
 from harness.plan.entries import OTHER, Catalogue
-from harness.plan.sweep import Case, Choice, EngineChoice, Named, Places, ProbeWork, ReferenceChoice
+from harness.plan.sweep import (
+    DEFAULT_ENVIRONMENT,
+    PRECISION,
+    REFERENCE,
+    ROUNDS,
+    SKIP,
+    Case,
+    Choice,
+    EngineChoice,
+    Named,
+    Places,
+    ProbeWork,
+    ReferenceChoice,
+)
 from harness.plan.yamlfile import Mistakes, Node, mapping, plain, word
-
-AXES = ("model", "method", "engine", "environment", "probes")
-SCOPE = (*AXES, "skip", "on", "rounds", "precision", "timeout", "cases")
-"""Keys of a block and of a case; given at the top they are the defaults of all blocks."""
-SKIP = ("model", "method", "engine", "environment", "probe")
-DEFAULT_ENVIRONMENT = "cpu"
-ROUNDS = 8
-"""Processes that measure each speed job where a sweep does not say it: so many find a slowdown of 6 to 7 % in seven to eight of ten sessions (tests/benchmarks/README.md)."""
-PRECISION = 0.002
-"""Where a sweep does not say it. Processes differ by 0.7 % and more, so that three of them seldom agree so well by chance."""
-REFERENCE = ("method", "engine")
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,13 @@ class Reader:
             engines=tuple(engines),
             places=tuple(self.places(fields.get("environment", Node(DEFAULT_ENVIRONMENT, node.path, node.line)))),
             works=tuple(self.works(fields["probes"])) if "probes" in fields else (),
-            gpu=self.gpu(fields["on"]) if "on" in fields else None,
+            gpu=case_numbers.gpu(fields["on"], self.mistakes) if "on" in fields else None,
             skip=tuple(self.skips(fields["skip"])) if "skip" in fields else (),
-            rounds=self.rounds(fields["rounds"]) if "rounds" in fields else ROUNDS,
-            precision=self.precision(fields["precision"]) if "precision" in fields else PRECISION,
-            timeout=self.timeout(fields["timeout"]) if "timeout" in fields else None,
+            rounds=case_numbers.rounds(fields["rounds"], self.mistakes) if "rounds" in fields else ROUNDS,
+            precision=case_numbers.precision(fields["precision"], self.mistakes)
+            if "precision" in fields
+            else PRECISION,
+            timeout=case_numbers.timeout(fields["timeout"], self.mistakes) if "timeout" in fields else None,
             node=node,
         )
         self._check_needs(case)
@@ -260,15 +264,6 @@ class Reader:
         engines: list[EngineChoice | None] = list(self.engines(parts["engine"])) if "engine" in parts else [None]
         return [ReferenceChoice(choice, engine) for engine in engines] if choice else []
 
-    def gpu(self, node: Node) -> str | None:
-        """Read `on: {gpu: T4}`."""
-        parts = mapping(node, "'on'", self.mistakes, ("gpu",))
-        if "gpu" not in parts:
-            if not node.fields:
-                self.mistakes.add("'on' names a machine by its GPU, as {gpu: T4}", node)
-            return None
-        return word(parts["gpu"], "a GPU", self.mistakes)
-
     def skips(self, node: Node) -> list[Mapping[str, tuple[str, ...]]]:
         """Read what is left out of the product: all keys of an entry must match."""
         known: dict[str, Iterable[str]] = {
@@ -291,42 +286,6 @@ class Reader:
                 continue
             found.append({key: tuple(name for name in given if name) for key, given in names.items()})
         return found
-
-    def rounds(self, node: Node) -> int:
-        """Read how often speed jobs are run."""
-        if isinstance(node.value, int) and not isinstance(node.value, bool) and 1 <= node.value <= 1000:
-            return node.value
-        self.mistakes.add(f"'rounds' must be a whole number from 1 to 1000; it is {plain(node)!r}", node)
-        return 1
-
-    def precision(self, node: Node) -> float:
-        """Read from which half-width on fewer rounds are enough: a percentage, or null for never."""
-        if node.value is None:
-            return 0.0
-        text = str(node.value).strip()
-        try:
-            found = float(text.removesuffix("%")) / 100
-        except ValueError:
-            found = -1.0
-        if text.endswith("%") and 0 <= found < 1:
-            return found
-        self.mistakes.add(f"'precision' must be a percentage, e.g. 0.2%, or null, and is {plain(node)!r}", node)
-        return 0.0
-
-    def timeout(self, node: Node) -> float | None:
-        """Read how many seconds a job may take; null is without end."""
-        if node.value is None:
-            return math.inf
-        if isinstance(node.value, int | float) and not isinstance(node.value, bool) and node.value > 0:
-            return float(node.value)
-        self.mistakes.add(f"'timeout' must be a number of seconds; it is {plain(node)!r}", node)
-        return None
-
-    def verify(self, node: Node) -> bool:
-        """Read whether float artifacts are verified."""
-        if not isinstance(node.value, bool):
-            self.mistakes.add(f"'verify' must be true or false; it is {plain(node)!r}", node)
-        return node.value is not False
 
     def rerun(self, node: Node) -> tuple[Kind, ...]:
         """Read which kinds of jobs are run anew."""

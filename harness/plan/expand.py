@@ -12,8 +12,10 @@ from harness.core.options import canonical_options, problems_of
 from harness.core.seam import Facts
 from harness.core.spec import Input, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
-from harness.plan.building import ArtifactRef, PlanContext
+from harness.plan.artifact_ref import ArtifactRef
+from harness.plan.building import artifact
 from harness.plan.checking import check_of
+from harness.plan.context import PlanContext
 from harness.plan.entries import Catalogue
 from harness.plan.here import gpus_of, other_gpu, sources_of, too_long
 from harness.plan.jobs import Draft, Plan, PlannedJob, all_kept, ordered
@@ -43,22 +45,24 @@ def expand(
     """
     environments = {name: replace(facts, name=name) if facts else None for name, facts in environments.items()}
     with all_kept(), collecting() as mistakes:
-        shop = PlanContext(sweep.name, catalogue, environments, mistakes, hashed, verifies=sweep.verify)
+        context = PlanContext(sweep.name, catalogue, environments, mistakes, hashed, verifies=sweep.verify)
         gpus = (catalogue.local.gpu,) if catalogue.local.gpu else gpus_of(environments)
         for case in sweep.cases:
-            shop.node = case.node
-            _Product(shop, case, other_gpu(case, gpus)).plan()
-        if sweep.cases and not shop.drafts and not mistakes.found:
+            context.node = case.node
+            _Product(context, case, other_gpu(case, gpus)).plan()
+        if sweep.cases and not context.drafts and not mistakes.found:
             mistakes.add("'skip' skips every job", sweep.cases[0].node)
         mistakes.check()
-        return Plan(sweep.name, ordered(shop.drafts), sweep.title, sweep.tables, sweep.rerun, sources_of(environments))
+        return Plan(
+            sweep.name, ordered(context.drafts), sweep.title, sweep.tables, sweep.rerun, sources_of(environments)
+        )
 
 
 @dataclass
 class _Product:
     """One case while it is expanded."""
 
-    shop: PlanContext
+    context: PlanContext
     case: Case
     other_gpu: str | None
     _engines: dict[tuple[int, str], EngineChoice | None] = field(default_factory=dict)
@@ -81,13 +85,13 @@ class _Product:
 
     def _limit(self, needs: Iterable[str]) -> None:
         """Give the builds behind a candidate the case's time limit; of several cases the longest."""
-        for draft in (self.shop.drafts[need] for need in needs if self.case.timeout is not None):
+        for draft in (self.context.drafts[need] for need in needs if self.case.timeout is not None):
             draft.timeout = max(draft.timeout or 0.0, self.case.timeout or 0.0)
             self._limit(draft.needs)
 
     def _combinations(self) -> Iterator[tuple[str, Choice, Places, EngineChoice]]:
         for named in self.case.models:
-            ready = self.shop.catalogue.models[named.name].entry.ready
+            ready = self.context.catalogue.models[named.name].entry.ready
             choices = (Choice(ready.method, None, named.node),) if ready else self.case.methods
             for choice in choices:
                 for places in self.case.places:
@@ -109,8 +113,8 @@ class _Product:
 
     def _candidate(self, model: str, choice: Choice, engine: EngineChoice, places: Places) -> Candidate | None:
         name = engine.adapter.name
-        environment = self.shop.place(places, name)
-        made = self.shop.artifact(
+        environment = self.context.place(places, name)
+        made = artifact(self.context,
             model, choice, formats=engine.adapter.consumes, reader=f"engine '{name}'", provider=engine.provider,
             places=places, block=self.case.block, other_gpu=self.other_gpu,
         )  # fmt: skip
@@ -124,7 +128,7 @@ class _Product:
         verified: tuple[str, ...] = ()
         if refused is None and self.other_gpu is None:
             opener = OpenedBy(opened, environment, places, self.case.block, self.case.timeout)
-            verified = verify(self.shop, made, opener, wanted=self.shop.verifies)
+            verified = verify(self.context, made, opener, wanted=self.context.verifies)
         return Candidate(made, opened, engine, environment, refused, group, verified)
 
     def _opened(self, engine: EngineChoice, made: ArtifactRef) -> EngineChoice | None:
@@ -138,17 +142,17 @@ class _Product:
 
     def _told(self, engine: EngineChoice, method: str) -> EngineChoice | None:
         adapter = engine.adapter
-        promised = self.shop.catalogue.methods[method].recipes[SOURCE]
+        promised = self.context.catalogue.methods[method].recipes[SOURCE]
         told = {key: value for key, value in promised.options.items() if key in adapter.options.model_fields}
         given = engine.record.model_dump()
         for key, value in told.items():
             if key in engine.said and given[key] != value:
                 message = f"method '{method}' sets {key} {value}, but engine '{adapter.name}' is given {given[key]}"
-                self.shop.mistakes.add(f"{message}: leave '{key}' out, or take the method of that name", engine.node)
+                self.context.mistakes.add(f"{message}: leave '{key}' out, or take the method of that name", engine.node)
                 return None
         problems = problems_of(adapter.options, given | told, f"engine '{adapter.name}'")
         for _, message in problems:
-            self.shop.mistakes.add(message, promised.node)
+            self.context.mistakes.add(message, promised.node)
         if problems:
             return None
         record = adapter.options.model_validate(given | told)
@@ -157,13 +161,13 @@ class _Product:
     def _engine_refusal(self, engine: EngineChoice, environment: str) -> str | None:
         key = (id(engine), environment, 0)
         if key not in self._refusals:
-            facts = self.shop.facts(environment)
-            reason = self.shop.missing(environment) if facts is None else engine.adapter.refuse(engine.record, facts)
+            facts = self.context.facts(environment)
+            reason = self.context.missing(environment) if facts is None else engine.adapter.refuse(engine.record, facts)
             self._refusals[key] = reason
         return self._refusals[key]
 
     def _model_refusal(self, engine: EngineChoice, environment: str, made: ArtifactRef) -> str | None:
-        facts = self.shop.facts(environment)
+        facts = self.context.facts(environment)
         if facts is None:
             return None
         absent = next((facts.lacks(name) for name in made.runtime if name not in facts.packages), None)
@@ -177,7 +181,7 @@ class _Product:
         return too_long(reach, record) or candidate.engine.adapter.refuse_reach(candidate.engine.record, record, reach)
 
     def _work_refusal(self, work: ProbeWork, environment: str) -> str | None:
-        facts = self.shop.facts(environment)
+        facts = self.context.facts(environment)
         if facts is None:
             return None
         key = (id(work), environment, 1)
@@ -190,7 +194,7 @@ class _Product:
         if self.other_gpu:
             return {}
         if id(work) not in self._contents:
-            self._contents[id(work)] = self.shop.contents(work.adapter.contents, work.record, work.node)
+            self._contents[id(work)] = self.context.contents(work.adapter.contents, work.record, work.node)
         return self._contents[id(work)]
 
     def _measure(self, model: str, candidate: Candidate, places: Places, work: ProbeWork) -> None:
@@ -210,7 +214,7 @@ class _Product:
             reference=against.id, reference_engine=against.engine, contents=self._read(work),
         )  # fmt: skip
         packages = (*candidate.packages, *probe.packages, *against.packages)
-        quality = self.shop.known(packages, engine.provider, candidate.environment)
+        quality = self.context.known(packages, engine.provider, candidate.environment)
         draft = Draft(
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, artifact_group=made.id,
             needs=tuple(dict.fromkeys((*candidate.verified, *made.needs, *against.needs))), provider=engine.provider, own_process=probe.own_process,
@@ -223,18 +227,18 @@ class _Product:
         )  # fmt: skip
         labels = self._labels(made, against.label)
         if probe.kind == "speed" and not self._skipped(model, made.method, places, engine, OUTPUT_CHECK):
-            check = check_of(self.shop, draft, work, engine, candidate.packages)
-            draft.check = self.shop.add(check, labels).id if check else None
+            check = check_of(self.context, draft, work, engine, candidate.packages)
+            draft.check = self.context.add(check, labels).id if check else None
         runs = probe.kind == "speed" and not draft.refused and not draft.other_gpu
         for number in range(self.case.rounds if runs else 1):
-            found = self.shop.add(draft if number == 0 else replace(draft, round=number, labels=[]), labels)
+            found = self.context.add(draft if number == 0 else replace(draft, round=number, labels=[]), labels)
             found.check, found.precision = found.check or draft.check, min(found.precision, draft.precision)
 
     def _labels(self, made: ArtifactRef, reference: str = "") -> Labels:
         key = (made.model, made.method, made.recipe, reference)
         if key not in self._called:
             self._called[key] = Labels(
-                sweep=self.shop.sweep, block=self.case.block, model=made.model, method=made.method, recipe=made.recipe,
+                sweep=self.context.sweep, block=self.case.block, model=made.model, method=made.method, recipe=made.recipe,
                 reference=reference,
             )  # fmt: skip
         return self._called[key]
@@ -243,7 +247,7 @@ class _Product:
         self, model: str, candidate: Candidate, places: Places, work: ProbeWork, choice: ReferenceChoice
     ) -> Against | None:
         """Plan what a candidate is compared with: a stored reference where it fits, else a live one."""
-        ready = self.shop.catalogue.models[model].entry.ready
+        ready = self.context.catalogue.models[model].entry.ready
         other = self._candidate(ready.of if ready else model, choice.method, choice.engine or candidate.asked, places)
         if other is None:
             return None
@@ -252,7 +256,7 @@ class _Product:
             label += f"@{other.engine.adapter.name}"
         if not self._stores(other, work):
             return live(other, candidate, label)
-        artifact_group = other.made.id if other.made.id in self.shop.artifact_groups else candidate.made.id
+        artifact_group = other.made.id if other.made.id in self.context.artifact_groups else candidate.made.id
         return self._stored(other, work, label, artifact_group)
 
     def _stores(self, other: Candidate, work: ProbeWork) -> bool:
@@ -262,7 +266,7 @@ class _Product:
         return stored_bytes(other.made, work) <= CAP_BYTES
 
     def _stored(self, other: Candidate, work: ProbeWork, label: str, artifact_group: str) -> Against:
-        probe = self.shop.adapters.probe(STORED_REFERENCE)
+        probe = self.context.adapters.probe(STORED_REFERENCE)
         record = self._stored_workload(work)
         made, engine = other.made, other.engine
         spec = MeasureSpec(
@@ -271,9 +275,9 @@ class _Product:
             contents=self._read(work),
         )  # fmt: skip
         key = spec_key(spec, probe.located)
-        known = self.shop.known(other.packages, engine.provider, other.environment)
+        known = self.context.known(other.packages, engine.provider, other.environment)
         identity = reference_id(key, known)
-        draft = self.shop.add(
+        draft = self.context.add(
             Draft(
                 kind="reference", spec=spec, key=key, environment=other.environment, artifact_group=artifact_group,
                 artifact=identity, needs=(*other.verified, *made.needs), inputs=(made.measured,), provider=engine.provider,
@@ -288,6 +292,6 @@ class _Product:
 
     def _stored_workload(self, work: ProbeWork) -> Any:
         """Give the stored reference the fields that it shares with the comparison, defaults written out."""
-        cls = self.shop.adapters.probe(STORED_REFERENCE).workload
+        cls = self.context.adapters.probe(STORED_REFERENCE).workload
         values = work.record.model_dump()
         return cls.model_validate({key: value for key, value in values.items() if key in cls.model_fields})

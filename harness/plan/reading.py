@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from harness.plan import case_numbers
 from harness.plan.axes import merged
-from harness.plan.case_reader import SCOPE, Reader
+from harness.plan.case_reader import Reader
 from harness.plan.entries import Catalogue
-from harness.plan.sweep import Sweep
+from harness.plan.sweep import SCOPE, Sweep
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read
 
 TOP = (*SCOPE, "blocks", "title", "tables", "rerun", "verify")
@@ -39,7 +40,7 @@ def read_sweep(path: Path, catalogue: Catalogue, tables: Collection[str] | None 
             title=str(plain(top["title"])) if "title" in top else "",
             tables=reader.tables(top["tables"], tables) if "tables" in top else (),
             rerun=reader.rerun(top["rerun"]) if "rerun" in top else (),
-            verify=reader.verify(top["verify"]) if "verify" in top else True,
+            verify=case_numbers.verify(top["verify"], mistakes) if "verify" in top else True,
         )
 
 

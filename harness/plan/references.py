@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.core.identity import canonical
 from harness.core.spec import Input
-from harness.plan.building import ArtifactRef
+from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.sweep import EngineChoice, ProbeWork
 
 CAP_BYTES = 2 << 30

@@ -10,9 +10,9 @@ from typing import Any, get_args
 from harness.core.options import Options
 from harness.core.spec import Kind
 from harness.plan.adapters import Adapters, takes_list
-from harness.plan.case_reader import REFERENCE, SKIP
 from harness.plan.catalogue import load_catalogue
 from harness.plan.entries import OTHER, Catalogue
+from harness.plan.sweep import REFERENCE, SKIP
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILE = Path("configs/sweep.schema.json")

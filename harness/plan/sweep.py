@@ -115,3 +115,27 @@ class Sweep:
     """Kinds of jobs that are run anew even where their result is known."""
     verify: bool = True
     """Whether float artifacts are held against their model before anything is measured from them."""
+
+
+AXES = ("model", "method", "engine", "environment", "probes")
+
+
+SCOPE = (*AXES, "skip", "on", "rounds", "precision", "timeout", "cases")
+"""Keys of a block and of a case; given at the top they are the defaults of all blocks."""
+
+
+SKIP = ("model", "method", "engine", "environment", "probe")
+
+
+DEFAULT_ENVIRONMENT = "cpu"
+
+
+ROUNDS = 8
+"""Processes that measure each speed job where a sweep does not say it: so many find a slowdown of 6 to 7 % in seven to eight of ten sessions (tests/benchmarks/README.md)."""
+
+
+PRECISION = 0.002
+"""Where a sweep does not say it. Processes differ by 0.7 % and more, so that three of them seldom agree so well by chance."""
+
+
+REFERENCE = ("method", "engine")

@@ -284,7 +284,7 @@ def sessions(pool: Sequence[Round], arm: str, size: int) -> list[list[Round]]:
 
 def default_rounds() -> int:
     """Read how many rounds a session has where a sweep does not say it."""
-    from harness.plan.case_reader import ROUNDS
+    from harness.plan.sweep import ROUNDS
 
     return ROUNDS
 

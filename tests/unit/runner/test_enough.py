@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.numbers.intervals import mean_interval
-from harness.plan.case_reader import PRECISION
+from harness.plan.sweep import PRECISION
 from harness.runner.enough import Rounds
 from harness.runner.opened import Event
 from tests.fake_machine import Bench
