@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from sqlalchemy.orm import DeclarativeBase
 
-from harness.core import spec
+from harness.core import outcome, spec
 from harness.core.metric import METRICS
 from harness.core.options import Options
 from harness.core.seam import load
@@ -25,7 +25,7 @@ from harness.plan.adapters import shipped
 from harness.probes.facts import FACTS
 from harness.quantizers import QUANTIZERS
 from harness.store import models
-from harness.store.frame import COLUMNS, Column
+from harness.store.columns import COLUMNS, FrameColumn
 from harness.store.session import SessionJob, SessionRecord
 
 NONE = re.compile(r"\bNone\b(?=:| leaves)")
@@ -40,8 +40,8 @@ FAKE = "fake"
 RECORDS = {
     "runs/<run>/job.json": (spec.Job, spec.BuildSpec, spec.MeasureSpec, spec.Input, spec.Labels),
     "runs/<run>/outcome.json": (
-        *(spec.Outcome, spec.Measurement, spec.ArrayRef, spec.Protocol, spec.Environment, spec.Gpu),
-        *(spec.Artifact, spec.Scheme, spec.Citation, spec.Note),
+        *(outcome.Outcome, outcome.Measurement, outcome.ArrayRef, outcome.Protocol, outcome.Environment, outcome.Gpu),
+        *(outcome.Artifact, outcome.Scheme, outcome.Citation, spec.Note),
     ),
     "sessions/<session>.json": (SessionRecord, SessionJob),
 }
@@ -133,7 +133,10 @@ def record_table(record: type[spec.Record]) -> str:
     return rows(
         "field|what it says",
         (
-            (f"`{name}`", re.sub(r"\bNone\b", "null", said.get(name) or _by_type(info.annotation)))
+            (
+                f"`{info.serialization_alias or name}`",
+                re.sub(r"\bNone\b", "null", said.get(name) or _by_type(info.annotation)),
+            )
             for name, info in record.model_fields.items()
         ),
     )
@@ -167,7 +170,7 @@ def _database_rows() -> list[type[models.Row]]:
     return [mapper.class_ for mapper in sorted(models.Row.registry.mappers, key=lambda one: one.class_.__tablename__)]
 
 
-def column_line(column: Column, said: dict[tuple[str, str], str]) -> tuple[str, str, str, str]:
+def column_line(column: FrameColumn, said: dict[tuple[str, str], str]) -> tuple[str, str, str, str]:
     """Describe a column of the frame: where it lives, what it holds, and what the table's own docstring or the record says."""
     there = getattr(getattr(column.source, "table", None), "name", "measurement")
     inner = getattr(column.source, "name", column.name)
@@ -182,9 +185,13 @@ def _of_records(table: str) -> dict[str, str]:
         of_probes = [meanings(shipped().probe(name).workload, Options) for name in shipped().probe_names()]
         return {name: text for said in of_probes for name, text in said.items() if name != "limit"} | BY_NAME
     records: dict[str, list[type[spec.Record]]]
-    records = {"environment": [spec.Environment], "placement": [spec.Labels], "run": [spec.Outcome, spec.Protocol],
-               "quantity": [spec.Measurement], "measurement": [spec.Measurement]}  # fmt: skip
-    found = {name: text for record in records.get(table, []) for name, text in meanings(record, spec.Record).items()}
+    records = {"environment": [outcome.Environment], "placement": [spec.Labels], "run": [outcome.Outcome, outcome.Protocol],
+               "quantity": [outcome.Measurement], "measurement": [outcome.Measurement]}  # fmt: skip
+    found = {
+        record.model_fields[name].serialization_alias or name if name in record.model_fields else name: text
+        for record in records.get(table, [])
+        for name, text in meanings(record, spec.Record).items()
+    }
     asked = meanings(spec.Job, spec.Record) if table == "run" else {}
     return found | {name: asked[name] for name in ("session", "round", "order") if name in asked}
 

@@ -11,13 +11,13 @@ import yaml
 
 from harness.bundling.freezing import Frozen, freeze
 from harness.bundling.records import VARIABLE
-from harness.commands.box import plan_sweep
+from harness.commands.machine import plan_sweep
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.hub_data import kept
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from harness.texts import HUB_TEXTS
-from tests.fake_box import METHODS, Bench
+from tests.fake_machine import METHODS, Bench
 
 COMMIT = "5" * 40
 PROBES = {"perplexity": {"window": 64, "stride": 32, "tokens": 256, "text": "mine"}}

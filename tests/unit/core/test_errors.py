@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import ConfigError, HarnessError, Problem, Trouble, is_out_of_memory, meant_by, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem, Trouble, is_out_of_memory
 
 
 def test_a_problem_names_its_place_as_far_as_it_is_known() -> None:
@@ -22,16 +22,6 @@ def test_a_mistaken_file_tells_all_its_mistakes() -> None:
     assert [problem.line for problem in error.problems] == [1, 2]
     assert str(ConfigError("only words")) == "only words"
     assert isinstance(error, HarnessError)
-
-
-def test_an_unknown_name_comes_with_the_nearest_right_one_else_with_all() -> None:
-    assert unknown("engine", "transformer", ["transformers", "fake"]) == (
-        "unknown engine 'transformer'; did you mean 'transformers'?"
-    )
-    assert unknown("engine", "xyz", ["b", "a"]) == "unknown engine 'xyz'; there is a, b"
-    assert unknown("key", "xyz", [], "probes") == "unknown key 'xyz' in probes; there is none"
-    assert meant_by("bitz", ["bits", "blocks"]) == "bits"
-    assert meant_by("q", ["bits"]) is None
 
 
 def test_trouble_ends_with_code_2_and_its_reason(capsys: pytest.CaptureFixture[str]) -> None:

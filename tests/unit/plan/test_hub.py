@@ -1,4 +1,4 @@
-"""Models of the hub: which a sweep lacks on this box, and how they are fetched."""
+"""Models of the hub: which a sweep lacks on this machine, and how they are fetched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.core.seam import Facts
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.hub import Absent, absent_models, fetch_models
 from harness.plan.reading import read_sweep
 from tests.conftest import ROOT
@@ -62,7 +63,7 @@ def test_models_that_nothing_on_this_box_could_read_are_not_wanted(
     assert absent(plain, shipped, {"cpu": GPU}) == [], "its environment is not here"
     assert absent(plain, shipped, {"cuda": Facts(GPU.packages, "Linux")}) == [], "the engine refuses: no GPU"
     other = written(tmp_path, engine + "on: {gpu: T4}\n")
-    assert absent(other, shipped, {"cuda": GPU}) == [], "it belongs to another box"
+    assert absent(other, shipped, {"cuda": GPU}) == [], "it belongs to another machine"
 
 
 def test_models_are_fetched_one_by_one_and_a_failure_is_told(cache: Path) -> None:

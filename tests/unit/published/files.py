@@ -10,7 +10,7 @@ import yaml
 
 from harness.core.errors import ConfigError
 from harness.core.identity import digest
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.published.publish import PublishableRun, text_of
 from harness.published.reading import read_published
 from harness.published.records import content_of
@@ -22,7 +22,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def three() -> list[Outcome]:
     """A measured run, one that failed on another machine, and a build."""
-    return [measured(1), failed(2, place=environment("cuda").model_copy(update={"box": "another"})), built(3)]
+    return [measured(1), failed(2, place=environment("cuda").model_copy(update={"machine_id": "another"})), built(3)]
 
 
 def written(folder: Path, outcomes: Iterable[Outcome] = (), name: str = "demo") -> Path:

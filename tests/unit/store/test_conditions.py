@@ -11,7 +11,7 @@ from harness.core.errors import HarnessError
 from harness.store.conditions import parse_where
 from harness.store.database import Database
 from tests.conftest import Say
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.store.outcomes import measured, measurement
 
 
@@ -25,7 +25,7 @@ from tests.unit.store.outcomes import measured, measurement
         (["request_rate=inf"], {"request_rate": [float("inf")]}),
         (["bos=true,FALSE"], {"bos": [True, False]}),
         (["started=2026-01-31T12:00"], {"started": [datetime(2026, 1, 31, 12, tzinfo=UTC)]}),
-        (['part="stratum:seen, new","x"'], {"part": ["stratum:seen, new", "x"]}),
+        (['slice="stratum:seen, new","x"'], {"slice": ["stratum:seen, new", "x"]}),
         (["engine_options={}"], {"engine_options": ["{}"]}),
         (["gpu="], {"gpu": [None]}),
         (["gpu=T4,"], {"gpu": ["T4", None]}),
@@ -45,7 +45,7 @@ def test_a_condition_has_the_type_of_its_column(words: list[str], found: dict[st
         ("started=yesterday", "column 'started' holds times"),
         ("metod=fp32", "--where metod=fp32: unknown column 'metod'; did you mean 'method'"),
         ("fp32", "--where fp32: a condition is COLUMN=VALUE"),
-        ('part="open', "quotes stand around a whole value"),
+        ('slice="open', "quotes stand around a whole value"),
     ],
 )
 def test_a_slip_names_the_column_and_what_it_holds(word: str, said: str) -> None:

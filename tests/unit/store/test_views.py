@@ -90,7 +90,7 @@ def test_latest_is_the_newest_by_what_the_database_saw_and_results_has_all(resul
         ]
 
 
-PLAIN = {"box": "machine", "part": "slice"}
+PLAIN: dict[str, str] = {}
 """Columns of the frame that the views call by a plainer name."""
 SUMMED = {"summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks"}
 ASKED = [
