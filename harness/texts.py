@@ -5,7 +5,6 @@ A name never falls back to another source: what cannot be read is an error that 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from harness import hub_data
 from harness.core.errors import ConfigError, Problem
 from harness.core.paths import placed
 from harness.core.spec import Note
+from harness.core.spelling import meant_by
 from harness.corpus import Border, Corpus, Rows, Text, cut, normalized, wikitext_rows
 
 REFERENCE = "reference"
@@ -218,8 +218,8 @@ def _text_names() -> str:
 
 
 def _nearest(name: str) -> str:
-    close = difflib.get_close_matches(name, (REFERENCE, CALIBRATION, *HUB_TEXTS), n=1, cutoff=0.7)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    close = meant_by(name, (REFERENCE, CALIBRATION, *HUB_TEXTS))
+    return f" (did you mean '{close}'?)" if close else ""
 
 
 # ---------------------------------------------------------------- questions

@@ -16,7 +16,7 @@ from harness.commands.workspace import read_workspace
 from harness.core.paths import MINE
 from harness.core.seam import Facts
 from harness.core.spec import MeasureSpec
-from harness.pages.pages import specs_in
+from harness.pages.writing import specs_in
 from harness.plan.adapters import shipped
 from harness.plan.catalogue import load_catalogue
 from harness.plan.entries import Catalogue

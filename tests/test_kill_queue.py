@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.worker.queue_layout import DONE, FAILED, TAKEN, WAITING, WORKERS, taken_batches
+from harness.worker.queue_layout import DONE, FAILED, TAKEN, WAITING, WORKERS
+from harness.worker.queue_take import taken_batches
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
 
@@ -236,7 +237,8 @@ def test_a_worker_whose_clock_differs_by_an_hour_is_neither_dead_nor_wrong(yard:
 RACE = """
 import os, sys, time
 from pathlib import Path
-from harness.worker.queue_layout import DONE, take, name_of
+from harness.worker.queue_layout import DONE, name_of
+from harness.worker.queue_take import take
 queue, me = Path(sys.argv[1]), sys.argv[2]
 while not (queue / "go").exists():
     time.sleep(0.001)

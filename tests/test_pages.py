@@ -22,10 +22,10 @@ from harness.core.spec import Labels
 from harness.markdown.rows import literal
 from harness.pages.changes import compare_tables, header_rows_of
 from harness.pages.noise import SAME, evidence, shows
-from harness.pages.pages import render
 from harness.pages.readback import RowName, grids, lines_of, plain, shown
 from harness.pages.value_marks import parse
 from harness.pages.values import answer
+from harness.pages.writing import render
 from harness.published.publish import publish
 from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.environments import ROOT
-from harness.pages import pages
+from harness.pages import writing
 from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
@@ -33,7 +33,7 @@ def source() -> Iterator[NumberSource]:
 @pytest.fixture(scope="module")
 def rendered(source: NumberSource) -> dict[str, str]:
     files = [ROOT / "reports" / "tables" / f"{name}.tables.yaml" for name in PUBLISHED]
-    return {table.name: table.markdown for table in pages.render(files, source, catalogue_of(ROOT / "configs"))}
+    return {table.name: table.markdown for table in writing.render(files, source, catalogue_of(ROOT / "configs"))}
 
 
 PUBLISHED = ("bnb", "modelopt_windows", "modelopt_h100", "modelopt_h200")
@@ -133,7 +133,7 @@ def test_reported_numbers_are_ingested_as_any_others_and_give_the_same_bytes(
     assert said.exit_code == 0, said.output
     files = [ROOT / "reports" / "tables" / f"{name}.tables.yaml" for name in PUBLISHED]
     with Database.open(tmp_path / "bench.db") as database:
-        again = pages.render(files, NumberSource(database), catalogue_of(ROOT / "configs"))
+        again = writing.render(files, NumberSource(database), catalogue_of(ROOT / "configs"))
         assert {table.name: table.markdown for table in again} == rendered
         assert set(database.frame({"sweep": list(PUBLISHED)}, ["origin"])["origin"]) == {"reported"}
 
@@ -154,7 +154,7 @@ def test_the_sketched_tables_are_written_from_the_published_numbers(
 ) -> None:
     catalogue = catalogue_of(ROOT / "configs")
     files = sorted(sketches.glob("*.tables.yaml"))
-    drawn = {table.name: grids(table.markdown) for table in pages.render(files, source, catalogue)}
+    drawn = {table.name: grids(table.markdown) for table in writing.render(files, source, catalogue)}
     full = {name: grids(text) for name, text in rendered.items()}
     for sketch, name, keys in (("speed", "windows-speed", 1), ("mmlu", "windows-mmlu", 1), ("ppl", "windows-ppl", 1),
                                ("kl", "windows-kl", 3), ("mixed", "windows-mixed", 2)):  # fmt: skip

@@ -12,7 +12,7 @@ from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.core.errors import ConfigError, HarnessError
 from harness.markdown.rows import as_before, row_cells
-from harness.pages import pages
+from harness.pages import writing
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.published.sources import NumberSource, filled, sweeps_of
@@ -49,7 +49,7 @@ def rendered(made: AdoptedFiles, catalogue: TableCatalogue, published_in: Path) 
             with closing(filled(published.sessions, published)) as database:
                 source = NumberSource(database, published)
                 names = catalogue.declaring(published.declared)
-                done = pages.render([spec], source, names)
+                done = writing.render([spec], source, names)
                 source.close()
         except ConfigError as error:
             raise HarnessError("; ".join(problem.message for problem in error.problems)) from None

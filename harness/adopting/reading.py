@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.lint.tables import LintTable, page_of
 from harness.markdown.blocks import HtmlBlock, MarkdownBlock, MarkdownTable, read_blocks
-from harness.markdown.marked import marked_places
+from harness.markdown.markers import marked_places
 from harness.markdown.parser import BOM
 from harness.markdown.rows import Align
 

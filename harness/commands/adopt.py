@@ -19,7 +19,7 @@ from harness.core import limits
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, regular_bytes, write_whole
 from harness.core.identity import file_sha256
-from harness.pages.pages import read_page, specs_in, write_all
+from harness.pages.writing import read_page, specs_in, write_all
 from harness.tables.catalogue import catalogue_of
 from harness.tables.specfile import SUFFIX
 

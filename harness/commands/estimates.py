@@ -13,7 +13,7 @@ from harness.plan.expand import PlannedJob
 from harness.plan.hub_commits import lock_models
 from harness.plan.sweep import Sweep
 from harness.runner.decide import decide
-from harness.runner.known_jobs import remember
+from harness.runner.job_memory import remember
 from harness.runner.opened import OpenWorkspace
 from harness.store.cache import History
 

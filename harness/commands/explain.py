@@ -16,7 +16,7 @@ from harness.core.spelling import unknown
 from harness.explain.archive import archive_of
 from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.text import as_text
-from harness.pages import pages
+from harness.pages import writing
 from harness.pages.value_marks import ValueMark, marks
 from harness.pages.values import answer, answering
 from harness.published.sources import NumberSource, from_published, question_of
@@ -59,7 +59,7 @@ def explanation(
 def _of_page(name: str, line: int, column: int, workspace: Workspace) -> Explanation:
     """Explain a cell of a page; in prose, the columns are the values between markers that begin on the line."""
     path = Path(name)
-    text = pages.read_page(_page(name, workspace))
+    text = writing.read_page(_page(name, workspace))
     values = [mark for mark in marks(text, path) if mark.line == line]
     asked = values[column - 1].asked if 1 <= column <= len(values) else None
     if values and asked is None:
@@ -98,7 +98,7 @@ def _page(name: str, workspace: Workspace) -> Path:
     here = Path(name)
     page = here if here.exists() else workspace.root / name
     if not page.is_file():
-        known = [workspace.called(path) for path in pages.with_markers(pages_of(workspace))]
+        known = [workspace.called(path) for path in writing.with_markers(pages_of(workspace))]
         raise HarnessError(unknown("page", name, known))
     return page
 
@@ -116,7 +116,7 @@ class _Known:
 
 def _known(workspace: Workspace) -> _Known:
     catalogue = catalogue_of(workspace.configs, workspace.own_published)
-    return _Known(pages.specs_in(spec_files(workspace), catalogue), catalogue)
+    return _Known(writing.specs_in(spec_files(workspace), catalogue), catalogue)
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def _shown(
         if spec is None:
             yield _plain(name, source, workspace, results, known)
             return
-        rendered = pages.renderer(source, known.catalogue)(spec)
+        rendered = writing.renderer(source, known.catalogue)(spec)
         yield Shown(rendered, spec, known.catalogue.renamed(spec.titles), archive_of(source))
 
 

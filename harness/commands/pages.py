@@ -18,7 +18,7 @@ from harness.commands.may_mix import Ask, allowed, mixes
 from harness.commands.report import printed
 from harness.commands.workspace import Workspace, pages_of, spec_files
 from harness.core.errors import HarnessError
-from harness.pages import pages
+from harness.pages import writing
 from harness.pages.changes import share_of
 from harness.pages.difference import New, Old, difference
 from harness.pages.guards import Guard
@@ -59,7 +59,7 @@ def write_pages(
         beside = allowed(mixed, workspace, may, ask)
         more = {one.spec.name: frozenset(one.fields) for one in mixed}
         specs = [replace(spec, may_mix=spec.may_mix | more.get(spec.name, frozenset())) for spec in specs]
-        changed = pages.write_pages(shown, pages.render_all(specs, render, names), guard or Guard(), beside)
+        changed = writing.write_pages(shown, writing.render_all(specs, render, names), guard or Guard(), beside)
     _tell_own(console, specs, names)
     for path in beside:
         console.print(f"{workspace.called(path)}: what may be mixed is written down", highlight=False, markup=False)
@@ -75,7 +75,7 @@ def check_pages(console: Console, workspace: Workspace, named: Sequence[Path] = 
     with from_published(workspace.own_published) as source:
         shown = _shown(workspace, named)
         specs, render, names = _specs(source, shown, workspace)
-        stale = pages.check_pages(shown, pages.render_all(specs, render, names))
+        stale = writing.check_pages(shown, writing.render_all(specs, render, names))
     _tell_own(console, specs, names)
     for page in stale:
         text = f"{workspace.called(page.path)}: {', '.join(page.parts)} out of date; run `harness report --write`"
@@ -86,7 +86,7 @@ def check_pages(console: Console, workspace: Workspace, named: Sequence[Path] = 
 
 def _shown(workspace: Workspace, named: Sequence[Path]) -> list[Path]:
     """List the pages that show tables or numbers of them. Raises: HarnessError for a named one without a marker."""
-    shown = pages.with_markers(pages_of(workspace, named))
+    shown = writing.with_markers(pages_of(workspace, named))
     bare = [workspace.called(page) for page in pages_of(workspace, named) if named and page not in shown]
     if bare:
         raise HarnessError(
@@ -101,9 +101,9 @@ def _specs(
 ) -> tuple[list[TableSpec], Callable[[TableSpec], Rendered], list[str]]:
     """Read all table specs; return them, what renders one, and the names of those that the pages show."""
     catalogue = catalogue_of(workspace.configs, workspace.own_published)
-    specs = pages.specs_in(spec_files(workspace), catalogue)
-    names = pages.shown_in(shown, [spec.name for spec in specs])
-    render = pages.renderer(source, catalogue, specs=[spec for spec in specs if spec.name in names])
+    specs = writing.specs_in(spec_files(workspace), catalogue)
+    names = writing.shown_in(shown, [spec.name for spec in specs])
+    render = writing.renderer(source, catalogue, specs=[spec for spec in specs if spec.name in names])
     return specs, render, names
 
 
@@ -115,7 +115,7 @@ def _tell_own(console: Console, specs: Sequence[TableSpec], names: Sequence[str]
 
 
 def _rendered(source: NumberSource, shown: Sequence[Path], workspace: Workspace) -> list[Rendered]:
-    return pages.render_all(*_specs(source, shown, workspace))
+    return writing.render_all(*_specs(source, shown, workspace))
 
 
 def diff_pages(
@@ -131,8 +131,8 @@ def diff_pages(
         source = stack.enter_context(from_published(site.own_published))
         old = stack.enter_context(_old(base, shown, site))
         rendered = _rendered(source, shown, site)
-        specs = {spec.name: spec for spec in pages.specs_in(spec_files(site), catalogue)}
-        fresh = [pages.fresh(path, rendered) for path in shown]
+        specs = {spec.name: spec for spec in writing.specs_in(spec_files(site), catalogue)}
+        fresh = [writing.fresh(path, rendered) for path in shown]
         new = New(fresh, {item.name: item for item in rendered}, specs, source, catalogue, site.root)
         told = difference(old, new, _local(site, stack))
     printed(console, told.text)
@@ -170,16 +170,16 @@ def _old(base: str, shown: Sequence[Path], site: Workspace) -> Iterator[Old]:
 
 def _as_of(source: NumberSource | None, shown: Sequence[Path], site: Workspace) -> dict[Path, str]:
     """Write the pages as a folder's results give them; a table that they cannot fill stays as it stands."""
-    texts = {path: pages.read_page(path) for path in shown}
+    texts = {path: writing.read_page(path) for path in shown}
     if source is None:
         return texts
     catalogue = catalogue_of(site.configs, site.own_published)
-    render = pages.renderer(source, catalogue)
+    render = writing.renderer(source, catalogue)
     made = {}
-    for spec in pages.specs_in(spec_files(site), catalogue):
+    for spec in writing.specs_in(spec_files(site), catalogue):
         with suppress(HarnessError):
             made[spec.name] = render(spec)
-    return {path: pages.with_tables(text, made, path) for path, text in texts.items()}
+    return {path: writing.with_tables(text, made, path) for path, text in texts.items()}
 
 
 def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Workspace) -> dict[Path, str]:
@@ -199,7 +199,7 @@ def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Workspace) -
         (folder / Path(name).name).write_bytes(_git(site, "show", f"{commit}:./{name}").stdout)
     answers = {path: _git(site, "show", f"{commit}:./{site.called(path)}") for path in shown}
     return {
-        path: pages.decoded(answer.stdout, Path(f"{base}:{site.called(path)}"))
+        path: writing.decoded(answer.stdout, Path(f"{base}:{site.called(path)}"))
         for path, answer in answers.items()
         if not answer.returncode
     }

@@ -16,7 +16,7 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
 from harness.core.spelling import meant_by, unknown
 from harness.markdown.rows import literal
-from harness.pages import pages
+from harness.pages import writing
 from harness.pages.against import against
 from harness.pages.history import Histories
 from harness.plan.catalogue import load_catalogue
@@ -54,7 +54,7 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
             if planned.sweep.tables:
                 catalogue = catalogue_of(workspace.named, workspace.own_published)
                 specs = _specs_of(planned.sweep.tables, workspace, catalogue)
-                render = pages.renderer(source, catalogue, specs=specs)
+                render = writing.renderer(source, catalogue, specs=specs)
                 found = [_rendered_or_told(spec, render) for spec in specs]
                 texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
             else:
@@ -76,7 +76,7 @@ def _specs_of(files: Collection[str], workspace: Workspace, catalogue: TableCata
     named = {f"{name}{SUFFIX}" for name in files}
     wanted = {name for path in spec_files(workspace) if path.name in named for name in names_in(path)}
     places = [path for path in spec_files(workspace) if path.name in named or wanted & names_in(path)]
-    return [spec for spec in pages.specs_in(places, catalogue) if spec.name in wanted]
+    return [spec for spec in writing.specs_in(places, catalogue) if spec.name in wanted]
 
 
 def _heading(title: str) -> list[str]:
@@ -129,7 +129,7 @@ def plain_rendered(table: Plain, source: NumberSource, catalogue: TableCatalogue
     """Render a generated table. Raises: ConfigError where it would mix what must not be mixed."""
     versions = {name: environment.packages for name, environment in source.environments().items()}
     built = build(table.spec, table.filled_from, catalogue, source.reader(), lambda name: versions.get(name, {}))
-    return pages.named_keys(to_markdown(built), table.spec)
+    return writing.named_keys(to_markdown(built), table.spec)
 
 
 def conditions(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -144,7 +144,7 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
     """
     catalogue = catalogue_of(workspace.named, workspace.own_published)
     results, folder = workspace.results, workspace.own_published
-    specs = pages.specs_in(spec_files(workspace), catalogue)
+    specs = writing.specs_in(spec_files(workspace), catalogue)
     for name in names:
         if not any(name in {spec.name, *_files(spec)} for spec in specs):
             known = [known for spec in specs for known in (spec.name, *_files(spec))]
@@ -154,7 +154,7 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
         beside = partial(Histories([here]).beside, source=here)
         for spec in [spec for spec in specs if {spec.name, *_files(spec)} & set(names)]:
             ours, theirs = (
-                pages.renderer(source, catalogue)(narrowed(spec, {**where, "origin": (origin,)})).table
+                writing.renderer(source, catalogue)(narrowed(spec, {**where, "origin": (origin,)})).table
                 for source, origin in ((here, "measured"), (published, "reported"))
             )
             if not _filled(ours):
@@ -184,7 +184,7 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
     Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
     """
     catalogue = catalogue_of(workspace.named, workspace.own_published)
-    specs = [narrowed(spec, where) for spec in pages.specs_in(spec_files(workspace), catalogue)]
+    specs = [narrowed(spec, where) for spec in writing.specs_in(spec_files(workspace), catalogue)]
     with database_for_reading(workspace) as database:
         source = NumberSource(database)
         sweeps = database.sweeps()
@@ -198,7 +198,7 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
         wanted: dict[str, TableSpec] = {}
         for spec in listed:
             wanted.setdefault(spec.name, spec)
-        render = pages.renderer(source, catalogue, specs=wanted.values())
+        render = writing.renderer(source, catalogue, specs=wanted.values())
         for name, spec in wanted.items():
             text, there = _rendered_or_told(spec, render)
             if there:

@@ -30,15 +30,14 @@ from harness.worker.queue_layout import (
     Damaged,
     Newer,
     QueuedBatch,
-    batches_in,
     beside,
     likeness,
     name_of,
     read_batch,
-    taken_batches,
     worker_of,
     write_batch,
 )
+from harness.worker.queue_take import batches_in, taken_batches
 from harness.worker.queue_watch import Beats
 
 LOOK_SECONDS = 0.5

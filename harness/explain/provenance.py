@@ -11,12 +11,12 @@ from harness.core.spec import BuildSpec, Input, MeasureSpec
 from harness.explain.archive import _CONDITIONS, Archive
 from harness.explain.facts import EnvironmentText, Harness, Measured, OverRounds, Process, Provenance, Read, RecipeText
 from harness.numbers.rounds import is_over_rounds
+from harness.numbers.sample_statistics import statistic_of
 from harness.plan.keys import exact
 from harness.store.sittings import paces_of
 from harness.store.workload import workload_columns
 from harness.tables.columns import PACKAGES
 from harness.tables.rows import TableRow
-from harness.tables.samples import statistic_of
 from harness.tables.sitting import marks_of
 
 FEW = 8

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from harness.core.errors import HarnessError
-from harness.markdown.marked import bodies
+from harness.markdown.markers import bodies
 from harness.markdown.rows import Align, literal, table_lines
 from harness.pages.changes import Change, TableComparison, compare_tables, shared_keys
 from harness.pages.guards import percent
@@ -26,10 +26,10 @@ from harness.pages.noise import (
     shows,
     way,
 )
-from harness.pages.pages import Page, renderer
 from harness.pages.paired import between_items
 from harness.pages.readback import RowName, grids
 from harness.pages.value_marks import marks
+from harness.pages.writing import Page, renderer
 from harness.published.sources import NumberSource
 from harness.tables.catalogue import TableCatalogue
 from harness.tables.markdown import Rendered

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, Problem
 from harness.core.spelling import unknown
-from harness.markdown.marked import bodies, marked_places
+from harness.markdown.markers import bodies, marked_places
 from harness.pages.changes import Change, Gone, compare_tables
 from harness.pages.noise import CellNames, cells_of, way
 from harness.pages.readback import shown

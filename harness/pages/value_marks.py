@@ -27,7 +27,7 @@ from typing import Literal, cast
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spelling import unknown
-from harness.markdown.marked import code_lines, marked_places
+from harness.markdown.markers import code_lines, marked_places
 
 FUNCTIONS = ("min", "max", "cell")
 END = "<!-- /value -->"

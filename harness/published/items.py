@@ -13,8 +13,8 @@ from harness.core.outcome import Measurement
 from harness.core.spec import Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
+from harness.numbers.sample_statistics import statistic_of
 from harness.store.database import Database
-from harness.tables.samples import statistic_of
 from harness.tables.specentries import STATS
 
 FEW = 8

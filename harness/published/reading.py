@@ -10,17 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.core.errors import ConfigError, Problem
-from harness.core.identity import DIGITS, digest
 from harness.core.outcome import Environment, Outcome
-from harness.published.publish import NAMED
+from harness.published.content_hash import _AGAIN, _THEIRS, verify
 from harness.published.records import (
     FORMAT,
-    PREFIX,
     STATISTICS,
     Published,
     PublishedFile,
     PublishedRun,
-    content_of,
     outcome_of,
 )
 from harness.published.reported import read_file
@@ -29,8 +26,6 @@ from harness.store.session import SessionJob, SessionRecord
 from harness.tables.declared import KEY, together
 
 NEITHER = "is not a results file; start it with `reported:` (numbers of others), or write it with `harness publish`"
-_AGAIN = "publish it again with `harness publish`"
-_THEIRS = "where it is somebody else's number, put it into a file that begins with `reported:`"
 
 
 def read_published(folder: Path, only: Collection[Path] | None = None) -> Published:
@@ -57,7 +52,7 @@ def _read(path: Path, _size: int, _mtime_ns: int) -> Published:
         jobs = [_job(outcome, (outcome.job.labels,)) for outcome in others]
         return Published(others, _session(path, others, jobs), declared=declared)
     file = _file(path, text, raw)
-    _verify(path, text, raw, file)
+    verify(path, text, raw, file)
     places = {name: _environment(path, text, name, place) for name, place in file.environments.items()}
     outcomes = tuple(
         _outcome(path, text, number, run, places[run.run.environment]) for number, run in enumerate(file.runs)
@@ -106,48 +101,6 @@ def _file(path: Path, text: str, raw: Any) -> PublishedFile:
         said = f"says that it holds {file.count} runs, and {len(file.runs)} are in it: it was cut short, or one was taken out or put in"
         raise ConfigError([Problem(f"{said}; {_AGAIN}", path, line_of(text, ["count"]))])
     return file
-
-
-def _verify(path: Path, text: str, raw: Any, file: PublishedFile) -> None:
-    """Hold each run against its hash, and find what is there twice. Raises: ConfigError with the line of each run."""
-    hashes = {name: _hashed(place) for name, place in raw["environments"].items()}
-    items, seen, found = raw.get("items") or {}, dict[str, int](), list[tuple[tuple[str | int, ...], str]]()
-    for number, (entry, run) in enumerate(zip(raw["runs"], file.runs, strict=True)):
-        head, place = run.run, ("runs", number)
-        if head.environment not in hashes:
-            found.append((place, f"run {head.name}: no environment '{head.environment}' in this file; {_AGAIN}"))
-        elif head.name in seen:
-            before = line_of(text, ["runs", seen[head.name]])
-            found.append((place, f"run {head.name} stands in line {before} already; keep one"))
-        elif (content := _content(entry, hashes[head.environment], items.get(head.name))) != head.content:
-            at = line_of(text, ["environments", head.environment])
-            edited = f"run {head.name} was edited, or its environment (line {at})"
-            found.append((place, f"{edited}: {_hashes(head.content, content)}"))
-        seen.setdefault(head.name, number)
-    strange = sorted(set(items) - set(seen))
-    found += [(("items", run), f"items of run {run}, which is not there; {_AGAIN}") for run in strange]
-    more = [Problem(f"and {len(found) - NAMED} more", path)] if len(found) > NAMED else []
-    if found:
-        raise ConfigError([*(Problem(said, path, line_of(text, place)) for place, said in found[:NAMED]), *more])
-
-
-def _hashes(said: str, found: str) -> str:
-    digits = len(PREFIX) + DIGITS
-    return f"the file says {said[:digits]}, and its content is {found[:digits]}; {_AGAIN}, or, {_THEIRS}"
-
-
-def _hashed(value: Any) -> str:
-    try:
-        return digest(value)
-    except (TypeError, ValueError):
-        return "no JSON"
-
-
-def _content(entry: Any, environment: str, items: Any) -> str:
-    try:
-        return content_of(entry, environment, items)
-    except (TypeError, ValueError):
-        return f"{PREFIX}none, it is no JSON"
 
 
 def _environment(path: Path, text: str, name: str, raw: Mapping[str, Any]) -> Environment:

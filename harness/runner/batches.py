@@ -12,7 +12,7 @@ from harness.executors.record import BatchNeeds, Executor
 from harness.plan.expand import PlannedJob
 from harness.runner.decide import decide
 from harness.runner.flight import Flight
-from harness.runner.known_jobs import KnownJobs
+from harness.runner.job_memory import JobMemory
 from harness.runner.opened import Event
 from harness.runner.records import unmade, write_outcome
 from harness.runner.verified import blocking, siblings
@@ -24,7 +24,7 @@ from harness.worker.children import forks
 class Todo:
     """Jobs that are neither on their way nor settled, in order, and the batches that are on their way."""
 
-    memory: KnownJobs
+    memory: JobMemory
     session: SessionRecord
     executor: Executor
     waiting: deque[PlannedJob]
@@ -140,7 +140,7 @@ def _room(job: PlannedJob | None, flights: Sequence[Flight], executor: Executor)
     return "machine" not in {wanted, *taken} and not (wanted == "device" and "device" in taken)
 
 
-def _settle(job: PlannedJob, verdict: Any, why: str, memory: KnownJobs, session: SessionRecord) -> Event:
+def _settle(job: PlannedJob, verdict: Any, why: str, memory: JobMemory, session: SessionRecord) -> Event:
     """Note a job that is not run; one that cannot be is an outcome like any other, written once."""
     if verdict in {"enough", "skipped"}:
         memory.stopped[job.id] = why
@@ -160,7 +160,7 @@ def _settle(job: PlannedJob, verdict: Any, why: str, memory: KnownJobs, session:
     return Event(verdict, job=job, text=why, status=memory.bad[job.id][0].value if job.id in memory.bad else "")
 
 
-def _said_once(job: PlannedJob, memory: KnownJobs, session: SessionRecord, status: Status, why: str) -> str:
+def _said_once(job: PlannedJob, memory: JobMemory, session: SessionRecord, status: Status, why: str) -> str:
     """Write the outcome of a job that is not run, unless the same is on record; returns its run."""
     asked = (job.key, job.environment, status.value, why)
     if asked not in memory.refusals:
@@ -168,6 +168,6 @@ def _said_once(job: PlannedJob, memory: KnownJobs, session: SessionRecord, statu
     return memory.refusals[asked]
 
 
-def _blocked_status(job: PlannedJob, memory: KnownJobs) -> Status:
+def _blocked_status(job: PlannedJob, memory: JobMemory) -> Status:
     statuses = {memory.bad[need][0] for need in job.needs if need in memory.bad}
     return Status.UNSUPPORTED if statuses == {Status.UNSUPPORTED} else Status.FAILED

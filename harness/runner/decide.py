@@ -8,7 +8,7 @@ from typing import Any, Literal
 from harness.core.spec import MeasureSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.keys import normal
-from harness.runner.known_jobs import KnownJobs
+from harness.runner.job_memory import JobMemory
 from harness.runner.verified import blocking, doubts
 from harness.store.cache import CachedRun
 
@@ -17,7 +17,7 @@ Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "un
 _NOT_AWAITED = "no job to run needs it"
 
 
-def decide(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
+def decide(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
     """Say what a job needs, and why, in a few words."""
     if job.other_gpu:
         return "other_gpu", job.other_gpu
@@ -32,14 +32,14 @@ def decide(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
     return _quality(job, memory) if job.kind == "quality" else _artifact(job, memory)
 
 
-def _verification(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
+def _verification(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
     verdict, why = _quality(job, memory)
     if verdict == "run" and not _awaited(job, memory):
         return "skipped", _NOT_AWAITED
     return verdict, why
 
 
-def _in_vain(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str] | None:
+def _in_vain(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str] | None:
     """Say what becomes of a job whose need failed; a verification without the truth finds nothing out."""
     if refuted := blocking(job, memory):
         return "blocked", refuted
@@ -51,13 +51,13 @@ def _in_vain(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str] | None:
     return None
 
 
-def _awaited(job: PlannedJob, memory: KnownJobs) -> bool:
+def _awaited(job: PlannedJob, memory: JobMemory) -> bool:
     """Tell whether something that will be run waits for this job."""
     users = memory.users.get(job.id, [])
     return not users or any(needed(user, memory) for user in users)
 
 
-def _artifact(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
+def _artifact(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
     assert job.artifact is not None
     folder = memory.opened.artifact(job.artifact, job.kind)
     if job.kind in memory.rerun:
@@ -69,7 +69,7 @@ def _artifact(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
     return "run", "its folder is gone" if job.artifact in memory.made else "never made here"
 
 
-def needed(job: PlannedJob, memory: KnownJobs) -> bool:
+def needed(job: PlannedJob, memory: JobMemory) -> bool:
     """Tell whether a job will be run or something that will be run reads what it makes."""
     if job.other_gpu or job.refused:
         return False
@@ -82,7 +82,7 @@ def needed(job: PlannedJob, memory: KnownJobs) -> bool:
     return _artifact(job, memory)[0] == "run"
 
 
-def _quality(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
+def _quality(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
     if "quality" in memory.rerun:
         done = memory.finished.get((job.key, job.environment, job.round))
         return ("known", done) if done else ("run", "--rerun quality")
@@ -117,7 +117,7 @@ def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record
     return ""
 
 
-def _speed(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
+def _speed(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
     done = memory.finished.get((job.key, job.environment, job.round))
     if done:
         return "known", done

@@ -18,7 +18,7 @@ from harness.runner import session as sessions
 from harness.runner.adopting import adopt
 from harness.runner.batches import Todo, needs_of, next_batch
 from harness.runner.flight import Carried, Flight, ServedBatch
-from harness.runner.known_jobs import remember
+from harness.runner.job_memory import remember
 from harness.runner.opened import Event, OpenWorkspace, alone, disk_explained, recover
 from harness.runner.outcomes import take_in
 from harness.runner.overhead import merged

@@ -9,7 +9,7 @@ from harness.core.outcome import Outcome
 from harness.core.spec import Status
 from harness.plan.expand import PlannedJob
 from harness.runner.flight import Carried, ServedBatch
-from harness.runner.known_jobs import KnownJobs
+from harness.runner.job_memory import JobMemory
 from harness.runner.records import unmade
 from harness.runner.verified import failed_itself, refuted
 from harness.store.session import SessionRecord
@@ -27,7 +27,7 @@ class Became:
     again: bool = False
 
 
-def take_in(one: Carried, item: ServedBatch, memory: KnownJobs, session: SessionRecord) -> Became:
+def take_in(one: Carried, item: ServedBatch, memory: JobMemory, session: SessionRecord) -> Became:
     """Put a finished job's outcome into the database; for a worker that died before it wrote one, write it first.
 
     A job whose worker died is tried once more: somebody may have killed it, and the second death tells.
@@ -55,7 +55,7 @@ def take_in(one: Carried, item: ServedBatch, memory: KnownJobs, session: Session
     return Became(outcome.status.value, outcome.reason or "", outcome.seconds)
 
 
-def _outcome(one: Carried, item: ServedBatch, memory: KnownJobs, session: SessionRecord) -> Outcome:
+def _outcome(one: Carried, item: ServedBatch, memory: JobMemory, session: SessionRecord) -> Outcome:
     """Read a job's outcome, or write it for a worker that could not."""
     if item.outcome is not None:
         drop_partial(one.record)
@@ -69,7 +69,7 @@ def _outcome(one: Carried, item: ServedBatch, memory: KnownJobs, session: Sessio
     return outcome
 
 
-def _take_in_verification(job: PlannedJob, outcome: Outcome, memory: KnownJobs) -> Became:
+def _take_in_verification(job: PlannedJob, outcome: Outcome, memory: JobMemory) -> Became:
     """Remember what a verification found: the model itself, another one, or nothing, which is no failure."""
     if outcome.status is Status.OK:
         memory.verified |= {job.id} if job.verifies else set()

@@ -10,7 +10,7 @@ from harness.core.files import write_whole
 from harness.core.outcome import Outcome
 from harness.core.spec import Input, Job, Note, Status
 from harness.plan.expand import PlannedJob
-from harness.runner.known_jobs import KnownJobs
+from harness.runner.job_memory import JobMemory
 from harness.runner.opened import OpenWorkspace
 from harness.runner.verified import doubts
 from harness.store.files import read_outcome
@@ -30,7 +30,7 @@ LEAST_LIMIT = 3600.0
 """Seconds that it may take in any case."""
 
 
-def unmade(job: PlannedJob, memory: KnownJobs, session: SessionRecord, status: Status, why: str) -> Outcome:
+def unmade(job: PlannedJob, memory: JobMemory, session: SessionRecord, status: Status, why: str) -> Outcome:
     """Make the outcome of a job that no worker answered for."""
     record = job_record(job, memory, session, order=0)
     inputs = tuple(item.model_copy(update={"path": ""}) for item in record.inputs)
@@ -56,7 +56,7 @@ def write_outcome(outcome: Outcome, opened: OpenWorkspace) -> str:
     return outcome.job.run
 
 
-def job_record(job: PlannedJob, memory: KnownJobs, session: SessionRecord, order: int) -> Job:
+def job_record(job: PlannedJob, memory: JobMemory, session: SessionRecord, order: int) -> Job:
     """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
     opened = memory.opened
     notes, output = _checked(job, memory)
@@ -90,7 +90,7 @@ def job_record(job: PlannedJob, memory: KnownJobs, session: SessionRecord, order
     )
 
 
-def _of_builds(job: PlannedJob, memory: KnownJobs) -> tuple[Note, ...]:
+def _of_builds(job: PlannedJob, memory: JobMemory) -> tuple[Note, ...]:
     """Say of a measurement what the builds behind its artifact said that its readers must know."""
     found: dict[str, Note] = {}
     todo = [item.id for item in job.inputs if item.role == "artifact"]
@@ -103,7 +103,7 @@ def _of_builds(job: PlannedJob, memory: KnownJobs) -> tuple[Note, ...]:
     return tuple(found.values())
 
 
-def _outcome_of(run: str, memory: KnownJobs) -> Outcome:
+def _outcome_of(run: str, memory: JobMemory) -> Outcome:
     """Read a run's outcome from its folder, else from the database."""
     file = memory.opened.runs / run / OUTCOME
     return read_outcome(file) if file.exists() else memory.opened.database.outcome(run)
@@ -134,7 +134,7 @@ def limit_of(said: float | None, usual: float | None) -> float | None:
     return LONGEST if usual is None else max(LEAST_LIMIT, TIMES_USUAL * usual)
 
 
-def _checked(job: PlannedJob, memory: KnownJobs) -> tuple[tuple[Note, ...], str | None]:
+def _checked(job: PlannedJob, memory: JobMemory) -> tuple[tuple[Note, ...], str | None]:
     """Say what scoring a speed job's output found, and give the hash of the tokens that it, or an earlier round, saw."""
     earlier = memory.outputs.get((job.key, job.environment))
     if job.check is None:
@@ -149,7 +149,7 @@ def _checked(job: PlannedJob, memory: KnownJobs) -> tuple[tuple[Note, ...], str 
     return tuple(note for note in outcome.notes if note.code == "output-differs"), facts.get("output_sha256", earlier)
 
 
-def _located(item: Input, kind: str | None, memory: KnownJobs) -> Input:
+def _located(item: Input, kind: str | None, memory: JobMemory) -> Input:
     """Give an input its folder: the one it names, or where its artifact lies, with the content it must have."""
     if item.path or kind is None:
         return item

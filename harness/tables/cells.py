@@ -12,13 +12,13 @@ from harness.core.marks import PACED, marking
 from harness.core.spec import Note
 from harness.numbers.pairing import Paired, paired_difference, reproduces
 from harness.numbers.rounds import is_over_rounds
+from harness.numbers.sample_statistics import over_processes, statistic_of
 from harness.tables import sitting
 from harness.tables.compare import COMPARISONS, Comparison, Operand, compared, decimal_of, directed
 from harness.tables.formats import NumberFormat, decimal, factor, rounded, without_paths, written
 from harness.tables.question import CellQuestion, CellReader, Filled
 from harness.tables.result import CellTrace, Side
 from harness.tables.rows import TableRow, direction, distinct
-from harness.tables.samples import over_processes, statistic_of
 from harness.tables.sitting import marked_apart, marks_of, over_rounds
 from harness.tables.spec import CellSpec, TableSpec
 from harness.tables.specfields import ABSENT

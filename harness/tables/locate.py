@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.core.errors import ConfigError, HarnessError, Problem
-from harness.markdown.marked import MarkedPlace, bodies, marked_places
+from harness.core.spelling import meant_by
+from harness.markdown.markers import MarkedPlace, bodies, marked_places
 from harness.markdown.rows import as_before, literal
 from harness.tables.markdown import Rendered, pipe_table
 from harness.tables.result import Cell, Section
@@ -151,9 +151,9 @@ def _unknown(what: str, asked: str, names: Sequence[tuple[str, ...]], own: Seque
         MARK.join(name).casefold(): MARK.join(name)
         for name in (*names, *own, *((part,) for name in names for part in name))
     }
-    close = difflib.get_close_matches(asked.casefold(), sorted(known), n=1, cutoff=0.6)
-    if close:
-        return f"unknown {what} '{asked}'; did you mean '{known[close[0]]}'?"
+    close = meant_by(asked.casefold(), known)
+    if close is not None:
+        return f"unknown {what} '{asked}'; did you mean '{known[close]}'?"
     listed = [MARK.join(name) for name in names if name]
     more = f"; and {len(listed) - _FEW} more" if len(listed) > _FEW else ""
     return f"unknown {what} '{asked}'; there is {'; '.join(listed[:_FEW])}{more}"

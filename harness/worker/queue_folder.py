@@ -36,15 +36,14 @@ from harness.worker.queue_layout import (
     Damaged,
     Newer,
     QueuedBatch,
-    batches_in,
     beside,
     likeness,
     name_of,
     read_batch,
     say,
-    take,
 )
 from harness.worker.queue_process import WORKER, Lost, run_batch, variables
+from harness.worker.queue_take import batches_in, take
 from harness.worker.queue_watch import QueueWatch
 
 DESCRIBE_SECONDS = 300

@@ -8,18 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.worker.queue_layout import (
-    AGAIN,
-    FAILED,
-    LEFT,
-    SAID,
-    WORKERS,
-    beside,
-    name_of,
-    say,
-    taken_batches,
-    worker_of,
-)
+from harness.worker.queue_layout import AGAIN, FAILED, LEFT, SAID, WORKERS, beside, name_of, say, worker_of
+from harness.worker.queue_take import taken_batches
 
 STILL_SECONDS = 60.0
 """A worker whose number does not change for so long is taken for dead: twelve beats."""

@@ -25,7 +25,7 @@ from harness.commands.pages import _rendered
 from harness.commands.workspace import pages_of, read_workspace, spec_files
 from harness.core.errors import ConfigError
 from harness.environments import ROOT
-from harness.pages import pages
+from harness.pages import writing
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.published.sources import NumberSource, from_published, rows_for
@@ -242,7 +242,7 @@ def timed_views(database: Database) -> bool:
 def timed_tables(source: NumberSource) -> bool:
     """Time the query, the filling and the writing of each table, best of five; print the plan of one."""
     catalogue = catalogue_of(read_workspace(ROOT).configs)
-    specs = [*pages.specs_in(spec_files(read_workspace(ROOT)), catalogue), *pages.specs_in([OWN])]
+    specs = [*writing.specs_in(spec_files(read_workspace(ROOT)), catalogue), *writing.specs_in([OWN])]
     shown = next(spec for spec in specs if spec.name == "nightly-speed")
     for text, steps in plans(source.database, shown):
         print(f"plan of {' '.join(text.split())[:60]}...")
@@ -284,7 +284,7 @@ def timed(spec: TableSpec, source: NumberSource, catalogue: TableCatalogue) -> t
 
 def timed_pages(source: NumberSource) -> bool:
     """Time all pages from the database, and compare them with those from the published results."""
-    shown = pages.with_markers(pages_of(read_workspace(ROOT)))
+    shown = writing.with_markers(pages_of(read_workspace(ROOT)))
     seconds = []
     for _ in range(3):
         begun = time.perf_counter()

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from harness.environments import SHIPPED
-from harness.pages import pages
+from harness.pages import writing
 from harness.published.sources import NumberSource
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
@@ -83,5 +83,5 @@ class RealMachine:
         """Render a shipped file of tables; Markdown by table."""
         path = SHIPPED / "reports" / "tables" / f"{name}.tables.yaml"
         with self.database() as database:
-            rendered = pages.render([path], NumberSource(database), catalogue_of(self.configs))
+            rendered = writing.render([path], NumberSource(database), catalogue_of(self.configs))
         return {table.name: table.markdown for table in rendered}

@@ -15,7 +15,7 @@ from harness.adopting.adopt import WantedTables
 from harness.commands.adopt import adopt_page
 from harness.commands.workspace import Workspace, read_workspace
 from harness.core.errors import HarnessError
-from harness.pages import pages
+from harness.pages import writing
 from tests.conftest import ROOT
 from tests.unit.adopting.conftest import files_of
 
@@ -117,7 +117,7 @@ def test_after_a_kill_at_any_step_the_same_command_finishes_the_work(
 
         with monkeypatch.context() as during:
             during.setattr(os, "replace", counted)
-            during.setattr(pages, "_put_back", lambda path, content: None)
+            during.setattr(writing, "_put_back", lambda path, content: None)
             during.setattr(Path, "unlink", never)
             with pytest.raises(_Gone):
                 list(adopt_page(page, theirs, WantedTables()))

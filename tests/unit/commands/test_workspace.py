@@ -23,7 +23,7 @@ from harness.commands.workspace import here, lock_of, own_tables, pages_of, read
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.paths import FILE, MINE
 from harness.environments import ROOT, SHIPPED
-from harness.pages.pages import specs_in
+from harness.pages.writing import specs_in
 from harness.plan.catalogue import load_catalogue
 from harness.tables.catalogue import catalogue_of
 

@@ -17,7 +17,8 @@ from harness.executors.record import Batch, BatchJob, BatchNeeds, Executor, Exec
 from harness.host import environment
 from harness.worker import queue_watch
 from harness.worker.answer import Answer
-from harness.worker.queue_layout import DONE, FAILED, TAKEN, WAITING, WORKERS, read_batch, take
+from harness.worker.queue_layout import DONE, FAILED, TAKEN, WAITING, WORKERS, read_batch
+from harness.worker.queue_take import take
 
 
 @pytest.fixture

@@ -28,8 +28,9 @@ from harness.explain.cell import Explanation, Shown, explain
 from harness.explain.facts import Harness
 from harness.explain.provenance import harness_of, measurement_of
 from harness.explain.text import as_text
-from harness.markdown.marked import marked_places
-from harness.pages import pages
+from harness.markdown.markers import marked_places
+from harness.numbers.sample_statistics import statistic_of
+from harness.pages import writing
 from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
 from harness.tables.catalogue import TableCatalogue, catalogue_of
@@ -38,7 +39,6 @@ from harness.tables.formats import NumberFormat, decimal, factor, rounded, writt
 from harness.tables.locate import Beside, Spot, cell_lines, named, pointed
 from harness.tables.markdown import cell_text
 from harness.tables.result import Cell, CellTrace, Side
-from harness.tables.samples import statistic_of
 
 HASH = re.compile(r"[0-9a-f]{64}")
 PUBLISHED = ROOT / "results" / "published"
@@ -57,12 +57,12 @@ class Site:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     catalogue = catalogue_of(ROOT / "configs")
-    specs = pages.specs_in([ROOT / "reports" / "tables"], catalogue)
+    specs = writing.specs_in([ROOT / "reports" / "tables"], catalogue)
     with from_published(PUBLISHED) as source:
-        render = pages.renderer(source, catalogue)
+        render = writing.renderer(source, catalogue)
         archive = archive_of(source)
         tables = {spec.name: Shown(render(spec), spec, catalogue.renamed(spec.titles), archive) for spec in specs}
-        yield Site(tuple(pages.with_markers(pages_of(read_workspace(ROOT)))), tables, source, catalogue)
+        yield Site(tuple(writing.with_markers(pages_of(read_workspace(ROOT)))), tables, source, catalogue)
 
 
 def split(line: str) -> list[str]:
@@ -72,7 +72,7 @@ def split(line: str) -> list[str]:
 
 def cells_of(site: Site, page: Path) -> Iterator[tuple[Shown, Spot, str]]:
     """Find every cell of a page through its line and column, with what the page says there."""
-    text = pages.read_page(page)
+    text = writing.read_page(page)
     lines = text.replace("\r", "").split("\n")
     for block in marked_places(text, page):
         shown = site.tables[block.name]
@@ -281,8 +281,8 @@ def test_an_engine_option_and_a_key_that_a_row_lacks_are_explained(site: Site, t
         " cells: {Decode: {metric: decode_tps}}}",
         encoding="utf-8",
     )
-    (spec,) = pages.specs_in([path], site.catalogue)
-    rendered = pages.renderer(site.source, site.catalogue)(spec)
+    (spec,) = writing.specs_in([path], site.catalogue)
+    rendered = writing.renderer(site.source, site.catalogue)(spec)
     shown = Shown(rendered, spec, site.catalogue, archive_of(site.source))
     row = rendered.table.sections[0].rows[0]
     assert [cell.text for cell in row[1:4]] == ["-", "cpu", "-"]
@@ -371,9 +371,9 @@ def page(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shown]:
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "page.yaml").write_text(REPORTED, encoding="utf-8")
     (tmp_path / "page.tables.yaml").write_text(SPEED.replace("[model, method]", request.param), encoding="utf-8")
-    (spec,) = pages.specs_in([tmp_path / "page.tables.yaml"], TableCatalogue())
+    (spec,) = writing.specs_in([tmp_path / "page.tables.yaml"], TableCatalogue())
     with from_published(tmp_path / "published") as source:
-        rendered = pages.renderer(source, TableCatalogue())(spec)
+        rendered = writing.renderer(source, TableCatalogue())(spec)
         yield Shown(rendered, spec, TableCatalogue(), archive_of(source))
 
 
@@ -442,7 +442,7 @@ def test_a_failed_run_is_told_with_its_reason(site: Site) -> None:
         }
         source.database.ingest(ok.model_copy(update={**later, "job": job, "measurements": ()}), None)
         spec = site.tables["quickstart-speed"].spec
-        rendered = pages.renderer(source, site.catalogue)(spec)
+        rendered = writing.renderer(source, site.catalogue)(spec)
         shown = Shown(rendered, spec, site.catalogue, archive_of(source))
         found = explain(shown, named(rendered, "INT8", "Decode (tok/s)"))
     assert (found.kind, found.text) == ("failed", "oom")

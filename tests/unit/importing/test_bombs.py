@@ -11,7 +11,7 @@ from harness.core import limits
 from harness.core.errors import ConfigError
 from harness.formats.optimum_config import read_config
 from harness.formats.source import read_source
-from harness.pages.pages import read_page
+from harness.pages.writing import read_page
 from harness.published.reading import read_published
 
 MERGED = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12))

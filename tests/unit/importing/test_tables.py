@@ -11,7 +11,7 @@ from harness.commands.report import plain
 from harness.commands.workspace import read_workspace
 from harness.core.errors import ConfigError
 from harness.environments import ROOT, SHIPPED
-from harness.pages.pages import render
+from harness.pages.writing import render
 from harness.published.sources import NumberSource
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of

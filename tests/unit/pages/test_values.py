@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError, HarnessError
-from harness.pages.pages import check_pages, fresh, shown_in, with_markers, write_pages
 from harness.pages.value_marks import ValueQuestion, marks, parse
 from harness.pages.values import answer
+from harness.pages.writing import check_pages, fresh, shown_in, with_markers, write_pages
 from harness.tables.markdown import Rendered
 from harness.tables.result import Cell, Section, Table, TableColumn
 

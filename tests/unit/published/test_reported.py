@@ -9,7 +9,7 @@ import pytest
 from harness.commands.publish import take_published
 from harness.core.errors import ConfigError
 from harness.core.spec import Status
-from harness.pages.pages import render
+from harness.pages.writing import render
 from harness.published.reading import read_published
 from harness.published.reported import read_reported
 from harness.published.sources import from_published

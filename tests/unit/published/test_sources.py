@@ -11,7 +11,7 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.outcome import Outcome
 from harness.core.spec import Input, Labels
-from harness.pages.pages import check_pages, render, shown_in, specs_in, with_markers, write_pages
+from harness.pages.writing import check_pages, render, shown_in, specs_in, with_markers, write_pages
 from harness.published.publish import publish
 from harness.published.reading import read_published
 from harness.published.sources import NumberSource, from_published

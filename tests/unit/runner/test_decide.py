@@ -10,7 +10,7 @@ import pytest
 from harness.core.spec import MeasureSpec
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.decide import decide
-from harness.runner.known_jobs import KnownJobs
+from harness.runner.job_memory import JobMemory
 from harness.store.cache import CachedRun
 
 SPEC = MeasureSpec(
@@ -29,7 +29,7 @@ RUN = CachedRun(
 
 def verdict(*records: CachedRun, job: PlannedJob = JOB, rerun: frozenset[str] = frozenset()) -> tuple[str, str]:
     plan = Plan("s", (job,))
-    memory = KnownJobs(opened=cast("Any", None), plan=plan, rerun=rerun, quality={job.key: list(records)})
+    memory = JobMemory(opened=cast("Any", None), plan=plan, rerun=rerun, quality={job.key: list(records)})
     memory.made = {"a" * 64: "c1", "r" * 64: "c2"}
     return decide(job, memory)
 

@@ -223,7 +223,7 @@ def test_a_known_build_is_answered_by_the_run_that_sealed_it(bench: Bench) -> No
 
 def test_what_is_known_says_why_it_is_not(bench: Bench) -> None:
     from harness.runner.decide import decide
-    from harness.runner.known_jobs import remember
+    from harness.runner.job_memory import remember
 
     bench.sweep(method=["fp32"])
     with bench.opened() as (planned, opened):

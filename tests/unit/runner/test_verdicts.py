@@ -12,7 +12,7 @@ from harness.core.spec import BuildSpec, Labels, MeasureSpec, Status
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.batches import Todo, next_batch
 from harness.runner.decide import decide
-from harness.runner.known_jobs import KnownJobs
+from harness.runner.job_memory import JobMemory
 from harness.runner.verified import doubts
 from harness.store.cache import CachedRun
 from tests.in_process import InProcess
@@ -50,21 +50,21 @@ JOBS = (
 )
 
 
-def _memory() -> KnownJobs:
+def _memory() -> JobMemory:
     opened = SimpleNamespace(artifact=lambda identity, kind: Path(f"/nowhere/{kind}/{identity}"))
-    memory = KnownJobs(opened=cast("Any", opened), plan=Plan("s", JOBS))
+    memory = JobMemory(opened=cast("Any", opened), plan=Plan("s", JOBS))
     for job in JOBS:
         for need in job.needs:
             memory.users.setdefault(need, []).append(job)
     return memory
 
 
-def _refute(memory: KnownJobs, name: str) -> None:
+def _refute(memory: JobMemory, name: str) -> None:
     memory.refuted[name] = WHY
     memory.bad[name] = (Status.FAILED, WHY)
 
 
-def _decided(memory: KnownJobs, name: str) -> tuple[str, str]:
+def _decided(memory: JobMemory, name: str) -> tuple[str, str]:
     return decide(memory.jobs[name], memory)
 
 
@@ -126,7 +126,7 @@ def test_a_verification_is_run_again_when_told() -> None:
     assert _decided(memory, "verify-one") == ("run", "--rerun quality")
 
 
-def _todo(jobs: list[PlannedJob], memory: KnownJobs) -> Todo:
+def _todo(jobs: list[PlannedJob], memory: JobMemory) -> Todo:
     return Todo(memory, cast("Any", None), InProcess().executor(), deque(jobs))
 
 

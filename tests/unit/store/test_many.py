@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.core.spec import Labels
-from harness.pages import pages
+from harness.pages import writing
 from harness.published.sources import NumberSource, rows_for
 from harness.store import configurations, frame, newest
 from harness.store.database import Database
@@ -21,7 +21,7 @@ from tests.benchmarks.many_runs import nightly
 from tests.unit.store.outcomes import measured
 
 NIGHTS = 13
-SPECS = {spec.name: spec for spec in pages.specs_in([benchmark.OWN])}
+SPECS = {spec.name: spec for spec in writing.specs_in([benchmark.OWN])}
 SMALL = frozenset({"quantity", "environment", "configuration"})
 """Tables with a few hundred rows, of which a table asks for most."""
 

@@ -13,7 +13,7 @@ from pandas import isna
 
 from harness.commands.publish import take_published
 from harness.environments import ROOT
-from harness.pages import pages
+from harness.pages import writing
 from harness.published.sources import from_published
 from harness.store.database import Database
 from harness.store.frame import COLUMNS
@@ -40,9 +40,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[sqlite3.Con
     with Database.open(folder / "bench.db") as database:
         take_published(database, folder / "published")
     catalogue = catalogue_of(ROOT / "configs")
-    specs = pages.specs_in([ROOT / "reports" / "tables" / "quickstart.tables.yaml"], catalogue)
+    specs = writing.specs_in([ROOT / "reports" / "tables" / "quickstart.tables.yaml"], catalogue)
     with from_published(folder / "published") as source:
-        render = pages.renderer(source, catalogue)
+        render = writing.renderer(source, catalogue)
         cells = [
             cell
             for spec in specs

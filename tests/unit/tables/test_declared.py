@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.spec import Status
-from harness.pages.pages import render
+from harness.pages.writing import render
 from harness.published.reading import read_published
 from harness.published.reported import read_reported
 from harness.published.sources import from_published

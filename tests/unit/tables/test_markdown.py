@@ -13,7 +13,7 @@ import pytest
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.markdown.rows import literal
-from harness.pages.pages import check_pages, with_markers, write_pages
+from harness.pages.writing import check_pages, with_markers, write_pages
 from harness.tables.catalogue import TableCatalogue
 from harness.tables.markdown import Rendered, to_markdown
 from harness.tables.result import Table

@@ -22,13 +22,13 @@ from harness.core.spec import Labels, Note, Status
 from harness.environments import ROOT
 from harness.explain.text import as_text
 from harness.numbers.rounds import summary
+from harness.numbers.sample_statistics import over_processes
 from harness.plan.keys import spec_key
 from harness.published.publish import publish
 from harness.published.sources import NumberSource, from_published, rows_for
 from harness.store.database import Database
 from harness.tables.markdown import to_markdown
 from harness.tables.result import Table
-from harness.tables.samples import over_processes
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.unit.store.outcomes import BEGIN, environment, failed, measured, measurement

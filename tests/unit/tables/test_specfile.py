@@ -101,7 +101,7 @@ def test_a_name_that_the_catalogue_does_not_have_is_told(tmp_path: Path) -> None
 
 
 def test_the_names_in_shipped_tables_and_sketches_are_in_the_catalogues(sketches: Path) -> None:
-    from harness.pages.pages import specs_in
+    from harness.pages.writing import specs_in
     from harness.tables.catalogue import catalogue_of
 
     known = catalogue_of(ROOT / "configs")

@@ -23,7 +23,7 @@ from harness.worker import queue_layout as batches
 from harness.worker import queue_process as processes
 from harness.worker import queue_watch
 from harness.worker.queue_folder import serve_queue
-from harness.worker.queue_layout import take
+from harness.worker.queue_take import take
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
 

@@ -15,7 +15,7 @@ from harness.store.cache import CachedRun, History
 
 
 @dataclass
-class KnownJobs:
+class JobMemory:
     """What is known of a plan's jobs; grows while they run."""
 
     opened: OpenWorkspace
@@ -85,10 +85,10 @@ class KnownJobs:
         return found
 
 
-def remember(opened: OpenWorkspace, plan: Plan, session: str = "", rerun: frozenset[str] = frozenset()) -> KnownJobs:
+def remember(opened: OpenWorkspace, plan: Plan, session: str = "", rerun: frozenset[str] = frozenset()) -> JobMemory:
     """Ask the database what is known of a plan's jobs, and what this session has done before it was interrupted."""
     keys = sorted({job.key for job in plan.jobs if job.kind == "quality"})
-    memory = KnownJobs(opened=opened, plan=plan, rerun=rerun | frozenset(plan.rerun))
+    memory = JobMemory(opened=opened, plan=plan, rerun=rerun | frozenset(plan.rerun))
     memory.newest = opened.database.newest()
     memory.made.update(opened.database.known_artifacts())
     memory.makers.update(opened.database.artifact_runs())
@@ -108,7 +108,7 @@ def remember(opened: OpenWorkspace, plan: Plan, session: str = "", rerun: frozen
     return memory
 
 
-def _remember_rounds(memory: KnownJobs, session: str) -> None:
+def _remember_rounds(memory: JobMemory, session: str) -> None:
     """Take in what this session's rounds gave before it was interrupted."""
     columns = ["job_key", "environment", "round", "metric", "source", "value"]
     where = {"session": session, "status": "ok", "kind": "speed", "slice": ""}

@@ -12,7 +12,7 @@ from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
 from harness.core.spelling import unknown
-from harness.markdown.marked import bodies, marked_places, replaced
+from harness.markdown.markers import bodies, marked_places, replaced
 from harness.pages.guards import Guard, refused
 from harness.pages.value_marks import marks
 from harness.pages.values import with_values

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.markdown.marked import bodies, code_lines, marked_places, replaced
+from harness.markdown.markers import bodies, code_lines, marked_places, replaced
 
 PATH = Path("page.md")
 TABLE = "<!-- table: a -->\nold\n<!-- end: a -->\n"
