@@ -76,7 +76,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_with_lines_and_nearest_names(ca
             "s.yaml:4: an empty entry of 'skip' would skip everything",
         ),
         (
-            "model: tiny\nmethod: fp32\nengine: runtime\nprobes: speed\nagain: [quality, sped]\n",
+            "model: tiny\nmethod: fp32\nengine: runtime\nprobes: speed\nrerun: [quality, sped]\n",
             "s.yaml:5: unknown kind of job 'sped'; did you mean 'speed'?",
         ),
         (
