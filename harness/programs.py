@@ -11,11 +11,12 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.paths import at_home, placed, workspace_folder
 from harness.core.processes import STARTED_BY, end_left, new_mark
 from harness.core.seam import Facts
 from harness.core.spec import Note
+from harness.core.spelling import unknown
 
 LOG = "log.txt"
 _PYTHON = frozenset({"python", "python3"})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.commands.workspace import Workspace, read_workspace
-from tests.fake_box import Bench, Said, Say
+from tests.fake_machine import Bench, Said, Say
 from tests.wheel import built, installed
 
 __all__ = ["built", "installed"]
@@ -77,7 +77,7 @@ def home() -> Workspace:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    """An empty box with fake adapters."""
+    """An empty machine with fake adapters."""
     return Bench(tmp_path)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from sqlalchemy.orm import DeclarativeBase
 
-from harness.core import spec
+from harness.core import outcome, spec
 from harness.core.metric import METRICS
 from harness.core.options import Options
 from harness.core.seam import load
@@ -40,8 +40,8 @@ FAKE = "fake"
 RECORDS = {
     "runs/<run>/job.json": (spec.Job, spec.BuildSpec, spec.MeasureSpec, spec.Input, spec.Labels),
     "runs/<run>/outcome.json": (
-        *(spec.Outcome, spec.Measurement, spec.ArrayRef, spec.Protocol, spec.Environment, spec.Gpu),
-        *(spec.Artifact, spec.Scheme, spec.Citation, spec.Note),
+        *(outcome.Outcome, outcome.Measurement, outcome.ArrayRef, outcome.Protocol, outcome.Environment, outcome.Gpu),
+        *(outcome.Artifact, outcome.Scheme, outcome.Citation, spec.Note),
     ),
     "sessions/<session>.json": (SessionRecord, SessionJob),
 }
@@ -182,8 +182,8 @@ def _of_records(table: str) -> dict[str, str]:
         of_probes = [meanings(shipped().probe(name).workload, Options) for name in shipped().probe_names()]
         return {name: text for said in of_probes for name, text in said.items() if name != "limit"} | BY_NAME
     records: dict[str, list[type[spec.Record]]]
-    records = {"environment": [spec.Environment], "placement": [spec.Labels], "run": [spec.Outcome, spec.Protocol],
-               "quantity": [spec.Measurement], "measurement": [spec.Measurement]}  # fmt: skip
+    records = {"environment": [outcome.Environment], "placement": [spec.Labels], "run": [outcome.Outcome, outcome.Protocol],
+               "quantity": [outcome.Measurement], "measurement": [outcome.Measurement]}  # fmt: skip
     found = {name: text for record in records.get(table, []) for name, text in meanings(record, spec.Record).items()}
     asked = meanings(spec.Job, spec.Record) if table == "run" else {}
     return found | {name: asked[name] for name in ("session", "round", "order") if name in asked}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from harness.core.spec import Environment
+from harness.core.outcome import Environment
 from harness.executors.record import Batch, Executor, Handle
 from harness.host import environment
 from harness.worker.answer import Answer, answer_of

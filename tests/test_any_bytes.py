@@ -22,7 +22,7 @@ from harness.commands.explain import explanation
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.formats.source import read_source
-from harness.importing.taking import format_of, import_files, read_contents
+from harness.importing.import_files import format_of, import_files, read_contents
 from harness.lint.linter import lint_files
 from harness.lint.markdown import read_text
 from harness.plan.catalogue import load_catalogue
@@ -32,11 +32,11 @@ from harness.plan.sources import find
 from harness.plan.yamlfile import Mistakes
 from harness.published.reading import read_published
 from harness.published.text import raw_file
-from harness.runner.desk import Desk, recover
+from harness.runner.opened import OpenWorkspace, recover
 from harness.store.database import Database
 from harness.tables.specfile import read_specs
 from tests.conftest import ROOT
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.importing import files
 
 SECONDS = 10.0
@@ -254,7 +254,7 @@ LEFT_NAMES = st.sampled_from([
 @given(left=st.lists(st.tuples(st.sampled_from(["runs", "artifacts", "sessions", "sessions/environments"]), LEFT_NAMES,
                                st.sampled_from(["file", "folder", "link", "outcome", "job"]), st.binary(max_size=40)), max_size=8))  # fmt: skip
 def test_any_leftovers_are_met_by_recovery(
-    desk: Desk, tmp_path_factory: pytest.TempPathFactory, left: list[tuple[str, str, str, bytes]]
+    opened: OpenWorkspace, tmp_path_factory: pytest.TempPathFactory, left: list[tuple[str, str, str, bytes]]
 ) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (outside / "precious").write_text("x", "utf-8")
@@ -273,16 +273,16 @@ def test_any_leftovers_are_met_by_recovery(
             if kind != "folder":
                 (path / f"{kind}.json").write_bytes(content)
     with Database.open(results / "bench.db", results=results) as database:
-        recover(replace(desk, results=results, database=database))
-        recover(replace(desk, results=results, database=database))
+        recover(replace(opened, results=results, database=database))
+        recover(replace(opened, results=results, database=database))
     assert (outside / "precious").exists(), "what a link leads to stays"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    box = Bench(tmp_path_factory.mktemp("desk"))
-    box.sweep(method=["fp32"])
-    with box.desk() as (_, found):
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenWorkspace]:
+    machine = Bench(tmp_path_factory.mktemp("desk"))
+    machine.sweep(method=["fp32"])
+    with machine.opened() as (_, found):
         yield found
 
 

@@ -18,7 +18,7 @@ from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, disk_trouble, write_whole
 from harness.core.spec import Status
 from harness.worker.failures import status_of
-from tests.fake_box import Bench, Say
+from tests.fake_machine import Bench, Say
 
 Disk = Callable[[str], None]
 QUICK = {"generation": {"prompt": 8, "output": 4}}

@@ -18,7 +18,7 @@ import pytest
 from harness.engines import ENGINES
 from harness.engines.fake import ENGINE
 from tests.conftest import ROOT
-from tests.fake_box import Bench, Say
+from tests.fake_machine import Bench, Say
 
 TALKER = replace(ENGINE, name="talker", offers=frozenset({"generates"}))
 QUICK = {"prompt": 8, "output": 4}
@@ -30,7 +30,7 @@ SWEEP = (
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """A box that has run the sweep `s` already, for mistakes that must leave all of it alone."""
+    """A machine that has run the sweep `s` already, for mistakes that must leave all of it alone."""
     bench = Bench(tmp_path_factory.mktemp("kept"))
     (bench.configs / "sweeps" / "s.yaml").write_text(SWEEP, "utf-8")
     bench.run()
@@ -230,7 +230,7 @@ def test_a_base_that_was_deleted_is_built_again_only_where_something_needs_it(be
     assert "1 skipped, 2 known" in say(bench, "run", "s").out
     shutil.rmtree(made)
     assert "2 skipped, 1 known" in say(bench, "run", "s").out, "quality is known without its artifact"
-    said = say(bench, "run", "s", "--again", "quality")
+    said = say(bench, "run", "s", "--rerun", "quality")
     assert "3 ok" in said.out
     assert base.is_dir()
     assert made.is_dir()
@@ -330,7 +330,7 @@ def test_choices_named_none_and_na_are_text(bench: Bench, say: Say) -> None:
               "lm_eval": {"task": "mmlu", "questions": str(folder), "shots": 0}}  # fmt: skip
     bench.sweep(method=["fp32"], probes=probes)
     assert say(bench, "run", "s").code == 0
-    rows = bench.frame({"metric": ["mmlu_acc", "lm_eval.acc"], "part": ""}, ["metric", "n", "prompt_tokens"])
+    rows = bench.frame({"metric": ["mmlu_acc", "lm_eval.acc"], "slice": ""}, ["metric", "n", "prompt_tokens"])
     tokens = rows.set_index("metric")["prompt_tokens"]
     assert set(rows["n"]) == {1}
     assert tokens["mmlu_acc"] == 1 + header + shown, "BOS, and every byte as it stands in the file"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.reference import model_folder
-from tests.fake_box import Bench, Say
+from tests.fake_machine import Bench, Say
 
 METHODS = {
     "plain": {"recipes": {"source": {"dtype": "float32"}, "fake": {}}},

@@ -15,7 +15,7 @@ import yaml
 from harness.host import environment
 from harness.worker.queue_layout import DONE, FAILED, TAKEN, WAITING, WORKERS
 from tests.conftest import ROOT
-from tests.fake_box import Bench, Said, Say
+from tests.fake_machine import Bench, Said, Say
 from tests.test_bad_disk import filled
 
 Disk = Callable[[str], None]

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.fake_box import Bench, Say
+from tests.fake_machine import Bench, Say
 
 
 def harness(*words: str) -> subprocess.CompletedProcess[str]:
@@ -86,15 +86,15 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        ("qualty", "unknown kind of job for --again 'qualty'; did you mean 'quality'?"),
-        ("speed", "speed is always measured anew; --again takes build, quality, reference"),
+        ("qualty", "unknown kind of job for --rerun 'qualty'; did you mean 'quality'?"),
+        ("speed", "speed is always measured anew; --rerun takes build, quality, reference"),
     ],
 )
 def test_a_kind_that_again_does_not_take_is_told_before_anything_runs(
     kind: str, told: str, bench: Bench, say: Say
 ) -> None:
     bench.sweep(method="fp32")
-    said = say(bench, "run", "s", "--again", kind)
+    said = say(bench, "run", "s", "--rerun", kind)
     assert (said.code, said.err) == (2, told + "\n")
     assert not bench.results.exists()
 

@@ -18,7 +18,8 @@ from harness.core.seam import Facts
 from harness.core.spec import MeasureSpec
 from harness.pages.pages import specs_in
 from harness.plan.adapters import shipped
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from harness.plan.schema import sweep_schema

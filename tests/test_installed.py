@@ -29,7 +29,12 @@ def test_both_distributions_hold_what_a_workspace_needs_and_nothing_local(built:
     assert any(name.startswith("harness/reference/data/model/") for name in inside)
     with tarfile.open(source) as packed:
         kept = {name.split("/", 1)[1] for name in packed.getnames() if "/" in name}
-    assert {"configs/models.yaml", "configs/locks/cpu.txt", "reports/tables/bnb.tables.yaml", "harness/cli.py"} <= kept
+    assert {
+        "configs/models.yaml",
+        "configs/locks/cpu.txt",
+        "reports/tables/bnb.tables.yaml",
+        "harness/cli/app.py",
+    } <= kept
 
 
 def test_the_source_distribution_makes_the_same_wheel(built: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 from harness.core.files import PARTIAL, STAMP
 from harness.core.identity import file_sha256, files_below
 from harness.store.database import Database
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 SPEED = ["decode_tps", "ttft", "e2e_latency"]
 PHASES = ("build", "seal", "ingest", "measure")
@@ -119,9 +119,9 @@ def facts(results: Path) -> tuple[Any, Any]:
     with Database.open(results / "bench.db") as database:
         rows = database.frame(
             {"status": "ok"},
-            ["job_key", "environment", "round", "kind", "metric", "part", "n", "value", "artifact_content"],
+            ["job_key", "environment", "round", "kind", "metric", "slice", "n", "value", "artifact_content"],
         )
-    columns = ["job_key", "environment", "round", "metric", "part"]
+    columns = ["job_key", "environment", "round", "metric", "slice"]
     counted = rows.groupby(columns, dropna=False).size()
     quality = rows[rows.kind == "quality"].set_index(columns)["value"].sort_index()
     artifacts = rows[rows.metric == "artifact_bytes"].set_index("job_key")["artifact_content"].sort_index()
@@ -233,7 +233,7 @@ def test_a_session_cut_off_after_two_of_five_rounds_is_continued_not_restarted(b
 
 
 def real_sweep(bench: Bench, *, verify: bool = True) -> None:
-    """Let a box run the shipped model on ONNX Runtime: two builds, a reference, quality, and two rounds of speed."""
+    """Let a machine run the shipped model on ONNX Runtime: two builds, a reference, quality, and two rounds of speed."""
     from harness.reference import model_folder
 
     bench.methods(REAL_METHODS)

@@ -18,7 +18,7 @@ import pytest
 
 from harness.worker.queue_layout import DONE, FAILED, TAKEN, WAITING, WORKERS, taken_batches
 from tests.conftest import ROOT
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 PROBES = {
@@ -132,7 +132,7 @@ def test_two_workers_run_a_sweep_through_a_queue_and_find_what_one_process_finds
     for name in ("methods.yaml", "sweeps/s.yaml", "models.yaml"):
         (other.configs / name).write_bytes((yard.bench.configs / name).read_bytes())
     other.run()
-    same = ["job_key", "metric", "part", "value"]
+    same = ["job_key", "metric", "slice", "value"]
     kinds = {"kind": "quality", "status": "ok"}
     here, there = (one.frame(kinds, same).sort_values(same).reset_index(drop=True) for one in (yard.bench, other))
     assert len(here)

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import environments
-from harness.environments import MAKING, marker
+from harness import environment_state
+from harness.environment_state import MAKING, marker
 from tests.conftest import ROOT
 
 SETUP = """
@@ -53,7 +53,7 @@ def wheel(folder: Path, name: str, files: int) -> None:
 
 
 @dataclass
-class Box:
+class Machine:
     """A root with a lock file of local wheels."""
 
     root: Path
@@ -86,18 +86,18 @@ class Box:
         return self.root / ".venvs" / "tiny"
 
 
-def make_box(root: Path) -> Box:
+def make_machine(root: Path) -> Machine:
     for name in ("locks", "wheels"):
         (root / name).mkdir(parents=True)
     for name in ("one", "two"):
         wheel(root / "wheels", name, 200)
     (root / "locks" / "tiny.txt").write_text("one==1.0\ntwo==1.0\n", "utf-8")
-    return Box(root)
+    return Machine(root)
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Box:
-    return make_box(tmp_path)
+def machine(tmp_path: Path) -> Machine:
+    return make_machine(tmp_path)
 
 
 @pytest.mark.slow
@@ -110,56 +110,56 @@ def test_kills_while_an_environment_is_made_and_the_next_command_makes_it_whole(
 def kill_in_two_places(folder: Path, kills: int) -> int:
     """Kill in two roots at a time, each with its half of the kills; returns how many there were."""
     with ThreadPoolExecutor(2) as pool:
-        return sum(pool.map(lambda seed: kill_often(make_box(folder / str(seed)), seed, kills // 2), (5, 6)))
+        return sum(pool.map(lambda seed: kill_often(make_machine(folder / str(seed)), seed, kills // 2), (5, 6)))
 
 
-def kill_often(box: Box, seed: int, kills: int) -> int:
+def kill_often(machine: Machine, seed: int, kills: int) -> int:
     """Kill again and again, at moments between the begin and the end of an undisturbed command, which ends it every ten times."""
     draw = random.Random(seed)
     begun = time.monotonic()
-    box.finish()
+    machine.finish()
     whole = time.monotonic() - begun
     killed = 0
     for number in range(kills):
         if number % 10 == 0:
-            shutil.rmtree(box.folder, ignore_errors=True)
-        process = box.command()
+            shutil.rmtree(machine.folder, ignore_errors=True)
+        process = machine.command()
         time.sleep(draw.uniform(0.05, whole))
         with contextlib.suppress(ProcessLookupError):  # it was faster than the undisturbed one
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         killed += 1
         if number % 10 == 9 or number == kills - 1:
-            box.finish()
+            machine.finish()
     return killed
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_one_that_was_moved_or_broken_by_hand_is_made_anew_and_a_whole_one_is_left_alone(box: Box) -> None:
-    box.finish()
-    assert "is ready" in box.finish()
+def test_one_that_was_moved_or_broken_by_hand_is_made_anew_and_a_whole_one_is_left_alone(machine: Machine) -> None:
+    machine.finish()
+    assert "is ready" in machine.finish()
     (
-        box.folder
+        machine.folder
         / "lib"
         / f"python{sys.version_info.major}.{sys.version_info.minor}"
         / "site-packages"
         / "two-1.0.dist-info"
         / "METADATA"
     ).unlink()
-    assert "lacks two; making it anew" in box.finish()
-    site = box.folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    lock = box.root / "locks" / "tiny.txt"
+    assert "lacks two; making it anew" in machine.finish()
+    site = machine.folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    lock = machine.root / "locks" / "tiny.txt"
     (site / "one" / "part150.py").rename(site / "away")
-    assert environments._broken(box.folder, lock) == "lacks files of one, as one/part150.py"
+    assert environment_state._broken(machine.folder, lock) == "lacks files of one, as one/part150.py"
     (site / "away").rename(site / "one" / "part150.py")
     (site / "one" / "part151.py").write_text("x = ")
-    assert environments._broken(box.folder, lock) == "holds a changed file of one: one/part151.py"
+    assert environment_state._broken(machine.folder, lock) == "holds a changed file of one: one/part151.py"
     (site / "one" / "part151.py").write_text("x = 152\n")  # of the same size
-    assert "holds a changed file of one: one/part151.py; making it anew" in box.finish()
-    (box.folder / "bin" / "python").unlink()
-    (box.folder / "bin" / "python").symlink_to("nowhere")
-    assert "has no Python that starts; making it anew" in box.finish()
-    moved = Box(box.root.with_name("moved"))
-    box.root.rename(moved.root)
+    assert "holds a changed file of one: one/part151.py; making it anew" in machine.finish()
+    (machine.folder / "bin" / "python").unlink()
+    (machine.folder / "bin" / "python").symlink_to("nowhere")
+    assert "has no Python that starts; making it anew" in machine.finish()
+    moved = Machine(machine.root.with_name("moved"))
+    machine.root.rename(moved.root)
     assert "was made in another place and moved; making it anew" in moved.finish()

@@ -17,21 +17,22 @@ from rich.console import Console
 from harness.commands.pages import diff_pages
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Labels, Outcome
+from harness.core.outcome import Environment, Outcome
+from harness.core.spec import Labels
 from harness.markdown.rows import literal
-from harness.pages.changes import compare_tables, heads_of
+from harness.pages.changes import compare_tables, header_rows_of
 from harness.pages.noise import SAME, evidence, shows
 from harness.pages.pages import render
 from harness.pages.readback import RowName, grids, lines_of, plain, shown
 from harness.pages.value_marks import parse
 from harness.pages.values import answer
 from harness.published.publish import publish
-from harness.published.sources import Source, from_published
+from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
 from harness.tables.markdown import Rendered, cell_text, to_markdown
 from harness.tables.result import Cell, Section
-from tests.fake_box import Said
+from tests.fake_machine import Said
 from tests.unit.store.outcomes import H200, environment, failed, measured, measurement
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +56,7 @@ IDENTITY = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org",
 
 
 class Project:
-    """A copy of the project with a table, a page and committed results of its own."""
+    """A copy of the project with a table, a page and published results of its own."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.page = root, root / "README.md"
@@ -411,23 +412,23 @@ def test_pages_are_the_same_bytes_on_any_locale_and_time_zone(project: Project) 
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Iterator[tuple[list[Rendered], Source]]:
-    """All tables of this project, from its committed results."""
+def shipped() -> Iterator[tuple[list[Rendered], NumberSource]]:
+    """All tables of this project, from its published results."""
     with from_published(ROOT / "results" / "published") as source:
         yield render([ROOT / "reports" / "tables"], source, catalogue_of(ROOT / "configs")), source
 
 
-def test_every_table_is_read_back_as_it_was_written(shipped: tuple[list[Rendered], Source]) -> None:
+def test_every_table_is_read_back_as_it_was_written(shipped: tuple[list[Rendered], NumberSource]) -> None:
     for table in shipped[0]:
         found = compare_tables(table.markdown, table)
         assert (found.gone, found.came, found.changes) == ((), (), ()), table.name
         rows = sum(len(section.rows) - section.head_rows for section in table.table.sections)
-        assert len(lines_of(grids(table.markdown), table.keys, heads_of(table))) == rows, table.name
+        assert len(lines_of(grids(table.markdown), table.keys, header_rows_of(table))) == rows, table.name
 
 
-def test_every_row_of_every_table_would_be_missed(shipped: tuple[list[Rendered], Source]) -> None:
+def test_every_row_of_every_table_would_be_missed(shipped: tuple[list[Rendered], NumberSource]) -> None:
     for table in shipped[0]:
-        lines = lines_of(grids(table.markdown), table.keys, heads_of(table))
+        lines = lines_of(grids(table.markdown), table.keys, header_rows_of(table))
         assert not [name for name in lines if name.nth], table.name
         for name in lines:
             sections = tuple(_without(section, name, table.keys) for section in table.table.sections)
@@ -454,11 +455,13 @@ def _without(section: Section, name: RowName, keys: int) -> Section:
     return replace(section, rows=tuple(kept))
 
 
-def test_what_stands_behind_every_number_reaches_its_place_in_the_page(shipped: tuple[list[Rendered], Source]) -> None:
+def test_what_stands_behind_every_number_reaches_its_place_in_the_page(
+    shipped: tuple[list[Rendered], NumberSource],
+) -> None:
     tables, source = shipped
     for table in tables:
         known = evidence(table, source, table.keys)
-        lines = lines_of(grids(table.markdown), table.keys, heads_of(table))
+        lines = lines_of(grids(table.markdown), table.keys, header_rows_of(table))
         cells = [cell for section in table.table.sections for row in section.rows for cell in row if cell.runs]
         behind = [known.cells[name, column] for name, line in lines.items() for column in line.cells]
         assert [cell for cell in behind if cell.runs] == cells, table.name
@@ -478,11 +481,13 @@ def test_what_stands_behind_every_number_reaches_its_place_in_the_page(shipped: 
         ('bnb max "Throughput Improvement"', "1.835x"),
     ],
 )
-def test_prose_can_quote_the_published_tables(shipped: tuple[list[Rendered], Source], said: str, text: str) -> None:
+def test_prose_can_quote_the_published_tables(
+    shipped: tuple[list[Rendered], NumberSource], said: str, text: str
+) -> None:
     assert answer(parse(said), {table.name: table for table in shipped[0]}) == text
 
 
-def test_a_column_that_stands_under_two_groups_is_not_guessed(shipped: tuple[list[Rendered], Source]) -> None:
+def test_a_column_that_stands_under_two_groups_is_not_guessed(shipped: tuple[list[Rendered], NumberSource]) -> None:
     with pytest.raises(HarnessError, match="2 columns are called 'Speedup': 'FP8 / Speedup', 'INT4 AWQ / Speedup'"):
         answer(parse("h100-speed max Speedup"), {table.name: table for table in shipped[0]})
 

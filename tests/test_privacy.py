@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.environments import LOCKS, ROOT, SHIPPED, folder_of, python_in
+from harness.environment_state import python_in
+from harness.environments import LOCKS, ROOT, SHIPPED, folder_of
 from tests.unit.importing.files import write
 from tests.unit.test_leftovers import IMPORT
 from tests.watched import Watched, tracing, watch

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.environments import ROOT
 from harness.pages import pages
-from harness.published.sources import Source, from_published
+from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
 
@@ -25,13 +25,13 @@ NOT_OURS = "arguments of a command line with descriptions in prose: nothing that
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[Source]:
+def source() -> Iterator[NumberSource]:
     with from_published(ROOT / "results" / "published") as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def rendered(source: Source) -> dict[str, str]:
+def rendered(source: NumberSource) -> dict[str, str]:
     files = [ROOT / "reports" / "tables" / f"{name}.tables.yaml" for name in PUBLISHED]
     return {table.name: table.markdown for table in pages.render(files, source, catalogue_of(ROOT / "configs"))}
 
@@ -133,7 +133,7 @@ def test_reported_numbers_are_ingested_as_any_others_and_give_the_same_bytes(
     assert said.exit_code == 0, said.output
     files = [ROOT / "reports" / "tables" / f"{name}.tables.yaml" for name in PUBLISHED]
     with Database.open(tmp_path / "bench.db") as database:
-        again = pages.render(files, Source(database), catalogue_of(ROOT / "configs"))
+        again = pages.render(files, NumberSource(database), catalogue_of(ROOT / "configs"))
         assert {table.name: table.markdown for table in again} == rendered
         assert set(database.frame({"sweep": list(PUBLISHED)}, ["origin"])["origin"]) == {"reported"}
 
@@ -150,7 +150,7 @@ def test_published_tables_have_the_shape_that_was_counted(rendered: dict[str, st
 
 
 def test_the_sketched_tables_are_written_from_the_published_numbers(
-    sketches: Path, source: Source, rendered: dict[str, str]
+    sketches: Path, source: NumberSource, rendered: dict[str, str]
 ) -> None:
     catalogue = catalogue_of(ROOT / "configs")
     files = sorted(sketches.glob("*.tables.yaml"))

@@ -237,7 +237,7 @@ ZOO = """\
 | FP32 | 1,050 | 16.9 |
 | INT8 | 2,040 | 9.44 |
 
-Measured on our own box.
+Measured on our own machine.
 """
 
 

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.storm.forked import LIMIT, Ended, Run, forks
 from tests.test_kill import facts
 from tests.watched import tracing
@@ -49,7 +49,7 @@ whole = pytest.mark.skipif(
 
 @dataclass
 class Sea:
-    """A box, and what an undisturbed command on it comes to."""
+    """A machine, and what an undisturbed command on it comes to."""
 
     bench: Bench
     folder: Path
@@ -170,7 +170,7 @@ def wrong_of(strike: Callable[[Strike], str], strikes: Iterable[Strike]) -> list
 
 
 def small_sweep(bench: Bench, text: str = "") -> None:
-    """Let a box build once, and measure quality and speed once, with fakes."""
+    """Let a machine build once, and measure quality and speed once, with fakes."""
     probes = {
         "perplexity": {"window": 64, "stride": 32, "tokens": 128, "text": text or str(bench.text)},
         "generation": {"prompt": 8, "output": 4, "warmup": 0, "repetitions": 1},

@@ -24,10 +24,11 @@ import pytest
 import yaml
 
 from harness.bundling.making import MAKING
-from harness.environments import CURRENT, MARKER
-from harness.importing.taking import ASIDE
+from harness.environment_state import MARKER
+from harness.environments import CURRENT
+from harness.importing.import_files import ASIDE
 from harness.store.database import Database
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.storm.forked import LIMIT, ROOT, Ended, Run, forks
 from tests.test_storm import KILLED, SYSTEM_CALLS, small_sweep, wrong_of
 from tests.unit.adopting.test_killed import PAGE

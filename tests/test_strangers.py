@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.tiny_model import write_model
 
 METHODS = {"fp32": {"recipes": {"source": {"dtype": "float32"}, "ort-genai": {"precision": "fp32"}}}}

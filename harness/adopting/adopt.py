@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from harness.adopting import writing
+from harness.adopting import published_text, writing
 from harness.adopting.column import Column
 from harness.adopting.columns import columns_of, is_called, understand
 from harness.adopting.names import Names, slug
-from harness.adopting.proof import Made, differences, rendered
+from harness.adopting.proof import AdoptedFiles, differences, rendered
+from harness.adopting.published_text import Adopted
 from harness.adopting.reading import PageTable, PageTables, tables_in
-from harness.adopting.writing import Adopted
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import OWN, Direction
+from harness.core.spelling import unknown
 from harness.markdown.parser import BOM
 from harness.published.reading import read_published
-from harness.tables.catalogue import Catalogue
+from harness.tables.catalogue import TableCatalogue
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}")
 _FEW = 4
@@ -27,7 +28,7 @@ _FEW = 4
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedTables:
     """What a person asks for."""
 
     table: int | None = None
@@ -41,18 +42,18 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Around:
+class AdoptContext:
     """What there is already."""
 
-    catalogue: Catalogue
-    committed: Path
+    catalogue: TableCatalogue
+    own_published: Path
     """Folder of published files."""
     stems: Collection[str] = ()
     """Names of files and tables that are taken."""
 
 
 @dataclass(frozen=True)
-class Refused:
+class TableRefused:
     """A table that stays as it is, and why."""
 
     table: PageTable
@@ -65,13 +66,13 @@ class Adoption:
 
     page: PageTables
     tables: tuple[Adopted, ...]
-    refused: tuple[Refused, ...]
-    made: Made | None = None
+    refused: tuple[TableRefused, ...]
+    made: AdoptedFiles | None = None
     text: str = ""
     """The page with markers around its tables."""
 
 
-def adopt(text: str, page: Path, called: str, wanted: Wanted, around: Around, day: date) -> Adoption:
+def adopt(text: str, page: Path, called: str, wanted: WantedTables, around: AdoptContext, day: date) -> Adoption:
     """Make the files for a page's tables, and prove that they give the very same tables.
 
     text: of the page, line ends as they are. called: the page as its workspace calls it. Writes nothing.
@@ -90,12 +91,12 @@ def adopt(text: str, page: Path, called: str, wanted: Wanted, around: Around, da
     numbered = not alone and wanted.table is None
     names = {table.number: f"{stem}-{table.number}" if numbered else stem for table in chosen}
     work = _Work(stem, called, around, lines, day, wanted.called)
-    good, refused = list[Adopted](), list[Refused]()
+    good, refused = list[Adopted](), list[TableRefused]()
     for table in chosen:
         try:
             good.append(_understood(table, names[table.number], wanted, Names(around.catalogue)))
         except HarnessError as error:
-            refused.append(Refused(table, str(error)))
+            refused.append(TableRefused(table, str(error)))
     try:
         made, tables = work.together(good) if good else (None, [])
     except HarnessError:  # one of them at least: find out which
@@ -107,12 +108,12 @@ def adopt(text: str, page: Path, called: str, wanted: Wanted, around: Around, da
     return Adoption(found, tuple(tables), tuple(refused), made, _marked(text, tables) if tables else "")
 
 
-def _in_vain(work: _Work, table: Adopted, refused: list[Refused]) -> bool:
+def _in_vain(work: _Work, table: Adopted, refused: list[TableRefused]) -> bool:
     """Prove one table alone; note why where that cannot be done."""
     try:
         work.together([table])
     except HarnessError as error:
-        refused.append(Refused(table.understood.table, str(error)))
+        refused.append(TableRefused(table.understood.table, str(error)))
         return True
     return False
 
@@ -144,7 +145,7 @@ def _known_columns(tables: Sequence[PageTable], columns: Mapping[str, str]) -> N
             raise HarnessError(f"--column '{wanted}={meaning}': {unknown('column', wanted, titles)}")
 
 
-def _understood(table: PageTable, name: str, wanted: Wanted, names: Names) -> Adopted:
+def _understood(table: PageTable, name: str, wanted: WantedTables, names: Names) -> Adopted:
     if table.trouble:
         raise HarnessError(table.trouble)
     words = wanted.table is not None
@@ -157,12 +158,12 @@ class _Work:
 
     stem: str
     called: str
-    around: Around
+    around: AdoptContext
     lines: Sequence[str]
     day: date
     said: Mapping[str, str]
 
-    def together(self, tables: Sequence[Adopted]) -> tuple[Made, list[Adopted]]:
+    def together(self, tables: Sequence[Adopted]) -> tuple[AdoptedFiles, list[Adopted]]:
         """Make the files' texts and hold what they give against the page. Raises: HarnessError with the cells that differ."""
         names = Names(self.around.catalogue, self.said)
         named = [replace(one, names=names, several=len(tables) > 1) for one in self._apart(tables)]
@@ -170,9 +171,9 @@ class _Work:
         head = (
             f"# The tables of {self.called} as they stand there; `harness report --write {self.called}` writes them.\n"
         )
-        published = writing.published(named, self.called, self.stem, self.day)
-        made = Made(self.stem, published, head + "\n".join(specs))
-        given = rendered(made, self.around.catalogue, self.around.committed)
+        published = published_text.published(named, self.called, self.stem, self.day)
+        made = AdoptedFiles(self.stem, published, head + "\n".join(specs))
+        given = rendered(made, self.around.catalogue, self.around.own_published)
         for one in named:
             table = one.understood.table
             _same(differences(table, [self.lines[at] for at in table.lines], given[one.name]))
@@ -180,7 +181,7 @@ class _Work:
 
     def _apart(self, tables: Sequence[Adopted]) -> list[Adopted]:
         """Give metrics of their own that are not counted alike names of their own: one name has one unit and direction."""
-        declared = read_published(self.around.committed).declared.metrics
+        declared = read_published(self.around.own_published).declared.metrics
         known = {name: (own.unit, own.better) for name, own in declared.items()}
         found = []
         for table in tables:

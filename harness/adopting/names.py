@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from harness.core.spelling import nearest
 from harness.lint.numbers import is_missing
 from harness.markdown.parser import inline
-from harness.tables.catalogue import Catalogue
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.layout import LACKING
 from harness.tables.markdown import cell_text
 from harness.tables.result import Cell
-from harness.tables.slips import nearest
 
 _LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<link>https?://(?:[^()\s]|\([^()\s]*\))+)\)")
 _FOOTNOTE = re.compile(r"\s*(?:\[\^[^\[\]]+\]|<sup>[\d,\s]+</sup>)")
@@ -45,7 +45,7 @@ def seen(raw: str) -> str:
 class Names:
     """The names of one adoption: equal cells are called the same in all of its tables."""
 
-    catalogue: Catalogue
+    catalogue: TableCatalogue
     said: Mapping[str, str] = field(default_factory=dict)
     """What a person says: a text of the page -> the name under which it is data."""
     used: set[str] = field(default_factory=set)

@@ -15,8 +15,8 @@ from harness.markdown.rows import as_before, row_cells
 from harness.pages import pages
 from harness.published.reading import read_published
 from harness.published.records import Published
-from harness.published.sources import Source, filled, sweeps_of
-from harness.tables.catalogue import Catalogue
+from harness.published.sources import NumberSource, filled, sweeps_of
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.declared import together
 from harness.tables.specfile import SUFFIX
 
@@ -25,7 +25,7 @@ REPORTED = ".reported.yaml"
 
 
 @dataclass(frozen=True)
-class Made:
+class AdoptedFiles:
     """The texts of one adoption."""
 
     stem: str
@@ -34,20 +34,20 @@ class Made:
     spec: str
 
 
-def rendered(made: Made, catalogue: Catalogue, published_in: Path) -> Mapping[str, str]:
+def rendered(made: AdoptedFiles, catalogue: TableCatalogue, published_in: Path) -> Mapping[str, str]:
     """Render the tables from the new file and those published files that the same tables show; table to Markdown.
 
     Raises: HarnessError for a table that cannot be read back or rendered.
     """
     with TemporaryDirectory() as folder:
-        spec, committed = Path(folder) / f"{made.stem}{SUFFIX}", Path(folder) / "published"
-        committed.mkdir()
-        (committed / f"{made.stem}{REPORTED}").write_text(made.published, encoding="utf-8")
+        spec, published_folder = Path(folder) / f"{made.stem}{SUFFIX}", Path(folder) / "published"
+        published_folder.mkdir()
+        (published_folder / f"{made.stem}{REPORTED}").write_text(made.published, encoding="utf-8")
         spec.write_text(made.spec, encoding="utf-8")
         try:
-            published = _with_those_shown(read_published(committed), published_in, made.stem)
+            published = _with_those_shown(read_published(published_folder), published_in, made.stem)
             with closing(filled(published.sessions, published)) as database:
-                source = Source(database, published)
+                source = NumberSource(database, published)
                 names = catalogue.declaring(published.declared)
                 done = pages.render([spec], source, names)
                 source.close()
@@ -56,9 +56,9 @@ def rendered(made: Made, catalogue: Catalogue, published_in: Path) -> Mapping[st
         return {one.name: one.markdown for one in done}
 
 
-def _with_those_shown(new: Published, committed: Path, sweep: str) -> Published:
+def _with_those_shown(new: Published, published_folder: Path, sweep: str) -> Published:
     """Add the published runs that answer to the same sweep: they would stand in the same tables."""
-    there = read_published(committed)
+    there = read_published(published_folder)
     sessions = [one for one in there.sessions if sweep in sweeps_of(one)]
     runs = {job.run for one in sessions for job in one.jobs}
     return replace(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from harness.adopting.axes import Said, beside
+from harness.adopting.axes import beside
 from harness.adopting.column import Column, Understood
+from harness.adopting.heading_words import Said
 from harness.adopting.headings import dimension_of, is_statistic, known_unit, metric_of, own_metric, unit_of
 from harness.adopting.names import seen
 from harness.adopting.reading import PageTable

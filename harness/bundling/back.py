@@ -18,7 +18,7 @@ from harness.bundling.records import DAMAGE, Refused, is_inner, members, read_ou
 from harness.core.errors import HarnessError
 from harness.core.files import disk_trouble, remove, seal, sync_folder, write_whole
 from harness.core.limits import BROUGHT_BYTES, READ_BYTES
-from harness.importing.taking import set_aside
+from harness.importing.import_files import set_aside
 from harness.store.files import OUTCOME, RUNS, SESSIONS, read_outcome, read_session
 from harness.worker import HEARTBEAT, LOCK
 

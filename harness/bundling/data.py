@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.commands.box import Planned
+from harness.commands.machine import Planned
 from harness.core.options import validated
 from harness.core.spec import BuildSpec
-from harness.texts import HUB_QUESTIONS, HUB_TEXTS, REFERENCE, from_hub
+from harness.questions import HUB_QUESTIONS
+from harness.texts import HUB_TEXTS, REFERENCE, from_hub
 
 _MMLU = "mmlu"
 

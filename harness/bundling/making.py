@@ -16,13 +16,13 @@ from filelock import FileLock, Timeout
 
 from harness.bundling.freezing import Frozen, freeze
 from harness.bundling.privacy import refuse_what_tells
-from harness.bundling.records import FORMAT, MANIFEST, VERSION, WHEELS, File, Manifest, Place, sha256_of
-from harness.bundling.wheels import ALL, Machine, Needed, fetch, machine, needed
-from harness.commands.box import plan_sweep
+from harness.bundling.records import FORMAT, MANIFEST, VERSION, WHEELS, File, Manifest, PackedEnvironment, sha256_of
+from harness.bundling.wheels import ALL, Machine, NeededPackages, fetch, machine, needed
+from harness.commands.machine import plan_sweep
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove, write_whole
-from harness.environments import PACKAGE
+from harness.environment_state import PACKAGE
 
 MAKING = ".making"
 """In a bundle's folder while it is made: wheels, a lock, and the sign that what lies there is ours and not whole; goes last."""
@@ -50,7 +50,7 @@ exit 2
 
 
 @dataclass(frozen=True)
-class Asked:
+class BundleRequest:
     """What the command line says of a bundle. pieces: bytes below which every piece stays; None is one piece."""
 
     to: Path
@@ -60,10 +60,12 @@ class Asked:
     by_block: bool
 
 
-def asked(to: Path, pieces: str | None, python: str, platform: str, has: Sequence[str], *, by_block: bool) -> Asked:
+def asked(
+    to: Path, pieces: str | None, python: str, platform: str, has: Sequence[str], *, by_block: bool
+) -> BundleRequest:
     """Check what the command line says. Raises: HarnessError."""
     names = tuple(name for one in has for name in one.split(",") if name)
-    return Asked(to, None if pieces is None else size_of(pieces), machine(python, platform), names, by_block)
+    return BundleRequest(to, None if pieces is None else size_of(pieces), machine(python, platform), names, by_block)
 
 
 def size_of(text: str) -> int:
@@ -74,7 +76,7 @@ def size_of(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: Asked) -> Iterator[str]:
+def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: BundleRequest) -> Iterator[str]:
     """Make a bundle of sweeps; says what it holds. One that was cut off is made anew by the same command.
 
     Raises: HarnessError where something that the sweeps need is not here or cannot travel, or the folder holds something else.
@@ -85,7 +87,7 @@ def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: Asked) -> It
     yield "then, here, with what lies in its folder out: harness ingest out"
 
 
-def _make(sweeps: Sequence[str], workspace: Workspace, asked: Asked) -> Iterator[str]:
+def _make(sweeps: Sequence[str], workspace: Workspace, asked: BundleRequest) -> Iterator[str]:
     frozen = freeze([plan_sweep(name, workspace) for name in sweeps], by_block=asked.by_block)
     refuse_what_tells(frozen, workspace)
     catalogue = plan_sweep(sweeps[0], workspace).catalogue
@@ -139,7 +141,7 @@ def _clear(to: Path) -> None:
         remove(path)
 
 
-def _fetch(places: Sequence[Needed], asked: Asked, frozen: Frozen) -> None:
+def _fetch(places: Sequence[NeededPackages], asked: BundleRequest, frozen: Frozen) -> None:
     """Fetch the wheels of all environments into one folder, and take them into the content."""
     folder = asked.to / MAKING / WHEELS
     folder.mkdir()
@@ -150,7 +152,7 @@ def _fetch(places: Sequence[Needed], asked: Asked, frozen: Frozen) -> None:
         frozen.files |= {f"{WHEELS}/{path.name}": path for path in place.wheels}
 
 
-def _written(frozen: Frozen, places: Sequence[Needed], asked: Asked) -> Manifest:
+def _written(frozen: Frozen, places: Sequence[NeededPackages], asked: BundleRequest) -> Manifest:
     """Write pieces, script and manifest, the manifest last."""
     to, exact = asked.to, any(place.pins or place.wheels for place in places)
     files, pieces = write_pieces(frozen.files, to, asked.pieces)
@@ -165,7 +167,7 @@ def _written(frozen: Frozen, places: Sequence[Needed], asked: Asked) -> Manifest
     manifest = Manifest(
         harness=frozen.harness, python=python, exact=exact, machine=asked.machine.architecture,
         glibc=asked.machine.glibc if exact else "", own=bool(asked.has), has={name: version for place in places for name, version in place.has.items()},
-        environments=tuple(Place(one.name, one.requirements, tuple(path.name for path in one.wheels)) for one in places),
+        environments=tuple(PackedEnvironment(one.name, one.requirements, tuple(path.name for path in one.wheels)) for one in places),
         stages=tuple(frozen.stages), folders=frozen.folders, bytes=sum(one.bytes for one in files),
         scripts=tuple(File(path.relative_to(to).as_posix(), path.stat().st_size, sha256_of(path)) for path in scripts),
         pieces=pieces, files=files,

@@ -39,7 +39,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Place:
+class PackedEnvironment:
     """An environment. requirements: what is installed, one version each; wheels: files that are installed last, by path."""
 
     name: str
@@ -70,7 +70,7 @@ class Manifest:
     """Whether environments stand on the packages that the machine has itself."""
     has: dict[str, str]
     """Packages that the machine has itself and the bundle does not bring, and the versions that it was made for, where known."""
-    environments: tuple[Place, ...]
+    environments: tuple[PackedEnvironment, ...]
     stages: tuple[Stage, ...]
     folders: dict[str, str]
     """Model to its folder in the content."""
@@ -109,7 +109,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _manifest(raw: dict[str, Any]) -> Manifest:
     scripts, pieces, files = (tuple(_file(one) for one in raw[key]) for key in ("scripts", "pieces", "files"))
-    places = tuple(Place(one["name"], tuple(one["requirements"]), tuple(one["wheels"])) for one in raw["environments"])
+    places = tuple(
+        PackedEnvironment(one["name"], tuple(one["requirements"]), tuple(one["wheels"])) for one in raw["environments"]
+    )
     stages = tuple(Stage(one["name"], one["sweep"]) for one in raw["stages"])
     keys = ("harness", "python", "exact", "machine", "glibc", "own", "has", "folders", "bytes")
     plain: dict[str, Any] = {key: raw[key] for key in keys}

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import io
 import json
 import os
 import shutil
 import site
 import subprocess
 import sys
-import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 
+from harness.bundling.packing import RESULTS, libraries, pack
 from harness.bundling.records import (
-    OUTCOMES,
-    OUTCOMES_VERSION,
     PARTIAL,
     VARIABLE,
     WHEELS,
     WORKSPACE,
     Manifest,
-    Place,
+    PackedEnvironment,
     Refused,
     Stage,
     read_outcomes,
-    sha256_of,
 )
 
-RESULTS = "results"
 MADE = "made.json"
 """Stands in an environment that was made to its end, and says from what and what it held then."""
 LIMIT_SECONDS = 4 * 3600.0
 """Longest that a step of making an environment may take."""
-_LEFT = ("lock", "heartbeat")
 _HELD = """
 import csv, importlib.metadata, json, os, sys
 versions, sizes = {}, {}
@@ -66,7 +59,7 @@ def version_of(name: str) -> str | None:
         return None
 
 
-def make_environment(place: Place, manifest: Manifest, content: Path, work: Path) -> Path:
+def make_environment(place: PackedEnvironment, manifest: Manifest, content: Path, work: Path) -> Path:
     """Make an environment from the wheels, without a network, once; return its interpreter.
 
     Where the machine has all that it needs, that is this very interpreter. Raises: Refused where a step fails.
@@ -126,7 +119,7 @@ def make_environment(place: Place, manifest: Manifest, content: Path, work: Path
     return python
 
 
-def not_as_made(place: Place, folder: Path, wanted: list[object]) -> str:
+def not_as_made(place: PackedEnvironment, folder: Path, wanted: list[object]) -> str:
     """Say why an environment cannot be used as it is; empty where it is what was made from the same wheels."""
     try:
         made = json.loads((folder / MADE).read_text("utf-8"))
@@ -135,14 +128,14 @@ def not_as_made(place: Place, folder: Path, wanted: list[object]) -> str:
         return "was not made to its end"
     if not same:
         return "was made from other wheels, or by another Python"
-    now, why = held_by(folder / "bin" / "python", place if then is not None else Place(place.name, ()))
+    now, why = held_by(folder / "bin" / "python", place if then is not None else PackedEnvironment(place.name, ()))
     if now is None:
         return f"is not as it was made ({why})"
     changed = [name for name, version in (then or {}).items() if now.get(name) != version]
     return f"holds {changed[0]} {now.get(changed[0])} and should hold {then[changed[0]]}" if changed else ""
 
 
-def held_by(python: Path, place: Place) -> tuple[dict[str, str] | None, str]:
+def held_by(python: Path, place: PackedEnvironment) -> tuple[dict[str, str] | None, str]:
     """Ask an environment for the versions of what was installed there; None, and why, where a file of it is missing or changed."""
     names = [one.partition("==")[0] for one in place.requirements] + [one.partition("-")[0] for one in place.wheels]
     try:
@@ -210,8 +203,8 @@ def run_stages(manifest: Manifest, asked: argparse.Namespace, content: Path) -> 
     for number, stage in wanted:
         done = asked.work / f"stage-{number}.done"
         before = _code(done)
-        if before is not None and not asked.again:
-            say(f"stage {number}, {stage.name}: done already; --again runs it anew")
+        if before is not None and not asked.rerun:
+            say(f"stage {number}, {stage.name}: done already; --rerun runs it anew")
             codes.append(before)
             continue
         say(f"stage {number} of {len(stages)}: {stage.name}")
@@ -264,56 +257,3 @@ def _run(stage: Stage, python: Path, work: Path, content: Path, manifest: Manife
         **({"LD_LIBRARY_PATH": libraries(site.getsitepackages())} if manifest.own else {"PYTHONNOUSERSITE": "1"}),
     }
     return subprocess.run(words, cwd=workspace, env={**kept, **own}, stdin=subprocess.DEVNULL, check=False).returncode
-
-
-def libraries(sites: Sequence[str]) -> str:
-    """Give the search path of libraries with those of CUDA that the machine's own nvidia-* wheels hold.
-
-    ONNX Runtime looks for them beside itself, and there its own environment has none. Source: onnxruntime.preload_dlls.
-    """
-    found = [str(path) for folder in sites for path in sorted(Path(folder).glob("nvidia/*/lib"))]
-    return os.pathsep.join(filter(None, (*found, os.environ.get("LD_LIBRARY_PATH", ""))))
-
-
-def pack(asked: argparse.Namespace, number: int, stage: Stage, manifest: Manifest) -> tuple[Path, int]:
-    """Put the runs that no other stage's tar holds, and all sessions, into a tar; returns it and how many runs it has.
-
-    Nothing in it names a user or a folder of this machine but what libraries wrote into logs.
-    """
-    asked.out.mkdir(parents=True, exist_ok=True)
-    tar = asked.out / f"{number}-{stage.name}.tar"
-    others = [path for path in asked.out.glob("*.tar") if path != tar]
-    packed = {name for path in others for name in read_outcomes(path).runs}
-    results = asked.work / RESULTS
-    runs = [path.parent for path in sorted((results / "runs").glob("*/outcome.json")) if path.parent.name not in packed]
-    files = [path for run in runs for path in sorted(run.rglob("*")) if _is_kept(path)]
-    files += sorted((results / "sessions").glob("*.json"))
-    table = {path.relative_to(results).as_posix(): sha256_of(path) for path in files}
-    told = {
-        "format": "quant-harness outcomes", "version": OUTCOMES_VERSION, "bundle": manifest.id, "harness": manifest.harness,
-        "stage": stage.name, "runs": [run.name for run in runs], "files": table,
-    }  # fmt: skip
-    beside = tar.with_name(f"{tar.name}{PARTIAL}")
-    with tarfile.open(beside, "w") as archive:
-        _add(archive, OUTCOMES, json.dumps(told, indent=1).encode())
-        for path in files:
-            archive.add(path, path.relative_to(results).as_posix(), recursive=False, filter=_nameless)
-    os.replace(beside, tar)
-    return tar, len(runs)
-
-
-def _is_kept(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink() and path.name not in _LEFT and PARTIAL not in str(path)
-
-
-def _nameless(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    member.mode = 0o644
-    return member
-
-
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    archive.addfile(_nameless(member), io.BytesIO(data))

@@ -20,8 +20,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.bundling.packing import RESULTS
 from harness.bundling.records import FORMAT, PARTIAL, File, Manifest, Refused, read_manifest, sha256_of
-from harness.bundling.stages import RESULTS, run_stages, say, version_of, write_beside
+from harness.bundling.stages import run_stages, say, version_of, write_beside
 
 CONTENT = "content"
 MARK = "bundle-work"
@@ -82,7 +83,7 @@ def _asked(words: Sequence[str], here: Path) -> argparse.Namespace:
         "--out", type=Path, default=here / "out", help="folder for what is taken back: a tar of each stage"
     )
     parser.add_argument("--stage", help="run this stage alone, by its number or name")
-    parser.add_argument("--again", action="store_true", help="also stages that are done")
+    parser.add_argument("--rerun", action="store_true", help="also stages that are done")
     parser.add_argument("--check", action="store_true", help="check pieces and machine, and run nothing")
     asked = parser.parse_args(list(words))
     asked.work, asked.out = asked.work.resolve(), asked.out.resolve()

@@ -24,7 +24,7 @@ from harness.core.errors import HarnessError
 from harness.core.paths import MINE
 from harness.environments import LOCKS, ROOT
 from harness.installing import pip_variables
-from harness.plan.catalogue import Catalogue, EnvironmentEntry
+from harness.plan.entries import Catalogue, EnvironmentEntry
 
 RUNNER = (
     "alembic", "filelock", "jinja2", "markdown-it-py", "numpy", "nvidia-ml-py", "pandas", "psutil", "pydantic", "pyyaml", "rich", "scipy",
@@ -113,7 +113,7 @@ def _parts(platform: str) -> tuple[int, str]:
 
 
 @dataclass(frozen=True)
-class Needed:
+class NeededPackages:
     """What one environment needs on the other machine. pins: package to version, those that the machine has itself left out."""
 
     name: str
@@ -127,14 +127,16 @@ class Needed:
         return tuple(f"{name}=={version}" for name, version in sorted(self.pins.items()))
 
 
-def needed(name: str, catalogue: Catalogue, workspace: Workspace, machine: Machine, has: Collection[str]) -> Needed:
+def needed(
+    name: str, catalogue: Catalogue, workspace: Workspace, machine: Machine, has: Collection[str]
+) -> NeededPackages:
     """Find out what an environment and the harness in it need there. has: packages that the machine has, or `all`.
 
     Raises: HarnessError where an entry cannot be had as wheels, or pip finds no version that fits.
     """
     entry = catalogue.environments.get(name)
     if ALL in has:
-        return Needed(name, {}, {})
+        return NeededPackages(name, {}, {})
     if entry is not None and entry.python:
         raise HarnessError(
             f"environment {name} is an interpreter that is here (`python:`), and its packages are not known by name; "
@@ -153,7 +155,7 @@ def needed(name: str, catalogue: Catalogue, workspace: Workspace, machine: Machi
         dropped = _dropped(found, left, machine, Path(scratch)) if left else set()
     stated = {_plain(Requirement(one).name): one.partition("==")[2] for one in entry.packages}
     kept = {one: version for one, version in found.items() if one not in dropped}
-    return Needed(name, kept, {one: {**stated, **found}.get(one, "") for one in sorted(left)}, wheels)
+    return NeededPackages(name, kept, {one: {**stated, **found}.get(one, "") for one in sorted(left)}, wheels)
 
 
 def _locked(name: str, entry: EnvironmentEntry, workspace: Workspace) -> dict[str, str]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.adopting.adopt import Adoption, Around, Refused, Wanted, adopt
+from harness.adopting.adopt import AdoptContext, Adoption, TableRefused, WantedTables, adopt
 from harness.adopting.proof import REPORTED
-from harness.adopting.writing import Adopted
+from harness.adopting.published_text import Adopted
 from harness.commands.workspace import Workspace, pages_of, spec_files
 from harness.core import limits
 from harness.core.errors import HarnessError
@@ -24,7 +24,7 @@ from harness.tables.catalogue import catalogue_of
 from harness.tables.specfile import SUFFIX
 
 
-def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = False) -> Iterator[str]:
+def adopt_page(page: Path, workspace: Workspace, wanted: WantedTables, *, dry: bool = False) -> Iterator[str]:
     """Take over a page's tables; says what became of each table, and which files were written. All are written, or none.
 
     What an `adopt` of this page left that was killed while it wrote is taken back first. dry: write nothing. Raises: HarnessError for a page that is not there or outside of the workspace, for a table that is not
@@ -47,7 +47,7 @@ def adopt_page(page: Path, workspace: Workspace, wanted: Wanted, *, dry: bool = 
     if done.made is None:
         raise HarnessError(_nothing(done, called))
     files = {
-        workspace.committed / f"{done.made.stem}{REPORTED}": done.made.published.encode(),
+        workspace.own_published / f"{done.made.stem}{REPORTED}": done.made.published.encode(),
         workspace.tables[-1] / f"{done.made.stem}{SUFFIX}": done.made.spec.encode(),
         path: done.text.encode(),
     }
@@ -111,7 +111,7 @@ def _left_of_killed(page: Path, workspace: Workspace) -> dict[Path, str] | None:
 
 def _is_of_adoption(file: Path, page: Path, workspace: Workspace) -> bool:
     """Tell the files that an adoption writes from any others: what is taken back is removed."""
-    data = file.parent == workspace.committed and file.name.endswith(REPORTED)
+    data = file.parent == workspace.own_published and file.name.endswith(REPORTED)
     return data or file == page or (file.parent == workspace.tables[-1] and file.name.endswith(SUFFIX))
 
 
@@ -126,18 +126,18 @@ def _taken_back(left: Mapping[Path, str], page: Path, workspace: Workspace) -> I
     _note(page).unlink()
 
 
-def _around(workspace: Workspace, left: Collection[Path]) -> Around:
+def _around(workspace: Workspace, left: Collection[Path]) -> AdoptContext:
     """Find what there is already; `left` will be removed and takes no names."""
-    catalogue = catalogue_of(workspace.configs, workspace.committed)
+    catalogue = catalogue_of(workspace.configs, workspace.own_published)
     specs = [path for path in spec_files(workspace) if path not in left]
-    committed = [path for path in workspace.committed.glob("*.yaml") if path not in left]
+    here = [path for path in workspace.own_published.glob("*.yaml") if path not in left]
     taken = {spec.name for spec in specs_in(specs, catalogue)}
     # A file of a shipped name, as readme.tables.yaml, may stand beside the shipped one; only tables' own names are shared by all.
     taken |= {path.name.removesuffix(SUFFIX) for path in specs if workspace.tables[-1] in path.parents}
-    taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in committed}
+    taken |= {path.name.removesuffix(REPORTED).removesuffix(".yaml") for path in here}
     # Tables show the sweep of their file's name, whose runs would stand among the page's.
     taken |= {path.stem for folder in workspace.configs for path in (folder / "sweeps").glob("*.yaml")}
-    return Around(catalogue, workspace.committed, taken)
+    return AdoptContext(catalogue, workspace.own_published, taken)
 
 
 def _listed(done: Adoption, called: str, *, asked: int | None) -> Iterator[str]:
@@ -186,7 +186,7 @@ def _columns(table: Adopted) -> Iterator[str]:
 
 
 def _nothing(done: Adoption, called: str) -> str:
-    one: Sequence[Refused] = done.refused
+    one: Sequence[TableRefused] = done.refused
     if len(one) == 1:
         return f"{called}: table {one[0].table.number} cannot be adopted: {one[0].why}; nothing was changed"
     return f"{called}: none of its {len(one)} tables can be adopted; nothing was changed"

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from harness.commands.box import (
+from harness.commands.doctor import gpu_answers, gpu_verdict
+from harness.commands.estimates import estimate, lock_of_models, summary, verdicts
+from harness.commands.fresh import refresh
+from harness.commands.machine import (
     Planned,
     described,
     environments_of,
     interpreters,
-    open_desk,
+    open_workspace,
     plan_sweep,
 )
-from harness.commands.doctor import gpu_answers, gpu_verdict
-from harness.commands.estimates import estimate, lock_of_models, summary, verdicts
-from harness.commands.fresh import refresh
 from harness.commands.progress import Show
 from harness.commands.workspace import Workspace, lock_of, sweep_path
 from harness.core.clock import Spans
@@ -31,37 +31,37 @@ from harness.plan.catalogue import load_catalogue
 from harness.plan.gguf import absent_ggufs, fetch_ggufs
 from harness.plan.hub import absent_models, fetch_models, offline
 from harness.plan.reading import read_sweep
-from harness.published.sources import Source
-from harness.runner.desk import Desk
+from harness.published.sources import NumberSource
 from harness.runner.loop import execute
-from harness.runner.wall import merged, share
+from harness.runner.opened import OpenWorkspace
+from harness.runner.overhead import merged, share
 from harness.store.files import SESSIONS, read_session
-from harness.tables.marked import COLUMNS, marked
 from harness.tables.rows import rows_of
+from harness.tables.session_notes import COLUMNS, marked
 
 
 @dataclass(frozen=True)
-class Choice:
+class SweepChoice:
     """A sweep and the reason for it."""
 
     sweep: str
     why: str
 
 
-def choose(asked: str, workspace: Workspace) -> Choice:
+def choose(asked: str, workspace: Workspace) -> SweepChoice:
     """Choose the sweep: the one asked for, else `gpu` where an NVIDIA GPU can run it, else `quickstart`.
 
     Raises: ConfigError where a GPU is here and the catalogues or the sweep `gpu` cannot be read.
     """
     if asked:
-        return Choice(asked, "asked for with SWEEP")
+        return SweepChoice(asked, "asked for with SWEEP")
     if not any((folder / "sweeps" / "gpu.yaml").exists() for folder in workspace.configs) or not gpu_answers():
-        return Choice("quickstart", "no NVIDIA GPU found")
+        return SweepChoice("quickstart", "no NVIDIA GPU found")
     catalogue = load_catalogue(workspace.configs)
     verdict = gpu_verdict(absent_models(read_sweep(sweep_path("gpu", workspace), catalogue), catalogue))
     if verdict.able:
-        return Choice("gpu", verdict.why)
-    return Choice(
+        return SweepChoice("gpu", verdict.why)
+    return SweepChoice(
         "quickstart", f"there is a GPU, but sweep gpu cannot run: {verdict.why}; set SWEEP=gpu to run it anyway"
     )
 
@@ -74,7 +74,7 @@ def prepare(
     make: bool = False,
     lacking: list[str] | None = None,
 ) -> float:
-    """Get what a sweep needs and this box can have: models of the hub and of GGUF files; with `make`, environments too.
+    """Get what a sweep needs and this machine can have: models of the hub and of GGUF files; with `make`, environments too.
 
     Says what it installs and fetches; adds to `lacking` which environments that follow a wheel could not be made. Returns the
     seconds that installing and fetching took, which are no part of a run.
@@ -129,7 +129,7 @@ def run_sweep(
     name: str,
     console: Console,
     workspace: Workspace,
-    again: frozenset[str] = frozenset(),
+    rerun: frozenset[str] = frozenset(),
     begun: float | None = None,
     after: Callable[[Planned], None] | None = None,
     *,
@@ -137,7 +137,7 @@ def run_sweep(
 ) -> int:
     """Plan and run a sweep; print what became of each job and the harness's own share. Returns the exit code.
 
-    Models of the hub that this box could read and has not are fetched first; with `make`, environments are made, too.
+    Models of the hub that this machine could read and has not are fetched first; with `make`, environments are made, too.
     `begun` is the monotonic moment at which our own code began to work: what passed since counts as planning. `after`
     writes the tables, where there was something to run.
     """
@@ -155,14 +155,14 @@ def run_sweep(
         spans.add("plan", -getting)
         with spans.span("plan"):
             planned = plan_sweep(name, workspace)
-            desk = open_desk(planned, stack)
-            decided = verdicts(planned, desk, again)
-            estimates = estimate(planned, desk.database.history())
+            opened = open_workspace(planned, stack)
+            decided = verdicts(planned, opened, rerun)
+            estimates = estimate(planned, opened.database.history())
         _say(console, f"sweep {planned.sweep.name}: {summary(planned, estimates, decided)}")
         with Show(console, estimates, [job for job in planned.plan.jobs if decided[job.id][0] == "run"]) as show:
             seconds: Mapping[str, float] = {}
             session = ""
-            for event in execute(planned.plan, desk, again):
+            for event in execute(planned.plan, opened, rerun):
                 show.event(event)
                 seconds = event.spans or seconds
                 session = event.text if event.what == "finished" else ""
@@ -174,7 +174,7 @@ def run_sweep(
         if show.verified.all:
             _say(console, str(show.verified))
         with spans.span("report"):
-            marks = _marked(desk, session)
+            marks = _marked(opened, session)
         for line in marks:
             _say(console, line)
         wall = share(time.monotonic() - begun, merged([spans.seconds, seconds]))
@@ -192,21 +192,21 @@ def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _marked(desk: Desk, session: str) -> list[str]:
+def _marked(opened: OpenWorkspace, session: str) -> list[str]:
     """Say what marks the numbers that answer a session, known ones included."""
-    path = desk.results / SESSIONS / f"{session}.json"
+    path = opened.results / SESSIONS / f"{session}.json"
     runs = [job.run for job in read_session(path).jobs if job.run] if session and path.exists() else []
     if not runs:
         return []
-    return marked(rows_of(desk.database.select({"run": runs}, COLUMNS)), Source(desk.database).samples)
+    return marked(rows_of(opened.database.select({"run": runs}, COLUMNS)), NumberSource(opened.database).samples)
 
 
 def _idle(planned: Planned) -> str:
     """Say so where this machine can run nothing of a sweep; empty where it can run something."""
-    here = [job for job in planned.plan.jobs if not job.elsewhere]
+    here = [job for job in planned.plan.jobs if not job.other_gpu]
     if not here:
-        boxes = ", ".join(sorted({job.elsewhere for job in planned.plan.jobs if job.elsewhere}))
-        return f"sweep {planned.sweep.name} has no job for this machine; its jobs are for {boxes}"
+        machines = ", ".join(sorted({job.other_gpu for job in planned.plan.jobs if job.other_gpu}))
+        return f"sweep {planned.sweep.name} has no job for this machine; its jobs are for {machines}"
     asked = [job for job in here if job.kind in {"quality", "speed"}]  # builds and references are made for these alone
     reasons = list(dict.fromkeys(job.refused for job in asked or here))
     if not all(reasons):
@@ -216,6 +216,6 @@ def _idle(planned: Planned) -> str:
 
 
 def _import_libraries() -> None:
-    """Import what the desk half stands on at once, so that its time does not pass for our own."""
+    """Import what the runner stands on at once, so that its time does not pass for our own."""
     import jinja2  # noqa: F401
     import sqlalchemy  # noqa: F401

@@ -9,15 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.commands.box import described, interpreters
+from harness.commands.machine import described, interpreters
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
+from harness.core.outcome import Environment
 from harness.core.seam import Engine, Quantizer, load
-from harness.core.spec import Environment
 from harness.engines import ENGINES
-from harness.environments import is_current, is_for, marker
+from harness.environment_state import is_current, marker
+from harness.environments import is_for
 from harness.host import environment
-from harness.plan.catalogue import EnvironmentEntry, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import EnvironmentEntry
 from harness.plan.hub import Absent, hub_reachable
 from harness.quantizers import QUANTIZERS
 
@@ -88,12 +90,12 @@ def examine(workspace: Workspace) -> list[Line]:
 def held_files(workspace: Workspace) -> list[Line]:
     """Hold run folders and artifacts against the database, and published files against themselves and the database."""
     from harness.core.errors import ConfigError
-    from harness.published.audit import departed
+    from harness.published.against_database import departed
     from harness.published.reading import read_published
-    from harness.store.audit import audit
+    from harness.store.against_files import audit
     from harness.store.database import Database
 
-    folder = workspace.published if workspace.published.is_dir() else workspace.committed
+    folder = workspace.published if workspace.published.is_dir() else workspace.own_published
     sound = _database(workspace, full=True)
     if any(line.mark == "wrong" for line in sound):
         return sound

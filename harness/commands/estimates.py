@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.commands.box import Planned
+from harness.commands.machine import Planned
 from harness.commands.workspace import Workspace
 from harness.core.spec import BuildSpec
 from harness.environments import ROOT, SHIPPED
-from harness.plan.catalogue import Catalogue, Model
+from harness.plan.entries import Catalogue, Model
 from harness.plan.expand import PlannedJob
-from harness.plan.locked import lock_models
+from harness.plan.hub_commits import lock_models
 from harness.plan.sweep import Sweep
 from harness.runner.decide import decide
-from harness.runner.desk import Desk
-from harness.runner.memory import remember
-from harness.store.known import History
+from harness.runner.known_jobs import remember
+from harness.runner.opened import OpenWorkspace
+from harness.store.cache import History
 
 
 def _named(sweep: Sweep, catalogue: Catalogue) -> list[Model]:
@@ -37,7 +37,7 @@ def summary(planned: Planned, estimates: Mapping[str, float], decided: Mapping[s
     kinds: dict[str, int] = {}
     for job in planned.plan.jobs:
         refused = "unverified" if job.verifies else "unsupported here"
-        kind = "another box's" if job.elsewhere else refused if job.refused else job.kind
+        kind = "another machine's" if job.other_gpu else refused if job.refused else job.kind
         kinds[kind] = kinds.get(kind, 0) + 1
     text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     runs = [job.id for job in planned.plan.jobs if decided[job.id][0] == "run"]
@@ -65,7 +65,9 @@ def _shape(job: PlannedJob) -> tuple[str, str, str, str]:
     return job.kind, job.spec.probe, job.spec.engine, model
 
 
-def verdicts(planned: Planned, desk: Desk, again: frozenset[str] = frozenset()) -> dict[str, tuple[str, str]]:
+def verdicts(
+    planned: Planned, opened: OpenWorkspace, rerun: frozenset[str] = frozenset()
+) -> dict[str, tuple[str, str]]:
     """Decide each job as `run` would now, without running anything: plan id to verdict and reason."""
-    memory = remember(desk, planned.plan, again=again)
+    memory = remember(opened, planned.plan, rerun=rerun)
     return {job.id: decide(job, memory) for job in planned.plan.jobs}

@@ -9,18 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.commands.report import Where, narrowed, plain_of, plain_rendered
+from harness.commands.report import Filters, narrowed, plain_of, plain_rendered
 from harness.commands.workspace import Workspace, database_for_reading, pages_of, spec_files
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.spelling import unknown
+from harness.explain.archive import archive_of
 from harness.explain.cell import Explanation, Shown, explain
-from harness.explain.provenance import archive_of
-from harness.explain.telling import told
+from harness.explain.text import as_text
 from harness.pages import pages
 from harness.pages.value_marks import ValueMark, marks
 from harness.pages.values import answer, answering
-from harness.published.sources import Source, from_published, question_of
+from harness.published.sources import NumberSource, from_published, question_of
 from harness.store.location import is_there
-from harness.tables.catalogue import Catalogue, catalogue_of
+from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.locate import block_at, named, pointed, spot_of
 from harness.tables.spec import TableSpec
 
@@ -29,12 +30,12 @@ GRAMMAR = "write PAGE:LINE:COLUMN, as README.md:26:4, or TABLE ROW COLUMN, as qu
 
 
 def explanation(
-    words: Sequence[str], workspace: Workspace, results: Path | None = None, where: Where | None = None
+    words: Sequence[str], workspace: Workspace, results: Path | None = None, where: Filters | None = None
 ) -> Explanation:
     """Find and explain a cell.
 
     words: PAGE:LINE:COLUMN, or table, row and column. results: folder of a database to take a table's numbers from;
-    the committed results if not given. Pages are always those of the committed results, with their tables' own conditions.
+    the published results if not given. Pages are always those of the published results, with their tables' own conditions.
     where: conditions that replace those of the table.
     Raises: HarnessError for what is not there, with the nearest right name, and for a page that is stale.
     """
@@ -43,7 +44,7 @@ def explanation(
         if where:
             raise HarnessError("--where needs TABLE ROW COLUMN; a page shows what its table says")
         if results is not None:
-            raise HarnessError("--results needs TABLE ROW COLUMN; a page shows the committed results")
+            raise HarnessError("--results needs TABLE ROW COLUMN; a page shows the published results")
         return _of_page(place["page"], int(place["line"]), int(place["column"]), workspace)
     if len(words) != 3:
         raise HarnessError(f"'{' '.join(words)}' is not a cell; {GRAMMAR}")
@@ -85,11 +86,11 @@ def explained(
     results: Path | None = None,
     *,
     as_json: bool = False,
-    where: Where | None = None,
+    where: Filters | None = None,
 ) -> str:
     """Explain a cell as text, or as one JSON object."""
     found = explanation(words, workspace, results, where=where)
-    return json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else told(found)
+    return json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else as_text(found)
 
 
 def _page(name: str, workspace: Workspace) -> Path:
@@ -107,31 +108,31 @@ class _Known:
     """The tables that there are, and what names are called in them."""
 
     specs: Sequence[TableSpec]
-    catalogue: Catalogue
+    catalogue: TableCatalogue
 
     def spec(self, name: str) -> TableSpec | None:
         return next((one for one in self.specs if one.name == name), None)
 
 
 def _known(workspace: Workspace) -> _Known:
-    catalogue = catalogue_of(workspace.configs, workspace.committed)
+    catalogue = catalogue_of(workspace.configs, workspace.own_published)
     return _Known(pages.specs_in(spec_files(workspace), catalogue), catalogue)
 
 
 @contextmanager
-def _source(results: Path | None, workspace: Workspace, sweeps: Collection[str]) -> Iterator[Source]:
+def _source(results: Path | None, workspace: Workspace, sweeps: Collection[str]) -> Iterator[NumberSource]:
     if results is None:
-        with from_published(workspace.committed, sweeps) as source:
+        with from_published(workspace.own_published, sweeps) as source:
             yield source
     else:
-        other = replace(workspace, results=results, beside=workspace.committed)
+        other = replace(workspace, results=results, beside=workspace.own_published)
         with database_for_reading(workspace if results == workspace.results else other) as database:
-            yield Source(database)
+            yield NumberSource(database)
 
 
 @contextmanager
 def _shown(
-    name: str, known: _Known, workspace: Workspace, where: Where | None = None, results: Path | None = None
+    name: str, known: _Known, workspace: Workspace, where: Filters | None = None, results: Path | None = None
 ) -> Iterator[Shown]:
     """Render a table from what it needs, and keep that open."""
     found = known.spec(name)
@@ -145,7 +146,7 @@ def _shown(
         yield Shown(rendered, spec, known.catalogue.renamed(spec.titles), archive_of(source))
 
 
-def _plain(name: str, source: Source, workspace: Workspace, results: Path | None, known: _Known) -> Shown:
+def _plain(name: str, source: NumberSource, workspace: Workspace, results: Path | None, known: _Known) -> Shown:
     """Find a table that was generated for a sweep. Raises: HarnessError where there is none of this name."""
     found = [
         table

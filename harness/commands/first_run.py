@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.commands.box import Planned
+from harness.commands.machine import Planned
 from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec
 from harness.corpus import Corpus
 from harness.host import cores
 from harness.plan import arithmetic
-from harness.plan.arithmetic import Opened, Rates
+from harness.plan.arithmetic import OpenedModel, Rates
 from harness.plan.expand import PlannedJob
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from harness.texts import text_files
 
 MARK = "~"
@@ -59,7 +59,7 @@ def estimate_first_run(planned: Planned) -> dict[str, Estimate]:
         if job.group not in opened or isinstance(job.spec, BuildSpec):
             seconds += arithmetic.opening(_opened(job, planned), rates)
         opened.add(job.group)
-        found[job.id] = Estimate(seconds * (job.rounds if job.refused or job.elsewhere else 1), rates.name)
+        found[job.id] = Estimate(seconds * (job.rounds if job.refused or job.other_gpu else 1), rates.name)
     return found
 
 
@@ -71,7 +71,7 @@ def first_run_told(planned: Planned, missing: Mapping[str, Estimate]) -> Iterato
         here = [name for name, one in missing.items() if one.machine == machine]
         seconds = sum(missing[name].seconds for name in here)
         written = sum(jobs[name].bytes for name in here)
-        models = {(jobs[name].elsewhere, label.model) for name in here for label in jobs[name].labels} - seen
+        models = {(jobs[name].other_gpu, label.model) for name in here for label in jobs[name].labels} - seen
         seen |= models
         fetched = sum(_download_bytes(model, planned) for _, model in models)
         parts = [
@@ -86,7 +86,7 @@ def first_run_told(planned: Planned, missing: Mapping[str, Estimate]) -> Iterato
 def _machines_told(planned: Planned) -> dict[str, str]:
     """Say of the GPU that jobs for any GPU are reckoned with that this machine has none."""
     gpus = {gpu.name for one in planned.environments.values() for gpu in one.gpus}
-    named = {job.elsewhere for job in planned.plan.jobs if job.elsewhere}
+    named = {job.other_gpu for job in planned.plan.jobs if job.other_gpu}
     found = next((rates.name for name in sorted(gpus) if (rates := arithmetic.gpu(name))), None)
     if found is not None or arithmetic.ASSUMED in named:
         return {}
@@ -104,14 +104,14 @@ def _gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size < 1e11 else f"{size / 1e9:.0f} GB"
 
 
-def _opened(job: PlannedJob, planned: Planned) -> Opened:
+def _opened(job: PlannedJob, planned: Planned) -> OpenedModel:
     """Weigh what a job opens: the plan's estimate, or less where the method's bits say so."""
     count, size = float(job.parameters or 0), float(job.opened_bytes)
     method = planned.catalogue.methods.get(job.labels[0].method)
     each = [_BYTES[bits] for bits in (method.entry.bits if method else "").split("+") if bits in _BYTES]
     if each and not isinstance(job.spec, BuildSpec):
         size = min(size, _FLOATS_BESIDE * max(each) * count)
-    return Opened(count, size)
+    return OpenedModel(count, size)
 
 
 def _machine(job: PlannedJob, planned: Planned) -> Rates:
@@ -121,7 +121,7 @@ def _machine(job: PlannedJob, planned: Planned) -> Rates:
     if job.provider == "cpu" or builder:
         return own
     there = planned.environments.get(job.environment)
-    names = [job.elsewhere] if job.elsewhere else [gpu.name for gpu in there.gpus] if there else []
+    names = [job.other_gpu] if job.other_gpu else [gpu.name for gpu in there.gpus] if there else []
     found = [rates for name in [*names, arithmetic.ASSUMED] if (rates := arithmetic.gpu(name))]
     eager = not isinstance(job.spec, BuildSpec) and job.spec.engine in _EAGER
     return replace(found[0], call_seconds=arithmetic.EAGER_CALL_SECONDS) if eager else found[0]
@@ -139,7 +139,7 @@ def _seconds(job: PlannedJob, planned: Planned, rates: Rates) -> float | None:
     return None if work is None else work.seconds(rates) * (2 if live else 1)
 
 
-def _building(job: PlannedJob, spec: BuildSpec, planned: Planned) -> arithmetic.Work:
+def _building(job: PlannedJob, spec: BuildSpec, planned: Planned) -> arithmetic.ReckonedWork:
     options = planned.catalogue.adapters.quantizer(spec.quantizer).options.model_validate(spec.options).model_dump()
     texts = int(options.get("calib_size", 0)) if str(options.get("algo", "")).startswith("awq") else 0
     passes = _PASSES

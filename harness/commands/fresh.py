@@ -26,8 +26,9 @@ from harness.core.files import PARTIAL, remove
 from harness.core.identity import digest, file_sha256
 from harness.core.paths import OTHERS, matching
 from harness.core.privacy import cache_folder, is_offline
-from harness.environments import CURRENT, GONE, MAKING, alone, folder_of, marker, setup
-from harness.plan.catalogue import EnvironmentEntry
+from harness.environment_state import MAKING, marker
+from harness.environments import CURRENT, GONE, alone, folder_of, setup
+from harness.plan.entries import EnvironmentEntry
 
 KEPT = 3
 """Environments of one name that `harness clean` leaves: the one in use and those before it."""

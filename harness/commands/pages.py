@@ -22,7 +22,7 @@ from harness.pages import pages
 from harness.pages.changes import share_of
 from harness.pages.difference import New, Old, difference
 from harness.pages.guards import Guard
-from harness.published.sources import Source, from_published
+from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
 from harness.store.location import is_there
 from harness.tables.catalogue import catalogue_of
@@ -46,13 +46,13 @@ def write_pages(
     may: Collection[str] = (),
     ask: Ask | None = None,
 ) -> int:
-    """Rewrite the tables and numbers of pages, all of the workspace by default, from the committed results. Returns the exit code.
+    """Rewrite the tables and numbers of pages, all of the workspace by default, from the published results. Returns the exit code.
 
     may: what tables may mix from now on, written into their specs; ask: puts the question to a person, where there is one.
     Raises: ConfigError with every row that would vanish, every change beyond what the guard allows and everything that would be
     mixed; then nothing is written. HarnessError for a page that is not there, has no markers, or lies outside of the workspace.
     """
-    with from_published(workspace.committed) as source:
+    with from_published(workspace.own_published) as source:
         shown = _shown(workspace, named)
         specs, render, names = _specs(source, shown, workspace)
         mixed = mixes([spec for spec in specs if spec.name in names], render)
@@ -71,8 +71,8 @@ def write_pages(
 
 
 def check_pages(console: Console, workspace: Workspace, named: Sequence[Path] = ()) -> int:
-    """Compare the tables and numbers of pages with the committed results. Returns 1 where one is stale. Raises: as `write_pages`."""
-    with from_published(workspace.committed) as source:
+    """Compare the tables and numbers of pages with the published results. Returns 1 where one is stale. Raises: as `write_pages`."""
+    with from_published(workspace.own_published) as source:
         shown = _shown(workspace, named)
         specs, render, names = _specs(source, shown, workspace)
         stale = pages.check_pages(shown, pages.render_all(specs, render, names))
@@ -97,10 +97,10 @@ def _shown(workspace: Workspace, named: Sequence[Path]) -> list[Path]:
 
 
 def _specs(
-    source: Source, shown: Sequence[Path], workspace: Workspace
+    source: NumberSource, shown: Sequence[Path], workspace: Workspace
 ) -> tuple[list[TableSpec], Callable[[TableSpec], Rendered], list[str]]:
     """Read all table specs; return them, what renders one, and the names of those that the pages show."""
-    catalogue = catalogue_of(workspace.configs, workspace.committed)
+    catalogue = catalogue_of(workspace.configs, workspace.own_published)
     specs = pages.specs_in(spec_files(workspace), catalogue)
     names = pages.shown_in(shown, [spec.name for spec in specs])
     render = pages.renderer(source, catalogue, specs=[spec for spec in specs if spec.name in names])
@@ -114,21 +114,21 @@ def _tell_own(console: Console, specs: Sequence[TableSpec], names: Sequence[str]
         console.print(f"the workspace's own, in place of the shipped: {own}", highlight=False, markup=False)
 
 
-def _rendered(source: Source, shown: Sequence[Path], workspace: Workspace) -> list[Rendered]:
+def _rendered(source: NumberSource, shown: Sequence[Path], workspace: Workspace) -> list[Rendered]:
     return pages.render_all(*_specs(source, shown, workspace))
 
 
 def diff_pages(
     console: Console, base: str, site: Workspace, named: Sequence[Path] = (), *, strict: bool = False
 ) -> int:
-    """Print as Markdown what the committed results change in the pages: against a git reference, or a folder of published files.
+    """Print as Markdown what the published results change in the pages: against a git reference, or a folder of published files.
 
     Returns 1 where a change is beyond noise, with `strict` 2 where of another it is not known whether it is, else 0. Raises: HarnessError where the base is neither, or git is not there.
     """
-    catalogue = catalogue_of(site.configs, site.committed)
+    catalogue = catalogue_of(site.configs, site.own_published)
     shown = _shown(site, named)
     with ExitStack() as stack:
-        source = stack.enter_context(from_published(site.committed))
+        source = stack.enter_context(from_published(site.own_published))
         old = stack.enter_context(_old(base, shown, site))
         rendered = _rendered(source, shown, site)
         specs = {spec.name: spec for spec in pages.specs_in(spec_files(site), catalogue)}
@@ -142,10 +142,10 @@ def diff_pages(
     return 2 if strict and "unknown" in verdicts else 0
 
 
-def _local(site: Workspace, stack: ExitStack) -> list[Source]:
+def _local(site: Workspace, stack: ExitStack) -> list[NumberSource]:
     """Open the workspace's own database, where there is one: it knows sessions that were never published."""
     place = site.database
-    return [Source(stack.enter_context(Database.open(place, site.results)))] if is_there(place) else []
+    return [NumberSource(stack.enter_context(Database.open(place, site.results)))] if is_there(place) else []
 
 
 @contextmanager
@@ -168,12 +168,12 @@ def _old(base: str, shown: Sequence[Path], site: Workspace) -> Iterator[Old]:
         yield Old(base, texts, source, trouble)
 
 
-def _as_of(source: Source | None, shown: Sequence[Path], site: Workspace) -> dict[Path, str]:
+def _as_of(source: NumberSource | None, shown: Sequence[Path], site: Workspace) -> dict[Path, str]:
     """Write the pages as a folder's results give them; a table that they cannot fill stays as it stands."""
     texts = {path: pages.read_page(path) for path in shown}
     if source is None:
         return texts
-    catalogue = catalogue_of(site.configs, site.committed)
+    catalogue = catalogue_of(site.configs, site.own_published)
     render = pages.renderer(source, catalogue)
     made = {}
     for spec in pages.specs_in(spec_files(site), catalogue):
@@ -193,8 +193,8 @@ def _from_git(base: str, shown: Sequence[Path], folder: Path, site: Workspace) -
             f"--base {base} is neither a folder nor a git reference of {site.root}: {said.splitlines()[0]}"
         )
     commit = found.stdout.decode().strip()
-    committed = f"{site.called(site.committed)}/"
-    listed = _git(site, "ls-tree", "--name-only", commit, committed).stdout.decode().splitlines()
+    kept = f"{site.called(site.own_published)}/"
+    listed = _git(site, "ls-tree", "--name-only", commit, kept).stdout.decode().splitlines()
     for name in (name for name in listed if name.endswith(".yaml")):
         (folder / Path(name).name).write_bytes(_git(site, "show", f"{commit}:./{name}").stdout)
     answers = {path: _git(site, "show", f"{commit}:./{site.called(path)}") for path in shown}

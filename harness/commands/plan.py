@@ -12,16 +12,16 @@ from typing import Any
 from rich.console import Console
 
 from harness import hub_data
-from harness.commands.box import Planned, desk_for_reading, plan_sweep
 from harness.commands.estimates import estimate, lock_of_models, summary, verdicts
 from harness.commands.first_run import MARK, Estimate, estimate_first_run, first_run_told
+from harness.commands.machine import Planned, open_for_reading, plan_sweep
 from harness.commands.workspace import Workspace, outer_of, own_tables, shown_path
 from harness.core.options import Options
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.expand import PlannedJob
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from harness.plan.titles import titles
-from harness.probes.command import CommandOptions
+from harness.probes.command import CommandWorkload
 
 Verdicts = Mapping[str, tuple[str, str]]
 _RUN_BYTES = 100_000
@@ -31,15 +31,15 @@ _POSITION_BYTES = 64
 
 
 def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, as_json: bool, expand: bool) -> None:
-    """Print a sweep's plan on this box, without running anything; of a workspace's files models.lock alone may be written."""
+    """Print a sweep's plan on this machine, without running anything; of a workspace's files models.lock alone may be written."""
     told: list[str] = []
     planned = plan_sweep(name, workspace)
     if lock_of_models(planned.sweep, planned.catalogue, workspace, told.append):
         planned = plan_sweep(name, workspace)
     with ExitStack() as stack:
-        desk = desk_for_reading(planned, stack)
-        decided = verdicts(planned, desk)
-        estimates = estimate(planned, desk.database.history())
+        opened = open_for_reading(planned, stack)
+        decided = verdicts(planned, opened)
+        estimates = estimate(planned, opened.database.history())
     reckoned = {
         name: one
         for name, one in estimate_first_run(planned).items()
@@ -113,7 +113,7 @@ def _asked(planned: Planned) -> list[str]:
 def _programs(planned: Planned) -> list[str]:
     """Say which task files bring Python of their own, which lm-eval runs when it loads them."""
     asked = [job.asked[0] for job in planned.plan.jobs if job.asked]
-    commands = dict.fromkeys(one.run for one in asked if isinstance(one, CommandOptions))
+    commands = dict.fromkeys(one.run for one in asked if isinstance(one, CommandWorkload))
     files = dict.fromkeys(path for one in asked if (path := getattr(one, "yaml", None)) is not None)
     tasks = [path for path in files if path.is_file() and b"!function" in path.read_bytes()]
     return [
@@ -179,7 +179,7 @@ def _table(
     for job in planned.plan.jobs:
         verdict, reason = decided[job.id]
         said = "unsupported" if verdict == "refused" else verdict
-        shown = f"{said}: {reason}" if why or verdict in {"refused", "blocked", "unverified", "elsewhere"} else said
+        shown = f"{said}: {reason}" if why or verdict in {"refused", "blocked", "unverified", "other_gpu"} else said
         seconds = f"{estimates[job.id]:.1f}" if job.id in estimates else ""
         seconds = f"{MARK}{reckoned[job.id].seconds:.0f}" if job.id in reckoned else seconds
         rows.append((job.id, names[job.id], job.environment, seconds, shown))

@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.core.spec import BuildSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.titles import title, titles
-from harness.runner.desk import Event
+from harness.runner.opened import Event
 
 _BAR = 10
 """Cells of the bar on a terminal."""
@@ -62,7 +62,7 @@ class Verified:
         if event.job is None or not (event.job.verifies or event.job.tells_truth):
             return
         self.seconds += event.seconds
-        if event.job.verifies and event.what not in {"skipped", "elsewhere"}:
+        if event.job.verifies and event.what not in {"skipped", "other_gpu"}:
             self.all += 1
             self.right += event.what == "known" or event.status == "ok"
 

@@ -13,13 +13,13 @@ from harness.published.publish import publish
 from harness.published.reading import read_published
 from harness.store import files
 from harness.store.database import Database
-from harness.store.location import Place, database_of
+from harness.store.location import DatabasePlace, database_of
 from harness.store.session import SessionRecord
 from harness.tables.declared import is_reported
 
 
 def publish_runs(
-    words: Sequence[str], results: Path, to: Path, *, unverified: bool = False, place: Place | None = None
+    words: Sequence[str], results: Path, to: Path, *, unverified: bool = False, place: DatabasePlace | None = None
 ) -> int:
     """Write runs as published text; a sweep's name stands for all runs that answered its last finished session.
 

@@ -12,19 +12,20 @@ from rich.console import Console
 
 from harness.commands.publish import last_session
 from harness.commands.workspace import Workspace, database_for_reading, shown_path, spec_files, sweep_path
-from harness.core.errors import ConfigError, HarnessError, meant_by, unknown
+from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
+from harness.core.spelling import meant_by, unknown
 from harness.markdown.rows import literal
 from harness.pages import pages
 from harness.pages.against import against
 from harness.pages.history import Histories
 from harness.plan.catalogue import load_catalogue
 from harness.plan.reading import read_sweep
-from harness.published.sources import Source, from_published
+from harness.published.sources import NumberSource, from_published
 from harness.store.columns import COLUMNS as STORED
 from harness.store.conditions import as_texts, parse_where
 from harness.store.database import Database
-from harness.tables.catalogue import Catalogue, catalogue_of
+from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.columns import COLUMNS, DIMENSIONS
 from harness.tables.markdown import EMPTY, Rendered, to_markdown
 from harness.tables.plain import MOST, Plain, plain_tables
@@ -35,12 +36,12 @@ from harness.tables.specfile import SUFFIX, names_in
 from harness.tables.table import build
 
 if TYPE_CHECKING:
-    from harness.commands.box import Planned
+    from harness.commands.machine import Planned
 
 NO_TABLE = "no table"
 """What stands in place of a table that was refused, with the reason behind it."""
-Where = Mapping[str, tuple[str, ...]]
-"""Conditions on dimensions, as a table's own."""
+Filters = Mapping[str, tuple[str, ...]]
+"""Filters on dimensions, as a table's own."""
 
 
 def after_bench(console: Console) -> Callable[[Planned], None]:
@@ -49,9 +50,9 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
     def after(planned: Planned) -> None:
         name, workspace = planned.sweep.name, planned.workspace
         with Database.open(workspace.database, workspace.results) as database:
-            source = Source(database)
+            source = NumberSource(database)
             if planned.sweep.tables:
-                catalogue = catalogue_of(workspace.named, workspace.committed)
+                catalogue = catalogue_of(workspace.named, workspace.own_published)
                 specs = _specs_of(planned.sweep.tables, workspace, catalogue)
                 render = pages.renderer(source, catalogue, specs=specs)
                 found = [_rendered_or_told(spec, render) for spec in specs]
@@ -70,7 +71,7 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
     return after
 
 
-def _specs_of(files: Collection[str], workspace: Workspace, catalogue: Catalogue) -> list[TableSpec]:
+def _specs_of(files: Collection[str], workspace: Workspace, catalogue: TableCatalogue) -> list[TableSpec]:
     """Read the tables of files by name, and what stands in their place in other files of the workspace."""
     named = {f"{name}{SUFFIX}" for name in files}
     wanted = {name for path in spec_files(workspace) if path.name in named for name in names_in(path)}
@@ -99,10 +100,10 @@ def _rendered_or_told(spec: TableSpec, render: Callable[[TableSpec], Rendered]) 
     return rendered.markdown, rendered.markdown != EMPTY
 
 
-def plain(sweep: str, source: Source, workspace: Workspace, title: str = "") -> list[str]:
+def plain(sweep: str, source: NumberSource, workspace: Workspace, title: str = "") -> list[str]:
     """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
     texts, names = [], []
-    catalogue = catalogue_of(workspace.named, workspace.committed)
+    catalogue = catalogue_of(workspace.named, workspace.own_published)
     for table in plain_of(sweep, source, workspace.results, title):
         try:
             rendered = plain_rendered(table, source, catalogue)
@@ -116,7 +117,7 @@ def plain(sweep: str, source: Source, workspace: Workspace, title: str = "") -> 
     return [*texts, told] if names else texts
 
 
-def plain_of(sweep: str, source: Source, results: Path, title: str = "") -> list[Plain]:
+def plain_of(sweep: str, source: NumberSource, results: Path, title: str = "") -> list[Plain]:
     """Generate the tables of what answered a sweep's last session; of all its runs where none was finished."""
     session = last_session(sweep, results)
     runs = {"run": [job.run for job in session.jobs if job.run]} if session is not None else {}
@@ -124,7 +125,7 @@ def plain_of(sweep: str, source: Source, results: Path, title: str = "") -> list
     return plain_tables(sweep, rows_of(found), literal(title))
 
 
-def plain_rendered(table: Plain, source: Source, catalogue: Catalogue) -> Rendered:
+def plain_rendered(table: Plain, source: NumberSource, catalogue: TableCatalogue) -> Rendered:
     """Render a generated table. Raises: ConfigError where it would mix what must not be mixed."""
     versions = {name: environment.packages for name, environment in source.environments().items()}
     built = build(table.spec, table.filled_from, catalogue, source.reader(), lambda name: versions.get(name, {}))
@@ -136,20 +137,20 @@ def conditions(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return as_texts(parse_where(words, DIMENSIONS), text_of)
 
 
-def print_against(console: Console, workspace: Workspace, names: Sequence[str], where: Where) -> int:
+def print_against(console: Console, workspace: Workspace, names: Sequence[str], where: Filters) -> int:
     """Print measured numbers of the results database beside those that others reported.
 
     Raises: HarnessError for a name that is no table.
     """
-    catalogue = catalogue_of(workspace.named, workspace.committed)
-    results, committed = workspace.results, workspace.committed
+    catalogue = catalogue_of(workspace.named, workspace.own_published)
+    results, folder = workspace.results, workspace.own_published
     specs = pages.specs_in(spec_files(workspace), catalogue)
     for name in names:
         if not any(name in {spec.name, *_files(spec)} for spec in specs):
             known = [known for spec in specs for known in (spec.name, *_files(spec))]
             raise HarnessError(_unknown("table", name, known, workspace))
-    with database_for_reading(workspace) as database, from_published(committed) as published:
-        here = Source(database)
+    with database_for_reading(workspace) as database, from_published(folder) as published:
+        here = NumberSource(database)
         beside = partial(Histories([here]).beside, source=here)
         for spec in [spec for spec in specs if {spec.name, *_files(spec)} & set(names)]:
             ours, theirs = (
@@ -159,7 +160,7 @@ def print_against(console: Console, workspace: Workspace, names: Sequence[str], 
             if not _filled(ours):
                 text = f"**{spec.name}**: nothing of it was measured in {shown_path(results)}"
             elif not _filled(theirs):
-                place = f"{shown_path(committed)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
+                place = f"{shown_path(folder)}/NAME.yaml with `reported: {{sweep: {next(iter(spec.where.get('sweep', ())), 'NAME')}, ...}}`"
                 text = f"**{spec.name}**: nothing of it was reported; {place} can hold it, and tables of measured numbers alone then say `where: {{origin: measured}}`"
             else:
                 text = f"**{spec.name}**, measured against reported\n\n{to_markdown(against(ours, theirs, beside)).markdown}"
@@ -171,21 +172,21 @@ def _filled(table: Table) -> bool:
     return any(cell.runs for section in table.sections for row in section.rows for cell in row)
 
 
-def narrowed(spec: TableSpec, where: Where) -> TableSpec:
+def narrowed(spec: TableSpec, where: Filters) -> TableSpec:
     """Replace conditions of a table."""
     return replace(spec, where={**spec.where, **where})
 
 
-def print_tables(console: Console, workspace: Workspace, names: Sequence[str], where: Where) -> int:
+def print_tables(console: Console, workspace: Workspace, names: Sequence[str], where: Filters) -> int:
     """Print tables from the results database: by name, of a sweep by its name, or all that have results.
 
     where: conditions that replace those of the tables.
     Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
     """
-    catalogue = catalogue_of(workspace.named, workspace.committed)
+    catalogue = catalogue_of(workspace.named, workspace.own_published)
     specs = [narrowed(spec, where) for spec in pages.specs_in(spec_files(workspace), catalogue)]
     with database_for_reading(workspace) as database:
-        source = Source(database)
+        source = NumberSource(database)
         sweeps = database.sweeps()
         texts, empty = [], []
         asked = {name: [spec for spec in specs if name in {spec.name, *_files(spec)}] for name in names}
@@ -216,7 +217,7 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
     if empty and not texts:
         printed(
             console,
-            f"`harness run SWEEP` measures; `harness ingest --published {shown_path(workspace.committed)}` takes in what is committed",
+            f"`harness run SWEEP` measures; `harness ingest --published {shown_path(workspace.own_published)}` takes in what is committed",
         )
     return 2 if any(NO_TABLE in text for text in texts) else 0
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.options import Options
 from harness.core.paths import FILE, MINE, OTHERS, at_home
+from harness.core.spelling import unknown
 from harness.environments import IN_CLONE, LAYERS, LOCKS, ROOT, SHIPPED, is_name
 from harness.plan.catalogue import local_entry
 from harness.plan.yamlfile import Mistakes, read, validate
-from harness.store.location import Place, database_of, is_there
+from harness.store.location import DatabasePlace, database_of, is_there
 from harness.tables.specfile import SUFFIX, names_in
 
 if TYPE_CHECKING:
@@ -56,22 +57,22 @@ class Workspace:
     lent: bool = False
     """The configs are somebody else's, named on the command line."""
     beside: Path | None = None
-    """Committed results, where `results` is another folder that the command line names."""
+    """Published results, where `results` is another folder that the command line names."""
     executor: str | None = None
     """What runs the jobs, where the command line says it."""
 
     @property
     def published(self) -> Path:
-        """Committed results of the results folder."""
+        """Published results of the results folder."""
         return self.results / "published"
 
     @property
-    def committed(self) -> Path:
-        """Committed results from which pages are written: the workspace's, whatever results folder is named."""
+    def own_published(self) -> Path:
+        """Published results from which pages are written: the workspace's, whatever results folder is named."""
         return self.beside or self.published
 
     @property
-    def database(self) -> Place:
+    def database(self) -> DatabasePlace:
         """The database: of a results folder that the command line names its own, whatever local.yaml says."""
         said = None if self.beside or self.lent else local_entry(self.own_configs).database
         return database_of(self.results, said, self.root)

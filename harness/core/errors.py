@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,19 +72,6 @@ class Problem:
 
     def __repr__(self) -> str:
         return f"Problem({str(self)!r})"
-
-
-def unknown(what: str, name: object, known: Iterable[str], inside: str = "") -> str:
-    """Say that a name is not known, with the nearest right spelling, else the list of what there is."""
-    names = sorted(known)
-    close = meant_by(str(name), names)
-    said = f"unknown {what} '{name}'{f' in {inside}' if inside else ''}"
-    return f"{said}; did you mean '{close}'?" if close else f"{said}; there is {', '.join(names) if names else 'none'}"
-
-
-def meant_by(name: str, known: Iterable[str]) -> str | None:
-    """Return the name that was probably meant, or None."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
+from harness.core.spelling import unknown
 
 Direction = Literal["higher", "lower", "none"]
-Kind = Literal["speed", "memory", "size", "quality"]
+MetricKind = Literal["speed", "memory", "size", "quality"]
 
 LM_EVAL = "lm_eval."
 """Metrics that lm-eval defines carry this prefix, so that they never share a column with other protocols."""
@@ -25,7 +26,7 @@ class Metric:
     title: str
     unit: str
     better: Direction
-    kind: Kind
+    kind: MetricKind
     definition: str
     version: int = 1
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.model_record import ModelRecord, Tensor, read_tensors
+from harness.core.model_record import ModelRecord, TensorHeader, read_tensors
 
 _PACKED = ("qweight", "qzeros", "weight_scale", "weight_scale_inv", "absmax", "weight_packed", "_blocks", "_scales")
 """Ends of the names of tensors that hold quantized weights or their scales."""
@@ -52,7 +52,7 @@ def _model_types(version: str) -> set[str] | None:
     return set(re.findall(r'^\s*\("([\w-]+)", "\w+Config"\)', text, re.MULTILINE))
 
 
-def _left_over(record: ModelRecord, tensors: Mapping[str, Tensor]) -> str | None:
+def _left_over(record: ModelRecord, tensors: Mapping[str, TensorHeader]) -> str | None:
     if record.quantized is None or not tensors or any(name.endswith(_PACKED) for name in tensors):
         return None
     if any(tensor.dtype.startswith(("I", "U", "F8")) for tensor in tensors.values()):
@@ -63,7 +63,7 @@ def _left_over(record: ModelRecord, tensors: Mapping[str, Tensor]) -> str | None
     )
 
 
-def _beyond_embedding(folder: Path, record: ModelRecord, tensors: Mapping[str, Tensor]) -> str | None:
+def _beyond_embedding(folder: Path, record: ModelRecord, tensors: Mapping[str, TensorHeader]) -> str | None:
     """Find a token of the tokenizer that has no row in the embedding; one that only pads never meets the model."""
     shapes = [tensor.shape for name, tensor in tensors.items() if name.endswith(_EMBEDDINGS) and len(tensor.shape) == 2]
     rows = shapes[0][0] if shapes else record.config.get("vocab_size")

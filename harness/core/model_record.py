@@ -25,7 +25,7 @@ HEAD_SIZES = {
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorHeader:
     """One tensor of the weight files, by its header."""
 
     file: Path
@@ -88,7 +88,7 @@ def record_of(config: Mapping[str, Any], generation: Mapping[str, Any] | None = 
     )
 
 
-def read_tensors(folder: Path) -> dict[str, Tensor]:
+def read_tensors(folder: Path) -> dict[str, TensorHeader]:
     """Read the headers of a folder's safetensors files: name to tensor; damaged files are left to those who open them.
 
     Where an index says which files belong to the model, others are left out.
@@ -96,19 +96,19 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
     index = _object(folder / "model.safetensors.index.json").get("weight_map")
     names = sorted(set(index.values())) if isinstance(index, Mapping) and index else None
     files = [folder / name for name in names] if names else sorted(folder.glob("*.safetensors"))
-    found: dict[str, Tensor] = {}
+    found: dict[str, TensorHeader] = {}
     for file in files:
         found |= _header(file)
     return found
 
 
-def _header(file: Path) -> dict[str, Tensor]:
+def _header(file: Path) -> dict[str, TensorHeader]:
     try:
         with file.open("rb") as stream:
             length = struct.unpack("<Q", stream.read(8))[0]
             entries = json.loads(stream.read(min(length, _HEADER_LIMIT)))
         return {
-            name: Tensor(
+            name: TensorHeader(
                 file, entry["dtype"], tuple(entry["shape"]), *(8 + length + at for at in entry["data_offsets"])
             )
             for name, entry in entries.items()

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import ConfigDict
 
-from harness.core.errors import ConfigError, meant_by, unknown
+from harness.core.errors import ConfigError
 from harness.core.spec import JsonObject, Record
+from harness.core.spelling import meant_by, unknown
 
 _WHOLE = "whole_sentence"
 

@@ -1,4 +1,4 @@
-"""Where a path that a workspace's file says leads: one rule for the desk and for workers."""
+"""Where a path that a workspace's file says leads: one rule for the runner and for workers."""
 
 from __future__ import annotations
 

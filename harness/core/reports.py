@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from harness.core.seam import Reading
+from harness.core.outcome import Protocol as ProtocolRecord
+from harness.core.seam import MetricValue
 from harness.core.sessions import Session
 from harness.core.spec import Note
-from harness.core.spec import Protocol as ProtocolRecord
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -36,7 +36,7 @@ class Reported:
     """Its report, a file below the folder that it was given."""
     workload: Mapping[str, int]
     """What it says it measured: batch, prompt, output."""
-    summary: tuple[Reading, ...]
+    summary: tuple[MetricValue, ...]
     """Its own metrics, version 0: others define them; samples are its rounds where it tells them."""
     protocol: ProtocolRecord
     """Its procedure by name, version 0."""

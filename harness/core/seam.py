@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.capabilities import Capability, Needs
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.folder_formats import FolderFormat, Format
 from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
+from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.sessions import Reach, Scores, Session
 from harness.core.spec import Kind, Note
-from harness.core.spec import Protocol as ProtocolRecord
+from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,7 +157,7 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricValue:
     """What a probe found for one metric, before it becomes a `Measurement`.
 
     samples: numeric array of any shape (repetitions, items, positions); kept whole. `value` is the metric's
@@ -166,7 +167,7 @@ class Reading:
     metric: str
     value: float
     samples: FloatArray | IntArray
-    part: str = ""
+    slice: str = ""
     low: float | None = None
     high: float | None = None
     interval: str | None = None
@@ -185,10 +186,10 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Findings:
+class ProbeResult:
     """All that one measure job found out."""
 
-    readings: tuple[Reading, ...]
+    values: tuple[MetricValue, ...]
     protocol: ProtocolRecord
     notes: tuple[Note, ...] = ()
     arrays: Mapping[str, FloatArray | IntArray] = field(default_factory=dict)
@@ -238,8 +239,8 @@ class Probe:
     yields: tuple[str, ...]
     workload: type[Options]
     packages: tuple[str, ...]
-    measure: Callable[[Any, Any, Context], Findings]
-    clean: bool = False
+    measure: Callable[[Any, Any, Context], ProbeResult]
+    own_process: bool = False
     """It needs a process in which nothing else was done; jobs of one round that share artifact and engine share it."""
     alone: bool = False
     """It shares that process with no other job."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.model_record import ModelRecord, Tensor, read_tensors
+from harness.core.model_record import ModelRecord, TensorHeader, read_tensors
 from harness.core.spec import Note
 
 _BLOCK = 1 << 24
@@ -115,7 +115,7 @@ def _ties(record: ModelRecord) -> bool:
         return False
 
 
-def _two_heads(tensors: Mapping[str, Tensor], record: ModelRecord | None) -> str | None:
+def _two_heads(tensors: Mapping[str, TensorHeader], record: ModelRecord | None) -> str | None:
     """Find a head that differs from the embedding it is said to share, which transformers 4 drops and transformers 5 keeps."""
     head = tensors.get("lm_head.weight")
     embedding = next((found for name, found in tensors.items() if name.endswith("embed_tokens.weight")), None)
@@ -129,7 +129,7 @@ def _two_heads(tensors: Mapping[str, Tensor], record: ModelRecord | None) -> str
     )
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _same(one: TensorHeader, other: TensorHeader) -> bool:
     with one.file.open("rb") as first, other.file.open("rb") as second:
         first.seek(one.begin)
         second.seek(other.begin)
@@ -142,7 +142,7 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return True
 
 
-def _not_finite(tensor: Tensor) -> int:
+def _not_finite(tensor: TensorHeader) -> int:
     """Count values whose exponent is all ones, block by block."""
     import numpy as np
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
+from harness.core.fault_injection import inject_fault
 from harness.core.folder_formats import FolderFormat
-from harness.core.grief import come_to_grief
 from harness.core.options import Options
 from harness.core.seam import Engine
 from harness.core.sessions import GeneratesAndScores, GenerationWorkload, Request, Score, Tile, Trace, Whole
@@ -24,11 +24,11 @@ BOS = 256
 VOCABULARY = 257
 
 
-class FakeOptions(Options):
+class FakeEngineOptions(Options):
     open_seconds: float = 0.0
     step_seconds: float = 0.0005
     fail: Literal["", "error", "memory", "hang", "kill", "nan", "long"] = ""
-    """How scoring and generating come to grief, if they do; `long`: more than one sequence at once does."""
+    """How scoring and generating fail, if they do; `long`: more than one sequence at once does."""
     cheat: Literal["", "constant", "shallow", "replay", "early"] = ""
     """How it pretends to generate, if it does: one token for ever, a model with half of it left out, the output of another
     prompt, or an early end."""
@@ -64,7 +64,7 @@ class FakeSession:
     switches: tuple[int, ...] = (700,)
     notes: tuple[Note, ...] = (Note(code="fake", text="no model ran: this is a fake"),)
 
-    def __init__(self, noise: float, options: FakeOptions, load_seconds: float) -> None:
+    def __init__(self, noise: float, options: FakeEngineOptions, load_seconds: float) -> None:
         self.load_seconds = load_seconds
         self._noise = noise
         self._options = options
@@ -77,7 +77,7 @@ class FakeSession:
         logits = -0.1 * far + self._noise * np.sin(far * 1.7 + last)
         if self._options.fail == "nan":
             raise HarnessError("non-finite logits at position 0; the artifact is broken or its type overflows")
-        come_to_grief(self._options.fail)
+        inject_fault(self._options.fail)
         shifted = logits - logits.max(axis=1, keepdims=True)
         rows: NDArray[Any] = (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)
         return rows
@@ -121,7 +121,7 @@ class FakeSession:
         if cheat == "constant":
             return repeat(7)
         if cheat == "shallow":
-            return FakeSession(self._noise + 4.0, FakeOptions(), 0.0).continued(prompt)
+            return FakeSession(self._noise + 4.0, FakeEngineOptions(), 0.0).continued(prompt)
         if cheat == "replay":
             return self.continued(range(len(prompt)))
         return self.continued(prompt, seed=seed)
@@ -130,7 +130,7 @@ class FakeSession:
         import numpy as np
 
         fail = self._options.fail
-        come_to_grief("error" if fail == "long" and workload.batch > 1 else fail)
+        inject_fault("error" if fail == "long" and workload.batch > 1 else fail)
         rounds, output = workload.warmups + workload.repetitions, workload.output
         seconds = np.zeros((rounds, output + 1))  # prefill, first token, steps
         ids = np.zeros((rounds, workload.batch, output), dtype=np.int32)
@@ -150,17 +150,17 @@ class FakeSession:
 
 
 @contextmanager
-def _open(folder: Path, options: FakeOptions) -> Iterator[FakeSession]:
+def _open(folder: Path, options: FakeEngineOptions) -> Iterator[FakeSession]:
     begun = time.perf_counter()
     time.sleep(options.open_seconds)
     yield FakeSession(_noise(folder), options, time.perf_counter() - begun)
 
 
 def _noise(folder: Path) -> float:
-    """Read how far an artifact strays; a model's own folder does not, and may say how reading it comes to grief."""
-    grief = folder / "grief.txt"
-    if grief.is_file():
-        come_to_grief(grief.read_text("utf-8").strip())
+    """Read how far an artifact strays; a model's own folder does not, and may say how reading it fails."""
+    fault = folder / "fault.txt"
+    if fault.is_file():
+        inject_fault(fault.read_text("utf-8").strip())
     path = folder / "noise.txt"
     return float(path.read_text("utf-8")) if path.is_file() else 0.0
 
@@ -173,7 +173,7 @@ ENGINE = Engine(
     version=1,
     consumes=("fake",),
     offers=frozenset({"generates", "tells", "scores", "whole"}),
-    options=FakeOptions,
+    options=FakeEngineOptions,
     packages=(),
     open=_open,
     truth="fake",

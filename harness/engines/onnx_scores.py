@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import host
+from harness import nvml
 from harness.core.errors import HarnessError
 from harness.engines.scoring import log_softmax
 from harness.engines.tokens import first_line
@@ -221,7 +221,7 @@ def open_raw(folder: Path, config: dict[str, Any], provider: str, options: dict[
 
     name = PROVIDERS[provider]
     check_available(provider)
-    host.load_cuda_libraries(provider)
+    nvml.load_cuda_libraries(provider)
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
     settings.enable_mem_pattern = False  # every new shape would keep a plan of its own; DirectML refuses it

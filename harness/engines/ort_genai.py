@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness import host
+from harness import nvml
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.folder_formats import FolderFormat
 from harness.core.model_record import ModelRecord
@@ -36,7 +36,7 @@ _RECOMPUTED = 4096
 """Length beyond which og.Generator computes the cache of phi3 anew (a constant in its generators.cpp)."""
 
 
-class OrtGenaiOptions(Options):
+class OrtGenaiEngineOptions(Options):
     """Where and how ONNX Runtime runs the artifact."""
 
     provider: Literal["cpu", "cuda", "dml", "NvTensorRtRtx"] = "cpu"
@@ -50,7 +50,7 @@ class OrtGenaiOptions(Options):
 class OrtGenaiSession:
     """An artifact that is opened twice at most: for generating and for scoring, each when first asked for."""
 
-    def __init__(self, folder: Path, options: OrtGenaiOptions, codec: Codec, config: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, options: OrtGenaiEngineOptions, codec: Codec, config: dict[str, Any]) -> None:
         self.codec = codec
         self.context_length = int(config["context_length"])
         self.provider: str = options.provider
@@ -223,10 +223,10 @@ def _search(workload: GenerationWorkload, seed: int) -> dict[str, Any]:
     return {"do_sample": True, **given, "top_k": int(given.get("top_k", 50))}
 
 
-def _open_model(og: Any, folder: Path, options: OrtGenaiOptions) -> Any:
+def _open_model(og: Any, folder: Path, options: OrtGenaiEngineOptions) -> Any:
     if hasattr(og, "disable_telemetry_events"):
         og.disable_telemetry_events()
-    host.load_cuda_libraries(options.provider)
+    nvml.load_cuda_libraries(options.provider)
     try:
         _register_plug_in(og, options.provider)
         config = og.Config(str(folder))
@@ -261,7 +261,7 @@ def _check_device(found: str, provider: str) -> None:
 
 
 @contextmanager
-def open_artifact(folder: Path, options: OrtGenaiOptions) -> Iterator[OrtGenaiSession]:
+def open_artifact(folder: Path, options: OrtGenaiEngineOptions) -> Iterator[OrtGenaiSession]:
     """Open a GenAI artifact. Files and provider are checked here; the weights are read when first needed.
 
     Raises: HarnessError naming the file or provider that is not there.
@@ -298,12 +298,12 @@ def crossing(border: int | None, kind: str, provider: str, reach: Reach) -> str 
     )
 
 
-def refuse_reach(options: OrtGenaiOptions, record: ModelRecord, reach: Reach) -> str | None:
+def refuse_reach(options: OrtGenaiEngineOptions, record: ModelRecord, reach: Reach) -> str | None:
     """Say while planning why a generation would be wrong on this engine, or None."""
     return crossing(record.border, record.model_type, options.provider, reach)
 
 
-def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
+def refuse(options: OrtGenaiEngineOptions, facts: Facts) -> str | None:
     """Say why a provider cannot run in an environment; no package is imported."""
     if not any(name in facts.packages for name in _GENAI):
         return facts.lacks("onnxruntime-genai")
@@ -331,7 +331,7 @@ ENGINE = Engine(
     version=2,
     consumes=("ort-genai",),
     offers=frozenset({"generates", "tells", "scores"}),
-    options=OrtGenaiOptions,
+    options=OrtGenaiEngineOptions,
     packages=PACKAGES,
     open=open_artifact,
     refuse=refuse,

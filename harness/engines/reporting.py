@@ -7,8 +7,8 @@ from pathlib import Path
 from harness.core.errors import HarnessError
 from harness.core.reports import Reported
 from harness.core.spec import Note
-from harness.formats.found import reading_of
 from harness.formats.reading import read_contents, recognized
+from harness.formats.records import metric_value_of
 from harness.formats.source import read_source
 
 
@@ -35,7 +35,7 @@ def read_report(path: Path, format_: str, notes: tuple[Note, ...] = ()) -> Repor
     return Reported(
         report=path,
         workload={name: value for name, value in found.workload.items() if isinstance(value, int)},
-        summary=tuple(map(reading_of, found.numbers)),
+        summary=tuple(map(metric_value_of, found.numbers)),
         protocol=found.protocol,
         provider=found.provider,
         started=found.started,

@@ -15,8 +15,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Status
-from harness.executors.record import Asked, Batch, Executor, Handle
+from harness.core.outcome import Environment
+from harness.core.spec import Status
+from harness.executors.record import Batch, Executor, ExecutorOptions, Handle
 from harness.worker import queue_watch
 from harness.worker.answer import Answer, answer_of
 from harness.worker.queue_layout import (
@@ -51,7 +52,7 @@ SLOTS = 64
 """Batches that wait or run at a time."""
 
 
-def open_folder(asked: Asked) -> Executor:
+def open_folder(asked: ExecutorOptions) -> Executor:
     """Give the executor of a queue folder. Raises: HarnessError where none is named, or it is none."""
     if asked.place is None:
         raise HarnessError("the executor 'folder' needs the queue folder: --executor folder=DIR")
@@ -112,7 +113,7 @@ class Folder:
             folders=tuple(str(job.folder) for job in batch.jobs),
             environment=batch.environment,
             like=likeness(place) if place else "",
-            machine=place.box if place and batch.timed else "",
+            machine=place.machine_id if place and batch.timed else "",
             exclusive=batch.needs.exclusive,
             devices=batch.needs.devices,
             decided=True,

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from harness.core.outcome import Environment
 from harness.core.processes import KILLED_SECONDS, STARTED_BY, kill, new_mark, own_group
-from harness.core.spec import Environment, Status
+from harness.core.spec import Status
 from harness.executors.process import WORKER, described, variables
-from harness.executors.record import Asked, Batch, BatchJob, Executor, Handle
+from harness.executors.record import Batch, BatchJob, Executor, ExecutorOptions, Handle
 from harness.worker import DESCRIBED, FOLDERS
 from harness.worker.answer import Answer, answer_of
 from harness.worker.deaths import cause, oom_kills
@@ -28,7 +29,7 @@ LOOK_SECONDS = 1.0
 """Longest wait between two looks at clocks and processes."""
 
 
-def open_local(asked: Asked) -> Executor:
+def open_local(asked: ExecutorOptions) -> Executor:
     """Give the executor that runs batches with this machine's own interpreters."""
     workers = Workers(asked.pythons)
     return Executor(

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.core.errors import HarnessError
+from harness.core.outcome import Environment
 from harness.core.privacy import caches, silence
-from harness.core.spec import Environment
 from harness.environments import package_path
 from harness.worker import WITH_PARENT
 

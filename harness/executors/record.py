@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.core.spec import Environment
+from harness.core.outcome import Environment
 from harness.worker.answer import Answer
 
 
 @dataclass(frozen=True)
-class Needs:
+class BatchNeeds:
     """What a batch needs of the machine that runs it."""
 
     exclusive: Literal["machine", "device", "none"] = "machine"
@@ -36,7 +36,7 @@ class Batch:
 
     environment: str
     jobs: tuple[BatchJob, ...]
-    needs: Needs = Needs()
+    needs: BatchNeeds = BatchNeeds()
     timed: bool = False
     """It measures speed: all rounds of a session belong to the machine that it was planned for."""
     description: Path | None = None
@@ -79,7 +79,7 @@ class Executor:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExecutorOptions:
     """What a person asked of an executor, and what stands on this machine."""
 
     place: Path | None = None

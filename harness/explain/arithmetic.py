@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from harness.core.errors import HarnessError
 from harness.core.metric import metric as metric_named
-from harness.core.spec import Measurement
+from harness.core.outcome import Measurement
 from harness.tables.compare import COMPARISONS, Operand, compared
 from harness.tables.formats import DEFAULT_UNIT, NumberFormat, factor, written
 from harness.tables.result import Cell, CellTrace, Side
@@ -56,7 +56,7 @@ class Arithmetic:
     """Value and baseline where the source published them beside such a comparison, in the stored unit."""
     stat: str
     """Statistic of the samples that entered, empty for the value itself."""
-    part: str
+    slice: str
     terms: tuple[Term, ...]
     equation: str
     result: Decimal
@@ -101,7 +101,7 @@ def arithmetic(cell: Cell, stored: Sequence[Measurement], beside: tuple[Operand,
         published=trace.published,
         published_inputs=beside,
         stat=asked.stat or "",
-        part=asked.part,
+        slice=asked.slice,
         terms=terms,
         equation=_as_published(trace, asked, beside) if trace.published else _equation(trace, terms, result, scale),
         result=result,

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
+from harness.explain.archive import Archive
 from harness.explain.arithmetic import Arithmetic, arithmetic, format_text
+from harness.explain.facts import Provenance
 from harness.explain.inputs import inputs_beside
-from harness.explain.provenance import Archive, Provenance, behind, measurement_of, provenance
-from harness.tables.catalogue import Catalogue
+from harness.explain.names import _address, _capital, _definition
+from harness.explain.provenance import behind, measurement_of, provenance
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.columns import DIMENSIONS, MADE
 from harness.tables.layout import LACKING
 from harness.tables.locate import MARK, Beside, Spot, column_names, row_names
@@ -22,7 +24,7 @@ from harness.tables.result import Cell, Section
 from harness.tables.rows import matches
 from harness.tables.spec import CellSpec, RowKey, TableSpec
 
-Kind = Literal["number", "name", "attribute", "empty", "heading", "failed", "not measured", "not computed", "line"]
+CellKind = Literal["number", "name", "attribute", "empty", "heading", "failed", "not measured", "not computed", "line"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Explanation:
     place: str
     """As it was asked for."""
     table: str
-    kind: Kind
+    kind: CellKind
     text: str
     """As it stands in the cell, without emphasis and link."""
     said: str
@@ -72,7 +74,7 @@ class Shown:
 
     rendered: Rendered
     spec: TableSpec
-    catalogue: Catalogue
+    catalogue: TableCatalogue
     archive: Archive
 
 
@@ -115,7 +117,7 @@ def explain(shown: Shown, at: Spot | Beside, place: str = "") -> Explanation:
 class _Told:
     """What depends on the sort of cell."""
 
-    kind: Kind
+    kind: CellKind
     said: str
     entry: Mapping[str, str] = field(default_factory=dict)
     arithmetic: Arithmetic | None = None
@@ -192,7 +194,7 @@ def _what(asked: CellSpec) -> str:
     """Name what a cell shows: the statistic, the metric, the part and what it is compared with."""
     metric = metric_named(asked.metric or "")
     title = f"{asked.stat} of {metric.title.lower()}" if asked.stat else metric.title.lower()
-    part = f" of part '{asked.part}'" if asked.part else ""
+    part = f" of part '{asked.slice}'" if asked.slice else ""
     part += f" ({metric.name})" if metric.name != metric.title.lower() else ""
     if asked.comparison == "value":
         return f"{title}{part}"
@@ -254,10 +256,6 @@ def shown_keys(spec: TableSpec) -> list[RowKey]:
     return [key for key in spec.show if key.dimension not in spec.each or key.attribute]
 
 
-def _definition(dimension: str, value: str) -> str:
-    return f": {METRICS[value].definition}" if dimension == "metric" and value in METRICS else ""
-
-
 def _attribute(shown: Shown, cell: Cell, key: RowKey) -> str:
     if cell.text == shown.spec.missing.get("absent", "-"):
         return f"Nothing to show as '{key.name}': no run of this row says it, or the catalogue does not."
@@ -266,14 +264,6 @@ def _attribute(shown: Shown, cell: Cell, key: RowKey) -> str:
     return (
         f"What the catalogue says as '{key.attribute or 'title'}' of the {key.dimension} that was measured in this row."
     )
-
-
-def _address(section: Section, row: int) -> dict[str, str]:
-    """Take what a row is about from its cells; a pivot's values differ from cell to cell and are left out."""
-    addresses = [cell.address for cell in section.rows[row] if cell.asked is not None]
-    if not addresses:
-        return {}
-    return {name: value for name, value in addresses[0].items() if all(one.get(name) == value for one in addresses)}
 
 
 # ---------------------------------------------------------------- headings
@@ -296,7 +286,3 @@ def _heading(shown: Shown, section: Section, at: Spot, text: str) -> str:
         said = f"The heading of {_what(asked)}, written as '{format_text(asked.format)}'{unit}"
     empty = "" if text else "; left empty, since the names stand in the next row or in none"
     return f"{said}{empty}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

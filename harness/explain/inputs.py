@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from harness.tables.compare import Operand
 from harness.tables.formats import decimal
 from harness.tables.layout import exact
-from harness.tables.pool import CellConditions
 from harness.tables.result import Cell
+from harness.tables.row_index import CellConditions
 from harness.tables.rows import TableRow, matches
 from harness.tables.spec import TableSpec
 
@@ -21,7 +21,7 @@ def inputs_beside(spec: TableSpec, cell: Cell, rows: Sequence[TableRow]) -> tupl
     asked = cell.asked
     if asked is None or asked.metric is None:
         return None
-    where = {"part": (asked.part,), **spec.where, **asked.where}
+    where = {"slice": (asked.slice,), **spec.where, **asked.where}
     value = _one(rows, asked.metric, {**where, **exact(cell.address)})
     to = {**where, **exact({**cell.address, **asked.baseline})}
     baseline = _one(rows, asked.metric, to)

@@ -2,240 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import BuildSpec, Environment, Input, Measurement, MeasureSpec, Outcome, Status
+from harness.core.outcome import Environment, Measurement, Outcome
+from harness.core.spec import BuildSpec, Input, MeasureSpec
+from harness.explain.archive import _CONDITIONS, Archive
+from harness.explain.facts import EnvironmentText, Harness, Measured, OverRounds, Process, Provenance, Read, RecipeText
 from harness.numbers.rounds import is_over_rounds
 from harness.plan.keys import exact
-from harness.probes import VERIFY
-from harness.published.sources import Source, rows_for
 from harness.store.sittings import paces_of
 from harness.store.workload import workload_columns
 from harness.tables.columns import PACKAGES
-from harness.tables.question import CellReader
-from harness.tables.rows import TableRow, rows_of
+from harness.tables.rows import TableRow
 from harness.tables.samples import statistic_of
 from harness.tables.sitting import marks_of
-from harness.tables.spec import TableSpec
 
-_OF_A_ROUND = (
-    "round",
-    "started",
-    "value",
-    "unit",
-    "notes",
-    "summary_value",
-    "summary_low",
-    "summary_high",
-    "rounds",
-    "marks",
-)
-_CONDITIONS = ("load_average_before", "load_average_after", "foreign_cpus", "cpus", "gpus", "clocks_mhz")
-"""Facts of a protocol that tell what else went on while a process was timed."""
 FEW = 8
 """Samples up to this many are told one by one."""
 _SUMMARY = ("min", "p50", "p90", "max", "mean", "stdev")
 _DIRTY = "-dirty"
-
-
-@dataclass(frozen=True)
-class Archive:
-    """What explains a cell: whole records of runs by name, and what is kept of their samples."""
-
-    outcome: Callable[[str], Outcome]
-    """Raises: HarnessError for a run that the source does not hold."""
-    reader: CellReader
-    makers: Mapping[str, str]
-    """Artifact id to the run that made it."""
-    rows: Callable[[TableSpec], Sequence[TableRow]] = lambda _spec: ()
-    """All that a table can use."""
-    sitting: Callable[[str], Sequence[TableRow]] = lambda _measurement: ()
-    """By a measurement's id, the rows of all rounds of its sitting."""
-    verified: Callable[[str, str, str], str] = lambda _artifact, _environment, _engine: ""
-    """What came of holding an artifact against its model in an environment, on an engine (empty: any); empty where it was not."""
-
-
-def archive_of(source: Source) -> Archive:
-    """Make an archive of a source; each record is read once."""
-    outcome: Callable[[str], Outcome] = lru_cache(maxsize=None)(source.database.outcome)
-    makers = source.database.artifact_runs()
-    return Archive(
-        outcome,
-        source.reader(),
-        makers,
-        lambda spec: rows_for(spec, source),
-        lambda one: _sitting(source, one),
-        lru_cache(maxsize=None)(lambda artifact, environment, engine: _verified(source, artifact, environment, engine)),
-    )
-
-
-def _verified(source: Source, artifact: str, environment: str, engine: str) -> str:
-    """Tell the latest verification of an artifact where it was measured: a model's own folder is held on each engine anew."""
-    columns = ["run", "counts_from", "engine", "status", "reason", "metric", "value"]
-    where = {"artifact": artifact, "probe": VERIFY, "environment": environment} | ({"engine": engine} if engine else {})
-    rows = rows_of(source.select(where, columns))
-    if not rows:
-        return ""
-    last = max(rows, key=lambda row: row.age)
-    if last.text("status") != Status.OK.value:
-        return f"{last.text('reason')}, run {last.run}"
-    far = next(row.get("value") for row in rows if row.run == last.run and row.text("metric") == "verify_max_dlogp")
-    return f"held against its model on {last.text('engine')}: largest difference {far:.2g} nat, run {last.run}"
-
-
-def _sitting(source: Source, measurement: str) -> list[TableRow]:
-    said = ("sitting", "metric", "part", "source")
-    found = rows_of(source.select({"measurement_id": measurement}, list(said)))
-    if not found or found[0].get("sitting") is None:
-        return []
-    where = {name: found[0].get(name) for name in said}
-    rows = rows_of(source.select(where, ["run", "measurement_id", *said, *_OF_A_ROUND]))
-    return sorted({row.run: row for row in rows}.values(), key=lambda row: (row.get("round"), row.run))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A measurement as it is stored."""
-
-    id: str
-    metric: str
-    metric_version: int
-    part: str
-    value: float
-    unit: str
-    low: float | None
-    high: float | None
-    interval: str | None
-    n: int
-    comparison: str | None
-    """What was published in place of the metric itself, as `ratio`; None for values."""
-    baseline: Mapping[str, str]
-    """What that comparison is to."""
-    source: str | None
-    samples: tuple[float, ...]
-    """All of them where they are few; else none, and the summary tells them."""
-    summary: Mapping[str, float]
-    shape: tuple[int, ...]
-    kept: str
-    """What is kept of the samples, in words."""
-
-
-@dataclass(frozen=True)
-class Process:
-    """A round of the sitting that a number is the mean of."""
-
-    run: str
-    round: int
-    started: str
-    value: float
-    unit: str
-    conditions: Mapping[str, Any]
-    notes: tuple[str, ...]
-    at_1ms: float | None = None
-    """The value at a pace of 1 ms of the machine, where that was timed between its repetitions."""
-
-
-@dataclass(frozen=True)
-class OverRounds:
-    """A number over the rounds of its session, each a process."""
-
-    value: float
-    low: float | None
-    high: float | None
-    unit: str
-    processes: tuple[Process, ...]
-    marks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What was done: a quantizer with its options, or a probe on an engine with its."""
-
-    does: str
-    """build or measure."""
-    name: str
-    version: int
-    options: Mapping[str, Any]
-    probe: str = ""
-    workload: Mapping[str, Any] = field(default_factory=dict)
-    contents: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Read:
-    """An artifact or model that a run read, or the artifact that it made."""
-
-    role: str
-    id: str
-    content: str | None
-    made_by: str
-    """Run that made it; empty for models, and where the source does not hold that run."""
-    facts: Mapping[str, Any]
-    """Provenance of a model; size, format and layers of what was made."""
-
-
-@dataclass(frozen=True)
-class Where:
-    """The machine and what was installed on it, as far as it can change a number."""
-
-    name: str
-    gpus: tuple[str, ...]
-    driver: str | None
-    cuda: str | None
-    cpu: str
-    cores: int | None
-    memory_bytes: int | None
-    system: str
-    python: str
-    packages: Mapping[str, str]
-    threads: Mapping[str, str]
-    provider: str | None
-
-
-@dataclass(frozen=True)
-class Harness:
-    """Which harness measured: `dirty` where its tree held uncommitted changes."""
-
-    version: str
-    commit: str
-    dirty: bool
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """One run, as far as it stands behind a cell."""
-
-    role: str
-    """value, baseline, run, or what it made for the others: artifact, base, reference."""
-    run: str
-    kind: str
-    status: str
-    reason: str | None
-    origin: str
-    started: str
-    """UTC; for reported numbers the day of publication."""
-    seconds: float
-    session: str
-    labels: Mapping[str, str]
-    command: str
-    """Empty for numbers that were not measured here."""
-    again: str
-    """Command that measures or makes it anew."""
-    citation: Mapping[str, str]
-    """Empty for measured numbers."""
-    measured: Measured | None
-    over_rounds: OverRounds | None
-    """What the cell shows where it is the mean over a session's rounds."""
-    recipe: Recipe
-    protocol: Mapping[str, Any]
-    artifacts: tuple[Read, ...]
-    environment: Where
-    harness: Harness | None
-    notes: tuple[str, ...]
 
 
 def provenance(
@@ -259,7 +46,7 @@ def provenance(
         session=job.session,
         labels={name: value for name, value in job.labels.model_dump().items() if value},
         command=command,
-        again=command if job.kind == "speed" or not command else f"{command} --again {job.kind}",
+        rerun=command if job.kind == "speed" or not command else f"{command} --rerun {job.kind}",
         citation=_plain(outcome.citation.model_dump() if outcome.citation else {}),
         measured=_measured(archive, outcome, measurement, stat) if measurement else None,
         over_rounds=_over_rounds(archive, measurement) if measurement and rounds else None,
@@ -325,7 +112,7 @@ def _measured(archive: Archive, outcome: Outcome, measurement: str, stat: str) -
         id=measurement,
         metric=item.metric,
         metric_version=item.metric_version,
-        part=item.part,
+        slice=item.slice,
         value=item.value,
         unit=item.unit,
         low=item.low,
@@ -396,11 +183,11 @@ def _flat(values: Any) -> list[float]:
     return flat
 
 
-def _recipe(outcome: Outcome) -> Recipe:
+def _recipe(outcome: Outcome) -> RecipeText:
     spec = outcome.job.spec
     if isinstance(spec, BuildSpec):
-        return Recipe("build", spec.quantizer, spec.version, spec.options, contents=spec.contents)
-    return Recipe(
+        return RecipeText("build", spec.quantizer, spec.version, spec.options, contents=spec.contents)
+    return RecipeText(
         "measure",
         spec.engine,
         spec.engine_version,
@@ -439,11 +226,11 @@ def _read(archive: Archive, outcome: Outcome, item: Input) -> Read:
     )
 
 
-def _where(outcome: Outcome) -> Where:
+def _where(outcome: Outcome) -> EnvironmentText:
     place = outcome.environment
     others = exact(place.packages) if outcome.origin == "measured" else set(place.packages)
     told = (*PACKAGES, *sorted(others - set(PACKAGES)))
-    return Where(
+    return EnvironmentText(
         name=place.name,
         gpus=tuple(gpu.name for gpu in place.gpus),
         driver=next((gpu.driver for gpu in place.gpus if gpu.driver), None),

@@ -8,8 +8,8 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.formats.found import Number
 from harness.formats.kept import is_plain
+from harness.formats.records import Number
 from harness.formats.source import FileSource
 
 MS = 1e-3

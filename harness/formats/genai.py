@@ -13,10 +13,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from harness.core.spec import Note, Protocol
+from harness.core.outcome import Protocol
+from harness.core.spec import Note
 from harness.formats.fields import GIB, MS, Fields
-from harness.formats.found import FileContents, FileFormat, Found, Number, given, numbers, place
 from harness.formats.kept import GENAI
+from harness.formats.records import FileContents, FileFormat, Found, Number, given, numbers, place
 from harness.formats.source import FileSource
 
 _BATCH, _PROMPT, _OUTPUT = "config.batch_size", "config.prompt_length", "config.tokens_generated"
@@ -117,7 +118,7 @@ def _numbers(fields: Fields) -> tuple[Number, ...]:
     return numbers(
         take("prompt_processing_throughput_tps", "prefill_tps"),
         take("time_to_first_token_ms", "ttft", MS),
-        take("time_to_first_token_stddev_ms", "ttft", MS, part="stat:stdev"),
+        take("time_to_first_token_stddev_ms", "ttft", MS, slice="stat:stdev"),
         take("token_generation_throughput_tps", "decode_tps"),
         take("token_generation_latency_ms", "per_token_latency", MS),
         take("tokenization_latency_ms", "tokenization_latency", MS),

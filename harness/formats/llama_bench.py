@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from harness.core.spec import Gpu, Protocol
+from harness.core.outcome import Gpu, Protocol
 from harness.formats.fields import Fields, without_folders
-from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, numbers, place
 from harness.formats.kept import LLAMA_BENCH
+from harness.formats.records import UNKNOWN, FileContents, FileFormat, Found, Number, given, numbers, place
 from harness.formats.source import FileSource
 
 _NS = 1e-9
@@ -104,7 +104,7 @@ def _pair(fields: Fields, name: str, metric: str, scale: float) -> tuple[Number 
     samples = fields.samples(f"samples_{name}", scale)
     mean = fields.metric(f"avg_{name}", metric, scale, samples=samples)
     many: dict[str, Any] = {"n": len(samples) or None}
-    return mean, fields.metric(f"stddev_{name}", metric, scale, part="stat:stdev", **many)
+    return mean, fields.metric(f"stddev_{name}", metric, scale, slice="stat:stdev", **many)
 
 
 def _date(text: str | None, fields: Fields) -> datetime | None:

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.core.metric import LM_EVAL, said_direction
-from harness.core.spec import Environment, Gpu, Protocol
+from harness.core.outcome import Environment, Gpu, Protocol
 from harness.formats.fields import Fields, plain, without_folders
-from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
 from harness.formats.kept import LM_EVAL_GENERATION, LM_EVAL_MODEL, arguments
 from harness.formats.lm_eval_samples import SampledAnswers, answers
+from harness.formats.records import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
 from harness.formats.source import FileSource
 
 _ENGINES = {"hf": "transformers", "hf-auto": "transformers", "huggingface": "transformers"}

@@ -10,10 +10,11 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from harness.core.spec import Note, Protocol
+from harness.core.outcome import Protocol
+from harness.core.spec import Note
 from harness.formats.fields import MB, Fields, flat
-from harness.formats.found import FileContents, FileFormat, Found, Number
 from harness.formats.optimum_config import Setting, read_config, setting
+from harness.formats.records import FileContents, FileFormat, Found, Number
 from harness.formats.source import FileSource, beside
 
 TARGETS = (
@@ -118,7 +119,7 @@ def _numbers(fields: Fields, target: str) -> Iterator[Number]:
     for name, (metric, source) in _MEMORY.items():
         scale = MB if (fields.text(f"{head}.memory.unit") or "MB") == "MB" else None
         if scale and (
-            number := fields.metric(f"{head}.memory.{name}", metric, scale, source=source, part=f"phase:{target}")
+            number := fields.metric(f"{head}.memory.{name}", metric, scale, source=source, slice=f"phase:{target}")
         ):
             yield number
 
@@ -132,7 +133,9 @@ def _latency(fields: Fields, head: str, metric: str) -> Iterator[Number]:
     if mean is not None:
         yield mean
     for name in _STATISTICS:
-        if (number := fields.metric(f"{head}.{name}", metric, part=f"stat:{name}", n=len(samples) or None)) is not None:
+        if (
+            number := fields.metric(f"{head}.{name}", metric, slice=f"stat:{name}", n=len(samples) or None)
+        ) is not None:
             yield number
 
 

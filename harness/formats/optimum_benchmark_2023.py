@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.core.spec import Note, Protocol
+from harness.core.outcome import Protocol
+from harness.core.spec import Note
 from harness.formats.fields import MB, Fields, flat
-from harness.formats.found import FileContents, FileFormat, Found, Number
 from harness.formats.optimum_config import Setting, read_config, setting
+from harness.formats.records import FileContents, FileFormat, Found, Number
 from harness.formats.source import FileSource, beside
 
 _FORWARD = "forward.latency(s)"
@@ -112,7 +113,7 @@ def _memory(fields: Fields, phase: str, device: str | None) -> Iterator[Number]:
             fields.no_matter(f"{phase}.peak_memory(MB)")
     for name, (metric, source) in wanted.items():
         field = f"{phase}.{name}(MB)"
-        if (number := fields.metric(field, metric, MB, source=source, part=f"phase:{phase}")) is not None:
+        if (number := fields.metric(field, metric, MB, source=source, slice=f"phase:{phase}")) is not None:
             yield number
 
 

@@ -12,10 +12,10 @@ from harness.core import limits
 from harness.core.errors import ConfigError, Problem
 from harness.core.files import regular_bytes
 from harness.core.identity import file_sha256
-from harness.core.spec import Environment, Gpu
+from harness.core.outcome import Environment, Gpu
 from harness.formats.fields import Fields
-from harness.formats.found import UNKNOWN, given, place
 from harness.formats.kept import LIBRARIES, OPTIMUM
+from harness.formats.records import UNKNOWN, given, place
 
 _ENGINES = {
     "pytorch": "transformers",

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from harness.core.metric import OwnMetric, metric
 from harness.core.options import Options
-from harness.core.spec import Protocol
+from harness.core.outcome import Protocol
 from harness.formats.fields import Fields
-from harness.formats.found import UNKNOWN, FileContents, Found, Number, place
 from harness.formats.reading import possible
+from harness.formats.records import UNKNOWN, FileContents, Found, Number, place
 from harness.formats.source import FileSource
 from harness.formats.units import scale, why_not
 
@@ -38,7 +38,7 @@ class FieldPath(Options):
     """Unit in the report; the metric's own where not said. For `own.NAME` that nothing else declares, the unit in which it is kept."""
     better: Literal["", "higher", "lower"] = ""
     """Which way is better, of a metric of your own (`own.NAME`) that no published file declares."""
-    part: str = ""
+    slice: str = ""
     """`stat:p99` and the like, where it is another statistic than the metric's own."""
 
 
@@ -97,7 +97,7 @@ def _number(row: Fields, name: str, said: FieldPath, own: OwnMetric | None) -> N
         row.lose(f"{name}: '{said.path}' is empty")
     found = row.number(said.path, scale(unit, kept))
     better = own.better if own and own.better != "none" else None
-    return None if found is None else Number(name, found, said.part, unit=own.unit if own else None, better=better)
+    return None if found is None else Number(name, found, said.slice, unit=own.unit if own else None, better=better)
 
 
 def rows_of(record: Mapping[str, Any], paths: Sequence[str]) -> list[dict[str, Any]]:

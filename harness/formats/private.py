@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.core.spec import Environment
+from harness.core.outcome import Environment
 from harness.formats.fields import plain, without_folders
-from harness.formats.found import FileContents, Found
+from harness.formats.records import FileContents, Found
 from harness.formats.source import FileSource
 
 CUT = "..."

@@ -8,8 +8,8 @@ from harness.core.errors import ConfigError
 from harness.core.metric import impossible
 from harness.core.seam import Registry, load
 from harness.formats import FORMATS
-from harness.formats.found import FileContents, FileFormat
 from harness.formats.private import anonymous
+from harness.formats.records import FileContents, FileFormat
 from harness.formats.source import FileSource
 
 NOT_AS_EXPECTED = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
@@ -55,7 +55,7 @@ def possible(contents: FileContents, source: FileSource) -> FileContents:
         for number, reason in zip(found.numbers, why, strict=True):
             if reason:
                 source.lost[
-                    f"{number.metric}{f' of {number.part}' if number.part else ''} in result {place}: {reason}"
+                    f"{number.metric}{f' of {number.slice}' if number.slice else ''} in result {place}: {reason}"
                 ] = None
         kept = tuple(number for number, reason in zip(found.numbers, why, strict=True) if not reason)
         runs.append(replace(found, numbers=kept))

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from harness.core.spec import Protocol
+from harness.core.outcome import Protocol
 from harness.formats.fields import Fields
-from harness.formats.found import FileContents, FileFormat, Found, given, numbers, place
+from harness.formats.records import FileContents, FileFormat, Found, given, numbers, place
 from harness.formats.source import FileSource
 from harness.formats.vllm_serving import LISTS, latencies, mean_tokens, rate, throughputs
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.core.spec import Gpu, Protocol
+from harness.core.outcome import Gpu, Protocol
 from harness.formats.fields import GIB, MS, Fields
-from harness.formats.found import FileContents, FileFormat, Found, Number, given, place
 from harness.formats.kept import TRTLLM
+from harness.formats.records import FileContents, FileFormat, Found, Number, given, place
 from harness.formats.source import FileSource
 
 _VALUES = (
@@ -78,7 +78,7 @@ def _numbers(fields: Fields, n: int | None) -> Iterator[Number]:
     for head, metric, scale in _SPREADS:
         fields.no_matter(f"{head}.average")
         for name, part in _STATISTICS.items():
-            if (number := fields.metric(f"{head}.{name}", metric, scale, part=f"stat:{part}", n=n)) is not None:
+            if (number := fields.metric(f"{head}.{name}", metric, scale, slice=f"stat:{part}", n=n)) is not None:
                 yield number
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from harness.core.spec import Protocol
+from harness.core.outcome import Protocol
 from harness.formats.fields import MS, Fields
-from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, numbers, place
+from harness.formats.records import UNKNOWN, FileContents, FileFormat, Found, Number, given, numbers, place
 from harness.formats.source import FileSource
 
 _LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e_latency", "e2e_latency": "e2e_latency"}
@@ -112,7 +112,7 @@ def _with_samples(fields: Fields, number: Number | None, statistic: str, what: s
 
     if number is None or statistic != "mean":
         part = {"std": "stdev", "median": "p50"}.get(statistic, statistic)
-        return number and replace(number, part=f"stat:{part}", n=completed or None)
+        return number and replace(number, slice=f"stat:{part}", n=completed or None)
     samples = _samples(fields, what, completed)
     return replace(number, samples=samples, n=len(samples) or (None if what == "itl" else completed or None))
 

@@ -18,7 +18,7 @@ _BROKEN = (ValueError, IndexError, KeyError, OverflowError, OSError, EOFError, s
 
 
 @dataclass(frozen=True)
-class Contents:
+class GgufContents:
     """A GGUF file's metadata by key, and its tensors' names with their types."""
 
     path: Path
@@ -37,7 +37,7 @@ class Contents:
         return self.fields.get(name, default)
 
 
-def read(path: Path) -> Contents:
+def read(path: Path) -> GgufContents:
     """Read a GGUF file without its weights.
 
     Raises: HarnessError where it is no GGUF, is cut off or damaged; MissingDependency without the package `gguf`.
@@ -62,7 +62,7 @@ def read(path: Path) -> Contents:
     if not tensors:
         raise HarnessError(f"{path.name} holds no weights; a GGUF with the model's tensors is needed")
     types = {name: tensor.tensor_type.name for name, tensor in tensors.items()}
-    return Contents(
+    return GgufContents(
         path, fields, types, _most((types[name], int(tensor.n_elements)) for name, tensor in tensors.items())
     )
 

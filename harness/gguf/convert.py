@@ -13,7 +13,7 @@ from typing import Any
 from harness.core import privacy
 from harness.core.errors import HarnessError, MissingDependency
 from harness.core.files import write_whole
-from harness.gguf.contents import Contents, read
+from harness.gguf.contents import GgufContents, read
 from harness.gguf.vocabulary import HARD_TEXT, check, settings_of, tokenizer_of, vocabulary_of
 
 VERSION = 1
@@ -55,7 +55,7 @@ def _shipped_text() -> str:
     return read_text(REFERENCE)
 
 
-def _architecture(found: Contents) -> Any:
+def _architecture(found: GgufContents) -> Any:
     """Give the keys that transformers reads of an architecture. Raises: HarnessError where it reads none."""
     try:
         from transformers.integrations.ggml import GGUF_CONFIG_MAPPING
@@ -73,7 +73,7 @@ def _architecture(found: Contents) -> Any:
     return GGUF_CONFIG_MAPPING[name]
 
 
-def _check_fields(found: Contents, mapping: Any) -> None:
+def _check_fields(found: GgufContents, mapping: Any) -> None:
     """Find what would be computed differently because transformers passes over it."""
     prefix = f"{found.architecture}."
     given = {key.removeprefix(prefix): value for key, value in found.fields.items() if key.startswith(prefix)}
@@ -89,7 +89,7 @@ def _check_fields(found: Contents, mapping: Any) -> None:
         )
 
 
-def _dequantized(found: Contents) -> Any:
+def _dequantized(found: GgufContents) -> Any:
     """Load the weights as float32. Raises: HarnessError where transformers fails or leaves some out, either way."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -162,7 +162,7 @@ def _check_vocabulary(model: Any, tokens: Sequence[str], file: Path) -> None:
         raise HarnessError(f"{file.name} has {len(tokens)} tokens and an embedding of {rows} rows; get the file again")
 
 
-def _check_rotation(config: Any, found: Contents) -> None:
+def _check_rotation(config: Any, found: GgufContents) -> None:
     """Find heads that are rotated in part only, which transformers does not read from a GGUF of most architectures."""
     turned = found.field(f"{found.architecture}.rope.dimension_count")
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

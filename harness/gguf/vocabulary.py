@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.gguf.contents import Contents
+from harness.gguf.contents import GgufContents
 from harness.gguf.merging import Merger
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Vocabulary:
         return None if token is None else self.tokens[token]
 
 
-def vocabulary_of(found: Contents) -> Vocabulary:
+def vocabulary_of(found: GgufContents) -> Vocabulary:
     """Take the tokenizer out of a GGUF's metadata.
 
     Raises: HarnessError where it has none, or one whose rules are not known here: nothing is guessed.

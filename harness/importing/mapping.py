@@ -24,9 +24,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import OWN, Direction, OwnMetric, metric
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
+from harness.core.spelling import unknown
 from harness.formats.units import scale as factor_of
 from harness.formats.units import why_not
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read, word
@@ -44,7 +45,7 @@ _UNSUPPORTED = ("N/A",)
 _TOP = ("source", "protocol", "probe", "missing", "unsupported", "tables")
 _SOURCE = ("title", "url", "version", "configuration")
 _TABLE = ("table", "header", "constants", "columns")
-_VALUE = ("metric", "unit", "better", "as", "to", "where", "part")
+_VALUE = ("metric", "unit", "better", "as", "to", "where", "slice")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class MappedColumn:
     to: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, Any] = field(default_factory=dict)
     """Dimensions that hold for this column alone."""
-    part: str = ""
+    slice: str = ""
     own: OwnMetric | None = None
     """Of a metric of somebody's own."""
 
@@ -205,7 +206,7 @@ def _values(place: Node, node: Node, known: dict[str, OwnMetric], mistakes: Mist
         comparison=comparison,
         to={key: str(value) for key, value in to.items()},
         where=_dimensions(fields.get("where"), "'where'", mistakes),
-        part=_word(fields, "part", mistakes) or "",
+        slice=_word(fields, "slice", mistakes) or "",
         own=own,
     )
 

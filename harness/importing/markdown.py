@@ -12,8 +12,9 @@ from typing import Any
 
 from harness.core.identity import file_sha256
 from harness.core.metric import metric
-from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Environment, Gpu, Protocol
-from harness.formats.found import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
+from harness.core.outcome import Environment, Gpu, Protocol
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
+from harness.formats.records import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
 from harness.formats.source import FileSource
 from harness.formats.units import factor, in_heading, unit_name
 from harness.importing import mapping as m
@@ -125,7 +126,7 @@ class _Rows:
         return Number(
             str(column.metric),
             float(digits * scale),
-            column.part,
+            column.slice,
             low=float((digits - off) * scale),
             high=float((digits + off) * scale),
             interval=interval,
@@ -146,8 +147,8 @@ class _Rows:
         return found
 
     def _run(self, said: Mapping[str, Any], found: list[Number], number: int) -> Found:
-        if len({(one.metric, one.part, one.comparison) for one in found}) < len(found):
-            raise self._wrong(number, "two columns are the same metric; tell them apart with 'where' or 'part'")
+        if len({(one.metric, one.slice, one.comparison) for one in found}) < len(found):
+            raise self._wrong(number, "two columns are the same metric; tell them apart with 'where' or 'slice'")
         return self._found(said, {one.metric for one in found}, number, numbers=tuple(found))
 
     def _unsupported(self, said: Mapping[str, Any], columns: list[m.MappedColumn], number: int) -> Found:

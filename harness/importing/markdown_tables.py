@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.errors import ConfigError, Problem, unknown
+from harness.core.errors import ConfigError, Problem
+from harness.core.spelling import unknown
 from harness.formats.fields import flat
 from harness.formats.paths import rows_of
 from harness.formats.source import FileSource

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.core.files import write_whole
-from harness.core.seam import Findings
-from harness.core.spec import Citation, Gpu, Job, Labels, Measurement, MeasureSpec, Note, Outcome, Status
-from harness.formats.found import AS_DEFINED_THERE, FileFormat, Found, Number, reading_of
+from harness.core.outcome import Citation, Gpu, Measurement, Outcome
+from harness.core.seam import ProbeResult
+from harness.core.spec import Job, Labels, MeasureSpec, Note, Status
+from harness.formats.records import AS_DEFINED_THERE, FileFormat, Found, Number, metric_value_of
 from harness.formats.source import FileSource
 from harness.plan.keys import spec_key
 from harness.store.files import OUTCOME
@@ -129,7 +130,7 @@ def _started(found: Found, moment: datetime) -> tuple[datetime, tuple[Note, ...]
 
 
 def _measurements(found: Found, folder: Path) -> tuple[Measurement, ...]:
-    kept = keep(Findings(tuple(map(reading_of, found.numbers)), found.protocol), folder)
+    kept = keep(ProbeResult(tuple(map(metric_value_of, found.numbers)), found.protocol), folder)
     return tuple(_as_published(item, number) for item, number in zip(kept, found.numbers, strict=True))
 
 

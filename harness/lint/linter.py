@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
+from harness.core.spelling import unknown
 from harness.lint.finding import Check, LintFinding, Rule
 from harness.lint.rules.registry import RULES
 from harness.lint.tables import LintPage, read_page

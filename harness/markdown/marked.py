@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness.core.errors import ConfigError, Problem, unknown
+from harness.core.errors import ConfigError, Problem
+from harness.core.spelling import unknown
 from harness.markdown.parser import BOM, fences
 from harness.markdown.rows import as_before
 

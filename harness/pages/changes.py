@@ -97,7 +97,7 @@ def compare_tables(old: str, new: Rendered) -> TableComparison:
     before, after = grids(old), grids(new.markdown)
     if before and not any(grid.rows for grid in after):
         return TableComparison((Gone(new.name, "table"),) if any(grid.rows for grid in before) else (), (), (), 0)
-    keys, heads = shared_keys(before, after, new.keys), heads_of(new)
+    keys, heads = shared_keys(before, after, new.keys), header_rows_of(new)
     old_lines, new_lines = lines_of(before, keys, _heads_in(before, after, heads)), lines_of(after, keys, heads)
     gone = [Gone(new.name, "row", name.label, name.short) for name in old_lines if name not in new_lines]
     gone += [Gone(new.name, "column", label) for label in _columns_gone(before, after, keys, heads)]
@@ -141,7 +141,7 @@ def shared_keys(before: Sequence[Grid], after: Sequence[Grid], keys: int) -> int
     return max(1, same.index(False) if False in same else len(same))
 
 
-def heads_of(rendered: Rendered) -> int:
+def header_rows_of(rendered: Rendered) -> int:
     """Return how many rows of each table are headings that stand in its body."""
     return max((section.head_rows for section in rendered.table.sections), default=0)
 

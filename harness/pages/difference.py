@@ -30,8 +30,8 @@ from harness.pages.pages import Page, renderer
 from harness.pages.paired import between_items
 from harness.pages.readback import RowName, grids
 from harness.pages.value_marks import marks
-from harness.published.sources import Source
-from harness.tables.catalogue import Catalogue
+from harness.published.sources import NumberSource
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.markdown import Rendered
 from harness.tables.result import Cell
 from harness.tables.spec import TableSpec
@@ -51,7 +51,7 @@ class Old:
     """Git reference or folder."""
     pages: Mapping[Path, str]
     """Texts of the pages then; a page that was not there is left out."""
-    source: Source | None = None
+    source: NumberSource | None = None
     """Results then; None where they cannot be read."""
     trouble: str = ""
     """Why not."""
@@ -64,8 +64,8 @@ class New:
     pages: Sequence[Page]
     rendered: Mapping[str, Rendered]
     specs: Mapping[str, TableSpec]
-    source: Source
-    catalogue: Catalogue
+    source: NumberSource
+    catalogue: TableCatalogue
     root: Path
 
 
@@ -77,7 +77,7 @@ class Told:
     verdicts: tuple[ChangeVerdict, ...] = ()
 
 
-def difference(old: Old, new: New, more: Sequence[Source] = ()) -> Told:
+def difference(old: Old, new: New, more: Sequence[NumberSource] = ()) -> Told:
     """Write what changes in the cells of all pages, in the rows and in the numbers of prose. more: sources of earlier sessions."""
     verdicts: list[ChangeVerdict] = []
     sources = [source for source in (*more, old.source, new.source) if source is not None]
@@ -170,7 +170,7 @@ def _cells(old: Old, new: New, rendered: Rendered, compared: TableComparison, ke
     return [table, *([f"What changed for all of them: {reasons.pop()}."] if common else []), *notes]
 
 
-def _known(rendered: Rendered, new: New, source: Source | None, keys: int) -> tuple[Evidence, str]:
+def _known(rendered: Rendered, new: New, source: NumberSource | None, keys: int) -> tuple[Evidence, str]:
     """Gather what stands behind a table in a source; says why where the table cannot be made from it."""
     if source is None:
         return Evidence(), ""
@@ -188,8 +188,8 @@ def _known(rendered: Rendered, new: New, source: Source | None, keys: int) -> tu
 class _Judge:
     """Judges changed cells, and keeps the verdicts."""
 
-    old: Source | None
-    new: Source
+    old: NumberSource | None
+    new: NumberSource
     histories: Histories
     verdicts: list[ChangeVerdict]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from harness.core.errors import HarnessError, Problem, unknown
+from harness.core.errors import HarnessError, Problem
+from harness.core.spelling import unknown
 from harness.markdown.marked import bodies, marked_places
 from harness.pages.changes import Change, Gone, compare_tables
 from harness.pages.noise import CellNames, cells_of, way

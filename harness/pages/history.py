@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.published.sources import Source
+from harness.published.sources import NumberSource
 from harness.tables.compare import COMPARISONS, Operand
 from harness.tables.formats import decimal
 from harness.tables.result import Cell
 from harness.tables.rows import TableRow, rows_of
 
-_SERIES = ("job_key", "gpu", "box", "environment", "metric", "part", "source")
+_SERIES = ("job_key", "gpu", "machine", "environment", "metric", "slice", "source")
 """What a number keeps from night to night: job and machine. Versions and commits may change along it."""
 _ON_LOGS = frozenset({"value", "baseline", "ratio", "inverse_ratio", "ratio_per_gpu"})
 
@@ -32,10 +32,10 @@ class Sessions:
 class Histories:
     """Sources of sessions, asked once for each series."""
 
-    sources: Sequence[Source]
+    sources: Sequence[NumberSource]
     _values: dict[_Key, dict[str, float]] = field(default_factory=dict)
 
-    def of(self, old: Cell, old_source: Source, new: Cell, new_source: Source) -> Sessions | None:
+    def of(self, old: Cell, old_source: NumberSource, new: Cell, new_source: NumberSource) -> Sessions | None:
         """Gather the sessions of a cell; None where it shows no mean over rounds."""
         sides = [_sides(cell, source) for cell, source in ((old, old_source), (new, new_source))]
         if new.trace is None or any(side is None for side in sides):
@@ -50,7 +50,7 @@ class Histories:
         log = comparison in _ON_LOGS and all(value > 0 for group in groups for value in group)
         return Sessions(tuple(tuple(group) for group in groups), log)
 
-    def beside(self, cell: Cell, source: Source) -> Sessions | None:
+    def beside(self, cell: Cell, source: NumberSource) -> Sessions | None:
         """Gather the sessions of a cell that is held against somebody else's number; None where it shows no mean over rounds."""
         sides = _sides(cell, source)
         if cell.trace is None or sides is None:
@@ -78,12 +78,12 @@ class Histories:
         return self._values[key]
 
 
-def _rows(source: Source, where: Mapping[str, Any]) -> Iterable[TableRow]:
+def _rows(source: NumberSource, where: Mapping[str, Any]) -> Iterable[TableRow]:
     found = rows_of(source.select(where, ["run", "session", "counts_from", "rounds", "summary_value"]))
     return sorted((row for row in found if row.get("rounds") is not None), key=lambda row: row.age)
 
 
-def _sides(cell: Cell, source: Source) -> list[tuple[_Key, str]] | None:
+def _sides(cell: Cell, source: NumberSource) -> list[tuple[_Key, str]] | None:
     """Return series and session of each measurement behind a cell; None where one is no mean over rounds."""
     if cell.trace is None or any(side.stored is None for side in cell.trace.sides):
         return None
@@ -92,6 +92,6 @@ def _sides(cell: Cell, source: Source) -> list[tuple[_Key, str]] | None:
         record = next(iter(source.select({"measurement_id": side.measurement}, [*_SERIES, "session", "run"])), None)
         if record is None:
             return None
-        key = tuple(("" if name == "part" and record[name] is None else record[name]) for name in _SERIES)
+        key = tuple(("" if name == "slice" and record[name] is None else record[name]) for name in _SERIES)
         found.append((key, record["session"] or record["run"]))
     return found

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from harness.core.spec import Environment
+from harness.core.outcome import Environment
 from harness.numbers import sessions
-from harness.pages.changes import Change, heads_of
+from harness.pages.changes import Change, header_rows_of
 from harness.pages.history import Sessions
 from harness.pages.readback import ColumnName, RowName, grids, lines_of, plain
 from harness.plan.keys import exact
-from harness.published.sources import Source
+from harness.published.sources import NumberSource
 from harness.tables.columns import PACKAGES
 from harness.tables.compare import COMPARISONS, Operand
 from harness.tables.markdown import Rendered, cell_text
@@ -70,20 +70,20 @@ def cells_of(rendered: Rendered, keys: int) -> dict[CellNames, Cell]:
     if len(found) != len(sections):
         return {}
     cells: dict[CellNames, Cell] = {}
-    for name, line in lines_of(found, keys, heads_of(rendered)).items():
+    for name, line in lines_of(found, keys, header_rows_of(rendered)).items():
         row = sections[line.grid].rows[line.row]
         cells |= {(name, column): row[index] for column, (index, _) in line.cells.items()}
     return cells
 
 
-def evidence(rendered: Rendered, source: Source, keys: int) -> Evidence:
+def evidence(rendered: Rendered, source: NumberSource, keys: int) -> Evidence:
     """Gather what stands behind a table that was rendered from a source; `keys` columns name its rows."""
     cells = cells_of(rendered, keys)
     runs = {run for cell in cells.values() for run in cell.runs}
     return Evidence(cells, _facts(source, runs), source.environments())
 
 
-def _facts(source: Source, runs: Iterable[str]) -> dict[str, TableRow]:
+def _facts(source: NumberSource, runs: Iterable[str]) -> dict[str, TableRow]:
     columns = ["run", "job_key", "environment_id", "engine", "probe", "origin", *(name for name, _ in (*_PLACE, *_WAY))]
     return {record["run"]: TableRow(record) for record in source.select({"run": sorted(runs)}, columns)}
 

@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core import limits
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
+from harness.core.spelling import unknown
 from harness.markdown.marked import bodies, marked_places, replaced
 from harness.pages.guards import Guard, refused
 from harness.pages.value_marks import marks
 from harness.pages.values import with_values
-from harness.published.sources import Source, rows_for, rows_for_all
-from harness.tables.catalogue import Catalogue
+from harness.published.sources import NumberSource, rows_for, rows_for_all
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.columns import ATTRIBUTED
 from harness.tables.markdown import TEMPLATES, Rendered, to_markdown
 from harness.tables.options import OPTIONS
@@ -42,7 +43,7 @@ class Page:
         return (*self.tables, *(f"value '{value}'" for value in self.values))
 
 
-def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list[TableSpec]:
+def specs_in(places: Iterable[Path], catalogue: TableCatalogue | None = None) -> list[TableSpec]:
     """Read all tables of spec files and of folders of them; with a catalogue, the names in them must be in it.
 
     A table of a folder that comes later stands in the place of one of its name. Raises: ConfigError with every mistake of every
@@ -72,8 +73,8 @@ def specs_in(places: Iterable[Path], catalogue: Catalogue | None = None) -> list
 
 def render(
     places: Iterable[Path],
-    source: Source,
-    catalogue: Catalogue | None = None,
+    source: NumberSource,
+    catalogue: TableCatalogue | None = None,
     *,
     templates: Path = TEMPLATES,
     names: Sequence[str] | None = None,
@@ -108,8 +109,8 @@ def render_all(
 
 
 def renderer(
-    source: Source,
-    catalogue: Catalogue | None = None,
+    source: NumberSource,
+    catalogue: TableCatalogue | None = None,
     templates: Path = TEMPLATES,
     specs: Iterable[TableSpec] = (),
 ) -> Callable[[TableSpec], Rendered]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from harness.core.errors import HarnessError
 from harness.numbers.pairing import paired_difference, reproduces
-from harness.published.sources import Source
+from harness.published.sources import NumberSource
 from harness.tables.result import Cell, Side
 
 _Found = tuple[Literal["inside", "outside", "unknown"], str]
@@ -16,7 +16,7 @@ _PAIRED = frozenset({"value", "difference"})
 _COLUMNS = ("metric", "items", "value")
 
 
-def between_items(old: Cell, was: Source, new: Cell, now: Source) -> _Found | None:
+def between_items(old: Cell, was: NumberSource, new: Cell, now: NumberSource) -> _Found | None:
     """Judge a change by the paired difference over its items; says why where it cannot. None: not both of the same items."""
     if old.trace is None or new.trace is None or len(old.trace.sides) != len(new.trace.sides):
         return None
@@ -36,7 +36,7 @@ def between_items(old: Cell, was: Source, new: Cell, now: Source) -> _Found | No
     return _judged(pairs[moved[0]][0]["metric"], [(old.trace.sides[moved[0]], was), (new.trace.sides[moved[0]], now)])
 
 
-def _measured(side: Side, source: Source) -> dict[str, Any]:
+def _measured(side: Side, source: NumberSource) -> dict[str, Any]:
     return next(iter(source.select({"measurement_id": side.measurement}, _COLUMNS)), {})
 
 
@@ -44,7 +44,7 @@ def _same_items(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return bool(one.get("items")) and all(one[name] == other.get(name) for name in ("items", "metric"))
 
 
-def _judged(metric: str, sides: Sequence[tuple[Side, Source]]) -> _Found:
+def _judged(metric: str, sides: Sequence[tuple[Side, NumberSource]]) -> _Found:
     items = [source.reader().all_items(side.measurement) for side, source in sides]
     values = [_measured(side, source)["value"] for side, source in sides]
     if not all(reproduces(metric, one, float(value)) for one, value in zip(items, values, strict=True)):

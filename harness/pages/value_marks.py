@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.spelling import unknown
 from harness.markdown.marked import code_lines, marked_places
 
 FUNCTIONS = ("min", "max", "cell")

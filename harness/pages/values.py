@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.spelling import unknown
 from harness.markdown.rows import literal, markup
 from harness.pages.readback import number, number_text
 from harness.pages.value_marks import ValueQuestion, marks

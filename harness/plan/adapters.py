@@ -12,7 +12,7 @@ from harness.core.folder_formats import FILES, FolderFormat
 from harness.core.options import Options
 from harness.core.seam import Engine, Probe, Quantizer, Registry, load
 from harness.engines import folder_formats
-from harness.plan.later import LATER_QUANTIZERS
+from harness.plan.planned_adapters import PLANNED_QUANTIZERS
 from harness.probes import VERIFY, VERIFY_REFERENCE
 
 SOURCE = "source"
@@ -32,7 +32,7 @@ class Adapters:
     quantizers: Registry
     engines: Registry
     probes: Registry
-    later_quantizers: Registry = field(default_factory=lambda: dict(LATER_QUANTIZERS))
+    later_quantizers: Registry = field(default_factory=lambda: dict(PLANNED_QUANTIZERS))
     _loaded: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def quantizer(self, name: str) -> Quantizer:

@@ -75,7 +75,7 @@ _CHECK_TOKENS = 2_000
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedModel:
     """A model or artifact as a job finds it."""
 
     parameters: float
@@ -83,7 +83,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Work:
+class ReckonedWork:
     """What a job does."""
 
     operations: float = 0.0
@@ -119,12 +119,14 @@ def gpu(name: str) -> Rates | None:
     )
 
 
-def opening(opened: Opened, rates: Rates) -> float:
+def opening(opened: OpenedModel, rates: Rates) -> float:
     """Reckon the seconds until a process has opened an artifact."""
     return rates.start_seconds + opened.bytes / DISK
 
 
-def measuring(probe: str, workload: Mapping[str, Any], opened: Opened, text_bytes: int | None = None) -> Work | None:
+def measuring(
+    probe: str, workload: Mapping[str, Any], opened: OpenedModel, text_bytes: int | None = None
+) -> ReckonedWork | None:
     """Reckon what a probe does; None where that hangs on what only its task or program knows.
 
     workload: every field of it, defaults included. text_bytes: size of the text, None where it is not here.
@@ -148,25 +150,25 @@ def measuring(probe: str, workload: Mapping[str, Any], opened: Opened, text_byte
     return None
 
 
-def generating(opened: Opened, batch: int, prompt: int, output: int, repetitions: int) -> Work:
+def generating(opened: OpenedModel, batch: int, prompt: int, output: int, repetitions: int) -> ReckonedWork:
     """Reckon repetitions of a generation: the first token comes of the prompt."""
     steps = repetitions * (output - 1)
-    return Work(
+    return ReckonedWork(
         operations=2 * opened.parameters * batch * (repetitions * prompt + steps),
         memory_bytes=steps * opened.bytes,
         calls=steps + repetitions,
     )
 
 
-def scoring(opened: Opened, tokens: float) -> Work:
+def scoring(opened: OpenedModel, tokens: float) -> ReckonedWork:
     """Reckon reading tokens, in tiles of 256."""
-    return Work(operations=2 * opened.parameters * tokens, calls=tokens / _TILE)
+    return ReckonedWork(operations=2 * opened.parameters * tokens, calls=tokens / _TILE)
 
 
-def building(model: Opened, written: float, texts: int = 0, passes: int = 1) -> Work:
+def building(model: OpenedModel, written: float, texts: int = 0, passes: int = 1) -> ReckonedWork:
     """Reckon a build that reads a model and writes an artifact (bytes), and runs calibration texts through the model."""
     calibrated = scoring(model, texts * CALIBRATION_TOKENS * passes)
-    return Work(
+    return ReckonedWork(
         operations=calibrated.operations, calls=calibrated.calls, disk_bytes=2 * model.bytes + 2 * written,
         weight_operations=WEIGHT_OPERATIONS * model.parameters,
     )  # fmt: skip
@@ -177,7 +179,7 @@ def layers(parameters: float) -> int:
     return max(1, round(float((parameters / (12 * 128**2)) ** (1 / 3))))
 
 
-def _program(workload: Mapping[str, Any], opened: Opened) -> Work | None:
+def _program(workload: Mapping[str, Any], opened: OpenedModel) -> ReckonedWork | None:
     """Reckon a program that serves requests in batches."""
     prompt, output, batch = workload.get("prompt"), workload.get("output"), workload.get("batch") or 1
     if not prompt or not output:
@@ -198,5 +200,5 @@ def _of_questions(workload: Mapping[str, Any]) -> float | None:
     return float(count * each * (1 + (workload.get("shots") or 0)))
 
 
-def _sum(one: Work, other: Work) -> Work:
-    return Work(*(getattr(one, name) + getattr(other, name) for name in Work.__dataclass_fields__))
+def _sum(one: ReckonedWork, other: ReckonedWork) -> ReckonedWork:
+    return ReckonedWork(*(getattr(one, name) + getattr(other, name) for name in ReckonedWork.__dataclass_fields__))

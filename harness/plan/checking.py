@@ -8,21 +8,23 @@ from harness.core.capabilities import fits
 from harness.core.options import canonical_options
 from harness.core.spec import MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK
-from harness.plan.building import Workshop
+from harness.plan.context import PlanContext
 from harness.plan.jobs import Draft
 from harness.plan.keys import spec_key
-from harness.plan.sweep import EngineChoice, Work
+from harness.plan.sweep import EngineChoice, ProbeWork
 
 
-def check_of(shop: Workshop, speed: Draft, work: Work, engine: EngineChoice, packages: tuple[str, ...]) -> Draft | None:
+def check_of(
+    context: PlanContext, speed: Draft, work: ProbeWork, engine: EngineChoice, packages: tuple[str, ...]
+) -> Draft | None:
     """Plan the job that scores what a speed job generates; None where nothing can be scored or the speed job is not run.
 
     packages: what the opened artifact computes with.
     """
     given = work.adapter.checked(work.record)
-    if given is None or speed.refused or speed.elsewhere or OUTPUT_CHECK not in shop.adapters.probes:
+    if given is None or speed.refused or speed.other_gpu or OUTPUT_CHECK not in context.adapters.probes:
         return None
-    probe = shop.adapters.probe(OUTPUT_CHECK)
+    probe = context.adapters.probe(OUTPUT_CHECK)
     if not fits(probe.needs, engine.adapter.offers):
         return None
     assert isinstance(speed.spec, MeasureSpec)
@@ -31,6 +33,6 @@ def check_of(shop: Workshop, speed: Draft, work: Work, engine: EngineChoice, pac
         update={"probe": probe.name, "version": probe.version, "workload": canonical_options(record)}
     )
     return replace(
-        speed, kind="quality", spec=spec, key=spec_key(spec, probe.located), clean=False, alone=False, size=0,
-        precision=0.0, rounds=1, labels=[], asked=(record, engine.record), known_by=shop.known((*packages, *probe.packages), engine.provider, speed.environment),
+        speed, kind="quality", spec=spec, key=spec_key(spec, probe.located), own_process=False, alone=False, size=0,
+        precision=0.0, rounds=1, labels=[], asked=(record, engine.record), known_by=context.known((*packages, *probe.packages), engine.provider, speed.environment),
     )  # fmt: skip

@@ -25,7 +25,7 @@ from harness.core.privacy import cache_folder, is_offline, silence
 from harness.core.seam import Facts
 from harness.environments import package_path
 from harness.gguf.convert import FACTS, VERSION
-from harness.plan.catalogue import Catalogue, Gguf
+from harness.plan.entries import Catalogue, Gguf
 from harness.plan.sweep import Sweep
 from harness.quantizers.folders import model_contents
 
@@ -35,7 +35,7 @@ _NEEDED = ("gguf", "torch", "transformers")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedGguf:
     """A model that is not converted yet."""
 
     name: str
@@ -75,9 +75,9 @@ def facts(folder: Path) -> dict[str, str]:
     return found
 
 
-def absent_ggufs(sweep: Sweep, catalogue: Catalogue) -> list[Wanted]:
+def absent_ggufs(sweep: Sweep, catalogue: Catalogue) -> list[WantedGguf]:
     """List the GGUF models that a sweep names and that are not converted yet; a file that is gone is left to the plan."""
-    found: dict[str, Wanted] = {}
+    found: dict[str, WantedGguf] = {}
     for case in sweep.cases:
         names = tuple(dict.fromkeys(name for places in case.places for name in places.names.values()))
         for model in (named.name for named in case.models):
@@ -85,7 +85,7 @@ def absent_ggufs(sweep: Sweep, catalogue: Catalogue) -> list[Wanted]:
             if entry is None or model in catalogue.local.folders or _is_here(entry):
                 continue
             before = found[model].environments if model in found else ()
-            found[model] = Wanted(model, entry, tuple(dict.fromkeys((*before, *names))))
+            found[model] = WantedGguf(model, entry, tuple(dict.fromkeys((*before, *names))))
     return list(found.values())
 
 
@@ -97,7 +97,7 @@ def _is_here(entry: Gguf) -> bool:
 
 
 def fetch_ggufs(
-    wanted: Iterable[Wanted], pythons: Mapping[str, Path], here: Mapping[str, Facts], say: Callable[[str], None]
+    wanted: Iterable[WantedGguf], pythons: Mapping[str, Path], here: Mapping[str, Facts], say: Callable[[str], None]
 ) -> float:
     """Fetch and convert models, telling of each what is done; return the seconds that took.
 
@@ -126,7 +126,7 @@ def _failed(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.failed")
 
 
-def _python(model: Wanted, pythons: Mapping[str, Path], here: Mapping[str, Facts]) -> Path:
+def _python(model: WantedGguf, pythons: Mapping[str, Path], here: Mapping[str, Facts]) -> Path:
     """Choose an environment of the sweep that can read a GGUF."""
     for name in model.environments:
         if name in pythons and name in here and all(package in here[name].packages for package in _NEEDED):

@@ -17,8 +17,8 @@ def gpus_of(environments: Mapping[str, Facts | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(gpu for facts in environments.values() if facts for gpu in facts.gpus))
 
 
-def elsewhere(case: Case, gpus: Iterable[str]) -> str | None:
-    """Name the GPU that a case belongs to where this box has no such one; words must match whole."""
+def other_gpu(case: Case, gpus: Iterable[str]) -> str | None:
+    """Name the GPU that a case belongs to where this machine has no such one; words must match whole."""
     if case.gpu is None:
         return None
     wanted = _words(case.gpu)

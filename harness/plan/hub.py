@@ -13,9 +13,9 @@ from typing import Any
 
 from harness.core.privacy import is_offline
 from harness.core.seam import Facts
-from harness.plan.catalogue import Catalogue
-from harness.plan.here import elsewhere
-from harness.plan.sources import hub_folder
+from harness.plan.entries import Catalogue
+from harness.plan.here import other_gpu
+from harness.plan.model_folders import hub_folder
 from harness.plan.sweep import Case, Sweep
 
 _FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.onnx", "*.onnx.data", "*.onnx_data", "*.data")
@@ -39,8 +39,8 @@ Download = Callable[[Absent], None]
 def absent_models(sweep: Sweep, catalogue: Catalogue, here: Mapping[str, Facts] | None = None) -> list[Absent]:
     """List the hub's models that a sweep names and that are not in the local cache.
 
-    With `here`, the environments that stand on this box, those alone that a case could read on it: in one of these
-    environments, by an engine that does not refuse, and not on a box with another GPU.
+    With `here`, the environments that are on this machine, those alone that a case could read on it: in one of these
+    environments, by an engine that does not refuse, and not on a machine with another GPU.
     """
     names: dict[str, None] = {}
     for case in sweep.cases:
@@ -52,7 +52,7 @@ def absent_models(sweep: Sweep, catalogue: Catalogue, here: Mapping[str, Facts] 
 
 def _could_run(case: Case, catalogue: Catalogue, here: Mapping[str, Facts]) -> bool:
     gpus = [catalogue.local.gpu] if catalogue.local.gpu else [gpu for facts in here.values() for gpu in facts.gpus]
-    if elsewhere(case, gpus) is not None:
+    if other_gpu(case, gpus) is not None:
         return False
     pairs = ((engine, places.of(engine.adapter.name)) for places in case.places for engine in case.engines)
     return any(

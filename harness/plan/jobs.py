@@ -38,15 +38,15 @@ class PlannedJob:
     """Every place of a sweep that asks for it."""
     provider: str
     round: int
-    clean: bool
+    own_process: bool
     """Its worker process does nothing else but jobs of its group."""
     timeout_seconds: float | None
     group: str
     """Jobs with equal groups may share a worker process."""
     refused: str | None = None
     """Why this machine cannot run it."""
-    elsewhere: str | None = None
-    """The GPU of the box that it belongs to, where this is another one."""
+    other_gpu: str | None = None
+    """The GPU of the machine that it belongs to, where this is another one."""
     known_by: Mapping[str, Any] = field(default_factory=dict)
     """For quality: what must be equal, beside the key, for a result to count as known."""
     bytes: int = 0
@@ -87,7 +87,7 @@ class Plan:
     jobs: tuple[PlannedJob, ...]
     title: str = ""
     tables: tuple[str, ...] = ()
-    again: tuple[Kind, ...] = ()
+    rerun: tuple[Kind, ...] = ()
     sources: tuple[tuple[str, str, str], ...] = ()
     """Environment, package and version of what was installed from a file or a source: tonight's wheel is not last night's."""
 
@@ -106,7 +106,7 @@ class Draft:
     spec: BuildSpec | MeasureSpec
     key: str
     environment: str
-    anchor: str
+    artifact_group: str
     """Artifact with which it is run."""
     artifact: str | None = None
     needs: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ class Draft:
     labels: list[Labels] = field(default_factory=list)
     provider: str = "cpu"
     round: int = 0
-    clean: bool = False
+    own_process: bool = False
     alone: bool = False
     size: int = 0
     """Place among the jobs that share a clean process, smallest first."""
@@ -122,7 +122,7 @@ class Draft:
     group: str = ""
     """Jobs that open the same artifact in the same way, and builds of one model that import the same."""
     refused: str | None = None
-    elsewhere: str | None = None
+    other_gpu: str | None = None
     known_by: Mapping[str, Any] = field(default_factory=dict)
     bytes: int = 0
     precision: float = 0.0
@@ -136,19 +136,19 @@ class Draft:
 
     @property
     def id(self) -> str:
-        """Name of the job within the plan; the same job of another box is a job of its own."""
-        box = f"~{self.elsewhere.replace(' ', '-')}" if self.elsewhere else ""
+        """Name of the job within the plan; the same job of another machine is a job of its own."""
+        machine = f"~{self.other_gpu.replace(' ', '-')}" if self.other_gpu else ""
         if self.artifact is not None:
-            return short(self.kind[0], self.artifact) + box
+            return short(self.kind[0], self.artifact) + machine
         number = f"#{self.round}" if self.round else ""
-        return f"{short(self.kind[0], self.key)}@{self.environment}{number}{box}"
+        return f"{short(self.kind[0], self.key)}@{self.environment}{number}{machine}"
 
     @property
     def process(self) -> str:
         """Name the worker process that it may share: nobody's, that of its round, or one that serves its group."""
         if self.alone or not self.group:
             return self.id
-        return f"{self.group}#{self.round}" if self.clean else self.group
+        return f"{self.group}#{self.round}" if self.own_process else self.group
 
     def done(self) -> PlannedJob:
         """Freeze the job."""
@@ -164,11 +164,11 @@ class Draft:
             labels=tuple(self.labels),
             provider=self.provider,
             round=self.round,
-            clean=self.clean,
+            own_process=self.own_process,
             timeout_seconds=self.timeout,
             group=self.process,
-            refused=None if self.elsewhere else self.refused,
-            elsewhere=self.elsewhere,
+            refused=None if self.other_gpu else self.refused,
+            other_gpu=self.other_gpu,
             known_by=self.known_by,
             bytes=self.bytes,
             precision=self.precision,
@@ -190,8 +190,8 @@ def ordered(jobs: Mapping[str, Draft]) -> tuple[PlannedJob, ...]:
     """
     first: dict[str, int] = {}
     for draft in jobs.values():
-        first.setdefault(draft.anchor, len(first))
-        first.setdefault(draft.group, first[draft.anchor] if draft.kind == "build" else len(first))
+        first.setdefault(draft.artifact_group, len(first))
+        first.setdefault(draft.group, first[draft.artifact_group] if draft.kind == "build" else len(first))
     rank = {
         name: (1 + draft.round, _drawn(draft.round, draft.group), draft.alone, draft.size, place)
         if draft.kind == "speed"
@@ -218,7 +218,7 @@ def ordered(jobs: Mapping[str, Draft]) -> tuple[PlannedJob, ...]:
 
 def _place(draft: Draft) -> str:
     """Name what a job stands with: its artifact; builds that can share a worker process stand together."""
-    return draft.group if draft.kind == "build" and draft.group else draft.anchor
+    return draft.group if draft.kind == "build" and draft.group else draft.artifact_group
 
 
 def _turn(draft: Draft) -> int:
@@ -229,7 +229,7 @@ def _turn(draft: Draft) -> int:
         return 1
     if draft.spec.probe == OUTPUT_CHECK:
         return 9  # last: it opens an artifact for generating, too, and closes what the others had open
-    return 2 if draft.spec.artifact != draft.anchor else 3
+    return 2 if draft.spec.artifact != draft.artifact_group else 3
 
 
 @functools.lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ def spec_key(spec: BuildSpec | MeasureSpec, located: Iterable[str] = ()) -> str:
     """Hash a spec: sha256 of its canonical JSON, defaults left out (64 hex digits).
 
     `located` names options or workload fields that only say where contents lie: their hashes stand for them, so that
-    a folder that was moved, or lies elsewhere on another box, is the same question. `corpus.path` is a field of a field.
+    a folder that was moved, or lies elsewhere on another machine, is the same question. `corpus.path` is a field of a field.
     """
     value = spec.model_dump(mode="json", exclude_defaults=True)
     if spec.contents:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from harness.plan import case_numbers
 from harness.plan.axes import merged
-from harness.plan.catalogue import Catalogue
-from harness.plan.reader import SCOPE, Reader
-from harness.plan.sweep import Sweep
+from harness.plan.case_reader import Reader
+from harness.plan.entries import Catalogue
+from harness.plan.sweep import SCOPE, Sweep
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read
 
-TOP = (*SCOPE, "blocks", "title", "tables", "again", "verify")
+TOP = (*SCOPE, "blocks", "title", "tables", "rerun", "verify")
 
 
 def sweep_name(path: Path) -> str:
@@ -38,8 +39,8 @@ def read_sweep(path: Path, catalogue: Catalogue, tables: Collection[str] | None 
             cases=tuple(case for case in cases if case is not None),
             title=str(plain(top["title"])) if "title" in top else "",
             tables=reader.tables(top["tables"], tables) if "tables" in top else (),
-            again=reader.again(top["again"]) if "again" in top else (),
-            verify=reader.verify(top["verify"]) if "verify" in top else True,
+            rerun=reader.rerun(top["rerun"]) if "rerun" in top else (),
+            verify=case_numbers.verify(top["verify"], mistakes) if "verify" in top else True,
         )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from harness.core.errors import ConfigError
 from harness.core.folder_formats import Format
 from harness.plan.adapters import Adapters
-from harness.plan.catalogue import Method, Recipe, produces
+from harness.plan.catalogue_checks import produces
+from harness.plan.entries import Method, Recipe
 
 
 def choose(method: Method, quantizer: str | None, formats: Sequence[Format], reader: str, adapters: Adapters) -> Recipe:

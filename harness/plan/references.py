@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from harness.core.identity import canonical
 from harness.core.spec import Input
-from harness.plan.building import Made
-from harness.plan.sweep import EngineChoice, Work
+from harness.plan.artifact_ref import ArtifactRef
+from harness.plan.sweep import EngineChoice, ProbeWork
 
 CAP_BYTES = 2 << 30
 """Up to this size a reference is written down; a larger one is run live beside the candidate."""
@@ -17,7 +17,7 @@ CAP_BYTES = 2 << 30
 class Candidate:
     """An artifact opened by an engine in an environment."""
 
-    made: Made
+    made: ArtifactRef
     engine: EngineChoice
     asked: EngineChoice
     """The engine as the sweep says it, without what the method promises."""
@@ -50,7 +50,7 @@ class Against:
 NO_REFERENCE = Against()
 
 
-def stored_bytes(made: Made, work: Work) -> int:
+def stored_bytes(made: ArtifactRef, work: ProbeWork) -> int:
     """Size of a stored reference: a float32 for every scored token and every entry of the vocabulary."""
     return 4 * (work.adapter.scored_tokens(work.record) or 0) * (made.vocabulary or 0)
 

@@ -10,8 +10,9 @@ from typing import Any, get_args
 from harness.core.options import Options
 from harness.core.spec import Kind
 from harness.plan.adapters import Adapters, takes_list
-from harness.plan.catalogue import OTHER, Catalogue, load_catalogue
-from harness.plan.reader import REFERENCE, SKIP
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import OTHER, Catalogue
+from harness.plan.sweep import REFERENCE, SKIP
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILE = Path("configs/sweep.schema.json")
@@ -29,7 +30,7 @@ def sweep_schema(catalogue: Catalogue) -> Schema:
         "blocks": {"type": "object", "minProperties": 1, "additionalProperties": _ref("block")},
         "title": {"type": "string"},
         "tables": _one_or_list({"type": "string"}),
-        "again": _one_or_list({"enum": list(get_args(Kind))}),
+        "rerun": _one_or_list({"enum": list(get_args(Kind))}),
         "verify": {
             "type": "boolean",
             "description": "Whether float exports are held against their model; true if not said.",
@@ -65,7 +66,7 @@ def _scope() -> Schema:
         "environment": _one_or_list(_ref("environments")),
         "probes": _ref("probes"),
         "skip": _one_or_list(_closed(skip) | {"minProperties": 1}),
-        "on": _closed({"gpu": {"type": ["string", "number"], "description": "The box that this belongs to."}}),
+        "on": _closed({"gpu": {"type": ["string", "number"], "description": "The machine that this belongs to."}}),
         "rounds": {
             "type": "integer",
             "minimum": 1,

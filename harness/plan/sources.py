@@ -10,24 +10,20 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.files import stamped_content
-from harness.core.folder_formats import FILES, Format, claims, format_of
-from harness.core.identity import digest, files_below, folder_sha256
+from harness.core.folder_formats import FILES, Format, claims
+from harness.core.identity import digest, folder_sha256
 from harness.core.model_flaws import flaw
 from harness.core.model_record import ModelRecord, read_record, record_of
 from harness.core.paths import NoHome, placed
-from harness.gguf.contents import FLOATS
-from harness.hub_data import cache as hub_cache
 from harness.plan import gguf
-from harness.plan.catalogue import Catalogue, Gguf, Model, ModelEntry, Random, Ready
+from harness.plan.entries import Catalogue, Gguf, Model, ModelEntry, Random
+from harness.plan.model_folders import _converted, _download, _lacking, _lacking_ready, _shipped, hub_folder
 from harness.plan.sizes import Size, of_config, of_folder
 from harness.plan.yamlfile import Mistakes, Node
 
-_WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")
-
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """A model, or a ready artifact, as a job reads it."""
 
     name: str
@@ -60,7 +56,7 @@ def find(
     hashed: Callable[[Path], str] = hash_model,
     *,
     here: bool = True,
-) -> Source:
+) -> ModelSource:
     """Find a model on this machine. A folder that is named and not there is a mistake; `here` off, it is no matter."""
     try:
         return _found(name, catalogue, mistakes, hashed, here=here)
@@ -68,7 +64,9 @@ def find(
         return _broken(catalogue.models[name], str(error), mistakes)
 
 
-def _found(name: str, catalogue: Catalogue, mistakes: Mistakes, hashed: Callable[[Path], str], *, here: bool) -> Source:
+def _found(
+    name: str, catalogue: Catalogue, mistakes: Mistakes, hashed: Callable[[Path], str], *, here: bool
+) -> ModelSource:
     model = catalogue.models[name]
     entry = model.entry
     if entry.random is not None:
@@ -76,19 +74,19 @@ def _found(name: str, catalogue: Catalogue, mistakes: Mistakes, hashed: Callable
     if entry.ready is not None:
         return _ready(model, catalogue, mistakes, here=here)
     if not here:
-        return Source(name, model, f"elsewhere:{name}", provenance=_provenance(model), size=_said_size(entry))
+        return ModelSource(name, model, f"elsewhere:{name}", provenance=_provenance(model), size=_said_size(entry))
     if entry.gguf is not None and name not in catalogue.local.folders:
         return _gguf(model, entry.gguf, mistakes, hashed)
     folder, refused = _folder(model, catalogue, mistakes)
     if folder is None:
         exact = f"@{entry.revision}" if entry.hub and entry.revision else ""
-        return Source(
+        return ModelSource(
             name, model, f"absent:{name}{exact}", refused=refused, provenance=_provenance(model), size=_said_size(entry)
         )
     return _own(model, folder, mistakes, hashed)
 
 
-def _gguf(model: Model, entry: Gguf, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
+def _gguf(model: Model, entry: Gguf, mistakes: Mistakes, hashed: Callable[[Path], str]) -> ModelSource:
     try:
         folder = gguf.place(entry)
     except HarnessError as error:
@@ -96,7 +94,7 @@ def _gguf(model: Model, entry: Gguf, mistakes: Mistakes, hashed: Callable[[Path]
     if not folder.is_dir():
         reason = gguf.refusal(model.name, entry, folder)
         size = _said_size(model.entry)
-        return Source(
+        return ModelSource(
             model.name, model, f"absent:{model.name}", refused=reason, provenance=_provenance(model), size=size
         )
     return _own(model, folder, mistakes, lambda path: stamped_content(path) or hashed(path))
@@ -110,7 +108,7 @@ def _said_size(entry: ModelEntry) -> Size | None:
     return Size(count * (4 if entry.gguf else 2), count)
 
 
-def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> Source:
+def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path], str]) -> ModelSource:
     lacking = _lacking(folder)
     if lacking:
         only = (
@@ -129,7 +127,7 @@ def _own(model: Model, folder: Path, mistakes: Mistakes, hashed: Callable[[Path]
     except _OTHER_TYPES as error:
         return _broken(model, _other(error), mistakes)
     where = str(folder.resolve())
-    return Source(
+    return ModelSource(
         model.name, model, identity, where, refused=refused, vocabulary=vocabulary, provenance=provenance, size=size,
         record=record,
     )  # fmt: skip
@@ -159,9 +157,9 @@ def _place(model: Model) -> Node:
     )
 
 
-def _broken(model: Model, reason: str, mistakes: Mistakes) -> Source:
+def _broken(model: Model, reason: str, mistakes: Mistakes) -> ModelSource:
     mistakes.add(f"model '{model.name}': {reason}; get the folder again or correct its entry", _place(model))
-    return Source(model.name, model, f"absent:{model.name}", refused=reason)
+    return ModelSource(model.name, model, f"absent:{model.name}", refused=reason)
 
 
 def _folder(model: Model, catalogue: Catalogue, mistakes: Mistakes) -> tuple[Path | None, str | None]:
@@ -176,82 +174,6 @@ def _folder(model: Model, catalogue: Catalogue, mistakes: Mistakes) -> tuple[Pat
     reason = f"model '{model.name}': the folder {folder} does not exist; correct the path, or copy the model there"
     mistakes.add(reason, _place(model))
     return None, reason
-
-
-def model_folder(model: Model, catalogue: Catalogue) -> Path:
-    """Name the folder in which a model of the hub or of this machine, or a ready artifact, lies. Raises: HarnessError where it is not here."""
-    place = model.entry.ready or model.entry
-    said = catalogue.local.folders.get(model.name) or (place.path if isinstance(place, Ready) else place.folder)
-    files = isinstance(place, Ready) and place.format == "files"
-    folder = placed(said) if said else hub_folder(place.hub or "", place.revision, files=files)
-    if folder is None:
-        raise HarnessError(_download(model.name, place.hub or "", place.revision))
-    if (
-        lacking := _lacking_ready(folder, place.format or format_of(folder, catalogue.adapters.folder_formats()))
-        if isinstance(place, Ready)
-        else _lacking(folder)
-    ):
-        raise HarnessError(
-            f"model '{model.name}': {folder} has no {lacking}; get the folder again or correct its entry"
-        )
-    return folder
-
-
-def _shipped() -> Path:
-    from harness.reference import model_folder
-
-    return model_folder()
-
-
-def _download(name: str, hub: str, revision: str | None) -> str:
-    more = f" --revision {revision}" if revision else ""
-    return f"model '{name}' is not in the local hub cache: hf download {hub}{more}"
-
-
-def hub_folder(hub: str, revision: str | None, *, files: bool = False) -> Path | None:
-    """Find a hub snapshot in the local cache, weights included; None where it was not downloaded. files: of whatever files."""
-    repo = hub_cache() / f"models--{hub.replace('/', '--')}"
-    name = revision or "main"
-    reference = repo / "refs" / name
-    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else name
-    folder = repo / "snapshots" / commit
-    lacking = _lacking_ready(folder, "files") if files else _lacking(folder)
-    return folder if folder.is_dir() and not lacking else None
-
-
-def _lacking_ready(folder: Path, form: Format) -> str | None:
-    """Name the first thing without which a folder is no ready artifact: one of any files needs one alone."""
-    if form in {"hf", "ort-genai"}:
-        return _lacking(folder)
-    return None if folder.is_dir() and files_below(folder) else "file in it"
-
-
-def _lacking(folder: Path) -> str | None:
-    """Name the first thing without which a folder is no model."""
-    if (folder / "genai_config.json").is_file():
-        return None
-    if not (folder / "config.json").is_file():
-        return "config.json"
-    if not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS):
-        return "weights (*.safetensors)"
-    if part := next((name for name in _parts(folder) if not (folder / name).is_file()), None):
-        return f"{part}, a part of its weights"
-    return None if any((folder / name).is_file() for name in _TOKENIZERS) else "tokenizer (tokenizer.json)"
-
-
-def _parts(folder: Path) -> list[str]:
-    """List the files that hold weights by the index beside them: a download that was cut off lacks some. Nothing where there is no index."""
-    try:
-        named = json.loads((folder / "model.safetensors.index.json").read_text("utf-8"))["weight_map"].values()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
-    return sorted({name for name in named if isinstance(name, str)})
-
-
-def _converted(folder: Path) -> dict[str, str]:
-    """Say what a folder was converted from; `quantized` where its weights were rounded before."""
-    found = gguf.facts(folder)
-    return {key: value for key, value in found.items() if key != "quantized" or value not in FLOATS}
 
 
 def _provenance(model: Model) -> dict[str, str]:
@@ -276,7 +198,7 @@ def _trained_positions(model: Model) -> int | None:
         return None
 
 
-def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
+def _random(model: Model, entry: Random, mistakes: Mistakes) -> ModelSource:
     config: Any = entry.config
     if isinstance(config, str):
         try:
@@ -293,7 +215,7 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
         vocabulary = _size(config)
     except _OTHER_TYPES as error:
         return _broken(model, _other(error), mistakes)
-    return Source(
+    return ModelSource(
         model.name,
         model,
         identity,
@@ -305,7 +227,7 @@ def _random(model: Model, entry: Random, mistakes: Mistakes) -> Source:
     )
 
 
-def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> Source:
+def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool) -> ModelSource:
     entry = model.entry.ready
     assert entry is not None
     assumed: Format = entry.format or "ort-genai"
@@ -313,12 +235,14 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     if entry.hub:
         provenance |= {"hub": entry.hub} | ({"revision": entry.revision} if entry.revision else {})
     if not here:
-        return Source(model.name, model, f"elsewhere:{model.name}", format=assumed, provenance=provenance)
+        return ModelSource(model.name, model, f"elsewhere:{model.name}", format=assumed, provenance=provenance)
     local = catalogue.local.folders.get(model.name) or entry.path
     folder = placed(local) if local else hub_folder(entry.hub or "", entry.revision, files=entry.format == "files")
     if folder is None:
         reason = _download(model.name, entry.hub or "", entry.revision)
-        return Source(model.name, model, f"absent:{model.name}", format=assumed, refused=reason, provenance=provenance)
+        return ModelSource(
+            model.name, model, f"absent:{model.name}", format=assumed, refused=reason, provenance=provenance
+        )
     if not folder.is_dir():
         return _broken(model, f"the folder {folder} does not exist", mistakes)
     could = claims(folder, catalogue.adapters.folder_formats()) or [FILES]
@@ -328,7 +252,7 @@ def _ready(model: Model, catalogue: Catalogue, mistakes: Mistakes, *, here: bool
     where = str(folder.resolve())
     identity = folder_sha256(folder)
     vocabulary, record = _vocabulary(folder), read_record(folder)
-    return Source(
+    return ModelSource(
         model.name, model, identity, where, found, vocabulary=vocabulary, provenance=provenance, record=record
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.metric import OwnMetric
 from harness.core.seam import Engine, Probe
 from harness.core.spec import Kind
-from harness.plan.catalogue import OTHER
+from harness.plan.entries import OTHER
 from harness.plan.yamlfile import Node
 
 
@@ -70,7 +70,7 @@ class ReferenceChoice:
 
 
 @dataclass(frozen=True)
-class Work:
+class ProbeWork:
     """A probe with one value for each field of its workload."""
 
     adapter: Probe
@@ -91,7 +91,7 @@ class Case:
     methods: tuple[Choice, ...]
     engines: tuple[EngineChoice, ...]
     places: tuple[Places, ...]
-    works: tuple[Work, ...]
+    works: tuple[ProbeWork, ...]
     gpu: str | None
     skip: tuple[Mapping[str, tuple[str, ...]], ...]
     rounds: int
@@ -111,7 +111,31 @@ class Sweep:
     title: str = ""
     tables: tuple[str, ...] = ()
     """Table specs to render when the sweep has run."""
-    again: tuple[Kind, ...] = ()
+    rerun: tuple[Kind, ...] = ()
     """Kinds of jobs that are run anew even where their result is known."""
     verify: bool = True
     """Whether float artifacts are held against their model before anything is measured from them."""
+
+
+AXES = ("model", "method", "engine", "environment", "probes")
+
+
+SCOPE = (*AXES, "skip", "on", "rounds", "precision", "timeout", "cases")
+"""Keys of a block and of a case; given at the top they are the defaults of all blocks."""
+
+
+SKIP = ("model", "method", "engine", "environment", "probe")
+
+
+DEFAULT_ENVIRONMENT = "cpu"
+
+
+ROUNDS = 8
+"""Processes that measure each speed job where a sweep does not say it: so many find a slowdown of 6 to 7 % in seven to eight of ten sessions (tests/benchmarks/README.md)."""
+
+
+PRECISION = 0.002
+"""Where a sweep does not say it. Processes differ by 0.7 % and more, so that three of them seldom agree so well by chance."""
+
+
+REFERENCE = ("method", "engine")

@@ -55,7 +55,7 @@ def _facets(job: PlannedJob) -> Mapping[str, Any]:
     hashable = {
         name: value if isinstance(value, str | int | float | None) else str(value) for name, value in found.items()
     }
-    return {**hashable, "in": job.environment, "for": job.elsewhere}
+    return {**hashable, "in": job.environment, "for": job.other_gpu}
 
 
 def _short(value: Any) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 import yaml
 
 from harness.core import limits
-from harness.core.errors import ConfigError, Problem, unknown
+from harness.core.errors import ConfigError, Problem
 from harness.core.files import regular_bytes
 from harness.core.options import Options, placed_problems_of
+from harness.core.spelling import unknown
 from harness.plan.yamltext import Loader, check_depth, not_yaml
 
 

@@ -16,16 +16,17 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from harness import programs
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import OWN, OwnMetric, metric
 from harness.core.options import Options, problems_of
-from harness.core.seam import Context, Findings, Probe
+from harness.core.seam import Context, Probe, ProbeResult
 from harness.core.sessions import Runs
 from harness.core.spec import Note
+from harness.core.spelling import unknown
 from harness.formats import FORMATS
-from harness.formats.found import Found, reading_of
 from harness.formats.paths import DIMENSIONS, FieldPath, Value, read_values
 from harness.formats.reading import read_contents, recognized
+from harness.formats.records import Found, metric_value_of
 from harness.formats.source import FileSource, read_source
 from harness.formats.units import why_not
 from harness.probes import conditions
@@ -36,7 +37,7 @@ CALLED = {"genai-e2e": "onnxruntime-genai", "benchmark_e2e": "onnxruntime-genai"
 _PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in DIMENSIONS))
 
 
-class CommandOptions(Options):
+class CommandWorkload(Options):
     """A command line, and how its report is read."""
 
     run: str
@@ -104,7 +105,7 @@ class CommandOptions(Options):
         return value
 
 
-def measure(session: Runs, workload: CommandOptions, context: Context) -> Findings:
+def measure(session: Runs, workload: CommandWorkload, context: Context) -> ProbeResult:
     """Run the command, read its report, and return what it says.
 
     Raises: HarnessError where it fails, leaves no report, one that is older than this job, or one that says another provider.
@@ -129,8 +130,8 @@ def measure(session: Runs, workload: CommandOptions, context: Context) -> Findin
     facts = {**found.protocol.facts, **machine, "report": source.name, "report_sha256": source.sha256}
     facts |= {} if ran.folder == folder else {"ran_in": ran.folder.parent.name}
     lost = tuple(Note(code="left-out", text=f"left out of {source.name}: {name}") for name in source.lost)
-    return Findings(
-        readings=tuple(map(reading_of, found.numbers)),
+    return ProbeResult(
+        values=tuple(map(metric_value_of, found.numbers)),
         protocol=found.protocol.model_copy(update={"facts": facts, "dtype": found.protocol.dtype or session.dtype}),
         notes=(*ran.notes, *found.notes, *lost, *conditions.notes(machine)),
     )
@@ -148,7 +149,7 @@ class Ran:
     notes: tuple[Note, ...] = ()
 
 
-def _ran(session: Runs, workload: CommandOptions, places: dict[str, Path | str], context: Context) -> Ran:
+def _ran(session: Runs, workload: CommandWorkload, places: dict[str, Path | str], context: Context) -> Ran:
     watch = conditions.Watch(on_gpu=not session.provider.startswith("cpu"))
     begun = datetime.now(UTC)
     context.progress(0.0, "running the command")
@@ -159,7 +160,7 @@ def _ran(session: Runs, workload: CommandOptions, places: dict[str, Path | str],
     return Ran(Path(places["{out}"]), begun, watch.facts(), notes)
 
 
-def _asked(workload: CommandOptions) -> dict[str, int]:
+def _asked(workload: CommandWorkload) -> dict[str, int]:
     return {name: value for name in DIMENSIONS if (value := getattr(workload, name)) is not None}
 
 
@@ -187,7 +188,7 @@ def _contents(source: FileSource, read: str | dict[str, Value], declared: Mappin
     return read_values(source, read, declared).runs
 
 
-def _one(runs: tuple[Found, ...], workload: CommandOptions, source: FileSource) -> Found:
+def _one(runs: tuple[Found, ...], workload: CommandWorkload, source: FileSource) -> Found:
     """Choose the run that the workload asks for. Raises: HarnessError where that is none, or more than one."""
     asked = _asked(workload)
     fits = [run for run in runs if all(run.workload.get(name, value) == value for name, value in asked.items())]
@@ -214,12 +215,12 @@ def _nothing(read: str | dict[str, Value]) -> str:
     return f"there is nothing at {', '.join(paths)}; let the program write it"
 
 
-def contents(workload: CommandOptions) -> Mapping[str, Path]:
+def contents(workload: CommandWorkload) -> Mapping[str, Path]:
     """List the files whose content goes into the key."""
     return programs.files_of(workload.run, workload.files, _PLACES, "probe")
 
 
-def own_metrics(workload: CommandOptions) -> dict[str, OwnMetric]:
+def own_metrics(workload: CommandWorkload) -> dict[str, OwnMetric]:
     """List the metrics of somebody's own in `read`, with what it says of them."""
     read = workload.read if isinstance(workload.read, dict) else {}
     said = {name: FieldPath(path=one) if isinstance(one, str) else one for name, one in read.items()}
@@ -236,10 +237,10 @@ PROBE = Probe(
     kind="speed",
     needs=(frozenset({"runs"}),),
     yields=(),
-    workload=CommandOptions,
+    workload=CommandWorkload,
     packages=(),
     measure=measure,
-    clean=True,
+    own_process=True,
     refuse=lambda workload, facts: programs.refusal(workload.run, _PLACES, facts),
     contents=contents,
     own=own_metrics,

@@ -19,17 +19,17 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.reports import FixedWork, Reports, drives_a_program
-from harness.core.seam import Context, Facts, Findings, Probe, Reading
+from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Generates, GenerationWorkload, Reach, Session, TextCodec, TextSession, Trace
 from harness.core.spec import JsonObject, Note
-from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import conditions, high_water, pace, reported, speed, trace_check
 from harness.probes.speed import PROTOCOLS, SEED
 
 if TYPE_CHECKING:
     from harness.core.sessions import FloatArray, IntArray
-    from harness.host import MemorySampler
+    from harness.process_memory import MemorySampler
 
 
 class GenerationOptions(Options):
@@ -93,7 +93,7 @@ class Around:
         return [self.stopwatch.seconds(self.work.warmups + number) for number in range(self.work.repetitions)]
 
 
-def measure(session: Generates | Reports, workload: GenerationOptions, context: Context) -> Findings:
+def measure(session: Generates | Reports, workload: GenerationOptions, context: Context) -> ProbeResult:
     """Time fixed work: step by step where the engine generates, as a program reports it where the engine drives one.
 
     Raises: HarnessError where prompt and output do not fit the context, or a report is not of this work.
@@ -104,7 +104,7 @@ def measure(session: Generates | Reports, workload: GenerationOptions, context: 
     return _generated(session, workload, context)
 
 
-def _generated(session: Generates, workload: GenerationOptions, context: Context) -> Findings:
+def _generated(session: Generates, workload: GenerationOptions, context: Context) -> ProbeResult:
     """Run the workload and summarise its trace."""
     work = generation_workload(session, workload)
     on_gpu = not session.provider.startswith("cpu")
@@ -134,13 +134,13 @@ def _generated(session: Generates, workload: GenerationOptions, context: Context
         output = speed.sha256_of(ids)
         facts["output_sha256"], arrays["generated_ids"] = output, ids
         notes += (*speed.disagreeing(trace), *speed.unexpected(output, context.expected_output))
-    load = Reading("load_seconds", float(session.load_seconds), _array([session.load_seconds]))
-    return Findings(
-        readings=(
-            *speed.readings(trace, done),
-            *speed.cpu_reading(around.watch.cpu_seconds(), done),
-            *around.memory.readings(),
-            *high_water.gpu_readings(trace, gpu),
+    load = MetricValue("load_seconds", float(session.load_seconds), _array([session.load_seconds]))
+    return ProbeResult(
+        values=(
+            *speed.values(trace, done),
+            *speed.cpu_value(around.watch.cpu_seconds(), done),
+            *around.memory.values(),
+            *high_water.gpu_values(trace, gpu),
             load,
         ),
         protocol=protocol(session, workload, facts),
@@ -154,7 +154,7 @@ def pace_facts(trace: Trace, paces: Sequence[float], work: speed.Work) -> JsonOb
     paced = pace.at_pace(trace, paces) if paces else None
     if paced is None:
         return {}
-    return {"pace": pace.facts(paces, {one.metric: one.value for one in speed.readings(paced, work)})}
+    return {"pace": pace.facts(paces, {one.metric: one.value for one in speed.values(paced, work)})}
 
 
 def generation_workload(session: TextSession, workload: GenerationOptions) -> GenerationWorkload:
@@ -277,7 +277,7 @@ PROBE = Probe(
     workload=GenerationOptions,
     packages=("numpy",),
     measure=measure,
-    clean=True,
+    own_process=True,
     size=lambda workload: int(workload.batch * (workload.prompt + workload.output)),
     contents=contents,
     located=("text",),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import host
-from harness.core.seam import Reading
+from harness import nvml, process_memory
+from harness.core.seam import MetricValue
 from harness.core.sessions import Session, Trace
 from harness.core.spec import JsonObject, Note
 
 if TYPE_CHECKING:
-    from harness.host import GpuMemory, MemorySampler
+    from harness.process_memory import GpuMemory, MemorySampler
 
 BEFORE_OPENING = "rss_before_opening"
 """Under this name the worker leaves what it held in memory just before it opened the artifact."""
@@ -30,13 +30,13 @@ class MainMemory:
         if self._begun:
             return
         self._begun = True
-        self._shared.setdefault(_OPENING, host.peak_rss_bytes())
-        self._reset = host.reset_peak_rss()
+        self._shared.setdefault(_OPENING, process_memory.peak_rss_bytes())
+        self._reset = process_memory.reset_peak_rss()
 
-    def readings(self) -> list[Reading]:
+    def values(self) -> list[MetricValue]:
         """Read the highest resident set, opening the artifact included, and how far it is above the one before opening."""
         opening, before = self._shared.get(_OPENING), self._shared.get(BEFORE_OPENING)
-        peak = max(host.peak_rss_bytes(), opening if isinstance(opening, int) else 0)
+        peak = max(process_memory.peak_rss_bytes(), opening if isinstance(opening, int) else 0)
         found = [count("peak_rss_bytes", peak, "rss")]
         if isinstance(before, int):
             found.append(count("peak_rss_increment_bytes", max(0, peak - before), "rss"))
@@ -49,14 +49,16 @@ class MainMemory:
         return {"peak_rss_over": over, BEFORE_OPENING: self._shared.get(BEFORE_OPENING)}
 
 
-def count(metric: str, number: int, source: str) -> Reading:
+def count(metric: str, number: int, source: str) -> MetricValue:
     """Make a reading of one count of bytes."""
     import numpy as np
 
-    return Reading(metric=metric, value=float(number), samples=np.asarray([number], dtype=np.float64), source=source)
+    return MetricValue(
+        metric=metric, value=float(number), samples=np.asarray([number], dtype=np.float64), source=source
+    )
 
 
-def gpu_readings(trace: Trace, gpu: GpuMemory | None) -> list[Reading]:
+def gpu_values(trace: Trace, gpu: GpuMemory | None) -> list[MetricValue]:
     """Read memory high-water marks of GPUs, each under the source that counted it."""
     found = []
     if trace.peak_torch_bytes is not None:
@@ -70,9 +72,9 @@ def gpu_readings(trace: Trace, gpu: GpuMemory | None) -> list[Reading]:
 
 def start_sampler(session: Session) -> MemorySampler | None:
     """Begin to watch GPU memory where the session runs on a GPU that a driver shows."""
-    if session.provider.startswith("cpu") or host.open_nvml() is None:
+    if session.provider.startswith("cpu") or nvml.open_nvml() is None:
         return None
-    return host.MemorySampler().start()
+    return process_memory.MemorySampler().start()
 
 
 def gpu_notes(memory: GpuMemory | None) -> tuple[Note, ...]:

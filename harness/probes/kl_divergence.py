@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Facts, Findings, Probe, Reading
+from harness.core.outcome import Protocol
+from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import JsonObject, Note, Protocol
-from harness.probes.kl_reference import Stored, open_stored
+from harness.core.spec import JsonObject, Note
+from harness.probes.kl_reference import StoredReference, open_stored
 from harness.probes.streams import (
     Span,
     Stream,
@@ -63,7 +64,7 @@ class Distances:
     agrees: NDArray[np.uint8]
 
 
-def measure(session: Scores, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> ProbeResult:
     """Compare a `Scores` session with a stored or live reference on the reference's token ids.
 
     Two tiles of log-probabilities are held at a time. The negative log-likelihoods of the pass are left in
@@ -93,9 +94,9 @@ def measure(session: Scores, workload: Workload, context: Context) -> Findings:
                **stream.facts, **facts},
     )  # fmt: skip
     sizes = stream.sizes(np.concatenate([span.begin + span_positions(span) for span in spans]))
-    readings = _readings(found, spans, sizes, stream)
+    values = _metric_values(found, spans, sizes, stream)
     arrays = {f"{name}{SUFFIX}": sizes.astype(np.int32) for name in ("kl", "agrees")}
-    return Findings(readings, protocol, (*notes, *stream.notes), arrays)
+    return ProbeResult(values, protocol, (*notes, *stream.notes), arrays)
 
 
 def distances(reference: Rows, candidate: Rows) -> Distances:
@@ -191,7 +192,7 @@ def _reference(session: Scores, workload: Workload, context: Context) -> tuple[S
     return stream, _live_pairs(session, live, stream), {"form": form, "reference_dtype": live.dtype}
 
 
-def _stored_stream(stored: Stored, workload: Workload) -> Stream:
+def _stored_stream(stored: StoredReference, workload: Workload) -> Stream:
     meta = stored.meta
     wanted: JsonObject = {name: getattr(workload, name) for name in ("window", "stride", "bos")}
     wanted["text_sha256"] = text_sha256(workload)
@@ -213,7 +214,7 @@ def _stored_stream(stored: Stored, workload: Workload) -> Stream:
     )  # fmt: skip
 
 
-def _stored_pairs(session: Scores, stream: Stream, stored: Stored) -> Pairs:
+def _stored_pairs(session: Scores, stream: Stream, stored: StoredReference) -> Pairs:
     def pairs(row: int, span: Span) -> Iterator[Pair]:
         for positions, candidate in tiles(session, stream.ids[span.begin : span.end].tolist(), span_positions(span)):
             yield positions, stored.logprobs[row : row + len(positions)], candidate
@@ -245,19 +246,21 @@ def in_step(reference: Iterator[tuple[Ints, Rows]], candidate: Iterator[tuple[In
         left, right = (left[0][count:], left[1][count:]), (right[0][count:], right[1][count:])
 
 
-def _readings(found: Distances, spans: list[Span], sizes: Ints, stream: Stream) -> tuple[Reading, ...]:
+def _metric_values(found: Distances, spans: list[Span], sizes: Ints, stream: Stream) -> tuple[MetricValue, ...]:
     import numpy as np
 
     ends = np.cumsum([span.last - span.first for span in spans])
     chunks = np.array([part.mean() for part in np.split(found.abs_log_ratio, ends[:-1]) if len(part)])
     return (
         _by_document("kl_divergence", found.kl, "kl", sizes, stream),
-        Reading("kl_abs_log_ratio", float(chunks.mean()), found.abs_log_ratio.astype(np.float32), n=len(chunks), array="abs_log_ratio"),
+        MetricValue("kl_abs_log_ratio", float(chunks.mean()), found.abs_log_ratio.astype(np.float32), n=len(chunks), array="abs_log_ratio"),
         _by_document("top1_agreement", found.agrees, "agrees", sizes, stream),
     )  # fmt: skip
 
 
-def _by_document(metric: str, samples: Floats | NDArray[np.uint8], array: str, sizes: Ints, stream: Stream) -> Reading:
+def _by_document(
+    metric: str, samples: Floats | NDArray[np.uint8], array: str, sizes: Ints, stream: Stream
+) -> MetricValue:
     import numpy as np
 
     from harness.numbers.documents import interval, sums_of, value_of
@@ -265,7 +268,7 @@ def _by_document(metric: str, samples: Floats | NDArray[np.uint8], array: str, s
     kept = samples.astype(np.float32) if samples.dtype == np.float64 else samples
     sums = sums_of(samples, sizes)
     spread = interval(sums, metric, stream.noun)
-    return Reading(
+    return MetricValue(
         metric, value_of(sums, metric), kept, low=spread.low, high=spread.high, interval=spread.name,
         items=stream.sha256, array=array,
     )  # fmt: skip

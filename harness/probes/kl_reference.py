@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Facts, Findings, Probe
+from harness.core.outcome import Protocol
+from harness.core.seam import Context, Facts, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import JsonObject, Protocol
+from harness.core.spec import JsonObject
 from harness.probes.streams import (
     Stream,
     StreamOptions,
@@ -70,7 +71,7 @@ class StoredMeta(TypedDict):
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredReference:
     """A stored reference, opened; `logprobs` is mapped from the file, float32 [positions, vocabulary]."""
 
     ids: Ints
@@ -82,7 +83,7 @@ class Stored:
     meta: StoredMeta
 
 
-def measure(session: Scores, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> ProbeResult:
     """Write the reference into `context.out`, tile by tile.
 
     Raises: HarnessError where it would be larger than `max_bytes`, before anything is computed.
@@ -98,10 +99,10 @@ def measure(session: Scores, workload: Workload, context: Context) -> Findings:
         name=f"kl-reference-w{workload.window}-s{workload.stride}", version=2, scored=len(stream.ids), limit=stream.limit,
         dtype=session.dtype, bos=stream.bos, beyond_trained=beyond(counted, context), facts=dict(written),
     )  # fmt: skip
-    return Findings((), protocol)
+    return ProbeResult((), protocol)
 
 
-def open_stored(folder: Path) -> Stored:
+def open_stored(folder: Path) -> StoredReference:
     """Open a stored reference without reading its log-probabilities. Raises: HarnessError where a file is missing."""
     import numpy as np
 
@@ -110,7 +111,7 @@ def open_stored(folder: Path) -> Stored:
         raise HarnessError(f"the stored reference {folder} lacks {', '.join(missing)}; make it again")
     meta: StoredMeta = json.loads((folder / _META).read_text(encoding="utf-8"))
     ids, owners = (np.load(folder / name).astype(np.int64) for name in (_IDS, _OWNERS))
-    return Stored(ids, owners, np.load(folder / _POSITIONS), np.load(folder / _LOGPROBS, mmap_mode="r"), meta)
+    return StoredReference(ids, owners, np.load(folder / _POSITIONS), np.load(folder / _LOGPROBS, mmap_mode="r"), meta)
 
 
 def _write(session: Scores, stream: Stream, workload: Workload, context: Context, out: Path) -> StoredMeta:

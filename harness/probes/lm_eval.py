@@ -11,13 +11,14 @@ from pydantic import Field, model_validator
 from harness import hub_data
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.outcome import Protocol
 from harness.core.paths import placed
-from harness.core.seam import Context, Facts, Findings, Probe
+from harness.core.seam import Context, Facts, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import Protocol
-from harness.probes.lm_eval_results import Kept
+from harness.probes.lm_eval_results import TaskAnswers
 from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions, task_refusal
-from harness.texts import HUB_QUESTIONS, REFERENCE, question_files
+from harness.questions import HUB_QUESTIONS, question_files
+from harness.texts import REFERENCE
 
 _QUESTIONS = "mmlu"
 
@@ -61,7 +62,7 @@ class Workload(Options):
         return _QUESTIONS if self.folder is not None else Path(self.task).stem
 
 
-def measure(session: Scores, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> ProbeResult:
     """Run a task with lm-eval's prompts and aggregation.
 
     Kept per question: log-likelihoods of its choices [questions, choices] and whether the answer was right.
@@ -79,7 +80,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     tally = Tally(trained=context.trained_positions)
     model = ScoresModel(session, tally, lambda share: context.progress(share, workload.label), bos=bos)
     results = evaluator.evaluate(model, loaded.evaluated, limit=workload.limit, bootstrap_iters=0, log_samples=True)
-    kept = Kept(results, loaded, strict=workload.folder is not None)
+    kept = TaskAnswers(results, loaded, strict=workload.folder is not None)
     scored = sum(len(samples) for samples in kept.samples.values())
     full = sum(counts["original"] for counts in results["n-samples"].values())
     protocol = Protocol(
@@ -89,8 +90,8 @@ def measure(session: Scores, workload: Workload, context: Context) -> Findings:
         facts={"lm_eval": version("lm-eval"), "tasks": len(loaded.tasks),
                "task_version": results["versions"].get(loaded.whole)},
     )  # fmt: skip
-    readings = kept.readings() + (kept.strata() if workload.folder == REFERENCE else [])
-    return Findings(tuple(readings), protocol, (), kept.arrays())
+    values = kept.values() + (kept.strata() if workload.folder == REFERENCE else [])
+    return ProbeResult(tuple(values), protocol, (), kept.arrays())
 
 
 def _load(workload: Workload) -> Loaded:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.metric import LM_EVAL, said_direction
-from harness.core.seam import Reading
+from harness.core.seam import MetricValue
 from harness.probes.lm_eval_tasks import Loaded
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _SAME = 1e-12
 CHOICE = "choice_logprob"
 
 
-class Kept:
+class TaskAnswers:
     """lm-eval's results by task, and what is read from them."""
 
     def __init__(self, results: Mapping[str, Any], loaded: Loaded, *, strict: bool) -> None:
@@ -72,7 +72,7 @@ class Kept:
             return None
         return np.array(values, dtype=np.uint8)
 
-    def readings(self) -> list[Reading]:
+    def values(self) -> list[MetricValue]:
         """Read every metric of the whole and of its parts."""
         found = self._whole()
         if len(self.samples) > 1:
@@ -81,13 +81,13 @@ class Kept:
                 found += self._task(name, f"subject:{subject}" if subject is not None else f"task:{name}")
         return found
 
-    def _whole(self) -> list[Reading]:
+    def _whole(self) -> list[MetricValue]:
         whole = self.loaded.whole
         if whole is None:
             return []
         if whole in self.samples:
             return self._task(whole, "")
-        found: list[Reading] = []
+        found: list[MetricValue] = []
         for metric, chosen, value in _metrics(self.results.get("groups", {}).get(whole, {})):
             parts = [self.correctness(name, metric, chosen) for name in self.samples]
             right = [part for part in parts if part is not None]
@@ -97,8 +97,8 @@ class Kept:
                 found.append(self._directed(share, whole, metric, label))
         return found + self._right_choice(list(self.samples), "")
 
-    def _task(self, name: str, part: str) -> list[Reading]:
-        found: list[Reading] = []
+    def _task(self, name: str, part: str) -> list[MetricValue]:
+        found: list[MetricValue] = []
         for metric, chosen, value in _metrics(self.results["results"][name]):
             right = self.correctness(name, metric, chosen)
             label = _label(metric, chosen)
@@ -107,12 +107,12 @@ class Kept:
             else:
                 samples = self._samples(name, metric, chosen, value)
                 n = len(self.rows.get((name, chosen), [])) or 1
-                found.append(Reading(f"{LM_EVAL}{label}", value, samples, part=part, n=n, items=self.items(name),
+                found.append(MetricValue(f"{LM_EVAL}{label}", value, samples, slice=part, n=n, items=self.items(name),
                                      array=_array_name(label, part)))  # fmt: skip
             found[-1] = self._directed(found[-1], name, metric, label)
         return found + self._right_choice([name], part)
 
-    def _directed(self, reading: Reading, name: str, metric: str, label: str) -> Reading:
+    def _directed(self, reading: MetricValue, name: str, metric: str, label: str) -> MetricValue:
         """Add which way is better where lm-eval's results say otherwise than the metric's own record."""
         ways = self.results.get("higher_is_better", {}).get(name, {})
         better = said_direction(label, ways[metric]) if metric in ways else None
@@ -130,7 +130,7 @@ class Kept:
 
     def _share(
         self, label: str, value: float, right: list[NDArray[np.uint8]], names: tuple[str, ...], part: str
-    ) -> Reading:
+    ) -> MetricValue:
         """Give lm-eval's value with an interval; where it is not the plain share of right answers there is none."""
         import numpy as np
 
@@ -142,10 +142,12 @@ class Kept:
                 raise HarnessError(f"lm-eval says {label} {value:.12g}, the share of right answers is {share:.12g}; "
                                    "this version of lm-eval weighs questions in another way: use the locked one")  # fmt: skip
             items = self.items(*names)
-            return Reading(f"{LM_EVAL}{label}", value, joined, part=part, items=items, array=array)
+            return MetricValue(f"{LM_EVAL}{label}", value, joined, slice=part, items=items, array=array)
         return self._with_interval(label, right, self.items(*names), part, array)
 
-    def _with_interval(self, label: str, right: list[NDArray[np.uint8]], items: str, part: str, array: str) -> Reading:
+    def _with_interval(
+        self, label: str, right: list[NDArray[np.uint8]], items: str, part: str, array: str
+    ) -> MetricValue:
         """Give a share with Wilson's interval; several strata are combined as strata."""
         import numpy as np
 
@@ -158,8 +160,8 @@ class Kept:
             if len(counts) == 1
             else strata.stratified_share(joined, counts)
         )
-        return Reading(
-            f"{LM_EVAL}{label}", share, joined, part=part, low=low, high=high, interval=made, items=items, array=array
+        return MetricValue(
+            f"{LM_EVAL}{label}", share, joined, slice=part, low=low, high=high, interval=made, items=items, array=array
         )
 
     def _strata(self, array: str, parts: Sequence[NDArray[Any]]) -> list[int]:
@@ -173,14 +175,14 @@ class Kept:
             self.beside[f"{array}{SUFFIX}"] = np.array(counts, dtype=np.int32)
         return counts
 
-    def _right_choice(self, names: Sequence[str], part: str) -> list[Reading]:
+    def _right_choice(self, names: Sequence[str], part: str) -> list[MetricValue]:
         """Read the log-probability of the right choice among the choices; nothing where a task has no such thing."""
         found = [[choice_logprob(row) for row in self.samples[name]] for name in names]
         if not names or any(value is None for values in found for value in values):
             return []
         return [self._logprob(found, self.items(*names), part)]
 
-    def _logprob(self, found: Sequence[Sequence[float | None]], items: str, part: str) -> Reading:
+    def _logprob(self, found: Sequence[Sequence[float | None]], items: str, part: str) -> MetricValue:
         import numpy as np
 
         from harness.numbers import strata
@@ -190,12 +192,12 @@ class Kept:
         joined, counts = np.concatenate(values), self._strata(array, values)
         mean, low, high = strata.stratified_mean(joined, counts)
         few = f"none: {joined.size} questions are too few, {strata.FEWEST} are needed"
-        return Reading(
-            CHOICE, mean, joined.astype(np.float32), part=part, low=low, high=high,
+        return MetricValue(
+            CHOICE, mean, joined.astype(np.float32), slice=part, low=low, high=high,
             interval=few if low is None else strata.STRATIFIED_MEAN, items=items, array=array,
         )  # fmt: skip
 
-    def strata(self) -> list[Reading]:
+    def strata(self) -> list[MetricValue]:
         """Read the accuracy of the reference questions by stratum."""
         import numpy as np
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.errors import ConfigError, HarnessError
 from harness.core.paths import workspace_folder
-from harness.texts import LETTERS, Question, questions_folder, read_subject, subjects
+from harness.core.spelling import unknown
+from harness.questions import LETTERS, Question, questions_folder, read_subject, subjects
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from harness.core.options import Options
-from harness.core.seam import Context, Findings, Probe
+from harness.core.outcome import Protocol as ProtocolRecord
+from harness.core.seam import Context, Probe, ProbeResult
 from harness.core.sessions import Generates, Reach
 from harness.core.spec import JsonObject
-from harness.core.spec import Protocol as ProtocolRecord
 from harness.probes import generation, high_water
 
 
@@ -22,7 +22,7 @@ class MemoryOptions(Options):
     """New tokens of each sequence; end of sequence is suppressed."""
 
 
-def measure(session: Generates, workload: MemoryOptions, context: Context) -> Findings:
+def measure(session: Generates, workload: MemoryOptions, context: Context) -> ProbeResult:
     """Generate once, watched all the while: speed is not measured here, so polling disturbs nothing."""
     work = generation.GenerationOptions(
         batch=workload.batch, prompt=workload.prompt, output=workload.output, warmup=0, repetitions=1
@@ -51,8 +51,8 @@ def measure(session: Generates, workload: MemoryOptions, context: Context) -> Fi
         gpu_count=0 if session.provider.startswith("cpu") else 1,
         facts=facts,
     )
-    readings = (*memory.readings(), *high_water.gpu_readings(trace, seen))
-    return Findings(readings=readings, protocol=record, notes=high_water.gpu_notes(seen))
+    values = (*memory.values(), *high_water.gpu_values(trace, seen))
+    return ProbeResult(values=values, protocol=record, notes=high_water.gpu_notes(seen))
 
 
 PROBE = Probe(
@@ -64,7 +64,7 @@ PROBE = Probe(
     workload=MemoryOptions,
     packages=("numpy",),
     measure=measure,
-    clean=True,
+    own_process=True,
     alone=True,
     reach=lambda workload: Reach(workload.prompt + workload.output, workload.prompt, workload.batch),
 )

@@ -12,13 +12,12 @@ from pydantic import Field
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.options import Options
-from harness.core.seam import Context, Facts, Findings, Probe, Reading
+from harness.core.outcome import Protocol
+from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import Protocol
 from harness.probes.pandas_csv import as_pandas_reads
-from harness.texts import (
+from harness.questions import (
     LETTERS,
-    REFERENCE,
     Question,
     Split,
     question_files,
@@ -26,7 +25,8 @@ from harness.texts import (
     questions_refusal,
     read_subject,
     subjects,
-)  # fmt: skip
+)
+from harness.texts import REFERENCE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +82,7 @@ class _Answers:
     items: dict[str, list[str]] = field(default_factory=dict)
 
 
-def measure(session: Scores, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> ProbeResult:
     """Ask every question and compare the stripped beginning of two greedy tokens with the right letter.
 
     The value is the micro average over all questions that were asked; subjects are parts.
@@ -111,7 +111,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> Findings:
         facts={"subjects": len(names), "csv_na": workload.csv_na, "too_long": workload.too_long,
                "max_seq_length": exam.room},
     )  # fmt: skip
-    return Findings(tuple(_readings(answers)), protocol, (), _sizes(answers))
+    return ProbeResult(tuple(_metric_values(answers)), protocol, (), _sizes(answers))
 
 
 def protocol_name(workload: Workload) -> str:
@@ -179,7 +179,7 @@ def _fitting(exam: _Exam, subject: str, examples: Sequence[Question], question: 
     return ids, shown
 
 
-def _readings(answers: _Answers) -> list[Reading]:
+def _metric_values(answers: _Answers) -> list[MetricValue]:
     import numpy as np
 
     there = {subject: np.array(right, dtype=np.uint8) for subject, right in answers.right.items() if right}
@@ -188,7 +188,7 @@ def _readings(answers: _Answers) -> list[Reading]:
     return found
 
 
-def _share(strata: list[NDArray[np.uint8]], part: str, items: Sequence[str]) -> Reading:
+def _share(strata: list[NDArray[np.uint8]], part: str, items: Sequence[str]) -> MetricValue:
     """Give a share with Wilson's interval; several subjects are combined as strata."""
     import numpy as np
 
@@ -201,8 +201,8 @@ def _share(strata: list[NDArray[np.uint8]], part: str, items: Sequence[str]) -> 
         wilson(int(right.sum()), len(right)) if alone else stratified_share(right, [len(part) for part in strata])
     )
     name = "correct" if not part else f"correct.{part.replace(':', '.')}"
-    return Reading(
-        "mmlu_acc", share, right, part=part, low=low, high=high, interval=WILSON if alone else STRATIFIED_WILSON,
+    return MetricValue(
+        "mmlu_acc", share, right, slice=part, low=low, high=high, interval=WILSON if alone else STRATIFIED_WILSON,
         items=hashlib.sha256("\x1e".join(items).encode()).hexdigest(), array=name,
     )  # fmt: skip
 

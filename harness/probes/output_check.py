@@ -2,7 +2,7 @@
 
 The work is that of a speed job, done once without a clock. A runtime that skips layers, returns constants or another prompt's
 output generates tokens that the whole model, given the same text before them, does not rank first. Right tokens that are
-kept and returned again without work are found by their time (`unseen`).
+kept and returned again without work are found by their time (`fresh_prompts`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
-from harness.core.seam import Context, Findings, Probe, Reading
+from harness.core.outcome import Protocol as ProtocolRecord
+from harness.core.seam import Context, MetricValue, Probe, ProbeResult
 from harness.core.sessions import (
     GeneratesAndScores,
     GenerationWorkload,
@@ -27,8 +28,7 @@ from harness.core.sessions import (
     Trace,
 )
 from harness.core.spec import Note
-from harness.core.spec import Protocol as ProtocolRecord
-from harness.probes import generation, speed, trace_check, unseen
+from harness.probes import fresh_prompts, generation, speed, trace_check
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +56,7 @@ class OutputCheckOptions(Options):
     """Text that prompts are cut from (`reference` or a path); None: seeded random token ids, the same for a vocabulary."""
 
 
-def measure(session: GeneratesAndScores, workload: OutputCheckOptions, context: Context) -> Findings:
+def measure(session: GeneratesAndScores, workload: OutputCheckOptions, context: Context) -> ProbeResult:
     """Generate once, then score each new token after those before it. Raises: HarnessError where tokens are missing."""
     asked = generation.GenerationOptions(
         batch=workload.batch,
@@ -84,11 +84,11 @@ def measure(session: GeneratesAndScores, workload: OutputCheckOptions, context: 
         "clear_nats": clear,
         "largest_gap": float(gaps.max()),
     }
-    reading = Reading(
+    reading = MetricValue(
         "output_agreement", float((gaps <= clear).mean()), (gaps <= clear).astype("int8"), array="output_agreement"
     )
-    return Findings(
-        readings=(reading,),
+    return ProbeResult(
+        values=(reading,),
         protocol=ProtocolRecord(
             name="output-check",
             scored=int(gaps.size),
@@ -116,9 +116,9 @@ def _worked(session: GeneratesAndScores, work: GenerationWorkload, ids: NDArray[
         gaps = gaps_of(session, ending.prompt_ids, trace.ids[0], lambda share: None)
         return _differs(gaps, CLEAR.get(session.dtype, max(CLEAR.values())))
 
-    ended = unseen.end_notes(session, work, texts[:1], differs)
+    ended = fresh_prompts.end_notes(session, work, texts[:1], differs)
     _rest(session)
-    return (*ended, *unseen.cached_notes(session, work))
+    return (*ended, *fresh_prompts.cached_notes(session, work))
 
 
 def gaps_of(

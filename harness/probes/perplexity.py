@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Facts, Findings, Probe, Reading
+from harness.core.outcome import Protocol
+from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.core.spec import JsonObject, Note, Protocol
+from harness.core.spec import JsonObject, Note
 from harness.probes.streams import (
     Stream,
     StreamOptions,
@@ -82,7 +83,7 @@ class _Found:
     notes: tuple[Note, ...] = ()
 
 
-def measure(session: Scores, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> ProbeResult:
     """Score a text with a `Scores` session; nothing larger than a tile of log-probabilities is held.
 
     Raises: HarnessError for a text shorter than a window, a window longer than the context, logits that are not finite.
@@ -95,7 +96,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     found = _documents(session, workload, context) if workload.documents else _stream(session, workload, context)
     sums = sums_of(found.nll, found.sizes)
     spread = interval(sums, "perplexity", found.noun)
-    reading = Reading(
+    reading = MetricValue(
         metric="perplexity", value=value_of(sums, "perplexity"), samples=found.nll.astype(np.float32), low=spread.low,
         high=spread.high, interval=spread.name, items=str(found.facts["items_sha256"]), array="nll",
     )  # fmt: skip
@@ -104,7 +105,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> Findings:
         limit=found.limit, dtype=session.dtype, bos=found.bos, beyond_trained=beyond(found.positions, context),
         facts={"text": text_label(workload.text), **found.facts},
     )  # fmt: skip
-    return Findings((reading,), protocol, found.notes, {f"nll{SUFFIX}": found.sizes.astype(np.int32)})
+    return ProbeResult((reading,), protocol, found.notes, {f"nll{SUFFIX}": found.sizes.astype(np.int32)})
 
 
 def protocol_name(workload: Workload) -> str:

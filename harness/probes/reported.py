@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from harness.core.errors import HarnessError
 from harness.core.identity import file_sha256
 from harness.core.reports import FixedWork, Reported, Reports
-from harness.core.seam import Context, Findings, Reading
+from harness.core.seam import Context, MetricValue, ProbeResult
 from harness.core.spec import JsonObject
 from harness.probes import conditions, speed
 from harness.probes.report_file import REPORT, refuse_old, refuse_other_provider
@@ -22,7 +22,7 @@ _ROUNDING = 0.02
 """By how much speed times seconds may miss the tokens that were asked for: what programs round when they print."""
 
 
-def measure(session: Reports, work: FixedWork, context: Context) -> Findings:
+def measure(session: Reports, work: FixedWork, context: Context) -> ProbeResult:
     """Let the program measure, and return what it says.
 
     Raises: HarnessError where it fails, leaves no report, an old one, one of another device, or one of other work.
@@ -57,7 +57,7 @@ def measure(session: Reports, work: FixedWork, context: Context) -> Findings:
         }
     )
     notes = (*said.notes, *speed.unstable(spread, done), *conditions.notes(machine))
-    return Findings(readings=(*said.summary, *derived), protocol=protocol, notes=notes)
+    return ProbeResult(values=(*said.summary, *derived), protocol=protocol, notes=notes)
 
 
 def refuse_other_work(said: Reported, work: FixedWork) -> None:
@@ -84,7 +84,7 @@ def refuse_other_work(said: Reported, work: FixedWork) -> None:
         )
 
 
-def rates(summary: Sequence[Reading], work: speed.Work) -> list[Reading]:
+def rates(summary: Sequence[MetricValue], work: speed.Work) -> list[MetricValue]:
     """Give what follows from a program's seconds where it does not say it: prefill, decode and whole, in tokens per second."""
     amounts = (
         ("prefill_tps", "prefill_latency", work.batch * work.prompt),
@@ -100,21 +100,21 @@ def rates(summary: Sequence[Reading], work: speed.Work) -> list[Reading]:
                 if seconds.samples.size and (seconds.samples > 0).all()
                 else seconds.samples[:0]
             )
-            found.append(Reading(metric, amount / seconds.value, samples, n=max(1, samples.size), version=0))
+            found.append(MetricValue(metric, amount / seconds.value, samples, n=max(1, samples.size), version=0))
     return found
 
 
-def _one(summary: Sequence[Reading], metric: str) -> Reading | None:
-    return next((one for one in summary if one.metric == metric and not one.part), None)
+def _one(summary: Sequence[MetricValue], metric: str) -> MetricValue | None:
+    return next((one for one in summary if one.metric == metric and not one.slice), None)
 
 
-def _rounds(summary: Sequence[Reading]) -> int | None:
+def _rounds(summary: Sequence[MetricValue]) -> int | None:
     """Count the rounds of which a program tells the seconds."""
     told = (_one(summary, metric) for metric in ("decode_latency", "e2e_latency", "prefill_latency"))
     return next((int(one.samples.size) for one in told if one is not None and one.samples.size), None)
 
 
-def _spread(summary: Sequence[Reading]) -> dict[str, float]:
+def _spread(summary: Sequence[MetricValue]) -> dict[str, float]:
     """Say how far a program's rounds differ, as that of our own repetitions is said."""
     seconds = _one(summary, "decode_latency")
     return {} if seconds is None else speed.between(seconds.samples.astype("float64"))

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.core.errors import HarnessError, unknown
-from harness.core.seam import Reading
+from harness.core.errors import HarnessError
+from harness.core.seam import MetricValue
 from harness.core.sessions import Trace
 from harness.core.spec import Note
+from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +86,7 @@ class Work:
         return found
 
 
-def readings(trace: Trace, work: Work) -> list[Reading]:
+def values(trace: Trace, work: Work) -> list[MetricValue]:
     """Apply the metrics' definitions to a trace; throughput is work over typical seconds, as the script has it.
 
     No reading has an interval: repetitions of one process say nothing of the next process.
@@ -105,14 +106,14 @@ def readings(trace: Trace, work: Work) -> list[Reading]:
     return found
 
 
-def _seconds(metric: str, samples: Floats, work: Work, array: str | None = None) -> Reading:
+def _seconds(metric: str, samples: Floats, work: Work, array: str | None = None) -> MetricValue:
     value = _duration(work.typical(samples))
-    return Reading(metric=metric, value=value, samples=samples, array=array)
+    return MetricValue(metric=metric, value=value, samples=samples, array=array)
 
 
-def _rate(metric: str, amount: int, seconds: Floats, each: Floats, work: Work) -> Reading:
+def _rate(metric: str, amount: int, seconds: Floats, each: Floats, work: Work) -> MetricValue:
     """Give work per second: over the typical of all `seconds`; samples are the repetitions' own, over `each`."""
-    return Reading(metric=metric, value=amount / _duration(work.typical(seconds)), samples=amount / each)
+    return MetricValue(metric=metric, value=amount / _duration(work.typical(seconds)), samples=amount / each)
 
 
 def _duration(seconds: float) -> float:
@@ -121,14 +122,14 @@ def _duration(seconds: float) -> float:
     return seconds
 
 
-def cpu_reading(seconds: Sequence[float], work: Work) -> list[Reading]:
+def cpu_value(seconds: Sequence[float], work: Work) -> list[MetricValue]:
     """Give processor seconds of the process per generated token; `seconds`: of each timed repetition."""
     import numpy as np
 
     if not seconds:
         return []
     each = np.asarray(seconds, dtype=np.float64) / (work.batch * work.output)
-    return [Reading("cpu_seconds_per_token", float(each.mean()), each)]
+    return [MetricValue("cpu_seconds_per_token", float(each.mean()), each)]
 
 
 def spread(trace: Trace, work: Work) -> dict[str, float]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import Differs, HarnessError, is_out_of_memory
 from harness.core.options import Options
-from harness.core.seam import Context, Findings, FloatType, Probe, Reading
+from harness.core.outcome import Protocol
+from harness.core.seam import Context, FloatType, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Request, Scores
-from harness.core.spec import Protocol
 from harness.probes.kl_divergence import distances
 from harness.probes.streams import tiles
 from harness.probes.verify_reference import Asked, Sequenced, Truth, open_truth
@@ -65,7 +65,7 @@ class Limit:
         return not far and (self.kl is None or piece.kl <= self.kl)
 
 
-def measure(session: Scores, workload: Workload, context: Context) -> Findings:
+def measure(session: Scores, workload: Workload, context: Context) -> ProbeResult:
     """Compare a `Scores` session with what the model itself computed, stored in `context.reference`.
 
     Raises: Differs where the two are not the same model, with all that was measured and allowed.
@@ -87,7 +87,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> Findings:
     bad = [piece for piece, limit in zip(pieces, limits, strict=True) if not limit.passed(piece)]
     if bad:
         raise Differs(f"the {_noun(workload)} differs from its model ({_said(bad)})", protocol)
-    return Findings(_readings(pieces), protocol)
+    return ProbeResult(_metric_values(pieces), protocol)
 
 
 def _noun(workload: Workload) -> str:
@@ -184,7 +184,7 @@ def _protocol(session: Scores, truth: Truth, pieces: Sequence[Piece], limits: Se
     return Protocol(name="verify", scored=scored, dtype=session.dtype if pieces else None, facts=facts)
 
 
-def _readings(pieces: Sequence[Piece]) -> tuple[Reading, ...]:
+def _metric_values(pieces: Sequence[Piece]) -> tuple[MetricValue, ...]:
     import numpy as np
 
     whole = [piece for piece in pieces if piece.tokens]
@@ -193,9 +193,9 @@ def _readings(pieces: Sequence[Piece]) -> tuple[Reading, ...]:
     kl, top1 = np.asarray([piece.kl for piece in whole]), np.asarray([piece.top1 for piece in whole])
     n = int(weights.sum())
     return (
-        Reading("verify_max_dlogp", float(far.max()), far, n=n),
-        Reading("verify_kl", float(np.average(kl, weights=weights)), kl, n=n),
-        Reading("verify_top1", float(np.average(top1, weights=weights)), top1, n=n),
+        MetricValue("verify_max_dlogp", float(far.max()), far, n=n),
+        MetricValue("verify_kl", float(np.average(kl, weights=weights)), kl, n=n),
+        MetricValue("verify_top1", float(np.average(top1, weights=weights)), top1, n=n),
     )
 
 

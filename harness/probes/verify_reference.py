@@ -12,9 +12,9 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
-from harness.core.seam import Context, Findings, Probe
+from harness.core.outcome import Protocol
+from harness.core.seam import Context, Probe, ProbeResult
 from harness.core.sessions import TextCodec, Whole
-from harness.core.spec import Protocol
 from harness.texts import REFERENCE, read_text
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Truth:
     meta: TruthMeta
 
 
-def measure(session: Whole, workload: Workload, context: Context) -> Findings:
+def measure(session: Whole, workload: Workload, context: Context) -> ProbeResult:
     """Write what a `Whole` session computes into `context.out`, one whole forward pass for each sequence.
 
     Raises: HarnessError where the model gives values that are not finite.
@@ -121,7 +121,7 @@ def measure(session: Whole, workload: Workload, context: Context) -> Findings:
     (context.out / _META).write_text(json.dumps(meta, sort_keys=True) + "\n", encoding="utf-8")
     facts = {"lengths": lengths, "switches": list(session.switches), "vocabulary": vocabulary}
     scored = sum(len(part) for part in rows)
-    return Findings((), Protocol(name="verify-reference", scored=scored, dtype=session.dtype, facts=facts))
+    return ProbeResult((), Protocol(name="verify-reference", scored=scored, dtype=session.dtype, facts=facts))
 
 
 def wanted_lengths(switches: Sequence[int], context_length: int) -> list[int]:

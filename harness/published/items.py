@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Measurement, Record
+from harness.core.outcome import Measurement
+from harness.core.spec import Record
 from harness.numbers import documents, strata
 from harness.numbers.pairing import Items, by_document
 from harness.store.database import Database

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from harness.core.spec import Environment, JsonObject, Outcome
+from harness.core.outcome import Environment, Outcome
+from harness.core.spec import JsonObject
 from harness.environments import LOCKS
 from harness.plan.keys import OURS, exact
 from harness.probes.facts import FACTS

@@ -9,7 +9,8 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.identity import digest
-from harness.core.spec import JsonObject, Labels, Outcome
+from harness.core.outcome import Outcome
+from harness.core.spec import JsonObject, Labels
 from harness.published.items import FEW, PackedItems, items_of, packed_items, statistics_of
 from harness.published.kept import kept_environment, kept_run
 from harness.published.records import FORMAT, STATISTICS, content_of

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.core.errors import ConfigError, Problem
 from harness.core.identity import DIGITS, digest
-from harness.core.spec import Environment, Outcome
+from harness.core.outcome import Environment, Outcome
 from harness.published.publish import NAMED
 from harness.published.records import (
     FORMAT,

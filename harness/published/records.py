@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import Field
 
 from harness.core.identity import digest
-from harness.core.spec import Environment, Labels, Outcome, Record
+from harness.core.outcome import Environment, Outcome
+from harness.core.spec import Labels, Record
 from harness.published.items import PackedItems
 from harness.store.session import SessionRecord
 from harness.tables.declared import Declared

@@ -13,20 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.core.spec import (
-    Citation,
-    Outcome,
-)
+from harness.core.outcome import Citation, Outcome
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read, word
 from harness.published.reported_rows import ReportedColumns, ReportedFile, row_outcome
 from harness.tables.declared import KEY, KINDS, Declared, declared_in
-from harness.tables.quantity import (
+from harness.tables.metric_variant import (
     DIMENSIONS,
     NOT_AVAILABLE,
-    Quantity,
+    MetricVariant,
     names_checked,
-    plain_quantity,
-    quantities_of,
+    plain_variant,
+    variants_of,
 )
 
 _FILE = (KEY, "metrics", *KINDS, "environments", "blocks")
@@ -118,31 +115,31 @@ def _block(node: Node, file: ReportedFile, mistakes: Mistakes) -> Iterator[Outco
 
 
 def _columns(fields: Mapping[str, Node], file: ReportedFile, mistakes: Mistakes) -> ReportedColumns:
-    quantities = quantities_of(fields.get("metrics"), file.declared, mistakes)
+    variants = variants_of(fields.get("metrics"), file.declared, mistakes)
     texts = frozenset(item.raw for item in fields["texts"].items) if "texts" in fields else frozenset()
     words = frozenset(item.raw for item in fields["words"].items) if "words" in fields else frozenset()
     items = fields["columns"].items if "columns" in fields else []
     names = tuple(word(item, "a column", mistakes) or "" for item in items)
     for name, item in zip(names, items, strict=True):
-        if name not in DIMENSIONS and name not in quantities and name not in texts:
-            quantities |= plain_quantity(name, item, file.declared, mistakes)
-    return ReportedColumns(names, quantities, texts, words)
+        if name not in DIMENSIONS and name not in variants and name not in texts:
+            variants |= plain_variant(name, item, file.declared, mistakes)
+    return ReportedColumns(names, variants, texts, words)
 
 
 def _parts(cells: Mapping[str, Node], columns: ReportedColumns) -> tuple[Mapping[str, Node], ...]:
     """Part what a row says to be not available from its numbers, unless such a word is kept as it was printed."""
-    quantities = columns.quantities
+    variants = columns.variants
     absent = {
         name: cell
         for name, cell in cells.items()
-        if cell.raw == NOT_AVAILABLE and name in quantities and cell.raw not in columns.words
+        if cell.raw == NOT_AVAILABLE and name in variants and cell.raw not in columns.words
     }
     given = {name: cell for name, cell in cells.items() if name not in absent}
-    return (given, absent) if absent and any(_is_number(given, quantities)) else (cells,)
+    return (given, absent) if absent and any(_is_number(given, variants)) else (cells,)
 
 
-def _is_number(cells: Mapping[str, Node], quantities: Mapping[str, Quantity]) -> Iterator[bool]:
-    return (cells[name].value is not None for name in quantities if name in cells)
+def _is_number(cells: Mapping[str, Node], variants: Mapping[str, MetricVariant]) -> Iterator[bool]:
+    return (cells[name].value is not None for name in variants if name in cells)
 
 
 def _said(cells: Mapping[str, Node]) -> dict[str, str]:
@@ -154,7 +151,7 @@ def _once(outcomes: list[Outcome], node: Node | None, mistakes: Mistakes) -> Non
     seen: dict[tuple[str, str, str], Outcome] = {}
     for outcome in outcomes:
         gpu = outcome.environment.gpus[0].name if outcome.environment.gpus else ""
-        asked = [f"{item.metric} {item.part} {item.comparison}" for item in outcome.measurements] or ["nothing"]
+        asked = [f"{item.metric} {item.slice} {item.comparison}" for item in outcome.measurements] or ["nothing"]
         for what in asked:
             place = (outcome.job.key, f"{outcome.environment.name} {gpu} {outcome.job.labels.reference}", what)
             if place in seen:

@@ -7,32 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.identity import digest
 from harness.core.metric import metric as metric_named
-from harness.core.spec import (
-    WORKLOAD_NUMBERS,
-    WORKLOAD_TEXTS,
-    Citation,
-    Environment,
-    Gpu,
-    Job,
-    Kind,
-    Labels,
-    Measurement,
-    MeasureSpec,
-    Outcome,
-    Protocol,
-    Status,
-)
+from harness.core.outcome import Citation, Environment, Gpu, Measurement, Outcome, Protocol
+from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, Job, Kind, Labels, MeasureSpec, Status
+from harness.core.spelling import unknown
 from harness.plan.yamlfile import Mistakes, Node
 from harness.tables.declared import KEY, Declared
-from harness.tables.quantity import (
+from harness.tables.metric_variant import (
     LABELS,
     NOT_AVAILABLE,
     PLAIN_NUMBER,
     VERSION,
-    Quantity,
+    MetricVariant,
 )
 
 UNKNOWN = "unknown"
@@ -56,7 +44,7 @@ class ReportedColumns:
     """What the columns of a block are, and which words may stand in the place of a number."""
 
     names: tuple[str, ...]
-    quantities: Mapping[str, Quantity]
+    variants: Mapping[str, MetricVariant]
     texts: frozenset[str]
     words: frozenset[str]
 
@@ -75,18 +63,18 @@ def _cells(cells: Mapping[str, Node], columns: ReportedColumns, row: Node, mista
     for name in (name for name in columns.names if name in columns.texts):
         if cells[name].value is not None:
             found.texts[name] = cells[name].raw
-    for name, quantity in columns.quantities.items():
+    for name, variant in columns.variants.items():
         cell = cells.get(name)
         if cell is None or cell.value is None:
             continue
         if cell.raw in columns.words:
-            found.texts[quantity.key] = cell.raw
+            found.texts[variant.key] = cell.raw
         elif cell.raw == NOT_AVAILABLE:
             found.absent += 1
         else:
             try:
-                found.measurements.append(quantity.measurement(cell.raw))
-                found.texts[quantity.key] = cell.raw
+                found.measurements.append(variant.measurement(cell.raw))
+                found.texts[variant.key] = cell.raw
             except HarnessError as error:
                 mistakes.add(str(error), row)
     if any("<!--" in text for text in found.texts.values()):
@@ -196,7 +184,7 @@ def _environment(said: Mapping[str, str], file: ReportedFile) -> Environment:
         system=str(known.get("system", UNKNOWN)),
         machine=UNKNOWN,
         cpu=str(known.get("cpu", UNKNOWN)),
-        box=UNKNOWN,
+        machine_id=UNKNOWN,
         gpus=gpus,
         cuda=known.get("cuda"),
         packages={key: str(value) for key, value in (known.get("packages") or {}).items()},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.core import limits
 from harness.core.files import regular_bytes
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.published.reading import read_published
 from harness.published.records import Published
 

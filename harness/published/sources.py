@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Outcome
+from harness.core.outcome import Environment, Outcome
 from harness.numbers.pairing import Items
 from harness.published.items import items_of
 from harness.published.records import Published
@@ -19,7 +19,7 @@ from harness.published.selection import read_for
 from harness.store.columns import COLUMNS as STORED
 from harness.store.columns import CONSTANT
 from harness.store.database import Database
-from harness.store.needed import Needed
+from harness.store.latest import LatestQuery
 from harness.store.result import ResultSet
 from harness.store.session import SessionRecord
 from harness.tables.columns import COLUMNS, DIMENSIONS, LABELS
@@ -29,7 +29,7 @@ from harness.tables.spec import TableSpec
 
 
 @dataclass(frozen=True)
-class Source:
+class NumberSource:
     """A database, and for published runs what is kept of their arrays."""
 
     database: Database
@@ -103,14 +103,17 @@ class Source:
 
 
 @contextmanager
-def from_published(folder: Path, sweeps: Collection[str] = ()) -> Iterator[Source]:
+def from_published(folder: Path, sweeps: Collection[str] = ()) -> Iterator[NumberSource]:
     """Open published results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
 
     sweeps: those that will be asked about, where the others need not be read. Raises: ConfigError for a file that is not what
     `publish` writes.
     """
     published = read_for(folder, sweeps)
-    with closing(filled(published.sessions, published)) as database, closing(Source(database, published)) as source:
+    with (
+        closing(filled(published.sessions, published)) as database,
+        closing(NumberSource(database, published)) as source,
+    ):
         yield source
 
 
@@ -139,7 +142,7 @@ class TableQuestion:
     """What one or several tables ask of a database."""
 
     labels: Mapping[str, Sequence[str]]
-    need: Needed
+    need: LatestQuery
 
     def __or__(self, other: TableQuestion) -> TableQuestion:
         """Ask for what either asks for: a label that only one of them names is free."""
@@ -153,7 +156,7 @@ class TableQuestion:
 
     def rows(self, database: Database) -> list[TableRow]:
         """Return the rows that answer it."""
-        return rows_of(database.needed(self.labels, [name for name in COLUMNS if name in STORED], self.need))
+        return rows_of(database.latest(self.labels, [name for name in COLUMNS if name in STORED], self.need))
 
     def among(self, rows: Iterable[TableRow]) -> list[TableRow]:
         """Keep the rows that bear its labels and can be of use."""
@@ -174,15 +177,15 @@ def question_of(spec: TableSpec) -> TableQuestion:
     """
     free = {name for cell in spec.cells for name in (*cell.baseline, *cell.where)}
     labels = {name: list(values) for name, values in spec.where.items() if name in LABELS and name not in free}
-    return TableQuestion(labels, needed_by(spec))
+    return TableQuestion(labels, latest_query_of(spec))
 
 
-def rows_for(spec: TableSpec, source: Source) -> list[TableRow]:
+def rows_for(spec: TableSpec, source: NumberSource) -> list[TableRow]:
     """Ask a source for what a table can use."""
     return question_of(spec).rows(source.of_sweeps(spec.where.get("sweep", ())))
 
 
-def rows_for_all(specs: Iterable[TableSpec], source: Source) -> dict[str, list[TableRow]]:
+def rows_for_all(specs: Iterable[TableSpec], source: NumberSource) -> dict[str, list[TableRow]]:
     """Ask a source for what several tables can use, by their names: one question for all that need the same history."""
     groups: dict[tuple[int, bool], list[tuple[str, TableQuestion, Database]]] = {}
     for spec in specs:
@@ -195,16 +198,16 @@ def rows_for_all(specs: Iterable[TableSpec], source: Source) -> dict[str, list[T
     return found
 
 
-def needed_by(spec: TableSpec) -> Needed:
+def latest_query_of(spec: TableSpec) -> LatestQuery:
     """Say what a table can use. Every word of the spec may name a metric or a part, so none is overlooked."""
     words = frozenset(_words(asdict(spec)))
     opened = {*spec.each, *(key.dimension for key in (*spec.rows, *spec.show))}
     opened |= {cell.attribute.dimension for cell in spec.cells if cell.attribute is not None}
     opened |= {spec.pivot.dimension} if spec.pivot and not spec.pivot.labels else set()
     dated = {name for word in words if (name := word.partition(".")[0]) in DIMENSIONS and name not in CONSTANT}
-    return Needed(
+    return LatestQuery(
         metrics=words,
-        parts=None if "part" in opened else words | {""},
+        parts=None if "slice" in opened else words | {""},
         history=bool(dated),
     )
 

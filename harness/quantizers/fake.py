@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from harness.core.grief import come_to_grief
+from harness.core.fault_injection import inject_fault
 from harness.core.identity import digest, files_below
 from harness.core.options import Options
 from harness.core.seam import Base, Built, Context, Quantizer
@@ -16,7 +16,7 @@ _READ = 1 << 24
 """Bytes of the largest file of a model that is looked at."""
 
 
-class FakeOptions(Options):
+class FakeQuantizerOptions(Options):
     noise: float = 0.0
     """How far the fake engine's distribution strays from the fake base's."""
     bytes: int = 1000
@@ -30,13 +30,13 @@ class FakeOptions(Options):
     device: Literal["cpu", "gpu"] = "cpu"
     """Where it says that it builds."""
     fail: Literal["", "error", "memory", "hang", "kill", "ask", "link"] = ""
-    """How the build comes to grief, if it does."""
+    """How the build fails, if it does."""
 
 
-def _build(base: Base, options: FakeOptions, out: Path, context: Context) -> Built:
+def _build(base: Base, options: FakeQuantizerOptions, out: Path, context: Context) -> Built:
     context.progress(0.0, "pretending")
     time.sleep(options.seconds)
-    come_to_grief(options.fail if options.fail != "link" else "")
+    inject_fault(options.fail if options.fail != "link" else "")
     if options.fail == "link":
         (out / "elsewhere").symlink_to(base.path)
     (out / "noise.txt").write_text(f"{options.noise!r}\n", "utf-8")
@@ -55,6 +55,6 @@ def _model(base: Base) -> str:
 
 
 QUANTIZER = Quantizer(
-    name="fake", version=1, consumes=("hf", "fake"), produces="fake", options=FakeOptions, packages=(), build=_build,
+    name="fake", version=1, consumes=("hf", "fake"), produces="fake", options=FakeQuantizerOptions, packages=(), build=_build,
     floats=lambda options: options.claims or None, calibrates_on=lambda options: options.device,
 )  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import host
+from harness import nvml
 from harness.core.errors import HarnessError, MissingDependency
 from harness.core.model_record import read_record
 from harness.core.seam import Base, Built, Context, Facts, Quantizer
@@ -161,7 +161,7 @@ def _check_providers(options: ModeloptOptions) -> None:
     for ep in options.calibration_eps:
         if _PROVIDERS[ep] not in there:
             raise HarnessError(f"calibration_eps {ep} is not in this onnxruntime, which has {', '.join(there)}")
-        host.load_cuda_libraries(ep)
+        nvml.load_cuda_libraries(ep)
         session = onnxruntime.InferenceSession(_smallest_graph(), providers=[_PROVIDERS[ep]])
         if session.get_providers()[0] != _PROVIDERS[ep]:
             raise HarnessError(

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from harness.core.options import Options
 from harness.core.spec import Note
-from harness.quantizers.unused import unused
+from harness.quantizers.no_effect import unused
 
 Algo = Literal["rtn", "rtn_dq", "awq_lite", "awq_clip", "awq_full"]
 Ep = Literal["cpu", "cuda", "dml", "NvTensorRtRtx"]

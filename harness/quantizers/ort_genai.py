@@ -21,11 +21,11 @@ from harness.core.weights import watched_loading, weights_unread
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.builder_repairs import repaired
 from harness.quantizers.folders import read_json, stage
+from harness.quantizers.no_effect import unused
 from harness.quantizers.ort_genai_models import RUNTIMES, installed, refuse_model
 from harness.quantizers.ort_genai_older import read_options, refuse_older
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
 from harness.quantizers.ort_genai_promise import check_built, even_blocks, foretold, partial_blocks, placement
-from harness.quantizers.unused import unused
 
 PACKAGES = (
     *RUNTIMES, "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnx", "onnx-ir", "transformers", "tokenizers",

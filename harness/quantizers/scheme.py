@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Scheme
+from harness.core.outcome import Scheme
 from harness.quantizers.graph_check import FLOATS, Graph, Weight, load_graph
 from harness.quantizers.scheme_text import Matrix, product, written
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.spec import Scheme
+from harness.core.outcome import Scheme
 from harness.quantizers.artifact_check import weight_files
 from harness.quantizers.folders import read_json
 from harness.quantizers.scheme_text import Matrix, product, written

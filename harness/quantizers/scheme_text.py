@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.core.spec import Scheme
+from harness.core.outcome import Scheme
 
 
 @dataclass(frozen=True)

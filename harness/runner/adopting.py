@@ -18,9 +18,9 @@ def adopt(todo: Todo) -> list[str]:
 
     What another plan asked for stays where it is: its outcomes are taken in by the next command that finds them.
     """
-    desk = todo.memory.desk
-    handles = todo.executor.found(desk.runs.resolve())
-    known = desk.database.run_names() if handles else set()
+    opened = todo.memory.opened
+    handles = todo.executor.found(opened.runs.resolve())
+    known = opened.database.run_names() if handles else set()
     planned = {_asked(job): job for job in todo.waiting}
     others = 0
     for handle in handles:

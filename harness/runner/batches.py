@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.spec import Status
-from harness.executors.record import Executor, Needs
+from harness.executors.record import BatchNeeds, Executor
 from harness.plan.expand import PlannedJob
 from harness.runner.decide import decide
-from harness.runner.desk import Event
 from harness.runner.flight import Flight
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import KnownJobs
+from harness.runner.opened import Event
 from harness.runner.records import unmade, write_outcome
 from harness.runner.verified import blocking, siblings
 from harness.store.session import SessionRecord
@@ -24,7 +24,7 @@ from harness.worker.children import forks
 class Todo:
     """Jobs that are neither on their way nor settled, in order, and the batches that are on their way."""
 
-    memory: Memory
+    memory: KnownJobs
     session: SessionRecord
     executor: Executor
     waiting: deque[PlannedJob]
@@ -46,12 +46,12 @@ class Todo:
         self.waiting.extendleft(reversed(list(jobs)))
 
 
-def needs_of(job: PlannedJob) -> Needs:
+def needs_of(job: PlannedJob) -> BatchNeeds:
     """Say what a job needs: what is timed has the machine for itself, as a build does, whose seconds are told."""
     devices = int(job.provider != "cpu")
     if job.kind in {"speed", "build"}:
-        return Needs("machine", devices)
-    return Needs("device", devices) if devices else Needs("none")
+        return BatchNeeds("machine", devices)
+    return BatchNeeds("device", devices) if devices else BatchNeeds("none")
 
 
 def next_batch(todo: Todo) -> tuple[list[PlannedJob], list[Event]]:
@@ -140,7 +140,7 @@ def _room(job: PlannedJob | None, flights: Sequence[Flight], executor: Executor)
     return "machine" not in {wanted, *taken} and not (wanted == "device" and "device" in taken)
 
 
-def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: SessionRecord) -> Event:
+def _settle(job: PlannedJob, verdict: Any, why: str, memory: KnownJobs, session: SessionRecord) -> Event:
     """Note a job that is not run; one that cannot be is an outcome like any other, written once."""
     if verdict in {"enough", "skipped"}:
         memory.stopped[job.id] = why
@@ -160,14 +160,14 @@ def _settle(job: PlannedJob, verdict: Any, why: str, memory: Memory, session: Se
     return Event(verdict, job=job, text=why, status=memory.bad[job.id][0].value if job.id in memory.bad else "")
 
 
-def _said_once(job: PlannedJob, memory: Memory, session: SessionRecord, status: Status, why: str) -> str:
+def _said_once(job: PlannedJob, memory: KnownJobs, session: SessionRecord, status: Status, why: str) -> str:
     """Write the outcome of a job that is not run, unless the same is on record; returns its run."""
     asked = (job.key, job.environment, status.value, why)
     if asked not in memory.refusals:
-        memory.refusals[asked] = write_outcome(unmade(job, memory, session, status, why), memory.desk)
+        memory.refusals[asked] = write_outcome(unmade(job, memory, session, status, why), memory.opened)
     return memory.refusals[asked]
 
 
-def _blocked_status(job: PlannedJob, memory: Memory) -> Status:
+def _blocked_status(job: PlannedJob, memory: KnownJobs) -> Status:
     statuses = {memory.bad[need][0] for need in job.needs if need in memory.bad}
     return Status.UNSUPPORTED if statuses == {Status.UNSUPPORTED} else Status.FAILED

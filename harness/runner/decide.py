@@ -1,4 +1,4 @@
-"""What a planned job needs: to be run, or nothing because it is known, refused, blocked or another box's."""
+"""What a planned job needs: to be run, or nothing because it is known, refused, blocked or another machine's."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, Literal
 from harness.core.spec import MeasureSpec
 from harness.plan.expand import PlannedJob
 from harness.plan.keys import normal
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import KnownJobs
 from harness.runner.verified import blocking, doubts
-from harness.store.known import KnownRun
+from harness.store.cache import CachedRun
 
-Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "elsewhere"]
+Verdict = Literal["run", "known", "skipped", "enough", "refused", "blocked", "unverified", "other_gpu"]
 
 _NOT_AWAITED = "no job to run needs it"
 
 
-def decide(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+def decide(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
     """Say what a job needs, and why, in a few words."""
-    if job.elsewhere:
-        return "elsewhere", job.elsewhere
+    if job.other_gpu:
+        return "other_gpu", job.other_gpu
     if job.refused:
         return "unverified" if job.verifies else "refused", job.refused
     if in_vain := _in_vain(job, memory):
@@ -32,14 +32,14 @@ def decide(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     return _quality(job, memory) if job.kind == "quality" else _artifact(job, memory)
 
 
-def _verification(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+def _verification(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
     verdict, why = _quality(job, memory)
     if verdict == "run" and not _awaited(job, memory):
         return "skipped", _NOT_AWAITED
     return verdict, why
 
 
-def _in_vain(job: PlannedJob, memory: Memory) -> tuple[Verdict, str] | None:
+def _in_vain(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str] | None:
     """Say what becomes of a job whose need failed; a verification without the truth finds nothing out."""
     if refuted := blocking(job, memory):
         return "blocked", refuted
@@ -51,17 +51,17 @@ def _in_vain(job: PlannedJob, memory: Memory) -> tuple[Verdict, str] | None:
     return None
 
 
-def _awaited(job: PlannedJob, memory: Memory) -> bool:
+def _awaited(job: PlannedJob, memory: KnownJobs) -> bool:
     """Tell whether something that will be run waits for this job."""
     users = memory.users.get(job.id, [])
     return not users or any(needed(user, memory) for user in users)
 
 
-def _artifact(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+def _artifact(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
     assert job.artifact is not None
-    folder = memory.desk.artifact(job.artifact, job.kind)
-    if job.kind in memory.again:
-        return "run", f"--again {job.kind}"
+    folder = memory.opened.artifact(job.artifact, job.kind)
+    if job.kind in memory.rerun:
+        return "run", f"--rerun {job.kind}"
     if job.artifact in memory.made and folder.is_dir():
         return "known", folder.name
     if not _awaited(job, memory):
@@ -69,9 +69,9 @@ def _artifact(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     return "run", "its folder is gone" if job.artifact in memory.made else "never made here"
 
 
-def needed(job: PlannedJob, memory: Memory) -> bool:
+def needed(job: PlannedJob, memory: KnownJobs) -> bool:
     """Tell whether a job will be run or something that will be run reads what it makes."""
-    if job.elsewhere or job.refused:
+    if job.other_gpu or job.refused:
         return False
     if job.verifies:
         return _verification(job, memory)[0] == "run"
@@ -82,10 +82,10 @@ def needed(job: PlannedJob, memory: Memory) -> bool:
     return _artifact(job, memory)[0] == "run"
 
 
-def _quality(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
-    if "quality" in memory.again:
+def _quality(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
+    if "quality" in memory.rerun:
         done = memory.finished.get((job.key, job.environment, job.round))
-        return ("known", done) if done else ("run", "--again quality")
+        return ("known", done) if done else ("run", "--rerun quality")
     assert isinstance(job.spec, MeasureSpec)
     contents = {"artifact": memory.made.get(job.spec.artifact, job.spec.artifact)}
     if job.spec.reference is not None:
@@ -100,7 +100,7 @@ def _quality(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
     return "run", why
 
 
-def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record: KnownRun) -> str:
+def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record: CachedRun) -> str:
     """Name what differs between a job and a recorded run of the same key; empty where nothing that counts does."""
     for role, content in contents.items():
         if record.inputs.get(role) != content:
@@ -117,7 +117,7 @@ def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record
     return ""
 
 
-def _speed(job: PlannedJob, memory: Memory) -> tuple[Verdict, str]:
+def _speed(job: PlannedJob, memory: KnownJobs) -> tuple[Verdict, str]:
     done = memory.finished.get((job.key, job.environment, job.round))
     if done:
         return "known", done

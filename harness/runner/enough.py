@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.core.metric import METRICS
-from harness.core.spec import Measurement
+from harness.core.outcome import Measurement
 from harness.numbers.intervals import student_t
 
 LEAST = 3
@@ -15,7 +15,7 @@ LEAST = 3
 _ASIDE = frozenset({"load_seconds", "cpu_seconds_per_token"})
 """What a round measures beside the work that it times."""
 
-Key = tuple[str, str]
+SittingKey = tuple[str, str]
 """Job key and environment."""
 
 
@@ -23,19 +23,19 @@ Key = tuple[str, str]
 class Rounds:
     """Values by speed job, metric and round, as they come in."""
 
-    values: dict[Key, dict[str, dict[int, float]]] = field(default_factory=dict)
+    values: dict[SittingKey, dict[str, dict[int, float]]] = field(default_factory=dict)
 
-    def add(self, key: Key, number: int, metric: str, value: float) -> None:
+    def add(self, key: SittingKey, number: int, metric: str, value: float) -> None:
         """Take one value of one round."""
         self.values.setdefault(key, {}).setdefault(metric, {})[number] = value
 
-    def take(self, key: Key, number: int, measurements: Iterable[Measurement]) -> None:
+    def take(self, key: SittingKey, number: int, measurements: Iterable[Measurement]) -> None:
         """Take all whole values of a round."""
         for item in measurements:
-            if not item.part:
+            if not item.slice:
                 self.add(key, number, f"{item.metric} {item.source or ''}".strip(), item.value)
 
-    def half_width(self, key: Key) -> tuple[int, float] | None:
+    def half_width(self, key: SittingKey) -> tuple[int, float] | None:
         """Return the number of rounds and the widest relative half-width of the metrics' 95 % intervals between them.
 
         Metrics of speed count where there are any, else those of memory. None below `LEAST` rounds.
@@ -47,7 +47,7 @@ class Rounds:
             return None
         return min(len(values) for values in (timed or found).values()), max(widths)
 
-    def enough(self, key: Key, precision: float, planned: int) -> str | None:
+    def enough(self, key: SittingKey, precision: float, planned: int) -> str | None:
         """Say that a job needs no further round, and why; None where it does. `precision`: relative half-width."""
         found = self.half_width(key)
         if found is None or not found[1] <= precision:
@@ -71,9 +71,9 @@ def _half_width(values: list[float]) -> float:
     return math.expm1(student_t(len(logs) - 1) * math.sqrt(variance / len(logs)))
 
 
-def all_rounds(jobs: Iterable[tuple[Key, int]]) -> Mapping[Key, int]:
+def all_rounds(jobs: Iterable[tuple[SittingKey, int]]) -> Mapping[SittingKey, int]:
     """Count how many rounds are planned of each speed job."""
-    found: dict[Key, int] = {}
+    found: dict[SittingKey, int] = {}
     for key, number in jobs:
         found[key] = max(found.get(key, 0), number + 1)
     return found

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from harness.core.spec import Job, Status
-from harness.executors.record import Handle, Needs
+from harness.executors.record import BatchNeeds, Handle
 from harness.plan.expand import PlannedJob
-from harness.runner.wall import BatchClock
+from harness.runner.overhead import BatchClock
 from harness.worker import LOG, OUTCOME
 from harness.worker.answer import Answer
 
@@ -21,7 +21,7 @@ QUIET_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedBatch:
     """What became of one job. With `done`, `outcome` is set where the worker could not write one itself."""
 
     what: Literal["begin", "progress", "quiet", "waiting", "done"]
@@ -47,7 +47,7 @@ class Flight:
 
     handle: Handle
     jobs: Sequence[Carried]
-    needs: Needs
+    needs: BatchNeeds
     turn: ExitStack = field(default_factory=ExitStack)
     """What is held of the machine until it has landed."""
     adopted: bool = False
@@ -71,13 +71,13 @@ class Flight:
         """Whether it measures speed: nothing is handed over beside it."""
         return self.jobs[0].job.kind == "speed"
 
-    def hear(self, answer: Answer) -> Iterator[Served]:
+    def hear(self, answer: Answer) -> Iterator[ServedBatch]:
         """Say what an answer means for the jobs that are left."""
         self._heard = time.monotonic()
         self.clock.hear(answer)
         if answer.what == "waiting":
             if self.left:
-                yield Served("waiting", self._at, answer.text)
+                yield ServedBatch("waiting", self._at, answer.text)
         elif answer.what == "ended":
             self.landed = True
             yield from self._landing(answer)
@@ -85,35 +85,35 @@ class Flight:
             return
         elif answer.what == "begin":
             self._running, self._since = answer.run, self._heard
-            yield Served("begin", answer.run)
+            yield ServedBatch("begin", answer.run)
         elif answer.what == "progress":
-            yield Served("progress", answer.run, answer.text, share=answer.share)
+            yield ServedBatch("progress", answer.run, answer.text, share=answer.share)
         elif answer.what == "done":
             self._running = next((run for run in self.left if run != answer.run), answer.run)
-            yield Served("done", answer.run)
+            yield ServedBatch("done", answer.run)
 
-    def _landing(self, answer: Answer) -> Iterator[Served]:
+    def _landing(self, answer: Answer) -> Iterator[ServedBatch]:
         """Answer for the jobs whose word did not reach us, and for the one that the worker died of."""
         for run, one in list(self.left.items()):
             if (one.folder / OUTCOME).exists():
-                yield Served("done", run)
+                yield ServedBatch("done", run)
         if answer.status is not None and self.left:
             run = answer.run if answer.run in self.left else self._at
-            yield Served("done", run, answer.text, outcome=answer.status, seconds=answer.seconds)
+            yield ServedBatch("done", run, answer.text, outcome=answer.status, seconds=answer.seconds)
         elif len(self.left) == len(self.jobs) and not self.adopted:  # else it would be handed over for ever
-            yield Served("done", self._at, "its worker ended without a word of it", outcome=Status.FAILED)
+            yield ServedBatch("done", self._at, "its worker ended without a word of it", outcome=Status.FAILED)
 
     @property
     def _at(self) -> str:
         """Name the run that it is at, as far as that is known."""
         return self._running if self._running in self.left else next(iter(self.left))
 
-    def silence(self) -> Iterator[Served]:
+    def silence(self) -> Iterator[ServedBatch]:
         """Tell of a job that is silent for long, once in a while."""
         now = time.monotonic()
         if now - self._heard >= QUIET_SECONDS and self._running in self.left:
             self._heard = now
-            yield Served("quiet", self._running, _last_words(self.left[self._running].folder, now - self._since))
+            yield ServedBatch("quiet", self._running, _last_words(self.left[self._running].folder, now - self._since))
 
 
 def _last_words(folder: Path, seconds: float) -> str:

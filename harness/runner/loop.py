@@ -12,41 +12,41 @@ from datetime import UTC, datetime
 from harness.core.clock import Spans
 from harness.core.files import remove, write_whole
 from harness.executors.record import Batch, BatchJob
-from harness.host import gpu_uuids, open_nvml
+from harness.nvml import gpu_uuids, open_nvml
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner import session as sessions
 from harness.runner.adopting import adopt
 from harness.runner.batches import Todo, needs_of, next_batch
-from harness.runner.desk import Desk, Event, alone, disk_explained, recover
-from harness.runner.flight import Carried, Flight, Served
-from harness.runner.memory import remember
+from harness.runner.flight import Carried, Flight, ServedBatch
+from harness.runner.known_jobs import remember
+from harness.runner.opened import Event, OpenWorkspace, alone, disk_explained, recover
 from harness.runner.outcomes import take_in
+from harness.runner.overhead import merged
 from harness.runner.records import counted_from, job_record
-from harness.runner.wall import merged
 from harness.worker import JOB
-from harness.worker.turns import lock_files, take
+from harness.worker.machine_lock import lock_files, take
 
 LOOK_SECONDS = 1.0
 """Longest wait for an answer of whatever is on its way."""
 
 
-def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iterator[Event]:
+def execute(plan: Plan, opened: OpenWorkspace, rerun: frozenset[str] = frozenset()) -> Iterator[Event]:
     """Run a plan's jobs and yield what becomes of each, as many at a time as the executor has room for.
 
     Holds the results folder's lock; takes in outcomes that an earlier command left; continues an interrupted session.
     Raises: HarnessError when another command holds the folder, or it cannot be written.
     """
-    with alone(desk.results), disk_explained():
+    with alone(opened.results), disk_explained():
         spans = Spans()
         with spans.span("store"):
-            problems = recover(desk)
+            problems = recover(opened)
             now = datetime.now(UTC)
-            not_before, late = counted_from(desk.database.newest(), now)
+            not_before, late = counted_from(opened.database.newest(), now)
             problems += [note.text for note in late]
-            session, resumed = sessions.begin(desk.results, plan, now, not_before)
-            desk.place(session)
-            memory = remember(desk, plan, session.session, again)
-            todo = Todo(memory, session, desk.executor, deque(plan.jobs))
+            session, resumed = sessions.begin(opened.results, plan, now, not_before)
+            opened.place(session)
+            memory = remember(opened, plan, session.session, rerun)
+            todo = Todo(memory, session, opened.executor, deque(plan.jobs))
             problems += adopt(todo)
         text = "\n".join([session.session, *problems])
         yield Event("session", text=text, status="resumed" if resumed else "new", total=len(plan.jobs))
@@ -56,7 +56,7 @@ def execute(plan: Plan, desk: Desk, again: frozenset[str] = frozenset()) -> Iter
         finally:
             run.cancel()
         with spans.span("store"):
-            left = desk.settle(sessions.finish(desk.results, session, plan, memory, datetime.now(UTC)))
+            left = opened.settle(sessions.finish(opened.results, session, plan, memory, datetime.now(UTC)))
         if left:
             yield Event("waiting", text=left)
         total = len(plan.jobs)
@@ -118,7 +118,7 @@ class _Run:
                 jobs = self._written(batch)
             carried = tuple(BatchJob(one.record.run, one.folder.resolve(), one.record.timeout_seconds) for one in jobs)
             environment = batch[0].environment
-            described = self.todo.memory.desk.description(environment).resolve()
+            described = self.todo.memory.opened.description(environment).resolve()
             timed = batch[0].kind == "speed"
             handle = executor.submit(Batch(environment, carried, needs, timed, described))
             return Flight(handle, jobs, needs, turn.pop_all())
@@ -136,13 +136,13 @@ class _Run:
         begun = len(memory.runs) + sum(len(flight.left) for flight in self.todo.flights)
         for number, job in enumerate(batch):
             record = job_record(job, memory, self.todo.session, order=begun + number)
-            folder = memory.desk.runs / record.run
+            folder = memory.opened.runs / record.run
             folder.mkdir(parents=True)
             write_whole(folder / JOB, record.model_dump_json(indent=1), durable=False)
             found.append(Carried(job, record, folder))
         return found
 
-    def _told(self, flight: Flight, item: Served) -> Event:
+    def _told(self, flight: Flight, item: ServedBatch) -> Event:
         """Say what was heard of a job; one that came to its end is taken in."""
         one = flight.left[item.run]
         event = Event(item.what, job=one.job, run=item.run, text=item.text, share=item.share)

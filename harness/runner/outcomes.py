@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.core.files import PARTIAL, remove, write_whole
-from harness.core.spec import Outcome, Status
+from harness.core.outcome import Outcome
+from harness.core.spec import Status
 from harness.plan.expand import PlannedJob
-from harness.runner.flight import Carried, Served
-from harness.runner.memory import Memory
+from harness.runner.flight import Carried, ServedBatch
+from harness.runner.known_jobs import KnownJobs
 from harness.runner.records import unmade
-from harness.runner.verified import came_to_grief, refuted
+from harness.runner.verified import failed_itself, refuted
 from harness.store.session import SessionRecord
 from harness.worker import OUTCOME
 from harness.worker.inputs import drop_partial, for_keeping
@@ -26,13 +27,13 @@ class Became:
     again: bool = False
 
 
-def take_in(one: Carried, item: Served, memory: Memory, session: SessionRecord) -> Became:
+def take_in(one: Carried, item: ServedBatch, memory: KnownJobs, session: SessionRecord) -> Became:
     """Put a finished job's outcome into the database; for a worker that died before it wrote one, write it first.
 
     A job whose worker died is tried once more: somebody may have killed it, and the second death tells.
     """
     job, outcome = one.job, _outcome(one, item, memory, session)
-    memory.desk.take_in(outcome, one.folder)
+    memory.opened.take_in(outcome, one.folder)
     if item.outcome is Status.FAILED and outcome.status is Status.FAILED and job.id not in memory.died:
         memory.died.add(job.id)
         text = f"{outcome.reason}; tried once more"
@@ -54,7 +55,7 @@ def take_in(one: Carried, item: Served, memory: Memory, session: SessionRecord) 
     return Became(outcome.status.value, outcome.reason or "", outcome.seconds)
 
 
-def _outcome(one: Carried, item: Served, memory: Memory, session: SessionRecord) -> Outcome:
+def _outcome(one: Carried, item: ServedBatch, memory: KnownJobs, session: SessionRecord) -> Outcome:
     """Read a job's outcome, or write it for a worker that could not."""
     if item.outcome is not None:
         drop_partial(one.record)
@@ -68,12 +69,12 @@ def _outcome(one: Carried, item: Served, memory: Memory, session: SessionRecord)
     return outcome
 
 
-def _take_in_verification(job: PlannedJob, outcome: Outcome, memory: Memory) -> Became:
+def _take_in_verification(job: PlannedJob, outcome: Outcome, memory: KnownJobs) -> Became:
     """Remember what a verification found: the model itself, another one, or nothing, which is no failure."""
     if outcome.status is Status.OK:
         memory.verified |= {job.id} if job.verifies else set()
         return Became(outcome.status.value, seconds=outcome.seconds)
-    why = came_to_grief(outcome)
+    why = failed_itself(outcome)
     if refuted(outcome):
         memory.refuted[job.id] = why
     if refuted(outcome) or job.tells_truth:

@@ -7,10 +7,11 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from harness.core.files import write_whole
-from harness.core.spec import Input, Job, Note, Outcome, Status
+from harness.core.outcome import Outcome
+from harness.core.spec import Input, Job, Note, Status
 from harness.plan.expand import PlannedJob
-from harness.runner.desk import Desk
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import KnownJobs
+from harness.runner.opened import OpenWorkspace
 from harness.runner.verified import doubts
 from harness.store.files import read_outcome
 from harness.store.session import SessionRecord
@@ -29,7 +30,7 @@ LEAST_LIMIT = 3600.0
 """Seconds that it may take in any case."""
 
 
-def unmade(job: PlannedJob, memory: Memory, session: SessionRecord, status: Status, why: str) -> Outcome:
+def unmade(job: PlannedJob, memory: KnownJobs, session: SessionRecord, status: Status, why: str) -> Outcome:
     """Make the outcome of a job that no worker answered for."""
     record = job_record(job, memory, session, order=0)
     inputs = tuple(item.model_copy(update={"path": ""}) for item in record.inputs)
@@ -40,28 +41,28 @@ def unmade(job: PlannedJob, memory: Memory, session: SessionRecord, status: Stat
         written_by="runner",
         started=datetime.now(UTC),
         seconds=0.0,
-        environment=memory.desk.environment(job.environment),
+        environment=memory.opened.environment(job.environment),
         inputs=inputs,
         notes=record.notes,
     )
 
 
-def write_outcome(outcome: Outcome, desk: Desk) -> str:
+def write_outcome(outcome: Outcome, opened: OpenWorkspace) -> str:
     """Write an outcome that the runner made into a run folder of its own and into the database; returns the run."""
-    folder = desk.runs / outcome.job.run
+    folder = opened.runs / outcome.job.run
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / OUTCOME, outcome.model_dump_json(indent=1))
-    desk.take_in(outcome, folder)
+    opened.take_in(outcome, folder)
     return outcome.job.run
 
 
-def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: int) -> Job:
+def job_record(job: PlannedJob, memory: KnownJobs, session: SessionRecord, order: int) -> Job:
     """Turn a planned job into the record that a worker reads: inputs with folders, a name of its own."""
-    desk = memory.desk
+    opened = memory.opened
     notes, output = _checked(job, memory)
     now = datetime.now(UTC)
     not_before, late = counted_from(memory.newest, now)
-    if not_before is None and not desk.executor.here:  # the clock of the machine that it runs on may stand back
+    if not_before is None and not opened.executor.here:  # the clock of the machine that it runs on may stand back
         not_before = now
     memory.newest = max(memory.newest or now, not_before or now)
     notes += late
@@ -79,9 +80,9 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
         round=job.round,
         order=order,
         timeout_seconds=limit_of(job.timeout_seconds, memory.history.by_key.get(job.key)),
-        out=str(desk.artifact(job.artifact, job.kind).absolute()) if job.artifact else None,
+        out=str(opened.artifact(job.artifact, job.kind).absolute()) if job.artifact else None,
         content_before=memory.made.get(job.artifact) if job.artifact else None,
-        clean=job.clean,
+        own_process=job.own_process,
         output=output,
         declared=dict(job.declared),
         not_before=not_before,
@@ -89,7 +90,7 @@ def job_record(job: PlannedJob, memory: Memory, session: SessionRecord, order: i
     )
 
 
-def _of_builds(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
+def _of_builds(job: PlannedJob, memory: KnownJobs) -> tuple[Note, ...]:
     """Say of a measurement what the builds behind its artifact said that its readers must know."""
     found: dict[str, Note] = {}
     todo = [item.id for item in job.inputs if item.role == "artifact"]
@@ -102,10 +103,10 @@ def _of_builds(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
     return tuple(found.values())
 
 
-def _outcome_of(run: str, memory: Memory) -> Outcome:
+def _outcome_of(run: str, memory: KnownJobs) -> Outcome:
     """Read a run's outcome from its folder, else from the database."""
-    file = memory.desk.runs / run / OUTCOME
-    return read_outcome(file) if file.exists() else memory.desk.database.outcome(run)
+    file = memory.opened.runs / run / OUTCOME
+    return read_outcome(file) if file.exists() else memory.opened.database.outcome(run)
 
 
 def counted_from(newest: datetime | None, now: datetime) -> tuple[datetime | None, tuple[Note, ...]]:
@@ -133,7 +134,7 @@ def limit_of(said: float | None, usual: float | None) -> float | None:
     return LONGEST if usual is None else max(LEAST_LIMIT, TIMES_USUAL * usual)
 
 
-def _checked(job: PlannedJob, memory: Memory) -> tuple[tuple[Note, ...], str | None]:
+def _checked(job: PlannedJob, memory: KnownJobs) -> tuple[tuple[Note, ...], str | None]:
     """Say what scoring a speed job's output found, and give the hash of the tokens that it, or an earlier round, saw."""
     earlier = memory.outputs.get((job.key, job.environment))
     if job.check is None:
@@ -148,9 +149,9 @@ def _checked(job: PlannedJob, memory: Memory) -> tuple[tuple[Note, ...], str | N
     return tuple(note for note in outcome.notes if note.code == "output-differs"), facts.get("output_sha256", earlier)
 
 
-def _located(item: Input, kind: str | None, memory: Memory) -> Input:
+def _located(item: Input, kind: str | None, memory: KnownJobs) -> Input:
     """Give an input its folder: the one it names, or where its artifact lies, with the content it must have."""
     if item.path or kind is None:
         return item
-    folder = memory.desk.artifact(item.id, kind).absolute()
+    folder = memory.opened.artifact(item.id, kind).absolute()
     return item.model_copy(update={"path": str(folder), "content": memory.made.get(item.id)})

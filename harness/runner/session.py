@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.files import write_whole
 from harness.plan.expand import Plan, PlannedJob
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import KnownJobs
 from harness.store import files
 from harness.store.session import SessionJob, SessionRecord
 
@@ -40,7 +40,7 @@ def _name(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{now.microsecond:05x}{secrets.token_hex(2)[1:]}"
 
 
-def finish(results: Path, session: SessionRecord, plan: Plan, memory: Memory, now: datetime) -> SessionRecord:
+def finish(results: Path, session: SessionRecord, plan: Plan, memory: KnownJobs, now: datetime) -> SessionRecord:
     """Close a session: every job was run, known, refused, blocked or not needed; `memory` knows which run answers it."""
     jobs = tuple(_job(job, memory.runs.get(job.id), memory.stopped.get(job.id)) for job in placed(plan))
     closed = session.model_copy(update={"finished": now, "jobs": jobs})
@@ -49,8 +49,8 @@ def finish(results: Path, session: SessionRecord, plan: Plan, memory: Memory, no
 
 
 def placed(plan: Plan) -> list[PlannedJob]:
-    """List the jobs that belong to this box."""
-    return [job for job in plan.jobs if not job.elsewhere]
+    """List the jobs that belong to this machine."""
+    return [job for job in plan.jobs if not job.other_gpu]
 
 
 def write(results: Path, session: SessionRecord) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.core.spec import Note, Outcome, Status
+from harness.core.outcome import Outcome
+from harness.core.spec import Note, Status
 from harness.plan.expand import PlannedJob
-from harness.runner.memory import Memory, sibling_of
+from harness.runner.known_jobs import KnownJobs, sibling_of
 
 UNVERIFIED = "unverified"
 """Verdict on a verification that cannot be had, and code of the note on what is measured nevertheless."""
 
 
 def refuted(outcome: Outcome) -> bool:
-    """Tell a verification that found another model from one that came to grief itself."""
+    """Tell a verification that found another model from one that failed itself."""
     return outcome.status is Status.FAILED and outcome.protocol is not None
 
 
-def came_to_grief(outcome: Outcome) -> str:
+def failed_itself(outcome: Outcome) -> str:
     """Say why a verification, or what it needs, found nothing out."""
     reason = outcome.reason or "no reason given"
     if outcome.status is Status.OOM:
@@ -25,7 +26,7 @@ def came_to_grief(outcome: Outcome) -> str:
     return reason
 
 
-def blocking(job: PlannedJob, memory: Memory) -> str | None:
+def blocking(job: PlannedJob, memory: KnownJobs) -> str | None:
     """Say which verification forbids a job; a build is allowed what one engine at least has verified."""
     needs = [need for need in job.needs if memory.jobs[need].verifies]
     bad = [need for need in needs if need in memory.refuted]
@@ -34,7 +35,7 @@ def blocking(job: PlannedJob, memory: Memory) -> str | None:
     return memory.refuted[bad[0]]
 
 
-def doubts(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
+def doubts(job: PlannedJob, memory: KnownJobs) -> tuple[Note, ...]:
     """Note what a job's numbers rest on that could not be verified."""
     found = {}
     for need in _verifications(job, memory):
@@ -53,13 +54,13 @@ def doubts(job: PlannedJob, memory: Memory) -> tuple[Note, ...]:
     return tuple(dict.fromkeys(found.values()))
 
 
-def siblings(job: PlannedJob, memory: Memory) -> tuple[str, ...]:
+def siblings(job: PlannedJob, memory: KnownJobs) -> tuple[str, ...]:
     """Name the verifications of what the same builder made of the same model in floats, where this was made straight from it, too."""
     build = next((memory.builds.get(item.id) for item in job.inputs if item.role == "artifact"), None)
     return memory.siblings.get(sibling_of(build), ()) if build is not None else ()
 
 
-def _verifications(job: PlannedJob, memory: Memory) -> Iterator[str]:
+def _verifications(job: PlannedJob, memory: KnownJobs) -> Iterator[str]:
     """Name the verifications that a measurement rests on: its own, and those of the reference that it is compared with."""
     for need in job.needs:
         known = memory.jobs[need]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.core.spec import ArrayRef, Outcome
+from harness.core.outcome import ArrayRef, Outcome
 from harness.worker.record import ARRAYS, array_ref
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _HOPELESS = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredArray:
     """An array as a row of `samples`."""
 
     name: str
@@ -47,7 +47,7 @@ def unpacked_few(data: bytes) -> list[float]:
     return list(struct.unpack(f"<{len(data) // 8}d", data))
 
 
-def stored_arrays(outcome: Outcome, folder: Path | None) -> list[Stored]:
+def stored_arrays(outcome: Outcome, folder: Path | None) -> list[StoredArray]:
     """Read a run's arrays.npz, verify what the outcome refers to, and pack what is small.
 
     Without a folder the arrays are known by hash and shape alone. Raises: HarnessError naming the file.
@@ -90,7 +90,7 @@ def verified(array: NDArray[Any] | None, name: str, sha256: str, path: Path) -> 
     return array
 
 
-def unpacked(row: Stored) -> NDArray[Any]:
+def unpacked(row: StoredArray) -> NDArray[Any]:
     """Turn a row that holds its values back into an array. Raises: HarnessError where the bytes do not fit the hash."""
     import numpy as np
 
@@ -101,11 +101,11 @@ def unpacked(row: Stored) -> NDArray[Any]:
     return np.frombuffer(raw, dtype=np.dtype(row.dtype)).reshape(json.loads(row.shape))
 
 
-def _row(ref: ArrayRef, raw: bytes | None) -> Stored:
+def _row(ref: ArrayRef, raw: bytes | None) -> StoredArray:
     codec, data = (None, None) if raw is None or len(raw) > _HOPELESS else _pack(raw)
     if data is not None and len(data) > LARGEST:
         codec, data = None, None
-    return Stored(ref.name, ref.sha256, json.dumps(list(ref.shape)), ref.dtype, codec, data)
+    return StoredArray(ref.name, ref.sha256, json.dumps(list(ref.shape)), ref.dtype, codec, data)
 
 
 def _pack(raw: bytes) -> tuple[str, bytes]:

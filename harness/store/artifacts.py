@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from harness.core.spec import BuildSpec, Outcome
+from harness.core.outcome import Outcome
+from harness.core.spec import BuildSpec
 from harness.store import models as m
 from harness.store.configurations import Ids
 from harness.store.row import table

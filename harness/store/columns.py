@@ -7,26 +7,26 @@ from typing import Any, Literal
 
 from sqlalchemy import String, case, cast
 
+from harness.store import latest
 from harness.store import models as m
-from harness.store import needed
-from harness.store.result import Kind
+from harness.store.result import ValueKind
 from harness.store.row import table
 
-Place = Literal["run", "job", "environment", "placement", "quantity", "measurement", "summary"]
+FrameTable = Literal["run", "job", "environment", "label", "metric_variant", "measurement", "summary"]
 
 RUN, JOB, ENVIRONMENT = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
-PLACEMENT, QUANTITY, MEASUREMENT = table(m.PlacementRow), table(m.QuantityRow), table(m.MeasurementRow)
+LABEL, METRIC_VARIANT, MEASUREMENT = table(m.LabelRow), table(m.MetricVariantRow), table(m.MeasurementRow)
 SUMMARY = table(m.SummaryRow)
 LABELS = ("sweep", "block", "model", "method", "recipe", "reference")
 
 
 @dataclass(frozen=True)
-class Column:
+class FrameColumn:
     """A column of the frame and where it lives."""
 
     name: str
-    place: Place
-    kind: Kind
+    place: FrameTable
+    kind: ValueKind
     source: Any
 
 
@@ -34,8 +34,8 @@ _OF_A_PROCESS = ("low", "high", "interval")
 """What a run of 0.1.0 said of the repetitions inside its process: no uncertainty of a number that has a summary."""
 
 
-def _columns() -> dict[str, Column]:
-    listed: list[tuple[Place, Any, Kind, str]] = [
+def _columns() -> dict[str, FrameColumn]:
+    listed: list[tuple[FrameTable, Any, ValueKind, str]] = [
         ("run", RUN, "text", "name:run"),
         ("job", JOB, "text", "key:job_key kind"),
         ("run", RUN, "text", "status reason origin"),
@@ -46,10 +46,10 @@ def _columns() -> dict[str, Column]:
         ("run", RUN, "text", "written_by"),
         ("environment", ENVIRONMENT, "text", "harness name:environment gpu"),
         ("run", RUN, "number", "gpu_count"),
-        ("environment", ENVIRONMENT, "text", "driver cuda box cpu"),
+        ("environment", ENVIRONMENT, "text", "driver cuda machine_id:machine cpu"),
         ("environment", ENVIRONMENT, "number", "cores"),
         ("environment", ENVIRONMENT, "text", "system python digest:environment_id"),
-        ("placement", PLACEMENT, "text", " ".join(LABELS)),
+        ("label", LABEL, "text", " ".join(LABELS)),
         ("run", RUN, "text", "recipe_options"),
         ("job", JOB, "text", "quantizer engine engine_options"),
         ("run", RUN, "text", "provider dtype"),
@@ -61,14 +61,14 @@ def _columns() -> dict[str, Column]:
         ("job", JOB, "number", "tokens"),
         ("run", RUN, "text", "artifact artifact_content scheme"),
         ("run", RUN, "number", "bits_per_weight"),
-        ("quantity", QUANTITY, "text", "metric"),
-        ("quantity", QUANTITY, "number", "metric_version"),
-        ("quantity", QUANTITY, "text", "part"),
+        ("metric_variant", METRIC_VARIANT, "text", "metric"),
+        ("metric_variant", METRIC_VARIANT, "number", "metric_version"),
+        ("metric_variant", METRIC_VARIANT, "text", "slice"),
         ("measurement", MEASUREMENT, "number", "value"),
         ("summary", MEASUREMENT, "number", "low high"),
-        ("summary", QUANTITY, "text", "interval"),
+        ("summary", METRIC_VARIANT, "text", "interval"),
         ("measurement", MEASUREMENT, "number", "n"),
-        ("quantity", QUANTITY, "text", "unit source items better comparison baseline"),
+        ("metric_variant", METRIC_VARIANT, "text", "unit source items better comparison baseline"),
         ("run", RUN, "number", "scored skipped truncated warmups repetitions"),
         ("run", RUN, "flag", "bos"),
         ("run", RUN, "number", "prompt_tokens beyond_trained"),
@@ -80,10 +80,10 @@ def _columns() -> dict[str, Column]:
     for place, source, kind, names in listed:
         for item in names.split():
             inner, _, outer = item.partition(":")
-            found[outer or inner] = Column(outer or inner, place, kind, source.c[inner])
+            found[outer or inner] = FrameColumn(outer or inner, place, kind, source.c[inner])
     for name in _OF_A_PROCESS:
         found[name] = replace(found[name], source=case((SUMMARY.c.rounds.is_(None), found[name].source)))
-    found["measurement_id"] = Column(
+    found["measurement_id"] = FrameColumn(
         "measurement_id", "measurement", "text", RUN.c.name + "#" + cast(MEASUREMENT.c.ordinal, String)
     )
     return found
@@ -95,9 +95,9 @@ COLUMNS = _columns()
 CONSTANT = frozenset(
     column.name
     for column in COLUMNS.values()
-    if column.place in {"job", "placement", "quantity"}
-    or column.name in {*needed.CONSTANT, "scheme", "bits_per_weight", "recipe_options", "series"}
+    if column.place in {"job", "label", "metric_variant"}
+    or column.name in {*latest.CONSTANT, "scheme", "bits_per_weight", "recipe_options", "series"}
 )
 """Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id."""
 
-KINDS: dict[str, Kind] = {name: column.kind for name, column in COLUMNS.items()}
+KINDS: dict[str, ValueKind] = {name: column.kind for name, column in COLUMNS.items()}

@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
+from harness.core.spelling import unknown
 from harness.store.columns import COLUMNS
-from harness.store.result import Kind
+from harness.store.result import ValueKind
 
 GRAMMAR = "COLUMN=VALUE, as batch=8 or method=fp32,int8; several conditions on one column are alternatives"
 _TRUTH = {"true": True, "false": False}
-_CALLED: dict[Kind, str] = {
+_CALLED: dict[ValueKind, str] = {
     "text": "texts",
     "number": "numbers",
     "flag": "true or false",

@@ -1,6 +1,6 @@
 """Configurations: runs that a table can tell apart only by when they ran, so that the newest can stand for all of them.
 
-A configuration is a job in a place, under the same conditions, with the same quantities in the same order. Its runs are of one
+A configuration is a job in a place, under the same conditions, with the same variants in the same order. Its runs are of one
 *series*, the history of a job on a GPU model and machine, along which drivers, packages and environments may change.
 """
 
@@ -17,7 +17,7 @@ from harness.core.identity import DIGITS, digest
 from harness.store import models as m
 from harness.store.row import table
 
-PLACE = ("name", "gpu", "driver", "cuda", "box", "cpu", "cores", "system", "python")
+PLACE = ("name", "gpu", "driver", "cuda", "machine_id", "cpu", "cores", "system", "python")
 """Of the environment: what a table can name. Packages and the harness's commit are not among them."""
 CONDITIONS = ("status", "origin", "gpu_count", "provider", "dtype", "protocol", "protocol_version", "artifact",
               "citation")  # fmt: skip
@@ -30,7 +30,7 @@ class Ids:
 
     environments: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, int] = field(default_factory=dict)
-    quantities: dict[Any, int] = field(default_factory=dict)
+    variants: dict[Any, int] = field(default_factory=dict)
     places: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     configurations: dict[tuple[Any, ...], int] = field(default_factory=dict)
     labels: set[tuple[str, ...]] = field(default_factory=set)
@@ -45,16 +45,16 @@ def series_of(job_key: str, gpu: str | None, machine: str) -> str:
     return digest([job_key, gpu, machine])[:DIGITS]
 
 
-def configuration_of(connection: Connection, ids: Ids, run: Mapping[str, Any], quantities: Sequence[int]) -> int:
-    """Find or make the configuration of a run (columns as in its row), given the ids of its quantities in their order."""
+def configuration_of(connection: Connection, ids: Ids, run: Mapping[str, Any], variants: Sequence[int]) -> int:
+    """Find or make the configuration of a run (columns as in its row), given the ids of its variants in their order."""
     place = _place(connection, ids, run["environment_id"])
-    key = (run["job_id"], *place, *(run.get(name) for name in CONDITIONS), tuple(quantities))
+    key = (run["job_id"], *place, *(run.get(name) for name in CONDITIONS), tuple(variants))
     if key not in ids.configurations:
-        row = {"digest": digest([*key[:-1], list(quantities)]), "job_id": run["job_id"], "environment": place[0]}
+        row = {"digest": digest([*key[:-1], list(variants)]), "job_id": run["job_id"], "environment": place[0]}
         kind = m.ConfigurationRow
         found = connection.execute(select(kind.id).where(kind.digest == row["digest"])).scalar()
         if found is None:
-            new = {**row, "quantities": json.dumps(list(quantities), separators=(",", ":"))}
+            new = {**row, "quantities": json.dumps(list(variants), separators=(",", ":"))}
             made = connection.execute(insert(table(kind)), new).inserted_primary_key
             assert made is not None
             found = int(made[0])
@@ -67,14 +67,14 @@ def fill(connection: Connection) -> int:
     runs, jobs, places = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
     items = table(m.MeasurementRow)
     columns = [runs.c[name] for name in ("id", "job_id", "environment_id", *CONDITIONS)]
-    query = select(*columns, jobs.c.key, places.c.gpu, places.c.box).where(runs.c.configuration_id.is_(None))
+    query = select(*columns, jobs.c.key, places.c.gpu, places.c.machine_id).where(runs.c.configuration_id.is_(None))
     query = query.join(jobs, jobs.c.id == runs.c.job_id).join(places, places.c.id == runs.c.environment_id)
     waiting = connection.execute(query).all()
     ids = Ids()
     for run in waiting:
         of_run = select(items.c.quantity_id).where(items.c.run_id == run.id).order_by(items.c.ordinal)
         found = configuration_of(connection, ids, run._asdict(), list(connection.execute(of_run).scalars()))
-        row = {"configuration_id": found, "series": series_of(run.key, run.gpu, run.box)}
+        row = {"configuration_id": found, "series": series_of(run.key, run.gpu, run.machine_id)}
         connection.execute(runs.update().where(runs.c.id == run.id).values(**row))
     return len(waiting)
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection, Engine, func, select
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Environment, Outcome
-from harness.store import arrays, frame, ingest, known, models, needed, opening, outcomes, samples
+from harness.core.outcome import Environment, Outcome
+from harness.store import arrays, cache, frame, ingest, latest, models, opening, outcomes, samples
 from harness.store.columns import COLUMNS, KINDS
 from harness.store.configurations import Ids
 from harness.store.frame import Where
-from harness.store.location import Place, file_of, url_of
+from harness.store.location import DatabasePlace, file_of, url_of
 from harness.store.result import ResultSet, result_of, to_frame
 from harness.store.row import table
 from harness.store.session import SessionRecord
@@ -38,7 +38,7 @@ class Database:
         self._written = False
 
     @classmethod
-    def open(cls, place: Place, results: Path | None = None) -> Self:
+    def open(cls, place: DatabasePlace, results: Path | None = None) -> Self:
         """Open a database file or URL; make it where there is none, upgrade it where it is older.
 
         results: folder that holds `runs/`, for arrays too large for the database; the file's own folder if not given.
@@ -125,7 +125,7 @@ class Database:
         where: column to value or list of values; None is absent. A filter on metric, part or another column of a
         measurement leaves out the runs that are not ok unless it lists None: `{"metric": ["decode_tps", None]}`.
         columns: names in the order wanted, all where None. Where a label (sweep, block, model, method, recipe,
-        reference) is among them or in `where`, a measurement has one row per placement of its job.
+        reference) is among them or in `where`, a measurement has one row per label of its job.
         Rows are ordered by start, run, place in the run and labels.
         Raises: HarnessError for an unknown column, with the nearest right name.
         """
@@ -134,15 +134,17 @@ class Database:
         with self._reading() as connection:
             return result_of(connection.execute(query).all(), names, KINDS)
 
-    def needed(self, labels: Mapping[str, Sequence[str]], columns: Sequence[str], need: needed.Needed) -> ResultSet:
+    def latest(
+        self, labels: Mapping[str, Sequence[str]], columns: Sequence[str], need: latest.LatestQuery
+    ) -> ResultSet:
         """Answer like `select(labels, columns)` with the rows alone that a table can use, whatever the history.
 
         labels: sweep, block, model, method, recipe or reference to values; absent is "".
         """
         names = tuple(dict.fromkeys(columns))
-        query = frame.needed_statement(names, tuple(labels), needed.is_left(labels), need.history)
+        query = frame.latest_statement(names, tuple(labels), latest.is_left(labels), need.history)
         with self._reading() as connection:
-            kept = needed.kept(connection, labels, need)
+            kept = latest.kept(connection, labels, need)
             return result_of(connection.execute(query, {**labels, **vars(kept)}).all(), names, KINDS)
 
     def samples(self, measurement_id: str) -> NDArray[Any]:
@@ -194,27 +196,27 @@ class Database:
     def newest(self) -> datetime | None:
         """Return the latest moment at which a run that was measured here counts as begun; None where there is none."""
         with self._reading() as connection:
-            return known.newest(connection)
+            return cache.newest(connection)
 
     def known_artifacts(self) -> dict[str, str]:
         """Return content hash by artifact id for everything that a build or reference job sealed."""
         with self._reading() as connection:
-            return known.known_artifacts(connection)
+            return cache.known_artifacts(connection)
 
     def artifact_runs(self) -> dict[str, str]:
         """Return the run that sealed each artifact, by id."""
         with self._reading() as connection:
-            return known.artifact_runs(connection)
+            return cache.artifact_runs(connection)
 
-    def known_quality(self, keys: Iterable[str]) -> dict[str, list[known.KnownRun]]:
+    def known_quality(self, keys: Iterable[str]) -> dict[str, list[cache.CachedRun]]:
         """Return the finished quality runs of job keys, latest first, with what decides whether they count."""
         with self._reading() as connection:
-            return known.known_quality(connection, keys)
+            return cache.known_quality(connection, keys)
 
-    def history(self) -> known.History:
+    def history(self) -> cache.History:
         """Return median seconds of finished jobs, for estimates of time."""
         with self._reading() as connection:
-            return known.history(connection)
+            return cache.history(connection)
 
     def forget_reported(self, sessions: Iterable[str], keep: Iterable[str]) -> int:
         """Delete the reported runs of sessions but for those to keep: their file no longer says them. Returns how many."""
@@ -223,7 +225,7 @@ class Database:
 
     def sweeps(self) -> list[str]:
         """Return the names of all sweeps whose jobs have a place here, in order."""
-        return sorted(name for name in self._rows(select(models.PlacementRow.sweep).distinct()) if name)
+        return sorted(name for name in self._rows(select(models.LabelRow.sweep).distinct()) if name)
 
     def run_names(self) -> set[str]:
         """Return the names of all runs."""

@@ -1,4 +1,4 @@
-"""The rows that an outcome refers to, found or made: job, environment, quantity, and what people call a job."""
+"""The rows that an outcome refers to, found or made: job, environment, variant, and what people call a job."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from harness.core.identity import canonical, digest
-from harness.core.spec import Environment, Labels, Measurement, MeasureSpec, Outcome
+from harness.core.outcome import Environment, Measurement, Outcome
+from harness.core.spec import Labels, MeasureSpec
 from harness.store import models as m
 from harness.store.configurations import Ids
 from harness.store.row import Row, table
 from harness.store.workload import engine_options, workload_columns
 
-FACTS = ("metric", "metric_version", "part", "unit", "interval", "source", "items")
-"""Columns of a quantity that every measurement has."""
+FACTS = ("metric", "metric_version", "slice", "unit", "interval", "source", "items")
+"""Columns of a variant that every measurement has."""
 COMPARED = ("comparison", "baseline")
 """Those of a ratio that was published without its inputs."""
 _NAMED = attrgetter(*FACTS, "better")
@@ -65,10 +66,10 @@ def environment_row(connection: Connection, environment: Environment) -> int:
     found = connection.execute(select(m.EnvironmentRow.id).where(m.EnvironmentRow.digest == name)).scalar()
     if found is not None:
         return found
-    plain = {"name", "python", "system", "machine", "cpu", "cores", "memory_bytes", "box", "cuda", "harness"}
+    plain = {"name", "python", "system", "machine", "cpu", "cores", "memory_bytes", "machine_id", "cuda", "harness"}
     row = {
         "digest": name,
-        **environment.model_dump(include=plain),
+        **environment.model_dump(include=plain, by_alias=False),
         "gpu": gpu_of(environment),
         "driver": environment.gpus[0].driver if environment.gpus else None,
         "json": canonical(raw),
@@ -76,36 +77,36 @@ def environment_row(connection: Connection, environment: Environment) -> int:
     return insert_one(connection, m.EnvironmentRow, row)
 
 
-def _quantity(item: Measurement) -> dict[str, Any]:
+def _variant(item: Measurement) -> dict[str, Any]:
     plain = {name: getattr(item, name) for name in FACTS}
     compared = {"comparison": item.comparison, "baseline": canonical(item.baseline)} if item.comparison else {}
     return plain | {"better": item.better} | dict.fromkeys(COMPARED) | compared
 
 
-def _quantity_key(item: Measurement) -> str:
+def _variant_key(item: Measurement) -> str:
     """Name a quantity; what few of them have stands in the name only where it is said."""
-    values = _quantity(item)
+    values = _variant(item)
     named = [values[name] for name in (*FACTS, *(COMPARED if item.comparison else ()))]
     return canonical([*named, {"better": item.better}] if item.better else named)
 
 
 def quantity_id(connection: Connection, item: Measurement, ids: Ids) -> int:
     """Return the row of what a measurement is a number of."""
-    seen = _NAMED(item) if item.comparison is None else _quantity_key(item)
-    if seen not in ids.quantities:
-        ids.quantities[seen] = _quantity_row(connection, item)
-    return ids.quantities[seen]
+    seen = _NAMED(item) if item.comparison is None else _variant_key(item)
+    if seen not in ids.variants:
+        ids.variants[seen] = _variant_row(connection, item)
+    return ids.variants[seen]
 
 
-def _quantity_row(connection: Connection, item: Measurement) -> int:
-    key = _quantity_key(item)
-    found = connection.execute(select(m.QuantityRow.id).where(m.QuantityRow.key == key)).scalar()
-    return insert_one(connection, m.QuantityRow, {"key": key, **_quantity(item)}) if found is None else found
+def _variant_row(connection: Connection, item: Measurement) -> int:
+    key = _variant_key(item)
+    found = connection.execute(select(m.MetricVariantRow.id).where(m.MetricVariantRow.key == key)).scalar()
+    return insert_one(connection, m.MetricVariantRow, {"key": key, **_variant(item)}) if found is None else found
 
 
 def label(connection: Connection, key: str, environment: str, labels: Iterable[Labels], ids: Ids) -> None:
     """Write what people call a job in an environment, where it is not there yet."""
-    places = table(m.PlacementRow)
+    places = table(m.LabelRow)
     for one in labels:
         row = {"job_key": key, "environment": environment, **one.model_dump()}
         if tuple(row.values()) not in ids.labels:

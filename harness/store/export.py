@@ -7,14 +7,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.files import write_whole
+from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["csv", "jsonl", "parquet"]
-FORMATS: tuple[str, ...] = get_args(Format)
+ExportFormat = Literal["csv", "jsonl", "parquet"]
+FORMATS: tuple[str, ...] = get_args(ExportFormat)
 
 
 def export(frame: pd.DataFrame, path: Path, form: str | None = None) -> Path:

@@ -9,7 +9,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from harness.core.errors import ConfigError, Problem
-from harness.core.spec import SCHEMA_VERSION, Outcome, Record
+from harness.core.outcome import Outcome
+from harness.core.spec import SCHEMA_VERSION, Record
 from harness.store.session import SESSION_VERSION, SessionRecord
 
 OUTCOME = "outcome.json"

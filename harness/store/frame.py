@@ -22,37 +22,38 @@ from sqlalchemy import (
     union_all,
 )
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.spec import Status
+from harness.core.spelling import unknown
 from harness.store.columns import (
     COLUMNS,
     CONSTANT,
     ENVIRONMENT,
     JOB,
+    LABEL,
     LABELS,
     MEASUREMENT,
-    PLACEMENT,
-    QUANTITY,
+    METRIC_VARIANT,
     RUN,
     SUMMARY,
-    Column,
-    Place,
+    FrameColumn,
+    FrameTable,
 )
-from harness.store.needed import ids_in
-from harness.store.result import Kind
+from harness.store.latest import ids_in
+from harness.store.result import ValueKind
 
-__all__ = ["COLUMNS", "CONSTANT", "Where", "needed_statement", "split_measurement", "statement"]
+__all__ = ["COLUMNS", "CONSTANT", "Where", "latest_statement", "split_measurement", "statement"]
 
 Where = Mapping[str, Any]
 """Column name to a value or a list of values; None stands for absent."""
 Placing = Literal["none", "left", "inner"]
 
 _NOT_OK = [status.value for status in Status if status is not Status.OK]
-_MEASURED = frozenset({"quantity", "measurement", "summary"})
+_MEASURED = frozenset({"metric_variant", "measurement", "summary"})
 
 
 def statement(where: Where, columns: Sequence[str]) -> Select[Any]:
-    """Write the question as SQL: one row per measurement (and placement, where a label is named), one per failed run.
+    """Write the question as SQL: one row per measurement (and label, where one is named), one per failed run.
 
     Raises: HarnessError for an unknown column, with the nearest right name, or a value of the wrong type.
     """
@@ -66,7 +67,7 @@ def statement(where: Where, columns: Sequence[str]) -> Select[Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def needed_statement(columns: tuple[str, ...], labels: tuple[str, ...], left: bool, history: bool) -> Select[Any]:
+def latest_statement(columns: tuple[str, ...], labels: tuple[str, ...], left: bool, history: bool) -> Select[Any]:
     """Write the question of a table as SQL, in the form of `statement`; its parameters are the fields of `Kept`.
 
     labels: which of them are asked for. left: also what is not placed. history: among all runs.
@@ -100,24 +101,24 @@ def _among(runs: str, kind: ColumnElement[bool], history: bool) -> list[ColumnEl
 
 _QUANTITIES = (
     ids_in(MEASUREMENT.c.ordinal, "ordinals"),
-    # Added to nothing, since the index on quantities would lead to all of their history.
-    ids_in(MEASUREMENT.c.quantity_id + 0, "quantities"),
+    # Added to nothing, since the index on variants would lead to all of their history.
+    ids_in(MEASUREMENT.c.quantity_id + 0, "variants"),
 )
 
 
-def _column(name: str) -> Column:
+def _column(name: str) -> FrameColumn:
     if name not in COLUMNS:
         raise HarnessError(unknown("column", name, COLUMNS))
     return COLUMNS[name]
 
 
-_TYPES: dict[Kind, tuple[type, ...]] = {
+_TYPES: dict[ValueKind, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),
     "flag": (bool,),
     "time": (datetime,),
 }
-_CALLED: dict[Kind, str] = {
+_CALLED: dict[ValueKind, str] = {
     "text": "text (put it in quotes)",
     "number": "a number",
     "flag": "true or false",
@@ -125,26 +126,26 @@ _CALLED: dict[Kind, str] = {
 }
 
 
-def _values(column: Column, value: Any) -> list[Any]:
+def _values(column: FrameColumn, value: Any) -> list[Any]:
     """Read a filter's values; a label that is absent is the empty text."""
     given = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
     for item in given:
         right = isinstance(item, _TYPES[column.kind]) and (column.kind == "flag" or not isinstance(item, bool))
         if item is not None and not right:
             raise HarnessError(f"column '{column.name}' holds {_CALLED[column.kind]}, not {item!r}")
-    return ["" if item is None else item for item in given] if column.place == "placement" else given
+    return ["" if item is None else item for item in given] if column.place == "label" else given
 
 
-def _placing(chosen: list[Column], filters: list[tuple[Column, list[Any]]]) -> Placing:
-    asked = [values for column, values in filters if column.place == "placement"]
+def _placing(chosen: list[FrameColumn], filters: list[tuple[FrameColumn, list[Any]]]) -> Placing:
+    asked = [values for column, values in filters if column.place == "label"]
     if any("" not in values for values in asked):
         return "inner"
-    return "left" if asked or any(column.place == "placement" for column in chosen) else "none"
+    return "left" if asked or any(column.place == "label" for column in chosen) else "none"
 
 
 def _branch(
-    chosen: list[Column],
-    filters: list[tuple[Column, list[Any]]],
+    chosen: list[FrameColumn],
+    filters: list[tuple[FrameColumn, list[Any]]],
     placed: Placing,
     *,
     measured: bool,
@@ -165,11 +166,11 @@ def _branch(
     return select(*shown).select_from(_tables(places, placed, measured=measured)).where(*conditions)
 
 
-def _once(chosen: list[Column]) -> list[Column]:
+def _once(chosen: list[FrameColumn]) -> list[FrameColumn]:
     return list({column.name: column for column in chosen}.values())
 
 
-def _tables(places: set[Place], placed: Placing, *, measured: bool) -> FromClause:
+def _tables(places: set[FrameTable], placed: Placing, *, measured: bool) -> FromClause:
     """Join what is asked for."""
     tables: FromClause = RUN
     if "job" in places or placed != "none":
@@ -177,12 +178,12 @@ def _tables(places: set[Place], placed: Placing, *, measured: bool) -> FromClaus
     if "environment" in places or placed != "none":
         tables = tables.join(ENVIRONMENT, ENVIRONMENT.c.id == RUN.c.environment_id)
     if placed != "none":
-        same = and_(PLACEMENT.c.job_key == JOB.c.key, PLACEMENT.c.environment == ENVIRONMENT.c.name)
-        tables = tables.join(PLACEMENT, same, isouter=placed == "left")
+        same = and_(LABEL.c.job_key == JOB.c.key, LABEL.c.environment == ENVIRONMENT.c.name)
+        tables = tables.join(LABEL, same, isouter=placed == "left")
     if measured:
         tables = tables.join(MEASUREMENT, MEASUREMENT.c.run_id == RUN.c.id)
-        if places & {"quantity", "summary"}:
-            tables = tables.join(QUANTITY, QUANTITY.c.id == MEASUREMENT.c.quantity_id)
+        if places & {"metric_variant", "summary"}:
+            tables = tables.join(METRIC_VARIANT, METRIC_VARIANT.c.id == MEASUREMENT.c.quantity_id)
         if "summary" in places:
             same_sitting = SUMMARY.c.sitting == RUN.c.sitting
             same = and_(same_sitting, SUMMARY.c.quantity_id == MEASUREMENT.c.quantity_id)
@@ -190,13 +191,13 @@ def _tables(places: set[Place], placed: Placing, *, measured: bool) -> FromClaus
     return tables
 
 
-def _label(column: Column, placed: Placing) -> ColumnElement[Any]:
+def _label(column: FrameColumn, placed: Placing) -> ColumnElement[Any]:
     source: ColumnElement[Any] = column.source
     return func.coalesce(source, "") if placed == "left" else source
 
 
-def _shown(column: Column, placed: Placing, *, measured: bool) -> ColumnElement[Any]:
-    if column.place == "placement":
+def _shown(column: FrameColumn, placed: Placing, *, measured: bool) -> ColumnElement[Any]:
+    if column.place == "label":
         return _label(column, placed)
     if column.place in _MEASURED and not measured:
         return null()
@@ -204,10 +205,10 @@ def _shown(column: Column, placed: Placing, *, measured: bool) -> ColumnElement[
     return source
 
 
-def _condition(column: Column, values: list[Any], placed: Placing) -> ColumnElement[bool]:
+def _condition(column: FrameColumn, values: list[Any], placed: Placing) -> ColumnElement[bool]:
     if column.name == "measurement_id":
         return or_(false(), *[_same_measurement(value) for value in values if value is not None])
-    source = _label(column, placed) if column.place == "placement" else column.source
+    source = _label(column, placed) if column.place == "label" else column.source
     known = [value for value in values if value is not None]
     held: ColumnElement[bool] = source.in_(known) if len(known) != 1 else source == known[0]
     return or_(held, source.is_(None)) if None in values else held

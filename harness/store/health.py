@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from harness.store import opening
-from harness.store.location import Place, called, file_of, is_there, url_of
+from harness.store.location import DatabasePlace, called, file_of, is_there, url_of
 
 QUICK_FROM = 100_000_000
 """Bytes from which a quick check stands for the full one, which also holds every index against its table."""
@@ -25,7 +25,7 @@ class Health:
     """What is not as it must be; empty where all is."""
 
 
-def health(place: Place, *, full: bool = False) -> Health | None:
+def health(place: DatabasePlace, *, full: bool = False) -> Health | None:
     """Look at a database; None where there is none yet. full: the full check also of a large one.
 
     Raises: HarnessError for one that cannot be read at all, or is in use by another process that lets nobody read.

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from harness.core.spec import BuildSpec, Labels, Measurement, Outcome, Status
+from harness.core.outcome import Measurement, Outcome
+from harness.core.spec import BuildSpec, Labels, Status
 from harness.store import models as m
 from harness.store import newest
-from harness.store.arrays import Stored, packed_few
+from harness.store.arrays import StoredArray, packed_few
 from harness.store.artifacts import told_of_artifact
 from harness.store.configurations import Ids, configuration_of, series_of
 from harness.store.dimensions import environment_id, gpu_of, insert_one, job_id, label, quantity_id
@@ -21,12 +22,12 @@ from harness.store.session import SessionRecord
 from harness.store.sittings import name_of, noted, settle
 
 
-def write_outcome(connection: Connection, outcome: Outcome, arrays: Sequence[Stored]) -> bool:
+def write_outcome(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray]) -> bool:
     """Write all rows of an outcome; False where its run is there already. The caller holds the transaction."""
     return write_outcomes(connection, [(outcome, arrays)], Ids()) == 1
 
 
-def write_outcomes(connection: Connection, batch: Sequence[tuple[Outcome, Sequence[Stored]]], ids: Ids) -> int:
+def write_outcomes(connection: Connection, batch: Sequence[tuple[Outcome, Sequence[StoredArray]]], ids: Ids) -> int:
     """Write all rows of outcomes whose runs are not there yet; return how many. The caller holds the transaction.
 
     ids: what the caller has seen before; no longer good where the transaction fails.
@@ -64,23 +65,21 @@ def _known_runs(connection: Connection, names: Sequence[str]) -> set[str]:
     return set(connection.execute(select(m.RunRow.name).where(m.RunRow.name.in_(names))).scalars())
 
 
-def _take(connection: Connection, outcome: Outcome, arrays: Sequence[Stored], ids: Ids, rows: _Rows) -> None:
+def _take(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], ids: Ids, rows: _Rows) -> None:
     """Insert the run and what it refers to, and set the rest of its rows aside."""
     good = outcome.status is Status.OK  # a number of a run that failed must not reach a table
-    quantities = [quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
+    variants = [quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
     row = _run(connection, outcome, ids)
     row |= told_of_artifact(connection, outcome, (row["artifact"], row["artifact_content"]), ids)
     sits = good and outcome.origin == "measured"
     row["sitting"] = name_of(row, outcome.job.key, outcome.environment.model_dump(mode="json")) if sits else None
-    run = insert_one(
-        connection, m.RunRow, row | {"configuration_id": configuration_of(connection, ids, row, quantities)}
-    )
+    run = insert_one(connection, m.RunRow, row | {"configuration_id": configuration_of(connection, ids, row, variants)})
     rows.add(m.OutcomeRow, [{"run_id": run, "json": kept_text(outcome)}])
     if sits:
         rows.measured.append(run)
     if good:
         rows.good.append(run)
-        rows.add(m.MeasurementRow, _measurements(run, outcome.measurements, quantities))
+        rows.add(m.MeasurementRow, _measurements(run, outcome.measurements, variants))
         rows.add(m.SamplesRow, [{"run_id": run, **asdict(array)} for array in arrays])
     if outcome.job.labels != Labels():
         label(connection, outcome.job.key, outcome.environment.name, [outcome.job.labels], ids)
@@ -125,7 +124,7 @@ def _run(connection: Connection, outcome: Outcome, ids: Ids) -> dict[str, Any]:
         "citation": outcome.citation.line if outcome.citation else None,
         "job_id": job_id(connection, outcome, ids),
         "environment_id": environment_id(connection, outcome.environment, ids),
-        "series": series_of(job.key, gpu_of(outcome.environment), outcome.environment.box),
+        "series": series_of(job.key, gpu_of(outcome.environment), outcome.environment.machine_id),
         **outcome.model_dump(include={"reason", "origin", "started", "seconds", "written_by", "provider"}),
         "counts_from": max(outcome.started, outcome.job.not_before or outcome.started),
         "status": outcome.status.value,
@@ -150,12 +149,12 @@ def _subject(outcome: Outcome) -> tuple[str | None, str | None]:
     return spec.artifact, next((item.content for item in inputs if item.role == "artifact"), None)
 
 
-def _measurements(run: int, measurements: Sequence[Measurement], quantities: Sequence[int]) -> list[dict[str, Any]]:
+def _measurements(run: int, measurements: Sequence[Measurement], variants: Sequence[int]) -> list[dict[str, Any]]:
     return [
         {
             "run_id": run,
             "ordinal": place,
-            "quantity_id": quantity,
+            "quantity_id": variant,
             "value": item.value,
             "low": item.low,
             "high": item.high,
@@ -163,5 +162,5 @@ def _measurements(run: int, measurements: Sequence[Measurement], quantities: Seq
             "samples": packed_few(item.samples),
             "array": item.array.name if item.array else None,
         }
-        for place, (item, quantity) in enumerate(zip(measurements, quantities, strict=True))
+        for place, (item, variant) in enumerate(zip(measurements, variants, strict=True))
     ]

@@ -16,11 +16,11 @@ VARIABLE = "HARNESS_DB"
 """Names the database of all commands of a shell, whatever a workspace says."""
 USUAL = "bench.db"
 """In a results folder, where nothing else is named."""
-Place = str | Path
+DatabasePlace = str | Path
 """URL of a database, or the path of an SQLite file."""
 
 
-def database_of(results: Path, said: str | None = None, root: Path | None = None) -> Place:
+def database_of(results: Path, said: str | None = None, root: Path | None = None) -> DatabasePlace:
     """Find the database: `HARNESS_DB`, else what a workspace says of this machine, else a file in the results folder.
 
     said: `database:` of local.yaml, seen from the workspace's folder `root`; the variable's is seen from where one stands.
@@ -31,7 +31,7 @@ def database_of(results: Path, said: str | None = None, root: Path | None = None
     return results / USUAL if said is None else _place(said, "`database:` of local.yaml", root or results.parent)
 
 
-def url_of(place: Place) -> URL:
+def url_of(place: DatabasePlace) -> URL:
     """Read a place: a URL where it has `://`, else the path of an SQLite file. Raises: HarnessError for a URL that is none."""
     from sqlalchemy import URL, make_url
     from sqlalchemy.exc import ArgumentError
@@ -59,21 +59,21 @@ def file_of(url: URL) -> Path | None:
     return Path(str(url.database)) if inside else None
 
 
-def is_there(place: Place) -> bool:
+def is_there(place: DatabasePlace) -> bool:
     """Tell whether there is a database to read; one on a server is asked when it is opened."""
     url = url_of(place)
     file = file_of(url)
     return file.exists() if file is not None else url.get_backend_name() != "sqlite"
 
 
-def called(place: Place) -> str:
+def called(place: DatabasePlace) -> str:
     """Name a database for people, without its password."""
     url = url_of(place)
     file = file_of(url)
     return str(file) if file is not None else url.render_as_string(hide_password=True)
 
 
-def _place(said: str, who: str, root: Path) -> Place:
+def _place(said: str, who: str, root: Path) -> DatabasePlace:
     if "://" not in said:
         return placed(said, root)
     try:

@@ -1,7 +1,7 @@
 """The tables: facts only, one row per fact, every dimension a real column.
 
 An index stands where a question of ours reads it (`tests/unit/store/test_indexes.py` holds each against its question). What describes
-a number (metric, part, unit, source, ...) lives in `quantity`, which has a few hundred rows, so that a measurement is a narrow row.
+a number (metric, slice, unit, source, ...) lives in `quantity`, which has a few hundred rows, so that a measurement is a narrow row.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class EnvironmentRow(Row):
     cpu: Mapped[str]
     cores: Mapped[int | None]
     memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    box: Mapped[str]
+    machine_id: Mapped[str] = mapped_column("box", key="machine_id")
     gpu: Mapped[str | None]
     """Name of the GPU; different ones are joined by ` + `."""
     driver: Mapped[str | None]
@@ -153,7 +153,7 @@ class ConfigurationRow(Row):
     environment: Mapped[str]
     """Name of the environment: with the job's key what a placement speaks of."""
     quantities: Mapped[str] = mapped_column(Text)
-    """Which quantities each of its runs gave, by their ids, in their order; JSON."""
+    """Which variants each of its runs gave, by their ids, in their order; JSON."""
 
 
 class OutcomeRow(Row):
@@ -165,7 +165,7 @@ class OutcomeRow(Row):
     json: Mapped[str] = mapped_column(Text)
 
 
-class QuantityRow(Row):
+class MetricVariantRow(Row):
     """What a number is a number of."""
 
     __tablename__ = "quantity"
@@ -176,7 +176,7 @@ class QuantityRow(Row):
     """Canonical JSON of the other columns: unique also where some are absent."""
     metric: Mapped[str]
     metric_version: Mapped[int]
-    part: Mapped[str]
+    slice: Mapped[str] = mapped_column("part", key="slice")
     unit: Mapped[str]
     interval: Mapped[str | None]
     source: Mapped[str | None]
@@ -248,7 +248,7 @@ class SamplesRow(Row):
     data: Mapped[bytes | None]
 
 
-class PlacementRow(Row):
+class LabelRow(Row):
     """What people call a job in an environment; it may be called several things."""
 
     __tablename__ = "placement"

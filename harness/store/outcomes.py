@@ -9,7 +9,8 @@ from sqlalchemy import Connection, select
 
 from harness.core.errors import HarnessError
 from harness.core.identity import canonical
-from harness.core.spec import Outcome, Status
+from harness.core.outcome import Outcome
+from harness.core.spec import Status
 from harness.store import models as m
 from harness.store.arrays import unpacked_few
 from harness.store.dimensions import COMPARED, FACTS
@@ -49,15 +50,15 @@ def read_outcome(connection: Connection, run: str) -> Outcome:
 
 
 def _read_measurements(connection: Connection, run: int) -> list[dict[str, Any]]:
-    items, quantities, arrays = table(m.MeasurementRow), table(m.QuantityRow), table(m.SamplesRow)
+    items, variants, arrays = table(m.MeasurementRow), table(m.MetricVariantRow), table(m.SamplesRow)
     same = (arrays.c.run_id == items.c.run_id) & (arrays.c.name == items.c.array)
     query = (
         select(
-            *[quantities.c[name] for name in (*FACTS, "better", *COMPARED)],
+            *[variants.c[name] for name in (*FACTS, "better", *COMPARED)],
             *[items.c[name] for name in _VALUES],
             *[items.c.samples, items.c.array, arrays.c.sha256, arrays.c.shape, arrays.c.dtype],
         )
-        .select_from(items.join(quantities, quantities.c.id == items.c.quantity_id).outerjoin(arrays, same))
+        .select_from(items.join(variants, variants.c.id == items.c.quantity_id).outerjoin(arrays, same))
         .where(items.c.run_id == run)
         .order_by(items.c.ordinal)
     )

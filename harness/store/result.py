@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["text", "number", "flag", "time"]
+ValueKind = Literal["text", "number", "flag", "time"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ResultSet:
         return [tuple(row[place] for place in places) for row in self.rows]
 
 
-def result_of(rows: Iterable[Sequence[object]], columns: Sequence[str], kinds: Mapping[str, Kind]) -> ResultSet:
+def result_of(rows: Iterable[Sequence[object]], columns: Sequence[str], kinds: Mapping[str, ValueKind]) -> ResultSet:
     """Make a result of what a driver returns: every number is a float, whatever the column's own type."""
     numbers = [place for place, name in enumerate(columns) if kinds[name] == "number"]
     return ResultSet(tuple(columns), [_floats(row, numbers) for row in rows])
@@ -56,7 +56,7 @@ def _floats(row: Sequence[Any], numbers: Sequence[int]) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def to_frame(result: ResultSet, kinds: Mapping[str, Kind]) -> pd.DataFrame:
+def to_frame(result: ResultSet, kinds: Mapping[str, ValueKind]) -> pd.DataFrame:
     """Turn a result into a frame whose types do not depend on what the rows happen to hold.
 
     Absence is `pandas.isna`: NaN in texts (`str`) and numbers (float64), None in flags, NaT in moments (datetime64 in UTC).
@@ -71,7 +71,7 @@ def to_frame(result: ResultSet, kinds: Mapping[str, Kind]) -> pd.DataFrame:
     return frame
 
 
-def _array(kind: Kind, cells: Sequence[Any]) -> Any:
+def _array(kind: ValueKind, cells: Sequence[Any]) -> Any:
     import numpy as np
     import pandas as pd
 

@@ -59,7 +59,7 @@ def array(connection: Connection, results: Path | None, run: str, name: str) -> 
     if row is None:
         raise HarnessError(f"run {run} keeps no samples called '{name}'")
     if row.data is not None:
-        return arrays.unpacked(arrays.Stored(row.name, row.sha256, row.shape, row.dtype, row.codec, row.data))
+        return arrays.unpacked(arrays.StoredArray(row.name, row.sha256, row.shape, row.dtype, row.codec, row.data))
     if results is None:
         raise HarnessError(f"array '{name}' of run {run} lies in its run folder; open the database with `results`")
     path = results / files.RUNS / run / ARRAYS

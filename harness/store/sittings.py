@@ -34,7 +34,7 @@ _ALIKE = ("session", "gpu_count", "provider", "dtype", "protocol", "protocol_ver
 _OF_THE_MOMENT = {"harness"}
 """Of an environment: what may differ between two rounds of a sitting."""
 _OF_A_GPU = {"name", "driver", "memory_bytes", "compute"}
-_SAME = ("metric", "metric_version", "part", "unit", "source")
+_SAME = ("metric", "metric_version", "slice", "unit", "source")
 _OVER_ROUNDS = [name for name in METRICS if rounds.is_over_rounds(name)]
 _AT_ONCE = 500
 """Sittings whose values are in memory together."""
@@ -134,23 +134,23 @@ def _summaries(
     connection: Connection, sittings: Sequence[str], marks: Mapping[str, str | None]
 ) -> Iterator[dict[str, Any]]:
     values: dict[tuple[Any, ...], dict[int, rounds.Round]] = defaultdict(dict)
-    quantities: dict[tuple[Any, ...], dict[int, str]] = defaultdict(dict)
+    variants: dict[tuple[Any, ...], dict[int, str]] = defaultdict(dict)
     paces = _paces(connection, sittings)
     for row in connection.execute(_values_query(sittings)):
         key = (row.sitting, *(getattr(row, name) for name in _SAME))
-        at_pace = None if row.part else paces.get(row.run_id, {}).get(row.metric)
+        at_pace = None if row.slice else paces.get(row.run_id, {}).get(row.metric)
         values[key].setdefault(row.run_id, rounds.Round(row.round, row.order, row.value, at_pace))
-        quantities[key][row.quantity_id] = row.unit
+        variants[key][row.quantity_id] = row.unit
     for key, by_run in values.items():
         found = list(by_run.values())
-        for quantity, unit in quantities[key].items():
+        for variant, unit in variants[key].items():
             value, low, high = rounds.summary([one.value for one in found], unit)
             listed = [
                 [one.round, one.order, one.value, *([] if one.at_pace is None else [one.at_pace])] for one in found
             ]
             yield {
                 "sitting": key[0],
-                "quantity_id": quantity,
+                "quantity_id": variant,
                 "value": value,
                 "low": low,
                 "high": high,
@@ -183,16 +183,16 @@ def paces_of(facts: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _values_query(sittings: Sequence[str]) -> Any:
-    run, item, quantity = table(m.RunRow), table(m.MeasurementRow), table(m.QuantityRow)
+    run, item, variant = table(m.RunRow), table(m.MeasurementRow), table(m.MetricVariantRow)
     query = select(run.c.sitting, run.c.round, run.c.order, item.c.run_id, item.c.value, item.c.quantity_id,
-                   *[quantity.c[name] for name in _SAME])  # fmt: skip
+                   *[variant.c[name] for name in _SAME])  # fmt: skip
     query = query.select_from(
-        run.join(item, item.c.run_id == run.c.id).join(quantity, quantity.c.id == item.c.quantity_id)
+        run.join(item, item.c.run_id == run.c.id).join(variant, variant.c.id == item.c.quantity_id)
     )
     return query.where(
         run.c.sitting.in_(sittings),
-        quantity.c.comparison.is_(None),
-        quantity.c.metric.in_(_OVER_ROUNDS) | quantity.c.metric.startswith(OWN),
+        variant.c.comparison.is_(None),
+        variant.c.metric.in_(_OVER_ROUNDS) | variant.c.metric.startswith(OWN),
     ).order_by(run.c.sitting, run.c.round, run.c.order, run.c.name, item.c.ordinal)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core.errors import Busy, ConfigError, HarnessError, Problem
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.store import arrays, files
 from harness.store.session import SessionRecord
 
@@ -35,7 +35,7 @@ class Ingested:
         return counts + unfinished + (f", {len(self.problems)} files cannot be read" if self.problems else "")
 
 
-OutcomeBatch = Sequence[tuple[Outcome, Sequence[arrays.Stored]]]
+OutcomeBatch = Sequence[tuple[Outcome, Sequence[arrays.StoredArray]]]
 
 
 @dataclass
@@ -53,7 +53,7 @@ def walk(
     known: names of the runs that are there. ingest: returns how many of a batch were new. Raises: Busy as they do.
     """
     seen, new, sessions = _Seen(), 0, 0
-    batch: list[tuple[Outcome, Sequence[arrays.Stored]]] = []
+    batch: list[tuple[Outcome, Sequence[arrays.StoredArray]]] = []
     for one in _outcomes(results, known, seen):
         batch.append(one)
         if len(batch) >= _BATCH:
@@ -71,7 +71,7 @@ def walk(
     return Ingested(new, seen.known, sessions, tuple(seen.unfinished), tuple(seen.problems))
 
 
-def _outcomes(results: Path, known: set[str], seen: _Seen) -> Iterator[tuple[Outcome, Sequence[arrays.Stored]]]:
+def _outcomes(results: Path, known: set[str], seen: _Seen) -> Iterator[tuple[Outcome, Sequence[arrays.StoredArray]]]:
     for folder in _sorted(results / files.RUNS, "*/"):
         path = folder / files.OUTCOME
         if folder.name.startswith("."):  # an import is writing there

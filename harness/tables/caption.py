@@ -177,7 +177,7 @@ def _sizes(rows: Sequence[TableRow]) -> list[str]:
     """Say how many items stand behind the parts of a whole, as the questions of a stratum."""
     parts: dict[str, set[int]] = {}
     for row in rows:
-        part = row.text("part")
+        part = row.text("slice")
         if part and row.get("n") is not None:
             parts.setdefault(part.partition(":")[2] or part, set()).add(int(row.get("n")))
     listed = ", ".join(f"{_range(sizes)} of '{name}'" for name, sizes in sorted(parts.items()))

@@ -14,7 +14,7 @@ from harness.tables.options import OPTIONS, option
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class TableCatalogue:
     """Dimension -> name -> attribute -> text. A name without an entry is shown as it is."""
 
     entries: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
@@ -38,16 +38,16 @@ class Catalogue:
             return without_paths(option(name, attribute))
         return self.entries.get(dimension, {}).get(name, {}).get(attribute, "")
 
-    def renamed(self, titles: Mapping[str, Mapping[str, str]]) -> Catalogue:
+    def renamed(self, titles: Mapping[str, Mapping[str, str]]) -> TableCatalogue:
         """Return a catalogue with other titles; the names that have one come first, in this order."""
         entries = dict(self.entries)
         for dimension, named in titles.items():
             known = self.entries.get(dimension, {})
             first = {name: {**known.get(name, {}), "title": title} for name, title in named.items()}
             entries[dimension] = {**first, **{name: texts for name, texts in known.items() if name not in first}}
-        return Catalogue(entries)
+        return TableCatalogue(entries)
 
-    def declaring(self, declared: Declared) -> Catalogue:
+    def declaring(self, declared: Declared) -> TableCatalogue:
         """Return a catalogue with what published files declare, behind its own entries."""
         entries = {name: dict(known) for name, known in self.entries.items()}
         own = {
@@ -56,7 +56,7 @@ class Catalogue:
         for dimension, named in {**declared.names, "metric": own}.items():
             known = entries.get(dimension, {})
             entries[dimension] = {**known, **{name: texts for name, texts in named.items() if name not in known}}
-        return Catalogue(entries)
+        return TableCatalogue(entries)
 
     def own_unit(self, metric: str) -> str | None:
         """Return the unit that a published file declares of a metric of its own; None where none does."""
@@ -90,16 +90,16 @@ class Catalogue:
         return address if address.startswith(("https://", "http://")) else ""
 
 
-def catalogue_of(configs: Path | Sequence[Path], published: Path | None = None) -> Catalogue:
+def catalogue_of(configs: Path | Sequence[Path], published: Path | None = None) -> TableCatalogue:
     """Read titles and attributes from the catalogues in a folder, or in several, the engines' registry and the metrics.
 
-    published: folder of committed results, whose files may declare more of them; a catalogue's own entry goes before.
+    published: folder of published results, whose files may declare more of them; a catalogue's own entry goes before.
     Raises: ConfigError with every mistake of the catalogues and of what is declared.
     """
     from harness.plan.catalogue import load_catalogue
 
     known = load_catalogue(configs)
-    found = Catalogue(
+    found = TableCatalogue(
         {
             "model": {name: _texts(model.entry) for name, model in known.models.items()},
             "method": {name: _texts(method.entry) for name, method in known.methods.items()},

@@ -25,7 +25,7 @@ from harness.tables.specfields import ABSENT
 
 _TOO_WIDE = 2
 """An interval wider than its value over this is shown with its ends: behind ± it would be read as a small error."""
-GREY = "~"
+INCONCLUSIVE = "~"
 """Stands behind a comparison that the data cannot tell from no difference."""
 
 
@@ -63,7 +63,7 @@ def filled(question: CellQuestion, reader: CellReader) -> Filled:
         paired = Operand(result.value, decimal_of(found.low) * scale, decimal_of(found.high) * scale)
         trace = replace(trace, interval=found.how)
     mark = f" {PACED}" if trace.at_1ms else ""
-    mark += f" {GREY}" if cell.grey and not itself and _even(question.comparison, paired) else ""
+    mark += f" {INCONCLUSIVE}" if cell.inconclusive and not itself and _even(question.comparison, paired) else ""
     done = replace(done, trace=replace(trace, low=paired.low, high=paired.high))
     return replace(done, text=_text(question, paired) + mark, note=_footnote(question, paired, trace.interval))
 

@@ -22,7 +22,7 @@ DIMENSIONS: dict[str, str] = {
     "gpu_count": "GPUs",
     "driver": "Driver",
     "cuda": "CUDA",
-    "box": "Box",
+    "machine": "Machine",
     "cpu": "CPU",
     "cores": "Cores",
     "system": "System",
@@ -53,14 +53,14 @@ DIMENSIONS: dict[str, str] = {
     "bits_per_weight": "Bits per weight",
     "metric": "Metric",
     "metric_version": "Metric version",
-    "part": "Part",
+    "slice": "Slice",
     "source": "Memory counted by",
     "citation": "Source",
 }
 """Dimension -> heading where a spec gives none."""
 
 LABELS = ("sweep", "block", "model", "method", "recipe")
-PLACE = ("environment", "gpu", "gpu_count", "driver", "cuda", "box", "cpu", "cores", "system", "python")
+PLACE = ("environment", "gpu", "gpu_count", "driver", "cuda", "machine", "cpu", "cores", "system", "python")
 MADE = ("scheme", "bits_per_weight")
 """What a method makes of a model: a baseline of another method differs in it at the same place of a table."""
 BUILD_DIMENSIONS = frozenset(
@@ -74,14 +74,14 @@ IDENTITY = ("origin", "model", "method", "recipe", "reference", "environment", "
 WORKLOAD = ("engine_options", "workload", "dtype", *WORKLOAD_NUMBERS)
 """Differences in these are an error inside one session; between sessions the sweep was changed and the newest counts."""
 
-SAME_PLACE = ("gpu", "driver", "cuda", "box", "cpu", "environment")
+SAME_PLACE = ("gpu", "driver", "cuda", "machine", "cpu", "environment")
 """What all cells of a table must share, beside the packages of their engines, unless `may_mix` names it."""
 SAME_COLUMN = ("metric_version", "protocol", "protocol_version", "source", *WORKLOAD_NUMBERS, *WORKLOAD_TEXTS)
 """What all cells of a column must share unless it is a row, a pivot or an `each`, or `may_mix` names it."""
 MIXABLE = frozenset({*SAME_PLACE, *SAME_COLUMN, "artifact"})
 
 FACTS = ("kind", "status", "reason", "origin", "started", "counts_from", "seconds", "session", "round", "environment_id", "metric",
-         "metric_version", "part", "value", "low", "high", "interval", "n", "unit", "items", "better", "scored", "skipped",
+         "metric_version", "slice", "value", "low", "high", "interval", "n", "unit", "items", "better", "scored", "skipped",
          "truncated", "warmups", "repetitions", "bos", "prompt_tokens", "beyond_trained", "measurement_id", "artifact_content", "comparison", "baseline",
          "notes", "sitting", "summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks", "order")  # fmt: skip
 COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))

@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import OWN, Direction, OwnMetric
+from harness.core.spelling import unknown
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, read
 
 KEY = "reported"

@@ -17,9 +17,9 @@ from harness.tables.layout import (
     compares,
     exact,
 )
-from harness.tables.pool import PLAIN, meets
 from harness.tables.question import CellQuestion, Filled
 from harness.tables.quoted import QuotedPlace
+from harness.tables.row_index import PLAIN, meets
 from harness.tables.rows import TableRow, choose, is_ours
 from harness.tables.sitting import over_rounds
 from harness.tables.spec import CellSpec, RowKey, TableSpec
@@ -92,7 +92,7 @@ def _elsewhere(source: TableInputs, cell: CellSpec, there: CellAddress, where: M
     keys = {name: value for name, value in there.items() if name not in cell.baseline}
     for name in keys:
         others = {key: value for key, value in keys.items() if key != name} | dict(cell.baseline)
-        conditions = _conditions(others, {**where, **cell.where}, cell.part)
+        conditions = _conditions(others, {**where, **cell.where}, cell.slice)
         found = source.pool.found(cell.metric or "", PLAIN, conditions)
         values = sorted({value for row in found if row.ok and (value := row.text(name)) is not None})
         if values:
@@ -135,7 +135,7 @@ def _lookup(
     published: find the comparison that was published without its inputs instead.
     """
     assert cell.metric is not None
-    conditions = _conditions(address, {**where, **cell.where}, cell.part)
+    conditions = _conditions(address, {**where, **cell.where}, cell.slice)
     place = ", ".join([*address.values(), f"column '{column}'"])
     asked = (cell.comparison, canonical(dict(cell.baseline))) if published else PLAIN
     found = source.pool.found(cell.metric, asked, conditions)
@@ -147,7 +147,7 @@ def _lookup(
 
 
 def _conditions(address: CellAddress, where: Mapping[str, Sequence[str]], part: str) -> dict[str, Sequence[str | None]]:
-    return {"part": (part,), **where, **exact(address)}
+    return {"slice": (part,), **where, **exact(address)}
 
 
 def _attribute(source: TableInputs, key: RowKey, address: CellAddress) -> Filled:

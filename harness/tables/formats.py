@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
+from harness.core.spelling import unknown
 from harness.formats import units
 
 PATTERN = r"^\s*\+?[0-9],?(x|%|e)?( stripped)?( printed)?\s*$"

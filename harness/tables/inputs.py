@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from harness.core.marks import MARKS, merged
 from harness.core.spec import Note
-from harness.tables.catalogue import Catalogue
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.formats import without_paths
 from harness.tables.layout import (
     Order,
 )
 from harness.tables.mixing import Packages
-from harness.tables.pool import Pool
 from harness.tables.question import CellReader
 from harness.tables.quoted import Quoted
+from harness.tables.row_index import RowIndex
 from harness.tables.rows import TableRow
 from harness.tables.sitting import Measure
 from harness.tables.spec import TableSpec
@@ -76,8 +76,8 @@ class TableInputs:
     """What the functions below share: the spec, the rows that it concerns, names and callbacks."""
 
     spec: TableSpec
-    pool: Pool
-    catalogue: Catalogue
+    pool: RowIndex
+    catalogue: TableCatalogue
     reader: CellReader
     picked: TakenRows
     at_pace: frozenset[Measure]

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from harness.core.metric import metric as metric_named
 from harness.markdown.rows import literal
-from harness.tables.catalogue import Catalogue
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.columns import BUILD_DIMENSIONS
 from harness.tables.compare import COMPARISONS, WORSE
 from harness.tables.formats import DEFAULT_UNIT
@@ -45,7 +45,7 @@ class Order:
     """Orders values as the spec lists them, else as the catalogue does, else as numbers, else as text."""
 
     spec: TableSpec
-    catalogue: Catalogue
+    catalogue: TableCatalogue
 
     def rank(self, name: str, value: str) -> tuple[int, float, str]:
         """Return what a value sorts by among its dimension's values; what is lacking comes last."""
@@ -128,7 +128,7 @@ def is_markup(spec: TableSpec, dimension: str, value: str | None) -> bool:
 
 
 def key_cells(
-    catalogue: Catalogue, spec: TableSpec, keys: Sequence[RowKey], address: CellAddress, above: CellAddress | None
+    catalogue: TableCatalogue, spec: TableSpec, keys: Sequence[RowKey], address: CellAddress, above: CellAddress | None
 ) -> list[Cell]:
     """Write the row keys; one that repeats the line above is left blank where the style or a row of metrics says so."""
     cells, style = [], spec.style
@@ -145,7 +145,7 @@ def key_cells(
     return cells
 
 
-def _key_cell(catalogue: Catalogue, spec: TableSpec, key: RowKey, address: CellAddress) -> Cell:
+def _key_cell(catalogue: TableCatalogue, spec: TableSpec, key: RowKey, address: CellAddress) -> Cell:
     value = address.get(key.dimension)
     if value is None:
         return Cell("-")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness.core.errors import ConfigError, HarnessError, Problem, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem
+from harness.core.spelling import unknown
 from harness.environments import SHIPPED
 from harness.markdown.rows import literal, markup, table_lines
 from harness.tables.result import Cell, Section, Table

@@ -31,7 +31,7 @@ def check_place(spec: TableSpec, rows: Sequence[TableRow], packages: Packages) -
     """
     allowed = spec.may_mix | spec.keyed
     if "gpu" in spec.keyed:
-        allowed |= {"box", "cpu"}  # another GPU model is another machine; its driver is still compared
+        allowed |= {"machine", "cpu"}  # another GPU model is another machine; its driver is still compared
     for name in SAME_PLACE:
         if name not in allowed:
             _same(spec, name, {row.text(name) for row in rows if _told(row, name)}, "table")

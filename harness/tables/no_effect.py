@@ -17,7 +17,7 @@ CODE = "no-effect"
 COLUMNS = ("origin", "recipe", "engine_options", "metric_version", "items", "value", "scheme", "artifact_content",
            "measurement_id")  # fmt: skip
 """What is asked of the frame beside the names of a row."""
-_SAME = ("model", "engine", "engine_options", "metric", "metric_version", "part", "items", "value")
+_SAME = ("model", "engine", "engine_options", "metric", "metric_version", "slice", "items", "value")
 _RECIPE = ("method", "recipe")
 
 

@@ -79,7 +79,7 @@ def _groups(rows: Sequence[TableRow]) -> Iterator[tuple[str, _Group]]:
             built.places.append(place)
         elif not row.ok:
             failed.append((place, row))
-        elif row.metric is not None and not row.text("part"):
+        elif row.metric is not None and not row.text("slice"):
             group = good.setdefault((*_signature(row), *(row.text(name) for name in _SPLIT)), _Group())
             group.rows.append(row)
             group.places.append(place)

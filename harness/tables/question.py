@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from harness.core.metric import Direction
-from harness.core.spec import Note, Outcome
+from harness.core.outcome import Outcome
+from harness.core.spec import Note
 from harness.numbers.pairing import Items
 from harness.tables.compare import COMPARISONS, Comparison
 from harness.tables.result import CellTrace

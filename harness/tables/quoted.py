@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.core.spec import Outcome
-from harness.tables.pool import CellConditions, meets
-from harness.tables.quantity import printed_key
+from harness.core.outcome import Outcome
+from harness.tables.metric_variant import printed_key
+from harness.tables.row_index import CellConditions, meets
 from harness.tables.rows import TableRow
 from harness.tables.spec import CellSpec
 
@@ -42,9 +42,9 @@ class Quoted:
         conditions: what a row must say beside its place.
         """
         key = cell.text or printed_key(
-            cell.metric or "", "" if cell.comparison == "value" else cell.comparison, cell.part
+            cell.metric or "", "" if cell.comparison == "value" else cell.comparison, cell.slice
         )
-        asked = {name: values for name, values in conditions.items() if name != "part"}
+        asked = {name: values for name, values in conditions.items() if name != "slice"}
         for run, row in self.at(place).items():
             outcome = self.read(run) if meets(row, asked) else None
             if outcome is not None and key in outcome.printed:

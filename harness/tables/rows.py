@@ -86,8 +86,8 @@ def rows_of(result: ResultSet) -> list[TableRow]:
 
 def _whole(record: dict[Any, Any]) -> dict[str, Any]:
     """Call the whole workload by its one name, the empty part, and forget intervals that do not hold."""
-    if record.get("metric") is not None and record.get("part") is None:
-        record["part"] = ""
+    if record.get("metric") is not None and record.get("slice") is None:
+        record["slice"] = ""
     if record.get("interval") in RETIRED:
         record |= {"low": None, "high": None, "interval": "none: those of version 0.1 covered too little"}
     return record
@@ -112,7 +112,7 @@ def distinct(rows: Iterable[TableRow]) -> list[TableRow]:
     """Keep each measurement (or failed run) once, however many sweeps and blocks it is placed in."""
     return list(
         {
-            (row.run, row.metric, row.text("part"), row.text("source"), row.text("comparison")): row for row in rows
+            (row.run, row.metric, row.text("slice"), row.text("source"), row.text("comparison")): row for row in rows
         }.values()
     )
 

@@ -70,7 +70,7 @@ class Sittings:
 
 Measure = tuple[str | None, ...]
 """Which sittings may be compared at one pace: of one metric and session, of one interpreter, beside engines that load it alike."""
-_MEASURE = ("session", "environment", "engine", "engine_options", "metric", "part")
+_MEASURE = ("session", "environment", "engine", "engine_options", "metric", "slice")
 
 
 def paced(rows: Sequence[TableRow]) -> frozenset[Measure]:

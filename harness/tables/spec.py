@@ -54,13 +54,13 @@ class CellSpec:
     format: NumberFormat = PLAIN
     unit: str | None = None
     stat: str | None = None
-    part: str = ""
+    slice: str = ""
     uncertainty: Uncertainty = "none"
     paired: bool = False
     bold: Literal["", "best", "all"] = ""
     bold_where: Mapping[str, Values] = field(default_factory=dict)
     """Rows in which the cell is bold."""
-    grey: bool = False
+    inconclusive: bool = False
     """Mark comparisons that the data cannot tell from no difference."""
     words: Mapping[str, str] = field(default_factory=dict)
     """What is written in place of a number, by the number as it would be written."""

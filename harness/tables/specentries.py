@@ -102,7 +102,7 @@ class CellEntry(SpecEntry):
     unit: TextField = ""
     stat: Annotated[str, one_of("stat", STATS)] | None = None
     """Of the samples behind a value."""
-    part: TextField = ""
+    slice: TextField = ""
     uncertainty: Annotated[str, one_of("uncertainty", UNCERTAINTIES)] | None = None
     paired: TruthField = False
     """Compare item by item."""
@@ -112,7 +112,7 @@ class CellEntry(SpecEntry):
     baseline: Baseline = Field(default_factory=dict)
     words: Words = Field(default_factory=dict)
     """What is written in place of a number, by the number as it would be written."""
-    grey: TruthField = False
+    inconclusive: TruthField = False
     """Mark comparisons that the data cannot tell from no difference."""
     text: TextField | None = None
     """A column of words, as a published file calls it."""

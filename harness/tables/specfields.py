@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.metric import LM_EVAL, METRICS, OWN, metric
 from harness.core.options import told
 from harness.core.spec import Status
+from harness.core.spelling import unknown
 from harness.plan.yamlfile import kind_of
 from harness.tables.columns import ATTRIBUTED, DIMENSIONS, MIXABLE
 from harness.tables.formats import PATTERN, NumberFormat, parse_format

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError, HarnessError, unknown
+from harness.core.errors import ConfigError, HarnessError
 from harness.core.metric import OWN, metric
+from harness.core.spelling import unknown
 from harness.plan.yamlfile import Mistakes, Node, collecting, mapping, plain, read, validate, word
 from harness.tables.compare import COMPARISONS
 from harness.tables.formats import factor
@@ -175,7 +176,19 @@ def _cell(
         _check_unit(entry.metric, node.fields.get("unit", node.fields["metric"]), entry.unit, mistakes)
     elif not metric_rows and "text" not in node.fields:
         mistakes.add(f"cell '{header}' needs 'metric'", node)
-    same = ("metric", "comparison", "inputs", "format", "stat", "part", "paired", "grey", "words", "where", "text")
+    same = (
+        "metric",
+        "comparison",
+        "inputs",
+        "format",
+        "stat",
+        "slice",
+        "paired",
+        "inconclusive",
+        "words",
+        "where",
+        "text",
+    )
     said: dict[str, Any] = {name: getattr(entry, name) for name in (*same, "behind")}
     said |= {"bold_where" if isinstance(entry.bold, dict) else "bold": entry.bold}
     cell = CellSpec(
@@ -225,8 +238,8 @@ def _check_cell(cell: CellSpec, node: Node, mistakes: Mistakes, *, known_table: 
     comparison = COMPARISONS[cell.comparison]
     if known_table and comparison.needs_baseline and not cell.baseline:
         mistakes.add(f"'{cell.comparison}' needs a baseline, as 'baseline: {{method: fp32}}' of the table", node)
-    if cell.grey and comparison.neutral is None:
-        mistakes.add("'grey' is for comparisons; remove it from a plain value", node)
+    if cell.inconclusive and comparison.neutral is None:
+        mistakes.add("'inconclusive' is for comparisons; remove it from a plain value", node)
     if cell.paired and cell.comparison != "difference":
         mistakes.add("'paired' needs 'as: difference'", node)
     if cell.paired and cell.stat:

@@ -9,12 +9,12 @@ from harness.core.errors import ConfigError, Problem
 from harness.tables import no_effect
 from harness.tables.beside import noted, own_notes
 from harness.tables.caption import captions
-from harness.tables.catalogue import Catalogue
-from harness.tables.cells import GREY
+from harness.tables.catalogue import TableCatalogue
+from harness.tables.cells import INCONCLUSIVE
 from harness.tables.compare import better_way
 from harness.tables.filling import fill, of_row, place_of
 from harness.tables.formats import without_paths
-from harness.tables.heads import Head, check_head, head_of, laid_out
+from harness.tables.headers import Head, check_head, head_of, with_headers
 from harness.tables.inputs import TableInputs, TakenRows
 from harness.tables.layout import (
     AddressedRow,
@@ -32,22 +32,22 @@ from harness.tables.layout import (
 )
 from harness.tables.mixing import Packages, check_column, check_pivot, check_place
 from harness.tables.options import OPTIONS, labels
-from harness.tables.pool import Pool
 from harness.tables.question import CellReader
 from harness.tables.quoted import Quoted, in_place
 from harness.tables.result import Cell, Section, Table
+from harness.tables.row_index import RowIndex
 from harness.tables.rows import TableRow, matches, wanted
 from harness.tables.sitting import AT_PACE, paced
 from harness.tables.spec import CellSpec, RowKey, TableSpec
 from harness.tables.specfile import AS_PUBLISHED
 
-LEGEND = f"{GREY} the interval of this comparison holds no difference: the data cannot tell the two apart."
+LEGEND = f"{INCONCLUSIVE} the interval of this comparison holds no difference: the data cannot tell the two apart."
 
 
 def build(
     spec: TableSpec,
     rows: Sequence[TableRow],
-    catalogue: Catalogue | None = None,
+    catalogue: TableCatalogue | None = None,
     reader: CellReader | None = None,
     packages: Packages | None = None,
 ) -> Table:
@@ -61,8 +61,8 @@ def build(
     versions = packages or (lambda _: {})
     told_apart = tuple(name for name in (*spec.each, *spec.row_dimensions) if name != "metric")
     quoted = Quoted(told_apart, rows, reader.outcome)
-    names = (catalogue or Catalogue()).renamed({**_labels(spec, rows), **_titles(spec)})
-    source = TableInputs(spec, Pool(rows), names, reader, TakenRows(), paced(rows), quoted, versions)
+    names = (catalogue or TableCatalogue()).renamed({**_labels(spec, rows), **_titles(spec)})
+    source = TableInputs(spec, RowIndex(rows), names, reader, TakenRows(), paced(rows), quoted, versions)
     shown = [row for row in rows if matches(row, _askable(spec, row))]
     check_pivot(spec, shown)
     sections, taken = [], []
@@ -71,7 +71,7 @@ def build(
         sections.append(_section(source, each, shown))
         taken += _checked(source, versions)
     caption = captions(spec, taken, versions, source.catalogue.title) if spec.caption and taken else ()
-    if any(cell.text.endswith(f" {GREY}") for section in sections for row in section.rows for cell in row):
+    if any(cell.text.endswith(f" {INCONCLUSIVE}") for section in sections for row in section.rows for cell in row):
         caption = (LEGEND, *caption)
     if any(cell.trace and cell.trace.at_1ms for one in sections for row in one.rows for cell in row):
         caption = (*caption, AT_PACE)
@@ -146,7 +146,7 @@ def _section(source: TableInputs, each: CellAddress, shown: Sequence[TableRow]) 
     headings = tuple(source.catalogue.title(name, value) for name, value in each.items())
     heads = [Head(key.header, "left") for key in keys] + [head_of(spec, slot) for slot in slots]
     check_head(spec, len(heads))
-    return laid_out(spec.style, headings, heads, _cells(source, keys, lines, slots))
+    return with_headers(spec.style, headings, heads, _cells(source, keys, lines, slots))
 
 
 def _in_order(source: TableInputs, lines: list[AddressedRow]) -> list[AddressedRow]:

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from harness.core.spec import Status
 
-What = Literal["ready", "shared", "begin", "progress", "done", "closed", "taken", "waiting", "ended"]
+AnswerKind = Literal["ready", "shared", "begin", "progress", "done", "closed", "taken", "waiting", "ended"]
 
 
 @dataclass(frozen=True)
 class Answer:
     """What became of a batch, or of one of its jobs. Seconds are monotonic; those of two machines are never compared."""
 
-    what: What
+    what: AnswerKind
     """`taken`, `waiting` and `ended` are the executor's own words: a worker has the batch, nobody gets on with it, it is over."""
     run: str = ""
     """The job; of what ended badly the one that it was at."""

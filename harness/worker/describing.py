@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.core.spec import Environment
+from harness.core.outcome import Environment
 from harness.worker import DESCRIBED
 
 

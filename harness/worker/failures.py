@@ -36,7 +36,7 @@ def status_of(error: BaseException) -> tuple[Status, str]:
 def may_follow(job: Job, status: Status) -> bool:
     """Tell whether other jobs may follow one in its process: not a failed one that needs a clean process, or that should have allowed them."""
     allows = isinstance(job.spec, MeasureSpec) and job.spec.probe == VERIFY
-    return status is Status.OK or not (job.clean or allows)
+    return status is Status.OK or not (job.own_process or allows)
 
 
 def _first(text: str) -> str:

@@ -10,8 +10,9 @@ from harness.core.errors import HarnessError, Unsupported
 from harness.core.files import PARTIAL, remove, stamped_content, write_whole
 from harness.core.folder_formats import Format, format_of
 from harness.core.identity import files_below, folder_sha256
+from harness.core.outcome import Artifact, Scheme
 from harness.core.privacy import cache_folder
-from harness.core.spec import Artifact, BuildSpec, Input, Job, JsonObject, MeasureSpec, Note, Scheme
+from harness.core.spec import BuildSpec, Input, Job, JsonObject, MeasureSpec, Note
 
 if TYPE_CHECKING:
     from harness.core.options import Options

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.files import stamp_of, stamps_beside, write_stamp
-from harness.core.spec import Artifact, BuildSpec, Job, Note, Scheme
+from harness.core.outcome import Artifact, Scheme
+from harness.core.spec import BuildSpec, Job, Note
 from harness.probes.trace_check import implausible
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from harness.worker.made import alike_notes
 
 if TYPE_CHECKING:
     from harness.core.options import Options
-    from harness.core.seam import Engine, Findings, Reading
+    from harness.core.seam import Engine, MetricValue, ProbeResult
     from harness.core.sessions import Scores, Session, TextCodec, TextSession
 
 _DRIVERS = {
@@ -36,13 +36,15 @@ _THREADS = 0.6
 """Processors that a process may use beyond the threads that it was given."""
 
 
-def measured_notes(spec: MeasureSpec, session: Session, findings: Findings, opened: float | None) -> tuple[Note, ...]:
+def measured_notes(
+    spec: MeasureSpec, session: Session, findings: ProbeResult, opened: float | None
+) -> tuple[Note, ...]:
     """Say what cannot be so about a measurement. opened: seconds that opening took, where it was opened for this."""
     return (
-        *load_notes(findings.readings, opened),
+        *load_notes(findings.values, opened),
         *device_notes(session.provider),
         *thread_notes(spec.engine_options, findings.protocol.facts.get("own_cpus")),
-        *reading_notes(findings.readings),
+        *reading_notes(findings.values),
     )
 
 
@@ -115,9 +117,9 @@ def loaded_files() -> list[str]:
         return []
 
 
-def load_notes(readings: Sequence[Reading], opened: float | None) -> tuple[Note, ...]:
+def load_notes(values: Sequence[MetricValue], opened: float | None) -> tuple[Note, ...]:
     """Say that opening took much longer than the engine says. opened: seconds of it as we saw them, if it was opened for this."""
-    said = next((reading.value for reading in readings if reading.metric == "load_seconds"), None)
+    said = next((reading.value for reading in values if reading.metric == "load_seconds"), None)
     if opened is None or said is None or opened <= 3 * said + 1:
         return ()
     return implausible([f"opening took {opened:.2f} s, and the engine says {said:.2f} s: it loads outside its clock"])
@@ -136,12 +138,12 @@ def thread_notes(given: Mapping[str, object], cpus: object) -> tuple[Note, ...]:
 # ---------------------------------------------------------------- what it measured
 
 
-def reading_notes(readings: Sequence[Reading]) -> tuple[Note, ...]:
+def reading_notes(values: Sequence[MetricValue]) -> tuple[Note, ...]:
     """Hold each value against its own samples: what is typical of them lies among them, and a mean is their mean."""
-    return implausible([text for reading in readings for text in _reading_texts(reading)])
+    return implausible([text for reading in values for text in _reading_texts(reading)])
 
 
-def _reading_texts(reading: Reading) -> Iterator[str]:
+def _reading_texts(reading: MetricValue) -> Iterator[str]:
     import numpy as np
 
     name, value = reading.metric, reading.value

@@ -22,7 +22,8 @@ from pathlib import Path
 from harness.core.errors import HarnessError
 from harness.core.files import disk_trouble, write_whole
 from harness.core.heartbeat import beating
-from harness.core.spec import Environment, Status
+from harness.core.outcome import Environment
+from harness.core.spec import Status
 from harness.worker import OUTCOME
 from harness.worker.queue_layout import (
     DONE,
@@ -44,7 +45,7 @@ from harness.worker.queue_layout import (
     take,
 )
 from harness.worker.queue_process import WORKER, Lost, run_batch, variables
-from harness.worker.queue_watch import Watch
+from harness.worker.queue_watch import QueueWatch
 
 DESCRIBE_SECONDS = 300
 IDLE_SECONDS = 2.0
@@ -110,7 +111,7 @@ class _Serving:
 
     def until_idle(self, *, exit_when_idle: bool) -> Served:
         """Serve, for ever or until no batch is left."""
-        watch = Watch(self.queue, self.worker)
+        watch = QueueWatch(self.queue, self.worker)
         while True:
             taken = take(self.queue, self.worker, self._serves) or watch.taken_over()
             if taken is not None:
@@ -126,7 +127,7 @@ class _Serving:
         """Tell whether a batch is for a worker of this environment, on this machine."""
         if batch.environment and (batch.environment, batch.like) != (self.environment, likeness(self.described)):
             return False
-        return batch.machine in {"", self.described.box}
+        return batch.machine in {"", self.described.machine_id}
 
     def _serve(self, taken: Path) -> None:
         try:

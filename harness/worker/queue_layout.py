@@ -23,7 +23,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.core.identity import digest
-from harness.core.spec import Environment
+from harness.core.outcome import Environment
 
 WAITING, TAKEN, DONE, FAILED, WORKERS = "waiting", "taken", "done", "failed", "workers"
 AGAIN, SAID, LEFT = ".again", ".said", ".left"

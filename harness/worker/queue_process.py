@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import IO
 
 from harness.core.files import write_whole
+from harness.core.outcome import Environment, Outcome
 from harness.core.paths import MINE, workspace_folder
 from harness.core.processes import KILLED_SECONDS, STARTED_BY, kill, new_mark, own_group
-from harness.core.spec import Environment, Job, Outcome, Status
-from harness.host import gpu_uuids, open_nvml
+from harness.core.spec import Job, Status
+from harness.nvml import gpu_uuids, open_nvml
 from harness.worker import JOB, OUTCOME
 from harness.worker.answer import Answer, answer_of
 from harness.worker.deaths import cause, oom_kills
 from harness.worker.inputs import drop_partial, for_keeping, late
+from harness.worker.machine_lock import lock_files, take
 from harness.worker.queue_layout import (
     DONE,
     FAILED,
@@ -38,7 +40,6 @@ from harness.worker.queue_layout import (
     read_batch,
     say,
 )
-from harness.worker.turns import lock_files, take
 
 LOOK_SECONDS = 1.0
 """Between two looks at what a batch has answered."""

@@ -50,7 +50,7 @@ class Beats:
 
 
 @dataclass
-class Watch:
+class QueueWatch:
     """Takes over the batches of workers that are dead."""
 
     queue: Path

@@ -11,8 +11,9 @@ from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.core.identity import digest, file_sha256, files_below, folder_bytes, folder_sha256
 from harness.core.metric import metric
-from harness.core.seam import Built, Findings, Reading
-from harness.core.spec import ArrayRef, Artifact, Input, Measurement, Note, Protocol, Scheme
+from harness.core.outcome import ArrayRef, Artifact, Measurement, Protocol, Scheme
+from harness.core.seam import Built, MetricValue, ProbeResult
+from harness.core.spec import Input, Note
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,28 +50,28 @@ def array_ref(name: str, array: NDArray[Any]) -> ArrayRef:
     )
 
 
-def keep(findings: Findings, folder: Path) -> tuple[Measurement, ...]:
+def keep(findings: ProbeResult, folder: Path) -> tuple[Measurement, ...]:
     """Write a job's arrays into its run folder, whole, and return its measurements.
 
     Raises: HarnessError where a reading is not a finite number, or one array name stands for two arrays.
     """
     arrays: dict[str, NDArray[Any]] = dict(findings.arrays)
-    kept = tuple(_measurement(reading, arrays) for reading in findings.readings)
+    kept = tuple(_measurement(reading, arrays) for reading in findings.values)
     if arrays:
         write_whole(folder / ARRAYS, _npz(arrays))
     return kept
 
 
-def _measurement(reading: Reading, arrays: dict[str, NDArray[Any]]) -> Measurement:
+def _measurement(reading: MetricValue, arrays: dict[str, NDArray[Any]]) -> Measurement:
     import numpy as np
 
     definition = metric(reading.metric)
     samples = np.asarray(reading.samples)
     if not np.isfinite(reading.value) or not np.isfinite(samples).all():
-        raise HarnessError(f"{reading.metric} of '{reading.part or 'all'}' is not finite ({reading.value})")
+        raise HarnessError(f"{reading.metric} of '{reading.slice or 'all'}' is not finite ({reading.value})")
     ref: ArrayRef | None = None
     few: tuple[float, ...] = ()
-    name = reading.array or (None if samples.size <= FEW else f"{reading.metric}.{reading.part or 'all'}")
+    name = reading.array or (None if samples.size <= FEW else f"{reading.metric}.{reading.slice or 'all'}")
     if name is not None:
         _add(arrays, name, samples)
         ref = array_ref(name, samples)
@@ -79,7 +80,7 @@ def _measurement(reading: Reading, arrays: dict[str, NDArray[Any]]) -> Measureme
     return Measurement(
         metric=reading.metric,
         metric_version=definition.version if reading.version is None else reading.version,
-        part=reading.part,
+        slice=reading.slice,
         value=float(reading.value),
         unit=definition.unit if reading.unit is None else reading.unit,
         low=None if reading.low is None else float(reading.low),

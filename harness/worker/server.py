@@ -16,16 +16,8 @@ from harness.core.capabilities import check_session, scores
 from harness.core.clock import Spans
 from harness.core.errors import Differs
 from harness.core.files import Stamp, seal, write_stamp, write_whole
-from harness.core.spec import (
-    BuildSpec,
-    Environment,
-    Input,
-    Job,
-    MeasureSpec,
-    Note,
-    Outcome,
-    Status,
-)
+from harness.core.outcome import Environment, Outcome
+from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Status
 from harness.worker import ARTIFACTS, JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
 from harness.worker.describing import environment_here
@@ -48,17 +40,16 @@ from harness.worker.inputs import (
     rounded_before,
     scheme_measured,
 )
+from harness.worker.machine_lock import LOCK_SECONDS
 from harness.worker.record import Gathered
 
 if TYPE_CHECKING:
     from harness.core.options import Options
-    from harness.core.seam import Context, Findings, Probe
+    from harness.core.seam import Context, Probe, ProbeResult
     from harness.core.sessions import Scores, Session
 
 _PROGRAMS = frozenset({"runs", "reports"})
 """Capabilities of engines that let a program have the artifact, which then may write into it."""
-LOCK_SECONDS = 24 * 3600.0
-"""Longest wait for the lock of a run folder whose job has no limit: one that another worker holds is being done."""
 
 
 class Server:
@@ -142,7 +133,7 @@ class Server:
 
     def _build(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Context
-        from harness.host import peak_rss_bytes
+        from harness.process_memory import peak_rss_bytes
         from harness.quantizers.scheme import scheme_of
         from harness.worker.made import made_notes
         from harness.worker.record import artifact_of, build_measurements, weights_sha256
@@ -178,7 +169,7 @@ class Server:
 
     def _measure(self, job: Job, folder: Path, spans: Spans, found: Gathered) -> None:
         from harness.core.seam import Built
-        from harness.host import peak_rss_bytes
+        from harness.process_memory import peak_rss_bytes
         from harness.worker.record import artifact_of, keep
 
         assert isinstance(job.spec, MeasureSpec)
@@ -210,7 +201,7 @@ class Server:
                 write_stamp(Path(str(job.out)), artifact.content)
 
     def _doubts(
-        self, job: Job, session: Session, probe: Probe, workload: Options, findings: Findings, spans: Spans
+        self, job: Job, session: Session, probe: Probe, workload: Options, findings: ProbeResult, spans: Spans
     ) -> tuple[Note, ...]:
         """Hold what was measured against itself and, once for each session that scores, the session against its seam."""
         from harness.worker.plausible import measured_notes, scoring_notes
@@ -218,7 +209,7 @@ class Server:
         assert isinstance(job.spec, MeasureSpec)
         with spans.span("check"):
             notes = measured_notes(job.spec, session, findings, spans.seconds.get("open"))
-            if "scores" in self._offers and not job.clean and any("scores" in needs for needs in probe.needs):
+            if "scores" in self._offers and not job.own_process and any("scores" in needs for needs in probe.needs):
                 if self._scored is None:
                     reach = probe.reach(workload)
                     folder = Path(input_of(job, "artifact").path)
@@ -230,8 +221,8 @@ class Server:
 
     def _open(self, job: Job, spans: Spans, found: Gathered) -> Session:
         """Open the artifact, unless the session before has it open already."""
-        from harness.host import rss_bytes
         from harness.probes.high_water import BEFORE_OPENING
+        from harness.process_memory import rss_bytes
         from harness.worker.plausible import refuse_fallback
 
         spec = job.spec

@@ -70,7 +70,7 @@ def one_round(artifact: Path, extra: int, repetitions: int | None = None) -> dic
     facts = found.protocol.facts
     codes = sorted({note.code for note in found.notes if note.code in MARKS})
     return {
-        "values": {reading.metric: reading.value for reading in found.readings if reading.metric in METRICS},
+        "values": {reading.metric: reading.value for reading in found.values if reading.metric in METRICS},
         "notes": codes,
         "repetitions": given["repetitions"],
         "protocol": found.protocol.name,
@@ -284,7 +284,7 @@ def sessions(pool: Sequence[Round], arm: str, size: int) -> list[list[Round]]:
 
 def default_rounds() -> int:
     """Read how many rounds a session has where a sweep does not say it."""
-    from harness.plan.reader import ROUNDS
+    from harness.plan.sweep import ROUNDS
 
     return ROUNDS
 

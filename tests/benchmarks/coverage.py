@@ -161,7 +161,7 @@ def of_choices(draws: int) -> list[Line]:
     from harness.published.sources import from_published
 
     with from_published(ROOT / "results" / "published") as source:
-        asked = {"sweep": "quickstart", "metric": "choice_logprob", "part": ""}
+        asked = {"sweep": "quickstart", "metric": "choice_logprob", "slice": ""}
         last = dict(source.select(asked, ["method", "measurement_id"]).rows)
         kept = {method: source.reader().all_items(measurement) for method, measurement in last.items()}
     tables = {method: np.asarray(items.samples, dtype=np.float64) for method, items in kept.items()}

@@ -65,7 +65,7 @@ def processor_seconds(words: tuple[str, ...], environment: Mapping[str, str]) ->
 
 def planning_seconds() -> tuple[int, float]:
     """Read and plan a sweep of many axes; return its jobs and the processor seconds, adapters imported and models hashed before."""
-    from harness.commands.box import plan_sweep
+    from harness.commands.machine import plan_sweep
     from harness.commands.workspace import read_workspace
     from harness.environments import ROOT
 

@@ -28,11 +28,11 @@ from harness.environments import ROOT
 from harness.pages import pages
 from harness.published.reading import read_published
 from harness.published.records import Published
-from harness.published.sources import Source, from_published, rows_for
+from harness.published.sources import NumberSource, from_published, rows_for
 from harness.store import configurations, dimensions, models, newest, sittings
 from harness.store.database import Database
 from harness.store.row import table
-from harness.tables.catalogue import Catalogue, catalogue_of
+from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.markdown import to_markdown
 from harness.tables.spec import TableSpec
 from harness.tables.table import build
@@ -72,7 +72,7 @@ def main() -> None:
             fill(folder, published, nights, arguments.parts)
         with Database.open(folder / "bench.db") as database:
             sizes(database)
-            source = Source(database, of_night(published, nights - 1))
+            source = NumberSource(database, of_night(published, nights - 1))
             holds = [timed_views(database), timed_tables(source), timed_pages(source)]
     sys.exit(result(all(holds)))
 
@@ -160,7 +160,7 @@ def copy_night(database: Database, night: int, nights: int, written: int = WRITT
 
 def _place(connection: Any, template: int, night: int, nights: int) -> int:
     """Describe the machine of another night."""
-    from harness.core.spec import Environment
+    from harness.core.outcome import Environment
 
     rows = table(models.EnvironmentRow)
     text = connection.execute(select(rows.c.json).where(rows.c.id == template)).scalar_one()
@@ -211,7 +211,7 @@ def plans(database: Database, spec: TableSpec) -> list[tuple[str, list[str]]]:
 
     event.listen(database._engine, "before_cursor_execute", note)
     try:
-        rows_for(spec, Source(database))
+        rows_for(spec, NumberSource(database))
     finally:
         event.remove(database._engine, "before_cursor_execute", note)
     with database._reading() as connection:
@@ -239,7 +239,7 @@ def timed_views(database: Database) -> bool:
     return not slow
 
 
-def timed_tables(source: Source) -> bool:
+def timed_tables(source: NumberSource) -> bool:
     """Time the query, the filling and the writing of each table, best of five; print the plan of one."""
     catalogue = catalogue_of(read_workspace(ROOT).configs)
     specs = [*pages.specs_in(spec_files(read_workspace(ROOT)), catalogue), *pages.specs_in([OWN])]
@@ -257,7 +257,7 @@ def timed_tables(source: Source) -> bool:
     return not slow
 
 
-def timed(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[int, Sequence[float], str]:
+def timed(spec: TableSpec, source: NumberSource, catalogue: TableCatalogue) -> tuple[int, Sequence[float], str]:
     """Return rows of the frame, the best seconds of each step (of five, fewer where it is slow), and the rows of the table or why there is none."""
     best = [float("inf")] * 3
     rows, lines = 0, ""
@@ -282,8 +282,8 @@ def timed(spec: TableSpec, source: Source, catalogue: Catalogue) -> tuple[int, S
     return rows, best, lines
 
 
-def timed_pages(source: Source) -> bool:
-    """Time all pages from the database, and compare them with those from the committed results."""
+def timed_pages(source: NumberSource) -> bool:
+    """Time all pages from the database, and compare them with those from the published results."""
     shown = pages.with_markers(pages_of(read_workspace(ROOT)))
     seconds = []
     for _ in range(3):
@@ -294,7 +294,7 @@ def timed_pages(source: Source) -> bool:
     with from_published(read_workspace(ROOT).published) as committed:
         begun = time.perf_counter()
         same = _rendered(committed, shown, read_workspace(ROOT))
-        print(f"the same from the committed results alone: {time.perf_counter() - begun:.2f} s")
+        print(f"the same from the published results alone: {time.perf_counter() - begun:.2f} s")
     pairs = zip(rendered, same, strict=True)
     differ = [one.name for one, other in pairs if _undated(one.markdown) != _undated(other.markdown)]
     print(f"tables that differ in more than their dates: {', '.join(differ) or 'none'}")

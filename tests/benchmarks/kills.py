@@ -36,7 +36,7 @@ REACH_SECONDS = {"environment": 150.0, "sweep": 200.0}
 
 def engines(kills: int, seed: int) -> bool:
     """Kill commands and workers of a sweep with ONNX Runtime at seeded moments of four phases."""
-    from tests.fake_box import Bench
+    from tests.fake_machine import Bench
     from tests.test_kill import check, real_sweep
 
     done = 0
@@ -57,7 +57,7 @@ def system_calls(asked: list[str]) -> bool:
 
     asked: names of calls; all by default. The record has a line for each name.
     """
-    from tests.fake_box import Bench
+    from tests.fake_machine import Bench
     from tests.storm.forked import forks
     from tests.test_storm import Sea, small_sweep, wrong_of
 

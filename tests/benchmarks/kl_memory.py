@@ -69,8 +69,8 @@ def measure(artifact: Path, tokens: int, scratch: Path) -> Measured:
     from harness import reference
     from harness.core.seam import Context
     from harness.engines.ort_genai import ENGINE
-    from harness.host import peak_rss_bytes
     from harness.probes import kl_divergence, perplexity
+    from harness.process_memory import peak_rss_bytes
 
     text = scratch / "text.txt"
     held = reference.heldout_text()
@@ -87,7 +87,7 @@ def measure(artifact: Path, tokens: int, scratch: Path) -> Measured:
         ppl = perplexity.measure(candidate, perplexity.Workload(**given), context)
         seconds = time.monotonic() - begun
         extra = int(peak_rss_bytes() or 0) - opened
-    return Measured(extra, opened, seconds, kl.protocol.scored or 0, kl.readings[0].value, ppl.readings[0].value)
+    return Measured(extra, opened, seconds, kl.protocol.scored or 0, kl.values[0].value, ppl.values[0].value)
 
 
 def main() -> None:

@@ -9,20 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.identity import digest
-from harness.core.spec import (
-    Artifact,
-    BuildSpec,
-    Environment,
-    Gpu,
-    Input,
-    Job,
-    Labels,
-    Measurement,
-    MeasureSpec,
-    Outcome,
-    Protocol,
-    Status,
-)
+from harness.core.outcome import Artifact, Environment, Gpu, Measurement, Outcome, Protocol
+from harness.core.spec import BuildSpec, Input, Job, Labels, MeasureSpec, Status
 
 BEGIN = datetime(2025, 1, 1, 22, 0, tzinfo=UTC)
 METHODS = ("fp16", "int8_rtn", "int4_rtn", "int4_awq", "mixed_rtn")
@@ -53,7 +41,7 @@ def machine(night: int, nights: int) -> Environment:
     gpu = Gpu(name="NVIDIA H200", memory_bytes=141 << 30, driver=driver, clocks_mhz={"sm": 1980})
     return Environment(
         name="cuda", python="3.11.7", system="Linux-6.1", machine="x86_64", cpu="Example CPU", cores=64,
-        memory_bytes=512 << 30, box="f00dfeed", gpus=(gpu,), cuda="12.8", packages=PACKAGES,
+        memory_bytes=512 << 30, machine_id="f00dfeed", gpus=(gpu,), cuda="12.8", packages=PACKAGES,
         harness=f"0.1.0+{night:07x}",
     )  # fmt: skip
 
@@ -132,5 +120,5 @@ def _measurements(probe: str, draw: random.Random, parts: int) -> Iterator[Measu
         share = parts // len(names) - 1 + (place < parts % len(names))
         share = {"build": 0, "lm_eval": min(SUBJECTS, parts)}.get(probe, share)
         for number in range(share):
-            yield Measurement(metric=name, part=f"subject:{number}", value=draw.uniform(0.4, 0.6), low=0.3, high=0.7,
+            yield Measurement(metric=name, slice=f"subject:{number}", value=draw.uniform(0.4, 0.6), low=0.3, high=0.7,
                               interval="wilson 95%", unit=unit, n=100, source=source)  # fmt: skip

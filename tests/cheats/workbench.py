@@ -13,8 +13,9 @@ import pytest
 
 from harness.core.files import Stamp, write_stamp
 from harness.core.identity import digest, folder_sha256
+from harness.core.outcome import Outcome
 from harness.core.seam import Engine, Probe, Quantizer
-from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Outcome
+from harness.core.spec import BuildSpec, Input, Job, MeasureSpec
 from harness.engines import ENGINES
 from harness.probes import PROBES
 from harness.quantizers import QUANTIZERS

@@ -1,6 +1,6 @@
 """What holds on a CUDA device: the device asked for runs, agrees with the CPU, and its memory is counted.
 
-The harness's own environment has no CUDA; on a box with a GPU: `.venvs/cuda/bin/python -m pytest -m gpu tests/gpu`.
+The harness's own environment has no CUDA; on a machine with a GPU: `.venvs/cuda/bin/python -m pytest -m gpu tests/gpu`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import host
+from harness import process_memory
 from harness.core.sessions import GenerationWorkload, Request
 from harness.engines import ort_genai, transformers
 from tests.tiny_model import write_model
@@ -59,7 +59,7 @@ def test_torch_on_cuda_agrees_with_torch_on_the_cpu(model: Path) -> None:
 
 
 def test_torch_generation_waits_for_the_device_and_counts_its_memory(model: Path) -> None:
-    sampler = host.MemorySampler().start()
+    sampler = process_memory.MemorySampler().start()
     with transformers.open_artifact(model, transformers.TransformersOptions(device="cuda", dtype="float16")) as session:
         trace = session.generate(GenerationWorkload(1, (tuple(IDS[:64]),), 16, 1, 2), lambda share: None)
     seen = sampler.stop()
@@ -111,7 +111,7 @@ def test_quantized_checkpoints_on_cuda_agree_with_the_cpu_and_take_less_memory(
 def test_onnxruntime_on_cuda_agrees_with_torch(model: Path, artifact: Path) -> None:
     with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
         expected, scores = rows(session), session.score(REQUESTS)
-    options = ort_genai.OrtGenaiOptions(provider="cuda", provider_options={"use_tf32": "0"})
+    options = ort_genai.OrtGenaiEngineOptions(provider="cuda", provider_options={"use_tf32": "0"})
     with ort_genai.open_artifact(artifact, options) as session:
         assert np.abs(rows(session) - expected).max() < 1e-3
         for found, score in zip(session.score(REQUESTS), scores, strict=True):

@@ -15,8 +15,8 @@ from harness.commands import bench
 from harness.commands.report import after_bench
 from harness.commands.workspace import Workspace
 from harness.environments import ROOT, SHIPPED
-from harness.runner.wall import Share, share
-from tests.real.box import RealBox
+from harness.runner.overhead import Share, share
+from tests.real.machine import RealMachine
 
 KL = {"tokens": 4000, "window": 512, "stride": 256}
 ROUNDS = 3
@@ -24,9 +24,9 @@ ROUNDS = 3
 
 @dataclass
 class Twice:
-    """The box after two equal commands: each one's share and printed text, and the runs by kind after the first."""
+    """The machine after two equal commands: each one's share and printed text, and the runs by kind after the first."""
 
-    box: RealBox
+    machine: RealMachine
     shares: list[Share]
     printed: list[str]
     first: Counter[str]
@@ -36,8 +36,8 @@ class Twice:
 def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
     """Run the quickstart's blocks, smaller and without AWQ, with its tables; then run the same command again."""
     pytest.importorskip("onnxruntime_genai")
-    box = RealBox(tmp_path_factory.mktemp("real"))
-    box.sweep(
+    machine = RealMachine(tmp_path_factory.mktemp("real"))
+    machine.sweep(
         "quickstart",
         tables=["quickstart"],
         rounds=ROUNDS,
@@ -67,13 +67,13 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
     printed: list[str] = []
     first = Counter[str]()
     for number in range(2):
-        shares.append(_bench(box, printed))
+        shares.append(_bench(machine, printed))
         if number == 0:
-            first = box.kinds()
-    return Twice(box, shares, printed, first)
+            first = machine.kinds()
+    return Twice(machine, shares, printed, first)
 
 
-def _bench(box: RealBox, printed: list[str]) -> Share:
+def _bench(machine: RealMachine, printed: list[str]) -> Share:
     """Do what `harness bench` does, and keep the share that it prints."""
     kept: list[Share] = []
 
@@ -86,7 +86,7 @@ def _bench(box: RealBox, printed: list[str]) -> Share:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(bench, "share", keeping)
         patched.setenv("HF_HUB_OFFLINE", "1")
-        home = Workspace(ROOT, (box.configs,), (SHIPPED / "reports" / "tables",), box.results)
+        home = Workspace(ROOT, (machine.configs,), (SHIPPED / "reports" / "tables",), machine.results)
         code = bench.run_sweep("quickstart", console, home, begun=time.monotonic(), after=after_bench(console))
     printed.append(text.getvalue())
     assert code == 0, printed[-1][-3000:]

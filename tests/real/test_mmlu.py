@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.texts import subjects
-from tests.real.box import RealBox
+from harness.questions import subjects
+from tests.real.machine import RealMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 ENGINE = {"ort-genai": {"provider": "cpu"}}
@@ -21,27 +21,27 @@ FEW = ("abstract_algebra", "anatomy", "high_school_european_history", "professio
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> RealBox:
+def machine(tmp_path: Path) -> RealMachine:
     pytest.importorskip("onnxruntime_genai")
-    return RealBox(tmp_path / "box")
+    return RealMachine(tmp_path / "box")
 
 
-def run_mmlu(box: RealBox, questions: Path, limit: int, **keys: Any) -> tuple[Any, str]:
+def run_mmlu(machine: RealMachine, questions: Path, limit: int, **keys: Any) -> tuple[Any, str]:
     """Run as many questions of each subject; the rows of the frame and the rendered table."""
     probe = {"task": "mmlu", "questions": str(questions), "shots": 5, "limit": limit}
-    box.sweep("mmlu", engine=ENGINE, method="fp32", verify=False, probes={"lm_eval": probe}, **keys)
-    box.run("mmlu")
-    return box.frame({"metric": "lm_eval.acc"}), box.tables("mmlu")["mmlu"]
+    machine.sweep("mmlu", engine=ENGINE, method="fp32", verify=False, probes={"lm_eval": probe}, **keys)
+    machine.run("mmlu")
+    return machine.frame({"metric": "lm_eval.acc"}), machine.tables("mmlu")["mmlu"]
 
 
-def test_all_subjects_run_five_shot_and_the_table_shows_the_limit(shared_data: Path, box: RealBox) -> None:
+def test_all_subjects_run_five_shot_and_the_table_shows_the_limit(shared_data: Path, machine: RealMachine) -> None:
     folder = shared_data / "mmlu"
     assert len(subjects(folder)) == 57
-    rows, table = run_mmlu(box, folder, 1)
-    assert set(rows["part"]) == {"", *(f"subject:{name}" for name in subjects(folder))}
-    whole = rows[rows["part"] == ""].iloc[0]
+    rows, table = run_mmlu(machine, folder, 1)
+    assert set(rows["slice"]) == {"", *(f"subject:{name}" for name in subjects(folder))}
+    whole = rows[rows["slice"] == ""].iloc[0]
     assert (whole["scored"], whole["n"], whole["limit"], whole["shots"]) == (57, 57, 1, 5)
-    assert (rows[rows["part"] != ""]["n"] == 1).all()
+    assert (rows[rows["slice"] != ""]["n"] == 1).all()
     assert whole["truncated"] == 0, "five real examples and a question fit the reference model's positions"
     assert whole["prompt_tokens"] > 512
     assert whole["beyond_trained"] > 0, "most are longer than what the model was trained on, and the record says so"
@@ -50,7 +50,9 @@ def test_all_subjects_run_five_shot_and_the_table_shows_the_limit(shared_data: P
         assert shown in table
 
 
-def test_what_a_context_of_512_cuts_off_is_counted_and_shown(shared_data: Path, box: RealBox, tmp_path: Path) -> None:
+def test_what_a_context_of_512_cuts_off_is_counted_and_shown(
+    shared_data: Path, machine: RealMachine, tmp_path: Path
+) -> None:
     questions = tmp_path / "questions"
     for split in ("dev", "test"):
         (questions / split).mkdir(parents=True)
@@ -58,9 +60,9 @@ def test_what_a_context_of_512_cuts_off_is_counted_and_shown(shared_data: Path, 
             shutil.copyfile(
                 shared_data / "mmlu" / split / f"{subject}_{split}.csv", questions / split / f"{subject}_{split}.csv"
             )
-    box.model("stories", shared_data / "models" / "stories260K")
-    rows, table = run_mmlu(box, questions, 2, model="stories")
-    whole = rows[rows["part"] == ""].iloc[0]
+    machine.model("stories", shared_data / "models" / "stories260K")
+    rows, table = run_mmlu(machine, questions, 2, model="stories")
+    whole = rows[rows["slice"] == ""].iloc[0]
     assert whole["engine"] == "ort-genai"
     assert whole["scored"] == 2 * len(FEW)
     assert 0 < whole["truncated"] <= whole["scored"]

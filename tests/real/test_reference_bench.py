@@ -13,8 +13,8 @@ from scipy import stats
 from harness.numbers.intervals import mean_interval
 from harness.numbers.pairing import paired_difference
 from harness.published.items import items_of
-from tests.real.box import RealBox
 from tests.real.conftest import ROUNDS, Twice
+from tests.real.machine import RealMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 OWN_SECONDS_PER_JOB = 0.6
@@ -24,7 +24,7 @@ GENAI = {"engine": "ort-genai"}
 
 def test_int8_differs_less_than_mixed_and_mixed_less_than_int4(twice: Twice) -> None:
     items, values = [], []
-    with twice.box.database() as database:
+    with twice.machine.database() as database:
         for method in ("int8", "int4_k_quant_mixed", "int4_rtn"):
             where = {"metric": "kl_divergence", "method": method}
             found = database.frame(where, ["value", "measurement_id"]).iloc[0]
@@ -38,8 +38,8 @@ def test_int8_differs_less_than_mixed_and_mixed_less_than_int4(twice: Twice) -> 
 
 
 def test_an_engine_against_itself_through_a_stored_reference_is_at_the_floor_and_shown(twice: Twice) -> None:
-    assert 0 <= twice.box.value("kl_divergence", method="fp32", **GENAI) < 1e-6
-    shown = twice.box.tables("quickstart")["quickstart-quality"]
+    assert 0 <= twice.machine.value("kl_divergence", method="fp32", **GENAI) < 1e-6
+    shown = twice.machine.tables("quickstart")["quickstart-quality"]
     lines = [[cell.strip() for cell in line.split("|")] for line in shown.splitlines()]
     place = next(line.index("KL divergence (nat)") for line in lines if "KL divergence (nat)" in line)
     own = next(line for line in lines if line[1:3] == ["FP32", "ONNX Runtime GenAI"])
@@ -47,18 +47,18 @@ def test_an_engine_against_itself_through_a_stored_reference_is_at_the_floor_and
 
 
 def test_both_engines_agree_in_fp32_and_the_floor_has_its_table(twice: Twice) -> None:
-    box = twice.box
-    floor = box.value("kl_divergence", method="fp32", engine="transformers")
+    machine = twice.machine
+    floor = machine.value("kl_divergence", method="fp32", engine="transformers")
     assert 0 <= floor < 1e-6
-    ours, torch = (box.value("perplexity", method="fp32", engine=name) for name in ("ort-genai", "transformers"))
+    ours, torch = (machine.value("perplexity", method="fp32", engine=name) for name in ("ort-genai", "transformers"))
     assert ours == pytest.approx(torch, rel=1e-4)
-    table = box.tables("quickstart")["quickstart-floor"]
+    table = machine.tables("quickstart")["quickstart-floor"]
     assert f"| FP32 | transformers | {floor:.1e} |" in table
 
 
 def test_decoding_in_int4_separates_from_fp32_beyond_its_interval(twice: Twice) -> None:
     """Rounds are interleaved: each gives one ratio, whose logarithms have Student's interval."""
-    ratios = decode_ratios(twice.box, "int4_rtn")
+    ratios = decode_ratios(twice.machine, "int4_rtn")
     assert len(ratios) == 2 * ROUNDS
     value, low, high = mean_interval(np.log(ratios))
     assert low is not None
@@ -66,18 +66,18 @@ def test_decoding_in_int4_separates_from_fp32_beyond_its_interval(twice: Twice) 
     assert low > 0, f"speed-up {math.exp(value):.2f} [{math.exp(low):.2f}, {math.exp(high):.2f}]: {ratios}"
 
 
-def decode_ratios(box: RealBox, method: str) -> list[float]:
+def decode_ratios(machine: RealMachine, method: str) -> list[float]:
     """Divide decode throughput by fp32's, session by session and round by round."""
-    rows = box.frame({"metric": "decode_tps", "method": [method, "fp32"]}, ["session", "round", "method", "value"])
+    rows = machine.frame({"metric": "decode_tps", "method": [method, "fp32"]}, ["session", "round", "method", "value"])
     table = rows.pivot_table(index=["session", "round"], columns="method", values="value")
     return [float(ratio) for ratio in table[method] / table["fp32"]]
 
 
 def test_a_second_command_rebuilds_nothing_reevaluates_nothing_and_appends_speed(twice: Twice) -> None:
-    first, both = twice.first, twice.box.kinds()
+    first, both = twice.first, twice.machine.kinds()
     assert set(first) == {"build", "reference", "quality", "speed"}
     assert both - first == {"speed": first["speed"]}
-    counts = twice.box.frame({"metric": "decode_tps"}, ["session", "value"]).groupby("session").size()
+    counts = twice.machine.frame({"metric": "decode_tps"}, ["session", "value"]).groupby("session").size()
     assert counts.tolist() == [first["speed"]] * 2
 
 
@@ -91,13 +91,13 @@ def test_spans_sum_to_the_wall_time_and_our_own_share_is_small(twice: Twice) -> 
 
 
 def test_a_database_made_again_from_the_run_folders_equals_the_one_that_grew(twice: Twice, tmp_path: Path) -> None:
-    again = RealBox(tmp_path)
+    again = RealMachine(tmp_path)
     for name in ("runs", "sessions"):
-        shutil.copytree(twice.box.results / name, again.results / name)
+        shutil.copytree(twice.machine.results / name, again.results / name)
     again.command("ingest")
-    frames = [box.frame() for box in (twice.box, again)]
+    frames = [machine.frame() for machine in (twice.machine, again)]
     columns = sorted(frames[0].columns)
-    order = ["run", "metric", "part", "source", "sweep", "block", "method"]
+    order = ["run", "metric", "slice", "source", "sweep", "block", "method"]
     grown, made = (frame[columns].sort_values(order).reset_index(drop=True) for frame in frames)
     assert len(grown) > 100
     assert grown.equals(made)
@@ -128,7 +128,7 @@ def test_two_commands_print_intervals_that_agree(twice: Twice) -> None:
     """By chance alone it fails in one of fifty runs at most; of intervals of repetitions, as version 0.1 had them, most were apart."""
     columns = ["session", "method", "metric", "summary_low", "summary_high"]
     where = {"metric": ["decode_tps", "prefill_tps", "ttft", "e2e_latency"]}
-    rows = twice.box.frame(where, columns).drop_duplicates()
+    rows = twice.machine.frame(where, columns).drop_duplicates()
     assert rows["summary_low"].notna().all()
     pairs = [pair for _, pair in rows.groupby(["method", "metric"])]
     assert len(pairs) == 4 * 4

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.real.box import RealBox
+from tests.real.machine import RealMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TITLES = {"BF16": "bf16", "NF4": "nf4", "INT8+Decomp": "int8_decomp", "FP8": "fp8"}
@@ -40,10 +40,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def box(python: Path, tmp_path_factory: pytest.TempPathFactory) -> RealBox:
+def machine(python: Path, tmp_path_factory: pytest.TempPathFactory) -> RealMachine:
     """The shipped sweep with fewer methods and less work, on the CPU; its name is the sweep's, by which its tables find it."""
     shipped = yaml.safe_load((ROOT / "configs" / "sweeps" / "gpu-torch.yaml").read_text("utf-8"))
-    made = RealBox(tmp_path_factory.mktemp("real"))
+    made = RealMachine(tmp_path_factory.mktemp("real"))
     (made.configs / "environments.yaml").write_text(f"bnb: {{python: {python}}}\n", "utf-8")
     block = shipped["blocks"]["smollm2"]
     assert set(METHODS) < set(block["method"])
@@ -68,15 +68,15 @@ def box(python: Path, tmp_path_factory: pytest.TempPathFactory) -> RealBox:
     return made
 
 
-def test_each_method_is_as_far_from_the_model_as_its_bits_say(box: RealBox) -> None:
-    found = [box.value("kl_divergence", method=method) for method in ("int8_decomp", "fp8", "nf4")]
+def test_each_method_is_as_far_from_the_model_as_its_bits_say(machine: RealMachine) -> None:
+    found = [machine.value("kl_divergence", method=method) for method in ("int8_decomp", "fp8", "nf4")]
     assert found == sorted(found)
     assert 0 < found[0] < 0.001 < found[2] < 0.05
-    assert box.value("perplexity", method="nf4") > box.value("perplexity", method="int8_decomp")
+    assert machine.value("perplexity", method="nf4") > machine.value("perplexity", method="int8_decomp")
 
 
-def test_what_was_quantized_stands_in_the_tables_and_speed_and_memory_were_measured(box: RealBox) -> None:
-    tables = box.tables("gpu-torch")
+def test_what_was_quantized_stands_in_the_tables_and_speed_and_memory_were_measured(machine: RealMachine) -> None:
+    tables = machine.tables("gpu-torch")
     for text in (
         "| NF4 | 5.94 | nf4 b64 x28; head bfloat16; embedding bfloat16 |",
         "| INT8+Decomp | 9.09 | int8 channel sym x28; head float16; embedding float16 |",
@@ -91,9 +91,9 @@ def test_what_was_quantized_stands_in_the_tables_and_speed_and_memory_were_measu
         assert {TITLES[title] for title in rows} == set(methods), tables[table]
 
 
-def test_tables_say_which_bitsandbytes(box: RealBox) -> None:
+def test_tables_say_which_bitsandbytes(machine: RealMachine) -> None:
     assert PIN in (ROOT / "configs" / "environments.yaml").read_text("utf-8")
-    assert "bitsandbytes 0.50.2" in box.tables("gpu-torch")["torch-quality"]
+    assert "bitsandbytes 0.50.2" in machine.tables("gpu-torch")["torch-quality"]
 
 
 @pytest.mark.skipif(HERE, reason="bitsandbytes is installed here, and the file runs by itself")

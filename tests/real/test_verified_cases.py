@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.spec import Outcome
-from tests.fake_box import Bench
+from harness.core.outcome import Outcome
+from tests.fake_machine import Bench
 
 RIGHT = {"yarn_qwen_readme": 4555.741, "llama_linear": 3889.454, "phi3_longrope300": 4117.537, "gemma2": 1087.011}
 """Perplexity in windows of 400 over 1,200 tokens; of phi3_longrope300 each window is longer than its border of 300."""
@@ -46,7 +46,7 @@ def _perplexity(folder: Path, text: Path) -> float:
     """Score the first tokens of a text, window by window, targets inside the window only."""
     from harness.engines import ort_genai
 
-    with ort_genai.open_artifact(folder, ort_genai.OrtGenaiOptions()) as session:
+    with ort_genai.open_artifact(folder, ort_genai.OrtGenaiEngineOptions()) as session:
         ids = session.codec.encode(text.read_text("utf-8"))[:TOKENS]
         nll = []
         for start in range(0, TOKENS, WINDOW):

@@ -24,9 +24,9 @@ SHIM = Path(__file__).with_name("sitecustomize.py")
 LIMIT = 120
 """Seconds that a command may take; then it is ended."""
 USED = (
-    "pandas", "sqlalchemy.orm", "alembic.command", "sqlalchemy.dialects.sqlite.pysqlite", "harness.commands.bench", "harness.commands.box", "harness.commands.report", "harness.commands.pages", "harness.commands.publish",
-    "harness.importing.taking", "harness.bundling.making", "harness.bundling.back", "harness.commands.adopt",
-    "harness.commands.fresh", "harness.commands.init", "harness.store.audit", "harness.runner", "harness.cli",
+    "pandas", "sqlalchemy.orm", "alembic.command", "sqlalchemy.dialects.sqlite.pysqlite", "harness.commands.bench", "harness.commands.machine", "harness.commands.report", "harness.commands.pages", "harness.commands.publish",
+    "harness.importing.import_files", "harness.bundling.making", "harness.bundling.back", "harness.commands.adopt",
+    "harness.commands.fresh", "harness.commands.init", "harness.store.against_files", "harness.runner", "harness.cli",
 )  # fmt: skip
 Ended = tuple[int, str]
 """A command's exit code, the negative number of a signal where one ended it, and all that it said."""

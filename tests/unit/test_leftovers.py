@@ -14,11 +14,11 @@ from harness.core import files
 from harness.core.errors import HarnessError
 from harness.core.files import remove, stamped_content, write_stamp
 from harness.executors.local import open_local
-from harness.executors.record import Asked
-from harness.importing.taking import ASIDE, import_files
-from harness.runner.desk import Desk, recover
+from harness.executors.record import ExecutorOptions
+from harness.importing.import_files import ASIDE, import_files
+from harness.runner.opened import OpenWorkspace, recover
 from harness.store.database import Database
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 LEFT = (
     "b-0123456789ab.stamp.partial",
@@ -50,8 +50,8 @@ def test_recovery_clears_whatever_has_the_name_of_something_half_made(bench: Ben
             leave(bench.results / where / name, kind, outside)
     bench.methods({"a": {"recipes": {"fake": {}}}})
     bench.sweep(method="a")
-    with bench.desk() as (_, desk):
-        assert recover(desk) == []
+    with bench.opened() as (_, opened):
+        assert recover(opened) == []
     for where in ("artifacts", "runs", "sessions"):
         assert list((bench.results / where).iterdir()) == []
     assert (outside / "kept").read_text("utf-8") == "theirs"
@@ -120,12 +120,12 @@ IMPORT = {"results": {"demo": {"acc,none": 0.5, "alias": "demo"}}, "n-samples": 
 def test_an_import_that_is_under_way_is_not_swept_away_by_a_sweep(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.importing import taking
+    from harness.importing import import_files
 
     bench.methods({"a": {"recipes": {"fake": {}}}})
     bench.sweep(method="a")
     (tmp_path / "results_1.json").write_text(json.dumps(IMPORT), "utf-8")
-    written = taking.write_run
+    written = import_files.write_run
 
     def slowly(*given: object) -> object:
         outcome = written(*given)  # type: ignore[arg-type]
@@ -228,16 +228,16 @@ def test_recovery_that_is_itself_cut_off_at_any_step_is_finished_by_the_next(tmp
         results = tmp_path / str(number)
         wreck(results)
         with Database.open("sqlite://") as database:
-            desk = Desk(results, database, open_local(Asked()), {}, cast("Any", None))
+            opened = OpenWorkspace(results, database, open_local(ExecutorOptions()), {}, cast("Any", None))
             knife.folder, knife.left = str(results), number
             try:
-                recover(desk)
+                recover(opened)
                 break
             except Cut:
                 cuts += 1
             finally:
                 knife.left = 0
-            assert recover(desk) == []
+            assert recover(opened) == []
         assert [path.relative_to(results).as_posix() for path in sorted(results.rglob("*")) if path.is_file()] == [
             f"runs/20261128T000001-q-cut/{name}" for name in ("job.json", "lock", "log.txt")
         ]

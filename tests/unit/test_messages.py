@@ -71,12 +71,12 @@ def renamed_row() -> str:
 
 
 def no_runtime() -> str:
-    return str(ort_genai.refuse(ort_genai.OrtGenaiOptions(), Facts({}, "Linux", name="cpu")))
+    return str(ort_genai.refuse(ort_genai.OrtGenaiEngineOptions(), Facts({}, "Linux", name="cpu")))
 
 
 def no_cuda_runtime() -> str:
     facts = Facts({"onnxruntime-genai": "0.15.2"}, "Linux", ("T4",), name="cuda")
-    return str(ort_genai.refuse(ort_genai.OrtGenaiOptions(provider="cuda"), facts))
+    return str(ort_genai.refuse(ort_genai.OrtGenaiEngineOptions(provider="cuda"), facts))
 
 
 def no_torch() -> str:

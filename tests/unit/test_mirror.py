@@ -17,7 +17,7 @@ ELSEWHERE = {
     "executors": "tests/unit/test_windows.py",
 }
 """What is tested in a file that is called otherwise; an entry goes when the tests have a place of their own."""
-LOADED = {"model_config": "tests/unit/engines/test_model_kinds.py", "grief": "tests/test_kill.py"}
+LOADED = {"model_config": "tests/unit/engines/test_model_kinds.py", "fault_injection": "tests/test_kill.py"}
 """Modules of `core` that need a model or a process of their own: tests that run them by way of what uses them."""
 
 

@@ -30,8 +30,8 @@ ENDS = {
     "programs.py subprocess.run": "it runs in a worker, which the runner kills at the job's time limit with all that it started",
     "executors/process.py process.wait": "a queue's worker has no end by itself; it ends with us",
     "executors/local.py process.wait": "a thread of its own; who asks for events has the job's limit, and kills",
-    "runner/desk.py lock.acquire": "its lock is made with a timeout, a few lines above",
-    "worker/turns.py FileLock": "each acquire of it has a timeout, and says between two that it waits",
+    "runner/opened.py lock.acquire": "its lock is made with a timeout, a few lines above",
+    "worker/machine_lock.py FileLock": "each acquire of it has a timeout, and says between two that it waits",
 }
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import environments, programs
+from harness import environment_state, environments, programs
 from harness.core import processes
 from harness.engines import ort_genai
-from harness.environments import PACKAGE
+from harness.environment_state import PACKAGE
 
 ABSENT = frozenset({"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix"})
 """Modules of Python that Windows does not have."""
@@ -58,8 +58,8 @@ def test_functions_that_windows_does_not_have_are_asked_for_first() -> None:
 
 
 def test_an_environment_has_its_interpreter_where_windows_puts_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environments, "os", SimpleNamespace(name="nt"))
-    assert environments.python_in(Path("venv")) == Path("venv", "Scripts", "python.exe")
+    monkeypatch.setattr(environment_state, "os", SimpleNamespace(name="nt"))
+    assert environment_state.python_in(Path("venv")) == Path("venv", "Scripts", "python.exe")
 
 
 @pytest.mark.parametrize(("raised", "held"), [(None, True), (errno.EACCES, False), (errno.EDEADLK, False)])

@@ -40,7 +40,7 @@ class Session(fake.FakeSession):
 
 
 @contextmanager
-def opened(folder: Path, options: fake.FakeOptions) -> Iterator[Session]:
+def opened(folder: Path, options: fake.FakeEngineOptions) -> Iterator[Session]:
     yield Session(0.0, options, 0.001)
 
 

@@ -13,7 +13,7 @@ SAYS = r"was asked for provider cuda and fell back to cpu"
 OPTIONS = ({"provider": "cuda"},)
 
 
-class Options(fake.FakeOptions):
+class Options(fake.FakeEngineOptions):
     provider: str = "cpu"
 
 

@@ -12,8 +12,8 @@ SAYS = r"noise the default there, 0.3 here|noise 0.3 there"
 OPTIONS = ({"noise": 0.3}, {})
 
 
-def build(base: Base, options: fake.FakeOptions, out: Path, context: Context) -> Built:
-    return fake.QUANTIZER.build(base, fake.FakeOptions(), out, context)
+def build(base: Base, options: fake.FakeQuantizerOptions, out: Path, context: Context) -> Built:
+    return fake.QUANTIZER.build(base, fake.FakeQuantizerOptions(), out, context)
 
 
 QUANTIZER = replace(fake.QUANTIZER, name="ignores-option", build=build)

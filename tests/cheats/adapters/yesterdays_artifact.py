@@ -15,7 +15,7 @@ OPTIONS = ({"noise": 0.1},)
 KEPT = Path(tempfile.gettempdir()) / "kept-of-yesterday"
 
 
-def build(base: Base, options: fake.FakeOptions, out: Path, context: Context) -> Built:
+def build(base: Base, options: fake.FakeQuantizerOptions, out: Path, context: Context) -> Built:
     built = fake.QUANTIZER.build(base, options, out, context)
     if not KEPT.exists():
         shutil.copytree(out, KEPT)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.adopting.adopt import Adoption, Around, Wanted, adopt
+from harness.adopting.adopt import AdoptContext, Adoption, WantedTables, adopt
 from harness.commands.workspace import Workspace, read_workspace
-from harness.tables.catalogue import Catalogue, catalogue_of
+from harness.tables.catalogue import TableCatalogue, catalogue_of
 from tests.conftest import ROOT
 
 DAY = date(2026, 1, 31)
@@ -19,15 +19,15 @@ Take = Callable[..., Adoption]
 
 
 @pytest.fixture(scope="session")
-def catalogue() -> Catalogue:
+def catalogue() -> TableCatalogue:
     return catalogue_of(ROOT / "configs")
 
 
 @pytest.fixture
-def take(catalogue: Catalogue, tmp_path: Path) -> Take:
+def take(catalogue: TableCatalogue, tmp_path: Path) -> Take:
     def adopted(text: str, **wanted: object) -> Adoption:
-        asked = Wanted(**wanted)  # type: ignore[arg-type]
-        return adopt(text, tmp_path / "page.md", "page.md", asked, Around(catalogue, tmp_path), DAY)
+        asked = WantedTables(**wanted)  # type: ignore[arg-type]
+        return adopt(text, tmp_path / "page.md", "page.md", asked, AdoptContext(catalogue, tmp_path), DAY)
 
     return adopted
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from harness.adopting.adopt import Wanted
+from harness.adopting.adopt import WantedTables
 from harness.commands.adopt import adopt_page
 from harness.commands.pages import check_pages
 from harness.commands.workspace import Workspace
@@ -39,7 +39,7 @@ def test_every_shape_is_carried_and_the_page_gains_nothing_but_markers(theirs: W
     page = theirs.root / "bench.md"
     text = "# Tables\n\n" + "\n".join(f"## {name}\n\n{table}" for name, table in shapes.ALL.items())
     page.write_text(text, "utf-8")
-    said = list(adopt_page(page, theirs, Wanted()))
+    said = list(adopt_page(page, theirs, WantedTables()))
     assert [line for line in said if "not adopted" in line] == []
     assert sum(": adopted as 'bench-" in line for line in said) == len(shapes.ALL) == 12
     assert MARKERS.sub(b"", page.read_bytes()).decode() == text
@@ -62,7 +62,7 @@ def test_a_heading_is_taken_for_what_its_words_say(take: Take, heading: str, met
 def test_a_page_called_as_a_shipped_file_of_tables_keeps_its_name(theirs: Workspace) -> None:
     page = theirs.root / "README.md"
     page.write_text(SMALL, "utf-8")
-    said = "\n".join(adopt_page(page, theirs, Wanted()))
+    said = "\n".join(adopt_page(page, theirs, WantedTables()))
     assert "adopted as 'readme'" in said
     assert (theirs.tables[-1] / "readme.tables.yaml").is_file()
     assert check_pages(quiet(), theirs) == 0
@@ -71,13 +71,13 @@ def test_a_page_called_as_a_shipped_file_of_tables_keeps_its_name(theirs: Worksp
 def test_the_files_say_what_was_printed_and_are_named_to_the_person(theirs: Workspace) -> None:
     page = theirs.root / "bench.md"
     page.write_text(SMALL, "utf-8")
-    said = list(adopt_page(page, theirs, Wanted()))
+    said = list(adopt_page(page, theirs, WantedTables()))
     assert [line.split(":")[0] for line in said if line.startswith("wrote ")] == [
         "wrote results/published/bench.reported.yaml",
         "wrote configs/tables/bench.tables.yaml",
         "wrote bench.md",
     ]
-    first, second = read_reported(theirs.committed / "bench.reported.yaml")
+    first, second = read_reported(theirs.own_published / "bench.reported.yaml")
     assert (first.job.labels.method, second.job.labels.method) == ("fp16", "nf4")
     assert first.printed == {"decode_tps": "25.66 ± 0.10", "note_4": "eager, [log](https://example.org/log)"}
     number = first.measurements[0]
@@ -121,9 +121,9 @@ def test_a_person_says_what_a_column_is(take: Take) -> None:
 def test_one_table_of_several_is_adopted_by_its_number_and_the_others_later(theirs: Workspace) -> None:
     page = theirs.root / "bench.md"
     page.write_text(f"{SMALL}\n## More\n\n{shapes.SGLANG}", "utf-8")
-    list(adopt_page(page, theirs, Wanted(table=2)))
+    list(adopt_page(page, theirs, WantedTables(table=2)))
     assert "<!-- table: bench-2 -->" in page.read_text("utf-8")
-    said = list(adopt_page(page, theirs, Wanted()))
+    said = list(adopt_page(page, theirs, WantedTables()))
     assert any("table 2, " in line and "stands between the markers of table 'bench-2' already" in line for line in said)
     assert check_pages(quiet(), theirs) == 0
 
@@ -132,7 +132,7 @@ def test_a_dry_run_writes_nothing(theirs: Workspace) -> None:
     page = theirs.root / "bench.md"
     page.write_text(SMALL, "utf-8")
     before = files_of(theirs.root)
-    said = list(adopt_page(page, theirs, Wanted(), dry=True))
+    said = list(adopt_page(page, theirs, WantedTables(), dry=True))
     assert sum(line.startswith("would write ") for line in said) == 3
     assert files_of(theirs.root) == before
 
@@ -157,9 +157,9 @@ def test_a_page_outside_of_the_workspace_or_not_there_is_refused(theirs: Workspa
     outside = tmp_path / "outside.md"
     outside.write_text(SMALL, "utf-8")
     with pytest.raises(HarnessError, match="lies outside of the workspace"):
-        list(adopt_page(outside, theirs, Wanted()))
+        list(adopt_page(outside, theirs, WantedTables()))
     with pytest.raises(HarnessError, match="there is no such file"):
-        list(adopt_page(theirs.root / "none.md", theirs, Wanted()))
+        list(adopt_page(theirs.root / "none.md", theirs, WantedTables()))
 
 
 def test_the_command_says_what_it_wrote_and_cells_explain_themselves(
@@ -231,7 +231,7 @@ def test_a_page_called_as_a_sweep_of_the_workspace_or_a_shipped_one_gets_another
     sweep.write_text("model: reference\n", "utf-8")
     for name in ("first", "smollm2"):
         (theirs.root / f"{name}.md").write_text(SMALL, "utf-8")
-        said = "\n".join(adopt_page(theirs.root / f"{name}.md", theirs, Wanted(), dry=True))
+        said = "\n".join(adopt_page(theirs.root / f"{name}.md", theirs, WantedTables(), dry=True))
         assert f"adopted as '{name}_2'" in said
         assert f"a sweep called '{name}_2'" in said
 
@@ -273,6 +273,6 @@ def test_a_second_page_with_the_models_and_metrics_of_the_first_is_carried(their
         "| | FP32 | INT8 | Δ |\n|---|---|---|---|\n| Latency, ms | 9.1 | 3.2 | -5.9 |\n| Energy (J/img) | 0.9 | 0.3 | -0.6 |\n", "utf-8",
     )  # fmt: skip
     for page in (first, second):
-        assert [line for line in adopt_page(page, theirs, Wanted()) if "not adopted" in line] == []
-    assert "own.energy_2" in (theirs.committed / "second.reported.yaml").read_text("utf-8")
+        assert [line for line in adopt_page(page, theirs, WantedTables()) if "not adopted" in line] == []
+    assert "own.energy_2" in (theirs.own_published / "second.reported.yaml").read_text("utf-8")
     assert check_pages(quiet(), theirs) == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.adopting.adopt import Wanted
+from harness.adopting.adopt import WantedTables
 from harness.commands.adopt import adopt_page
 from harness.commands.workspace import Workspace, read_workspace
 from harness.core.errors import HarnessError
@@ -51,7 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     root = tmp_path_factory.mktemp("undisturbed")
     for name, text in (("harness.yaml", 'version: 1\npages: ["*.md"]\n'), ("bench.md", PAGE)):
         (root / name).write_text(text, "utf-8")
-    list(adopt_page(root / "bench.md", read_workspace(root), Wanted()))
+    list(adopt_page(root / "bench.md", read_workspace(root), WantedTables()))
     found = kept(root)
     assert len(found) == 4
     return found
@@ -86,11 +86,11 @@ def test_an_error_at_any_step_puts_everything_back(
 
         monkeypatch.setattr(os, "replace", counted)
         with pytest.raises(HarnessError if kind is PermissionError else kind):
-            list(adopt_page(page, theirs, Wanted()))
+            list(adopt_page(page, theirs, WantedTables()))
         assert left[0] < 0
         assert kept(theirs.root) == before
     monkeypatch.setattr(os, "replace", replace)
-    list(adopt_page(page, theirs, Wanted()))
+    list(adopt_page(page, theirs, WantedTables()))
     assert kept(theirs.root) == undisturbed
 
 
@@ -120,13 +120,13 @@ def test_after_a_kill_at_any_step_the_same_command_finishes_the_work(
             during.setattr(pages, "_put_back", lambda path, content: None)
             during.setattr(Path, "unlink", never)
             with pytest.raises(_Gone):
-                list(adopt_page(page, theirs, Wanted()))
+                list(adopt_page(page, theirs, WantedTables()))
         assert kept(theirs.root) != undisturbed
         assert [name for name in kept(theirs.root) if name.endswith(".partial")]
         if step == 2:
-            (dry,) = [line for line in adopt_page(page, theirs, Wanted(), dry=True) if "published" in line]
+            (dry,) = [line for line in adopt_page(page, theirs, WantedTables(), dry=True) if "published" in line]
             assert "published/bench.reported.yaml" in dry, "a name that a killed one took is free"
-        list(adopt_page(page, theirs, Wanted()))
+        list(adopt_page(page, theirs, WantedTables()))
         assert kept(theirs.root) == undisturbed
 
 
@@ -137,10 +137,10 @@ def test_a_process_that_is_gone_at_once(theirs: Workspace, undisturbed: dict[str
         [sys.executable, "-c", KILLED, str(theirs.root), "3"], cwd=ROOT, check=False, timeout=60,
     )  # fmt: skip
     assert ran.returncode == 9
-    there = theirs.committed / "bench.reported.yaml"
+    there = theirs.own_published / "bench.reported.yaml"
     assert there.is_file()
     assert page.read_text("utf-8") == PAGE
-    said = list(adopt_page(page, theirs, Wanted()))
+    said = list(adopt_page(page, theirs, WantedTables()))
     assert sum(line.startswith("removed ") for line in said) == 2
     assert kept(theirs.root) == undisturbed
 
@@ -149,29 +149,30 @@ def test_a_process_that_is_gone_at_once(theirs: Workspace, undisturbed: dict[str
 def test_what_somebody_changed_since_the_kill_stays(theirs: Workspace, undisturbed: dict[str, bytes]) -> None:
     page = theirs.root / "bench.md"
     subprocess.run([sys.executable, "-c", KILLED, str(theirs.root), "2"], cwd=ROOT, check=False, timeout=60)
-    there = theirs.committed / "bench.reported.yaml"
+    there = theirs.own_published / "bench.reported.yaml"
     mine = there.read_text("utf-8") + "# mine\n"
     there.write_text(mine, "utf-8")
-    said = list(adopt_page(page, theirs, Wanted()))
+    said = list(adopt_page(page, theirs, WantedTables()))
     assert there.read_text("utf-8") == mine
     assert not [line for line in said if line.startswith("removed ")]
-    assert (theirs.committed / "bench_2.reported.yaml").is_file()
+    assert (theirs.own_published / "bench_2.reported.yaml").is_file()
     assert not [name for name in kept(theirs.root) if name.endswith(".partial")]
 
 
 def test_one_that_was_killed_after_its_last_step_is_done(theirs: Workspace, undisturbed: dict[str, bytes]) -> None:
     page = theirs.root / "bench.md"
-    list(adopt_page(page, theirs, Wanted()))
+    list(adopt_page(page, theirs, WantedTables()))
     hashes = {
         name: hashlib.sha256(content).hexdigest() for name, content in undisturbed.items() if name != "harness.yaml"
     }
     (theirs.root / "bench.md.adopt.partial").write_text(json.dumps(hashes), "utf-8")
     assert (
-        list(adopt_page(page, theirs, Wanted()))[-1] == "an `adopt` of bench.md that was killed had written all of it"
+        list(adopt_page(page, theirs, WantedTables()))[-1]
+        == "an `adopt` of bench.md that was killed had written all of it"
     )
     assert kept(theirs.root) == undisturbed
     with pytest.raises(HarnessError, match="cannot be adopted"):
-        list(adopt_page(page, theirs, Wanted()))
+        list(adopt_page(page, theirs, WantedTables()))
 
 
 @pytest.mark.parametrize("said", ["{}}", "[1]", '{"../x.md": "0"}', '{"configs/tables/../../mine.tables.yaml": "0"}'])
@@ -180,4 +181,4 @@ def test_a_note_that_is_none_of_ours_removes_nothing(theirs: Workspace, said: st
     page.write_text(PAGE, "utf-8")
     (theirs.root / "bench.md.adopt.partial").write_text(said, "utf-8")
     with pytest.raises(HarnessError, match=r"bench\.md\.adopt\.partial is no note of `harness adopt`; remove it"):
-        list(adopt_page(page, theirs, Wanted()))
+        list(adopt_page(page, theirs, WantedTables()))

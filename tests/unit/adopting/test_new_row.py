@@ -10,13 +10,14 @@ import pytest
 import yaml
 from rich.console import Console
 
-from harness.adopting.adopt import Wanted
+from harness.adopting.adopt import WantedTables
 from harness.commands.adopt import adopt_page
 from harness.commands.pages import check_pages, write_pages
 from harness.commands.publish import publish_runs
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.spec import Labels, Outcome
+from harness.core.outcome import Outcome
+from harness.core.spec import Labels
 from harness.published.publish import publish as text_of_runs
 from harness.store.database import Database
 from tests.unit.adopting.conftest import files_of
@@ -58,7 +59,7 @@ def publish(theirs: Workspace, *outcomes: Outcome) -> None:
         for outcome in outcomes:
             database.ingest(outcome, None)
         text = text_of_runs(database, [outcome.job.run for outcome in outcomes])
-    (theirs.committed / "bench.yaml").write_text(text, "utf-8")
+    (theirs.own_published / "bench.yaml").write_text(text, "utf-8")
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def page(theirs: Workspace) -> Path:
     """An adopted page, and results of a sweep that measured one of its methods and a new one."""
     path = theirs.root / "bench.md"
     path.write_text(PAGE, "utf-8")
-    list(adopt_page(path, theirs, Wanted()))
+    list(adopt_page(path, theirs, WantedTables()))
     publish(theirs, run(1, "int4_new", 1, 51.234), run(2, "int4_new", 8, 400.1), run(3, "fp16", 1, 24.0))
     return path
 
@@ -140,7 +141,7 @@ def test_publish_never_writes_over_what_others_reported(theirs: Workspace, page:
     with pytest.raises(
         HarnessError, match=r"bench\.reported\.yaml holds numbers that others reported; give another file"
     ):
-        publish_runs(["bench"], theirs.results, theirs.committed / "bench.reported.yaml")
+        publish_runs(["bench"], theirs.results, theirs.own_published / "bench.reported.yaml")
 
 
 def test_a_column_of_comparisons_is_computed_for_new_rows_and_quoted_for_old_ones(theirs: Workspace) -> None:
@@ -150,7 +151,7 @@ def test_a_column_of_comparisons_is_computed_for_new_rows_and_quoted_for_old_one
         "utf-8",
     )
     said = {"Speedup": "ratio of decode_tps to FP16", "Worse": "worse_percent of decode_tps to fp16"}
-    list(adopt_page(page, theirs, Wanted(columns=said)))
+    list(adopt_page(page, theirs, WantedTables(columns=said)))
     before = page.read_text("utf-8").split("\n")
     assert check_pages(quiet(), theirs) == 0
     publish(theirs, run(1, "int4_new", 1, 30.0), run(3, "fp16", 1, 24.0))
@@ -165,7 +166,7 @@ def test_of_several_tables_a_sweep_s_block_says_which_one_a_row_joins(theirs: Wo
     page = theirs.root / "bench.md"
     table = "| Method | Decode (tok/s) |\n|---|---|\n| FP16 | 20.0 |\n"
     page.write_text(f"# One\n\n{table}\n# Two\n\n{table}", "utf-8")
-    list(adopt_page(page, theirs, Wanted()))
+    list(adopt_page(page, theirs, WantedTables()))
     publish(theirs, run(1, "int4_new", 1, 30.0, "bench-2"))
     write_pages(quiet(), theirs, may=[*MIXED, "batch"])
     one, _, two = page.read_text("utf-8").partition("# Two")
@@ -179,7 +180,7 @@ def test_a_new_row_has_the_unit_as_the_page_writes_it(theirs: Workspace, unit: s
     path.write_text(
         f"# Bench\n\n| Method | Decode speed |\n|---|---|\n| Q4_K_M | 44 {unit} |\n| Q8_0 | 22 {unit} |\n", "utf-8"
     )
-    list(adopt_page(path, theirs, Wanted()))
+    list(adopt_page(path, theirs, WantedTables()))
     publish(theirs, run(1, "int4_new", 1, 33.0))
     write_pages(quiet(), theirs, may=[*MIXED, "batch"])
     text = path.read_text("utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.adopting.adopt import Wanted
+from harness.adopting.adopt import WantedTables
 from harness.commands.adopt import adopt_page
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
@@ -58,7 +58,7 @@ def test_nothing_is_changed_where_no_table_can_be_adopted(theirs: Workspace) -> 
     page.write_text("| Method | PPL |\n|---|---|\n| FP16 | 5.4 | 5.5 |\n", "utf-8")
     before = files_of(theirs.root)
     with pytest.raises(HarnessError, match=r"table 1 cannot be adopted: row 1 has 3 cells .* nothing was changed"):
-        list(adopt_page(page, theirs, Wanted()))
+        list(adopt_page(page, theirs, WantedTables()))
     assert files_of(theirs.root) == before
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bundling.making import Asked, asked, make_bundle
+from harness.bundling.making import BundleRequest, asked, make_bundle
 from harness.commands.workspace import read_workspace, settle_in
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 QUICK = {
     "perplexity": {"window": 64, "stride": 32, "tokens": 256, "text": "mine"},
@@ -23,7 +23,7 @@ QUICK = {
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def for_this_machine(to: Path, pieces: str | None = "64kB", **more: Any) -> Asked:
+def for_this_machine(to: Path, pieces: str | None = "64kB", **more: Any) -> BundleRequest:
     """Ask for a bundle without wheels."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return asked(to, pieces, python, "manylinux_2_28_x86_64", ["all"], by_block=more.get("by_block", False))

@@ -20,10 +20,10 @@ from harness.bundling import back
 from harness.bundling.back import bring_back
 from harness.core.errors import HarnessError
 from harness.core.files import seal
-from harness.importing.taking import ASIDE
-from harness.runner.desk import recover
+from harness.importing.import_files import ASIDE
+from harness.runner.opened import recover
 from harness.store.database import Database
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.test_any_bytes import EDITS, PROPERTY, Edit, edited, held
 from tests.unit.bundling.conftest import QUICK
 
@@ -89,8 +89,8 @@ def test_runs_that_are_being_brought_back_are_not_swept_away_by_a_sweep(
     sealed, begun = seal, list[object]()
 
     def slowly(made: Path, to: Path) -> None:
-        with bench.desk() as (_, desk):  # what every sweep does first
-            begun.append(recover(desk))
+        with bench.opened() as (_, opened):  # what every sweep does first
+            begun.append(recover(opened))
         sealed(made, to)
 
     monkeypatch.setattr(back, "seal", slowly)

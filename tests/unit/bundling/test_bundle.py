@@ -25,7 +25,7 @@ from harness.bundling.records import MANIFEST, Refused, read_manifest
 from harness.bundling.target import main
 from harness.core.errors import HarnessError
 from harness.store.database import Database
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.bundling.conftest import QUICK, make, run
 
 COLUMNS = ["job_key", "kind", "method", "metric", "value", "artifact", "artifact_content"]
@@ -133,10 +133,10 @@ def test_files_that_are_in_place_need_no_piece_until_one_of_them_is_changed(
     monkeypatch.setattr(stages, "_run", noted)
     assert main([str(bundle)]) == 0
     (bundle / "piece-001").unlink()
-    assert main([str(bundle), "--again"]) == 0
+    assert main([str(bundle), "--rerun"]) == 0
     assert len(ran) == 2
-    (bundle / "work" / "content" / "harness" / "cli.py").write_text("", "utf-8")
-    assert main([str(bundle), "--again"]) == 2
+    (bundle / "work" / "content" / "harness" / "cli" / "app.py").write_text("", "utf-8")
+    assert main([str(bundle), "--rerun"]) == 2
     assert "piece-001 is missing" in capsys.readouterr().err
     assert len(ran) == 2
 
@@ -146,7 +146,7 @@ def test_files_that_are_in_place_need_no_piece_until_one_of_them_is_changed(
     [
         (lambda text: text[: len(text) // 2], "is cut off or damaged: copy it again"),
         (lambda text: text.replace('"version": 1', '"version": 2', 1), "is of version 2, and this script reads 1"),
-        (lambda text: text.replace('"path": "harness/cli.py"', '"path": "../cli.py"'), "leads out of its folder"),
+        (lambda text: text.replace('"path": "harness/cli/app.py"', '"path": "../app.py"'), "leads out of its folder"),
         (lambda text: text.replace('"stages"', '"stage"'), "is damaged (KeyError: 'stages')"),
         (lambda text: "[]", "is no manifest of a bundle"),
     ],
@@ -207,7 +207,7 @@ def test_a_disk_that_is_full_is_told_and_the_same_command_goes_on_once_there_is_
     assert not (bundle / "work" / "content").exists(), "what is half there is never taken for whole"
     ran = run(bundle, "--stage", "none")
     assert "there is no stage none; there are s" in ran.stderr
-    assert (bundle / "work" / "content" / "harness" / "cli.py").is_file(), "and then all of it is there"
+    assert (bundle / "work" / "content" / "harness" / "cli" / "app.py").is_file(), "and then all of it is there"
 
 
 def test_an_end_of_a_stage_that_was_half_written_is_no_end(

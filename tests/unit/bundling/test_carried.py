@@ -11,13 +11,13 @@ import yaml
 
 from harness.bundling.freezing import Frozen, freeze
 from harness.bundling.records import VARIABLE
-from harness.commands.box import plan_sweep
+from harness.commands.machine import plan_sweep
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.hub_data import kept
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from harness.texts import HUB_TEXTS
-from tests.fake_box import METHODS, Bench
+from tests.fake_machine import METHODS, Bench
 
 COMMIT = "5" * 40
 PROBES = {"perplexity": {"window": 64, "stride": 32, "tokens": 256, "text": "mine"}}
@@ -169,7 +169,7 @@ def test_what_the_hubs_libraries_keep_of_a_data_set_travels(
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "rows"))
     for folder in kept(HUB_TEXTS["wikitext-2"].path):
         folder.mkdir(parents=True)
-        (folder / "part").write_bytes(b"rows")
+        (folder / "slice").write_bytes(b"rows")
     found = frozen(theirs, probes={"perplexity": {**PROBES["perplexity"], "text": "wikitext-2"}})
     places = {place for place in found.files if place.startswith("hf/")}
     assert places == {"hf/hub/datasets--Salesforce--wikitext/part", "hf/datasets/Salesforce___wikitext/part"}

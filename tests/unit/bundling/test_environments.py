@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from harness.bundling import stages
-from harness.bundling.records import Manifest, Place, Refused
-from harness.bundling.stages import MADE, held_by, libraries, make_environment, not_as_made, version_of
+from harness.bundling.packing import libraries
+from harness.bundling.records import Manifest, PackedEnvironment, Refused
+from harness.bundling.stages import MADE, held_by, make_environment, not_as_made, version_of
 from harness.bundling.target import check_machine
 from tests.unit.bundling.test_wheels import wheel
 
-PLACE = Place("theirs", ("alpha==1.0",), ("beta-2.0-py3-none-any.whl",))
+PLACE = PackedEnvironment("theirs", ("alpha==1.0",), ("beta-2.0-py3-none-any.whl",))
 
 
 def manifest(**more: object) -> Manifest:

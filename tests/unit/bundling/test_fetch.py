@@ -18,9 +18,9 @@ import yaml
 from harness.bundling.fetching import fetch
 from harness.commands.workspace import read_workspace
 from harness.core.errors import ConfigError
-from harness.plan.sources import hub_folder
+from harness.plan.model_folders import hub_folder
 from tests.conftest import ROOT
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 COMMIT, HUB = "3" * 40, "somebody/toy"
 _PARTS = {

@@ -19,7 +19,7 @@ from harness.bundling.records import MANIFEST, read_manifest
 from harness.bundling.target import check_pieces, check_scripts
 from harness.core.errors import HarnessError
 from tests.conftest import ROOT
-from tests.fake_box import METHODS, Bench
+from tests.fake_machine import METHODS, Bench
 from tests.unit.bundling.conftest import QUICK, make
 
 

@@ -90,7 +90,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wheel(folder, "torchlike", "2.0", "part==1.0", "numpy", "kit[blas]==1.0", tag=LINUX)
     wheel(folder, "kit", "1.0", 'blaslike==1.0; extra == "blas"', 'fftlike; extra == "fft"')
     wheel(folder, "blaslike", "1.0", tag=LINUX)
-    wheel(folder, "part", "1.0", tag=LINUX)
+    wheel(folder, "slice", "1.0", tag=LINUX)
     for name, value in {
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(folder),

@@ -14,11 +14,11 @@ from harness import environments
 from harness.commands import bench as command
 from harness.commands import doctor
 from harness.commands.workspace import Workspace
-from harness.core.spec import Environment, Gpu
+from harness.core.outcome import Environment, Gpu
 from harness.host import environment
 from harness.plan import hub
 from harness.plan.hub import Absent
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 OPEN = Absent("qwen", "Qwen/Qwen2.5-0.5B-Instruct", "main", gated=False)
 T4 = "Tesla T4, 580.95.05, 15000"

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from harness.commands import first_run
-from harness.commands.box import plan_sweep
+from harness.commands.machine import plan_sweep
 from harness.commands.workspace import Workspace
 from harness.core.spec import BuildSpec
 from harness.plan import arithmetic
 from harness.plan.expand import PlannedJob
 from tests.conftest import ROOT
-from tests.fake_box import Bench, Say
+from tests.fake_machine import Bench, Say
 
 
 def group(job: PlannedJob) -> tuple[str, str]:
@@ -68,7 +68,12 @@ def test_seconds_per_token_of_dense_models_lie_within_a_factor_of_two_and_a_half
     planned, held = plan_sweep("bnb", home), 0
     published = yaml.load((ROOT / "results/published/bnb.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader)["blocks"]
     theirs = {
-        (block["model"], next(box for box in ("T4", "RTX 4090", "H100") if box in block["gpu"]), row[1], row[0]): row[3]
+        (
+            block["model"],
+            next(machine for machine in ("T4", "RTX 4090", "H100") if machine in block["gpu"]),
+            row[1],
+            row[0],
+        ): row[3]
         for block in published
         for row in block["rows"]
     }
@@ -76,7 +81,7 @@ def test_seconds_per_token_of_dense_models_lie_within_a_factor_of_two_and_a_half
         if job.kind != "speed" or isinstance(job.spec, BuildSpec) or job.labels[0].method not in {"bf16", "fp16"}:
             continue
         batch = job.spec.workload.get("batch", 1)
-        real = theirs[job.labels[0].model, str(job.elsewhere), job.labels[0].method, batch]
+        real = theirs[job.labels[0].model, str(job.other_gpu), job.labels[0].method, batch]
         work = arithmetic.generating(first_run._opened(job, planned), batch, 64, 100, 1)
         seconds = work.seconds(first_run._machine(job, planned)) / 99
         assert real / 2.5 < seconds < real * 2.5, job.labels
@@ -89,11 +94,11 @@ def test_every_job_of_a_published_page_has_an_estimate_where_nothing_of_it_can_r
     planned = plan_sweep(sweep, home)
     estimates = first_run.estimate_first_run(planned)
     assert {job.id for job in planned.plan.jobs} == estimates.keys()
-    assert all(job.refused or job.elsewhere for job in planned.plan.jobs), "this machine has no GPU"
+    assert all(job.refused or job.other_gpu for job in planned.plan.jobs), "this machine has no GPU"
     lines = list(first_run.first_run_told(planned, estimates))
     assert all(" by arithmetic; no history, " in line for line in lines)
-    boxes = {job.elsewhere for job in planned.plan.jobs}
-    assert all(any(f"first run on {box}: ~" in line for line in lines) for box in boxes if box)
+    machines = {job.other_gpu for job in planned.plan.jobs}
+    assert all(any(f"first run on {machine}: ~" in line for line in lines) for machine in machines if machine)
     if sweep == "modelopt_windows":
         assert any("first run on RTX 4090 (assumed: no GPU here whose rates are known): ~" in line for line in lines)
         assert sum("to download" in line for line in lines) == 1, "each model once"

@@ -17,15 +17,17 @@ from pathlib import Path
 import pytest
 from packaging.tags import sys_tags
 
-from harness import environments, programs
+from harness import environment_state, environments, programs
 from harness.commands import fresh
 from harness.commands.bench import prepare
-from harness.commands.box import setup_on_top
 from harness.commands.init import make_workspace
+from harness.commands.machine import setup_on_top
 from harness.commands.workspace import Workspace, here
 from harness.core.errors import HarnessError
-from harness.environments import MARKER, folder_of
-from harness.plan.catalogue import EnvironmentEntry, load_catalogue
+from harness.environment_state import MARKER
+from harness.environments import folder_of
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import EnvironmentEntry
 
 INFO = "tonight-{}.dist-info"
 
@@ -380,7 +382,7 @@ def test_clean_leaves_the_last_ones(home: Workspace) -> None:
     current = folder_of("nightly", home.root)
     half = home.root / ".venvs" / "nightly-0123456789ab"
     half.mkdir()
-    (half / environments.MAKING).touch()
+    (half / environment_state.MAKING).touch()
     for name, marked in (("nightly-00000000000a", True), ("nightly-00000000000b", False)):  # a `clean` was killed
         gone = half.with_name(f"{name}{environments.GONE}")
         gone.mkdir()

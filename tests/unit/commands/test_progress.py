@@ -10,7 +10,7 @@ from rich.console import Console
 from harness.commands.progress import Left, Show
 from harness.core.spec import Labels, MeasureSpec
 from harness.plan.expand import PlannedJob
-from harness.runner.desk import Event
+from harness.runner.opened import Event
 
 
 def job(number: int, probe: str = "perplexity") -> PlannedJob:
@@ -18,7 +18,7 @@ def job(number: int, probe: str = "perplexity") -> PlannedJob:
     return PlannedJob(
         id=f"q-{probe}-{number}", kind="quality", spec=spec, key=str(number), artifact=None, needs=(), inputs=(),
         environment="here", labels=(Labels(model="a model with a long name", method="a method with a long name"),),
-        provider="cpu", round=0, clean=False, timeout_seconds=None, group="g",
+        provider="cpu", round=0, own_process=False, timeout_seconds=None, group="g",
     )  # fmt: skip
 
 

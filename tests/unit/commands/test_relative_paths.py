@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from harness import programs
-from harness.commands.box import plan_sweep, queue_python
 from harness.commands.init import make_workspace
+from harness.commands.machine import plan_sweep, queue_python
 from harness.commands.workspace import here, settle_in
 from harness.core.errors import HarnessError
 from harness.core.paths import MINE, workspace_folder

@@ -14,8 +14,8 @@ import yaml
 from rich.console import Console
 
 from harness import environments
-from harness.commands.box import plan_sweep
 from harness.commands.init import make_workspace
+from harness.commands.machine import plan_sweep
 from harness.commands.pages import check_pages
 from harness.commands.plan import _own
 from harness.commands.report import _specs_of

@@ -6,7 +6,7 @@ import pytest
 
 from harness.core.capabilities import check_session, fits, lacking
 from harness.core.errors import HarnessError
-from harness.engines.fake import FakeOptions, FakeSession
+from harness.engines.fake import FakeEngineOptions, FakeSession
 
 SPEED = (frozenset({"generates"}), frozenset({"reports"}))
 
@@ -44,7 +44,9 @@ def test_a_capability_that_nobody_here_knows_is_a_name_like_any() -> None:
     assert "needs an engine that offers 'sings'; 'fake' does not" in str(
         lacking("song", needs, "fake", frozenset({"scores"}))
     )
-    check_session(FakeSession(0.0, FakeOptions(), 0.0), {"sings", "generates", "tells", "scores", "whole"}, "bird")
+    check_session(
+        FakeSession(0.0, FakeEngineOptions(), 0.0), {"sings", "generates", "tells", "scores", "whole"}, "bird"
+    )
 
 
 def test_a_session_without_what_its_engine_declares_is_refused_by_name() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import ConfigError, HarnessError, Problem, Trouble, is_out_of_memory, meant_by, unknown
+from harness.core.errors import ConfigError, HarnessError, Problem, Trouble, is_out_of_memory
+from harness.core.spelling import meant_by, unknown
 
 
 def test_a_problem_names_its_place_as_far_as_it_is_known() -> None:

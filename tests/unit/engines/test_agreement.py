@@ -24,9 +24,11 @@ def sessions(tiny: Path) -> Iterator[dict[str, Any]]:
                 transformers.open_artifact(tiny / "hf", transformers.TransformersOptions(threads=1))
             ),
             "ort-genai": stack.enter_context(
-                ort_genai.open_artifact(tiny / "fp32", ort_genai.OrtGenaiOptions(threads=1))
+                ort_genai.open_artifact(tiny / "fp32", ort_genai.OrtGenaiEngineOptions(threads=1))
             ),
-            "int4": stack.enter_context(ort_genai.open_artifact(tiny / "int4", ort_genai.OrtGenaiOptions(threads=1))),
+            "int4": stack.enter_context(
+                ort_genai.open_artifact(tiny / "int4", ort_genai.OrtGenaiEngineOptions(threads=1))
+            ),
         }
 
 

@@ -59,7 +59,7 @@ def opened(model: Path, engine: str, exports: Path) -> Iterator[Any]:
         run.mkdir()
         with contextlib.redirect_stdout(sys.stderr):
             QUANTIZER.build(Base(model, "hf", model), QUANTIZER.options(precision=precision), out, Context(run))
-    with ort_genai.open_artifact(out, ort_genai.OrtGenaiOptions(threads=1)) as session:
+    with ort_genai.open_artifact(out, ort_genai.OrtGenaiEngineOptions(threads=1)) as session:
         yield session
 
 

@@ -55,7 +55,7 @@ def opened(folders: Path, kind: str, engine: str, *, newer: bool = False) -> Ite
         with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
             yield session
     else:
-        with ort_genai.open_artifact(exported(model), ort_genai.OrtGenaiOptions(threads=1)) as session:
+        with ort_genai.open_artifact(exported(model), ort_genai.OrtGenaiEngineOptions(threads=1)) as session:
             yield session
 
 

@@ -13,7 +13,7 @@ from harness.core.options import canonical_options
 from harness.core.seam import Facts
 from harness.core.sessions import GenerationWorkload
 from harness.engines import onnx_scores
-from harness.engines.ort_genai import ENGINE, OrtGenaiOptions, _check_device, _open_model, open_artifact, refuse
+from harness.engines.ort_genai import ENGINE, OrtGenaiEngineOptions, _check_device, _open_model, open_artifact, refuse
 
 
 def work(
@@ -35,7 +35,7 @@ def broken(tiny: Path, out: Path, name: str, content: bytes | None) -> Path:
 @pytest.mark.parametrize("sampling", [None, {"top_k": 50, "top_p": 1.0, "temperature": 1.0, "seed": 7}])
 def test_every_step_of_every_repetition_is_timed(tiny: Path, sampling: dict[str, float] | None) -> None:
     told: list[float] = []
-    with open_artifact(tiny / "fp32", OrtGenaiOptions(threads=1)) as session:
+    with open_artifact(tiny / "fp32", OrtGenaiEngineOptions(threads=1)) as session:
         trace = session.generate(work(sampling=sampling), told.append)
         assert session.load_seconds > 0
         assert session.dtype == "float32"
@@ -49,15 +49,15 @@ def test_every_step_of_every_repetition_is_timed(tiny: Path, sampling: dict[str,
 
 
 def test_one_token_of_output_has_no_further_steps(tiny: Path) -> None:
-    with open_artifact(tiny / "fp32", OrtGenaiOptions(threads=1)) as session:
+    with open_artifact(tiny / "fp32", OrtGenaiEngineOptions(threads=1)) as session:
         assert session.generate(work(output=1), lambda share: None).steps.shape == (3, 0)
 
 
 def test_generating_does_not_open_the_scoring_session_nor_the_other_way_round(tiny: Path) -> None:
-    with open_artifact(tiny / "fp32", OrtGenaiOptions(threads=1)) as session:
+    with open_artifact(tiny / "fp32", OrtGenaiEngineOptions(threads=1)) as session:
         session.generate(work(), lambda share: None)
         assert "_forward" not in session.__dict__
-    with open_artifact(tiny / "fp32", OrtGenaiOptions(threads=1)) as session:
+    with open_artifact(tiny / "fp32", OrtGenaiEngineOptions(threads=1)) as session:
         session.greedy([1, 2], 1)
         assert session.load_seconds > 0
         assert session.dtype == "float32"
@@ -66,7 +66,7 @@ def test_generating_does_not_open_the_scoring_session_nor_the_other_way_round(ti
 
 def test_work_beyond_the_context_is_refused(tiny: Path) -> None:
     with (
-        open_artifact(tiny / "fp32", OrtGenaiOptions(threads=1)) as session,
+        open_artifact(tiny / "fp32", OrtGenaiEngineOptions(threads=1)) as session,
         pytest.raises(HarnessError, match="prompt 1000 and output 100 do not fit the context of 1024"),
     ):
         session.generate(work(prompt=1000, output=100), lambda share: None)
@@ -79,7 +79,7 @@ def test_a_provider_that_is_not_there_is_an_error_not_a_fallback(tiny: Path) -> 
         pytest.skip("this onnxruntime has CUDA")
     with (
         pytest.raises(HarnessError, match="provider cuda is not in this onnxruntime"),
-        open_artifact(tiny / "fp32", OrtGenaiOptions(provider="cuda")),
+        open_artifact(tiny / "fp32", OrtGenaiEngineOptions(provider="cuda")),
     ):
         pass
 
@@ -139,7 +139,7 @@ def test_the_libraries_of_cuda_are_loaded_before_anything_is_opened_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: Any, device: str, loads: list[str]
 ) -> None:
     recorder = recorded(monkeypatch, provider, device)
-    _open_model(recorder, tmp_path, OrtGenaiOptions(provider=provider))
+    _open_model(recorder, tmp_path, OrtGenaiEngineOptions(provider=provider))
     assert recorder.said == [*loads, "model"]
     recorder.said.clear()
     onnx_scores.open_raw(tmp_path, {"decoder": {"filename": "model.onnx"}}, provider, {}, None)
@@ -165,7 +165,7 @@ def test_a_device_of_another_provider_is_refused(
 ) -> None:
     recorder = recorded(monkeypatch, provider, device)
     with pytest.raises(HarnessError, match=f"asked for {provider}, but onnxruntime-genai opened the model on {device}"):
-        _open_model(recorder, tmp_path, OrtGenaiOptions(provider=provider))
+        _open_model(recorder, tmp_path, OrtGenaiEngineOptions(provider=provider))
 
 
 def test_the_generator_refuses_a_device_that_is_not_the_one_asked_for() -> None:
@@ -176,7 +176,7 @@ def test_the_generator_refuses_a_device_that_is_not_the_one_asked_for() -> None:
 
 def test_a_graph_with_the_last_logits_only_is_refused_with_the_remedy(tiny: Path) -> None:
     with (
-        open_artifact(tiny / "pruned", OrtGenaiOptions(threads=1)) as session,
+        open_artifact(tiny / "pruned", OrtGenaiEngineOptions(threads=1)) as session,
         pytest.raises(HarnessError, match="build it again with prune_lm_head=false"),
     ):
         session.score([])
@@ -185,14 +185,14 @@ def test_a_graph_with_the_last_logits_only_is_refused_with_the_remedy(tiny: Path
 @pytest.mark.parametrize("name", ["genai_config.json", "model.onnx", "tokenizer.json"])
 def test_a_missing_file_is_named(tiny: Path, tmp_path: Path, name: str) -> None:
     folder = broken(tiny, tmp_path / "artifact", name, None)
-    with pytest.raises(HarnessError, match=rf"{name} is missing"), open_artifact(folder, OrtGenaiOptions()):
+    with pytest.raises(HarnessError, match=rf"{name} is missing"), open_artifact(folder, OrtGenaiEngineOptions()):
         pass
 
 
 @pytest.mark.parametrize(("name", "content"), [("model.onnx", b"\x08garbage"), ("model.onnx.data", None)])
 def test_a_damaged_model_is_named_with_the_remedy(tiny: Path, tmp_path: Path, name: str, content: bytes | None) -> None:
     folder = broken(tiny, tmp_path / "artifact", name, content)
-    with open_artifact(folder, OrtGenaiOptions(threads=1)) as session:
+    with open_artifact(folder, OrtGenaiEngineOptions(threads=1)) as session:
         for use in (lambda: session.score([]), lambda: session.generate(work(), lambda share: None)):
             with pytest.raises(HarnessError, match=r"artifact.* cannot be opened by .*build it again"):
                 use()
@@ -200,14 +200,20 @@ def test_a_damaged_model_is_named_with_the_remedy(tiny: Path, tmp_path: Path, na
 
 def test_a_config_that_is_no_json_is_named(tiny: Path, tmp_path: Path) -> None:
     folder = broken(tiny, tmp_path / "artifact", "genai_config.json", b"{")
-    with pytest.raises(HarnessError, match=r"genai_config\.json is not JSON"), open_artifact(folder, OrtGenaiOptions()):
+    with (
+        pytest.raises(HarnessError, match=r"genai_config\.json is not JSON"),
+        open_artifact(folder, OrtGenaiEngineOptions()),
+    ):
         pass
 
 
 def test_weights_that_are_not_numbers_give_an_error_with_the_position(tiny: Path, tmp_path: Path) -> None:
     size = (tiny / "fp32" / "model.onnx.data").stat().st_size
     folder = broken(tiny, tmp_path / "artifact", "model.onnx.data", b"\xff" * size)
-    with open_artifact(folder, OrtGenaiOptions(threads=1)) as session, pytest.raises(HarnessError, match="non-finite"):
+    with (
+        open_artifact(folder, OrtGenaiEngineOptions(threads=1)) as session,
+        pytest.raises(HarnessError, match="non-finite"),
+    ):
         session.greedy([3, 4], 1)
 
 
@@ -217,7 +223,7 @@ def test_a_symbolic_cache_dimension_comes_from_the_configuration(tiny: Path, tmp
     config["model"]["decoder"]["head_size"] = 1
     (folder / "genai_config.json").write_text(json.dumps(config))
     with (
-        open_artifact(folder, OrtGenaiOptions(threads=1)) as session,
+        open_artifact(folder, OrtGenaiEngineOptions(threads=1)) as session,
         pytest.raises(HarnessError, match="onnxruntime failed"),
     ):
         session.greedy([3, 4], 1)
@@ -226,17 +232,17 @@ def test_a_symbolic_cache_dimension_comes_from_the_configuration(tiny: Path, tmp
 def test_plans_learn_why_a_provider_cannot_run() -> None:
     plain = Facts({"onnxruntime-genai": "0.15.2"}, "Linux")
     gpu = Facts({"onnxruntime-genai-cuda": "0.15.2"}, "Linux", ("NVIDIA T4",))
-    assert refuse(OrtGenaiOptions(), plain) is None
-    assert refuse(OrtGenaiOptions(provider="cuda"), gpu) is None
-    assert "needs an NVIDIA GPU" in str(refuse(OrtGenaiOptions(provider="cuda"), plain))
+    assert refuse(OrtGenaiEngineOptions(), plain) is None
+    assert refuse(OrtGenaiEngineOptions(provider="cuda"), gpu) is None
+    assert "needs an NVIDIA GPU" in str(refuse(OrtGenaiEngineOptions(provider="cuda"), plain))
     assert "onnxruntime-genai-cuda" in str(
-        refuse(OrtGenaiOptions(provider="cuda"), Facts(plain.packages, "Linux", ("T4",)))
+        refuse(OrtGenaiEngineOptions(provider="cuda"), Facts(plain.packages, "Linux", ("T4",)))
     )
-    assert "Windows" in str(refuse(OrtGenaiOptions(provider="dml"), plain))
-    assert "directml" in str(refuse(OrtGenaiOptions(provider="dml"), Facts(plain.packages, "Windows 11")))
-    assert "not installed" in str(refuse(OrtGenaiOptions(), Facts({}, "Linux")))
+    assert "Windows" in str(refuse(OrtGenaiEngineOptions(provider="dml"), plain))
+    assert "directml" in str(refuse(OrtGenaiEngineOptions(provider="dml"), Facts(plain.packages, "Windows 11")))
+    assert "not installed" in str(refuse(OrtGenaiEngineOptions(), Facts({}, "Linux")))
 
 
 def test_default_options_leave_nothing_in_the_key() -> None:
-    assert canonical_options(OrtGenaiOptions()) == {}
-    assert ENGINE.provider(OrtGenaiOptions(provider="cuda")) == "cuda"
+    assert canonical_options(OrtGenaiEngineOptions()) == {}
+    assert ENGINE.provider(OrtGenaiEngineOptions(provider="cuda")) == "cuda"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness import host
+from harness import process_memory
 from harness.core.seam import Context, Engine
 from harness.engines import ort_genai, transformers
 from harness.probes import generation, high_water, memory, output_check
@@ -16,12 +16,12 @@ from harness.probes import generation, high_water, memory, output_check
 @pytest.mark.parametrize(("engine", "name"), [(ort_genai.ENGINE, "fp32"), (transformers.ENGINE, "hf")])
 def test_generation_measures_a_real_model(tiny: Path, engine: Engine, name: str) -> None:
     told: list[float] = []
-    before = {high_water.BEFORE_OPENING: host.rss_bytes()}
+    before = {high_water.BEFORE_OPENING: process_memory.rss_bytes()}
     context = Context(folder=tiny, progress=lambda share, what: told.append(share), shared=before)
     workload = generation.GenerationOptions(batch=2, prompt=24, output=8, warmup=1, repetitions=3)
     with engine.open(tiny / name, engine.options.model_validate({"threads": 1})) as session:
         findings = generation.PROBE.measure(session, workload, context)
-    found: dict[str, Any] = {reading.metric: reading for reading in findings.readings}
+    found: dict[str, Any] = {reading.metric: reading for reading in findings.values}
     assert set(found) == set(generation.PROBE.yields) - {"peak_gpu_bytes", "peak_torch_bytes"}
     assert found["per_token_latency"].samples.shape == (3, 7)
     assert found["e2e_latency"].value > found["ttft"].value > 0
@@ -50,7 +50,7 @@ def test_two_engines_that_hold_the_same_weights_generate_the_same_tokens(tiny: P
 def test_memory_measures_a_real_model(tiny: Path, engine: Engine, name: str) -> None:
     with engine.open(tiny / name, engine.options.model_validate({"threads": 1})) as session:
         findings = memory.PROBE.measure(session, memory.MemoryOptions(prompt=24, output=8), Context(folder=tiny))
-    assert [(reading.metric, reading.source) for reading in findings.readings] == [("peak_rss_bytes", "rss")]
+    assert [(reading.metric, reading.source) for reading in findings.values] == [("peak_rss_bytes", "rss")]
 
 
 @pytest.mark.parametrize(("engine", "name"), [
@@ -62,7 +62,7 @@ def test_real_engines_generate_what_they_score(tiny: Path, engine: Engine, name:
         findings = output_check.PROBE.measure(session, workload, Context(folder=tiny))
     assert findings.notes == ()
     assert findings.arrays["output_gaps"].max() < output_check.CLEAR["float32"]
-    assert findings.readings[0].value == 1.0
+    assert findings.values[0].value == 1.0
 
 
 class Substituted:
@@ -77,7 +77,7 @@ class Substituted:
 
 def test_a_real_engine_that_generates_with_another_artifact_is_found(tiny: Path) -> None:
     workload = output_check.OutputCheckOptions(batch=4, prompt=24, output=64)
-    options = ort_genai.OrtGenaiOptions(threads=1)
+    options = ort_genai.OrtGenaiEngineOptions(threads=1)
     with ort_genai.ENGINE.open(tiny / "fp32", options) as whole, ort_genai.ENGINE.open(tiny / "int4", options) as other:
         session = Substituted(whole, other)
         findings = output_check.PROBE.measure(session, workload, Context(folder=tiny))

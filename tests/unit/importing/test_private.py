@@ -12,7 +12,7 @@ import pytest
 from harness.formats import kept
 from harness.formats.fields import without_folders
 from harness.formats.private import is_private, text_of
-from harness.importing.taking import import_files, lines
+from harness.importing.import_files import import_files, lines
 from tests.unit.importing.files import as_csv, genai, llama, lm_eval, optimum, runs, take, trtllm, values, vllm, write
 from tests.unit.importing.test_more_formats import sglang
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.importing.taking import import_files
+from harness.importing.import_files import import_files
 from harness.store.database import Database
 from tests.conftest import extra
 from tests.unit.importing.files import runs, values
@@ -37,7 +37,7 @@ def test_vllm_results_in_seconds_keep_medians_apart_from_means(published: Path, 
     assert [run.job.spec.workload["prompt"] for run in found] == [2048, 10240]
     assert [run.job.spec.workload["concurrency"] for run in found] == [8, 16]
     for run in found:
-        assert {item.part for item in run.measurements if item.metric == "ttft"} == {"stat:p50", "stat:p99"}
+        assert {item.slice for item in run.measurements if item.metric == "ttft"} == {"stat:p50", "stat:p99"}
         assert values(run)["output_tps"] == pytest.approx(
             run.protocol.facts["total_output_tokens"] / run.seconds, rel=1e-6
         )

@@ -12,7 +12,7 @@ from harness.commands.workspace import read_workspace
 from harness.core.errors import ConfigError
 from harness.environments import ROOT, SHIPPED
 from harness.pages.pages import render
-from harness.published.sources import Source
+from harness.published.sources import NumberSource
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
 from tests.unit.importing.files import llama, take, vllm, write
@@ -32,7 +32,7 @@ def table(results: Path, spec: str) -> list[str]:
     path = results / "imported.tables.yaml"
     path.write_text(spec, encoding="utf-8")
     with Database.open(results / "bench.db") as database:
-        (made,) = render([path], Source(database), catalogue_of(SHIPPED / "configs"))
+        (made,) = render([path], NumberSource(database), catalogue_of(SHIPPED / "configs"))
     return rows(made.markdown)[1:]
 
 
@@ -56,7 +56,9 @@ t:
 def test_a_table_without_a_spec_shows_the_options_that_differ(tmp_path: Path) -> None:
     take(write(tmp_path, "llama.json", TESTS))
     with Database.open(tmp_path / "results" / "bench.db") as database:
-        made, *_ = plain("imported", Source(database), replace(read_workspace(ROOT), results=tmp_path / "results"))
+        made, *_ = plain(
+            "imported", NumberSource(database), replace(read_workspace(ROOT), results=tmp_path / "results")
+        )
     assert [line.split(" | ")[3:6] for line in rows(made)] == [
         ["Depth", "flash_attn", "Prefill (tok/s)"],
         ["0", "false", "100.0"],
@@ -109,9 +111,9 @@ def test_every_table_says_below_itself_which_numbers_were_imported(tmp_path: Pat
         "t: {rows: [depth, engine_options], show: [depth], cells: {Prefill: {metric: prefill_tps}}}", encoding="utf-8"
     )
     with Database.open(results / "bench.db") as database:
-        (made,) = render([path], Source(database), catalogue_of(SHIPPED / "configs"))
+        (made,) = render([path], NumberSource(database), catalogue_of(SHIPPED / "configs"))
         for text in (
             made.markdown,
-            plain("imported", Source(database), replace(read_workspace(ROOT), results=results))[0],
+            plain("imported", NumberSource(database), replace(read_workspace(ROOT), results=results))[0],
         ):
             assert "- Numbers imported, not measured here: " in text

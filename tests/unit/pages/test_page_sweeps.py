@@ -15,11 +15,12 @@ from harness.core.metric import metric
 from harness.core.seam import load
 from harness.core.spec import MeasureSpec
 from harness.pages.against import against
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.expand import Plan, PlannedJob, expand
 from harness.plan.reading import read_sweep
 from harness.probes import PROBES
-from harness.published.sources import Source, from_published, rows_for
+from harness.published.sources import NumberSource, from_published, rows_for
 from harness.tables.catalogue import catalogue_of
 from harness.tables.result import Table
 from harness.tables.rows import TableRow, text_of
@@ -50,7 +51,7 @@ def shipped() -> Catalogue:
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NumberSource]:
     folder = tmp_path_factory.mktemp("published")
     for sweep in SWEEPS:
         (folder / f"{sweep}.yaml").write_bytes((ROOT / "results" / "published" / f"{sweep}.yaml").read_bytes())
@@ -80,10 +81,10 @@ def _rows(job: PlannedJob, value: float, folder: Path) -> Iterator[dict[str, Any
     names: tuple[str, ...] = probe.yields
     if spec.probe == "command":  # what a report of that format holds
         (report,) = runs(take(write(folder, "report.json", trtllm())))
-        names = tuple(dict.fromkeys(one.metric for one in report.measurements if not one.part))
+        names = tuple(dict.fromkeys(one.metric for one in report.measurements if not one.slice))
         said = {"protocol": report.protocol.name, "gpu_count": float(report.protocol.gpu_count or 0)}
     for labels in job.labels:
-        place = {**labels.model_dump(), "environment": job.environment, "gpu": GPUS.get(job.elsewhere or "", "a GPU")}
+        place = {**labels.model_dump(), "environment": job.environment, "gpu": GPUS.get(job.other_gpu or "", "a GPU")}
         more = {"engine": spec.engine, "engine_options": json.dumps(spec.engine_options), "provider": job.provider}
         shared = {
             **(QUALITY if job.kind == "quality" else {}),
@@ -105,13 +106,13 @@ def tables(sweep: str) -> list[TableSpec]:
     return read_specs(ROOT / "reports" / "tables" / f"{sweep}.tables.yaml")
 
 
-def reported(spec: TableSpec, source: Source) -> Table:
+def reported(spec: TableSpec, source: NumberSource) -> Table:
     return build(narrowed(spec, {"origin": ("reported",)}), rows_for(spec, source), catalogue_of(ROOT / "configs"))
 
 
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_behind_every_number_of_a_page_stands_a_job_of_its_sweep(
-    sweep: str, shipped: Catalogue, published: Source, tmp_path: Path
+    sweep: str, shipped: Catalogue, published: NumberSource, tmp_path: Path
 ) -> None:
     measured = stand_ins(planned(sweep, shipped), tmp_path)
     for spec in tables(sweep):
@@ -146,19 +147,19 @@ def test_only_the_dense_70b_takes_two_gpus(sweep: str, models: set[str], batches
     two = {(job.labels[0].model[-3:], job.labels[0].method) for job in jobs if isinstance(job.spec, MeasureSpec)
            and "--tp 2" in job.spec.workload["run"]}  # fmt: skip
     assert two in ({("70b", "bf16")}, {("70b", "fp16")})
-    assert {job.elsewhere for job in jobs} == {"H200" if "h200" in sweep else "H100"}
+    assert {job.other_gpu for job in jobs} == {"H200" if "h200" in sweep else "H100"}
 
 
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_every_job_says_why_it_cannot_run_on_a_machine_without_a_gpu(sweep: str, shipped: Catalogue) -> None:
     jobs = planned(sweep, shipped).jobs
-    assert all(job.refused or job.elsewhere for job in jobs)
+    assert all(job.refused or job.other_gpu for job in jobs)
     reasons = {job.refused for job in jobs if job.refused}
     if sweep == "modelopt_windows" and sys.platform != "win32":
         assert "environment 'dml' is for Windows, and this machine is not" in reasons
         assert any(why == "needs the quantizer 'modelopt-torch', which this version does not have" for why in reasons)
     else:
-        assert not reasons, "each case is for a box of its own"
+        assert not reasons, "each case is for a machine of its own"
 
 
 def test_measured_numbers_take_the_place_of_reported_ones_table_by_table_and_never_beside_them(tmp_path: Path) -> None:

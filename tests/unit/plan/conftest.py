@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.seam import Facts
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from tests.conftest import ROOT

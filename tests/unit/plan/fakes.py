@@ -11,8 +11,8 @@ from pydantic import Field
 from harness.core.errors import ConfigError
 from harness.core.folder_formats import Format
 from harness.core.options import Options
-from harness.core.seam import Built, Engine, Facts, Findings, Probe, Quantizer
-from harness.core.spec import Protocol
+from harness.core.outcome import Protocol
+from harness.core.seam import Built, Engine, Facts, Probe, ProbeResult, Quantizer
 from harness.engines.ort_genai import ORT_GENAI
 from harness.engines.transformers import HF
 from harness.plan.adapters import Adapters
@@ -79,8 +79,8 @@ def _open(*_args: Any) -> Any:
     raise NotImplementedError
 
 
-def _measure(*_args: Any) -> Findings:
-    return Findings((), Protocol(name="fake"))
+def _measure(*_args: Any) -> ProbeResult:
+    return ProbeResult((), Protocol(name="fake"))
 
 
 def _no_fp16_on_cpu(options: ExportOptions, facts: Facts) -> str | None:
@@ -128,7 +128,7 @@ TORCH = Engine(
 TALKER = Engine("talker", 1, ("ort-genai",), frozenset({"generates"}), Options, (), _open)
 
 SPEED = Probe(
-    "speed", 1, "speed", (frozenset({"generates"}),), ("decode_tps",), SpeedWorkload, (), _measure, clean=True,
+    "speed", 1, "speed", (frozenset({"generates"}),), ("decode_tps",), SpeedWorkload, (), _measure, own_process=True,
     size=lambda workload: workload.batch * workload.prompt,
 )  # fmt: skip
 PERPLEXITY = Probe(

@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 
 from harness.plan import arithmetic
-from harness.plan.arithmetic import Opened, Rates, Work
+from harness.plan.arithmetic import OpenedModel, Rates, ReckonedWork
 
-EIGHT = Opened(parameters=8e9, bytes=16e9)
+EIGHT = OpenedModel(parameters=8e9, bytes=16e9)
 ROUND = Rates("round numbers", flops=1e12, memory=1e11, call_seconds=0.001, start_seconds=5.0)
 
 
 def test_a_generation_is_prompts_and_steps() -> None:
     # 2 repetitions of 4 prompts of 100 tokens and 10 new ones: 2 x 4 x (100 + 9) tokens of 16 GFLOP, 18 steps that read 16 GB, 20 calls
     work = arithmetic.generating(EIGHT, batch=4, prompt=100, output=10, repetitions=2)
-    assert work == Work(operations=872 * 16e9, memory_bytes=18 * 16e9, calls=20)
+    assert work == ReckonedWork(operations=872 * 16e9, memory_bytes=18 * 16e9, calls=20)
     assert work.seconds(ROUND) == pytest.approx(13.952 + 2.88 + 0.020)
 
 
 def test_scoring_reads_tokens_and_opening_reads_weights() -> None:
-    assert arithmetic.scoring(EIGHT, 2560) == Work(operations=2560 * 16e9, calls=10)
+    assert arithmetic.scoring(EIGHT, 2560) == ReckonedWork(operations=2560 * 16e9, calls=10)
     assert arithmetic.opening(EIGHT, ROUND) == pytest.approx(5 + 16e9 / 0.5e9)
 
 

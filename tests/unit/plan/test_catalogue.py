@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from tests.unit.plan.fakes import adapters
 
 MODELS = "a: {folder: x}\n"

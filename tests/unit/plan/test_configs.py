@@ -12,7 +12,8 @@ import pytest
 
 from harness.core.seam import Facts
 from harness.core.spec import BuildSpec, MeasureSpec
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.expand import Plan, PlannedJob, expand
 from harness.plan.keys import artifact_id, reference_id, spec_key
 from harness.plan.reading import read_sweep
@@ -147,9 +148,9 @@ def test_the_bitsandbytes_sketch_belongs_to_other_boxes(sketches: Path, shipped:
     path = sketches / "bnb.sweep.yaml"
     plan = planned(path, shipped, {})
     speed = [job for job in plan.jobs if job.kind == "speed"]
-    assert Counter(job.elsewhere for job in speed) == {"T4": 30, "RTX 4090": 30 + 16, "H100": 30 + 15 + 12}
+    assert Counter(job.other_gpu for job in speed) == {"T4": 30, "RTX 4090": 30 + 16, "H100": 30 + 15 + 12}
     t4 = planned(path, shipped, {"bnb-0.44.1": Facts({}, "Linux", ("Tesla T4",))})
-    here = {job.refused for job in t4.jobs if job.elsewhere is None}
+    here = {job.refused for job in t4.jobs if job.other_gpu is None}
     assert "optimum-benchmark is not installed in environment bnb-0.44.1; `harness setup --env bnb-0.44.1`" in here
     assert None not in here
 

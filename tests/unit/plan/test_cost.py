@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.plan.catalogue import Catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
 from tests.conftest import ROOT

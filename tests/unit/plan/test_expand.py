@@ -12,10 +12,11 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.seam import Facts
 from harness.core.spec import BuildSpec, MeasureSpec
-from harness.plan.catalogue import Catalogue, LocalEntry, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue, LocalEntry
 from harness.plan.jobs import Plan, PlannedJob
 from harness.plan.sizes import of_config
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.plan.conftest import CATALOGUE, ENVIRONMENTS, HERE, Planner, model_folder
 
 LEAST = "model: tiny\nmethod: fp32\nengine: runtime\nprobes: perplexity\n"
@@ -370,17 +371,17 @@ def test_a_downloaded_snapshot_is_found_by_its_revision(plan: Planner, tmp_path:
 
 def test_a_case_of_another_box_is_listed_and_not_refused(plan: Planner) -> None:
     made = plan(LEAST + "on: {gpu: T4}\n")
-    assert {(job.elsewhere, job.refused) for job in made.jobs} == {("T4", None)}
+    assert {(job.other_gpu, job.refused) for job in made.jobs} == {("T4", None)}
     here = {"cpu": Facts(HERE.packages, "Linux", ("Tesla T4",))}
-    assert {job.elsewhere for job in plan(LEAST + "on: {gpu: T4}\n", here).jobs} == {None}
+    assert {job.other_gpu for job in plan(LEAST + "on: {gpu: T4}\n", here).jobs} == {None}
     larger = {"cpu": Facts(HERE.packages, "Linux", ("NVIDIA T400",))}
-    assert {job.elsewhere for job in plan(LEAST + "on: {gpu: T4}\n", larger).jobs} == {"T4"}
+    assert {job.other_gpu for job in plan(LEAST + "on: {gpu: T4}\n", larger).jobs} == {"T4"}
 
 
 def test_local_yaml_names_the_box_and_is_in_no_key(plan: Planner, catalogue: Catalogue) -> None:
     text = LEAST + "on: {gpu: the old one}\n"
     local = Catalogue(**{**catalogue.__dict__, "local": LocalEntry(gpu="The Old One")})
-    assert {job.elsewhere for job in plan(text, ENVIRONMENTS, local).jobs} == {None}
+    assert {job.other_gpu for job in plan(text, ENVIRONMENTS, local).jobs} == {None}
     assert [job.key for job in plan(text, ENVIRONMENTS, local).jobs] == [job.key for job in plan(LEAST).jobs]
 
 
@@ -496,9 +497,9 @@ def test_what_was_installed_from_a_file_or_a_source_counts_whoever_imports_it(be
     from harness.plan.keys import known_by
 
     facts = Facts({"torch": "2.13.0", "tonight": "0.45@aaa", "other": "1"}, "Linux")
-    again = replace(facts, packages={**facts.packages, "tonight": "0.45@bbb"})
+    rerun = replace(facts, packages={**facts.packages, "tonight": "0.45@bbb"})
     assert known_by(["torch"], "cpu", facts)["packages"] == {"tonight": "0.45@aaa", "torch": "2.13.0"}
-    assert known_by(["torch"], "cpu", facts) != known_by(["torch"], "cpu", again)
+    assert known_by(["torch"], "cpu", facts) != known_by(["torch"], "cpu", rerun)
     plan = Plan("s", ())
     assert (
         replace(plan, sources=(("e", "tonight", "0.45@aaa"),)).digest

@@ -1,4 +1,4 @@
-"""Models of the hub: which a sweep lacks on this box, and how they are fetched."""
+"""Models of the hub: which a sweep lacks on this machine, and how they are fetched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.core.seam import Facts
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.hub import Absent, absent_models, fetch_models
 from harness.plan.reading import read_sweep
 from tests.conftest import ROOT

@@ -142,14 +142,14 @@ def test_code_that_comes_with_a_model_is_not_run() -> None:
 def test_generation_that_outgrows_a_border_is_refused_on_the_engine_that_cannot_begin_anew(
     reach: Reach, crosses: bool
 ) -> None:
-    options = genai_engine.OrtGenaiOptions()
+    options = genai_engine.OrtGenaiEngineOptions()
     found = genai_engine.refuse_reach(options, record_of(LONG), reach)
     assert (found is not None) == crosses
     assert found is None or "cross 300 tokens" in found
 
 
 def test_the_one_border_at_which_that_engine_begins_anew_is_allowed_for_a_batch_of_one() -> None:
-    options = genai_engine.OrtGenaiOptions()
+    options = genai_engine.OrtGenaiEngineOptions()
     record = record_of({**LONG, "original_max_position_embeddings": 4096, "max_position_embeddings": 131072})
     assert genai_engine.refuse_reach(options, record, Reach(4200, 4000)) is None
     assert "in a batch of 2" in str(genai_engine.refuse_reach(options, record, Reach(4200, 4000, 2)))

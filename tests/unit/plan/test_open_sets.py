@@ -11,7 +11,8 @@ from harness.core.errors import ConfigError
 from harness.core.folder_formats import FolderFormat
 from harness.core.options import Options
 from harness.core.seam import Engine
-from harness.plan.catalogue import Catalogue, load_catalogue
+from harness.plan.catalogue import load_catalogue
+from harness.plan.entries import Catalogue
 from tests.unit.plan.conftest import CATALOGUE, Planner
 from tests.unit.plan.fakes import SPEED, adapters
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.plan.catalogue import Catalogue
+from harness.plan.entries import Catalogue
 from harness.plan.reading import read_sweep, sweep_name
 from tests.unit.plan.conftest import SWEEPS
 

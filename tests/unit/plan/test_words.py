@@ -10,7 +10,7 @@ from harness.core.errors import ConfigError
 from harness.core.options import Options, problems_of
 from harness.plan.catalogue import load_catalogue
 from tests.conftest import Say
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 
 class Inner(Options):

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import host
+from harness import nvml, process_memory
 from harness.core.errors import HarnessError
 from harness.engines.fake import ByteCodec
 from harness.probes import conditions, high_water
@@ -30,10 +30,12 @@ def test_gpu_memory_is_watched_only_where_a_session_runs_on_one_that_a_driver_sh
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     started: list[Any] = []
-    monkeypatch.setattr(host, "MemorySampler", lambda: SimpleNamespace(start=lambda: started.append(1) or "sampler"))
-    monkeypatch.setattr(host, "open_nvml", lambda: None)
+    monkeypatch.setattr(
+        process_memory, "MemorySampler", lambda: SimpleNamespace(start=lambda: started.append(1) or "sampler")
+    )
+    monkeypatch.setattr(nvml, "open_nvml", lambda: None)
     assert high_water.start_sampler(SimpleNamespace(provider="cuda")) is None  # type: ignore[arg-type]
-    monkeypatch.setattr(host, "open_nvml", object)
+    monkeypatch.setattr(nvml, "open_nvml", object)
     assert high_water.start_sampler(SimpleNamespace(provider="cpu")) is None  # type: ignore[arg-type]
     assert not started
     assert high_water.start_sampler(SimpleNamespace(provider="cuda")) == "sampler"  # type: ignore[arg-type]

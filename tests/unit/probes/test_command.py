@@ -19,10 +19,10 @@ import yaml
 from harness.core.errors import HarnessError
 from harness.core.options import problems_of
 from harness.core.processes import STARTED_BY
-from harness.core.seam import Context, Findings
+from harness.core.seam import Context, ProbeResult
 from harness.engines.program import ENGINE
-from harness.probes.command import PROBE, CommandOptions
-from tests.fake_box import Bench
+from harness.probes.command import PROBE, CommandWorkload
+from tests.fake_machine import Bench
 
 SCRIPT = """
 import json, os, sys, time
@@ -58,7 +58,7 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def measured(folder: Path, script: Path, more: str = "", provider: str = "cpu", **workload: Any) -> Findings:
+def measured(folder: Path, script: Path, more: str = "", provider: str = "cpu", **workload: Any) -> ProbeResult:
     run = f"python '{script}' --model {{artifact}} --out {{out}} {more}"
     options = PROBE.workload.model_validate({"run": run, **workload})
     work = folder / "run"
@@ -75,7 +75,7 @@ def given(report: Any) -> str:
 
 def test_a_report_of_a_known_format_is_read_as_its_import_is(tmp_path: Path, script: Path) -> None:
     found = measured(tmp_path, script, given(GENAI), read="onnxruntime-genai", batch=2)
-    assert {one.metric: (one.value, one.version) for one in found.readings} == {
+    assert {one.metric: (one.value, one.version) for one in found.values} == {
         "decode_tps": (123.5, 0), "ttft": (pytest.approx(0.009), 0),
     }  # fmt: skip
     assert (found.protocol.name, found.protocol.version) == ("genai-e2e", 0)
@@ -94,19 +94,19 @@ def test_numbers_by_their_place_in_json_and_csv_are_converted_to_the_metrics_uni
         "peak_gpu_bytes": {"path": "gb", "unit": "GiB"},
     }
     found = measured(tmp_path, script, given({"out": {"speed": 50, "first": 7.5}, "gb": 2}), read=read)
-    assert {one.metric: one.value for one in found.readings} == {
+    assert {one.metric: one.value for one in found.values} == {
         "decode_tps": 50, "ttft": 0.0075, "peak_gpu_bytes": 2 * 2**30,
     }  # fmt: skip
     other = tmp_path / "csv"
     other.mkdir()
     found = measured(other, script, "--name r.csv --text 'speed,first\n60,8'", read={"decode_tps": "speed"})
-    assert [one.value for one in found.readings] == [60]
+    assert [one.value for one in found.values] == [60]
 
 
 def test_the_numbers_of_the_workload_fill_the_command(tmp_path: Path, script: Path) -> None:
     read = {"decode_tps": "asked.batch", "prefill_tps": "asked.prompt"}
     found = measured(tmp_path, script, "--batch {batch} --prompt {prompt}", read=read, batch=4, prompt=17)
-    assert [one.value for one in found.readings] == [4, 17]
+    assert [one.value for one in found.values] == [4, 17]
 
 
 ROWS = {"runs": [{"n": 1, "tps": 10}, {"n": 8, "tps": 60}]}
@@ -118,7 +118,7 @@ def test_a_report_with_several_batch_sizes_gives_the_row_of_each(tmp_path: Path,
         folder = tmp_path / str(batch)
         folder.mkdir()
         found = measured(folder, script, given(ROWS), read=BY_ROW, batch=batch)
-        assert [(one.metric, one.value) for one in found.readings] == [("decode_tps", speed)]
+        assert [(one.metric, one.value) for one in found.values] == [("decode_tps", speed)]
     tomorrow = {**GENAI, "trigger_date": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%S+00:00}"}
     (tmp_path / "new").mkdir()
     with pytest.raises(HarnessError, match=r"says that it was measured at .* UTC, which is not yet"):
@@ -152,9 +152,9 @@ def test_a_command_that_names_no_number_runs_once_for_all_of_them_in_a_round(ben
 
 
 def test_a_format_may_be_called_by_its_protocol() -> None:
-    assert CommandOptions(run="bench --out {out}/r.json", read="genai-e2e").read == "onnxruntime-genai"
+    assert CommandWorkload(run="bench --out {out}/r.json", read="genai-e2e").read == "onnxruntime-genai"
     with pytest.raises(ValueError, match="unknown format 'lm-evil'; did you mean 'lm-eval'"):
-        CommandOptions(run="bench --out {out}/r.json", read="lm-evil")
+        CommandWorkload(run="bench --out {out}/r.json", read="lm-evil")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_report_dated_before_the_job_or_of_another_provider_is_refused(tmp_pat
 def test_a_number_that_no_measurement_can_give_is_left_out_and_noted(tmp_path: Path, script: Path) -> None:
     read = {"decode_tps": "speed", "lm_eval.acc": "accuracy"}
     found = measured(tmp_path, script, '--text \'{"speed": 5, "accuracy": 1.7}\'', read=read)
-    assert [one.metric for one in found.readings] == ["decode_tps"]
+    assert [one.metric for one in found.values] == ["decode_tps"]
     assert any(note.code == "left-out" and "lm_eval.acc" in note.text for note in found.notes)
 
 
@@ -259,7 +259,7 @@ def test_a_metric_of_ones_own_has_one_unit_and_direction_and_a_sweep_is_told_whe
     bench: Bench, reads: list[dict[str, Any]], said: str
 ) -> None:
     _own(bench, *reads)
-    with pytest.raises(HarnessError, match=re.escape(said)), bench.desk():
+    with pytest.raises(HarnessError, match=re.escape(said)), bench.opened():
         pass
 
 
@@ -411,9 +411,9 @@ sys.exit({code})
         own.wait(timeout=10)
 
 
-def _served(tmp_path: Path, script: Path) -> Findings:
+def _served(tmp_path: Path, script: Path) -> ProbeResult:
     (tmp_path / "run").mkdir()
-    options = CommandOptions.model_validate({"run": f"python '{script}' {{out}}", "read": {"decode_tps": "speed"}})
+    options = CommandWorkload.model_validate({"run": f"python '{script}' {{out}}", "read": {"decode_tps": "speed"}})
     with ENGINE.open(tmp_path, ENGINE.options()) as session:
         return PROBE.measure(session, options, Context(folder=tmp_path / "run", artifact=tmp_path))
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import host
+from harness import process_memory
 from harness.core.errors import HarnessError
 from harness.core.metric import METRICS
-from harness.core.seam import Context, Facts, Findings
+from harness.core.seam import Context, Facts, ProbeResult
 from harness.core.sessions import GenerationWorkload, Trace
 from harness.core.spec import Note
 from harness.probes import generation, high_water, memory, speed
@@ -63,14 +63,14 @@ class Clockwork:
         )
 
 
-def measured(session: Clockwork, **options: Any) -> Findings:
+def measured(session: Clockwork, **options: Any) -> ProbeResult:
     if session.steps is not None:
         options.setdefault("repetitions", len(session.steps))
     return PROBE.measure(session, GenerationOptions(**options), Context(folder=Path()))
 
 
-def values(findings: Findings) -> dict[str, float]:
-    return {reading.metric: reading.value for reading in findings.readings}
+def values(findings: ProbeResult) -> dict[str, float]:
+    return {reading.metric: reading.value for reading in findings.values}
 
 
 def test_metrics_follow_their_definitions() -> None:
@@ -92,7 +92,7 @@ def test_metrics_follow_their_definitions() -> None:
 
 def test_every_step_time_is_kept() -> None:
     steps = np.random.default_rng(0).uniform(0.01, 0.011, (3, 20))
-    reading = next(r for r in measured(Clockwork(steps), output=21).readings if r.metric == "per_token_latency")
+    reading = next(r for r in measured(Clockwork(steps), output=21).values if r.metric == "per_token_latency")
     assert reading.array == "step_seconds"
     np.testing.assert_array_equal(reading.samples, steps)
 
@@ -100,7 +100,7 @@ def test_every_step_time_is_kept() -> None:
 def test_repetitions_are_kept_and_are_no_uncertainty() -> None:
     steps = np.random.default_rng(0).uniform(0.01, 0.011, (3, 20))
     assert {
-        (reading.low, reading.high, reading.interval) for reading in measured(Clockwork(steps), output=21).readings
+        (reading.low, reading.high, reading.interval) for reading in measured(Clockwork(steps), output=21).values
     } == {(None, None, None)}
 
 
@@ -211,7 +211,7 @@ def test_processor_time_is_counted_for_timed_repetitions_alone_and_per_token() -
             return trace
 
     findings = measured(Busy(), batch=2, output=5, warmup=1, repetitions=3)
-    found = next(reading for reading in findings.readings if reading.metric == "cpu_seconds_per_token")
+    found = next(reading for reading in findings.values if reading.metric == "cpu_seconds_per_token")
     assert found.samples.shape == (3,)
     assert 0.02 / 10 <= found.value < 0.06 / 10
 
@@ -249,8 +249,8 @@ def test_one_token_of_output_gives_no_decode_metrics() -> None:
 
 def test_memory_is_read_under_the_source_that_counted_it() -> None:
     trace = Clockwork(peak_torch_bytes=300).generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
-    seen = host.GpuMemory(process=100, device=200, device_before=50, samples=9)
-    found = {(reading.metric, reading.source): reading.value for reading in high_water.gpu_readings(trace, seen)}
+    seen = process_memory.GpuMemory(process=100, device=200, device_before=50, samples=9)
+    found = {(reading.metric, reading.source): reading.value for reading in high_water.gpu_values(trace, seen)}
     assert found[("peak_gpu_bytes", "nvml-process")] == 100
     assert found[("peak_gpu_bytes", "device")] == 200
     assert found[("peak_torch_bytes", "torch")] == 300
@@ -258,8 +258,8 @@ def test_memory_is_read_under_the_source_that_counted_it() -> None:
 
 def test_a_process_that_nvml_does_not_show_is_noted_not_guessed() -> None:
     trace = Clockwork().generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
-    seen = host.GpuMemory(process=None, device=200, samples=3)
-    assert "nvml-process" not in {reading.source for reading in high_water.gpu_readings(trace, seen)}
+    seen = process_memory.GpuMemory(process=None, device=200, samples=3)
+    assert "nvml-process" not in {reading.source for reading in high_water.gpu_values(trace, seen)}
     assert [note.code for note in high_water.gpu_notes(seen)] == ["gpu-process-unseen"]
     assert high_water.gpu_notes(None) == ()
 
@@ -288,15 +288,15 @@ def test_the_memory_probe_runs_the_work_once_and_reads_the_high_water_marks() ->
     assert session.work is not None
     assert (session.work.batch, len(session.work.prompt_ids[0]), session.work.output) == (2, 9, 4)
     assert (session.work.warmups, session.work.repetitions) == (0, 1)
-    assert [(reading.metric, reading.source) for reading in findings.readings] == [("peak_rss_bytes", "rss")]
+    assert [(reading.metric, reading.source) for reading in findings.values] == [("peak_rss_bytes", "rss")]
     assert findings.protocol.name == "memory-generation"
-    assert memory.PROBE.clean
+    assert memory.PROBE.own_process
 
 
 def test_throughput_is_all_work_over_all_seconds_not_a_mean_of_rates() -> None:
     steps = np.array([[0.01] * 10, [0.03] * 10])
     trace = Trace(np.array([0.1, 0.3]), np.zeros(2), steps, np.array([1.0, 3.0]))
-    found = {reading.metric: reading for reading in speed.readings(trace, speed.Work(1, 10, 11, "mean"))}
+    found = {reading.metric: reading for reading in speed.values(trace, speed.Work(1, 10, 11, "mean"))}
     assert found["decode_tps"].value == pytest.approx(1 / 0.02)
     assert found["prefill_tps"].value == pytest.approx(10 / 0.2)
     assert found["e2e_tps"].value == pytest.approx(11 / 2.0)
@@ -305,17 +305,17 @@ def test_throughput_is_all_work_over_all_seconds_not_a_mean_of_rates() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="this system cannot reset a high-water mark")
 def test_each_workload_of_a_process_has_its_own_high_water_mark_of_main_memory() -> None:
-    shared: dict[str, Any] = {high_water.BEFORE_OPENING: host.rss_bytes()}
+    shared: dict[str, Any] = {high_water.BEFORE_OPENING: process_memory.rss_bytes()}
     peaks = []
     for megabytes in (200, 1):
         marks = high_water.MainMemory(shared)
         marks.opened()
         block = np.ones(megabytes << 20, dtype=np.uint8)
         del block
-        found = {reading.metric: reading.value for reading in marks.readings()}
+        found = {reading.metric: reading.value for reading in marks.values()}
         assert marks.facts["peak_rss_over"] == "opening and this workload"
         peaks.append(found["peak_rss_bytes"])
         assert found["peak_rss_increment_bytes"] == pytest.approx(max(0, peaks[-1] - shared[high_water.BEFORE_OPENING]))
     first = shared["peak_rss_of_opening"]
-    assert peaks[0] >= host.rss_bytes() + (150 << 20) or peaks[0] == first
-    assert peaks[1] <= max(first, host.rss_bytes() + (20 << 20))
+    assert peaks[0] >= process_memory.rss_bytes() + (150 << 20) or peaks[0] == first
+    assert peaks[1] <= max(first, process_memory.rss_bytes() + (20 << 20))

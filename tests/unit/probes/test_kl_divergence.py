@@ -36,7 +36,7 @@ def stored(session: Any, tmp_path: Path, **options: Any) -> Path:
 
 
 def by_name(found: Any) -> dict[str, Any]:
-    return {reading.metric: reading for reading in found.readings}
+    return {reading.metric: reading for reading in found.values}
 
 
 def test_the_divergence_is_the_textbook_sum(text: str, tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_perplexity_comes_from_the_same_pass(text: str, tmp_path: Path) -> None:
     workload = perplexity.Workload(text=text, window=64, stride=32)
     shared = perplexity.measure(candidate, workload, context)
     assert candidate.passes == passes
-    assert shared.readings[0].value == pytest.approx(alone.readings[0].value, rel=1e-12)
-    assert shared.readings[0].items == alone.readings[0].items
+    assert shared.values[0].value == pytest.approx(alone.values[0].value, rel=1e-12)
+    assert shared.values[0].items == alone.values[0].items
     assert (shared.protocol, shared.notes[0].code) == (alone.protocol, "one-pass")
     perplexity.measure(candidate, perplexity.Workload(text=text, window=64, stride=16), context)
     assert candidate.passes > passes

@@ -33,7 +33,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, An
 
 
 def kl(found: Any) -> float:
-    return next(float(reading.value) for reading in found.readings if reading.metric == "kl_divergence")
+    return next(float(reading.value) for reading in found.values if reading.metric == "kl_divergence")
 
 
 def test_two_engines_on_the_same_weights_agree(sessions: tuple[Any, Any], tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_two_engines_on_the_same_weights_agree(sessions: tuple[Any, Any], tmp_pa
     found = measure(session, Workload(tokens=TOKENS), Context(folder=tmp_path, reference_session=torch_session))
     assert 0 <= kl(found) < 1e-6
     workload = perplexity.Workload(tokens=TOKENS)
-    values = [perplexity.measure(one, workload, Context(folder=tmp_path)).readings[0].value for one in sessions]
+    values = [perplexity.measure(one, workload, Context(folder=tmp_path)).values[0].value for one in sessions]
     assert values[0] == pytest.approx(values[1], rel=1e-4)
 
 

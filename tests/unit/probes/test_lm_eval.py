@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def parts(found: Any) -> dict[str, Any]:
-    return {reading.part: reading for reading in found.readings if reading.metric != "choice_logprob"}
+    return {reading.slice: reading for reading in found.values if reading.metric != "choice_logprob"}
 
 
 def test_accuracy_is_lm_evals_and_each_question_is_kept(folder: Path, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_prompts_are_character_for_character_those_of_lm_evals_own_task(folder: 
     from lm_eval.tasks._yaml_loader import load_yaml
 
     from harness.probes.lm_eval_tasks import from_questions
-    from harness.texts import read_subject
+    from harness.questions import read_subject
 
     source = Path(lm_eval.tasks.__file__).parent / "mmlu" / "default" / "mmlu_abstract_algebra.yaml"
     config = dict(load_yaml(source))
@@ -130,9 +130,9 @@ def test_prompts_that_do_not_fit_are_cut_on_the_left_and_counted(folder: Path, t
 def test_the_same_questions_have_the_same_hash(folder: Path, tmp_path: Path) -> None:
     first = measure(TableScores(), Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path))
     second = measure(TableScores(noise=1), Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path))
-    assert [reading.items for reading in first.readings] == [reading.items for reading in second.readings]
+    assert [reading.items for reading in first.values] == [reading.items for reading in second.values]
     limited = measure(TableScores(), Workload(task="mmlu", questions=str(folder), limit=2), Context(folder=tmp_path))
-    assert limited.readings[0].items != first.readings[0].items
+    assert limited.values[0].items != first.values[0].items
 
 
 def test_a_model_that_answers_nan_is_an_error(folder: Path, tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_the_reference_questions_have_strata_and_are_not_called_mmlu(tmp_path: P
     found = measure(TableScores(), Workload(limit=12, shots=1), Context(folder=tmp_path))
     names = {part.partition(":")[0] for part in parts(found)}
     assert names == {"", "subject", "stratum"}
-    answers = [reading for reading in found.readings if reading.metric == "lm_eval.acc"]
-    strata = [reading for reading in answers if reading.part.startswith("stratum:")]
+    answers = [reading for reading in found.values if reading.metric == "lm_eval.acc"]
+    strata = [reading for reading in answers if reading.slice.startswith("stratum:")]
     assert sum(reading.samples.size for reading in strata) == found.protocol.scored
     assert "mmlu" not in found.protocol.name
     assert any(name.endswith("_test.csv") for name in PROBE.contents(Workload()))
@@ -208,7 +208,7 @@ def test_a_yaml_task_with_rolling_likelihoods_covers_each_token_once(
         rows = session.rows(window, np.arange(40))
         wanted = ids[begin : begin + 40]
         total += sum(float(rows[40 - len(wanted) + place, token]) for place, token in enumerate(wanted))
-    reading = found.readings[0]
+    reading = found.values[0]
     assert reading.metric == "lm_eval.byte_perplexity"
     assert reading.value == pytest.approx(math.exp(-total / len(ids)), rel=1e-5)
     assert found.protocol.name == "lm-eval-own-0shot"
@@ -225,8 +225,8 @@ def test_a_generating_task_stops_where_it_should(tmp_path: Path) -> None:
     session.table[:] = -10
     session.table[np.arange(258), (np.arange(258) + 1) % 258] = 10  # counts through the bytes
     found = measure(session, Workload(task=str(path), shots=0), Context(folder=tmp_path))
-    assert found.readings[0].metric == "lm_eval.exact_match"
-    assert found.readings[0].samples.tolist() == [1, 0]
+    assert found.values[0].metric == "lm_eval.exact_match"
+    assert found.values[0].samples.tolist() == [1, 0]
 
 
 @pytest.mark.usefixtures("cache")
@@ -240,7 +240,7 @@ def test_the_direction_that_a_task_gives_its_metric_travels_with_it(
         metric_list=[{"metric": "exact_match", "aggregation": "mean", "higher_is_better": higher}],
     )  # fmt: skip
     found = measure(TableScores(codec=ByteCodec()), Workload(task=str(path), shots=0), Context(folder=tmp_path))
-    assert {reading.better for reading in found.readings} == {better}
+    assert {reading.better for reading in found.values} == {better}
 
 
 def test_a_task_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -323,9 +323,9 @@ def test_lm_evals_genai_backend_gives_the_same_in_at_least_three_times_the_time(
 
 def test_the_right_choice_has_its_share_of_the_choices_log_likelihoods(tmp_path: Path) -> None:
     found = measure(TableScores(), Workload(limit=12, shots=1), Context(folder=tmp_path))
-    whole = next(one for one in found.readings if one.metric == "choice_logprob" and not one.part)
+    whole = next(one for one in found.values if one.metric == "choice_logprob" and not one.slice)
     table, right = found.arrays["choice_logprobs"], found.arrays
-    answers = next(one for one in found.readings if one.metric == "lm_eval.acc" and not one.part)
+    answers = next(one for one in found.values if one.metric == "lm_eval.acc" and not one.slice)
     shares = table - np.logaddexp.reduce(table, axis=1, keepdims=True)
     kept = np.asarray(whole.samples, dtype=np.float64)
     assert np.abs(shares - kept[:, None]).min(axis=1).max() < 1e-6, "each is the share of one of the choices"

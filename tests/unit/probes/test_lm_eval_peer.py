@@ -122,7 +122,7 @@ def opened(model: Path, engine: str) -> Iterator[Any]:
         run.mkdir()
         with contextlib.redirect_stdout(sys.stderr):
             QUANTIZER.build(Base(model, "hf", model), QUANTIZER.options(precision="fp32"), out, Context(run))
-    with ort_genai.open_artifact(out, ort_genai.OrtGenaiOptions(threads=1)) as session:
+    with ort_genai.open_artifact(out, ort_genai.OrtGenaiEngineOptions(threads=1)) as session:
         yield session
 
 
@@ -240,7 +240,7 @@ def test_accuracies_by_length_of_uneven_choices_in_any_script_are_those_of_lm_ev
     with opened(model, engine) as session:
         found = measure(session, Workload(task=str(task), shots=0), Context(folder=tmp_path))
     theirs = evaluator.evaluate(peer(model), by_name("", 0, task).evaluated, bootstrap_iters=0, log_samples=True)
-    ours = {reading.metric.removeprefix("lm_eval."): reading for reading in found.readings}
+    ours = {reading.metric.removeprefix("lm_eval."): reading for reading in found.values}
     rows = sorted(theirs["samples"]["choices"], key=lambda row: int(row["doc_id"]))
     for name in ("acc", "acc_norm", "acc_mutual_info"):
         assert ours[name].samples.tolist() == [row[name] for row in rows], name

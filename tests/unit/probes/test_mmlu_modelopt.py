@@ -12,7 +12,7 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.core.seam import Context
 from harness.probes import pandas_csv
 from harness.probes.mmlu_modelopt import PROBE, Workload, measure, prompt
-from harness.texts import Question, read_subject, subjects
+from harness.questions import Question, read_subject, subjects
 from tests.unit.probes.table_scores import BOS, ByteCodec, TableScores
 
 DEV = "".join(f"Example {number}?,a,b,c,d,{'ABCD'[number % 4]}\n" for number in range(5))
@@ -54,17 +54,17 @@ def test_the_prompt_is_the_published_one() -> None:
 def test_accuracy_is_a_micro_average_of_stripped_beginnings(folder: Path, tmp_path: Path) -> None:
     session = Answers(" A")
     found = measure(session, Workload(questions=str(folder)), Context(folder=tmp_path))
-    values = {reading.part: (reading.value, reading.samples.tolist()) for reading in found.readings}
+    values = {reading.slice: (reading.value, reading.samples.tolist()) for reading in found.values}
     assert values == {
         "": (0.75, [1, 0, 1, 1]),
         "subject:birds": (2 / 3, [1, 0, 1]),
         "subject:old_stars": (1.0, [1]),
     }
-    assert [reading.interval for reading in found.readings] == ["wilson 95%, stratified", "wilson 95%", "wilson 95%"]
+    assert [reading.interval for reading in found.values] == ["wilson 95%, stratified", "wilson 95%", "wilson 95%"]
     assert found.protocol.scored == 4
     assert found.protocol.name == "mmlu-modelopt-0.27-5shot"
     assert found.protocol.limit is None
-    assert measure(Answers("\nB"), Workload(questions=str(folder)), Context(folder=tmp_path)).readings[0].value == 0.25
+    assert measure(Answers("\nB"), Workload(questions=str(folder)), Context(folder=tmp_path)).values[0].value == 0.25
 
 
 def test_bos_follows_the_tokenizer_unless_told(folder: Path, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_too_long_questions_are_skipped_or_lose_shots_and_counted(folder: Path, 
     room = whole + 2
     skipped = measure(Answers("A"), Workload(questions=str(folder), max_seq_length=room), context)
     assert (skipped.protocol.scored, skipped.protocol.skipped, skipped.protocol.truncated) == (2, 2, 0)
-    assert [reading.part for reading in skipped.readings] == ["", "subject:birds"]
+    assert [reading.slice for reading in skipped.values] == ["", "subject:birds"]
     workload = Workload(questions=str(folder), max_seq_length=room, too_long="drop_shots")
     dropped = measure(Answers("A"), workload, context)
     assert (dropped.protocol.scored, dropped.protocol.skipped, dropped.protocol.truncated) == (4, 0, 2)
@@ -123,7 +123,7 @@ def test_the_synthetic_questions_are_never_called_mmlu_alone(tmp_path: Path) -> 
         pytest.skip("the reference questions are not made yet")
     found = measure(Answers("A"), Workload(limit=1), Context(folder=tmp_path))
     assert found.protocol.name.endswith(" on reference")
-    assert len(found.readings) == 1 + len(subjects(reference.questions_folder()))
+    assert len(found.values) == 1 + len(subjects(reference.questions_folder()))
     assert PROBE.contents(Workload())
 
 

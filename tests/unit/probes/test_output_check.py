@@ -12,25 +12,25 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Context, Findings
+from harness.core.seam import Context, ProbeResult
 from harness.core.sessions import GenerationWorkload, Trace
 from harness.engines import fake
 from harness.probes.output_check import PROBE, OutputCheckOptions
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 
 @contextmanager
 def faked(tmp_path: Path, **options: Any) -> Iterator[Any]:
     (tmp_path / "noise.txt").write_text("0.01", "utf-8")
-    with fake.ENGINE.open(tmp_path, fake.FakeOptions(step_seconds=0.0, **options)) as session:
+    with fake.ENGINE.open(tmp_path, fake.FakeEngineOptions(step_seconds=0.0, **options)) as session:
         yield session
 
 
-def checked(session: Any, tmp_path: Path, **options: Any) -> Findings:
+def checked(session: Any, tmp_path: Path, **options: Any) -> ProbeResult:
     return PROBE.measure(session, OutputCheckOptions(**options), Context(folder=tmp_path))
 
 
-def codes(findings: Findings) -> list[str]:
+def codes(findings: ProbeResult) -> list[str]:
     return [note.code for note in findings.notes]
 
 
@@ -38,8 +38,8 @@ def test_an_honest_engine_ranks_all_its_tokens_first(tmp_path: Path) -> None:
     with faked(tmp_path) as session:
         findings = checked(session, tmp_path, batch=2, prompt=300, output=20)
     assert codes(findings) == [], findings.notes
-    assert findings.readings[0].value == 1.0
-    assert findings.readings[0].samples.shape == (2, 20)
+    assert findings.values[0].value == 1.0
+    assert findings.values[0].samples.shape == (2, 20)
     assert np.abs(findings.arrays["output_gaps"]).max() == 0
 
 
@@ -68,7 +68,7 @@ def test_a_few_tokens_that_are_nearly_the_likeliest_are_no_difference(tmp_path: 
             return trace
 
     (tmp_path / "noise.txt").write_text("0.01", "utf-8")
-    session = Near(0.01, fake.FakeOptions(step_seconds=0.0), 0.0)
+    session = Near(0.01, fake.FakeEngineOptions(step_seconds=0.0), 0.0)
     assert codes(checked(session, tmp_path, prompt=16, output=200)) == [], "one of 200 is half a percent"
     assert codes(checked(session, tmp_path, prompt=16, output=50)) == ["output-differs"], "one of 50 is two"
 
@@ -80,7 +80,7 @@ def test_an_engine_that_does_not_tell_its_tokens_is_told_so(tmp_path: Path) -> N
             return Trace(trace.prefill, trace.first_token, trace.steps, trace.total)
 
     with pytest.raises(HarnessError, match="does not tell which tokens"):
-        checked(Silent(0.01, fake.FakeOptions(), 0.0), tmp_path, prompt=16, output=5)
+        checked(Silent(0.01, fake.FakeEngineOptions(), 0.0), tmp_path, prompt=16, output=5)
 
 
 def _speed(bench: Bench) -> list[dict[str, Any]]:

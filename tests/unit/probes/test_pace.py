@@ -55,7 +55,7 @@ def test_a_run_without_a_gpu_says_its_pace_and_one_with_a_gpu_lets_it_not_wait(t
     options = PROBE.workload.model_validate({"prompt": 4, "output": 4, "warmup": 1, "repetitions": 6})
     found = PROBE.measure(Clockwork(), options, Context(folder=tmp_path))
     told = found.protocol.facts["pace"]
-    values = {reading.metric: reading.value for reading in found.readings}
+    values = {reading.metric: reading.value for reading in found.values}
     assert told["computation"].startswith("sum of the squares below 20,000, CPython 3.")
     assert 0 < told["fastest"] <= told["median"] <= told["slowest"] < 0.5
     ratios = {values[metric] / told["at_1ms"][metric] for metric in ("decode_tps", "prefill_tps")}

@@ -49,8 +49,8 @@ def test_protocol_a_is_the_sliding_window(text: str, tmp_path: Path, window: int
     session = TableScores(tile=7)
     found = measure(session, Workload(text=text, window=window, stride=stride), Context(folder=tmp_path))
     value, count = by_hand(session, list(TEXT.encode()), window, stride)
-    assert found.readings[0].value == pytest.approx(value, rel=1e-6)
-    assert found.protocol.scored == count == found.readings[0].samples.size
+    assert found.values[0].value == pytest.approx(value, rel=1e-6)
+    assert found.protocol.scored == count == found.values[0].samples.size
     assert found.protocol.name == f"ppl-A-w{window}-s{stride}"
     assert found.protocol.bos is False
 
@@ -59,7 +59,7 @@ def test_bos_stands_once_before_the_stream_and_is_recorded(text: str, tmp_path: 
     session = TableScores()
     found = measure(session, Workload(text=text, window=64, stride=32, bos=True), Context(folder=tmp_path))
     value, count = by_hand(session, [BOS, *TEXT.encode()], 64, 32)
-    assert found.readings[0].value == pytest.approx(value, rel=1e-6)
+    assert found.values[0].value == pytest.approx(value, rel=1e-6)
     assert found.protocol.scored == count
     assert found.protocol.bos is True
     with pytest.raises(HarnessError, match="tokenizer has none; set bos: false"):
@@ -77,7 +77,7 @@ def test_protocol_b_scores_the_last_chunk_of_each_window(text: str, tmp_path: Pa
         total -= sum(float(rows[place - 1, part[place]]) for place in range(33, 64))
     total -= float(session.rows(ids[416:], [32])[0, ids[449]])  # of 34 tokens, the last chunk has two
     assert found.protocol.scored == 13 * 31 + 1
-    assert found.readings[0].value == pytest.approx(math.exp(total / 404), rel=1e-6)
+    assert found.values[0].value == pytest.approx(math.exp(total / 404), rel=1e-6)
     assert found.protocol.name == "ppl-B-w64-c32"
 
 
@@ -134,7 +134,7 @@ def test_documents_stand_alone_with_bos_and_are_cut_at_the_context(tmp_path: Pat
         rows = session.rows(ids, np.arange(len(ids)))
         total -= sum(float(rows[place - 1, ids[place]]) for place in range(1, len(ids)))
     assert found.protocol.scored == 14 + 19
-    assert found.readings[0].value == pytest.approx(math.exp(total / 33), rel=1e-6)
+    assert found.values[0].value == pytest.approx(math.exp(total / 33), rel=1e-6)
     protocol = found.protocol
     assert (protocol.truncated, protocol.skipped, protocol.limit, protocol.bos) == (1, 1, 3, True)
     assert protocol.name == "ppl-documents"
@@ -163,7 +163,7 @@ def test_real_models_reproduce_their_reference_figures(
     with opened(shared_data / "models" / model) as session:
         stories = str(shared_data / "tinystories" / "tinystories_eval.jsonl")
         found = measure(session, Workload(text=stories, documents=True, limit=150), Context(folder=tmp_path))
-    assert round(found.readings[0].value, 3) == expected
+    assert round(found.values[0].value, 3) == expected
 
 
 def test_wikitext_runs_under_protocol_a_in_whole_articles(shared_data: Path, tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ def test_wikitext_runs_under_protocol_a_in_whole_articles(shared_data: Path, tmp
     assert (found.protocol.scored or 0) >= 4096
     assert found.protocol.limit == 4096
     assert found.protocol.facts["documents_of"] == 60
-    assert found.readings[0].interval == f"none: {found.protocol.facts['documents']} document is too few, 50 are needed"
-    assert math.isfinite(found.readings[0].value)
+    assert found.values[0].interval == f"none: {found.protocol.facts['documents']} document is too few, 50 are needed"
+    assert math.isfinite(found.values[0].value)
 
 
 PASSAGES = "".join(f"Passage {number} of {'some ' * (number % 7)}words.\n\n" for number in range(120))
@@ -215,7 +215,7 @@ def test_each_score_lies_in_its_document(tmp_path: Path) -> None:
     assert len(sizes) == 120
     assert sizes[0] == first - 1, "the first token of a stream is not scored"
     assert sizes[1:].tolist() == [len(part) + 2 for part in PASSAGES.split("\n\n")[1:-1]]
-    reading = found.readings[0]
+    reading = found.values[0]
     assert reading.interval == "95 % by document (120 passages), bootstrap-t"
     assert reading.low is not None
     assert reading.high is not None
@@ -226,7 +226,7 @@ def test_each_score_lies_in_its_document(tmp_path: Path) -> None:
 def test_a_text_of_one_document_has_a_value_and_no_interval(tokens: int | None, tmp_path: Path) -> None:
     text = passages(tmp_path, "One long paragraph, " * 30)
     found = measure(TableScores(), Workload(text=text, window=64, stride=32, tokens=tokens), Context(folder=tmp_path))
-    reading = found.readings[0]
+    reading = found.values[0]
     assert (reading.low, reading.high) == (None, None)
     assert reading.interval == "none: 1 document is too few, 50 are needed"
     assert found.protocol.scored == (599 if tokens is None else 199)
@@ -239,8 +239,8 @@ def test_crlf_and_a_mark_change_nothing_and_are_told(tmp_path: Path) -> None:
         measure(TableScores(), Workload(text=text, window=64, stride=32, tokens=900), Context(folder=tmp_path))
         for text in (plain, marked)
     )
-    assert one.readings[0].value == other.readings[0].value
-    assert one.readings[0].items == other.readings[0].items
+    assert one.values[0].value == other.values[0].value
+    assert one.values[0].items == other.values[0].items
     assert one.protocol.facts["text_sha256"] == other.protocol.facts["text_sha256"]
     assert [note.code for note in other.notes] == ["normalized-text"]
     assert not one.notes
@@ -255,7 +255,7 @@ def test_an_undeclared_text_that_looks_like_wikitext_is_told(tmp_path: Path) -> 
     declared = Workload(text=text, window=64, stride=32, corpus=Corpus(rows="wikitext"))
     other = measure(TableScores(), declared, Context(folder=tmp_path))
     assert not other.notes
-    assert other.readings[0].items != found.readings[0].items
+    assert other.values[0].items != found.values[0].items
     assert found.protocol.facts["documents"] == other.protocol.facts["documents"] == 2
 
 

@@ -31,6 +31,6 @@ def test_a_small_model_has_the_perplexity_of_plain_torch(tmp_path: Path) -> None
             window = torch.tensor([ids[start : start + 64]])
             logits = model(window).logits[0, :-1]
             losses += torch.nn.functional.cross_entropy(logits, window[0, 1:], reduction="none").tolist()
-    (reading,) = found.readings
+    (reading,) = found.values
     assert reading.samples.size == len(losses)
     assert reading.value == pytest.approx(math.exp(sum(losses) / len(losses)), rel=1e-4)

@@ -13,13 +13,13 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.reports import FixedWork, drives_a_program
-from harness.core.seam import Context, Findings
+from harness.core.seam import Context, ProbeResult
 from harness.engines import ENGINES
-from harness.engines.fake import FakeOptions, FakeSession
+from harness.engines.fake import FakeEngineOptions, FakeSession
 from harness.engines.optimum_benchmark import OptimumBenchmarkOptions, asked_of, refuse
 from harness.probes.generation import PROBE, refuse_on
 from tests.conftest import ROOT
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.plan.conftest import HERE
 from tests.unit.probes.reporting_engine import ENGINE
 from tests.unit.probes.test_command import is_gone
@@ -52,7 +52,7 @@ def program(folder: Path, *, before: str = "", after: str = "") -> str:
     return f"python '{script}' {ARGUMENTS}"
 
 
-def measured(folder: Path, device: str = "cpu", **wrong: str) -> Findings:
+def measured(folder: Path, device: str = "cpu", **wrong: str) -> ProbeResult:
     work = PROBE.workload.model_validate({"batch": 2, "prompt": 16, "output": 5, "warmup": 1, "repetitions": 3})
     (folder / "run").mkdir()
     options = ENGINE.options.model_validate({"run": program(folder, **wrong), "device": device})
@@ -62,13 +62,13 @@ def measured(folder: Path, device: str = "cpu", **wrong: str) -> Findings:
 
 def test_a_program_that_reports_is_measured_as_every_speed_job_is(tmp_path: Path) -> None:
     found = measured(tmp_path, after="print('measured')")
-    values = {one.metric: one.value for one in found.readings if not one.part}
+    values = {one.metric: one.value for one in found.values if not one.slice}
     assert values == {
         "prefill_latency": pytest.approx(0.1), "decode_latency": pytest.approx(0.51), "e2e_latency": pytest.approx(0.61),
         "decode_tps": pytest.approx(8 / 0.51), "prefill_tps": pytest.approx(320), "e2e_tps": pytest.approx(10 / 0.61),
     }  # fmt: skip
-    assert {one.version for one in found.readings} == {0}, "what others define shares no column with ours"
-    rounds = next(one for one in found.readings if one.metric == "prefill_tps").samples
+    assert {one.version for one in found.values} == {0}, "what others define shares no column with ours"
+    rounds = next(one for one in found.values if one.metric == "prefill_tps").samples
     assert rounds.tolist() == pytest.approx([320, 320, 320])
     said = found.protocol
     assert (said.name, said.version, said.repetitions, said.prompt_tokens) == ("optimum-benchmark", 0, 3, 16)
@@ -112,7 +112,7 @@ def test_what_a_driven_program_does_wrong_is_told_and_nothing_is_believed(
 
 @pytest.fixture
 def with_theirs(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A box whose planner and workers know the engine of somebody's own."""
+    """A machine whose planner and workers know the engine of somebody's own."""
     monkeypatch.setitem(ENGINES, "theirs", THEIRS)
     site = tmp_path / "site"
     site.mkdir()
@@ -188,7 +188,7 @@ def test_what_a_program_cannot_be_asked_for_is_refused_in_the_plan() -> None:
 
 
 def test_a_session_that_generates_drives_no_program() -> None:
-    assert not drives_a_program(FakeSession(0.0, FakeOptions(), 0.0))
+    assert not drives_a_program(FakeSession(0.0, FakeEngineOptions(), 0.0))
 
 
 def test_optimum_benchmark_is_asked_for_rounds_and_not_for_seconds() -> None:
@@ -224,7 +224,7 @@ def test_optimum_benchmark_itself_measures_what_it_was_asked_for(tmp_path: Path)
     work = PROBE.workload.model_validate({"batch": 2, "prompt": 16, "output": 6, "warmup": 1, "repetitions": 2})
     with OPTIMUM.open(model_folder(), OptimumBenchmarkOptions()) as session:
         found = PROBE.measure(session, work, Context(folder=tmp_path))
-    values = {one.metric: one for one in found.readings if not one.part}
+    values = {one.metric: one for one in found.values if not one.slice}
     assert {"prefill_tps", "decode_tps", "e2e_tps", "load_seconds", "decode_latency"} <= set(values)
     assert values["decode_tps"].value * values["decode_latency"].value == pytest.approx(2 * 5)
     assert values["decode_latency"].samples.size == 2

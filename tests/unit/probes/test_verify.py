@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import Differs, HarnessError
-from harness.core.seam import Context, Findings
+from harness.core.seam import Context, ProbeResult
 from harness.core.sessions import Score
 from harness.engines.whole import lengths
 from harness.probes import verify, verify_reference
@@ -45,13 +45,13 @@ def _truth(model: Any, folder: Path) -> Path:
     return folder
 
 
-def _held(session: Any, truth: Path, workload: Workload | None = None, native: Path | None = None) -> Findings:
+def _held(session: Any, truth: Path, workload: Workload | None = None, native: Path | None = None) -> ProbeResult:
     return verify.measure(session, workload or Workload(), Context(folder=truth, reference=truth, native=native))
 
 
 def test_a_model_is_itself(tmp_path: Path) -> None:
     found = _held(Model(), _truth(Model(switches=(500,)), tmp_path / "truth"))
-    assert {reading.metric: reading.value for reading in found.readings}["verify_top1"] == 1.0
+    assert {reading.metric: reading.value for reading in found.values}["verify_top1"] == 1.0
     assert found.protocol.facts["verdict"] == "right"
     assert [piece["tokens"] for piece in found.protocol.facts["pieces"]] == [320, 500, 508, 0]
 
@@ -246,10 +246,10 @@ def _perturbed(model: Any) -> None:
     weight.CopyFrom(onnx.numpy_helper.from_array((values * rough).astype(values.dtype), weight.name))
 
 
-def _verified(folder: Path, name: str, truth: str = "truth") -> Findings:
+def _verified(folder: Path, name: str, truth: str = "truth") -> ProbeResult:
     from harness.engines import ort_genai
 
-    with ort_genai.open_artifact(folder / name, ort_genai.OrtGenaiOptions()) as session:
+    with ort_genai.open_artifact(folder / name, ort_genai.OrtGenaiEngineOptions()) as session:
         return _held(session, folder / truth)
 
 
@@ -257,7 +257,7 @@ def _verified(folder: Path, name: str, truth: str = "truth") -> Findings:
 def test_a_right_export_and_the_model_on_torch_are_their_model(made: Path) -> None:
     from harness.engines import transformers
 
-    far = {reading.metric: reading.value for reading in _verified(made, "right").readings}
+    far = {reading.metric: reading.value for reading in _verified(made, "right").values}
     assert far["verify_max_dlogp"] < MAX_DLOGP / 5
     assert far["verify_top1"] == 1.0
     with transformers.open_artifact(made / "model", transformers.TransformersOptions()) as session:

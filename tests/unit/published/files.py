@@ -10,7 +10,7 @@ import yaml
 
 from harness.core.errors import ConfigError
 from harness.core.identity import digest
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.published.publish import PublishableRun, text_of
 from harness.published.reading import read_published
 from harness.published.records import content_of

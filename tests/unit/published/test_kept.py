@@ -8,31 +8,17 @@ from typing import Any
 import pytest
 
 from harness.commands.report import plain
-from harness.core.spec import (
-    ArrayRef,
-    Artifact,
-    BuildSpec,
-    Environment,
-    Gpu,
-    Input,
-    Job,
-    Measurement,
-    MeasureSpec,
-    Note,
-    Outcome,
-    Protocol,
-    Record,
-    Scheme,
-)
+from harness.core.outcome import ArrayRef, Artifact, Environment, Gpu, Measurement, Outcome, Protocol, Scheme
+from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Record
 from harness.probes.facts import FACTS
 from harness.published import kept
 from harness.published.kept import _absolute, _cut
 from harness.published.publish import publish
 from harness.published.reading import read_published
-from harness.published.sources import Source, from_published
+from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
 from harness.store.workload import place_label
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.published.files import written
 from tests.unit.store.outcomes import built, environment, measured
 
@@ -62,7 +48,7 @@ def test_published_text_and_tables_tell_nothing_of_where_a_text_lies(planted: Be
         assert facts_of(database) - set(FACTS) == set(), "each has its meaning, and what has none is not published"
         runs = sorted(set(database.frame({}, ["run"])["run"]))
         told = publish(database, runs)
-        tables = plain("s", Source(database), planted.workspace)
+        tables = plain("s", NumberSource(database), planted.workspace)
     folder = tmp_path / "published"
     folder.mkdir()
     (folder / "s.yaml").write_text(told, "utf-8")

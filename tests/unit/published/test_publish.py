@@ -9,7 +9,8 @@ import pytest
 
 from harness.commands.publish import publish_runs
 from harness.core.errors import HarnessError
-from harness.core.spec import Citation, Input, Outcome
+from harness.core.outcome import Citation, Outcome
+from harness.core.spec import Input
 from harness.published.publish import PublishableRun, publish, text_of
 from harness.published.reading import read_published
 from harness.store.database import Database
@@ -67,7 +68,7 @@ def test_an_environment_stands_once_and_two_of_one_name_are_numbered(tmp_path: P
 
 
 def test_a_run_is_a_few_lines_and_its_parts_are_in_one(tmp_path: Path) -> None:
-    parts = [measurement(name, part=part) for part in ("subject:a", "subject:b") for name in ("lm_eval.acc", "x")]
+    parts = [measurement(name, slice=part) for part in ("subject:a", "subject:b") for name in ("lm_eval.acc", "x")]
     path = written(tmp_path / "p", [measured(1, [measurement(), measurement("ttft"), *parts])])
     lines = path.read_text("utf-8").splitlines()
     run = lines[lines.index("runs:") + 1 :]

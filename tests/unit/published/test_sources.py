@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.core.spec import Input, Labels, Outcome
+from harness.core.outcome import Outcome
+from harness.core.spec import Input, Labels
 from harness.pages.pages import check_pages, render, shown_in, specs_in, with_markers, write_pages
 from harness.published.publish import publish
 from harness.published.reading import read_published
-from harness.published.sources import Source, from_published
+from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
 from harness.tables.markdown import EMPTY
 from harness.worker.record import array_ref
@@ -123,7 +124,7 @@ def published(database: Database, folder: Path) -> Path:
 def test_tables_from_published_text_equal_those_from_the_database(
     filled: Database, specs: Path, tmp_path: Path
 ) -> None:
-    from_database = render([specs], Source(filled))
+    from_database = render([specs], NumberSource(filled))
     with from_published(published(filled, tmp_path / "published")) as source:
         from_text = render([specs], source)
     assert [item.markdown for item in from_text] == [item.markdown for item in from_database]
@@ -183,7 +184,7 @@ def test_a_table_keeps_its_own_runs_where_another_sweep_measured_the_same_jobs_l
         (folder / "mine.yaml").write_text(publish(database, ["later"], ["mine"]), encoding="utf-8")
     mine = tmp_path / "mine.tables.yaml"
     mine.write_text(
-        f"m: {{rows: [method, box], cells: {{A: {{metric: {run.measurements[0].metric}}}}}}}", encoding="utf-8"
+        f"m: {{rows: [method, machine], cells: {{A: {{metric: {run.measurements[0].metric}}}}}}}", encoding="utf-8"
     )
     with from_published(folder) as source:
         assert [item.markdown for item in render([specs], source)] == before
@@ -202,7 +203,7 @@ def test_pages_are_written_and_checked(filled: Database, specs: Path, tmp_path: 
     (tmp_path / "reports" / "plain.md").write_text("nothing\n", encoding="utf-8")
     assert with_markers(sorted(tmp_path.rglob("*.md"))) == [page]
     assert shown_in([page]) == ["speed"]
-    rendered = render([specs], Source(filled), names=["speed"])
+    rendered = render([specs], NumberSource(filled), names=["speed"])
     assert [item.tables for item in check_pages([page], rendered)] == [("speed",)]
     assert [item.path for item in write_pages([page], rendered)] == [page]
     assert check_pages([page], rendered) == []
@@ -218,4 +219,4 @@ def test_a_table_name_belongs_to_one_file(specs: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_table_names_the_nearest(specs: Path, filled: Database) -> None:
     with pytest.raises(ConfigError, match="unknown table 'sped'; did you mean 'speed'"):
-        render([specs], Source(filled), names=["sped"])
+        render([specs], NumberSource(filled), names=["sped"])

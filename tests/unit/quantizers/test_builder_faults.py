@@ -62,7 +62,7 @@ def built_directly(model: Path, out: Path) -> Path:
 def distance(artifact: Path, model: Path, length: int = 200) -> float:
     """Largest difference of a log-probability between one pass of an export and one of its model."""
     ids = token_ids(length)
-    with engine.open_artifact(artifact, engine.OrtGenaiOptions(threads=1)) as session:
+    with engine.open_artifact(artifact, engine.OrtGenaiEngineOptions(threads=1)) as session:
         found = np.concatenate([tile.logprobs.copy() for tile in session.logprobs(ids, range(length))])
     return float(np.abs(found - Whole(model).rows(ids)).max())
 
@@ -121,7 +121,7 @@ def test_an_export_that_the_builder_alone_makes_wrong_is_no_baseline(folders: Pa
         assert np.abs(rows - Whole(model).rows(token_ids(60))).max() < 2e-3, "on transformers, with its sinks"
         verify_reference.measure(session, verify_reference.Workload(), Context(tmp_path, out=tmp_path))
     with (
-        engine.open_artifact(artifact, engine.OrtGenaiOptions(threads=1)) as session,
+        engine.open_artifact(artifact, engine.OrtGenaiEngineOptions(threads=1)) as session,
         pytest.raises(Differs, match="the fp32 export differs from its model"),
     ):
         verify.measure(session, verify.Workload(), Context(tmp_path, reference=tmp_path))
@@ -162,7 +162,7 @@ def test_the_generator_goes_wrong_where_generation_is_refused_and_only_there(fol
     assert wrong(86) > 0
     ids = tuple(token_ids(86, seed=2))
     with (
-        engine.open_artifact(artifact, engine.OrtGenaiOptions(threads=1)) as session,
+        engine.open_artifact(artifact, engine.OrtGenaiEngineOptions(threads=1)) as session,
         pytest.raises(Exception, match="cross 90 tokens"),
     ):
         session.generate(GenerationWorkload(1, (ids,), 12, 0, 1), lambda share: None)

@@ -44,7 +44,7 @@ def test_a_command_that_wrote_nothing_is_told_so(byte_model: Path, tmp_path: Pat
 
 
 def test_an_incomplete_result_is_refused(byte_model: Path, fp32_export: Path, tmp_path: Path) -> None:
-    part = tmp_path / "part"
+    part = tmp_path / "slice"
     shutil.copytree(fp32_export, part)
     (part / "tokenizer.json").unlink()
     script = tmp_path / "copy.py"

@@ -38,7 +38,7 @@ def odd_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def rows_of(artifact: Path) -> Any:
     """Return float64 [LENGTH, vocabulary] log-probabilities of an artifact."""
-    with genai.open_artifact(artifact, genai.OrtGenaiOptions(threads=1)) as session:
+    with genai.open_artifact(artifact, genai.OrtGenaiEngineOptions(threads=1)) as session:
         tiles = [tile.logprobs.astype(np.float64) for tile in session.logprobs(token_ids(LENGTH), range(LENGTH))]
     return np.concatenate(tiles)
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from harness.commands.box import open_desk, plan_sweep
+from harness.commands.machine import open_workspace, plan_sweep
 from harness.core.spec import Status
 from harness.executors.record import Batch
-from harness.runner.desk import Event
 from harness.runner.loop import execute
+from harness.runner.opened import Event
 from harness.worker.answer import Answer
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.in_process import InProcess
 
 
@@ -25,15 +25,15 @@ def run(bench: Bench, inside: InProcess, *, slots: int = 1, here: bool = True) -
     """Run the bench's sweep with an executor of this process."""
     with ExitStack() as stack:
         planned = plan_sweep("s", bench.workspace)
-        desk = replace(open_desk(planned, stack), executor=inside.executor(slots=slots, here=here))
-        return list(execute(planned.plan, desk))
+        opened = replace(open_workspace(planned, stack), executor=inside.executor(slots=slots, here=here))
+        return list(execute(planned.plan, opened))
 
 
 def values(bench: Bench) -> dict[Any, Any]:
     """All that was found whose value does not depend on a clock."""
-    frame = bench.frame({"status": "ok"}, ["job_key", "round", "metric", "part", "value", "kind"])
+    frame = bench.frame({"status": "ok"}, ["job_key", "round", "metric", "slice", "value", "kind"])
     kept = frame[(frame.kind == "quality") | frame.metric.isin(["artifact_bytes", "weights_bytes"])]
-    return {(row.job_key, row.round, row.metric, row.part): row.value for row in kept.itertuples()}
+    return {(row.job_key, row.round, row.metric, row.slice): row.value for row in kept.itertuples()}
 
 
 def kinds(batch: Batch) -> set[str]:
@@ -70,7 +70,7 @@ def test_what_is_timed_runs_beside_nothing_and_rounds_keep_their_order(bench: Be
     with ExitStack() as stack:
         planned = plan_sweep("s", bench.workspace)
         executor = replace(inside.executor(slots=8), submit=submit)
-        list(execute(planned.plan, replace(open_desk(planned, stack), executor=executor)))
+        list(execute(planned.plan, replace(open_workspace(planned, stack), executor=executor)))
     assert all(not beside for own, beside in seen if own & {"speed", "build"})
     assert any(beside == {"quality"} for own, beside in seen if own == {"quality"})
     rounds = bench.frame({"metric": "decode_tps"}, ["round", "started"]).sort_values("started")["round"]
@@ -95,8 +95,8 @@ def test_what_is_in_flight_is_cancelled_where_the_command_ends_early(bench: Benc
     inside = InProcess()
     with ExitStack() as stack:
         planned = plan_sweep("s", bench.workspace)
-        desk = replace(open_desk(planned, stack), executor=inside.executor())
-        going = execute(planned.plan, desk)
+        opened = replace(open_workspace(planned, stack), executor=inside.executor())
+        going = execute(planned.plan, opened)
         assert next(going).what == "session"
         inside.script = lambda batch: [Answer("begin", run=batch.jobs[0].run)]
         live = inside._live

@@ -9,9 +9,9 @@ import pytest
 
 from harness.commands.publish import last_session
 from harness.core.marks import marking
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.runner.records import counted_from
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 FUTURE = "2150-01-01T00:00:00Z"
 
@@ -30,8 +30,8 @@ def _dated(bench: Bench, moment: str) -> None:
 def _rebuilt(bench: Bench) -> None:
     for path in bench.results.glob("bench.db*"):
         path.unlink()
-    with bench.desk() as (_, desk):
-        desk.database.ingest_folder(bench.results)
+    with bench.opened() as (_, opened):
+        opened.database.ingest_folder(bench.results)
 
 
 def _latest(bench: Bench) -> str:

@@ -10,26 +10,26 @@ import pytest
 from harness.core.spec import MeasureSpec
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.decide import decide
-from harness.runner.memory import Memory
-from harness.store.known import KnownRun
+from harness.runner.known_jobs import KnownJobs
+from harness.store.cache import CachedRun
 
 SPEC = MeasureSpec(
     probe="perplexity", version=1, engine="ort-genai", engine_version=1, artifact="a" * 64, reference="r" * 64
 )
 JOB = PlannedJob(
     id="q-1", kind="quality", spec=SPEC, key="k" * 64, artifact=None, needs=(), inputs=(), environment="cuda", labels=(),
-    provider="cuda", round=0, clean=False, timeout_seconds=None, group="g",
+    provider="cuda", round=0, own_process=False, timeout_seconds=None, group="g",
     known_by={"packages": {"onnxruntime": "1.31.1", "lm-eval": "0.4.13"}, "provider": "cuda", "gpu": "H100"},
 )  # fmt: skip
-RUN = KnownRun(
+RUN = CachedRun(
     run="earlier", environment="cuda", packages={"onnxruntime": "1.31.1", "LM_Eval": "0.4.13", "rich": "15.0"},
     provider="cuda", gpu="H100", artifact_content="c1", inputs={"artifact": "c1", "reference": "c2"},
 )  # fmt: skip
 
 
-def verdict(*records: KnownRun, job: PlannedJob = JOB, again: frozenset[str] = frozenset()) -> tuple[str, str]:
+def verdict(*records: CachedRun, job: PlannedJob = JOB, rerun: frozenset[str] = frozenset()) -> tuple[str, str]:
     plan = Plan("s", (job,))
-    memory = Memory(desk=cast("Any", None), plan=plan, again=again, quality={job.key: list(records)})
+    memory = KnownJobs(opened=cast("Any", None), plan=plan, rerun=rerun, quality={job.key: list(records)})
     memory.made = {"a" * 64: "c1", "r" * 64: "c2"}
     return decide(job, memory)
 
@@ -71,5 +71,5 @@ def test_an_older_result_that_fits_is_found_behind_a_newer_one_that_does_not() -
 
 
 def test_quality_is_measured_again_where_a_person_asks_for_it() -> None:
-    assert verdict(RUN, again=frozenset({"quality"}))[0] == "run"
+    assert verdict(RUN, rerun=frozenset({"quality"}))[0] == "run"
     assert verdict()[0] == "run"

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from harness.numbers.intervals import mean_interval
-from harness.plan.reader import PRECISION
-from harness.runner.desk import Event
+from harness.plan.sweep import PRECISION
 from harness.runner.enough import Rounds
-from tests.fake_box import Bench
+from harness.runner.opened import Event
+from tests.fake_machine import Bench
 
 KEY = ("key", "here")
 
@@ -81,8 +81,8 @@ def test_a_sweep_that_says_so_stops_early_and_tells_it_in_the_session(bench: Ben
     told = [event.text for event in events if event.what == "enough"]
     assert len(told) == 2
     assert all(text.startswith("stopped after 3 of 5 rounds") for text in told)
-    with bench.desk() as (_, desk):
-        rows = desk.database.frame({"metric": "decode_tps"}, ["round"])
+    with bench.opened() as (_, opened):
+        rows = opened.database.frame({"metric": "decode_tps"}, ["round"])
     assert sorted(rows["round"]) == [0, 1, 2]
     record = next((bench.results / "sessions").glob("*.json")).read_text("utf-8")
     assert record.count("stopped after 3 of 5 rounds") == 2

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from harness.core.spec import Status
-from harness.executors.record import Handle, Needs
+from harness.executors.record import BatchNeeds, Handle
 from harness.runner import flight as flights
-from harness.runner.flight import Carried, Flight, Served
+from harness.runner.flight import Carried, Flight, ServedBatch
 from harness.worker.answer import Answer
 
 
@@ -26,10 +26,10 @@ def jobs(tmp_path: Path) -> list[Carried]:
 
 
 def flown(jobs: list[Carried], **more: Any) -> Flight:
-    return Flight(Handle("b", tuple(one.folder for one in jobs), 0.0), jobs, Needs(), **more)
+    return Flight(Handle("b", tuple(one.folder for one in jobs), 0.0), jobs, BatchNeeds(), **more)
 
 
-def heard(flight: Flight, *answers: Answer) -> list[Served]:
+def heard(flight: Flight, *answers: Answer) -> list[ServedBatch]:
     found = []
     for answer in answers:
         for item in flight.hear(answer):
@@ -50,7 +50,7 @@ def test_jobs_that_a_worker_did_not_begin_are_left_without_an_answer(jobs: list[
 
 def test_a_death_is_that_of_the_job_that_it_names_else_of_the_one_that_it_was_at(jobs: list[Carried]) -> None:
     dead = Answer("ended", run="r1", status=Status.OOM, text="no memory", seconds=3)
-    assert heard(flown(jobs), dead) == [Served("done", "r1", "no memory", outcome=Status.OOM, seconds=3)]
+    assert heard(flown(jobs), dead) == [ServedBatch("done", "r1", "no memory", outcome=Status.OOM, seconds=3)]
     unnamed = Answer("ended", status=Status.FAILED, text="gone")
     assert heard(flown(jobs), *DONE, unnamed)[-1].run == "r1"
     assert heard(flown(jobs), Answer("begin", "r1"), unnamed)[-1].run == "r1"
@@ -78,7 +78,7 @@ def test_words_of_runs_that_are_not_left_say_nothing(jobs: list[Carried]) -> Non
 
 def test_what_nobody_gets_on_with_is_told_of_the_job_that_it_is_at(jobs: list[Carried]) -> None:
     flight = flown(jobs)
-    assert heard(flight, *DONE, Answer("waiting", text="nobody"))[-1] == Served("waiting", "r1", "nobody")
+    assert heard(flight, *DONE, Answer("waiting", text="nobody"))[-1] == ServedBatch("waiting", "r1", "nobody")
     heard(flight, Answer("done", "r1", status=Status.OK))
     assert heard(flight, Answer("waiting", text="nobody")) == []
 

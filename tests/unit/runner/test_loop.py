@@ -18,11 +18,11 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.plan.jobs import Plan
-from harness.runner.desk import Event
 from harness.runner.loop import execute
+from harness.runner.opened import Event
 from harness.runner.session import begin
 from harness.store import files
-from tests.fake_box import Bench, Say
+from tests.fake_machine import Bench, Say
 
 
 def _what(events: list[Event]) -> Counter[str]:
@@ -128,19 +128,19 @@ def test_the_database_can_be_rebuilt_from_the_run_folders(bench: Bench) -> None:
     before = bench.frame()
     for file in bench.results.glob("bench.db*"):
         file.unlink()
-    with bench.desk() as (_, desk):
-        desk.database.ingest_folder(bench.results)
+    with bench.opened() as (_, opened):
+        opened.database.ingest_folder(bench.results)
     after = bench.frame()
     assert after.drop(columns="measurement_id").equals(before.drop(columns="measurement_id"))
 
 
 def test_two_commands_on_one_results_folder_are_refused(bench: Bench) -> None:
     bench.sweep(method=["fp32"])
-    with bench.desk() as (planned, desk):
-        first = execute(planned.plan, desk)
+    with bench.opened() as (planned, opened):
+        first = execute(planned.plan, opened)
         next(first)
         with pytest.raises(HarnessError, match="another command is running"):
-            next(execute(planned.plan, desk))
+            next(execute(planned.plan, opened))
         first.close()
 
 
@@ -223,11 +223,11 @@ def test_a_known_build_is_answered_by_the_run_that_sealed_it(bench: Bench) -> No
 
 def test_what_is_known_says_why_it_is_not(bench: Bench) -> None:
     from harness.runner.decide import decide
-    from harness.runner.memory import remember
+    from harness.runner.known_jobs import remember
 
     bench.sweep(method=["fp32"])
-    with bench.desk() as (planned, desk):
-        memory = remember(desk, planned.plan)
+    with bench.opened() as (planned, opened):
+        memory = remember(opened, planned.plan)
         assert {decide(job, memory)[1] for job in planned.plan.jobs} == {
             "never made here", "never measured", "speed is always measured anew",
         }  # fmt: skip
@@ -237,9 +237,9 @@ def test_every_second_of_a_run_is_accounted_for(bench: Bench) -> None:
     import time
 
     bench.sweep(method=["fp32", "int8"])
-    with bench.desk() as (planned, desk):
+    with bench.opened() as (planned, opened):
         begun = time.monotonic()
-        last = list(execute(planned.plan, desk))[-1]
+        last = list(execute(planned.plan, opened))[-1]
         wall = time.monotonic() - begun
     assert sum(last.spans.values()) == pytest.approx(wall, rel=0.05)
 
@@ -396,9 +396,9 @@ def test_a_database_that_another_process_writes_ends_no_sweep_and_loses_nothing(
     monkeypatch.setattr(opening, "_BUSY_SECONDS", 0.2)
     bench.sweep(method=["fp32", "int8"])
     events = []
-    with bench.desk() as (planned, desk):
+    with bench.opened() as (planned, opened):
         holder = sqlite3.connect(bench.results / "bench.db", isolation_level=None, timeout=5)
-        for event in execute(planned.plan, desk):
+        for event in execute(planned.plan, opened):
             events.append(event)
             if event.what == "session":
                 holder.execute("BEGIN IMMEDIATE")
@@ -427,8 +427,8 @@ def test_a_database_that_is_held_as_a_sweep_begins_does_not_end_it(
     bench.run()
     bench.sweep(method=["fp32", "int8"])
     events = []
-    with bench.desk() as (planned, desk), held(bench) as holder:
-        for event in execute(planned.plan, desk):
+    with bench.opened() as (planned, opened), held(bench) as holder:
+        for event in execute(planned.plan, opened):
             events.append(event)
             if event.what == "done" and event.done == event.total:
                 holder.execute("ROLLBACK")
@@ -455,11 +455,11 @@ def test_what_an_earlier_command_measured_is_waited_for_and_not_measured_twice(
     outcome["job"]["run"] = left.name
     (left / "outcome.json").write_text(json.dumps(outcome), "utf-8")
     with (
-        bench.desk() as (planned, desk),
+        bench.opened() as (planned, opened),
         held(bench),
         pytest.raises(HarnessError, match="another process has been using"),
     ):
-        list(execute(planned.plan, desk))
+        list(execute(planned.plan, opened))
 
 
 @contextmanager

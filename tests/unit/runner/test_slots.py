@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 
 def spans(bench: Bench) -> list[tuple[str, datetime, datetime]]:
@@ -27,7 +27,7 @@ def together(one: tuple[str, datetime, datetime], two: tuple[str, datetime, date
 
 
 def values(bench: Bench) -> list[Any]:
-    frame = bench.frame({"status": "ok", "kind": "quality"}, ["job_key", "metric", "part", "value", "n"])
+    frame = bench.frame({"status": "ok", "kind": "quality"}, ["job_key", "metric", "slice", "value", "n"])
     return sorted(tuple(row) for row in frame.itertuples(index=False))
 
 

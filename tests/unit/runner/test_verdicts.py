@@ -12,9 +12,9 @@ from harness.core.spec import BuildSpec, Labels, MeasureSpec, Status
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.batches import Todo, next_batch
 from harness.runner.decide import decide
-from harness.runner.memory import Memory
+from harness.runner.known_jobs import KnownJobs
 from harness.runner.verified import doubts
-from harness.store.known import KnownRun
+from harness.store.cache import CachedRun
 from tests.in_process import InProcess
 
 SPEC = MeasureSpec(probe="verify", version=1, engine="one", engine_version=1, artifact="base", reference="truth")
@@ -25,7 +25,7 @@ def _job(name: str, kind: Any, spec: Any, *needs: str) -> PlannedJob:
     artifact = name if kind in {"build", "reference"} else None
     return PlannedJob(
         id=name, kind=kind, spec=spec, key=name, artifact=artifact, needs=needs, inputs=(), environment="cpu",
-        labels=(Labels(model="toy", method="fp32"),), provider="cpu", round=0, clean=False, timeout_seconds=None, group=name,
+        labels=(Labels(model="toy", method="fp32"),), provider="cpu", round=0, own_process=False, timeout_seconds=None, group=name,
         known_by={"packages": {}, "provider": "cpu"},
     )  # fmt: skip
 
@@ -50,21 +50,21 @@ JOBS = (
 )
 
 
-def _memory() -> Memory:
-    desk = SimpleNamespace(artifact=lambda identity, kind: Path(f"/nowhere/{kind}/{identity}"))
-    memory = Memory(desk=cast("Any", desk), plan=Plan("s", JOBS))
+def _memory() -> KnownJobs:
+    opened = SimpleNamespace(artifact=lambda identity, kind: Path(f"/nowhere/{kind}/{identity}"))
+    memory = KnownJobs(opened=cast("Any", opened), plan=Plan("s", JOBS))
     for job in JOBS:
         for need in job.needs:
             memory.users.setdefault(need, []).append(job)
     return memory
 
 
-def _refute(memory: Memory, name: str) -> None:
+def _refute(memory: KnownJobs, name: str) -> None:
     memory.refuted[name] = WHY
     memory.bad[name] = (Status.FAILED, WHY)
 
 
-def _decided(memory: Memory, name: str) -> tuple[str, str]:
+def _decided(memory: KnownJobs, name: str) -> tuple[str, str]:
     return decide(memory.jobs[name], memory)
 
 
@@ -104,7 +104,7 @@ def test_what_rests_on_an_unverified_export_is_doubted_and_nothing_else() -> Non
 
 def test_a_verification_that_nothing_waits_for_is_skipped_unless_it_is_known() -> None:
     memory = _memory()
-    known = KnownRun("earlier", "cpu", {}, "cpu", None, "c", {"artifact": "base", "reference": "truth"})
+    known = CachedRun("earlier", "cpu", {}, "cpu", None, "c", {"artifact": "base", "reference": "truth"})
     users = ("base-on-one", "base-on-two", "awq-on-one", "awq-on-two")
     for name in (*users, "int8-against-it"):
         inputs = {"artifact": memory.jobs[name].spec.artifact, "reference": memory.jobs[name].spec.reference}  # type: ignore[union-attr]
@@ -122,11 +122,11 @@ def test_a_verification_that_nothing_waits_for_is_skipped_unless_it_is_known() -
 
 def test_a_verification_is_run_again_when_told() -> None:
     memory = _memory()
-    memory.again = frozenset({"quality"})
-    assert _decided(memory, "verify-one") == ("run", "--again quality")
+    memory.rerun = frozenset({"quality"})
+    assert _decided(memory, "verify-one") == ("run", "--rerun quality")
 
 
-def _todo(jobs: list[PlannedJob], memory: Memory) -> Todo:
+def _todo(jobs: list[PlannedJob], memory: KnownJobs) -> Todo:
     return Todo(memory, cast("Any", None), InProcess().executor(), deque(jobs))
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from harness.core.spec import Outcome
-from harness.explain.provenance import archive_of, provenance
+from harness.core.outcome import Outcome
+from harness.explain.archive import archive_of
+from harness.explain.provenance import provenance
 from harness.published.reading import read_published
 from harness.published.records import Published
-from harness.published.sources import Source
-from harness.runner.desk import Event
-from tests.fake_box import Bench, Say
+from harness.published.sources import NumberSource
+from harness.runner.opened import Event
+from tests.fake_machine import Bench, Say
 
 RIGHT = {"recipes": {"fake": {"claims": "float32"}}}
 WRONG = {"recipes": {"fake": {"claims": "float32", "noise": 0.5}}}
@@ -68,8 +69,8 @@ def test_a_float_export_is_verified_right_after_its_build_and_before_anything_el
     assert all(piece["allowed"]["max_dlogp"] == 1e-3 for piece in pieces)
     assert _marked(bench) == {}
     assert _became(bench.run())["fp32 verify"] == "known"
-    with bench.desk() as (_, desk):
-        archive = archive_of(Source(desk.database, Published()))
+    with bench.opened() as (_, opened):
+        archive = archive_of(NumberSource(opened.database, Published()))
         build = provenance(archive, "value", _outcomes(bench)["awq build"].job.run)
     (base,) = [read for read in build.artifacts if read.role == "base"]
     told = f"held against its model on fake: largest difference 0 nat, run {outcome.job.run}"
@@ -98,7 +99,7 @@ def test_an_export_that_is_not_its_model_blocks_itself_and_all_that_rests_on_it(
 ])  # fmt: skip
 def test_a_verification_that_comes_to_grief_itself_marks_and_blocks_nothing(bench: Bench, how: str, why: str) -> None:
     _box(bench, RIGHT, compare=True)
-    (bench.configs.parent / "model" / "grief.txt").write_text(how, "utf-8")  # reading the model itself fails
+    (bench.configs.parent / "model" / "fault.txt").write_text(how, "utf-8")  # reading the model itself fails
     became = _became(bench.run())
     assert became["fp32 verify"] == became["verify_reference"] == "unverified"
     assert {what for name, what in became.items() if "verify" not in name} == {"ok"}

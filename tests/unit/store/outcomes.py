@@ -10,20 +10,8 @@ from typing import Any
 import numpy as np
 
 from harness.core.identity import digest
-from harness.core.spec import (
-    Artifact,
-    BuildSpec,
-    Environment,
-    Gpu,
-    Input,
-    Job,
-    Labels,
-    Measurement,
-    MeasureSpec,
-    Outcome,
-    Protocol,
-    Status,
-)
+from harness.core.outcome import Artifact, Environment, Gpu, Measurement, Outcome, Protocol
+from harness.core.spec import BuildSpec, Input, Job, Labels, MeasureSpec, Status
 from harness.plan.keys import spec_key
 from harness.store.session import SessionJob, SessionRecord
 from harness.worker.record import array_ref
@@ -41,7 +29,7 @@ def environment(name: str = "cpu", gpus: tuple[Gpu, ...] = (), **packages: str) 
         cpu="Example CPU",
         cores=2,
         memory_bytes=8 << 30,
-        box="f00dfeed",
+        machine_id="f00dfeed",
         gpus=gpus,
         cuda="12.8" if gpus else None,
         packages=packages or {"onnxruntime-genai": "0.15.0"},

@@ -11,7 +11,7 @@ from harness.core.errors import HarnessError
 from harness.store.conditions import parse_where
 from harness.store.database import Database
 from tests.conftest import Say
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.store.outcomes import measured, measurement
 
 
@@ -25,7 +25,7 @@ from tests.unit.store.outcomes import measured, measurement
         (["request_rate=inf"], {"request_rate": [float("inf")]}),
         (["bos=true,FALSE"], {"bos": [True, False]}),
         (["started=2026-01-31T12:00"], {"started": [datetime(2026, 1, 31, 12, tzinfo=UTC)]}),
-        (['part="stratum:seen, new","x"'], {"part": ["stratum:seen, new", "x"]}),
+        (['part="stratum:seen, new","x"'], {"slice": ["stratum:seen, new", "x"]}),
         (["engine_options={}"], {"engine_options": ["{}"]}),
         (["gpu="], {"gpu": [None]}),
         (["gpu=T4,"], {"gpu": ["T4", None]}),

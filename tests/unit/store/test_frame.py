@@ -12,8 +12,9 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
+from harness.core.outcome import Outcome
 from harness.core.seam import load
-from harness.core.spec import Labels, MeasureSpec, Outcome, Status
+from harness.core.spec import Labels, MeasureSpec, Status
 from harness.probes import PROBES
 from harness.store import frame as frames
 from harness.store import workload
@@ -73,7 +74,7 @@ CONTRACT = [
     "artifact_content",
     "metric",
     "metric_version",
-    "part",
+    "slice",
     "value",
     "low",
     "high",

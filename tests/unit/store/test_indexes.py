@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from harness.core.spec import Labels
 from harness.store.database import Database
-from harness.store.needed import Needed
+from harness.store.latest import LatestQuery
 from harness.store.session import SessionRecord
 from tests.benchmarks import database as benchmark
 from tests.benchmarks.many_runs import nightly
@@ -24,15 +24,19 @@ TABLES, INDEXES = 12, 40
 LABELS = {"sweep": ("other-7",)}
 Asks = Callable[[Database], Any]
 ASKED: dict[str, Asks] = {
-    "ix_configuration_job_id": lambda database: database.needed(LABELS, ["value"], Needed(frozenset({"decode_tps"}))),
+    "ix_configuration_job_id": lambda database: database.latest(
+        LABELS, ["value"], LatestQuery(frozenset({"decode_tps"}))
+    ),
     "ix_measurement_quantity_id": lambda database: database.frame({"metric": "build_seconds"}, ["value"]),
-    "ix_placement_model": lambda database: database.needed({"model": ("tiny",)}, ["value"], Needed(frozenset())),
+    "ix_placement_model": lambda database: database.latest({"model": ("tiny",)}, ["value"], LatestQuery(frozenset())),
     "ix_placement_sweep": lambda database: database.frame({"sweep": "other-7"}, ["value"]),
     "ix_quantity_metric": lambda database: database.frame({"metric": "build_seconds"}, ["value"]),
     "ix_run_artifact": lambda database: database.ingest(built(90_001), None),
     "ix_run_artifact_content": lambda database: database.ingest(built(90_002), None),
-    "ix_run_configuration_id_counts_from": lambda database: database.needed(LABELS, ["value"], Needed(frozenset())),
-    "ix_run_configuration_id_session": lambda database: database.needed(LABELS, ["value"], Needed(frozenset())),
+    "ix_run_configuration_id_counts_from": lambda database: database.latest(
+        LABELS, ["value"], LatestQuery(frozenset())
+    ),
+    "ix_run_configuration_id_session": lambda database: database.latest(LABELS, ["value"], LatestQuery(frozenset())),
     "ix_run_environment_id": lambda database: database.frame({"harness": "0.1.0+0000001", "status": "ok"}, ["run"]),
     "ix_run_job_id": lambda database: database.known_quality(["no such key"]),
     "ix_run_newest": lambda database: _sql(database, "SELECT value FROM latest WHERE metric = 'decode_tps'"),

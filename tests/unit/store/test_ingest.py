@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from harness.core.errors import HarnessError
-from harness.core.spec import Labels, Outcome, Scheme, Status
+from harness.core.outcome import Outcome, Scheme
+from harness.core.spec import Labels, Status
 from harness.numbers.rounds import is_over_rounds
 from harness.store import configurations, ingest, newest, walk
 from harness.store.database import Database
@@ -215,7 +216,7 @@ measurements = st.builds(
     high=st.none() | numbers,
     n=st.integers(1, 10**9),
     samples=st.lists(numbers, max_size=8).map(tuple),
-    part=st.sampled_from(["", "subject:ünï 'x'", "task:a#b"]),
+    slice=st.sampled_from(["", "subject:ünï 'x'", "task:a#b"]),
     source=some,
     items=some,
     interval=some,
@@ -245,7 +246,7 @@ def test_every_number_reaches_the_frame_digit_for_digit(
         kept = [None if gone and is_over_rounds(item.metric) else getattr(item, name) for item in items]
         wanted = [math.nan if one is None else float(one) for one in kept]
         np.testing.assert_array_equal(frame[name].to_numpy(), np.array(wanted))
-    for name in ("source", "items", "interval", "part", "metric"):
+    for name in ("source", "items", "interval", "slice", "metric"):
         kept = [None if pd.isna(cell) else cell for cell in frame[name]]
         gone = name == "interval"
         assert kept == [None if gone and is_over_rounds(item.metric) else getattr(item, name) for item in items]

@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.spec import Labels
 from harness.pages import pages
-from harness.published.sources import Source, rows_for
+from harness.published.sources import NumberSource, rows_for
 from harness.store import configurations, frame, newest
 from harness.store.database import Database
 from harness.tables.columns import COLUMNS
@@ -59,7 +59,7 @@ def test_a_tables_question_goes_by_indexes(many: Database, name: str) -> None:
 
 @pytest.mark.parametrize("name", SPECS)
 def test_a_table_does_not_read_history(many: Database, name: str) -> None:
-    spec, source = SPECS[name], Source(many)
+    spec, source = SPECS[name], NumberSource(many)
     whole = rows_of(many.select({"sweep": ["nightly"]}, [column for column in COLUMNS if column in frame.COLUMNS]))
     needed = rows_for(spec, source)
     assert len(needed) < len(whole) / 5

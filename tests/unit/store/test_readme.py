@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core import spec
+from harness.core import outcome, spec
 from harness.store import models
 from harness.store.frame import COLUMNS
 from harness.store.session import SessionJob, SessionRecord
@@ -18,11 +18,11 @@ RECORDS = [
         spec.MeasureSpec,
         spec.Labels,
         spec.Input,
-        spec.Outcome,
-        spec.Measurement,
-        spec.ArrayRef,
+        outcome.Outcome,
+        outcome.Measurement,
+        outcome.ArrayRef,
     ),
-    *(spec.Protocol, spec.Note, spec.Gpu, spec.Environment, spec.Artifact, SessionRecord, SessionJob),
+    *(outcome.Protocol, spec.Note, outcome.Gpu, outcome.Environment, outcome.Artifact, SessionRecord, SessionJob),
 ]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pandas.testing import assert_frame_equal
 
-from harness.core.spec import Measurement, Note, Outcome, Protocol
+from harness.core.outcome import Measurement, Outcome, Protocol
+from harness.core.spec import Note
 from harness.numbers import rounds
 from harness.store import sittings
 from harness.store.database import Database

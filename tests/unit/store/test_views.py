@@ -22,7 +22,7 @@ from harness.tables.result import Cell
 from tests.unit.store.outcomes import BEGIN, built, failed, measured, measurement
 
 OF_A_MEASUREMENT = """
-SELECT r.job_id, q.metric, q.part, m.value FROM run r
+SELECT r.job_id, q.metric, q.slice, m.value FROM run r
 JOIN measurement m ON m.run_id = r.id JOIN quantity q ON q.id = m.quantity_id WHERE r.name = ? AND m.ordinal = ?
 """
 LATEST = """
@@ -90,7 +90,7 @@ def test_latest_is_the_newest_by_what_the_database_saw_and_results_has_all(resul
         ]
 
 
-PLAIN = {"box": "machine", "part": "slice"}
+PLAIN: dict[str, str] = {}
 """Columns of the frame that the views call by a plainer name."""
 SUMMED = {"summary_value", "summary_low", "summary_high", "rounds", "round_values", "marks"}
 ASKED = [

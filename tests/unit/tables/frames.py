@@ -12,7 +12,7 @@ from harness.core.metric import metric
 from harness.numbers.intervals import student_t
 from harness.numbers.rounds import is_over_rounds
 from harness.store.result import ResultSet
-from harness.tables.catalogue import Catalogue, metric_titles
+from harness.tables.catalogue import TableCatalogue, metric_titles
 from harness.tables.columns import COLUMNS
 from harness.tables.rows import TableRow, rows_of
 
@@ -45,12 +45,12 @@ COMMON: dict[str, Any] = {
     "batch": 1.0,
     "prompt": 128.0,
     "output": 64.0,
-    "part": "",
+    "slice": "",
     "n": 5.0,
     "warmups": 1.0,
     "repetitions": 5.0,
 }
-CATALOGUE = Catalogue(
+CATALOGUE = TableCatalogue(
     {
         "method": {
             "fp32": {"title": "FP32", "granularity": ""},
@@ -97,7 +97,7 @@ def sitting(found: dict[str, Any], count: int = 5) -> dict[str, Any]:
 def failed(status: str, reason: str, **given: Any) -> dict[str, Any]:
     """Make the row of a run that is not ok."""
     return row(
-        None, None, status=status, reason=reason, part=None, n=None, protocol=None, protocol_version=None, **given
+        None, None, status=status, reason=reason, slice=None, n=None, protocol=None, protocol_version=None, **given
     )
 
 

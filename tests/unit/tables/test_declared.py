@@ -12,7 +12,7 @@ from harness.pages.pages import render
 from harness.published.reading import read_published
 from harness.published.reported import read_reported
 from harness.published.sources import from_published
-from harness.tables.catalogue import Catalogue
+from harness.tables.catalogue import TableCatalogue
 
 FILE = """\
 reported: {title: A page, date: 2025-01-31}
@@ -66,7 +66,7 @@ def test_a_table_shows_what_was_printed_in_the_order_of_the_file_under_a_heading
     (folder := tmp_path / "published").mkdir()
     write(folder, FILE)
     with from_published(folder) as source:
-        (made,) = render([spec], source, Catalogue().declaring(source.published.declared))
+        (made,) = render([spec], source, TableCatalogue().declaring(source.published.declared))
     assert made.markdown.split("\n") == [
         "|  | Δ | Note |",
         "| :---: | --- | ---: |",

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.environments import python_in
+from harness.environment_state import python_in
 from harness.reference import model_folder
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.conftest import ROOT, Say
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.tiny_model import write_model
 from tests.unit.tables.frames import CATALOGUE, frame, row
 

@@ -78,7 +78,7 @@ def test_equal_sections_are_told_apart_by_their_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("slice", "said"),
     [
         ("| ---: |", "the alignment row"),
         ("Configuration:", "a line of the caption"),

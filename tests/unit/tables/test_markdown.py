@@ -14,7 +14,7 @@ import pytest
 from harness.core.errors import ConfigError, HarnessError
 from harness.markdown.rows import literal
 from harness.pages.pages import check_pages, with_markers, write_pages
-from harness.tables.catalogue import Catalogue
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.markdown import Rendered, to_markdown
 from harness.tables.result import Table
 from harness.tables.specfile import read_specs
@@ -26,7 +26,7 @@ TEMPLATES = ROOT / "reports" / "templates"
 SPEC = "speed:\n  rows: [method]\n  cells: {Decode: {metric: decode_tps, format: 1}}\n"
 
 
-def rendered(folder: Path, text: str, *rows: dict[str, Any], catalogue: Catalogue = CATALOGUE) -> Rendered:
+def rendered(folder: Path, text: str, *rows: dict[str, Any], catalogue: TableCatalogue = CATALOGUE) -> Rendered:
     path = folder / "demo.tables.yaml"
     path.write_text(text, encoding="utf-8")
     return to_markdown(build(read_specs(path)[0], frame(*rows), catalogue), TEMPLATES)
@@ -84,7 +84,9 @@ def test_names_are_shown_literally(name: str, text: str) -> None:
 def test_a_name_injects_nothing_into_a_table(tmp_path: Path) -> None:
     hostile = "x | y\n| `z` <script>"
     entry = {"title": hostile, "link": "https://example.org/a) | <b>"}
-    found = rendered(tmp_path, SPEC, row("decode_tps", 1.0, method="h"), catalogue=Catalogue({"method": {"h": entry}}))
+    found = rendered(
+        tmp_path, SPEC, row("decode_tps", 1.0, method="h"), catalogue=TableCatalogue({"method": {"h": entry}})
+    )
     line = found.markdown.splitlines()[2]
     assert line.replace(r"\|", "").count("|") == 3
     assert "<" not in line
@@ -93,7 +95,9 @@ def test_a_name_injects_nothing_into_a_table(tmp_path: Path) -> None:
 
 def test_a_link_that_is_no_web_address_is_not_made(tmp_path: Path) -> None:
     entry = {"title": "x", "link": "javascript:alert(1)"}
-    found = rendered(tmp_path, SPEC, row("decode_tps", 1.0, method="h"), catalogue=Catalogue({"method": {"h": entry}}))
+    found = rendered(
+        tmp_path, SPEC, row("decode_tps", 1.0, method="h"), catalogue=TableCatalogue({"method": {"h": entry}})
+    )
     assert "| x | 1.0 |" in found.markdown
 
 
@@ -231,7 +235,7 @@ HOSTILE = "a|b `c` <script>x</script> *d* [e](http://f) \n\n# g\n</summary></det
 @pytest.mark.parametrize("template", ["table", "details"])
 def test_a_hostile_name_breaks_out_of_no_place_where_names_stand(tmp_path: Path, template: str) -> None:
     entry = {"title": HOSTILE, "link": "https://example.org/a) | <b>\n\n# x"}
-    known = Catalogue({name: {"h": entry} for name in ("model", "method", "engine")})
+    known = TableCatalogue({name: {"h": entry} for name in ("model", "method", "engine")})
     spec = (
         f"t:\n  template: {template}\n  each: [gpu, model]\n  rows: [method, engine]\n"
         "  cells: {Decode: {metric: decode_tps, format: 1}}\n"
@@ -334,7 +338,7 @@ def test_rendering_gives_the_same_bytes_on_any_locale_and_time_zone(
 
 @pytest.mark.parametrize("style", ["", "  style: {groups: true}\n", "  style: {header: body}\n"])
 def test_a_hostile_name_breaks_out_of_no_heading_of_a_column(tmp_path: Path, style: str) -> None:
-    known = Catalogue({"method": {"h": {"title": "a|b `c` <script>x</script> *d*"}, "g": {"title": "G"}}})
+    known = TableCatalogue({"method": {"h": {"title": "a|b `c` <script>x</script> *d*"}, "g": {"title": "G"}}})
     spec = f"t:\n  rows: [model]\n  pivot: method\n{style}  cells: {{Decode: {{metric: decode_tps, format: 1}}}}\n"
     rows = [row("decode_tps", 1.0, method="h"), row("decode_tps", 2.0, method="g")]
     text = rendered(tmp_path, spec, *rows, catalogue=known).markdown

@@ -14,7 +14,7 @@ from harness.tables.rows import TableRow
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.conftest import Say
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 from tests.unit.tables.frames import QUALITY, frame, row
 
 KL = np.array([0.25, 0.0, 1.5, 0.125])
@@ -62,7 +62,7 @@ def test_the_same_content_from_two_recipes_is_no_effect_unless_it_is_floats() ->
 
 
 @pytest.mark.parametrize("given", [
-    {"items": "other"}, {"engine": "transformers"}, {"model": "other"}, {"part": "stratum:x"}, {"method": "rtn"},
+    {"items": "other"}, {"engine": "transformers"}, {"model": "other"}, {"slice": "stratum:x"}, {"method": "rtn"},
     {"metric": "perplexity"},
 ])  # fmt: skip
 def test_results_of_other_questions_are_not_held_together(given: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.store.result import ResultSet
-from harness.tables.catalogue import Catalogue
+from harness.tables.catalogue import TableCatalogue
 from harness.tables.markdown import to_markdown
 from harness.tables.plain import MOST, plain_tables
 from harness.tables.rows import TableRow, rows_of
@@ -24,7 +24,7 @@ def row(**given: Any) -> dict[str, Any]:
         "sweep": "mine", "block": "", "model": "m", "method": "fp32", "recipe": "r", "reference": "", "kind": "quality",
         "status": "ok", "origin": "measured", "session": "s", "round": 0, "run": "r0", "environment": "cpu",
         "environment_id": "e", "box": "b", "engine": "ort-genai", "probe": "perplexity", "protocol": "p",
-        "protocol_version": 1, "metric": "perplexity", "metric_version": 1, "part": "", "value": 10.0, "low": 9.0,
+        "protocol_version": 1, "metric": "perplexity", "metric_version": 1, "slice": "", "value": 10.0, "low": 9.0,
         "high": 11.0, "unit": "", "started": datetime(2026, 1, 1, tzinfo=UTC), "measurement_id": "r0:0",
         "tokens": None, "batch": None, "provider": "cpu", "source": None, "gpu": None, "reason": None, "seconds": 1.0,
     }  # fmt: skip
@@ -85,13 +85,13 @@ def test_a_metric_of_ones_own_is_shown_in_its_unit_and_never_in_two() -> None:
     with pytest.raises(ConfigError, match=r"numbers of own.energy are in 'J' \(r0\), 'kJ' \(b\); say `unit` where"):
         tables(one, {**one, "run": "b", "unit": "kJ", "method": "int8"})
     [plain] = plain_tables("mine", found([one]))
-    declared = Catalogue({"metric": {"own.energy": {"title": "Energy", "unit": "Wh"}}})
+    declared = TableCatalogue({"metric": {"own.energy": {"title": "Energy", "unit": "Wh"}}})
     with pytest.raises(ConfigError, match="and a published file declares 'Wh'"):
         build(plain.spec, plain.filled_from, declared)
 
 
 def test_measurements_of_different_machines_stand_in_rows_of_their_own() -> None:
-    lines = tables(row(run="a", box="one"), row(run="b", box="two", method="int8"))["mine-perplexity"]
+    lines = tables(row(run="a", machine_id="one"), row(run="b", machine_id="two", method="int8"))["mine-perplexity"]
     assert lines[0] == "| Model | Method | Engine | Box | Perplexity |"
     assert len(lines) == 4
 

@@ -54,7 +54,7 @@ def quality(method: str, correct: Any) -> list[dict[str, Any]]:
     facts = {**QUALITY, "method": method, "run": f"quality-{method}", "items": "h"}
     whole = row("mmlu_acc", share, low=share - 0.037, high=share + 0.037, measurement_id=f"{method}-acc", **facts)
     parts = {"stratum:seen": correct[:200], "stratum:new": correct[200:]}
-    return [whole, *(row("mmlu_acc", float(part.mean()), part=name, **facts) for name, part in parts.items())]
+    return [whole, *(row("mmlu_acc", float(part.mean()), slice=name, **facts) for name, part in parts.items())]
 
 
 def rendered(spec: str, folder: Path) -> str:

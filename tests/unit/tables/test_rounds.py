@@ -17,13 +17,14 @@ from harness.commands.explain import explanation
 from harness.commands.report import plain, plain_of
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
-from harness.core.spec import Labels, Measurement, Note, Outcome, Protocol, Status
+from harness.core.outcome import Measurement, Outcome, Protocol
+from harness.core.spec import Labels, Note, Status
 from harness.environments import ROOT
-from harness.explain.telling import told
+from harness.explain.text import as_text
 from harness.numbers.rounds import summary
 from harness.plan.keys import spec_key
 from harness.published.publish import publish
-from harness.published.sources import Source, from_published, rows_for
+from harness.published.sources import NumberSource, from_published, rows_for
 from harness.store.database import Database
 from harness.tables.markdown import to_markdown
 from harness.tables.result import Table
@@ -60,7 +61,7 @@ def shown(database: Database, tmp_path: Path) -> Callable[..., Table]:
         path = tmp_path / "demo.tables.yaml"
         path.write_text(spec, "utf-8")
         found = read_specs(path, {})[0]
-        source = Source(database)
+        source = NumberSource(database)
         return build(found, rows_for(found, source), reader=source.reader())
 
     return make
@@ -289,7 +290,7 @@ def test_a_cell_over_rounds_explains_each_process_interval_and_mark(database: Da
     assert [one.value for one in over.processes] == list(FP32)
     assert (over.value, over.low, over.high) == pytest.approx(summary(FP32, "tok/s"))
     assert over.marks == ("unstable: steps varied",)
-    text = told(found)
+    text = as_text(found)
     for said in (
         "over 5 processes",
         "round 2: 104 tok/s",
@@ -302,9 +303,9 @@ def test_a_cell_over_rounds_explains_each_process_interval_and_mark(database: Da
 def test_generated_tables_of_one_probe_have_names_of_their_own(database: Database, tmp_path: Path) -> None:
     other = sitting(INT4, "int8_b", protocol=Protocol(name="another"))
     database.ingest_all([*sitting(FP32), *other])
-    names = [table.spec.name for table in plain_of("demo", Source(database), tmp_path)]
+    names = [table.spec.name for table in plain_of("demo", NumberSource(database), tmp_path)]
     assert names == ["demo-generation", "demo-generation-2"]
-    assert plain("demo", Source(database), replace(read_workspace(ROOT), results=tmp_path))[-1].endswith(
+    assert plain("demo", NumberSource(database), replace(read_workspace(ROOT), results=tmp_path))[-1].endswith(
         "tables: demo-generation, demo-generation-2."
     )
     with pytest.raises(HarnessError, match="unknown table 'demo-generatio'; did you mean 'demo-generation'"):

@@ -87,7 +87,7 @@ def test_every_spec_that_adopt_writes_fits(take: Take) -> None:
         GOOD.replace("ttft", "ttft, format: [1]"),
         GOOD.replace("ttft", "ttft, format: null"),
         GOOD.replace("ttft", "ttft, stat: p55"),
-        GOOD.replace("ttft", "ttft, grey: 1"),
+        GOOD.replace("ttft", "ttft, inconclusive: 1"),
         GOOD.replace("ttft", "ttft, bold: worst"),
         GOOD.replace("ttft", "ttft, bold: {modl: a}"),
         GOOD.replace("ttft", "ttft, words: [a]"),

@@ -41,7 +41,7 @@ def rows_of(sweep: str, place: dict[str, Any], baseline: str) -> list[dict[str, 
                 row(name, 0.5, **quality, probe=probe, protocol=probe, unit=metric(name).unit, tokens=20_000.0)
             )
         found += [
-            row("lm_eval.acc", 0.5, **quality, probe="lm_eval", protocol="lm_eval", part=f"stratum:{name}")
+            row("lm_eval.acc", 0.5, **quality, probe="lm_eval", protocol="lm_eval", slice=f"stratum:{name}")
             for name in STRATA
         ]
     floor = {

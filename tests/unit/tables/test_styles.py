@@ -152,7 +152,7 @@ def test_a_comparison_with_a_failed_baseline_takes_the_token_of_that_failure(lin
     assert lines(spec, *rows)[-1] == "| INT8 | N/A |"
 
 
-GREY = RATIO.replace("format: 2x", "format: 2x, grey: true")
+INCONCLUSIVE = RATIO.replace("format: 2x", "format: 2x, inconclusive: true")
 
 
 def interval(value: float, half: float, **given: Any) -> dict[str, Any]:
@@ -167,13 +167,15 @@ def interval(value: float, half: float, **given: Any) -> dict[str, Any]:
 
 
 def test_a_difference_that_the_data_cannot_defend_is_marked_with_a_legend(lines: Any) -> None:
-    made = lines(GREY, interval(10.0, 1.0), interval(10.5, 1.0, method="int8"))
+    made = lines(INCONCLUSIVE, interval(10.0, 1.0), interval(10.5, 1.0, method="int8"))
     assert "| INT8 | 1.05x ~ |" in made
     assert made[-1].startswith(r"- \~ the interval of this comparison holds no difference")
 
 
 def test_a_difference_that_the_data_defends_has_no_mark_and_no_legend(lines: Any) -> None:
-    made = lines(GREY, interval(10.0, 0.1), interval(20.0, 0.1, method="int8"), interval(5.0, 0.1, method="int4"))
+    made = lines(
+        INCONCLUSIVE, interval(10.0, 0.1), interval(20.0, 0.1, method="int8"), interval(5.0, 0.1, method="int4")
+    )
     assert "| INT8 | 2.00x |" in made
     assert made[-1] == "| [INT4 RTN](https://example.org/int4) | 0.50x |", "neither above nor below"
     assert "~" not in "".join(made)
@@ -228,8 +230,8 @@ def test_a_slip_in_a_layout_is_told_with_its_line(text: str, told: str, tmp_path
 
 def test_a_plain_value_cannot_be_marked_as_no_difference(tmp_path: Path) -> None:
     path = tmp_path / "demo.tables.yaml"
-    path.write_text(GREY.replace("as: ratio, ", ""), encoding="utf-8")
-    with pytest.raises(ConfigError, match="'grey' is for comparisons"):
+    path.write_text(INCONCLUSIVE.replace("as: ratio, ", ""), encoding="utf-8")
+    with pytest.raises(ConfigError, match="'inconclusive' is for comparisons"):
         read_specs(path)
 
 
@@ -241,7 +243,9 @@ def test_a_pivot_of_two_dimensions_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_that_says_nothing_of_a_heading_is_not_put_under_another(tmp_path: Path) -> None:
-    spec = "t: {each: [gpu], rows: [method], may_mix: [box, cpu], cells: {Decode: {metric: decode_tps, format: 0}}}\n"
+    spec = (
+        "t: {each: [gpu], rows: [method], may_mix: [machine, cpu], cells: {Decode: {metric: decode_tps, format: 0}}}\n"
+    )
     rows = [row("decode_tps", 1.0, gpu="NVIDIA X"), row("decode_tps", 2.0, method="int8")]
     with pytest.raises(
         ConfigError, match="not all that was measured says gpu; leave it out of 'each', or choose with where"

@@ -162,7 +162,7 @@ def test_a_table_does_not_mix_gpus(table: Any) -> None:
 
 def test_a_table_with_gpus_as_headings_has_a_section_for_each(table: Any) -> None:
     spec = SPEED.replace("rows:", "each: gpu\n  rows:")
-    rows = [row("decode_tps", 10.0, gpu="T4"), row("decode_tps", 20.0, gpu="H100", box="b2")]
+    rows = [row("decode_tps", 10.0, gpu="T4"), row("decode_tps", 20.0, gpu="H100", machine_id="b2")]
     assert [section.headings for section in table(spec, *rows).sections] == [("H100",), ("T4",)]
 
 
@@ -312,7 +312,7 @@ def test_other_items_are_not_paired(table: Any) -> None:
 def test_strata_can_be_columns(table: Any) -> None:
     spec = "t: {rows: [method], pivot: {part: {'stratum:seen': Seen, 'stratum:new': New}}, cells: {metric: mmlu_acc, format: 1%}}"
     parts = [
-        row("mmlu_acc", value, part=part, run="a", measurement_id=part, **QUALITY)
+        row("mmlu_acc", value, slice=part, run="a", measurement_id=part, **QUALITY)
         for part, value in (("", 0.8), ("stratum:seen", 0.95), ("stratum:new", 0.75))
     ]
     assert texts(table(spec, *parts)) == [["Method", "Seen", "New"], ["FP32", "95.0%", "75.0%"]]
@@ -320,7 +320,7 @@ def test_strata_can_be_columns(table: Any) -> None:
 
 def test_a_part_must_be_named_to_be_shown(table: Any) -> None:
     made = table("t: {rows: [method], cells: {A: {metric: mmlu_acc, format: 1}}}",
-                 row("mmlu_acc", 0.8, run="a", **QUALITY), row("mmlu_acc", 0.5, part="stratum:new", run="a", **QUALITY))  # fmt: skip
+                 row("mmlu_acc", 0.8, run="a", **QUALITY), row("mmlu_acc", 0.5, slice="stratum:new", run="a", **QUALITY))  # fmt: skip
     assert texts(made)[1] == ["FP32", "80.0"]
 
 

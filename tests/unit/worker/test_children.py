@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from harness.core.clock import Spans
-from harness.core.spec import Outcome
+from harness.core.outcome import Outcome
 from harness.worker.children import forks, how_made
 from harness.worker.queue_folder import WAITING, serve_queue
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 pytestmark = pytest.mark.skipif(not forks(), reason="this system has no fork that ends with its parent")
 
@@ -77,7 +77,7 @@ def test_a_build_that_dies_costs_itself_alone(bench: Bench) -> None:
 
 def test_the_peak_of_a_small_build_is_not_that_of_the_large_one_before_it(tmp_path: Path) -> None:
     words = """
-from harness.host import peak_rss_bytes
+from harness.process_memory import peak_rss_bytes
 from harness.worker.children import in_child
 def large(): held = bytearray(300_000_000); held[::4096] = bytes(len(held[::4096])); print(peak_rss_bytes(), flush=True)
 def small(): print(peak_rss_bytes(), flush=True)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.core.files import Stamp, write_stamp
-from harness.core.spec import BuildSpec, Note, Scheme
+from harness.core.outcome import Scheme
+from harness.core.spec import BuildSpec, Note
 from harness.worker.made import alike_notes, declared_floats, layers_scheme, old_notes, same_notes, scheme_notes
 
 

@@ -16,7 +16,7 @@ import pytest
 from harness import worker
 from harness.worker import answers as answering
 from harness.worker.answers import Answers
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 WORDS = [sys.executable, "-m", "harness.worker", "here", "--folders"]
 

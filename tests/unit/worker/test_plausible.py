@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Reading
+from harness.core.seam import MetricValue
 from harness.engines import fake, transformers
 from harness.worker.plausible import (
     device_notes,
@@ -35,7 +35,7 @@ def test_a_session_runs_where_and_in_which_type_it_was_asked_to() -> None:
     with pytest.raises(HarnessError, match="asked for float16 and computes in float32"):
         refuse_fallback(transformers.ENGINE, options, {"dtype": "float16"}, session("cuda", "float32"))
     named = replace(fake.ENGINE, provider=lambda options: "NvTensorRtRtx")
-    refuse_fallback(named, fake.FakeOptions(), {}, session("nvtensorrtrtx"))
+    refuse_fallback(named, fake.FakeEngineOptions(), {}, session("nvtensorrtrtx"))
 
 
 def test_a_provider_without_a_trace_in_the_process_is_told() -> None:
@@ -54,7 +54,7 @@ def test_more_processors_than_threads_are_told() -> None:
 
 
 def test_a_load_that_took_much_longer_than_the_engine_says_is_told() -> None:
-    load = [Reading("load_seconds", 0.5, np.array([0.5]))]
+    load = [MetricValue("load_seconds", 0.5, np.array([0.5]))]
     assert load_notes(load, None) == load_notes(load, 2.4) == load_notes([], 9.0) == ()
     assert "opening took 2.60 s, and the engine says 0.50 s" in load_notes(load, 2.6)[0].text
 
@@ -63,21 +63,21 @@ NLL = np.array([1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(("reading", "says"), [
-    (Reading("perplexity", float(np.exp(2.0)), NLL), ""),
-    (Reading("perplexity", float(np.exp(6.0)), NLL), "no mean over them"),
-    (Reading("perplexity", 0.5, NLL), "a perplexity is 1 at the least"),
-    (Reading("ttft", 0.2, np.array([0.1, 0.3])), ""),
-    (Reading("ttft", 0.4, np.array([0.1, 0.3])), "lie between 0.1 and 0.3: it is a sum"),
-    (Reading("decode_tps", 15.0, np.array([10.0, 30.0])), ""),
-    (Reading("decode_tps", 40.0, np.array([10.0, 30.0])), "it is a sum"),
-    (Reading("top1_agreement", 2.0, np.array([1, 1, 0])), "a share lies between 0 and 1"),
-    (Reading("top1_agreement", 1.0, np.array([1, 1, 0])), "the mean of its 3 samples 0.6667"),
-    (Reading("kl_divergence", 0.02, np.array([0.01, 0.03])), ""),
-    (Reading("own.total", 40.0, np.array([10.0, 30.0])), ""),
-    (Reading("lm_eval.word_perplexity", 40.0, np.array([10.0, 30.0])), ""),
-    (Reading("peak_rss_bytes", 40.0, np.array([])), ""),
+    (MetricValue("perplexity", float(np.exp(2.0)), NLL), ""),
+    (MetricValue("perplexity", float(np.exp(6.0)), NLL), "no mean over them"),
+    (MetricValue("perplexity", 0.5, NLL), "a perplexity is 1 at the least"),
+    (MetricValue("ttft", 0.2, np.array([0.1, 0.3])), ""),
+    (MetricValue("ttft", 0.4, np.array([0.1, 0.3])), "lie between 0.1 and 0.3: it is a sum"),
+    (MetricValue("decode_tps", 15.0, np.array([10.0, 30.0])), ""),
+    (MetricValue("decode_tps", 40.0, np.array([10.0, 30.0])), "it is a sum"),
+    (MetricValue("top1_agreement", 2.0, np.array([1, 1, 0])), "a share lies between 0 and 1"),
+    (MetricValue("top1_agreement", 1.0, np.array([1, 1, 0])), "the mean of its 3 samples 0.6667"),
+    (MetricValue("kl_divergence", 0.02, np.array([0.01, 0.03])), ""),
+    (MetricValue("own.total", 40.0, np.array([10.0, 30.0])), ""),
+    (MetricValue("lm_eval.word_perplexity", 40.0, np.array([10.0, 30.0])), ""),
+    (MetricValue("peak_rss_bytes", 40.0, np.array([])), ""),
 ])  # fmt: skip
-def test_a_value_lies_among_its_samples_and_a_mean_is_their_mean(reading: Reading, says: str) -> None:
+def test_a_value_lies_among_its_samples_and_a_mean_is_their_mean(reading: MetricValue, says: str) -> None:
     found = " ".join(note.text for note in reading_notes([reading]))
     assert says in found
     assert bool(says) == bool(found)

@@ -25,7 +25,7 @@ from harness.worker import queue_watch
 from harness.worker.queue_folder import serve_queue
 from harness.worker.queue_layout import take
 from tests.conftest import ROOT
-from tests.fake_box import Bench
+from tests.fake_machine import Bench
 
 
 @pytest.fixture
@@ -247,16 +247,16 @@ def test_the_worker_of_a_killed_command_ends(queue: Path) -> None:
 
 
 @pytest.fixture
-def watch(queue: Path, monkeypatch: pytest.MonkeyPatch) -> queue_watch.Watch:
+def watch(queue: Path, monkeypatch: pytest.MonkeyPatch) -> queue_watch.QueueWatch:
     for name in (batches.WORKERS, batches.FAILED):
         (queue / name).mkdir()
     (queue / batches.TAKEN / "x@y.jsonl@other-1").write_text("", "utf-8")
     (queue / batches.TAKEN / "x@y.jsonl@other-1.said").write_text("so far\n", "utf-8")
     monkeypatch.setattr(queue_watch, "STILL_SECONDS", 0.3)
-    return queue_watch.Watch(queue, "me-2")
+    return queue_watch.QueueWatch(queue, "me-2")
 
 
-def test_a_worker_whose_number_rises_keeps_its_batch(queue: Path, watch: queue_watch.Watch) -> None:
+def test_a_worker_whose_number_rises_keeps_its_batch(queue: Path, watch: queue_watch.QueueWatch) -> None:
     beat = queue / batches.WORKERS / "other-1.beat"
     for count in range(6):
         beat.write_text(f"{count}\n", "utf-8")
@@ -265,7 +265,7 @@ def test_a_worker_whose_number_rises_keeps_its_batch(queue: Path, watch: queue_w
         time.sleep(0.1)
 
 
-def test_a_batch_is_taken_over_once_and_told(queue: Path, watch: queue_watch.Watch) -> None:
+def test_a_batch_is_taken_over_once_and_told(queue: Path, watch: queue_watch.QueueWatch) -> None:
     taken = queue / batches.TAKEN
     (queue / batches.WORKERS / "other-1.beat").write_text("7\n", "utf-8")
     assert watch.taken_over() is None
@@ -276,7 +276,7 @@ def test_a_batch_is_taken_over_once_and_told(queue: Path, watch: queue_watch.Wat
     assert said.startswith("so far\n")
     assert json.loads(said.splitlines()[1])["taken_over_from"] == "other-1"
     assert {path.name for path in taken.iterdir()} == {"x@y.jsonl@me-2.again", "x@y.jsonl@me-2.again.said"}
-    third = queue_watch.Watch(queue, "third-3")
+    third = queue_watch.QueueWatch(queue, "third-3")
     assert third.taken_over() is None
     time.sleep(0.35)
     assert third.taken_over() is None, "it would end a third worker"

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import Findings, Reading
-from harness.core.spec import Protocol
+from harness.core.outcome import Protocol
+from harness.core.seam import MetricValue, ProbeResult
 from harness.worker.record import ARRAYS, FEW, keep
 
 
-def _findings(*readings: Reading) -> Findings:
-    return Findings(readings, Protocol(name="p"))
+def _findings(*values: MetricValue) -> ProbeResult:
+    return ProbeResult(values, Protocol(name="p"))
 
 
 def test_few_samples_stay_in_the_measurement_and_many_go_to_an_array(tmp_path: Path) -> None:
     few, many = np.ones(FEW), np.ones(FEW + 1)
-    kept = keep(_findings(Reading("ttft", 1.0, few), Reading("e2e_latency", 1.0, many)), tmp_path)
+    kept = keep(_findings(MetricValue("ttft", 1.0, few), MetricValue("e2e_latency", 1.0, many)), tmp_path)
     assert len(kept[0].samples) == FEW
     assert kept[0].array is None
     assert kept[1].samples == ()
@@ -28,13 +28,13 @@ def test_few_samples_stay_in_the_measurement_and_many_go_to_an_array(tmp_path: P
 
 
 def test_two_different_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
-    readings = [Reading("ttft", 1.0, np.full(3, value), array="same") for value in (1.0, 2.0)]
+    values = [MetricValue("ttft", 1.0, np.full(3, value), array="same") for value in (1.0, 2.0)]
     with pytest.raises(HarnessError, match="two different arrays"):
-        keep(_findings(*readings), tmp_path)
+        keep(_findings(*values), tmp_path)
 
 
 def test_what_is_not_a_finite_number_is_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="not finite"):
-        keep(_findings(Reading("ttft", float("nan"), np.ones(2))), tmp_path)
+        keep(_findings(MetricValue("ttft", float("nan"), np.ones(2))), tmp_path)
     with pytest.raises(HarnessError, match="not finite"):
-        keep(_findings(Reading("ttft", 1.0, np.array([1.0, np.inf]))), tmp_path)
+        keep(_findings(MetricValue("ttft", 1.0, np.array([1.0, np.inf]))), tmp_path)

@@ -1,0 +1,97 @@
+"""Verbs that plan and run sweeps."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from harness.cli.app import (
+    ConfigsOption,
+    ExecutorOption,
+    OfflineOption,
+    ResultsOption,
+    SweepArgument,
+    app,
+    network,
+    workspace_of,
+)
+from harness.core.errors import HarnessError
+from harness.core.spelling import unknown
+
+RERUN = ("build", "quality", "reference")
+
+
+@app.command()
+def bench(
+    context: typer.Context,
+    sweep: Annotated[str, typer.Option("--sweep", envvar="SWEEP", help="Sweep to run instead of the one chosen.")] = "",
+    offline: OfflineOption = False,
+    results: ResultsOption = None,
+    configs: ConfigsOption = None,
+) -> None:
+    """Run the sweep for this machine and print its tables."""
+    network(offline=offline)
+    from harness.commands.bench import choose, run_sweep
+    from harness.commands.report import after_bench
+
+    begun = time.monotonic()
+    console, where = Console(), workspace_of(context, results, configs)
+    choice = choose(sweep, where)
+    console.print(f"running sweep {choice.sweep}: {choice.why}", highlight=False, soft_wrap=True)
+    raise typer.Exit(run_sweep(choice.sweep, console, where, begun=begun, after=after_bench(console), make=True))
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    sweep: SweepArgument,
+    rerun: Annotated[
+        list[str] | None, typer.Option("--rerun", help="Run known jobs of this kind anew: quality, build, reference.")
+    ] = None,
+    executor: ExecutorOption = None,
+    offline: OfflineOption = False,
+    results: ResultsOption = None,
+    configs: ConfigsOption = None,
+) -> None:
+    """Run a sweep and print its tables; known builds and quality are not run again, speed always is."""
+    network(offline=offline)
+    from harness.commands.bench import run_sweep
+    from harness.commands.report import after_bench
+
+    begun, console = time.monotonic(), Console()
+    kinds, where = _kinds(rerun or []), replace(workspace_of(context, results, configs), executor=executor)
+    raise typer.Exit(run_sweep(sweep, console, where, rerun=kinds, begun=begun, after=after_bench(console)))
+
+
+def _kinds(rerun: list[str]) -> frozenset[str]:
+    """Check what `--rerun` names. Raises: HarnessError with the nearest right name."""
+    for kind in rerun:
+        if kind == "speed":
+            raise HarnessError(f"speed is always measured anew; --rerun takes {', '.join(RERUN)}")
+        if kind not in RERUN:
+            raise HarnessError(unknown("kind of job for --rerun", kind, RERUN))
+    return frozenset(rerun)
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    sweep: SweepArgument,
+    why: Annotated[bool, typer.Option("--why", help="Show for each job why it will or will not run.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
+    executor: ExecutorOption = None,
+    offline: OfflineOption = False,
+    results: ResultsOption = None,
+    configs: ConfigsOption = None,
+) -> None:
+    """Print a sweep's jobs, which are known, how long they took before and what disk they need."""
+    network(offline=offline)
+    from harness.commands.plan import show_plan
+
+    where = replace(workspace_of(context, results, configs), executor=executor)
+    show_plan(sweep, Console(), where, why=why, as_json=json, expand=expand)

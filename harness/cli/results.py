@@ -1,0 +1,106 @@
+"""Verbs that take results in and hand them out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import ResultsOption, app, workspace_of
+
+
+@app.command()
+def ingest(
+    context: typer.Context,
+    brought: Annotated[
+        Path | None,
+        typer.Argument(
+            help="What a bundle came to: a stage's tar, or a folder with tars or run folders, to take in first."
+        ),
+    ] = None,
+    results: ResultsOption = None,
+    published: Annotated[
+        Path | None,
+        typer.Option("--published", help="A folder of published results, as results/published, to take in too."),
+    ] = None,
+) -> None:
+    """Take every run folder's outcome into the database, rebuilding it where it is gone; say which it no longer agrees with."""
+    from harness.commands.publish import take_published
+    from harness.store.against_files import altered
+    from harness.store.database import Database
+
+    home, brought_problems = workspace_of(context, results), tuple[str, ...]()
+    if brought is not None:
+        from harness.bundling.back import bring_back
+
+        found = bring_back(brought, home.results)
+        brought_problems = found.problems
+        typer.echo(f"{brought}: {len(found.new)} runs brought back, {found.here} were here already")
+    with Database.open(home.database, home.results) as database:
+        before = sorted(database.run_names())
+        taken = database.ingest_folder(home.results)
+        problems = [*brought_problems, *taken.problems, *altered(database, home.results, before)]
+        if published is not None:
+            typer.echo(take_published(database, published))
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    typer.echo(f"{taken}")
+    raise typer.Exit(2 if problems else 0)
+
+
+@app.command(name="import")
+def import_(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Result files of other tools, or any table with --map.")],
+    sweep: Annotated[str, typer.Option("--sweep", help="Name under which tables find them.")] = "imported",
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", help="NAME=VALUE: model, method, ... of all files, or engine, environment, gpu."),
+    ] = None,
+    map_: Annotated[
+        Path | None, typer.Option("--map", help="YAML that says what the columns are, of Markdown, CSV or JSON.")
+    ] = None,
+    results: ResultsOption = None,
+) -> None:
+    """Take in what other tools measured: results of GenAI, optimum-benchmark, lm-eval, trtllm-bench, vLLM, llama-bench."""
+    from harness.importing.import_files import import_files, lines, parse_labels
+    from harness.tables.declared import declared_of
+
+    home = workspace_of(context, results)
+    declared = declared_of(home.own_published).metrics if map_ else {}
+    imported = import_files(
+        files,
+        home.results,
+        sweep=sweep,
+        labels=parse_labels(label or []),
+        map_=map_,
+        declared=declared,
+        place=home.database,
+    )
+    for line in lines(imported):
+        typer.echo(line)
+    for problem in imported.problems:
+        sys.stderr.write(f"{problem}\n")
+    raise typer.Exit(2 if imported.problems else 0)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="File to write: .csv, .jsonl or .parquet.")],
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="COLUMN=VALUE, as batch=1,8; may be given again."),
+    ] = None,
+    results: ResultsOption = None,
+) -> None:
+    """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
+    from harness.commands.workspace import database_for_reading
+    from harness.store.conditions import parse_where
+    from harness.store.export import export as write_export
+
+    with database_for_reading(workspace_of(context, results)) as database:
+        frame = database.frame(parse_where(where or []))
+    typer.echo(f"{len(frame)} rows written to {write_export(frame, out)}")

@@ -1,0 +1,163 @@
+"""Memory of a process: high-water marks of the system's, and a sampler of what its GPUs hold for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.nvml import ask, open_nvml
+
+
+def peak_rss_bytes() -> int:
+    """Return the highest resident set of this process since it began, as the system kept it; exact to about 1 MB."""
+    try:
+        for line in Path("/proc/self/status").read_text("utf-8").splitlines():
+            if line.startswith("VmHWM:"):  # unlike ru_maxrss, not inherited from the parent
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    import psutil
+
+    now = psutil.Process().memory_info()
+    if hasattr(now, "peak_wset"):
+        return int(now.peak_wset)
+    import resource
+
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # macOS counts in bytes
+
+
+def rss_bytes() -> int:
+    """Return the resident set of this process now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def reset_peak_rss() -> bool:
+    """Let the highest resident set begin anew from what is held now; False where the system cannot (all but Linux).
+
+    Source: Linux, proc(5): writing 5 to /proc/PID/clear_refs resets VmHWM.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+    except OSError:
+        return False
+    return peak_rss_bytes() <= rss_bytes() + (4 << 20)
+
+
+@dataclass(frozen=True)
+class GpuMemory:
+    """What a sampler saw, in bytes; None where it saw nothing."""
+
+    process: int | None = None
+    """Highest sum over GPUs that NVML counted for the process."""
+    device: int | None = None
+    """Highest sum over GPUs in use by anybody."""
+    device_before: int | None = None
+    """The same sum at the first sample."""
+    samples: int = 0
+
+
+FIRST_SAMPLE_SECONDS = 60.0
+"""Within which a driver must have answered once; else the memory of its GPUs stays unknown."""
+
+
+@dataclass
+class MemorySampler:
+    """Polls NVML for one process, from another process, so that the measured one is not disturbed.
+
+    It ends when it is stopped or when this process does. Where there is no GPU it does nothing.
+    """
+
+    pid: int = field(default_factory=os.getpid)
+    interval_seconds: float = 0.02
+    command: tuple[str, ...] = (sys.executable, "-m", "harness.process_memory")
+    child: subprocess.Popen[str] | None = None
+    found: GpuMemory = GpuMemory()
+
+    def start(self) -> MemorySampler:
+        """Begin to sample; returns once the first sample is taken."""
+        self.child = subprocess.Popen(
+            [*self.command, str(self.pid), str(self.interval_seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+        )
+        assert self.child.stdout is not None
+        begun = threading.Thread(target=self.child.stdout.readline, daemon=True)
+        begun.start()
+        begun.join(timeout=FIRST_SAMPLE_SECONDS)
+        if begun.is_alive():  # a driver that does not answer: memory stays unknown, and the measurement goes on
+            self.child.kill()
+        return self
+
+    def stop(self) -> GpuMemory:
+        """End sampling and return what was seen; a second call returns the same."""
+        if self.child is None:
+            return self.found
+        child, self.child = self.child, None
+        try:
+            answer, _ = child.communicate(timeout=10)
+            self.found = GpuMemory(**json.loads(answer))
+        except (subprocess.TimeoutExpired, ValueError):
+            child.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=10)
+        return self.found
+
+
+def sample(nvml: Any, pid: int, before: GpuMemory) -> GpuMemory:
+    """Take one sample and fold it into what was seen before."""
+    used: list[int] = []
+    mine: list[int] = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        memory = ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+        used += [] if memory is None else [int(memory.used)]
+        running = ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
+        mine += [int(one.usedGpuMemory) for one in running if one.pid == pid and one.usedGpuMemory is not None]
+    device = sum(used) if used else None
+    return GpuMemory(
+        process=_highest(before.process, sum(mine) if mine else None),
+        device=_highest(before.device, device),
+        device_before=before.device_before if before.samples else device,
+        samples=before.samples + 1,
+    )
+
+
+def _highest(first: int | None, second: int | None) -> int | None:
+    seen = [value for value in (first, second) if value is not None]
+    return max(seen) if seen else None
+
+
+def _watch(pid: int, interval_seconds: float) -> GpuMemory:
+    """Sample until standard input ends."""
+    over = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    nvml = open_nvml()
+    seen = GpuMemory() if nvml is None else sample(nvml, pid, GpuMemory())
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    while not over.wait(interval_seconds):
+        if nvml is not None:
+            seen = sample(nvml, pid, seen)
+    return seen
+
+
+if __name__ == "__main__":
+    memory = _watch(int(sys.argv[1]), float(sys.argv[2]))
+    sys.stdout.write(json.dumps(memory.__dict__))
