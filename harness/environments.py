@@ -66,8 +66,14 @@ def place_of(name: str, root: Path) -> Path:
 def folder_of(name: str, root: Path) -> Path | None:
     """Find the folder of an environment that was made in a workspace, or None."""
     pointer = root / OTHERS / f"{name}{CURRENT}"
-    folder = root / OTHERS / pointer.read_text("utf-8").strip() if pointer.is_file() else place_of(name, root)
+    folder = root / OTHERS / pointed(pointer)[0] if pointer.is_file() else place_of(name, root)
     return folder if marker(folder).get("name") == name and python_in(folder).exists() else None
+
+
+def pointed(pointer: Path) -> tuple[str, str]:
+    """Read which folder an environment that follows a wheel is in, and a hash of what was declared of it then, if it is told."""
+    folder, _, declared = pointer.read_text("utf-8").strip().partition("\n")
+    return folder.strip(), declared.strip()
 
 
 def setup(

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -183,6 +184,14 @@ def run(said: str, places: Mapping[str, Path | str], log: Path, named: Collectio
             written.seek(began)
             lines = [line.strip() for line in written.read().decode(errors="replace").splitlines() if line.strip()]
         what = f": {lines[-1]}; the rest is in {LOG}" if lines else " and printed nothing"
-        raise HarnessError(f"the command failed with exit code {code}{what}")
+        raise HarnessError(f"the command {_ended(code)}{what}")
     text = f"the command had ended while {', '.join(left)} that it had started still ran, and was ended"
     return (Note(code="left-running", text=text),) if left else ()
+
+
+def _ended(code: int) -> str:
+    """Say how a program that did not end well ended. code: as `subprocess` has it, below zero for a signal."""
+    if code >= 0:
+        return f"failed with exit code {code}"
+    name = next((one.name for one in signal.Signals if one == -code), f"signal {-code}")
+    return f"was ended by {name}{' (memory may have run out)' if name == 'SIGKILL' else ''}"

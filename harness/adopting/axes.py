@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.adopting.column import Column
+from harness.adopting.corner import NUMBER_ALONE, counted_over
 from harness.adopting.heading_words import (
     _BESIDE,
     _NO_WORDS,
@@ -36,7 +37,6 @@ from harness.core.errors import HarnessError
 from harness.core.metric import METRICS, OWN, Direction
 from harness.lint.columns import BETTER, meaning_of
 
-_NUMBER_ALONE = re.compile(r"\d[\d.,]*\s*[kK]?(?:\s*[/x]\s*\d[\d.,]*\s*[kK]?)?")
 _IN_BRACKETS = re.compile(r"(?P<words>.+?)\s*[(\[](?P<method>[^()\[\]]+)[)\]]")
 
 
@@ -73,13 +73,21 @@ def _keeping(said: Said, heading: str, dimensions: Collection[str]) -> Said:
     return Said((), seen(heading))
 
 
+def is_model(heading: str) -> bool:
+    """Tell a heading or a cell that is the name of a model alone, and not only a size."""
+    said = said_by(heading)
+    return [axis.dimension for axis in said.axes] == ["model"] and not said.rest and not _SIZE.fullmatch(seen(heading))
+
+
 def with_axes(columns: Sequence[Column], table: PageTable) -> list[Column]:
     """Give columns whose headings, or those of their groups, are values of a dimension what is measured in them.
 
     Raises: HarnessError where a column of the table is that dimension already, and for headings that are numbers alone.
     """
     numbers = [c for c in columns if c.role == "number" and c.guessed and not c.comparison]
-    said = {c.place: _heading(table.over[c.place], table.heads[-1][c.place]) for c in numbers}
+    corner = counted_over(table, [c.place for c in columns if c.role == "number"])
+    said = {c.place: _heading(corner or table.over[c.place], table.heads[-1][c.place]) for c in numbers}
+    said = _of_one_model(said)
     said = {place: _parted(_beside(one, list(said.values())), list(said.values())) for place, one in said.items()}
     kept = _kept(list(said.values()), columns)
     said = {place: one.keeping(kept) for place, one in said.items()}
@@ -90,7 +98,7 @@ def with_axes(columns: Sequence[Column], table: PageTable) -> list[Column]:
 
 def _heading(over: str, name: str) -> _Heading:
     counted = counted_dimension(seen(over))
-    if counted and _NUMBER_ALONE.fullmatch(seen(name)):
+    if counted and NUMBER_ALONE.fullmatch(seen(name)):
         return _Heading("", name, Said(), Said((Axis(counted, seen(name)),)))
     above, own = said_by(over) if over else Said(), said_by(name)
     whole = f"{over} {name}".strip()
@@ -154,6 +162,22 @@ def _beside(one: _Heading, others: Sequence[_Heading]) -> _Heading:
     return replace(one, own=Said((Axis("method", value if words else one.name),), words))
 
 
+def _of_one_model(said: Mapping[int, _Heading]) -> dict[int, _Heading]:
+    """Take `Llama-3.1-8B` for a method where all others are that name with a method to it, as `Llama-3.1-8B-w4a16`."""
+
+    def alone(dimension: str) -> list[_Heading]:
+        return [one for one in said.values() if [axis.dimension for axis in one.axes] == [dimension] and not one.words]
+
+    bases, made = alone("model"), alone("method")
+    base = seen(bases[0].name).rpartition("/")[2].casefold() if len(bases) == 1 else ""
+    if not base or not made or not all(base in seen(one.name).casefold() for one in made):
+        return dict(said)
+    return {
+        place: replace(one, own=Said((Axis("method", one.name),))) if one in (*bases, *made) else one
+        for place, one in said.items()
+    }
+
+
 def _parted(one: _Heading, others: Sequence[_Heading]) -> _Heading:
     """Part `F1 (INT8)` into method and measure where another heading is `F1 (FP32)`: else it is a method with a word to it."""
     found = _IN_BRACKETS.fullmatch(seen(one.name))
@@ -211,7 +235,7 @@ def _metric_above(table: PageTable, unit: str) -> tuple[str, Direction, str]:
 
 def _no_numbers_alone(columns: Sequence[Column], table: PageTable) -> None:
     """Refuse headings that are numbers alone: nobody could say of what. Raises: HarnessError naming them."""
-    bare = [c.title for c in columns if c.role == "number" and _NUMBER_ALONE.fullmatch(seen(table.heads[-1][c.place]))]
+    bare = [c.title for c in columns if c.role == "number" and NUMBER_ALONE.fullmatch(seen(table.heads[-1][c.place]))]
     if len(bare) > 1:
         listed = ", ".join(f"'{title}'" for title in bare[:3])
         raise HarnessError(

@@ -6,21 +6,26 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.adopting.apart import own_beside_placed
 from harness.adopting.attributes import with_attributes
-from harness.adopting.axes import with_axes
+from harness.adopting.axes import is_model, with_axes
 from harness.adopting.column import KEYS, Column, Understood
+from harness.adopting.corner import with_corner
 from harness.adopting.headings import (
     are_sizes,
     better_in,
+    better_of,
     dimension_of,
     is_metric_heading,
     is_numeric,
     is_setting_in_thousands,
     is_statistic,
+    known_unit,
     metric_of,
     own_metric,
     unit_of,
 )
+from harness.adopting.long import as_words, is_long
 from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.adopting.row_keys import _keyed, _methods_in_cells, _no_key, _own_where_twice
@@ -47,11 +52,17 @@ def understand(table: PageTable, said: Mapping[str, str], *, words: bool = False
     """
     columns = _overridden(columns_of(table), said)
     if is_turned(table, columns):
-        return turned(table, columns)
+        try:
+            return turned(table, columns)
+        except HarnessError:
+            if not is_long(columns):
+                raise
+            columns = as_words(columns)
+    columns = with_corner(columns, table, is_model)
     if not words and not any(column.role == "number" for column in columns):
         raise HarnessError(f"it has no column of numbers; --table {table.number} takes its words")
     columns = _by_tests(_once_each(_methods_in_cells(columns)))
-    columns = with_attributes(_own_where_twice(with_axes(columns, table)))
+    columns = with_attributes(_own_where_twice(own_beside_placed(with_axes(columns, table))))
     _one_unit_each(columns)
     _in_their_units(columns)
     return _keyed(table, columns)
@@ -71,7 +82,8 @@ def _in_their_units(columns: Sequence[Column]) -> None:
             if one is None:
                 continue
             wrong = others if not column.in_its_unit(one) or (plain and not one.unit and one.value) else ""
-            if not wrong and one.unit and named and not derived and printed.scale(one.unit, named) is None:
+            known = named and known_unit(column.title)
+            if not wrong and one.unit and known and not derived and printed.scale(one.unit, named) is None:
                 wrong = f"its heading names '{named}'"
             if wrong:
                 raise HarnessError(
@@ -132,7 +144,7 @@ def _column(table: PageTable, lint: LintColumn) -> Column:
 def _number(lint: LintColumn, cells: tuple[str, ...], title: str) -> Column:
     words = f"{lint.corner} {lint.group} {seen(lint.name)}".strip()
     unit = unit_of(words, cells)
-    better = lint.meaning.better or ("none" if lint.meaning.kind == "derived" else better_in(unit))
+    better = better_of(words, lint.meaning.better) or ("none" if lint.meaning.kind == "derived" else better_in(unit))
     column = Column(lint.index, title, cells, "number", unit=unit, better=better)
     if lint.meaning.kind == "derived" or is_statistic(words):
         return replace(column, metric=own_metric(title))

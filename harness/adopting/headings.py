@@ -22,14 +22,14 @@ _NUMBERS = 0.6
 _HEADERS: tuple[tuple[str, str], ...] = (
     ("model", r"^(base |llm )?models?( name)?( id)?$|^llms?$|^network$|^checkpoint$"),
     ("gpu", r"^(gpu|gpus|gpu (model|type|name)|device|hardware|accelerator|card|platform)$"),
-    ("engine", r"\b(engine|backend|framework|runtime|serving)\b"),
+    ("engine", r"\b(engine|backend|framework|runtime|serving)\b(?! (change|cost|time|saved|overhead)| ?[(\[](min|s|ms|h|sec)\b)"),
     ("batch", r"^(max )?batch([ _-]?size)?$|^bsz?$"),
     ("prompt", r"^(isl|prompt|input|context|ctx|n_ctx)$|\b(input|prompt|prefill|context|sequence|seq)\b.*\b(len|length|lengths|tokens|size)\b|^isl\b"),
     ("output", r"^(osl|output)$|\b(output|generated|gen|decode|new)\b.*\b(len|length|lengths|tokens)\b|^osl\b"),
-    ("concurrency", r"\bconcurren(cy|t)\b|^(num )?(users|clients)$"),
+    ("concurrency", r"\bconcurren(cy|t)\b|^conc\.?$|^(num )?(users|clients)$"),
     ("shots", r"^(n[ -]?)?shots?$"),
     ("task", r"\b(dataset|benchmark|task)s?\b"),
-    ("method", r"quant|\bmethod\b|precision|\bscheme\b|\bformat\b|\bd?type\b|\bvariant\b|\bconfig(uration)?\b|\balgorithm\b|\btechnique\b|\brecipe\b"),
+    ("method", r"quant(?!\w* (speed|time|cost|error|loss|runtime|duration|size))|\bmethod\b|precision|\bscheme\b|\bformat\b|\bd?type\b|\bvariant\b|\bconfig(uration)?\b|\balgorithm\b|\btechnique\b|\brecipe\b"),
 )  # fmt: skip
 _METHOD_WORD = re.compile(
     r"\b(fp|bf|tf|int|nf|mxfp|nvfp|w)\d{1,2}\w*|f(?:16|32)|\b(i?q\d\w*)|\b(awq|gptq|rtn|eetq|hqq|aqlm|quip#?|smoothquant|spqr|exl\d|gguf|bnb|marlin|ptq|qat"
@@ -111,11 +111,16 @@ _NO_UNITS = frozenset(
         "wikitext",
         "per",
         "batched",
+        "in",
+        "out",
+        "local",
+        "global",
+        "shared",
     ]
 )
 """Words in brackets that say which, and not in what."""
 _BETTER_IN: tuple[tuple[str, Direction], ...] = (
-    (r"(?:[num]?s|min|h)(?:/.+)?|[umkM]?J(?:/.+)?|[mk]?Wh|[mk]?W|(?:[kMGT]i?)?B(?:/\w*tok\w*)?|[mk]?g|k?gCO2\w*|[$\u20ac\u00a3\u00a5].*|USD.*|EUR.*|cents.*", "lower"),
+    (r"(?:[num]?s|min|h)(?:/.+)?|[umkM]?J(?:/.+)?|[mk]?Wh|[mk]?W|(?:[kMGT]i?)?B(?:/\w*tok\w*)?|[mk]?g|k?gCO2\w*|(?:US|CA|A)?[$\u20ac\u00a3\u00a5\u20b9].*|USD.*|EUR.*|cents.*", "lower"),
     (r"\w+/s(?:/.+| per .+)?|\w+/(?:[umkM]?J|[mk]?Wh?)|FPS|fps|IPS|[GTP]?FLOPS|[GT]OPS", "higher"),
 )  # fmt: skip
 """Units that tell by themselves which way is better."""
@@ -151,12 +156,20 @@ def _are_names(dimension: str, name: str, cells: Sequence[str]) -> bool:
     """Tell numbers that are names: models by their size (`7B`), cards by their number (`4090`), methods by their bits (`4`)."""
     if dimension == "model":
         return are_sizes(cells) or _whole(cells)
+    if dimension == "method" and _are_bits(cells):
+        return True
     bits = re.fullmatch(r"(weight )?(quant(i[sz]ation)?|precision|method|format|d?type)", name)
     values = [int(one.value) for cell in cells if (one := printed.read(cell))] if _whole(cells) else []
     return bool(values) and (
         (dimension == "gpu" and min(values) >= _LEAST_CARD)
         or (dimension == "method" and bool(bits) and max(values) <= _MOST_BITS)
     )
+
+
+def _are_bits(cells: Sequence[str]) -> bool:
+    """Tell numbers of bits, as `3.5 bpw`, which name a method."""
+    said = [one for cell in cells if (one := printed.read(cell))]
+    return bool(said) and all(one.unit in {"bpw", "bit", "bits"} for one in said)
 
 
 def are_sizes(cells: Sequence[str]) -> bool:
@@ -225,12 +238,18 @@ def unit_of(words: str, cells: Sequence[str]) -> str:
     shown = Counter(one.unit for one in numbers if one.unit)
     if not shown or 2 * shown.total() < len(numbers) or (named and shown.total() < len(numbers)):
         return named
-    return shown.most_common(1)[0][0]
+    most = shown.most_common(1)[0][0]
+    return named if any(one.before for one in numbers) and named and printed.scale(most, named) == 1 else most
 
 
 def known_unit(words: str) -> str:
     """Find the unit that words name; empty for one that nobody knows."""
     return in_heading(words)[0] or ("tok/s" if _RATE.search(words) else "")
+
+
+def better_of(words: str, better: Direction | None) -> Direction | None:
+    """Correct what words of a metric make of one that says how well two go together, as `PPL correlation`."""
+    return "higher" if re.search(r"\bcor(?:r|relation)?\b", words, re.IGNORECASE) else better
 
 
 def better_in(unit: str) -> Direction:

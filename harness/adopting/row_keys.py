@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness.adopting.apart import both_are, flags, is_written_out
 from harness.adopting.attributes import attribute_named, attribute_of
 from harness.adopting.column import Column, Understood
 from harness.adopting.headings import (
@@ -94,18 +95,14 @@ def _keyed(table: PageTable, columns: Sequence[Column]) -> Understood:
             raise HarnessError("it has no columns but those that name its rows")
         if twice is None:
             return understood
-        more = [column for column in found if column.role == "text" or _is_setting(table, column)]
+        more = [column for column in found if column.role == "text" or _is_setting(table, column)] + flags(found)
         better = [
             column
             for column in more
             if len(set(zip(understood.values, column.cells, strict=True))) > len(set(understood.values))
         ]
         if not better:
-            one, other = twice
-            name = " / ".join(seen(text) for text in understood.values[one]) or "nothing"
-            raise HarnessError(
-                f"rows {one + 1} and {other + 1} are both '{name}', and no other column tells them apart; name one otherwise"
-            )
+            raise HarnessError(both_are(*twice, understood.values, table.rows))
         found[better[0].place] = _spare(better[0], found, _SPARE)
 
 
@@ -168,7 +165,7 @@ def _with_values(table: PageTable, columns: Sequence[Column]) -> Understood:
                     f"row 1, column '{key.title}' is empty, and no row stands above it; write what it is, or '-'; a second row of headings "
                     "joins the first, as 'Batch 8'"
                 )
-            if not text and rows and at < leading:
+            if not text and rows and at < leading and not is_written_out(key) and "" not in row:
                 if row != list(rows[-1][:at]):
                     raise HarnessError(
                         f"row {number + 1}, column '{key.title}' is empty, and the row begins otherwise than the one above; write what it is, or '-'"

@@ -9,7 +9,8 @@ from decimal import Decimal
 from harness.adopting.axes import beside
 from harness.adopting.column import Column, Understood
 from harness.adopting.heading_words import Said
-from harness.adopting.headings import dimension_of, is_statistic, known_unit, metric_of, own_metric, unit_of
+from harness.adopting.headings import better_of, dimension_of, is_statistic, known_unit, metric_of, own_metric, unit_of
+from harness.adopting.long import value_column
 from harness.adopting.names import seen
 from harness.adopting.reading import PageTable
 from harness.core.errors import HarnessError
@@ -17,6 +18,8 @@ from harness.lint.columns import meaning_of
 from harness.tables import printed
 
 _NEITHER = "neither"
+_COMPARED = 2
+"""Columns that a further one can compare."""
 _MEASURED = frozenset({"latency", "throughput", "memory", "energy", "loss", "perplexity", "kl", "accuracy"})
 
 
@@ -81,6 +84,22 @@ def _parts(table: PageTable, columns: Sequence[Column]) -> _Parts:
     derived = [c for c in behind if c.role == "number" and meaning_of(c.title, ["1"]).kind == "derived"]
     values = [column for column in behind if column not in derived]
     named = beside([axis_value(column, table) for column in values])
+    only = value_column(columns)
+    plain = len(table.heads) == 1 and all(c.role == "key" for c in before)
+    if plain and values == [only] and not derived:
+        return _Parts(before, metric, values, "recipe", None)
+    # A column that is called `Metric` leaves nothing to guess: numbers beside it are those of as many configurations.
+    if (
+        plain
+        and metric.role == "metric"
+        and metric.guessed
+        and len(values) > 1
+        and _are_unknown(values, named)
+        and len(derived) <= 1
+    ):
+        dimension = "recipe" if any(c.dimension == "method" for c in before) else "method"
+        if not derived or (len(values) == _COMPARED and dimension == "method"):
+            return _Parts(before, metric, values, dimension, next(iter(derived), None))
     said = {
         c.dimension if c.role == "key" and not c.guessed else _dimension(one)
         for c, one in zip(values, named, strict=True)
@@ -101,6 +120,12 @@ def _parts(table: PageTable, columns: Sequence[Column]) -> _Parts:
         )
     (dimension,) = said
     return _Parts(before, metric, values, dimension, derived[0] if derived else None)
+
+
+def _are_unknown(values: Sequence[Column], named: Sequence[Said]) -> bool:
+    """Say whether columns of numbers have headings of which not all are known as values of one dimension."""
+    known = {_dimension(one) for one in named}
+    return all(c.role == "number" and c.guessed for c in values) and (len(known) > 1 or known == {""})
 
 
 def _dimension(said: Said) -> str:
@@ -132,7 +157,13 @@ def _number(raw: str, cells: Sequence[str], place: int) -> Column:
     unit, meaning = unit_of(words, cells), meaning_of(words, ["1"])
     known = "" if meaning.kind == "derived" or is_statistic(words) else metric_of(words, unit)
     column = Column(
-        place, raw, tuple(cells), "number", metric=known or own_metric(raw), unit=unit, better=meaning.better or "none"
+        place,
+        raw,
+        tuple(cells),
+        "number",
+        metric=known or own_metric(raw),
+        unit=unit,
+        better=better_of(words, meaning.better) or "none",
     )
     shown = unit and not unit_of(words, ())
     numbers = [(cell, one) for cell in cells if (one := printed.read(cell)) is not None]
@@ -191,6 +222,8 @@ def _how(row: Sequence[str], parts: _Parts, column: Column) -> str:
     first, second, said = (printed.read(row[one.place]) for one in (*parts.values, column))
     if said is None or first is None or second is None:
         return ""
+    if said.unit == "%" and "%" not in {first.unit, second.unit}:
+        return _in_percent(first, second, said)
     off = first.half + second.half + said.half
     if abs(second.value - first.value - said.value) <= off:
         return "difference"
@@ -199,3 +232,13 @@ def _how(row: Sequence[str], parts: _Parts, column: Column) -> str:
         if under.value and abs(over.value / under.value - said.value) <= said.half + Decimal("0.005") * abs(said.value):
             return name
     return _NEITHER
+
+
+def _in_percent(first: printed.Printed, second: printed.Printed, said: printed.Printed) -> str:
+    """Tell by how many percent of the first the second is more, or less."""
+    if not first.value:
+        return _NEITHER
+    change = (second.value - first.value) / first.value * 100
+    off = said.half + (first.half + second.half) / abs(first.value) * 100
+    names = {"change_percent": change, "loss_percent": -change}
+    return next((name for name, value in names.items() if abs(value - said.value) <= off), _NEITHER)

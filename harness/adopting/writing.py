@@ -159,6 +159,8 @@ def _cell(table: Adopted, column: Column) -> str:
         parts["uncertainty"] = "pm"
     if behind := _behind(column):
         parts["behind"] = scalar(behind)
+    if before := _before(column):
+        parts["before"] = scalar(before)
     if column.under:
         parts["where"] = flow({name: scalar(table.names.name(name, value)) for name, value in column.under})
     return flow(parts)
@@ -171,6 +173,12 @@ def _behind(column: Column) -> str:
     if not found or printed.format_of(numbers).suffix in {"x", "%"} or sum(found.values()) * 2 < len(numbers):
         return ""
     return found.most_common(1)[0][0]
+
+
+def _before(column: Column) -> str:
+    """Take the sign of the currency that most numbers have before them."""
+    found = Counter(one.before for one in column.numbers)
+    return found.most_common(1)[0][0] if found else ""
 
 
 def written(form: NumberFormat) -> str:

@@ -118,9 +118,11 @@ def held_files(workspace: Workspace) -> list[Line]:
 def _database(workspace: Workspace, *, full: bool = False) -> list[Line]:
     """Say what the database is and whether it is sound; of a large one by a quick check unless `full`."""
     from harness.store.health import health
+    from harness.store.own_metrics import own_counted, told_apart
 
     try:
         found = health(workspace.database, full=full)
+        own = [] if found is None or found.troubles else told_apart(own_counted(workspace.database))
     except HarnessError as error:
         return [Line("wrong", f"database {error}")]
     if found is None:
@@ -129,6 +131,7 @@ def _database(workspace: Workspace, *, full: bool = False) -> list[Line]:
     return [
         Line("note" if found.troubles else "ok", "database " + found.about.replace(f"{workspace.root}{os.sep}", "")),
         *(Line("wrong", f"database: {trouble}; {remedy}") for trouble in found.troubles),
+        *(Line("note", f"database: {said}") for said in own),
     ]
 
 

@@ -27,7 +27,7 @@ from harness.core.identity import digest, file_sha256
 from harness.core.paths import OTHERS, matching
 from harness.core.privacy import cache_folder, is_offline
 from harness.environment_state import MAKING, marker
-from harness.environments import CURRENT, GONE, alone, folder_of, setup
+from harness.environments import CURRENT, GONE, alone, folder_of, pointed, setup
 from harness.plan.entries import EnvironmentEntry
 
 KEPT = 3
@@ -66,7 +66,8 @@ def refresh(entries: Mapping[str, EnvironmentEntry], workspace: Workspace, say: 
             if last is None:
                 lacking.append(f"environment {name} cannot be made: {error}")
             else:
-                say(f"environment {name} is not refreshed ({error}); {last.name} stays in use, as it was")
+                other = ", although it was made of another `wheel`" if _is_of_another(name, entry, workspace) else ""
+                say(f"environment {name} is not refreshed ({error}); {last.name} stays in use, as it was{other}")
     if lacking:
         raise HarnessError("; ".join(lacking))
 
@@ -92,8 +93,21 @@ def _follow(
     )  # fmt: skip
     pointer = workspace.root / OTHERS / f"{name}{CURRENT}"
     beside = pointer.with_name(f"{pointer.name}.{os.getpid()}{PARTIAL}")
-    beside.write_text(folder.name, "utf-8")
+    beside.write_text(f"{folder.name}\n{_declared(entry)}\n", "utf-8")
     os.replace(beside, pointer)
+
+
+def _declared(entry: EnvironmentEntry) -> str:
+    """Hash what an environment is said to be made of, and not what that is at present."""
+    return digest(
+        [entry.on, [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel), list(entry.packages)]
+    )
+
+
+def _is_of_another(name: str, entry: EnvironmentEntry, workspace: Workspace) -> bool:
+    pointer = workspace.root / OTHERS / f"{name}{CURRENT}"
+    told = pointed(pointer)[1] if pointer.is_file() else ""
+    return bool(told) and told != _declared(entry)
 
 
 def resolve(wheel: str, root: Path, taken: Sequence[Tag] = ()) -> Resolved:
@@ -209,7 +223,7 @@ def clean(workspace: Workspace, keep: int = KEPT) -> Iterator[str]:
         others = workspace.root / OTHERS
         used: set[str] = set()
         for pointer in sorted(others.glob(f"*{CURRENT}")):
-            name, current = pointer.name.removesuffix(CURRENT), others / pointer.read_text("utf-8").strip()
+            name, current = pointer.name.removesuffix(CURRENT), others / pointed(pointer)[0]
             with alone(name, others):
                 there = [path for path in others.glob(f"{name}-*/") if _is_version(path, name)]
                 halves = [path for path in there if path.name.endswith(GONE) or not marker(path)]

@@ -209,7 +209,8 @@ def pages_of(workspace: Workspace, named: Sequence[Path] = ()) -> list[Path]:
     """
     for page in named:
         if not page.is_file():
-            raise HarnessError(f"{page} is no page: there is no such file")
+            why = "it is a folder; name a file in it" if page.is_dir() else "there is no such file"
+            raise HarnessError(f"{page} is no page: {why}")
         if not page.resolve().is_relative_to(workspace.root):
             raise HarnessError(f"{page} lies outside of the workspace {workspace.root}; pages are written in it alone")
     found = [path for pattern in workspace.pages for path in sorted(workspace.root.glob(pattern))]

@@ -10,6 +10,7 @@ from decimal import Decimal
 from harness.core.errors import HarnessError
 from harness.core.metric import metric as metric_named
 from harness.core.outcome import Measurement
+from harness.tables.cells import led
 from harness.tables.compare import COMPARISONS, Operand, compared
 from harness.tables.formats import DEFAULT_UNIT, NumberFormat, factor, written
 from harness.tables.result import Cell, CellTrace, Side
@@ -88,8 +89,8 @@ def arithmetic(cell: Cell, stored: Sequence[Measurement], beside: tuple[Operand,
     result = recomputed(trace)
     scale = percent_scale(trace, asked)
     number = written(result * scale, asked.format)
-    shown = asked.words.get(number, number)
-    agrees = cell.text == shown or cell.text.startswith(f"{shown} ")
+    shown = asked.words.get(number) or led(number, asked)
+    agrees = cell.text == shown or cell.text.startswith((f"{shown} ", f"{shown}{asked.behind or ' '}"))
     terms = tuple(_term(trace, side, asked, held) for side, held in zip(trace.sides, stored, strict=True))
     return Arithmetic(
         metric=trace.metric,
@@ -111,7 +112,7 @@ def arithmetic(cell: Cell, stored: Sequence[Measurement], beside: tuple[Operand,
         format=format_text(asked.format),
         rounding=_rounding(asked.format),
         number=number,
-        beside=_beside(cell.text, shown, number) if agrees else "",
+        beside=_beside(cell.text, shown, number, asked) if agrees else "",
         agrees=agrees,
     )
 
@@ -203,8 +204,8 @@ def _interval(trace: CellTrace, stored: Sequence[Measurement]) -> str:
     return stored[0].interval or ""
 
 
-def _beside(text: str, shown: str, number: str) -> str:
-    return f"written in words for {number}" if shown != number else text.removeprefix(shown).strip()
+def _beside(text: str, shown: str, number: str, asked: CellSpec) -> str:
+    return f"written in words for {number}" if number in asked.words else text.removeprefix(shown).strip()
 
 
 def format_text(form: NumberFormat) -> str:

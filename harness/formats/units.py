@@ -22,6 +22,21 @@ SIZES: dict[str, tuple[str, Decimal]] = {
     "min": ("s", Decimal(60)), "h": ("s", Decimal(3600)), "fraction": ("fraction", Decimal(1)), "%": ("fraction", Decimal("0.01")),
 }  # fmt: skip
 """Unit -> the one that it is counted in, and how many of those it is."""
+_CURRENCIES = {
+    "$": "$",
+    "US$": "$",
+    "USD": "$",
+    "\u20ac": "\u20ac",
+    "EUR": "\u20ac",
+    "\u00a3": "\u00a3",
+    "GBP": "\u00a3",
+    "CA$": "CA$",
+    "A$": "A$",
+    "\u00a5": "\u00a5",
+    "\u20b9": "\u20b9",
+}
+"""Ways to write a currency, and the one name for each."""
+SIZES |= {name: (currency, Decimal(1)) for name, currency in _CURRENCIES.items()}
 _WH = Decimal(3600)
 """Joules."""
 SIZES |= {unit: ("J", size * _WH) for unit, (base, size) in SIZES.items() if base == "Wh"}
@@ -125,11 +140,13 @@ _COUNTED = frozenset(
 )
 """What is counted in rates."""
 _BRACKETS = re.compile(r"[(\[]([^()\[\]]{1,40})[)\]]")
-_MONEY = re.compile(r"(?:[$\u20ac\u00a3\u00a5]|USD|EUR)(?:\s?(?:/|per )\s?[\w ]{1,24})?")
+CURRENCY = r"(?:US|CA|A)?\$|[\u20ac\u00a3\u00a5\u20b9]"
+"""Signs of currencies that stand before numbers."""
+_MONEY = re.compile(r"(?:(?:US|CA|A)?\$|[\u20ac\u00a3\u00a5\u20b9]|USD|EUR|GBP)(?:\s?(?:/|per )\s?[\w ]{1,24})?")
 _WORD = re.compile(r"[a-z\u00b5\u03bc][A-Za-z]{0,15}")
 _COMPOUND = re.compile(r"([A-Za-z\u00b5\u03bc\u00b0%$]{1,12})(?:/| per )([A-Za-z0-9][A-Za-z0-9 /]{0,20})")
 _BEHIND = re.compile(
-    r"(?:\bin (?P<word>\w+)|(?:[,|_]\s*|\s/\s*)(?P<after>[A-Za-z\u00b5\u03bc%]{1,8})|\s(?P<bare>[A-Za-z\u00b5\u03bc]+/[A-Za-z]+|[A-Za-z\u00b5\u03bc]{2,6}|%)|(?<=energy)\s(?P<energy>J)"
+    r"(?:\bin (?P<word>\w+)|(?:[,|_]\s*|\s/\s*)(?P<after>[A-Za-z\u00b5\u03bc%]{1,8})|\s(?P<bare>(?:[A-Za-z\u00b5\u03bc]+|[$\u20ac\u00a3\u00a5\u20b9])/[A-Za-z]+|[A-Za-z\u00b5\u03bc]{2,6}|%)|(?<=energy)\s(?P<energy>J)"
     r"|(?<=power)\s(?P<power>W)|(?<=time)\s(?P<time>s))\s*[\u2191\u2193]?\s*$",
     re.IGNORECASE,
 )
@@ -155,6 +172,18 @@ def _counted(unit: str) -> tuple[str, Decimal]:
     head, slash, behind = unit.partition("/")
     base, size = SIZES.get(head, (head, Decimal(1)))
     return f"{base}{slash}{behind}", size
+
+
+def factor_printed(printed: str, unit: str) -> Decimal | None:
+    """Say what a number with a printed unit is times to be in another one: a currency alone is of whatever the other is by, as `$/hr`."""
+    by = re.match(rf"{CURRENCY}|USD|EUR|GBP", unit)
+    return factor(printed, by[0] if by and re.fullmatch(CURRENCY, printed) else unit)
+
+
+def without_currency(text: str) -> tuple[str, str]:
+    """Part a printed amount, as `-$0.52`, into its number and the sign of its currency; empty where there is none."""
+    found = re.match(rf"(?P<sign>[~\u2248]?\s*[-+\u2212]?)(?P<money>{CURRENCY})\s?(?=[\d.])", text)
+    return (f"{found['sign']}{text[found.end() :]}", found["money"]) if found else (text, "")
 
 
 def alike(unit: str) -> list[str]:

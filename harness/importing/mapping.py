@@ -37,7 +37,15 @@ PLACE = ("gpu", "gpu_count", "driver", "cuda", "cpu", "system", "python", "envir
 RUN = ("engine", "provider", "dtype", "date")
 DIMENSIONS = (*LABELS, *WORKLOAD_NUMBERS, *WORKLOAD_TEXTS, *PLACE, *RUN)
 SKIP, REPEAT = "skip", "repeat"
-COMPARISONS = ("ratio", "inverse_ratio", "ratio_per_gpu", "loss_percent", "difference", "one_plus_reduction")
+COMPARISONS = (
+    "ratio",
+    "inverse_ratio",
+    "ratio_per_gpu",
+    "loss_percent",
+    "change_percent",
+    "difference",
+    "one_plus_reduction",
+)
 """Published comparisons without their inputs, as tables name them; they have no unit and are kept as printed."""
 _BETTER: dict[str, Direction] = {"higher": "higher", "lower": "lower", "none": "none"}
 _MISSING = ("-", "")

@@ -16,7 +16,7 @@ from harness.core.outcome import Environment, Gpu, Protocol
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
 from harness.formats.records import UNKNOWN, FileContents, FileFormat, Found, Number, given, place
 from harness.formats.source import FileSource
-from harness.formats.units import factor, in_heading, unit_name
+from harness.formats.units import factor_printed, in_heading, unit_name, without_currency
 from harness.importing import mapping as m
 from harness.importing.markdown_tables import ImportedTable, choose, position, tables_of
 from harness.markdown.blocks import bare
@@ -109,10 +109,11 @@ class _Rows:
         if text in self.map.missing:
             self.missing[text] += 1
             return None
-        found = _NUMBER.match(text)
+        plain, money = without_currency(text)
+        found = _NUMBER.match(plain)
         if found is None or not any(letter.isdigit() for letter in found["value"]):
             raise self._wrong(number, f"'{text}' in column '{column.place.value}' is not a number; list it under 'missing' if it means that there is none")  # fmt: skip
-        scale = self._scale(text, found["unit"], column, number)
+        scale = self._scale(text, f"{money}{found['unit']}", column, number)
         digits, spread, interval = Decimal(found["value"].replace(",", "")), found["spread"], _PLUS_MINUS
         off = Decimal(spread or 0)
         if spread is None:
@@ -138,7 +139,7 @@ class _Rows:
         if printed == "" or (column.comparison and printed in _COMPARED):
             return Decimal(repr(m.scale(column)))
         target = m.target_unit(column)
-        found = factor(unit_name(printed), target)
+        found = factor_printed(unit_name(printed), target)
         if found is None:
             raise self._wrong(
                 number,

@@ -38,7 +38,7 @@ class Pair:
         if ours is None or theirs is None or self.reported is None or self.reported.trace is None:
             return "-"
         off = ours - theirs
-        if self.reported.trace.comparison == "loss_percent":
+        if self.reported.trace.comparison in {"loss_percent", "change_percent"}:
             return f"{off:+.2f} points"
         share = f"{off / theirs * 100:+.1f}%" if theirs else f"{off:+.4g}"
         return "0.0%" if share in {"+0.0%", "-0.0%"} else share

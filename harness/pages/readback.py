@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from harness.formats.units import CURRENCY
 from harness.markdown.blocks import Heading, HtmlBlock, MarkdownTable, read_blocks
 from harness.markdown.rows import literal
 from harness.tables.locate import MARK
@@ -16,7 +17,8 @@ from harness.tables.printed import ADDRESS
 from harness.tables.result import Cell, Section, TableColumn
 
 _NUMBER = re.compile(
-    r"(?P<number>[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)(?P<suffix>[x%]?)(?=\s|$)"
+    rf"(?P<sign>[-+\u2212]?)(?:{CURRENCY})?(?P<number>(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)(?P<suffix>[x%]?)"
+    r"(?=(?:[num\u00b5\u03bc]?s|min|h|[kKMGT]i?B|[mk]?[JW]|[A-Za-z]+/s)?(?:\s|$))"
 )
 _NOTE = re.compile(r"\s*<sup>[\d,\s]+</sup>$")
 _LINK = re.compile(rf"\[(?P<text>(?:\\.|[^\]\\])*)\]{ADDRESS}")
@@ -150,7 +152,7 @@ def shown(cell: str) -> str:
 
 
 def number_text(text: str) -> str:
-    """Return the number that a text begins with, as it is written, with its `x` or `%`; empty where there is none."""
+    """Return the number that a text begins with, as it is written, with its currency, `x` or `%`; empty where there is none."""
     found = _NUMBER.match(text)
     return found[0] if found else ""
 
@@ -158,4 +160,4 @@ def number_text(text: str) -> str:
 def number(text: str) -> Decimal | None:
     """Return the number that a text begins with, None where it begins with none."""
     found = _NUMBER.match(text)
-    return Decimal(found["number"].replace(",", "").replace("\u2212", "-")) if found else None
+    return Decimal(f"{found['sign']}{found['number']}".replace(",", "").replace("\u2212", "-")) if found else None

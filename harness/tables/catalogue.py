@@ -12,6 +12,9 @@ from harness.tables.declared import Declared, declared_of
 from harness.tables.formats import without_paths
 from harness.tables.options import OPTIONS, option
 
+UNTITLED = "untitled"
+"""Set of a name that a table calls nothing at all, as a row's empty cell; an empty title alone is that of its name."""
+
 
 @dataclass(frozen=True)
 class TableCatalogue:
@@ -43,7 +46,7 @@ class TableCatalogue:
         entries = dict(self.entries)
         for dimension, named in titles.items():
             known = self.entries.get(dimension, {})
-            first = {name: {**known.get(name, {}), "title": title} for name, title in named.items()}
+            first = {name: {**known.get(name, {}), **_renamed(title)} for name, title in named.items()}
             entries[dimension] = {**first, **{name: texts for name, texts in known.items() if name not in first}}
         return TableCatalogue(entries)
 
@@ -66,7 +69,8 @@ class TableCatalogue:
         """Return what a name is called in tables."""
         if dimension in OPTIONS:
             return self.entries.get(dimension, {}).get(name, {}).get("title", name)
-        return self.attribute(dimension, name, "title") or name
+        untitled = self.entries.get(dimension, {}).get(name, {}).get(UNTITLED)
+        return self.attribute(dimension, name, "title") or ("" if untitled else name)
 
     def shown(self, dimension: str, name: str, attribute: str = "") -> str:
         """Return an attribute where one is asked for, else the title."""
@@ -88,6 +92,10 @@ class TableCatalogue:
         """Return the address that a name leads to, empty where there is none or where it is not a web address."""
         address = self.attribute(dimension, name, "link")
         return address if address.startswith(("https://", "http://")) else ""
+
+
+def _renamed(title: str) -> dict[str, str]:
+    return {"title": title} if title else {"title": "", UNTITLED: "yes"}
 
 
 def catalogue_of(configs: Path | Sequence[Path], published: Path | None = None) -> TableCatalogue:

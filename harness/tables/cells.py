@@ -241,10 +241,16 @@ def _text(question: CellQuestion, result: Operand) -> str:
     number = written(result.value * scale, form)
     if number in cell.words:
         return cell.words[number]
-    text = number + _uncertainty(cell, result, scale) + cell.behind
+    text = led(number, cell) + _uncertainty(cell, result, scale) + cell.behind
     # Where metrics of both directions share a column, the reader must be told which way is better.
     both = name is not None and name in question.spec.metrics and cell.comparison == "difference" and not form.suffix
     return f"{text} (lower is better)" if both and direction(question.row) == "lower" else text
+
+
+def led(number: str, cell: CellSpec) -> str:
+    """Put what stands before a cell's numbers before one: behind its sign, as `-$0.52`."""
+    sign = number[: number[:1] in {"-", "+"}]
+    return f"{sign}{cell.before}{number.removeprefix(sign)}"
 
 
 def _even(comparison: Comparison, result: Operand) -> bool:

@@ -65,6 +65,8 @@ COMPARISONS: dict[str, Comparison] = {
         Comparison("loss_percent", "(baseline - value) / baseline x 100",
                    lambda value, base: (base.value - value.value) / base.value * 100, result="percent",
                    neutral=0),
+        Comparison("change_percent", "(value - baseline) / baseline x 100",
+                   lambda value, base: (value.value - base.value) / base.value * 100, result="percent", neutral=0),
         Comparison(WORSE, "(value - baseline) / baseline x 100, turned where higher is better",
                    lambda value, base: (value.value - base.value) / base.value * 100, result="percent", neutral=0),
         Comparison("difference", "value - baseline", lambda value, base: value.value - base.value,

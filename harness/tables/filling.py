@@ -154,7 +154,8 @@ def _attribute(source: TableInputs, key: RowKey, address: CellAddress) -> Filled
     """Show a catalogue attribute of what was measured in this line."""
     known = address.get(key.dimension)
     if known is not None and known != LACKING and key.dimension not in MADE:
-        return Filled(source.catalogue.shown(key.dimension, known, key.attribute) or "-")
+        nothing = "" if key.attribute in {"", "title"} else "-"  # a name is empty only where a table calls it nothing
+        return Filled(source.catalogue.shown(key.dimension, known, key.attribute) or nothing)
     conditions = _conditions(address, source.spec.where, "")
     names = [*source.spec.metrics, *(cell.metric for cell in source.spec.cells)]
     found = [

@@ -153,7 +153,7 @@ def _key_cell(catalogue: TableCatalogue, spec: TableSpec, key: RowKey, address: 
     markup = is_markup(spec, key.dimension if plain else key.name, value)
     text = catalogue.called(address, key.dimension) if plain else catalogue.shown(key.dimension, value, key.attribute)
     link = catalogue.link(key.dimension, value) if spec.style.links and not key.attribute and not markup else ""
-    return Cell(text or "-", literal=not markup, link=link)
+    return Cell(text or ("" if plain and value else "-"), literal=not markup, link=link)
 
 
 # ---------------------------------------------------------------- columns

@@ -68,6 +68,8 @@ class CellSpec:
     """A column of words, as a published file calls it."""
     behind: str = ""
     """What is written behind a number, as its unit ` ms`."""
+    before: str = ""
+    """What is written before a number, as `$`."""
     where: Mapping[str, Values] = field(default_factory=dict)
     baseline: Mapping[str, str] = field(default_factory=dict)
     line: int | None = None

@@ -118,6 +118,8 @@ class CellEntry(SpecEntry):
     """A column of words, as a published file calls it."""
     behind: TextField = ""
     """What is written behind a number, as its unit ` ms`."""
+    before: TextField = ""
+    """What is written before a number, as `$`."""
 
 
 class TableEntry(SpecEntry):

@@ -189,7 +189,7 @@ def _cell(
         "where",
         "text",
     )
-    said: dict[str, Any] = {name: getattr(entry, name) for name in (*same, "behind")}
+    said: dict[str, Any] = {name: getattr(entry, name) for name in (*same, "behind", "before")}
     said |= {"bold_where" if isinstance(entry.bold, dict) else "bold": entry.bold}
     cell = CellSpec(
         header=header,

@@ -158,6 +158,9 @@ def test_a_page_outside_of_the_workspace_or_not_there_is_refused(theirs: Workspa
     outside.write_text(SMALL, "utf-8")
     with pytest.raises(HarnessError, match="lies outside of the workspace"):
         list(adopt_page(outside, theirs, WantedTables()))
+    (theirs.root / "docs").mkdir()
+    with pytest.raises(HarnessError, match="docs is no page: it is a folder; name a file in it"):
+        list(adopt_page(theirs.root / "docs", theirs, WantedTables()))
     with pytest.raises(HarnessError, match="there is no such file"):
         list(adopt_page(theirs.root / "none.md", theirs, WantedTables()))
 

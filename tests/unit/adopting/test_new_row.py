@@ -186,3 +186,35 @@ def test_a_new_row_has_the_unit_as_the_page_writes_it(theirs: Workspace, unit: s
     text = path.read_text("utf-8")
     assert f"| 33 {unit}" in text
     assert f"| 44 {unit} |" in text
+
+
+PRICES = """\
+| Method | Cost | Tuning time | Throughput |
+|:--|--:|--:|--:|
+| FP16 | $0.88 | 1m25s | 1.9k tok/s |
+| NF4 | **$0.52** | 12m 05s | **3.4k tok/s** |
+"""
+
+
+def test_a_measured_amount_has_its_currency_before_it_and_explains_itself(theirs: Workspace) -> None:
+    from harness.commands.explain import explanation
+
+    page = theirs.root / "bench.md"
+    page.write_text(PRICES, "utf-8")
+    list(adopt_page(page, theirs, WantedTables()))
+    items = [
+        measurement("own.cost", 0.6123, unit="$", better="lower"),
+        measurement("own.tuning_time", 101.2, unit="s", better="lower"),
+        measurement("decode_tps", 2704.4),
+    ]
+    labels = Labels(sweep="bench", model="m", method="int8", recipe="ort-genai")
+    publish(theirs, measured(1, items, labels=labels, workload={"of": "int8"}))
+    write_pages(quiet(), theirs, may=["metric_version", "protocol", "protocol_version"])
+    lines = page.read_text("utf-8").split("\n")
+    assert [line for line in lines if line.startswith("| ")][:3] == PRICES.split("\n")[:1] + PRICES.split("\n")[2:4]
+    (row,) = [at for at, line in enumerate(lines, start=1) if line.startswith("| INT8")]
+    assert lines[row - 1] == "| INT8 <sup>1</sup> | $0.61 | 101s | 2704 tok/s |"
+    for column in (2, 3, 4):
+        found = explanation([f"bench.md:{row}:{column}"], theirs)
+        assert found.arithmetic is not None
+        assert found.arithmetic.agrees

@@ -213,9 +213,9 @@ REFUSED = {
         "| Method | Context | |\n|---|---|---|\n| | 2048 | 4096 |\n| FP16 | 5.4 | 5.3 |\n",
         "row 1, column 'Method' is empty, and no row stands above it",
     ),
-    "a metric to a row, and one column of values": (
-        "| Method | Metric | Value |\n|---|---|---|\n| FP16 | PPL | 5.4 |\n| FP16 | Latency (ms) | 10 |\n",
-        "column 'Metric' names what each row measures, and 'Value' are not all known as methods, models or GPUs; say --column 'HEADING=method'",
+    "metrics in units of their own to a row, not the same of each method": (
+        "| Method | Metric | Value |\n|---|---|---|\n| FP16 | PPL | 5.4 |\n| FP16 | Latency (ms) | 10 |\n| INT4 | PPL | 5.6 |\n",
+        "column 'Metric' names what each row measures; all of them must name the same, in the same order, each once",
     ),
     "one percentage among milliseconds": (
         "| Method | Latency (ms) |\n|---|---|\n| FP16 | 20 |\n| INT8 | 12 |\n| INT4 | 70% |\n",

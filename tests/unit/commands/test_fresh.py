@@ -246,6 +246,20 @@ def test_a_pattern_without_refresh_is_refused_with_what_it_needs(home: Workspace
         setup_on_top("nightly", EnvironmentEntry(on="cpu", wheel="dist/*.whl"), home)
 
 
+def test_the_last_one_of_another_wheel_is_said_to_be_that(home: Workspace) -> None:
+    said: list[str] = []
+    wheel(home.root / "dist")
+    fresh.refresh(entry("dist/*.whl"), home, said.append)
+    first = folder_of("nightly", home.root)
+    assert first is not None
+    fresh.refresh(entry("other/*.whl"), home, said.append)
+    assert said[-1] == (
+        f"environment nightly is not refreshed (there is no wheel other/*.whl); {first.name} stays in use, as it was, although it was made of "
+        "another `wheel`"
+    )
+    assert folder_of("nightly", home.root) == first
+
+
 def test_without_a_last_one_it_is_an_error(home: Workspace) -> None:
     with pytest.raises(HarnessError, match=r"environment nightly cannot be made: there is no wheel dist"):
         fresh.refresh(entry("dist/*.whl"), home, print)

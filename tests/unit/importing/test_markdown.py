@@ -252,3 +252,12 @@ def test_a_unit_of_a_heading_is_kept_where_the_map_says_none_and_cells_in_others
     assert (
         "row 2: '0.3 zorks' in column 'Energy per token (mJ)' is in 'zorks', which cannot be converted to 'mJ'" in wrong
     )
+
+
+def test_amounts_are_read_with_the_sign_of_their_currency_and_another_currency_is_refused(tmp_path: Path) -> None:
+    map_ = "tables: [{table: 1, columns: {Model: model, Cost: {metric: own.cost, unit: %s, better: lower}}}]\nsource: {title: A page}\n"
+    page = "| Model | Cost |\n|---|---|\n| a | $0.52 |\n| b | -$1,204.50 |\n"
+    found = [[(one.value, one.unit) for one in run.measurements] for run in runs(both(tmp_path, map_ % '"$/hr"', page))]
+    assert found == [[(0.52, "$/hr")], [(-1204.5, "$/hr")]]
+    said = problem(both(tmp_path, map_ % "EUR", page))
+    assert "'$0.52' in column 'Cost' is in '$', which cannot be converted to 'EUR'" in said

@@ -196,6 +196,8 @@ def test_decoration_is_not_compared(cell: str, text: str) -> None:
     [
         ("1,234.50 ± 3", "1234.50", "1,234.50"), ("2.70x", "2.70", "2.70x"), ("-1.5% (lower is better)", "-1.5", "-1.5%"),
         ("+0.3 [-1, 2]", "0.3", "+0.3"), ("1.5e-07", "1.5e-07", "1.5e-07"), ("\u22121.2", "-1.2", "\u22121.2"),
+        ("$0.52 ± 0.01", "0.52", "$0.52"), ("-US$1,204.50", "-1204.50", "-US$1,204.50"), ("101s", "101", "101"), ("14.5GB", "14.5", "14.5"),
+        ("7B", None, ""), ("4bit", None, ""),
         ("N/A", None, ""), ("-", None, ""), ("4-bit", None, ""), ("2.1.0", None, ""), ("int4", None, ""), ("1,23", None, ""),
     ],
 )  # fmt: skip
@@ -349,6 +351,6 @@ def test_the_direction_of_a_metric_says_what_is_worse(better: Direction, new: st
 
 def test_comparisons_that_grow_where_the_metric_shrinks_turn_its_direction() -> None:
     assert [better_way(name, "lower") for name in COMPARISONS] == [
-        "lower", "lower", "lower", "higher", "lower", "higher", "lower", "lower", "higher",
+        "lower", "lower", "lower", "higher", "lower", "higher", "lower", "lower", "lower", "higher",
     ]  # fmt: skip
     assert list(COMPARISONS)[3] == "inverse_ratio"

@@ -31,6 +31,8 @@ def test_what_a_command_makes_is_checked_and_counted(byte_model: Path, fp32_expo
     ("import sys; print('so far'); sys.exit('no such scale\\n\\n')",
      "the command failed with exit code 1: no such scale; the rest is in log.txt"),
     ("raise SystemExit(3)", "the command failed with exit code 3 and printed nothing"),
+    ("import os; os.kill(os.getpid(), 9)", "the command was ended by SIGKILL (memory may have run out) and printed nothing"),
+    ("import os; print('loading', flush=True); os.abort()", "the command was ended by SIGABRT: loading; the rest is in log.txt"),
 ])  # fmt: skip
 def test_a_failing_command_is_told_in_one_line(byte_model: Path, tmp_path: Path, code: str, told: str) -> None:
     with pytest.raises(HarnessError) as failed:

@@ -32,6 +32,14 @@ from harness.tables.quoted import in_place
         ("<b>7.5</b>*", "7.5", 1, "", None),
         ("06.83 tokens/s", "6.83", 2, "tok/s", None),
         ("0.5 +/- <0.1", "0.5", 1, "", None),
+        ("$0.52", "0.52", 2, "$", None),
+        ("-US$1,204.50", "-1204.50", 2, "US$", None),
+        ("€3 / 1M tokens", "3", 0, "€/ 1M tokens", None),
+        ("1.9k tok/s", "1900", -2, "tok/s", None),
+        ("17k", "17", 0, "k", None),
+        ("12h47m", "46020", 0, "s", None),
+        ("1m 25.5s", "85.5", 1, "s", None),
+        ("🥇 **13.38** ⚠️", "13.38", 2, "", None),
     ],
 )
 def test_a_printed_number_is_read_with_its_digits_unit_and_spread(
@@ -44,7 +52,24 @@ def test_a_printed_number_is_read_with_its_digits_unit_and_spread(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-", "N/A", "OOM", "12-15", "204–211 t/s", "5.47 / 4.88", "INT4", "2024-01-31", "1.2.3", "9" * 80]
+    "text",
+    [
+        "",
+        "-",
+        "N/A",
+        "OOM",
+        "12-15",
+        "204–211 t/s",
+        "5.47 / 4.88",
+        "INT4",
+        "2024-01-31",
+        "1.2.3",
+        "9" * 80,
+        "✅",
+        "$",
+        "5 m 3",
+        "↓ 5.1",
+    ],
 )
 def test_words_ranges_and_pairs_are_no_number(text: str) -> None:
     assert printed.read(text) is None
@@ -60,6 +85,8 @@ def test_a_column_is_written_as_most_of_its_numbers_are() -> None:
     assert form("1.5 GB", "700 MB", "2.5 GB") == str(parse_format("1"))
     assert printed.scale("MB", "GB") == Decimal("0.001")
     assert printed.scale("ms", "GB") is None
+    assert (printed.scale("$", "$/hr"), printed.scale("$", "USD"), printed.scale("$", "€")) == (1, 1, None)
+    assert (printed.scale("k", "tok/s"), printed.scale("k", ""), printed.scale("m", "s")) == (1000, None, 60)
 
 
 PAGE = ["| Method | PPL  |", "|:-------|-----:|", "| FP16   | 5.47 |", "| a\\|b   |  5.6 |"]
