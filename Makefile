@@ -6,7 +6,7 @@ SWEEP ?=
 SEED ?= 1
 COUNT ?= 300
 
-.PHONY: bench setup test test-slow check readme lint mutants
+.PHONY: bench bench-accuracy setup test test-slow check readme lint mutants
 
 bench:
 	@$(PYTHON) -m harness setup --quiet
@@ -30,6 +30,10 @@ lint: setup
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
 	.venv/bin/lint-imports
+
+# Questions in Hendrycks' layout: QUESTIONS=FOLDER; else those of the reference model.
+bench-accuracy: setup
+	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m tests.benchmarks.accuracy $(if $(QUESTIONS),--questions $(QUESTIONS)) --peers
 
 readme: setup
 	$(VENV_PYTHON) -m harness report --write

@@ -189,6 +189,15 @@ class Stepwise(Protocol):
 
 
 @runtime_checkable
+class ContinuesTogether(Protocol):
+    """A session that continues several prompts greedily and runs what they begin with alike once."""
+
+    def greedy_all(
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = ()
+    ) -> list[list[int]]: ...
+
+
+@runtime_checkable
 class Rests(Protocol):
     """A session that opens an artifact once for each capability, and can let go of all of them."""
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import nvml
 from harness.core.errors import HarnessError
-from harness.engines.scoring import log_softmax
+from harness.engines import pass_room, sharing, wanted_rows
+from harness.engines.pass_room import PassRoom
+from harness.engines.scoring import beyond_border, log_softmax
+from harness.engines.scoring_view import ROWS
+from harness.engines.sharing import Sharing
 from harness.engines.tokens import first_line
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ PROVIDERS = {
     "dml": "DmlExecutionProvider",
     "NvTensorRtRtx": "NvTensorRTRTXExecutionProvider",
 }
+_WEIGHTS_IN = "session.model_external_initializers_file_folder_path"
+"""Setting of a session whose graph comes from memory: where its weight files lie."""
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}
 _TOLERANCE = {"float32": 1e-3, "float16": 5e-2}
 """How far a padded run may stand from a single run (largest difference of a log-probability, nats)."""
@@ -58,20 +64,43 @@ class OnnxForward:
     """Whether the graph takes position_ids."""
     pads: bool = False
     border: int | None = None
-    seconds: float = 0.0
+    picks: bool = False
+    """Whether the graph is a scoring view, which takes the rows that are wanted."""
+    sharing: Sharing = sharing.NOT_TRIED
+    whole: int = 0
+    room: PassRoom = field(default_factory=PassRoom)
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
-    ) -> tuple[list[NDArray[np.float32]], Cache | None]:
-        """Run one pass; see `scoring.Forward.run`."""
+    ) -> tuple[list[NDArray[np.float32]], object]:
+        """Run one pass, in parts where memory runs out; see `scoring.Forward.run`."""
         before = cache.length if cache is not None else 0
-        logits, after = self.logits(batch, cache, keep=keep)
-        rows = [log_softmax(_picked(logits[number], asked), asked + before) for number, asked in enumerate(wanted)]
-        return rows, after
+        in_one = beyond_border(self, before + max(len(ids) for ids in batch))
+        return pass_room.run(self._once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
 
-    def logits(self, batch: Sequence[Sequence[int]], cache: Cache | None, *, keep: bool) -> tuple[Any, Cache | None]:
-        """Return logits [batch, tokens, vocabulary] in the graph's type, on the host, and the cache where it is kept."""
+    def _once(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[np.float32]], Cache | None]:
+        before = cache.length if cache is not None else 0
+        if not self.picks:
+            logits, after = self.logits(batch, cache, keep=keep)
+            return [
+                log_softmax(wanted_rows.picked(logits[at], asked), asked + before) for at, asked in enumerate(wanted)
+            ], after
+        logits, after = self.logits(batch, cache, keep=keep, places=wanted_rows.places(batch, wanted))
+        mine = zip(wanted_rows.slices(wanted), wanted, strict=True)
+        return [log_softmax(logits[0, part], asked + before) for part, asked in mine], after
+
+    def logits(
+        self, batch: Sequence[Sequence[int]], cache: Cache | None, *, keep: bool, places: Any = None
+    ) -> tuple[Any, Cache | None]:
+        """Return logits [batch, tokens, vocabulary] in the graph's type, on the host, and the cache where it is kept.
+
+        places: of a scoring view, the rows of the flattened batch that are computed, [1, places, vocabulary].
+        """
         binding = self.session.io_binding()
+        if places is not None:
+            binding.bind_cpu_input(ROWS, places)
         before = cache.length if cache is not None else 0
         width = max(len(ids) for ids in batch)
         for name, array in _inputs(batch, width, before, positions=self.positions).items():
@@ -103,13 +132,6 @@ class OnnxForward:
         return dict.fromkeys(self.past, value)
 
 
-def _picked(logits: Any, asked: NDArray[np.int64]) -> Any:
-    """Take rows; a run of neighbours is a view, so that a tile is not held twice."""
-    if asked.size and int(asked[-1]) - int(asked[0]) + 1 == asked.size:
-        return logits[int(asked[0]) : int(asked[-1]) + 1]
-    return logits[asked]
-
-
 def _inputs(
     batch: Sequence[Sequence[int]], width: int, before: int, *, positions: bool
 ) -> dict[str, NDArray[np.int64]]:
@@ -133,6 +155,7 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
     config: genai_config.json's `model`. Raises: HarnessError where the graph cannot serve scoring, with the remedy.
     """
     inputs = {item.name: item for item in session.get_inputs()}
+    picks = inputs.pop(ROWS, None) is not None
     outputs = [item.name for item in session.get_outputs()]
     past = _past(folder, config["decoder"], set(inputs), outputs)
     first = inputs[next(iter(past))]
@@ -151,8 +174,10 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
         device="cuda" if provider == "cuda" else "cpu",
         positions="position_ids" in inputs,
         border=rotary_border(folder / config["decoder"]["filename"]),
+        picks=picks,
     )
     forward.vocabulary, forward.pads = _tried(folder, forward)
+    forward.sharing = sharing.found(forward, _TOLERANCE[dtype], forward.border)
     return forward
 
 
@@ -197,7 +222,8 @@ def _tried(folder: Path, forward: OnnxForward) -> tuple[int, bool]:
     top = min(forward.vocabulary, 250)
     long = [(7 * step + 3) % top for step in range(12)]
     short = [(11 * step + 5) % top for step in range(5)]
-    single, _ = forward.logits([long], None, keep=False)
+    places = np.arange(len(long)) if forward.picks else None
+    single, _ = forward.logits([long], None, keep=False, places=places)
     if single.shape[1] != len(long):
         raise HarnessError(
             f"{folder} gives logits of the last position only (it was exported with prune_lm_head); scoring needs all "
@@ -212,8 +238,15 @@ def _tried(folder: Path, forward: OnnxForward) -> tuple[int, bool]:
     return int(single.shape[2]), bool(np.abs(alone - together).max() <= _TOLERANCE[forward.dtype])
 
 
-def open_raw(folder: Path, config: dict[str, Any], provider: str, options: dict[str, str], threads: int | None) -> Any:
-    """Open the graph with onnxruntime; the provider asked for must be the one that runs.
+def open_raw(
+    folder: Path,
+    config: dict[str, Any],
+    provider: str,
+    options: dict[str, str],
+    threads: int | None,
+    view: bytes | None = None,
+) -> Any:
+    """Open the graph, or a view of it, with onnxruntime; the provider asked for must be the one that runs.
 
     Raises: HarnessError where the provider is not there or the file cannot be opened.
     """
@@ -230,8 +263,10 @@ def open_raw(folder: Path, config: dict[str, Any], provider: str, options: dict[
     if threads is not None:
         settings.intra_op_num_threads = threads
     path = folder / config["decoder"]["filename"]
+    if view is not None:
+        settings.add_session_config_entry(_WEIGHTS_IN, str(path.parent))
     try:
-        session = onnxruntime.InferenceSession(str(path), settings, providers=[(name, options)])
+        session = onnxruntime.InferenceSession(view or str(path), settings, providers=[(name, options)])
     except Exception as error:  # onnxruntime's errors share no base class but Exception
         raise HarnessError(broken(path, "onnxruntime", error)) from error
     if session.get_providers()[0] != name:

@@ -21,7 +21,7 @@ from harness.core.options import Options
 from harness.core.seam import Engine, Facts
 from harness.core.sessions import GeneratesAndScores, GenerationWorkload, Reach, Request, Score, Tile, Trace
 from harness.core.spec import Note
-from harness.engines import onnx_scores, scoring
+from harness.engines import onnx_scores, pass_room, scoring, scoring_view, shared_scoring, sharing
 from harness.engines.tokens import Codec, open_codec, read_json
 
 _GENAI = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml")
@@ -31,6 +31,8 @@ _DEVICES = {"cpu": {"cpu"}, "cuda": {"cuda"}, "dml": {"dml", "directml"}, "NvTen
 """What og.Model.device_type prints for a provider, in small letters (to_string of DeviceType in its generators.cpp)."""
 
 
+_VIEWED = frozenset({"cpu", "cuda"})
+"""Providers on which scores come from a view of the graph that is edited in memory; others may keep what they compile by file."""
 _PLUG_IN = "onnxruntime_ep_nv_tensorrt_rtx"
 _RECOMPUTED = 4096
 """Length beyond which og.Generator computes the cache of phi3 anew (a constant in its generators.cpp)."""
@@ -85,13 +87,23 @@ class OrtGenaiSession:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a reader of scores must know; complete once something was scored."""
-        return scoring.batch_notes(self._forward) if "forward" in self._seconds else ()
+        if "forward" not in self._seconds:
+            return ()
+        forward = self._forward
+        return (*scoring.batch_notes(forward), *sharing.notes(forward), *pass_room.notes(forward.room))
 
     @cached_property
     def _forward(self) -> onnx_scores.OnnxForward:
+        graph = self._folder / str(self._config["decoder"].get("filename", "model.onnx"))
+        view = scoring_view.view_of(graph) if self._options.provider in _VIEWED else None
         begun = time.perf_counter()
         session = onnx_scores.open_raw(
-            self._folder, self._config, self._options.provider, self._options.provider_options, self._options.threads
+            self._folder,
+            self._config,
+            self._options.provider,
+            self._options.provider_options,
+            self._options.threads,
+            view,
         )
         self._seconds["forward"] = time.perf_counter() - begun
         return onnx_scores.open_forward(self._folder, self._config, self._options.provider, session)
@@ -106,13 +118,16 @@ class OrtGenaiSession:
         return model
 
     def score(self, requests: Sequence[Request]) -> list[Score]:
-        return scoring.score(self._forward, requests)
+        return shared_scoring.score(self._forward, requests)
 
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         return scoring.logprobs(self._forward, token_ids, positions)
 
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
         return scoring.greedy(self._forward, prompt, tokens, never)
+
+    def greedy_all(self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = ()) -> list[list[int]]:
+        return shared_scoring.greedy(self._forward, prompts, tokens, never)
 
     def stepwise(self, prompt: Sequence[int], continuation: Sequence[int]) -> Iterator[Tile]:
         return scoring.stepwise(self._forward, prompt, continuation)

@@ -41,7 +41,7 @@ class Forward(Protocol):
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
     ) -> tuple[list[Rows], Any]:
-        """Run token ids that follow `cache` (None: from the start; else a batch of one).
+        """Run token ids that follow `cache` (None: from the start; else that of one sequence, which stays as it was).
 
         wanted: per sequence, indices into its ids. Returns per sequence float32 [wanted, vocabulary] natural
         log-probabilities, which the caller may keep, and with `keep` the cache after these ids.
@@ -96,13 +96,7 @@ def score(forward: Forward, requests: Sequence[Request]) -> list[Score]:
     """
     import numpy as np
 
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for number, request in enumerate(requests):
-        if not request.context or not request.continuation:
-            raise HarnessError(f"request {number} has no context or no continuation; give at least one token of each")
-        ids = request.context + request.continuation[:-1]
-        check_length(forward, len(ids))
-        groups.setdefault(ids, []).append(number)
+    groups = by_tokens(forward, requests)
     results: list[Score | None] = [None] * len(requests)
     for batch in _batches(sorted(groups, key=len, reverse=True), forward):
         firsts = [min(len(requests[number].context) for number in groups[ids]) - 1 for ids in batch]
@@ -113,25 +107,50 @@ def score(forward: Forward, requests: Sequence[Request]) -> list[Score]:
     return [result for result in results if result is not None]
 
 
-def greedy(forward: Forward, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
+def by_tokens(forward: Forward, requests: Sequence[Request]) -> dict[tuple[int, ...], list[int]]:
+    """Group the numbers of requests by the tokens that have to be run for them. Raises: HarnessError for what cannot be scored."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, request in enumerate(requests):
+        if not request.context or not request.continuation:
+            raise HarnessError(f"request {number} has no context or no continuation; give at least one token of each")
+        ids = request.context + request.continuation[:-1]
+        check_length(forward, len(ids))
+        groups.setdefault(ids, []).append(number)
+    return groups
+
+
+def greedy(
+    forward: Forward,
+    prompt: Sequence[int],
+    tokens: int,
+    never: Sequence[int] = (),
+    *,
+    cache: object = None,
+    held: int = 0,
+) -> list[int]:
     """Continue a prompt by exactly `tokens` most likely tokens, those in `never` left out; end of sequence is a token too.
 
     Each token is the likeliest after one whole pass over all before it: where the sequence outgrows the border, what the
-    cache holds is computed anew.
+    cache holds is computed anew. cache: that of the prompt's first `held` tokens, where they have been run before.
     """
     import numpy as np
 
-    if not prompt:
-        raise HarnessError("an empty prompt cannot be continued; give at least one token, as BOS")
-    check_length(forward, len(prompt) + tokens - 1)
+    check_prompt(forward, prompt, tokens)
     made: list[int] = []
-    cache, pending = None, len(prompt)
+    pending = len(prompt) - held
     while len(made) < tokens:
         row, cache = _advance(forward, [*prompt, *made], pending, cache, keep=len(made) + 1 < tokens)
         row[list(never)] = -np.inf
         made.append(int(row.argmax()))
         pending = 1
     return made
+
+
+def check_prompt(forward: Forward, prompt: Sequence[int], tokens: int) -> None:
+    """Refuse a prompt that is empty, or does not fit the context with so many new tokens. Raises: HarnessError."""
+    if not prompt:
+        raise HarnessError("an empty prompt cannot be continued; give at least one token, as BOS")
+    check_length(forward, len(prompt) + tokens - 1)
 
 
 def stepwise(forward: Forward, prompt: Sequence[int], continuation: Sequence[int]) -> Iterator[Tile]:
@@ -243,20 +262,28 @@ def _batches(sequences: Sequence[tuple[int, ...]], forward: Forward) -> Iterator
 
 
 def _rows(forward: Forward, batch: Sequence[tuple[int, ...]], wanted: Sequence[Indices]) -> list[Rows]:
+    if len(batch) > 1:
+        return forward.run(batch, wanted, None, keep=False)[0]
+    return [run_long(forward, batch[0], wanted[0], None, keep=False)[0]]
+
+
+def run_long(forward: Forward, ids: Sequence[int], asked: Indices, cache: object, *, keep: bool) -> tuple[Rows, object]:
+    """Run one sequence behind a cache, in several passes of one size where it is too long for one; see `Forward.run`."""
     import numpy as np
 
-    if len(batch) > 1 or len(batch[0]) <= pass_tokens(forward.vocabulary):
-        return forward.run(batch, wanted, None, keep=False)[0]
-    ids, asked = batch[0], wanted[0]
-    size = _tile_size(forward, len(ids))
+    if len(ids) <= pass_tokens(forward.vocabulary):
+        rows, cache = forward.run([ids], [asked], cache, keep=keep)
+        return rows[0], cache
+    count = -(-len(ids) // _tile_size(forward, len(ids)))
+    size = -(-len(ids) // count)
     parts: list[Rows] = []
-    cache = None
     for start in range(0, len(ids), size):
         here = asked[(asked >= start) & (asked < start + size)]
-        rows, cache = forward.run([ids[start : start + size]], [here - start], cache, keep=start + size < len(ids))
-        if here.size:
-            parts.append(rows[0])
-    return [np.concatenate(parts)]
+        rows, cache = forward.run(
+            [ids[start : start + size]], [here - start], cache, keep=keep or start + size < len(ids)
+        )
+        parts += rows if here.size or start + size >= len(ids) else []
+    return np.concatenate(parts), cache
 
 
 def _score(request: Request, rows: Rows, first: int) -> Score:

@@ -23,7 +23,18 @@ from harness.core.seam import Engine, Facts
 from harness.core.sessions import GeneratesAndScores, GenerationWorkload, Request, Score, Tile, Trace, Whole
 from harness.core.spec import Note
 from harness.core.weights import weights_unread
-from harness.engines import scoring, torch_attention, torch_generation, whole
+from harness.engines import (
+    pass_room,
+    scoring,
+    shared_scoring,
+    sharing,
+    torch_attention,
+    torch_generation,
+    torch_rows,
+    wanted_rows,
+    whole,
+)
+from harness.engines.pass_room import PassRoom
 from harness.engines.tokens import Codec, first_line, open_codec, read_json
 from harness.engines.torch_quantized import Checkpoint, read_checkpoint
 
@@ -60,17 +71,37 @@ class TorchForward:
         self.context_length = context_length
         self.border = record_of(model.config.get_text_config().to_dict()).border
         self._slices = "logits_to_keep" in inspect.signature(model.forward).parameters
-        self.pads = False
+        self.room = PassRoom()
+        self.whole = 0
+        self.sharing = sharing.NOT_TRIED
+        self.pads = self.picks = False
+        self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0))
         self.pads = self._padding_is_harmless(_PAD_TOLERANCE[dtype])
+        until = min(whole.switches(model.config), default=None)
+        self.sharing = sharing.found(self, _PAD_TOLERANCE[dtype], until, batches=True)
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[np.float32]], Any]:
-        """Run one pass; only the rows that somebody wants go through the head. See `scoring.Forward.run`."""
+        """Run one pass, in parts where memory runs out; see `scoring.Forward.run`."""
+        before = int(cache.get_seq_length()) if cache is not None else 0
+        in_one = scoring.beyond_border(self, before + max(len(ids) for ids in batch))
+        return pass_room.run(self._once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
+
+    def _once(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[np.float32]], Any]:
+        """Make a pass; only the rows that somebody wants go through the head."""
         import numpy as np
         import torch
 
         before = int(cache.get_seq_length()) if cache is not None else 0
+        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        if self.picks:
+            with torch.inference_mode():
+                logits, after = self._gathered(batch, wanted, cache, keep=keep)
+                mine = zip(wanted_rows.slices(wanted), wanted, strict=True)
+                return [self._normalised(logits[0, part], asked + before) for part, asked in mine], after
         union = np.unique(np.concatenate(wanted)) if wanted else np.empty(0, dtype=np.int64)
         keeps: dict[str, Any] = {}
         if self._slices:
@@ -103,13 +134,25 @@ class TorchForward:
         import torch
 
         index = asked if kept is None else np.searchsorted(kept, asked)
-        rows = logits[torch.as_tensor(index, device=logits.device)].float()
+        return self._normalised(logits[torch.as_tensor(index, device=logits.device)], asked + before)
+
+    def _normalised(self, logits: Any, positions: NDArray[np.int64]) -> Any:
+        import torch
+
+        rows = logits.float()
         if rows.device.type == "cpu":
-            return scoring.log_softmax(rows.numpy(), asked + before)
+            return scoring.log_softmax(rows.numpy(), positions)
         broken = ~torch.isfinite(rows).all(dim=-1)
         if bool(broken.any()):
-            scoring.refuse_non_finite(int(asked[int(broken.nonzero()[0])]) + before)
+            scoring.refuse_non_finite(int(positions[int(broken.nonzero()[0])]))
         return torch.log_softmax(rows, dim=-1).cpu().numpy()
+
+    def _gathered(self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool) -> Any:
+        """Return logits [1, rows, vocabulary] and the cache, the head having seen the wanted rows alone."""
+        before = int(cache.get_seq_length()) if cache is not None else 0
+        with torch_rows.gathered(self.model.get_output_embeddings(), wanted_rows.places(batch, wanted)):
+            out = self.model(**self._inputs(batch, before), past_key_values=cache, use_cache=keep)
+        return out.logits, out.past_key_values if keep else None
 
     def _padding_is_harmless(self, tolerance: float) -> bool:
         import numpy as np
@@ -132,13 +175,18 @@ class TransformersSession:
         self.provider = options.device.split(":")[0]
         self.dtype: str = options.dtype
         self.load_seconds = seconds
-        self.notes: tuple[Note, ...] = ()
+        self.opening_notes: tuple[Note, ...] = ()
         self.switches = whole.switches(forward.model.config)
         self.border = forward.border
         self._forward = forward
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was found while opening, and what scoring has met since."""
+        return (*self.opening_notes, *sharing.notes(self._forward), *pass_room.notes(self._forward.room))
+
     def score(self, requests: Sequence[Request]) -> list[Score]:
-        return scoring.score(self._forward, requests)
+        return shared_scoring.score(self._forward, requests)
 
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         return scoring.logprobs(self._forward, token_ids, positions)
@@ -148,6 +196,9 @@ class TransformersSession:
 
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
         return scoring.greedy(self._forward, prompt, tokens, never)
+
+    def greedy_all(self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = ()) -> list[list[int]]:
+        return shared_scoring.greedy(self._forward, prompts, tokens, never)
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         trace = torch_generation.generate(
@@ -183,7 +234,7 @@ def open_artifact(folder: Path, options: TransformersOptions) -> Iterator[Transf
         forward = TorchForward(model, _vocabulary(model), _context_length(model.config, folder), options.dtype)
         session = TransformersSession(options, codec, forward, seconds)
         converted = () if checkpoint.known else _notes(weights, options)
-        session.notes = (*notes, *converted, *scoring.batch_notes(forward))
+        session.opening_notes = (*notes, *converted, *scoring.batch_notes(forward))
         yield session
     finally:
         torch.set_num_threads(threads)

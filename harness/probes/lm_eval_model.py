@@ -18,9 +18,13 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from harness.core.errors import HarnessError
 from harness.core.sessions import Request, Scores, TextCodec
+from harness.probes.continuations import continued
 
 _ROUND = 2048
 """Requests handed to the engine at a time, so that progress can be told; large enough to sort well."""
+
+_STEP = 16
+"""Tokens that are generated before a stop is looked for the first time; twice as many each time after."""
 
 
 @dataclass
@@ -85,9 +89,10 @@ class ScoresModel(TemplateLM):  # type: ignore[misc]
 
     def generate_until(self, requests: Any, disable_tqdm: bool = True) -> list[str]:
         del disable_tqdm
+        asked = [_wish(self.session, self.encoder, self.tally, *request.args) for request in requests]
         found = []
-        for number, request in enumerate(requests, start=1):
-            found.append(generate(self.session, self.encoder, self.tally, *request.args))
+        for number, (wish, made) in enumerate(zip(asked, _begun(self.session, asked), strict=True), start=1):
+            found.append(_finished(self.session, wish, made))
             self.progress(number / len(requests))
         return found
 
@@ -180,12 +185,31 @@ def rolling(session: Scores, texts: Sequence[str], encoder: Encoder, progress: C
     return sums
 
 
+@dataclass(frozen=True)
+class _Wish:
+    """A prompt to be continued up to a stop text, the end token or a number of tokens."""
+
+    ids: tuple[int, ...]
+    until: Sequence[str]
+    most: int
+
+    @property
+    def first(self) -> int:
+        """Tokens that are asked for at first."""
+        return min(_STEP, self.most)
+
+
 def generate(session: Scores, encoder: Encoder, tally: Tally, prompt: str, settings: Mapping[str, object]) -> str:
     """Continue a prompt greedily up to a stop text, the end token or the limit.
 
     The engine continues by a fixed number of tokens, so tokens are asked for in growing steps until a stop is found.
     Raises: HarnessError where the task asks for sampling.
     """
+    wish = _wish(session, encoder, tally, prompt, settings)
+    return _finished(session, wish, _begun(session, [wish])[0])
+
+
+def _wish(session: Scores, encoder: Encoder, tally: Tally, prompt: str, settings: Mapping[str, object]) -> _Wish:
     asked = normalize_gen_kwargs(settings, 256)
     if asked.get("do_sample"):
         raise HarnessError("the task asks for sampling; only greedy tasks are measured here")
@@ -201,12 +225,26 @@ def generate(session: Scores, encoder: Encoder, tally: Tally, prompt: str, setti
         tally.truncated.add(prompt)
         ids = ids[-room:]
     tally.longest = max(tally.longest, len(ids))
-    made, step, ended = list[int](), 16, False
-    while len(made) < most and not ended:
-        made += session.greedy([*ids, *made], min(step, most - len(made)))
-        made, ended = _cut(made, until, session.codec)
+    return _Wish(tuple(ids), until, most)
+
+
+def _begun(session: Scores, wishes: Sequence[_Wish]) -> list[list[int]]:
+    """Ask for the first tokens of all prompts together, since examples that stand before each are the same."""
+    made: dict[tuple[int, ...], list[int]] = {}
+    for count in sorted({wish.first for wish in wishes} - {0}):
+        prompts = [wish.ids for wish in wishes if wish.first == count]
+        made |= {(count, *ids): new for ids, new in zip(prompts, continued(session, prompts, count), strict=True)}
+    return [made.get((wish.first, *wish.ids), []) for wish in wishes]
+
+
+def _finished(session: Scores, wish: _Wish, made: list[int]) -> str:
+    made, ended = _cut(made, wish.until, session.codec)
+    step = 2 * _STEP
+    while len(made) < wish.most and not ended:
+        made += session.greedy([*wish.ids, *made], min(step, wish.most - len(made)))
+        made, ended = _cut(made, wish.until, session.codec)
         step *= 2
-    return str(postprocess_generated_text(generation=session.codec.decode(made), stop=until, think_end_token=None))
+    return str(postprocess_generated_text(generation=session.codec.decode(made), stop=wish.until, think_end_token=None))
 
 
 def _cut(made: Sequence[int], until: Sequence[str], codec: TextCodec) -> tuple[list[int], bool]:

@@ -15,6 +15,7 @@ from harness.core.options import Options
 from harness.core.outcome import Protocol
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
+from harness.probes.continuations import continued
 from harness.probes.pandas_csv import as_pandas_reads
 from harness.questions import (
     LETTERS,
@@ -144,6 +145,7 @@ def _ask_subject(exam: _Exam, subject: str, answers: _Answers) -> None:
     questions = _read(workload, exam.folder, subject, "test")
     answers.limited |= workload.limit is not None and workload.limit < len(questions)
     right = answers.right.setdefault(subject, [])
+    asked: list[tuple[Question, list[int]]] = []
     for question in questions[: workload.limit]:
         ids, shown = _fitting(exam, subject, examples, question)
         if len(ids) > exam.room - _NEW_TOKENS * (workload.too_long == "skip"):
@@ -152,7 +154,10 @@ def _ask_subject(exam: _Exam, subject: str, answers: _Answers) -> None:
         answers.truncated += shown < len(examples)
         answers.longest = max(answers.longest, len(ids))
         answers.beyond += exam.trained is not None and len(ids) > exam.trained
-        said = session.codec.decode(session.greedy(ids, _NEW_TOKENS, exam.never))
+        asked.append((question, ids))
+    made = continued(session, [ids for _, ids in asked], _NEW_TOKENS, exam.never)
+    for (question, _), tokens in zip(asked, made, strict=True):
+        said = session.codec.decode(tokens)
         right.append(int(said.strip().startswith(question.letter)))
         answers.items.setdefault(subject, []).append("\x1f".join([question.text, *question.choices, question.letter]))
 

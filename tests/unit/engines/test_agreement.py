@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.core.sessions import Request
-from harness.engines import ort_genai, transformers
+from harness.engines import ort_genai, scoring, transformers
 
 IDS = np.random.default_rng(0).integers(2, 320, 900).tolist()
 
@@ -71,6 +71,19 @@ def test_scored_together_equals_scored_alone(sessions: dict[str, Any], name: str
     alone = [session.score([request])[0] for request in requests()]
     assert [score.greedy for score in together] == [score.greedy for score in alone]
     assert max(abs(a.logprob - b.logprob) for a, b in zip(together, alone, strict=True)) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["transformers", "ort-genai", "int4"])
+def test_a_beginning_that_is_run_once_changes_no_score_and_no_answer(sessions: dict[str, Any], name: str) -> None:
+    draw = np.random.default_rng(8)
+    beginning = draw.integers(2, 320, 400).tolist()
+    contexts = [(*beginning, *draw.integers(2, 320, length).tolist()) for length in (1, 2, 3, 17, 40, 200)]
+    asked = [Request(context, choice) for context in contexts for choice in ((5,), (6,), (7, 8, 9))]
+    session = sessions[name]
+    whole, shared = scoring.score(session._forward, asked), session.score(asked)
+    assert [score.greedy for score in whole] == [score.greedy for score in shared]
+    assert max(abs(a.logprob - b.logprob) for a, b in zip(whole, shared, strict=True)) < 1e-4
+    assert session.greedy_all(contexts, 3) == [session.greedy(context, 3) for context in contexts]
 
 
 def test_scores_agree_between_engines(sessions: dict[str, Any]) -> None:

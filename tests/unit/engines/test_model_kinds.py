@@ -107,3 +107,21 @@ def test_longrope_is_one_whole_pass_on_either_side_of_its_border_and_across_it(f
         for token in made:
             assert token == whole.rows(so_far)[-1].argmax()
             so_far.append(token)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["transformers", "ort-genai"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_beginning_that_is_shared_is_that_of_one_whole_pass_on_either_side_of_a_window(
+    folders: Path, kind: str, engine: str
+) -> None:
+    whole = Whole(model_of(folders, kind))
+    with opened(folders, kind, engine) as session:
+        ids = token_ids(160, seed=3)
+        for beginning in (34, 100):
+            rests = (2, 5, 30, 50)
+            asked = [Request((*ids[:beginning], *ids[-length:-1], 7), (ids[-1], 3)) for length in rests]
+            for request, score in zip(asked, session.score(asked), strict=True):
+                rows = whole.rows([*request.context, *request.continuation[:-1]])[len(request.context) - 1 :]
+                expected = sum(row[token] for row, token in zip(rows, request.continuation, strict=True))
+                assert score.logprob == pytest.approx(expected, abs=2e-3)

@@ -1,0 +1,92 @@
+"""In torch: one cache for several sequences, and a head that sees wanted rows alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.engines.scoring import Indices
+
+
+_TOLERANCE = 1e-2
+"""Of the largest logit: how far rows may stand from those of all positions when tried; rounding of half precision is below it."""
+
+
+class CausalModel(Protocol):
+    """What is asked of a language model of transformers."""
+
+    def __call__(self, **inputs: object) -> CausalOutput: ...
+
+    def get_output_embeddings(self) -> torch.nn.Module | None: ...
+
+
+class CausalOutput(Protocol):
+    """What it answers."""
+
+    logits: torch.Tensor
+
+
+class _Layer(Protocol):
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+class _Layers(Protocol):
+    layers: list[_Layer]
+
+
+def copies(cache: object, count: int) -> object:
+    """Return a cache of one sequence as that of `count` equal ones; what is run on it leaves the first as it was.
+
+    Layers of transformers' caches make new tensors when they grow; so nothing is copied before that.
+    """
+    found = cast("_Layers", copy.copy(cache))
+    found.layers = [copy.copy(layer) for layer in found.layers]
+    for layer in found.layers:
+        layer.keys = layer.keys.expand(count, -1, -1, -1)
+        layer.values = layer.values.expand(count, -1, -1, -1)
+    return found
+
+
+@contextmanager
+def gathered(head: torch.nn.Module, places: Indices) -> Iterator[None]:
+    """Let a head see hidden states [1, places, hidden] of the flattened [batch x tokens] while the block runs."""
+    import torch
+
+    def pick(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        del module
+        hidden = given[0]
+        index = torch.as_tensor(places, device=hidden.device)
+        return (hidden.reshape(1, -1, hidden.shape[-1])[:, index], *given[1:])
+
+    hook = head.register_forward_pre_hook(pick)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def takes_rows(model: CausalModel, inputs_of: Callable[[Sequence[Sequence[int]]], Mapping[str, object]]) -> bool:
+    """Try whether a model asks its head once, so that it may see wanted rows alone, and gives the same for them."""
+    import torch
+
+    from harness.engines import wanted_rows
+
+    head = model.get_output_embeddings()
+    if head is None:
+        return False
+    batch, first, last = [[5, 3, 1, 2], [4, 2]], [0, 3], [1]
+    places = wanted_rows.places(batch, [torch.tensor(first).numpy(), torch.tensor(last).numpy()])
+    with torch.inference_mode():
+        every = model(**inputs_of(batch), use_cache=False).logits
+        with gathered(head, places):
+            found = model(**inputs_of(batch), use_cache=False).logits
+    if found.shape != (1, len(places), every.shape[-1]):
+        return False
+    expected = torch.cat([every[0, first], every[1, last]])
+    return bool((found[0] - expected).abs().max() <= _TOLERANCE * expected.abs().max())
