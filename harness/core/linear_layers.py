@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from harness.core.errors import HarnessError
+from harness.core.bitsandbytes_versions import needs_a_gpu
+from harness.core.errors import HarnessError, MissingDependency
 
 E4M3 = "float8_e4m3fn"
 """FP8 with 4 bits of exponent and 3 of mantissa, without infinities."""
@@ -62,11 +64,13 @@ def rounds_activations(said: Mapping[str, Any]) -> bool:
     return any(group.get("input_activations") for group in said.get("config_groups", {}).values())
 
 
-def import_bitsandbytes() -> None:
-    """Import bitsandbytes as if the package `kernels` were not there: through it, it would fetch code from the model hub and run that.
+def import_bitsandbytes(device: str = "cuda") -> None:
+    """Import bitsandbytes for a device as if the package `kernels` were not there: through it, it would fetch code from the model hub and run that.
 
-    Raises: ImportError where it is absent or does not work here.
+    Raises: ImportError where it is absent or does not work here, MissingDependency where it does nothing on a CPU and that is what it is for.
     """
+    if device == "cpu" and (why := needs_a_gpu(importlib.metadata.version("bitsandbytes"))):
+        raise MissingDependency(why)
     before = sys.modules.get("kernels")
     sys.modules["kernels"] = None  # type: ignore[assignment]  # how Python is told that a module is not to be had
     try:

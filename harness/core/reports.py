@@ -26,6 +26,10 @@ class FixedWork:
     output: int
     warmups: int
     repetitions: int
+    seconds: float = 0.0
+    """How long it goes on at least, with more repetitions where these take less."""
+    protocol: str | None = None
+    """Published procedure that this is, by the name under which the numbers stand; None: the program's own."""
 
 
 @dataclass(frozen=True)

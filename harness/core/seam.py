@@ -53,6 +53,8 @@ class Built:
     """Number of weight matrices by type and block size, read back from the graph."""
     notes: tuple[Note, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
+    """Options that change other files than the weights: what differs in them alone may have equal weights."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,10 @@ class Quantizer:
     """Packages that engines need, beside their own, to open what it makes."""
 
 
+_BESIDE_CPU = {"bitsandbytes": "bnb"}
+"""Packages that the environment `cpu` lacks, and the shipped one that has them beside it."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What planning knows of the environment in which a job would run; no package is imported to find it."""
@@ -112,9 +118,16 @@ class Facts:
     """The environment's, where it has one."""
 
     def lacks(self, package: str) -> str:
-        """Say that a package is not installed there, and what installs it."""
-        where = f"environment {self.name}; `harness setup --env {self.name}`" if self.name else "this environment"
-        return f"{package} is not installed in {where}"
+        """Say that a package is not installed there, and what installs it, there or in a shipped environment that has it."""
+        other = _BESIDE_CPU.get(package, self.name) if self.name == "cpu" else self.name
+        if other != self.name:
+            return f"{package} is not installed in {self.place}: take environment {other}, which `harness setup --env {other}` makes"
+        return f"{package} is not installed in {self.place}" + (f"; `harness setup --env {other}`" if other else "")
+
+    @property
+    def place(self) -> str:
+        """The environment in words."""
+        return f"environment {self.name}" if self.name else "this environment"
 
 
 # ---------------------------------------------------------------- engines

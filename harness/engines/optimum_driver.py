@@ -2,6 +2,7 @@
 
 Its own command line does not end well with the inline launcher (the configuration that it writes at last holds a live object by then), and its process
 launcher waits busily on one of the processors that are measured; so configuration and report are written here as its command line writes them.
+What was loaded is held against what the checkpoint promises before anything is timed, so that a model in floats is never measured as a quantized one.
 Source: huggingface/optimum-benchmark, cli.py and README, 0.6.0.
 """
 
@@ -9,14 +10,44 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
+
+from harness.core.errors import HarnessError
+from harness.core.linear_layers import hold_layers, import_bitsandbytes, is_bitsandbytes, promised
+
+
+class Device(Protocol):
+    """Where a parameter lies."""
+
+    type: str
+
+
+class Parameter(Protocol):
+    """A parameter of a torch module, as far as it is looked at."""
+
+    dtype: object
+    device: Device
+
+    def is_floating_point(self) -> bool: ...
+
+
+class LoadedModel(Protocol):
+    """A torch module."""
+
+    def parameters(self) -> Iterable[Parameter]: ...
 
 
 def main(asked: Path, out: Path) -> None:
-    """Measure what a file of JSON asks for (`backend`, `scenario`: fields of its configurations); write configuration and report."""
+    """Measure what a file of JSON asks for (`backend`, `scenario`: fields of its configurations; `promised`); write configuration and report.
+
+    Raises: HarnessError where what it loaded is not what was promised.
+    """
+    given = json.loads(asked.read_text("utf-8"))
+    _prepare(given)
     from optimum_benchmark import Benchmark, BenchmarkConfig, InferenceConfig, InlineConfig, PyTorchConfig
 
-    given = json.loads(asked.read_text("utf-8"))
     config = BenchmarkConfig(
         name="harness",
         launcher=InlineConfig(),
@@ -24,7 +55,51 @@ def main(asked: Path, out: Path) -> None:
         backend=PyTorchConfig(**given["backend"]),
     )
     config.save_json(str(out / "benchmark_config.json"))
+    _hold_loaded(given, out / "loaded.json")
     Benchmark.launch(config).save_json(str(out / "benchmark_report.json"))
+
+
+def _prepare(given: Mapping[str, Any]) -> None:
+    """Import bitsandbytes without what would fetch code for it, and choose CUDA's algorithms as the script since 2025 does."""
+    import torch
+
+    said = given["promised"]
+    if is_bitsandbytes(said["quantization"]):
+        import_bitsandbytes(given["backend"]["device"])
+    if said["deterministic"]:
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+
+
+def _hold_loaded(given: Mapping[str, Any], to: Path) -> None:
+    """Have the model looked at once it is loaded, between its timed loading and its first input; what it is goes to a file."""
+    from optimum_benchmark.backends.pytorch.backend import PyTorchBackend
+
+    prepare = PyTorchBackend.prepare_inputs
+
+    def looked_at(backend: Any, *given_inputs: Any, **named: Any) -> Any:
+        if not to.exists():
+            said, asked = given["promised"]["quantization"], given["backend"]
+            found = loaded(backend.pretrained_model, said, asked["torch_dtype"], asked["device"])
+            to.write_text(json.dumps(found), "utf-8")
+        return prepare(backend, *given_inputs, **named)
+
+    PyTorchBackend.prepare_inputs = looked_at
+
+
+def loaded(model: LoadedModel, said: Mapping[str, object], dtype: str, device: str) -> dict[str, object]:
+    """Say what a model's linear layers, floats and devices are. said: what its config.json says of quantization.
+
+    Raises: HarnessError where that is not what was promised or asked for.
+    """
+    layers = hold_layers(model, said) if promised(said) else {}
+    parameters = list(model.parameters())
+    floats = sorted({str(one.dtype).removeprefix("torch.") for one in parameters if one.is_floating_point()})
+    devices = sorted({one.device.type for one in parameters})
+    if dtype not in {"auto", *floats[:1]} or len(floats) > 1:
+        raise HarnessError(f"optimum-benchmark loaded {' and '.join(floats)}, and {dtype} was asked for")
+    if devices != [device]:
+        raise HarnessError(f"optimum-benchmark put the model on {' and '.join(devices)}, and {device} was asked for")
+    return {"layers": layers, "dtype": floats, "device": devices}
 
 
 if __name__ == "__main__":  # what watches memory imports this file again

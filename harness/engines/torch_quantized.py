@@ -53,8 +53,8 @@ class Checkpoint:
             del config.quantization_config
         if not is_bitsandbytes(self.said):
             return {}
-        import_bitsandbytes()
         where = torch.device(device)
+        import_bitsandbytes(where.type)
         return {"device_map": {"": "cpu" if where.type == "cpu" else where.index or 0}}
 
     def put(self, model: Any, folder: Path, device: str) -> tuple[Note, ...]:

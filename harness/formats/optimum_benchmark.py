@@ -1,7 +1,7 @@
 """Reports of optimum-benchmark since 2024: `benchmark.json`, `benchmark_report.json` and their flat CSV, 0.1 to 0.6.
 
-MB are 1e6 bytes; `generate.throughput` says samples/s and is computed from tokens, so it is not taken; the versions 0.5 and
-0.6 never clear the events behind `per_token`, which is said beside the number.
+MB are 1e6 bytes; `generate.throughput` says samples/s and is computed from tokens, so it is not taken; in 0.5 and 0.6 the events
+behind `per_token` pile up from round to round, which is taken back; a configuration whose quantization those versions ignore is refused.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.core.outcome import Protocol
 from harness.core.spec import Note
+from harness.formats import optimum_events
 from harness.formats.fields import MB, Fields, flat
 from harness.formats.optimum_config import Setting, read_config, setting
 from harness.formats.records import FileContents, FileFormat, Found, Number
@@ -23,7 +24,7 @@ TARGETS = (
 )  # fmt: skip
 _LATENCY = {
     "load_model": "load_seconds", "load": "load_seconds", "prefill": "prefill_latency", "forward": "forward_latency",
-    "decode": "decode_latency", "per_token": "per_token_latency", "generate": "e2e_latency",
+    "decode": "decode_latency", "generate": "e2e_latency",
 }  # fmt: skip
 _THROUGHPUT = {
     ("prefill", "samples/s"): "prefill_sps", ("prefill", "tokens/s"): "prefill_tps", ("forward", "samples/s"): "forward_sps",
@@ -68,11 +69,25 @@ def read(source: FileSource) -> FileContents:
         config = {f"config.{name}": value for name, value in flat(read_config(found)).items()}
     report = {f"report.{name}": value for name, value in _report(source).items() if not name.startswith("config.")}
     fields = Fields(config | report, source)
+    _refuse_ignored(fields)
     run = _run(fields, setting(fields, found))
     fields.no_matter(
         *[f"report.{target}.latency.{name}" for target in TARGETS for name in ("count", "total", "stdev_")]
     )
     return FileContents((run,), fields.left)
+
+
+def _refuse_ignored(fields: Fields) -> None:
+    """Refuse what its own advice leads to: named by `quant_method` alone, a quantization is ignored, and the model in floats was measured.
+
+    Source: huggingface/optimum-benchmark 0.6.0, backends/pytorch/backend.py, `is_quantized`, and the warning in config.py.
+    """
+    asked = fields.text("config.backend.quantization_config.quant_method")
+    if asked and fields.text("config.backend.quantization_scheme") is None:
+        raise fields.wrong(
+            f"'config.backend.quantization_config.quant_method' is {asked} without a 'quantization_scheme': optimum-benchmark ignores it and measures "
+            "the model as its own files are, in floats; measure again with `quantization_scheme`"
+        )
 
 
 def _value(value: Any) -> Any:
@@ -86,12 +101,13 @@ def _value(value: Any) -> Any:
 
 
 def _run(fields: Fields, said: Setting) -> Found:
+    between, events = _per_token(fields, said)
     return Found(
         kind="speed",
         probe="generation",
         workload=said.workload,
         engine=said.engine,
-        numbers=tuple(number for target in TARGETS for number in _numbers(fields, target)),
+        numbers=(*(number for target in TARGETS for number in _numbers(fields, target)), *between),
         protocol=Protocol(
             name="optimum-benchmark",
             version=0,
@@ -103,7 +119,7 @@ def _run(fields: Fields, said: Setting) -> Found:
         environment=said.environment,
         labels=said.labels,
         provider=said.device,
-        notes=_notes(fields, said),
+        notes=(*_notes(fields), *events),
         version=said.environment.packages.get("optimum-benchmark"),
     )
 
@@ -139,18 +155,27 @@ def _latency(fields: Fields, head: str, metric: str) -> Iterator[Number]:
             yield number
 
 
-def _notes(fields: Fields, said: Setting) -> tuple[Note, ...]:
+def _per_token(fields: Fields, said: Setting) -> tuple[tuple[Number, ...], tuple[Note, ...]]:
+    """Give the latency between tokens, where events piled up that of each round's own intervals; with a note on what was done."""
+    head = "report.per_token.latency"
+    found, rounds = fields.samples(f"{head}.values"), len(fields.samples("report.decode.latency.values"))
+    if fields.value(f"{head}.mean") is None:
+        return (), ()
+    own = optimum_events.own_intervals(found, rounds)
+    if own is not None and rounds > 1:
+        fields.no_matter(*[f"{head}.{name}" for name in ("unit", "mean", *_STATISTICS)])
+        return (Number("per_token_latency", sum(own) / len(own), samples=own),), (optimum_events.UNDONE,)
     version = said.environment.packages.get("optimum-benchmark", "")
+    if own is None and optimum_events.piles_up(version) and not optimum_events.are_apart(found, rounds):
+        return (), (optimum_events.NOT_TAKEN,)
+    return tuple(_latency(fields, head, "per_token_latency")), ()
+
+
+def _notes(fields: Fields) -> tuple[Note, ...]:
     notes = []
     if not any(name.startswith("config.") for name in fields.names):
         text = f"the file does not hold its configuration, and there is no {_CONFIG} beside it"
         notes.append(Note(code="configuration-unknown", text=text))
-    if version.startswith(("0.5", "0.6")) and fields.value("report.per_token.latency.mean") is not None:
-        text = (
-            "optimum-benchmark 0.5 and 0.6 never clear per-token events between iterations: per_token_latency pools too many "
-            "intervals; decode_latency over the tokens after the first is the sound number"
-        )
-        notes.append(Note(code="per-token-events", text=text))
     return tuple(notes)
 
 

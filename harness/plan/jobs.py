@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from harness.core.identity import digest, short
+from harness.core.identity import canonical, digest, short
 from harness.core.metric import OwnMetric
 from harness.core.spec import BuildSpec, Input, Kind, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK
@@ -186,14 +186,25 @@ def ordered(jobs: Mapping[str, Draft]) -> tuple[PlannedJob, ...]:
     """Put jobs, by their names in the plan, in order: nothing before what it needs, depth-first by artifact; then speed, round by round.
 
     What can share a worker process stands together. Nothing is built or scored between two rounds, so that they lie
-    close together in time and what drifts meets all candidates alike.
+    close together in time and what drifts meets all candidates alike; in a round the same work in several environments
+    stands side by side, one version of a library beside the other.
     """
     first: dict[str, int] = {}
     for draft in jobs.values():
         first.setdefault(draft.artifact_group, len(first))
         first.setdefault(draft.group, first[draft.artifact_group] if draft.kind == "build" else len(first))
+    leads: dict[tuple[str, ...], str] = {}
+    for draft in jobs.values():
+        leads.setdefault(_version(draft), draft.group)
     rank = {
-        name: (1 + draft.round, _drawn(draft.round, draft.group), draft.alone, draft.size, place)
+        name: (
+            1 + draft.round,
+            _drawn(draft.round, leads[_version(draft)]),
+            _drawn(draft.round, draft.group),
+            draft.alone,
+            draft.size,
+            place,
+        )
         if draft.kind == "speed"
         else (0, first[_place(draft)], _turn(draft), first[draft.group], place)
         for place, (name, draft) in enumerate(jobs.items())
@@ -219,6 +230,14 @@ def ordered(jobs: Mapping[str, Draft]) -> tuple[PlannedJob, ...]:
 def _place(draft: Draft) -> str:
     """Name what a job stands with: its artifact; builds that can share a worker process stand together."""
     return draft.group if draft.kind == "build" and draft.group else draft.artifact_group
+
+
+def _version(draft: Draft) -> tuple[str, ...]:
+    """Name what a job of speed measures, whatever environment it is built and runs in; other jobs are themselves alone."""
+    if draft.kind != "speed" or not isinstance(draft.spec, MeasureSpec) or not draft.labels:
+        return (draft.group,)
+    label, spec = draft.labels[0], draft.spec
+    return (label.model, label.method, label.recipe, spec.engine, canonical(spec.engine_options))
 
 
 def _turn(draft: Draft) -> int:

@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
 from harness.core.options import Options
 from harness.core.outcome import Protocol as ProtocolRecord
-from harness.core.reports import FixedWork, Reports, drives_a_program
+from harness.core.reports import Reports, drives_a_program
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Generates, GenerationWorkload, Reach, Session, TextCodec, TextSession, Trace
 from harness.core.spec import JsonObject, Note
 from harness.probes import conditions, high_water, pace, reported, speed, trace_check
+from harness.probes.published_protocols import PUBLISHED, filled, fixed_work
 from harness.probes.speed import PROTOCOLS, SEED
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class GenerationOptions(Options):
     """How much is generated, and how often."""
 
     protocol: str = "genai-e2e-0.9"
+    """How it is timed. `bnb-2024-12` (100 new tokens, at least 10 repetitions and 10 s) and `bnb-2025-09` (64, exactly 10) are engine optimum-benchmark's, and say all but batch and prompt."""
     batch: int = Field(default=1, ge=1)
     prompt: int = Field(default=128, ge=1)
     """Tokens of each prompt."""
@@ -46,6 +48,11 @@ class GenerationOptions(Options):
     repetitions: int = Field(default=5, ge=1)
     text: str | None = None
     """Text that prompts are cut from (`reference` or a path); None: seeded random token ids, the same for a vocabulary."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_by_protocol(cls, given: object) -> object:
+        return filled(given) if isinstance(given, dict) else given
 
 
 class Prompted(Protocol):
@@ -99,8 +106,7 @@ def measure(session: Generates | Reports, workload: GenerationOptions, context: 
     Raises: HarnessError where prompt and output do not fit the context, or a report is not of this work.
     """
     if drives_a_program(session):
-        work = FixedWork(workload.batch, workload.prompt, workload.output, workload.warmup, workload.repetitions)
-        return reported.measure(session, work, context)
+        return reported.measure(session, fixed_work(workload.protocol, workload), context)
     return _generated(session, workload, context)
 
 
@@ -226,16 +232,16 @@ def protocol(session: Session, workload: GenerationOptions, facts: JsonObject) -
 
 def refuse(workload: GenerationOptions, facts: Facts) -> str | None:  # noqa: ARG001 - a protocol is here or nowhere
     """Say why a protocol cannot be measured."""
-    return None if workload.protocol in PROTOCOLS else speed.why_not(workload.protocol)
+    return None if workload.protocol in {*PROTOCOLS, *PUBLISHED} else speed.why_not(workload.protocol)
 
 
 def refuse_on(workload: GenerationOptions, offers: frozenset[str]) -> str | None:
     """Say what a program that measures by itself cannot be asked for."""
     if "generates" in offers:
-        return None
+        return speed.why_not(workload.protocol) if workload.protocol in PUBLISHED else None
     if workload.text:
         return f"the program makes its own prompts, not of text {Path(workload.text).name}: leave `text` out, or take an engine that generates"
-    if workload.protocol != GenerationOptions.model_fields["protocol"].default:
+    if workload.protocol not in offers and workload.protocol != GenerationOptions.model_fields["protocol"].default:
         return f"the program measures by its own protocol, not by {workload.protocol}: leave `protocol` out, or take an engine that generates"
     return None
 

@@ -15,6 +15,7 @@ from harness.core.reports import FixedWork, Reported, Reports
 from harness.core.seam import Context, MetricValue, ProbeResult
 from harness.core.spec import JsonObject
 from harness.probes import conditions, speed
+from harness.probes.published_protocols import refuse_other_rounds
 from harness.probes.report_file import REPORT, refuse_old, refuse_other_provider
 from harness.programs import LOG
 
@@ -43,6 +44,7 @@ def measure(session: Reports, work: FixedWork, context: Context) -> ProbeResult:
     refuse_old(said.report, said.started, begun)
     refuse_other_provider(name, said.provider, session.provider)
     refuse_other_work(said, work)
+    refuse_other_rounds(said, work)
     machine, done = watch.facts(), speed.Work(work.batch, work.prompt, work.output, "mean")
     derived = rates(said.summary, done)
     spread = _spread(said.summary)
@@ -50,6 +52,7 @@ def measure(session: Reports, work: FixedWork, context: Context) -> ProbeResult:
     facts |= {"spread": spread, "derived": [one.metric for one in derived]}
     protocol = said.protocol.model_copy(
         update={
+            "name": work.protocol or said.protocol.name,
             "facts": facts,
             "dtype": said.protocol.dtype or session.dtype,
             "repetitions": _rounds(said.summary) or work.repetitions,

@@ -12,6 +12,7 @@ from harness.core.seam import MetricValue
 from harness.core.sessions import Trace
 from harness.core.spec import Note
 from harness.core.spelling import unknown
+from harness.probes.published_protocols import PUBLISHED, why_elsewhere
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +44,7 @@ PROTOCOLS = {
 NOT_HERE = {
     "genai-e2e-0.5": "times compute_logits alone, an interface that onnxruntime-genai dropped after 0.5",
     "genai-e2e-0.6": "leaves is_done outside the timer and so runs too fast on CUDA",
-    "bnb-2024-12": "is that of optimum-benchmark in 2024; engine optimum-benchmark drives a later one, by its own protocol: leave `protocol` out",
-    "bnb": "is optimum-benchmark's own: take engine optimum-benchmark, and leave `protocol` out",
+    "bnb": "is two: bnb-2024-12, by which the page of bitsandbytes was measured, and bnb-2025-09, that of its script since",
 }
 UNSTABLE_SPREAD = 0.80
 """Range of decode time over the middle eight tenths of repetitions, relative to its median, beyond which a result is unstable.
@@ -60,7 +60,9 @@ def why_not(name: str) -> str:
     """Say why a protocol cannot be measured, with the nearest right name for an unknown one."""
     if name in NOT_HERE:
         return f"protocol {name} {NOT_HERE[name]}"
-    return unknown("protocol", name, [*PROTOCOLS, *NOT_HERE])
+    if name in PUBLISHED:
+        return why_elsewhere(name)
+    return unknown("protocol", name, [*PROTOCOLS, *PUBLISHED, *NOT_HERE])
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from harness.core.bitsandbytes_versions import computes_on_cpus, needs_a_gpu
 from harness.core.errors import MissingDependency
 from harness.core.linear_layers import hold_layers, import_bitsandbytes
 from harness.core.options import Options
@@ -46,18 +48,19 @@ class BitsAndBytesOptions(Options):
 def build(base: Base, options: BitsAndBytesOptions, out: Path, context: Context) -> Built:
     """Quantize a model's folder on the CPU, whatever it will run on, and save it before anything is computed with it.
 
-    (On CPUs bitsandbytes lays weights out anew in the first pass.) Each linear layer but the head is held against the options.
+    (On CPUs bitsandbytes lays weights out anew in the first pass.) Releases that do nothing on a CPU quantize on the GPU. Each linear layer but the head is held against the options.
     Raises: HarnessError naming a layer that is something else, MissingDependency where bitsandbytes is absent.
     """
     imports()
     context.progress(0.0, "quantizing")
-    named = {"quantization_config": _config(options), "device_map": {"": "cpu"}}
+    where: str | int = "cpu" if computes_on_cpus(importlib.metadata.version("bitsandbytes")) else 0
+    named = {"quantization_config": _config(options), "device_map": {"": where}}
     model, notes = loaded(base.path, options.dtype, **named)
     layers = hold_layers(model, model.config.quantization_config.to_dict())
     context.progress(0.7, "saving")
     model.save_pretrained(out)
     copy_missing(base.path, out)
-    return Built("hf", layers, (*notes, floats_note(model, options.dtype)))
+    return Built("hf", layers, (*notes, floats_note(model, options.dtype)), beside=frozenset({"llm_int8_threshold"}))
 
 
 def _config(options: BitsAndBytesOptions) -> Any:
@@ -88,8 +91,11 @@ def imports() -> None:
 
 
 def refuse(options: BitsAndBytesOptions, facts: Facts) -> str | None:  # noqa: ARG001 - the seam asks with both
-    """Name a package that an environment lacks."""
-    return next((facts.lacks(name) for name in ("torch", "transformers", *RUNTIME) if name not in facts.packages), None)
+    """Name a package that an environment lacks, or a bitsandbytes that does nothing on this machine."""
+    absent = next((name for name in ("torch", "transformers", *RUNTIME) if name not in facts.packages), None)
+    if absent:
+        return facts.lacks(absent)
+    return None if facts.gpus else needs_a_gpu(facts.packages["bitsandbytes"], f" of {facts.place}")
 
 
 QUANTIZER = Quantizer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -39,9 +40,20 @@ def loaded(folder: Path, dtype: str, **named: Any) -> tuple[Any, list[Note]]:
     config, notes = load_config(folder, written)
     with watched_loading() as unread:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, dtype=getattr(torch, dtype), local_files_only=True, trust_remote_code=False, **named
+            folder,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            **{_type_word(): getattr(torch, dtype)},
+            **named,
         )
     return model.eval(), [*notes, *weights_unread(unread, type(model).__name__)]
+
+
+def _type_word() -> str:
+    """Say how the installed transformers calls the type that weights are loaded in."""
+    major, minor = (int(part) for part in importlib.metadata.version("transformers").split(".")[:2])
+    return "dtype" if (major, minor) >= (4, 56) else "torch_dtype"
 
 
 def stored_dtype(folder: Path) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,14 +33,16 @@ def made_notes(
 ) -> tuple[Note, ...]:
     """Say what cannot be so about what a build made. empty: modification time of the folder before it; weights: hash of its weights."""
     assert isinstance(job.spec, BuildSpec)
-    alike = {}
+    whole, alike = dict[str, BuildSpec](), dict[str, BuildSpec]()
     for name, noted in stamps_beside(Path(str(job.out))).items():
         if noted.content == artifact.content or (weights is not None and noted.weights == weights):
             with suppress(ValueError):  # of a stamp without a recipe, or of another version
-                alike[name] = BuildSpec.model_validate(noted.recipe)
+                among = whole if noted.content == artifact.content else alike
+                among[name] = BuildSpec.model_validate(noted.recipe)
     return (
         *old_notes(folder, empty),
-        *same_notes(job.spec, alike),
+        *same_notes(job.spec, whole),
+        *same_notes(job.spec, alike, built.beside),
         *scheme_notes(
             artifact.scheme or layers_scheme(folder, built.layers),
             job.spec.options,
@@ -68,16 +70,21 @@ def old_notes(folder: Path, begun: float) -> tuple[Note, ...]:
     return implausible([text])
 
 
-def same_notes(recipe: BuildSpec, others: Mapping[str, BuildSpec]) -> tuple[Note, ...]:
+def same_notes(
+    recipe: BuildSpec, others: Mapping[str, BuildSpec], beside: Container[str] = frozenset()
+) -> tuple[Note, ...]:
     """Say that the same weights were made from other inputs or with other options.
 
-    recipe: what was asked for now; others: what was asked for where artifacts have equal weights, by the artifact's name.
+    recipe: what was asked for now; others: what was asked for where artifacts have equal weights, by the artifact's name;
+    beside: options that lie beside the weights, and change other files.
     """
     texts = []
     for name, other in sorted(others.items()):
         pairs = [("model", other.model, recipe.model), ("base", other.base, recipe.base)]
         pairs += [
-            (key, other.options.get(key), recipe.options.get(key)) for key in sorted({*other.options, *recipe.options})
+            (key, other.options.get(key), recipe.options.get(key))
+            for key in sorted({*other.options, *recipe.options})
+            if key not in beside
         ]
         differs = [f"{key} {_cut(there)} there, {_cut(here)} here" for key, there, here in pairs if there != here]
         if differs and other.quantizer == recipe.quantizer:

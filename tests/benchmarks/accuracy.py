@@ -33,6 +33,7 @@ KINDS = ("as 0.1.0", "wanted rows", "shared")
 
 def requests_of(folder: Path, subjects: int, limit: int, encode: Callable[[str], list[int]]) -> list[Request]:
     """Write five-shot prompts of the first subjects' first questions; four requests for each question."""
+    from harness import questions
     from harness.core.sessions import Request
     from harness.probes.mmlu_modelopt import prompt
 

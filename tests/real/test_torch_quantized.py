@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.real.environments import beside
 from tests.real.machine import RealMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -26,17 +25,7 @@ HERE = importlib.util.find_spec("bitsandbytes") is not None
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter that sees this environment's packages and bitsandbytes: installed beside them where they lack it."""
-    folder = tmp_path_factory.mktemp("environment") / "bnb"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120)
-    made = next(folder.glob("bin/python"), folder / "Scripts" / "python.exe")
-    site = next(folder.rglob("site-packages"))
-    (site / "this.pth").write_text(f"{sysconfig.get_path('purelib')}\n", "utf-8")
-    if not HERE:
-        words = ["-m", "pip", "install", "--quiet", "--no-deps", "--retries", "1", "--target", str(site), PIN]
-        ran = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, timeout=300)
-        if ran.returncode:
-            pytest.skip(f"{PIN} cannot be installed here: {ran.stderr.strip()[-200:]}")
-    return made
+    return beside(tmp_path_factory.mktemp("environment") / "bnb", *([] if HERE else [PIN]))
 
 
 @pytest.fixture(scope="module")

@@ -206,7 +206,6 @@ def test_an_optimum_benchmark_file_holds_configuration_and_report(tmp_path: Path
     assert run.environment.packages["optimum-benchmark"] == "0.6.0@abc1234"
     assert run.environment.packages["torch"] == "2.8.0"
     assert (run.protocol.gpu_count, run.protocol.warmups, run.protocol.dtype) == (2, 3, "float16")
-    assert "per-token-events" in {note.code for note in run.notes}
     assert imported.files[0].left == ("report.generate.throughput.value",)
 
 

@@ -93,6 +93,22 @@ def test_candidates_take_turns_in_an_order_that_is_drawn_and_every_second_round_
     assert [job.id for job in plan(text).jobs] == [job.id for job in made.jobs], "the same plan has the same order"
 
 
+def test_versions_of_a_library_stand_side_by_side_in_each_round(plan: Planner) -> None:
+    text = "model: [tiny, other]\nmethod: [fp32, awq]\nengine: runtime\nenvironment: [cpu, new]\nprobes: {speed: {batch: [1, 4]}}\nrounds: 8\n"
+    speed = [job for job in plan(text).jobs if job.kind == "speed"]
+    groups = [next(jobs) for _, jobs in itertools.groupby(speed, lambda job: job.group)]
+    pairs = list(zip(groups[::2], groups[1::2], strict=True))
+    assert len(pairs) == 4 * 8
+    for one, other in pairs:
+        assert (one.labels[0].model, one.labels[0].method, one.round) == (
+            other.labels[0].model, other.labels[0].method, other.round,
+        )  # fmt: skip
+        assert {one.environment, other.environment} == {"cpu", "new"}
+    for early, late in zip(groups[:8], groups[8:16][::-1], strict=True):
+        assert (early.group.partition("#")[0], early.round, late.round) == (late.group.partition("#")[0], 0, 1)
+    assert {one.environment for one, _ in pairs} == {"cpu", "new"}, "neither always comes first"
+
+
 def test_the_workloads_of_an_artifact_share_one_process_in_each_round_smallest_first(plan: Planner) -> None:
     made = plan(
         "model: tiny\nmethod: [fp32, awq]\nengine: runtime\n"

@@ -17,6 +17,7 @@ from harness.core.seam import Context, ProbeResult
 from harness.engines import ENGINES
 from harness.engines.fake import FakeEngineOptions, FakeSession
 from harness.engines.optimum_benchmark import OptimumBenchmarkOptions, asked_of, refuse
+from harness.engines.torch_quantized import Checkpoint
 from harness.probes.generation import PROBE, refuse_on
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
@@ -192,7 +193,8 @@ def test_a_session_that_generates_drives_no_program() -> None:
 
 
 def test_optimum_benchmark_is_asked_for_rounds_and_not_for_seconds() -> None:
-    asked = asked_of(Path("m"), OptimumBenchmarkOptions(dtype="bfloat16"), FixedWork(4, 64, 100, 2, 7))
+    work = FixedWork(4, 64, 100, 2, 7)
+    asked = asked_of(Path("m"), OptimumBenchmarkOptions(dtype="bfloat16"), work, Checkpoint({}, "bfloat16"))
     assert asked["scenario"]["input_shapes"] == {"batch_size": 4, "sequence_length": 64}
     assert asked["scenario"]["generate_kwargs"] == {"max_new_tokens": 100, "min_new_tokens": 100, "do_sample": False}
     assert {name: asked["scenario"][name] for name in ("iterations", "duration", "warmup_runs", "memory")} == {

@@ -172,9 +172,27 @@ def test_a_checkpoint_of_bitsandbytes_says_what_installs_it_where_it_is_absent(
     config = {"dtype": "bfloat16", "quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}
     with pytest.raises(MissingDependency, match="bitsandbytes is not installed here; `harness setup --env bnb`"):
         torch_quantized.read_checkpoint(model, config, "float32")
-    assert QUANTIZER.refuse(
-        BitsAndBytesOptions(load_in_4bit=True), Facts({"torch": "1", "transformers": "1"}, "Linux", name="cpu")
-    ) == ("bitsandbytes is not installed in environment cpu; `harness setup --env cpu`")
+    assert (
+        QUANTIZER.refuse(
+            BitsAndBytesOptions(load_in_4bit=True), Facts({"torch": "1", "transformers": "1"}, "Linux", name="cpu")
+        )
+        == "bitsandbytes is not installed in environment cpu: take environment bnb, which `harness setup --env bnb` makes"
+    )
+
+
+def test_a_bitsandbytes_that_does_nothing_on_a_cpu_is_refused_in_the_plan() -> None:
+    there = {"torch": "2.13.0", "transformers": "4.57.6", "accelerate": "1.15.0"}
+    asked = BitsAndBytesOptions(load_in_4bit=True)
+
+    def refused(version: str, *gpus: str) -> str | None:
+        return QUANTIZER.refuse(asked, Facts({**there, "bitsandbytes": version}, "Linux", gpus, name="old"))
+
+    assert refused("0.44.1") == (
+        "bitsandbytes 0.44.1 of environment old needs an NVIDIA GPU; since 0.46 it computes on a CPU, too: "
+        "take environment bnb, which `harness setup --env bnb` makes"
+    )
+    assert refused("0.44.1", "Tesla T4") is None, "it quantizes on the GPU"
+    assert (refused("0.46.0"), refused("0.50.2"), refused("1.0.0")) == (None, None, None)
 
 
 @real

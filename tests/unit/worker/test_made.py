@@ -50,6 +50,10 @@ def test_equal_weights_of_another_recipe_are_told_with_what_differs() -> None:
     assert "(model n there, m here; bits the default there, 4 here)" in texts(
         same_notes(spec(), {"b-1": spec(model="n", options={})})
     )
+    aside = spec(options={"bits": 4, "threshold": 0.0})
+    assert "threshold 0.0 there" in texts(same_notes(spec(), {"b-1": aside}))
+    assert same_notes(spec(), {"b-1": aside}, frozenset({"threshold"})) == (), "it lies beside the weights"
+    assert "bits 4 there" in texts(same_notes(spec(options={}), {"b-1": aside}, frozenset({"threshold"})))
 
 
 @pytest.mark.parametrize(("scheme", "given", "declared", "says"), [
