@@ -19,6 +19,7 @@ from harness.core.linear_layers import (
     promised,
 )
 from harness.core.model_record import read_tensors
+from harness.core.simulated_layers import is_simulated
 from harness.core.spec import Note
 
 _TYPES = ("float32", "float16", "bfloat16")
@@ -40,7 +41,7 @@ class Checkpoint:
     @property
     def known(self) -> bool:
         """Whether its layers can be told from floats here."""
-        return bool(promised(self.said))
+        return _known(self.said)
 
     def load_with(self, config: Any, device: str) -> dict[str, Any]:
         """Prepare a configuration for loading; return what `from_pretrained` is told beside it.
@@ -49,7 +50,7 @@ class Checkpoint:
         """
         import torch
 
-        if is_fp8(self.said):
+        if is_fp8(self.said) or is_simulated(self.said):
             del config.quantization_config
         if not is_bitsandbytes(self.said):
             return {}
@@ -68,7 +69,12 @@ class Checkpoint:
             notes = (torch_fp8.note(self.said, device, self.dtype),)
         if is_bitsandbytes(self.said):
             hold_stored(model, self.said, read_tensors(folder))
-        if self.known:
+        if is_simulated(self.said):
+            from harness.core import simulated_folder
+
+            simulated_folder.put_in(model, folder, self.said)
+            notes = (simulated_folder.note(self.dtype),)
+        elif self.known:
             hold_layers(model, self.said)
         model.eval()
         if not is_bitsandbytes(self.said):
@@ -77,7 +83,8 @@ class Checkpoint:
 
     def unread(self, names: Iterable[str]) -> list[str]:
         """Leave out of unread tensors those that are read here."""
-        return [name for name in names if not (is_fp8(self.said) and name.endswith(".weight_scale"))]
+        ours = ".weight_scale" if is_fp8(self.said) else "" if not is_simulated(self.said) else "_quantizer."
+        return [name for name in names if not (ours and ours in name)]
 
 
 def read_checkpoint(folder: Path, config: Mapping[str, Any], asked: str) -> Checkpoint:
@@ -87,7 +94,12 @@ def read_checkpoint(folder: Path, config: Mapping[str, Any], asked: str) -> Chec
     """
     said = config.get("quantization_config") or {}
     own = str(config.get("dtype") or config.get("torch_dtype") or "").removeprefix("torch.")
-    if not promised(said):
+    if said.get("quant_method") == "modelopt":
+        raise HarnessError(
+            f"{folder} is packed by Model Optimizer ({said.get('quant_algo')}) for TensorRT-LLM, vLLM or SGLang, and transformers cannot open it; "
+            "a method that simulates it (sim_*) tells its quality"
+        )
+    if not _known(said):
         return Checkpoint(said, asked)
     if own not in _TYPES:
         raise HarnessError(
@@ -102,4 +114,12 @@ def read_checkpoint(folder: Path, config: Mapping[str, Any], asked: str) -> Chec
         raise MissingDependency(
             f"{folder} is quantized by bitsandbytes, and {absent[0]} is not installed here; `harness setup --env bnb` installs it"
         )
+    if is_simulated(said) and importlib.util.find_spec("modelopt") is None:
+        raise MissingDependency(
+            f"{folder} is simulated by nvidia-modelopt, which is not installed here; `harness setup` installs it"
+        )
     return Checkpoint(said, own)
+
+
+def _known(said: Mapping[str, Any]) -> bool:
+    return bool(promised(said)) or is_simulated(said)

@@ -52,6 +52,7 @@ class Statistic:
 STATISTICS = {
     "perplexity": Statistic("exp", least=1.0),
     "kl_divergence": Statistic(least=0.0),
+    "validation_loss": Statistic(least=0.0),
     "top1_agreement": Statistic(least=0.0, most=1.0),
 }
 """Metrics whose unit is the document."""

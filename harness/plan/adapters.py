@@ -1,4 +1,4 @@
-"""The adapters that a plan may name: the registries, and what later versions will have."""
+"""The adapters that a plan may name: the registries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from harness.core.folder_formats import FILES, FolderFormat
 from harness.core.options import Options
 from harness.core.seam import Engine, Probe, Quantizer, Registry, load
 from harness.engines import folder_formats
-from harness.plan.planned_adapters import PLANNED_QUANTIZERS
 from harness.probes import VERIFY, VERIFY_REFERENCE
 
 SOURCE = "source"
@@ -32,12 +31,11 @@ class Adapters:
     quantizers: Registry
     engines: Registry
     probes: Registry
-    later_quantizers: Registry = field(default_factory=lambda: dict(PLANNED_QUANTIZERS))
     _loaded: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def quantizer(self, name: str) -> Quantizer:
         """Load a quantizer. Raises: HarnessError for an unknown name."""
-        found: Quantizer = self._load({**self.later_quantizers, **self.quantizers}, "quantizer", name)
+        found: Quantizer = self._load(self.quantizers, "quantizer", name)
         return found
 
     def engine(self, name: str) -> Engine:
@@ -67,7 +65,7 @@ class Adapters:
 
     def quantizer_names(self) -> list[str]:
         """Names that a recipe may have, `source` included."""
-        return sorted({SOURCE, *self.quantizers, *self.later_quantizers})
+        return sorted({SOURCE, *self.quantizers})
 
     def engine_names(self) -> list[str]:
         """Names that `engine` may have."""
@@ -80,10 +78,6 @@ class Adapters:
     def placed_names(self) -> list[str]:
         """Names of what runs in an environment: engines and quantizers."""
         return sorted({*self.engine_names(), *self.quantizer_names()} - {SOURCE})
-
-    def absent(self, name: str) -> bool:
-        """Whether a quantizer is one that only later versions have."""
-        return name in self.later_quantizers and name not in self.quantizers
 
 
 def shipped() -> Adapters:

@@ -143,7 +143,7 @@ def measuring(
     if "window" in workload:
         size = TEXT_BYTES if text_bytes is None else text_bytes
         tokens = workload.get("tokens") or size / TOKEN_BYTES
-        return scoring(opened, tokens * workload["window"] / workload["stride"])
+        return scoring(opened, tokens * workload["window"] / workload.get("stride", workload["window"]))
     if "shots" in workload:
         tokens = _of_questions(workload)
         return None if tokens is None else scoring(opened, tokens)

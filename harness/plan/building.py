@@ -15,15 +15,17 @@ from harness.core.spec import BuildSpec, Labels
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, takes_list
 from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.catalogue_checks import consumes, produces
-from harness.plan.context import PlanContext
 from harness.plan.entries import Ready, Recipe
 from harness.plan.jobs import Draft
 from harness.plan.keys import artifact_id, package_identity, spec_key
-from harness.plan.missing import NOTHING
 from harness.plan.recipes import choose
 from harness.plan.sources import ModelSource, find
 from harness.plan.sweep import Choice, Places
 from harness.plan.yamlfile import Mistakes, Node
+
+MISSING = "environment '{0}' is not on this machine: harness setup --env {0}"
+ANOTHER_SYSTEM = "environment '{}' is for {}, and this machine is not"
+from harness.plan.context import PlanContext
 
 
 @dataclass(frozen=True)
@@ -245,8 +247,6 @@ def _refusal(
     model: ModelRecord | None,
 ) -> str | None:
     facts = context.facts(environment)
-    if context.adapters.absent(quantizer.name):
-        return quantizer.refuse(record, NOTHING)
     before = next((made.refused for made in inputs if made.refused), None)
     if before or facts is None:
         return before or context.missing(environment)

@@ -18,10 +18,12 @@ from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.entries import Catalogue
 from harness.plan.jobs import Draft
 from harness.plan.keys import known_by
-from harness.plan.missing import ANOTHER_SYSTEM, MISSING
 from harness.plan.sources import ModelSource, find, hash_model
 from harness.plan.sweep import Places
 from harness.plan.yamlfile import Mistakes, Node
+
+MISSING = "environment '{0}' is not on this machine: harness setup --env {0}"
+ANOTHER_SYSTEM = "environment '{}' is for {}, and this machine is not"
 
 
 @dataclass

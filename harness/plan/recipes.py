@@ -32,9 +32,6 @@ def _none_fits(method: Method, formats: Sequence[Format], reader: str, adapters:
         if method.own:
             return f"{method.called} has no recipe; give it `recipes:` there, or take it out"
         return f"method '{method.name}' is known only from published tables; it has no recipe here"
-    absent = [name for name in method.recipes if adapters.absent(name)]
-    if len(absent) == len(method.recipes):
-        return f"{method.called} needs quantizer '{absent[0]}', which this version does not have"
     made = ", ".join(f"{name} makes {produces(recipe, adapters)}" for name, recipe in method.recipes.items())
     named = [r.quantizer for r in method.recipes.values() if r.when_named and produces(r, adapters) in formats]
     hint = f"; name the quantizer, as {{{method.name}: {named[0]}}}" if named else _takers(method, adapters)

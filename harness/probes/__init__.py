@@ -9,6 +9,7 @@ PROBES = {
     "output_check": "harness.probes.output_check:PROBE",
     "memory": "harness.probes.memory:PROBE",
     "perplexity": "harness.probes.perplexity:PROBE",
+    "validation_loss": "harness.probes.validation_loss:PROBE",
     "kl_divergence": "harness.probes.kl_divergence:PROBE",
     "kl_reference": "harness.probes.kl_reference:PROBE",
     "verify": "harness.probes.verify:PROBE",

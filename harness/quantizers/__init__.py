@@ -5,6 +5,9 @@ from __future__ import annotations
 QUANTIZERS = {
     "ort-genai": "harness.quantizers.ort_genai:QUANTIZER",
     "modelopt-onnx": "harness.quantizers.modelopt_onnx:QUANTIZER",
+    "modelopt-torch": "harness.quantizers.modelopt_torch:QUANTIZER",
+    "modelopt-sparsity": "harness.quantizers.sparsity:QUANTIZER",
+    "train": "harness.quantizers.train:QUANTIZER",
     "bitsandbytes": "harness.quantizers.bitsandbytes:QUANTIZER",
     "torch-fp8": "harness.quantizers.torch_fp8:QUANTIZER",
     "command": "harness.quantizers.command:QUANTIZER",

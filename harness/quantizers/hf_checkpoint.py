@@ -12,6 +12,8 @@ from harness.core.errors import HarnessError
 from harness.core.linear_layers import left_in_floats
 from harness.core.model_config import load_config
 from harness.core.model_record import read_tensors
+from harness.core.simulated_folder import is_scale
+from harness.core.simulated_layers import is_simulated
 from harness.core.spec import Note
 from harness.core.weights import watched_loading, weights_unread
 from harness.quantizers.artifact_check import check_folder
@@ -22,10 +24,10 @@ _NAMED = 3
 """Matrices that a note names."""
 
 
-def loaded(folder: Path, dtype: str, **named: Any) -> tuple[Any, list[Note]]:
+def loaded(folder: Path, dtype: str, *, simulated: bool = False, **named: Any) -> tuple[Any, list[Note]]:
     """Load a model's folder on the CPU in a float type; returns the model and what is to be said of it.
 
-    named: what `from_pretrained` is told beside it.
+    simulated: the folder may be of a simulated quantization, whose floats alone are loaded; named: what `from_pretrained` is told beside it.
     Raises: HarnessError where the folder is not whole, is quantized already, or lacks weights.
     """
     import torch
@@ -33,7 +35,10 @@ def loaded(folder: Path, dtype: str, **named: Any) -> tuple[Any, list[Note]]:
 
     check_folder(folder, "hf")
     written = read_json(folder / "config.json")
-    if written.get("quantization_config"):
+    said = written.get("quantization_config")
+    if simulated and said and is_simulated(said):
+        del written["quantization_config"]
+    elif said:
         raise HarnessError(
             f"{folder} is quantized already (quantization_config in config.json); start from the model in floats"
         )
@@ -47,7 +52,8 @@ def loaded(folder: Path, dtype: str, **named: Any) -> tuple[Any, list[Note]]:
             **{_type_word(): getattr(torch, dtype)},
             **named,
         )
-    return model.eval(), [*notes, *weights_unread(unread, type(model).__name__)]
+    left = [name for name in unread if not (simulated and is_scale(name))]
+    return model.eval(), [*notes, *weights_unread(left, type(model).__name__)]
 
 
 def _type_word() -> str:

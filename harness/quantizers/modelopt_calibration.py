@@ -1,10 +1,10 @@
-"""Calibration inputs for ModelOpt-ONNX: texts as token ids, and empty pasts, for every input that a graph declares."""
+"""Calibration inputs for Model Optimizer: texts as token ids, and for ONNX empty pasts, for every input that a graph declares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.core.errors import HarnessError
 from harness.core.spec import Note
@@ -21,6 +21,18 @@ TOKENS = 512
 """Texts are cut here, as in the original, or at the model's context where that is shorter."""
 _HUB = frozenset({"cnn_dailymail", "pile-val"})
 _SEED = 20240101
+
+
+class CalibrationOptions(Protocol):
+    """What options say of the calibration texts."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def calib_size(self) -> int: ...
+    @property
+    def text(self) -> str | None:
+        """Name of the text as `texts` knows it; None where none is read."""
 
 
 class CalibrationReader:
@@ -58,11 +70,9 @@ def calibration_reader(
     import numpy as np
 
     config = read_json(base / "genai_config.json")["model"]
-    length = min(TOKENS, int(config["context_length"]))
-    text = None if options.text is None else read(options.text)
-    rows = _random_rows(options, config, length) if text is None else _text_rows(base, text, options, length)
-    ids, mask = _padded(rows, _first(config.get("eos_token_id", 0)))
-    notes = [*_fit(model, options), *(change_notes(text, str(options.text)) if text else ())]
+    rows, changes = token_rows(base, options, int(config["context_length"]), int(config["vocab_size"]))
+    ids, mask = padded(rows, _first(config.get("eos_token_id", 0)))
+    notes = [*_fit(model, options), *changes]
     cut = range(0, len(rows) - options.batch_size + 1, options.batch_size)
     batches = [
         _inputs(
@@ -78,15 +88,30 @@ def _first(value: int | list[int]) -> int:
     return value[0] if isinstance(value, list) else value
 
 
-def _random_rows(options: ModeloptOptions, config: dict[str, Any], length: int) -> list[list[int]]:
+def token_rows(
+    folder: Path, options: CalibrationOptions, context: int, vocabulary: int
+) -> tuple[list[list[int]], tuple[Note, ...]]:
+    """Give the token ids of each calibration text, and what is to be said of the text; drawn ones where none is read.
+
+    folder: it holds tokenizer.json; context: tokens that the model can read; vocabulary: ids that it knows.
+    Raises: HarnessError where texts are too few.
+    """
+    length = min(TOKENS, context)
+    if options.text is None:
+        return _random_rows(options, vocabulary, length), ()
+    text = read(options.text)
+    return _text_rows(folder, text, options, length), change_notes(text, options.text)
+
+
+def _random_rows(options: CalibrationOptions, vocabulary: int, length: int) -> list[list[int]]:
     import numpy as np
 
     source = np.random.default_rng(_SEED)
-    rows: list[list[int]] = source.integers(0, config["vocab_size"], (options.calib_size, length)).tolist()
+    rows: list[list[int]] = source.integers(0, vocabulary, (options.calib_size, length)).tolist()
     return rows
 
 
-def _text_rows(base: Path, text: Text, options: ModeloptOptions, length: int) -> list[list[int]]:
+def _text_rows(base: Path, text: Text, options: CalibrationOptions, length: int) -> list[list[int]]:
     """Tokenize: sets of documents one text each; a running text (a file, the reference) cut every `length` tokens."""
     from tokenizers import Tokenizer
 
@@ -106,7 +131,8 @@ def _text_rows(base: Path, text: Text, options: ModeloptOptions, length: int) ->
     return rows
 
 
-def _padded(rows: list[list[int]], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def padded(rows: list[list[int]], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Fill rows of token ids up to the longest one. Returns: ids and mask, int64 [rows, longest]; 0 in the mask is filled."""
     import numpy as np
 
     longest = max(len(row) for row in rows)

@@ -16,7 +16,7 @@ Ep = Literal["cpu", "cuda", "dml", "NvTensorRtRtx"]
 
 _CALIBRATED = frozenset({"awq_lite", "awq_clip", "awq_full"})
 _PATTERNS = re.compile(r"[/a-zA-Z0-9_.\-]+(,[/a-zA-Z0-9_.\-]+)*")
-_DATASETS = {"reference": "reference-calibration", "cnn": "cnn_dailymail", "pilevel": "pile-val"}
+DATASETS = {"reference": "reference-calibration", "cnn": "cnn_dailymail", "pilevel": "pile-val"}
 
 
 class ModeloptOptions(Options):
@@ -135,7 +135,7 @@ class ModeloptOptions(Options):
     @property
     def text(self) -> str | None:
         """Name of the calibration text; None where none is read."""
-        return None if not self.calibrated or self.use_random_calib else _DATASETS.get(self.dataset, self.dataset)
+        return None if not self.calibrated or self.use_random_calib else DATASETS.get(self.dataset, self.dataset)
 
 
 def without_effect(options: ModeloptOptions) -> list[Note]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.outcome import Scheme
+from harness.core.simulated_layers import is_simulated, promised_layers
 from harness.quantizers.artifact_check import weight_files
 from harness.quantizers.folders import read_json
 from harness.quantizers.scheme_text import Matrix, product, written
@@ -35,9 +37,21 @@ def folder_scheme(folder: Path, dtype: str | None = None) -> Scheme | None:
     tensors = {name: tensor for file in files for name, tensor in _header(file).items()}
     said = read_json(folder / "config.json").get("quantization_config") or {}
     matrices = dict(_matrices(tensors, said, dtype))
+    if is_simulated(said):
+        matrices |= {
+            f"{name}.weight": replace(matrices[f"{name}.weight"], text=_simulated(text))
+            for name, text in promised_layers(said).items()
+        }
     head = next((matrices.pop(name) for name in list(matrices) if name.endswith(_HEADS)), None)
     embedding = next((matrices.pop(name) for name in list(matrices) if name.endswith(_EMBEDDINGS)), None)
-    return written(list(matrices.values()), head or embedding, embedding)
+    found = written(list(matrices.values()), head or embedding, embedding)
+    return found.model_copy(update={"bits_per_weight": None}) if is_simulated(said) else found
+
+
+def _simulated(text: str) -> str:
+    """Write a layer as schemes are written, its inputs aside: `int4 b128 simulated`."""
+    weights = text.partition(", ")[0]
+    return weights if weights in _TYPES.values() else f"{weights} simulated"
 
 
 def _header(file: Path) -> dict[str, Tensor]:
@@ -74,6 +88,9 @@ def quantized_text(said: Mapping[str, Any]) -> tuple[str, int]:
             f"{said.get('bnb_4bit_quant_type', 'fp4')} b64{' dq' if said.get('bnb_4bit_use_double_quant') else ''}",
             4,
         )
+    if method == "modelopt":
+        algo = str(said.get("quant_algo"))
+        return algo.lower(), 4 if algo.startswith(("W4", "NVFP4")) else 8
     groups = [group["weights"] for group in (said.get("config_groups") or {}).values() if group.get("weights")]
     facts = groups[0] if groups else said
     width = int(facts.get("num_bits") or facts.get("bits") or facts.get("w_bit") or 0)

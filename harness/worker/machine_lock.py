@@ -95,7 +95,3 @@ def _try(lock: FileLock | _Shared, seconds: float = 0) -> bool:
     except Timeout:
         return False
     return True
-
-
-LOCK_SECONDS = 24 * 3600.0
-"""Longest wait for the lock of a run folder whose job has no limit: one that another worker holds is being done."""

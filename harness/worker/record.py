@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEW = 64
 """Samples up to this many stay in the measurement itself."""
 ARRAYS = "arrays.npz"
-_WEIGHTS = (".onnx", ".onnx.data", ".onnx_data", ".data", ".safetensors", ".bin")
+_WEIGHTS = (".onnx", ".onnx.data", ".onnx_data", ".data", ".safetensors", ".bin", ".pth")
 
 
 @dataclass

@@ -40,7 +40,6 @@ from harness.worker.inputs import (
     rounded_before,
     scheme_measured,
 )
-from harness.worker.machine_lock import LOCK_SECONDS
 from harness.worker.record import Gathered
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ if TYPE_CHECKING:
 
 _PROGRAMS = frozenset({"runs", "reports"})
 """Capabilities of engines that let a program have the artifact, which then may write into it."""
+LOCK_SECONDS = 24 * 3600.0
+"""Longest wait for the lock of a run folder whose job has no limit: one that another worker holds is being done."""
 
 
 class Server:

@@ -31,6 +31,12 @@ def test_a_cheat_is_caught_and_named(name: str, workbench: Workbench) -> None:
 HONEST = [
     *(("engine", name, ENGINES, ({},)) for name in ("fake", "transformers")),
     ("quantizer", "fake", QUANTIZERS, ({"noise": 0.1}, {"noise": 0.2})),
+    (
+        "quantizer",
+        "modelopt-torch",
+        QUANTIZERS,
+        ({"config": "INT8_WEIGHT_ONLY_CFG"}, {"config": "INT4_BLOCKWISE_WEIGHT_ONLY_CFG", "block_size": 32}),
+    ),
     ("quantizer", "torch-fp8", QUANTIZERS, ({}, {"activations": False, "dtype": "float16"})),
 ]
 

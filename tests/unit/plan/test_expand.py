@@ -350,15 +350,6 @@ def test_a_refused_build_refuses_its_dependants_with_the_same_reason_and_no_othe
     assert kinds(made) == {"build": 2, "quality": 2}
 
 
-def test_what_a_later_version_will_have_is_planned_and_refused(plan: Planner) -> None:
-    made = plan("model: tiny\nmethod: [sim, dense]\nengine: torch\nprobes: speed\n")
-    reasons = Counter(job.refused for job in made.jobs)
-    assert reasons == {
-        "needs the quantizer 'modelopt-torch', which this version does not have": 2,
-        None: 1,
-    }
-
-
 def test_a_missing_folder_is_an_error_at_its_entry_and_a_missing_download_a_refusal(plan: Planner) -> None:
     with pytest.raises(ConfigError, match=r"models\.yaml:3: model 'nowhere': the folder .* does not exist"):
         plan(LEAST.replace("tiny", "nowhere"))

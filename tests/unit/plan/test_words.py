@@ -37,15 +37,6 @@ def test_a_slip_inside_a_ready_artifact_has_its_line(bench: Bench) -> None:
     assert str(raised.value) == f"{path}:5: unknown key 'methd' in ready; did you mean 'method'?"
 
 
-def test_a_method_whose_quantizers_are_all_of_later_versions_says_so_at_once(bench: Bench, say: Say) -> None:
-    bench.methods({"sim": {"recipes": {"modelopt-torch": {"int4": "block"}}}})
-    bench.sweep(method="sim")
-    said = say(bench, "plan", "s")
-    assert said.code == 2
-    assert "method 'sim' needs quantizer 'modelopt-torch', which this version does not have" in said.err
-    assert "take engine" not in said.err
-
-
 def test_a_hub_id_in_a_sweep_is_told_how_to_become_a_model(bench: Bench, say: Say, tmp_path: Path) -> None:
     bench.sweep(model="Qwen/Qwen2.5-0.5B", method="fp32")
     said = say(bench, "plan", "s")
