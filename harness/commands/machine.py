@@ -21,8 +21,8 @@ from harness.environments import folder_of
 from harness.executors import EXECUTORS, process
 from harness.executors.record import Executor, ExecutorOptions
 from harness.host import environment, facts
-from harness.plan.building import MISSING
 from harness.plan.catalogue import load_catalogue
+from harness.plan.context import MISSING
 from harness.plan.entries import Catalogue, EnvironmentEntry
 from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep

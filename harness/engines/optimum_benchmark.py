@@ -17,7 +17,7 @@ from harness.core.options import Options
 from harness.core.reports import FixedWork, Reported, Reports
 from harness.core.seam import Engine, Facts
 from harness.core.spec import Note
-from harness.engines import transformers
+from harness.engines import torch_loading, transformers
 from harness.engines.reporting import read_report
 from harness.engines.torch_quantized import Checkpoint, read_checkpoint
 
@@ -114,12 +114,12 @@ def refuse(options: OptimumBenchmarkOptions, facts: Facts) -> str | None:
     version = facts.packages.get("transformers", "")
     if version and not version.startswith("4."):
         return f"optimum-benchmark opens models with transformers 4 alone, and this environment has {version}"
-    return transformers.refuse(transformers.TransformersOptions(device=options.device), facts)
+    return transformers.refuse(torch_loading.TransformersOptions(device=options.device), facts)
 
 
 def refuse_model(options: OptimumBenchmarkOptions, facts: Facts, record: ModelRecord) -> str | None:
     """Say why a model cannot be opened, as of the engine that opens it in the same way."""
-    return transformers.refuse_model(transformers.TransformersOptions(device=options.device), facts, record)
+    return transformers.refuse_model(torch_loading.TransformersOptions(device=options.device), facts, record)
 
 
 ENGINE = Engine(

@@ -15,6 +15,7 @@ from harness.core.spec import BuildSpec, Labels
 from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE, takes_list
 from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.catalogue_checks import consumes, produces
+from harness.plan.context import PlanContext
 from harness.plan.entries import Ready, Recipe
 from harness.plan.jobs import Draft
 from harness.plan.keys import artifact_id, package_identity, spec_key
@@ -22,10 +23,6 @@ from harness.plan.recipes import choose
 from harness.plan.sources import ModelSource, find
 from harness.plan.sweep import Choice, Places
 from harness.plan.yamlfile import Mistakes, Node
-
-MISSING = "environment '{0}' is not on this machine: harness setup --env {0}"
-ANOTHER_SYSTEM = "environment '{}' is for {}, and this machine is not"
-from harness.plan.context import PlanContext
 
 
 @dataclass(frozen=True)

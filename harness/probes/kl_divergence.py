@@ -14,7 +14,6 @@ from harness.core.sessions import Scores
 from harness.core.spec import JsonObject, Note
 from harness.probes.kl_reference import StoredReference, open_stored
 from harness.probes.streams import (
-    Span,
     Stream,
     StreamOptions,
     beyond,
@@ -23,13 +22,12 @@ from harness.probes.streams import (
     on_rows,
     read_stream,
     reporter,
-    sliding,
-    span_positions,
     target_nll,
     text_sha256,
     tiles,
     window_reach,
 )
+from harness.probes.windows import Span, sliding, span_positions
 from harness.texts import text_files, text_label, text_refusal
 
 if TYPE_CHECKING:

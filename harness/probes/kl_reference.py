@@ -23,11 +23,10 @@ from harness.probes.streams import (
     most_tokens,
     read_stream,
     reporter,
-    sliding,
-    span_positions,
     tiles,
     window_reach,
 )
+from harness.probes.windows import sliding, span_positions
 from harness.texts import text_files, text_refusal
 
 if TYPE_CHECKING:

@@ -19,17 +19,15 @@ from harness.probes.streams import (
     StreamOptions,
     beyond,
     check_window,
-    last_chunks,
     notes_of,
     on_rows,
     pass_nll,
     read_stream,
     reporter,
-    sliding,
-    span_positions,
     tokenized,
     window_reach,
 )
+from harness.probes.windows import last_chunks, sliding, span_positions
 from harness.texts import read, text_files, text_label, text_refusal
 
 if TYPE_CHECKING:

@@ -67,45 +67,6 @@ _MEND = "mend its `logprobs`, which must give every position that was asked for,
 
 
 @dataclass(frozen=True)
-class Span:
-    """One window of a stream: its tokens [begin, end) and the positions [first, last) that count in it."""
-
-    begin: int
-    end: int
-    first: int
-    last: int
-
-
-def sliding(length: int, window: int, stride: int) -> list[Span]:
-    """Cut a stream so that each position counts once, in the first window that can score the token after it.
-
-    With stride < window a window leaves its last position to the next one; with stride = window it is kept, although
-    no token of the same window follows it (KL-divergence counts it, perplexity does not).
-    """
-    spans: list[Span] = []
-    first = 0
-    for begin in range(0, length, stride):
-        end = min(begin + window, length)
-        last = end if end == length or stride == window else end - 1
-        spans.append(Span(begin, end, first, last))
-        first = last
-        if end == length:
-            break
-    return spans
-
-
-def last_chunks(length: int, window: int, chunk: int) -> list[Span]:
-    """Cut a stream into windows `chunk` apart of which only the last prefill chunk counts."""
-    spans: list[Span] = []
-    for begin in range(0, length, chunk):
-        end = min(begin + window, length)
-        spans.append(Span(begin, end, begin + (end - begin - 1) // chunk * chunk, end))
-        if end == length:
-            break
-    return spans
-
-
-@dataclass(frozen=True)
 class Stream:
     """A text as token ids, with what names it."""
 
@@ -309,13 +270,6 @@ def pass_nll(session: Scores, ids: Ints, positions: Ints) -> Floats:
     positions = positions[positions + 1 < len(ids)]
     found = [target_nll(ids, there, rows) for there, rows in tiles(session, ids.tolist(), positions)]
     return np.concatenate(found) if found else np.empty(0)
-
-
-def span_positions(span: Span) -> Ints:
-    """Give the counted positions of a window, counted from its beginning."""
-    import numpy as np
-
-    return np.arange(span.first - span.begin, span.last - span.begin, dtype=np.int64)
 
 
 def beyond(positions: Sequence[Ints], context: Context) -> int:

@@ -6,10 +6,9 @@ import contextlib
 import importlib.metadata
 import io
 import json
-import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from harness.quantizers.ort_genai_models import RUNTIMES, installed, refuse_mode
 from harness.quantizers.ort_genai_older import read_options, refuse_older
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
 from harness.quantizers.ort_genai_promise import check_built, even_blocks, foretold, partial_blocks, placement
+from harness.quantizers.ort_genai_rotation import _LAYER, _ROTATED, _separate_rotation, _steady_rotation
 
 PACKAGES = (
     *RUNTIMES, "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnx", "onnx-ir", "transformers", "tokenizers",
@@ -48,10 +48,6 @@ _WEIGHT_OPTIONS = (
     "algo_config", "matmul_mixed_precision", "block_size", "accuracy_level", "is_symmetric", "op_types_to_quantize",
     "nodes_to_exclude", "use_qdq",
 )  # fmt: skip
-_LAYER = re.compile(r"Reading (?:decoder )?layer (\d+)")
-"""What the builder prints before each layer."""
-_ROTATED = 16
-"""Heads whose size this divides can be rotated inside ONNX Runtime's attention."""
 
 
 def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
@@ -153,46 +149,6 @@ def _run_builder(
     with _steady_rotation(), repaired(config), separate, watched_loading() as unread:
         create_model("", *folders, **parsed)
     return weights_unread(unread, config.architectures[0])
-
-
-@contextlib.contextmanager
-def _steady_rotation() -> Iterator[None]:
-    """Let torch compute cosines and sines in one thread, so that building twice gives the same bytes.
-
-    Seen once in about a thousand builds: in the first call of a process the second thread computed its half of the cosine
-    cache to only 1e-4 (torch 2.13 with MKL); the sines that followed were right.
-    """
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    steadied = {torch.cos, torch.sin, torch.Tensor.cos, torch.Tensor.sin}
-
-    class Steady(TorchFunctionMode):  # type: ignore[misc]  # torch does not type it
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if func not in steadied:
-                return func(*args, **(kwargs or {}))
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)
-            try:
-                return func(*args, **(kwargs or {}))
-            finally:
-                torch.set_num_threads(threads)
-
-    with Steady():
-        yield
-
-
-@contextlib.contextmanager
-def _separate_rotation() -> Iterator[None]:
-    """Let the builder put rotary embeddings into nodes of their own, as it does for DirectML."""
-    from builders.base import Model  # type: ignore[import-not-found]  # a top-level module of the builder's, there once the builder is imported
-
-    fused = Model.is_fused_rope_supported
-    Model.is_fused_rope_supported = lambda self: False
-    try:
-        yield
-    finally:
-        Model.is_fused_rope_supported = fused
 
 
 def _quantize_notes(options: OrtGenaiOptions) -> list[Note]:

@@ -209,3 +209,18 @@ def for_keeping(job: Job) -> Job:
     """Strip paths: they mean nothing elsewhere and are found again by id."""
     inputs = tuple(item.model_copy(update={"path": ""}) for item in job.inputs)
     return job.model_copy(update={"inputs": inputs, "out": None})
+
+
+def refuse_changed(item: Input, path: Path, content: str) -> None:
+    """Refuse an input whose content is no longer what the job was planned with. Raises: HarnessError naming the folder and what to do."""
+    if item.content is None or content == item.content:
+        return
+    contents = f"content {content[:12]}, {{}} {item.content[:12]}"
+    if path.parent.name != ARTIFACTS:  # a model's own folder, or what somebody else made: nothing of ours
+        raise HarnessError(
+            f"{item.role} {path} has changed since this command read it ({contents.format('then')}); run the same command again"
+        )
+    raise HarnessError(
+        f"{ARTIFACTS}/{path.name} is not what was sealed ({contents.format('sealed')}); "
+        "delete that folder and run the same command again"
+    )

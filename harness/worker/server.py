@@ -18,7 +18,7 @@ from harness.core.errors import Differs
 from harness.core.files import Stamp, seal, write_stamp, write_whole
 from harness.core.outcome import Environment, Outcome
 from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Status
-from harness.worker import ARTIFACTS, JOB, LOCK, LOG, OUTCOME
+from harness.worker import JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
 from harness.worker.describing import environment_here
 from harness.worker.failures import logged, may_follow, print_traceback, status_of
@@ -35,6 +35,7 @@ from harness.worker.inputs import (
     partial_of,
     probe_of,
     quantizer_of,
+    refuse_changed,
     refuse_weights,
     refuse_written,
     rounded_before,
@@ -293,14 +294,5 @@ class Server:
                 self._contents[path] = content_of(item, path)
                 refuse_weights(item, path, self._contents[path])
         content = self._contents[path]
-        if item.content is not None and content != item.content:
-            contents = f"content {content[:12]}, {{}} {item.content[:12]}"
-            if path.parent.name != ARTIFACTS:  # a model's own folder, or what somebody else made: nothing of ours
-                raise HarnessError(
-                    f"{item.role} {path} has changed since this command read it ({contents.format('then')}); run the same command again"
-                )
-            raise HarnessError(
-                f"{ARTIFACTS}/{path.name} is not what was sealed ({contents.format('sealed')}); "
-                "delete that folder and run the same command again"
-            )
+        refuse_changed(item, path, content)
         return item.model_copy(update={"path": "", "content": content})

@@ -16,7 +16,7 @@ import pytest
 
 from harness import process_memory
 from harness.core.sessions import GenerationWorkload, Request
-from harness.engines import ort_genai, transformers
+from harness.engines import ort_genai, ort_genai_opening, torch_loading, transformers
 from tests.tiny_model import write_model
 
 pytestmark = pytest.mark.gpu
@@ -49,9 +49,9 @@ def rows(session: Any) -> Any:
 
 
 def test_torch_on_cuda_agrees_with_torch_on_the_cpu(model: Path) -> None:
-    with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+    with transformers.open_artifact(model, torch_loading.TransformersOptions(threads=1)) as session:
         expected, scores = rows(session), session.score(REQUESTS)
-    with transformers.open_artifact(model, transformers.TransformersOptions(device="cuda")) as session:
+    with transformers.open_artifact(model, torch_loading.TransformersOptions(device="cuda")) as session:
         assert session.provider == "cuda"
         assert np.abs(rows(session) - expected).max() < 1e-3
         for found, score in zip(session.score(REQUESTS), scores, strict=True):
@@ -60,7 +60,9 @@ def test_torch_on_cuda_agrees_with_torch_on_the_cpu(model: Path) -> None:
 
 def test_torch_generation_waits_for_the_device_and_counts_its_memory(model: Path) -> None:
     sampler = process_memory.MemorySampler().start()
-    with transformers.open_artifact(model, transformers.TransformersOptions(device="cuda", dtype="float16")) as session:
+    with transformers.open_artifact(
+        model, torch_loading.TransformersOptions(device="cuda", dtype="float16")
+    ) as session:
         trace = session.generate(GenerationWorkload(1, (tuple(IDS[:64]),), 16, 1, 2), lambda share: None)
     seen = sampler.stop()
     assert trace.peak_torch_bytes is not None
@@ -92,16 +94,16 @@ def test_quantized_checkpoints_on_cuda_agree_with_the_cpu_and_take_less_memory(
     made = tmp_path / "made"
     made.mkdir()
     quantizer.build(Base(model, "hf", model), validated(quantizer.options, given, name), made, Context(tmp_path))
-    with transformers.open_artifact(made, transformers.TransformersOptions(threads=1)) as session:
+    with transformers.open_artifact(made, torch_loading.TransformersOptions(threads=1)) as session:
         expected = rows(session)
     work = GenerationWorkload(1, (tuple(IDS[:64]),), 16, 1, 2)
-    with transformers.open_artifact(made, transformers.TransformersOptions(device="cuda")) as session:
+    with transformers.open_artifact(made, torch_loading.TransformersOptions(device="cuda")) as session:
         assert session.provider == "cuda"
         assert np.abs(np.exp(rows(session)) - np.exp(expected)).max() < near
         trace = session.generate(work, lambda share: None)
     assert (trace.steps > 0).all()
     assert trace.peak_torch_bytes is not None
-    floats = transformers.TransformersOptions(device="cuda", dtype="float32")
+    floats = torch_loading.TransformersOptions(device="cuda", dtype="float32")
     with transformers.open_artifact(model, floats) as session:
         whole = session.generate(work, lambda share: None).peak_torch_bytes
     assert whole is not None
@@ -109,9 +111,9 @@ def test_quantized_checkpoints_on_cuda_agree_with_the_cpu_and_take_less_memory(
 
 
 def test_onnxruntime_on_cuda_agrees_with_torch(model: Path, artifact: Path) -> None:
-    with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+    with transformers.open_artifact(model, torch_loading.TransformersOptions(threads=1)) as session:
         expected, scores = rows(session), session.score(REQUESTS)
-    options = ort_genai.OrtGenaiEngineOptions(provider="cuda", provider_options={"use_tf32": "0"})
+    options = ort_genai_opening.OrtGenaiEngineOptions(provider="cuda", provider_options={"use_tf32": "0"})
     with ort_genai.open_artifact(artifact, options) as session:
         assert np.abs(rows(session) - expected).max() < 1e-3
         for found, score in zip(session.score(REQUESTS), scores, strict=True):
@@ -127,7 +129,8 @@ _ALONE = """
 import sys
 from pathlib import Path
 from harness.core.seam import GenerationWorkload
-from harness.engines.ort_genai import OrtGenaiEngineOptions, open_artifact
+from harness.engines.ort_genai import open_artifact
+from harness.engines.ort_genai_opening import OrtGenaiEngineOptions
 with open_artifact(Path(sys.argv[1]), OrtGenaiEngineOptions(provider="cuda")) as session:
     if sys.argv[2] == "generate":
         trace = session.generate(GenerationWorkload(1, (tuple(range(2, 34)),), 8, 1, 2), lambda share: None)

@@ -44,9 +44,9 @@ def test_an_export_is_right_or_nothing_is_measured_from_it(bench: Bench, cases: 
 
 def _perplexity(folder: Path, text: Path) -> float:
     """Score the first tokens of a text, window by window, targets inside the window only."""
-    from harness.engines import ort_genai
+    from harness.engines import ort_genai, ort_genai_opening
 
-    with ort_genai.open_artifact(folder, ort_genai.OrtGenaiEngineOptions()) as session:
+    with ort_genai.open_artifact(folder, ort_genai_opening.OrtGenaiEngineOptions()) as session:
         ids = session.codec.encode(text.read_text("utf-8"))[:TOKENS]
         nll = []
         for start in range(0, TOKENS, WINDOW):

@@ -13,7 +13,7 @@ import typer
 from harness.cli import app
 from harness.core.errors import HarnessError
 from harness.core.seam import Facts
-from harness.engines import ort_genai, transformers
+from harness.engines import ort_genai_opening, torch_loading, transformers
 from harness.pages.difference import _table
 from harness.pages.guards import Guard, refused
 from harness.plan.recipes import _none_fits
@@ -71,16 +71,16 @@ def renamed_row() -> str:
 
 
 def no_runtime() -> str:
-    return str(ort_genai.refuse(ort_genai.OrtGenaiEngineOptions(), Facts({}, "Linux", name="cpu")))
+    return str(ort_genai_opening.refuse(ort_genai_opening.OrtGenaiEngineOptions(), Facts({}, "Linux", name="cpu")))
 
 
 def no_cuda_runtime() -> str:
     facts = Facts({"onnxruntime-genai": "0.15.2"}, "Linux", ("T4",), name="cuda")
-    return str(ort_genai.refuse(ort_genai.OrtGenaiEngineOptions(provider="cuda"), facts))
+    return str(ort_genai_opening.refuse(ort_genai_opening.OrtGenaiEngineOptions(provider="cuda"), facts))
 
 
 def no_torch() -> str:
-    return str(transformers.refuse(transformers.TransformersOptions(), Facts({}, "Linux", name="cpu")))
+    return str(transformers.refuse(torch_loading.TransformersOptions(), Facts({}, "Linux", name="cpu")))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 
 from harness import environment_state, environments, programs
 from harness.core import processes
-from harness.engines import ort_genai
+from harness.engines import ort_genai_opening
 from harness.environment_state import PACKAGE
 
 ABSENT = frozenset({"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix"})
@@ -135,6 +135,6 @@ def test_the_plug_in_of_tensorrt_rtx_is_registered_where_it_is_installed_and_ask
         )
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.delitem(sys.modules, "onnxruntime_ep_nv_tensorrt_rtx", raising=False)
-    ort_genai._register_plug_in(runtime, provider)
+    ort_genai_opening._register_plug_in(runtime, provider)
     assert told == registered
     sys.modules.pop("onnxruntime_ep_nv_tensorrt_rtx", None)

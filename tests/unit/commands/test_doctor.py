@@ -124,7 +124,7 @@ CUDA = {"onnxruntime-gpu": "1.31.1", "onnxruntime-genai-cuda": "0.15.2", "numpy"
 
 @pytest.mark.parametrize("adapter", ["engine", "builder", "modelopt"])
 def test_a_runtime_of_another_wheel_is_not_missing(adapter: str) -> None:
-    from harness.engines.ort_genai import PACKAGES as ENGINE
+    from harness.engines.ort_genai_opening import PACKAGES as ENGINE
     from harness.quantizers.modelopt_onnx import PACKAGES as MODELOPT
     from harness.quantizers.ort_genai import PACKAGES as BUILDER
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.core.sessions import Request
-from harness.engines import ort_genai, scoring, transformers
+from harness.engines import ort_genai, ort_genai_opening, scoring, torch_loading, transformers
 
 IDS = np.random.default_rng(0).integers(2, 320, 900).tolist()
 
@@ -21,13 +21,13 @@ def sessions(tiny: Path) -> Iterator[dict[str, Any]]:
     with ExitStack() as stack:
         yield {
             "transformers": stack.enter_context(
-                transformers.open_artifact(tiny / "hf", transformers.TransformersOptions(threads=1))
+                transformers.open_artifact(tiny / "hf", torch_loading.TransformersOptions(threads=1))
             ),
             "ort-genai": stack.enter_context(
-                ort_genai.open_artifact(tiny / "fp32", ort_genai.OrtGenaiEngineOptions(threads=1))
+                ort_genai.open_artifact(tiny / "fp32", ort_genai_opening.OrtGenaiEngineOptions(threads=1))
             ),
             "int4": stack.enter_context(
-                ort_genai.open_artifact(tiny / "int4", ort_genai.OrtGenaiEngineOptions(threads=1))
+                ort_genai.open_artifact(tiny / "int4", ort_genai_opening.OrtGenaiEngineOptions(threads=1))
             ),
         }
 

@@ -17,7 +17,7 @@ from harness.core.errors import HarnessError
 from harness.core.model_record import read_record
 from harness.core.seam import Base, Context
 from harness.core.weights import weights_flaw
-from harness.engines import ort_genai, transformers
+from harness.engines import ort_genai, ort_genai_opening, torch_loading, transformers
 from harness.engines.tokens import open_codec
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def opened(model: Path, engine: str, exports: Path) -> Iterator[Any]:
     if engine == "transformers":
-        with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+        with transformers.open_artifact(model, torch_loading.TransformersOptions(threads=1)) as session:
             yield session
         return
     from harness.quantizers.ort_genai import QUANTIZER
@@ -59,7 +59,7 @@ def opened(model: Path, engine: str, exports: Path) -> Iterator[Any]:
         run.mkdir()
         with contextlib.redirect_stdout(sys.stderr):
             QUANTIZER.build(Base(model, "hf", model), QUANTIZER.options(precision=precision), out, Context(run))
-    with ort_genai.open_artifact(out, ort_genai.OrtGenaiEngineOptions(threads=1)) as session:
+    with ort_genai.open_artifact(out, ort_genai_opening.OrtGenaiEngineOptions(threads=1)) as session:
         yield session
 
 
@@ -100,7 +100,7 @@ def test_the_first_window_alone_has_its_own_perplexity_on_either_side_of_the_bor
 def test_attention_sinks_are_computed_or_the_remedy_is_named(given: Path, attention: str | None) -> None:
     model = given / "models" / "gptoss"
     ids = open_codec(model).encode((given / "text.txt").read_text("utf-8"))[:200]
-    options = transformers.TransformersOptions(threads=1, **({"attention": attention} if attention else {}))
+    options = torch_loading.TransformersOptions(threads=1, **({"attention": attention} if attention else {}))
     if attention == "sdpa":
         with pytest.raises(HarnessError, match="attention: eager"), transformers.open_artifact(model, options):
             pass
@@ -171,5 +171,5 @@ def test_weights_that_no_model_can_have_are_refused_and_unread_ones_told(given: 
     assert "NaN or infinite" in str(weights_flaw(models / "nan_weight", read_record(models / "nan_weight")))
     tied = models / "tied_but_own_head"
     assert "the files hold another head" in str(weights_flaw(tied, read_record(tied)))
-    with transformers.open_artifact(models / "bias_unread", transformers.TransformersOptions(threads=1)) as session:
+    with transformers.open_artifact(models / "bias_unread", torch_loading.TransformersOptions(threads=1)) as session:
         assert [note.code for note in session.notes] == ["weights-unread"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.core.sessions import Request
-from harness.engines import ort_genai, transformers
+from harness.engines import ort_genai, ort_genai_opening, torch_loading, transformers
 
 HOLDS = 90
 
@@ -45,7 +45,7 @@ def test_torch_goes_on_when_a_layer_finds_no_memory_though_the_cache_had_grown_b
         if hidden is not None and hidden.shape[0] * hidden.shape[1] > HOLDS:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    with transformers.open_artifact(tiny / "hf", transformers.TransformersOptions(threads=1)) as session:
+    with transformers.open_artifact(tiny / "hf", torch_loading.TransformersOptions(threads=1)) as session:
         hold(session, lambda: session._forward.model.model.layers[1].mlp.register_forward_hook(refuse))
 
 
@@ -80,7 +80,7 @@ class Binding:
 
 
 def test_onnxruntime_goes_on_when_an_allocation_fails(tiny: Path) -> None:
-    with ort_genai.open_artifact(tiny / "fp32", ort_genai.OrtGenaiEngineOptions(threads=1)) as session:
+    with ort_genai.open_artifact(tiny / "fp32", ort_genai_opening.OrtGenaiEngineOptions(threads=1)) as session:
 
         def fails() -> None:
             session._forward.session = Tight(session._forward.session)

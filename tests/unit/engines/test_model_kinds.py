@@ -14,7 +14,7 @@ import pytest
 
 from harness.core.seam import Base, Context
 from harness.core.sessions import Request
-from harness.engines import ort_genai, transformers
+from harness.engines import ort_genai, ort_genai_opening, torch_loading, transformers
 from tests.model_kinds import KINDS, Whole, as_version_5, token_ids, write_kind
 
 Opened = Callable[[str, str, bool], AbstractContextManager[Any]]
@@ -52,10 +52,10 @@ def exported(model: Path) -> Path:
 def opened(folders: Path, kind: str, engine: str, *, newer: bool = False) -> Iterator[Any]:
     model = model_of(folders, kind, newer=newer)
     if engine == "transformers":
-        with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+        with transformers.open_artifact(model, torch_loading.TransformersOptions(threads=1)) as session:
             yield session
     else:
-        with ort_genai.open_artifact(exported(model), ort_genai.OrtGenaiEngineOptions(threads=1)) as session:
+        with ort_genai.open_artifact(exported(model), ort_genai_opening.OrtGenaiEngineOptions(threads=1)) as session:
             yield session
 
 

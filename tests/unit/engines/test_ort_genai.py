@@ -13,7 +13,8 @@ from harness.core.options import canonical_options
 from harness.core.seam import Facts
 from harness.core.sessions import GenerationWorkload
 from harness.engines import onnx_scores
-from harness.engines.ort_genai import ENGINE, OrtGenaiEngineOptions, _check_device, _open_model, open_artifact, refuse
+from harness.engines.ort_genai import ENGINE, open_artifact
+from harness.engines.ort_genai_opening import OrtGenaiEngineOptions, _check_device, _open_model, refuse
 
 
 def work(

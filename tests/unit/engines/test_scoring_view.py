@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness.engines import onnx_scores
 from harness.engines.onnx_scores import OnnxForward
-from harness.engines.ort_genai import OrtGenaiEngineOptions, open_artifact
+from harness.engines.ort_genai import open_artifact
+from harness.engines.ort_genai_opening import OrtGenaiEngineOptions
 from harness.engines.scoring_view import ROWS, find_head, view_of
 
 BATCH = [[5, 6, 7, 8, 9, 10], [3, 4, 5]]

@@ -9,7 +9,7 @@ import pytest
 
 from harness import process_memory
 from harness.core.seam import Context, Engine
-from harness.engines import ort_genai, transformers
+from harness.engines import ort_genai, ort_genai_opening, transformers
 from harness.probes import generation, high_water, memory, output_check
 
 
@@ -77,7 +77,7 @@ class Substituted:
 
 def test_a_real_engine_that_generates_with_another_artifact_is_found(tiny: Path) -> None:
     workload = output_check.OutputCheckOptions(batch=4, prompt=24, output=64)
-    options = ort_genai.OrtGenaiEngineOptions(threads=1)
+    options = ort_genai_opening.OrtGenaiEngineOptions(threads=1)
     with ort_genai.ENGINE.open(tiny / "fp32", options) as whole, ort_genai.ENGINE.open(tiny / "int4", options) as other:
         session = Substituted(whole, other)
         findings = output_check.PROBE.measure(session, workload, Context(folder=tiny))

@@ -7,7 +7,8 @@ import pytest
 
 from harness.core.sessions import Request
 from harness.engines import scoring, torch_rows
-from harness.engines.transformers import TransformersOptions, open_artifact
+from harness.engines.torch_loading import TransformersOptions
+from harness.engines.transformers import open_artifact
 
 
 def test_a_cache_stays_as_it_was_when_several_continue_it(tiny: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.seam import Facts
 from harness.core.sessions import GenerationWorkload
-from harness.engines.transformers import ENGINE, TransformersOptions, open_artifact, refuse
+from harness.engines.torch_loading import TransformersOptions
+from harness.engines.transformers import ENGINE, open_artifact, refuse
 from tests.model_kinds import KINDS, SINKS, Kind, Whole, token_ids, write_kind
 from tests.tiny_model import write_model
 

@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 
 from harness.core.seam import Base, Context
 from harness.core.sessions import GenerationWorkload
-from harness.engines import ort_genai, transformers
+from harness.engines import ort_genai, ort_genai_opening, torch_loading, transformers
 from harness.probes.lm_eval import Workload, measure
 from harness.probes.lm_eval_model import ScoresModel, Tally, rolling
 from tests.tiny_model import EOS, VOCABULARY, write_tokenizer
@@ -111,7 +111,7 @@ def ending_at(model: Path, folder: Path, config: Any, generation: Any) -> Path:
 @contextlib.contextmanager
 def opened(model: Path, engine: str) -> Iterator[Any]:
     if engine == "transformers":
-        with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+        with transformers.open_artifact(model, torch_loading.TransformersOptions(threads=1)) as session:
             yield session
         return
     from harness.quantizers.ort_genai import QUANTIZER
@@ -122,7 +122,7 @@ def opened(model: Path, engine: str) -> Iterator[Any]:
         run.mkdir()
         with contextlib.redirect_stdout(sys.stderr):
             QUANTIZER.build(Base(model, "hf", model), QUANTIZER.options(precision="fp32"), out, Context(run))
-    with ort_genai.open_artifact(out, ort_genai.OrtGenaiEngineOptions(threads=1)) as session:
+    with ort_genai.open_artifact(out, ort_genai_opening.OrtGenaiEngineOptions(threads=1)) as session:
         yield session
 
 

@@ -14,7 +14,8 @@ from harness.core.errors import HarnessError
 from harness.core.options import problems_of
 from harness.core.seam import Context
 from harness.probes import streams
-from harness.probes.streams import Span, StreamOptions, last_chunks, sliding, span_positions
+from harness.probes.streams import StreamOptions
+from harness.probes.windows import Span, last_chunks, sliding, span_positions
 
 
 def counted(spans: list[Span]) -> list[int]:

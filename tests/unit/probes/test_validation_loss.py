@@ -9,7 +9,8 @@ import pytest
 
 from harness.answered import packed, read_answered
 from harness.core.seam import Context
-from harness.engines.transformers import TransformersOptions, open_artifact
+from harness.engines.torch_loading import TransformersOptions
+from harness.engines.transformers import open_artifact
 from harness.probes.validation_loss import PROBE, AnswersWorkload
 from tests.tiny_model import write_model
 

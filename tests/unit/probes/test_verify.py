@@ -206,9 +206,9 @@ def _configured(model: Path, folder: Path, **more: Any) -> Path:
 
 
 def _store_truth(model: Path, folder: Path) -> Path:
-    from harness.engines import transformers
+    from harness.engines import torch_loading, transformers
 
-    with transformers.open_artifact(model, transformers.TransformersOptions(attention="eager")) as session:
+    with transformers.open_artifact(model, torch_loading.TransformersOptions(attention="eager")) as session:
         return _truth(session, folder)
 
 
@@ -247,23 +247,23 @@ def _perturbed(model: Any) -> None:
 
 
 def _verified(folder: Path, name: str, truth: str = "truth") -> ProbeResult:
-    from harness.engines import ort_genai
+    from harness.engines import ort_genai, ort_genai_opening
 
-    with ort_genai.open_artifact(folder / name, ort_genai.OrtGenaiEngineOptions()) as session:
+    with ort_genai.open_artifact(folder / name, ort_genai_opening.OrtGenaiEngineOptions()) as session:
         return _held(session, folder / truth)
 
 
 @pytest.mark.slow
 def test_a_right_export_and_the_model_on_torch_are_their_model(made: Path) -> None:
-    from harness.engines import transformers
+    from harness.engines import torch_loading, transformers
 
     far = {reading.metric: reading.value for reading in _verified(made, "right").values}
     assert far["verify_max_dlogp"] < MAX_DLOGP / 5
     assert far["verify_top1"] == 1.0
-    with transformers.open_artifact(made / "model", transformers.TransformersOptions()) as session:
+    with transformers.open_artifact(made / "model", torch_loading.TransformersOptions()) as session:
         _held(session, made / "truth", Workload(form="source"))
     for dtype in ("float16", "bfloat16"):
-        options = transformers.TransformersOptions(dtype=dtype)
+        options = torch_loading.TransformersOptions(dtype=dtype)
         with transformers.open_artifact(made / "model", options) as session:
             native = _truth(session, made / f"truth-{dtype}")
             _held(session, made / "truth", Workload(dtype=dtype, form="source"), native)
@@ -324,10 +324,10 @@ def _independent(folder: Path, sequence: Any) -> float:
 
 @pytest.mark.slow
 def test_a_long_pass_in_fused_attention_gives_the_same(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.engines import transformers, whole
+    from harness.engines import torch_loading, transformers, whole
 
     ids, positions = list(range(2, 200)), [0, 100, 197]
-    with transformers.open_artifact(made / "model", transformers.TransformersOptions(attention="eager")) as session:
+    with transformers.open_artifact(made / "model", torch_loading.TransformersOptions(attention="eager")) as session:
         plain = session.whole(ids, positions)
         monkeypatch.setattr(whole, "EAGER_BYTES", 0)
         used = []

@@ -20,7 +20,8 @@ from harness.core.options import validated
 from harness.core.seam import Base, Built, Context, Facts
 from harness.core.sessions import GenerationWorkload
 from harness.engines import torch_quantized
-from harness.engines.transformers import TransformersOptions, open_artifact
+from harness.engines.torch_loading import TransformersOptions
+from harness.engines.transformers import open_artifact
 from harness.quantizers.bitsandbytes import QUANTIZER, BitsAndBytesOptions
 from harness.quantizers.scheme import scheme_of
 from tests.conftest import ROOT

@@ -16,6 +16,7 @@ import pytest
 from harness.core.seam import Base
 from harness.core.sessions import GenerationWorkload
 from harness.engines import ort_genai as engine
+from harness.engines import torch_loading
 from harness.quantizers import ort_genai
 from tests.model_kinds import KINDS, MOE, SINKS, Kind, Whole, token_ids, write_kind
 from tests.unit.quantizers.conftest import made
@@ -116,7 +117,7 @@ def test_an_export_that_the_builder_alone_makes_wrong_is_no_baseline(folders: Pa
     model = model_of(folders, "sinks")
     assert distance(built_directly(model, tmp_path / "direct"), model, 60) > 0.05
     artifact, _ = made(ort_genai.QUANTIZER, Base(model, "hf", model), tmp_path / "ours", {"precision": "fp32"})
-    with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+    with transformers.open_artifact(model, torch_loading.TransformersOptions(threads=1)) as session:
         rows = np.concatenate([tile.logprobs for tile in session.logprobs(token_ids(60), range(60))])
         assert np.abs(rows - Whole(model).rows(token_ids(60))).max() < 2e-3, "on transformers, with its sinks"
         verify_reference.measure(session, verify_reference.Workload(), Context(tmp_path, out=tmp_path))

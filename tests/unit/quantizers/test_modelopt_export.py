@@ -12,7 +12,8 @@ from harness.core.identity import folder_sha256
 from harness.core.options import problems_of
 from harness.core.seam import Base
 from harness.core.simulated_layers import rounded
-from harness.engines.transformers import TransformersOptions, open_artifact
+from harness.engines.torch_loading import TransformersOptions
+from harness.engines.transformers import open_artifact
 from harness.quantizers.modelopt_export import hold_packed
 from harness.quantizers.modelopt_torch import QUANTIZER
 from harness.quantizers.modelopt_torch_options import ModeloptTorchOptions

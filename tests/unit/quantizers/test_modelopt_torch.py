@@ -19,7 +19,8 @@ from harness.core.identity import folder_sha256
 from harness.core.options import validated
 from harness.core.seam import Base, Context
 from harness.core.simulated_layers import STATE, hold_simulated
-from harness.engines.transformers import TransformersOptions, open_artifact
+from harness.engines.torch_loading import TransformersOptions
+from harness.engines.transformers import open_artifact
 from harness.quantizers.modelopt_torch import QUANTIZER, quantized
 from harness.quantizers.modelopt_torch_options import ModeloptTorchOptions, promises
 from harness.quantizers.scheme import scheme_of

@@ -14,7 +14,7 @@ from harness.core.model_record import read_record, read_tensors
 from harness.core.seam import Base, Quantizer
 from harness.core.weights import weights_flaw
 from harness.engines import ort_genai as genai
-from harness.engines import transformers
+from harness.engines import torch_loading, transformers
 from harness.quantizers.modelopt_onnx import QUANTIZER as MODELOPT
 from harness.quantizers.ort_genai import QUANTIZER as BUILDER
 from tests.model_kinds import KINDS, Kind, Whole, token_ids, write_kind
@@ -53,7 +53,7 @@ def test_widths_that_no_block_divides_are_exported_exactly_and_quantized_closely
 ) -> None:
     model = odd_model(tmp_path / "model", monkeypatch)
     right = Whole(model).rows(token_ids(LENGTH))
-    with transformers.open_artifact(model, transformers.TransformersOptions(threads=1)) as session:
+    with transformers.open_artifact(model, torch_loading.TransformersOptions(threads=1)) as session:
         ours = np.concatenate([tile.logprobs for tile in session.logprobs(token_ids(LENGTH), range(LENGTH))])
     assert np.abs(ours - right).max() < 2e-3
     fp32, _ = made(BUILDER, Base(model, "hf", model), tmp_path / "fp32", {"precision": "fp32"})
@@ -115,7 +115,7 @@ def test_a_model_in_shards_is_read_whole_and_a_stray_file_beside_them_is_not(tmp
     assert read_tensors(many).keys() == read_tensors(one).keys()
     assert weights_flaw(many, read_record(many)) is None
     right = Whole(one).rows(token_ids(LENGTH))
-    with transformers.open_artifact(many, transformers.TransformersOptions(threads=1)) as session:
+    with transformers.open_artifact(many, torch_loading.TransformersOptions(threads=1)) as session:
         assert session.notes == ()
         rows = np.concatenate([tile.logprobs for tile in session.logprobs(token_ids(LENGTH), range(LENGTH))])
     assert np.abs(rows - right).max() < 2e-3

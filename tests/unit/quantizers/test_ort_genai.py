@@ -10,7 +10,7 @@ from harness.core.errors import HarnessError
 from harness.core.identity import folder_sha256
 from harness.core.options import problems_of
 from harness.core.seam import Base, Context, Facts
-from harness.quantizers import graph_check, ort_genai
+from harness.quantizers import graph_check, ort_genai_rotation
 from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.ort_genai import QUANTIZER, refuse
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
@@ -176,7 +176,7 @@ def test_rotation_tables_are_computed_in_one_thread_and_all_else_as_before(monke
     right = angles.cos(), torch.sin(angles), angles.exp()
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    with ort_genai._steady_rotation():
+    with ort_genai_rotation._steady_rotation():
         made = angles.cos(), torch.sin(angles), angles.exp()
     assert asked == [1, torch.get_num_threads()] * 2
     assert all(torch.equal(one, other) for one, other in zip(made, right, strict=True))

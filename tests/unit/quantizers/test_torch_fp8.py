@@ -14,7 +14,8 @@ from harness.core.identity import folder_sha256
 from harness.core.linear_layers import fp8_config, is_fp8
 from harness.core.seam import Base, Context
 from harness.core.sessions import GenerationWorkload
-from harness.engines.transformers import TransformersOptions, open_artifact
+from harness.engines.torch_loading import TransformersOptions
+from harness.engines.transformers import open_artifact
 from harness.quantizers.scheme import scheme_of
 from harness.quantizers.torch_fp8 import Fp8Options, build, rounded
 from tests.tiny_model import write_model

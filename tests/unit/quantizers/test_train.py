@@ -16,7 +16,8 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.core.identity import folder_sha256
 from harness.core.options import validated
 from harness.core.seam import Base, Context, Facts
-from harness.engines.transformers import TransformersOptions, open_artifact
+from harness.engines.torch_loading import TransformersOptions
+from harness.engines.transformers import open_artifact
 from harness.quantizers import modelopt_torch, sparsity, train
 from harness.quantizers.training import LAST, TrainingPlan, _rows_of, _share
 from tests.tiny_model import write_model

@@ -1,0 +1,129 @@
+"""Passes of a transformers model: from token ids to log-probabilities of the rows that are wanted."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.core.model_record import record_of
+from harness.engines import (
+    pass_room,
+    scoring,
+    sharing,
+    torch_rows,
+    wanted_rows,
+    whole,
+)
+from harness.engines.pass_room import PassRoom
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_PAD_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
+"""How far a padded run may stand from a single run (largest difference of a log-probability, nats)."""
+
+
+class TorchForward:
+    """A causal language model; `run` is described by `scoring.Forward`."""
+
+    def __init__(self, model: Any, vocabulary: int, context_length: int, dtype: str) -> None:
+        self.model = model
+        self.vocabulary = vocabulary
+        self.context_length = context_length
+        self.border = record_of(model.config.get_text_config().to_dict()).border
+        self._slices = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self.room = PassRoom()
+        self.whole = 0
+        self.sharing = sharing.NOT_TRIED
+        self.pads = self.picks = False
+        self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0))
+        self.pads = self._padding_is_harmless(_PAD_TOLERANCE[dtype])
+        until = min(whole.switches(model.config), default=None)
+        self.sharing = sharing.found(self, _PAD_TOLERANCE[dtype], until, batches=True)
+
+    def run(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[np.float32]], Any]:
+        """Run one pass, in parts where memory runs out; see `scoring.Forward.run`."""
+        before = int(cache.get_seq_length()) if cache is not None else 0
+        in_one = scoring.beyond_border(self, before + max(len(ids) for ids in batch))
+        return pass_room.run(self._once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
+
+    def _once(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[np.float32]], Any]:
+        """Make a pass; only the rows that somebody wants go through the head."""
+        import numpy as np
+        import torch
+
+        before = int(cache.get_seq_length()) if cache is not None else 0
+        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        if self.picks:
+            with torch.inference_mode():
+                logits, after = self._gathered(batch, wanted, cache, keep=keep)
+                mine = zip(wanted_rows.slices(wanted), wanted, strict=True)
+                return [self._normalised(logits[0, part], asked + before) for part, asked in mine], after
+        union = np.unique(np.concatenate(wanted)) if wanted else np.empty(0, dtype=np.int64)
+        keeps: dict[str, Any] = {}
+        if self._slices:
+            rows = union if union.size else np.zeros(1, dtype=np.int64)
+            keeps["logits_to_keep"] = torch.as_tensor(rows, device=self.model.device)
+        with torch.inference_mode():
+            out = self.model(**self._inputs(batch, before), past_key_values=cache, use_cache=keep, **keeps)
+            made = [
+                self._logprobs(out.logits[number], union if self._slices else None, asked, before)
+                for number, asked in enumerate(wanted)
+            ]
+        return made, out.past_key_values if keep else None
+
+    def _inputs(self, batch: Sequence[Sequence[int]], before: int) -> dict[str, Any]:
+        import torch
+
+        width = max(len(ids) for ids in batch)
+        ids = torch.zeros((len(batch), width), dtype=torch.int64)
+        mask = torch.zeros((len(batch), before + width), dtype=torch.int64)
+        for row, sequence in enumerate(batch):
+            ids[row, : len(sequence)] = torch.as_tensor(list(sequence))
+            mask[row, : before + len(sequence)] = 1
+        positions = torch.arange(before, before + width).expand(len(batch), -1)
+        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        return {name: value.to(self.model.device) for name, value in inputs.items()}
+
+    def _logprobs(self, logits: Any, kept: NDArray[np.int64] | None, asked: NDArray[np.int64], before: int) -> Any:
+        """Pick the wanted rows and normalise them: on the device where there is one, in float32 always."""
+        import numpy as np
+        import torch
+
+        index = asked if kept is None else np.searchsorted(kept, asked)
+        return self._normalised(logits[torch.as_tensor(index, device=logits.device)], asked + before)
+
+    def _normalised(self, logits: Any, positions: NDArray[np.int64]) -> Any:
+        import torch
+
+        rows = logits.float()
+        if rows.device.type == "cpu":
+            return scoring.log_softmax(rows.numpy(), positions)
+        broken = ~torch.isfinite(rows).all(dim=-1)
+        if bool(broken.any()):
+            scoring.refuse_non_finite(int(positions[int(broken.nonzero()[0])]))
+        return torch.log_softmax(rows, dim=-1).cpu().numpy()
+
+    def _gathered(self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool) -> Any:
+        """Return logits [1, rows, vocabulary] and the cache, the head having seen the wanted rows alone."""
+        before = int(cache.get_seq_length()) if cache is not None else 0
+        with torch_rows.gathered(self.model.get_output_embeddings(), wanted_rows.places(batch, wanted)):
+            out = self.model(**self._inputs(batch, before), past_key_values=cache, use_cache=keep)
+        return out.logits, out.past_key_values if keep else None
+
+    def _padding_is_harmless(self, tolerance: float) -> bool:
+        import numpy as np
+
+        top = min(self.vocabulary, 250)
+        long = [(7 * step + 3) % top for step in range(12)]
+        short = [(11 * step + 5) % top for step in range(5)]
+        where = np.arange(len(short))
+        alone = self.run([short], [where], None, keep=False)[0][0]
+        together = self.run([long, short], [where[:1], where], None, keep=False)[0][1]
+        return bool(np.abs(alone - together).max() <= tolerance)
