@@ -13,6 +13,7 @@ from harness.core.identity import files_below, folder_sha256
 from harness.core.outcome import Artifact, Scheme
 from harness.core.privacy import cache_folder
 from harness.core.spec import BuildSpec, Input, Job, JsonObject, MeasureSpec, Note
+from harness.worker import ARTIFACTS
 
 if TYPE_CHECKING:
     from harness.core.options import Options
