@@ -27,7 +27,7 @@ from harness.environment_state import PACKAGE
 MAKING = ".making"
 """In a bundle's folder while it is made: wheels, a lock, and the sign that what lies there is ours and not whole; goes last."""
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-_SCRIPT = ("__init__.py", "records.py", "stages.py", "target.py")
+_SCRIPT = ("__init__.py", "packing.py", "records.py", "stages.py", "target.py")
 _CHUNK = 1 << 20
 _RUN = """\
 #!/bin/sh
