@@ -11,7 +11,7 @@ from harness.core.errors import HarnessError
 
 GROUPS = {
     "Measure": ("init", "doctor", "plan", "bench", "run"),
-    "Tables and pages": ("report", "explain", "publish", "adopt", "lint"),
+    "Tables and pages": ("report", "compare", "explain", "publish", "adopt", "lint"),
     "Numbers in and out": ("import", "export", "ingest"),
     "Environments and other machines": ("setup", "fetch", "bundle"),
 }
