@@ -20,15 +20,20 @@ def compare(
     one: Annotated[
         str,
         typer.Argument(
-            metavar="A", help="What B is held against: a method, session, run, environment, published file or results of lm-eval."
+            metavar="A",
+            help="What B is held against: a method, session, run, environment, published file or results of lm-eval.",
         ),
     ],
-    other: Annotated[str, typer.Argument(metavar="B", help="What may be worse; where a name means several things, KIND=NAME.")],
+    other: Annotated[
+        str, typer.Argument(metavar="B", help="What may be worse; where a name means several things, KIND=NAME.")
+    ],
     where: Annotated[
         list[str] | None,
         typer.Option("--where", help="COLUMN=VALUE of both sides, as model=reference; may be given again."),
     ] = None,
-    flips: Annotated[int, typer.Option("--flips", min=0, help="Questions shown that only one side answered rightly.")] = 20,
+    flips: Annotated[
+        int, typer.Option("--flips", min=0, help="Questions shown that only one side answered rightly.")
+    ] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object with everything in full.")] = False,
     results: ResultsOption = None,
 ) -> None:

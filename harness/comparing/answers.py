@@ -24,6 +24,8 @@ _RESULTS = re.compile(r"results_(?P<stamp>\d{4}-\d\d-\d\dT[\d.:-]+)")
 _LONG = 300
 """Characters of a question that are shown."""
 
+_BY_LENGTH = "acc_norm"
+Row = Mapping[str, Any]
 Key = tuple[str, str]
 """Filter, and the question's number."""
 
@@ -35,7 +37,7 @@ class AnswersFile:
     path: Path
     task: str
     """As the file's name says; empty where it does not."""
-    rows: Mapping[Key, Mapping[str, Any]]
+    rows: Mapping[Key, Row]
 
     def wrong(self, message: str) -> ConfigError:
         """Make the error that names the file."""
@@ -65,10 +67,12 @@ def _tasks(path: Path) -> list[str]:
 
 def _read(path: Path) -> AnswersFile:
     source, name = read_source(path), _NAME.fullmatch(path.stem)
-    rows: dict[Key, Mapping[str, Any]] = {}
+    rows: dict[Key, Row] = {}
     file = AnswersFile(path, name["task"] if name else "", rows)
     if not source.records or any("doc_id" not in row for row in source.records):
-        raise file.wrong("holds no answers of lm-eval; run lm_eval with --log_samples, and give its samples_TASK_DATE.jsonl")
+        raise file.wrong(
+            "holds no answers of lm-eval; run lm_eval with --log_samples, and give its samples_TASK_DATE.jsonl"
+        )
     for row in source.records:
         key = (str(row.get("filter", "none")), str(row["doc_id"]))
         if key in rows:
@@ -102,7 +106,9 @@ def _tasks_paired(
     if len(before) == len(after) == 1:
         first, second = before[0], after[0]
         if first.task and second.task and first.task != second.task:
-            raise second.wrong(f"holds answers to {second.task}, and {first.path.name} to {first.task}; compare files of one task")
+            raise second.wrong(
+                f"holds answers to {second.task}, and {first.path.name} to {first.task}; compare files of one task"
+            )
         return [(first, second)], []
     ours, theirs = ({file.task: file for file in side} for side in (before, after))
     shared = [(ours[task], theirs[task]) for task in sorted(ours.keys() & theirs.keys())]
@@ -147,15 +153,19 @@ def _same_questions(before: AnswersFile, after: AnswersFile) -> None:
             )
 
 
-def _metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _metrics(rows: Sequence[Row]) -> list[str]:
     """Name what lm-eval scored for every question: what it lists, else the numbers that are metrics of its own."""
     listed = rows[0].get("metrics")
-    known = [str(name) for name in listed] if isinstance(listed, list) else [name for name in rows[0] if lm_eval_metric(name).better != "none"]
+    known = (
+        [str(name) for name in listed]
+        if isinstance(listed, list)
+        else [name for name in rows[0] if lm_eval_metric(name).better != "none"]
+    )
     return [name for name in known if all(name in row for row in rows)]
 
 
 def _metric(
-    before: AnswersFile, after: AnswersFile, label: str, name: str, sides: tuple[Sequence[Mapping[str, Any]], ...]
+    before: AnswersFile, after: AnswersFile, label: str, name: str, sides: tuple[Sequence[Row], ...]
 ) -> Compared:
     metric = lm_eval_metric(label)
     better: Direction = metric.better if metric.better != "none" else lm_eval_metric(name).better
@@ -166,14 +176,16 @@ def _metric(
     for file, side, rows in zip((before, after), values, sides, strict=True):
         bad = [row["doc_id"] for row, value in zip(rows, side, strict=True) if not math.isfinite(value)]
         if bad:
-            raise file.wrong(f"{name} of question {bad[0]} is not a finite number ({len(bad)} of {len(side)}); run it again")
+            raise file.wrong(
+                f"{name} of question {bad[0]} is not a finite number ({len(bad)} of {len(side)}); run it again"
+            )
     means = tuple(math.fsum(side) / len(side) for side in values)
     if better == "none":
         why = "nobody says which way it is better"
         return Compared(before.task, metric, better, (means[0], means[1]), why=why, weight="told")
     items = tuple(Items(samples=side) for side in values)
     moved = pairing.discordant(items[1], items[0])
-    flips = tuple(_flips(sides, values)) if moved is not None else ()
+    flips = tuple(_flips(name, sides, values)) if moved is not None else ()
     try:
         estimate = of_items(metric.name, (items[0], items[1]), (means[0], means[1]))
     except HarnessError as error:
@@ -192,38 +204,56 @@ def _prompts(before: AnswersFile, after: AnswersFile) -> list[str]:
     other = [key for key in keys if before.rows[key]["prompt_hash"] != after.rows[key].get("prompt_hash")]
     if not other:
         return []
-    return [
-        f"{before.task or before.path.name}: {len(other)} of {len(keys)} questions were asked with another prompt (shots, template or "
-        "instruction); the difference is that of models and prompts together"
-    ]
+    asked = f"{len(other)} of {len(keys)} questions were asked with another prompt (shots, template or instruction)"
+    return [f"{before.task or before.path.name}: {asked}; the difference is that of models and prompts together"]
 
 
-def _flips(sides: tuple[Sequence[Mapping[str, Any]], ...], values: Sequence[Sequence[float]]) -> Iterator[Flip]:
+def _flips(name: str, sides: tuple[Sequence[Row], ...], values: Sequence[Sequence[float]]) -> Iterator[Flip]:
     """Show the questions that only one side answered rightly."""
     for before, after, old, new in zip(*sides, *values, strict=True):
         if old != new:
-            yield Flip(str(before["doc_id"]), new > old, _question(before), _text(before.get("target")), (_said(before), _said(after)))
+            said = (answered(before, name), answered(after, name))
+            yield Flip(str(before["doc_id"]), new > old, _question(before), _right(before), said)
 
 
-def _question(row: Mapping[str, Any]) -> str:
+def _question(row: Row) -> str:
     """Give the question as its data set has it, else the end of the prompt."""
     doc = row.get("doc")
     if isinstance(doc, dict):
-        own = next((doc[name] for name in ("question", "query", "text", "sentence", "ctx", "problem") if name in doc), None)
+        own = next(
+            (doc[name] for name in ("question", "query", "text", "sentence", "ctx", "problem") if name in doc), None
+        )
         return _text(own if own is not None else doc)
     return _text(doc)
 
 
-def _said(row: Mapping[str, Any]) -> str:
-    """Give what was answered: of choices the likeliest by its place, else the text."""
-    answers = row.get("filtered_resps")
-    if not isinstance(answers, list) or not answers:
-        return ""
-    logs = [one[0] for one in answers if isinstance(one, list) and len(one) == 2]
-    if len(logs) == len(answers) > 1:
-        likeliest = max(range(len(logs)), key=lambda place: _number(logs[place]))
-        return _text(f"choice {likeliest} ({_number(logs[likeliest]):.3g} nat)")
-    return _text(answers[0] if len(answers) == 1 else answers)
+def _right(row: Row) -> str:
+    """Give the right answer: of choices its words."""
+    target, choices = row.get("target"), _choices(row)
+    place = int(target) if isinstance(target, int) or (isinstance(target, str) and target.isdigit()) else -1
+    return choices[place] if 0 <= place < len(choices) else _text(target)
+
+
+def _choices(row: Row) -> list[str]:
+    """Give the words of the choices that were scored; nothing where the answer was written freely."""
+    answers, asked = row.get("filtered_resps"), row.get("arguments")
+    if not isinstance(answers, list) or not isinstance(asked, dict) or len(answers) < 2:
+        return []
+    words = [one.get("arg_1") for one in asked.values() if isinstance(one, dict)]
+    scored = len(words) == len(answers) and all(isinstance(one, list) and len(one) == 2 for one in answers)
+    return [_text(word) for word in words] if scored else []
+
+
+def answered(row: Row, metric: str) -> str:
+    """Give what was answered: of choices the likeliest, by its length where the metric says so, else the text."""
+    answers, choices = row.get("filtered_resps"), _choices(row)
+    if choices and isinstance(answers, list):
+        logs = [
+            _number(one[0]) / (max(len(choice), 1) if metric == _BY_LENGTH else 1)
+            for one, choice in zip(answers, choices, strict=True)
+        ]
+        return choices[max(range(len(logs)), key=logs.__getitem__)]
+    return _text(answers[0] if isinstance(answers, list) and len(answers) == 1 else answers)
 
 
 def _number(value: object) -> float:

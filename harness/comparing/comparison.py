@@ -72,9 +72,7 @@ class Result:
         return 3 if self.missing or not self.judged else 0
 
 
-def judged_together(
-    sides: tuple[str, str], found: Sequence[Compared], gate: Gate, notes: Sequence[str] = ()
-) -> Result:
+def judged_together(sides: tuple[str, str], found: Sequence[Compared], gate: Gate, notes: Sequence[str] = ()) -> Result:
     """Judge all numbers of a call."""
     good = [one for one in found if one.estimate is not None]
     margins = [gate.margin(one.metric) for one in good]

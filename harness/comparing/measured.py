@@ -56,7 +56,9 @@ class _Evidence:
         """Compare a pair."""
         row = pair.there
         metric = metric_named(row.metric or "")
-        better: Direction = next((way for way in ("higher", "lower", "none") if way == row.text("better")), metric.better)
+        better: Direction = next(
+            (way for way in ("higher", "lower", "none") if way == row.text("better")), metric.better
+        )
         before, after = pair.rows
         values = (_value(before), _value(after))
         weight: Weight = "missing" if weight_of(row) == "missing" else "told"
@@ -65,7 +67,9 @@ class _Evidence:
             return Compared(pair.name, metric, better, values, why=f"{lacking.called} does not have it", weight=weight)
         if better == "none":
             return Compared(pair.name, metric, better, values, why="nobody says which way it is better", weight="told")
-        marks = tuple(dict.fromkeys(f"{note.code}: {note.text}" for side in pair.rows if side for note in marks_of(side)))
+        marks = tuple(
+            dict.fromkeys(f"{note.code}: {note.text}" for side in pair.rows if side for note in marks_of(side))
+        )
         try:
             estimate, items = self._estimate(before, after)
         except HarnessError as error:
@@ -85,13 +89,20 @@ class _Evidence:
         if not before.text("items") or not after.text("items"):
             raise HarnessError("nothing is kept by which it pairs")
         if before.text("items") != after.text("items"):
-            raise HarnessError("measured on other items (text, tokenizer, questions or limit); measure both on the same")
-        items = tuple(side.source.items(str(row.get("measurement_id"))) for side, row in zip(self.sides, (before, after), strict=True))
+            raise HarnessError(
+                "measured on other items (text, tokenizer, questions or limit); measure both on the same"
+            )
+        items = tuple(
+            side.source.items(str(row.get("measurement_id")))
+            for side, row in zip(self.sides, (before, after), strict=True)
+        )
         return evidence.of_items(before.metric or "", (items[0], items[1]), values), (items[0], items[1])
 
     def _speed(self, before: TableRow, after: TableRow) -> Estimate:
         if any(is_single(side, before.metric or "") for side in self.sides):
-            raise HarnessError("a run is one process, and nothing of how far processes differ; compare its session or method")
+            raise HarnessError(
+                "a run is one process, and nothing of how far processes differ; compare its session or method"
+            )
         if before.text("session") == after.text("session"):
             sides = (rounds_of(before), rounds_of(after))
             if before.text("sitting") == after.text("sitting"):

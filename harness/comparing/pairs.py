@@ -16,7 +16,19 @@ from harness.tables.rows import TableRow
 WHAT = ("metric", "slice", "source", "metric_version", "protocol", "protocol_version", "probe", "reference", "workload",
         *WORKLOAD_NUMBERS, *WORKLOAD_TEXTS)  # fmt: skip
 """In which two numbers must agree: another version or workload is another number."""
-WHO = ("model", "method", "recipe", "environment", "engine", "engine_options", "provider", "dtype", "gpu", "gpu_count", "machine")
+WHO = (
+    "model",
+    "method",
+    "recipe",
+    "environment",
+    "engine",
+    "engine_options",
+    "provider",
+    "dtype",
+    "gpu",
+    "gpu_count",
+    "machine",
+)
 """In which they agree, but where all of one side differ from all of the other: that is what is compared."""
 _NONE = {"gpu": "none"}
 """What an absent value means, where it means something; others are absent where a number has no such thing, as a build no engine."""

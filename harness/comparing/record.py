@@ -68,7 +68,13 @@ def _judged(one: Compared, judged: Judged, margin: Margin | None) -> JsonObject:
         "gained": None if one.moved is None else one.moved[0],
         "lost": None if one.moved is None else one.moved[1],
         "flips": [
-            {"question": flip.name, "gained": flip.gained, "text": flip.question, "right": flip.right, "answers": list(flip.answers)}
+            {
+                "question": flip.name,
+                "gained": flip.gained,
+                "text": flip.question,
+                "right": flip.right,
+                "answers": list(flip.answers),
+            }
             for flip in one.flips
         ],
         "marks": list(one.marks),

@@ -47,7 +47,9 @@ def published_file(word: str, folder: Path) -> Path | None:
         for path in (given, folder / given.name):
             if path.is_file():
                 return path
-        raise HarnessError(f"there is no file {word}; `harness publish NAME --to {folder.name}/{given.name}` writes one")
+        raise HarnessError(
+            f"there is no file {word}; `harness publish NAME --to {folder.name}/{given.name}` writes one"
+        )
     path = folder / f"{word}.yaml"
     return path if path.is_file() else None
 
@@ -72,7 +74,9 @@ def side_of(word: str, source: NumberSource, where: Mapping[str, Any]) -> Side:
     if not side.rows and side.failed:
         first = side.failed[-1]
         reason = first.text("reason") or "no reason was given"
-        raise HarnessError(f"{side.called} has no numbers: its run {first.run} is {first.text('status')} ({reason}); run it again")
+        raise HarnessError(
+            f"{side.called} has no numbers: its run {first.run} is {first.text('status')} ({reason}); run it again"
+        )
     if not side.rows:
         raise HarnessError(f"{side.called} has no numbers{' where ' + _said(where) if where else ''}")
     return side
@@ -97,7 +101,11 @@ def _kind_of(word: str, source: NumberSource) -> tuple[SideKind, str]:
     if not fitting:
         known = {str(value) for kind in KINDS[2:] for value in _names(kind, source)}
         said = unknown("method, session, run, environment or published file", word, known)
-        raise HarnessError(f"{said} (sessions and runs are called as in results/)" if known else f"{said}; measure first, as with `harness bench`")
+        raise HarnessError(
+            f"{said} (sessions and runs are called as in results/)"
+            if known
+            else f"{said}; measure first, as with `harness bench`"
+        )
     return fitting[0], word
 
 

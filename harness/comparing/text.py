@@ -105,7 +105,7 @@ def _flips(one: Compared, most: int) -> Iterator[str]:
     yield f"{literal(title(one))}: B gained {gained} and lost {len(one.flips) - gained} questions{more}"
     answers = any(any(flip.answers) for flip in shown)
     head = ("Question", "", "Right", *(("A said", "B said") if answers else ()))
-    aligns: tuple[Align, ...] = ("left",) * len(head)
+    aligns: list[Align] = ["left" for _ in head]
     yield "\n".join(table_lines(head, aligns, [_flip(flip, answers) for flip in shown]))
 
 
@@ -122,7 +122,10 @@ def _marked(result: Result) -> Iterator[str]:
 
 
 def _how(result: Result) -> Iterator[str]:
-    gate, drawn = result.gate, [one for one, _, _ in result.judged if one.estimate is not None and not one.estimate.exact]
+    gate, drawn = (
+        result.gate,
+        [one for one, _, _ in result.judged if one.estimate is not None and not one.estimate.exact],
+    )
     if not drawn:
         return
     if any(one.estimate.at_pace for one in drawn if one.estimate is not None):

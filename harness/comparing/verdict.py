@@ -84,7 +84,13 @@ def adjusted(found: Sequence[float]) -> list[float]:
 
 
 def _judged(
-    one: Estimate, margin: float | None, better: Direction, p: float | None, same: float | None, gate: Gate, alpha: float
+    one: Estimate,
+    margin: float | None,
+    better: Direction,
+    p: float | None,
+    same: float | None,
+    gate: Gate,
+    alpha: float,
 ) -> Judged:
     way: Word = "better" if (one.value > 0) == (better == "higher") else "worse"
     if p is None:  # exact
