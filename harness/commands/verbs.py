@@ -13,10 +13,10 @@ GROUPS = {
     "Measure": ("init", "doctor", "plan", "bench", "run"),
     "Tables and pages": ("report", "compare", "explain", "publish", "adopt", "lint"),
     "Numbers in and out": ("import", "export", "ingest"),
-    "Environments and other machines": ("setup", "fetch", "bundle"),
+    "Environments and other machines": ("setup", "bundle"),
 }
 """Title to verbs; one that is not here stands under `More`."""
-RARE = ("clean", "worker")
+RARE = ("clean", "fetch", "worker")
 """Verbs that scripts call, or nobody for months: named in one line."""
 FORMER = {"promote": "publish"}
 """What verbs were called in 0.1, and are called now."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.errors import HarnessError
 from harness.core.spelling import unknown
@@ -62,12 +62,12 @@ def source_of(path: Path) -> NumberSource:
     return NumberSource(filled(published.sessions, published), published)
 
 
-def side_of_file(path: Path, source: NumberSource, where: Mapping[str, Any]) -> Side:
+def side_of_file(path: Path, source: NumberSource, where: Mapping[str, object]) -> Side:
     """Take all of a published file as a side."""
     return _side(path.name, "published", source, {}, where)
 
 
-def side_of(word: str, source: NumberSource, where: Mapping[str, Any]) -> Side:
+def side_of(word: str, source: NumberSource, where: Mapping[str, object]) -> Side:
     """Find what a word names in a database. Raises: HarnessError for a name of nothing, or of a run that failed."""
     kind, name = _kind_of(word, source)
     side = _side(name, kind, source, {kind: name}, where)
@@ -99,7 +99,7 @@ def _kind_of(word: str, source: NumberSource) -> tuple[SideKind, str]:
     if len(fitting) > 1:
         raise HarnessError(f"'{word}' is a {' and a '.join(fitting)}; say which, as {fitting[0]}={word}")
     if not fitting:
-        known = {str(value) for kind in KINDS[2:] for value in _names(kind, source)}
+        known = {name for kind in KINDS[2:] for name in _names(kind, source)}
         said = unknown("method, session, run, environment or published file", word, known)
         raise HarnessError(
             f"{said} (sessions and runs are called as in results/)"
@@ -111,22 +111,25 @@ def _kind_of(word: str, source: NumberSource) -> tuple[SideKind, str]:
 
 def _known(kind: SideKind, name: str, source: NumberSource) -> None:
     if not source.select({kind: name, "origin": _MEASURED}, ["run"]).rows:
-        raise HarnessError(unknown(kind, name, map(str, _names(kind, source))))
+        raise HarnessError(unknown(kind, name, _names(kind, source)))
 
 
-def _names(kind: SideKind, source: NumberSource) -> set[Any]:
-    return {value for (value,) in source.select({"origin": _MEASURED}, [kind]).rows if value}
+def _names(kind: SideKind, source: NumberSource) -> set[str]:
+    return {str(value) for (value,) in source.select({"origin": _MEASURED}, [kind]).rows if value}
 
 
-def _side(name: str, kind: SideKind, source: NumberSource, own: Mapping[str, Any], where: Mapping[str, Any]) -> Side:
+def _side(
+    name: str, kind: SideKind, source: NumberSource, own: Mapping[str, object], where: Mapping[str, object]
+) -> Side:
     here = {} if kind == "published" else {"origin": _MEASURED}
     rows = rows_of(source.select({**here, **where, **own}, _WANTED))
     good = tuple(row for row in rows if row.ok and row.metric is not None and row.text("comparison") is None)
     return Side(name, kind, source, good, tuple(row for row in rows if not row.ok))
 
 
-def _said(where: Mapping[str, Sequence[Any]]) -> str:
-    return ", ".join(f"{name}={','.join(map(str, values))}" for name, values in where.items())
+def _said(where: Mapping[str, object]) -> str:
+    listed = {name: values if isinstance(values, list) else [values] for name, values in where.items()}
+    return ", ".join(f"{name}={','.join(map(str, values))}" for name, values in listed.items())
 
 
 def is_single(side: Side, metric: str) -> bool:

@@ -16,7 +16,7 @@ SERIES = ("job_key", "gpu", "machine", "environment", "metric", "slice", "source
 """What a number keeps from night to night: job and machine. Versions and commits may change along it."""
 _ON_LOGS = frozenset({"value", "baseline", "ratio", "inverse_ratio", "ratio_per_gpu"})
 
-_Key = tuple[Any, ...]
+_Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Histories:
                 found[session] = float(of(operands[0], operands[-1]))
         return found
 
-    def of_series(self, key: tuple[Any, ...]) -> dict[str, float]:
+    def of_series(self, key: tuple[object, ...]) -> dict[str, float]:
         """Return the means of a series, named by the values of `SERIES`, session by session."""
         if key not in self._values:
             where = dict(zip(SERIES, key, strict=True))
