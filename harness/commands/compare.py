@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 from harness.commands.workspace import Workspace, database_for_reading
 from harness.comparing.answers import SUFFIXES, paired_files
@@ -52,15 +51,16 @@ class _Finder:
     """Sources of a command, each opened once."""
 
     def __init__(self, workspace: Workspace, stack: ExitStack) -> None:
-        self.folder = workspace.own_published
+        self.folders = tuple(dict.fromkeys((workspace.published, workspace.own_published)))
         self.stack = stack
-        self.published = read_published(self.folder) if self.folder.is_dir() else Published()
+        folder = workspace.own_published
+        self.published = read_published(folder) if folder.is_dir() else Published()
         database = stack.enter_context(closing(database_for_reading(workspace)))
         self.sources = [NumberSource(database, self.published)]
 
-    def side(self, word: str, where: Mapping[str, Any]) -> Side:
+    def side(self, word: str, where: Mapping[str, object]) -> Side:
         """Find a side: a published file before names in the database, and these before names in published files."""
-        path = published_file(word, self.folder)
+        path = published_file(word, *self.folders)
         if path is not None:
             source = source_of(path)
             self.stack.callback(source.database.close)

@@ -40,18 +40,21 @@ class Side:
         return f"{self.kind} {self.name}"
 
 
-def published_file(word: str, folder: Path) -> Path | None:
-    """Find the published file that a word names, by path or by name in the workspace's folder."""
+def published_file(word: str, *folders: Path) -> Path | None:
+    """Find the published file that a word names, by path or by name in folders of published files."""
     given = Path(word)
-    if given.suffix in {".yaml", ".yml"}:
-        for path in (given, folder / given.name):
-            if path.is_file():
-                return path
+    is_path = given.suffix in {".yaml", ".yml"}
+    places = (
+        [given, *(folder / given.name for folder in folders)]
+        if is_path
+        else [folder / f"{word}.yaml" for folder in folders]
+    )
+    found = next((path for path in places if path.is_file()), None)
+    if found is None and is_path:
         raise HarnessError(
-            f"there is no file {word}; `harness publish NAME --to {folder.name}/{given.name}` writes one"
+            f"there is no file {word}; `harness publish NAME --to {folders[0].name}/{given.name}` writes one"
         )
-    path = folder / f"{word}.yaml"
-    return path if path.is_file() else None
+    return found
 
 
 def source_of(path: Path) -> NumberSource:

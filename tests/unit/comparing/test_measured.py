@@ -121,7 +121,7 @@ def test_a_published_file_is_found_by_path_and_by_name_and_one_that_is_gone_is_t
     assert published_file("quickstart", PUBLISHED) == PUBLISHED / "quickstart.yaml"
     assert published_file("quickstart.yaml", PUBLISHED) == PUBLISHED / "quickstart.yaml"
     assert published_file("int4_rtn", PUBLISHED) is None
-    with pytest.raises(HarnessError, match="there is no file v9.yaml"):
+    with pytest.raises(HarnessError, match=r"there is no file v9\.yaml"):
         published_file("v9.yaml", PUBLISHED)
 
 
