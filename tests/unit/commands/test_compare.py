@@ -71,7 +71,7 @@ def test_a_pin_is_a_published_file_and_sessions_have_their_names(bench: Bench, s
     pin = bench.results / "published" / "v1.yaml"
     assert say(bench, "publish", "s", "--to", str(pin)).code == 0
     bench.run()
-    sessions = sorted({row for row in bench.frame({}, ["session"])["session"].dropna()})
+    sessions = sorted(set(bench.frame({}, ["session"])["session"].dropna()))
     assert len(sessions) == 2
     for sides in ((str(pin), sessions[1]), ("v1", f"session={sessions[1]}"), (sessions[0], sessions[1])):
         answer = say(bench, "compare", *sides, "--json")
