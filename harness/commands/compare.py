@@ -8,10 +8,10 @@ from pathlib import Path
 
 from harness.commands.workspace import Workspace, database_for_reading
 from harness.comparing.answers import SUFFIXES, paired_files
-from harness.comparing.comparison import Result, judged_together
+from harness.comparing.comparison import JudgedSides, judged_together
 from harness.comparing.gate import read_gate
 from harness.comparing.measured import compared_sides
-from harness.comparing.sides import Side, is_known, published_file, side_of, side_of_file, source_of
+from harness.comparing.sides import ComparedSide, is_known, published_file, side_of, side_of_file, source_of
 from harness.core.errors import HarnessError
 from harness.environments import SHIPPED
 from harness.published.reading import read_published
@@ -28,14 +28,14 @@ def are_files(one: str, other: str) -> bool:
     return all(found)
 
 
-def compare_files(one: Path, other: Path, workspace: Workspace | None) -> Result:
+def compare_files(one: Path, other: Path, workspace: Workspace | None) -> JudgedSides:
     """Compare two files of lm-eval's answers. Raises: ConfigError for files that do not belong together."""
     gate = read_gate(workspace.named if workspace else (SHIPPED / "configs",))
     found, notes = paired_files(one, other)
     return judged_together((str(one), str(other)), found, gate, notes)
 
 
-def compare_named(one: str, other: str, where: Sequence[str], workspace: Workspace) -> Result:
+def compare_named(one: str, other: str, where: Sequence[str], workspace: Workspace) -> JudgedSides:
     """Compare what two words name in the results. Raises: HarnessError for a word that names nothing, or the same twice."""
     if one == other:
         raise HarnessError(f"both sides are {one}; name two")
@@ -58,7 +58,7 @@ class _Finder:
         database = stack.enter_context(closing(database_for_reading(workspace)))
         self.sources = [NumberSource(database, self.published)]
 
-    def side(self, word: str, where: Mapping[str, object]) -> Side:
+    def side(self, word: str, where: Mapping[str, object]) -> ComparedSide:
         """Find a side: a published file before names in the database, and these before names in published files."""
         path = published_file(word, *self.folders)
         if path is not None:

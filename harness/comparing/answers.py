@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.comparing.comparison import Compared, Flip
+from harness.comparing.comparison import ComparedNumber, Flip
 from harness.comparing.evidence import of_items
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.metric import Direction, lm_eval_metric
@@ -25,8 +25,8 @@ _LONG = 300
 """Characters of a question that are shown."""
 
 _BY_LENGTH = "acc_norm"
-Row = Mapping[str, Any]
-Key = tuple[str, str]
+AnswerRow = Mapping[str, Any]
+AnswerKey = tuple[str, str]
 """Filter, and the question's number."""
 
 
@@ -37,7 +37,7 @@ class AnswersFile:
     path: Path
     task: str
     """As the file's name says; empty where it does not."""
-    rows: Mapping[Key, Row]
+    rows: Mapping[AnswerKey, AnswerRow]
 
     def wrong(self, message: str) -> ConfigError:
         """Make the error that names the file."""
@@ -67,7 +67,7 @@ def _tasks(path: Path) -> list[str]:
 
 def _read(path: Path) -> AnswersFile:
     source, name = read_source(path), _NAME.fullmatch(path.stem)
-    rows: dict[Key, Row] = {}
+    rows: dict[AnswerKey, AnswerRow] = {}
     file = AnswersFile(path, name["task"] if name else "", rows)
     if not source.records or any("doc_id" not in row for row in source.records):
         raise file.wrong(
@@ -85,7 +85,7 @@ def _of(chosen: str) -> str:
     return "" if chosen == "none" else f" with filter {chosen}"
 
 
-def paired_files(one: Path, other: Path) -> tuple[list[Compared], list[str]]:
+def paired_files(one: Path, other: Path) -> tuple[list[ComparedNumber], list[str]]:
     """Compare the answers of two runs; also return what must be told.
 
     Raises: ConfigError for files of other tasks or questions, or with a number that is none.
@@ -117,7 +117,7 @@ def _tasks_paired(
     return shared, [f"only one side has answers to {task}" for task in sorted(ours.keys() ^ theirs.keys())]
 
 
-def _task(before: AnswersFile, after: AnswersFile) -> Iterator[Compared]:
+def _task(before: AnswersFile, after: AnswersFile) -> Iterator[ComparedNumber]:
     """Compare every metric that both files have for every question."""
     _same_questions(before, after)
     filters = dict.fromkeys(chosen for chosen, _ in before.rows)
@@ -153,7 +153,7 @@ def _same_questions(before: AnswersFile, after: AnswersFile) -> None:
             )
 
 
-def _metrics(rows: Sequence[Row]) -> list[str]:
+def _metrics(rows: Sequence[AnswerRow]) -> list[str]:
     """Name what lm-eval scored for every question: what it lists, else the numbers that are metrics of its own."""
     listed = rows[0].get("metrics")
     known = (
@@ -165,14 +165,14 @@ def _metrics(rows: Sequence[Row]) -> list[str]:
 
 
 def _metric(
-    before: AnswersFile, after: AnswersFile, label: str, name: str, sides: tuple[Sequence[Row], ...]
-) -> Compared:
+    before: AnswersFile, after: AnswersFile, label: str, name: str, sides: tuple[Sequence[AnswerRow], ...]
+) -> ComparedNumber:
     metric = lm_eval_metric(label)
     better: Direction = metric.better if metric.better != "none" else lm_eval_metric(name).better
     values = [[row[name] for row in side] for side in sides]
     if any(isinstance(value, bool) or not isinstance(value, int | float) for side in values for value in side):
         why = "no single number for each question, so that nothing pairs"
-        return Compared(before.task, metric, better, (None, None), why=why, weight="told")
+        return ComparedNumber(before.task, metric, better, (None, None), why=why, weight="told")
     for file, side, rows in zip((before, after), values, sides, strict=True):
         bad = [row["doc_id"] for row, value in zip(rows, side, strict=True) if not math.isfinite(value)]
         if bad:
@@ -182,20 +182,20 @@ def _metric(
     means = tuple(math.fsum(side) / len(side) for side in values)
     if better == "none":
         why = "nobody says which way it is better"
-        return Compared(before.task, metric, better, (means[0], means[1]), why=why, weight="told")
+        return ComparedNumber(before.task, metric, better, (means[0], means[1]), why=why, weight="told")
     items = tuple(Items(samples=side) for side in values)
     moved = pairing.discordant(items[1], items[0])
     flips = tuple(_flips(name, sides, values)) if moved is not None else ()
     try:
         estimate = of_items(metric.name, (items[0], items[1]), (means[0], means[1]))
     except HarnessError as error:
-        return Compared(before.task, metric, better, (means[0], means[1]), why=str(error), weight="missing")
-    return Compared(before.task, metric, better, (means[0], means[1]), estimate, flips=flips, moved=moved)
+        return ComparedNumber(before.task, metric, better, (means[0], means[1]), why=str(error), weight="missing")
+    return ComparedNumber(before.task, metric, better, (means[0], means[1]), estimate, flips=flips, moved=moved)
 
 
-def _missing(task: str, label: str, why: str) -> Compared:
+def _missing(task: str, label: str, why: str) -> ComparedNumber:
     metric = lm_eval_metric(label)
-    return Compared(task, metric, metric.better, (None, None), why=why, weight="missing")
+    return ComparedNumber(task, metric, metric.better, (None, None), why=why, weight="missing")
 
 
 def _prompts(before: AnswersFile, after: AnswersFile) -> list[str]:
@@ -208,7 +208,7 @@ def _prompts(before: AnswersFile, after: AnswersFile) -> list[str]:
     return [f"{before.task or before.path.name}: {asked}; the difference is that of models and prompts together"]
 
 
-def _flips(name: str, sides: tuple[Sequence[Row], ...], values: Sequence[Sequence[float]]) -> Iterator[Flip]:
+def _flips(name: str, sides: tuple[Sequence[AnswerRow], ...], values: Sequence[Sequence[float]]) -> Iterator[Flip]:
     """Show the questions that only one side answered rightly."""
     for before, after, old, new in zip(*sides, *values, strict=True):
         if old != new:
@@ -216,7 +216,7 @@ def _flips(name: str, sides: tuple[Sequence[Row], ...], values: Sequence[Sequenc
             yield Flip(str(before["doc_id"]), new > old, _question(before), _right(before), said)
 
 
-def _question(row: Row) -> str:
+def _question(row: AnswerRow) -> str:
     """Give the question as its data set has it, else the end of the prompt."""
     doc = row.get("doc")
     if isinstance(doc, dict):
@@ -227,14 +227,14 @@ def _question(row: Row) -> str:
     return _text(doc)
 
 
-def _right(row: Row) -> str:
+def _right(row: AnswerRow) -> str:
     """Give the right answer: of choices its words."""
     target, choices = row.get("target"), _choices(row)
     place = int(target) if isinstance(target, int) or (isinstance(target, str) and target.isdigit()) else -1
     return choices[place] if 0 <= place < len(choices) else _text(target)
 
 
-def _choices(row: Row) -> list[str]:
+def _choices(row: AnswerRow) -> list[str]:
     """Give the words of the choices that were scored; nothing where the answer was written freely."""
     answers, asked = row.get("filtered_resps"), row.get("arguments")
     if not isinstance(answers, list) or not isinstance(asked, dict) or len(answers) < 2:
@@ -244,7 +244,7 @@ def _choices(row: Row) -> list[str]:
     return [_text(word) for word in words] if scored else []
 
 
-def answered(row: Row, metric: str) -> str:
+def answered(row: AnswerRow, metric: str) -> str:
     """Give what was answered: of choices the likeliest, by its length where the metric says so, else the text."""
     answers, choices = row.get("filtered_resps"), _choices(row)
     if choices and isinstance(answers, list):

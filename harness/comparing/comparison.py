@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.comparing.gate import Gate, Margin
-from harness.comparing.verdict import Estimate, Judged, judge, limits
+from harness.comparing.verdict import ChangeEstimate, Judged, judge, limits
 from harness.core.metric import Direction, Metric
 
-Weight = Literal["judged", "missing", "told"]
+MissingWeight = Literal["judged", "missing", "told"]
 """What a number counts for: a verdict; that something is missing; or nothing, since it is never judged."""
 
 
@@ -29,7 +29,7 @@ class Flip:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedNumber:
     """One number of both sides."""
 
     name: str
@@ -37,10 +37,10 @@ class Compared:
     metric: Metric
     better: Direction
     values: tuple[float | None, float | None]
-    estimate: Estimate | None = None
+    estimate: ChangeEstimate | None = None
     why: str = ""
     """Why there is no estimate."""
-    weight: Weight = "judged"
+    weight: MissingWeight = "judged"
     flips: tuple[Flip, ...] = ()
     moved: tuple[int, int] | None = None
     """Answers gained and lost."""
@@ -49,14 +49,14 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Result:
+class JudgedSides:
     """All numbers of a call, judged together."""
 
     sides: tuple[str, str]
     gate: Gate
-    judged: tuple[tuple[Compared, Judged, Margin | None], ...]
-    missing: tuple[Compared, ...]
-    told: tuple[Compared, ...]
+    judged: tuple[tuple[ComparedNumber, Judged, Margin | None], ...]
+    missing: tuple[ComparedNumber, ...]
+    told: tuple[ComparedNumber, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -72,7 +72,9 @@ class Result:
         return 3 if self.missing or not self.judged else 0
 
 
-def judged_together(sides: tuple[str, str], found: Sequence[Compared], gate: Gate, notes: Sequence[str] = ()) -> Result:
+def judged_together(
+    sides: tuple[str, str], found: Sequence[ComparedNumber], gate: Gate, notes: Sequence[str] = ()
+) -> JudgedSides:
     """Judge all numbers of a call."""
     good = [one for one in found if one.estimate is not None]
     margins = [gate.margin(one.metric) for one in good]
@@ -81,7 +83,7 @@ def judged_together(sides: tuple[str, str], found: Sequence[Compared], gate: Gat
         assert one.estimate is not None
         asked.append((one.estimate, limits(margin, one.estimate, one.values[0] or 0.0), one.better))
     verdicts = judge(asked, gate)
-    return Result(
+    return JudgedSides(
         sides,
         gate,
         tuple(zip(good, verdicts, margins, strict=True)),

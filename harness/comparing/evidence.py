@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.comparing.verdict import Bounds, Estimate
+from harness.comparing.verdict import Bounds, ChangeEstimate
 from harness.core.errors import HarnessError
 from harness.numbers import pairing, proportions, rounds, sessions
 from harness.numbers.intervals import student_t_at
@@ -15,7 +15,7 @@ from harness.numbers.rounds import Round
 PAIRED, WELCH = "paired by round", "Welch's"
 
 
-def of_items(metric: str, items: tuple[Items, Items], values: tuple[float, float]) -> Estimate:
+def of_items(metric: str, items: tuple[Items, Items], values: tuple[float, float]) -> ChangeEstimate:
     """Return B - A over the same items. Raises: HarnessError where they do not pair, are too few, or do not give the values."""
     if not all(pairing.reproduces(metric, one, value) for one, value in zip(items, values, strict=True)):
         raise HarnessError("the samples do not give the number")
@@ -27,10 +27,10 @@ def of_items(metric: str, items: tuple[Items, Items], values: tuple[float, float
         at = pairing.paired_difference(metric, after, before, alpha)
         return at.low, at.high
 
-    return Estimate(found.value, bounds, found.how, p=None if moved is None else proportions.mcnemar(*moved))
+    return ChangeEstimate(found.value, bounds, found.how, p=None if moved is None else proportions.mcnemar(*moved))
 
 
-def of_rounds(sides: tuple[Sequence[Round], Sequence[Round]], unit: str, at_pace: bool | None = None) -> Estimate:
+def of_rounds(sides: tuple[Sequence[Round], Sequence[Round]], unit: str, at_pace: bool | None = None) -> ChangeEstimate:
     """Return log(B / A) of two sittings of one session, or B - A where not all values are positive.
 
     Raises: HarnessError where a side has too few rounds.
@@ -45,10 +45,12 @@ def of_rounds(sides: tuple[Sequence[Round], Sequence[Round]], unit: str, at_pace
     value = math.log(found.value) if log else found.value
     how = f"{PAIRED if found.paired else WELCH} between processes, {len(before)} and {len(after)} of them"
     pace = ", at one pace of the machine" if found.at_pace else ""
-    return Estimate(value, student(value, found.error, found.degrees), f"{how}{pace}", log=log, at_pace=found.at_pace)
+    return ChangeEstimate(
+        value, student(value, found.error, found.degrees), f"{how}{pace}", log=log, at_pace=found.at_pace
+    )
 
 
-def of_sessions(values: tuple[float, float], known: Sequence[Sequence[float]]) -> Estimate:
+def of_sessions(values: tuple[float, float], known: Sequence[Sequence[float]]) -> ChangeEstimate:
     """Return log(B / A) of two sessions, with the spread between the sessions of their series (B's own left out).
 
     Raises: HarnessError where too few sessions are known.
@@ -62,15 +64,15 @@ def of_sessions(values: tuple[float, float], known: Sequence[Sequence[float]]) -
         )
     value = math.log(values[1] / values[0]) if log else values[1] - values[0]
     how = f"the spread between {sessions.sessions(known)} sessions"
-    return Estimate(value, student(value, *spread), how, log=log)
+    return ChangeEstimate(value, student(value, *spread), how, log=log)
 
 
-def counted(values: tuple[float, float]) -> Estimate:
+def counted(values: tuple[float, float]) -> ChangeEstimate:
     """Return log(B / A) of what is counted, as bytes on disk. Raises: HarnessError for a size of nothing."""
     if min(values) <= 0:
         raise HarnessError("a size of 0")
     value = math.log(values[1] / values[0])
-    return Estimate(value, lambda _: (value, value), "counted", log=True, exact=True)
+    return ChangeEstimate(value, lambda _: (value, value), "counted", log=True, exact=True)
 
 
 def student(value: float, error: float, degrees: float) -> Bounds:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.comparing import evidence
-from harness.comparing.comparison import Compared, Flip, Weight
-from harness.comparing.pairs import Pair, Pairs, is_counted, pairs_of, weight_of
+from harness.comparing.comparison import ComparedNumber, Flip, MissingWeight
+from harness.comparing.pairs import NumberPair, NumberPairs, is_counted, pairs_of, weight_of
 from harness.comparing.questions import texts_of
-from harness.comparing.sides import Side, is_single
-from harness.comparing.verdict import Estimate
+from harness.comparing.sides import ComparedSide, is_single
+from harness.comparing.verdict import ChangeEstimate
 from harness.core.errors import HarnessError
 from harness.core.metric import Direction
 from harness.core.metric import metric as metric_named
@@ -21,14 +21,14 @@ from harness.tables.rows import TableRow
 from harness.tables.sitting import marks_of, measure_of, paced, rounds_of
 
 
-def compared_sides(one: Side, other: Side) -> tuple[list[Compared], list[str]]:
+def compared_sides(one: ComparedSide, other: ComparedSide) -> tuple[list[ComparedNumber], list[str]]:
     """Compare all that two sides have; also return what must be told. Raises: HarnessError where nothing tells what is meant."""
     found = pairs_of(one, other)
     judge = _Evidence(one, other, found)
     return [judge.of(pair) for pair in found.pairs], [*_differing(found), *_failures(one), *_failures(other)]
 
 
-def _differing(found: Pairs) -> Iterator[str]:
+def _differing(found: NumberPairs) -> Iterator[str]:
     for name, (before, after) in found.differs.items():
         if name not in {"method", "recipe"}:
             yield f"{name}: {before} and {after}"
@@ -36,7 +36,7 @@ def _differing(found: Pairs) -> Iterator[str]:
         yield f"only one of the two was measured with {'; '.join(found.elsewhere)}"
 
 
-def _failures(side: Side) -> Iterator[str]:
+def _failures(side: ComparedSide) -> Iterator[str]:
     runs = {row.run: row for row in side.failed}
     if runs:
         first = next(iter(runs.values()))
@@ -46,13 +46,13 @@ def _failures(side: Side) -> Iterator[str]:
 class _Evidence:
     """What the two sides of a pair say of each other."""
 
-    def __init__(self, one: Side, other: Side, found: Pairs) -> None:
+    def __init__(self, one: ComparedSide, other: ComparedSide, found: NumberPairs) -> None:
         self.sides = (one, other)
         self.sources = [one.source] if one.source is other.source else [one.source, other.source]
         self.histories = Histories(self.sources)
         self.paced = paced([row for pair in found.pairs for row in pair.rows if row is not None])
 
-    def of(self, pair: Pair) -> Compared:
+    def of(self, pair: NumberPair) -> ComparedNumber:
         """Compare a pair."""
         row = pair.there
         metric = metric_named(row.metric or "")
@@ -61,24 +61,28 @@ class _Evidence:
         )
         before, after = pair.rows
         values = (_value(before), _value(after))
-        weight: Weight = "missing" if weight_of(row) == "missing" else "told"
+        weight: MissingWeight = "missing" if weight_of(row) == "missing" else "told"
         if before is None or after is None:
             lacking = self.sides[0 if before is None else 1]
-            return Compared(pair.name, metric, better, values, why=f"{lacking.called} does not have it", weight=weight)
+            return ComparedNumber(
+                pair.name, metric, better, values, why=f"{lacking.called} does not have it", weight=weight
+            )
         if better == "none":
-            return Compared(pair.name, metric, better, values, why="nobody says which way it is better", weight="told")
+            return ComparedNumber(
+                pair.name, metric, better, values, why="nobody says which way it is better", weight="told"
+            )
         marks = tuple(
             dict.fromkeys(f"{note.code}: {note.text}" for side in pair.rows if side for note in marks_of(side))
         )
         try:
             estimate, items = self._estimate(before, after)
         except HarnessError as error:
-            return Compared(pair.name, metric, better, values, why=str(error), weight=weight, marks=marks)
+            return ComparedNumber(pair.name, metric, better, values, why=str(error), weight=weight, marks=marks)
         moved = pairing.discordant(items[1], items[0]) if items else None
         flips = tuple(_flips(items, before)) if items and moved else ()
-        return Compared(pair.name, metric, better, values, estimate, flips=flips, moved=moved, marks=marks)
+        return ComparedNumber(pair.name, metric, better, values, estimate, flips=flips, moved=moved, marks=marks)
 
-    def _estimate(self, before: TableRow, after: TableRow) -> tuple[Estimate, tuple[Items, Items] | None]:
+    def _estimate(self, before: TableRow, after: TableRow) -> tuple[ChangeEstimate, tuple[Items, Items] | None]:
         values = (float(before.get("value")), float(after.get("value")))
         if is_counted(before):
             return evidence.counted(values), None
@@ -98,7 +102,7 @@ class _Evidence:
         )
         return evidence.of_items(before.metric or "", (items[0], items[1]), values), (items[0], items[1])
 
-    def _speed(self, before: TableRow, after: TableRow) -> Estimate:
+    def _speed(self, before: TableRow, after: TableRow) -> ChangeEstimate:
         if any(is_single(side, before.metric or "") for side in self.sides):
             raise HarnessError(
                 "a run is one process, and nothing of how far processes differ; compare its session or method"
@@ -120,7 +124,7 @@ class _Evidence:
         measure = measure_of(before)
         return measure == measure_of(after) and measure in self.paced
 
-    def _series(self, side: Side, row: TableRow) -> tuple[Any, ...]:
+    def _series(self, side: ComparedSide, row: TableRow) -> tuple[Any, ...]:
         record = next(iter(side.source.select({"measurement_id": str(row.get("measurement_id"))}, SERIES)))
         return tuple("" if name == "slice" and record[name] is None else record[name] for name in SERIES)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.comparing.sides import Side
+from harness.comparing.sides import ComparedSide
 from harness.core.errors import HarnessError
 from harness.core.metric import metric as metric_named
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS
@@ -39,11 +39,11 @@ _FIRST = ("model", "method", "task", "batch", "prompt", "output", "depth", "conc
           "recipe", "source")  # fmt: skip
 """Dimensions that name numbers, before all others."""
 _PLAIN = frozenset({"model", "method", "task", "environment", "gpu", "engine"})
-Key = tuple[str | None, ...]
+PairKey = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
-class Pair:
+class NumberPair:
     """A number of both sides, or of one of them."""
 
     name: str
@@ -59,17 +59,17 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class NumberPairs:
     """All numbers of both sides, and what is compared."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[NumberPair, ...]
     differs: Mapping[str, tuple[str, str]]
     """Dimensions in which all of one side differ from all of the other."""
     elsewhere: tuple[str, ...] = ()
     """Surroundings in which only one of two methods was measured."""
 
 
-def pairs_of(one: Side, other: Side) -> Pairs:
+def pairs_of(one: ComparedSide, other: ComparedSide) -> NumberPairs:
     """Bring together what two sides have. Raises: HarnessError where several measurements of a side fit one place."""
     sides = [[row for row in side.rows if _counts(row)] for side in (one, other)]
     differs = _differs(*sides)
@@ -81,12 +81,13 @@ def pairs_of(one: Side, other: Side) -> Pairs:
     kept = [key for key in keys if key not in apart]
     called = _called(kept, names)
     found = [
-        Pair(called[key], _chosen(groups[0].get(key, []), groups[1].get(key, []), free, (one, other))) for key in kept
+        NumberPair(called[key], _chosen(groups[0].get(key, []), groups[1].get(key, []), free, (one, other)))
+        for key in kept
     ]
-    return Pairs(tuple(found), differs, tuple(dict.fromkeys(apart.values())))
+    return NumberPairs(tuple(found), differs, tuple(dict.fromkeys(apart.values())))
 
 
-def _elsewhere(groups: Sequence[Mapping[Key, Sequence[TableRow]]], names: Sequence[str]) -> dict[Key, str]:
+def _elsewhere(groups: Sequence[Mapping[PairKey, Sequence[TableRow]]], names: Sequence[str]) -> dict[PairKey, str]:
     """Name the numbers of methods in surroundings where the other method never ran at all, if there are some where both did."""
     places = [names.index(name) for name in _AROUND if name in names]
     around = [{tuple(key[place] for place in places) for key in side} for side in groups]
@@ -111,14 +112,14 @@ def _differs(one: Sequence[TableRow], other: Sequence[TableRow]) -> dict[str, tu
     return found
 
 
-def _grouped(rows: Iterable[TableRow], names: Sequence[str]) -> dict[Key, list[TableRow]]:
-    found: dict[Key, list[TableRow]] = {}
+def _grouped(rows: Iterable[TableRow], names: Sequence[str]) -> dict[PairKey, list[TableRow]]:
+    found: dict[PairKey, list[TableRow]] = {}
     for row in rows:
         found.setdefault(tuple(row.text(name) for name in names), []).append(row)
     return found
 
 
-def _called(keys: Sequence[Key], names: Sequence[str]) -> dict[Key, str]:
+def _called(keys: Sequence[PairKey], names: Sequence[str]) -> dict[PairKey, str]:
     """Name numbers by as few dimensions as tell those of one metric apart."""
     order = [names.index(name) for name in (*_FIRST, *(name for name in names if name not in _FIRST)) if name in names]
     chosen: list[int] = []
@@ -128,7 +129,7 @@ def _called(keys: Sequence[Key], names: Sequence[str]) -> dict[Key, str]:
     return {key: ", ".join(_told(names[place], key[place]) for place in chosen if key[place]) for key in keys}
 
 
-def _groups(keys: Sequence[Key], places: Sequence[int]) -> int:
+def _groups(keys: Sequence[PairKey], places: Sequence[int]) -> int:
     return len({(key[0], *(key[place] for place in places)) for key in keys})
 
 
@@ -137,7 +138,7 @@ def _told(name: str, value: str | None) -> str:
 
 
 def _chosen(
-    one: list[TableRow], other: list[TableRow], free: set[str], sides: tuple[Side, Side]
+    one: list[TableRow], other: list[TableRow], free: set[str], sides: tuple[ComparedSide, ComparedSide]
 ) -> tuple[TableRow | None, TableRow | None]:
     """Choose the newest of each side: of the newest session that both have, where there is one."""
     shared = {row.text("session") for row in one} & {row.text("session") for row in other} - {None}

@@ -8,11 +8,11 @@ from harness.core.errors import HarnessError
 from harness.questions import questions_folder, read_subject, subjects
 from harness.texts import REFERENCE
 
-Told = tuple[str, str, str]
+QuestionText = tuple[str, str, str]
 """Name, question with its choices, right answer."""
 
 
-def texts_of(task: str | None, counts: Sequence[int] | None, size: int) -> list[Told]:
+def texts_of(task: str | None, counts: Sequence[int] | None, size: int) -> list[QuestionText]:
     """Return the shipped questions in the order of their answers; nothing for other tasks, or where the counts do not fit.
 
     counts: questions of each subject, in order.

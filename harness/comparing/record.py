@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.comparing.comparison import Compared, Result
+from harness.comparing.comparison import ComparedNumber, JudgedSides
 from harness.comparing.gate import Margin
 from harness.comparing.verdict import Judged
 from harness.core.spec import JsonObject
@@ -13,7 +13,7 @@ FORMAT = 1
 """Version of the object."""
 
 
-def to_record(result: Result) -> JsonObject:
+def to_record(result: JudgedSides) -> JsonObject:
     """Write a comparison as a JSON object. Changes of ratios are shares of A: -0.05 is 5 % less."""
     gate = result.gate
     return {
@@ -31,11 +31,11 @@ def to_record(result: Result) -> JsonObject:
     }
 
 
-def _told(one: Compared) -> JsonObject:
+def _told(one: ComparedNumber) -> JsonObject:
     return {**_head(one), "why": one.why}
 
 
-def _head(one: Compared) -> JsonObject:
+def _head(one: ComparedNumber) -> JsonObject:
     return {
         "metric": one.metric.name,
         "name": one.name,
@@ -46,7 +46,7 @@ def _head(one: Compared) -> JsonObject:
     }
 
 
-def _judged(one: Compared, judged: Judged, margin: Margin | None) -> JsonObject:
+def _judged(one: ComparedNumber, judged: Judged, margin: Margin | None) -> JsonObject:
     estimate = one.estimate
     assert estimate is not None
 

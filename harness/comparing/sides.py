@@ -25,7 +25,7 @@ _WANTED = [name for name in COLUMNS if name in STORED]
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedSide:
     """One side of a comparison: its measurements, from oldest to newest."""
 
     name: str
@@ -65,12 +65,12 @@ def source_of(path: Path) -> NumberSource:
     return NumberSource(filled(published.sessions, published), published)
 
 
-def side_of_file(path: Path, source: NumberSource, where: Mapping[str, object]) -> Side:
+def side_of_file(path: Path, source: NumberSource, where: Mapping[str, object]) -> ComparedSide:
     """Take all of a published file as a side."""
     return _side(path.name, "published", source, {}, where)
 
 
-def side_of(word: str, source: NumberSource, where: Mapping[str, object]) -> Side:
+def side_of(word: str, source: NumberSource, where: Mapping[str, object]) -> ComparedSide:
     """Find what a word names in a database. Raises: HarnessError for a name of nothing, or of a run that failed."""
     kind, name = _kind_of(word, source)
     side = _side(name, kind, source, {kind: name}, where)
@@ -123,11 +123,11 @@ def _names(kind: SideKind, source: NumberSource) -> set[str]:
 
 def _side(
     name: str, kind: SideKind, source: NumberSource, own: Mapping[str, object], where: Mapping[str, object]
-) -> Side:
+) -> ComparedSide:
     here = {} if kind == "published" else {"origin": _MEASURED}
     rows = rows_of(source.select({**here, **where, **own}, _WANTED))
     good = tuple(row for row in rows if row.ok and row.metric is not None and row.text("comparison") is None)
-    return Side(name, kind, source, good, tuple(row for row in rows if not row.ok))
+    return ComparedSide(name, kind, source, good, tuple(row for row in rows if not row.ok))
 
 
 def _said(where: Mapping[str, object]) -> str:
@@ -135,6 +135,6 @@ def _said(where: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={','.join(map(str, values))}" for name, values in listed.items())
 
 
-def is_single(side: Side, metric: str) -> bool:
+def is_single(side: ComparedSide, metric: str) -> bool:
     """Say whether a side is one process of what is drawn by the process."""
     return side.kind == "run" and rounds.is_over_rounds(metric)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from harness.comparing.comparison import Compared, Flip, Result
+from harness.comparing.comparison import ComparedNumber, Flip, JudgedSides
 from harness.comparing.gate import Margin
 from harness.comparing.verdict import Judged
 from harness.core.marks import PACED
@@ -22,7 +22,7 @@ _NAMED = 12
 """Numbers that are named of those that share a reason."""
 
 
-def to_text(result: Result, flips: int = FLIPS) -> str:
+def to_text(result: JudgedSides, flips: int = FLIPS) -> str:
     """Write a comparison; flips: the most questions that are shown of each number."""
     parts = [f"A: {literal(result.sides[0])}  \nB: {literal(result.sides[1])}", summary(result)]
     if result.judged:
@@ -34,7 +34,7 @@ def to_text(result: Result, flips: int = FLIPS) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def summary(result: Result) -> str:
+def summary(result: JudgedSides) -> str:
     """Say in one line what came of it."""
     counts = [(word, result.words.count(word)) for word in ("worse", "better", "same", "cannot tell")]
     told = [f"{count} {word}" for word, count in counts if count]
@@ -42,12 +42,12 @@ def summary(result: Result) -> str:
     return f"**{', '.join(told)}**" if told else "**nothing to compare**"
 
 
-def title(one: Compared) -> str:
+def title(one: ComparedNumber) -> str:
     """Name a number."""
     return ", ".join(part for part in (one.metric.title, one.name) if part)
 
 
-def _row(one: Compared, judged: Judged, margin: Margin | None) -> tuple[str, ...]:
+def _row(one: ComparedNumber, judged: Judged, margin: Margin | None) -> tuple[str, ...]:
     estimate = one.estimate
     assert estimate is not None
     change = _change(one, estimate.value)
@@ -62,14 +62,14 @@ def _row(one: Compared, judged: Judged, margin: Margin | None) -> tuple[str, ...
     return literal(title(one)), *values, f"{change}{interval}{moved}{paced}", _WORD[judged.word], p, matters, seen
 
 
-def _change(one: Compared, value: float) -> str:
+def _change(one: ComparedNumber, value: float) -> str:
     if one.estimate is not None and one.estimate.log:
         share = math.expm1(min(value, 700.0))
         return f"{share:+.2%}"
     return f"{value:+.4g}"
 
 
-def _unsigned(one: Compared, value: float) -> str:
+def _unsigned(one: ComparedNumber, value: float) -> str:
     return _change(one, value).lstrip("+")
 
 
@@ -83,7 +83,7 @@ def _p(p: float) -> str:
     return f"< {_TINY}" if p < _TINY else f"{p:.2g}"
 
 
-def _listed(head: str, found: Sequence[Compared]) -> str:
+def _listed(head: str, found: Sequence[ComparedNumber]) -> str:
     by_reason: dict[str, list[str]] = {}
     for one in found:
         by_reason.setdefault(one.why, []).append(title(one))
@@ -96,7 +96,7 @@ def _few(names: Sequence[str]) -> str:
     return f"{'; '.join(names[:_NAMED])}{more}"
 
 
-def _flips(one: Compared, most: int) -> Iterator[str]:
+def _flips(one: ComparedNumber, most: int) -> Iterator[str]:
     if not one.flips or not most:
         return
     shown = one.flips[:most]
@@ -115,13 +115,13 @@ def _flip(flip: Flip, answers: bool) -> tuple[str, ...]:
     return literal(name), "gained" if flip.gained else "lost", literal(flip.right), *(literal(one) for one in said)
 
 
-def _marked(result: Result) -> Iterator[str]:
+def _marked(result: JudgedSides) -> Iterator[str]:
     for one, _, _ in result.judged:
         for mark in one.marks:
             yield f"{title(one)} is marked {mark}"
 
 
-def _how(result: Result) -> Iterator[str]:
+def _how(result: JudgedSides) -> Iterator[str]:
     gate, drawn = (
         result.gate,
         [one for one, _, _ in result.judged if one.estimate is not None and not one.estimate.exact],

@@ -22,7 +22,7 @@ _FINEST, _STEPS = 1e-9, 30
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ChangeEstimate:
     """What B is apart from A, B - A, in the unit of the metric; of a ratio the logarithm of B / A."""
 
     value: float
@@ -53,7 +53,7 @@ class Judged:
     """Change that would have been seen with the gate's power, on the estimate's scale."""
 
 
-def limits(margin: Margin | None, estimate: Estimate, baseline: float) -> float | None:
+def limits(margin: Margin | None, estimate: ChangeEstimate, baseline: float) -> float | None:
     """Return the margin on the estimate's scale; baseline: A's value."""
     if margin is None:
         return None
@@ -62,7 +62,7 @@ def limits(margin: Margin | None, estimate: Estimate, baseline: float) -> float 
     return margin.size * abs(baseline) if margin.relative else margin.size
 
 
-def judge(estimates: Sequence[tuple[Estimate, float | None, Direction]], gate: Gate) -> list[Judged]:
+def judge(estimates: Sequence[tuple[ChangeEstimate, float | None, Direction]], gate: Gate) -> list[Judged]:
     """Judge all comparisons of a call together. Each: estimate, margin on its scale, which way is better."""
     drawn = [place for place, (one, _, _) in enumerate(estimates) if not one.exact]
     raw = [_none(estimates[place][0]) for place in drawn]
@@ -84,7 +84,7 @@ def adjusted(found: Sequence[float]) -> list[float]:
 
 
 def _judged(
-    one: Estimate,
+    one: ChangeEstimate,
     margin: float | None,
     better: Direction,
     p: float | None,
@@ -103,7 +103,7 @@ def _judged(
     return Judged(word, p, same, one.bounds(0.05), _smallest(one, gate.power, alpha))
 
 
-def _none(one: Estimate) -> float:
+def _none(one: ChangeEstimate) -> float:
     """Return the two-sided p of no difference."""
     return one.p if one.p is not None else _level(lambda alpha: not _holds(one.bounds(alpha), 0.0))
 
@@ -112,7 +112,7 @@ def _holds(interval: tuple[float, float], value: float) -> bool:
     return interval[0] <= value <= interval[1]
 
 
-def _within(one: Estimate, margin: float | None) -> float:
+def _within(one: ChangeEstimate, margin: float | None) -> float:
     """Return the p of two one-sided tests of a difference of the margin: half the level at which the interval fits into it."""
     assert margin is not None
     return _level(lambda alpha: -margin < one.bounds(alpha)[0] and one.bounds(alpha)[1] < margin) / 2
@@ -133,7 +133,7 @@ def _level(is_shown: Callable[[float], bool]) -> float:
     return math.exp(high)
 
 
-def _smallest(one: Estimate, power: float, alpha: float) -> float:
+def _smallest(one: ChangeEstimate, power: float, alpha: float) -> float:
     """Return the change that so wide an interval excludes none at, with this power; the ends of the estimate's own scale."""
     from scipy.special import ndtri
 

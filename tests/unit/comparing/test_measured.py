@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.comparing.comparison import Compared, Result, judged_together
+from harness.comparing.comparison import ComparedNumber, JudgedSides, judged_together
 from harness.comparing.gate import read_gate
 from harness.comparing.measured import compared_sides
 from harness.comparing.pairs import pairs_of
@@ -29,13 +29,13 @@ def quickstart() -> Iterator[NumberSource]:
     source.database.close()
 
 
-def compared(source: NumberSource, one: str, other: str, **where: object) -> Result:
+def compared(source: NumberSource, one: str, other: str, **where: object) -> JudgedSides:
     sides = side_of(one, source, where), side_of(other, source, where)
     found, notes = compared_sides(*sides)
     return judged_together((sides[0].called, sides[1].called), found, GATE, notes)
 
 
-def by_metric(result: Result) -> dict[str, tuple[Compared, str]]:
+def by_metric(result: JudgedSides) -> dict[str, tuple[ComparedNumber, str]]:
     return {one.metric.name: (one, judged.word) for one, judged, _ in result.judged}
 
 

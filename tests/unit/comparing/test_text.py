@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import math
 
-from harness.comparing.comparison import Compared, Flip, judged_together
+from harness.comparing.comparison import ComparedNumber, Flip, judged_together
 from harness.comparing.evidence import counted, student
 from harness.comparing.gate import Gate, Margin
 from harness.comparing.record import to_record
 from harness.comparing.text import to_text
-from harness.comparing.verdict import Estimate
+from harness.comparing.verdict import ChangeEstimate
 from harness.core.metric import METRICS, lm_eval_metric
 
 GATE = Gate({"speed": Margin(0.05, relative=True), "size": Margin(0.01, relative=True)})
-SLOWER = Estimate(
+SLOWER = ChangeEstimate(
     math.log(0.9),
     student(math.log(0.9), 0.01, 14),
     "Welch's between processes, 8 and 8 of them",
@@ -26,13 +26,19 @@ FLIPS = tuple(
 )
 ACC = lm_eval_metric("acc")
 FOUND = (
-    Compared("int4", METRICS["decode_tps"], "higher", (1000.0, 900.0), SLOWER),
-    Compared("int4", METRICS["artifact_bytes"], "lower", (100.0, 100.0), counted((100.0, 100.0))),
-    Compared(
-        "", ACC, "higher", (0.5, 0.6), Estimate(0.1, student(0.1, 0.2, 50), "mid-p", p=0.4), flips=FLIPS, moved=(3, 2)
+    ComparedNumber("int4", METRICS["decode_tps"], "higher", (1000.0, 900.0), SLOWER),
+    ComparedNumber("int4", METRICS["artifact_bytes"], "lower", (100.0, 100.0), counted((100.0, 100.0))),
+    ComparedNumber(
+        "",
+        ACC,
+        "higher",
+        (0.5, 0.6),
+        ChangeEstimate(0.1, student(0.1, 0.2, 50), "mid-p", p=0.4),
+        flips=FLIPS,
+        moved=(3, 2),
     ),
-    Compared("int4", METRICS["ttft"], "lower", (1.0, None), why="method int8 does not have it", weight="missing"),
-    Compared("int4", METRICS["build_seconds"], "lower", (1.0, 2.0), why="one build of each", weight="told"),
+    ComparedNumber("int4", METRICS["ttft"], "lower", (1.0, None), why="method int8 does not have it", weight="missing"),
+    ComparedNumber("int4", METRICS["build_seconds"], "lower", (1.0, 2.0), why="one build of each", weight="told"),
 )
 RESULT = judged_together(("method fp32", "method int8"), FOUND, GATE, ("environment: a and b",))
 
@@ -54,7 +60,7 @@ def test_no_flips_are_shown_where_none_are_wanted() -> None:
 
 
 def test_exit_codes_say_worse_before_missing_before_nothing() -> None:
-    def code(*found: Compared) -> int:
+    def code(*found: ComparedNumber) -> int:
         return judged_together(("a", "b"), found, GATE).exit_code
 
     worse, same, unsure, missing, told = FOUND

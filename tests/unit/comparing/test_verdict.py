@@ -1,4 +1,4 @@
-"""Verdicts over estimates whose truth is known: their words, their rates, and what could have been seen."""
+"""JudgedSides over estimates whose truth is known: their words, their rates, and what could have been seen."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from harness.comparing.evidence import of_rounds, student
 from harness.comparing.gate import Gate, Margin
-from harness.comparing.verdict import Estimate, adjusted, judge, limits
+from harness.comparing.verdict import ChangeEstimate, adjusted, judge, limits
 from harness.numbers.rounds import Round
 
 GATE = Gate(false_alarms=0.01, false_same=0.05, power=0.8)
 
 
-def estimate(value: float, error: float, degrees: float = 1e6) -> Estimate:
-    return Estimate(value, student(value, error, degrees), "Student's")
+def estimate(value: float, error: float, degrees: float = 1e6) -> ChangeEstimate:
+    return ChangeEstimate(value, student(value, error, degrees), "Student's")
 
 
 def word(value: float, error: float, margin: float | None = 1.0, better: str = "higher") -> str:
@@ -61,13 +61,13 @@ def test_one_small_p_among_many_comparisons_is_no_alarm() -> None:
 
 
 def test_counted_numbers_take_no_part_in_the_correction_and_need_no_p() -> None:
-    counted = Estimate(0.5, lambda _: (0.5, 0.5), "counted", exact=True)
+    counted = ChangeEstimate(0.5, lambda _: (0.5, 0.5), "counted", exact=True)
     found = judge([(counted, 0.1, "lower"), (counted, 1.0, "lower"), (estimate(-2.7, 1.0), 1.0, "higher")], GATE)
     assert [one.word for one in found] == ["worse", "same", "worse"]
 
 
 def test_margins_are_taken_on_the_estimates_scale() -> None:
-    ratio = Estimate(0.0, lambda _: (0.0, 0.0), "", log=True)
+    ratio = ChangeEstimate(0.0, lambda _: (0.0, 0.0), "", log=True)
     assert limits(Margin(0.05, relative=True), ratio, 1000.0) == pytest.approx(math.log(1.05))
     assert limits(Margin(50, relative=False), ratio, 1000.0) == pytest.approx(math.log(1.05))
     assert limits(Margin(0.01, relative=True), estimate(0, 1), -5.0) == pytest.approx(0.05)
