@@ -38,6 +38,8 @@ class AnswersFile:
     task: str
     """As the file's name says; empty where it does not."""
     rows: Mapping[AnswerKey, AnswerRow]
+    ways: Mapping[str, object]
+    """Which way metrics are better, as the results beside it say: true where higher is."""
 
     def wrong(self, message: str) -> ConfigError:
         """Make the error that names the file."""
@@ -68,7 +70,8 @@ def _tasks(path: Path) -> list[str]:
 def _read(path: Path) -> AnswersFile:
     source, name = read_source(path), _NAME.fullmatch(path.stem)
     rows: dict[AnswerKey, AnswerRow] = {}
-    file = AnswersFile(path, name["task"] if name else "", rows)
+    task = name["task"] if name else ""
+    file = AnswersFile(path, task, rows, _ways(path, task))
     if not source.records or any("doc_id" not in row for row in source.records):
         raise file.wrong(
             "holds no answers of lm-eval; run lm_eval with --log_samples, and give its samples_TASK_DATE.jsonl"
@@ -79,6 +82,25 @@ def _read(path: Path) -> AnswersFile:
             raise file.wrong(f"question {row['doc_id']} stands there twice{_of(key[0])}; keep one run's answers")
         rows[key] = row
     return file
+
+
+def _ways(path: Path, task: str) -> Mapping[str, object]:
+    """Read which way a task's metrics are better from the results beside its answers; nothing where these are not there."""
+    beside = path.with_name(f"results_{path.stem.removeprefix(f'samples_{task}_')}.json")
+    data = read_source(beside).data if task and beside.is_file() else None
+    ways = data.get("higher_is_better") if isinstance(data, dict) else None
+    found = ways.get(task) if isinstance(ways, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _better(file: AnswersFile, label: str, name: str) -> Direction:
+    """Say which way a metric is better: as the results say, else as lm-eval registers it."""
+    known = lm_eval_metric(label).better
+    own = known if known != "none" else lm_eval_metric(name).better
+    said = file.ways.get(name)
+    if not isinstance(said, bool):
+        return own
+    return "higher" if said else "lower"
 
 
 def _of(chosen: str) -> str:
@@ -168,7 +190,7 @@ def _metric(
     before: AnswersFile, after: AnswersFile, label: str, name: str, sides: tuple[Sequence[AnswerRow], ...]
 ) -> ComparedNumber:
     metric = lm_eval_metric(label)
-    better: Direction = metric.better if metric.better != "none" else lm_eval_metric(name).better
+    better = _better(before, label, name)
     values = [[row[name] for row in side] for side in sides]
     if any(isinstance(value, bool) or not isinstance(value, int | float) for side in values for value in side):
         why = "no single number for each question, so that nothing pairs"

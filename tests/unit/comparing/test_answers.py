@@ -169,3 +169,21 @@ def test_results_without_answers_have_nothing_that_pairs(shared_data: Path) -> N
     assert found == []
     assert "run lm_eval with --log_samples" in notes[0]
     assert judged_together(("a", "b"), found, GATE, notes).exit_code == 3
+
+
+def test_a_metric_of_ones_own_is_judged_the_way_the_results_beside_it_say(tmp_path: Path) -> None:
+    files = []
+    for path, value in ((BEFORE, 0.1), (AFTER, 0.3)):
+        some = rows(path)
+        for number, row in enumerate(some):
+            row["slips"] = value + 0.01 * (number % 5)
+            row["metrics"] = ["slips"]
+        files.append(written(tmp_path, some, path.name))
+    told, _ = paired_files(*files)
+    assert (told[0].why, told[0].weight) == ("nobody says which way it is better", "told")
+    for file in files:
+        stamp = file.stem.partition("questions_")[2]
+        said = {"results": {}, "higher_is_better": {"shipped_questions": {"slips": False}}}
+        (tmp_path / f"results_{stamp}.json").write_text(json.dumps(said), "utf-8")
+    result = judged_together(("a", "b"), paired_files(*files)[0], GATE)
+    assert (result.words, result.exit_code) == (["worse"], 1)
