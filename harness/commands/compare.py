@@ -7,9 +7,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from harness.commands.workspace import Workspace, database_for_reading
-from harness.comparing.answers import SUFFIXES, paired_files
+from harness.comparing.answers import SUFFIXES
 from harness.comparing.comparison import JudgedSides, judged_together
 from harness.comparing.gate import read_gate
+from harness.comparing.groups import compared_files
 from harness.comparing.measured import compared_sides
 from harness.comparing.sides import ComparedSide, is_known, published_file, side_of, side_of_file, source_of
 from harness.core.errors import HarnessError
@@ -31,7 +32,7 @@ def are_files(one: str, other: str) -> bool:
 def compare_files(one: Path, other: Path, workspace: Workspace | None) -> JudgedSides:
     """Compare two files of lm-eval's answers. Raises: ConfigError for files that do not belong together."""
     gate = read_gate(workspace.named if workspace else (SHIPPED / "configs",))
-    found, notes = paired_files(one, other)
+    found, notes = compared_files(one, other)
     return judged_together((str(one), str(other)), found, gate, notes)
 
 

@@ -46,6 +46,9 @@ class AnswersFile:
         return ConfigError([Problem(message, self.path)])
 
 
+FilePair = tuple[AnswersFile, AnswersFile]
+
+
 def answers_of(path: Path) -> list[AnswersFile]:
     """Read a file of answers, or those of every task beside a `results_DATE.json`.
 
@@ -93,7 +96,7 @@ def _ways(path: Path, task: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _better(file: AnswersFile, label: str, name: str) -> Direction:
+def better_way(file: AnswersFile, label: str, name: str) -> Direction:
     """Say which way a metric is better: as the results say, else as lm-eval registers it."""
     known = lm_eval_metric(label).better
     own = known if known != "none" else lm_eval_metric(name).better
@@ -107,8 +110,8 @@ def _of(chosen: str) -> str:
     return "" if chosen == "none" else f" with filter {chosen}"
 
 
-def paired_files(one: Path, other: Path) -> tuple[list[ComparedNumber], list[str]]:
-    """Compare the answers of two runs; also return what must be told.
+def paired_files(one: Path, other: Path) -> tuple[list[ComparedNumber], list[str], list[FilePair]]:
+    """Compare the answers of two runs; also return what must be told, and the files of each task.
 
     Raises: ConfigError for files of other tasks or questions, or with a number that is none.
     """
@@ -116,10 +119,10 @@ def paired_files(one: Path, other: Path) -> tuple[list[ComparedNumber], list[str
     for path, files in zip((one, other), sides, strict=True):
         if not files:
             remedy = "nothing pairs without them; run lm_eval with --log_samples, and keep its files together"
-            return [], [f"{path.name}: no answers question by question beside it; {remedy}"]
+            return [], [f"{path.name}: no answers question by question beside it; {remedy}"], []
     pairs, notes = _tasks_paired(*sides)
     found = [compared for before, after in pairs for compared in _task(before, after)]
-    return found, [*notes, *(note for pair in pairs for note in _prompts(*pair))]
+    return found, [*notes, *(note for pair in pairs for note in _prompts(*pair))], pairs
 
 
 def _tasks_paired(
@@ -146,7 +149,7 @@ def _task(before: AnswersFile, after: AnswersFile) -> Iterator[ComparedNumber]:
     for chosen in filters:
         keys = sorted((key for key in before.rows if key[0] == chosen), key=lambda key: (len(key[1]), key[1]))
         sides = tuple([file.rows[key] for key in keys] for file in (before, after))
-        named = [_metrics(side) for side in sides]
+        named = [metrics_of(side) for side in sides]
         for name in dict.fromkeys([*named[0], *named[1]]):
             label = name if chosen == "none" else f"{name}_{chosen}"
             if all(name in side for side in named):
@@ -175,7 +178,7 @@ def _same_questions(before: AnswersFile, after: AnswersFile) -> None:
             )
 
 
-def _metrics(rows: Sequence[AnswerRow]) -> list[str]:
+def metrics_of(rows: Sequence[AnswerRow]) -> list[str]:
     """Name what lm-eval scored for every question: what it lists, else the numbers that are metrics of its own."""
     listed = rows[0].get("metrics")
     known = (
@@ -190,7 +193,7 @@ def _metric(
     before: AnswersFile, after: AnswersFile, label: str, name: str, sides: tuple[Sequence[AnswerRow], ...]
 ) -> ComparedNumber:
     metric = lm_eval_metric(label)
-    better = _better(before, label, name)
+    better = better_way(before, label, name)
     values = [[row[name] for row in side] for side in sides]
     if any(isinstance(value, bool) or not isinstance(value, int | float) for side in values for value in side):
         why = "no single number for each question, so that nothing pairs"

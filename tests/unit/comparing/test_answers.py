@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from harness.comparing.answers import answered, paired_files
+from harness.comparing.answers import answered
 from harness.comparing.comparison import judged_together
 from harness.comparing.gate import read_gate
+from harness.comparing.groups import compared_files as paired_files
 from harness.core.errors import ConfigError
 from tests.conftest import ROOT
 
