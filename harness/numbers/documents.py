@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
-from harness.numbers.intervals import checked, exponential, student_t
+from harness.numbers.intervals import checked, exponential, student_t_at
 from harness.numbers.proportions import paired_difference as differing
 from harness.numbers.proportions import share
 
@@ -34,6 +34,8 @@ RESAMPLES = 1999
 SEED = 20261128
 TAILS = (0.0225, 0.9775)
 """A little more than 95 %: with 2.5 % on each side the record fell short of 93 % at 200 documents by a third of a point."""
+FINEST = 0.01
+"""Level below which too few resamples lie beyond an end."""
 FEWEST_DIFFERING = 10
 """Documents that must hold a disagreement for a bootstrap to know anything of their spread."""
 SUFFIX = ".documents"
@@ -137,9 +139,9 @@ def design_effect(counts: Any) -> float:
 
 
 def paired_difference(
-    sums: Floats, baseline: Floats, metric: str, moves: Floats | None = None
+    sums: Floats, baseline: Floats, metric: str, moves: Floats | None = None, alpha: float = 0.05
 ) -> tuple[float, float, float]:
-    """Return value minus baseline with its 95 % interval, both scored on the same documents in the same order.
+    """Return value minus baseline with its interval, of 95 % where nothing is said, both scored on the same documents in the same order.
 
     moves: for shares, float64 [documents, 2], how many positions only the first got right and how many only the second;
     without it they are taken from the sums, in which gains and losses of one document cancel. Seeded: equal input, equal
@@ -160,7 +162,7 @@ def paired_difference(
         net = sums[:, 0] - baseline[:, 0]
         moves = np.stack([net.clip(min=0), (-net).clip(min=0)], axis=1) if moves is None else moves
         if (moves > 0).any(axis=1).sum() < FEWEST_DIFFERING or not net.any():
-            return _few_moved(moves, float(sums[:, 1].sum()))
+            return _few_moved(moves, float(sums[:, 1].sum()), alpha)
     counts = sums[:, 1]
     total = counts.sum()
     ratios = [float(side[:, 0].sum() / total) for side in (sums, baseline)]
@@ -168,17 +170,17 @@ def paired_difference(
         for ratio in ratios:
             exponential(ratio)
     residuals = [side[:, 0] - ratio * counts for side, ratio in zip((sums, baseline), ratios, strict=True)]
-    low, high = _studentized(residuals, counts, ratios, exp=exp)
+    low, high = _studentized(residuals, counts, ratios, exp=exp, alpha=alpha)
     values = [math.exp(ratio) if exp else ratio for ratio in ratios]
     return values[0] - values[1], low, high
 
 
-def _few_moved(moves: Floats, scored: float) -> tuple[float, float, float]:
+def _few_moved(moves: Floats, scored: float, alpha: float) -> tuple[float, float, float]:
     """Bound a difference of shares by the few documents in which it stands, as answers are bounded by the discordant ones."""
     effect = design_effect(moves.sum(axis=1))
     size = max(1, round(scored / effect))
     gained, lost = (round(float(moves[:, side].sum()) / effect) for side in (0, 1))
-    _, low, high = differing(gained, lost, size)
+    _, low, high = differing(gained, lost, size, alpha)
     return float(moves[:, 0].sum() - moves[:, 1].sum()) / scored, low, high
 
 
@@ -209,7 +211,9 @@ def _ratio_interval(sums: Floats) -> tuple[float, float]:
     return _studentized([sums[:, 0] - ratio * counts], counts, [ratio], exp=False)
 
 
-def _studentized(residuals: list[Floats], counts: Floats, ratios: list[float], *, exp: bool) -> tuple[float, float]:
+def _studentized(
+    residuals: list[Floats], counts: Floats, ratios: list[float], *, exp: bool, alpha: float = 0.05
+) -> tuple[float, float]:
     """Return the interval of a ratio, or of the difference of two (with `exp` of their exponentials).
 
     residuals: of each side, its sums less what its ratio says of the counts.
@@ -225,10 +229,23 @@ def _studentized(residuals: list[Floats], counts: Floats, ratios: list[float], *
     if error == 0.0:
         return value, value
     if size > MOST:
-        half = student_t(size - 1) * error
+        half = student_t_at(size - 1, alpha) * error
         return value - half, value + half
-    low, high = np.quantile(_ratios(residuals, counts, slopes, exp=exp), TAILS)
+    found = _ratios(residuals, counts, slopes, exp=exp)
+    low, high = np.quantile(found, [_tail(alpha), 1 - _tail(alpha)]) * _beyond(alpha)
     return value - float(high) * error, value - float(low) * error
+
+
+def _tail(alpha: float) -> float:
+    """Return the share of resamples beyond each end of an interval, as far as so few of them can tell."""
+    return TAILS[0] * max(alpha, FINEST) / 0.05
+
+
+def _beyond(alpha: float) -> float:
+    """Say by how much an interval is wider than the resamples can tell: as a normal's tail goes on."""
+    from scipy.special import ndtri
+
+    return float(ndtri(alpha / 2) / ndtri(FINEST / 2)) if alpha < FINEST else 1.0
 
 
 def _ratios(residuals: list[Floats], counts: Floats, slopes: list[float], *, exp: bool) -> Floats:

@@ -39,6 +39,15 @@ def student_t(degrees: int) -> float:
     return z + first / n + second / n**2 + third / n**3
 
 
+def student_t_at(degrees: float, alpha: float) -> float:
+    """Return the two-sided quantile of Student's t at a level of one's own; at 5 % and whole degrees that of `student_t`."""
+    if alpha == 0.05 and degrees == int(degrees):
+        return student_t(int(degrees))
+    from scipy.special import stdtrit  # far quicker to import than scipy's distributions
+
+    return float(stdtrit(degrees, 1 - alpha / 2))
+
+
 def mean_interval(samples: Any) -> Summary:
     """Mean of independent samples of any shape, with Student's t interval."""
     values = checked(samples)

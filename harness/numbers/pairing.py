@@ -47,8 +47,8 @@ def by_document(metric: str) -> bool:
     return metric in documents.STATISTICS
 
 
-def paired_difference(metric: str, items: Items, baseline: Items) -> Paired:
-    """Return value minus baseline with its 95 % interval; the items of both are the same in the same order.
+def paired_difference(metric: str, items: Items, baseline: Items, alpha: float = 0.05) -> Paired:
+    """Return value minus baseline with its interval, of 95 % where nothing is said; the items of both are the same in the same order.
 
     Documents: bootstrap-t. Right and wrong answers: the exact distribution of discordant ones. Other questions: Student's t
     on the differences. Questions of several strata are combined as strata, as the value's own interval is.
@@ -57,7 +57,7 @@ def paired_difference(metric: str, items: Items, baseline: Items) -> Paired:
     if by_document(metric):
         if items.documents is None or baseline.documents is None:
             raise HarnessError("documents are not kept for both (version 0.1 kept none); measure again")
-        found = documents.paired_difference(items.documents, baseline.documents, metric, _moves(items, baseline))
+        found = documents.paired_difference(items.documents, baseline.documents, metric, _moves(items, baseline), alpha)
         return Paired(*found, BY_DOCUMENT)
     if items.samples is None or baseline.samples is None:
         raise HarnessError("the samples are not at hand")
@@ -67,8 +67,8 @@ def paired_difference(metric: str, items: Items, baseline: Items) -> Paired:
     counts = _counts(items, baseline, one.size)
     if _answers(one) and _answers(other):
         how = proportions.PAIRED if len(counts) == 1 else strata.STRATIFIED_PAIRED
-        return Paired(*strata.stratified_difference(one, other, counts), how)
-    value, low, high = strata.stratified_mean(one - other, counts)
+        return Paired(*strata.stratified_difference(one, other, counts, alpha), how)
+    value, low, high = strata.stratified_mean(one - other, counts, alpha)
     if low is None or high is None:
         raise HarnessError(f"{one.size} items are too few, {strata.FEWEST} are needed")
     return Paired(value, low, high, f"{MEAN_INTERVAL} of the differences{', stratified' if len(counts) > 1 else ''}")
@@ -95,6 +95,16 @@ def _moves(items: Items, baseline: Items) -> Floats | None:
     if one.shape != other.shape or one.size != counts.sum() or not (_answers(one) and _answers(other)):
         return None
     return np.stack([documents.sums_of(side, counts)[:, 0] for side in (one > other, one < other)], axis=1)
+
+
+def discordant(items: Items, baseline: Items) -> tuple[int, int] | None:
+    """Count the answers that only the first got right, and only the second; None where these are no answers."""
+    if items.samples is None or baseline.samples is None or items.documents is not None:
+        return None
+    one, other = checked(items.samples), checked(baseline.samples)
+    if one.shape != other.shape or not (_answers(one) and _answers(other)):
+        return None
+    return int((one > other).sum()), int((one < other).sum())
 
 
 def _answers(values: Floats) -> bool:

@@ -64,21 +64,21 @@ def share(successes: int, n: int) -> Summary:
     return successes / n, 1 - end(n - successes), end(successes)
 
 
-def paired_difference(gained: int, lost: int, n: int) -> tuple[float, float, float]:
-    """Difference of two shares of the same n questions, with its 95 % interval.
+def paired_difference(gained: int, lost: int, n: int, alpha: float = 2 * _TAIL) -> tuple[float, float, float]:
+    """Difference of two shares of the same n questions, with its interval, of 95 % where nothing is said.
 
     gained, lost: questions that only the first answered rightly, and only the second. The interval inverts two tests on
-    the exact distribution of gained - lost, each at 2.5 % with about half the probability of what was found (mid-p), the share
+    the exact distribution of gained - lost, each at half of alpha with about half the probability of what was found (mid-p), the share
     of discordant questions at its estimate for the difference that is tested. None of n gives about 3 / n to either side.
     Source: Lancaster's mid-p (1961); the restricted estimate is that of Tango (1998).
     Raises: HarnessError for counts that do not fit.
     """
     if n < 1 or gained < 0 or lost < 0 or gained + lost > n:
         raise HarnessError(f"{gained} and {lost} discordant of {n} answers do not fit together")
-    return (gained - lost) / n, -_upper(lost, gained, n), _upper(gained, lost, n)
+    return (gained - lost) / n, -_upper(lost, gained, n, alpha / 2), _upper(gained, lost, n, alpha / 2)
 
 
-def _upper(gained: int, lost: int, n: int) -> float:
+def _upper(gained: int, lost: int, n: int, tail: float) -> float:
     """Return the largest difference whose lower tail still holds what was found."""
     from scipy.optimize import brentq
 
@@ -88,10 +88,19 @@ def _upper(gained: int, lost: int, n: int) -> float:
     share = _SHARE if gained + lost else _SHARE_OF_NONE
 
     def test(delta: float) -> float:
-        return _lower_tail(shift, n, *_restricted(delta, gained, lost, n), share) - _TAIL
+        return _lower_tail(shift, n, *_restricted(delta, gained, lost, n), share) - tail
 
     most = 1.0 - 1e-9
+    if test(shift / n) <= 0:  # at a level so low that the value itself is hardly likelier
+        return shift / n
     return most if test(most) > 0 else float(brentq(test, shift / n, most, xtol=1e-7))
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Return the two-sided exact p of gained and lost answers; 1 where nothing is discordant. Source: McNemar (1947)."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 
 
 def _restricted(delta: float, gained: int, lost: int, n: int) -> tuple[float, float]:

@@ -96,6 +96,10 @@ class Compared:
     """Round by round, since a drift that both share would else count as noise."""
     at_pace: bool = False
     """At one pace of the machine, which moved more than what is compared; the value is that of these rounds, too."""
+    error: float | None = None
+    """Standard error of the difference, of a ratio that of its logarithm where all values are positive."""
+    degrees: float | None = None
+    """Its degrees of freedom."""
 
 
 def ratio(one: Sequence[Round], other: Sequence[Round], unit: str, at_pace: bool | None = None) -> Compared:
@@ -111,8 +115,9 @@ def ratio(one: Sequence[Round], other: Sequence[Round], unit: str, at_pace: bool
     found = mean(values, unit) / mean(others, unit)
     if min(len(values), len(others)) < LEAST or not (_positive(values) and _positive(others)):
         return Compared(found)
-    half, paired = _half(one, other, _scaled(values), _scaled(others))
-    return Compared(found, found / _exp(half), found * _exp(half), paired, at_pace)
+    error, degrees, paired = _error_between(one, other, _scaled(values), _scaled(others))
+    factor = _exp(_between(student_t, degrees) * error)
+    return Compared(found, found / factor, found * factor, paired, at_pace, error, degrees)
 
 
 def difference(one: Sequence[Round], other: Sequence[Round], unit: str) -> Compared:
@@ -121,8 +126,9 @@ def difference(one: Sequence[Round], other: Sequence[Round], unit: str) -> Compa
     found = mean(values, unit) - mean(others, unit)
     if min(len(values), len(others)) < LEAST:
         return Compared(found)
-    half, paired = _half(one, other, values, others)
-    return Compared(found, found - half, found + half, paired)
+    error, degrees, paired = _error_between(one, other, values, others)
+    half = _between(student_t, degrees) * error
+    return Compared(found, found - half, found + half, paired, error=error, degrees=degrees)
 
 
 def at_one_pace(sitting: Sequence[Round]) -> list[Round]:
@@ -155,20 +161,20 @@ def are_interleaved(one: Sequence[Round], other: Sequence[Round]) -> bool:
     return all(before[1] < after[0] for before, after in itertools.pairwise(spans))
 
 
-def _half(
+def _error_between(
     one: Sequence[Round], other: Sequence[Round], values: Sequence[float], others: Sequence[float]
-) -> tuple[float, bool]:
-    """Return the half width of a difference of means, and whether it was taken in pairs."""
+) -> tuple[float, float, bool]:
+    """Return the standard error of a difference of means, its degrees of freedom, and whether it was taken in pairs."""
     if are_paired(one, other):
         theirs = {each.round: value for each, value in zip(other, others, strict=True)}
         apart = [value - theirs[each.round] for each, value in zip(one, values, strict=True)]
-        return student_t(len(apart) - 1) * _error(apart), True
+        return _error(apart), len(apart) - 1, True
     errors = [_error(values) ** 2, _error(others) ** 2]
     total = sum(errors)
     if not total:
-        return 0.0, False
+        return 0.0, 1.0, False
     degrees = total**2 / sum(part**2 / (len(side) - 1) for part, side in zip(errors, (values, others), strict=True))
-    return _between(student_t, degrees) * math.sqrt(total), False
+    return math.sqrt(total), degrees, False
 
 
 # ---------------------------------------------------------------- what rounds can see

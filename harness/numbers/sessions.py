@@ -21,13 +21,19 @@ def is_beyond(old: float, new: float, known: Sequence[Sequence[float]], *, log: 
     known: values of all sessions but the new one, which is on trial, in groups with a mean of their own (a series before and
     after its artifact changed). log: differences count as shares. Two-sided at 5 %.
     """
+    spread = error(known, log=log)
+    if spread is None:
+        return None
+    return abs(math.log(new / old) if log else new - old) > student_t(spread[1]) * spread[0]
+
+
+def error(known: Sequence[Sequence[float]], *, log: bool) -> tuple[float, int] | None:
+    """Return the standard error of a difference of two sessions, with its degrees of freedom; None where too few are known."""
     groups = [[math.log(value) for value in group] if log else list(group) for group in known]
     degrees = sum(len(group) - 1 for group in groups if group)
     if sessions(known) < LEAST or degrees < 1:
         return None
-    squares = sum(_squares(group) for group in groups if group)
-    half = student_t(degrees) * math.sqrt(2 * squares / degrees)
-    return abs(math.log(new / old) if log else new - old) > half
+    return math.sqrt(2 * sum(_squares(group) for group in groups if group) / degrees), degrees
 
 
 def sessions(known: Sequence[Sequence[float]]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.numbers.intervals import Summary, checked, student_t
+from harness.numbers.intervals import Summary, checked, student_t_at
 from harness.numbers.proportions import PAIRED, paired_difference, wilson
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ def stratified_share(right: Any, counts: Sequence[int]) -> Summary:
     return share, low, high
 
 
-def stratified_difference(one: Any, other: Any, counts: Sequence[int]) -> tuple[float, float, float]:
-    """Difference of two shares of the same questions, answered 0 or 1 in the same order, with its 95 % interval.
+def stratified_difference(
+    one: Any, other: Any, counts: Sequence[int], alpha: float = 0.05
+) -> tuple[float, float, float]:
+    """Difference of two shares of the same questions, answered 0 or 1 in the same order, with its interval.
 
     The exact bounds of all discordant answers together, which are at most too wide where strata differ (Hoeffding, On the
     distribution of the number of successes in independent trials, 1956), narrowed to either side by the standard error within
@@ -62,7 +64,7 @@ def stratified_difference(one: Any, other: Any, counts: Sequence[int]) -> tuple[
     pairs = list(zip(_parts(checked(one), counts), _parts(checked(other), counts), strict=True))
     moved = [(int((ours > theirs).sum()), int((ours < theirs).sum()), ours.size) for ours, theirs in pairs]
     gained, lost, size = (sum(column) for column in zip(*moved, strict=True))
-    value, low, high = paired_difference(gained, lost, size)
+    value, low, high = paired_difference(gained, lost, size, alpha)
     if gained + lost < FEWEST_DISCORDANT or len(moved) == 1:
         return value, low, high
     drawn = [(up + DRAWN, down + DRAWN, questions + 2 * DRAWN) for up, down, questions in moved]
@@ -77,7 +79,7 @@ def _variance(moved: Sequence[int]) -> float:
     return gained + lost - (gained - lost) ** 2 / size
 
 
-def stratified_mean(samples: Any, counts: Sequence[int]) -> Summary:
+def stratified_mean(samples: Any, counts: Sequence[int], alpha: float = 0.05) -> Summary:
     """Mean of all questions with Student's interval from the stratified variance; None below FEWEST questions.
 
     Degrees of freedom: Welch and Satterthwaite. Strata of a single question share one variance.
@@ -91,7 +93,7 @@ def stratified_mean(samples: Any, counts: Sequence[int]) -> Summary:
     if variance == 0:
         return mean, mean, mean
     degrees = variance**2 / sum(term**2 / count for term, count in terms)
-    half = student_t(max(1, math.floor(degrees))) * math.sqrt(variance)
+    half = student_t_at(max(1, math.floor(degrees)), alpha) * math.sqrt(variance)
     return mean, mean - half, mean + half
 
 

@@ -12,11 +12,11 @@ from harness.tables.formats import decimal
 from harness.tables.result import Cell
 from harness.tables.rows import TableRow, rows_of
 
-_SERIES = ("job_key", "gpu", "machine", "environment", "metric", "slice", "source")
+SERIES = ("job_key", "gpu", "machine", "environment", "metric", "slice", "source")
 """What a number keeps from night to night: job and machine. Versions and commits may change along it."""
 _ON_LOGS = frozenset({"value", "baseline", "ratio", "inverse_ratio", "ratio_per_gpu"})
 
-_Key = tuple[Any, ...]
+_Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Histories:
 
     def _results(self, keys: Sequence[_Key], comparison: str) -> dict[str, float]:
         """Compute the cell's comparison in each session that has all of its sides."""
-        sides = [self._of_series(key) for key in keys]
+        sides = [self.of_series(key) for key in keys]
         shared = [session for session in sides[0] if all(session in side for side in sides)]
         of = COMPARISONS[comparison].of
         found = {}
@@ -70,9 +70,10 @@ class Histories:
                 found[session] = float(of(operands[0], operands[-1]))
         return found
 
-    def _of_series(self, key: _Key) -> dict[str, float]:
+    def of_series(self, key: tuple[object, ...]) -> dict[str, float]:
+        """Return the means of a series, named by the values of `SERIES`, session by session."""
         if key not in self._values:
-            where = dict(zip(_SERIES, key, strict=True))
+            where = dict(zip(SERIES, key, strict=True))
             rows = [row for source in self.sources for row in _rows(source, where)]
             self._values[key] = {row.text("session") or row.run: float(row.get("summary_value")) for row in rows}
         return self._values[key]
@@ -89,9 +90,9 @@ def _sides(cell: Cell, source: NumberSource) -> list[tuple[_Key, str]] | None:
         return None
     found = []
     for side in cell.trace.sides:
-        record = next(iter(source.select({"measurement_id": side.measurement}, [*_SERIES, "session", "run"])), None)
+        record = next(iter(source.select({"measurement_id": side.measurement}, [*SERIES, "session", "run"])), None)
         if record is None:
             return None
-        key = tuple(("" if name == "slice" and record[name] is None else record[name]) for name in _SERIES)
+        key = tuple(("" if name == "slice" and record[name] is None else record[name]) for name in SERIES)
         found.append((key, record["session"] or record["run"]))
     return found

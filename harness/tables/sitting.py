@@ -83,13 +83,14 @@ def _sittings(rows: Sequence[TableRow]) -> dict[Measure, list[list[Round]]]:
     groups: dict[Measure, dict[str | None, list[Round]]] = {}
     for row in rows:
         if row.get("rounds") is not None and int(row.get("rounds")) >= rounds.LEAST:
-            known = groups.setdefault(_measure(row), {})
+            known = groups.setdefault(measure_of(row), {})
             if row.text("sitting") not in known:
                 known[row.text("sitting")] = rounds_of(row)
     return {measure: list(found.values()) for measure, found in groups.items()}
 
 
-def _measure(row: TableRow) -> Measure:
+def measure_of(row: TableRow) -> Measure:
+    """Name what a row may be compared with at one pace."""
     return tuple(row.text(name) for name in _MEASURE)
 
 
@@ -108,7 +109,7 @@ def compared(
     if len({row.text("session") for row in sides}) > 1:
         return plain
     ours, theirs = (rounds_of(row) for row in sides)
-    measures = {_measure(row) for row in sides}
+    measures = {measure_of(row) for row in sides}
     moved = (
         len(measures) == 1 and measures <= at_pace and ours != theirs and min(map(len, (ours, theirs))) >= rounds.LEAST
     )

@@ -1,0 +1,94 @@
+"""Evidence: each kind of number by the formulas of the numbers room, at any level."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from harness.comparing import evidence
+from harness.core.errors import HarnessError
+from harness.numbers import pairing, rounds
+from harness.numbers.pairing import Items
+from harness.numbers.rounds import Round
+
+
+def sitting(values: list[float], order: int = 0) -> list[Round]:
+    return [Round(place, 2 * place + order, value) for place, value in enumerate(values)]
+
+
+ONE, OTHER = sitting([100.0, 104.0, 98.0, 101.0, 103.0]), sitting([95.0, 90.0, 96.0, 93.0, 91.0], 1)
+
+
+def test_rounds_have_the_interval_that_tables_show() -> None:
+    found, shown = evidence.of_rounds((ONE, OTHER), "tok/s"), rounds.ratio(OTHER, ONE, "tok/s")
+    low, high = found.bounds(0.05)
+    assert (math.exp(low), math.exp(high)) == pytest.approx((shown.low, shown.high), rel=2e-3)
+    assert math.exp(found.value) == pytest.approx(shown.value)
+
+
+def test_a_lower_level_gives_a_wider_interval() -> None:
+    found = evidence.of_rounds((ONE, OTHER), "tok/s")
+    widths = [high - low for low, high in map(found.bounds, (0.2, 0.05, 0.01, 0.001, 1e-6))]
+    assert widths == sorted(widths)
+
+
+def test_answers_have_mcnemars_exact_p() -> None:
+    before, after = np.r_[np.ones(190), np.zeros(10)], np.r_[np.ones(178), np.zeros(12), np.ones(2), np.zeros(8)]
+    found = evidence.of_items("lm_eval.acc", (Items(before), Items(after)), (0.95, 0.9))
+    assert found.value == pytest.approx(-0.05)
+    assert found.p == pytest.approx(binomtest(2, 14, 0.5).pvalue)
+    shown = pairing.paired_difference("lm_eval.acc", Items(after), Items(before))
+    assert found.bounds(0.05) == (shown.low, shown.high)
+
+
+def test_documents_widen_beyond_what_resamples_can_tell() -> None:
+    draw = np.random.default_rng(3)
+    counts = draw.integers(20, 60, 120).astype(float)
+    before = np.stack([counts * draw.normal(2.0, 0.1, 120), counts], axis=1)
+    after = before + np.stack([counts * draw.normal(0.01, 0.05, 120), np.zeros(120)], axis=1)
+    values = tuple(float(np.exp(side[:, 0].sum() / counts.sum())) for side in (before, after))
+    found = evidence.of_items("perplexity", (Items(documents=before), Items(documents=after)), (values[0], values[1]))
+    ends = [found.bounds(alpha)[1] - found.value for alpha in (0.05, 0.01, 0.001, 1e-6)]
+    assert ends == sorted(ends)
+    assert ends[-1] < 4 * ends[0]
+
+
+def test_sessions_are_the_unit_where_sides_are_of_two() -> None:
+    found = evidence.of_sessions((100.0, 99.0), [[100.0, 101.0, 99.0, 100.5, 98.0, 102.0]])
+    low, high = found.bounds(0.05)
+    assert low < 0 < high
+    with pytest.raises(HarnessError, match="different sessions, of which 3 are known and 5 are needed"):
+        evidence.of_sessions((100.0, 99.0), [[100.0, 101.0]])
+
+
+@pytest.mark.parametrize(("items", "values", "said"), [
+    (([1.0, math.nan], [1.0, 1.0]), (1.0, 1.0), "not finite"),
+    (([1.0, 0.0, 1.0], [1.0, 1.0]), (2 / 3, 1.0), "2 and 3 items do not pair"),
+    (([1.0, 0.0], [1.0, 1.0]), (0.9, 1.0), "the samples do not give the number"),
+    (([], [1.0]), (0.0, 1.0), "no samples"),
+    (([0.5, 0.25], [0.25, 0.5]), (0.375, 0.375), "2 items are too few"),
+])  # fmt: skip
+def test_items_that_do_not_pair_say_why(
+    items: tuple[list[float], list[float]], values: tuple[float, float], said: str
+) -> None:
+    with pytest.raises(HarnessError, match=said):
+        evidence.of_items("lm_eval.acc", (Items(items[0]), Items(items[1])), values)
+
+
+def test_documents_of_another_tokenizer_do_not_pair() -> None:
+    sums = np.stack([np.full(60, 30.0), np.full(60, 15.0)], axis=1)
+    other = np.stack([np.full(60, 30.0), np.full(60, 18.0)], axis=1)
+    values = (math.exp(2.0), math.exp(30 / 18))
+    with pytest.raises(HarnessError, match="measure both on the same text and tokens"):
+        evidence.of_items("perplexity", (Items(documents=sums), Items(documents=other)), values)
+
+
+def test_too_few_rounds_and_a_size_of_nothing_say_so() -> None:
+    with pytest.raises(HarnessError, match="2 and 5 processes; 3 of each are needed"):
+        evidence.of_rounds((ONE[:2], OTHER), "tok/s")
+    with pytest.raises(HarnessError, match="a size of 0"):
+        evidence.counted((0.0, 5.0))
+    assert evidence.counted((100.0, 110.0)).value == pytest.approx(math.log(1.1))
