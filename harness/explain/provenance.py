@@ -56,6 +56,9 @@ def provenance(
         environment=_where(outcome),
         harness=harness_of(outcome.environment) if measured else None,
         notes=tuple(f"{note.code}: {note.text}" for note in outcome.notes),
+        left_out=tuple(
+            f"run {void.run}, round {void.round + 1}, void: {void.reason}" for void in archive.left_out(run)
+        ),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,19 +12,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, Engine, func, select
 
-from harness.core.errors import Busy, HarnessError
+from harness.core.errors import HarnessError
 from harness.core.outcome import Environment, Outcome
 from harness.store import arrays, cache, files, frame, ingest, latest, marking, models, opening, outcomes, samples
 from harness.store.columns import COLUMNS, KINDS
 from harness.store.configurations import Ids
 from harness.store.frame import Where
-from harness.store.ingest import Kept
 from harness.store.location import DatabasePlace, file_of, url_of
-from harness.store.mark import RunMark
+from harness.store.marked import MarkedRuns, kept
 from harness.store.result import ResultSet, result_of, to_frame
 from harness.store.row import table
 from harness.store.session import SessionRecord
-from harness.store.walk import Ingested, OutcomeBatch, changed_marks, problems_of, walk
+from harness.store.walk import Ingested, OutcomeBatch, walk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +37,8 @@ class Database:
         self._engine = engine
         self._results = results
         self._written = False
+        self.marked = MarkedRuns(self._reading, self._writing, self.outcome)
+        """What persons said of runs, and runs that leave."""
 
     @classmethod
     def open(cls, place: DatabasePlace, results: Path | None = None) -> Self:
@@ -107,45 +107,7 @@ class Database:
         """
         ids, runs = Ids(), results / files.RUNS
         taken = walk(results, self.run_names(), lambda batch: self._ingest(batch, ids, runs), self.place)
-        return self._take_marks(taken, runs)
-
-    def _take_marks(self, taken: Ingested, runs: Path) -> Ingested:
-        """Take in the marks that were given or taken back since, and which folders are here."""
-        with self._reading() as connection:
-            known, homeless = marking.marks(connection), marking.homeless(connection)
-        changed, problems = changed_marks(taken.there, known, runs)
-        for run in changed:
-            try:
-                self.remark(runs / run)
-            except Busy:
-                raise
-            except HarnessError as error:
-                problems += problems_of(error, runs / run / files.OUTCOME)
-        found, home = homeless & set(taken.there), files.runs_id(runs) if taken.there else None
-        if found and home:
-            with self._writing() as connection:
-                marking.found_in(connection, home, found)
-        return replace(taken, marks=len(changed), problems=(*taken.problems, *problems))
-
-    def remark(self, folder: Path) -> None:
-        """Write a run anew as its folder's mark says. Raises: HarnessError where its outcome cannot be read."""
-        outcome = files.read_outcome(folder / files.OUTCOME)
-        stored = arrays.stored_arrays(outcome, folder)
-        with self._writing() as connection:
-            marking.remark(connection, outcome, stored, _kept([folder.name], folder.parent))
-
-    def forget_gone(self, results: Path) -> list[str]:
-        """Delete the runs whose folders were in a results folder and are gone; returns their names.
-
-        Where the folder of all run folders is gone, none is: a disk may not be there.
-        """
-        runs = results / files.RUNS
-        home = files.runs_id(runs)
-        if home is None:
-            return []
-        there = {path.name for path in runs.iterdir()}
-        with self._writing() as connection:
-            return marking.forget_gone(connection, home, there)
+        return self.marked.take(taken, runs)
 
     def _ingest(self, batch: OutcomeBatch, ids: Ids, runs: Path | None = None) -> int:
         """Write many outcomes in one transaction: what is read and checked beforehand cannot fail one by one."""
@@ -153,7 +115,7 @@ class Database:
             return 0
         with self._writing() as connection:
             # Read inside the transaction: of two commands that mark a run the later one's mark stays.
-            return ingest.write_outcomes(connection, batch, ids, _kept([one.job.run for one, _ in batch], runs))
+            return ingest.write_outcomes(connection, batch, ids, kept([one.job.run for one, _ in batch], runs))
 
     # ------------------------------------------------------------ facts out
 
@@ -228,27 +190,6 @@ class Database:
         with self._reading() as connection:
             return outcomes.read_outcome(connection, run)
 
-    def outcome_and_note(self, run: str) -> Outcome:
-        """Return a run's outcome with the note that a person left among its notes. Raises: HarnessError for an unknown run."""
-        outcome, mark = self.outcome(run), self.marks().get(run)
-        added = [note for note in mark.notes if note not in outcome.notes] if mark else []
-        return outcome.model_copy(update={"notes": (*outcome.notes, *added)}) if added else outcome
-
-    def marks(self) -> dict[str, RunMark]:
-        """Return what persons said of runs, by run."""
-        with self._reading() as connection:
-            return marking.marks(connection)
-
-    def left_out(self, run: str) -> list[marking.LeftOut]:
-        """Return what a person does not let count of a run's job and place, in its session or since."""
-        with self._reading() as connection:
-            return marking.left_out(connection, run)
-
-    def runs_of(self, session: str) -> list[str]:
-        """Name the runs that a session made, those that do not count too."""
-        with self._reading() as connection:
-            return marking.runs_of(connection, session)
-
     def environments(self) -> dict[str, Environment]:
         """Return every environment in full, by the frame's `environment_id`."""
         row = models.EnvironmentRow
@@ -275,6 +216,11 @@ class Database:
         """Return the finished quality runs of job keys, latest first, with what decides whether they count."""
         with self._reading() as connection:
             return cache.known_quality(connection, keys)
+
+    def failed_at_last(self, keys: Iterable[str]) -> set[tuple[str, str]]:
+        """Return key and environment of the jobs that came to no good end in the last session that tried them."""
+        with self._reading() as connection:
+            return cache.failed_at_last(connection, keys)
 
     def history(self) -> cache.History:
         """Return median seconds of finished jobs, for estimates of time."""
@@ -320,13 +266,6 @@ class Database:
             with self._writing() as connection:
                 connection.exec_driver_sql("PRAGMA analysis_limit = 400")
                 connection.exec_driver_sql("ANALYZE")
-
-
-def _kept(names: Sequence[str], runs: Path | None) -> Kept:
-    """Read what is said of runs beside their outcomes; nothing of those without a folder."""
-    if runs is None:
-        return Kept()
-    return Kept({name: files.read_mark(runs / name) for name in names}, files.runs_id(runs))
 
 
 def _make_folder(folder: Path) -> None:

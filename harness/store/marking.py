@@ -12,7 +12,7 @@ from harness.core.outcome import Outcome
 from harness.store import ingest, newest, sittings
 from harness.store import models as m
 from harness.store.arrays import StoredArray
-from harness.store.mark import NOTED, VOID, RunMark
+from harness.store.mark import NO_MARK, NOTED, VOID, RunMark
 from harness.store.row import chunks, table
 
 
@@ -34,6 +34,13 @@ def marks(connection: Connection) -> dict[str, RunMark]:
     marked = or_(_RUN.c.status == VOID, _RUN.c.notes.contains(f'"{NOTED}"'))
     found = {row.name: mark_of(row.status, row.reason, row.notes) for row in connection.execute(query.where(marked))}
     return {name: mark for name, mark in found.items() if any(mark.says)}
+
+
+def mark(connection: Connection, run: str) -> RunMark:
+    """Return what the database was told of a run; an empty mark of one that nobody marked, or that is not here."""
+    query = select(_RUN.c.status, _RUN.c.reason, _RUN.c.notes).where(_RUN.c.name == run)
+    found = connection.execute(query).first()
+    return mark_of(*found) if found else NO_MARK
 
 
 def mark_of(status: str, reason: str | None, notes: str | None) -> RunMark:
