@@ -129,7 +129,7 @@ def test_report_and_export_take_the_same_words(measured: Bench, say: Say, tmp_pa
     for words in (["export", str(out)], ["report", "s"]):
         said = say(measured, *words, "--only", "method=int9")
         assert said.code == 2
-        assert "no results fit method=int9; there is sweep s; model toy; method fp32, int8" in said.err
+        assert "no results fit method=int9; there is method fp32, int8; sweep s; model toy; probe" in said.err
 
 
 def test_an_interrupted_choice_is_continued_by_the_same_command(measured: Bench, say: Say) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     from harness.runner.choosing import JobChoice
+    from harness.store.conditions import ConditionValue
 
 RERUN = ("build", "quality", "reference", "speed")
 OnlyOption = Annotated[
@@ -51,7 +52,7 @@ def choice_of(
 
 def chosen_rows(
     only: list[str] | None, probe: list[str] | None, round_: int | None, known: Collection[str], *, failed: bool
-) -> dict[str, list[Any]]:
+) -> dict[str, list[ConditionValue]]:
     """Read the same options as conditions on results. known: columns that may be named."""
     from harness.core.spec import Status
     from harness.store.conditions import parse_where

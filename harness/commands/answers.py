@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from harness.core.errors import ConfigError, HarnessError
-from harness.runner.choosing import DIMENSIONS, shown, values_told
+from harness.runner.choosing import shown, values_told
 from harness.store import files
-from harness.store.columns import COLUMNS
+from harness.store.conditions import ConditionValue
 from harness.store.database import Database
 from harness.store.session import SessionRecord
 
@@ -60,9 +60,15 @@ def _is_void(folder: Path) -> bool:
     return False
 
 
-def refuse_nothing(database: Database, chosen: Mapping[str, Sequence[Any]], sweeps: Collection[str] = ()) -> NoReturn:
+_TOLD = ("sweep", "model", "method", "probe", "engine", "environment")
+"""What a refusal lists beside what was asked for."""
+
+
+def refuse_nothing(
+    database: Database, chosen: Mapping[str, Sequence[ConditionValue]], sweeps: Collection[str] = ()
+) -> NoReturn:
     """Raise HarnessError since nothing fits what was chosen, with the values that there are. sweeps: of these alone; none: of all."""
-    named = list(dict.fromkeys(["sweep", *DIMENSIONS, *(name for name in chosen if name in COLUMNS)]))
+    named = list(dict.fromkeys([*chosen, *_TOLD]))
     rows = database.select({"sweep": list(sweeps)} if sweeps else {}, named).rows
     columns = list(zip(*set(rows), strict=True)) if rows else [()] * len(named)
     there = dict(zip(named, ({one for one in values if one not in {None, ""}} for values in columns), strict=True))

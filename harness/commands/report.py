@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -24,7 +24,7 @@ from harness.plan.catalogue import load_catalogue
 from harness.plan.reading import read_sweep
 from harness.published.sources import NumberSource, from_published
 from harness.store.columns import COLUMNS as STORED
-from harness.store.conditions import as_texts, parse_where
+from harness.store.conditions import ConditionValue, as_texts, parse_where
 from harness.store.database import Database
 from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.columns import COLUMNS, DIMENSIONS
@@ -188,7 +188,7 @@ def print_tables(
     workspace: Workspace,
     names: Sequence[str],
     where: Filters,
-    chosen: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+    chosen: Mapping[str, Sequence[ConditionValue]] = MappingProxyType({}),
 ) -> int:
     """Print tables from the results database: by name, of a sweep by its name, or all that have results.
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Kind
 from harness.plan.expand import Plan, PlannedJob
+from harness.store.conditions import ConditionValue
 from harness.store.workload import workload_columns
 
 LABELS = ("model", "method", "recipe", "reference", "block")
@@ -24,7 +25,7 @@ _SHOWN = 8
 class JobChoice:
     """What a command chooses of a sweep's jobs; nothing: all of them."""
 
-    only: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    only: Mapping[str, Sequence[ConditionValue]] = field(default_factory=dict)
     """Dimension to values, any of which will do."""
     round: int | None = None
     """Of speed, this round alone, counted from 0."""
@@ -150,17 +151,22 @@ def _asked(choice: JobChoice) -> list[str]:
     return said + ([f"is of kind {', '.join(sorted(choice.kinds))}"] if choice.kinds else [])
 
 
-def values_told(there: Mapping[str, Collection[Any]]) -> str:
+def values_told(there: Mapping[str, Collection[ConditionValue]]) -> str:
     """List the values that each dimension has."""
     parts = []
     for name, values in there.items():
-        ordered = sorted(values, key=lambda one: (isinstance(one, str), one))
+        ordered = sorted(values, key=_placed)
         more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
         parts += [f"{name} {', '.join(map(shown, ordered[:_SHOWN]))}{more}"] if ordered else []
     return "; ".join(parts) or "nothing"
 
 
-def shown(value: Any) -> str:
+def _placed(value: ConditionValue) -> tuple[bool, float, str]:
+    """Order numbers by size, all else by its text."""
+    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))
+
+
+def shown(value: ConditionValue) -> str:
     """Write a value as a condition does."""
     if value is None:
         return ""

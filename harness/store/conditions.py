@@ -17,6 +17,8 @@ from harness.store.result import ValueKind
 GRAMMAR = "COLUMN=VALUE, as batch=8, method=fp32,int8 or model=tiny,method=int8; several conditions on one column are alternatives"
 _NEXT = re.compile(r',(?=[a-z_]+=)(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """Where the next condition of a word begins: behind a comma outside of quotes, with a column's name and an equals sign."""
+ConditionValue = str | float | bool | datetime | None
+"""A value in its column's type; None: absent."""
 _TRUTH = {"true": True, "false": False}
 _CALLED: dict[ValueKind, str] = {
     "text": "texts",

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from harness.core.errors import ConfigError, Problem
-from harness.core.files import remove, write_whole
+from harness.core.files import PARTIAL, sync_folder, write_whole
 from harness.core.outcome import Outcome
 from harness.core.spec import SCHEMA_VERSION, Record
 from harness.store.mark import MARK_VERSION, NO_MARK, RunMark
@@ -51,11 +51,13 @@ def read_mark(folder: Path) -> RunMark:
 
 
 def write_mark(folder: Path, mark: RunMark) -> None:
-    """Write a run's mark, whole, or remove it where it says nothing."""
+    """Write a run's mark, whole, or remove it where it says nothing, with what a killed command left of one."""
     if any(mark.says):
         write_whole(folder / MARK, mark.model_dump_json(indent=1, exclude_none=True) + "\n")
-    else:
-        remove(folder / MARK)
+        return
+    for path in (folder / f"{MARK}{PARTIAL}", folder / MARK):
+        path.unlink(missing_ok=True)
+    sync_folder(folder)
 
 
 def runs_id(runs: Path) -> str | None:

@@ -24,7 +24,7 @@ from harness.store.sittings import name_of, noted, settle
 
 
 @dataclass(frozen=True)
-class Kept:
+class SaidOfRuns:
     """What is said of runs beside their outcomes."""
 
     marks: Mapping[str, RunMark] = field(default_factory=dict)
@@ -34,14 +34,17 @@ class Kept:
 
 
 def write_outcomes(
-    connection: Connection, batch: Sequence[tuple[Outcome, Sequence[StoredArray]]], ids: Ids, kept: Kept | None = None
+    connection: Connection,
+    batch: Sequence[tuple[Outcome, Sequence[StoredArray]]],
+    ids: Ids,
+    kept: SaidOfRuns | None = None,
 ) -> int:
     """Write all rows of outcomes whose runs are not there yet; return how many. The caller holds the transaction.
 
     ids: what the caller has seen before; no longer good where the transaction fails.
     """
     known = _known_runs(connection, [outcome.job.run for outcome, _ in batch])
-    rows = _Rows(kept or Kept())
+    rows = _Rows(kept or SaidOfRuns())
     for outcome, arrays in batch:
         if outcome.job.run not in known:
             known.add(outcome.job.run)
@@ -52,7 +55,7 @@ def write_outcomes(
 
 
 def rewrite_outcome(
-    connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], kept: Kept, run: int
+    connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], kept: SaidOfRuns, run: int
 ) -> None:
     """Write the rows of a run that is there anew, in its place, as what is said of it has changed. The caller holds the transaction."""
     for kind in OF_A_RUN:
@@ -70,7 +73,7 @@ OF_A_RUN = (m.MeasurementRow, m.SamplesRow, m.OutcomeRow)
 class _Rows:
     """What a batch will insert, by table in an order that foreign keys allow."""
 
-    kept: Kept
+    kept: SaidOfRuns
     runs: int = 0
     good: list[int] = field(default_factory=list)
     measured: list[int] = field(default_factory=list)

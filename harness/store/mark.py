@@ -13,7 +13,7 @@ VOID = "void"
 """Status of a run in the database that does not count: no question that asks for numbers or failures finds it."""
 NOTED = "noted"
 """Code of the note that a person left: a mark like those that the harness gives."""
-Words = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^\S([^\x00-\x1f\x7f]*\S)?$")]
+MarkText = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^\S([^\x00-\x1f\x7f]*\S)?$")]
 """One line of text."""
 
 
@@ -21,9 +21,9 @@ class RunMark(Record):
     """`results/runs/RUN/mark.json`: what `harness mark` says of a run, beside its outcome, which stays as it was written."""
 
     schema_version: int = MARK_VERSION
-    void: Words | None = None
+    void: MarkText | None = None
     """Why the run does not count; None where it does."""
-    note: Words | None = None
+    note: MarkText | None = None
     """What stands below every table that shows a number of the run."""
     marked: AwareDatetime | None = None
     """When it was last said."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from harness.core.errors import Busy, HarnessError
 from harness.core.outcome import Outcome
 from harness.store import arrays, files, marking
-from harness.store.ingest import Kept
+from harness.store.ingest import SaidOfRuns
 from harness.store.mark import RunMark
 from harness.store.walk import Ingested, changed_marks, problems_of
 
@@ -93,8 +93,8 @@ class MarkedRuns:
             return marking.forget_gone(connection, home, there)
 
 
-def kept(names: Sequence[str], runs: Path | None) -> Kept:
+def kept(names: Sequence[str], runs: Path | None) -> SaidOfRuns:
     """Read what is said of runs beside their outcomes; nothing of those without a folder. Raises: ConfigError."""
     if runs is None:
-        return Kept()
-    return Kept({name: files.read_mark(runs / name) for name in names}, files.runs_id(runs))
+        return SaidOfRuns()
+    return SaidOfRuns({name: files.read_mark(runs / name) for name in names}, files.runs_id(runs))

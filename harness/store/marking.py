@@ -49,7 +49,7 @@ def mark_of(status: str, reason: str | None, notes: str | None) -> RunMark:
     return RunMark(void=reason if status == VOID else None, note=said)
 
 
-def remark(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], kept: ingest.Kept) -> None:
+def remark(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], kept: ingest.SaidOfRuns) -> None:
     """Write a run anew as its mark has changed, and what hangs on it: summaries, and what stands for its series."""
     run = connection.execute(select(_RUN.c.id).where(_RUN.c.name == outcome.job.run)).scalar_one()
     with _settled(connection, [run]):
