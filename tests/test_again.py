@@ -12,6 +12,8 @@ import pytest
 
 from harness.store import files
 from tests.fake_machine import Bench, Say
+from tests.unit.importing.files import write
+from tests.unit.test_leftovers import IMPORT
 
 METHODS = ["fp32", "int8"]
 
@@ -268,3 +270,19 @@ def test_failed_jobs_alone_run_again(bench: Bench, say: Say) -> None:
     assert set(new.method) == {"broken"}
     assert set(new.status) == {"failed"}
     assert "broken" in say(bench, "report", "s", "--failed").out
+
+
+def test_what_somebody_else_measured_can_be_marked_too(bench: Bench, say: Say, tmp_path: Path) -> None:
+    file = write(tmp_path, "r.json", IMPORT)
+    assert say(bench, "import", str(file)).code == 0
+    (folder,) = (bench.results / "runs").glob("imported-*")
+    assert say(bench, "mark", folder.name, "--note", "other prompt").code == 0
+    assert "noted: other prompt" in say(bench, "report", "imported").out
+    assert say(bench, "mark", folder.name, "--void", "other model").code == 0
+    out = tmp_path / "x.csv"
+    assert say(bench, "export", str(out)).out.startswith("0 rows")
+    assert say(bench, "export", str(out), "--where", "status=void").out.startswith("1 rows")
+    assert say(bench, "mark", folder.name, "--clear").code == 0
+    assert not say(bench, "export", str(out)).out.startswith("0 rows")
+    shutil.rmtree(folder)
+    assert "1 runs left the database" in say(bench, "ingest").out
