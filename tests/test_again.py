@@ -197,6 +197,8 @@ def test_a_note_is_a_footnote_and_an_explanation_tells_of_marks(measured: Bench,
     table = next(name for name in said.out.rpartition("tables: ")[2].strip(". \n").split(", ") if "generation" in name)
     explained = say(measured, "explain", table, "INT8", "Decode (tok/s)").out
     assert "noted: window *open*" in explained
+    assert "(anew: harness run s --only model=toy,method=int8,probe=generation,engine=fake --rerun speed)" in explained
+    assert "(anew: harness run s --only model=toy,method=int8,kind=build --rerun build)" in explained
     assert f"left out: run {first}, round " in explained
     assert "void: fan" in explained
 
