@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from harness.store import files
+from harness.store.database import Database
 from tests.fake_machine import Bench, Say
+from tests.unit.bundling.test_back import packed
 from tests.unit.importing.files import write
 from tests.unit.test_leftovers import IMPORT
 
@@ -288,3 +290,26 @@ def test_what_somebody_else_measured_can_be_marked_too(bench: Bench, say: Say, t
     assert not say(bench, "export", str(out)).out.startswith("0 rows")
     shutil.rmtree(folder)
     assert "1 runs left the database" in say(bench, "ingest").out
+
+
+@pytest.mark.parametrize("tarred", [False, True])
+def test_marks_come_with_the_runs_that_a_bundle_or_a_folder_brings(
+    measured: Bench, say: Say, tmp_path: Path, tarred: bool
+) -> None:
+    run, noted = one_run(measured, kind="speed", method="int8"), one_run(measured, kind="quality", probe="perplexity")
+    assert say(measured, "mark", run, "--void", "fan").code == 0
+    assert say(measured, "mark", noted, "--note", "warm").code == 0
+    place = tmp_path / "brought"
+    for name in ("runs", "sessions"):
+        shutil.copytree(measured.results / name, place / name)
+    if tarred:
+        place, folder = tmp_path / "b.tar", place
+        place.write_bytes(packed(folder))
+    other = copy(measured)
+    other.results = tmp_path / "other"
+    assert say(other, "ingest", str(place)).code == 0
+    with Database.open(other.results / "bench.db") as database:
+        assert {name: mark.says for name, mark in database.marked.all().items()} == {
+            run: ("fan", None),
+            noted: (None, "warm"),
+        }
