@@ -26,6 +26,7 @@ from harness.probes.facts import FACTS
 from harness.quantizers import QUANTIZERS
 from harness.store import models
 from harness.store.columns import COLUMNS, FrameColumn
+from harness.store.mark import RunMark
 from harness.store.session import SessionJob, SessionRecord
 
 NONE = re.compile(r"\bNone\b(?=:| leaves)")
@@ -43,6 +44,7 @@ RECORDS = {
         *(outcome.Outcome, outcome.Measurement, outcome.ArrayRef, outcome.Protocol, outcome.Environment, outcome.Gpu),
         *(outcome.Artifact, outcome.Scheme, outcome.Citation, spec.Note),
     ),
+    "runs/<run>/mark.json": (RunMark,),
     "sessions/<session>.json": (SessionRecord, SessionJob),
 }
 """File to the records in it; every one has its fields listed."""

@@ -87,7 +87,7 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(bench: Bench) -> None:
     ("kind", "told"),
     [
         ("qualty", "unknown kind of job for --rerun 'qualty'; did you mean 'quality'?"),
-        ("speed", "speed is always measured anew; --rerun takes build, quality, reference"),
+        ("speeed", "unknown kind of job for --rerun 'speeed'; did you mean 'speed'?"),
     ],
 )
 def test_a_kind_that_again_does_not_take_is_told_before_anything_runs(

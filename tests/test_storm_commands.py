@@ -27,7 +27,9 @@ from harness.bundling.making import MAKING
 from harness.environment_state import MARKER
 from harness.environments import CURRENT
 from harness.importing.import_files import ASIDE
+from harness.store import files
 from harness.store.database import Database
+from harness.store.mark import RunMark
 from tests.fake_machine import Bench
 from tests.storm.forked import LIMIT, ROOT, Ended, Run, forks
 from tests.test_storm import KILLED, SYSTEM_CALLS, small_sweep, wrong_of
@@ -42,8 +44,8 @@ Files = dict[str, bytes]
 MOST = 1000 if os.environ.get("STORM_ALL") else 20
 """Kills of one command: all of its changes of a file with STORM_ALL=1, else a seeded draw of them where there are more."""
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
-_APART = re.compile(r"(^|/)[^./][^/]*\.lock$|bench\.db")
-"""Locks that stay, and the database, which is compared row by row."""
+_APART = re.compile(r"(^|/)[^./][^/]*\.lock$|bench\.db|^results/runs/\.id$")
+"""Locks that stay, the database, which is compared row by row, and the id of the folder of runs, which is drawn."""
 _UNFINISHED = re.compile(rf"\.partial|/{re.escape(ASIDE)}")
 """Names that say half made."""
 
@@ -109,6 +111,13 @@ def _nights(root: Path) -> None:
     (wheels / "0123" / "x.whl").write_text("x", "utf-8")
 
 
+def _marked(root: Path) -> None:
+    with Database.open(root / "results" / "bench.db") as database:
+        for number, folder in enumerate(sorted((root / "results" / "runs").glob("*/"))):
+            files.write_mark(folder, RunMark(void="fan" if number % 2 else None, note="fan"))
+            database.marked.remark(folder)
+
+
 def _bare(root: Path) -> None:
     for path in root.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -122,9 +131,17 @@ CASES = {
     "ingest folder": Case("ingest brought", _brought),
     "ingest tar": Case("ingest b.tar", _tar),
     "report": Case("report --write", _keep),
+    "mark void": Case("mark SESSION --void fan"),
+    "mark note": Case("mark SESSION --note fan"),
+    "mark clear": Case("mark SESSION --clear", _marked),
     "clean": Case("clean --keep 1", _nights),
     "init": Case("init", _bare),
 }
+
+
+def _session(root: Path) -> str:
+    (path,) = (root / "results" / "sessions").glob("*.json")
+    return path.stem
 
 
 def tree(root: Path) -> Files:
@@ -140,7 +157,7 @@ def rows(root: Path) -> list[tuple[object, ...]]:
     """Read what the database knows."""
     if not (root / "results" / "bench.db").exists():
         return []
-    asked = "SELECT run, kind, status, origin, sweep, session, method, metric, slice, value FROM results ORDER BY run, metric, slice"
+    asked = "SELECT run, kind, status, reason, notes, origin, sweep, session, method, metric, slice, value FROM results ORDER BY run, metric, slice"
     with closing(sqlite3.connect(root / "results" / "bench.db")) as database:
         return list(database.execute(asked))
 
@@ -164,7 +181,8 @@ class Sea:
             (beside / name).mkdir(parents=True)
         variables = {"STORM_STRIKE": strike, "STORM_FOLDER": str(root), "STORM_STATE": str(beside / "state")}
         variables |= {"HARNESS_CACHE": str(root / "cache"), "TMPDIR": str(beside / "tmp"), "COLUMNS": "200"}
-        code, said = (run or self.run)(self.case.words.split(), {**os.environ, **variables}, root)
+        words = [_session(root) if word == "SESSION" else word for word in self.case.words.split()]
+        code, said = (run or self.run)(words, {**os.environ, **variables}, root)
         counted = beside / "state" / "desk"
         return code, said, counted.stat().st_size if counted.exists() else 0, (beside / "state" / "struck").exists()
 

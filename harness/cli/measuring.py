@@ -19,10 +19,7 @@ from harness.cli.app import (
     network,
     workspace_of,
 )
-from harness.core.errors import HarnessError
-from harness.core.spelling import unknown
-
-RERUN = ("build", "quality", "reference")
+from harness.cli.choosing import FailedOption, OnlyOption, ProbeOption, RerunOption, RoundOption, choice_of
 
 
 @app.command()
@@ -49,9 +46,11 @@ def bench(
 def run(
     context: typer.Context,
     sweep: SweepArgument,
-    rerun: Annotated[
-        list[str] | None, typer.Option("--rerun", help="Run known jobs of this kind anew: quality, build, reference.")
-    ] = None,
+    only: OnlyOption = None,
+    probe: ProbeOption = None,
+    failed: FailedOption = False,
+    round_: RoundOption = None,
+    rerun: RerunOption = None,
     executor: ExecutorOption = None,
     offline: OfflineOption = False,
     results: ResultsOption = None,
@@ -63,18 +62,9 @@ def run(
     from harness.commands.report import after_bench
 
     begun, console = time.monotonic(), Console()
-    kinds, where = _kinds(rerun or []), replace(workspace_of(context, results, configs), executor=executor)
-    raise typer.Exit(run_sweep(sweep, console, where, rerun=kinds, begun=begun, after=after_bench(console)))
-
-
-def _kinds(rerun: list[str]) -> frozenset[str]:
-    """Check what `--rerun` names. Raises: HarnessError with the nearest right name."""
-    for kind in rerun:
-        if kind == "speed":
-            raise HarnessError(f"speed is always measured anew; --rerun takes {', '.join(RERUN)}")
-        if kind not in RERUN:
-            raise HarnessError(unknown("kind of job for --rerun", kind, RERUN))
-    return frozenset(rerun)
+    choice = choice_of(only, probe, round_, rerun, failed=failed)
+    where = replace(workspace_of(context, results, configs), executor=executor)
+    raise typer.Exit(run_sweep(sweep, console, where, choice, begun=begun, after=after_bench(console)))
 
 
 @app.command()
@@ -84,6 +74,11 @@ def plan(
     why: Annotated[bool, typer.Option("--why", help="Show for each job why it will or will not run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Print every job with its full options.")] = False,
+    only: OnlyOption = None,
+    probe: ProbeOption = None,
+    failed: FailedOption = False,
+    round_: RoundOption = None,
+    rerun: RerunOption = None,
     executor: ExecutorOption = None,
     offline: OfflineOption = False,
     results: ResultsOption = None,
@@ -93,5 +88,6 @@ def plan(
     network(offline=offline)
     from harness.commands.plan import show_plan
 
+    choice = choice_of(only, probe, round_, rerun, failed=failed)
     where = replace(workspace_of(context, results, configs), executor=executor)
-    show_plan(sweep, Console(), where, why=why, as_json=json, expand=expand)
+    show_plan(sweep, Console(), where, choice, why=why, as_json=json, expand=expand)

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from harness.cli.app import ResultsOption, app, pairs, workspace_of
+from harness.cli.choosing import FailedOption, OnlyOption, ProbeOption, RoundOption, chosen_rows
 from harness.core.errors import HarnessError
 
 
@@ -69,6 +70,10 @@ def report(
             help="COLUMN=VALUE, as origin=measured or batch=1,8: replaces a table's own condition; may be given again.",
         ),
     ] = None,
+    only: OnlyOption = None,
+    probe: ProbeOption = None,
+    failed: FailedOption = False,
+    round_: RoundOption = None,
     beside: Annotated[
         str | None,
         typer.Option("--against", help="`reported`: measured numbers of TABLES beside those that others published."),
@@ -78,7 +83,11 @@ def report(
     """Print tables, rewrite the pages that hold them, check that they are current, or show what would change in them."""
     from harness.commands.pages import check_pages, diff_pages, guard_of, write_pages
     from harness.commands.report import conditions, print_against, print_tables
+    from harness.store.conditions import as_texts
+    from harness.tables.columns import DIMENSIONS
+    from harness.tables.rows import text_of
 
+    chosen = chosen_rows(only, probe, round_, DIMENSIONS, failed=failed)
     console = Console(soft_wrap=True)
     if sum((write, check, diff)) > 1:
         raise HarnessError("use only one of --write, --check, --diff")
@@ -86,9 +95,9 @@ def report(
     _check_pages_options(write=write, limits=limits, diff=diff, base=base, strict=strict)
     if beside is not None and (beside != "reported" or not tables):
         raise HarnessError("--against needs a table and the word reported: harness report TABLE --against reported")
-    if (where or beside) and (write or check or diff):
+    if (where or beside or chosen) and (write or check or diff):
         raise HarnessError(
-            "--where and --against change what is printed, not the pages; leave out --write, --check and --diff"
+            "--where, --only and --against change what is printed, not the pages; leave out --write, --check and --diff"
         )
     home, named = workspace_of(context, results), [Path(page) for page in tables or []]
     if check:
@@ -99,10 +108,10 @@ def report(
         raise typer.Exit(write_pages(console, home, guard, named, may=may_mix or [], ask=ask))
     if diff:
         raise typer.Exit(diff_pages(console, base or "HEAD", home, named, strict=strict))
-    narrowed = conditions(where or [])
+    narrowed = conditions(where or []) | as_texts(chosen, text_of)
     if beside is not None:
         raise typer.Exit(print_against(console, home, tables or [], narrowed))
-    raise typer.Exit(print_tables(console, home, tables or [], narrowed))
+    raise typer.Exit(print_tables(console, home, tables or [], narrowed, chosen))
 
 
 def _check_pages_options(*, write: bool, limits: bool, diff: bool, base: str | None, strict: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import ResultsOption, app, workspace_of
+from harness.cli.choosing import FailedOption, OnlyOption, ProbeOption, RoundOption, chosen_rows
 
 
 @app.command()
@@ -27,6 +28,7 @@ def ingest(
     ] = None,
 ) -> None:
     """Take every run folder's outcome into the database, rebuilding it where it is gone; say which it no longer agrees with."""
+    from harness.commands.mark import gone_told
     from harness.commands.publish import take_published
     from harness.store.against_files import altered
     from harness.store.database import Database
@@ -41,13 +43,40 @@ def ingest(
     with Database.open(home.database, home.results) as database:
         before = sorted(database.run_names())
         taken = database.ingest_folder(home.results)
+        gone = database.marked.forget_gone(home.results)
         problems = [*brought_problems, *taken.problems, *altered(database, home.results, before)]
         if published is not None:
             typer.echo(take_published(database, published))
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     typer.echo(f"{taken}")
+    if gone:
+        typer.echo(gone_told(gone))
     raise typer.Exit(2 if problems else 0)
+
+
+@app.command()
+def mark(
+    context: typer.Context,
+    runs: Annotated[
+        list[str], typer.Argument(help="Runs, or sessions for all runs that they made.", metavar="RUN|SESSION...")
+    ],
+    void: Annotated[
+        str | None,
+        typer.Option(
+            "--void", help="Why they do not count: no table, view or summary has them any more.", metavar="REASON"
+        ),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", help="Footnote of every number that they give.", metavar="TEXT")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take back what was said of them.")] = False,
+    results: ResultsOption = None,
+) -> None:
+    """Say that runs do not count, or what their readers must know; kept in the run folders."""
+    from harness.commands.mark import MarkAsked, mark_runs
+
+    mark_runs(runs, workspace_of(context, results), MarkAsked(void, note, clear), typer.echo)
 
 
 @app.command(name="import")
@@ -94,13 +123,22 @@ def export(
         list[str] | None,
         typer.Option("--where", help="COLUMN=VALUE, as batch=1,8; may be given again."),
     ] = None,
+    only: OnlyOption = None,
+    probe: ProbeOption = None,
+    failed: FailedOption = False,
+    round_: RoundOption = None,
     results: ResultsOption = None,
 ) -> None:
     """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
+    from harness.commands.answers import refuse_nothing
     from harness.commands.workspace import database_for_reading
+    from harness.store.columns import COLUMNS
     from harness.store.conditions import parse_where
     from harness.store.export import export as write_export
 
+    chosen = chosen_rows(only, probe, round_, COLUMNS, failed=failed)
     with database_for_reading(workspace_of(context, results)) as database:
-        frame = database.frame(parse_where(where or []))
+        frame = database.frame(parse_where(where or []) | chosen)
+        if chosen and not len(frame):
+            refuse_nothing(database, chosen)
     typer.echo(f"{len(frame)} rows written to {write_export(frame, out)}")

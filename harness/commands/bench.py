@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from harness.commands.doctor import gpu_answers, gpu_verdict
-from harness.commands.estimates import estimate, lock_of_models, summary, verdicts
+from harness.commands.estimates import chosen, estimate, lock_of_models, summary, verdicts
 from harness.commands.fresh import refresh
 from harness.commands.machine import (
     Planned,
@@ -32,6 +32,7 @@ from harness.plan.gguf import absent_ggufs, fetch_ggufs
 from harness.plan.hub import absent_models, fetch_models, offline
 from harness.plan.reading import read_sweep
 from harness.published.sources import NumberSource
+from harness.runner.choosing import EVERYTHING, JobChoice
 from harness.runner.loop import execute
 from harness.runner.opened import OpenWorkspace
 from harness.runner.overhead import merged, share
@@ -129,7 +130,7 @@ def run_sweep(
     name: str,
     console: Console,
     workspace: Workspace,
-    rerun: frozenset[str] = frozenset(),
+    choice: JobChoice = EVERYTHING,
     begun: float | None = None,
     after: Callable[[Planned], None] | None = None,
     *,
@@ -156,13 +157,16 @@ def run_sweep(
         with spans.span("plan"):
             planned = plan_sweep(name, workspace)
             opened = open_workspace(planned, stack)
-            decided = verdicts(planned, opened, rerun)
+            planned, about = chosen(planned, opened, choice)
+            decided = verdicts(planned, opened, choice.kinds)
             estimates = estimate(planned, opened.database.history())
         _say(console, f"sweep {planned.sweep.name}: {summary(planned, estimates, decided)}")
+        for line in about:
+            _say(console, line)
         with Show(console, estimates, [job for job in planned.plan.jobs if decided[job.id][0] == "run"]) as show:
             seconds: Mapping[str, float] = {}
             session = ""
-            for event in execute(planned.plan, opened, rerun):
+            for event in execute(planned.plan, opened, choice.kinds):
                 show.event(event)
                 seconds = event.spans or seconds
                 session = event.text if event.what == "finished" else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from harness.commands.machine import Planned
 from harness.commands.workspace import Workspace
@@ -12,6 +13,7 @@ from harness.plan.entries import Catalogue, Model
 from harness.plan.expand import PlannedJob
 from harness.plan.hub_commits import lock_models
 from harness.plan.sweep import Sweep
+from harness.runner.choosing import JobChoice, choose, told
 from harness.runner.decide import decide
 from harness.runner.job_memory import remember
 from harness.runner.opened import OpenWorkspace
@@ -63,6 +65,13 @@ def _shape(job: PlannedJob) -> tuple[str, str, str, str]:
     if isinstance(job.spec, BuildSpec):
         return job.kind, job.spec.quantizer, "", model
     return job.kind, job.spec.probe, job.spec.engine, model
+
+
+def chosen(planned: Planned, opened: OpenWorkspace, choice: JobChoice) -> tuple[Planned, list[str]]:
+    """Narrow a plan to what a command chooses, and say what that means. Raises: HarnessError where it chooses nothing."""
+    failed = opened.database.failed_at_last(job.key for job in planned.plan.jobs) if choice.failed else ()
+    plan = choose(planned.plan, choice, failed)
+    return replace(planned, plan=plan), told(plan, planned.plan)
 
 
 def verdicts(

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from harness import hub_data
-from harness.commands.estimates import estimate, lock_of_models, summary, verdicts
+from harness.commands.estimates import chosen, estimate, lock_of_models, summary, verdicts
 from harness.commands.first_run import MARK, Estimate, estimate_first_run, first_run_told
 from harness.commands.machine import Planned, open_for_reading, plan_sweep
 from harness.commands.workspace import Workspace, outer_of, own_tables, shown_path
@@ -22,6 +22,7 @@ from harness.plan.expand import PlannedJob
 from harness.plan.model_folders import hub_folder
 from harness.plan.titles import titles
 from harness.probes.command import CommandWorkload
+from harness.runner.choosing import EVERYTHING, JobChoice
 
 Verdicts = Mapping[str, tuple[str, str]]
 _RUN_BYTES = 100_000
@@ -30,7 +31,16 @@ _POSITION_BYTES = 64
 """What quality probes keep of each scored position: a few numbers."""
 
 
-def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, as_json: bool, expand: bool) -> None:
+def show_plan(
+    name: str,
+    console: Console,
+    workspace: Workspace,
+    choice: JobChoice = EVERYTHING,
+    *,
+    why: bool,
+    as_json: bool,
+    expand: bool,
+) -> None:
     """Print a sweep's plan on this machine, without running anything; of a workspace's files models.lock alone may be written."""
     told: list[str] = []
     planned = plan_sweep(name, workspace)
@@ -38,7 +48,8 @@ def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, a
         planned = plan_sweep(name, workspace)
     with ExitStack() as stack:
         opened = open_for_reading(planned, stack)
-        decided = verdicts(planned, opened)
+        planned, about = chosen(planned, opened, choice)
+        decided = verdicts(planned, opened, choice.kinds)
         estimates = estimate(planned, opened.database.history())
     reckoned = {
         name: one
@@ -60,6 +71,7 @@ def show_plan(name: str, console: Console, workspace: Workspace, *, why: bool, a
     _write(
         console,
         summary(planned, estimates, decided),
+        *about,
         *(line["text"] for line in disk),
         *first_run_told(planned, reckoned),
         *told,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from harness.core.errors import ConfigError, HarnessError
+from harness.commands.answers import answers
+from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.published.publish import publish
 from harness.published.reading import read_published
 from harness.store import files
 from harness.store.database import Database
 from harness.store.location import DatabasePlace, database_of
-from harness.store.session import SessionRecord
 from harness.tables.declared import is_reported
 
 
@@ -30,8 +29,8 @@ def publish_runs(
     if to.exists() and is_reported(to):
         raise HarnessError(f"{to.name} holds numbers that others reported; give another file with --to")
     with Database.open(place or database_of(results), results) as database:
-        runs = [run for word in words for run in _runs_of(word, results)]
         sweeps = [word for word in words if not _is_run(word, results)]
+        runs = _counting([run for word in words for run in _runs_of(word, results)], set(words), database)
         if not unverified:
             _refuse_unverified(runs, database)
         runs += _builds_of(runs, database)
@@ -41,6 +40,24 @@ def publish_runs(
     to.parent.mkdir(parents=True, exist_ok=True)
     write_whole(to, text)
     return len(set(runs))
+
+
+def _counting(runs: Sequence[str], named: set[str], database: Database) -> list[str]:
+    """Leave out runs that do not count, saying so. Raises: HarnessError where one of them was named, or none is left."""
+    void = {run: mark.void for run, mark in database.marked.all().items() if mark.void and run in runs}
+    if asked := sorted(named & set(void)):
+        raise HarnessError(
+            f"run {asked[0]} is void: {void[asked[0]]}; leave it out, or let it count again with `harness mark {asked[0]} --clear`"
+        )
+    kept = [run for run in runs if run not in void]
+    if void and not kept:
+        raise HarnessError(
+            f"all {len(void)} runs are void, as {min(void)}: {void[min(void)]}; there is nothing to publish"
+        )
+    if void:
+        more = f" and {len(void) - 3} more" if len(void) > 3 else ""
+        sys.stderr.write(f"left out, since they are void: {', '.join(sorted(void)[:3])}{more}\n")
+    return kept
 
 
 def _refuse_unverified(runs: Sequence[str], database: Database) -> None:
@@ -80,12 +97,12 @@ def take_published(database: Database, folder: Path) -> str:
 def _runs_of(word: str, results: Path) -> list[str]:
     if _is_run(word, results):
         return [word]
-    session = last_session(word, results)
-    if session is None:
+    runs = answers(word, results)
+    if runs is None:
         raise HarnessError(
             f"'{word}' is neither a run in {results / files.RUNS} nor a sweep with a finished session; only measured runs can be published"
         )
-    return [job.run for job in session.jobs if job.run]
+    return runs
 
 
 def _is_run(word: str, results: Path) -> bool:
@@ -97,13 +114,3 @@ def _builds_of(runs: Sequence[str], database: Database) -> list[str]:
     makers = database.artifact_runs()
     read = [item.id for run in runs for item in database.outcome(run).inputs if item.role != "model"]
     return [makers[identity] for identity in read if identity in makers]
-
-
-def last_session(sweep: str, results: Path) -> SessionRecord | None:
-    """Find a sweep's last finished session, whatever the clocks said."""
-    found = []
-    for path in (results / files.SESSIONS).glob("*.json"):
-        with suppress(ConfigError):  # `ingest` tells of a file that cannot be read
-            found.append(files.read_session(path))
-    finished = [one for one in found if one.sweep == sweep and one.finished is not None]
-    return max(finished, key=lambda one: (max(one.started, one.not_before or one.started), one.session), default=None)

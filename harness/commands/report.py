@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.commands.publish import last_session
+from harness.commands.answers import answers, refuse_nothing
 from harness.commands.workspace import Workspace, database_for_reading, shown_path, spec_files, sweep_path
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import write_whole
@@ -23,7 +24,7 @@ from harness.plan.catalogue import load_catalogue
 from harness.plan.reading import read_sweep
 from harness.published.sources import NumberSource, from_published
 from harness.store.columns import COLUMNS as STORED
-from harness.store.conditions import as_texts, parse_where
+from harness.store.conditions import ConditionValue, as_texts, parse_where
 from harness.store.database import Database
 from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.columns import COLUMNS, DIMENSIONS
@@ -100,11 +101,13 @@ def _rendered_or_told(spec: TableSpec, render: Callable[[TableSpec], Rendered]) 
     return rendered.markdown, rendered.markdown != EMPTY
 
 
-def plain(sweep: str, source: NumberSource, workspace: Workspace, title: str = "") -> list[str]:
+def plain(
+    sweep: str, source: NumberSource, workspace: Workspace, title: str = "", where: Filters = MappingProxyType({})
+) -> list[str]:
     """Write generated tables of what answered a sweep's last session; of all its runs where none was finished."""
     texts, names = [], []
     catalogue = catalogue_of(workspace.named, workspace.own_published)
-    for table in plain_of(sweep, source, workspace.results, title):
+    for table in plain_of(sweep, source, workspace.results, title, where):
         try:
             rendered = plain_rendered(table, source, catalogue)
         except ConfigError as error:
@@ -117,12 +120,15 @@ def plain(sweep: str, source: NumberSource, workspace: Workspace, title: str = "
     return [*texts, told] if names else texts
 
 
-def plain_of(sweep: str, source: NumberSource, results: Path, title: str = "") -> list[Plain]:
+def plain_of(
+    sweep: str, source: NumberSource, results: Path, title: str = "", where: Filters = MappingProxyType({})
+) -> list[Plain]:
     """Generate the tables of what answered a sweep's last session; of all its runs where none was finished."""
-    session = last_session(sweep, results)
-    runs = {"run": [job.run for job in session.jobs if job.run]} if session is not None else {}
+    answered = answers(sweep, results)
+    runs = {} if answered is None else {"run": answered}
     found = source.select({"sweep": [sweep], **runs}, [name for name in COLUMNS if name in STORED])
-    return plain_tables(sweep, rows_of(found), literal(title))
+    rows = [row for row in rows_of(found) if all(row.text(name) in values for name, values in where.items())]
+    return plain_tables(sweep, rows, literal(title))
 
 
 def plain_rendered(table: Plain, source: NumberSource, catalogue: TableCatalogue) -> Rendered:
@@ -177,10 +183,16 @@ def narrowed(spec: TableSpec, where: Filters) -> TableSpec:
     return replace(spec, where={**spec.where, **where})
 
 
-def print_tables(console: Console, workspace: Workspace, names: Sequence[str], where: Filters) -> int:
+def print_tables(
+    console: Console,
+    workspace: Workspace,
+    names: Sequence[str],
+    where: Filters,
+    chosen: Mapping[str, Sequence[ConditionValue]] = MappingProxyType({}),
+) -> int:
     """Print tables from the results database: by name, of a sweep by its name, or all that have results.
 
-    where: conditions that replace those of the tables.
+    where: conditions that replace those of the tables. chosen: those of them that must fit something.
     Returns the exit code: 2 where a table was refused and a person must mend its spec. A sweep without tables of its own gets generated ones. Raises: HarnessError for a name that is neither.
     """
     catalogue = catalogue_of(workspace.named, workspace.own_published)
@@ -190,10 +202,9 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
         sweeps = database.sweeps()
         texts, empty = [], []
         asked = {name: [spec for spec in specs if name in {spec.name, *_files(spec)}] for name in names}
-        for name, found in asked.items():
-            if not found and name not in sweeps:
-                known = {*sweeps, *(spec.name for spec in specs), *(file for spec in specs for file in _files(spec))}
-                raise HarnessError(_unknown("table or sweep", name, known, workspace))
+        for name in [name for name, found in asked.items() if not found and name not in sweeps]:
+            known = {*sweeps, *(spec.name for spec in specs), *(file for spec in specs for file in _files(spec))}
+            raise HarnessError(_unknown("table or sweep", name, known, workspace))
         listed = [spec for found in asked.values() for spec in found] if names else specs
         wanted: dict[str, TableSpec] = {}
         for spec in listed:
@@ -207,7 +218,9 @@ def print_tables(console: Console, workspace: Workspace, names: Sequence[str], w
                 empty.append(name)
         covered = {sweep for spec in specs for sweep in spec.where.get("sweep", ())}
         for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
-            texts += plain(sweep, source, workspace, _title(sweep, workspace))
+            texts += plain(sweep, source, workspace, _title(sweep, workspace), where)
+        if chosen and not texts:
+            refuse_nothing(database, chosen, [name for name in names if name in sweeps])
     for text in texts:
         printed(console, f"{text}\n")
     if empty:

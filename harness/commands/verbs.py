@@ -16,7 +16,7 @@ GROUPS = {
     "Environments and other machines": ("setup", "bundle"),
 }
 """Title to verbs; one that is not here stands under `More`."""
-RARE = ("clean", "fetch", "worker")
+RARE = ("clean", "fetch", "mark", "worker")
 """Verbs that scripts call, or nobody for months: named in one line."""
 FORMER = {"promote": "publish"}
 """What verbs were called in 0.1, and are called now."""

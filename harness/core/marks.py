@@ -26,6 +26,7 @@ MARKS: Final = {
     "incomplete": "incomplete",
     "other-session": "other session",
     "clock": "clock set back",
+    "noted": "noted",
 }
 """Code of a note to the words that stand for it in a list."""
 

@@ -10,6 +10,7 @@ from harness.core.outcome import Outcome
 from harness.core.spec import Status
 from harness.probes import VERIFY
 from harness.published.sources import NumberSource, rows_for
+from harness.store.marking import LeftOut
 from harness.tables.question import CellReader
 from harness.tables.rows import TableRow, rows_of
 from harness.tables.spec import TableSpec
@@ -47,11 +48,13 @@ class Archive:
     """By a measurement's id, the rows of all rounds of its sitting."""
     verified: Callable[[str, str, str], str] = lambda _artifact, _environment, _engine: ""
     """What came of holding an artifact against its model in an environment, on an engine (empty: any); empty where it was not."""
+    left_out: Callable[[str], Sequence[LeftOut]] = lambda _run: ()
+    """By run, what a person does not let count of its job and place, in its session or since."""
 
 
 def archive_of(source: NumberSource) -> Archive:
     """Make an archive of a source; each record is read once."""
-    outcome: Callable[[str], Outcome] = lru_cache(maxsize=None)(source.database.outcome)
+    outcome: Callable[[str], Outcome] = lru_cache(maxsize=None)(source.database.marked.noted)
     makers = source.database.artifact_runs()
     return Archive(
         outcome,
@@ -60,6 +63,7 @@ def archive_of(source: NumberSource) -> Archive:
         lambda spec: rows_for(spec, source),
         lambda one: _sitting(source, one),
         lru_cache(maxsize=None)(lambda artifact, environment, engine: _verified(source, artifact, environment, engine)),
+        source.database.marked.left_out,
     )
 
 

@@ -146,3 +146,5 @@ class Provenance:
     environment: EnvironmentText
     harness: Harness | None
     notes: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    """What a person does not let count of the same work, in the session or since."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ FEW = 8
 """Samples up to this many are told one by one."""
 _SUMMARY = ("min", "p50", "p90", "max", "mean", "stdev")
 _DIRTY = "-dirty"
+_PLAIN = re.compile(r"[\w.@+-]+")
 
 
 def provenance(
@@ -46,7 +48,7 @@ def provenance(
         session=job.session,
         labels={name: value for name, value in job.labels.model_dump().items() if value},
         command=command,
-        rerun=command if job.kind == "speed" or not command else f"{command} --rerun {job.kind}",
+        rerun=f"{command}{_anew(outcome)}" if command else "",
         citation=_plain(outcome.citation.model_dump() if outcome.citation else {}),
         measured=_measured(archive, outcome, measurement, stat) if measurement else None,
         over_rounds=_over_rounds(archive, measurement) if measurement and rounds else None,
@@ -56,7 +58,19 @@ def provenance(
         environment=_where(outcome),
         harness=harness_of(outcome.environment) if measured else None,
         notes=tuple(f"{note.code}: {note.text}" for note in outcome.notes),
+        left_out=tuple(
+            f"run {void.run}, round {void.round + 1}, void: {void.reason}" for void in archive.left_out(run)
+        ),
     )
+
+
+def _anew(outcome: Outcome) -> str:
+    """Say with which words a sweep's command does this job again and no other row's: values that a shell takes as they are."""
+    spec, labels = outcome.job.spec, outcome.job.labels
+    named = {"model": labels.model, "method": labels.method}
+    named |= {"kind": "build"} if isinstance(spec, BuildSpec) else {"probe": spec.probe, "engine": spec.engine}
+    only = ",".join(f"{name}={value}" for name, value in named.items() if _PLAIN.fullmatch(value))
+    return f"{f' --only {only}' if only else ''} --rerun {outcome.job.kind}"
 
 
 def behind(archive: Archive, found: Provenance, seen: frozenset[str] = frozenset()) -> list[Provenance]:

@@ -118,6 +118,7 @@ def _run(one: Provenance, environments: dict[str, str]) -> list[str]:
     lines += [_environment(one.environment, environments, one.run)]
     lines += [f"harness: {_harness(one.harness)}"] if one.harness else []
     lines += [f"note: {note}" for note in one.notes]
+    lines += [f"left out: {one}" for one in one.left_out]
     return [heading, *_indented(lines)]
 
 

@@ -90,12 +90,16 @@ class Plan:
     rerun: tuple[Kind, ...] = ()
     sources: tuple[tuple[str, str, str], ...] = ()
     """Environment, package and version of what was installed from a file or a source: tonight's wheel is not last night's."""
+    chosen: frozenset[str] | None = None
+    """Plan ids of the jobs that a command chose, beside which stands what they need; None where it chose none. Kinds of
+    `rerun` speak of these alone."""
 
     @cached_property
     def digest(self) -> str:
         """Hash what is to be done, in order, and with which exact sources (64 hex digits): what continues must be the same."""
         jobs: list[Any] = [[job.kind, job.key, job.artifact, job.environment, job.round] for job in self.jobs]
-        return digest([*jobs, *(list(source) for source in self.sources)])
+        chosen = [] if self.chosen is None else [["chosen", sorted(self.chosen), sorted(self.rerun)]]
+        return digest([*jobs, *(list(source) for source in self.sources), *chosen])
 
 
 @dataclass

@@ -42,7 +42,7 @@ def publish(database: Database, runs: Iterable[str], sweeps: Collection[str] = (
     sweeps: those whose names for the jobs are written; all where none is given.
     Raises: HarnessError for an unknown run, or for runs that were not measured here.
     """
-    outcomes = [database.outcome(run) for run in sorted(set(runs))]
+    outcomes = [database.marked.noted(run) for run in sorted(set(runs))]
     _measured_here(outcomes)
     return text_of([publishable(database, outcome, sweeps) for outcome in outcomes])
 

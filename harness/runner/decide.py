@@ -60,7 +60,7 @@ def _awaited(job: PlannedJob, memory: JobMemory) -> bool:
 def _artifact(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
     assert job.artifact is not None
     folder = memory.opened.artifact(job.artifact, job.kind)
-    if job.kind in memory.rerun:
+    if memory.anew(job, job.kind):
         return "run", f"--rerun {job.kind}"
     if job.artifact in memory.made and folder.is_dir():
         return "known", folder.name
@@ -83,7 +83,7 @@ def needed(job: PlannedJob, memory: JobMemory) -> bool:
 
 
 def _quality(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
-    if "quality" in memory.rerun:
+    if memory.anew(job, "quality"):
         done = memory.finished.get((job.key, job.environment, job.round))
         return ("known", done) if done else ("run", "--rerun quality")
     assert isinstance(job.spec, MeasureSpec)

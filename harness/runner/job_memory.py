@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from harness.core.spec import BuildSpec, MeasureSpec, Status
+from harness.core.spec import BuildSpec, Kind, MeasureSpec, Status
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.enough import Rounds, SittingKey, all_rounds
 from harness.runner.opened import OpenWorkspace
@@ -58,6 +58,10 @@ class JobMemory:
     """Latest moment that a run measured here counts from, before this command."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)
     """Plan id to the jobs that read its artifact."""
+
+    def anew(self, job: PlannedJob, kind: Kind) -> bool:
+        """Tell whether jobs of a kind are asked for anew, and this job with them."""
+        return kind in self.rerun and (self.plan.chosen is None or job.id in self.plan.chosen)
 
     @cached_property
     def history(self) -> History:

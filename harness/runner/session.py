@@ -29,6 +29,7 @@ def begin(results: Path, plan: Plan, now: datetime, not_before: datetime | None 
         started=now,
         not_before=not_before,
         plan=plan.digest,
+        chosen=plan.chosen is not None,
         jobs=tuple(_job(job, None) for job in placed(plan)),
     )
     write(results, started)

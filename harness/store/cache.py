@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from harness.core.spec import Status
 from harness.store import models as m
+from harness.store.mark import VOID
 from harness.store.row import chunks, table
 
 _SEALING = ("build", "reference")
@@ -115,6 +116,26 @@ def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list
         )
         found[row.key].append(known)
     return dict(found)
+
+
+def failed_at_last(connection: Connection, keys: Iterable[str]) -> set[tuple[str, str]]:
+    """Return key and environment of jobs of which the last session that tried them has a last attempt that failed.
+
+    What this machine cannot run, and what a person does not let count, was not tried.
+    """
+    run, job, place = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
+    query = select(job.c.key, place.c.name, run.c.session, run.c.round, run.c.status)
+    query = query.select_from(run.join(job, job.c.id == run.c.job_id).join(place, place.c.id == run.c.environment_id))
+    tried = query.where(run.c.origin == "measured", run.c.status.not_in([VOID, Status.UNSUPPORTED.value]))
+    tried = tried.order_by(run.c.counts_from, run.c.name)
+    last: dict[tuple[str, str], tuple[str, dict[int, str]]] = {}
+    for some in chunks(sorted(set(keys))):
+        for key, environment, session, turn, status in connection.execute(tried.where(job.c.key.in_(some))):
+            known = last.get((key, environment))
+            if known is None or known[0] != session:
+                last[key, environment] = known = (session, {})
+            known[1][turn] = status
+    return {name for name, (_, ended) in last.items() if set(ended.values()) != {Status.OK.value}}
 
 
 def history(connection: Connection) -> History:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,11 @@ from harness.core.spelling import unknown
 from harness.store.columns import COLUMNS
 from harness.store.result import ValueKind
 
-GRAMMAR = "COLUMN=VALUE, as batch=8 or method=fp32,int8; several conditions on one column are alternatives"
+GRAMMAR = "COLUMN=VALUE, as batch=8, method=fp32,int8 or model=tiny,method=int8; several conditions on one column are alternatives"
+_NEXT = re.compile(r',(?=[a-z_]+=)(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""Where the next condition of a word begins: behind a comma outside of quotes, with a column's name and an equals sign."""
+ConditionValue = str | float | bool | datetime | None
+"""A value in its column's type; None: absent."""
 _TRUTH = {"true": True, "false": False}
 _CALLED: dict[ValueKind, str] = {
     "text": "texts",
@@ -23,20 +28,23 @@ _CALLED: dict[ValueKind, str] = {
 }
 
 
-def parse_where(words: Sequence[str], known: Collection[str] = COLUMNS) -> dict[str, list[Any]]:
+def parse_where(
+    words: Sequence[str], known: Collection[str] = COLUMNS, option: str = "--where"
+) -> dict[str, list[Any]]:
     """Read conditions: column -> values in the column's type, None for nothing behind the equals sign (absent).
 
-    A comma separates values; a value that holds one stands in double quotes. known: columns that may be named.
-    Raises: HarnessError naming the column and the nearest right name, or the type that the column has.
+    A comma separates values, and conditions; a value that holds one stands in double quotes. known: columns that may be named.
+    option: what they were given with. Raises: HarnessError naming the column and the nearest right name, or the type that the column has.
     """
     found: dict[str, list[Any]] = {}
-    for word in words:
+    for word in [one for given in words for one in _NEXT.split(given)]:
         name, sign, values = word.partition("=")
+        said = f"{option} {word}"
         if not sign:
-            raise HarnessError(f"--where {word}: a condition is {GRAMMAR}")
+            raise HarnessError(f"{said}: a condition is {GRAMMAR}")
         if name not in known:
-            raise HarnessError(f"--where {word}: {unknown('column', name, known)}")
-        found.setdefault(name, []).extend(_typed(name, value, word) for value in _split(values, word))
+            raise HarnessError(f"{said}: {unknown('column', name, known)}")
+        found.setdefault(name, []).extend(_typed(name, value, said) for value in _split(values, said, name))
     return {name: list(dict.fromkeys(values)) for name, values in found.items()}
 
 
@@ -48,13 +56,11 @@ def as_texts(where: dict[str, list[Any]], texts: Any) -> dict[str, tuple[str, ..
     return {name: tuple(texts(value) for value in values) for name, values in where.items()}
 
 
-def _split(values: str, word: str) -> list[str]:
+def _split(values: str, said: str, name: str) -> list[str]:
     try:
         (items,) = csv.reader([values], skipinitialspace=True, strict=True) if values else ([""],)
     except (csv.Error, ValueError):
-        raise HarnessError(
-            f'--where {word}: quotes stand around a whole value, as {word.partition("=")[0]}="one, two"'
-        ) from None
+        raise HarnessError(f'{said}: quotes stand around a whole value, as {name}="one, two"') from None
     return list(items)
 
 
@@ -65,7 +71,7 @@ def _number(value: str) -> float:
     return number
 
 
-def _typed(name: str, value: str, word: str) -> Any:
+def _typed(name: str, value: str, said: str) -> Any:
     if value == "":
         return None
     kind = COLUMNS[name].kind
@@ -81,4 +87,4 @@ def _typed(name: str, value: str, word: str) -> Any:
             case _:
                 return value
     except (ValueError, KeyError):
-        raise HarnessError(f"--where {word}: column '{name}' holds {_CALLED[kind]}, not '{value}'") from None
+        raise HarnessError(f"{said}: column '{name}' holds {_CALLED[kind]}, not '{value}'") from None

@@ -14,11 +14,12 @@ from sqlalchemy import Connection, Engine, func, select
 
 from harness.core.errors import HarnessError
 from harness.core.outcome import Environment, Outcome
-from harness.store import arrays, cache, frame, ingest, latest, models, opening, outcomes, samples
+from harness.store import arrays, cache, files, frame, ingest, latest, marking, models, opening, outcomes, samples
 from harness.store.columns import COLUMNS, KINDS
 from harness.store.configurations import Ids
 from harness.store.frame import Where
 from harness.store.location import DatabasePlace, file_of, url_of
+from harness.store.marked import MarkedRuns, kept
 from harness.store.result import ResultSet, result_of, to_frame
 from harness.store.row import table
 from harness.store.session import SessionRecord
@@ -36,6 +37,8 @@ class Database:
         self._engine = engine
         self._results = results
         self._written = False
+        self.marked = MarkedRuns(self._reading, self._writing, self.outcome)
+        """What persons said of runs, and runs that leave."""
 
     @classmethod
     def open(cls, place: DatabasePlace, results: Path | None = None) -> Self:
@@ -86,8 +89,7 @@ class Database:
         Raises: HarnessError where arrays.npz is gone, damaged or not what the outcome says.
         """
         stored = arrays.stored_arrays(outcome, folder)
-        with self._writing() as connection:
-            return ingest.write_outcome(connection, outcome, stored)
+        return self._ingest([(outcome, stored)], Ids(), folder and folder.parent) == 1
 
     def ingest_all(self, many: Iterable[Outcome]) -> int:
         """Write outcomes without run folders in one transaction; return how many were not there yet."""
@@ -103,15 +105,17 @@ class Database:
 
         A file that cannot be read becomes a problem, and the walk goes on.
         """
-        ids = Ids()
-        return walk(results, self.run_names(), lambda batch: self._ingest(batch, ids), self.place)
+        ids, runs = Ids(), results / files.RUNS
+        taken = walk(results, self.run_names(), lambda batch: self._ingest(batch, ids, runs), self.place)
+        return self.marked.take(taken, runs)
 
-    def _ingest(self, batch: OutcomeBatch, ids: Ids) -> int:
+    def _ingest(self, batch: OutcomeBatch, ids: Ids, runs: Path | None = None) -> int:
         """Write many outcomes in one transaction: what is read and checked beforehand cannot fail one by one."""
         if not batch:
             return 0
         with self._writing() as connection:
-            return ingest.write_outcomes(connection, batch, ids)
+            # Read inside the transaction: of two commands that mark a run the later one's mark stays.
+            return ingest.write_outcomes(connection, batch, ids, kept([one.job.run for one, _ in batch], runs))
 
     # ------------------------------------------------------------ facts out
 
@@ -213,6 +217,11 @@ class Database:
         with self._reading() as connection:
             return cache.known_quality(connection, keys)
 
+    def failed_at_last(self, keys: Iterable[str]) -> set[tuple[str, str]]:
+        """Return key and environment of the jobs that came to no good end in the last session that tried them."""
+        with self._reading() as connection:
+            return cache.failed_at_last(connection, keys)
+
     def history(self) -> cache.History:
         """Return median seconds of finished jobs, for estimates of time."""
         with self._reading() as connection:
@@ -221,7 +230,7 @@ class Database:
     def forget_reported(self, sessions: Iterable[str], keep: Iterable[str]) -> int:
         """Delete the reported runs of sessions but for those to keep: their file no longer says them. Returns how many."""
         with self._writing() as connection:
-            return ingest.forget_reported(connection, set(sessions), set(keep))
+            return marking.forget_reported(connection, set(sessions), set(keep))
 
     def sweeps(self) -> list[str]:
         """Return the names of all sweeps whose jobs have a place here, in order."""

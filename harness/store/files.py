@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from harness.core.errors import ConfigError, Problem
+from harness.core.files import PARTIAL, sync_folder, write_whole
 from harness.core.outcome import Outcome
 from harness.core.spec import SCHEMA_VERSION, Record
+from harness.store.mark import MARK_VERSION, NO_MARK, RunMark
 from harness.store.session import SESSION_VERSION, SessionRecord
 
 OUTCOME = "outcome.json"
+MARK = "mark.json"
+RUNS_ID = ".id"
+ID_DIGITS = 12
 RUNS, SESSIONS = "runs", "sessions"
 
 R = TypeVar("R", bound=Record)
@@ -36,6 +42,41 @@ def read_outcome(path: Path) -> Outcome:
 def read_session(path: Path) -> SessionRecord:
     """Read a session file. Raises: ConfigError naming the file, what is wrong and what to do."""
     return _read(path, SessionRecord, SESSION_VERSION)
+
+
+def read_mark(folder: Path) -> RunMark:
+    """Read what a person said of a run; an empty mark where nothing was. Raises: ConfigError naming the file and what to do."""
+    path = folder / MARK
+    return _read(path, RunMark, MARK_VERSION) if path.exists() else NO_MARK
+
+
+def write_mark(folder: Path, mark: RunMark) -> None:
+    """Write a run's mark, whole, or remove it where it says nothing, with what a killed command left of one."""
+    if any(mark.says):
+        write_whole(folder / MARK, mark.model_dump_json(indent=1, exclude_none=True) + "\n")
+        return
+    for path in (folder / f"{MARK}{PARTIAL}", folder / MARK):
+        path.unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+def runs_id(runs: Path) -> str | None:
+    """Return the id of a folder of run folders, made up where it has none; None where there is no such folder.
+
+    It goes where the folder goes: what is not in the folder any more was deleted, and what a database has from elsewhere was not.
+    """
+    path = runs / RUNS_ID
+    if not runs.is_dir():
+        return None
+    try:
+        found = path.read_text("ascii").strip()
+    except (OSError, ValueError):
+        found = ""
+    if len(found) == ID_DIGITS and found.isalnum():
+        return found
+    made = secrets.token_hex(ID_DIGITS // 2)
+    write_whole(path, f"{made}\n")
+    return made
 
 
 def _read(path: Path, record: type[R], newest: int) -> R:

@@ -40,6 +40,7 @@ from harness.store.columns import (
     FrameTable,
 )
 from harness.store.latest import ids_in
+from harness.store.mark import VOID
 from harness.store.result import ValueKind
 
 __all__ = ["COLUMNS", "CONSTANT", "Where", "latest_statement", "split_measurement", "statement"]
@@ -161,7 +162,8 @@ def _branch(
     asked = [pair for pair in filters if measured or pair[0].place not in _MEASURED]
     conditions = [_condition(column, values, placed) for column, values in asked]
     if not measured:
-        conditions.append(RUN.c.status.in_(_NOT_OK))
+        named = any(column.name == "status" and VOID in values for column, values in filters)
+        conditions.append(RUN.c.status.in_([*_NOT_OK, VOID] if named else _NOT_OK))
     conditions += among
     return select(*shown).select_from(_tables(places, placed, measured=measured)).where(*conditions)
 

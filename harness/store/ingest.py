@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,41 +16,64 @@ from harness.store.arrays import StoredArray, packed_few
 from harness.store.artifacts import told_of_artifact
 from harness.store.configurations import Ids, configuration_of, series_of
 from harness.store.dimensions import environment_id, gpu_of, insert_one, job_id, label, quantity_id
+from harness.store.mark import NO_MARK, VOID, RunMark
 from harness.store.outcomes import kept_text
 from harness.store.row import Row, table
 from harness.store.session import SessionRecord
 from harness.store.sittings import name_of, noted, settle
 
 
-def write_outcome(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray]) -> bool:
-    """Write all rows of an outcome; False where its run is there already. The caller holds the transaction."""
-    return write_outcomes(connection, [(outcome, arrays)], Ids()) == 1
+@dataclass(frozen=True)
+class SaidOfRuns:
+    """What is said of runs beside their outcomes."""
+
+    marks: Mapping[str, RunMark] = field(default_factory=dict)
+    """By run, what a person said of it."""
+    results: str | None = None
+    """Id of the results folder that holds their folders."""
 
 
-def write_outcomes(connection: Connection, batch: Sequence[tuple[Outcome, Sequence[StoredArray]]], ids: Ids) -> int:
+def write_outcomes(
+    connection: Connection,
+    batch: Sequence[tuple[Outcome, Sequence[StoredArray]]],
+    ids: Ids,
+    kept: SaidOfRuns | None = None,
+) -> int:
     """Write all rows of outcomes whose runs are not there yet; return how many. The caller holds the transaction.
 
     ids: what the caller has seen before; no longer good where the transaction fails.
     """
     known = _known_runs(connection, [outcome.job.run for outcome, _ in batch])
-    rows = _Rows()
+    rows = _Rows(kept or SaidOfRuns())
     for outcome, arrays in batch:
         if outcome.job.run not in known:
             known.add(outcome.job.run)
             _take(connection, outcome, arrays, ids, rows)
             rows.runs += 1
-    for kind, found in rows.by_table.items():
-        if found:
-            connection.execute(insert(table(kind)), found)
-    settle(connection, rows.measured)
-    newest.advance(connection, rows.good)
+    rows.write(connection)
     return rows.runs
+
+
+def rewrite_outcome(
+    connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], kept: SaidOfRuns, run: int
+) -> None:
+    """Write the rows of a run that is there anew, in its place, as what is said of it has changed. The caller holds the transaction."""
+    for kind in OF_A_RUN:
+        connection.execute(table(kind).delete().where(table(kind).c.run_id == run))
+    rows = _Rows(kept)
+    _take(connection, outcome, arrays, Ids(), rows, run)
+    rows.write(connection)
+
+
+OF_A_RUN = (m.MeasurementRow, m.SamplesRow, m.OutcomeRow)
+"""Tables that hold rows of a run."""
 
 
 @dataclass
 class _Rows:
     """What a batch will insert, by table in an order that foreign keys allow."""
 
+    kept: SaidOfRuns
     runs: int = 0
     good: list[int] = field(default_factory=list)
     measured: list[int] = field(default_factory=list)
@@ -60,21 +83,38 @@ class _Rows:
     def add(self, kind: type[Row], rows: Iterable[dict[str, Any]]) -> None:
         self.by_table.setdefault(kind, []).extend(rows)
 
+    def write(self, connection: Connection) -> None:
+        for kind, found in self.by_table.items():
+            if found:
+                connection.execute(insert(table(kind)), found)
+        settle(connection, self.measured)
+        newest.advance(connection, self.good)
+
 
 def _known_runs(connection: Connection, names: Sequence[str]) -> set[str]:
     return set(connection.execute(select(m.RunRow.name).where(m.RunRow.name.in_(names))).scalars())
 
 
-def _take(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray], ids: Ids, rows: _Rows) -> None:
-    """Insert the run and what it refers to, and set the rest of its rows aside."""
-    good = outcome.status is Status.OK  # a number of a run that failed must not reach a table
+def _take(
+    connection: Connection,
+    outcome: Outcome,
+    arrays: Sequence[StoredArray],
+    ids: Ids,
+    rows: _Rows,
+    there: int | None = None,
+) -> None:
+    """Insert the run and what it refers to, and set the rest of its rows aside. there: id of its row, which is written anew."""
+    mark = rows.kept.marks.get(outcome.job.run, NO_MARK)
+    # A number of a run that failed must not reach a table, nor one that a person does not let count.
+    good = outcome.status is Status.OK and not mark.void
     variants = [quantity_id(connection, item, ids) for item in outcome.measurements] if good else []
-    row = _run(connection, outcome, ids)
+    row = _run(connection, outcome, ids, mark) | {"results": rows.kept.results}
     row |= told_of_artifact(connection, outcome, (row["artifact"], row["artifact_content"]), ids)
     sits = good and outcome.origin == "measured"
     row["sitting"] = name_of(row, outcome.job.key, outcome.environment.model_dump(mode="json")) if sits else None
-    run = insert_one(connection, m.RunRow, row | {"configuration_id": configuration_of(connection, ids, row, variants)})
-    rows.add(m.OutcomeRow, [{"run_id": run, "json": kept_text(outcome)}])
+    row["configuration_id"] = configuration_of(connection, ids, row, variants)
+    run = insert_one(connection, m.RunRow, row) if there is None else _anew(connection, there, row)
+    rows.add(m.OutcomeRow, [{"run_id": run, "json": kept_text(outcome, rows=good)}])
     if sits:
         rows.measured.append(run)
     if good:
@@ -85,20 +125,10 @@ def _take(connection: Connection, outcome: Outcome, arrays: Sequence[StoredArray
         label(connection, outcome.job.key, outcome.environment.name, [outcome.job.labels], ids)
 
 
-def forget_reported(connection: Connection, sessions: set[str], keep: set[str]) -> int:
-    """Delete reported runs of these sessions, all their rows, but for those to keep."""
+def _anew(connection: Connection, run: int, row: Mapping[str, Any]) -> int:
     runs = table(m.RunRow)
-    query = select(runs.c.id, runs.c.name, runs.c.series)
-    found = connection.execute(query.where(runs.c.origin == "reported", runs.c.session.in_(sessions))).all()
-    rows = [row for row in found if row.name not in keep]
-    gone = [row.id for row in rows]
-    for kind in (m.MeasurementRow, m.SamplesRow, m.OutcomeRow):
-        of_runs = table(kind)
-        connection.execute(of_runs.delete().where(of_runs.c.run_id.in_(gone)))
-    connection.execute(runs.delete().where(runs.c.id.in_(gone)))
-    if gone:
-        newest.settle(connection, {row.series for row in rows})
-    return len(gone)
+    connection.execute(runs.update().where(runs.c.id == run).values(**row, newest=False))
+    return run
 
 
 def write_session(connection: Connection, session: SessionRecord) -> None:
@@ -115,7 +145,7 @@ def write_session(connection: Connection, session: SessionRecord) -> None:
         label(connection, job.key, job.environment, [labels for labels in job.labels if labels != Labels()], ids)
 
 
-def _run(connection: Connection, outcome: Outcome, ids: Ids) -> dict[str, Any]:
+def _run(connection: Connection, outcome: Outcome, ids: Ids, mark: RunMark) -> dict[str, Any]:
     job, protocol = outcome.job, outcome.protocol
     facts = protocol.model_dump(exclude={"name", "version", "limit", "facts"}) if protocol else {}
     artifact, content = _subject(outcome)
@@ -125,15 +155,16 @@ def _run(connection: Connection, outcome: Outcome, ids: Ids) -> dict[str, Any]:
         "job_id": job_id(connection, outcome, ids),
         "environment_id": environment_id(connection, outcome.environment, ids),
         "series": series_of(job.key, gpu_of(outcome.environment), outcome.environment.machine_id),
-        **outcome.model_dump(include={"reason", "origin", "started", "seconds", "written_by", "provider"}),
+        **outcome.model_dump(include={"origin", "started", "seconds", "written_by", "provider"}),
         "counts_from": max(outcome.started, outcome.job.not_before or outcome.started),
-        "status": outcome.status.value,
+        "status": VOID if mark.void else outcome.status.value,
+        "reason": mark.void or outcome.reason,
         **job.model_dump(include={"session", "round", "order"}),
         "protocol": protocol.name if protocol else None,
         "protocol_version": protocol.version if protocol else None,
         "artifact": artifact,
         "artifact_content": content,
-        "notes": noted(outcome.notes),
+        "notes": noted((*outcome.notes, *mark.notes)),
         **facts,
     }
 

@@ -95,6 +95,7 @@ class RunRow(Row):
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
     environment_id: Mapped[int] = mapped_column(ForeignKey("environment.id"))
     status: Mapped[str]
+    """What became of it; `void` where a person said that it does not count: such a run has no measurements here."""
     reason: Mapped[str | None] = mapped_column(Text)
     origin: Mapped[str]
     started: Mapped[datetime]
@@ -138,7 +139,9 @@ class RunRow(Row):
     sitting: Mapped[str | None] = mapped_column(String(12))
     """The rounds that this run is one of, by the hash of what they share: job, session, place. None for what failed or was not measured here."""
     notes: Mapped[str | None] = mapped_column(Text)
-    """Canonical JSON of the outcome's notes; None where there are none."""
+    """Canonical JSON of the outcome's notes, and of the one that a person left; None where there are none."""
+    results: Mapped[str | None] = mapped_column(String(12))
+    """Id of the results folder that holds its run folder; None where it came without one, as from a published file."""
 
 
 class ConfigurationRow(Row):

@@ -19,9 +19,9 @@ from harness.store.row import table
 _VALUES = ("value", "low", "high", "n")
 
 
-def kept_text(outcome: Outcome) -> str:
-    """Write the outcome without what other tables hold in full: environment, and measurements where they are rows."""
-    elsewhere = {"environment", "measurements"} if outcome.status is Status.OK else {"environment"}
+def kept_text(outcome: Outcome, *, rows: bool = True) -> str:
+    """Write the outcome without what other tables hold in full: environment, and measurements where they are `rows`."""
+    elsewhere = {"environment", "measurements"} if rows and outcome.status is Status.OK else {"environment"}
     raw = json.loads(outcome.model_dump_json(exclude=elsewhere))
     return canonical({"measurements": []} | raw)
 

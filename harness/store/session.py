@@ -49,4 +49,6 @@ class SessionRecord(Record):
     """None while it runs, and for ever where it was interrupted."""
     plan: str
     """sha256 of the plan."""
+    chosen: bool = False
+    """Whether its command chose some jobs of the sweep: the others' answers are those of the session before."""
     jobs: tuple[SessionJob, ...] = ()

@@ -51,11 +51,17 @@ def name_of(run: Mapping[str, Any], job_key: str, environment: Mapping[str, Any]
 
 def settle(connection: Connection, runs: Sequence[int]) -> None:
     """Bring the summaries up to date that new runs, measured and ok, are a part of or speak of."""
+    summarize(connection, sorted(touched(connection, runs)))
+
+
+def touched(connection: Connection, runs: Sequence[int]) -> set[str]:
+    """Name the sittings that runs are rounds of, and those of artifacts that they checked."""
     run = table(m.RunRow)
-    touched = _checked_by(connection, runs)
+    found = _checked_by(connection, runs)
     for some in chunks(runs):
-        touched |= set(connection.execute(select(run.c.sitting).where(run.c.id.in_(some)).distinct()).scalars())
-    summarize(connection, sorted(touched))
+        sitting = select(run.c.sitting).where(run.c.id.in_(some), run.c.sitting.is_not(None))
+        found |= set(connection.execute(sitting.distinct()).scalars())
+    return found
 
 
 def fill(connection: Connection, *, notes: bool = False) -> int:

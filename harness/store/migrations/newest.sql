@@ -97,7 +97,7 @@ CREATE TABLE run (
 	repetitions INTEGER, 
 	bos BOOLEAN, 
 	prompt_tokens INTEGER, 
-	beyond_trained INTEGER, citation VARCHAR, scheme VARCHAR, bits_per_weight DOUBLE, sitting VARCHAR(12), notes TEXT, counts_from VARCHAR(32), configuration_id INTEGER CONSTRAINT fk_run_configuration_id_configuration REFERENCES configuration (id), series VARCHAR(12), newest BOOLEAN DEFAULT 0 NOT NULL, recipe_options TEXT, 
+	beyond_trained INTEGER, citation VARCHAR, scheme VARCHAR, bits_per_weight DOUBLE, sitting VARCHAR(12), notes TEXT, counts_from VARCHAR(32), configuration_id INTEGER CONSTRAINT fk_run_configuration_id_configuration REFERENCES configuration (id), series VARCHAR(12), newest BOOLEAN DEFAULT 0 NOT NULL, recipe_options TEXT, results VARCHAR(12), 
 	CONSTRAINT pk_run PRIMARY KEY (id), 
 	CONSTRAINT ck_run_seconds CHECK (seconds >= 0), 
 	CONSTRAINT fk_run_environment_id_environment FOREIGN KEY(environment_id) REFERENCES environment (id), 
@@ -223,4 +223,4 @@ JOIN measurement m ON m.run_id = r.id
 JOIN quantity q ON q.id = m.quantity_id + 0
 LEFT JOIN summary s ON s.sitting = r.sitting AND s.quantity_id = m.quantity_id
 WHERE r.newest;
-INSERT INTO alembic_version (version_num) VALUES ('0011');
+INSERT INTO alembic_version (version_num) VALUES ('0012');

@@ -285,7 +285,7 @@ def test_any_tar_is_taken_in_or_refused(
             raise HarnessError(found.problems[0])
 
     held(take, "x.tar", line="")
-    assert not list((folder / "results" / "runs").glob(".*"))
+    assert not list((folder / "results" / "runs").glob(f"{ASIDE}*"))
 
 
 def test_edited_headers_of_a_tar_end_soon(whole: Path, tmp_path: Path) -> None:

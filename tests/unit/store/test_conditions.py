@@ -75,3 +75,22 @@ def test_every_command_reads_the_same_grammar(bench: Bench, say: Say) -> None:
     assert len(lines) > 2
     assert all(",int8," in line and ",fp32," not in line for line in lines[1:])
     assert "holds numbers" in say(bench, "report", "s", "--where", "batch=two").err
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["model=tiny,method=int8"], {"model": ["tiny"], "method": ["int8"]}),
+        (["model=tiny,small,method=int8", "batch=1"], {"model": ["tiny", "small"], "method": ["int8"], "batch": [1.0]}),
+        (['slice="a, method=b",method=c'], {"slice": ["a, method=b"], "method": ["c"]}),
+        (["method=a,method=b"], {"method": ["a", "b"]}),
+        (["gpu=,method=a"], {"gpu": [None], "method": ["a"]}),
+    ],
+)
+def test_one_word_may_hold_several_conditions(words: list[str], found: dict[str, list[object]]) -> None:
+    assert parse_where(words) == found
+
+
+def test_a_slip_in_a_later_condition_is_told_with_the_option_that_it_was_given_with() -> None:
+    with pytest.raises(HarnessError, match="--only methd=int8: unknown column 'methd'; did you mean 'method'"):
+        parse_where(["model=tiny,methd=int8"], option="--only")
