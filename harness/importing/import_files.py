@@ -23,7 +23,7 @@ from harness.formats.source import FileSource, read_source
 from harness.importing import FORMATS
 from harness.importing.outcome import LABELS, TOLD, Import, run_name, write_run
 from harness.store.database import Database
-from harness.store.files import OUTCOME, RUNS, read_outcome
+from harness.store.files import OUTCOME, RUNS, check_folders, read_outcome
 from harness.store.location import DatabasePlace, database_of
 
 ASIDE = ".import-"
@@ -94,6 +94,7 @@ def import_files(
 @contextmanager
 def set_aside(runs: Path) -> Iterator[Path]:
     """Give who brings runs a folder of its own beside them, and remove those of commands that were killed: nobody holds their locks."""
+    check_folders(runs.parent)
     runs.mkdir(parents=True, exist_ok=True)
     for name in sorted({path.name.removesuffix(".lock") for path in runs.glob(f"{ASIDE}*")}):
         with suppress(Timeout), FileLock(runs / f"{name}.lock", timeout=0):

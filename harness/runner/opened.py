@@ -19,6 +19,7 @@ from harness.core.outcome import Environment, Outcome
 from harness.executors.record import Executor
 from harness.plan.expand import PlannedJob
 from harness.store.database import Database
+from harness.store.files import check_folders
 from harness.store.session import SessionRecord
 from harness.worker import ANSWERS, ARTIFACTS, FOLDERS, HEARTBEAT, JOB, LOCK, OUTCOME
 from harness.worker.inputs import ending_of
@@ -198,8 +199,10 @@ def disk_explained() -> Iterator[None]:
 def recover(opened: OpenWorkspace) -> list[str]:
     """Take in what earlier commands left: outcomes into the database, half artifacts and jobs never begun away.
 
-    Returns what a person should know, as unreadable outcomes. A worker of a killed command is waited for.
+    Returns what a person should know, as unreadable outcomes. A worker of a killed command is waited for. What a link leads to is
+    left alone. Raises: HarnessError where a folder of the results is a link, or none.
     """
+    check_folders(opened.results)
     held = {folder.name for handle in opened.executor.found(opened.runs.resolve()) for folder in handle.folders}
     for folder in _without_outcome(opened.runs):
         if folder.name in held:  # an executor has it yet
@@ -225,14 +228,18 @@ def _without_outcome(runs: Path) -> list[Path]:
     return [
         folder
         for folder in sorted(runs.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".") and not (folder / OUTCOME).exists()
+        if folder.is_dir()
+        and not folder.is_symlink()
+        and not folder.name.startswith(".")
+        and not (folder / OUTCOME).exists()
     ]
 
 
 def _wait_for_orphan(folder: Path) -> None:
-    if not (folder / JOB).exists() or not (folder / LOCK).exists():
+    place = folder / LOCK
+    if not (folder / JOB).exists() or place.is_symlink() or not place.is_file():  # a lock of ours is a file
         return
-    lock = FileLock(folder / LOCK, timeout=ORPHAN_SECONDS)
+    lock = FileLock(place, timeout=ORPHAN_SECONDS)
     try:
         lock.acquire()
         lock.release()

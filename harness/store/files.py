@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from harness.core.errors import ConfigError, Problem
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.files import PARTIAL, sync_folder, write_whole
 from harness.core.outcome import Outcome
 from harness.core.spec import SCHEMA_VERSION, Record
@@ -22,7 +22,26 @@ RUNS_ID = ".id"
 ID_DIGITS = 12
 RUNS, SESSIONS = "runs", "sessions"
 
+FOLDERS = ("artifacts", RUNS, SESSIONS, f"{SESSIONS}/environments")
+"""Of a results folder, what commands fill and clear."""
+
 R = TypeVar("R", bound=Record)
+
+
+def check_folders(results: Path) -> None:
+    """Refuse a link or a file in the place of a folder that commands fill and clear: what is behind it is not theirs.
+
+    Raises: HarnessError naming it and what to do.
+    """
+    for name in FOLDERS:
+        place = results / name
+        if place.is_symlink():
+            raise HarnessError(
+                f"{place} is a link; nothing is written or removed behind it: put its content in its place, or name another "
+                "folder with --results, and run the same command again"
+            )
+        if place.exists() and not place.is_dir():
+            raise HarnessError(f"{place} is not a folder; move it away and run the same command again")
 
 
 def read_outcome(path: Path) -> Outcome:
@@ -51,7 +70,12 @@ def read_mark(folder: Path) -> RunMark:
 
 
 def write_mark(folder: Path, mark: RunMark) -> None:
-    """Write a run's mark, whole, or remove it where it says nothing, with what a killed command left of one."""
+    """Write a run's mark, whole, or remove it where it says nothing, with what a killed command left of one.
+
+    Raises: HarnessError where the run's folder is a link.
+    """
+    if folder.is_symlink():
+        raise HarnessError(f"{folder} is a link; nothing is written behind it: put the run's folder in its place")
     if any(mark.says):
         write_whole(folder / MARK, mark.model_dump_json(indent=1, exclude_none=True) + "\n")
         return

@@ -57,6 +57,50 @@ def test_recovery_clears_whatever_has_the_name_of_something_half_made(bench: Ben
     assert (outside / "kept").read_text("utf-8") == "theirs"
 
 
+@pytest.mark.parametrize("where", ["runs/backup", "runs", "artifacts", "sessions", "sessions/environments"])
+def test_nothing_is_removed_behind_a_link(bench: Bench, tmp_path: Path, where: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "thesis.partial.docx").write_text("theirs", "utf-8")
+    (bench.results / where).parent.mkdir(parents=True, exist_ok=True)
+    (bench.results / where).symlink_to(outside)
+    bench.methods({"a": {"recipes": {"fake": {}}}})
+    bench.sweep(method="a")
+    if where == "runs/backup":
+        assert bench.run()[-1].what == "finished"
+    else:
+        with pytest.raises(HarnessError, match=rf"{where} is a link; nothing is written or removed behind it"):
+            bench.run()
+    assert [path.name for path in outside.iterdir()] == ["thesis.partial.docx"]
+
+
+@pytest.mark.parametrize("where", ["runs", "artifacts", "sessions"])
+def test_a_file_in_the_place_of_a_folder_is_told(bench: Bench, where: str) -> None:
+    bench.results.mkdir(parents=True, exist_ok=True)
+    (bench.results / where).write_text("x", "utf-8")
+    bench.methods({"a": {"recipes": {"fake": {}}}})
+    bench.sweep(method="a")
+    with pytest.raises(HarnessError, match=rf"{where} is not a folder; move it away and run the same command again"):
+        bench.run()
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "link to nothing", "link to itself"])
+@pytest.mark.parametrize("name", ["lock", "job.json", "outcome.json", "heartbeat"])
+def test_whatever_stands_in_a_run_folder_a_command_goes_on(bench: Bench, tmp_path: Path, kind: str, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    folder = bench.results / "runs" / "20260101T000000-b-000000000000-00000000"
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text("{}", "utf-8")
+    if name == "job.json":
+        (folder / name).unlink()
+    leave(folder / name, kind, outside)
+    bench.methods({"a": {"recipes": {"fake": {}}}})
+    bench.sweep(method="a")
+    assert bench.run()[-1].what == "finished"
+    assert list(outside.iterdir()) == []
+
+
 @pytest.mark.parametrize("step", ["replace", "rmtree", "unlink"])
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_a_removal_that_is_cut_off_at_any_step_is_finished_by_the_next(
