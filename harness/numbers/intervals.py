@@ -58,21 +58,6 @@ def mean_interval(samples: Any) -> Summary:
     return mean, mean - half, mean + half
 
 
-def positive_interval(samples: Any) -> Summary:
-    """Mean of independent positive samples, as seconds; Student's t on the log scale keeps the interval positive.
-
-    The standard error of the logarithm of a mean is that of the mean over the mean (delta method). An interval of work
-    per mean second is the same one turned over: work / high to work / low.
-    """
-    mean, low, _ = mean_interval(samples)
-    if mean <= 0:
-        raise HarnessError(f"{mean} s is not a duration; the clock stood still or ran backwards")
-    if low is None:
-        return mean, None, None
-    factor = math.exp((mean - low) / mean)
-    return mean, mean / factor, mean * factor
-
-
 def checked(samples: Any) -> Floats:
     """Return samples as one row of float64. Raises: HarnessError where there are none, or one is not finite."""
     import numpy as np

@@ -12,7 +12,7 @@ def over_processes(stat: str, found: Sequence[float]) -> float:
     return {"min": min, "max": max}.get(stat, fmean)(found)
 
 
-def statistic_of(samples: Any, stat: str) -> float | None:
+def statistic_of(samples: object, stat: str) -> float | None:
     """Compute a statistic of samples of any shape; percentiles interpolate linearly, stdev is the sample's (n - 1).
 
     None where there are too few samples for it.

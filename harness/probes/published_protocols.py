@@ -43,7 +43,7 @@ Source: bitsandbytes-foundation/bitsandbytes, benchmarking/inference_benchmark.p
 """
 
 
-class Asked(Protocol):
+class AskedWork(Protocol):
     """A workload of fixed size."""
 
     @property
@@ -82,7 +82,7 @@ def why_elsewhere(name: str) -> str:
     return f"protocol {name} is that of {engine}, which times by itself: take engine {engine}"
 
 
-def fixed_work(protocol: str, asked: Asked) -> FixedWork:
+def fixed_work(protocol: str, asked: AskedWork) -> FixedWork:
     """Say what a program is asked for that makes its own prompts."""
     work = FixedWork(asked.batch, asked.prompt, asked.output, asked.warmup, asked.repetitions)
     return replace(work, seconds=PUBLISHED[protocol].seconds, protocol=protocol) if protocol in PUBLISHED else work

@@ -11,7 +11,7 @@ from harness.core.metric import OWN
 from harness.store import opening
 from harness.store.location import DatabasePlace, is_there, url_of
 
-_OWN = "SELECT * FROM variant WHERE metric LIKE :own ORDER BY metric, unit, id"
+_OWN = "SELECT * FROM quantity WHERE metric LIKE :own ORDER BY metric, unit, id"
 """Older tables lack the columns of direction and comparison."""
 _EXAMPLE = "SELECT r.name FROM measurement m JOIN run r ON r.id = m.run_id WHERE m.quantity_id = :id LIMIT 1"
 

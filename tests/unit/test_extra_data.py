@@ -19,6 +19,7 @@ COUNTERPARTS = {
     "tests/real/test_mmlu.py": "tests/unit/probes/test_mmlu_modelopt.py::test_accuracy_is_a_micro_average_of_stripped_beginnings",
     "tests/real/test_verified_cases.py": "tests/unit/runner/test_verified.py",
     "tests/unit/adopting/test_seed_pages.py": "tests/unit/adopting/test_adopt.py::test_every_shape_is_carried_and_the_page_gains_nothing_but_markers",
+    "tests/unit/comparing/test_answers.py": "tests/unit/comparing/test_answers.py::test_results_files_lead_to_the_answers_beside_them",
     "tests/unit/engines/test_given_models.py": "tests/unit/engines/test_model_kinds.py::test_a_window_has_the_log_probabilities_of_one_whole_pass",
     "tests/unit/importing/test_real_files.py": "tests/unit/importing/test_formats.py::test_a_vllm_result_keeps_medians_and_percentiles_as_parts",
     "tests/unit/lint/test_published_pages.py": "tests/unit/lint/test_derived_rules.py::test_latency_times_throughput_is_the_batch_size",
@@ -28,6 +29,7 @@ COUNTERPARTS = {
     "tests/unit/probes/test_perplexity.py": "tests/unit/probes/test_perplexity_peer.py::test_a_small_model_has_the_perplexity_of_plain_torch",
     "tests/unit/quantizers/test_ort_genai.py": "tests/unit/quantizers/test_odd_models.py",
     "tests/unit/tables/test_specfile.py": "tests/unit/tables/test_specfile.py::test_the_shipped_tables_parse",
+    "tests/unit/test_questions.py": "tests/unit/test_questions.py::test_none_and_na_are_text",
     "tests/unit/test_texts.py": "tests/unit/test_texts.py::test_raw_wikitext_is_the_join_of_the_published_rows",
 }
 """File with tests on extra data -> a test of the same behaviour on what is made anew."""

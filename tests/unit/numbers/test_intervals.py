@@ -35,7 +35,6 @@ def test_a_mean_carries_students_interval() -> None:
 
 def test_one_sample_has_no_interval() -> None:
     assert intervals.mean_interval([4.0]) == (4.0, None, None)
-    assert intervals.positive_interval([4.0]) == (4.0, None, None)
 
 
 def test_samples_that_are_missing_or_not_numbers_are_refused() -> None:
@@ -45,22 +44,3 @@ def test_samples_that_are_missing_or_not_numbers_are_refused() -> None:
         intervals.mean_interval([0.0, math.nan, 0.0])
     with pytest.raises(HarnessError, match="beyond a float"):
         intervals.exponential(1e6)
-
-
-def test_an_interval_of_durations_stays_positive_however_wild_the_samples() -> None:
-    mean, low, high = intervals.positive_interval([0.01, 0.01, 0.01, 2.0])
-    assert low is not None
-    assert high is not None
-    assert 0 < low < mean < high
-    assert low * high == pytest.approx(mean * mean)
-
-
-def test_an_interval_of_steady_durations_is_students() -> None:
-    samples = [1.0, 1.01, 0.99, 1.005, 0.995]
-    _, low, high = intervals.positive_interval(samples)
-    assert (low, high) == pytest.approx(intervals.mean_interval(samples)[1:], rel=1e-3)
-
-
-def test_a_clock_that_stands_still_is_an_error() -> None:
-    with pytest.raises(HarnessError, match="not a duration"):
-        intervals.positive_interval([0.0, 0.0])
