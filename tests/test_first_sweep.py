@@ -57,7 +57,7 @@ def test_the_page_has_the_steps_that_are_run_here() -> None:
         ["run mine"],
         ["report my-speed"],
         [],
-        ["publish mine --to results/published/mine.yaml"],
+        ["publish mine"],
         ["report --write"],
     ]
 

@@ -11,8 +11,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from harness import host, nvml
+from harness import host
 from harness.core.spec import Note
+from harness.nvml import ask, clocks_mhz, open_nvml
 from harness.probes import pace
 
 WINDOW_SECONDS = 1.0
@@ -95,7 +96,7 @@ class Watch:
         if state:
             self.children.append(children_seconds())
             if self.on_gpu:
-                self.gpus.append(gpu_state(nvml.open_nvml(), os.getpid()))
+                self.gpus.append(gpu_state(open_nvml(), os.getpid()))
         paced = None if self.on_gpu else pace.timed()
         self.marks.append(Mark(wall, own, busy, time.process_time(), paced))
 
@@ -190,9 +191,9 @@ def gpu_state(nvml: Any | None, pid: int) -> dict[str, GpuState]:
     for index in range(nvml.nvmlDeviceGetCount()):
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         found[f"gpu{index}"] = {
-            "clocks_mhz": nvml.clocks_mhz(nvml, handle),
+            "clocks_mhz": clocks_mhz(nvml, handle),
             "held_back_by": _reasons(nvml, handle),
-            "celsius": nvml.ask(nvml.nvmlDeviceGetTemperature, handle, 0),
+            "celsius": ask(nvml.nvmlDeviceGetTemperature, handle, 0),
             "foreign_processes": _foreign(nvml, handle, pid),
         }
     return found
@@ -201,13 +202,13 @@ def gpu_state(nvml: Any | None, pid: int) -> dict[str, GpuState]:
 def _reasons(nvml: Any, handle: Any) -> list[str]:
     names = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
     question = next((getattr(nvml, name) for name in names if hasattr(nvml, name)), None)
-    bits = nvml.ask(question, handle) if question else None
+    bits = ask(question, handle) if question else None
     return [name for bit, name in REASONS.items() if bits is not None and int(bits) & bit]
 
 
 def _foreign(nvml: Any, handle: Any, pid: int) -> int | None:
     """Count the others that compute on a GPU; None where the driver does not show us ourselves, as in a container."""
-    running = nvml.ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+    running = ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle)
     if running is None or all(one.pid != pid for one in running):
         return None
     return sum(1 for one in running if one.pid != pid and one.usedGpuMemory is not None)
