@@ -37,7 +37,7 @@ def _of(record: Any) -> Iterator[DataSet]:
     if isinstance(text, str) and text in HUB_TEXTS and from_hub(text, getattr(record, "corpus", None)):
         yield DataSet(text, HUB_TEXTS[text].path, f"from harness.texts import hub_rows; hub_rows({text!r})")
     if getattr(record, "questions", None) == HUB_QUESTIONS:
-        load = f"from harness.texts import questions_folder; questions_folder({HUB_QUESTIONS!r})"
+        load = f"from harness.questions import questions_folder; questions_folder({HUB_QUESTIONS!r})"
         yield DataSet(HUB_QUESTIONS, HUB_QUESTIONS, load)
     task = getattr(record, "task", REFERENCE)
     if task != REFERENCE and record.folder is None and record.yaml is None:

@@ -128,7 +128,7 @@ def test_onnxruntime_on_cuda_agrees_with_torch(model: Path, artifact: Path) -> N
 _ALONE = """
 import sys
 from pathlib import Path
-from harness.core.seam import GenerationWorkload
+from harness.core.sessions import GenerationWorkload
 from harness.engines.ort_genai import open_artifact
 from harness.engines.ort_genai_opening import OrtGenaiEngineOptions
 with open_artifact(Path(sys.argv[1]), OrtGenaiEngineOptions(provider="cuda")) as session:

@@ -25,7 +25,7 @@ REPLACES = 4
 KILLED = """
 import os, sys
 from pathlib import Path
-from harness.adopting.adopt import Wanted
+from harness.adopting.adopt import WantedTables
 from harness.commands.adopt import adopt_page
 from harness.commands.workspace import read_workspace
 
@@ -38,7 +38,7 @@ def counted(*paths):
     replace(*paths)
 os.replace = counted
 root = Path(sys.argv[1])
-list(adopt_page(root / "bench.md", read_workspace(root), Wanted()))
+list(adopt_page(root / "bench.md", read_workspace(root), WantedTables()))
 """
 
 
