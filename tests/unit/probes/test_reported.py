@@ -89,7 +89,7 @@ def test_rounds_that_differ_much_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("wrong", "told"), [
     ({"before": "print('no such model'); sys.exit(3)"}, "failed with exit code 3: no such model"),
-    ({"before": "os.kill(os.getpid(), 9)"}, "failed with exit code -9"),
+    ({"before": "os.kill(os.getpid(), 9)"}, "was ended by SIGKILL"),
     ({"before": "sys.exit(0)"}, "the program left no benchmark_report.json; it left nothing, and log.txt has what it printed"),
     ({"before": "json.dump(report, open(out + '/other.json', 'w')); sys.exit(0)"}, "left no benchmark_report.json; it left other.json"),
     ({"after": "os.utime(path, (time.time() - 86400,) * 2)"}, "before this job began: an older report; let the command measure"),
