@@ -103,7 +103,7 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.mark.timeout(900)
 def test_kills_while_an_environment_is_made_and_the_next_command_makes_it_whole(tmp_path: Path) -> None:
     """Fifty of them are a benchmark (tests.benchmarks.kills setup)."""
-    assert kill_in_two_places(tmp_path, 16) == 16
+    assert kill_in_two_places(tmp_path, 8) == 8
 
 
 def kill_in_two_places(folder: Path, kills: int) -> int:

@@ -73,9 +73,9 @@ class Sea:
         return code, said, {path.name: path.stat().st_size for path in state.iterdir()}
 
     def _traced(self, tracer: Sequence[str], words: Sequence[str], environment: dict[str, str]) -> Ended:
-        """Start a command below a tracer, which sees it from its first call on."""
+        """Start a command below a tracer, which sees it from its first call on; its names are the same each time."""
         ran = subprocess.run(
-            [*tracer, sys.executable, "-m", "harness", *words],
+            [*tracer, sys.executable, "-m", "tests.storm.named", *words],
             capture_output=True, text=True, check=False, env=environment, timeout=LIMIT, cwd=self.folder,
         )  # fmt: skip
         return ran.returncode, ran.stdout + ran.stderr

@@ -1,9 +1,8 @@
 """System calls of a small sweep's desk and workers that make, change or remove files: found in a calm run, then struck by number with strace.
 
 Seen are the main thread's calls of each process, where SQLite works and a worker builds and measures. An open counts where it may make a
-file below the results folder. A file of one name in all runs is struck among the opens of its path. In run folders and sessions, whose names
-are drawn, strace counts all opens of the process, and how many there are before a creating one varies with what a desk polls and a worker times:
-each strike looks up what it hit, and strikes again until it was the one.
+file below the results folder; it is struck among the opens of its path alone, since how many others a process makes varies with what a desk
+polls and a worker times. Names of runs and sessions are the same each time (named.py).
 """
 
 from __future__ import annotations
@@ -23,10 +22,6 @@ SYSTEM_CALLS = (
     "rmdir", "mkdir", "mkdirat", "ftruncate", "pwrite64",
 )  # fmt: skip
 OPENS = ("open", "openat", "creat")
-ATTEMPTS = 24
-"""How often an open is looked for."""
-DRAWN = re.compile(r"\d{8}T\d{6}|\.partial-")
-"""What names of runs, sessions and half-made artifacts have, which are others each time."""
 SEED = 20261129
 KILLED = {-9, 137}
 ASKED = ",".join(f"?{name}" for name in (*SYSTEM_CALLS, *OPENS))
@@ -56,14 +51,9 @@ class Call:
     number: int
     """From 1: among calls of this name of its process; of opens, among those that may make a file in the results folder."""
     place: int
-    """From 1: among all calls of this name of its process; of opens of a file whose name is always the same, among those of this file."""
+    """From 1: among all calls of this name of its process; of opens among those of its file."""
     path: str
     """The first file that it names, as seen from the results folder; empty where it names a number of a file."""
-
-    @property
-    def fixed(self) -> bool:
-        """Whether it opens a file that has the same name in every run."""
-        return self.name in OPENS and not DRAWN.search(self.path)
 
     def __str__(self) -> str:
         return f"{self.who} {self.name} {self.number}"
@@ -97,9 +87,8 @@ def calls_of(who: str, lines: Iterable[str], results: Path) -> list[Call]:
         name = line.partition("(")[0]
         named = re.search(r'"([^"]*)"', line)
         path = named[1].removeprefix(f"{results}/") if named else ""
-        key = name if name not in OPENS or DRAWN.search(path) else f"{name} {path}"
-        for counted in {name, key}:
-            places[counted] += 1
+        key = f"{name} {path}" if name in OPENS else name
+        places[key] += 1
         if name not in OPENS or makes(line, results):
             numbers[name] += 1
             calls.append(Call(who, name, numbers[name], places[key], path))
@@ -112,61 +101,43 @@ def makes(line: str, results: Path) -> bool:
 
 
 def strike(sea: Any, call: Call, what: str) -> str:
-    """Strike at a call: kill its process there, or refuse it with an error's name; returns what is wrong, or nothing."""
-    place = call.place
-    for _ in range(ATTEMPTS):
-        there, wrong = _once(sea, call, what, place)
-        if there == place or wrong:
-            return wrong
-        if call.name not in OPENS or call.fixed:
-            break
-        place = there or place + 1  # it was killed before it came there
-    return f"{call} {what}: never met"
-
-
-def _once(sea: Any, call: Call, what: str, place: int) -> tuple[int, str]:
-    """Strike once, then run the command undisturbed; says in which place the call was, 0 where it never came, and what is wrong."""
-    name = f"{call} {what} {place}"
+    """Kill a call's process there, or refuse it with an error's name, then run the command undisturbed; returns what is wrong, or nothing."""
+    name = f"{call} {what}"
     results = sea.folder / f"struck {name}".replace(" ", "-")
     how = "signal=KILL" if what == "kill" else f"error={what}"
     log = results.with_suffix(".strace")
     path = log if call.who == "desk" else log.with_name(f"{log.name}-worker.{call.who.rpartition(' ')[2]}")
-    only = ("-P", str(results / call.path)) if call.fixed else ()
-    inject = (*only, "-e", f"trace={call.name}", "-e", f"inject={call.name}:{how}:when={place}")
+    only = ("-P", str(results / call.path)) if call.name in OPENS else ()
+    inject = (*only, "-e", f"trace={call.name}", "-e", f"inject={call.name}:{how}:when={call.place}")
     try:
         code, said = _traced(sea, results, log, call.who.removeprefix("worker "), *inject)
-        lines = _lines(path) if path.exists() else []
-        there = _there(call, lines, results)
-        if "Traceback" in said:
-            return there, f"{name}: a traceback: {said[-1500:]}"
-        if there == place and (wrong := _not_struck(what, lines, place)):
-            return there, f"{name}: {wrong}"
-        if there == place and what == "kill" and call.who == "desk" and code not in KILLED:
-            return there, f"{name}: not killed, but ended with {code}"
-        return there, sea.after(results, name)
+        wrong = _not_struck(call, what, _lines(path) if path.exists() else [], results)
+        if wrong or "Traceback" in said:
+            return f"{name}: {wrong or 'a traceback'}: {said[-1500:]}"
+        if what == "kill" and call.who == "desk" and code not in KILLED:
+            return f"{name}: not killed, but ended with {code}"
+        return str(sea.after(results, name))
     finally:
         shutil.rmtree(results, ignore_errors=True)
 
 
-def _there(call: Call, lines: list[str], results: Path) -> int:
-    """Find the call's place in the log of another run; 0 where it never came."""
-    if call.fixed:
-        return call.place if len(lines) >= call.place and makes(lines[call.place - 1], results) else 0
-    return next((one.place for one in calls_of(call.who, lines, results) if one.number == call.number), 0)
-
-
-def _not_struck(what: str, lines: list[str], place: int) -> str:
-    """Say where a log shows that a call was not struck."""
+def _not_struck(call: Call, what: str, lines: list[str], results: Path) -> str:
+    """Say how a log shows that a call was not struck, or another one was."""
+    if len(lines) < call.place:
+        return f"never met, {len(lines)} of them"
+    struck = lines[call.place - 1]
+    if call.name in OPENS and not makes(struck, results):
+        return f"another open: {struck}"
     if what == "kill":
-        return "" if len(lines) == place else "it went on after the kill"
-    return "" if "(INJECTED)" in lines[place - 1] else f"not refused: {lines[place - 1]}"
+        return "" if len(lines) == call.place else "it went on after the kill"
+    return "" if "(INJECTED)" in struck else f"not refused: {struck}"
 
 
 def _traced(sea: Any, results: Path, log: Path, who: str, *asked: str) -> tuple[int, str]:
     """Run the command with its desk below strace, or a worker, or with `all` every one of them."""
     tracer = (*QUIET, *asked)
     more = {"STORM_TRACER": " ".join(tracer), "STORM_WORKER": who, "STORM_LOG": f"{log}-worker"}
-    desk = (*tracer, "-o", str(log)) if who in {"desk", "all"} else ()
+    desk = (*tracer, "-o", str(log)) if who in {"desk", "all"} else ("env",)
     code, said, _ = sea.command(results, "", *desk, more=more)
     return code, said
 
