@@ -1,4 +1,4 @@
-"""Somebody's program as a step of ours: its command line split and filled, its files found, run without secrets, its last words told."""
+"""Somebody's program as a step of ours: its command line split and filled, its files found, run without what is not its business, its last words told."""
 
 from __future__ import annotations
 
@@ -18,14 +18,10 @@ from harness.core.processes import STARTED_BY, end_left, new_mark
 from harness.core.seam import Facts
 from harness.core.spec import Note
 from harness.core.spelling import unknown
+from harness.core.variables import for_programs
 
 LOG = "log.txt"
 _PYTHON = frozenset({"python", "python3"})
-_SECRET = re.compile(
-    r"TOKEN(?!IZERS)|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE|ACCOUNT)_?KEY|_KEY$|_PAT$",
-    re.IGNORECASE,
-)
-"""Names of what an account is entered with; TOKENIZERS_PARALLELISM is none."""
 
 
 def checked(run: str, places: Sequence[str], needed: str) -> str:
@@ -153,18 +149,13 @@ def filled(run: str, places: Mapping[str, Path | str]) -> list[str]:
     return [_program(made[0]), *made[1:]]
 
 
-def without_secrets(variables: Mapping[str, str], named: Collection[str] = ()) -> dict[str, str]:
-    """Return the environment variables whose names do not say that they hold a secret, and those that are named."""
-    return {name: value for name, value in variables.items() if name in named or not _SECRET.search(name)}
-
-
 def run(said: str, places: Mapping[str, Path | str], log: Path, named: Collection[str] = ()) -> tuple[Note, ...]:
     """Run a command to its end, in the workspace's folder, other programs of this environment first on its PATH; what it prints goes to the log.
 
-    named: variables that it is given although their names say secret. Returns a note where something that it started was still running
+    named: variables that it is given besides those that every program is. Returns a note where something that it started was still running
     and had to be ended. Raises: HarnessError with its last line where it fails.
     """
-    command, variables = filled(said, places), without_secrets(os.environ, named)
+    command, variables = filled(said, places), for_programs(os.environ, named)
     variables["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), variables.get("PATH", ""))))
     variables[STARTED_BY] = mark = new_mark()
     left: tuple[str, ...] = ()

@@ -41,7 +41,9 @@ from tests.fake_machine import Bench
 from tests.unit.importing import files
 
 SECONDS = 10.0
-EXAMPLES = int(os.environ.get("ANY_BYTES_EXAMPLES", "12"))
+ASKED = os.environ.get("ANY_BYTES_EXAMPLES")
+"""Examples of each property, others each time; by default a dozen, the same each time."""
+EXAMPLES = int(ASKED or "12")
 ODD = [
     "", ": ", "- ", "[", "]", "{", "}", "&a ", "*a", "!!python/none ", "<<: ", "null", "~", "1e999", "-.inf", ".nan", "9" * 50, "0x1f", "2150-01-01",
     "'", '"', "|\n", "\t", "\x00", "\ufeff", "\u2028", "#", "---\n", "...", "%YAML 1.2\n", "\\", "../..", "/dev/zero", "NaN", "Infinity", "true", "-1",
@@ -59,7 +61,7 @@ EDITS = st.lists(
 PROPERTY = settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=True,
+    derandomize=ASKED is None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -105,7 +107,7 @@ def test_any_sweep_plans_or_is_refused(catalogue: Any, tmp_path: Path, name: str
     path = tmp_path / "sweep.yaml"
     path.write_bytes(edited((ROOT / "configs" / "sweeps" / f"{name}.yaml").read_bytes(), edits))
     held(lambda: read_sweep(path, catalogue, None), "sweep.yaml")
-    held(lambda: expand(read_sweep(path, catalogue, None), catalogue, {}))
+    held(lambda: expand(read_sweep(path, catalogue, None), catalogue, {}), ".yaml")
 
 
 @pytest.mark.parametrize("name", ["models", "methods", "environments", "texts"])
@@ -306,6 +308,27 @@ def test_any_words_are_explained_or_refused(tmp_path: Path, words: list[str]) ->
     held(lambda: explanation(words, read_workspace(ROOT), tmp_path))
 
 
+@PROPERTY
+@given(
+    words=st.lists(st.binary(max_size=12).map(lambda raw: os.fsdecode(raw.replace(b"\0", b""))), min_size=1, max_size=4)
+)
+def test_any_bytes_as_words_are_explained_or_refused(tmp_path: Path, words: list[str]) -> None:
+    held(lambda: explanation(words, read_workspace(ROOT), tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="only there are arguments bytes")
+@pytest.mark.parametrize(
+    "words", [[b"\xff\xfe"], [b"quickstart-speed", b"\x80FP32", b"1"], [b"README.md:\xb2:1"], [b"\xed\xa0\x80.md:1:1"]]
+)
+def test_bytes_that_are_no_text_are_no_traceback_on_the_command_line(tmp_path: Path, words: list[bytes]) -> None:
+    command = [sys.executable.encode(), b"-m", b"harness", b"explain", *words, b"--results", os.fsencode(tmp_path)]
+    said = subprocess.run(command, capture_output=True, check=False, cwd=ROOT, timeout=120)
+    assert b"Traceback" not in said.stderr
+    assert said.returncode == 2
+    assert said.stderr.strip()
+
+
 MEASURE = """
 import json, os, subprocess, sys
 child = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
@@ -331,21 +354,90 @@ print(json.dumps([child.returncode, used.ru_utime + used.ru_stime, used.ru_maxrs
     ids=["long list", "aliases", "long text", "deep", "blocks", "keys"],
 )
 def test_a_megabyte_of_yaml_is_planned_or_refused_soon_and_in_little_memory(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "sweep.yaml"
-    path.write_text(text, "utf-8")
-    with open(tmp_path / "said", "wb") as said:
-        plan = [sys.executable, "-m", "harness", "plan", str(path)]
+    hold_planning(tmp_path, text)
+
+
+def hold_planning(folder: Path, text: str) -> None:
+    """Plan a text in a process of its own: it plans or names file and line, in little time and memory."""
+    path = folder / "sweep.yaml"
+    path.write_text(text, "utf-8", "surrogatepass")
+    with open(folder / "said", "wb") as said:
+        plan = [sys.executable, "-m", "harness", "plan", str(path), "--results", str(folder / "results")]
         measured = subprocess.run(
             [sys.executable, "-c", MEASURE, *plan], stdout=subprocess.PIPE, stderr=said, check=True, text=True
         )
     code, seconds, kilobytes = json.loads(measured.stdout)
-    words = (tmp_path / "said").read_text("utf-8")
+    words = (folder / "said").read_text("utf-8")
     assert "Traceback" not in words
     assert code in {0, 2}
-    assert code == 0 or "sweep.yaml:" in words
+    assert code == 0 or re.search(r"sweep\.yaml:\d+", words), words[-500:]
     assert words.count("\n") <= 102, "nobody mends more mistakes at a time"
     assert seconds < SECONDS
     assert kilobytes < 500_000
+
+
+SWEEP_KEYS = st.sampled_from([
+    "model", "method", "engine", "environment", "probes", "rounds", "blocks", "cases", "skip", "title", "tables", "verify", "timeout", "batch", "x",
+])  # fmt: skip
+SCALARS = st.one_of(
+    st.sampled_from(
+        [
+            "reference",
+            "fp32",
+            "int8",
+            "ort-genai",
+            "transformers",
+            "cpu",
+            "perplexity",
+            "generation",
+            "kl_divergence",
+            *ODD,
+        ]
+    ),
+    st.integers().map(str),
+    st.text(max_size=12),
+)
+
+
+def _flow(below: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.lists(below, max_size=5).map(lambda some: f"[{', '.join(some)}]"),
+        st.lists(st.tuples(SWEEP_KEYS, below), max_size=5).map(
+            lambda some: "{" + ", ".join(f"{key}: {value}" for key, value in some) + "}"
+        ),
+    )
+
+
+VALUES = st.recursive(SCALARS, _flow, max_leaves=12)
+LINES = st.builds(
+    lambda depth, dash, key, value: f"{'  ' * depth}{'- ' if dash else ''}{key}: {value}",
+    st.integers(0, 3), st.booleans(), st.one_of(SWEEP_KEYS, st.text(max_size=6)), VALUES,
+)  # fmt: skip
+
+
+@st.composite
+def yaml_texts(draw: st.DrawFn) -> str:
+    """Write a text of up to a megabyte: lines and values in the style of sweeps, some of them over and over, with numbers in them or without."""
+    text = ""
+    for line in draw(st.lists(st.one_of(LINES, VALUES), min_size=1, max_size=12)):
+        times = draw(st.sampled_from([1, 1, 1, 10, 1_000, 100_000]))
+        numbered, end = draw(st.booleans()), draw(st.sampled_from(["\n", "\n", "\n", ", ", ""]))
+        room = (1_000_000 - len(text.encode("utf-8", "surrogatepass"))) // (
+            len(line.encode("utf-8", "surrogatepass")) + 8
+        )
+        text += "".join(f"{number if numbered else ''}{line}{end}" for number in range(min(times, max(room, 0))))
+    return text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system does not tell how much memory a child took")
+@settings(PROPERTY, max_examples=EXAMPLES if ASKED else 6)
+@given(text=yaml_texts())
+def test_any_yaml_text_plans_or_names_file_and_line_soon_and_in_little_memory(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    hold_planning(tmp_path_factory.mktemp("text"), text)
 
 
 @pytest.mark.parametrize("page", ["README.md", "reports/modelopt-windows.md", "harness/lint/RULES.md"])

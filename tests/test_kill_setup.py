@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import os
 import random
@@ -104,7 +103,7 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.mark.timeout(900)
 def test_kills_while_an_environment_is_made_and_the_next_command_makes_it_whole(tmp_path: Path) -> None:
     """Fifty of them are a benchmark (tests.benchmarks.kills setup)."""
-    assert kill_in_two_places(tmp_path, 16) == 16
+    assert kill_in_two_places(tmp_path, 8) == 8
 
 
 def kill_in_two_places(folder: Path, kills: int) -> int:
@@ -114,24 +113,49 @@ def kill_in_two_places(folder: Path, kills: int) -> int:
 
 
 def kill_often(machine: Machine, seed: int, kills: int) -> int:
-    """Kill again and again, at moments between the begin and the end of an undisturbed command, which ends it every ten times."""
+    """Kill living commands at moments between the begin and the end of an undisturbed one; after each the next one makes all whole.
+
+    Every other one is killed while it mends what the one before left. Returns how many were killed.
+    """
     draw = random.Random(seed)
     begun = time.monotonic()
     machine.finish()
-    whole = time.monotonic() - begun
-    killed = 0
-    for number in range(kills):
-        if number % 10 == 0:
-            shutil.rmtree(machine.folder, ignore_errors=True)
-        process = machine.command()
-        time.sleep(draw.uniform(0.05, whole))
-        with contextlib.suppress(ProcessLookupError):  # it was faster than the undisturbed one
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    seconds = time.monotonic() - begun
+    shutil.rmtree(machine.folder)
+    killed, left = 0, machine.root / "left"
+    for _ in range(3 * kills):  # some command may be faster than the undisturbed one
+        if not killed_living(machine.command(), draw.uniform(0.05, seconds)):
+            _bring_back(machine.folder, left)
+            continue
         killed += 1
-        if number % 10 == 9 or number == kills - 1:
-            machine.finish()
+        _bring_back(left, machine.folder)
+        machine.finish()
+        if killed == kills:
+            break
+        if killed % 2:
+            _bring_back(machine.folder, left)
+        else:
+            shutil.rmtree(machine.folder)
+            shutil.rmtree(left, ignore_errors=True)
     return killed
+
+
+def _bring_back(to: Path, state: Path) -> None:
+    """Let a folder be as another one is; gone where that is."""
+    shutil.rmtree(to, ignore_errors=True)
+    if state.exists():
+        shutil.copytree(state, to, symlinks=True)
+
+
+def killed_living(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Kill a command with all that it started; says whether it was still running."""
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return process.returncode == -signal.SIGKILL
+    return False
 
 
 @pytest.mark.slow

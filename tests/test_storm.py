@@ -1,6 +1,6 @@
 """A storm over every change of a file that a small sweep makes, in desk and worker: killed there, or refused, and then again.
 
-Python's own changes everywhere (tests/storm/sitecustomize.py); where strace may watch, those of SQLite, too. After each strike
+Python's own changes everywhere (tests/storm/sitecustomize.py); where strace may watch, system calls, those of SQLite among them (tests/storm/system_calls.py). After each strike
 the same command must come to the same rows, hashes and folders as one that nothing happened to. Two strikes at a time, each in a folder of its own: six minutes on two cores, and as many again with STORM_ALL=1.
 """
 
@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,16 +21,12 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.fake_machine import Bench
+from tests.storm import system_calls
 from tests.storm.forked import LIMIT, Ended, Run, forks
 from tests.test_kill import facts
 from tests.watched import tracing
 
 ROOT = Path(__file__).resolve().parents[1]
-SYSTEM_CALLS = (
-    "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "fsync", "fdatasync", "unlink", "unlinkat",
-    "rmdir", "mkdir", "mkdirat", "ftruncate", "pwrite64",
-)  # fmt: skip
-REFUSABLE = ("fdatasync", "fsync", "ftruncate", "mkdir", "pwrite64", "rename")
 KILLED = {-9, 137}
 SPEED = (
     "cpu_seconds_per_token", "decode_tps", "e2e_latency", "e2e_tps", "load_seconds", "peak_rss_bytes", "peak_rss_increment_bytes",
@@ -59,7 +53,9 @@ class Sea:
     left: set[str] = field(default_factory=set)
     """What strikes left half made, by the last part of its name."""
 
-    def command(self, results: Path, strike: str = "", *tracer: str) -> tuple[int, str, dict[str, int]]:
+    def command(
+        self, results: Path, strike: str = "", *tracer: str, more: Mapping[str, str] | None = None
+    ) -> tuple[int, str, dict[str, int]]:
         """Run the sweep to its end or to the strike; returns the exit code, all that it said, and how many changes there were."""
         words = ["run", "s", "--configs", str(self.bench.configs), "--results", str(results)]
         beside = self.folder / f"{results.name}-beside"
@@ -72,14 +68,14 @@ class Sea:
         temporary.mkdir()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "storm"), str(ROOT)])}
         environment |= {"STORM_STRIKE": strike, "STORM_FOLDER": str(results), "STORM_STATE": str(state)}
-        environment |= {"HARNESS_CACHE": str(self.folder / "cache"), "TMPDIR": str(temporary)}
+        environment |= {"HARNESS_CACHE": str(self.folder / "cache"), "TMPDIR": str(temporary), **(more or {})}
         code, said = self._traced(tracer, words, environment) if tracer else self.run(words, environment, self.folder)
         return code, said, {path.name: path.stat().st_size for path in state.iterdir()}
 
     def _traced(self, tracer: Sequence[str], words: Sequence[str], environment: dict[str, str]) -> Ended:
-        """Start a command below a tracer, which sees it from its first call on."""
+        """Start a command below a tracer, which sees it from its first call on; its names are the same each time."""
         ran = subprocess.run(
-            [*tracer, sys.executable, "-m", "harness", *words],
+            [*tracer, sys.executable, "-m", "tests.storm.named", *words],
             capture_output=True, text=True, check=False, env=environment, timeout=LIMIT, cwd=self.folder,
         )  # fmt: skip
         return ran.returncode, ran.stdout + ran.stderr
@@ -110,25 +106,6 @@ class Sea:
         finally:
             shutil.rmtree(results, ignore_errors=True)
 
-    def call(self, name: str, number: int, what: str) -> str:
-        """Strike at a system call of the desk: kill it there, or refuse the call; returns what is wrong, or nothing."""
-        strike = f"{name} {number} {what}"
-        results = self.folder / f"struck {strike}".replace(" ", "-")
-        try:
-            how = "signal=KILL" if what == "kill" else f"error={what}"
-            inject = ("-e", f"trace={name}", "-e", f"inject={name}:{how}:when={number}")
-            log = results.with_suffix(".strace")
-            code, said, _ = self.command(results, "", "strace", "-qq", "-e", "signal=none", "-o", str(log), *inject)
-            if what == "kill" and code not in KILLED:
-                return f"{strike}: nothing was struck: {code}"
-            if what != "kill" and "(INJECTED)" not in log.read_text("utf-8", "replace"):
-                return f"{strike}: nothing was struck: {code}"
-            if "Traceback" in said:
-                return f"{strike}: a traceback: {said[-1500:]}"
-            return self.after(results, strike)
-        finally:
-            shutil.rmtree(results, ignore_errors=True)
-
     def after(self, results: Path, strike: str) -> str:
         """Run the command undisturbed and hold what is there against what a command comes to that nothing happened to."""
         sessions = [json.loads(path.read_text("utf-8")) for path in (results / "sessions").glob("*.json")]
@@ -152,15 +129,6 @@ class Sea:
             return f"{strike}: other quality"
         left = [path.name for path in results.rglob("*.partial*")]
         return f"{strike}: left {left}" if left else ""
-
-    def calls(self) -> Counter[str]:
-        """Count the system calls of an undisturbed desk's main thread, where SQLite works, by name."""
-        log, results = self.folder / "calls.log", self.folder / "counted"
-        asked = f"trace={','.join(f'?{name}' for name in SYSTEM_CALLS)}"
-        code, said, _ = self.command(results, "", "strace", "-qq", "-e", "signal=none", "-o", str(log), "-e", asked)
-        assert code == 0, said
-        shutil.rmtree(results)
-        return Counter(re.findall(r"(?m)^(\w+)\(", log.read_text("utf-8", "replace")))
 
 
 def wrong_of(strike: Callable[[Strike], str], strikes: Iterable[Strike]) -> list[str]:
@@ -219,18 +187,45 @@ def test_a_kill_at_any_step_of_the_recovery_from_a_kill_loses_nothing(sea: Sea) 
     assert sea.left, "something was left to recover from"
 
 
-@whole
-@pytest.mark.timeout(1800)
-def test_a_kill_or_a_refusal_at_system_calls_of_the_desk_database_and_all_loses_nothing(sea: Sea) -> None:
-    """One of each name, and every twentieth, from a seeded draw: all of them are a benchmark (tests.benchmarks.kills)."""
+@pytest.fixture
+def traced(bench: Bench, tmp_path: Path) -> Iterator[Sea]:
+    """A machine whose desk and workers can be struck at system calls; skips where strace may not watch."""
     if not tracing():
         pytest.skip("strace is not here or may not watch processes: what SQLite does cannot be struck")
-    sea.changes()
+    small_sweep(bench)
+    system_calls.traced_interpreter(bench, tmp_path)
+    folder = tmp_path / "sea"
+    folder.mkdir()
+    with forks(folder, 2) as run:
+        found = Sea(bench, folder, run)
+        found.changes()
+        yield found
+
+
+@pytest.mark.timeout(600)
+def test_kills_and_a_refusal_at_some_system_calls_of_desk_and_worker_lose_nothing(traced: Sea) -> None:
+    """A seeded part: all of them are a benchmark (tests.benchmarks.kills system-calls)."""
+    calls = system_calls.found(traced)
+    draw = random.Random(11)
+    of_sqlite = [call for call in calls if call.name in system_calls.OPENS and call.path.startswith("bench.db")]
+    of_workers = [call for call in calls if call.who != "desk" and call.name not in system_calls.OPENS]
+    assert {call.path for call in of_sqlite} == {"bench.db", "bench.db-journal", "bench.db-wal", "bench.db-shm"}
+    assert {call.who for call in of_workers} >= {"worker 1", "worker 2"}
+    strikes = [(call, "kill") for call in (*draw.sample(of_sqlite[:4], 2), *draw.sample(of_workers, 2))]
+    strikes += [(draw.choice(of_sqlite[:4]), "ENOSPC"), (draw.choice(of_workers), "EACCES")]
+    wrong = wrong_of(lambda one: system_calls.strike(traced, *one), strikes)
+    assert not wrong, "\n".join(wrong)
+
+
+@whole
+@pytest.mark.timeout(3600)
+def test_a_kill_or_a_refusal_at_system_calls_database_and_all_loses_nothing(traced: Sea) -> None:
+    """Of each process one call of each name, and every twentieth, killed, and as many refused, from a seeded draw."""
     draw = random.Random(3)
-    strikes = []
-    for name, count in sorted(sea.calls().items()):
-        numbers = sorted(draw.sample(range(1, count + 1), min(count, max(1, count // 20))))
-        strikes += [(name, number, "kill") for number in numbers]
-        strikes += [(name, numbers[-1], "ENOSPC")] if name in REFUSABLE else []
-    wrong = wrong_of(lambda one: sea.call(*one), strikes)
+    kinds: dict[tuple[str, str], list[system_calls.Call]] = {}
+    for call in system_calls.found(traced):
+        kinds.setdefault((call.who, call.name), []).append(call)
+    some = [call for calls in kinds.values() for call in draw.sample(calls, max(1, len(calls) // 20))]
+    strikes = [(call, what) for call in some for what in ("kill", draw.choice(["ENOSPC", "EACCES"]))]
+    wrong = wrong_of(lambda one: system_calls.strike(traced, *one), strikes)
     assert not wrong, "\n".join(wrong)

@@ -13,7 +13,7 @@ from harness.bundling.freezing import Frozen
 from harness.bundling.records import WORKSPACE
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
-from harness.programs import without_secrets
+from harness.core.variables import without_secrets
 
 LARGEST = 1_000_000
 """Bytes up to which a file that is carried is searched."""

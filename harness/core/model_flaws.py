@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 from collections.abc import Mapping
@@ -22,14 +21,16 @@ def flaw(folder: Path, record: ModelRecord) -> str | None:
     return _left_over(record, tensors) or _beyond_embedding(folder, record, tensors)
 
 
-def unknown_code(record: ModelRecord, version: str) -> str | None:
+def unknown_code(record: ModelRecord, version: str, interpreter: Path | None = None) -> str | None:
     """Say that a model runs only by program code of its own, which is never run here; None where it need not.
 
-    The model types of transformers are read from its folder, without an import, where this very version is installed here.
+    version: of transformers in the environment, whose model types are read from its folder, without an import: beside its interpreter, else
+    here; where only another version is here, that one's are taken, and without any the worker is left to refuse.
     """
     if not record.custom_code:
         return None
-    there = _model_types(version)
+    folder = _transformers(version.partition("@")[0], interpreter)
+    there = None if folder is None else _model_types(folder)
     if there is None or record.model_type in there:
         return None
     return (
@@ -38,18 +39,32 @@ def unknown_code(record: ModelRecord, version: str) -> str | None:
     )
 
 
-def _model_types(version: str) -> set[str] | None:
+def _transformers(version: str, interpreter: Path | None) -> Path | None:
+    """Find the folder of transformers: of an environment's interpreter in that version, else of our own."""
+    if interpreter is not None:
+        root = interpreter.parent.parent
+        for site in (
+            *sorted(root.glob("lib/python3*/site-packages")),
+            root / "Lib" / "site-packages",
+            interpreter.parent / "Lib" / "site-packages",
+        ):
+            if (site / f"transformers-{version}.dist-info").is_dir() and (site / "transformers").is_dir():
+                return site / "transformers"
     spec = importlib.util.find_spec("transformers")
-    if spec is None or spec.origin is None or importlib.metadata.version("transformers") != version.partition("@")[0]:
-        return None
-    folder = Path(spec.origin).parent / "models" / "auto" / "configuration_auto.py"
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
+def _model_types(folder: Path) -> set[str] | None:
+    """Read the names of model types; None where they cannot be found."""
+    auto = folder / "models" / "auto"
     try:
-        text = folder.read_text(encoding="utf-8")
+        text = "".join(path.read_text(encoding="utf-8") for path in sorted(auto.glob("*mappings*.py")))
+        text += (auto / "configuration_auto.py").read_text(encoding="utf-8")
     except OSError:
         return None
     import re
 
-    return set(re.findall(r'^\s*\("([\w-]+)", "\w+Config"\)', text, re.MULTILINE))
+    return set(re.findall(r'^\s*\("([\w-]+)", "\w+Config"\)', text, re.MULTILINE)) or None
 
 
 def _left_over(record: ModelRecord, tensors: Mapping[str, TensorHeader]) -> str | None:

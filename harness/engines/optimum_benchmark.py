@@ -78,7 +78,7 @@ def asked_of(
     """
     backend = {
         "model": str(folder), "device": options.device, "library": "transformers", "task": "text-generation",
-        "torch_dtype": checkpoint.dtype,
+        "torch_dtype": checkpoint.dtype, "model_kwargs": {"trust_remote_code": False}, "processor_kwargs": {"trust_remote_code": False},
     } | ({"device_ids": "0"} if options.device == "cuda" else {})  # fmt: skip
     if checkpoint.known:
         backend["device_map"] = "auto" if options.device == "cuda" else "cpu"

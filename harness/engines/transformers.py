@@ -150,7 +150,7 @@ def refuse_model(options: TransformersOptions, facts: Facts, record: ModelRecord
             as_version_4(record.config)
         except Unsupported as error:
             return str(error)
-    return unknown_code(record, version)
+    return unknown_code(record, version, facts.interpreter)
 
 
 HF = FolderFormat(

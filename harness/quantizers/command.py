@@ -43,7 +43,7 @@ class CommandOptions(Options):
     files: tuple[str, ...] = ()
     """Further files whose content can change the artifact; files named in `run` count by themselves."""
     variables: tuple[str, ...] = ()
-    """Environment variables that it is given although their names say secret, as `HF_TOKEN`; such are kept from it else."""
+    """Environment variables that it is given besides those that systems and libraries need, as `HF_TOKEN`."""
 
     @field_validator("run")
     @classmethod

@@ -44,7 +44,7 @@ def installed(facts: Facts) -> str:
 def refuse_model(options: OrtGenaiOptions, facts: Facts, record: ModelRecord) -> str | None:
     """Tell why this model cannot be exported with these options, or None."""
     return (
-        unknown_code(record, facts.packages.get("transformers", ""))
+        unknown_code(record, facts.packages.get("transformers", ""), facts.interpreter)
         or _architecture(record, installed(facts))
         or _stops(record, facts)
         or _rope(record, installed(facts))

@@ -1,7 +1,8 @@
 """kill -9 where it hurts, many times: with real engines, at system calls, and while `make bench` makes all from nothing.
 
     python -m tests.benchmarks.kills engines --kills 200     # half an hour
-    python -m tests.benchmarks.kills system-calls            # every one of a small sweep's desk; needs strace
+    python -m tests.benchmarks.kills system-calls            # every one of a small sweep's desk and workers; needs strace
+    python -m tests.benchmarks.kills system-calls --refused  # a seeded third of them refused (disk full, permission denied)
     python -m tests.benchmarks.kills setup --kills 50        # while a small environment is made
     python -m tests.benchmarks.kills bench --clones 3        # fresh clones, each killed three times, then run to its end
 
@@ -52,31 +53,45 @@ def engines(kills: int, seed: int) -> bool:
     return done >= kills
 
 
-def system_calls(asked: list[str]) -> bool:
-    """Kill the runner of a small sweep with fakes at every system call that changes a file, SQLite's own among them.
+def system_calls(asked: list[str], *, refused: bool) -> bool:
+    """Kill desk or worker of a small sweep with fakes at every system call that changes a file, or may make one by opening it; SQLite's own among them.
 
-    asked: names of calls; all by default. The record has a line for each name.
+    asked: names of calls, or `desk` or `worker`; all by default. refused: a seeded third of them fails instead, with ENOSPC or EACCES.
+    The record has a line for each process and name.
     """
     from tests.fake_machine import Bench
+    from tests.storm import system_calls as storm
     from tests.storm.forked import forks
     from tests.test_storm import Sea, small_sweep, wrong_of
 
     with tempfile.TemporaryDirectory() as folder, forks(Path(folder), 2) as run:
         bench = Bench(Path(folder))
         small_sweep(bench)
+        storm.traced_interpreter(bench, Path(folder))
         (Path(folder) / "sea").mkdir()
         sea = Sea(bench, Path(folder) / "sea", run)
         sea.changes()
-        calls, wrong = sea.calls(), list[str]()
-        for name, count in sorted(calls.items()):
-            if asked and name not in asked:
+        calls, good = storm.found(sea), True
+        strikes = storm.refused(calls) if refused else [(call, "kill") for call in calls]
+        for who, name in sorted({(call.who, call.name) for call in calls}):
+            some = [one for one in strikes if (one[0].who, one[0].name) == (who, name)]
+            if not some or (asked and not {who.partition(" ")[0], name} & set(asked)):
                 continue
-            found = wrong_of(lambda one: sea.call(*one, "kill"), [(name, number) for number in range(1, count + 1)])
+            found = wrong_of(lambda one: storm.strike(sea, *one), some)
             for said in found:
                 print(said)
-            _record("system-calls", {"kills": count, "call": name, "wrong": len(found)})
-            wrong += found
-    return not wrong
+            kind = {"refused": len(some), "seed": storm.SEED} if refused else {"kills": len(some)}
+            _record("system-calls", {**kind, "who": who, "call": name, "wrong": len(found)})
+            good = good and not found
+    return good
+
+
+def _commit() -> str:
+    """Name the commit that is struck, with `+` where files differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "harness", "tests/*.py"], check=False).returncode
+    return f"{head.strip()}{'+' if changed else ''}"
 
 
 def setup(kills: int) -> bool:
@@ -128,7 +143,7 @@ def _killed(clone: Path, seconds: float) -> bool:
 
 
 def _record(what: str, found: dict[str, Any]) -> None:
-    line = {"what": what, "date": f"{datetime.now(UTC):%Y-%m-%d}", **found}
+    line = {"what": what, "date": f"{datetime.now(UTC):%Y-%m-%d}", **found, "commit": _commit()}
     with open(RECORD, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     print(json.dumps(line), flush=True)
@@ -142,7 +157,9 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     real = verbs.add_parser("engines")
     real.add_argument("--kills", type=int, default=200)
-    verbs.add_parser("system-calls").add_argument("names", nargs="*", help="as pwrite64; all by default")
+    calls = verbs.add_parser("system-calls")
+    calls.add_argument("names", nargs="*", help="as pwrite64, desk or worker; all by default")
+    calls.add_argument("--refused", action="store_true", help="a seeded third fails instead (ENOSPC, EACCES)")
     little = verbs.add_parser("setup")
     little.add_argument("--kills", type=int, default=50)
     whole = verbs.add_parser("bench")
@@ -155,7 +172,7 @@ def main() -> None:
     if asked.verb == "engines":
         good = engines(asked.kills, asked.seed)
     elif asked.verb == "system-calls":
-        good = system_calls(asked.names)
+        good = system_calls(asked.names, refused=asked.refused)
     elif asked.verb == "setup":
         good = setup(asked.kills)
     else:

@@ -135,6 +135,25 @@ def test_code_that_comes_with_a_model_is_not_run() -> None:
     assert torch_engine.refuse_model(options, facts, known) is None
 
 
+def test_code_that_comes_with_a_model_is_refused_by_what_transformers_of_its_environment_knows(tmp_path: Path) -> None:
+    """Its model types are read beside its interpreter; of a version that is nowhere, those of the one that is here count."""
+    python = tmp_path / "bin" / "python"
+    site = tmp_path / "lib" / "python3.12" / "site-packages"
+    auto = site / "transformers" / "models" / "auto"
+    auto.mkdir(parents=True)
+    (site / "transformers-9.9.0.dist-info").mkdir()
+    (auto / "configuration_auto.py").write_text('NAMES = dict([\n    ("ours", "OursConfig"),\n])\n', "utf-8")
+    options = torch_engine.TransformersOptions()
+    own = record_of({**LLAMA, "model_type": "ours", "auto_map": {"AutoConfig": "a.B"}})
+    known = record_of({**LLAMA, "auto_map": {"AutoConfig": "a.B"}})
+    newer = Facts({**FACTS.packages, "transformers": "9.9.0"}, "Linux", interpreter=python)
+    assert torch_engine.refuse_model(options, newer, own) is None
+    assert "9.9.0 has no model type 'llama'" in str(torch_engine.refuse_model(options, newer, known))
+    nowhere = Facts({**FACTS.packages, "transformers": "9.8.0"}, "Linux", interpreter=python)
+    assert "no model type 'ours'" in str(torch_engine.refuse_model(options, nowhere, own))
+    assert torch_engine.refuse_model(options, nowhere, known) is None
+
+
 @pytest.mark.parametrize(("reach", "crosses"), [
     (Reach(300, 200), False), (Reach(301, 200), False), (Reach(302, 200), True), (Reach(500, 301), False),
     (Reach(500, 300), True), (Reach(400), False),

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import getpass
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from harness.commands.pages import write_pages
 from harness.commands.report import plain
+from harness.commands.workspace import Workspace
 from harness.core.outcome import ArrayRef, Artifact, Environment, Gpu, Measurement, Outcome, Protocol, Scheme
 from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Record
+from harness.environments import ROOT
+from harness.executors.process import variables
 from harness.probes.facts import FACTS
 from harness.published import kept
 from harness.published.kept import _absolute, _cut
@@ -23,13 +35,29 @@ from tests.unit.published.files import written
 from tests.unit.store.outcomes import built, environment, measured
 
 PLANTED = ("planted-user", "planted-host", "planted-token")
+ELSEWHERE = """
+import getpass, os, platform, socket
+socket.gethostname = socket.getfqdn = platform.node = lambda *given: "planted-host"
+getpass.getuser = os.getlogin = lambda: "planted-user"
+named = os.uname()
+os.uname = lambda: os.uname_result((named.sysname, "planted-host", named.release, named.version, named.machine))
+"""
+"""Python of a machine and user with names that nothing else has: for workers, as `sitecustomize`."""
 
 
 @pytest.fixture
 def planted(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A sweep whose text and model lie in a folder of a name that nobody else needs to know."""
-    for name, value in zip(("USER", "HOSTNAME", "HF_TOKEN"), PLANTED, strict=True):
+    user, host, token = PLANTED
+    for name, value in {"USER": user, "LOGNAME": user, "HOSTNAME": host, "HF_TOKEN": token}.items():
         monkeypatch.setenv(name, value)
+    for place in ("socket.gethostname", "socket.getfqdn", "platform.node"):
+        monkeypatch.setattr(place, lambda *given: host)
+    for place in ("getpass.getuser", "os.getlogin"):
+        monkeypatch.setattr(place, lambda: user)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "sitecustomize.py").write_text(ELSEWHERE, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "elsewhere"), os.environ.get("PYTHONPATH", "")]))
     folder = tmp_path / "planted-user" / "secret project"
     folder.mkdir(parents=True)
     text = folder / "notes.txt"
@@ -56,11 +84,58 @@ def test_published_text_and_tables_tell_nothing_of_where_a_text_lies(planted: Be
     with from_published(folder) as source:
         again = plain("s", source, planted.workspace)
     assert again == tables
-    for text in (told, *tables):
-        said = [word for word in (*PLANTED, "secret project", str(tmp_path), "/home/", "/tmp/") if word in text]
-        assert said == [], next(line for line in text.splitlines() if said[0] in line)
+    page = _written_page(tmp_path, told)
+    for text in (told, page, *tables):
+        assert leaks(text, tmp_path) == []
     assert any("notes.txt" in table for table in tables)
     assert "./notes.txt" in told
+    assert "notes.txt" in page
+    for word in (*PLANTED, *real_names()):
+        assert leaks(told.replace("toy", word), tmp_path) != [], "what would be told is found"
+
+
+def test_workers_of_the_planted_machine_take_its_names_for_their_own(planted: Bench) -> None:
+    code = "import getpass, os, platform, socket; print(socket.gethostname(), platform.node(), os.uname().nodename, getpass.getuser())"
+    said = subprocess.run([sys.executable, "-c", code], env=variables({}), capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["planted-host"] * 3 + ["planted-user"]
+
+
+HOST, USER = socket.gethostname(), getpass.getuser()
+"""Of this machine, before anything is planted."""
+
+
+def real_names() -> list[str]:
+    """Names of this machine and user, but such as tell of nobody."""
+    return [
+        name for name in (HOST, USER) if len(name) >= 4 and name.lower() not in {"root", "user", "localhost", "runner"}
+    ]
+
+
+def leaks(text: str, folder: Path) -> list[str]:
+    """List the lines that tell of a machine, a user, a token or a folder."""
+    told = (*PLANTED, "secret project", str(folder), "/home/", "/tmp/")
+    real = [re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])") for name in real_names()]
+    return [
+        line
+        for line in text.splitlines()
+        if any(word in line for word in told) or any(one.search(line) for one in real)
+    ]
+
+
+def _written_page(folder: Path, published: str) -> str:
+    """Write a page with tables of published results, as `report --write` does."""
+    root = folder / "planted-user" / "workspace"
+    (root / "results" / "published").mkdir(parents=True)
+    (root / "tables").mkdir()
+    (root / "results" / "published" / "s.yaml").write_text(published, "utf-8")
+    cells = "{PPL: {metric: perplexity, format: 3}, Decode (tok/s): {metric: decode_tps, format: 1}}"
+    (root / "tables" / "s.tables.yaml").write_text(f"mine:\n  rows: [model, method]\n  cells: {cells}\n", "utf-8")
+    page = root / "README.md"
+    page.write_text("# Page\n\n<!-- table: mine -->\n<!-- end: mine -->\n", "utf-8")
+    workspace = Workspace(root, (ROOT / "configs",), (root / "tables",), root / "results", pages=("README.md",))
+    assert write_pages(Console(file=io.StringIO()), workspace) == 0
+    assert "| toy" in page.read_text("utf-8")
+    return page.read_text("utf-8")
 
 
 def facts_of(database: Database) -> set[str]:

@@ -118,7 +118,7 @@ def test_a_script_that_is_not_there_is_found_while_planning() -> None:
         contents(options)
 
 
-def test_a_command_gets_no_secret_that_its_recipe_does_not_name(
+def test_a_command_gets_no_variable_of_yours_that_its_recipe_does_not_name(
     byte_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in (
@@ -136,8 +136,8 @@ def test_a_command_gets_no_secret_that_its_recipe_does_not_name(
     options = {"run": f'python -c "{code}" {{base}} {{out}}'}
     for place, (more, given) in enumerate(
         [
-            ({}, "TOKENIZERS_PARALLELISM MY_KEYS"),
-            ({"variables": ["HF_TOKEN"]}, "HF_TOKEN TOKENIZERS_PARALLELISM MY_KEYS"),
+            ({}, "TOKENIZERS_PARALLELISM"),
+            ({"variables": ["HF_TOKEN", "MY_KEYS"]}, "HF_TOKEN TOKENIZERS_PARALLELISM MY_KEYS"),
         ]
     ):
         with pytest.raises(HarnessError) as failed:
