@@ -32,7 +32,8 @@ from harness.store.database import Database
 from harness.store.mark import RunMark
 from tests.fake_machine import Bench
 from tests.storm.forked import LIMIT, ROOT, Ended, Run, forks
-from tests.test_storm import KILLED, SYSTEM_CALLS, small_sweep, wrong_of
+from tests.storm.system_calls import SYSTEM_CALLS
+from tests.test_storm import KILLED, small_sweep, wrong_of
 from tests.unit.adopting.test_killed import PAGE
 from tests.unit.bundling.test_back import packed
 from tests.unit.importing.files import write
