@@ -6,13 +6,17 @@ words of progress.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.core.sessions import Generates, GenerationWorkload, Trace
 from harness.core.spec import Note
+
+if TYPE_CHECKING:
+    from harness.core.seam import FloatArray
 
 OUTSIDE = 0.2
 """Share of a repetition's time that may lie outside the engine's own clock, or inside its whole but in no part of it."""
@@ -20,6 +24,8 @@ OUTSIDE_SECONDS = 0.002
 """Seconds of a repetition that may lie so in any case: small models work for no longer than their generators take to make."""
 IDLE = 0.05
 """Share of the median step below which a step did nothing; and the share of steps that may."""
+TICK = 0.05
+"""Share of the median step that a clock has to tell apart."""
 FEW = 8
 """Steps of a repetition from which on a clock cannot have given the same time for each."""
 
@@ -137,7 +143,27 @@ def _step_texts(trace: Trace) -> list[str]:
         texts.append(
             "all decode steps of a repetition took the same time to the last digit: they were not timed one by one"
         )
-    return texts
+    return texts or [*_again_texts(steps), *_tick_texts(steps)]
+
+
+def _again_texts(steps: FloatArray) -> Iterator[str]:
+    """See that no two repetitions took the same times, in whatever order. steps: seconds [repetitions, steps]."""
+    import numpy as np
+
+    if steps.shape[1] >= FEW and len(np.unique(np.sort(steps, axis=1), axis=0)) < len(steps):
+        yield "the decode steps of two repetitions took the same times to the last digit: one repetition stands for another"
+
+
+def _tick_texts(steps: FloatArray) -> Iterator[str]:
+    """See that times are not multiples of a tick that is long beside them. steps: seconds [repetitions, steps]."""
+    import numpy as np
+
+    typical = float(np.median(steps))
+    gaps = np.diff(np.sort(steps, axis=None))
+    apart = gaps[gaps > 1e-6 * typical + 1e-9]
+    if steps.size < 2 * FEW or not apart.size or apart.min() < TICK * typical or 2 * apart.size > gaps.size:
+        return
+    yield f"{steps.size} decode steps took {apart.size + 1} different times, {float(apart.min()):.2g} s or more apart: the engine's clock is too coarse for them"
 
 
 def ended_notes(trace: Trace, ends: Sequence[int]) -> tuple[Note, ...]:
