@@ -39,7 +39,8 @@ _THREADS = 0.6
 def measured_notes(
     spec: MeasureSpec, session: Session, findings: ProbeResult, opened: float | None
 ) -> tuple[Note, ...]:
-    """Say what cannot be so about a measurement. opened: seconds that opening took, where it was opened for this."""
+    """Say what cannot be so about a measurement. opened: seconds that opening took, where it was opened for this,
+    without those for which no processor was free."""
     return (
         *load_notes(findings.values, opened),
         *device_notes(session.provider),
