@@ -130,7 +130,7 @@ def weights_sha256(folder: Path) -> str | None:
     tensors = read_tensors(folder)
     read = {tensor.file for tensor in tensors.values()}
     files = [path for path in files_below(folder) if path.name.endswith(_WEIGHTS) and path not in read]
-    rows = [[path.name, file_sha256(path)] for path in files]
+    rows: list[list[object]] = [[path.name, file_sha256(path)] for path in files]
     rows += [[name, one.dtype, list(one.shape), _tensor_sha256(one)] for name, one in sorted(tensors.items())]
     return digest(rows) if rows else None
 
