@@ -6,11 +6,12 @@ words of progress.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from harness.core.clock import waited_seconds
 from harness.core.errors import HarnessError
 from harness.core.sessions import Generates, GenerationWorkload, Trace
 from harness.core.spec import Note
@@ -38,18 +39,19 @@ class Stopwatch:
     """
 
     rounds: int
+    clock: Callable[[], float] = perf_counter
     entered: dict[int, float] = field(default_factory=dict)
     left: dict[int, float] = field(default_factory=dict)
 
     def enter(self, share: float) -> int:
         """Note that a share of the rounds is done; returns how many those are."""
         done = round(share * self.rounds)
-        self.entered.setdefault(done, perf_counter())
+        self.entered.setdefault(done, self.clock())
         return done
 
     def leave(self, done: int) -> None:
         """Note that the engine goes on."""
-        self.left.setdefault(done, perf_counter())
+        self.left.setdefault(done, self.clock())
 
     def seconds(self, number: int) -> float | None:
         """Return the seconds of a round, counted from 0; None where the engine did not tell of its beginning or its end."""
@@ -59,15 +61,19 @@ class Stopwatch:
 
 def watched(session: Generates, work: GenerationWorkload) -> tuple[Trace, list[float], float]:
     """Let a session generate; returns its trace, the seconds of its rounds as we saw them, all in one where it tells of none, and those
-    of the whole call."""
-    watch = Stopwatch(work.warmups + work.repetitions)
-    begun = perf_counter()
+    of the whole call. Time for which this thread had no processor does not count."""
+    watch = Stopwatch(work.warmups + work.repetitions, _undisturbed)
+    begun = _undisturbed()
     trace = session.generate(work, lambda share: watch.leave(watch.enter(share)))
-    ended = perf_counter()
+    ended = _undisturbed()
     refuse_trace(trace, work)
     seen = [watch.seconds(number) for number in range(watch.rounds)]
     whole = ended - begun
     return trace, [one for one in seen if one is not None] if None not in seen else [whole], whole
+
+
+def _undisturbed() -> float:
+    return perf_counter() - waited_seconds()
 
 
 def refuse_trace(trace: Trace, work: GenerationWorkload) -> None:
