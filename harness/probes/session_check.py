@@ -30,20 +30,26 @@ SHORT = 24
 _SAMPLE = "The quick brown fox jumps over 13 lazy dogs. "
 _SHARED = 4
 """Multiple of what is clear for one token by which scales that a pass shares between its tokens may move a log-probability."""
+_HALF = {"float16": 1 << 15, "bfloat16": 1 << 12}
+"""Of 16-bit types: of how many pairs of logits one is surely equal; both have at most that many steps where logits lie."""
+_FEWER = 20
+"""By how much the pairs that are equal may fall short of that."""
 _SUM = 0.01
 """By how much the probabilities of a row may miss 1."""
 
 
 def session_notes(
-    session: Scores, folder: Path, codec: TextCodec | None = None, reach: int | None = None
+    session: Scores, folder: Path, codec: TextCodec | None = None, reach: int | None = None, dtype: str | None = None
 ) -> tuple[Note, ...]:
     """Ask a `Scores` session a few questions whose answers are known.
 
-    codec: the tokenizer that it should have, where that is known; reach: tokens of the workload's longest sequence.
+    codec: the tokenizer that it should have, where that is known; reach: tokens of the workload's longest sequence;
+    dtype: type in which it was asked to compute, and says that it does; None where nobody asked.
     """
     texts = [*_codec_texts(session.codec, codec), *_rows_texts(session), *_score_texts(session)]
     if (folder / "tokenizer.json").is_file():  # a fake's distribution looks back one token
         texts += _context_texts(session, min(reach or USUAL, LONGEST, session.context_length))
+        texts += _grain_texts(session, dtype) if dtype in _HALF else ()
     return implausible(texts)
 
 
@@ -124,6 +130,17 @@ def _rows_texts(session: Scores) -> Iterator[str]:
         yield f"3 tokens were asked for greedily and {made} came"
     elif (gap := float((wanted.max(axis=1) - wanted[np.arange(3), one]).max())) > _clear(session):
         yield f"a greedy token lies {gap:.2f} nat below the likeliest: generation does not compute what scoring does"
+
+
+def _grain_texts(session: Scores, dtype: str) -> Iterator[str]:
+    """See the grain of a 16-bit type: of so many logits some are equal, and their log-probabilities too."""
+    import numpy as np
+
+    rows = np.sort(_rows(session, _drawn(session, SHORT), range(SHORT)), axis=1)
+    equal, pairs = int((np.diff(rows) == 0).sum()), rows.size * (rows.shape[1] - 1) / 2
+    least = min(pairs / _HALF[dtype], rows.size) / _FEWER
+    if least > 1 and equal < least:
+        yield f"{equal} of {rows.size} log-probabilities equal another of their row: they are finer than {dtype} gives, so that it was not computed in it"
 
 
 def _finite(rows: Rows) -> Rows:

@@ -6,13 +6,18 @@ words of progress.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import TYPE_CHECKING
 
+from harness.core.clock import waited_seconds
 from harness.core.errors import HarnessError
 from harness.core.sessions import Generates, GenerationWorkload, Trace
 from harness.core.spec import Note
+
+if TYPE_CHECKING:
+    from harness.core.seam import FloatArray
 
 OUTSIDE = 0.2
 """Share of a repetition's time that may lie outside the engine's own clock, or inside its whole but in no part of it."""
@@ -20,6 +25,8 @@ OUTSIDE_SECONDS = 0.002
 """Seconds of a repetition that may lie so in any case: small models work for no longer than their generators take to make."""
 IDLE = 0.05
 """Share of the median step below which a step did nothing; and the share of steps that may."""
+TICK = 0.05
+"""Share of the median step that a clock has to tell apart."""
 FEW = 8
 """Steps of a repetition from which on a clock cannot have given the same time for each."""
 
@@ -32,18 +39,19 @@ class Stopwatch:
     """
 
     rounds: int
+    clock: Callable[[], float] = perf_counter
     entered: dict[int, float] = field(default_factory=dict)
     left: dict[int, float] = field(default_factory=dict)
 
     def enter(self, share: float) -> int:
         """Note that a share of the rounds is done; returns how many those are."""
         done = round(share * self.rounds)
-        self.entered.setdefault(done, perf_counter())
+        self.entered.setdefault(done, self.clock())
         return done
 
     def leave(self, done: int) -> None:
         """Note that the engine goes on."""
-        self.left.setdefault(done, perf_counter())
+        self.left.setdefault(done, self.clock())
 
     def seconds(self, number: int) -> float | None:
         """Return the seconds of a round, counted from 0; None where the engine did not tell of its beginning or its end."""
@@ -53,15 +61,19 @@ class Stopwatch:
 
 def watched(session: Generates, work: GenerationWorkload) -> tuple[Trace, list[float], float]:
     """Let a session generate; returns its trace, the seconds of its rounds as we saw them, all in one where it tells of none, and those
-    of the whole call."""
-    watch = Stopwatch(work.warmups + work.repetitions)
-    begun = perf_counter()
+    of the whole call. Time for which this thread had no processor does not count."""
+    watch = Stopwatch(work.warmups + work.repetitions, _undisturbed)
+    begun = _undisturbed()
     trace = session.generate(work, lambda share: watch.leave(watch.enter(share)))
-    ended = perf_counter()
+    ended = _undisturbed()
     refuse_trace(trace, work)
     seen = [watch.seconds(number) for number in range(watch.rounds)]
     whole = ended - begun
     return trace, [one for one in seen if one is not None] if None not in seen else [whole], whole
+
+
+def _undisturbed() -> float:
+    return perf_counter() - waited_seconds()
 
 
 def refuse_trace(trace: Trace, work: GenerationWorkload) -> None:
@@ -137,7 +149,27 @@ def _step_texts(trace: Trace) -> list[str]:
         texts.append(
             "all decode steps of a repetition took the same time to the last digit: they were not timed one by one"
         )
-    return texts
+    return texts or [*_again_texts(steps), *_tick_texts(steps)]
+
+
+def _again_texts(steps: FloatArray) -> Iterator[str]:
+    """See that no two repetitions took the same times, in whatever order. steps: seconds [repetitions, steps]."""
+    import numpy as np
+
+    if steps.shape[1] >= FEW and len(np.unique(np.sort(steps, axis=1), axis=0)) < len(steps):
+        yield "the decode steps of two repetitions took the same times to the last digit: one repetition stands for another"
+
+
+def _tick_texts(steps: FloatArray) -> Iterator[str]:
+    """See that times are not multiples of a tick that is long beside them. steps: seconds [repetitions, steps]."""
+    import numpy as np
+
+    typical = float(np.median(steps))
+    gaps = np.diff(np.sort(steps, axis=None))
+    apart = gaps[gaps > 1e-6 * typical + 1e-9]
+    if steps.size < 2 * FEW or not apart.size or apart.min() < TICK * typical or 2 * apart.size > gaps.size:
+        return
+    yield f"{steps.size} decode steps took {apart.size + 1} different times, {float(apart.min()):.2g} s or more apart: the engine's clock is too coarse for them"
 
 
 def ended_notes(trace: Trace, ends: Sequence[int]) -> tuple[Note, ...]:

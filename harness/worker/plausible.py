@@ -39,12 +39,14 @@ _THREADS = 0.6
 def measured_notes(
     spec: MeasureSpec, session: Session, findings: ProbeResult, opened: float | None
 ) -> tuple[Note, ...]:
-    """Say what cannot be so about a measurement. opened: seconds that opening took, where it was opened for this."""
+    """Say what cannot be so about a measurement. opened: seconds that opening took, where it was opened for this,
+    without those for which no processor was free."""
     return (
         *load_notes(findings.values, opened),
         *device_notes(session.provider),
         *thread_notes(spec.engine_options, findings.protocol.facts.get("own_cpus")),
         *reading_notes(findings.values),
+        *scored_notes(findings.values, findings.protocol.scored),
     )
 
 
@@ -53,7 +55,8 @@ def scoring_notes(spec: MeasureSpec, session: Scores, folder: Path, reach: int |
     from harness.probes.session_check import print_of, session_notes
 
     with ExitStack() as stack:
-        notes = session_notes(session, folder, _codec_of(spec, folder, stack), reach)
+        asked = session.dtype if "dtype" in spec.engine_options else None
+        notes = session_notes(session, folder, _codec_of(spec, folder, stack), reach, asked)
     return (*notes, *alike_notes(folder, digest([spec.engine, spec.engine_options]), print_of(session)))
 
 
@@ -141,6 +144,20 @@ def thread_notes(given: Mapping[str, object], cpus: object) -> tuple[Note, ...]:
 def reading_notes(values: Sequence[MetricValue]) -> tuple[Note, ...]:
     """Hold each value against its own samples: what is typical of them lies among them, and a mean is their mean."""
     return implausible([text for reading in values for text in _reading_texts(reading)])
+
+
+def scored_notes(values: Sequence[MetricValue], scored: int | None) -> tuple[Note, ...]:
+    """Say that a perplexity has other tokens behind it than were scored. scored: tokens that its protocol names."""
+    import numpy as np
+
+    found = [np.size(reading.samples) for reading in values if reading.metric == "perplexity" and not reading.slice]
+    return implausible(
+        [
+            f"{scored} tokens were scored, and perplexity has {size} samples: it is not of all of them"
+            for size in found
+            if scored and size > 1 and size != scored
+        ]
+    )
 
 
 def _reading_texts(reading: MetricValue) -> Iterator[str]:

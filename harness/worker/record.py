@@ -11,6 +11,7 @@ from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.core.identity import digest, file_sha256, files_below, folder_bytes, folder_sha256
 from harness.core.metric import metric
+from harness.core.model_record import TensorHeader, read_tensors
 from harness.core.outcome import ArrayRef, Artifact, Measurement, Protocol, Scheme
 from harness.core.seam import Built, MetricValue, ProbeResult
 from harness.core.spec import Input, Note
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FEW = 64
 """Samples up to this many stay in the measurement itself."""
 ARRAYS = "arrays.npz"
+_BLOCK = 1 << 22
+"""Bytes of a tensor that are read at a time."""
 _WEIGHTS = (".onnx", ".onnx.data", ".onnx_data", ".data", ".safetensors", ".bin", ".pth")
 
 
@@ -120,9 +123,25 @@ def weights_bytes(folder: Path) -> int:
 
 
 def weights_sha256(folder: Path) -> str | None:
-    """Hash the weights files of a folder; those that are hashed already in this process are not read again. None without any."""
-    rows = [[path.name, file_sha256(path)] for path in files_below(folder) if path.name.endswith(_WEIGHTS)]
+    """Hash the weights of a folder. None without any.
+
+    Of safetensors files the tensors count, whatever file they lie in and whatever else its header says; other files count whole.
+    """
+    tensors = read_tensors(folder)
+    read = {tensor.file for tensor in tensors.values()}
+    files = [path for path in files_below(folder) if path.name.endswith(_WEIGHTS) and path not in read]
+    rows: list[list[object]] = [[path.name, file_sha256(path)] for path in files]
+    rows += [[name, one.dtype, list(one.shape), _tensor_sha256(one)] for name, one in sorted(tensors.items())]
     return digest(rows) if rows else None
+
+
+def _tensor_sha256(tensor: TensorHeader) -> str:
+    state = hashlib.sha256()
+    with tensor.file.open("rb") as file:
+        file.seek(tensor.begin)
+        while block := file.read(min(_BLOCK, tensor.end - file.tell())):
+            state.update(block)
+    return state.hexdigest()
 
 
 def artifact_of(identity: str, folder: Path, built: Built, seconds: float, peak: int | None) -> Artifact:

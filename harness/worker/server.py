@@ -210,7 +210,7 @@ class Server:
 
         assert isinstance(job.spec, MeasureSpec)
         with spans.span("check"):
-            notes = measured_notes(job.spec, session, findings, spans.seconds.get("open"))
+            notes = measured_notes(job.spec, session, findings, spans.undisturbed("open"))
             if "scores" in self._offers and not job.own_process and any("scores" in needs for needs in probe.needs):
                 if self._scored is None:
                     reach = probe.reach(workload)

@@ -36,3 +36,18 @@ def test_a_span_counts_also_when_its_block_fails_and_what_follows_starts_anew(ti
         pass
     spans.add("next", 0.5)
     assert spans.seconds == {"failed": 2.0, "next": 1.5}
+
+
+def test_what_was_waited_for_a_processor_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = iter([1.0, 1.5])
+    monkeypatch.setattr(clock, "waited_seconds", lambda: next(waits))
+    spans = clock.Spans()
+    with spans.span("open"):
+        pass
+    spans.add("open", 2.0)
+    assert spans.undisturbed("open") == pytest.approx(1.5, abs=0.1)
+    assert spans.undisturbed("else") is None
+
+
+def test_a_wait_is_no_less_than_nothing() -> None:
+    assert 0 <= clock.waited_seconds() <= clock.waited_seconds()

@@ -114,3 +114,18 @@ def test_a_session_that_tells_of_nothing_is_timed_as_a_whole() -> None:
     found, seen, whole = watched(Mute(), WORK)
     assert found.total.shape == (2,)
     assert seen == [whole]
+
+
+def test_a_repetition_that_stands_for_another_is_told() -> None:
+    steps = trace().steps
+    twice = np.stack([steps[0], np.roll(steps[0], 3)])
+    said = trace(steps=twice, total=0.061 + twice.sum(axis=1))
+    assert "one repetition stands for another" in texts(clock_notes(said, list(said.total)))
+
+
+@pytest.mark.parametrize(("tick", "told"), [(1e-7, False), (1e-4, False), (1e-3, True), (5e-3, True)])
+def test_a_clock_that_ticks_too_slowly_is_told(tick: float, told: bool) -> None:
+    drawn = np.random.default_rng(3).uniform(0.006, 0.014, (3, 40))
+    steps = np.round(drawn / tick) * tick
+    said = Trace(np.full(3, 0.05), np.full(3, 0.01), steps, 0.06 + steps.sum(axis=1))
+    assert ("the engine's clock is too coarse" in texts(clock_notes(said, list(said.total)))) is told

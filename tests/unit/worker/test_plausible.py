@@ -18,6 +18,7 @@ from harness.worker.plausible import (
     loaded_files,
     reading_notes,
     refuse_fallback,
+    scored_notes,
     thread_notes,
 )
 
@@ -81,3 +82,11 @@ def test_a_value_lies_among_its_samples_and_a_mean_is_their_mean(reading: Metric
     found = " ".join(note.text for note in reading_notes([reading]))
     assert says in found
     assert bool(says) == bool(found)
+
+
+def test_a_perplexity_of_fewer_tokens_than_were_scored_is_told() -> None:
+    values = [MetricValue("perplexity", float(np.exp(2.0)), NLL)]
+    assert scored_notes(values, 3) == scored_notes(values, None) == scored_notes([], 4) == ()
+    assert scored_notes([replace(values[0], samples=np.array([2.0]))], 4) == (), "an average that others report"
+    (note,) = scored_notes(values, 4)
+    assert note.text == "4 tokens were scored, and perplexity has 3 samples: it is not of all of them"
