@@ -21,7 +21,7 @@ from harness.core import heartbeat
 from harness.core.errors import HarnessError
 from harness.worker import queue_layout as batches
 from harness.worker import queue_process as processes
-from harness.worker import queue_watch
+from harness.worker import queue_take, queue_watch
 from harness.worker.queue_folder import serve_queue
 from harness.worker.queue_take import take
 from tests.conftest import ROOT
@@ -202,7 +202,7 @@ def test_a_killed_workers_child_ends_and_another_takes_its_batch_over(queue: Pat
     first.kill()
     first.wait(timeout=30)
     until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children), 10)
-    (taken,) = batches.taken_batches(queue)
+    (taken,) = queue_take.taken_batches(queue)
     assert taken.name.startswith("a@b.jsonl@")
     job = queue / "runs" / "r0" / "job.json"
     job.write_text(json.dumps(json.loads(job.read_text("utf-8")) | {"timeout_seconds": 1}), "utf-8")
