@@ -33,13 +33,14 @@ _GONE = f"{PARTIAL}-gone"
 """Ends the name of what is being removed."""
 
 
-def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+def write_whole(path: Path, content: str | bytes, *, durable: bool = True, shared: bool = False) -> None:
     """Write a file so that it is there in full or not at all, whatever is killed when.
 
-    Not `durable`, it may be gone after a power cut: for what the next command would write again.
+    Not `durable`, it may be gone after a power cut: for what the next command would write again. `shared`: other processes may
+    write the same file at this moment; the last one counts.
     """
     data = content.encode() if isinstance(content, str) else content
-    beside = path.with_name(f"{path.name}{PARTIAL}")
+    beside = path.with_name(f"{path.name}{PARTIAL}{f'-{os.getpid()}' if shared else ''}")
     try:
         with open(beside, "wb") as file:
             file.write(data)
@@ -134,7 +135,7 @@ class Stamp:
 def write_stamp(folder: Path, content: str | Stamp) -> None:
     """Note beside a sealed folder what its content hash is, what else is known of it, and which sizes and times its files had then."""
     noted = asdict(content if isinstance(content, Stamp) else Stamp(content))
-    write_whole(folder.with_name(folder.name + STAMP), json.dumps({**noted, "files": _marks(folder)}))
+    write_whole(folder.with_name(folder.name + STAMP), json.dumps({**noted, "files": _marks(folder)}), shared=True)
 
 
 def stamps_beside(folder: Path) -> dict[str, Stamp]:

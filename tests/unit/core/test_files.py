@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,15 @@ def test_a_disk_that_takes_nothing_is_told_with_what_to_do(number: int, says: st
     assert text.startswith(says)
     assert "(/x/y)" in text
     assert disk_trouble(OSError(errno.ENOENT, "gone")) is None
+
+
+def test_a_file_that_several_processes_write_at_once_is_always_whole(tmp_path: Path) -> None:
+    path = tmp_path / "b-0.stamp"
+    code = (
+        "import sys; from pathlib import Path; from harness.core.files import write_whole\n"
+        "for number in range(200): write_whole(Path(sys.argv[1]), sys.argv[2] * 400, durable=False, shared=True)"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "abcd"]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0, 0]
+    assert len(set(path.read_text("utf-8"))) == 1
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
