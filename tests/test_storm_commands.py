@@ -82,7 +82,7 @@ def _brought(root: Path) -> None:
     for name in ("runs", "sessions"):
         (root / "results" / name).rename(root / "brought" / name)
     for path in (root / "brought" / "runs").iterdir():
-        if "-b-" not in path.name:
+        if path.is_dir() and "-b-" not in path.name:
             shutil.rmtree(path)
     shutil.rmtree(root / "results")
     with Database.open(root / "results" / "bench.db"):
