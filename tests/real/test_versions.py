@@ -30,7 +30,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> RealMachine:
     folder = tmp_path_factory.mktemp("environments")
     pythons = {name: {"python": str(beside(folder / name, *pins[name]["packages"]))} for name in shipped["environment"]}
     made = RealMachine(tmp_path_factory.mktemp("real"))
-    (made.configs / "environments.yaml").write_text(yaml.safe_dump({**pins, **pythons}), "utf-8")
+    named = {
+        name: {"packages": ["onnxruntime-genai"]} for name in ("genai-latest", "genai-0.15")
+    }  # by other tables of the file
+    (made.configs / "environments.yaml").write_text(yaml.safe_dump({**named, **pythons}), "utf-8")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("OMP_NUM_THREADS", "1")  # threads that wait for one another burn a busy machine
         made.sweep("versions-bnb", **{**shipped, "method": list(METHODS), "rounds": ROUNDS})
