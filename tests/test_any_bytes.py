@@ -292,7 +292,7 @@ def test_any_leftovers_are_met_by_recovery(
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenWorkspace]:
-    machine = Bench(tmp_path_factory.mktemp("desk"))
+    machine = Bench(tmp_path_factory.mktemp("runner"))
     machine.sweep(method=["fp32"])
     with machine.opened() as (_, found):
         yield found

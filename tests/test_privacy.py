@@ -44,14 +44,14 @@ def test_the_watch_sees_a_look_up_and_a_file_in_the_home_folder(tmp_path: Path) 
     assert len(seen.reached) == 1
 
 
-DESK = [
+COMMANDS = [
     "plan quickstart", "report quickstart", "report --check README.md", "ingest --published results/published", "export {}/x.csv",
     "import {}/r.json", "explain quickstart-speed INT8 1", "lint README.md", "doctor", "doctor --files", "report --diff README.md",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "words", [pytest.param(words, marks=pytest.mark.slow if at > 1 else ()) for at, words in enumerate(DESK)]
+    "words", [pytest.param(words, marks=pytest.mark.slow if at > 1 else ()) for at, words in enumerate(COMMANDS)]
 )
 def test_a_command_of_the_desk_writes_nothing_at_home_and_opens_no_network_socket(tmp_path: Path, words: str) -> None:
     given = words.format(tmp_path).split()

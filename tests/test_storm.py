@@ -1,4 +1,4 @@
-"""A storm over every change of a file that a small sweep makes, in desk and worker: killed there, or refused, and then again.
+"""A storm over every change of a file that a small sweep makes, in runner and worker: killed there, or refused, and then again.
 
 Python's own changes everywhere (tests/storm/sitecustomize.py); where strace may watch, system calls, those of SQLite among them (tests/storm/system_calls.py). After each strike
 the same command must come to the same rows, hashes and folders as one that nothing happened to. Two strikes at a time, each in a folder of its own: six minutes on two cores, and as many again with STORM_ALL=1.
@@ -82,9 +82,9 @@ class Sea:
 
     def changes(self) -> dict[str, int]:
         """Count the changes that each process makes where nothing happens; keeps what the command comes to."""
-        code, said, found = self.command(self.folder / "calm", "desk 0 kill")
+        code, said, found = self.command(self.folder / "calm", "runner 0 kill")
         assert code == 0, said
-        assert min(found["desk"], found["worker"]) > 5, "the sweep changes files"
+        assert min(found["runner"], found["worker"]) > 5, "the sweep changes files"
         self.calm = facts(self.folder / "calm")
         return found
 
@@ -100,7 +100,7 @@ class Sea:
                     return f"{strike}: nothing was struck: {code}: {said[-500:]}"
                 if "Traceback" in said:
                     return f"{strikes}: a traceback: {said[-1500:]}"
-                if strike.startswith("desk") and strike.endswith("kill") and "struck" in found and code not in KILLED:
+                if strike.startswith("runner") and strike.endswith("kill") and "struck" in found and code not in KILLED:
                     return f"{strike}: not killed, but ended with {code}"
             return self.after(results, " and ".join(strikes))
         finally:
@@ -156,7 +156,7 @@ def sea(bench: Bench, tmp_path: Path) -> Iterator[Sea]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("who", ["desk", "worker"])
+@pytest.mark.parametrize("who", ["runner", "worker"])
 def test_a_kill_at_any_change_of_a_file_loses_nothing(sea: Sea, who: str) -> None:
     count = sea.changes()[who]
     wrong = wrong_of(sea.weather, [f"{who} {number} kill" for number in range(1, count + 1)])
@@ -164,7 +164,7 @@ def test_a_kill_at_any_change_of_a_file_loses_nothing(sea: Sea, who: str) -> Non
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("who", ["desk", "worker"])
+@pytest.mark.parametrize("who", ["runner", "worker"])
 def test_a_full_or_forbidden_disk_at_a_third_of_the_changes_loses_nothing(sea: Sea, who: str) -> None:
     count = sea.changes()[who]
     draw = random.Random(20261128)
@@ -180,7 +180,7 @@ def test_a_kill_at_any_step_of_the_recovery_from_a_kill_loses_nothing(sea: Sea) 
     count = sea.changes()["worker"]
     draw = random.Random(7)
     strikes = [
-        (f"worker {draw.randint(2, count - 2)} both", f"desk {number} kill") for number in range(1, RECOVERY + 1)
+        (f"worker {draw.randint(2, count - 2)} both", f"runner {number} kill") for number in range(1, RECOVERY + 1)
     ]
     wrong = wrong_of(lambda both: sea.weather(*both), strikes)
     assert not wrong, "\n".join(wrong)
@@ -189,7 +189,7 @@ def test_a_kill_at_any_step_of_the_recovery_from_a_kill_loses_nothing(sea: Sea) 
 
 @pytest.fixture
 def traced(bench: Bench, tmp_path: Path) -> Iterator[Sea]:
-    """A machine whose desk and workers can be struck at system calls; skips where strace may not watch."""
+    """A machine whose runner and workers can be struck at system calls; skips where strace may not watch."""
     if not tracing():
         pytest.skip("strace is not here or may not watch processes: what SQLite does cannot be struck")
     small_sweep(bench)
@@ -208,7 +208,7 @@ def test_kills_and_a_refusal_at_some_system_calls_of_desk_and_worker_lose_nothin
     calls = system_calls.found(traced)
     draw = random.Random(11)
     of_sqlite = [call for call in calls if call.name in system_calls.OPENS and call.path.startswith("bench.db")]
-    of_workers = [call for call in calls if call.who != "desk" and call.name not in system_calls.OPENS]
+    of_workers = [call for call in calls if call.who != "runner" and call.name not in system_calls.OPENS]
     assert {call.path for call in of_sqlite} == {"bench.db", "bench.db-journal", "bench.db-wal", "bench.db-shm"}
     assert {call.who for call in of_workers} >= {"worker 1", "worker 2"}
     strikes = [(call, "kill") for call in (*draw.sample(of_sqlite[:4], 2), *draw.sample(of_workers, 2))]

@@ -184,7 +184,7 @@ class Sea:
         variables |= {"HARNESS_CACHE": str(root / "cache"), "TMPDIR": str(beside / "tmp"), "COLUMNS": "200"}
         words = [_session(root) if word == "SESSION" else word for word in self.case.words.split()]
         code, said = (run or self.run)(words, {**os.environ, **variables}, root)
-        counted = beside / "state" / "desk"
+        counted = beside / "state" / "runner"
         return code, said, counted.stat().st_size if counted.exists() else 0, (beside / "state" / "struck").exists()
 
     def weather(self, strike: str) -> str:
@@ -239,7 +239,7 @@ class Sea:
         return [name for name in (*wrong, *lost) if not name.startswith(making)]
 
     def _after(self, root: Path, strike: str, *, done: bool) -> str:
-        code, said, _, _ = self.command(root, "desk 0 kill")
+        code, said, _, _ = self.command(root, "runner 0 kill")
         if code not in ({0, 2} if done else {0}) or "Traceback" in said:  # what is done may be refused a second time
             return f"{strike}: the next command ended with {code}: {said[-1500:]}"
         found = tree(root)
@@ -291,7 +291,7 @@ def sea(workspace: Path, run: Run, tmp_path: Path, request: pytest.FixtureReques
     case.prepare(before)
     shutil.copytree(before, calm)
     made = Sea(tmp_path, case, run, tree(before), {})
-    code, said, count, _ = made.command(calm, "desk 0 kill")
+    code, said, count, _ = made.command(calm, "runner 0 kill")
     assert code == 0, said
     made.calm, made.rows = tree(calm), rows(calm)
     assert made.calm != made.before, "the command writes something"
@@ -307,8 +307,8 @@ def test_a_kill_at_any_change_or_a_refusal_at_a_third_leaves_nothing_half_and_th
     draw = random.Random(20261128)
     third = sorted(draw.sample(range(1, count + 1), max(1, min(count, MOST) // 3)))
     killed = sorted(draw.sample(range(1, count + 1), min(count, MOST)))
-    strikes = [f"desk {number} kill" for number in killed]
-    strikes += [f"desk {number} {draw.choice(['ENOSPC', 'EACCES'])}" for number in third]
+    strikes = [f"runner {number} kill" for number in killed]
+    strikes += [f"runner {number} {draw.choice(['ENOSPC', 'EACCES'])}" for number in third]
     wrong = wrong_of(waters.weather, strikes)
     assert not wrong, f"{len(wrong)} of {len(strikes)}\n" + "\n".join(wrong)
 

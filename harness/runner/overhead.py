@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harness.worker.answer import Answer
 
 OWN = ("plan", "store", "report", "write", "ready", "handover", "describe", "hash", "seal", "check", "worker", "other")
-"""Desk work, spawn-to-ready, waiting, hashing, writing; what a job's own spans leave over; what nobody counted."""
+"""Own work, spawn-to-ready, waiting, hashing, writing; what a job's own spans leave over; what nobody counted."""
 WORK = ("interpreter", "import", "build", "open", "measure", "waiting")
 """Interpreter start, third-party imports, building, loading, measuring, waiting for others: not the harness's own."""
 _WORKER_OWN = ("hash", "seal", "check", "write", "describe")

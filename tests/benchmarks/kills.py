@@ -1,7 +1,7 @@
 """kill -9 where it hurts, many times: with real engines, at system calls, and while `make bench` makes all from nothing.
 
     python -m tests.benchmarks.kills engines --kills 200     # half an hour
-    python -m tests.benchmarks.kills system-calls            # every one of a small sweep's desk and workers; needs strace
+    python -m tests.benchmarks.kills system-calls            # every one of a small sweep's runner and workers; needs strace
     python -m tests.benchmarks.kills system-calls --refused  # a seeded third of them refused (disk full, permission denied)
     python -m tests.benchmarks.kills setup --kills 50        # while a small environment is made
     python -m tests.benchmarks.kills bench --clones 3        # fresh clones, each killed three times, then run to its end
@@ -54,9 +54,9 @@ def engines(kills: int, seed: int) -> bool:
 
 
 def system_calls(asked: list[str], *, refused: bool) -> bool:
-    """Kill desk or worker of a small sweep with fakes at every system call that changes a file, or may make one by opening it; SQLite's own among them.
+    """Kill runner or worker of a small sweep with fakes at every system call that changes a file, or may make one by opening it; SQLite's own among them.
 
-    asked: names of calls, or `desk` or `worker`; all by default. refused: a seeded third of them fails instead, with ENOSPC or EACCES.
+    asked: names of calls, or `runner` or `worker`; all by default. refused: a seeded third of them fails instead, with ENOSPC or EACCES.
     The record has a line for each process and name.
     """
     from tests.fake_machine import Bench
@@ -158,7 +158,7 @@ def main() -> None:
     real = verbs.add_parser("engines")
     real.add_argument("--kills", type=int, default=200)
     calls = verbs.add_parser("system-calls")
-    calls.add_argument("names", nargs="*", help="as pwrite64, desk or worker; all by default")
+    calls.add_argument("names", nargs="*", help="as pwrite64, runner or worker; all by default")
     calls.add_argument("--refused", action="store_true", help="a seeded third fails instead (ENOSPC, EACCES)")
     little = verbs.add_parser("setup")
     little.add_argument("--kills", type=int, default=50)

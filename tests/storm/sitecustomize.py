@@ -15,7 +15,7 @@ import threading
 from typing import Any
 
 STRIKE = os.environ.get("STORM_STRIKE", "")
-"""`WHO NUMBER WHAT`: `desk` or `worker`, which change counted from 1 (0: none), and `kill`, `both` (a worker and its desk), `ENOSPC` or `EACCES`."""
+"""`WHO NUMBER WHAT`: `runner` or `worker`, which change counted from 1 (0: none), and `kill`, `both` (a worker and its runner), `ENOSPC` or `EACCES`."""
 FOLDER = os.environ.get("STORM_FOLDER", "")
 STATE = os.environ.get("STORM_STATE", "")
 """Folder beside FOLDER: a byte for each change in a file named after the role, and `struck` once one was struck."""
@@ -33,11 +33,11 @@ PATHS = {
 
 
 def role() -> str:
-    """Say what this process is to a command: its desk, its worker, or nothing."""
+    """Say what this process is to a command: its runner, its worker, or nothing."""
     words = sys.orig_argv
     if "harness.worker" in words:
         return "" if "--describe" in words else "worker"
-    return "desk" if "harness" in words else ""
+    return "runner" if "harness" in words else ""
 
 
 class Storm:
@@ -65,7 +65,7 @@ class Storm:
         if not self.mine or place != self.number:
             return
         os.close(os.open(f"{STATE}{os.sep}struck", os.O_WRONLY | os.O_CREAT))
-        if self.what == "both":  # a worker's desk first: a living one answers for it
+        if self.what == "both":  # a worker's runner first: a living one answers for it
             os.kill(os.getppid(), signal.SIGKILL)
         if self.what in {"kill", "both"}:
             os.kill(os.getpid(), signal.SIGKILL)

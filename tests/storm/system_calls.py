@@ -1,7 +1,7 @@
-"""System calls of a small sweep's desk and workers that make, change or remove files: found in a calm run, then struck by number with strace.
+"""System calls of a small sweep's runner and workers that make, change or remove files: found in a calm run, then struck by number with strace.
 
 Seen are the main thread's calls of each process, where SQLite works and a worker builds and measures. An open counts where it may make a
-file below the results folder; it is struck among the opens of its path alone, since how many others a process makes varies with what a desk
+file below the results folder; it is struck among the opens of its path alone, since how many others a process makes varies with what a runner
 polls and a worker times. Names of runs and sessions are the same each time (named.py).
 """
 
@@ -46,7 +46,7 @@ class Call:
     """A system call of a calm run."""
 
     who: str
-    """`desk`, or `worker 1` for the first worker that a command starts."""
+    """`runner`, or `worker 1` for the first worker that a command starts."""
     name: str
     number: int
     """From 1: among calls of this name of its process; of opens, among those that may make a file in the results folder."""
@@ -68,13 +68,13 @@ def traced_interpreter(bench: Any, folder: Path) -> None:
 
 
 def found(sea: Any) -> list[Call]:
-    """List the calls of an undisturbed command, of its desk and of each of its workers."""
+    """List the calls of an undisturbed command, of its runner and of each of its workers."""
     results = sea.folder / "counted"
     log = sea.folder / "calls"
     code, said = _traced(sea, results, log, "all", "-e", f"trace={ASKED}")
     assert code == 0, said
     shutil.rmtree(results)
-    logs = {"desk": log} | {
+    logs = {"runner": log} | {
         f"worker {path.suffix[1:]}": path for path in sorted(sea.folder.glob(f"{log.name}-worker.*"))
     }
     return [call for who, path in logs.items() for call in calls_of(who, _lines(path), results)]
@@ -106,7 +106,7 @@ def strike(sea: Any, call: Call, what: str) -> str:
     results = sea.folder / f"struck {name}".replace(" ", "-")
     how = "signal=KILL" if what == "kill" else f"error={what}"
     log = results.with_suffix(".strace")
-    path = log if call.who == "desk" else log.with_name(f"{log.name}-worker.{call.who.rpartition(' ')[2]}")
+    path = log if call.who == "runner" else log.with_name(f"{log.name}-worker.{call.who.rpartition(' ')[2]}")
     only = ("-P", str(results / call.path)) if call.name in OPENS else ()
     inject = (*only, "-e", f"trace={call.name}", "-e", f"inject={call.name}:{how}:when={call.place}")
     try:
@@ -114,7 +114,7 @@ def strike(sea: Any, call: Call, what: str) -> str:
         wrong = _not_struck(call, what, _lines(path) if path.exists() else [], results)
         if wrong or "Traceback" in said:
             return f"{name}: {wrong or 'a traceback'}: {said[-1500:]}"
-        if what == "kill" and call.who == "desk" and code not in KILLED:
+        if what == "kill" and call.who == "runner" and code not in KILLED:
             return f"{name}: not killed, but ended with {code}"
         return str(sea.after(results, name))
     finally:
@@ -134,11 +134,11 @@ def _not_struck(call: Call, what: str, lines: list[str], results: Path) -> str:
 
 
 def _traced(sea: Any, results: Path, log: Path, who: str, *asked: str) -> tuple[int, str]:
-    """Run the command with its desk below strace, or a worker, or with `all` every one of them."""
+    """Run the command with its runner below strace, or a worker, or with `all` every one of them."""
     tracer = (*QUIET, *asked)
     more = {"STORM_TRACER": " ".join(tracer), "STORM_WORKER": who, "STORM_LOG": f"{log}-worker"}
-    desk = (*tracer, "-o", str(log)) if who in {"desk", "all"} else ("env",)
-    code, said, _ = sea.command(results, "", *desk, more=more)
+    runner = (*tracer, "-o", str(log)) if who in {"runner", "all"} else ("env",)
+    code, said, _ = sea.command(results, "", *runner, more=more)
     return code, said
 
 
