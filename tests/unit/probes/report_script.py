@@ -25,8 +25,6 @@ if "--aged" in arguments:
 print("measured", os.path.basename(arguments["--model"]))
 sys.exit(int(arguments.get("--exit", "0")))
 """
-
-
 GENAI = {
     "metadata": {"package_name": "onnxruntime-genai", "package_version": "0.15.2", "device": "cpu"},
     "config": {"batch_size": 2, "prompt_length": 64, "tokens_generated": 32, "model_info": {"full_name": "m"}},

@@ -67,8 +67,6 @@ def test_the_numbers_of_the_workload_fill_the_command(tmp_path: Path, script: Pa
 
 
 ROWS = {"runs": [{"n": 1, "tps": 10}, {"n": 8, "tps": 60}]}
-
-
 BY_ROW = {"decode_tps": "runs[*].tps", "batch": "runs[*].n"}
 
 

@@ -111,8 +111,6 @@ def test_protocols_that_are_here_are_not_refused() -> None:
 
 
 WAVERING = np.repeat([[0.01], [0.0155], [0.005]], 20, axis=1)
-
-
 SPIKES = np.where(np.arange(60).reshape(3, 20) % 10 == 0, 0.05, 0.01)
 
 

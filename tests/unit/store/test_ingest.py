@@ -147,11 +147,7 @@ def test_a_process_killed_while_it_writes_leaves_nothing_behind(results: Path) -
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
-
-
 some = st.none() | st.text(max_size=8)
-
-
 measurements = st.builds(
     measurement,
     metric=st.sampled_from(["decode_tps", "perplexity", "lm_eval.acc"]),
