@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -16,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.commands.explain import explanation
-from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.formats.source import read_source
 from harness.importing.import_files import format_of, import_files, read_contents
@@ -37,62 +31,9 @@ from harness.runner.opened import OpenWorkspace, recover
 from harness.store.database import Database
 from harness.tables.specfile import read_specs
 from tests.conftest import ROOT
+from tests.edits import EDITS, PROPERTY, Edit, edited, held
 from tests.fake_machine import Bench
 from tests.unit.importing import files
-
-SECONDS = 10.0
-ASKED = os.environ.get("ANY_BYTES_EXAMPLES")
-"""Examples of each property, others each time; by default a dozen, the same each time."""
-EXAMPLES = int(ASKED or "12")
-ODD = [
-    "", ": ", "- ", "[", "]", "{", "}", "&a ", "*a", "!!python/none ", "<<: ", "null", "~", "1e999", "-.inf", ".nan", "9" * 50, "0x1f", "2150-01-01",
-    "'", '"', "|\n", "\t", "\x00", "\ufeff", "\u2028", "#", "---\n", "...", "%YAML 1.2\n", "\\", "../..", "/dev/zero", "NaN", "Infinity", "true", "-1",
-]  # fmt: skip
-Edit = tuple[str, int, int, str | bytes]
-EDITS = st.lists(
-    st.tuples(
-        st.sampled_from(["cut", "twice", "put", "swap", "end"]),
-        st.integers(0, 1 << 20),
-        st.integers(0, 300),
-        st.one_of(st.sampled_from(ODD), st.text(max_size=8), st.binary(max_size=6)),
-    ),
-    max_size=6,
-)
-PROPERTY = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=ASKED is None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-def edited(content: bytes, edits: list[Edit]) -> bytes:
-    """Edit a file as accidents and people do: cut, double, insert, swap, break off."""
-    for what, place, length, new in edits:
-        at = place % (len(content) + 1)
-        part = content[at : at + length]
-        rest = content[at + length :]
-        raw = new if isinstance(new, bytes) else new.encode("utf-8", "surrogatepass")
-        content = {
-            "cut": content[:at] + rest,
-            "twice": content[:at] + part + part + rest,
-            "put": content[:at] + raw + content[at:],
-            "swap": content[:at] + raw + rest,
-            "end": content[:at],
-        }[what]
-    return content
-
-
-def held(read: Callable[[], object], file: str = "", line: str = r":\d+") -> None:
-    """Read, or be refused in words that name the file and a line of it; in either case soon."""
-    begun, said = time.process_time(), "nothing"
-    try:
-        read()
-    except HarnessError as error:
-        said = str(error)
-        assert not file or re.search(re.escape(file) + line, said), "a refusal names the file and the line"
-    assert said.strip(), "a refusal has words"
-    assert time.process_time() - begun < SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -296,148 +237,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenWorkspace]:
     machine.sweep(method=["fp32"])
     with machine.opened() as (_, found):
         yield found
-
-
-@PROPERTY
-@given(
-    words=st.lists(
-        st.one_of(st.text(max_size=12), st.sampled_from(["quickstart-speed", "1", "FP32"])), min_size=1, max_size=4
-    )
-)
-def test_any_words_are_explained_or_refused(tmp_path: Path, words: list[str]) -> None:
-    held(lambda: explanation(words, read_workspace(ROOT), tmp_path))
-
-
-@PROPERTY
-@given(
-    words=st.lists(st.binary(max_size=12).map(lambda raw: os.fsdecode(raw.replace(b"\0", b""))), min_size=1, max_size=4)
-)
-def test_any_bytes_as_words_are_explained_or_refused(tmp_path: Path, words: list[str]) -> None:
-    held(lambda: explanation(words, read_workspace(ROOT), tmp_path))
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="only there are arguments bytes")
-@pytest.mark.parametrize(
-    "words", [[b"\xff\xfe"], [b"quickstart-speed", b"\x80FP32", b"1"], [b"README.md:\xb2:1"], [b"\xed\xa0\x80.md:1:1"]]
-)
-def test_bytes_that_are_no_text_are_no_traceback_on_the_command_line(tmp_path: Path, words: list[bytes]) -> None:
-    command = [sys.executable.encode(), b"-m", b"harness", b"explain", *words, b"--results", os.fsencode(tmp_path)]
-    said = subprocess.run(command, capture_output=True, check=False, cwd=ROOT, timeout=120)
-    assert b"Traceback" not in said.stderr
-    assert said.returncode == 2
-    assert said.stderr.strip()
-
-
-MEASURE = """
-import json, os, subprocess, sys
-child = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
-_, status, used = os.wait4(child.pid, 0)
-child.returncode = os.waitstatus_to_exitcode(status)
-print(json.dumps([child.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss]))
-"""
-"""Run from a small process: a peak of memory starts at that of the process it was forked from, and these tests are large."""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system does not tell how much memory a child took")
-@pytest.mark.parametrize(
-    "text",
-    [
-        "method: [" + "fp32, " * 160_000 + "]",
-        "a: &a [x]\n" + "".join(f"b{number}: *a\n" for number in range(80_000)),
-        "title: " + "x" * 1_000_000,
-        "- " * 500_000,
-        "blocks:\n" + "".join(f"  b{number}: {{engine: fake}}\n" for number in range(40_000)),
-        "".join(f"{number}: 1\n" for number in range(110_000)),
-    ],
-    ids=["long list", "aliases", "long text", "deep", "blocks", "keys"],
-)
-def test_a_megabyte_of_yaml_is_planned_or_refused_soon_and_in_little_memory(tmp_path: Path, text: str) -> None:
-    hold_planning(tmp_path, text)
-
-
-def hold_planning(folder: Path, text: str) -> None:
-    """Plan a text in a process of its own: it plans or names file and line, in little time and memory."""
-    path = folder / "sweep.yaml"
-    path.write_text(text, "utf-8", "surrogatepass")
-    with open(folder / "said", "wb") as said:
-        plan = [sys.executable, "-m", "harness", "plan", str(path), "--results", str(folder / "results")]
-        measured = subprocess.run(
-            [sys.executable, "-c", MEASURE, *plan], stdout=subprocess.PIPE, stderr=said, check=True, text=True
-        )
-    code, seconds, kilobytes = json.loads(measured.stdout)
-    words = (folder / "said").read_text("utf-8")
-    assert "Traceback" not in words
-    assert code in {0, 2}
-    assert code == 0 or re.search(r"sweep\.yaml:\d+", words), words[-500:]
-    assert words.count("\n") <= 102, "nobody mends more mistakes at a time"
-    assert seconds < SECONDS
-    assert kilobytes < 500_000
-
-
-SWEEP_KEYS = st.sampled_from([
-    "model", "method", "engine", "environment", "probes", "rounds", "blocks", "cases", "skip", "title", "tables", "verify", "timeout", "batch", "x",
-])  # fmt: skip
-SCALARS = st.one_of(
-    st.sampled_from(
-        [
-            "reference",
-            "fp32",
-            "int8",
-            "ort-genai",
-            "transformers",
-            "cpu",
-            "perplexity",
-            "generation",
-            "kl_divergence",
-            *ODD,
-        ]
-    ),
-    st.integers().map(str),
-    st.text(max_size=12),
-)
-
-
-def _flow(below: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    return st.one_of(
-        st.lists(below, max_size=5).map(lambda some: f"[{', '.join(some)}]"),
-        st.lists(st.tuples(SWEEP_KEYS, below), max_size=5).map(
-            lambda some: "{" + ", ".join(f"{key}: {value}" for key, value in some) + "}"
-        ),
-    )
-
-
-VALUES = st.recursive(SCALARS, _flow, max_leaves=12)
-LINES = st.builds(
-    lambda depth, dash, key, value: f"{'  ' * depth}{'- ' if dash else ''}{key}: {value}",
-    st.integers(0, 3), st.booleans(), st.one_of(SWEEP_KEYS, st.text(max_size=6)), VALUES,
-)  # fmt: skip
-
-
-@st.composite
-def yaml_texts(draw: st.DrawFn) -> str:
-    """Write a text of up to a megabyte: lines and values in the style of sweeps, some of them over and over, with numbers in them or without."""
-    text = ""
-    for line in draw(st.lists(st.one_of(LINES, VALUES), min_size=1, max_size=12)):
-        times = draw(st.sampled_from([1, 1, 1, 10, 1_000, 100_000]))
-        numbered, end = draw(st.booleans()), draw(st.sampled_from(["\n", "\n", "\n", ", ", ""]))
-        room = (1_000_000 - len(text.encode("utf-8", "surrogatepass"))) // (
-            len(line.encode("utf-8", "surrogatepass")) + 8
-        )
-        text += "".join(f"{number if numbered else ''}{line}{end}" for number in range(min(times, max(room, 0))))
-    return text
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(7200)
-@pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system does not tell how much memory a child took")
-@settings(PROPERTY, max_examples=EXAMPLES if ASKED else 6)
-@given(text=yaml_texts())
-def test_any_yaml_text_plans_or_names_file_and_line_soon_and_in_little_memory(
-    tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
-    hold_planning(tmp_path_factory.mktemp("text"), text)
 
 
 @pytest.mark.parametrize("page", ["README.md", "reports/modelopt-windows.md", "harness/lint/RULES.md"])

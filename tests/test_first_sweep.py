@@ -17,7 +17,7 @@ from tests.watched import namespace
 PAGE = (ROOT / "README.md").read_text("utf-8")
 FOLDERS = ("harness", "configs", "reports", "results/published")
 LEFT_OUT = ("__pycache__", "local.yaml", "modelopt*.md", "bitsandbytes.md", "quickstart.md", "smollm2.md", "gpu.md")
-"""Pages that tests/test_pages.py writes and checks: here each command would render them anew."""
+"""Pages that tests/pages writes and checks: here each command would render them anew."""
 
 
 def section(title: str) -> str:

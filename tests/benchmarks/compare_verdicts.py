@@ -21,8 +21,8 @@ from harness.comparing.gate import Gate, read_gate
 from harness.comparing.verdict import judge, limits
 from harness.core.metric import METRICS as KNOWN
 from harness.numbers import proportions
-from tests.benchmarks import aa_speed
-from tests.benchmarks.aa_speed import METHODS, METRICS, Round
+from tests.benchmarks import aa_pool
+from tests.benchmarks.aa_pool import METHODS, METRICS, Round
 from tests.benchmarks.facts import headline, result
 
 SEED = 20261129
@@ -37,7 +37,7 @@ def verdicts(draw: Draw, gate: Gate) -> dict[str, str]:
     asked = []
     for name in METRICS:
         metric = KNOWN[name]
-        estimate = of_rounds((aa_speed.as_numbers(draw[0], name), aa_speed.as_numbers(draw[1], name)), metric.unit)
+        estimate = of_rounds((aa_pool.as_numbers(draw[0], name), aa_pool.as_numbers(draw[1], name)), metric.unit)
         asked.append((estimate, limits(gate.margin(metric), estimate, draw[0][0].values[name]), metric.better))
     return {name: judged.word for name, judged in zip(METRICS, judge(asked, gate), strict=True)}
 
@@ -51,9 +51,7 @@ def alike(sitting: Sequence[Round], size: int, start: int) -> Draw:
 def drawn(pool: Sequence[Round], method: str, size: int, draws: int) -> Iterator[tuple[Draw, Draw]]:
     """Draw stretches of sittings: two times the same, and the same beside the slowed."""
     draw = random.Random(f"{SEED} {method} {size}")
-    plain, slow = (
-        {one[0].sitting: one for one in aa_speed.in_sittings(pool, method, arm)} for arm in ("plain", "slow")
-    )
+    plain, slow = ({one[0].sitting: one for one in aa_pool.in_sittings(pool, method, arm)} for arm in ("plain", "slow"))
     fitting = [name for name, one in plain.items() if len(one) >= 2 * size and len(slow.get(name, ())) >= size]
     for _ in range(draws if fitting else 0):
         name = draw.choice(fitting)
@@ -65,7 +63,7 @@ def drawn(pool: Sequence[Round], method: str, size: int, draws: int) -> Iterator
 
 def disjoint(pool: Sequence[Round], size: int) -> list[Draw]:
     """Cut all sittings into stretches that share no round."""
-    return [(one, other) for one, other in aa_speed.pairs(pool, size)]
+    return [(one, other) for one, other in aa_pool.pairs(pool, size)]
 
 
 def main() -> None:
@@ -74,8 +72,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     draws = parser.parse_args().draws
     headline(f"python -m tests.benchmarks.compare_verdicts --draws {draws}")
-    gate = read_gate((Path(aa_speed.ROOT) / "configs",))
-    pool = aa_speed.rounds()
+    gate = read_gate((Path(aa_pool.ROOT) / "configs",))
+    pool = aa_pool.rounds()
     print(
         f"margin {gate.margin(KNOWN['decode_tps'])}, false alarms {gate.false_alarms:g}, false same {gate.false_same:g}"
     )

@@ -15,11 +15,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import insert, select
 
 from harness.commands.pages import _rendered
 from harness.commands.workspace import pages_of, read_workspace, spec_files
@@ -29,18 +26,16 @@ from harness.pages import writing
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.published.sources import NumberSource, from_published, rows_for
-from harness.store import configurations, dimensions, models, newest, sittings
+from harness.store import models
 from harness.store.database import Database
-from harness.store.row import table
 from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.markdown import to_markdown
 from harness.tables.spec import TableSpec
 from harness.tables.table import build
 from tests.benchmarks.facts import headline, result
-from tests.benchmarks.many_runs import JOBS, again, machine, nightly, write_folders
+from tests.benchmarks.filled_database import WRITTEN, fill
+from tests.benchmarks.many_runs import JOBS
 
-WRITTEN = 10
-"""Nights that are ingested as files."""
 TABLE_SECONDS, PAGES_SECONDS = 0.100, 1.0
 VIEW_SECONDS = 0.100
 VIEWS = (
@@ -51,8 +46,6 @@ VIEWS = (
 )
 """What people ask the views; the second has a page full of rows and more."""
 OWN = Path(__file__).parent / "nightly.tables.yaml"
-BULK = ("outcome", "measurement", "samples")
-"""What is copied with a run."""
 
 
 def main() -> None:
@@ -84,93 +77,6 @@ def of_night(published: Published, night: int) -> Published:
         for name in ("items", "statistics")
     }
     return replace(published, **named)
-
-
-# ---------------------------------------------------------------- filling
-
-
-def fill(folder: Path, published: Published, nights: int, parts: int) -> None:
-    """Ingest ten nights, then copy them."""
-    with Database.open(folder / "bench.db") as database:
-        for what, count in (("many parts", parts), ("few measurements", 6)):
-            sample = folder / f"sample-{count}"
-            write_folders(sample, [one for night in range(3) for one in nightly(night, nights, count)])
-            with Database.open(sample / "bench.db") as other:
-                _rate(f"ingest of files with {what}", other, sample)
-        for night in range(WRITTEN):
-            database.ingest_all([*nightly(night, nights, parts), *(again(one, night) for one in published.outcomes)])
-        for session in published.sessions:
-            database.place(session)
-        begun = time.monotonic()
-        for night in range(WRITTEN, nights):
-            copy_night(database, night, nights)
-        print(f"copied to {database.count():,} runs in {time.monotonic() - begun:.0f} s")
-        fill_in(database)
-
-
-def fill_in(database: Database) -> None:
-    """Give what was copied what ingestion gives, and say how long an upgrade would take for it."""
-    for what, made in (("configurations", configurations.fill), ("rounds", sittings.fill), ("newest", newest.settle)):
-        begun = time.monotonic()
-        with database._writing() as connection:
-            made(connection)
-        print(f"{what} found in {time.monotonic() - begun:.0f} s (what an upgrade does)", flush=True)
-
-
-def _rate(what: str, database: Database, results: Path) -> None:
-    begun = time.monotonic()
-    runs = database.ingest_folder(results).new
-    seconds = time.monotonic() - begun
-    rows = len(database.frame({}, ["value"]))
-    print(f"{what}: {runs / seconds:,.0f} outcomes/s, {rows / seconds:,.0f} measurements/s")
-
-
-def copy_night(database: Database, night: int, nights: int, written: int = WRITTEN) -> None:
-    """Repeat one of the nights that were written."""
-    runs = table(models.RunRow)
-    template = night % written
-    with database._writing() as connection:
-        found = connection.execute(select(runs).where(runs.c.name.like(f"{template:05d}-%")).order_by(runs.c.id)).all()
-        places = {one: _place(connection, one, night, nights) for one in {row.environment_id for row in found}}
-        offset = connection.exec_driver_sql("SELECT max(id) FROM run").scalar_one() + 1 - found[0].id
-        rows = [
-            {
-                **row._asdict(),
-                "id": row.id + offset,
-                "configuration_id": None,
-                "newest": False,
-                "sitting": None,
-                "session": row.session.replace(f"{template:05d}", f"{night:05d}"),
-                "name": f"{night:05d}{row.name[5:]}",
-                "started": row.started + timedelta(days=night - template),
-                "counts_from": row.counts_from + timedelta(days=night - template),
-                "environment_id": places[row.environment_id],
-            }
-            for row in found
-        ]
-        connection.execute(insert(runs), rows)
-        for name in BULK:
-            columns = [column.name for column in models.Row.metadata.tables[name].columns if column.name != "run_id"]
-            listed = ", ".join(f'"{column}"' for column in columns)
-            connection.exec_driver_sql(
-                f"INSERT INTO {name} (run_id, {listed}) SELECT run_id + {offset}, {listed} FROM {name} "
-                f"WHERE run_id BETWEEN {found[0].id} AND {found[-1].id}"
-            )
-
-
-def _place(connection: Any, template: int, night: int, nights: int) -> int:
-    """Describe the machine of another night."""
-    from harness.core.outcome import Environment
-
-    rows = table(models.EnvironmentRow)
-    text = connection.execute(select(rows.c.json).where(rows.c.id == template)).scalar_one()
-    place = Environment.model_validate_json(text)
-    tonight = machine(night, nights)
-    place = tonight if place.name == tonight.name else place.model_copy(update={"harness": tonight.harness})
-    return dimensions.environment_row(connection, place)
-
-
-# ---------------------------------------------------------------- what it holds
 
 
 def sizes(database: Database) -> None:
@@ -219,9 +125,6 @@ def plans(database: Database, spec: TableSpec) -> list[tuple[str, list[str]]]:
             (text, [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given)])
             for text, given in asked
         ]
-
-
-# ---------------------------------------------------------------- time
 
 
 def timed_views(database: Database) -> bool:

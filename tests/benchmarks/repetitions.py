@@ -22,7 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.aa_speed import METHODS, METRICS, ROOT, build
+from tests.benchmarks.aa_pool import METHODS, METRICS, ROOT
+from tests.benchmarks.aa_speed import build
 from tests.benchmarks.facts import headline, result
 
 RECORD = Path(__file__).parent / "records" / "repetitions.jsonl"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.benchmarks import aa_speed
-from tests.benchmarks.aa_speed import METHODS, METRICS, Round
+from tests.benchmarks import aa_judge
+from tests.benchmarks.aa_pool import METHODS, METRICS, Round
 
 SIZE = 5
 
@@ -42,15 +42,15 @@ def pool(
 @pytest.mark.parametrize(
     ("judged", "good", "bad"),
     [
-        (aa_speed._described, {}, {"sittings": 5}),
-        (aa_speed._same, {}, {"second": 0.1}),
-        (aa_speed._slower, {"spread": 0.01}, {"slower": 0.0}),
-        (aa_speed._slower, {"spread": 0.01, "machine": 0.1}, {"spread": 0.1}),
-        (aa_speed._slower, {"spread": 0.01}, {"slower": 0.09, "spread": 0.01}),
-        (lambda rounds, _: aa_speed._unbiased(rounds), {"machine": 0.1}, {"bias": 0.05}),
-        (aa_speed._same, {"machine": 0.1}, {"machine": 0.1, "second": 0.1}),
-        (aa_speed._marked, {}, {"quiet": ("unstable",)}),
-        (aa_speed._marked, {}, {"busy": ()}),
+        (aa_judge._described, {}, {"sittings": 5}),
+        (aa_judge._same, {}, {"second": 0.1}),
+        (aa_judge._slower, {"spread": 0.01}, {"slower": 0.0}),
+        (aa_judge._slower, {"spread": 0.01, "machine": 0.1}, {"spread": 0.1}),
+        (aa_judge._slower, {"spread": 0.01}, {"slower": 0.09, "spread": 0.01}),
+        (lambda rounds, _: aa_judge._unbiased(rounds), {"machine": 0.1}, {"bias": 0.05}),
+        (aa_judge._same, {"machine": 0.1}, {"machine": 0.1, "second": 0.1}),
+        (aa_judge._marked, {}, {"quiet": ("unstable",)}),
+        (aa_judge._marked, {}, {"busy": ()}),
     ],
 )
 def test_each_part_of_the_judgement_can_fail(

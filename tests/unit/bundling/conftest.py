@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,3 +91,35 @@ def made(maker: Bench) -> Path:
             patch.setenv(name, value)
         make(maker, root / "bundle")
     return root / "bundle"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with runs and a session."""
+    bench = Bench(tmp_path_factory.mktemp("whole"))
+    bench.methods({"a": {"recipes": {"fake": {}}}})
+    bench.sweep(method="a")
+    bench.run()
+    return bench.results
+
+
+@pytest.fixture
+def brought(whole: Path, tmp_path: Path) -> Path:
+    """A copy of `whole`."""
+    for name in ("runs", "sessions"):
+        shutil.copytree(whole / name, tmp_path / "brought" / name)
+    return tmp_path / "brought"
+
+
+def copied(bundle: Path, to: Path) -> Path:
+    shutil.copytree(bundle, to / "brought")
+    return to / "brought"
+
+
+@pytest.fixture(scope="module")
+def came(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tar of a stage that was run."""
+    bundle = copied(made, tmp_path_factory.mktemp("came"))
+    ran = run(bundle)
+    assert ran.returncode == 0, ran.stderr
+    return next((bundle / "out").glob("*.tar"))

@@ -1,76 +1,22 @@
+"""The speed of generation: metrics by their definitions, protocols, and what is kept beside them."""
+
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness import process_memory
 from harness.core.errors import HarnessError
 from harness.core.metric import METRICS
-from harness.core.seam import Context, Facts, ProbeResult
+from harness.core.seam import Facts
 from harness.core.sessions import GenerationWorkload, Trace
-from harness.core.spec import Note
-from harness.probes import generation, high_water, memory, speed
+from harness.probes import generation, speed
 from harness.probes.generation import PROBE, GenerationOptions
-
-
-class Letters:
-    vocabulary, bos, eos, ends, adds_bos = 50, 0, 1, (1,), True
-
-    def encode(self, text: str, *, bos: bool = False) -> list[int]:
-        return [2 + ord(letter) % 40 for letter in text]
-
-    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
-        return "x" * len(ids)
-
-
-@dataclass
-class Clockwork:
-    """A session whose times are known beforehand."""
-
-    steps: Any = None
-    peak_torch_bytes: int | None = None
-    provider: str = "cpu"
-    codec: Letters = field(default_factory=Letters)
-    context_length: int = 512
-    dtype: str = "float32"
-    load_seconds: float = 1.5
-    notes: tuple[Note, ...] = ()
-    work: GenerationWorkload | None = None
-    ids: Any = None
-
-    def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
-        self.work = workload
-        rounds = workload.warmups + workload.repetitions
-        progress(0.0)
-        for number in range(rounds):
-            progress((number + 1) / rounds)
-        steps = self.steps if self.steps is not None else np.full((workload.repetitions, workload.output - 1), 0.01)
-        prefill, first = np.full(len(steps), 0.2), np.full(len(steps), 0.05)
-        return Trace(
-            prefill,
-            first,
-            steps,
-            prefill + first + steps.sum(axis=1) + 0.1,
-            self.peak_torch_bytes,
-            {"threads": 2},
-            self.ids,
-        )
-
-
-def measured(session: Clockwork, **options: Any) -> ProbeResult:
-    if session.steps is not None:
-        options.setdefault("repetitions", len(session.steps))
-    return PROBE.measure(session, GenerationOptions(**options), Context(folder=Path()))
-
-
-def values(findings: ProbeResult) -> dict[str, float]:
-    return {reading.metric: reading.value for reading in findings.values}
+from tests.unit.probes.clockwork import Clockwork, measured, values
 
 
 def test_metrics_follow_their_definitions() -> None:
@@ -248,52 +194,6 @@ def test_one_token_of_output_gives_no_decode_metrics() -> None:
     assert found["e2e_tps"] == pytest.approx(1 / 0.35)
 
 
-def test_memory_is_read_under_the_source_that_counted_it() -> None:
-    trace = Clockwork(peak_torch_bytes=300).generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
-    seen = process_memory.GpuMemory(process=100, device=200, device_before=50, samples=9)
-    found = {(reading.metric, reading.source): reading.value for reading in high_water.gpu_values(trace, seen)}
-    assert found[("peak_gpu_bytes", "nvml-process")] == 100
-    assert found[("peak_gpu_bytes", "device")] == 200
-    assert found[("peak_torch_bytes", "torch")] == 300
-
-
-def test_a_process_that_nvml_does_not_show_is_noted_not_guessed() -> None:
-    trace = Clockwork().generate(GenerationWorkload(1, ((2,),), 3, 0, 1), lambda share: None)
-    seen = process_memory.GpuMemory(process=None, device=200, samples=3)
-    assert "nvml-process" not in {reading.source for reading in high_water.gpu_values(trace, seen)}
-    assert [note.code for note in high_water.gpu_notes(seen)] == ["gpu-process-unseen"]
-    assert high_water.gpu_notes(None) == ()
-
-
-def test_nothing_polls_while_the_clock_runs() -> None:
-    class Sampler:
-        stopped_at: float | None = None
-
-        def stop(self) -> None:
-            self.stopped_at = self.stopped_at or shares[-1]
-
-    shares: list[float] = []
-    sampler = Sampler()
-    work = GenerationWorkload(1, ((2,),), 3, warmups=2, repetitions=3)
-    around = generation.Around(Context(folder=Path()), work, sampler, high_water.MainMemory({}))  # type: ignore[arg-type]
-    for number in range(6):
-        shares.append(number / 5)
-        around.tell(number / 5)
-    assert sampler.stopped_at == 0.4
-    assert len(around.watch.marks) == 1 + 3, "after the last warm-up and after each repetition"
-
-
-def test_the_memory_probe_runs_the_work_once_and_reads_the_high_water_marks() -> None:
-    session = Clockwork()
-    findings = memory.PROBE.measure(session, memory.MemoryOptions(batch=2, prompt=9, output=4), Context(folder=Path()))
-    assert session.work is not None
-    assert (session.work.batch, len(session.work.prompt_ids[0]), session.work.output) == (2, 9, 4)
-    assert (session.work.warmups, session.work.repetitions) == (0, 1)
-    assert [(reading.metric, reading.source) for reading in findings.values] == [("peak_rss_bytes", "rss")]
-    assert findings.protocol.name == "memory-generation"
-    assert memory.PROBE.own_process
-
-
 def test_throughput_is_all_work_over_all_seconds_not_a_mean_of_rates() -> None:
     steps = np.array([[0.01] * 10, [0.03] * 10])
     trace = Trace(np.array([0.1, 0.3]), np.zeros(2), steps, np.array([1.0, 3.0]))
@@ -302,21 +202,3 @@ def test_throughput_is_all_work_over_all_seconds_not_a_mean_of_rates() -> None:
     assert found["prefill_tps"].value == pytest.approx(10 / 0.2)
     assert found["e2e_tps"].value == pytest.approx(11 / 2.0)
     assert found["decode_tps"].samples.tolist() == pytest.approx([100, 100 / 3])
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="this system cannot reset a high-water mark")
-def test_each_workload_of_a_process_has_its_own_high_water_mark_of_main_memory() -> None:
-    shared: dict[str, Any] = {high_water.BEFORE_OPENING: process_memory.rss_bytes()}
-    peaks = []
-    for megabytes in (200, 1):
-        marks = high_water.MainMemory(shared)
-        marks.opened()
-        block = np.ones(megabytes << 20, dtype=np.uint8)
-        del block
-        found = {reading.metric: reading.value for reading in marks.values()}
-        assert marks.facts["peak_rss_over"] == "opening and this workload"
-        peaks.append(found["peak_rss_bytes"])
-        assert found["peak_rss_increment_bytes"] == pytest.approx(max(0, peaks[-1] - shared[high_water.BEFORE_OPENING]))
-    first = shared["peak_rss_of_opening"]
-    assert peaks[0] >= process_memory.rss_bytes() + (150 << 20) or peaks[0] == first
-    assert peaks[1] <= max(first, process_memory.rss_bytes() + (20 << 20))

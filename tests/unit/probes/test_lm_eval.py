@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("lm_eval")
-
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.options import problems_of
-from harness.core.paths import MINE
 from harness.core.seam import Context
 from harness.probes.lm_eval import PROBE, Workload, measure
-from harness.probes.lm_eval_results import choice_logprob
-from tests.unit.probes.table_scores import BOS, ByteCodec, TableScores
+from tests.unit.probes.table_scores import BOS, TableScores
+
+pytest.importorskip("lm_eval")
+
 
 DEV = "".join(f"Example {number}?,a,b,c,d,{'ABCD'[number % 4]}\n" for number in range(5))
 
@@ -171,89 +169,6 @@ def test_the_reference_questions_have_strata_and_are_not_called_mmlu(tmp_path: P
     assert any(name.endswith("_test.csv") for name in PROBE.contents(Workload()))
 
 
-def yaml_task(folder: Path, **more: Any) -> Path:
-    data = folder / "rows.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in more.pop("rows")))
-    path = folder / "own.yaml"  # JSON is YAML
-    files = {"test": more.pop("file", str(data))}
-    config = {"task": "own", "dataset_path": "json", "dataset_kwargs": {"data_files": files},
-              "test_split": "test"}  # fmt: skip
-    path.write_text(json.dumps(config | more))
-    return path
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.mark.usefixtures("cache")
-def test_a_yaml_task_with_rolling_likelihoods_covers_each_token_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(MINE, str(tmp_path))  # a task, and the files that it names, are seen from the workspace's folder
-    text = "some words, more than fit a context of forty tokens, so that windows roll"
-    yaml_task(
-        tmp_path, file="rows.jsonl", rows=[{"text": text}], output_type="loglikelihood_rolling", doc_to_text="", doc_to_target="{{text}}",
-        metric_list=[{"metric": "byte_perplexity"}],
-    )  # fmt: skip
-    session = TableScores(context_length=40)
-    found = measure(session, Workload(task="own.yaml", shots=0), Context(folder=tmp_path))
-    ids = list(text.encode())
-    total = 0.0
-    for begin in range(0, len(ids), 40):
-        window = [BOS, *ids][begin : begin + 40] if begin + 40 <= len(ids) else [BOS, *ids][len(ids) - 40 : len(ids)]
-        rows = session.rows(window, np.arange(40))
-        wanted = ids[begin : begin + 40]
-        total += sum(float(rows[40 - len(wanted) + place, token]) for place, token in enumerate(wanted))
-    reading = found.values[0]
-    assert reading.metric == "lm_eval.byte_perplexity"
-    assert reading.value == pytest.approx(math.exp(-total / len(ids)), rel=1e-5)
-    assert found.protocol.name == "lm-eval-own-0shot"
-
-
-@pytest.mark.usefixtures("cache")
-def test_a_generating_task_stops_where_it_should(tmp_path: Path) -> None:
-    path = yaml_task(
-        tmp_path, rows=[{"q": "a", "a": "bcdefghijklmnopqrst"}, {"q": "c", "a": "x"}], output_type="generate_until",
-        doc_to_text="{{q}}", doc_to_target="{{a}}", generation_kwargs={"until": ["u"], "max_gen_toks": 60},
-        metric_list=[{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
-    )  # fmt: skip
-    session = TableScores(codec=ByteCodec())
-    session.table[:] = -10
-    session.table[np.arange(258), (np.arange(258) + 1) % 258] = 10  # counts through the bytes
-    found = measure(session, Workload(task=str(path), shots=0), Context(folder=tmp_path))
-    assert found.values[0].metric == "lm_eval.exact_match"
-    assert found.values[0].samples.tolist() == [1, 0]
-
-
-@pytest.mark.usefixtures("cache")
-@pytest.mark.parametrize(("higher", "better"), [(True, None), (False, "lower")])
-def test_the_direction_that_a_task_gives_its_metric_travels_with_it(
-    tmp_path: Path, *, higher: bool, better: str | None
-) -> None:
-    path = yaml_task(
-        tmp_path, rows=[{"q": "a", "a": "b"}], output_type="generate_until", doc_to_text="{{q}}", doc_to_target="{{a}}",
-        generation_kwargs={"until": ["u"], "max_gen_toks": 4},
-        metric_list=[{"metric": "exact_match", "aggregation": "mean", "higher_is_better": higher}],
-    )  # fmt: skip
-    found = measure(TableScores(codec=ByteCodec()), Workload(task=str(path), shots=0), Context(folder=tmp_path))
-    assert {reading.better for reading in found.values} == {better}
-
-
-def test_a_task_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match=r"no task file .*none\.yaml"):
-        measure(TableScores(), Workload(task=str(tmp_path / "none.yaml")), Context(folder=tmp_path))
-
-
-@pytest.mark.slow
-def test_an_unknown_task_name_gets_the_nearest_right_one(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="unknown lm-eval task 'hellaswagg'; did you mean 'hellaswag'"):
-        measure(TableScores(), Workload(task="hellaswagg"), Context(folder=tmp_path))
-
-
 def theirs(lm: Any, questions: str, limit: int) -> Any:
     from lm_eval import evaluator
 
@@ -319,40 +234,3 @@ def test_lm_evals_genai_backend_gives_the_same_in_at_least_three_times_the_time(
     assert np.abs(table - expected).max() < 1e-4
     assert (table.argmax(axis=1) == expected.argmax(axis=1)).all()
     assert ours * 3 <= seconds, f"{ours:.1f} CPU s against {seconds:.1f} CPU s"
-
-
-def test_the_right_choice_has_its_share_of_the_choices_log_likelihoods(tmp_path: Path) -> None:
-    found = measure(TableScores(), Workload(limit=12, shots=1), Context(folder=tmp_path))
-    whole = next(one for one in found.values if one.metric == "choice_logprob" and not one.slice)
-    table, right = found.arrays["choice_logprobs"], found.arrays
-    answers = next(one for one in found.values if one.metric == "lm_eval.acc" and not one.slice)
-    shares = table - np.logaddexp.reduce(table, axis=1, keepdims=True)
-    kept = np.asarray(whole.samples, dtype=np.float64)
-    assert np.abs(shares - kept[:, None]).min(axis=1).max() < 1e-6, "each is the share of one of the choices"
-    assert whole.value == pytest.approx(kept.mean(), abs=1e-6)
-    assert ((kept > np.log(0.5)) <= (np.asarray(answers.samples) == 1)).all(), "more than half is the right answer"
-    assert right["choice_logprob.strata"].tolist() == right["correct.strata"].tolist() == [12] * 8
-    assert answers.interval == "wilson 95%, stratified"
-    assert whole.interval == "student-t 95%, stratified"
-    assert whole.items == answers.items
-
-
-@pytest.mark.parametrize(
-    ("target", "arguments", "logs", "expected"),
-    [
-        (1, [("q", " a"), ("q", " b")], [-1.0, -1.0], math.log(0.5)),
-        ("b", [("q", " a"), ("q", " b")], [-2.0, -1.0], -math.log1p(math.exp(-1.0))),
-        ("1", [("q", " a"), ("q", " b")], [-1.0, -1.0], math.log(0.5)),
-        (0, [("q one", " c"), ("q two", " c")], [-1.0, -1.0], math.log(0.5)),
-        (0, [("q", " a"), ("q", " b"), ("", " a"), ("", " b")], [-1.0, -1.0, 0.0, -9.0], math.log(0.5)),
-        (5, [("q", " a"), ("q", " b")], [-1.0, -1.0], None),
-        ("c", [("q", " a"), ("q", " b")], [-1.0, -1.0], None),
-        (0, [("q", " a")], [-1.0], None),
-    ],
-)
-def test_the_right_choice_is_found_by_place_or_by_text(
-    target: Any, arguments: list[tuple[str, str]], logs: list[float], expected: float | None
-) -> None:
-    row = {"target": target, "arguments": arguments, "filtered_resps": [(value, False) for value in logs]}
-    found = choice_logprob(row)
-    assert found == (None if expected is None else pytest.approx(expected))

@@ -12,7 +12,7 @@ from harness.core.seam import Context
 from harness.core.sessions import Trace
 from harness.probes import conditions, pace
 from harness.probes.generation import PROBE
-from tests.unit.probes.test_generation import Clockwork
+from tests.unit.probes.clockwork import Clockwork
 
 
 def slowed(paces: list[float]) -> Trace:

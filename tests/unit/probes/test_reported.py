@@ -22,8 +22,8 @@ from harness.probes.generation import PROBE, refuse_on
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
 from tests.unit.plan.conftest import HERE
+from tests.unit.probes.processes import is_gone
 from tests.unit.probes.reporting_engine import ENGINE
-from tests.unit.probes.test_command import is_gone
 
 THEIRS = "tests.unit.probes.reporting_engine:ENGINE"
 PROGRAM = """

@@ -1,9 +1,7 @@
-"""The check of a float export against its model: with tables for models, and with real exports that were made wrong."""
+"""The check of a float export against its model, with tables for models."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,10 @@ import numpy as np
 import pytest
 
 from harness.core.errors import Differs, HarnessError
-from harness.core.seam import Context, ProbeResult
 from harness.core.sessions import Score
-from harness.engines.whole import lengths
-from harness.probes import verify, verify_reference
 from harness.probes.verify import LEAST_KL, MAX_DLOGP, TIMES_OWN, Workload
-from harness.probes.verify_reference import open_truth, spread, wanted_lengths
 from harness.worker.failures import status_of
-from tests.tiny_model import export, write_model
+from tests.unit.probes.export_check import held, truth_of
 from tests.unit.probes.table_scores import TableScores
 
 
@@ -39,18 +33,8 @@ class Model(TableScores):
         return [Score(one.logprob + self.off, one.greedy) for one in super().score(requests)]
 
 
-def _truth(model: Any, folder: Path) -> Path:
-    folder.mkdir()
-    verify_reference.measure(model, verify_reference.Workload(), Context(folder=folder, out=folder))
-    return folder
-
-
-def _held(session: Any, truth: Path, workload: Workload | None = None, native: Path | None = None) -> ProbeResult:
-    return verify.measure(session, workload or Workload(), Context(folder=truth, reference=truth, native=native))
-
-
 def test_a_model_is_itself(tmp_path: Path) -> None:
-    found = _held(Model(), _truth(Model(switches=(500,)), tmp_path / "truth"))
+    found = held(Model(), truth_of(Model(switches=(500,)), tmp_path / "truth"))
     assert {reading.metric: reading.value for reading in found.values}["verify_top1"] == 1.0
     assert found.protocol.facts["verdict"] == "right"
     assert [piece["tokens"] for piece in found.protocol.facts["pieces"]] == [320, 500, 508, 0]
@@ -60,29 +44,29 @@ def test_another_model_is_told_with_what_was_measured_and_allowed(tmp_path: Path
     with pytest.raises(
         Differs, match=r"the fp32 export differs from its model \(KL 0\.\d+, top-1 \d+ %, over 320 tokens\)"
     ) as told:
-        _held(Model(noise=0.5), _truth(Model(), tmp_path / "truth"))
+        held(Model(noise=0.5), truth_of(Model(), tmp_path / "truth"))
     facts = told.value.protocol.facts
     assert facts["verdict"] == "differs"
     assert facts["pieces"][0]["max_dlogp"] > facts["pieces"][0]["allowed"]["max_dlogp"] == MAX_DLOGP
 
 
 def test_a_difference_just_above_the_limit_is_told_and_one_below_is_not(tmp_path: Path) -> None:
-    truth = _truth(Model(), tmp_path / "truth")
+    truth = truth_of(Model(), tmp_path / "truth")
     for far, right in ((0.5, True), (2.0, False)):
         session = Model()
         session.table[:, 7] += far * MAX_DLOGP
         if right:
-            _held(session, truth)
+            held(session, truth)
         else:
             with pytest.raises(Differs):
-                _held(session, truth)
+                held(session, truth)
 
 
 def test_what_is_wrong_in_batches_alone_is_told(tmp_path: Path) -> None:
     session = Model()
     session.off = 0.02
     with pytest.raises(Differs, match=r"a log-probability in a ragged batch is off by 0\.0067"):
-        _held(session, _truth(Model(), tmp_path / "truth"))
+        held(session, truth_of(Model(), tmp_path / "truth"))
 
 
 def test_an_export_that_cannot_be_scored_is_not_its_model(tmp_path: Path) -> None:
@@ -91,7 +75,7 @@ def test_an_export_that_cannot_be_scored_is_not_its_model(tmp_path: Path) -> Non
             raise HarnessError("non-finite logits at position 3")
 
     with pytest.raises(Differs, match="the fp32 export cannot be scored: non-finite logits at position 3"):
-        _held(Broken(), _truth(Model(), tmp_path / "truth"))
+        held(Broken(), truth_of(Model(), tmp_path / "truth"))
 
 
 @pytest.mark.parametrize(
@@ -108,22 +92,22 @@ def test_running_out_of_memory_says_nothing_of_the_export(tmp_path: Path, said: 
             raise HarnessError(f"onnxruntime failed while scoring 1 x 320 tokens: {said}")
 
     with pytest.raises(HarnessError, match="onnxruntime failed") as told:
-        _held(Full(), _truth(Model(), tmp_path / "truth"))
+        held(Full(), truth_of(Model(), tmp_path / "truth"))
     assert not isinstance(told.value, Differs)
     assert status_of(told.value)[0] == "oom"
 
 
 def test_a_16_bit_export_may_be_a_few_times_as_far_off_as_its_model(tmp_path: Path) -> None:
-    truth, native = _truth(Model(), tmp_path / "truth"), _truth(Model(noise=0.03), tmp_path / "native")
+    truth, native = truth_of(Model(), tmp_path / "truth"), truth_of(Model(noise=0.03), tmp_path / "native")
     half = Workload(dtype="float16")
-    _held(Model(noise=0.03 * 0.9 * TIMES_OWN**0.5), truth, half, native)
+    held(Model(noise=0.03 * 0.9 * TIMES_OWN**0.5), truth, half, native)
     with pytest.raises(Differs, match="the fp16 export differs"):
-        _held(Model(noise=0.03 * 1.5 * TIMES_OWN**0.5), truth, half, native)
+        held(Model(noise=0.03 * 1.5 * TIMES_OWN**0.5), truth, half, native)
 
 
 def test_a_16_bit_export_of_a_model_without_rounding_may_have_a_little(tmp_path: Path) -> None:
-    truth = _truth(Model(), tmp_path / "truth")
-    found = _held(Model(), truth, Workload(dtype="float16"), truth)
+    truth = truth_of(Model(), tmp_path / "truth")
+    found = held(Model(), truth, Workload(dtype="float16"), truth)
     assert found.protocol.facts["pieces"][0]["allowed"]["kl"] == LEAST_KL["float16"]
 
 
@@ -133,209 +117,21 @@ def test_a_padded_vocabulary_is_no_difference(tmp_path: Path) -> None:
             rows = super().rows(ids, positions)
             return np.concatenate([rows, np.full((len(rows), 6), -np.inf, dtype=rows.dtype)], axis=1)
 
-    _held(Padded(), _truth(Model(), tmp_path / "truth"))
+    held(Padded(), truth_of(Model(), tmp_path / "truth"))
 
 
 def test_lengths_beyond_the_engines_context_are_left_out_and_told(tmp_path: Path) -> None:
-    truth = _truth(Model(switches=(500,)), tmp_path / "truth")
-    found = _held(Model(context_length=400), truth)
+    truth = truth_of(Model(switches=(500,)), tmp_path / "truth")
+    found = held(Model(context_length=400), truth)
     assert found.protocol.facts["left_out"] == [500, 508]
 
 
 def test_the_ragged_batch_of_a_16_bit_export_is_held_to_its_own_limit_where_lengths_are_left_out(
     tmp_path: Path,
 ) -> None:
-    truth = _truth(Model(switches=(500,)), tmp_path / "truth")
+    truth = truth_of(Model(switches=(500,)), tmp_path / "truth")
     session = Model(context_length=400)
     session.off = 5.0
     for native in (truth, None):
         with pytest.raises(Differs, match="a log-probability in a ragged batch is off by"):
-            _held(session, truth, Workload(dtype="float16"), native)
-
-
-def test_each_length_that_switches_something_is_met_and_passed_within_the_context() -> None:
-    assert wanted_lengths((48, 300), 2048) == [48, 56, 300, 308, 320]
-    assert wanted_lengths((300,), 302) == [300, 302]
-    assert wanted_lengths((512,), 512) == [320], "beyond the context nothing can be asked"
-    assert wanted_lengths((), 200) == [200]
-
-
-def test_half_of_the_positions_are_the_last_ones() -> None:
-    assert spread(5, 8) == [0, 1, 2, 3, 4]
-    found = spread(4104, 128)
-    assert len(found) == 128
-    assert found[-64:] == list(range(4040, 4104))
-    assert found[0] == 0
-
-
-@pytest.mark.parametrize(("config", "found"), [
-    ({"sliding_window": 4096}, [4096]),
-    ({"sliding_window": 4096, "use_sliding_window": False}, []),
-    ({"sliding_window": None}, []),
-    ({"rope_scaling": {"rope_type": "yarn", "original_max_position_embeddings": 128}}, [128]),
-    ({"original_max_position_embeddings": 300, "rope_scaling": {"rope_type": "longrope"}}, [300]),
-    ({"rope_parameters": {"full_attention": {"original_max_position_embeddings": 8192}, "sliding_attention": {}}}, [8192]),
-    ({"attention_chunk_size": 64}, [64]),
-])  # fmt: skip
-def test_lengths_that_switch_something_are_found_however_deep(config: dict[str, Any], found: list[int]) -> None:
-    assert list(lengths(config)) == found
-
-
-# ---------------------------------------------------------------- real exports
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Llama with its fp32 export, exports of the same weights under another configuration, and changed graphs."""
-    folder = tmp_path_factory.mktemp("verify")
-    model = write_model(folder / "model", seed=3)
-    export(model, (folder / "right", "fp32", []))
-    export(_configured(model, folder / "theta", rope_theta=20000.0), (folder / "other-theta", "fp32", []))
-    _edit(folder, "scale", _scaled)
-    _edit(folder, "layer", _perturbed)
-    _store_truth(model, folder / "truth")
-    return folder
-
-
-def _configured(model: Path, folder: Path, **more: Any) -> Path:
-    """Copy a model with other words in its configuration."""
-    shutil.copytree(model, folder)
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    (folder / "config.json").write_text(json.dumps({**config, **more}), "utf-8")
-    return folder
-
-
-def _store_truth(model: Path, folder: Path) -> Path:
-    from harness.engines import torch_loading, transformers
-
-    with transformers.open_artifact(model, torch_loading.TransformersOptions(attention="eager")) as session:
-        return _truth(session, folder)
-
-
-def _edit(folder: Path, name: str, change: Any) -> None:
-    """Copy the right export with a changed graph."""
-    import onnx
-
-    shutil.copytree(folder / "right", folder / name)
-    graph = onnx.load(folder / name / "model.onnx")
-    change(graph)
-    for path in (folder / name).glob("model.onnx*"):
-        path.unlink()
-    onnx.save(graph, folder / name / "model.onnx")
-
-
-def _scaled(model: Any) -> None:
-    """Make the attention's scores 2 % larger than they should be, in one layer."""
-    import onnx
-
-    node = next(node for node in model.graph.node if node.op_type == "GroupQueryAttention")
-    scale = next((one for one in node.attribute if one.name == "scale"), None)
-    value = scale.f if scale is not None and scale.f else 16**-0.5
-    kept = [one for one in node.attribute if one.name != "scale"]
-    del node.attribute[:]
-    node.attribute.extend([*kept, onnx.helper.make_attribute("scale", 1.02 * value)])
-
-
-def _perturbed(model: Any) -> None:
-    """Change one weight matrix of one layer by 1 %."""
-    import onnx
-
-    weight = next(one for one in model.graph.initializer if "layers.1.mlp.down_proj" in one.name)
-    values = onnx.numpy_helper.to_array(weight)
-    rough = 1 + 0.01 * np.random.default_rng(0).standard_normal(values.shape)
-    weight.CopyFrom(onnx.numpy_helper.from_array((values * rough).astype(values.dtype), weight.name))
-
-
-def _verified(folder: Path, name: str, truth: str = "truth") -> ProbeResult:
-    from harness.engines import ort_genai, ort_genai_opening
-
-    with ort_genai.open_artifact(folder / name, ort_genai_opening.OrtGenaiEngineOptions()) as session:
-        return _held(session, folder / truth)
-
-
-@pytest.mark.slow
-def test_a_right_export_and_the_model_on_torch_are_their_model(made: Path) -> None:
-    from harness.engines import torch_loading, transformers
-
-    far = {reading.metric: reading.value for reading in _verified(made, "right").values}
-    assert far["verify_max_dlogp"] < MAX_DLOGP / 5
-    assert far["verify_top1"] == 1.0
-    with transformers.open_artifact(made / "model", torch_loading.TransformersOptions()) as session:
-        _held(session, made / "truth", Workload(form="source"))
-    for dtype in ("float16", "bfloat16"):
-        options = torch_loading.TransformersOptions(dtype=dtype)
-        with transformers.open_artifact(made / "model", options) as session:
-            native = _truth(session, made / f"truth-{dtype}")
-            _held(session, made / "truth", Workload(dtype=dtype, form="source"), native)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("other-theta", 0.001), ("scale", 1e-7), ("layer", 1e-6)])
-def test_an_export_that_was_made_wrong_is_told_with_a_sensible_divergence(made: Path, name: str, least: float) -> None:
-    with pytest.raises(Differs, match="the fp32 export differs from its model") as told:
-        _verified(made, name)
-    piece = told.value.protocol.facts["pieces"][0]
-    assert piece["max_dlogp"] > MAX_DLOGP
-    truth = open_truth(made / "truth").sequences[0]
-    assert piece["kl"] == pytest.approx(_independent(made / name, truth), rel=0.02)
-    assert least < piece["kl"] < 5
-
-
-@pytest.mark.slow
-def test_what_the_builder_alone_makes_of_scaled_rotary_embeddings_is_right_or_told(made: Path) -> None:
-    """The builder of 0.15 leaves linear scaling out; one that does not is told to be right."""
-    scaling = {"rope_type": "linear", "factor": 4.0}
-    model = _configured(made / "model", made / "linear", rope_scaling=scaling)
-    export(model, (made / "linear-export", "fp32", []))
-    truth = open_truth(_store_truth(model, made / "linear-truth")).sequences[0]
-    right = _independent(made / "linear-export", truth) < 1e-8
-    assert _is_told(made, "linear-export", "linear-truth") != right
-
-
-def _is_told(folder: Path, name: str, truth: str) -> bool:
-    try:
-        _verified(folder, name, truth)
-    except Differs:
-        return True
-    return False
-
-
-def _independent(folder: Path, sequence: Any) -> float:
-    """Compute the KL-divergence by one plain run of the graph, float64 sums by hand."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-    ids = np.asarray([sequence.ids], dtype=np.int64)
-    feeds: dict[str, Any] = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-    for item in session.get_inputs():
-        if item.name.startswith("past_key_values"):
-            feeds[item.name] = np.zeros((1, 2, 0, 16), dtype=np.float32)
-        elif item.name == "position_ids":
-            feeds[item.name] = np.arange(ids.shape[1])[None]
-    logits = session.run(["logits"], feeds)[0][0][list(sequence.positions)].astype(np.float64)
-    ours = (
-        logits
-        - np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True))
-        - logits.max(1, keepdims=True)
-    )
-    theirs = np.asarray(sequence.logprobs, dtype=np.float64)
-    return float((np.exp(theirs) * (theirs - ours)).sum(1).mean())
-
-
-@pytest.mark.slow
-def test_a_long_pass_in_fused_attention_gives_the_same(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.engines import torch_loading, transformers, whole
-
-    ids, positions = list(range(2, 200)), [0, 100, 197]
-    with transformers.open_artifact(made / "model", torch_loading.TransformersOptions(attention="eager")) as session:
-        plain = session.whole(ids, positions)
-        monkeypatch.setattr(whole, "EAGER_BYTES", 0)
-        used = []
-        config = session._forward.model.config
-        monkeypatch.setattr(whole, "_demands_eager", lambda *_: used.append(config._attn_implementation) or False)
-        fused = session.whole(ids, positions)
-        assert used == ["eager"]
-        assert config._attn_implementation == "eager", "it is as it was"
-    assert plain.shape == fused.shape == (3, 320)
-    assert np.abs(plain - fused).max() < 1e-4
-    assert not np.array_equal(plain, fused), "other kernels round otherwise"
+            held(session, truth, Workload(dtype="float16"), native)

@@ -11,12 +11,14 @@ import yaml
 from harness.core.errors import ConfigError
 from harness.core.identity import digest
 from harness.core.outcome import Outcome
+from harness.environments import ROOT
 from harness.published.publish import PublishableRun, text_of
 from harness.published.reading import read_published
 from harness.published.records import content_of
 from tests.unit.store.outcomes import built, environment, failed, measured, measurement
 
 Raw = dict[str, Any]
+SHIPPED = ROOT / "results" / "published"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -65,3 +67,9 @@ def many(count: int) -> list[Outcome]:
     items = [measurement(metric, 1.0, samples=(1.0, 1.5, 2.0)) for metric in metrics]
     place = environment(**{f"package-{number}": "1.0" for number in range(50)})
     return [measured(number, items, workload={"batch": number}, place=place) for number in range(count)]
+
+
+def line(path: Path, begins: str, number: int = 0) -> int:
+    """Find the line of the text's NUMBERth line that begins so, counted from 1."""
+    found = [at for at, text in enumerate(path.read_text("utf-8").splitlines(), 1) if text.startswith(begins)]
+    return found[number]

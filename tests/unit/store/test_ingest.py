@@ -1,3 +1,5 @@
+"""Outcomes are taken in: once, whole or not at all, digit for digit."""
+
 from __future__ import annotations
 
 import json
@@ -17,11 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from harness.core.errors import HarnessError
 from harness.core.outcome import Outcome, Scheme
 from harness.core.spec import Labels, Status
 from harness.numbers.rounds import is_over_rounds
-from harness.store import configurations, ingest, newest, walk
+from harness.store import ingest, walk
 from harness.store.database import Database
 from tests.unit.store.outcomes import (
     H200,
@@ -145,67 +146,6 @@ def test_a_process_killed_while_it_writes_leaves_nothing_behind(results: Path) -
         assert len(database.frame()) == 1
 
 
-def test_a_small_array_stays_in_the_database(database: Database, results: Path) -> None:
-    array = np.arange(12, dtype="int64").reshape(3, 4)
-    folder = write_run(
-        results, outcome := with_array(1, "choices", array), choices=array, extra=np.array([True, False])
-    )
-    database.ingest(outcome, folder)
-    (folder / "arrays.npz").unlink()
-    assert np.array_equal(database.samples("run-000001#0"), array)
-    assert database.samples("run-000001#0").dtype == np.int64
-    assert database.array("run-000001", "extra").tolist() == [True, False]
-    assert database.outcome("run-000001") == outcome
-    assert database.array_shapes("run-000001") == {"choices": (3, 4), "extra": (2,)}
-
-
-def test_a_large_array_is_read_from_its_run_folder_and_held_to_its_hash(database: Database, results: Path) -> None:
-    array = np.random.default_rng(0).random(30_000)
-    folder = write_run(results, outcome := with_array(1, "nll", array), nll=array)
-    database.ingest(outcome, folder)
-    assert np.array_equal(database.samples("run-000001#0"), array)
-    np.savez_compressed(folder / "arrays.npz", nll=array + 1)
-    with pytest.raises(HarnessError, match="not what was recorded"):
-        database.samples("run-000001#0")
-    (folder / "arrays.npz").unlink()
-    with pytest.raises(HarnessError, match=r"arrays\.npz cannot be read"):
-        database.samples("run-000001#0")
-
-
-@pytest.mark.parametrize("damage", ["gone", "other", "cut", "renamed"])
-def test_arrays_that_are_not_what_the_outcome_says_are_refused(damage: str, database: Database, results: Path) -> None:
-    array = np.random.default_rng(0).random(100)
-    folder = write_run(results, outcome := with_array(1, "nll", array), nll=array)
-    file = folder / "arrays.npz"
-    match damage:
-        case "gone":
-            file.unlink()
-        case "cut":
-            file.write_bytes(file.read_bytes()[:100])
-        case "other":
-            np.savez_compressed(file, nll=array[:-1])
-        case _:
-            np.savez_compressed(file, other=array)
-    with pytest.raises(HarnessError, match=r"arrays\.npz"):
-        database.ingest(outcome, folder)
-    assert database.count() == 0
-    assert len(database.ingest_folder(results).problems) == 1
-
-
-def test_samples_that_are_not_there_are_missed_by_name(database: Database) -> None:
-    array = np.zeros(3)
-    database.ingest(with_array(1, "nll", array), None)
-    database.ingest(measured(2, (measurement(),)), None)
-    with pytest.raises(HarnessError, match=r"arrays\.npz cannot be read"):
-        database.samples("run-000001#0")
-    with pytest.raises(HarnessError, match="keeps no samples"):
-        database.samples("run-000002#0")
-    with pytest.raises(HarnessError, match="no measurement 'run-000002#7'"):
-        database.samples("run-000002#7")
-    with pytest.raises(HarnessError, match="RUN#PLACE"):
-        database.samples("run-000002")
-
-
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 some = st.none() | st.text(max_size=8)
 measurements = st.builds(
@@ -299,43 +239,6 @@ def test_an_outcome_that_is_given_twice_in_one_batch_is_one_run(database: Databa
     assert database.ingest_all([measured(1), measured(2), measured(1)]) == 2
     assert database.ingest_all([measured(2), measured(3)]) == 1
     assert database.count() == 3
-
-
-def test_runs_that_differ_in_time_alone_are_one_configuration(database: Database) -> None:
-    later = measured(2, place=environment(transformers="9"))
-    database.ingest_all([measured(1), later, measured(3, provider="gpu"), failed(4)])
-    with database._reading() as connection:
-        found = connection.exec_driver_sql("SELECT name, configuration_id FROM run ORDER BY name").all()
-    assert [row[1] == found[0][1] for row in found] == [True, True, False, False]
-
-
-def test_a_series_is_job_gpu_model_and_machine(database: Database) -> None:
-    gpu = environment("cuda", (H200,))
-    newer = environment("cuda", (H200.model_copy(update={"driver": "580.2"}),))
-    alike = [
-        newer.model_copy(update=change) for change in ({}, {"system": "Linux-7"}, {"python": "3.12"}, {"name": "next"})
-    ]
-    others = [
-        newer.model_copy(update={"machine_id": "cafe"}),
-        environment("cuda", (H200.model_copy(update={"name": "NVIDIA B200"}),)),
-    ]
-    database.ingest_all([measured(number, place=place) for number, place in enumerate([gpu, *alike, *others])])
-    database.ingest(measured(7, workload={"batch": 2}, place=gpu), None)
-    series = database.frame({}, ["series"])["series"].tolist()
-    assert [one == series[0] for one in series] == [True] * 5 + [False] * 3
-    assert len(set(series)) == 4
-
-
-def test_a_bulk_load_gets_what_ingest_gives(database: Database) -> None:
-    database.ingest_all([measured(1), measured(2, [measurement("ttft"), measurement()]), failed(3), built(4)])
-    query = "SELECT name, configuration_id, series, newest FROM run ORDER BY name"
-    with database._writing() as connection:
-        before = connection.exec_driver_sql(query).all()
-        assert [row.newest for row in before] == [0, 1, 0, 1]
-        connection.exec_driver_sql("UPDATE run SET configuration_id = NULL, series = NULL, newest = 0")
-        assert configurations.fill(connection) == 4
-        newest.settle(connection)
-        assert connection.exec_driver_sql(query).all() == before
 
 
 SCHEME = Scheme(text="int4 b32 sym x7; head float32; embedding float32", bits_per_weight=5.25)

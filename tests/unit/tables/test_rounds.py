@@ -1,11 +1,10 @@
-"""Tables of rounds: means and intervals between processes, ratios by the rounds of both, marks, and the same as SQL says."""
+"""Tables of rounds: means and intervals between processes, ratios by the rounds of both, and the same as SQL says."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +16,18 @@ from harness.commands.explain import explanation
 from harness.commands.report import plain, plain_of
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
-from harness.core.outcome import Measurement, Outcome, Protocol
-from harness.core.spec import Labels, Note, Status
+from harness.core.outcome import Outcome, Protocol
+from harness.core.spec import Note
 from harness.environments import ROOT
 from harness.explain.text import as_text
 from harness.numbers.rounds import summary
 from harness.numbers.sample_statistics import over_processes
-from harness.plan.keys import spec_key
 from harness.published.publish import publish
-from harness.published.sources import NumberSource, from_published, rows_for
+from harness.published.sources import NumberSource, from_published
 from harness.store.database import Database
 from harness.tables.markdown import to_markdown
-from harness.tables.result import Table
-from harness.tables.specfile import read_specs
-from harness.tables.table import build
-from tests.unit.store.outcomes import BEGIN, environment, failed, measured, measurement
-
-SPEED = """
-t:
-  where: {sweep: any}
-  rows: [method]
-  baseline: {method: fp32}
-  cells:
-    Decode: {metric: decode_tps, format: 1, uncertainty: pm}
-    Times: {metric: decode_tps, as: ratio, format: 3x, uncertainty: interval}
-"""
-FP32 = (100.0, 104.0, 98.0, 101.0, 99.0)
-INT4 = (250.0, 243.0, 262.0, 255.0, 249.0)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(tmp_path / "bench.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-def shown(database: Database, tmp_path: Path) -> Callable[..., Table]:
-    """Take outcomes in and build the table of a spec."""
-
-    def make(spec: str, *outcomes: Outcome) -> Table:
-        database.ingest_all(outcomes)
-        path = tmp_path / "demo.tables.yaml"
-        path.write_text(spec, "utf-8")
-        found = read_specs(path, {})[0]
-        source = NumberSource(database)
-        return build(found, rows_for(found, source), reader=source.reader())
-
-    return make
-
-
-def sitting(
-    rates: Sequence[float],
-    method: str = "fp32",
-    session: str = "s-1",
-    metric: str = "decode_tps",
-    first: int = 0,
-    **rest: Any,
-) -> list[Outcome]:
-    """The rounds of one job, in the order of their numbers."""
-    found = []
-    for turn, rate in enumerate(rates):
-        items: tuple[Measurement, ...] = (
-            measurement(metric, rate, n=1, unit="tok/s" if metric == "decode_tps" else "B"),
-        )
-        given = {"labels": Labels(sweep="demo", block="b", model="m", method=method, recipe="r")} | rest
-        number = first + 100 * len(method) + turn + (ord(session[-1]) << 12)
-        outcome = measured(number, items, workload={"batch": 1, "of": method}, **given)
-        job = outcome.job.model_copy(update={"session": session, "round": turn, "order": number})
-        spec = job.spec.model_copy(update={"probe": "generation"})
-        found.append(outcome.model_copy(update={"job": job.model_copy(update={"spec": spec, "key": spec_key(spec)})}))
-    return found
-
-
-def row_of(table: Table, place: int = 0) -> list[str]:
-    return [cell.text for cell in table.sections[0].rows[place]]
+from tests.unit.store.outcomes import environment
+from tests.unit.tables.sittings import FP32, INT4, SPEED, row_of, sitting
 
 
 def test_a_cell_is_the_mean_over_the_processes_with_the_interval_between_them(shown: Any) -> None:
@@ -209,55 +145,6 @@ def test_a_table_that_tells_rounds_apart_shows_single_processes(shown: Any) -> N
         ["fp32", "1", "104.0"],
         ["fp32", "2", "98.0"],
     ]
-
-
-def test_the_newest_session_counts_and_a_clock_set_back_inside_it_changes_nothing(shown: Any) -> None:
-    back = sitting(INT4, session="s-2")
-    back[2] = back[2].model_copy(update={"started": BEGIN - timedelta(days=900)})
-    made = shown(SPEED, *sitting(FP32, session="s-1"), *back)
-    assert row_of(made)[1].startswith("251.6 ±")
-
-
-def test_sides_of_two_sessions_have_no_interval_and_a_mark(shown: Any) -> None:
-    made = shown(SPEED, *sitting(FP32), *sitting(INT4, "int4_rtn", session="s-2"))
-    cell = made.sections[0].rows[1][2]
-    assert cell.text == "2.507x"
-    assert made.notes[cell.notes[0] - 1].startswith("other session: ")
-
-
-def test_a_mark_of_any_round_stands_at_the_cell_and_once_below(shown: Any) -> None:
-    noted = [Note(code="unstable", text=f"steps varied by {share} %") for share in (11, 12, 13, 14)]
-    slow = [one.model_copy(update={"notes": (note,)}) for one, note in zip(sitting(FP32), noted, strict=False)]
-    made = shown(SPEED, *slow, *sitting(FP32[4:], session="s-1", first=4), *sitting(INT4, "int4_rtn"))
-    rows = made.sections[0].rows
-    assert [cell.notes for cell in (*rows[0][1:], *rows[1][1:])] == [(1,), (1,), (), (1,)]
-    assert made.notes == ("unstable: steps varied by 11 to 14 %",)
-    text = to_markdown(made).markdown
-    assert "<sup>1</sup> |" in text
-    assert text.count("steps varied by 11 to 14 %") == 1
-
-
-def test_memory_is_not_marked_by_what_only_slows(shown: Any) -> None:
-    spec = "t: {where: {sweep: any}, rows: [method], cells: {A: {metric: peak_rss_bytes, unit: B, format: 0}}}"
-    notes = (Note(code="unstable", text="steps varied"), Note(code="unverified", text="needs 280 GB"))
-    made = shown(spec, *sitting((8.0, 9.0, 10.0), metric="peak_rss_bytes", notes=notes))
-    assert made.notes == ("unverified: needs 280 GB",)
-
-
-def test_rounds_that_failed_for_good_mark_the_mean_of_the_others(shown: Any) -> None:
-    dead = sitting((0.0,) * 5)[4]
-    lost = failed(7, Status.OOM, job=dead.job, started=dead.started)
-    made = shown(SPEED, *sitting(FP32[:4]), lost)
-    cell = made.sections[0].rows[0][1]
-    assert cell.text.startswith("100.7 ±")
-    assert made.notes[cell.notes[0] - 1] == "incomplete: 1 of 5 rounds gave no number (oom: killed for memory)"
-
-
-def test_a_session_that_only_failed_shows_its_failure(shown: Any) -> None:
-    dead = sitting((0.0,), session="s-2")[0]
-    lost = failed(7, Status.OOM, job=dead.job, started=dead.started)
-    made = shown(SPEED, *sitting(FP32), lost)
-    assert row_of(made)[1] == "oom"
 
 
 def test_loss_and_inverse_ratio_turn_the_ends_with_them(shown: Any) -> None:
