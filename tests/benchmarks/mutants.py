@@ -12,43 +12,27 @@ import ast
 import json
 import os
 import random
-import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+from tests.benchmarks.mutant_reach import ROOT, Reached, copied, environment, reached
+
 TARGETS = (
     *("harness/core/*.py", "harness/numbers/*.py", "harness/runner/decide.py", "harness/store/*.py"),
     *(f"harness/probes/{name}.py" for name in ("speed", "pace", "streams", "perplexity", "kl_divergence")),
     *(f"harness/probes/{name}.py" for name in ("conditions", "output_check", "trace_check", "verify", "high_water")),
 )
-TESTS = (
-    *("core", "numbers", "store", "runner", "probes", "worker", "tables", "plan", "published", "importing", "lint"),
-    *(
-        "quantizers/test_scheme.py",
-        "quantizers/test_torch_fp8.py",
-        "quantizers/test_odd_models.py",
-        "engines/test_model_kinds.py",
-    ),
-)
 NOT_DRAWN = ("Eq_Is", "Eq_IsNot", "NotEq_Is", "NotEq_IsNot", "Is_Eq", "IsNot_NotEq", "RemoveDecorator", "Variable")
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.txt")
 WANTED = 0.85
-SLOWEST = 8.0
-"""Seconds of a test beyond which it is not run for a mutant."""
-LONGEST = 60.0
-"""Seconds of tests, as they took unchanged, that a mutant may survive before it counts as a survivor."""
-
-
 @dataclass(frozen=True)
 class Mutant:
     """A fault: the operator's `occurrence`-th place in a module, and the line as it was and as it is."""
@@ -147,145 +131,89 @@ def _with_lines(mutant: Mutant) -> Mutant:
 # ---------------------------------------------------------------- the tests
 
 
-@dataclass(frozen=True)
-class Reached:
-    """Seconds of each test, and the tests that reach each line of each module."""
+@dataclass
+class Copy:
+    """A copy of the tree, with the process in it that runs tests."""
 
-    seconds: dict[str, float]
-    lines: dict[str, dict[str, list[str]]]
+    folder: Path
+    python: str
+    reached: Reached
+    written: int = 10**9
+    passes: dict[str, bool] = field(default_factory=dict)
+    """Whether a test passes in this copy where nothing is changed: what fails anyway finds nothing."""
 
-    def tests_of(self, mutant: Mutant) -> list[str]:
-        """List the tests that reach a line, the quickest first; for what runs on import those that reach anything near it."""
-        reached = self.lines.get(mutant.module, {})
-        tests = set(reached.get(str(mutant.line), ()))
-        if not tests:
-            tests = {test for names in reached.values() for test in names}
-        if not tests:  # all of it runs on import
-            package = mutant.module.rpartition("/")[0]
-            near = [lines for module, lines in self.lines.items() if module.rpartition("/")[0] == package]
-            tests = {test for lines in near for names in lines.values() for test in names}
-        chosen, spent = [], 0.0
-        for test in sorted(tests, key=lambda test: (self.seconds.get(test, SLOWEST), test)):
-            spent += self.seconds.get(test, SLOWEST)
-            if self.seconds.get(test, SLOWEST) < SLOWEST and spent < LONGEST:
-                chosen.append(test)
-        return chosen
-
-
-def reached(python: str, coverage: Path, kept: Path) -> Reached:
-    """Run the tests once under coverage; kept for the next seed while no file of ours changes."""
-    state = subprocess.run(
-        ["git", "stash", "create"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    state = state or "HEAD"
-    tree = subprocess.run(
-        ["git", "rev-parse", f"{state}^{{tree}}"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    if kept.is_file() and (found := json.loads(kept.read_text("utf-8")))["tree"] == tree:
-        return Reached(found["seconds"], found["lines"])
-    with tempfile.TemporaryDirectory() as folder:
-        copy = copied(Path(folder) / "copy")
-        settings = "[run]\ndynamic_context = test_function\nsource = harness\ndata_file = " + str(Path(folder) / "data")
-        (Path(folder) / "rc").write_text(settings, "utf-8")
-        report = Path(folder) / "report.xml"
-        tests = [f"tests/unit/{name}" for name in TESTS if (copy / "tests" / "unit" / name).exists()]
-        command = [
-            python,
-            "-m",
-            "coverage",
-            "run",
-            f"--rcfile={folder}/rc",
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:warnings",
-        ]
-        path = f"{copy}{os.pathsep}{coverage}"
-        subprocess.run(
-            [*command, f"--junitxml={report}", *tests],
-            cwd=copy,
-            env=_environment(path),
-            check=False,
-            stdout=subprocess.DEVNULL,
+    def __post_init__(self) -> None:
+        copied(self.folder)
+        command = [self.python, "tests/benchmarks/mutant_server.py", str(self.folder.with_suffix(".answer"))]
+        self.server = subprocess.Popen(
+            command, cwd=self.folder, env=environment(str(self.folder)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        result = Reached(_seconds(report), _lines(Path(folder) / "data", copy))
-    kept.write_text(json.dumps({"tree": tree, **asdict(result)}), "utf-8")
-    return result
+
+    def failing(self, tests: list[str]) -> tuple[str, float]:
+        """Return the first test that fails, or nothing, and processor seconds."""
+        assert self.server.stdin is not None and self.server.stdout is not None
+        seconds = {test: self.reached.seconds.get(test, 0.0) for test in tests}
+        self.server.stdin.write(json.dumps({"batches": _batches(tests), "seconds": seconds}) + "\n")
+        self.server.stdin.flush()
+        failed, spent = json.loads(self.server.stdout.readline())
+        assert not failed.startswith("not run: "), failed
+        return str(failed), float(spent)
+
+    def finds(self, mutant: Mutant, tests: list[str]) -> tuple[str, float]:
+        """Put a fault into the copy, and return the test that finds it, or nothing."""
+        spent, kept = 0.0, (self.folder / mutant.module).read_text("utf-8")
+        while tests:
+            self._write(mutant.module, mutated(mutant))
+            failed, seconds = self.failing(tests)
+            self._write(mutant.module, kept)
+            spent += seconds
+            name = failed.partition("[")[0]
+            if not failed or self._passes(name):
+                return failed, spent
+            tests = [test for test in tests if test != name]
+        return "", spent
+
+    def _passes(self, test: str) -> bool:
+        if test not in self.passes:
+            self.passes[test] = not self.failing([test])[0]
+        return self.passes[test]
+
+    def _write(self, module: str, text: str) -> None:
+        """Write a module; its time of change is new each time, so that no compiled form of before is taken for it."""
+        self.written += 10
+        (self.folder / module).write_text(text, "utf-8")
+        os.utime(self.folder / module, (self.written, self.written))
 
 
-def _seconds(report: Path) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for case in ET.parse(report).iter("testcase"):
-        if not list(case):  # neither skipped nor failed: what fails unchanged finds nothing
-            name = f"{case.get('classname')}.{str(case.get('name')).partition('[')[0]}"
-            found[name] = found.get(name, 0.0) + float(case.get("time") or 0)
-    return found
-
-
-def _lines(data: Path, copy: Path) -> dict[str, dict[str, list[str]]]:
-    """Read coverage's database: for each module its lines with the tests, by dotted name, that ran them."""
-    from coverage.numbits import numbits_to_nums
-
-    found: dict[str, dict[str, list[str]]] = {}
-    rows = "SELECT file.path, context.context, numbits FROM line_bits JOIN file ON file.id = file_id JOIN context ON context.id = context_id"
-    with sqlite3.connect(data) as database:
-        for path, context, numbits in database.execute(rows):
-            if context and Path(path).is_relative_to(copy):
-                module = found.setdefault(Path(path).relative_to(copy).as_posix(), {})
-                for line in numbits_to_nums(numbits):
-                    module.setdefault(str(line), []).append(context)
-    return found
-
-
-def _environment(path: str) -> dict[str, str]:
-    quiet = {"HF_HUB_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return {**os.environ, **quiet, "PYTHONPATH": path}
-
-
-def copied(folder: Path) -> Path:
-    """Copy what git knows of, and what is new, into a folder."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-    return folder
-
-
-def file_of(test: str) -> str:
-    """Turn a dotted name into what pytest takes: `tests/unit/core/test_clock.py::test_it`."""
-    module, _, name = test.rpartition(".")
-    return f"{module.replace('.', '/')}.py::{name}"
-
-
-def survives(mutant: Mutant, copy: Path, tests: list[str], python: str) -> bool:
-    """Put a fault into a copy, run its tests until one fails, take it out again."""
-    if not tests:
-        return True
-    file = copy / mutant.module
-    kept = file.read_text("utf-8")
-    file.write_text(mutated(mutant), "utf-8")
-    command = [python, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *map(file_of, tests)]
-    try:
-        ended = subprocess.run(
-            command, cwd=copy, env=_environment(str(copy)), check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            timeout=60 + 4 * LONGEST, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return False
-    finally:
-        file.write_text(kept, "utf-8")
-    return ended.returncode == 0
+def _batches(tests: list[str]) -> list[list[str]]:
+    """Cut a list where it has 4, 16 and 64: what is collected before the first test runs should be little."""
+    return [part for part in (tests[:4], tests[4:16], tests[16:64], tests[64:]) if part]
 
 
 def equivalent() -> dict[str, str]:
     """Read the survivors that mean the same as the original, each with its reason on the line after it."""
     lines = [line for line in EQUIVALENT.read_text("utf-8").splitlines() if line and not line.startswith("#")]
     return dict(zip(lines[::2], (reason.strip() for reason in lines[1::2]), strict=True))
+
+
+def outcomes(mutants: list[Mutant], tests: Reached, python: str, at_once: int) -> Iterator[tuple[Mutant, str, float]]:
+    """Run them, and give each with the test that finds it, or nothing, and processor seconds."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(at_once) as threads:
+        copies = [Copy(Path(folder) / str(number), python, tests) for number in range(at_once)]
+
+        def one(mutant: Mutant) -> tuple[str, float]:
+            copy = copies.pop()
+            try:
+                return copy.finds(mutant, tests.tests_of(mutant.module, mutant.line))
+            finally:
+                copies.append(copy)
+
+        for mutant, (found, seconds) in zip(mutants, threads.map(one, mutants), strict=True):
+            yield mutant, found, seconds
+        for copy in copies:
+            assert copy.server.stdin is not None
+            copy.server.stdin.close()
+            copy.server.wait()
 
 
 def main() -> int:
@@ -299,35 +227,24 @@ def main() -> int:
     asked = words.parse_args()
     coverage = asked.environment.resolve() / "coverage"
     sys.path[0] = str(coverage)  # in the place of this folder, whose `coverage.py` is another
-    begun, known = time.monotonic(), equivalent()
+    begun, known, spent = time.monotonic(), equivalent(), 0.0
     tests = reached(asked.python, coverage, asked.environment / "reached.json")
-    print(f"{len(tests.seconds)} tests, {time.monotonic() - begun:.0f} s", flush=True)
-    mutants = drawn(asked.seed, asked.count)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.at_once) as threads:
-        copies = [copied(Path(folder) / str(number)) for number in range(asked.at_once)]
-
-        def one(mutant: Mutant) -> bool:
-            copy = copies.pop()
-            try:
-                return survives(mutant, copy, tests.tests_of(mutant), asked.python)
-            finally:
-                copies.append(copy)
-
-        survivors = []
-        for number, (mutant, alive) in enumerate(zip(mutants, threads.map(one, mutants), strict=True), start=1):
-            if alive and mutant.name not in known:
-                survivors.append(mutant)
-                print(
-                    f"{number}/{len(mutants)} survived: {mutant.name} (line {mutant.line}, {len(tests.tests_of(mutant))} tests)",
-                    flush=True,
-                )
-            elif alive:
-                print(f"{number}/{len(mutants)} equivalent: {mutant.name}: {known[mutant.name]}", flush=True)
-    same = sum(mutant.name in known for mutant in mutants)
+    print(f"{len(tests.seconds)} tests, {(time.monotonic() - begun) / 60:.0f} min", flush=True)
+    mutants, survivors, same = drawn(asked.seed, asked.count), [], 0
+    for number, (mutant, found, seconds) in enumerate(outcomes(mutants, tests, asked.python, asked.at_once), start=1):
+        spent += seconds
+        if found:
+            continue
+        if mutant.name in known:
+            same += 1
+            print(f"{number}/{len(mutants)} equivalent: {mutant.name}: {known[mutant.name]}", flush=True)
+        else:
+            survivors.append(mutant)
+            print(f"{number}/{len(mutants)} survived: {mutant.name} (line {mutant.line}, {seconds:.0f} s)", flush=True)
     share = 1 - len(survivors) / max(len(mutants) - same, 1)
-    print(
-        f"seed {asked.seed}: {share:.1%} of {len(mutants) - same} found, {same} equivalent, {(time.monotonic() - begun) / 60:.0f} min"
-    )
+    minutes = (time.monotonic() - begun) / 60
+    print(f"seed {asked.seed}: {share:.1%} of {len(mutants) - same} found, {same} equivalent,", end=" ")
+    print(f"{minutes:.0f} min, {spent / len(mutants):.1f} processor seconds each, load {os.getloadavg()[2]:.1f}")
     return int(share < WANTED)
 
 

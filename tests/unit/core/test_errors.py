@@ -46,3 +46,15 @@ def test_a_failed_allocation_is_known_by_its_type_or_its_words(error: Exception)
 
 def test_other_words_about_memory_are_none() -> None:
     assert not is_out_of_memory(ValueError("memory_bytes must be positive"))
+
+
+@pytest.mark.parametrize("words", [
+    "CUDA out of memory. Tried to allocate 2 GiB", "CUDA failure 2: out of memory", "Failed to allocate memory for requested buffer of size 9",
+    "cudaErrorMemoryAllocation", "std::bad_alloc", "bad allocation",
+])  # fmt: skip
+def test_every_library_says_in_its_own_words_that_memory_ran_out(words: str) -> None:
+    assert is_out_of_memory(RuntimeError(f"opening: {words}"))
+
+
+def test_a_line_without_a_file_is_told_too() -> None:
+    assert str(Problem("no", line=0)) == "0: no"

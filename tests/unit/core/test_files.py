@@ -117,3 +117,50 @@ def test_a_file_that_several_processes_write_at_once_is_always_whole(tmp_path: P
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0, 0]
     assert len(set(path.read_text("utf-8"))) == 1
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(("given", "synced"), [({}, 2), ({"durable": False}, 0), ({"durable": True, "shared": True}, 2)])
+def test_a_durable_file_is_synced_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, bool], synced: int
+) -> None:
+    calls: list[int] = []
+    moved: list[str] = []
+    replace = os.replace
+    monkeypatch.setattr(os, "fsync", calls.append)
+    monkeypatch.setattr(os, "replace", lambda old, new: (moved.append(Path(old).name), replace(old, new)))
+    write_whole(tmp_path / "a", "x", **given)
+    assert len(calls) == synced
+    assert moved == [f"a.partial-{os.getpid()}" if given.get("shared") else "a.partial"]
+
+
+def test_sealing_syncs_every_file_and_folder_and_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = filled(tmp_path / "partial")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "b").write_text("y", "utf-8")
+    calls: list[int] = []
+    monkeypatch.setattr(os, "fsync", calls.append)
+    seal(folder, tmp_path / "sealed")
+    assert len(calls) == 2 + 2 + 1
+
+
+def test_what_is_half_removed_is_removed_and_what_is_beside_it_stays(tmp_path: Path) -> None:
+    filled(tmp_path / "a.partial-gone")
+    filled(tmp_path / "b")
+    remove(tmp_path / "a.partial-gone")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_stamp_keeps_what_was_asked_for_and_leaves_out_what_is_none(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "one")
+    whole = Stamp("c", "w", "int4", {"bits": 4}, {"fake": "s"})
+    write_stamp(folder, whole)
+    assert stamp_of(folder) == whole
+    kept = json.loads((tmp_path / f"one{STAMP}").read_text("utf-8"))
+    (tmp_path / f"one{STAMP}").write_text(json.dumps({**kept, "recipe": [1], "scores": "s"}), "utf-8")
+    assert stamp_of(folder) == Stamp("c", "w", "int4")
+
+
+def test_disks_that_are_full_by_quota_and_errors_without_a_name(tmp_path: Path) -> None:
+    for number in (errno.EDQUOT, errno.ENOSPC):
+        assert str(disk_trouble(OSError(number, "no space"))) == "the disk is full: no space; free some space and run the same command again"
+    assert str(disk_trouble(OSError(errno.EPERM, "no"))).startswith("no access: no; make it writable")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.core import limits
 from harness.core.limits import parts_of
 
 
@@ -22,3 +23,18 @@ def test_what_contains_itself_counts_as_more_than_the_most() -> None:
     endless: list[Any] = []
     endless.append(endless)
     assert parts_of(endless, 100) > 100
+
+
+def test_limits_are_those_that_were_agreed_on() -> None:
+    """Written down a second time, so that none moves unseen."""
+    found = {name: value for name, value in vars(limits).items() if name.isupper()}
+    assert found == {
+        "YAML_BYTES": 8 * 10**6, "READ_BYTES": 2 * 10**9, "YAML_DEPTH": 60, "YAML_PARTS": 3 * 10**5, "PUBLISHED_PARTS": 5 * 10**7,
+        "DIGITS": 60, "MISTAKES": 100, "JOBS": 10**5, "BROUGHT_BYTES": 5 * 10**10,
+    }  # fmt: skip
+
+
+def test_what_contains_itself_counts_as_one_more_than_the_most_for_each_time() -> None:
+    endless: dict[str, Any] = {}
+    endless["again"] = endless
+    assert parts_of(endless, 10) == 1 + 1 + 11  # itself, its key, and what it refers to

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from harness.core.simulated_layers import is_simulated, promised_layers, rounded, simulated_config
+from harness.core.simulated_layers import is_simulated, promised_layers, rounded, simulated_config, simulated_label
 
 
 def test_integers_are_rounded_as_plain_float64_rounds_them() -> None:
@@ -46,3 +49,48 @@ def test_a_promise_is_read_as_it_was_written() -> None:
     assert is_simulated(said)
     assert promised_layers(said) == layers
     assert not is_simulated({"quant_method": "modelopt"})
+
+
+class TensorQuantizer(SimpleNamespace):
+    """A quantizer as far as it is read."""
+
+
+class SequentialQuantizer(list[Any]):
+    """Several, one after another."""
+
+
+def quantizer(bits: Any, axis: int | None = None, blocks: dict[Any, Any] | None = None, **more: Any) -> TensorQuantizer:
+    said = {"num_bits": bits, "axis": axis, "block_sizes": blocks, "is_enabled": True, "fake_quant": True, "pre_quant_scale": None}
+    return TensorQuantizer(**{**said, **more})
+
+
+@pytest.mark.parametrize(("part", "text"), [
+    (quantizer(4, blocks={-1: 128}), "int4 b128"), (quantizer(8, 0), "int8 channel"), (quantizer(8), "int8 tensor"),
+    (quantizer((4, 3)), "fp8 tensor"), (quantizer((5, 2), 0), "fp8 e5m2 channel"), (quantizer((3, 2)), "fp6 tensor"),
+    (quantizer((2, 3)), "fp6 e2m3 tensor"), (quantizer((1, 2)), "e1m2 tensor"), (quantizer(8, blocks={-1: None}), "int8 token"),
+    (quantizer((2, 1), blocks={-1: 16, "scale_bits": (4, 3)}), "nvfp4 b16"), (quantizer((2, 1), blocks={-1: 32, "scale_bits": (8, 0)}), "mxfp4 b32"),
+    (quantizer((2, 1), blocks={-1: 32, "scale_bits": (5, 2)}), "fp4 in (5, 2) b32"),
+    (quantizer(4, is_enabled=False), "float32"), (quantizer(4, fake_quant=False), "float32"),
+    (SequentialQuantizer([quantizer(4, blocks={-1: 8}), quantizer(8)]), "int4 b8 > int8 tensor"),
+])  # fmt: skip
+def test_a_layer_is_called_by_how_its_weights_are_rounded(part: Any, text: str) -> None:
+    assert simulated_label(SimpleNamespace(weight=SimpleNamespace(dtype="torch.float32"), weight_quantizer=part)) == text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("part", "text"), [
+    (quantizer(8, 0), "int4 channel, inputs int8 token"), (quantizer(8), "int4 channel, inputs int8 tensor"), (quantizer(8, is_enabled=False), "int4 channel"),
+    (quantizer(8, pre_quant_scale=1.0), "int4 channel, inputs int8 tensor, scaled"), (quantizer(8, is_enabled=False, pre_quant_scale=1.0), "int4 channel, scaled"),
+])  # fmt: skip
+def test_inputs_are_told_behind_the_weights(part: Any, text: str) -> None:
+    module = SimpleNamespace(weight=SimpleNamespace(dtype="torch.float32"), weight_quantizer=quantizer(4, 0), input_quantizer=part)
+    assert simulated_label(module) == text  # type: ignore[arg-type]
+
+
+def test_floats_of_8_bits_are_rounded_to_the_nearest_of_them() -> None:
+    import torch
+
+    values = torch.linspace(-3.0, 3.0, 91).reshape(7, 13)
+    found = rounded(values, (4, 3), torch.tensor(3.0), None)
+    scaled = (values * (448.0 / 3.0)).to(torch.float8_e4m3fn).float() * (3.0 / 448.0)
+    assert found.numpy() == pytest.approx(scaled.numpy(), rel=1e-6)
+    assert rounded(torch.tensor([[6.0, -6.0]]), (4, 3), torch.tensor(3.0), None)[0].tolist() == pytest.approx([3.0, -3.0]), "beyond the largest it is the largest"

@@ -148,3 +148,117 @@ def test_in_a_container_where_the_driver_does_not_show_us_nobody_is_called_forei
     state = conditions.merged([conditions.gpu_state(Driver((4711,)), 7)])
     assert state["gpu0"]["foreign_processes"] is None
     assert conditions.notes({"gpus": state}) == ()
+
+
+# ---------------------------------------------------------------- borders
+
+
+@pytest.mark.parametrize(("cpus", "most"), [(1, 0.11), (2, 0.22), (3, 0.23), (8, 0.28), (80, 1.0), (100, 1.2)])
+def test_a_tenth_of_a_small_machine_and_a_hundredth_of_a_large_one_may_be_others(cpus: int, most: float) -> None:
+    assert limit(cpus) == pytest.approx(most)
+    assert not conditions.notes({"foreign_cpus": limit(cpus), "cpus": cpus})
+    assert conditions.notes({"foreign_cpus": limit(cpus) + 1e-6, "cpus": cpus})
+
+
+def test_bits_of_a_driver_are_nvmls() -> None:
+    """nvml.h: nvmlClocksEventReason..., each a bit of its own."""
+    assert [name for _, name in sorted(conditions.REASONS.items())] == [
+        "idle", "application clocks", "power cap", "hardware slowdown", "sync boost", "software thermal slowdown", "hardware thermal slowdown",
+        "power brake", "display clocks",
+    ]  # fmt: skip
+    assert sorted(conditions.REASONS) == [1 << bit for bit in range(9)]
+
+
+@pytest.mark.parametrize(("rows", "highest"), [
+    ([(0, 0, 0), (0.5, 0, 0.5), (1.0, 0, 0.5), (1.5, 0, 0.5), (2.0, 0, 0.5)], 0.5), ([(0, 0, 0), (0.5, 0, 0.5), (1.5, 0, 0.5)], 0.3333),
+    ([(0, 0, 0), (1.0, 0, 0.2), (2.0, 0, 1.2), (3.0, 0, 1.2)], 1.0), ([(0, 0, 0), (0.4, 0, 0.4)], 1.0), ([(0, 5, 5), (1, 7, 6.5)], 0.0),
+    ([(10, 0, 0), (12, 0, 1.0), (12.9, 0, 1.9)], 0.6552),
+])  # fmt: skip
+def test_the_busiest_stretch_lasts_a_second_at_least(rows: list[tuple[float, float, float]], highest: float) -> None:
+    found = foreign_cpus(marks(*rows))
+    assert found is not None
+    assert found[1] == highest
+    whole = (rows[-1][2] - rows[0][2] - rows[-1][1] + rows[0][1]) / (rows[-1][0] - rows[0][0])
+    assert found[0] == pytest.approx(max(0.0, whole), abs=5e-5)
+
+
+def test_processors_are_added_up_over_kinds_of_work_and_only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = {"user": 1.0, "system": 2.0, "nice": 4.0, "irq": 8.0, "softirq": 16.0, "steal": 32.0, "idle": 64.0, "iowait": 128.0, "guest": 256.0}
+    each = [SimpleNamespace(**kinds), SimpleNamespace(user=0.5, system=0.25, idle=9.0)]
+    monkeypatch.setattr(psutil, "cpu_times", lambda percpu: each if percpu else None)
+    assert conditions.busy_seconds((0, 1)) == 63.75
+    assert conditions.busy_seconds((1,)) == 0.75
+    assert conditions.busy_seconds((0, 2)) is None
+    each.clear()
+    assert conditions.busy_seconds((0,)) is None
+
+
+@pytest.mark.parametrize("error", [OSError, NotImplementedError])
+def test_where_nobody_counts_processors_nothing_is_busy(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    def refuse(percpu: bool) -> None:
+        raise error
+
+    monkeypatch.setattr(psutil, "cpu_times", refuse)
+    assert conditions.busy_seconds((0,)) is None
+
+
+def test_children_count_with_what_they_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def child(**times: float) -> Any:
+        return SimpleNamespace(cpu_times=lambda: SimpleNamespace(**times))
+
+    def gone() -> None:
+        raise psutil.NoSuchProcess(1)
+
+    known = [child(user=1.0, system=2.0, children_user=4.0, children_system=8.0), SimpleNamespace(cpu_times=gone), child(user=16.0, system=32.0)]
+    monkeypatch.setattr(psutil, "Process", lambda: SimpleNamespace(children=lambda recursive: known if recursive else []))
+    monkeypatch.setattr(conditions.os, "times", lambda: SimpleNamespace(children_user=64.0, children_system=128.0, user=999.0))
+    assert conditions.children_seconds() == 255.0
+
+
+def test_processors_are_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "Process", lambda: SimpleNamespace(cpu_affinity=lambda: [3, 5]))
+    assert conditions.usable_cpus() == (3, 5)
+    monkeypatch.setattr(psutil, "Process", SimpleNamespace)
+    for count, cpus in ((2, (0, 1)), (None, (0,))):
+        monkeypatch.setattr(psutil, "cpu_count", lambda count=count: count)
+        assert conditions.usable_cpus() == cpus
+
+
+def test_several_moments_of_a_gpu_become_one() -> None:
+    one: Any = {"clocks_mhz": {"graphics": 9, "memory": 5}, "held_back_by": ["power cap"], "celsius": None, "foreign_processes": None}
+    other: Any = {"clocks_mhz": {"graphics": 7}, "held_back_by": ["idle", "power cap"], "celsius": 60, "foreign_processes": 2}
+    third: Any = {**other, "celsius": 50, "foreign_processes": 1}
+    assert conditions.merged([{"gpu0": one}, {"gpu0": other}, {}, {"gpu0": third}]) == {
+        "gpu0": {"clocks_mhz": {"graphics": 7, "memory": 5}, "held_back_by": ["idle", "power cap"], "celsius": 60, "foreign_processes": 2}
+    }
+    assert conditions.merged([{"gpu0": one}])["gpu0"] == one
+    assert conditions.gpu_state(None, 7) == {}
+
+
+def test_processes_of_others_count_where_the_driver_shows_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver((7, 8, 9))
+    driver.nvmlDeviceGetComputeRunningProcesses = lambda handle: [  # type: ignore[method-assign]
+        SimpleNamespace(pid=7, usedGpuMemory=1), SimpleNamespace(pid=8, usedGpuMemory=None), SimpleNamespace(pid=9, usedGpuMemory=0),
+    ]  # fmt: skip
+    assert conditions.gpu_state(driver, 7)["gpu0"]["foreign_processes"] == 1
+
+
+@pytest.mark.parametrize(("on_gpu", "paced"), [(True, []), (False, [0.25, 0.25])])
+def test_a_mark_asks_for_the_pace_only_without_a_gpu_and_for_gpus_only_with_one(
+    monkeypatch: pytest.MonkeyPatch, on_gpu: bool, paced: list[float]
+) -> None:
+    monkeypatch.setattr(conditions.pace, "timed", lambda: 0.25)
+    monkeypatch.setattr(conditions, "open_nvml", lambda: Driver((7,)))
+    watch = Watch(on_gpu=on_gpu, cpus=(0,))
+    watch.mark(state=True)
+    watch.mark()
+    assert watch.paces() == paced
+    assert (len(watch.gpus), len(watch.children), len(watch.marks)) == (int(on_gpu), 1, 2)
+    assert ("gpus" in watch.facts()) is on_gpu
+
+
+def test_facts_leave_out_the_seconds_of_children_between_the_first_and_the_last_state() -> None:
+    watch = Watch(cpus=(0, 1), marks=marks((0, 0, 0), (2, 0, 3)), children=[5.0, 5.5, 7.0])
+    found = watch.facts()
+    assert (found["foreign_cpus"], found["foreign_cpus_highest"], found["cpus"]) == (0.5, 1.5, 2)
+    assert "foreign_cpus" not in Watch(cpus=(0,)).facts()

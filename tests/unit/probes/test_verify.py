@@ -11,6 +11,7 @@ import pytest
 
 from harness.core.errors import Differs, HarnessError
 from harness.core.sessions import Score
+from harness.probes import verify
 from harness.probes.verify import LEAST_KL, MAX_DLOGP, TIMES_OWN, Workload
 from harness.worker.failures import status_of
 from tests.unit.probes.export_check import held, truth_of
@@ -135,3 +136,95 @@ def test_the_ragged_batch_of_a_16_bit_export_is_held_to_its_own_limit_where_leng
     for native in (truth, None):
         with pytest.raises(Differs, match="a log-probability in a ragged batch is off by"):
             held(session, truth, Workload(dtype="float16"), native)
+
+
+# ---------------------------------------------------------------- what is allowed
+
+
+def test_limits_are_those_of_the_record() -> None:
+    """Of right exports and wrong ones (tests/benchmarks/README.md)."""
+    assert (MAX_DLOGP, TIMES_OWN) == (1e-3, 4.0)
+    assert LEAST_KL == {"float16": 1e-5, "bfloat16": 1e-3}
+    assert verify.NATIVE_KL == {"float16": 2e-3, "bfloat16": 2e-2}
+
+
+def piece(tokens: int = 9, far: float = 0.0, kl: float = 0.0, top1: float = 1.0) -> verify.Piece:
+    return verify.Piece(tokens, 3, far, kl, top1)
+
+
+@pytest.mark.parametrize(("limit", "found", "passes"), [
+    (verify.Limit(1e-3, None), piece(far=1e-3, kl=9.0), True), (verify.Limit(1e-3, None), piece(far=1.01e-3), False),
+    (verify.Limit(None, 1e-5), piece(far=9.0, kl=1e-5), True), (verify.Limit(None, 1e-5), piece(kl=1.01e-5), False),
+    (verify.Limit(1e-3, 1e-5), piece(far=1e-3, kl=1e-5), True), (verify.Limit(1e-3, 1e-5), piece(far=1.0), False), (verify.Limit(None, None), piece(9, 9.0, 9.0), True),
+])  # fmt: skip
+def test_a_piece_keeps_within_both_limits(limit: verify.Limit, found: verify.Piece, passes: bool) -> None:
+    assert limit.passed(found) is passes
+
+
+@pytest.mark.parametrize(("bad", "says"), [
+    ([piece(kl=0.5, top1=0.126)], "KL 0.5, top-1 13 %, over 9 tokens"), ([piece(kl=0.1), piece(12, kl=0.2, top1=0.5)], "KL 0.2, top-1 50 %, over 12 tokens"),
+    ([piece(0, far=0.25)], "a log-probability in a ragged batch is off by 0.25"),
+])  # fmt: skip
+def test_the_worst_piece_is_told(bad: list[verify.Piece], says: str) -> None:
+    assert verify._said(bad) == says
+
+
+def rows(*chances: list[float]) -> Any:
+    return np.log(np.array(chances)).astype(np.float32)
+
+
+def test_differences_are_those_of_distributions_cut_to_what_both_have() -> None:
+    model, engine = rows([0.5, 0.25, 0.25], [0.2, 0.3, 0.5]), rows([0.4, 0.1, 0.1, 0.4], [0.1, 0.15, 0.25, 0.5])
+    far, kl, agrees = verify._compared(model, engine)
+    there = np.array([2 / 3, 1 / 6, 1 / 6])
+    here = np.array([0.5, 0.25, 0.25])
+    assert far == pytest.approx([np.abs(np.log(here / there)).max(), 0.0], abs=1e-6)
+    assert kl == pytest.approx([(here * np.log(here / there)).sum(), 0.0], abs=1e-6)
+    assert agrees.tolist() == [1, 1]
+    ruled_out = rows([1.0, 1e-45])
+    ruled_out[0, 1] = -np.inf
+    assert verify._compared(ruled_out, ruled_out)[0].tolist() == [0.0]
+
+
+def test_a_ragged_batch_is_told_per_token_and_only_where_it_fits() -> None:
+    asked = [verify.Asked((1, 2), (3, 4), -2.0), verify.Asked((1,), (2,), -1.0), verify.Asked((1, 2, 3), (4, 5), -9.0)]
+
+    class Scorer:
+        context_length = 4
+
+        def score(self, requests: Any) -> list[Score]:
+            assert [(one.context, one.continuation) for one in requests] == [((1, 2), (3, 4)), ((1,), (2,))]
+            return [Score(-2.5, True), Score(-1.125, True)]
+
+    found = verify.compare_ragged(Scorer(), asked)  # type: ignore[arg-type]
+    assert found == verify.Piece(0, 2, 0.25, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(("dtype", "native", "number", "limit"), [
+    ("float32", False, 0, verify.Limit(1e-3, None)), ("float32", True, None, verify.Limit(1e-3, None)),
+    ("float16", False, 0, verify.Limit(None, 2e-3)), ("bfloat16", False, None, verify.Limit(4 * 0.04**0.5, 2e-2)),
+    ("float16", True, None, verify.Limit(4 * 0.25, None)), ("bfloat16", True, None, verify.Limit(4 * 0.25, None)),
+])  # fmt: skip
+def test_what_is_allowed_follows_from_the_type_and_what_the_model_itself_has(dtype: str, native: bool, number: int | None, limit: verify.Limit) -> None:
+    class Told:
+        def __init__(self, logprob: float, first: Any) -> None:
+            self.ragged = [verify.Asked((1,), (2, 3), logprob), verify.Asked((1,), (2,), -1.0)]
+            self.sequences = [verify.Sequenced((1, 2), (0,), first)]
+
+    truth, other = Told(-2.0, rows([0.5, 0.5])), Told(-2.5, rows([0.6, 0.4]))
+    found = verify._limit(dtype, truth, other if native else None, number)  # type: ignore[arg-type]
+    assert found.max_dlogp == (None if limit.max_dlogp is None else pytest.approx(limit.max_dlogp))
+    assert found.kl == limit.kl
+    first = verify._limit("float16", truth, other, 0)  # type: ignore[arg-type]
+    assert first.max_dlogp is None
+    assert first.kl == pytest.approx(4 * 0.5 * (np.log(0.5 / 0.6) + np.log(0.5 / 0.4)), rel=1e-4)
+    same = verify._limit("bfloat16", truth, truth, 0)  # type: ignore[arg-type]
+    assert same.kl == 1e-3
+    assert verify._limit("float16", truth, truth, None).max_dlogp == pytest.approx(4 * (2e-5) ** 0.5)  # type: ignore[arg-type]
+
+
+def test_metrics_are_the_largest_difference_and_means_by_position() -> None:
+    pieces = [verify.Piece(10, 3, 0.1, 0.4, 1.0), verify.Piece(20, 1, 0.2, 0.8, 0.0), verify.Piece(0, 5, 0.7, 0.0, 1.0)]
+    found = verify._metric_values(pieces)
+    assert [(value.metric, value.n) for value in found] == [("verify_max_dlogp", 4), ("verify_kl", 4), ("verify_top1", 4)]
+    assert [value.value for value in found] == pytest.approx([0.7, 0.5, 0.75])
