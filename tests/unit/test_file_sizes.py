@@ -10,6 +10,8 @@ from tests.conftest import ROOT
 
 MOST = 300
 """Lines of a file."""
+HELD = {"tests/benchmarks/mutants.py": 335}
+"""What is longer, and no longer than that; an entry goes when its file is cut."""
 MIGRATIONS = Path("harness/store/migrations/versions")
 
 
@@ -17,7 +19,10 @@ def too_long(root: Path, folder: str) -> dict[str, int]:
     """Count the lines of the Python files below a folder that have more than most."""
     found = {path.relative_to(root): path for path in (root / folder).rglob("*.py")}
     counted = {name: len(path.read_text("utf-8").splitlines()) for name, path in found.items()}
-    return {name.as_posix(): lines for name, lines in counted.items() if lines > MOST and name.parent != MIGRATIONS}
+    most = {name: HELD.get(name.as_posix(), MOST) for name in found}
+    return {
+        name.as_posix(): lines for name, lines in counted.items() if lines > most[name] and name.parent != MIGRATIONS
+    }
 
 
 @pytest.mark.parametrize("folder", ["harness", "tests", "tools"])
