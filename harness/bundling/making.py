@@ -88,9 +88,10 @@ def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: BundleReques
 
 
 def _make(sweeps: Sequence[str], workspace: Workspace, asked: BundleRequest) -> Iterator[str]:
-    frozen = freeze([plan_sweep(name, workspace) for name in sweeps], by_block=asked.by_block)
+    plans = [plan_sweep(name, workspace) for name in sweeps]
+    frozen = freeze(plans, by_block=asked.by_block)
     refuse_what_tells(frozen, workspace)
-    catalogue = plan_sweep(sweeps[0], workspace).catalogue
+    catalogue = plans[0].catalogue
     yield from frozen.told
     places = []
     for name in frozen.environments:

@@ -39,7 +39,10 @@ def bench(
     console, where = Console(), workspace_of(context, results, configs)
     choice = choose(sweep, where)
     console.print(f"running sweep {choice.sweep}: {choice.why}", highlight=False, soft_wrap=True)
-    raise typer.Exit(run_sweep(choice.sweep, console, where, begun=begun, after=after_bench(console), make=True))
+    after = after_bench(console)
+    raise typer.Exit(
+        run_sweep(choice.sweep, console, where, begun=begun, after=after, make=True, checked=choice.checked)
+    )
 
 
 @app.command()

@@ -10,27 +10,27 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from harness.commands.doctor import gpu_answers, gpu_verdict
-from harness.commands.estimates import chosen, estimate, lock_of_models, summary, verdicts
+from harness.commands.estimates import chosen, estimate, summary, verdicts, with_commits
 from harness.commands.fresh import refresh
 from harness.commands.machine import (
+    CheckedSweep,
     Planned,
+    checked_sweep,
     described,
     environments_of,
     interpreters,
     open_workspace,
-    plan_sweep,
+    plan_checked,
 )
 from harness.commands.progress import Show
-from harness.commands.workspace import Workspace, lock_of, sweep_path
+from harness.commands.workspace import Workspace, lock_of
 from harness.core.clock import Spans
 from harness.core.errors import HarnessError
 from harness.core.privacy import is_offline
 from harness.environments import is_for, setup
 from harness.host import facts
-from harness.plan.catalogue import load_catalogue
 from harness.plan.gguf import absent_ggufs, fetch_ggufs
 from harness.plan.hub import absent_models, fetch_models, offline
-from harness.plan.reading import read_sweep
 from harness.published.sources import NumberSource
 from harness.runner.choosing import EVERYTHING, JobChoice
 from harness.runner.loop import execute
@@ -43,10 +43,11 @@ from harness.tables.session_notes import COLUMNS, marked
 
 @dataclass(frozen=True)
 class SweepChoice:
-    """A sweep and the reason for it."""
+    """A sweep and the reason for it. checked: as it was read to choose it, where it was."""
 
     sweep: str
     why: str
+    checked: CheckedSweep | None = None
 
 
 def choose(asked: str, workspace: Workspace) -> SweepChoice:
@@ -58,38 +59,26 @@ def choose(asked: str, workspace: Workspace) -> SweepChoice:
         return SweepChoice(asked, "asked for with SWEEP")
     if not any((folder / "sweeps" / "gpu.yaml").exists() for folder in workspace.configs) or not gpu_answers():
         return SweepChoice("quickstart", "no NVIDIA GPU found")
-    catalogue = load_catalogue(workspace.configs)
-    verdict = gpu_verdict(absent_models(read_sweep(sweep_path("gpu", workspace), catalogue), catalogue))
+    checked = checked_sweep("gpu", workspace)
+    verdict = gpu_verdict(absent_models(checked.sweep, checked.catalogue))
     if verdict.able:
-        return SweepChoice("gpu", verdict.why)
+        return SweepChoice("gpu", verdict.why, checked)
     return SweepChoice(
         "quickstart", f"there is a GPU, but sweep gpu cannot run: {verdict.why}; set SWEEP=gpu to run it anyway"
     )
 
 
 def prepare(
-    name: str,
-    say: Callable[[str], None],
-    workspace: Workspace,
-    *,
-    make: bool = False,
-    lacking: list[str] | None = None,
+    checked: CheckedSweep, say: Callable[[str], None], *, make: bool = False, lacking: list[str] | None = None
 ) -> float:
     """Get what a sweep needs and this machine can have: models of the hub and of GGUF files; with `make`, environments too.
 
     Says what it installs and fetches; adds to `lacking` which environments that follow a wheel could not be made. Returns the
-    seconds that installing and fetching took, which are no part of a run.
-    What cannot be read gets nothing: planning tells all its mistakes. Raises: SystemExit where an environment cannot be made.
+    seconds that installing and fetching took, which are no part of a run. Raises: SystemExit where an environment cannot be made.
     """
-    try:
-        catalogue = load_catalogue(workspace.configs)
-        sweep = read_sweep(sweep_path(name, workspace), catalogue)
-        names = environments_of(sweep)
-        if lock_of_models(sweep, catalogue, workspace, say):
-            catalogue = load_catalogue(workspace.configs)
-        following = {one: catalogue.environments[one] for one in names if one in catalogue.environments}
-    except HarnessError:
-        return 0.0
+    workspace, sweep, catalogue = checked.workspace, checked.sweep, checked.catalogue
+    names = environments_of(sweep)
+    following = {one: catalogue.environments[one] for one in names if one in catalogue.environments}
     begun = time.monotonic()
     try:
         refresh(following, workspace, say)
@@ -135,12 +124,13 @@ def run_sweep(
     after: Callable[[Planned], None] | None = None,
     *,
     make: bool = False,
+    checked: CheckedSweep | None = None,
 ) -> int:
     """Plan and run a sweep; print what became of each job and the harness's own share. Returns the exit code.
 
     Models of the hub that this machine could read and has not are fetched first; with `make`, environments are made, too.
     `begun` is the monotonic moment at which our own code began to work: what passed since counts as planning. `after`
-    writes the tables, where there was something to run.
+    writes the tables, where there was something to run. checked: the sweep, where it was read before.
     """
     entered = time.monotonic()
     begun = entered if begun is None else begun
@@ -151,11 +141,12 @@ def run_sweep(
     lacking: list[str] = []
     with ExitStack() as stack:
         with spans.span("plan"):
-            getting = prepare(name, lambda line: _say(console, line), workspace, make=make, lacking=lacking)
+            checked = with_commits(checked or checked_sweep(name, workspace), lambda line: _say(console, line))
+            getting = prepare(checked, lambda line: _say(console, line), make=make, lacking=lacking)
         begun += getting
         spans.add("plan", -getting)
         with spans.span("plan"):
-            planned = plan_sweep(name, workspace)
+            planned = plan_checked(checked)
             opened = open_workspace(planned, stack)
             planned, about = chosen(planned, opened, choice)
             decided = verdicts(planned, opened, choice.kinds)

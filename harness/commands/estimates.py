@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from harness.commands.machine import Planned
-from harness.commands.workspace import Workspace
+from harness.commands.machine import CheckedSweep, Planned, known_names
 from harness.core.spec import BuildSpec
 from harness.environments import ROOT, SHIPPED
 from harness.plan.entries import Catalogue, Model
@@ -26,12 +25,14 @@ def _named(sweep: Sweep, catalogue: Catalogue) -> list[Model]:
     return [catalogue.models[name] for name in names]
 
 
-def lock_of_models(sweep: Sweep, catalogue: Catalogue, workspace: Workspace, say: Callable[[str], None]) -> bool:
-    """Look up the commits of a sweep's hub models once, and keep them in folders of one's own alone; tells whether any is new."""
+def with_commits(checked: CheckedSweep, say: Callable[[str], None]) -> CheckedSweep:
+    """Look up the commits of a sweep's hub models once, and keep them in folders of one's own alone; where any is new, with a catalogue that knows it."""
+    workspace, catalogue = checked.workspace, checked.catalogue
     if workspace.lent or (workspace.own_configs == SHIPPED / "configs" and workspace.root != ROOT):
-        return False
-    models = [model for model in _named(sweep, catalogue) if model.name not in catalogue.local.folders]
-    return lock_models(models, workspace.own_configs, say)
+        return checked
+    models = [model for model in _named(checked.sweep, catalogue) if model.name not in catalogue.local.folders]
+    new = lock_models(models, workspace.own_configs, say)
+    return replace(checked, catalogue=known_names(workspace)) if new else checked
 
 
 def summary(planned: Planned, estimates: Mapping[str, float], decided: Mapping[str, tuple[str, str]]) -> str:

@@ -34,6 +34,15 @@ from harness.tables.specfile import SUFFIX
 
 
 @dataclass(frozen=True)
+class CheckedSweep:
+    """A sweep that a command has read, once, and the catalogue that it was held against: it keeps names of it, never what they stand for."""
+
+    workspace: Workspace
+    sweep: Sweep
+    catalogue: Catalogue
+
+
+@dataclass(frozen=True)
 class Planned:
     """A sweep, its plan on this machine, and the environments that it names and that are here."""
 
@@ -116,16 +125,30 @@ def _environments(executor: Executor, names: Sequence[str], said: str) -> dict[s
     return found
 
 
-def plan_sweep(name: str, workspace: Workspace) -> Planned:
-    """Read a sweep by name or path and plan it on this machine.
+def known_names(workspace: Workspace) -> Catalogue:
+    """Read a workspace's catalogues, and what metrics its published files declare. Raises: ConfigError with every mistake."""
+    declared = cache(lambda: declared_of(workspace.own_published).metrics)
+    return replace(load_catalogue(workspace.configs), published=declared)
+
+
+def checked_sweep(name: str, workspace: Workspace) -> CheckedSweep:
+    """Read a sweep by name or path and hold it against what the workspace knows.
 
     Raises: ConfigError with every mistake of the file; HarnessError where the sweep is not found.
     """
-    catalogue = replace(
-        load_catalogue(workspace.configs), published=cache(lambda: declared_of(workspace.own_published).metrics)
-    )
+    catalogue = known_names(workspace)
     tables = {path.name.removesuffix(SUFFIX) for path in spec_files(workspace)}
-    sweep = read_sweep(sweep_path(name, workspace), catalogue, tables)
+    return CheckedSweep(workspace, read_sweep(sweep_path(name, workspace), catalogue, tables), catalogue)
+
+
+def plan_sweep(name: str, workspace: Workspace) -> Planned:
+    """Read a sweep by name or path and plan it on this machine. Raises: as `checked_sweep` and `plan_checked` do."""
+    return plan_checked(checked_sweep(name, workspace))
+
+
+def plan_checked(checked: CheckedSweep) -> Planned:
+    """Plan a sweep on this machine as it is now. Raises: ConfigError with every mistake that only planning finds."""
+    workspace, sweep, catalogue = checked.workspace, checked.sweep, checked.catalogue
     names = environments_of(sweep)
     pythons = interpreters(catalogue, names, workspace.root)
     executor = open_executor(pythons, catalogue, workspace)

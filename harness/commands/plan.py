@@ -6,15 +6,16 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from harness import hub_data
-from harness.commands.estimates import chosen, estimate, lock_of_models, summary, verdicts
+from harness.commands.estimates import chosen, estimate, summary, verdicts, with_commits
 from harness.commands.first_run import MARK, Estimate, estimate_first_run, first_run_told
-from harness.commands.machine import Planned, open_for_reading, plan_sweep
+from harness.commands.machine import Planned, checked_sweep, open_for_reading, plan_checked
 from harness.commands.workspace import Workspace, outer_of, own_tables, shown_path
 from harness.core.options import Options
 from harness.core.spec import BuildSpec, MeasureSpec
@@ -43,9 +44,7 @@ def show_plan(
 ) -> None:
     """Print a sweep's plan on this machine, without running anything; of a workspace's files models.lock alone may be written."""
     told: list[str] = []
-    planned = plan_sweep(name, workspace)
-    if lock_of_models(planned.sweep, planned.catalogue, workspace, told.append):
-        planned = plan_sweep(name, workspace)
+    planned = plan_checked(with_commits(checked_sweep(name, workspace), told.append))
     with ExitStack() as stack:
         opened = open_for_reading(planned, stack)
         planned, about = chosen(planned, opened, choice)
@@ -59,7 +58,10 @@ def show_plan(
     disk = disk_needs(planned, decided, workspace.results)
     if as_json:
         rows = _rows(planned, decided, estimates, reckoned)
-        _write(console, json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": disk}, indent=1))
+        _write(
+            console,
+            json.dumps({"sweep": planned.sweep.name, "jobs": rows, "disk": [asdict(one) for one in disk]}, indent=1),
+        )
         return
     if expand:
         names = titles(planned.plan.jobs)
@@ -72,7 +74,7 @@ def show_plan(
         console,
         summary(planned, estimates, decided),
         *about,
-        *(line["text"] for line in disk),
+        *(one.text for one in disk),
         *first_run_told(planned, reckoned),
         *told,
     )
@@ -205,7 +207,17 @@ def _table(
 # ---------------------------------------------------------------- disk
 
 
-def disk_needs(planned: Planned, decided: Verdicts, results: Path) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class DiskNeed:
+    """What jobs will write to a volume. bytes: None where nobody knows; free: bytes that are."""
+
+    volume: str
+    bytes: int | None
+    free: int
+    text: str
+
+
+def disk_needs(planned: Planned, decided: Verdicts, results: Path) -> list[DiskNeed]:
     """Estimate what the jobs to run will write, by volume, and hold it against what is free (bytes).
 
     Nothing is deleted while a sweep runs, so that the sum is the peak. Artifacts: parameters times the precision's
@@ -230,18 +242,18 @@ def disk_needs(planned: Planned, decided: Verdicts, results: Path) -> list[dict[
         text = (
             f"disk: {', '.join(downloads)} must be downloaded to the hub cache {cache}, {free / 1e9:.0f} GB free there"
         )
-        found.append({"volume": str(cache), "bytes": None, "free": free, "text": text})
+        found.append(DiskNeed(str(cache), None, free, text))
     return found
 
 
-def _volume(names: Sequence[str], folders: Sequence[tuple[Path, int]], results: Path) -> dict[str, Any]:
+def _volume(names: Sequence[str], folders: Sequence[tuple[Path, int]], results: Path) -> DiskNeed:
     need = sum(size for _, size in folders)
     free = shutil.disk_usage(_standing(folders[0][0])).free
     size = f"{need / 1e9:.1f} GB" if need >= 1e9 else f"{need / 1e6:.0f} MB"
     text = f"disk: up to {size} for {' and '.join(names)} in {shown_path(results)}, {free / 1e9:.0f} GB free"
     if need > free:
         text += "; NOT ENOUGH: free some, or name another folder with --results"
-    return {"volume": str(folders[0][0]), "bytes": need, "free": free, "text": text}
+    return DiskNeed(str(folders[0][0]), need, free, text)
 
 
 def _standing(folder: Path) -> Path:

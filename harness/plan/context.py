@@ -17,7 +17,7 @@ from harness.plan.adapters import Adapters
 from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.entries import Catalogue
 from harness.plan.jobs import Draft
-from harness.plan.keys import known_by
+from harness.plan.keys import KnownBy, known_by
 from harness.plan.sources import ModelSource, find, hash_model
 from harness.plan.sweep import Places
 from harness.plan.yamlfile import Mistakes, Node
@@ -45,7 +45,7 @@ class PlanContext:
     _sources: dict[tuple[str, bool], ModelSource] = field(default_factory=dict)
     made: dict[tuple[Any, ...], ArtifactRef | None] = field(default_factory=dict)
     _hashes: dict[Path, str] = field(default_factory=dict)
-    _known: dict[tuple[tuple[str, ...], str, str], Mapping[str, Any]] = field(default_factory=dict)
+    _known: dict[tuple[tuple[str, ...], str, str], KnownBy] = field(default_factory=dict)
 
     @property
     def adapters(self) -> Adapters:
@@ -69,7 +69,7 @@ class PlanContext:
             return ANOTHER_SYSTEM.format(environment, entry.system)
         return MISSING.format(environment)
 
-    def known(self, names: tuple[str, ...], provider: str, environment: str) -> Mapping[str, Any]:
+    def known(self, names: tuple[str, ...], provider: str, environment: str) -> KnownBy:
         """Say what must be equal, beside the key, for a quality result of an environment to count as known."""
         key = (names, provider, environment)
         if key not in self._known:

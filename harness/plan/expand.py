@@ -19,7 +19,7 @@ from harness.plan.context import PlanContext
 from harness.plan.entries import Catalogue
 from harness.plan.here import gpus_of, other_gpu, sources_of, too_long
 from harness.plan.jobs import Draft, Plan, PlannedJob, all_kept, ordered
-from harness.plan.keys import reference_id, spec_key
+from harness.plan.keys import KnownBy, reference_id, spec_key
 from harness.plan.references import CAP_BYTES, NO_REFERENCE, Against, Candidate, live, stored_bytes
 from harness.plan.sources import hash_model
 from harness.plan.sweep import Case, Choice, EngineChoice, Places, ProbeWork, ReferenceChoice, Sweep
@@ -223,7 +223,7 @@ class _Product:
             asked=(work.record, engine.record), declared=work.declared,
             inputs=(made.measured, *against.inputs), timeout=self.case.timeout, group=candidate.group,
             refused=refused or against.refused, other_gpu=self.other_gpu,
-            known_by=quality if probe.kind == "quality" else {},
+            known_by=quality if probe.kind == "quality" else KnownBy(),
         )  # fmt: skip
         labels = self._labels(made, against.label)
         if probe.kind == "speed" and not self._skipped(model, made.method, places, engine, OUTPUT_CHECK):

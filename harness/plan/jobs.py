@@ -15,6 +15,7 @@ from harness.core.identity import canonical, digest, short
 from harness.core.metric import OwnMetric
 from harness.core.spec import BuildSpec, Input, Kind, Labels, MeasureSpec
 from harness.plan.adapters import OUTPUT_CHECK
+from harness.plan.keys import KnownBy
 from harness.probes import VERIFY, VERIFY_REFERENCE
 
 
@@ -47,7 +48,7 @@ class PlannedJob:
     """Why this machine cannot run it."""
     other_gpu: str | None = None
     """The GPU of the machine that it belongs to, where this is another one."""
-    known_by: Mapping[str, Any] = field(default_factory=dict)
+    known_by: KnownBy = field(default_factory=KnownBy)
     """For quality: what must be equal, beside the key, for a result to count as known."""
     bytes: int = 0
     """For builds and references: estimate of what it writes."""
@@ -127,7 +128,7 @@ class Draft:
     """Jobs that open the same artifact in the same way, and builds of one model that import the same."""
     refused: str | None = None
     other_gpu: str | None = None
-    known_by: Mapping[str, Any] = field(default_factory=dict)
+    known_by: KnownBy = field(default_factory=KnownBy)
     bytes: int = 0
     precision: float = 0.0
     check: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from harness.core.identity import digest
 from harness.core.seam import Facts
@@ -66,7 +66,15 @@ def artifact_id(build_key: str, packages: Mapping[str, str]) -> str:
     return digest([build_key, dict(packages)])
 
 
-def known_by(names: Iterable[str], provider: str, facts: Facts | None) -> dict[str, Any]:
+class KnownBy(TypedDict, total=False):
+    """What must be equal, beside the key, for a quality result to count as known. packages: version by name; gpu: its model, where one is used."""
+
+    packages: dict[str, str]
+    provider: str
+    gpu: str | None
+
+
+def known_by(names: Iterable[str], provider: str, facts: Facts | None) -> KnownBy:
     """Say what must be equal, beside the key, for a quality result to count as known.
 
     Packages of the engine and the probe, the provider, and the GPU's model where one is used.
@@ -75,6 +83,6 @@ def known_by(names: Iterable[str], provider: str, facts: Facts | None) -> dict[s
     return {"packages": package_identity(names, facts), "provider": provider, "gpu": gpu}
 
 
-def reference_id(measure_key: str, known: Mapping[str, Any]) -> str:
+def reference_id(measure_key: str, known: KnownBy) -> str:
     """Give the id of a stored reference: the key of the job that writes it and what the numbers depend on."""
     return digest([measure_key, dict(known)])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.spec import MeasureSpec
 from harness.plan.expand import PlannedJob
-from harness.plan.keys import normal
+from harness.plan.keys import KnownBy, normal
 from harness.runner.job_memory import JobMemory
 from harness.runner.verified import blocking, doubts
 from harness.store.cache import CachedRun
@@ -100,7 +100,7 @@ def _quality(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
     return "run", why
 
 
-def _difference(known_by: Mapping[str, Any], contents: Mapping[str, str], record: CachedRun) -> str:
+def _difference(known_by: KnownBy, contents: Mapping[str, str], record: CachedRun) -> str:
     """Name what differs between a job and a recorded run of the same key; empty where nothing that counts does."""
     for role, content in contents.items():
         if record.inputs.get(role) != content:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.spelling import unknown
@@ -30,13 +29,13 @@ _CALLED: dict[ValueKind, str] = {
 
 def parse_where(
     words: Sequence[str], known: Collection[str] = COLUMNS, option: str = "--where"
-) -> dict[str, list[Any]]:
+) -> dict[str, list[ConditionValue]]:
     """Read conditions: column -> values in the column's type, None for nothing behind the equals sign (absent).
 
     A comma separates values, and conditions; a value that holds one stands in double quotes. known: columns that may be named.
     option: what they were given with. Raises: HarnessError naming the column and the nearest right name, or the type that the column has.
     """
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[ConditionValue]] = {}
     for word in [one for given in words for one in _NEXT.split(given)]:
         name, sign, values = word.partition("=")
         said = f"{option} {word}"
@@ -48,7 +47,9 @@ def parse_where(
     return {name: list(dict.fromkeys(values)) for name, values in found.items()}
 
 
-def as_texts(where: dict[str, list[Any]], texts: Any) -> dict[str, tuple[str, ...]]:
+def as_texts(
+    where: Mapping[str, Sequence[ConditionValue]], texts: Callable[[object], str]
+) -> dict[str, tuple[str, ...]]:
     """Write conditions as tables compare them. Raises: HarnessError for an absent value, which no table can ask for."""
     for name, values in where.items():
         if None in values:
@@ -71,7 +72,7 @@ def _number(value: str) -> float:
     return number
 
 
-def _typed(name: str, value: str, said: str) -> Any:
+def _typed(name: str, value: str, said: str) -> ConditionValue:
     if value == "":
         return None
     kind = COLUMNS[name].kind

@@ -37,7 +37,8 @@ def _job_row(connection: Connection, outcome: Outcome) -> int:
     if found is not None:
         return found
     spec = job.spec
-    row = {"key": job.key, "kind": job.kind, "spec": canonical(spec.model_dump(mode="json"))}
+    text = canonical(spec.model_dump(mode="json"))
+    row: dict[str, str | float | None] = {"key": job.key, "kind": job.kind, "spec": text}
     if isinstance(spec, MeasureSpec):
         row |= {"probe": spec.probe, "engine": spec.engine, "engine_options": engine_options(spec)}
         row |= workload_columns(spec)

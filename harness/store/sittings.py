@@ -175,7 +175,7 @@ def _paces(connection: Connection, sittings: Sequence[str]) -> dict[int, Mapping
     return {run: values for run, (sitting, values) in found.items() if len(computed[sitting]) == 1}
 
 
-def paces_of(facts: Mapping[str, Any]) -> Mapping[str, float]:
+def paces_of(facts: Mapping[str, object]) -> Mapping[str, float]:
     """Return by metric what a protocol's facts say of it at one pace; what is no positive number there is left out."""
     pace = facts.get(PACE)
     values = pace.get("at_1ms") if isinstance(pace, dict) else None

@@ -23,7 +23,7 @@ _ROLES = ("text", "task")
 """Beginnings of the roles under which a job keeps the hash of what its text or task is read from."""
 
 
-def workload_columns(spec: MeasureSpec) -> dict[str, Any]:
+def workload_columns(spec: MeasureSpec) -> dict[str, str | float | None]:
     """Return the workload's columns, None where this workload has no such field; `workload` holds all that no other column does."""
     full = _full(spec)
     numbers = {name: (_number if name in _RATES else _count)(full.get(name)) for name in WORKLOAD_NUMBERS}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from harness.published.records import Published
 from harness.store import configurations, dimensions, models, newest, sittings
@@ -33,20 +35,27 @@ def fill(folder: Path, published: Published, nights: int, parts: int) -> None:
             database.ingest_all([*nightly(night, nights, parts), *(again(one, night) for one in published.outcomes)])
         for session in published.sessions:
             database.place(session)
-        begun = time.monotonic()
+        begun, worked = time.monotonic(), time.process_time()
         for night in range(WRITTEN, nights):
             copy_night(database, night, nights)
-        print(f"copied to {database.count():,} runs in {time.monotonic() - begun:.0f} s")
+        seconds = time.monotonic() - begun
+        print(
+            f"copied to {database.count():,} runs in {seconds:.0f} s, {time.process_time() - worked:.0f} of the processor"
+        )
         fill_in(database)
 
 
 def fill_in(database: Database) -> None:
     """Give what was copied what ingestion gives, and say how long an upgrade would take for it."""
-    for what, made in (("configurations", configurations.fill), ("rounds", sittings.fill), ("newest", newest.settle)):
-        begun = time.monotonic()
+    for what, made in (("configurations", configurations.fill), ("newest", newest.settle)):
+        begun, worked = time.monotonic(), time.process_time()
         with database._writing() as connection:
             made(connection)
-        print(f"{what} found in {time.monotonic() - begun:.0f} s (what an upgrade does)", flush=True)
+        seconds = time.monotonic() - begun
+        print(
+            f"{what} found in {seconds:.0f} s, {time.process_time() - worked:.0f} of the processor (what an upgrade does)",
+            flush=True,
+        )
 
 
 def _rate(what: str, database: Database, results: Path) -> None:
@@ -88,6 +97,30 @@ def copy_night(database: Database, night: int, nights: int, written: int = WRITT
                 f"INSERT INTO {name} (run_id, {listed}) SELECT run_id + {offset}, {listed} FROM {name} "
                 f"WHERE run_id BETWEEN {found[0].id} AND {found[-1].id}"
             )
+        copy_rounds(connection, night, written)
+
+
+def copy_rounds(connection: Connection, night: int, written: int = WRITTEN) -> None:
+    """Give the runs of a night their sittings, and these the summaries of the night that it repeats: equal rounds come to equal means."""
+    runs, places, kept = table(models.RunRow), table(models.EnvironmentRow), table(models.SummaryRow)
+    texts = {row.id: json.loads(row.json) for row in connection.execute(select(places.c.id, places.c.json))}
+    before = {row.name[5:]: row.sitting for row in _runs_of(connection, night % written) if row.sitting}
+    named = {
+        row.id: (sittings.name_of(row._asdict(), row.key, texts[row.environment_id]), before[row.name[5:]])
+        for row in _runs_of(connection, night)
+        if row.name[5:] in before
+    }
+    found = [{"which": id_, "sitting": sitting} for id_, (sitting, _) in named.items()]
+    connection.execute(runs.update().where(runs.c.id == bindparam("which")), found)
+    columns = ", ".join(column.name for column in kept.columns if column.name != "sitting")
+    copied = f"INSERT INTO summary (sitting, {columns}) SELECT ?, {columns} FROM summary WHERE sitting = ?"
+    connection.exec_driver_sql(copied, sorted(set(named.values())))
+
+
+def _runs_of(connection: Connection, night: int) -> Sequence[Any]:
+    runs, jobs = table(models.RunRow), table(models.JobRow)
+    query = select(runs, jobs.c.key).join(jobs, jobs.c.id == runs.c.job_id)
+    return connection.execute(query.where(runs.c.name.like(f"{night:05d}-%"))).all()
 
 
 def _place(connection: Any, template: int, night: int, nights: int) -> int:

@@ -13,6 +13,7 @@ import yaml
 from harness import environments
 from harness.commands import bench as command
 from harness.commands import doctor
+from harness.commands.machine import checked_sweep
 from harness.commands.workspace import Workspace
 from harness.core.outcome import Environment, Gpu
 from harness.host import environment
@@ -112,9 +113,10 @@ def test_the_one_command_makes_the_environments_that_its_sweep_needs(
     path.write_text(yaml.safe_dump(named), "utf-8")
     bench.sweep(method=["fp32"], environment=["here", "cuda", "dml"])
     said: list[str] = []
-    command.prepare("s", said.append, bench.workspace)
+    checked = checked_sweep("s", bench.workspace)
+    command.prepare(checked, said.append)
     assert made == [], "`run` leaves that to the person: the plan names the remedy"
-    command.prepare("s", said.append, bench.workspace, make=True)
+    command.prepare(checked, said.append, make=True)
     assert made == ["cuda"], "and none that is for another system"
     assert said == ["sweep s needs environment cuda, which is not installed yet"]
 

@@ -13,7 +13,7 @@ from harness import environment_state, environments, programs
 from harness.commands import fresh
 from harness.commands.bench import prepare
 from harness.commands.init import make_workspace
-from harness.commands.machine import setup_on_top
+from harness.commands.machine import checked_sweep, setup_on_top
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.environment_state import MARKER
@@ -95,7 +95,7 @@ def test_a_sweep_without_tonights_environment_says_so_and_does_not_end_well(nigh
         "{model: reference, method: fp32, environment: nightly, engine: ort-genai, probes: {perplexity: {tokens: 4000}}}",
         "utf-8",
     )
-    prepare("s", print, nights, lacking=lacking)
+    prepare(checked_sweep("s", nights), print, lacking=lacking)
     assert len(lacking) == 1
     assert "environment nightly cannot be made" in lacking[0]
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from harness.commands.bench import prepare
+from harness.commands.machine import checked_sweep
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError
 from harness.core.spec import Job, Labels, Note
@@ -51,9 +52,8 @@ class Machine:
         """Do what `run` does before it plans, with one entry; what it said."""
         self._write(models={"small": {"gguf": entry}})
         self.said.clear()
-        prepare(
-            "s", self.said.append, Workspace(self.configs.parent, (self.configs,), (), self.configs.parent / "results")
-        )
+        workspace = Workspace(self.configs.parent, (self.configs,), (), self.configs.parent / "results")
+        prepare(checked_sweep("s", workspace), self.said.append)
         return "\n".join(self.said)
 
     def plan_refusal(self, **entry: Any) -> str | None:
