@@ -60,7 +60,14 @@ class SequentialQuantizer(list[Any]):
 
 
 def quantizer(bits: Any, axis: int | None = None, blocks: dict[Any, Any] | None = None, **more: Any) -> TensorQuantizer:
-    said = {"num_bits": bits, "axis": axis, "block_sizes": blocks, "is_enabled": True, "fake_quant": True, "pre_quant_scale": None}
+    said = {
+        "num_bits": bits,
+        "axis": axis,
+        "block_sizes": blocks,
+        "is_enabled": True,
+        "fake_quant": True,
+        "pre_quant_scale": None,
+    }
     return TensorQuantizer(**{**said, **more})
 
 
@@ -74,7 +81,9 @@ def quantizer(bits: Any, axis: int | None = None, blocks: dict[Any, Any] | None 
     (SequentialQuantizer([quantizer(4, blocks={-1: 8}), quantizer(8)]), "int4 b8 > int8 tensor"),
 ])  # fmt: skip
 def test_a_layer_is_called_by_how_its_weights_are_rounded(part: Any, text: str) -> None:
-    assert simulated_label(SimpleNamespace(weight=SimpleNamespace(dtype="torch.float32"), weight_quantizer=part)) == text  # type: ignore[arg-type]
+    assert (
+        simulated_label(SimpleNamespace(weight=SimpleNamespace(dtype="torch.float32"), weight_quantizer=part)) == text
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("part", "text"), [
@@ -82,7 +91,9 @@ def test_a_layer_is_called_by_how_its_weights_are_rounded(part: Any, text: str) 
     (quantizer(8, pre_quant_scale=1.0), "int4 channel, inputs int8 tensor, scaled"), (quantizer(8, is_enabled=False, pre_quant_scale=1.0), "int4 channel, scaled"),
 ])  # fmt: skip
 def test_inputs_are_told_behind_the_weights(part: Any, text: str) -> None:
-    module = SimpleNamespace(weight=SimpleNamespace(dtype="torch.float32"), weight_quantizer=quantizer(4, 0), input_quantizer=part)
+    module = SimpleNamespace(
+        weight=SimpleNamespace(dtype="torch.float32"), weight_quantizer=quantizer(4, 0), input_quantizer=part
+    )
     assert simulated_label(module) == text  # type: ignore[arg-type]
 
 
@@ -93,4 +104,6 @@ def test_floats_of_8_bits_are_rounded_to_the_nearest_of_them() -> None:
     found = rounded(values, (4, 3), torch.tensor(3.0), None)
     scaled = (values * (448.0 / 3.0)).to(torch.float8_e4m3fn).float() * (3.0 / 448.0)
     assert found.numpy() == pytest.approx(scaled.numpy(), rel=1e-6)
-    assert rounded(torch.tensor([[6.0, -6.0]]), (4, 3), torch.tensor(3.0), None)[0].tolist() == pytest.approx([3.0, -3.0]), "beyond the largest it is the largest"
+    assert rounded(torch.tensor([[6.0, -6.0]]), (4, 3), torch.tensor(3.0), None)[0].tolist() == pytest.approx(
+        [3.0, -3.0]
+    ), "beyond the largest it is the largest"
