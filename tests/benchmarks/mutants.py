@@ -70,21 +70,21 @@ def drawn(seed: int, count: int) -> list[Mutant]:
     for module in modules():
         for column, mutant in _all(module):
             places.setdefault((module, mutant.line, column), []).append(mutant)
-    dice = random.Random(seed)
-    chosen = dice.sample(sorted(places), min(count, len(places)))
-    return [_with_lines(_readable(places[place], dice)) for place in chosen]
+    dice, found = random.Random(seed), []
+    for place in dice.sample(sorted(places), len(places)):
+        if len(found) < count and (mutant := _readable(places[place], dice)):
+            found.append(_with_lines(mutant))
+    return found
 
 
-def _readable(mutants: list[Mutant], dice: random.Random) -> Mutant:
-    """Choose a mutant that Python can read, as `*` of a signature turned into `%` is not."""
-    ordered = sorted(
-        mutants, key=lambda mutant: (mutant.operator, mutant.occurrence)
-    )  # whatever order plug-ins are found in
+def _readable(mutants: list[Mutant], dice: random.Random) -> Mutant | None:
+    """Choose a mutant that Python can read, as `*` of a signature turned into `%` is not; None where there is none."""
+    ordered = sorted(mutants, key=lambda one: (one.operator, one.occurrence))  # whatever order plug-ins are found in
     for mutant in dice.sample(ordered, len(ordered)):
-        with suppress(SyntaxError):
+        with suppress(SyntaxError, AttributeError):  # cosmic-ray cannot replace `module.Error`
             ast.parse(mutated(mutant))
             return mutant
-    return mutants[0]
+    return None
 
 
 def _all(module: str) -> Iterator[tuple[int, Mutant]]:
