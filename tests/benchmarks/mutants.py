@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import json
 import os
 import random
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
@@ -47,8 +48,8 @@ class Mutant:
     line: int
     operator: str
     occurrence: int
-    before: str = ""
-    after: str = ""
+    before: str = field(default="", compare=False)
+    after: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
@@ -118,6 +119,7 @@ def _annotations(text: str) -> set[tuple[int, int]]:
     return found
 
 
+@functools.cache
 def mutated(mutant: Mutant) -> str:
     """Return the module's text with the fault in it."""
     from cosmic_ray.mutating import mutate_code
@@ -131,7 +133,7 @@ def mutated(mutant: Mutant) -> str:
 def _with_lines(mutant: Mutant) -> Mutant:
     before, after = (ROOT / mutant.module).read_text("utf-8").splitlines(), mutated(mutant).splitlines()
     pair = next(((old, new) for old, new in zip(before, after, strict=False) if old != new), ("", ""))
-    return Mutant(mutant.module, mutant.line, mutant.operator, mutant.occurrence, pair[0].strip(), pair[1].strip())
+    return replace(mutant, before=pair[0].strip(), after=pair[1].strip())
 
 
 # ---------------------------------------------------------------- the tests
