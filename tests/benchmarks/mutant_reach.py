@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TESTS = (
-    *("core", "numbers", "store", "runner", "probes", "worker", "tables", "plan", "published", "importing", "lint"),
+    *("core", "numbers", "store", "runner", "probes", "worker", "plan", "importing", "lint"),
     *(f"quantizers/test_{name}.py" for name in ("scheme", "torch_fp8", "odd_models")),
     "engines/test_model_kinds.py",
 )
@@ -133,7 +133,9 @@ def _state() -> tuple[str, dict[str, str]]:
     """Hash everything that tests can see but themselves, and each file of tests."""
     digest, tests = hashlib.sha256(), {}
     for name in sorted(_files()):
-        if not name.startswith(("harness/", "configs/", "tests/", "pyproject.toml")) or name.startswith("tests/benchmarks/"):
+        if not name.startswith(("harness/", "configs/", "tests/", "pyproject.toml")) or name.startswith(
+            "tests/benchmarks/"
+        ):
             continue
         content = hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
         under = any(name.startswith(f"tests/unit/{part}") for part in TESTS)
@@ -144,12 +146,25 @@ def _state() -> tuple[str, dict[str, str]]:
     return digest.hexdigest(), tests
 
 
-def _run(python: str, coverage: Path, names: list[str]) -> tuple[dict[str, float], dict[str, dict[str, dict[str, list[int]]]]]:
+def _run(
+    python: str, coverage: Path, names: list[str]
+) -> tuple[dict[str, float], dict[str, dict[str, dict[str, list[int]]]]]:
     with tempfile.TemporaryDirectory() as folder:
         copy, times = copied(Path(folder) / "copy"), Path(folder) / "times.json"
         settings = f"[run]\ndynamic_context = test_function\nsource = harness\ndata_file = {folder}/data"
         (Path(folder) / "rc").write_text(settings, "utf-8")
-        command = [python, "-m", "coverage", "run", f"--rcfile={folder}/rc", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command = [
+            python,
+            "-m",
+            "coverage",
+            "run",
+            f"--rcfile={folder}/rc",
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+        ]
         command += ["-p", "no:warnings", "-p", "tests.benchmarks.mutant_times", *names]
         where = {"MUTANT_TIMES": str(times), **environment(f"{copy}{os.pathsep}{coverage}")}
         subprocess.run(command, cwd=copy, env=where, check=False, stdout=subprocess.DEVNULL)

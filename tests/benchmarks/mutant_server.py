@@ -89,7 +89,7 @@ def run(batches: list[list[str]], seconds: dict[str, float], answer: Path) -> tu
 
 def main() -> None:
     """Serve until the input ends; the first word is the file in which forks write."""
-    sys.path[0] = os.getcwd()
+    sys.path[0] = str(Path.cwd())
     for name in BEFORE:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

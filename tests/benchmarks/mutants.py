@@ -1,7 +1,7 @@
 """How many small faults the tests find: `make mutants SEED=7` draws 300 of them and runs, for each, the tests that reach its line.
 
 cosmic-ray writes the faults, coverage says which test reaches which line; both live in an environment of their own (`.venv-mutants`).
-The working tree is copied, never changed. `Is`/`==` swaps and annotations are not drawn: in Python they hardly ever mean anything else.
+The working tree is copied, never changed. Not drawn is what by its place cannot mean anything else: see `NEVER`, `NOT_DRAWN` and `_annotations`.
 A survivor that means the same as the original stands with its reason in `mutants_equivalent.txt`; of the others 85 % have to be found.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import json
 import os
 import random
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
@@ -30,9 +31,15 @@ TARGETS = (
     *(f"harness/probes/{name}.py" for name in ("speed", "pace", "streams", "perplexity", "kl_divergence")),
     *(f"harness/probes/{name}.py" for name in ("conditions", "output_check", "trace_check", "verify", "high_water")),
 )
-NOT_DRAWN = ("Eq_Is", "Eq_IsNot", "NotEq_Is", "NotEq_IsNot", "Is_Eq", "IsNot_NotEq", "RemoveDecorator", "Variable")
+NEVER = ("@dataclass(", "@functools.lru_cache(", "@functools.cache\n", "if TYPE_CHECKING:")
+"""Beginnings of lines that nobody can see the effect of: `frozen` and `slots` guard against mistakes that types find too, what is remembered is
+the same whatever number of it is kept, and what is imported for type checkers nobody uses while running."""
+NOT_DRAWN = ("Eq_Is", "Eq_IsNot", "NotEq_Is", "NotEq_IsNot", "Is_Eq", "IsNot_NotEq", "Variable")
+"""Parts of operators' names: `is` beside `==` in Python hardly ever means anything else; names of variables are mypy's to check."""
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.txt")
 WANTED = 0.85
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A fault: the operator's `occurrence`-th place in a module, and the line as it was and as it is."""
@@ -41,8 +48,8 @@ class Mutant:
     line: int
     operator: str
     occurrence: int
-    before: str = ""
-    after: str = ""
+    before: str = field(default="", compare=False)
+    after: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
@@ -64,21 +71,21 @@ def drawn(seed: int, count: int) -> list[Mutant]:
     for module in modules():
         for column, mutant in _all(module):
             places.setdefault((module, mutant.line, column), []).append(mutant)
-    dice = random.Random(seed)
-    chosen = dice.sample(sorted(places), min(count, len(places)))
-    return [_with_lines(_readable(places[place], dice)) for place in chosen]
+    dice, found = random.Random(seed), []
+    for place in dice.sample(sorted(places), len(places)):
+        if len(found) < count and (mutant := _readable(places[place], dice)):
+            found.append(_with_lines(mutant))
+    return found
 
 
-def _readable(mutants: list[Mutant], dice: random.Random) -> Mutant:
-    """Choose a mutant that Python can read, as `*` of a signature turned into `%` is not."""
-    ordered = sorted(
-        mutants, key=lambda mutant: (mutant.operator, mutant.occurrence)
-    )  # whatever order plug-ins are found in
+def _readable(mutants: list[Mutant], dice: random.Random) -> Mutant | None:
+    """Choose a mutant that Python can read, as `*` of a signature turned into `%` is not; None where there is none."""
+    ordered = sorted(mutants, key=lambda one: (one.operator, one.occurrence))  # whatever order plug-ins are found in
     for mutant in dice.sample(ordered, len(ordered)):
-        with suppress(SyntaxError):
+        with suppress(SyntaxError, AttributeError):  # cosmic-ray cannot replace `module.Error`
             ast.parse(mutated(mutant))
             return mutant
-    return mutants[0]
+    return None
 
 
 def _all(module: str) -> Iterator[tuple[int, Mutant]]:
@@ -94,7 +101,7 @@ def _all(module: str) -> Iterator[tuple[int, Mutant]]:
         operator = kind()
         places = (start for node in ast_nodes(tree) for start, _ in operator.mutation_positions(node))
         for occurrence, (line, column) in enumerate(places):
-            if (line, column) not in skipped and not lines[line - 1].startswith("@dataclass("):
+            if (line, column) not in skipped and not f"{lines[line - 1].strip()}\n".startswith(NEVER):
                 yield column, Mutant(module, line, name, occurrence)
 
 
@@ -112,6 +119,7 @@ def _annotations(text: str) -> set[tuple[int, int]]:
     return found
 
 
+@functools.cache
 def mutated(mutant: Mutant) -> str:
     """Return the module's text with the fault in it."""
     from cosmic_ray.mutating import mutate_code
@@ -125,7 +133,7 @@ def mutated(mutant: Mutant) -> str:
 def _with_lines(mutant: Mutant) -> Mutant:
     before, after = (ROOT / mutant.module).read_text("utf-8").splitlines(), mutated(mutant).splitlines()
     pair = next(((old, new) for old, new in zip(before, after, strict=False) if old != new), ("", ""))
-    return Mutant(mutant.module, mutant.line, mutant.operator, mutant.occurrence, pair[0].strip(), pair[1].strip())
+    return replace(mutant, before=pair[0].strip(), after=pair[1].strip())
 
 
 # ---------------------------------------------------------------- the tests
@@ -140,18 +148,24 @@ class Copy:
     reached: Reached
     written: int = 10**9
     passes: dict[str, bool] = field(default_factory=dict)
-    """Whether a test passes in this copy where nothing is changed: what fails anyway finds nothing."""
+    """Whether a test that found something passes in this copy where nothing is changed: what fails anyway finds nothing."""
 
     def __post_init__(self) -> None:
         copied(self.folder)
         command = [self.python, "tests/benchmarks/mutant_server.py", str(self.folder.with_suffix(".answer"))]
         self.server = subprocess.Popen(
-            command, cwd=self.folder, env=environment(str(self.folder)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=self.folder,
+            env=environment(str(self.folder)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def failing(self, tests: list[str]) -> tuple[str, float]:
         """Return the first test that fails, or nothing, and processor seconds."""
-        assert self.server.stdin is not None and self.server.stdout is not None
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
         seconds = {test: self.reached.seconds.get(test, 0.0) for test in tests}
         self.server.stdin.write(json.dumps({"batches": _batches(tests), "seconds": seconds}) + "\n")
         self.server.stdin.flush()
@@ -196,20 +210,24 @@ def equivalent() -> dict[str, str]:
     return dict(zip(lines[::2], (reason.strip() for reason in lines[1::2]), strict=True))
 
 
-def outcomes(mutants: list[Mutant], tests: Reached, python: str, at_once: int) -> Iterator[tuple[Mutant, str, float]]:
-    """Run them, and give each with the test that finds it, or nothing, and processor seconds."""
+def outcomes(mutants: list[Mutant], tests: Reached, asked: argparse.Namespace) -> Iterator[tuple[Mutant, str, float]]:
+    """Run them until the time is over, and give each with the test that finds it, or nothing, and processor seconds."""
+    end, at_once = time.monotonic() + 60 * asked.minutes, asked.at_once
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(at_once) as threads:
-        copies = [Copy(Path(folder) / str(number), python, tests) for number in range(at_once)]
+        copies = [Copy(Path(folder) / str(number), asked.python, tests) for number in range(at_once)]
 
-        def one(mutant: Mutant) -> tuple[str, float]:
+        def one(mutant: Mutant) -> tuple[str, float] | None:
+            if time.monotonic() > end:
+                return None
             copy = copies.pop()
             try:
                 return copy.finds(mutant, tests.tests_of(mutant.module, mutant.line))
             finally:
                 copies.append(copy)
 
-        for mutant, (found, seconds) in zip(mutants, threads.map(one, mutants), strict=True):
-            yield mutant, found, seconds
+        for mutant, found in zip(mutants, threads.map(one, mutants), strict=True):
+            if found is not None:
+                yield mutant, *found
         for copy in copies:
             assert copy.server.stdin is not None
             copy.server.stdin.close()
@@ -221,6 +239,7 @@ def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--seed", type=int, required=True)
     words.add_argument("--count", type=int, default=300)
+    words.add_argument("--minutes", type=float, default=60.0, help="after which no further mutant is begun")
     words.add_argument("--at-once", type=int, default=2)
     words.add_argument("--python", default=str(ROOT / ".venv" / "bin" / "python"))
     words.add_argument("--environment", type=Path, default=ROOT / ".venv-mutants")
@@ -230,21 +249,23 @@ def main() -> int:
     begun, known, spent = time.monotonic(), equivalent(), 0.0
     tests = reached(asked.python, coverage, asked.environment / "reached.json")
     print(f"{len(tests.seconds)} tests, {(time.monotonic() - begun) / 60:.0f} min", flush=True)
-    mutants, survivors, same = drawn(asked.seed, asked.count), [], 0
-    for number, (mutant, found, seconds) in enumerate(outcomes(mutants, tests, asked.python, asked.at_once), start=1):
+    mutants = drawn(asked.seed, asked.count)
+    survivors = same = number = 0
+    for number, (mutant, found, seconds) in enumerate(outcomes(mutants, tests, asked), start=1):
         spent += seconds
         if found:
             continue
-        if mutant.name in known:
-            same += 1
-            print(f"{number}/{len(mutants)} equivalent: {mutant.name}: {known[mutant.name]}", flush=True)
-        else:
-            survivors.append(mutant)
-            print(f"{number}/{len(mutants)} survived: {mutant.name} (line {mutant.line}, {seconds:.0f} s)", flush=True)
-    share = 1 - len(survivors) / max(len(mutants) - same, 1)
-    minutes = (time.monotonic() - begun) / 60
-    print(f"seed {asked.seed}: {share:.1%} of {len(mutants) - same} found, {same} equivalent,", end=" ")
-    print(f"{minutes:.0f} min, {spent / len(mutants):.1f} processor seconds each, load {os.getloadavg()[2]:.1f}")
+        survivors, same = survivors + (mutant.name not in known), same + (mutant.name in known)
+        what = f"equivalent ({known[mutant.name]})" if mutant.name in known else "survived"
+        print(f"{number} {what}: {mutant.name} (line {mutant.line}, {seconds:.0f} s)", flush=True)
+    share = 1 - survivors / max(number - same, 1)
+    print(
+        f"seed {asked.seed}, {number} of {len(mutants)} mutants: {same} equivalent, of the others {share:.1%} found;",
+        end=" ",
+    )
+    print(
+        f"{(time.monotonic() - begun) / 60:.0f} min, {spent / max(number, 1):.1f} processor seconds each, load {os.getloadavg()[2]:.1f}"
+    )
     return int(share < WANTED)
 
 

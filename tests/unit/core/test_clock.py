@@ -71,7 +71,9 @@ def test_the_second_number_is_the_nanoseconds_waited_and_what_cannot_be_read_is_
     assert clock.waited_seconds() == seconds
 
 
-def test_waits_of_one_activity_add_up_and_leave_at_least_nothing(monkeypatch: pytest.MonkeyPatch, ticking: list[float]) -> None:
+def test_waits_of_one_activity_add_up_and_leave_at_least_nothing(
+    monkeypatch: pytest.MonkeyPatch, ticking: list[float]
+) -> None:
     ticking += [0.0, 3.0, 10.0, 14.0]
     waits = iter([1.0, 1.5, 4.0, 4.25])
     monkeypatch.setattr(clock, "waited_seconds", lambda: next(waits))

@@ -119,7 +119,9 @@ def test_a_file_that_several_processes_write_at_once_is_always_whole(tmp_path: P
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize(("given", "synced"), [({}, 2), ({"durable": False}, 0), ({"durable": True, "shared": True}, 2)])
+@pytest.mark.parametrize(
+    ("given", "synced"), [({}, 2), ({"durable": False}, 0), ({"durable": True, "shared": True}, 2)]
+)
 def test_a_durable_file_is_synced_with_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, bool], synced: int
 ) -> None:
@@ -162,5 +164,8 @@ def test_a_stamp_keeps_what_was_asked_for_and_leaves_out_what_is_none(tmp_path: 
 
 def test_disks_that_are_full_by_quota_and_errors_without_a_name(tmp_path: Path) -> None:
     for number in (errno.EDQUOT, errno.ENOSPC):
-        assert str(disk_trouble(OSError(number, "no space"))) == "the disk is full: no space; free some space and run the same command again"
+        assert (
+            str(disk_trouble(OSError(number, "no space")))
+            == "the disk is full: no space; free some space and run the same command again"
+        )
     assert str(disk_trouble(OSError(errno.EPERM, "no"))).startswith("no access: no; make it writable")

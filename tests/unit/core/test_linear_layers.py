@@ -69,9 +69,26 @@ def test_an_fp8_configuration_is_held_to_each_of_its_words() -> None:
     assert not rounds_activations(fp8_config(activations=False))
     assert not rounds_activations({})
     group = said["config_groups"]["group_0"]
-    assert group["weights"] == {"num_bits": 8, "type": "float", "strategy": "channel", "symmetric": True, "dynamic": False}
-    assert group["input_activations"] == {"num_bits": 8, "type": "float", "strategy": "token", "symmetric": True, "dynamic": True}
-    for part, key in (("weights", "num_bits"), ("weights", "strategy"), ("input_activations", "dynamic"), ("input_activations", "symmetric")):
+    assert group["weights"] == {
+        "num_bits": 8,
+        "type": "float",
+        "strategy": "channel",
+        "symmetric": True,
+        "dynamic": False,
+    }
+    assert group["input_activations"] == {
+        "num_bits": 8,
+        "type": "float",
+        "strategy": "token",
+        "symmetric": True,
+        "dynamic": True,
+    }
+    for part, key in (
+        ("weights", "num_bits"),
+        ("weights", "strategy"),
+        ("input_activations", "dynamic"),
+        ("input_activations", "symmetric"),
+    ):
         assert not is_fp8({**said, "config_groups": {"g": {**group, part: {**group[part], key: 4}}}})
     assert not is_fp8({**said, "config_groups": {"g": {**group, "output_activations": {"num_bits": 8}}}})
     assert is_fp8({**said, "ignore": None})
@@ -150,7 +167,7 @@ def test_tensors_of_the_files_are_counted_against_the_layers(said: dict[str, Any
     model = small()
     hold_stored(model, said, [])
     hold_stored(model, said, [f"up{end}", f"model.down{end}", "up.weight"])
-    with pytest.raises(HarnessError, match="hold 1 layers as .* and the model has 2, 'down' among those in floats"):
+    with pytest.raises(HarnessError, match=r"hold 1 layers as .* and the model has 2, 'down' among those in floats"):
         hold_stored(model, said, [f"up{end}", "down.weight"])
     with pytest.raises(HarnessError, match="hold 3 layers"):
         hold_stored(model, said, [f"up{end}", f"down{end}", f"head{end}"])

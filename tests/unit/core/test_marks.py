@@ -17,3 +17,19 @@ def test_texts_that_differ_in_numbers_alone_become_one() -> None:
     assert merged(["9 %", "1,000 %"]) == ["9 to 1,000 %"]
     assert merged(["version 1.2.3", "version 1.2.4"]) == ["version 1.2.3 to 1.2.4"]
     assert merged([]) == []
+
+
+def test_numbers_are_ordered_as_numbers_and_versions_part_by_part() -> None:
+    assert merged(["v 9.0", "v 10.0", "v 1,000"]) == ["v 9.0 to 1,000"]
+    assert merged(["v 1.9.0", "v 1.10.0"]) == ["v 1.9.0 to 1.10.0"]
+    assert merged(["a 1 b 5", "a 1 b 3", "c 1"]) == ["a 1 b 3 to 5", "c 1"]
+
+
+def test_notes_of_one_code_are_ordered_by_their_words_and_unknown_codes_left_out() -> None:
+    notes = [
+        Note(code="noted", text="b"),
+        Note(code="noted", text="a"),
+        Note(code="strange", text="x"),
+        Note(code="unstable", text="z"),
+    ]
+    assert [(note.code, note.text) for note in marking(notes)] == [("unstable", "z"), ("noted", "a"), ("noted", "b")]

@@ -42,7 +42,9 @@ def test_lm_evals_metrics_have_its_directions(name: str, unit: str, better: str)
 @pytest.mark.parametrize(("name", "said", "direction"), [
     ("acc", True, None), ("acc", False, "lower"), ("acc", None, "none"), ("rougeL", None, None), ("rougeL", True, "higher"), ("ter", False, None),
 ])  # fmt: skip
-def test_a_direction_is_told_where_it_is_another_than_the_records(name: str, said: bool | None, direction: str | None) -> None:
+def test_a_direction_is_told_where_it_is_another_than_the_records(
+    name: str, said: bool | None, direction: str | None
+) -> None:
     assert said_direction(name, said) == direction
 
 

@@ -56,7 +56,9 @@ def test_without_a_size_or_a_tokenizer_nothing_is_told(tmp_path: Path) -> None:
     ({"a.weight": ("F16", [2, 2]), "b.weight": ("F32", [2, 2])}, True), ({"a.weight": ("F16", [2]), "a.qweight": ("F16", [2])}, False),
     ({"a.weight": ("F16", [2]), "b.weight": ("I32", [2])}, False), ({"a.weight": ("U8", [2])}, False), ({"a.weight": ("F8_E4M3", [2])}, False), ({}, False),
 ])  # fmt: skip
-def test_plain_weights_that_are_called_quantized_are_told(tmp_path: Path, tensors: dict[str, tuple[str, list[int]]], is_left_over: bool) -> None:
+def test_plain_weights_that_are_called_quantized_are_told(
+    tmp_path: Path, tensors: dict[str, tuple[str, list[int]]], is_left_over: bool
+) -> None:
     made = folder(tmp_path, tensors)
     found = flaw(made, record_of({"quantization_config": {"quant_method": "gptq"}}))
     assert (found is not None) is is_left_over
@@ -71,7 +73,9 @@ def test_model_types_are_read_beside_an_environments_interpreter(tmp_path: Path,
     auto.mkdir(parents=True)
     (site / "transformers-9.9.dist-info").mkdir()
     (auto / "auto_mappings.py").write_text('X = [\n    ("in-mappings", "InConfig"),\n]\n', "utf-8")
-    (auto / "configuration_auto.py").write_text('Y = [\n  ("strange_one", "StrangeConfig"),\n  ("no", "Other"),\n]\n', "utf-8")
+    (auto / "configuration_auto.py").write_text(
+        'Y = [\n  ("strange_one", "StrangeConfig"),\n  ("no", "Other"),\n]\n', "utf-8"
+    )
     interpreter = tmp_path / "bin" / "python"
 
     def said(kind: str, version: str = "9.9@abc", **more: object) -> str | None:
@@ -79,7 +83,9 @@ def test_model_types_are_read_beside_an_environments_interpreter(tmp_path: Path,
 
     assert said("strange_one") is said("in-mappings") is None
     assert "transformers 9.9@abc has no model type 'no'" in str(said("no"))
-    assert "has no model type 'strange_one'" in str(said("strange_one", "1.0")), "another version is not there: ours decides"
+    assert "has no model type 'strange_one'" in str(said("strange_one", "1.0")), (
+        "another version is not there: ours decides"
+    )
     assert said("llama", "1.0") is None
     assert said("no", auto_map=None) is None
     (auto / "configuration_auto.py").unlink()

@@ -33,7 +33,11 @@ def test_a_border_is_where_the_long_factors_begin_inside_the_context(
 def test_head_sizes_that_no_configuration_says_are_those_of_transformers() -> None:
     from transformers import CONFIG_MAPPING
 
-    here = {kind: inspect.signature(CONFIG_MAPPING[kind].__init__).parameters for kind in HEAD_SIZES if kind in CONFIG_MAPPING}
+    here = {
+        kind: inspect.signature(CONFIG_MAPPING[kind].__init__).parameters
+        for kind in HEAD_SIZES
+        if kind in CONFIG_MAPPING
+    }
     said = {kind: given["head_dim"].default for kind, given in here.items() if "head_dim" in given}
     theirs = {kind: size for kind, size in said.items() if isinstance(size, int)}
     assert len(theirs) >= 10
@@ -41,8 +45,13 @@ def test_head_sizes_that_no_configuration_says_are_those_of_transformers() -> No
 
 
 def test_head_sizes_are_powers_of_two_as_kernels_want_them() -> None:
-    assert {size for size in HEAD_SIZES.values()} == {64, 128, 256}
-    assert {kind for kind, size in HEAD_SIZES.items() if size == 64} == {"deepseek_v2", "deepseek_v3", "gpt_oss", "longcat_flash"}
+    assert set(HEAD_SIZES.values()) == {64, 128, 256}
+    assert {kind for kind, size in HEAD_SIZES.items() if size == 64} == {
+        "deepseek_v2",
+        "deepseek_v3",
+        "gpt_oss",
+        "longcat_flash",
+    }
     wide = {"gemma", "gemma2", "gemma3", "gemma3_text", "gemma3n", "gemma3n_text", "qwen3_next", "vaultgemma"}
     assert {kind for kind, size in HEAD_SIZES.items() if size == 256} == wide
 
@@ -54,7 +63,9 @@ def test_head_sizes_are_powers_of_two_as_kernels_want_them() -> None:
     ({"hidden_size": 512, "num_attention_heads": 0}, None), ({"hidden_size": True, "num_attention_heads": 8}, None),
     ({"hidden_size": 512.0, "num_attention_heads": 8}, None), ({}, None),
 ])  # fmt: skip
-def test_a_head_is_as_wide_as_it_says_else_as_its_class_else_its_part_of_the_width(config: dict[str, Any], size: int | None) -> None:
+def test_a_head_is_as_wide_as_it_says_else_as_its_class_else_its_part_of_the_width(
+    config: dict[str, Any], size: int | None
+) -> None:
     assert record_of(config).head_size == size
 
 
@@ -64,19 +75,34 @@ def test_a_record_says_what_the_files_say() -> None:
         "attn_logit_softcapping": 50.0, "auto_map": {"AutoModel": "x"}, "quantization_config": {"quant_method": "gptq"},
     }  # fmt: skip
     found = record_of(config)
-    assert (found.model_type, found.architecture, found.context, found.soft_cap) == ("llama", "LlamaForCausalLM", 2048, 50.0)
+    assert (found.model_type, found.architecture, found.context, found.soft_cap) == (
+        "llama",
+        "LlamaForCausalLM",
+        2048,
+        50.0,
+    )
     assert (found.ends, found.custom_code, found.quantized) == ((2, 7), True, "gptq")
-    assert record_of(config, {"eos_token_id": 0}).ends == (0,), "generation_config.json comes first, also where the id is 0"
+    assert record_of(config, {"eos_token_id": 0}).ends == (0,), (
+        "generation_config.json comes first, also where the id is 0"
+    )
     assert record_of(config, {"eos_token_id": None}).ends == (2, 7)
     bare = record_of({"architectures": [], "max_position_embeddings": False, "quantization_config": {}})
-    assert (bare.model_type, bare.architecture, bare.context, bare.ends, bare.custom_code) == ("", None, None, (), False)
+    assert (bare.model_type, bare.architecture, bare.context, bare.ends, bare.custom_code) == (
+        "",
+        None,
+        None,
+        (),
+        False,
+    )
     assert bare.quantized == "an unknown method"
     assert record_of({"architectures": "One", "quantization_config": None}).quantized is None
 
 
 def test_a_multimodal_configuration_has_its_language_model_inside() -> None:
     inner = {"model_type": "gemma3_text", "max_position_embeddings": 99, "vocab_size": 5}
-    found = record_of({"model_type": "gemma3", "text_config": inner, "architectures": ["G"], "max_position_embeddings": 1})
+    found = record_of(
+        {"model_type": "gemma3", "text_config": inner, "architectures": ["G"], "max_position_embeddings": 1}
+    )
     assert (found.model_type, found.context, found.architecture, found.config["vocab_size"]) == ("gemma3", 99, "G", 5)
 
 
@@ -102,7 +128,10 @@ def test_damaged_files_are_left_to_those_who_open_them(tmp_path: Path, broken: b
     assert read_tensors(tmp_path) == {}
 
 
-@pytest.mark.parametrize(("index", "read"), [({"weight_map": {"t": "a.safetensors"}}, {"t_a"}), ({"weight_map": {}}, {"t_a", "t_b"}), ([], {"t_a", "t_b"})])
+@pytest.mark.parametrize(
+    ("index", "read"),
+    [({"weight_map": {"t": "a.safetensors"}}, {"t_a"}), ({"weight_map": {}}, {"t_a", "t_b"}), ([], {"t_a", "t_b"})],
+)
 def test_an_index_says_which_files_belong_to_the_model(tmp_path: Path, index: object, read: set[str]) -> None:
     for name in "ab":
         header = json.dumps({f"t_{name}": {"dtype": "I8", "shape": [0], "data_offsets": [0, 0]}}).encode()

@@ -46,6 +46,8 @@ def test_sockets_of_a_network_and_look_ups_are_refused(event: str, family: int) 
     assert found.value.errno == errno.ENETUNREACH
 
 
-@pytest.mark.parametrize(("event", "family"), [("socket.__new__", socket.AF_UNIX), ("open", socket.AF_INET), ("socket.bind", socket.AF_INET)])
+@pytest.mark.parametrize(
+    ("event", "family"), [("socket.__new__", socket.AF_UNIX), ("open", socket.AF_INET), ("socket.bind", socket.AF_INET)]
+)
 def test_what_needs_no_network_is_not(event: str, family: int) -> None:
     privacy._refuse(event, (None, family, 0, 0))

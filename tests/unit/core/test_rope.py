@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import HarnessError, Unsupported
-from harness.core.rope import Rope, as_version_4, hold_rope, lost, read_rope
+from harness.core.rope import Rope, _attention_factor, as_version_4, hold_rope, lost, read_rope
 
 YARN = {"rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0, "original_max_position_embeddings": 4096}
 
@@ -128,3 +128,54 @@ def test_a_loaded_configuration_is_held_against_the_file() -> None:
         hold_rope({"text_config": {"rope_theta": 1e6}}, Loaded())
     with pytest.raises(Unsupported, match="rope_theta has no place in the Placeless of transformers 4"):
         hold_rope({"rope_parameters": {"rope_theta": 1e6}}, Placeless())
+
+
+@pytest.mark.parametrize(("said", "loaded", "passes"), [
+    ({"rope_type": "longrope", "factor": 32.0, "original_max_position_embeddings": 4096}, {"rope_scaling": {"type": "longrope"}}, True),
+    ({"rope_type": "longrope", "long_factor": [2.0]}, {"rope_scaling": {"type": "longrope"}}, False),
+    ({"rope_type": "yarn", "factor": 32.0}, {"rope_scaling": {"type": "yarn"}}, False), ({"rope_type": "yarn", "factor": 2.0}, {"rope_scaling": {"type": "yarn", "factor": 2.0, "beta_fast": 1}}, True),
+    ({"rope_type": "longrope", "factor": 32.0}, {"rope_scaling": {"type": "yarn"}}, False), ({"full_attention": {"rope_theta": 1e6}}, {}, True),
+])  # fmt: skip
+def test_a_loaded_configuration_may_keep_lengths_of_longrope_elsewhere(
+    said: dict[str, Any], loaded: dict[str, Any], passes: bool
+) -> None:
+    config = Loaded(rope_scaling=loaded.get("rope_scaling"))
+    if passes:
+        hold_rope({"rope_parameters": None, "rope_scaling": said}, config)
+    else:
+        with pytest.raises(HarnessError, match="which this transformers does not read"):
+            hold_rope({"rope_scaling": said}, config)
+
+
+def test_a_class_of_version_5_has_places_for_all_and_what_says_nothing_needs_none() -> None:
+    class New(Loaded):
+        def __init__(self, rope_parameters: Any = None) -> None:
+            super().__init__(1e6)
+
+    hold_rope({"rope_parameters": {"rope_theta": 1e6}}, New())
+    hold_rope({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 1.0}}, _without_partial())
+
+
+def _without_partial() -> Any:
+    class Whole(Loaded):
+        def to_dict(self) -> dict[str, Any]:
+            return {**self.said, "partial_rotary_factor": 1.0}
+
+    return Whole()
+
+
+@pytest.mark.parametrize(("layers", "model"), [
+    ({"sliding_attention": {"rope_theta": 1e4, "factor": 2.0}, "full_attention": {"rope_theta": 1e6}}, "gemma3"),
+    ({"sliding_attention": {"rope_theta": 1e4}, "full_attention": {"rope_theta": 1e6}, "third": {"rope_theta": 1e5}}, "gemma3"),
+    ({"sliding_attention": {"rope_theta": 1e4}, "other": {"rope_theta": 1e6}}, "gemma3"), ({"sliding_attention": {"rope_theta": 1e4}, "full_attention": {"rope_theta": 1e6}}, "gemma2"),
+])  # fmt: skip
+def test_only_gemmas_two_kinds_of_layers_have_a_place(layers: dict[str, Any], model: str) -> None:
+    with pytest.raises(Unsupported, match="differ by the type of layer"):
+        as_version_4({"model_type": model, "rope_parameters": layers})
+
+
+def test_an_attention_factor_begins_above_one() -> None:
+    assert _attention_factor(1.0, 4096) == 1.0
+    assert _attention_factor(1.5, 4096) == pytest.approx(math.sqrt(1 + math.log(1.5) / math.log(4096)))
+    same = as_version_4({"model_type": "x", **longrope(factor=8.0, attention_factor=1.3)})
+    assert same["rope_scaling"]["attention_factor"] == 1.3, "what is said is kept"

@@ -28,3 +28,21 @@ def test_a_slip_is_one_letter_and_never_a_digit() -> None:
     assert nearest("sf4", {"nf4"}) is None
     assert nearest("int8", {"int4"}) is None
     assert nearest("int4", {"int4"}) is None
+
+
+@pytest.mark.parametrize(("name", "known", "is_meant"), [
+    ("Batch", "batch", True), ("max_len", "max-len", True), ("batc", "batch", True), ("bathc", "batch", True), ("batxh", "batch", True), ("batchh", "batch", True),
+    ("abc", "abd", False), ("abcd", "abce", True), ("abc", "abcd", False), ("bac", "abc", False), ("abdc", "abcd", True), ("abcde", "abdec", False),
+    ("abxy", "abcd", False), ("q4bits", "q8bits", False), ("ab", "AB", True), ("step1x", "step1y", True), ("abcdef", "abcd", False),
+])  # fmt: skip
+def test_what_counts_as_a_slip(name: str, known: str, is_meant: bool) -> None:
+    assert nearest(name, {known, "entirely_other"}) == (known if is_meant else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [("abcxyz", "abcdef", None), ("abcdxy", "abcdef", "abcdef"), ("abcx", "abyz", None), ("abcde", "abcxy", "abcxy")],
+)
+def test_a_name_is_meant_from_six_tenths_alike_on(name: str, known: str, meant: str | None) -> None:
+    """difflib's ratio: twice the letters in common over all letters."""
+    assert meant_by(name, [known]) == meant

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from harness.core import weights
 from harness.core.errors import Unsupported
 from harness.core.model_record import record_of
 from harness.core.spec import Input
-from harness.core.weights import weights_flaw
+from harness.core.weights import weights_flaw, weights_unread
 from harness.worker.inputs import refuse_weights
 
 TIED = record_of({"model_type": "llama", "tie_word_embeddings": True})
@@ -99,3 +100,54 @@ def test_a_worker_refuses_such_a_model_and_reads_it_once_for_each_content(
             refuse_weights(model, folder, "0" * 64)
         monkeypatch.setattr("harness.core.weights.weights_flaw", None)  # the second time nothing is read
     refuse_weights(model.model_copy(update={"provenance": {"kind": "random"}}), folder, "1" * 64)
+
+
+@pytest.mark.parametrize(("names", "says"), [
+    ([], None), (["b.w"], "LlamaModel does not read b.w of the weight files"), (["b.w", "a.w"], "does not read a.w and 1 more of"), (["c", "b", "a"], "does not read a and 2 more of"),
+])  # fmt: skip
+def test_tensors_that_nobody_reads_are_told(names: list[str], says: str | None) -> None:
+    notes = weights_unread(names, "LlamaModel")
+    assert [note.code for note in notes] == ["weights-unread"] * bool(names)
+    assert says is None or says in notes[0].text
+
+
+@pytest.mark.parametrize("block", [8, 16, 24, 1 << 24])
+def test_values_of_every_block_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    import torch
+
+    monkeypatch.setattr(weights, "_BLOCK", block)
+    values = torch.arange(11, dtype=torch.float32)
+    before = torch.full((3,), float("inf"))
+    whole = {
+        "a": values,
+        "z.embed_tokens.weight": values.clone().reshape(11, 1),
+        "lm_head.weight": values.reshape(11, 1).clone(),
+    }
+    assert weights_flaw(saved(tmp_path / "m", whole), TIED) is None
+    for place in (0, 3, 5, 10):
+        broken = values.clone()
+        broken[place] = float("nan")
+        assert "a in model.safetensors holds 1 values" in str(
+            weights_flaw(saved(tmp_path / "m", {**whole, "a": broken}), TIED)
+        )
+        other = whole["lm_head.weight"].clone()
+        other[place] += 1
+        assert "another head" in str(weights_flaw(saved(tmp_path / "m", {**whole, "lm_head.weight": other}), TIED))
+    assert "a in model.safetensors holds 3 values" in str(
+        weights_flaw(saved(tmp_path / "m", {**whole, "a": before}), TIED)
+    )
+    for head in (whole["lm_head.weight"].half(), whole["lm_head.weight"][:10].contiguous()):
+        assert "another head" in str(weights_flaw(saved(tmp_path / "m", {**whole, "lm_head.weight": head}), TIED))
+    assert (
+        weights_flaw(saved(tmp_path / "m", {"a": values, "lm_head.weight": values.clone().reshape(11, 1)}), TIED)
+        is None
+    )
+    assert weights_flaw(saved(tmp_path / "m", {**whole, "lm_head.weight": values.reshape(11, 1) + 1}), None) is None
+
+
+def test_exponents_are_those_of_ieee_and_bfloat16() -> None:
+    """All ones where the sign is left out: 11 bits of 64, 8 of 32, 5 of 16, and 8 of 16."""
+    assert weights._EXPONENTS == {
+        "F64": ("<u8", (2**11 - 1) << 52), "F32": ("<u4", (2**8 - 1) << 23), "F16": ("<u2", (2**5 - 1) << 10), "BF16": ("<u2", (2**8 - 1) << 7),
+    }  # fmt: skip
+    assert weights._BLOCK % 8 == 0

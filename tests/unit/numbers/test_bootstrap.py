@@ -70,7 +70,9 @@ def test_an_interval_of_one_value_is_the_bootstrap_t(metric: str) -> None:
 @pytest.mark.parametrize(("alpha", "tail", "wider"), [
     (0.05, 0.0225, 1.0), (0.2, 0.09, 1.0), (0.01, 0.0045, 1.0), (0.001, 0.0045, float(stats.norm.ppf(0.0005) / stats.norm.ppf(0.005))),
 ])  # fmt: skip
-def test_a_paired_difference_is_the_bootstrap_t_of_the_difference(metric: str, alpha: float, tail: float, wider: float) -> None:
+def test_a_paired_difference_is_the_bootstrap_t_of_the_difference(
+    metric: str, alpha: float, tail: float, wider: float
+) -> None:
     sums, other = corpus(52)
     expected = by_definition([sums, other], exp=metric == "perplexity", tails=(tail, 1 - tail), wider=wider)
     assert documents.paired_difference(sums, other, metric, alpha=alpha) == pytest.approx(expected, rel=1e-8)
@@ -82,7 +84,9 @@ def test_beyond_two_thousand_documents_the_linear_error_serves() -> None:
     gap = (sums - other)[:, 0]
     value = gap.sum() / counts.sum()
     half = stats.t.ppf(0.975, 2000) * math.sqrt(((gap - value * counts) ** 2).sum()) / counts.sum()
-    assert documents.paired_difference(sums, other, "kl_divergence") == pytest.approx((value, value - half, value + half), rel=1e-7)
+    assert documents.paired_difference(sums, other, "kl_divergence") == pytest.approx(
+        (value, value - half, value + half), rel=1e-7
+    )
     whole = documents.interval(sums[:2000], "kl_divergence")
     assert whole.name == "95 % by document (2,000 documents), bootstrap-t"
 
@@ -126,7 +130,9 @@ def test_disagreements_that_hang_together_count_as_fewer() -> None:
     assert (found.low, found.high) == proportions.share(429 - 7, 429)[1:]
 
 
-@pytest.mark.parametrize(("counts", "effect"), [([0, 0], 1.0), ([1, 1, 0], 1.0), ([3, 1], 2.5), ([5], 5.0), ([0.5], 1.0)])
+@pytest.mark.parametrize(
+    ("counts", "effect"), [([0, 0], 1.0), ([1, 1, 0], 1.0), ([3, 1], 2.5), ([5], 5.0), ([0.5], 1.0)]
+)
 def test_the_design_effect_is_the_mean_size_of_clusters_by_size(counts: list[float], effect: float) -> None:
     assert documents.design_effect(counts) == effect
 
@@ -145,7 +151,9 @@ def test_gains_and_losses_are_counted_by_document_where_the_answers_are_at_hand(
     sums, other = shares([18.0] * 3 + [20.0] * 57), shares([17.0] * 3 + [20.0] * 57)
     value, low, high = documents.paired_difference(sums, other, "top1_agreement", moves, 0.1)
     assert value == pytest.approx(3 / 1200)
-    assert (low, high) == proportions.paired_difference(2, 1, 400, 0.1)[1:]  # three together count as one: 6 / 3, 3 / 3, 1,200 / 3
+    assert (low, high) == proportions.paired_difference(2, 1, 400, 0.1)[
+        1:
+    ]  # three together count as one: 6 / 3, 3 / 3, 1,200 / 3
     still = np.tile([1.0, 1.0], (60, 1))
     level = documents.paired_difference(sums, sums, "top1_agreement", still)
     assert level[0] == 0.0
@@ -175,7 +183,9 @@ def test_answers_are_paired_exactly_and_other_questions_by_student() -> None:
     mean = pairing.paired_difference("choice_logprob", answers(*logs), answers(*other))
     gaps = np.asarray(logs) - np.asarray(other)
     half = stats.t.ppf(0.975, 39) * gaps.std(ddof=1) / math.sqrt(40)
-    assert (mean.value, mean.low, mean.high) == pytest.approx((gaps.mean(), gaps.mean() - half, gaps.mean() + half), rel=1e-4)
+    assert (mean.value, mean.low, mean.high) == pytest.approx(
+        (gaps.mean(), gaps.mean() - half, gaps.mean() + half), rel=1e-4
+    )
     assert mean.how == "student-t 95% of the differences"
 
 
@@ -205,7 +215,9 @@ def test_what_does_not_pair_is_refused(metric: str, one: Items, other: Items, sa
     (answers(1.0), answers(1.0, 0.0), None), (Items(), answers(1.0), None), (answers(1.0), Items(), None),
     (Items([1.0], documents=np.ones((1, 2))), answers(1.0), None),
 ])  # fmt: skip
-def test_discordant_answers_are_counted_where_there_are_answers(one: Items, other: Items, found: tuple[int, int] | None) -> None:
+def test_discordant_answers_are_counted_where_there_are_answers(
+    one: Items, other: Items, found: tuple[int, int] | None
+) -> None:
     assert pairing.discordant(one, other) == found
 
 
@@ -225,7 +237,11 @@ def test_positions_that_only_one_got_right_are_counted_by_document() -> None:
     sides = [Items(np.asarray(side, dtype=float), documents.sums_of(side, counts)) for side in (one, other)]
     assert np.asarray(pairing._moves(*sides)).tolist() == [[1.0, 1.0], [2.0, 1.0]]
     assert pairing._moves(sides[0], Items(sides[1].samples)) is not None
-    for odd in (Items(None, sides[1].documents), Items(np.ones(4), sides[1].documents), Items(np.full(5, 0.5), sides[1].documents)):
+    for odd in (
+        Items(None, sides[1].documents),
+        Items(np.ones(4), sides[1].documents),
+        Items(np.full(5, 0.5), sides[1].documents),
+    ):
         assert pairing._moves(sides[0], odd) is None
     assert pairing._moves(Items(sides[0].samples), sides[1]) is None
     short = Items(np.ones(4), sides[0].documents)

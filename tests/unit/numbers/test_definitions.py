@@ -20,7 +20,9 @@ Z = float(stats.norm.ppf(0.975))
 
 @pytest.mark.parametrize(("quantile", "chance"), [(intervals.student_t, 0.975), (rounds.student_t90, 0.9)])
 @pytest.mark.parametrize("degrees", [*range(1, 14), 20, 50, 1000])
-def test_quantiles_of_student_are_right_to_the_first_term_left_out(quantile: object, chance: float, degrees: int) -> None:
+def test_quantiles_of_student_are_right_to_the_first_term_left_out(
+    quantile: object, chance: float, degrees: int
+) -> None:
     """Up to 10 degrees four digits are printed; beyond, Cornish and Fisher's series ends before n ** -4, or before n ** -3."""
     z = float(stats.norm.ppf(chance))
     fourth = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160 / degrees**4
@@ -102,7 +104,11 @@ def tail_at(delta: float, gained: int, lost: int, n: int, share: float) -> float
     least, most = max(0.0, -delta), (1 - delta) / 2
 
     def unlikely(losing: float) -> float:
-        return -float(stats.multinomial.logpmf([gained, lost, n - gained - lost], n, [losing + delta, losing, 1 - delta - 2 * losing]))
+        return -float(
+            stats.multinomial.logpmf(
+                [gained, lost, n - gained - lost], n, [losing + delta, losing, 1 - delta - 2 * losing]
+            )
+        )
 
     losing = float(minimize_scalar(unlikely, bounds=(least, most), method="bounded", options={"xatol": 1e-12}).x)
     found = 0.0
@@ -117,7 +123,9 @@ def tail_at(delta: float, gained: int, lost: int, n: int, share: float) -> float
     (3, 1, 20, 0.05), (1, 3, 20, 0.05), (0, 4, 12, 0.05), (7, 7, 30, 0.05), (11, 2, 14, 0.05), (5, 0, 40, 0.01), (3, 6, 25, 0.2),
     (1, 0, 1000, 0.05),
 ])  # fmt: skip
-def test_a_difference_ends_where_six_tenths_of_what_was_found_leave_the_tail(gained: int, lost: int, n: int, alpha: float) -> None:
+def test_a_difference_ends_where_six_tenths_of_what_was_found_leave_the_tail(
+    gained: int, lost: int, n: int, alpha: float
+) -> None:
     value, low, high = proportions.paired_difference(gained, lost, n, alpha)
     assert value == (gained - lost) / n
     assert tail_at(high, gained, lost, n, 0.6) == pytest.approx(alpha / 2, abs=2e-5)
@@ -127,7 +135,9 @@ def test_a_difference_ends_where_six_tenths_of_what_was_found_leave_the_tail(gai
 @pytest.mark.parametrize("n", [3, 60])
 def test_no_discordant_answer_ends_where_fifty_two_hundredths_leave_the_tail(n: int) -> None:
     _, low, high = proportions.paired_difference(0, 0, n)
-    assert high == pytest.approx(1 - (0.025 / 0.52) ** (1 / n), abs=1e-6)  # nothing is lost at the likeliest chances: a share of none
+    assert high == pytest.approx(
+        1 - (0.025 / 0.52) ** (1 / n), abs=1e-6
+    )  # nothing is lost at the likeliest chances: a share of none
     assert low == pytest.approx(-high)
 
 
@@ -144,7 +154,9 @@ def test_counts_that_do_not_fit_are_refused(gained: int, lost: int, n: int) -> N
         proportions.paired_difference(gained, lost, n)
 
 
-@pytest.mark.parametrize(("gained", "lost", "p"), [(0, 0, 1.0), (1, 5, 14 / 64), (5, 1, 14 / 64), (3, 3, 1.0), (0, 6, 2 / 64)])
+@pytest.mark.parametrize(
+    ("gained", "lost", "p"), [(0, 0, 1.0), (1, 5, 14 / 64), (5, 1, 14 / 64), (3, 3, 1.0), (0, 6, 2 / 64)]
+)
 def test_mcnemars_p_is_exact(gained: int, lost: int, p: float) -> None:
     assert proportions.mcnemar(gained, lost) == pytest.approx(p, rel=1e-12)
 
@@ -193,6 +205,8 @@ def test_a_stratified_mean_has_welchs_degrees() -> None:
     half = intervals.student_t(degrees) * math.sqrt(sum(terms))
     assert (value, low, high) == pytest.approx((131 / 20, 131 / 20 - half, 131 / 20 + half), rel=1e-12)
     assert strata.stratified_mean([3.0] * 20, [20]) == (3.0, 3.0, 3.0)
+    middle, _, most = strata.stratified_mean([0.0, 100.0, *[0.0, 1e-6] * 9], [2, 18])
+    assert most == pytest.approx(middle + 12.7062 * math.sqrt(2 * 5000 / 400), rel=1e-6), "nearly all variance has one degree"
 
 
 @pytest.mark.parametrize(("counts", "cut"), [([1, 1, 18], [18, 2]), ([1, 19], [20]), ([1, 9, 10], [10, 10])])
@@ -211,7 +225,9 @@ def test_lone_questions_share_a_variance_or_join_the_first_stratum(counts: list[
     ([[1.0, 2.0], [3.0], [4.0]], (1.0, 1)),
     ([[1.0, 2.0, 3.0]], None), ([[1.0], [2.0], [3.0], [4.0]], None),
 ])  # fmt: skip
-def test_the_error_between_two_sessions_is_that_of_their_spread(known: list[list[float]], found: tuple[float, int] | None) -> None:
+def test_the_error_between_two_sessions_is_that_of_their_spread(
+    known: list[list[float]], found: tuple[float, int] | None
+) -> None:
     assert sessions.error(known, log=False) == (None if found is None else pytest.approx(found))
     raised = [[math.exp(value) for value in group] for group in known]
     assert sessions.error(raised, log=True) == (None if found is None else pytest.approx(found))

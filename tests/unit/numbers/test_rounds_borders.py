@@ -15,7 +15,10 @@ from harness.numbers.rounds import Round
 
 def sitting(*values: float, first: int = 0, paces: tuple[float, ...] = ()) -> list[Round]:
     """Rounds whose orders leave room for another sitting's rounds between them."""
-    return [Round(number, first + 2 * number, value, paces[number] if paces else None) for number, value in enumerate(values)]
+    return [
+        Round(number, first + 2 * number, value, paces[number] if paces else None)
+        for number, value in enumerate(values)
+    ]
 
 
 def correlated(correlation: float, count: int = 6) -> tuple[list[Round], list[Round]]:
@@ -29,8 +32,13 @@ def correlated(correlation: float, count: int = 6) -> tuple[list[Round], list[Ro
     return sitting(*np.exp(0.02 * one)), sitting(*np.exp(0.02 * other), first=1)
 
 
-@pytest.mark.parametrize(("correlation", "count", "paired"), [(0.79, 6, False), (0.81, 6, True), (0.99, 5, True), (0.99, 4, False), (-0.9, 6, False)])
-def test_rounds_in_turns_are_paired_from_five_and_a_correlation_of_eight_tenths_on(correlation: float, count: int, paired: bool) -> None:
+@pytest.mark.parametrize(
+    ("correlation", "count", "paired"),
+    [(0.79, 6, False), (0.81, 6, True), (0.99, 5, True), (0.99, 4, False), (-0.9, 6, False)],
+)
+def test_rounds_in_turns_are_paired_from_five_and_a_correlation_of_eight_tenths_on(
+    correlation: float, count: int, paired: bool
+) -> None:
     one, other = correlated(correlation, count)
     logs = np.log([[each.value for each in side] for side in (one, other)])
     assert rounds._correlation(*logs) == pytest.approx(np.corrcoef(*logs)[0, 1]) == pytest.approx(correlation)
@@ -38,24 +46,40 @@ def test_rounds_in_turns_are_paired_from_five_and_a_correlation_of_eight_tenths_
     apart = rounds.difference(one, other, "s")
     values, others = (np.array([each.value for each in side]) for side in (one, other))
     expected = stats.sem(values - others) if paired else math.hypot(stats.sem(values), stats.sem(others))
-    assert (apart.value, apart.error, apart.paired) == (pytest.approx(values.mean() - others.mean()), pytest.approx(expected), paired)
+    assert (apart.value, apart.error, apart.paired) == (
+        pytest.approx(values.mean() - others.mean()),
+        pytest.approx(expected),
+        paired,
+    )
     welch = stats.ttest_ind(values, others, equal_var=False).df
     assert apart.degrees == pytest.approx(count - 1 if paired else welch)
     ratio = rounds.ratio(one, other, "s")
     error = stats.sem(logs[0] - logs[1]) if paired else math.hypot(stats.sem(logs[0]), stats.sem(logs[1]))
-    assert (ratio.value, ratio.error, ratio.at_pace) == (pytest.approx(values.mean() / others.mean()), pytest.approx(error), False)
+    assert (ratio.value, ratio.error, ratio.at_pace) == (
+        pytest.approx(values.mean() / others.mean()),
+        pytest.approx(error),
+        False,
+    )
     if paired:
         quantile = stats.t.ppf(0.975, count - 1)
-        assert (ratio.low, ratio.high) == pytest.approx((ratio.value * math.exp(-quantile * error), ratio.value * math.exp(quantile * error)), rel=1e-4)
-        assert (apart.low, apart.high) == pytest.approx((apart.value - quantile * expected, apart.value + quantile * expected), rel=1e-3)
+        assert (ratio.low, ratio.high) == pytest.approx(
+            (ratio.value * math.exp(-quantile * error), ratio.value * math.exp(quantile * error)), rel=1e-4
+        )
+        assert (apart.low, apart.high) == pytest.approx(
+            (apart.value - quantile * expected, apart.value + quantile * expected), rel=1e-3
+        )
 
 
 @pytest.mark.parametrize(("orders", "numbers", "interleaved"), [
     ([(0, 1), (2, 3), (4, 5)], [0, 1, 2], True), ([(1, 0), (3, 2), (4, 5)], [0, 1, 2], True), ([(0, 2), (1, 3), (4, 5)], [0, 1, 2], False),
     ([(0, 1), (1, 3), (4, 5)], [0, 1, 2], False), ([(0, 1), (2, 3), (4, 5)], [0, 1, 1], False),
 ])  # fmt: skip
-def test_each_round_is_over_before_the_next_begins(orders: list[tuple[int, int]], numbers: list[int], interleaved: bool) -> None:
-    one, other = ([Round(number, pair[side], 1.0) for number, pair in zip(numbers, orders, strict=True)] for side in (0, 1))
+def test_each_round_is_over_before_the_next_begins(
+    orders: list[tuple[int, int]], numbers: list[int], interleaved: bool
+) -> None:
+    one, other = (
+        [Round(number, pair[side], 1.0) for number, pair in zip(numbers, orders, strict=True)] for side in (0, 1)
+    )
     assert rounds.are_interleaved(one, other) is interleaved
     assert not rounds.are_interleaved(one, other[:2])
     assert rounds.are_interleaved(one[::-1], other) is interleaved
@@ -85,7 +109,16 @@ def test_pooled_spread_counts_degrees_and_not_rounds() -> None:
     assert rounds.pooled([sitting(*one), sitting(*other)]) == pytest.approx(math.sqrt(squares / 6))
 
 
-@pytest.mark.parametrize(("values", "found"), [([2.0], None), ([2.0, 0.0], None), ([2.0, -1.0], None), ([1.0, math.e], math.sqrt(0.5)), ([1.0, math.e, math.e**2], 1.0)])
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([2.0], None),
+        ([2.0, 0.0], None),
+        ([2.0, -1.0], None),
+        ([1.0, math.e], math.sqrt(0.5)),
+        ([1.0, math.e, math.e**2], 1.0),
+    ],
+)
 def test_spread_is_the_deviation_of_logarithms(values: list[float], found: float | None) -> None:
     assert rounds.spread(values) == (None if found is None else pytest.approx(found))
 
@@ -94,7 +127,9 @@ def test_spread_is_the_deviation_of_logarithms(values: list[float], found: float
 def test_the_smallest_change_is_that_of_two_quantiles(count: int) -> None:
     degrees = 2 * count - 3
     quantiles = stats.t.ppf(0.975, degrees) + stats.t.ppf(0.9, degrees)
-    assert rounds.smallest_change(0.03, count) == pytest.approx(math.exp(quantiles * 0.03 * math.sqrt(2 / count)) - 1, rel=1e-4)
+    assert rounds.smallest_change(0.03, count) == pytest.approx(
+        math.exp(quantiles * 0.03 * math.sqrt(2 / count)) - 1, rel=1e-4
+    )
 
 
 def test_three_rounds_have_an_interval_and_what_is_not_positive_has_no_ratio() -> None:

@@ -183,7 +183,17 @@ def test_the_busiest_stretch_lasts_a_second_at_least(rows: list[tuple[float, flo
 
 
 def test_processors_are_added_up_over_kinds_of_work_and_only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = {"user": 1.0, "system": 2.0, "nice": 4.0, "irq": 8.0, "softirq": 16.0, "steal": 32.0, "idle": 64.0, "iowait": 128.0, "guest": 256.0}
+    kinds = {
+        "user": 1.0,
+        "system": 2.0,
+        "nice": 4.0,
+        "irq": 8.0,
+        "softirq": 16.0,
+        "steal": 32.0,
+        "idle": 64.0,
+        "iowait": 128.0,
+        "guest": 256.0,
+    }
     each = [SimpleNamespace(**kinds), SimpleNamespace(user=0.5, system=0.25, idle=9.0)]
     monkeypatch.setattr(psutil, "cpu_times", lambda percpu: each if percpu else None)
     assert conditions.busy_seconds((0, 1)) == 63.75
@@ -194,7 +204,9 @@ def test_processors_are_added_up_over_kinds_of_work_and_only_ours(monkeypatch: p
 
 
 @pytest.mark.parametrize("error", [OSError, NotImplementedError])
-def test_where_nobody_counts_processors_nothing_is_busy(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+def test_where_nobody_counts_processors_nothing_is_busy(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     def refuse(percpu: bool) -> None:
         raise error
 
@@ -209,9 +221,17 @@ def test_children_count_with_what_they_waited_for(monkeypatch: pytest.MonkeyPatc
     def gone() -> None:
         raise psutil.NoSuchProcess(1)
 
-    known = [child(user=1.0, system=2.0, children_user=4.0, children_system=8.0), SimpleNamespace(cpu_times=gone), child(user=16.0, system=32.0)]
-    monkeypatch.setattr(psutil, "Process", lambda: SimpleNamespace(children=lambda recursive: known if recursive else []))
-    monkeypatch.setattr(conditions.os, "times", lambda: SimpleNamespace(children_user=64.0, children_system=128.0, user=999.0))
+    known = [
+        child(user=1.0, system=2.0, children_user=4.0, children_system=8.0),
+        SimpleNamespace(cpu_times=gone),
+        child(user=16.0, system=32.0),
+    ]
+    monkeypatch.setattr(
+        psutil, "Process", lambda: SimpleNamespace(children=lambda recursive: known if recursive else [])
+    )
+    monkeypatch.setattr(
+        conditions.os, "times", lambda: SimpleNamespace(children_user=64.0, children_system=128.0, user=999.0)
+    )
     assert conditions.children_seconds() == 255.0
 
 
@@ -225,11 +245,26 @@ def test_processors_are_those_that_this_process_may_use(monkeypatch: pytest.Monk
 
 
 def test_several_moments_of_a_gpu_become_one() -> None:
-    one: Any = {"clocks_mhz": {"graphics": 9, "memory": 5}, "held_back_by": ["power cap"], "celsius": None, "foreign_processes": None}
-    other: Any = {"clocks_mhz": {"graphics": 7}, "held_back_by": ["idle", "power cap"], "celsius": 60, "foreign_processes": 2}
+    one: Any = {
+        "clocks_mhz": {"graphics": 9, "memory": 5},
+        "held_back_by": ["power cap"],
+        "celsius": None,
+        "foreign_processes": None,
+    }
+    other: Any = {
+        "clocks_mhz": {"graphics": 7},
+        "held_back_by": ["idle", "power cap"],
+        "celsius": 60,
+        "foreign_processes": 2,
+    }
     third: Any = {**other, "celsius": 50, "foreign_processes": 1}
     assert conditions.merged([{"gpu0": one}, {"gpu0": other}, {}, {"gpu0": third}]) == {
-        "gpu0": {"clocks_mhz": {"graphics": 7, "memory": 5}, "held_back_by": ["idle", "power cap"], "celsius": 60, "foreign_processes": 2}
+        "gpu0": {
+            "clocks_mhz": {"graphics": 7, "memory": 5},
+            "held_back_by": ["idle", "power cap"],
+            "celsius": 60,
+            "foreign_processes": 2,
+        }
     }
     assert conditions.merged([{"gpu0": one}])["gpu0"] == one
     assert conditions.gpu_state(None, 7) == {}

@@ -87,8 +87,16 @@ def test_protocols_choose_tokens_as_they_say() -> None:
     assert {name: (way.sampling is None, way.aggregation) for name, way in speed.PROTOCOLS.items()} == {
         "genai-e2e-0.9": (True, "mean"), "genai-e2e-0.9-median": (True, "median"), "genai-e2e-0.9-sampling": (False, "mean"),
     }  # fmt: skip
-    assert speed.PROTOCOLS["genai-e2e-0.9-sampling"].sampling == {"top_k": 50, "top_p": 1.0, "temperature": 1.0, "seed": 7}
-    assert speed.why_not("genai-e2e-0.6") == "protocol genai-e2e-0.6 leaves is_done outside the timer and so runs too fast on CUDA"
+    assert speed.PROTOCOLS["genai-e2e-0.9-sampling"].sampling == {
+        "top_k": 50,
+        "top_p": 1.0,
+        "temperature": 1.0,
+        "seed": 7,
+    }
+    assert (
+        speed.why_not("genai-e2e-0.6")
+        == "protocol genai-e2e-0.6 leaves is_done outside the timer and so runs too fast on CUDA"
+    )
     assert "did you mean 'genai-e2e-0.9'" in speed.why_not("genai-e2e-9")
 
 
@@ -114,7 +122,8 @@ def test_greedy_repetitions_that_differ_are_counted_and_the_first_is_placed() ->
     ids[2, 1, 3] = ids[3, 0, 0] = 99
     (note,) = speed.disagreeing(replace(TRACE, ids=ids))
     assert note.code == "output-differs"
-    assert note.text.startswith("2 of 4 greedy repetitions") and note.text.endswith("repetition 3 from token 4 of sequence 2 on")
+    assert note.text.startswith("2 of 4 greedy repetitions")
+    assert note.text.endswith("repetition 3 from token 4 of sequence 2 on")
 
 
 @pytest.mark.parametrize(("found", "expected", "differs"), [("a", "a", False), ("a", None, False), ("a", "b", True)])
@@ -151,14 +160,20 @@ def test_the_mark_of_opening_counts_and_what_was_there_before_is_taken_off(
     (None, None, {}, False), (5, None, {"torch": 5}, False), (0, GpuMemory(7, 9), {"torch": 0, "nvml-process": 7, "device": 9}, False),
     (None, GpuMemory(None, 9), {"device": 9}, True), (None, GpuMemory(0, None), {"nvml-process": 0}, False),
 ])  # fmt: skip
-def test_each_source_has_its_own_mark(torch: int | None, gpu: GpuMemory | None, found: dict[str, int], noted: bool) -> None:
+def test_each_source_has_its_own_mark(
+    torch: int | None, gpu: GpuMemory | None, found: dict[str, int], noted: bool
+) -> None:
     values = high_water.gpu_values(replace(TRACE, peak_torch_bytes=torch), gpu)
     assert {value.source: value.value for value in values} == found
     assert bool(high_water.gpu_notes(gpu)) is noted
 
 
-@pytest.mark.parametrize(("provider", "nvml", "starts"), [("cpu", "there", False), ("cuda", None, False), ("cuda", "there", True)])
-def test_gpus_are_watched_where_the_work_runs_on_one(monkeypatch: pytest.MonkeyPatch, provider: str, nvml: str | None, starts: bool) -> None:
+@pytest.mark.parametrize(
+    ("provider", "nvml", "starts"), [("cpu", "there", False), ("cuda", None, False), ("cuda", "there", True)]
+)
+def test_gpus_are_watched_where_the_work_runs_on_one(
+    monkeypatch: pytest.MonkeyPatch, provider: str, nvml: str | None, starts: bool
+) -> None:
     class Sampler:
         def start(self) -> str:
             return "started"

@@ -100,7 +100,14 @@ def test_options_at_their_borders(given: dict[str, int], says: str) -> None:
 
 def test_what_is_read_where_nothing_is_said() -> None:
     found = StreamOptions()
-    assert (found.text, found.window, found.stride, found.tokens, found.seed, found.bos) == ("reference", 1024, 512, None, 0, False)
+    assert (found.text, found.window, found.stride, found.tokens, found.seed, found.bos) == (
+        "reference",
+        1024,
+        512,
+        None,
+        0,
+        False,
+    )
     reach = streams.window_reach(found)
     assert reach is not None
     assert (reach.total, reach.prompt, reach.batch) == (1024, 0, 1)
@@ -109,7 +116,9 @@ def test_what_is_read_where_nothing_is_said() -> None:
 def test_the_token_after_each_position_is_what_is_scored() -> None:
     logprobs = np.log(np.arange(1, 13, dtype=np.float32).reshape(3, 4) / 100)
     found = streams.target_nll(np.array([3, 1, 0, 2]), np.array([0, 2, 3]), logprobs)
-    assert found == pytest.approx([-np.log(0.02), -np.log(0.07)])  # token 1 in row 0, token 2 in row 1; nothing follows the last position
+    assert found == pytest.approx(
+        [-np.log(0.02), -np.log(0.07)]
+    )  # token 1 in row 0, token 2 in row 1; nothing follows the last position
     assert streams.target_nll(np.array([3]), np.array([0]), logprobs[:1]).size == 0
     broken = logprobs.copy()
     broken[1, 2] = np.nan
@@ -125,7 +134,9 @@ def test_a_pass_asks_for_no_position_that_nothing_follows() -> None:
     class Told:
         def logprobs(self, ids: Any, positions: list[int]) -> Any:
             asked.append(positions)
-            yield SimpleNamespace(positions=np.array(positions), logprobs=np.zeros((len(positions), 4), dtype=np.float32))
+            yield SimpleNamespace(
+                positions=np.array(positions), logprobs=np.zeros((len(positions), 4), dtype=np.float32)
+            )
 
     assert streams.pass_nll(Told(), np.array([1, 2, 3]), np.array([0, 1, 2])).tolist() == [0.0, 0.0]  # type: ignore[arg-type]
     assert asked == [[0, 1]]
@@ -144,7 +155,19 @@ def test_windows_and_progress() -> None:
         streams.check_window(session, 65)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("tokens", "bos", "count"), [(None, False, 6), (1, False, 1), (9, False, 1), (10, False, 2), (27, False, 3), (28, False, 4), (99, False, 6), (10, True, 1)])
+@pytest.mark.parametrize(
+    ("tokens", "bos", "count"),
+    [
+        (None, False, 6),
+        (1, False, 1),
+        (9, False, 1),
+        (10, False, 2),
+        (27, False, 3),
+        (28, False, 4),
+        (99, False, 6),
+        (10, True, 1),
+    ],
+)
 def test_whole_documents_are_drawn_until_they_have_the_tokens(tokens: int | None, bos: bool, count: int) -> None:
     """Ten tokens each, of which joining may take one: nine count."""
     codec: Any = SimpleNamespace(encode=lambda text: [0] * len(text))
@@ -158,10 +181,17 @@ def test_whole_documents_are_drawn_until_they_have_the_tokens(tokens: int | None
     assert streams.drawn(codec, documents[:1], options) == [0]
 
 
-@pytest.mark.parametrize(("parts", "tokens", "most"), [(["ab", "ä"], None, 6), (["ab", "ä"], 3, 5), (["ab", "ä"], 9, 6), (["abcd"], 3, 3), (["abcd"], 9, 6)])
-def test_a_text_has_no_more_tokens_than_bytes(monkeypatch: pytest.MonkeyPatch, parts: list[str], tokens: int | None, most: int) -> None:
+@pytest.mark.parametrize(
+    ("parts", "tokens", "most"),
+    [(["ab", "ä"], None, 6), (["ab", "ä"], 3, 5), (["ab", "ä"], 9, 6), (["abcd"], 3, 3), (["abcd"], 9, 6)],
+)
+def test_a_text_has_no_more_tokens_than_bytes(
+    monkeypatch: pytest.MonkeyPatch, parts: list[str], tokens: int | None, most: int
+) -> None:
     monkeypatch.setattr(streams, "from_hub", lambda text, corpus: False)
     monkeypatch.setattr(streams, "read", lambda text, corpus: SimpleNamespace(documents=parts))
     assert streams.most_tokens(StreamOptions.model_construct(tokens=tokens)) == most
     monkeypatch.setattr(streams, "from_hub", lambda text, corpus: True)
-    assert streams.most_tokens(StreamOptions.model_construct(tokens=tokens)) == (None if tokens is None else tokens + 65536)
+    assert streams.most_tokens(StreamOptions.model_construct(tokens=tokens)) == (
+        None if tokens is None else tokens + 65536
+    )

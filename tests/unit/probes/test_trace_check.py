@@ -138,9 +138,13 @@ def test_a_clock_that_ticks_too_slowly_is_told(tick: float, told: bool) -> None:
 def flat(repetitions: int = 2, step: float = 0.01, total: float | None = None, steps: Any = None) -> Trace:
     """Prefill of 50 ms, first token of 10 ms and ten steps that differ by a tenth of their length, in another order each time."""
     even = step * np.linspace(0.95, 1.05, 10)
-    made = np.stack([even * (1 + number / 1000) for number in range(repetitions)]) if steps is None else np.asarray(steps)
+    made = (
+        np.stack([even * (1 + number / 1000) for number in range(repetitions)]) if steps is None else np.asarray(steps)
+    )
     parts = 0.06 + made.sum(axis=1)
-    return Trace(np.full(len(made), 0.05), np.full(len(made), 0.01), made, parts if total is None else np.full(len(made), total))
+    return Trace(
+        np.full(len(made), 0.05), np.full(len(made), 0.01), made, parts if total is None else np.full(len(made), total)
+    )
 
 
 @pytest.mark.parametrize(("passed", "says"), [
@@ -173,7 +177,9 @@ def test_a_fifth_of_a_repetition_may_lie_in_no_part(share: float, told: bool) ->
     said = replace(parts, total=(parts.total) / (1 - share))
     found = texts(clock_notes(said, list(said.total)))
     assert ("in neither prefill, first token nor steps" in found) is told
-    assert not told or f"{float(np.median(said.total - parts.total)):.4f} of {float(np.median(said.total)):.4f} s" in found
+    assert (
+        not told or f"{float(np.median(said.total - parts.total)):.4f} of {float(np.median(said.total)):.4f} s" in found
+    )
 
 
 def test_medians_are_held_against_each_other_and_not_single_repetitions() -> None:
@@ -186,7 +192,10 @@ def test_medians_are_held_against_each_other_and_not_single_repetitions() -> Non
 def test_one_step_of_twenty_may_do_nothing(idle: int, of: int, told: bool) -> None:
     steps = np.random.default_rng(1).uniform(0.009, 0.011, (3, of))
     steps[:, :idle] = 0.049 * np.median(steps)
-    assert ("of the decode steps took less than a twentieth" in texts(clock_notes(flat(steps=steps), list(flat(steps=steps).total)))) is told
+    assert (
+        "of the decode steps took less than a twentieth"
+        in texts(clock_notes(flat(steps=steps), list(flat(steps=steps).total)))
+    ) is told
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.049, True), (0.051, False)])
@@ -196,7 +205,9 @@ def test_a_step_did_nothing_below_a_twentieth_of_the_median_one_in_every_repetit
     said = flat(steps=steps)
     assert ("27% of the decode steps" in texts(clock_notes(said, list(said.total)))) is told
     once = flat(steps=steps[:1])
-    assert "decode steps took less" not in texts(clock_notes(once, list(once.total))), "a single repetition may have been disturbed"
+    assert "decode steps took less" not in texts(clock_notes(once, list(once.total))), (
+        "a single repetition may have been disturbed"
+    )
     steps[1] = np.roll(steps[1], 1)
     moved = flat(steps=steps)
     assert "decode steps took less" not in texts(clock_notes(moved, list(moved.total)))
@@ -239,7 +250,10 @@ def test_parts_may_add_up_to_a_thousandth_and_a_millisecond_more_than_the_whole(
     parts = flat()
     said = replace(parts, total=parts.total - np.array([0.0, missing]))
     if refused:
-        with pytest.raises(HarnessError, match=f"add up to {parts.total[1]:.4f} s in repetition 2, and its whole is {said.total[1]:.4f} s"):
+        with pytest.raises(
+            HarnessError,
+            match=f"add up to {parts.total[1]:.4f} s in repetition 2, and its whole is {said.total[1]:.4f} s",
+        ):
             refuse_trace(said, WORK)
     else:
         refuse_trace(said, WORK)
@@ -250,14 +264,16 @@ def test_only_steps_take_some_time_in_any_case(name: str, value: float) -> None:
     refuse_trace(replace(flat(), **{name: np.full(2, value)}), WORK)
     with pytest.raises(HarnessError, match=f"{name} that no clock gives"):
         refuse_trace(replace(flat(), **{name: np.array([0.01, -1e-9])}), WORK)
+    steps = flat().steps.copy()
+    steps[1, 3] = 0.0
     with pytest.raises(HarnessError, match=r"steps that no clock gives \(0.0 s\)"):
-        steps = flat().steps.copy()
-        steps[1, 3] = 0.0
         refuse_trace(replace(flat(), steps=steps), WORK)
 
 
 @pytest.mark.parametrize(("output", "repetitions", "told"), [(8, 2, True), (7, 2, False), (8, 1, False)])
-def test_eight_tokens_of_two_repetitions_tell_whether_they_were_drawn(output: int, repetitions: int, told: bool) -> None:
+def test_eight_tokens_of_two_repetitions_tell_whether_they_were_drawn(
+    output: int, repetitions: int, told: bool
+) -> None:
     ids = np.zeros((repetitions, 1, output), dtype=np.int32)
     work = replace(WORK, sampling={"top_k": 50.0}, output=output)
     assert bool(unsampled_notes(trace(ids=ids), work)) is told

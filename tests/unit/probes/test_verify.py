@@ -205,7 +205,9 @@ def test_a_ragged_batch_is_told_per_token_and_only_where_it_fits() -> None:
     ("float16", False, 0, verify.Limit(None, 2e-3)), ("bfloat16", False, None, verify.Limit(4 * 0.04**0.5, 2e-2)),
     ("float16", True, None, verify.Limit(4 * 0.25, None)), ("bfloat16", True, None, verify.Limit(4 * 0.25, None)),
 ])  # fmt: skip
-def test_what_is_allowed_follows_from_the_type_and_what_the_model_itself_has(dtype: str, native: bool, number: int | None, limit: verify.Limit) -> None:
+def test_what_is_allowed_follows_from_the_type_and_what_the_model_itself_has(
+    dtype: str, native: bool, number: int | None, limit: verify.Limit
+) -> None:
     class Told:
         def __init__(self, logprob: float, first: Any) -> None:
             self.ragged = [verify.Asked((1,), (2, 3), logprob), verify.Asked((1,), (2,), -1.0)]
@@ -226,5 +228,9 @@ def test_what_is_allowed_follows_from_the_type_and_what_the_model_itself_has(dty
 def test_metrics_are_the_largest_difference_and_means_by_position() -> None:
     pieces = [verify.Piece(10, 3, 0.1, 0.4, 1.0), verify.Piece(20, 1, 0.2, 0.8, 0.0), verify.Piece(0, 5, 0.7, 0.0, 1.0)]
     found = verify._metric_values(pieces)
-    assert [(value.metric, value.n) for value in found] == [("verify_max_dlogp", 4), ("verify_kl", 4), ("verify_top1", 4)]
+    assert [(value.metric, value.n) for value in found] == [
+        ("verify_max_dlogp", 4),
+        ("verify_kl", 4),
+        ("verify_top1", 4),
+    ]
     assert [value.value for value in found] == pytest.approx([0.7, 0.5, 0.75])

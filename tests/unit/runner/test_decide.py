@@ -100,7 +100,11 @@ def job(name: str, kind: str = "quality", **more: Any) -> PlannedJob:
 
 
 def remembered(tmp_path: Path, *jobs: PlannedJob, rerun: frozenset[str] = frozenset(), **more: Any) -> JobMemory:
-    memory = JobMemory(opened=cast("Any", SimpleNamespace(artifact=lambda content, kind: tmp_path / content)), plan=Plan("s", jobs), rerun=rerun)
+    memory = JobMemory(
+        opened=cast("Any", SimpleNamespace(artifact=lambda content, kind: tmp_path / content)),
+        plan=Plan("s", jobs),
+        rerun=rerun,
+    )
     for name, value in more.items():
         setattr(memory, name, value)
     return memory
@@ -139,7 +143,9 @@ def test_what_no_job_to_run_needs_is_not_made(tmp_path: Path, users: tuple[Plann
     ({"broken": {("key of s-1", "cuda"): "its first round failed"}}, ("skipped", "its first round failed")),
     ({"rounds": Rounds("3 rounds say it")}, ("enough", "3 rounds say it")),
 ])  # fmt: skip
-def test_speed_is_measured_anew_but_where_this_session_has_it(tmp_path: Path, given: dict[str, Any], verdict: tuple[str, str]) -> None:
+def test_speed_is_measured_anew_but_where_this_session_has_it(
+    tmp_path: Path, given: dict[str, Any], verdict: tuple[str, str]
+) -> None:
     one = job("s-1", "speed")
     memory = remembered(tmp_path, one, **{"rounds": Rounds(), **given})
     assert decide(one, memory) == verdict
@@ -147,7 +153,9 @@ def test_speed_is_measured_anew_but_where_this_session_has_it(tmp_path: Path, gi
 
 
 @pytest.mark.parametrize(("planned", "rounds"), [({}, 3), ({("key of s-1", "cuda"): 8}, 8)])
-def test_of_rounds_that_nobody_planned_this_one_is_the_last(tmp_path: Path, planned: dict[Any, int], rounds: int) -> None:
+def test_of_rounds_that_nobody_planned_this_one_is_the_last(
+    tmp_path: Path, planned: dict[Any, int], rounds: int
+) -> None:
     one, told = job("s-1", "speed", round=2, precision=0.01), Rounds()
     decide(one, remembered(tmp_path, one, rounds=told, planned=planned))
     assert told.asked == (("key of s-1", "cuda"), 0.01, rounds)
@@ -175,11 +183,21 @@ def test_a_verification_is_run_where_somebody_waits_for_it(tmp_path: Path) -> No
     one = job("v-1", spec=VERIFYING)
     user, refused = job("s-1", "speed"), job("s-1", "speed", refused="no")
     assert decide(one, remembered(tmp_path, one)) == ("run", "never measured")
-    assert decide(one, remembered(tmp_path, one, user, users={"v-1": [user]}, rounds=Rounds())) == ("run", "never measured")
+    assert decide(one, remembered(tmp_path, one, user, users={"v-1": [user]}, rounds=Rounds())) == (
+        "run",
+        "never measured",
+    )
     memory = remembered(tmp_path, one, refused, users={"v-1": [refused]})
     assert decide(one, memory) == ("skipped", "no job to run needs it")
     assert not needed(one, memory)
-    known = remembered(tmp_path, one, refused, users={"v-1": [refused]}, quality={one.key: [RUN]}, made={"a" * 64: "c1", "r" * 64: "c2"})
+    known = remembered(
+        tmp_path,
+        one,
+        refused,
+        users={"v-1": [refused]},
+        quality={one.key: [RUN]},
+        made={"a" * 64: "c1", "r" * 64: "c2"},
+    )
     assert decide(one, known) == ("known", "earlier")
 
 
