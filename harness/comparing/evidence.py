@@ -80,7 +80,7 @@ def of_blocks(sides: tuple[Sequence[Round], Sequence[Round]], disturbed: Collect
     how += f" ({left} disturbed ones left out)" if left else ""
     pace = ", at one pace of the machine" if at_pace else ""
     bounds = functools.cache(lambda alpha: blocks.interval(seen, alpha))
-    return ChangeEstimate(seen[-1].value, bounds, how + pace, log=log, at_pace=at_pace)
+    return ChangeEstimate(blocks.estimate(seen), bounds, how + pace, log=log, at_pace=at_pace)
 
 
 def _block(sides: Sequence[tuple[Round, Round]], *, log: bool, at_pace: bool) -> Block:

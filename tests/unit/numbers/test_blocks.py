@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import wilcoxon
 
 from harness.numbers import blocks
 from harness.numbers.blocks import LOOKS, SHARES, Block
@@ -47,6 +48,7 @@ def test_the_first_look_is_the_randomized_block_design_by_least_squares() -> Non
 
 def test_an_even_drift_and_the_level_of_a_block_fall_out_of_the_difference() -> None:
     level = [block(0.1 * np.arange(4) + 5 * number - 0.05 * ABBA / 2) for number in range(3)]
+    assert [one.change for one in level] == pytest.approx([0.05] * 3)
     assert blocks.looks(level)[-1].value == pytest.approx(0.05)
 
 
@@ -81,18 +83,31 @@ def noise(kind: str, draw: np.random.Generator, size: tuple[int, int]) -> Any:
 @pytest.mark.parametrize("kind", ["normal", "heavy", "skewed", "bursts", "drifting"])
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
 def test_stopping_at_whatever_look_shows_a_difference_is_wrong_at_most_at_the_level(kind: str, alpha: float) -> None:
-    """The same twice, in the order of a block drawn anew each time; wrong at any look counts. 4,000 sequences of 34 blocks."""
+    """The same twice, in the order of a block drawn anew each time; wrong at any look counts. 1,500 sequences of 20 blocks."""
     draw = np.random.default_rng([7, len(kind)])
-    turns, most = 4000, 34
+    turns, most = 1500, 20
     values = noise(kind, draw, (turns, most)).reshape(turns, most, 4)
-    signs = ABBA * draw.choice([-1, 1], size=(turns, most, 1))
-    change, level = (values * signs).sum(2) / 2, values.mean(2, keepdims=True)
-    squares = ((values - level) ** 2).sum(2)
-    wrong = np.zeros(turns, bool)
-    for count, share in zip(LOOKS, SHARES, strict=True):
-        if count > most:
-            break
-        value = change[:, :count].mean(1)
-        error = np.sqrt((squares[:, :count].sum(1) - count * value**2) / (3 * count - 1) / count)
-        wrong |= np.abs(value) > student_t_at(3 * count - 1, alpha * share) * error
-    assert wrong.mean() <= alpha + 2 * math.sqrt(alpha * (1 - alpha) / turns)
+    wrong = 0
+    for sequence in values:
+        some = [block(one if draw.random() < 0.5 else one[[1, 0, 3, 2]]) for one in sequence]
+        low, high = blocks.interval(blocks.looks(some), alpha)
+        wrong += not low <= 0 <= high
+    assert wrong / turns <= alpha + 2 * math.sqrt(alpha * (1 - alpha) / turns)
+
+
+def test_signed_ranks_are_those_of_scipy() -> None:
+    values = np.random.default_rng(4).normal(0.3, 1, 16)
+    for alpha in (0.2, 0.05, 0.01, 0.001):
+        least, walsh = blocks._least_rank(16, alpha), blocks._walsh(values)
+        for end, beyond in ((walsh[least - 1], -1e-9), (walsh[-least], 1e-9)):
+            assert wilcoxon(values - end - beyond, method="exact").pvalue <= alpha
+            assert wilcoxon(values - end + beyond, method="exact").pvalue > alpha
+
+
+def test_ranks_keep_one_wild_process_from_deciding() -> None:
+    draw = np.random.default_rng(6)
+    some = [block(one) for one in draw.normal(0, 0.01, (11, 4)) - 0.05 * ABBA / 2]
+    wild = [*some[:-1], Block((some[-1].before[0] - 1.0, some[-1].before[1]), some[-1].after)]
+    for found in (some, wild):
+        low, high = blocks.interval(blocks.looks(found), 0.01)
+        assert 0.02 < low < blocks.estimate(blocks.looks(found)) < high < 0.08
