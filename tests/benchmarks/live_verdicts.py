@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.comparing.evidence import of_blocks
-from harness.comparing.verdict import ChangeEstimate
+from harness.comparing.gate import Gate
+from harness.comparing.verdict import judge
 from harness.numbers import blocks, proportions
-from harness.numbers.blocks import LOOKS, SHARES, Block
-from harness.numbers.rounds import Round
+from harness.numbers.blocks import LOOKS, SHARES, Block, Look
+from harness.numbers.rounds import SHARPER, Round
 from tests.benchmarks import aa_speed
 from tests.benchmarks.facts import headline, result
 from tests.benchmarks.live_pool import POOL
@@ -127,22 +128,42 @@ def compare(some: Sequence[PoolBlock], sides: tuple[str, str], shift: float = 1.
 
     shift: factor of the second side's values. With one number no rate is adjusted, so that intervals at two levels are the verdict.
     """
-    one, other = (_rounds(some, arm, factor) for arm, factor in zip(sides, (1.0, shift), strict=True))
-    for count in (count for count in LOOKS if count <= len(some)):
-        found = of_blocks((one[: 2 * count], other[: 2 * count]))
-        word = verdict_of(found, alpha)
+    scales = [_blocks(some, sides, shift, place) for place in (0, 1)]
+    seen: list[list[Look]] = [[], []]
+    for count, share in zip(LOOKS, SHARES, strict=True):
+        if count > len(some):
+            break
+        for scale, looks in zip(scales, seen, strict=True):
+            looks.append(blocks.look_at(scale[:count], share))
+        at_pace = blocks.spread(scales[1][:count]) < SHARPER * blocks.spread(scales[0][:count])
+        word = _word(seen[at_pace], alpha)
         if word != "cannot tell":
             return Verdict(word, count)
     return Verdict("cannot tell", len(some))
 
 
-def verdict_of(found: ChangeEstimate, alpha: float) -> str:
+def _blocks(some: Sequence[PoolBlock], sides: tuple[str, str], shift: float, place: int) -> list[Block]:
+    found = []
+    for one in some:
+        (a, b), (c, d) = ([math.log(value[place]) for value in one.arms[arm]] for arm in sides)
+        found.append(Block((a, b), (c + math.log(shift), d + math.log(shift))))
+    return found
+
+
+def _word(seen: Sequence[Look], alpha: float) -> str:
     """Say what `verdict.judge` says of one number of which more is better."""
-    low, high = found.bounds(2 * FALSE_SAME)
+    low, high = blocks.interval(seen, 2 * FALSE_SAME)
     if low > -MARGIN and high < MARGIN:
         return "same"
-    low, high = found.bounds(alpha)
+    low, high = blocks.interval(seen, alpha)
     return "cannot tell" if low <= 0 <= high else "better" if low > 0 else "worse"
+
+
+def as_the_command_does(some: Sequence[PoolBlock], sides: tuple[str, str], shift: float, found: Verdict) -> bool:
+    """Judge the same blocks by the command's own evidence and judge, and say whether the verdict is this one."""
+    one, other = (_rounds(some[: found.blocks], arm, factor) for arm, factor in zip(sides, (1.0, shift), strict=True))
+    estimate = of_blocks((one, other))
+    return judge([(estimate, MARGIN, "higher")], Gate(false_alarms=ALPHA, false_same=FALSE_SAME))[0].word == found.word
 
 
 def _rounds(some: Sequence[PoolBlock], arm: str, factor: float) -> list[Round]:
@@ -222,7 +243,7 @@ def simulate(real: Sequence[PoolBlock], turns: int) -> bool:
             print(
                 f"simulated, {kind} noise: shown at any of {len(LOOKS)} looks where nothing differs, alpha {alpha:.1%}: {wrong} of {turns} [{low:.2%}, {high:.2%}]"
             )
-        noise = noise[: turns // 5]
+        noise = noise[: turns // 4]
         for deviation, change in CASES:
             power = 0.95 if change == 0.05 else 0.8
             found = until_shown(noise, deviation, change, 0.01, draw)
@@ -261,10 +282,16 @@ def replay(name: str, real: Sequence[PoolBlock], budget: int, draws: int) -> dic
     words = {}
     for case, some, sides, shift in cases:
         draw = random.Random(f"{SEED} {name} {case}")
-        found = []
-        for stretch in drawn(some, budget, draws, draw):
+        found, agreed = [], []
+        for number, stretch in enumerate(drawn(some, budget, draws if shift == 1.0 else draws // 4, draw)):
             turned = sides[::-1] if case == SAME and draw.random() < 0.5 else sides
             found.append(compare(stretch, turned, shift))
+            if number % 25 == 0:
+                agreed.append(as_the_command_does(stretch, turned, shift, found[-1]))
+        if not all(agreed):
+            sys.exit(
+                f"{name}, {case}: the command says otherwise of {agreed.count(False)} of {len(agreed)} comparisons"
+            )
         words[case] = _told(f"{name}, {case}", found)
     return words
 
@@ -382,7 +409,7 @@ def main() -> None:
     }
     for name, real in pools.items():
         _described(name, real)
-    good = simulate(pools["busy machine, int4"], asked.draws)
+    good = simulate(pools["busy machine, int4"], asked.draws // 2)
     blocks_ = sum(map(len, pools.values()))
     words = [
         replay(name, real, asked.budget, math.ceil(asked.draws * len(real) / blocks_)) for name, real in pools.items()
