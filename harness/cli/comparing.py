@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
-from harness.cli.app import ResultsOption, app, workspace_of
+from harness.cli.app import ConfigsOption, ResultsOption, app, workspace_of
+from harness.cli.choosing import OnlyOption, choice_of
 from harness.core.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -35,7 +37,24 @@ def compare(
         int, typer.Option("--flips", min=0, help="Questions shown that only one side answered rightly.")
     ] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object with everything in full.")] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Measure the speed of two methods or environments of a sweep side by side now, until it is decided.",
+        ),
+    ] = False,
+    sweep: Annotated[
+        str, typer.Option("--sweep", help="Of --live: name below configs/sweeps, or a path.", metavar="SWEEP")
+    ] = "quickstart",
+    budget: Annotated[str, typer.Option("--budget", help="Of --live: time for its rounds, as 90s, 20m or 1h.")] = "20m",
+    only: OnlyOption = None,
+    disturbed: Annotated[
+        bool,
+        typer.Option("--disturbed", help="Count rounds of a live comparison that other processes disturbed, too."),
+    ] = False,
     results: ResultsOption = None,
+    configs: ConfigsOption = None,
 ) -> None:
     """Say whether B is worse than A: exit code 1 where it is, 2 for invalid input, 3 where something is missing, else 0."""
     from harness.commands.compare import are_files, compare_files, compare_named
@@ -43,12 +62,20 @@ def compare(
     from harness.comparing.text import to_text
     from harness.core.identity import canonical
 
-    if are_files(one, other):
+    if live:
+        from harness.commands.live import LiveAsked, budget_of, compare_live
+
+        chosen = choice_of(only, None, None, None, failed=False).only
+        asked = LiveAsked(sweep, budget_of(budget), chosen, where or [], disturbed)
+        result = compare_live((one, other), asked, Console(stderr=True), workspace_of(context, results, configs))
+    elif only:
+        raise HarnessError("--only chooses what --live measures; narrow what was measured with --where")
+    elif are_files(one, other):
         if where:
             raise HarnessError("--where narrows names in the results; two files are compared as a whole")
         result = compare_files(Path(one), Path(other), _workspace(context))
     else:
-        result = compare_named(one, other, where or [], workspace_of(context, results))
+        result = compare_named(one, other, where or [], workspace_of(context, results, configs), disturbed=disturbed)
     typer.echo(canonical(to_record(result)) if json else to_text(result, flips))
     raise typer.Exit(result.exit_code)
 

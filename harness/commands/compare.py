@@ -36,7 +36,9 @@ def compare_files(one: Path, other: Path, workspace: Workspace | None) -> Judged
     return judged_together((str(one), str(other)), found, gate, notes)
 
 
-def compare_named(one: str, other: str, where: Sequence[str], workspace: Workspace) -> JudgedSides:
+def compare_named(
+    one: str, other: str, where: Sequence[str], workspace: Workspace, *, disturbed: bool = False
+) -> JudgedSides:
     """Compare what two words name in the results. Raises: HarnessError for a word that names nothing, or the same twice."""
     if one == other:
         raise HarnessError(f"both sides are {one}; name two")
@@ -44,7 +46,7 @@ def compare_named(one: str, other: str, where: Sequence[str], workspace: Workspa
     with ExitStack() as stack:
         find = _Finder(workspace, stack)
         sides = [find.side(word, conditions) for word in (one, other)]
-        found, notes = compared_sides(*sides)
+        found, notes = compared_sides(*sides, disturbed=disturbed)
     return judged_together((sides[0].called, sides[1].called), found, read_gate(workspace.named), notes)
 
 

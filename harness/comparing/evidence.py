@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from harness.comparing.verdict import Bounds, ChangeEstimate
 from harness.core.errors import HarnessError
-from harness.numbers import pairing, proportions, rounds, sessions
+from harness.numbers import blocks, pairing, proportions, rounds, sessions
+from harness.numbers.blocks import Block
 from harness.numbers.intervals import student_t_at
 from harness.numbers.pairing import Items
 from harness.numbers.rounds import Round
@@ -48,6 +50,43 @@ def of_rounds(sides: tuple[Sequence[Round], Sequence[Round]], unit: str, at_pace
     return ChangeEstimate(
         value, student(value, found.error, found.degrees), f"{how}{pace}", log=log, at_pace=found.at_pace
     )
+
+
+def of_blocks(sides: tuple[Sequence[Round], Sequence[Round]], disturbed: Collection[int] = ()) -> ChangeEstimate:
+    """Return log(B / A), or B - A where not all values are positive, of two sittings that ran in blocks and may be looked at meanwhile.
+
+    Rounds 2k and 2k + 1 of both are block k. disturbed: rounds that count for nothing; their blocks are left out as a whole.
+    Raises: HarnessError where fewer than two whole blocks are left.
+    """
+    there = [{each.round: each for each in side} for side in sides]
+    whole = [
+        number
+        for number in sorted({each // 2 for each in there[0]})
+        if all({2 * number, 2 * number + 1} <= side.keys() for side in there)
+    ]
+    kept = [number for number in whole if not {2 * number, 2 * number + 1} & set(disturbed)]
+    left = len(whole) - len(kept)
+    if len(kept) < blocks.LOOKS[0]:
+        why = f", and {left} that other processes disturbed; --disturbed counts these, too" if left else ""
+        raise HarnessError(f"{len(kept)} whole blocks of rounds{why}; {blocks.LOOKS[0]} are needed")
+    rounds_ = [[(side[2 * number], side[2 * number + 1]) for side in there] for number in kept]
+    log = all(each.value > 0 for block in rounds_ for side in block for each in side)
+    found = [_block(block, log=log, at_pace=False) for block in rounds_]
+    paced = log and all((each.at_pace or 0) > 0 for block in rounds_ for side in block for each in side)
+    sharper = [_block(block, log=log, at_pace=True) for block in rounds_] if paced else []
+    at_pace = paced and blocks.spread(sharper) < rounds.SHARPER * blocks.spread(found)
+    seen = blocks.looks(sharper if at_pace else found)
+    how = f"anytime-valid over {seen[-1].blocks} blocks of two processes of each side"
+    how += f" ({left} disturbed ones left out)" if left else ""
+    pace = ", at one pace of the machine" if at_pace else ""
+    bounds = functools.cache(lambda alpha: blocks.interval(seen, alpha))
+    return ChangeEstimate(blocks.estimate(seen), bounds, how + pace, log=log, at_pace=at_pace)
+
+
+def _block(sides: Sequence[tuple[Round, Round]], *, log: bool, at_pace: bool) -> Block:
+    values = [tuple(float(each.at_pace or math.nan) if at_pace else each.value for each in side) for side in sides]
+    (a, b), (c, d) = ([math.log(value) for value in side] if log else side for side in values)
+    return Block((a, b), (c, d))
 
 
 def of_sessions(values: tuple[float, float], known: Sequence[Sequence[float]]) -> ChangeEstimate:

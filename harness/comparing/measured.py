@@ -12,19 +12,27 @@ from harness.comparing.questions import texts_of
 from harness.comparing.sides import ComparedSide, is_single
 from harness.comparing.verdict import ChangeEstimate
 from harness.core.errors import HarnessError
+from harness.core.marks import LIVE
 from harness.core.metric import Direction
 from harness.core.metric import metric as metric_named
 from harness.numbers import pairing, rounds
 from harness.numbers.pairing import Items
 from harness.pages.history import SERIES, Histories
+from harness.published.sources import NumberSource
+from harness.store.sittings import notes_of
 from harness.tables.rows import TableRow
 from harness.tables.sitting import marks_of, measure_of, paced, rounds_of
 
 
-def compared_sides(one: ComparedSide, other: ComparedSide) -> tuple[list[ComparedNumber], list[str]]:
-    """Compare all that two sides have; also return what must be told. Raises: HarnessError where nothing tells what is meant."""
+def compared_sides(
+    one: ComparedSide, other: ComparedSide, *, disturbed: bool = False
+) -> tuple[list[ComparedNumber], list[str]]:
+    """Compare all that two sides have; also return what must be told. Raises: HarnessError where nothing tells what is meant.
+
+    disturbed: count rounds of a live comparison that other processes disturbed, too.
+    """
     found = pairs_of(one, other)
-    judge = _Evidence(one, other, found)
+    judge = _Evidence(one, other, found, disturbed=disturbed)
     return [judge.of(pair) for pair in found.pairs], [*_differing(found), *_failures(one), *_failures(other)]
 
 
@@ -46,8 +54,9 @@ def _failures(side: ComparedSide) -> Iterator[str]:
 class _Evidence:
     """What the two sides of a pair say of each other."""
 
-    def __init__(self, one: ComparedSide, other: ComparedSide, found: NumberPairs) -> None:
+    def __init__(self, one: ComparedSide, other: ComparedSide, found: NumberPairs, *, disturbed: bool) -> None:
         self.sides = (one, other)
+        self.disturbed = disturbed
         self.sources = [one.source] if one.source is other.source else [one.source, other.source]
         self.histories = Histories(self.sources)
         self.paced = paced([row for pair in found.pairs for row in pair.rows if row is not None])
@@ -72,7 +81,13 @@ class _Evidence:
                 pair.name, metric, better, values, why="nobody says which way it is better", weight="told"
             )
         marks = tuple(
-            dict.fromkeys(f"{note.code}: {note.text}" for side in pair.rows if side for note in marks_of(side))
+            dict.fromkeys(
+                f"{note.code}: {note.text}"
+                for side in pair.rows
+                if side
+                for note in marks_of(side)
+                if note.code != LIVE  # what the interval is says it
+            )
         )
         try:
             estimate, items = self._estimate(before, after)
@@ -111,6 +126,8 @@ class _Evidence:
             sides = (rounds_of(before), rounds_of(after))
             if before.text("sitting") == after.text("sitting"):
                 raise HarnessError("both sides are the same rounds")
+            if is_live(before) and is_live(after):
+                return evidence.of_blocks(sides, self._left_out(before, after))
             return evidence.of_rounds(sides, before.text("unit") or "", self._at_pace(before, after))
         series = [self._series(side, row) for side, row in zip(self.sides, (before, after), strict=True)]
         judged = after.text("session") or after.run
@@ -120,6 +137,13 @@ class _Evidence:
         ]
         return evidence.of_sessions((_mean(before), _mean(after)), known)
 
+    def _left_out(self, before: TableRow, after: TableRow) -> frozenset[int]:
+        """Number the rounds of a live comparison in which others used the machine."""
+        if self.disturbed:
+            return frozenset()
+        pairs = zip(self.sides, (before, after), strict=True)
+        return frozenset().union(*(disturbed_rounds(side.source, row.text("sitting")) for side, row in pairs))
+
     def _at_pace(self, before: TableRow, after: TableRow) -> bool:
         measure = measure_of(before)
         return measure == measure_of(after) and measure in self.paced
@@ -127,6 +151,19 @@ class _Evidence:
     def _series(self, side: ComparedSide, row: TableRow) -> tuple[Any, ...]:
         record = next(iter(side.source.select({"measurement_id": str(row.get("measurement_id"))}, SERIES)))
         return tuple("" if name == "slice" and record[name] is None else record[name] for name in SERIES)
+
+
+def is_live(row: TableRow) -> bool:
+    """Say whether a number is of rounds that were compared while they ran."""
+    return any(note.code == LIVE for note in marks_of(row))
+
+
+def disturbed_rounds(source: NumberSource, sitting: str | None) -> frozenset[int]:
+    """Number the rounds of a sitting that are marked as disturbed."""
+    runs = source.select({"sitting": sitting}, ["run", "round", "notes"]).rows
+    return frozenset(
+        int(number) for _, number, notes in runs if any(note.code == "disturbed" for note in notes_of(notes))
+    )
 
 
 def _value(row: TableRow | None) -> float | None:

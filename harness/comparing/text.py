@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.comparing.comparison import ComparedNumber, Flip, JudgedSides
 from harness.comparing.gate import Margin
 from harness.comparing.verdict import Judged
-from harness.core.marks import PACED
+from harness.core.marks import PACED, merged
 from harness.markdown.rows import Align, literal, table_lines
 from harness.tables.sitting import AT_PACE
 
@@ -117,7 +117,7 @@ def _flip(flip: Flip, answers: bool) -> tuple[str, ...]:
 
 def _marked(result: JudgedSides) -> Iterator[str]:
     for one, _, _ in result.judged:
-        for mark in one.marks:
+        for mark in merged(one.marks):
             yield f"{title(one)} is marked {mark}"
 
 

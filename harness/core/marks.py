@@ -25,12 +25,15 @@ MARKS: Final = {
     "normalized-text": "text normalised",
     "incomplete": "incomplete",
     "other-session": "other session",
+    "live": "live comparison",
     "clock": "clock set back",
     "noted": "noted",
 }
 """Code of a note to the words that stand for it in a list."""
 
 
+LIVE: Final = "live"
+"""Code of what marks the rounds of a live comparison."""
 PACED: Final = "‡"
 """Stands behind a comparison of rounds at one pace of the machine: it need not be the quotient of what is shown beside it."""
 

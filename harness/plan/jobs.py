@@ -94,13 +94,16 @@ class Plan:
     chosen: frozenset[str] | None = None
     """Plan ids of the jobs that a command chose, beside which stands what they need; None where it chose none. Kinds of
     `rerun` speak of these alone."""
+    live: str = ""
+    """Which two sides its rounds compare while they run; empty where they do not."""
 
     @cached_property
     def digest(self) -> str:
         """Hash what is to be done, in order, and with which exact sources (64 hex digits): what continues must be the same."""
         jobs: list[Any] = [[job.kind, job.key, job.artifact, job.environment, job.round] for job in self.jobs]
         chosen = [] if self.chosen is None else [["chosen", sorted(self.chosen), sorted(self.rerun)]]
-        return digest([*jobs, *(list(source) for source in self.sources), *chosen])
+        live = [["live", self.live]] if self.live else []
+        return digest([*jobs, *(list(source) for source in self.sources), *chosen, *live])
 
 
 @dataclass

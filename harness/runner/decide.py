@@ -124,6 +124,8 @@ def _speed(job: PlannedJob, memory: JobMemory) -> tuple[Verdict, str]:
     broken = memory.broken.get((job.key, job.environment))
     if broken:
         return "skipped", broken
+    if memory.stop and (why := memory.stop(job)):
+        return "enough", why
     asked = (job.key, job.environment)
     enough = memory.rounds.enough(asked, job.precision, memory.planned.get(asked, job.round + 1))
     return ("enough", enough) if enough else ("run", "speed is always measured anew")

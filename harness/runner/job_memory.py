@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -56,6 +56,8 @@ class JobMemory:
     """Plan id to why a job was not needed."""
     newest: datetime | None = None
     """Latest moment that a run measured here counts from, before this command."""
+    stop: Callable[[PlannedJob], str] | None = None
+    """Says why no further round is needed, where something decides that while they run; empty where one is."""
     users: dict[str, list[PlannedJob]] = field(default_factory=dict)
     """Plan id to the jobs that read its artifact."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -30,9 +30,15 @@ LOOK_SECONDS = 1.0
 """Longest wait for an answer of whatever is on its way."""
 
 
-def execute(plan: Plan, opened: OpenWorkspace, rerun: frozenset[str] = frozenset()) -> Iterator[Event]:
+def execute(
+    plan: Plan,
+    opened: OpenWorkspace,
+    rerun: frozenset[str] = frozenset(),
+    stop: Callable[[PlannedJob], str] | None = None,
+) -> Iterator[Event]:
     """Run a plan's jobs and yield what becomes of each, as many at a time as the executor has room for.
 
+    stop: asked before each round of speed why it is not needed; empty where it is.
     Holds the results folder's lock; takes in outcomes that an earlier command left; continues an interrupted session.
     Raises: HarnessError when another command holds the folder, or it cannot be written.
     """
@@ -46,6 +52,7 @@ def execute(plan: Plan, opened: OpenWorkspace, rerun: frozenset[str] = frozenset
             session, resumed = sessions.begin(opened.results, plan, now, not_before)
             opened.place(session)
             memory = remember(opened, plan, session.session, rerun)
+            memory.stop = stop
             todo = Todo(memory, session, opened.executor, deque(plan.jobs))
             problems += adopt(todo)
         text = "\n".join([session.session, *problems])

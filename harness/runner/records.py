@@ -7,6 +7,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from harness.core.files import write_whole
+from harness.core.marks import LIVE
 from harness.core.outcome import Outcome
 from harness.core.spec import Input, Job, Note, Status
 from harness.plan.expand import PlannedJob
@@ -65,7 +66,7 @@ def job_record(job: PlannedJob, memory: JobMemory, session: SessionRecord, order
     if not_before is None and not opened.executor.here:  # the clock of the machine that it runs on may stand back
         not_before = now
     memory.newest = max(memory.newest or now, not_before or now)
-    notes += late
+    notes += (*late, *_of_live(job, memory))
     kinds = {other.artifact: other.kind for other in memory.plan.jobs if other.artifact}
     return Job(
         run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{job.id[:14]}-{secrets.token_hex(4)}",
@@ -88,6 +89,14 @@ def job_record(job: PlannedJob, memory: JobMemory, session: SessionRecord, order
         not_before=not_before,
         notes=notes if job.verifies else (*doubts(job, memory), *_of_builds(job, memory), *notes),
     )
+
+
+def _of_live(job: PlannedJob, memory: JobMemory) -> tuple[Note, ...]:
+    """Say of a round that it is one of a live comparison."""
+    if not memory.plan.live or job.kind != "speed":
+        return ()
+    text = f"a round of the live comparison of {memory.plan.live}, which ends when it is decided: `compare` takes that into account, intervals in tables do not"
+    return (Note(code=LIVE, text=text),)
 
 
 def _of_builds(job: PlannedJob, memory: JobMemory) -> tuple[Note, ...]:

@@ -170,7 +170,7 @@ def record(cycles: int, *, busy: bool, other: Mapping[str, int]) -> None:
         for _ in range(cycles):
             for method, arm in cycle(tuple(METHODS), busy=busy, draw=draw):
                 load = os.getloadavg()[0]
-                found = _in_process(folders[method], extra[method] if arm == "slow" else 0)
+                found = in_process(folders[method], extra[method] if arm == "slow" else 0)
                 line = {"sitting": sitting, "order": next(order), "method": method, "arm": arm, "load": round(load, 2)}
                 pool.write(json.dumps(line | found | {"extra": extra[method], "work": WORK}) + "\n")
                 pool.flush()
@@ -178,15 +178,16 @@ def record(cycles: int, *, busy: bool, other: Mapping[str, int]) -> None:
 
 def _calibrated(folder: Path) -> int:
     """Choose the extra work: so many additions as make a step 5 % longer, found in processes that do them every other time."""
-    additions = additions_for(SLOWER / _in_process(folder, 0)["values"]["decode_tps"])
+    additions = additions_for(SLOWER / in_process(folder, 0)["values"]["decode_tps"])
     for _ in range(3):
-        longer = sum(float(_in_process(folder, additions, "alternating")["longer"]) for _ in range(3)) / 3
+        longer = sum(float(in_process(folder, additions, "alternating")["longer"]) for _ in range(3)) / 3
         additions = max(1, round(additions * SLOWER / max(longer, SLOWER / 5)))
     return additions
 
 
-def _in_process(artifact: Path, extra: int, verb: str = "round") -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.benchmarks.aa_speed", verb, str(artifact), str(extra)]
+def in_process(artifact: Path, extra: int, verb: str = "round", repetitions: int | None = None) -> dict[str, Any]:
+    more = [] if repetitions is None else [str(repetitions)]
+    command = [sys.executable, "-m", "tests.benchmarks.aa_speed", verb, str(artifact), str(extra), *more]
     environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     if ran.returncode:
@@ -208,12 +209,14 @@ def main() -> None:
         single = verbs.add_parser(name)
         single.add_argument("artifact", type=Path)
         single.add_argument("extra", type=int)
+        single.add_argument("repetitions", type=int, nargs="?")
     asked = parser.parse_args()
     if asked.verb == "record":
         other = dict(one.split("=") for one in asked.extra)
         record(asked.cycles, busy=asked.busy, other={name: int(count) for name, count in other.items()})
     elif asked.verb in {"round", "alternating"}:
-        print(json.dumps((one_round if asked.verb == "round" else alternating)(asked.artifact, asked.extra)))
+        more = (asked.repetitions,) if asked.repetitions else ()
+        print(json.dumps((one_round if asked.verb == "round" else alternating)(asked.artifact, asked.extra, *more)))
     else:
         sys.exit(judge())
 

@@ -92,3 +92,44 @@ def test_too_few_rounds_and_a_size_of_nothing_say_so() -> None:
     with pytest.raises(HarnessError, match="a size of 0"):
         evidence.counted((0.0, 5.0))
     assert evidence.counted((100.0, 110.0)).value == pytest.approx(math.log(1.1))
+
+
+def live(values: list[float], paces: list[float] | None = None) -> list[Round]:
+    return [Round(n, n, value, None if paces is None else value * paces[n]) for n, value in enumerate(values)]
+
+
+def test_rounds_that_ran_live_are_judged_by_whole_blocks_at_every_look() -> None:
+    before, after = live([100.0, 101.0, 99.0, 100.5, 100.2]), live([90.0, 91.0, 89.0, 90.5])
+    found = evidence.of_blocks((before, after))
+    pairs = [math.log(a / b) for a, b in zip([90.0, 91.0, 89.0, 90.5], [100.0, 101.0, 99.0, 100.5], strict=True)]
+    assert found.value == pytest.approx(sum(pairs) / 4), "the fifth round has no block"
+    assert found.log
+    assert "over 2 blocks" in found.how
+    low, high = found.bounds(0.01)
+    assert low < found.value < high < 0
+
+
+def test_a_block_with_a_disturbed_round_counts_for_nothing_and_is_told() -> None:
+    sides = live([100.0, 101.0, 50.0, 100.5, 99.0, 100.0]), live([90.0, 91.0, 89.0, 90.5, 90.0, 91.0])
+    found = evidence.of_blocks(sides, {2})
+    assert "over 2 blocks of two processes of each side (1 disturbed ones left out)" in found.how
+    assert found.value == pytest.approx(
+        evidence.of_blocks((sides[0][:2] + later(sides[0]), sides[1][:2] + later(sides[1]))).value
+    )
+    with pytest.raises(
+        HarnessError, match="1 whole blocks of rounds, and 2 that other processes disturbed; --disturbed"
+    ):
+        evidence.of_blocks(sides, {2, 5})
+
+
+def later(side: list[Round]) -> list[Round]:
+    return [Round(each.round - 2, each.order, each.value) for each in side[4:]]
+
+
+def test_blocks_are_held_at_one_pace_only_where_that_is_clearly_sharper() -> None:
+    speed = [100.0, 130.0, 80.0, 120.0]
+    steady = [1 / (value / 100) for value in speed]
+    sharp = evidence.of_blocks((live(speed, steady), live([value * 0.9 for value in speed[::-1]], steady[::-1])))
+    assert sharp.at_pace
+    assert sharp.value == pytest.approx(math.log(0.9), abs=0.05)
+    assert not evidence.of_blocks((live(speed, [1.0] * 4), live(speed[::-1], [1.0] * 4))).at_pace
