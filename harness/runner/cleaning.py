@@ -31,8 +31,6 @@ from harness.worker.record import ARRAYS, array_ref
 _STAYS = {OUTCOME, JOB, files.MARK, CLEANED}
 """What a run folder keeps."""
 FolderKind = Literal["artifact", "run"]
-Kept = Mapping[Path, str]
-"""Why a folder stays."""
 
 
 @dataclass(frozen=True)
