@@ -8,7 +8,7 @@ from harness.plots.series import HistoryPoint, HistorySeries
 from harness.plots.svg import Plot, PlotLine, PlotPoint
 
 
-def history_plot(metric: str, found: Sequence[HistorySeries]) -> Plot:
+def history_plot(metric: str, found: Sequence[HistorySeries], title: str = "") -> Plot:
     """Draw histories over the sessions that any of them has, in the order in which they count."""
     moments = {point.session: point.moment for one in found for point in one.points}
     order = sorted(moments, key=lambda session: (moments[session], session))
@@ -20,7 +20,7 @@ def history_plot(metric: str, found: Sequence[HistorySeries]) -> Plot:
         for change in one.changes
     )
     unit = next((one.unit for one in found), "")
-    title = f"{metric}: {found[0].name}" if len(found) == 1 else metric
+    title = title or (f"{metric}: {found[0].name}" if len(found) == 1 else metric)
     return Plot(title, "session", unit, lines, tuple(moments[session][:10] for session in order), marks)
 
 
