@@ -109,7 +109,7 @@ def clean(
         str | None,
         typer.Option(
             "--budget",
-            help="Size, as 200GB, into which artifacts and runs shall fit: those used longest ago go, and no environment.",
+            help="Size, as 200GB, into which artifacts and runs shall fit: those used longest ago go, never what is in use, published or marked with `harness mark --keep`.",
         ),
     ] = None,
     dry_run: Annotated[
