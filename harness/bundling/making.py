@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,11 +21,11 @@ from harness.commands.machine import plan_sweep
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, remove, write_whole
+from harness.core.sizes import size_of
 from harness.environment_state import PACKAGE
 
 MAKING = ".making"
 """In a bundle's folder while it is made: wheels, a lock, and the sign that what lies there is ours and not whole; goes last."""
-_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SCRIPT = ("__init__.py", "packing.py", "records.py", "stages.py", "target.py")
 _CHUNK = 1 << 20
 _RUN = """\
@@ -66,14 +65,6 @@ def asked(
     """Check what the command line says. Raises: HarnessError."""
     names = tuple(name for one in has for name in one.split(",") if name)
     return BundleRequest(to, None if pieces is None else size_of(pieces), machine(python, platform), names, by_block)
-
-
-def size_of(text: str) -> int:
-    """Read a size as people write it: 60MB, 64MiB, or bytes. Raises: HarnessError."""
-    found = re.fullmatch(r"(\d+)\s*([kmg]i?b|)", text.strip().lower())
-    if found is None or int(found[1]) * _UNITS[found[2]] < 1000:
-        raise HarnessError(f"--pieces {text}: write it as 60MB or 64MiB, of 1 kB at least")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def make_bundle(sweeps: Sequence[str], workspace: Workspace, asked: BundleRequest) -> Iterator[str]:

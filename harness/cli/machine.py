@@ -105,10 +105,26 @@ def clean(
     keep: Annotated[
         int, typer.Option("--keep", min=1, help="Environments of one name that stay, the one in use too.")
     ] = 3,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            help="Size, as 200GB, into which artifacts and runs shall fit: those used longest ago go, never what is in use, published or marked with `harness mark --keep`.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --budget: say what would go, and remove nothing.")
+    ] = False,
+    results: ResultsOption = None,
 ) -> None:
-    """Remove older environments of those that follow a wheel."""
+    """Remove older environments of those that follow a wheel, or artifacts and old runs beyond a budget."""
+    from harness.commands.clean import clean_results
     from harness.commands.fresh import clean as removed
 
+    if budget is not None:
+        raise typer.Exit(clean_results(workspace_of(context, results), budget, typer.echo, dry=dry_run))
+    if dry_run or results:
+        raise HarnessError("--dry-run and --results need --budget, as in harness clean --budget 200GB --dry-run")
     for line in removed(workspace_of(context), keep):
         typer.echo(line)
 

@@ -70,13 +70,16 @@ def mark(
     note: Annotated[
         str | None, typer.Option("--note", help="Footnote of every number that they give.", metavar="TEXT")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Let `harness clean` leave their folders and the artifacts that they used.")
+    ] = False,
     clear: Annotated[bool, typer.Option("--clear", help="Take back what was said of them.")] = False,
     results: ResultsOption = None,
 ) -> None:
     """Say that runs do not count, or what their readers must know; kept in the run folders."""
     from harness.commands.mark import MarkAsked, mark_runs
 
-    mark_runs(runs, workspace_of(context, results), MarkAsked(void, note, clear), typer.echo)
+    mark_runs(runs, workspace_of(context, results), MarkAsked(void, note, clear, keep), typer.echo)
 
 
 @app.command(name="import")

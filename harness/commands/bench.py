@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from harness.commands.disk import disk_needs, refuse_what_cannot_fit
 from harness.commands.doctor import gpu_answers, gpu_verdict
 from harness.commands.estimates import chosen, estimate, summary, verdicts, with_commits
 from harness.commands.fresh import refresh
@@ -150,6 +151,7 @@ def run_sweep(
             opened = open_workspace(planned, stack)
             planned, about = chosen(planned, opened, choice)
             decided = verdicts(planned, opened, choice.kinds)
+            refuse_what_cannot_fit(disk_needs(planned, decided, workspace.results), workspace.results)
             estimates = estimate(planned, opened.database.history())
         _say(console, f"sweep {planned.sweep.name}: {summary(planned, estimates, decided)}")
         for line in about:

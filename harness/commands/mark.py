@@ -24,6 +24,7 @@ class MarkAsked:
     void: str | None = None
     note: str | None = None
     clear: bool = False
+    keep: bool = False
 
 
 def mark_runs(words: Sequence[str], workspace: Workspace, asked: MarkAsked, say: Callable[[str], None]) -> None:
@@ -58,10 +59,10 @@ def gone_told(gone: Sequence[str]) -> str:
 
 
 def _said(asked: MarkAsked) -> RunMark:
-    if asked.void is None and asked.note is None and not asked.clear:
-        raise HarnessError("say what to mark: --void REASON, --note TEXT, or --clear")
+    if asked.void is None and asked.note is None and not asked.clear and not asked.keep:
+        raise HarnessError("say what to mark: --void REASON, --note TEXT, --keep, or --clear")
     try:
-        return RunMark(void=asked.void, note=asked.note, marked=datetime.now(UTC))
+        return RunMark(void=asked.void, note=asked.note, keep=asked.keep, marked=datetime.now(UTC))
     except ValidationError as error:
         name = error.errors()[0]["loc"][0]
         raise HarnessError(
@@ -72,6 +73,7 @@ def _said(asked: MarkAsked) -> RunMark:
 def _told(asked: MarkAsked) -> str:
     said = [f"void: {asked.void}"] if asked.void else []
     said += [f"noted: {asked.note}"] if asked.note else []
+    said += ["kept by `harness clean`"] if asked.keep else []
     return "; ".join(said) or "cleared"
 
 
@@ -79,11 +81,14 @@ def _mark(run: str, said: RunMark, asked: MarkAsked, workspace: Workspace, datab
     """Write the mark of one run; tells whether it says anything else now."""
     folder = workspace.results / files.RUNS / run
     before = NO_MARK if asked.clear else files.read_mark(folder)
-    now = said.model_copy(update={"void": said.void or before.void, "note": said.note or before.note})
-    changed = now.says != files.read_mark(folder).says
+    now = said.model_copy(
+        update={"void": said.void or before.void, "note": said.note or before.note, "keep": said.keep or before.keep}
+    )
+    there = files.read_mark(folder)
+    changed = (now.says, now.keep) != (there.says, there.keep)
     if changed:
         files.write_mark(folder, now)
-    if changed or database.marked.of(run).says != now.says:
+    if database.marked.of(run).says != now.says:
         database.marked.remark(folder)
     return changed
 

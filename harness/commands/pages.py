@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from harness.commands.may_mix import Ask, allowed, mixes
+from harness.commands.plots import drawn_for
 from harness.commands.report import printed
 from harness.commands.workspace import Workspace, pages_of, spec_files
 from harness.core.errors import HarnessError
@@ -59,10 +60,14 @@ def write_pages(
         beside = allowed(mixed, workspace, may, ask)
         more = {one.spec.name: frozenset(one.fields) for one in mixed}
         specs = [replace(spec, may_mix=spec.may_mix | more.get(spec.name, frozenset())) for spec in specs]
-        changed = writing.write_pages(shown, writing.render_all(specs, render, names), guard or Guard(), beside)
+        drawn = drawn_for(shown, workspace, source)
+        tables = writing.render_all(specs, render, names)
+        changed = writing.write_pages(shown, tables, guard or Guard(), {**beside, **drawn.stale}, drawn.images)
     _tell_own(console, specs, names)
     for path in beside:
         console.print(f"{workspace.called(path)}: what may be mixed is written down", highlight=False, markup=False)
+    for path in drawn.stale:
+        console.print(f"{workspace.called(path)}: drawn", highlight=False, markup=False)
     for page in changed:
         text = f"{workspace.called(page.path)}: {', '.join(page.parts)} rewritten"
         console.print(text, highlight=False, markup=False)
@@ -75,13 +80,17 @@ def check_pages(console: Console, workspace: Workspace, named: Sequence[Path] = 
     with from_published(workspace.own_published) as source:
         shown = _shown(workspace, named)
         specs, render, names = _specs(source, shown, workspace)
-        stale = writing.check_pages(shown, writing.render_all(specs, render, names))
+        drawn = drawn_for(shown, workspace, source)
+        stale = writing.check_pages(shown, writing.render_all(specs, render, names), drawn.images)
     _tell_own(console, specs, names)
     for page in stale:
         text = f"{workspace.called(page.path)}: {', '.join(page.parts)} out of date; run `harness report --write`"
         console.print(text, highlight=False, markup=False)
+    for path in drawn.stale:
+        text = f"{workspace.called(path)}: out of date; run `harness report --write`"
+        console.print(text, highlight=False, markup=False)
     console.print(f"{len(shown)} pages checked, {len(stale)} out of date", highlight=False)
-    return 1 if stale else 0
+    return 1 if stale or drawn.stale else 0
 
 
 def _shown(workspace: Workspace, named: Sequence[Path]) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +13,8 @@ from harness.core.spelling import unknown
 from harness.markdown.parser import BOM, fences
 from harness.markdown.rows import as_before
 
-_MARKER = re.compile(r"\s*<!--\s*(?P<word>table|end):\s*(?P<name>[^\s]+)\s*-->\s*")
-_ALMOST = re.compile(r"<!--\s*(?:table|end)\b\s*:", re.IGNORECASE)
+_MARKER = re.compile(r"\s*<!--\s*(?P<word>table|plot|end):\s*(?P<name>[^\s]+)\s*-->\s*")
+_ALMOST = re.compile(r"<!--\s*(?:table|plot|end)\b\s*:", re.IGNORECASE)
 _CODE = re.compile(r"(`+).*?(?<!`)\1(?!`)")
 
 
@@ -25,6 +25,8 @@ class MarkedPlace:
     name: str
     begin: int
     end: int
+    word: str = "table"
+    """Whether it is a table's or a plot's."""
 
 
 def marked_places(text: str, path: Path) -> list[MarkedPlace]:
@@ -34,29 +36,38 @@ def marked_places(text: str, path: Path) -> list[MarkedPlace]:
     """
     found: list[MarkedPlace] = []
     problems: list[Problem] = []
-    opened: tuple[str, int] | None = None
+    opened: tuple[str, int, str] | None = None
     for number, word, name in _markers(text):
         if not word:
-            message = "a table's marker stands alone on its line and says <!-- table: NAME --> or <!-- end: NAME -->"
+            message = (
+                "a table's marker stands alone on its line and says <!-- table: NAME --> or <!-- end: NAME -->; a plot's says "
+                "<!-- plot: NAME -->"
+            )
             problems.append(Problem(message, path, number + 1))
-        elif word == "table":
+        elif word != "end":
             if opened:
                 problems.append(
-                    Problem(f"table '{name}' begins inside table '{opened[0]}', which has no end yet", path, number + 1)
+                    Problem(
+                        f"{word} '{name}' begins inside {opened[2]} '{opened[0]}', which has no end yet",
+                        path,
+                        number + 1,
+                    )
                 )
             elif any(place.name == name for place in found):
                 problems.append(
-                    Problem(f"table '{name}' is shown twice on this page; remove one of them", path, number + 1)
+                    Problem(f"{word} '{name}' is shown twice on this page; remove one of them", path, number + 1)
                 )
-            opened = (name, number)
+            opened = (name, number, word)
         elif opened is None or opened[0] != name:
-            expected = f"; table '{opened[0]}' of line {opened[1] + 1} is still open" if opened else ""
+            expected = f"; {opened[2]} '{opened[0]}' of line {opened[1] + 1} is still open" if opened else ""
             problems.append(Problem(f"the end of '{name}' has no beginning{expected}", path, number + 1))
         else:
-            found.append(MarkedPlace(name, opened[1], number))
+            found.append(MarkedPlace(name, opened[1], number, opened[2]))
             opened = None
     if opened:
-        problems.append(Problem(f"table '{opened[0]}' has no end; add <!-- end: {opened[0]} -->", path, opened[1] + 1))
+        problems.append(
+            Problem(f"{opened[2]} '{opened[0]}' has no end; add <!-- end: {opened[0]} -->", path, opened[1] + 1)
+        )
     if problems:
         raise ConfigError(problems)
     return found
@@ -93,14 +104,14 @@ def replaced(text: str, rendered: Mapping[str, str], path: Path) -> str:
             old = [line.removesuffix("\r") for line in lines[place.begin + 1 : place.end]]
             fresh = ["", *as_before(rendered[place.name].split("\n"), old), ""]
             lines[place.begin + 1 : place.end] = [f"{line}{end}" for line in fresh]
-        else:
+        elif place.word == "table":  # a plot that nobody drew now stays as it is
             problems.append(Problem(unknown("table", place.name, rendered), path, place.begin + 1))
     if problems:
         raise ConfigError(reversed(problems))
     return "\n".join(lines)
 
 
-def bodies(text: str, path: Path) -> dict[str, str]:
-    """Return what stands between the markers of each table, with its line ends as they are."""
-    lines = text.split("\n")
-    return {place.name: "\n".join(lines[place.begin + 1 : place.end]) for place in marked_places(text, path)}
+def bodies(text: str, path: Path, words: Collection[str] = ("table",)) -> dict[str, str]:
+    """Return what stands between the markers of each table, with its line ends as they are. words: also of plots, with `plot`."""
+    lines, places = text.split("\n"), marked_places(text, path)
+    return {place.name: "\n".join(lines[place.begin + 1 : place.end]) for place in places if place.word in words}

@@ -154,8 +154,14 @@ def decoded(content: bytes, path: Path) -> str:
 
 
 def with_markers(pages: Iterable[Path]) -> list[Path]:
-    """Keep the pages that show tables or numbers of them, each once."""
-    return [path for path in dict.fromkeys(pages) if _named(read_page(path), path)]
+    """Keep the pages that show tables, numbers of them or plots, each once."""
+    texts = ((path, read_page(path)) for path in dict.fromkeys(pages))
+    return [path for path, text in texts if _named(text, path) or plots_named(text, path)]
+
+
+def plots_named(text: str, path: Path) -> list[tuple[str, int]]:
+    """List the plots that a page names, with lines."""
+    return [(place.name, place.begin + 1) for place in marked_places(text, path) if place.word == "plot"]
 
 
 def shown_in(pages: Iterable[Path], known: Iterable[str] | None = None) -> list[str]:
@@ -177,17 +183,19 @@ def shown_in(pages: Iterable[Path], known: Iterable[str] | None = None) -> list[
 
 def _named(text: str, path: Path) -> list[tuple[str, int]]:
     """List the tables that a page names, with lines."""
-    shown = [(block.name, block.begin + 1) for block in marked_places(text, path)]
+    shown = [(block.name, block.begin + 1) for block in marked_places(text, path) if block.word == "table"]
     return sorted([*shown, *((mark.asked.table, mark.line) for mark in marks(text, path))], key=lambda found: found[1])
 
 
-def fresh(path: Path, rendered: Sequence[Rendered], text: str | None = None) -> Page:
-    """Say of a page what it should be. Raises: ConfigError with every marker that cannot be filled."""
+def fresh(
+    path: Path, rendered: Sequence[Rendered], text: str | None = None, plots: Mapping[str, str] | None = None
+) -> Page:
+    """Say of a page what it should be. plots: Markdown of each plot that the page shows, by name. Raises: ConfigError with every marker that cannot be filled."""
     old = read_page(path) if text is None else text
     tables = {item.name: item for item in rendered}
     counted, values = with_values(old, tables, path)
-    new = replaced(counted, {name: item.markdown for name, item in tables.items()}, path)
-    before, after = bodies(old, path), bodies(new, path)
+    new = replaced(counted, {name: item.markdown for name, item in tables.items()} | dict(plots or {}), path)
+    before, after = (bodies(one, path, ("table", "plot")) for one in (old, new))
     return Page(path, tuple(name for name in before if before[name] != after[name]), tuple(values), old, new)
 
 
@@ -204,12 +212,13 @@ def write_pages(
     rendered: Sequence[Rendered],
     guard: Guard | None = None,
     beside: Mapping[Path, str] | None = None,
+    plots: Mapping[str, str] | None = None,
 ) -> list[Page]:
     """Rewrite the tables and numbers of pages; return those that changed. All pages are written, or none.
 
     beside: further files that are written with them. Raises: ConfigError with everything that a guard refuses.
     """
-    made = [fresh(path, rendered) for path in pages]
+    made = [fresh(path, rendered, plots=plots) for path in pages]
     if guard is not None:
         problems = refused({page.path: page.old for page in made}, rendered, guard)
         if problems:
@@ -220,9 +229,11 @@ def write_pages(
     return changed
 
 
-def check_pages(pages: Iterable[Path], rendered: Sequence[Rendered]) -> list[Page]:
+def check_pages(
+    pages: Iterable[Path], rendered: Sequence[Rendered], plots: Mapping[str, str] | None = None
+) -> list[Page]:
     """Return the pages that are stale; `harness report --write` brings them up to date."""
-    return [page for page in (fresh(path, rendered) for path in pages) if page.parts]
+    return [page for page in (fresh(path, rendered, plots=plots) for path in pages) if page.parts]
 
 
 def write_all(files: Mapping[Path, bytes]) -> None:

@@ -14,7 +14,7 @@ from harness.runner.records import unmade
 from harness.runner.verified import failed_itself, refuted
 from harness.store.session import SessionRecord
 from harness.worker import OUTCOME
-from harness.worker.inputs import drop_partial, for_keeping
+from harness.worker.inputs import NOT_REPRODUCIBLE, drop_partial, for_keeping
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,14 @@ def take_in(one: Carried, item: ServedBatch, memory: JobMemory, session: Session
     if outcome.status is Status.OK and outcome.artifact is not None:
         memory.made[outcome.artifact.id] = outcome.artifact.content
         memory.makers[outcome.artifact.id] = outcome.job.run
+    other = next((note.text for note in outcome.notes if note.code == NOT_REPRODUCIBLE), "")
     if job.verifies or job.tells_truth:
         return _take_in_verification(job, outcome, memory)
     if outcome.status is not Status.OK:
         memory.bad[job.id] = (outcome.status, outcome.reason or "no reason given")
         if job.kind == "speed":
             memory.broken[job.key, job.environment] = f"round {job.round + 1} came to {outcome.status.value}"
-    return Became(outcome.status.value, outcome.reason or "", outcome.seconds)
+    return Became(outcome.status.value, outcome.reason or other, outcome.seconds)
 
 
 def _outcome(one: Carried, item: ServedBatch, memory: JobMemory, session: SessionRecord) -> Outcome:

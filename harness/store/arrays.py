@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.outcome import ArrayRef, Outcome
+from harness.store.cleaned import CLEANED, read_cleaned
 from harness.worker.record import ARRAYS, array_ref
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def stored_arrays(outcome: Outcome, folder: Path | None) -> list[StoredArray]:
     refs = {item.array.name: item.array for item in outcome.measurements if item.array is not None}
     if folder is None:
         return [_row(ref, None) for _, ref in sorted(refs.items())]
+    if not (folder / ARRAYS).exists() and (cleaned := read_cleaned(folder)):
+        return [_row(ref, None) for ref in cleaned.arrays]
     found = read_arrays(folder / ARRAYS) if refs or (folder / ARRAYS).exists() else {}
     for name, ref in refs.items():
         verified(found.get(name), ref.name, ref.sha256, folder / ARRAYS)
@@ -65,6 +68,11 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Read all arrays of a file. Raises: HarnessError naming the file where it is gone or damaged."""
     import numpy as np
 
+    if not path.exists() and (path.parent / CLEANED).exists():
+        raise HarnessError(
+            f"the arrays of run {path.parent.name} were removed by `harness clean`; a run that shall keep them is marked with "
+            "`harness mark RUN --keep` before"
+        )
     if not zipfile.is_zipfile(path):  # numpy would leave a file open that turns out to be no archive
         raise HarnessError(_unreadable(path, "it is gone, or not whole"))
     try:

@@ -23,6 +23,7 @@ from harness.store.marked import MarkedRuns, kept
 from harness.store.result import ResultSet, result_of, to_frame
 from harness.store.row import table
 from harness.store.session import SessionRecord
+from harness.store.uses import RunUse, run_uses
 from harness.store.walk import Ingested, OutcomeBatch, walk
 
 if TYPE_CHECKING:
@@ -211,6 +212,11 @@ class Database:
         """Return the run that sealed each artifact, by id."""
         with self._reading() as connection:
             return cache.artifact_runs(connection)
+
+    def uses(self) -> list[RunUse]:
+        """Return which run used which artifact when."""
+        with self._reading() as connection:
+            return run_uses(connection)
 
     def known_quality(self, keys: Iterable[str]) -> dict[str, list[cache.CachedRun]]:
         """Return the finished quality runs of job keys, latest first, with what decides whether they count."""

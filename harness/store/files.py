@@ -76,8 +76,9 @@ def write_mark(folder: Path, mark: RunMark) -> None:
     """
     if folder.is_symlink():
         raise HarnessError(f"{folder} is a link; nothing is written behind it: put the run's folder in its place")
-    if any(mark.says):
-        write_whole(folder / MARK, mark.model_dump_json(indent=1, exclude_none=True) + "\n")
+    if not mark.is_empty:
+        unsaid = set() if mark.keep else {"keep"}
+        write_whole(folder / MARK, mark.model_dump_json(indent=1, exclude_none=True, exclude=unsaid) + "\n")
         return
     for path in (folder / f"{MARK}{PARTIAL}", folder / MARK):
         path.unlink(missing_ok=True)

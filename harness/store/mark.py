@@ -25,13 +25,20 @@ class RunMark(Record):
     """Why the run does not count; None where it does."""
     note: MarkText | None = None
     """What stands below every table that shows a number of the run."""
+    keep: bool = False
+    """Whether `harness clean` leaves its folder, and the artifacts that it used, where they are."""
     marked: AwareDatetime | None = None
     """When it was last said."""
 
     @property
     def says(self) -> tuple[str | None, str | None]:
-        """What it says, whenever it was said."""
+        """What it says to the database, whenever it was said."""
         return self.void, self.note
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is said."""
+        return not (self.keep or any(self.says))
 
     @property
     def notes(self) -> tuple[Note, ...]:

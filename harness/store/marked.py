@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from harness.core.errors import Busy, HarnessError
 from harness.core.outcome import Outcome
-from harness.store import arrays, files, marking
+from harness.store import arrays, files, marking, samples
 from harness.store.ingest import SaidOfRuns
 from harness.store.mark import RunMark
 from harness.store.walk import Ingested, changed_marks, problems_of
@@ -59,6 +59,8 @@ class MarkedRuns:
         stored = arrays.stored_arrays(outcome, folder)
         with self.writing() as connection:
             # Read inside the transaction: of two commands that mark a run the later one's mark stays.
+            if all(one.data is None for one in stored):  # taken out of the folder by `clean`: the few are here
+                stored = samples.stored(connection, folder.name) or stored
             marking.remark(connection, outcome, stored, kept([folder.name], folder.parent))
 
     def take(self, taken: Ingested, runs: Path) -> Ingested:

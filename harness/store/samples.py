@@ -66,6 +66,15 @@ def array(connection: Connection, results: Path | None, run: str, name: str) -> 
     return arrays.verified(arrays.read_arrays(path).get(name), name, row.sha256, path)
 
 
+def stored(connection: Connection, run: str) -> list[arrays.StoredArray]:
+    """Return all arrays of a run as the database keeps them."""
+    query = select(_SAMPLES).join(_RUN, _RUN.c.id == _SAMPLES.c.run_id).where(_RUN.c.name == run)
+    return [
+        arrays.StoredArray(row.name, row.sha256, row.shape, row.dtype, row.codec, row.data)
+        for row in connection.execute(query.order_by(_SAMPLES.c.name))
+    ]
+
+
 def arrays_of(connection: Connection, run: str) -> list[tuple[str, str, str]]:
     """List the arrays that a run keeps: name, shape as JSON, sha256."""
     query = select(_SAMPLES.c.name, _SAMPLES.c.shape, _SAMPLES.c.sha256).join(_RUN, _RUN.c.id == _SAMPLES.c.run_id)

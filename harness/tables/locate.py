@@ -176,7 +176,7 @@ def block_at(text: str, path: Path, line: int) -> MarkedPlace:
     last = text.count("\n") + (0 if text.endswith("\n") else 1)
     if not 1 <= line <= last:
         raise HarnessError(f"{path}:{line}: the page has lines 1 to {last}")
-    found = marked_places(text, path)
+    found = [place for place in marked_places(text, path) if place.word == "table"]
     here = next((block for block in found if block.begin < line <= block.end + 1), None)
     if here is not None:
         return here

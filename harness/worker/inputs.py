@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _OWN = frozenset({"local", "hub", "gguf", "reference"})
 """Kinds of inputs that are a model's own folder."""
+NOT_REPRODUCIBLE = "not-reproducible"
+"""Code of the note of a build that did not give what it gave before."""
 _NAMED = 3
 """Files of a kind that a refusal names."""
 
@@ -97,7 +99,7 @@ def not_the_same(job: Job, artifact: Artifact) -> tuple[Note, ...]:
     if job.content_before in {None, artifact.content}:
         return ()
     text = f"built again from the same inputs: content {artifact.content[:12]}, before {str(job.content_before)[:12]}"
-    return (Note(code="not-reproducible", text=text),)
+    return (Note(code=NOT_REPRODUCIBLE, text=text),)
 
 
 def rounded_before(job: Job) -> tuple[Note, ...]:

@@ -11,7 +11,6 @@ import pytest
 from filelock import FileLock
 
 from harness.bundling.back import bring_back
-from harness.bundling.making import size_of
 from harness.bundling.records import MANIFEST, read_manifest
 from harness.core.errors import HarnessError
 from harness.store.database import Database
@@ -95,15 +94,6 @@ def test_what_is_not_here_or_lies_elsewhere_is_all_told(theirs: Bench, tmp_path:
     make(theirs, tmp_path / "bundle")  # the folder of one that was refused is taken anew
 
 
-@pytest.mark.parametrize(("text", "size"), [("60MB", 60_000_000), ("64MiB", 67_108_864), ("5000", 5000)])
-def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
-    assert size_of(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "60 apples", "12", "-5MB"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(HarnessError, match="write it as 60MB"):
-        size_of(text)
 
 
 def test_a_tar_that_was_cut_off_changed_or_is_newer_gives_nothing(came: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A number over sessions, or against another: as text, and as SVG beside a page."""

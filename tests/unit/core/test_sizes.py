@@ -1,0 +1,28 @@
+"""Sizes as people write and read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.core.sizes import size_of, size_text
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("200GB", 2 * 10**11), ("1.5 tb", 15 * 10**11), ("64MiB", 2**26), ("5000", 5000)]
+)
+def test_a_size_is_read_in_the_units_that_people_use(text: str, size: int) -> None:
+    assert size_of(text, "--budget") == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "1e9", "12 parsecs", "999", "nan"])
+def test_what_is_no_size_is_refused_with_the_option_and_an_example(text: str) -> None:
+    with pytest.raises(HarnessError, match=r"--budget.*write it as 200GB"):
+        size_of(text, "--budget", "200GB")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(12, "12 bytes"), (1500, "1.5 kB"), (2 * 10**11, "200.0 GB"), (3e12, "3.0 TB")]
+)
+def test_a_size_is_told_in_its_own_unit(size: float, text: str) -> None:
+    assert size_text(size) == text
