@@ -222,9 +222,7 @@ class Context:
     native: Path | None = None
     """For a verification in a 16-bit type: folder of what the model itself computes in that type."""
     reference_revision: str = ""
-    """Content of the artifact that the stored reference is to be made from, where the plan knows it."""
-    contents: Mapping[str, str] = field(default_factory=dict)
-    """Hash of what each input holds, by its role."""
+    """Id of the artifact that the stored reference is to be made from, where the plan says it."""
     resume: Path | None = None
     """Folder of this job's inputs, options and packages that outlives a job which is interrupted; it goes when one is done."""
     fresh: Callable[[Sequence[int], Sequence[int]], FloatArray] | None = None
@@ -233,6 +231,7 @@ class Context:
     """Opened session of a live reference."""
     artifact: Path | None = None
     """Folder of the artifact that is measured."""
+    artifact_id: str = ""
     out: Path | None = None
     """For reference jobs: the empty folder to fill."""
     shared: dict[str, object] = field(default_factory=dict)

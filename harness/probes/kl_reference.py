@@ -118,7 +118,7 @@ def _meta(session: Scores, stream: Stream, workload: Workload, context: Context,
         dtype=session.dtype, provider=session.provider, documents=stream.documents, noun=stream.noun, seed=workload.seed,
         facts=dict(stream.facts), notes=(*stream.notes, *(note for note in written.notes if note.code == _DENSE)),
         tokenizer_sha256=tokenizer_sha256(session.codec, text_of(workload), bos=workload.bos),
-        revision=context.contents.get("artifact", ""), head_sha256=written.head_sha256, hidden=written.hidden,
+        revision=context.artifact_id, head_sha256=written.head_sha256, hidden=written.hidden,
         hidden_dtype="float32" if workload.stores == "float32" else "float16", crcs=written.crcs, floors=written.floors,
         launches=written.launches,
     )  # fmt: skip
@@ -166,24 +166,24 @@ def _write_hidden(
     assert isinstance(session, GivesHidden)
     dtype: Literal["float16", "float32"] = "float32" if workload.stores == "float32" else "float16"
     groups, finished = grouped(spans), Finished(context.resume)
-    writer = HiddenWriter(out / HIDDEN, dtype)
     floor, done = [], 0
     every = max(1, len(stream.ids) // floors.SAMPLED)
-    for number, group in enumerate(groups):
-        found = finished.known(number)
-        if found is None:
-            raw = _group_hidden(session, stream, group)
-            kept = lowered(raw, dtype)
-            found = {"hidden": kept, "floor": floors.storage(head, raw[::every], kept[::every])}
-            finished.keep(number, found)
-        writer.add(found["hidden"])
-        floor.append(found["floor"])
-        done += len(group)
-        report(done)
+    with HiddenWriter(out / HIDDEN, dtype) as writer:
+        for number, group in enumerate(groups):
+            found = finished.known(number)
+            if found is None:
+                raw = _group_hidden(session, stream, group)
+                kept = lowered(raw, dtype)
+                found = {"hidden": kept, "floor": floors.storage(head, raw[::every], kept[::every])}
+                finished.keep(number, found)
+            writer.add(found["hidden"])
+            floor.append(found["floor"])
+            done += len(group)
+            report(done)
     noise, launches, notes = floors.self_noise(session, context.fresh, stream.ids, spans)
     known = {"storage": float(np.concatenate(floor).mean()), **({} if noise is None else {"self-noise": noise})}
     return _Written(
-        "hidden", head.record.vocabulary, head.record.hidden, writer.close(), head.record.sha256, known, launches,
+        "hidden", head.record.vocabulary, head.record.hidden, writer.crcs, head.record.sha256, known, launches,
         (*finished.notes(len(groups)), *notes),
     )  # fmt: skip
 

@@ -53,7 +53,7 @@ class StoredMeta(Record):
     notes: tuple[Note, ...]
     tokenizer_sha256: str = ""
     revision: str = ""
-    """Content of the artifact that it was made from."""
+    """Id of the artifact that it was made from."""
     head_sha256: str = ""
     hidden: int = 0
     hidden_dtype: Literal["float32", "float16"] = "float16"
@@ -181,9 +181,15 @@ class HiddenWriter:
                 self._crcs.append(self._crc)
                 self._crc = 0
 
-    def close(self) -> tuple[int, ...]:
-        """Close the file; return the checksums."""
+    def __enter__(self) -> HiddenWriter:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
         self._file.close()
+
+    @property
+    def crcs(self) -> tuple[int, ...]:
+        """Checksums of what was appended."""
         return (*self._crcs, *((self._crc,) if self._rows % BLOCK else ()))
 
 
