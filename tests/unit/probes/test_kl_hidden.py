@@ -77,7 +77,7 @@ def test_the_divergence_is_that_of_dense_float64_logits(
     assert found.protocol.facts["stores"] == stores
     for name, share in (("median", 0.5), ("p99", 0.99), ("max", 1.0)):
         quantile = values(found)[f"kl_quantile quantile:{name}"]
-        assert quantile == pytest.approx(np.quantile(wanted, share), rel=2e-2, abs=2e-5)
+        assert quantile == pytest.approx(np.quantile(wanted, share), rel=2e-2, abs=25 * slack)
 
 
 def test_a_model_against_itself_is_at_the_floor_which_is_printed(text: str, tmp_path: Path) -> None:
