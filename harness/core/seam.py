@@ -232,6 +232,7 @@ class Context:
     artifact: Path | None = None
     """Folder of the artifact that is measured."""
     artifact_id: str = ""
+    engine_floor: float | None = None
     out: Path | None = None
     """For reference jobs: the empty folder to fill."""
     shared: dict[str, object] = field(default_factory=dict)

@@ -55,7 +55,8 @@ def source_of(session: Scores, workload: Workload, context: Context) -> Source:
     check_window(live, workload.window)
     stream = read_stream(live.codec, workload)
     facts: JsonObject = {"form": form, "reference_dtype": live.dtype}
-    return Source(stream, _live_pairs(session, live, stream), facts, wide=True)
+    known = _floors(context, {})
+    return Source(stream, _live_pairs(session, live, stream), facts | known, wide=True, floors=known.get("floors", {}))
 
 
 def _stored(session: Scores, stored: StoredReference, workload: Workload, context: Context) -> Source:
@@ -70,10 +71,16 @@ def _stored(session: Scores, stored: StoredReference, workload: Workload, contex
     facts: JsonObject = {"form": "stored", "reference_dtype": meta.dtype}
     if meta.form == "hidden":
         facts |= {"stores": meta.hidden_dtype, "head_sha256": meta.head_sha256}
-    if meta.floors:
-        facts |= {"floors": dict(meta.floors), "launches": meta.launches}
+    known = _floors(context, meta.floors)
+    facts |= known | ({"launches": meta.launches} if meta.launches else {})
     wide = meta.form == "logprobs"
-    return Source(stream, _stored_pairs(session, stream, stored), facts, wide, meta.floors)
+    return Source(stream, _stored_pairs(session, stream, stored), facts, wide, known.get("floors", {}))
+
+
+def _floors(context: Context, stored: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Add to what a reference says of storage and launches how far verified engines stand from the model."""
+    found = dict(stored) | ({} if context.engine_floor is None else {"engine": context.engine_floor})
+    return {"floors": found} if found else {}
 
 
 def _refuse_other(session: Scores, meta: StoredMeta, workload: Workload, context: Context) -> None:

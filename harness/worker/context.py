@@ -31,6 +31,7 @@ def context_of(job: Job, folder: Path, found: Sequence[Input], environment: Envi
         folder=folder,
         reference=Path(stored[0].path) if stored else None,
         reference_revision=stored[0].provenance.get(MADE_FROM, "") if stored else "",
+        engine_floor=_engine_floor(job),
         native=Path(native[0].path) if native else None,
         artifact=Path(artifact.path),
         artifact_id=artifact.id,
@@ -45,6 +46,11 @@ def context_of(job: Job, folder: Path, found: Sequence[Input], environment: Envi
 
 MADE_FROM = "made_from"
 """Of a stored reference, in its input's provenance: id of the artifact that it is made from."""
+
+
+def _engine_floor(job: Job) -> float | None:
+    said = [item.provenance["engine_floor"] for item in job.inputs if "engine_floor" in item.provenance]
+    return max((float(one) for one in said), default=None)
 
 
 def _resume(job: Job, found: Sequence[Input], environment: Environment) -> Path | None:
