@@ -8,8 +8,11 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 
+Settings = dict[str, Any]
+"""Of genai_config.json, as it was read."""
 
-def pairs_of(folder: Path, decoder: dict[str, Any], inputs: set[str], outputs: Sequence[str]) -> dict[str, str]:
+
+def pairs_of(folder: Path, decoder: Settings, inputs: set[str], outputs: Sequence[str]) -> dict[str, str]:
     """Pair cache inputs with outputs by genai_config.json's name patterns. Raises: HarnessError for a graph that is no plain decoder."""
     pairs: dict[str, str] = {}
     for part in ("key", "value"):
@@ -27,6 +30,6 @@ def pairs_of(folder: Path, decoder: dict[str, Any], inputs: set[str], outputs: S
     return pairs
 
 
-def dimension(value: Any, config: dict[str, Any], name: str) -> int:
+def dimension(value: object, config: Settings, name: str) -> int:
     """Return a fixed dimension; symbolic ones stand in genai_config.json (an unbound one must not become 1)."""
     return value if isinstance(value, int) else int(config["decoder"][name])

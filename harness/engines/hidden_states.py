@@ -10,14 +10,15 @@ from harness.engines import scoring
 
 if TYPE_CHECKING:
     from harness.engines.scoring import Indices
+    from harness.engines.wanted_rows import States
 
 
 class GivesStates(scoring.Forward, Protocol):
     """A forward pass that can end before the head."""
 
     def states(
-        self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
-    ) -> tuple[list[Any], Any]:
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: object, *, keep: bool
+    ) -> tuple[list[States], object]:
         """Run as `run` does; return per sequence final hidden states [wanted, hidden] for the log-probabilities."""
 
 

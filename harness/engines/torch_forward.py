@@ -50,8 +50,8 @@ class TorchForward:
         return self._in_parts(self._once, batch, wanted, cache, keep=keep)
 
     def states(
-        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
-    ) -> tuple[list[NDArray[Any]], Any]:
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: object, *, keep: bool
+    ) -> tuple[list[wanted_rows.States], object]:
         """Run one pass as `run` does, the head left out; give final hidden states [wanted, hidden] for each sequence."""
         return self._in_parts(self._states, batch, wanted, cache, keep=keep)
 

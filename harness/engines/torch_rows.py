@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
     from harness.engines.scoring import Indices
+    from harness.engines.wanted_rows import States
 
 
 _TOLERANCE = 1e-2
@@ -91,11 +90,11 @@ def seen(head: torch.nn.Module, places: Indices) -> Iterator[list[torch.Tensor]]
         head.forward = usual
 
 
-def as_array(values: torch.Tensor) -> NDArray[np.floating[Any]]:
+def as_array(values: torch.Tensor) -> States:
     """Give a tensor as an array: bfloat16 as float32, which holds it exactly."""
     import torch
 
-    found: NDArray[np.floating[Any]] = (values.float() if values.dtype == torch.bfloat16 else values).cpu().numpy()
+    found: States = (values.float() if values.dtype == torch.bfloat16 else values).cpu().numpy()
     return found
 
 

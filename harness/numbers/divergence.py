@@ -36,82 +36,80 @@ class Distances:
     """Probability of the reference's likeliest token."""
 
 
-def distances(reference: Rows, candidate: Rows, *, wide: bool = False) -> Distances:
-    """Compare rows of logits, or of log-probabilities, float32 [n, vocabulary]; both are normalised here.
+def distances(reference: Rows, candidate: Rows, *, wide: bool = False, normalised: bool = False) -> Distances:
+    """Compare rows of logits, or of log-probabilities, float32 [n, vocabulary]; the reference's are normalised here.
 
-    wide: all sums and exponentials in float64, else segments of the vocabulary in float32 and their sums in float64. What the
-    reference rules out (-inf) says nothing. Rows whose float32 result is not finite are computed again in float64.
+    wide: all sums and exponentials in float64, else segments of the vocabulary in float32 and their sums in float64. normalised:
+    the candidate's rows are log-probabilities over exactly these tokens, whose sum need not be taken again. What the reference
+    rules out (-inf) says nothing. Rows whose float32 result is not finite are computed again in float64.
     """
     import numpy as np
 
     rows, width = reference.shape
     step = max(1, BLOCK_VALUES // width)
-    found = Distances(
-        np.empty(rows), np.empty(rows), np.empty(rows, np.uint8), np.empty(rows, np.uint8), np.empty(rows, np.float32)
-    )
     whole = width if wide else -(-width // _SEGMENT) * _SEGMENT
     buffers = np.zeros((3 if wide else 2, min(step, rows), whole), dtype=np.float64 if wide else np.float32)
+    sums, largest = np.empty((4, rows)), np.empty((2, rows, -(-width // _SEGMENT)), dtype=np.float32)
+    starts = np.arange(0, width, _SEGMENT)
     for begin in range(0, rows, step):
         part = slice(begin, min(begin + step, rows))
-        block = _wide_block if wide else _block
-        block(found, part, reference[part], candidate[part], buffers[:, : part.stop - part.start])
+        one, other, held = reference[part], candidate[part], buffers[:, : part.stop - part.start]
+        for side, values in enumerate((one, other)):
+            np.maximum.reduceat(values, starts, axis=1, out=largest[side, part])
+        tops = largest[:, part].max(axis=2)
+        if wide:
+            _wide_block(sums[:, part], one, other, tops, held)
+        else:
+            _block(sums[:, part], one, other, tops, held, normalised=normalised)
+    first, second = (_likeliest(values, top) for values, top in zip((reference, candidate), largest, strict=True))
+    agrees = (first[:, 0] == second[:, 0]).astype(np.uint8)
+    found = Distances(sums[0], sums[1], agrees, _shared(first, second), sums[2].astype(np.float32))
     if not wide:
         _again(found, reference, candidate)
     return found
 
 
-def _block(found: Distances, part: slice, reference: Rows, candidate: Rows, buffers: Rows) -> None:
-    """Fill one block; buffers: [2, n, whole segments], zero beyond the vocabulary.
+def _block(sums: Floats, reference: Rows, candidate: Rows, tops: Rows, buffers: Rows, *, normalised: bool) -> None:
+    """Fill one block of sums: KL, mean |log ratio|, confidence. buffers: [2, n, whole segments], zero beyond the vocabulary.
 
     Both rows are shifted by their own largest value first: what is likely is then small, and exact.
     """
     import numpy as np
 
     weight, gap = buffers
-    width = reference.shape[1]
-    inside, apart = weight[:, :width], gap[:, :width]
-    first, other = _ranked(found, part, reference, candidate)
+    inside, apart = weight[:, : reference.shape[1]], gap[:, : reference.shape[1]]
+    shifted, rest = candidate, np.zeros(len(reference))
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        np.subtract(candidate, other[:, None], out=apart)
-        np.exp(apart, out=inside)
-        rest = np.log(_summed(weight))
-        np.subtract(reference, first[:, None], out=inside)
-        np.subtract(inside, apart, out=apart)
+        if not normalised:
+            shifted = np.subtract(candidate, tops[1][:, None], out=apart)
+            np.exp(shifted, out=inside)
+            rest = np.log(_summed(weight))
+        np.subtract(reference, tops[0][:, None], out=inside)
+        np.subtract(inside, shifted, out=apart)
         np.exp(inside, out=inside)
         whole = _summed(weight)
         lift = np.log(whole) - rest
-        found.confidence[part] = 1 / whole
-        found.kl[part] = _weighted(weight, gap) / whole - lift
+        sums[0] = _weighted(weight, gap) / whole - lift
         apart -= lift.astype(np.float32)[:, None]
-        found.abs_log_ratio[part] = _weighted(weight, np.abs(gap, out=gap)) / whole
+        sums[1] = _weighted(weight, np.abs(gap, out=gap)) / whole
+        sums[2] = 1 / whole
 
 
-def _ranked(found: Distances, part: slice, reference: Rows, candidate: Rows) -> tuple[Rows, Rows]:
-    """Compare which tokens are likeliest; return the largest values of both sides [n]."""
-    import numpy as np
-
-    first, other, numbers = reference.argmax(axis=1), candidate.argmax(axis=1), np.arange(len(reference))
-    found.agrees[part] = first == other
-    found.top5[part] = _shared(_likeliest(reference), _likeliest(candidate))
-    return reference[numbers, first], candidate[numbers, other]
-
-
-def _wide_block(found: Distances, part: slice, reference: Rows, candidate: Rows, buffers: Floats) -> None:
+def _wide_block(sums: Floats, reference: Rows, candidate: Rows, tops: Rows, buffers: Floats) -> None:
     import numpy as np
 
     weight, gap, work = buffers
-    first, other = _ranked(found, part, reference, candidate)
     with np.errstate(invalid="ignore"):
-        np.subtract(candidate, other[:, None], out=gap)
+        np.subtract(candidate, tops[1][:, None], out=gap)
         total = np.exp(gap, out=work).sum(axis=1)
-        np.subtract(reference, first[:, None], out=weight)
+        np.subtract(reference, tops[0][:, None], out=weight)
         np.subtract(weight, gap, out=gap)
         whole = np.exp(weight, out=weight).sum(axis=1)
         gap -= (np.log(whole) - np.log(total))[:, None]
     gap[weight == 0] = 0  # what the reference rules out says nothing, -inf on both sides included
-    found.confidence[part] = 1 / whole
-    found.kl[part] = np.einsum("ij,ij->i", weight, gap) / whole
-    found.abs_log_ratio[part] = np.einsum("ij,ij->i", weight, np.abs(gap, out=gap)) / whole
+    sums[0] = np.einsum("ij,ij->i", weight, gap) / whole
+    sums[1] = np.einsum("ij,ij->i", weight, np.abs(gap, out=gap)) / whole
+    sums[2] = 1 / whole
 
 
 def _summed(values: Rows) -> Floats:
@@ -132,23 +130,31 @@ def _weighted(weight: Rows, values: Rows) -> Floats:
     return sums
 
 
-def _likeliest(values: Rows) -> NDArray[np.intp]:
-    """Give the places of the TOP largest values of each row [n, TOP]: they lie in the segments with the largest maxima."""
+def _likeliest(values: Rows, largest: Rows) -> NDArray[np.intp]:
+    """Give the places of the TOP largest values of each row [n, TOP], the first of the largest in front.
+
+    largest: maxima of the row's segments [n, segments]; the places lie in those with the largest ones.
+    """
     import numpy as np
 
-    width = values.shape[1]
-    if width <= 2 * TOP * _SEGMENT:
-        places: NDArray[np.intp] = np.argpartition(values, -min(TOP, width), axis=1)[:, -TOP:]
-        return places
-    starts = np.arange(0, width, _SEGMENT)
-    segments = np.argpartition(np.maximum.reduceat(values, starts, axis=1), -TOP, axis=1)[:, -TOP:]
-    begins = np.minimum(starts, width - _SEGMENT)[segments]
-    within = begins[:, :, None] + np.arange(_SEGMENT)
-    twice = within < starts[segments][:, :, None]  # the last segment is short, and reaches into the one before
-    within = within.reshape(len(values), -1)
-    picked = np.take_along_axis(values, within, axis=1)
-    picked[twice.reshape(picked.shape)] = -np.inf
-    return np.take_along_axis(within, np.argpartition(picked, -TOP, axis=1)[:, -TOP:], axis=1)
+    width, count = values.shape[1], largest.shape[1]
+    if count <= 2 * TOP:
+        within = np.broadcast_to(np.arange(width), values.shape)
+        picked = values.copy()
+    else:
+        segments = np.sort(np.argpartition(largest, -TOP, axis=1)[:, -TOP:], axis=1)
+        begins = np.minimum(segments * _SEGMENT, width - _SEGMENT)
+        within = (begins[:, :, None] + np.arange(_SEGMENT)).reshape(len(values), -1)
+        picked = np.take_along_axis(values, within, axis=1)
+        twice = np.arange(_SEGMENT) < (segments * _SEGMENT - begins)[:, :, None]
+        picked[twice.reshape(picked.shape)] = -np.inf  # the last segment is short, and reaches into the one before
+    best = picked.argmax(axis=1)
+    places = np.argpartition(picked, -min(TOP, width), axis=1)[:, -TOP:]
+    found = np.take_along_axis(within, places, axis=1)
+    first = np.take_along_axis(within, best[:, None], axis=1)
+    rest: NDArray[np.intp] = np.where(found == first, found[:, :1], found)
+    rest[:, :1] = first
+    return rest
 
 
 def _shared(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.uint8]:

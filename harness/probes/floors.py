@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.sessions import GivesHidden, Scores
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Rows = NDArray[np.float32]
+    States = NDArray[np.floating]
     Fresh = Callable[[Sequence[int], Sequence[int]], Rows]
 
 SAMPLED = 512
@@ -47,7 +48,7 @@ def check_head(session: Scores, head: OpenHead, ids: Sequence[int]) -> None:
         raise Unsupported(f"the head on its own gives other logits than the model (KL {apart:.1e})")
 
 
-def storage(head: OpenHead, raw: NDArray[Any], kept: NDArray[Any]) -> NDArray[np.float64]:
+def storage(head: OpenHead, raw: States, kept: States) -> NDArray[np.float64]:
     """Give the KL-divergence float64 [n] between what a model gave and what is stored of it."""
     import numpy as np
 

@@ -106,7 +106,8 @@ def _compare(
             width = _common_width(widths, workload)
             parts["nll"].append(target_nll(ids, positions, candidate))
             one, other = reference[:, :width], candidate[:, :width]
-            found = _finite(distances(one, other, wide=source.wide), span, positions)
+            same = width == candidate.shape[1]
+            found = _finite(distances(one, other, wide=source.wide, normalised=same), span, positions)
             for name in FIELDS:
                 parts[name].append(getattr(found, name))
             if not source.wide:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Rows = NDArray[np.float32]
+    States = NDArray[np.floating]
 
 IDS, OWNERS, POSITIONS = "token_ids.npy", "documents.npy", "positions.npy"
 LOGPROBS, HIDDEN, HEAD, META = "logprobs.npy", "hidden.bin", "head", "meta.json"
@@ -167,7 +168,7 @@ class HiddenWriter:
         self._rows = self._crc = 0
         self._crcs: list[int] = []
 
-    def add(self, hidden: NDArray[Any]) -> None:
+    def add(self, hidden: States) -> None:
         """Append rows [n, hidden], in the type that is stored."""
         done = 0
         while done < len(hidden):
@@ -193,12 +194,12 @@ class HiddenWriter:
         return (*self._crcs, *((self._crc,) if self._rows % BLOCK else ()))
 
 
-def lowered(hidden: NDArray[Any], dtype: str) -> NDArray[Any]:
+def lowered(hidden: States, dtype: str) -> States:
     """Give hidden states in the type that is stored. Raises: HarnessError where float16 cannot hold them."""
     import numpy as np
 
     with np.errstate(over="ignore"):
-        found: NDArray[Any] = hidden.astype(dtype, copy=False)
+        found: States = hidden.astype(dtype, copy=False)
     if not np.isfinite(found).all():
         if np.isfinite(hidden).all():
             raise HarnessError("a hidden state is larger than float16 holds (65,504); say stores: float32")

@@ -11,13 +11,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.core.spec import MeasureSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+
+    Rows = NDArray[np.float32]
 
 _SECONDS = 1800.0
 """Longest that opening a model and scoring one window may take."""
@@ -25,10 +28,10 @@ _TOLD = 300
 """Characters of a failed process's last words that are told."""
 
 
-def scorer(artifact: str, spec: MeasureSpec) -> Callable[[Sequence[int], Sequence[int]], NDArray[Any]]:
+def scorer(artifact: str, spec: MeasureSpec) -> Callable[[Sequence[int], Sequence[int]], Rows]:
     """Give a function that scores token ids in a fresh process: log-probabilities float32 [positions, vocabulary]."""
 
-    def score(token_ids: Sequence[int], positions: Sequence[int]) -> NDArray[Any]:
+    def score(token_ids: Sequence[int], positions: Sequence[int]) -> Rows:
         import numpy as np
 
         with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +50,7 @@ def scorer(artifact: str, spec: MeasureSpec) -> Callable[[Sequence[int], Sequenc
             if ran.returncode or not out.is_file():
                 last = (ran.stderr.strip().splitlines() or [f"it ended with {ran.returncode}"])[-1]
                 raise HarnessError(f"a process that scores once failed: {last[:_TOLD]}")
-            found: NDArray[Any] = np.load(out)
+            found: Rows = np.load(out)
         return found
 
     return score
