@@ -49,11 +49,14 @@ def check_head(session: Scores, head: OpenHead, ids: Sequence[int]) -> None:
 
 
 def storage(head: OpenHead, raw: States, kept: States) -> NDArray[np.float64]:
-    """Give the KL-divergence float64 [n] between what a model gave and what is stored of it."""
+    """Give the KL-divergence float64 [n] between what a model gave and what is stored of it, a few rows at a time."""
     import numpy as np
 
-    one, other = (head.logits(rows.astype(np.float32)) for rows in (raw, kept))
-    return distances(one, other, wide=True).kl
+    parts = []
+    for begin in range(0, len(raw), _CHECKED_ROWS):
+        both = (rows[begin : begin + _CHECKED_ROWS].astype(np.float32) for rows in (raw, kept))
+        parts.append(distances(*(head.logits(rows) for rows in both), wide=True).kl)
+    return np.concatenate(parts)
 
 
 def self_noise(
