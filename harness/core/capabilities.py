@@ -29,6 +29,7 @@ CAPABILITIES: Final[Mapping[Capability, Known]] = {
     "generates": Known("generates", ("codec", "generate")),
     "tells": Known("tells which tokens it generated"),
     "scores": Known("scores", ("codec", "score", "logprobs", "greedy")),
+    "hidden": Known("gives final hidden states and its head apart", ("codec", "hidden", "save_head")),
     "whole": Known("runs a text in one plain pass", ("codec", "whole", "switches")),
     "runs": Known("leaves the artifact to a command", ("folder",)),
     "reports": Known("drives a program that reports", ("report",)),

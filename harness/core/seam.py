@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,10 +221,18 @@ class Context:
     """Folder of a stored reference."""
     native: Path | None = None
     """For a verification in a 16-bit type: folder of what the model itself computes in that type."""
+    reference_revision: str = ""
+    """Id of the artifact that the stored reference is to be made from, where the plan says it."""
+    resume: Path | None = None
+    """Folder of this job's inputs, options and packages that outlives a job which is interrupted; it goes when one is done."""
+    fresh: Callable[[Sequence[int], Sequence[int]], FloatArray] | None = None
+    """Score token ids in a process of its own: log-probabilities float32 [positions, vocabulary]. Raises: HarnessError."""
     reference_session: Scores | None = None
     """Opened session of a live reference."""
     artifact: Path | None = None
     """Folder of the artifact that is measured."""
+    artifact_id: str = ""
+    engine_floor: float | None = None
     out: Path | None = None
     """For reference jobs: the empty folder to fill."""
     shared: dict[str, object] = field(default_factory=dict)

@@ -45,6 +45,17 @@ class Tile:
     logprobs: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class HiddenTile:
+    """Final hidden states, after the last norm, of a run of positions.
+
+    positions: int64 [n], indices into the token ids; hidden: [n, hidden] float32, or float16 where the model computes in it.
+    """
+
+    positions: NDArray[np.int64]
+    hidden: NDArray[np.floating[Any]]
+
+
 class TextCodec(Protocol):
     """Text to token ids and back, the same for every engine of a model."""
 
@@ -186,6 +197,17 @@ class Stepwise(Protocol):
     """A session that can score a continuation one by one through the cache, as it was generated."""
 
     def stepwise(self, prompt: Sequence[int], continuation: Sequence[int]) -> Iterator[Tile]: ...
+
+
+@runtime_checkable
+class GivesHidden(Protocol):
+    """A session that gives what its language-model head sees, and the head apart."""
+
+    def hidden(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[HiddenTile]:
+        """Prefill as `logprobs` does; yield the final hidden states at the positions asked for, the head not run."""
+
+    def save_head(self, folder: Path) -> None:
+        """Write the head into an empty folder, as `harness.heads` reads it. Raises: Unsupported where it cannot be cut off."""
 
 
 @runtime_checkable

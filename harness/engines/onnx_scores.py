@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from harness import nvml
 from harness.core.errors import HarnessError
 from harness.engines import pass_room, sharing, wanted_rows
+from harness.engines.cache_names import dimension, pairs_of
 from harness.engines.pass_room import PassRoom
+from harness.engines.rotary_border import rotary_border
 from harness.engines.scoring import beyond_border, log_softmax
-from harness.engines.scoring_view import ROWS
+from harness.engines.scoring_view import HIDDEN, ROWS
 from harness.engines.sharing import Sharing
 from harness.engines.tokens import first_line
 
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SWITCH = re.compile(
-    rb"/model/constants/INT(?:64|32)/(\d+)\x12.{1,2}/model/(?:rope_caches_subgraph/Greater|pos_ids_reformat/GreaterOrEqual)/",
-    re.DOTALL,
-)
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -66,6 +62,8 @@ class OnnxForward:
     border: int | None = None
     picks: bool = False
     """Whether the graph is a scoring view, which takes the rows that are wanted."""
+    hidden: bool = False
+    """Whether it is a view that also gives what the head sees."""
     sharing: Sharing = sharing.NOT_TRIED
     whole: int = 0
     room: PassRoom = field(default_factory=PassRoom)
@@ -74,9 +72,27 @@ class OnnxForward:
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[np.float32]], object]:
         """Run one pass, in parts where memory runs out; see `scoring.Forward.run`."""
+        return self._in_parts(self._once, batch, wanted, cache, keep=keep)
+
+    def states(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: object, *, keep: bool
+    ) -> tuple[list[wanted_rows.States], object]:
+        """Run one pass as `run` does, the head left out; give final hidden states [wanted, hidden] for each sequence."""
+        return self._in_parts(self._states, batch, wanted, cache, keep=keep)
+
+    def _in_parts(
+        self, once: Any, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[Any]], object]:
         before = cache.length if cache is not None else 0
         in_one = beyond_border(self, before + max(len(ids) for ids in batch))
-        return pass_room.run(self._once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
+        return pass_room.run(once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
+
+    def _states(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[Any]], Cache | None]:
+        places = wanted_rows.places(batch, wanted)
+        hidden, after = self.logits(batch, cache, keep=keep, places=places, output=HIDDEN)
+        return [hidden[0, part] for part in wanted_rows.slices(wanted)], after
 
     def _once(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
@@ -92,12 +108,23 @@ class OnnxForward:
         return [log_softmax(logits[0, part], asked + before) for part, asked in mine], after
 
     def logits(
-        self, batch: Sequence[Sequence[int]], cache: Cache | None, *, keep: bool, places: Any = None
+        self,
+        batch: Sequence[Sequence[int]],
+        cache: Cache | None,
+        *,
+        keep: bool,
+        places: Any = None,
+        output: str = "logits",
     ) -> tuple[Any, Cache | None]:
         """Return logits [batch, tokens, vocabulary] in the graph's type, on the host, and the cache where it is kept.
 
-        places: of a scoring view, the rows of the flattened batch that are computed, [1, places, vocabulary].
+        places: of a scoring view, the rows of the flattened batch that are computed, [1, places, vocabulary]. output: what
+        is fetched; what nothing fetched needs is not computed.
         """
+        import onnxruntime
+
+        settings = onnxruntime.RunOptions()
+        settings.only_execute_path_to_fetches = output != "logits"
         binding = self.session.io_binding()
         if places is not None:
             binding.bind_cpu_input(ROWS, places)
@@ -108,12 +135,12 @@ class OnnxForward:
         pasts = cache.values if cache is not None else self._empty(len(batch))
         for name, value in pasts.items():
             binding.bind_ortvalue_input(name, value)
-        binding.bind_output("logits", "cpu")
+        binding.bind_output(output, "cpu")
         if keep:
             for present in self.past.values():
                 binding.bind_output(present, self.device)
         try:
-            self.session.run_with_iobinding(binding)
+            self.session.run_with_iobinding(binding, settings)
         except Exception as error:  # onnxruntime's errors share no base class but Exception
             raise HarnessError(
                 f"onnxruntime failed while scoring {len(batch)} x {width} tokens: {first_line(error)}"
@@ -157,7 +184,7 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
     inputs = {item.name: item for item in session.get_inputs()}
     picks = inputs.pop(ROWS, None) is not None
     outputs = [item.name for item in session.get_outputs()]
-    past = _past(folder, config["decoder"], set(inputs), outputs)
+    past = pairs_of(folder, config["decoder"], set(inputs), outputs)
     first = inputs[next(iter(past))]
     dtype = _TYPES.get(first.type, first.type)
     if dtype not in _TOLERANCE:
@@ -167,7 +194,10 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
     forward = OnnxForward(
         session=session,
         past=past,
-        shape=(_dim(first.shape[1], config, "num_key_value_heads"), _dim(first.shape[3], config, "head_size")),
+        shape=(
+            dimension(first.shape[1], config, "num_key_value_heads"),
+            dimension(first.shape[3], config, "head_size"),
+        ),
         dtype=dtype,
         vocabulary=int(config["vocab_size"]),
         context_length=int(config["context_length"]),
@@ -175,44 +205,11 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
         positions="position_ids" in inputs,
         border=rotary_border(folder / config["decoder"]["filename"]),
         picks=picks,
+        hidden=HIDDEN in outputs,
     )
     forward.vocabulary, forward.pads = _tried(folder, forward)
     forward.sharing = sharing.found(forward, _TOLERANCE[dtype], forward.border)
     return forward
-
-
-def rotary_border(graph: Path) -> int | None:
-    """Read from a graph of the GenAI builder beyond which length its rotary embeddings are others; None where never.
-
-    The builder compares the length of the attention mask (or the largest position) with a constant that has its value in
-    its name; the file is searched for that node, since this environment may have no `onnx`.
-    """
-    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = _SWITCH.search(content)
-        return int(found[1]) if found else None
-
-
-def _past(folder: Path, decoder: dict[str, Any], inputs: set[str], outputs: Sequence[str]) -> dict[str, str]:
-    """Pair cache inputs with outputs by genai_config.json's name patterns."""
-    pairs: dict[str, str] = {}
-    for part in ("key", "value"):
-        took = decoder["inputs"].get(f"past_{part}_names", f"past_key_values.%d.{part}")
-        gives = decoder["outputs"].get(f"present_{part}_names", f"present.%d.{part}")
-        pairs |= {took % layer: gives % layer for layer in range(int(decoder["num_hidden_layers"]))}
-    unknown = inputs - set(pairs) - {"input_ids", "attention_mask", "position_ids"}
-    absent = (set(pairs) | {"input_ids", "attention_mask"}) - inputs | ({"logits", *pairs.values()} - set(outputs))
-    if unknown or absent:
-        raise HarnessError(
-            f"{folder}: the graph is no plain decoder with key/value cache ("
-            f"unknown inputs: {', '.join(sorted(unknown)) or 'none'}; missing: {', '.join(sorted(absent)) or 'none'}); "
-            "score it with another engine, or export it with the GenAI builder"
-        )
-    return pairs
-
-
-def _dim(value: Any, config: dict[str, Any], name: str) -> int:
-    """Return a fixed dimension; symbolic ones stand in genai_config.json (an unbound one must not become 1)."""
-    return value if isinstance(value, int) else int(config["decoder"][name])
 
 
 def _tried(folder: Path, forward: OnnxForward) -> tuple[int, bool]:

@@ -12,9 +12,27 @@ from typing import Any
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.folder_formats import FolderFormat
 from harness.core.seam import Engine
-from harness.core.sessions import GeneratesAndScores, GenerationWorkload, Request, Score, Tile, Trace
+from harness.core.sessions import (
+    GeneratesAndScores,
+    GenerationWorkload,
+    GivesHidden,
+    HiddenTile,
+    Request,
+    Score,
+    Tile,
+    Trace,
+)
 from harness.core.spec import Note
-from harness.engines import onnx_scores, pass_room, scoring, scoring_view, shared_scoring, sharing
+from harness.engines import (
+    head_graph,
+    hidden_states,
+    onnx_scores,
+    pass_room,
+    scoring,
+    scoring_view,
+    shared_scoring,
+    sharing,
+)
 from harness.engines.ort_genai_opening import (
     PACKAGES,
     OrtGenaiEngineOptions,
@@ -24,6 +42,7 @@ from harness.engines.ort_genai_opening import (
     refuse,
     refuse_reach,
 )
+from harness.engines.rotary_border import rotary_border
 from harness.engines.tokens import Codec, open_codec, read_json
 
 _VIEWED = frozenset({"cpu", "cuda"})
@@ -47,7 +66,7 @@ class OrtGenaiSession:
     def border(self) -> int | None:
         """Length beyond which the model's rotary embeddings are others; None where never."""
         graph = self._folder / str(self._config["decoder"].get("filename", "model.onnx"))
-        return onnx_scores.rotary_border(graph)
+        return rotary_border(graph)
 
     @property
     def load_seconds(self) -> float:
@@ -103,6 +122,15 @@ class OrtGenaiSession:
 
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         return scoring.logprobs(self._forward, token_ids, positions)
+
+    def hidden(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[HiddenTile]:
+        return hidden_states.hidden(self._forward, token_ids, positions)
+
+    def save_head(self, folder: Path) -> None:
+        """Cut the head out of the graph. Raises: Unsupported where that cannot be done, or scores come from no view of the graph."""
+        if not self._forward.hidden:
+            raise Unsupported(f"scores on {self.provider} come from the graph as it is, which gives no hidden states")
+        head_graph.save_head(self._folder / str(self._config["decoder"].get("filename", "model.onnx")), folder)
 
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
         return scoring.greedy(self._forward, prompt, tokens, never)
@@ -246,7 +274,7 @@ ENGINE = Engine(
     formats=(ORT_GENAI,),
     version=2,
     consumes=("ort-genai",),
-    offers=frozenset({"generates", "tells", "scores"}),
+    offers=frozenset({"generates", "tells", "scores", "hidden"}),
     options=OrtGenaiEngineOptions,
     packages=PACKAGES,
     open=open_artifact,
@@ -257,5 +285,5 @@ ENGINE = Engine(
     imports=_imports,
 )
 
-_SESSIONS: tuple[type[GeneratesAndScores]] = (OrtGenaiSession,)
+_SESSIONS: tuple[type[GeneratesAndScores], type[GivesHidden]] = (OrtGenaiSession, OrtGenaiSession)
 """Read by the type checker alone: the session has what the capabilities ask for."""

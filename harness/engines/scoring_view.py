@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.heads.linear import FloatName
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 ROWS = "harness_score_rows"
 """Input of the view, int64 [rows]: places in the flattened [batch x tokens] whose logits are computed, [1, rows, vocabulary]."""
+HIDDEN = "harness_hidden_states"
+"""Output of the view, [1, rows, hidden]: what the head sees of those places; it costs nothing where it is not fetched."""
 _LOGITS = "logits"
 _HEADS = frozenset({"MatMul", "MatMulNBits", "MatMulBnb4", "Gemm", "FusedMatMul"})
 _BY_ELEMENT = frozenset({"Cast", "Mul", "Div", "Add", "Sub", "Tanh", "Identity"})
 """What may stand between the head and the logits, as a cap of the logits: each row on its own, constants beside it."""
 _PICKED = frozenset({"Gather", "GatherND", "GatherElements", "Slice", "Squeeze", "Unsqueeze", "Reshape"})
 """What makes of the hidden states something else than [batch, tokens, hidden], as where only the last position is kept."""
+FLOATS: Mapping[int, FloatName] = {1: "float32", 10: "float16", 16: "bfloat16"}
+"""Float types by ONNX's numbers."""
 _FROM_WEIGHTS = frozenset({"DequantizeLinear", "Transpose", "Cast", "Identity"})
 _MOST_BYTES = 1 << 30
 """Larger files, with their weights inside, are not edited in memory."""
@@ -27,7 +33,7 @@ def view_of(graph: Path) -> bytes | None:
 
     The file is only read. `Gather` stands before the head's matrix product, so what is computed for a row is what was computed before.
     """
-    model = _read(graph)
+    model = read_graph(graph)
     head = find_head(model.graph) if model is not None else None
     if model is None or head is None:
         return None
@@ -35,7 +41,7 @@ def view_of(graph: Path) -> bytes | None:
     return bytes(model.SerializeToString())
 
 
-def _read(graph: Path) -> ModelProto | None:
+def read_graph(graph: Path) -> ModelProto | None:
     """Read a graph without its weights; what cannot be read is left to the runtime, which says why."""
     try:
         import onnx
@@ -101,6 +107,7 @@ def _gather_before(model: ModelProto, head: NodeProto) -> None:
     nodes = [
         helper.make_node("Reshape", [head.input[0], shape], [flat], name=f"{flat}_node"),
         helper.make_node("Gather", [flat, ROWS], [rows], name=f"{rows}_node", axis=1),
+        *_hidden_output(graph, head, rows),
     ]
     place = next(number for number, node in enumerate(graph.node) if node is head or node.name == head.name)
     for number, node in enumerate(nodes):
@@ -113,6 +120,31 @@ def _gather_before(model: ModelProto, head: NodeProto) -> None:
             info.type.tensor_type.shape.dim[0].dim_value = 1
             info.type.tensor_type.shape.dim[1].Clear()
             info.type.tensor_type.shape.dim[1].dim_param = "rows"
+
+
+def float_type(graph: GraphProto, head: NodeProto) -> FloatName | None:
+    """Name the type of the hidden states that a head takes, by its weights or their scales; None where that is not told."""
+    known = {one.name: one.data_type for one in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    names = list(head.input[1:])
+    for name in names:
+        if known.get(name) in FLOATS:
+            return FLOATS[known[name]]
+        if name in makers:
+            names += makers[name].input
+    return None
+
+
+def _hidden_output(graph: GraphProto, head: NodeProto, rows: str) -> list[NodeProto]:
+    """Let a graph give what its head sees; none where nobody can tell its type."""
+    from onnx import TensorProto, helper
+
+    dtype = float_type(graph, head)
+    if dtype is None or dtype == "bfloat16":
+        return []
+    kind = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16}[dtype]
+    graph.output.append(helper.make_tensor_value_info(HIDDEN, kind, [1, "rows", "hidden"]))
+    return [helper.make_node("Identity", [rows], [HIDDEN], name=f"{HIDDEN}_node")]
 
 
 def _after(graph: GraphProto, head: NodeProto) -> Iterator[str]:

@@ -47,9 +47,33 @@ class TorchForward:
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[np.float32]], Any]:
         """Run one pass, in parts where memory runs out; see `scoring.Forward.run`."""
+        return self._in_parts(self._once, batch, wanted, cache, keep=keep)
+
+    def states(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: object, *, keep: bool
+    ) -> tuple[list[wanted_rows.States], object]:
+        """Run one pass as `run` does, the head left out; give final hidden states [wanted, hidden] for each sequence."""
+        return self._in_parts(self._states, batch, wanted, cache, keep=keep)
+
+    def _in_parts(
+        self, once: Any, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[Any]], Any]:
         before = int(cache.get_seq_length()) if cache is not None else 0
         in_one = scoring.beyond_border(self, before + max(len(ids) for ids in batch))
-        return pass_room.run(self._once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
+        return pass_room.run(once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
+
+    def _states(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[Any]], Any]:
+        import torch
+
+        before = int(cache.get_seq_length()) if cache is not None else 0
+        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        head = self.model.get_output_embeddings()
+        with torch.inference_mode(), torch_rows.seen(head, wanted_rows.places(batch, wanted)) as kept:
+            out = self.model(**self._inputs(batch, before), past_key_values=cache, use_cache=keep)
+        hidden = torch_rows.as_array(kept[-1][0])
+        return [hidden[part] for part in wanted_rows.slices(wanted)], out.past_key_values if keep else None
 
     def _once(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from harness.engines.scoring import Indices
+    from harness.engines.wanted_rows import States
 
 
 _TOLERANCE = 1e-2
@@ -69,6 +70,32 @@ def gathered(head: torch.nn.Module, places: Indices) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+@contextmanager
+def seen(head: torch.nn.Module, places: Indices) -> Iterator[list[torch.Tensor]]:
+    """Keep what a head is given, [1, places, hidden], while the block runs, and do not run it."""
+    kept: list[torch.Tensor] = []
+    usual = head.forward
+
+    def keep(hidden: torch.Tensor) -> torch.Tensor:
+        kept.append(hidden)
+        return hidden[..., :1]
+
+    head.forward = keep
+    try:
+        with gathered(head, places):
+            yield kept
+    finally:
+        head.forward = usual
+
+
+def as_array(values: torch.Tensor) -> States:
+    """Give a tensor as an array: bfloat16 as float32, which holds it exactly."""
+    import torch
+
+    found: States = (values.float() if values.dtype == torch.bfloat16 else values).cpu().numpy()
+    return found
 
 
 def takes_rows(model: CausalModel, inputs_of: Callable[[Sequence[Sequence[int]]], Mapping[str, object]]) -> bool:

@@ -14,14 +14,26 @@ from harness.core.model_flaws import unknown_code
 from harness.core.model_record import ModelRecord
 from harness.core.rope import as_version_4
 from harness.core.seam import Engine, Facts
-from harness.core.sessions import GeneratesAndScores, GenerationWorkload, Request, Score, Tile, Trace, Whole
+from harness.core.sessions import (
+    GeneratesAndScores,
+    GenerationWorkload,
+    GivesHidden,
+    HiddenTile,
+    Request,
+    Score,
+    Tile,
+    Trace,
+    Whole,
+)
 from harness.core.spec import Note
 from harness.engines import (
+    hidden_states,
     pass_room,
     scoring,
     shared_scoring,
     sharing,
     torch_generation,
+    torch_head,
     whole,
 )
 from harness.engines.tokens import Codec, open_codec, read_json
@@ -67,6 +79,12 @@ class TransformersSession:
 
     def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
         return scoring.logprobs(self._forward, token_ids, positions)
+
+    def hidden(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[HiddenTile]:
+        return hidden_states.hidden(self._forward, token_ids, positions)
+
+    def save_head(self, folder: Path) -> None:
+        torch_head.save_head(self._forward, folder)
 
     def whole(self, token_ids: Sequence[int], positions: Sequence[int]) -> NDArray[np.float32]:
         return whole.logprobs(self._forward.model, token_ids, positions)
@@ -163,7 +181,7 @@ ENGINE = Engine(
     formats=(HF,),
     version=2,
     consumes=("hf",),
-    offers=frozenset({"generates", "tells", "scores", "whole"}),
+    offers=frozenset({"generates", "tells", "scores", "whole", "hidden"}),
     options=TransformersOptions,
     packages=("torch", "transformers"),
     open=open_artifact,
@@ -175,7 +193,8 @@ ENGINE = Engine(
     imports=_imports,
 )
 
-_SESSIONS: tuple[type[GeneratesAndScores], type[Whole]] = (
+_SESSIONS: tuple[type[GeneratesAndScores], type[Whole], type[GivesHidden]] = (
+    TransformersSession,
     TransformersSession,
     TransformersSession,
 )

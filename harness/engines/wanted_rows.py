@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harness.engines.scoring import Indices
 
     Logits = NDArray[np.floating]
+    States = NDArray[np.floating]
+    """Final hidden states [rows, hidden], in the type in which the model computes."""
 
 LEAST_ROWS = 2
 """A kernel that takes one row otherwise than many must not be reached by asking for less of a pass of many tokens."""

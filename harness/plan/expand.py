@@ -20,7 +20,7 @@ from harness.plan.entries import Catalogue
 from harness.plan.here import gpus_of, other_gpu, sources_of, too_long
 from harness.plan.jobs import Draft, Plan, PlannedJob, all_kept, ordered
 from harness.plan.keys import KnownBy, reference_id, spec_key
-from harness.plan.references import CAP_BYTES, NO_REFERENCE, Against, Candidate, live, stored_bytes
+from harness.plan.references import CAP_BYTES, NO_REFERENCE, Against, Candidate, is_stored, live, stored_bytes
 from harness.plan.sources import hash_model
 from harness.plan.sweep import Case, Choice, EngineChoice, Places, ProbeWork, ReferenceChoice, Sweep
 from harness.plan.verifying import OpenedBy, verify
@@ -254,16 +254,10 @@ class _Product:
         label = choice.method.method
         if other.engine.adapter.name != candidate.engine.adapter.name:
             label += f"@{other.engine.adapter.name}"
-        if not self._stores(other, work):
+        if not is_stored(other, work):
             return live(other, candidate, label)
         artifact_group = other.made.id if other.made.id in self.context.artifact_groups else candidate.made.id
         return self._stored(other, work, label, artifact_group)
-
-    def _stores(self, other: Candidate, work: ProbeWork) -> bool:
-        form = getattr(work.record, "form", "auto")
-        if form != "auto" or work.adapter.scored_tokens(work.record) is None or other.made.vocabulary is None:
-            return bool(form == "stored")
-        return stored_bytes(other.made, work) <= CAP_BYTES
 
     def _stored(self, other: Candidate, work: ProbeWork, label: str, artifact_group: str) -> Against:
         probe = self.context.adapters.probe(STORED_REFERENCE)
@@ -282,12 +276,12 @@ class _Product:
                 kind="reference", spec=spec, key=key, environment=other.environment, artifact_group=artifact_group,
                 artifact=identity, needs=(*other.verified, *made.needs), inputs=(made.measured,), provider=engine.provider,
                 own_process=probe.own_process, timeout=self.case.timeout, group=other.group, refused=other.refused,
-                other_gpu=self.other_gpu, known_by=known, bytes=stored_bytes(other.made, work),
+                other_gpu=self.other_gpu, known_by=known, bytes=stored_bytes(other, work),
                 parameters=made.parameters, opened_bytes=made.bytes,
             ),
             self._labels(made),
         )  # fmt: skip
-        found = Input(role="reference", id=identity, path="")
+        found = Input(role="reference", id=identity, path="", provenance={"made_from": made.id})
         return Against(identity, None, (found,), (draft.id,), draft.refused, label)
 
     def _stored_workload(self, work: ProbeWork) -> Any:

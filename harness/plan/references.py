@@ -10,7 +10,9 @@ from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.sweep import EngineChoice, ProbeWork
 
 CAP_BYTES = 2 << 30
-"""Up to this size a reference is written down; a larger one is run live beside the candidate."""
+"""Up to this size log-probabilities are written down; a larger reference is run live beside the candidate."""
+HIDDEN_CAP_BYTES = 32 << 30
+"""As much for hidden states with their head."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,35 @@ class Against:
 NO_REFERENCE = Against()
 
 
-def stored_bytes(made: ArtifactRef, work: ProbeWork) -> int:
-    """Size of a stored reference: a float32 for every scored token and every entry of the vocabulary."""
-    return 4 * (work.adapter.scored_tokens(work.record) or 0) * (made.vocabulary or 0)
+def is_stored(other: Candidate, work: ProbeWork) -> bool:
+    """Tell whether a reference is written down: where it is asked for, or its size is known and not too large."""
+    form = getattr(work.record, "form", "auto")
+    if form != "auto" or work.adapter.scored_tokens(work.record) is None or other.made.vocabulary is None:
+        return bool(form == "stored")
+    return stored_bytes(other, work) <= (HIDDEN_CAP_BYTES if keeps_hidden(other, work) else CAP_BYTES)
+
+
+def keeps_hidden(other: Candidate, work: ProbeWork) -> bool:
+    """Tell whether a stored reference is hidden states, where the head can be cut off: the engine gives them, and their size is known."""
+    asked = getattr(work.record, "stores", "logprobs")
+    return asked != "logprobs" and "hidden" in other.engine.adapter.offers and _hidden(other.made) is not None
+
+
+def stored_bytes(other: Candidate, work: ProbeWork) -> int:
+    """Size of a stored reference: for every scored token a float for each hidden state, and the head; else a float32 for each entry of the vocabulary."""
+    positions, vocabulary = work.adapter.scored_tokens(work.record) or 0, other.made.vocabulary or 0
+    hidden = _hidden(other.made) or 0
+    if not keeps_hidden(other, work):
+        return 4 * positions * vocabulary
+    return (4 if getattr(work.record, "stores", "") == "float32" else 2) * positions * hidden + 4 * hidden * vocabulary
+
+
+def _hidden(made: ArtifactRef) -> int | None:
+    """Read the size of hidden states from the configuration of the model behind an artifact."""
+    record = next((one.record for one in (made, *made.bases) if one.record is not None), None)
+    names = ("hidden_size", "n_embd")
+    sizes = [record.config.get(name) for name in names] if record is not None else []
+    return next((size for size in sizes if isinstance(size, int)), None)
 
 
 def live(other: Candidate, candidate: Candidate, label: str) -> Against:

@@ -178,7 +178,12 @@ def notes_of(text: Text, name: str) -> tuple[Note, ...]:
 
 def text_sha256(options: StreamOptions) -> str:
     """Hash a text as it is read, so that a reference can be held against it."""
-    return _sha256(read(options.text, options.corpus).whole)
+    return _sha256(text_of(options))
+
+
+def text_of(options: StreamOptions) -> str:
+    """Read a text whole."""
+    return read(options.text, options.corpus).whole
 
 
 def _sha256(text: str) -> str:

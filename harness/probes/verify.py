@@ -11,7 +11,7 @@ from harness.core.options import Options
 from harness.core.outcome import Protocol
 from harness.core.seam import Context, FloatType, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Request, Scores
-from harness.probes.kl_divergence import distances
+from harness.numbers.divergence import distances
 from harness.probes.streams import tiles
 from harness.probes.verify_reference import Asked, Sequenced, Truth, open_truth
 
@@ -129,7 +129,7 @@ def _compared(model: Rows, engine: Rows) -> tuple[Rows, Rows, NDArray[np.uint8]]
 
     width = min(model.shape[1], engine.shape[1])
     left, right = _normal(model[:, :width]), _normal(engine[:, :width])
-    found = distances(np.ascontiguousarray(model[:, :width]), np.ascontiguousarray(engine[:, :width]))
+    found = distances(np.ascontiguousarray(model[:, :width]), np.ascontiguousarray(engine[:, :width]), wide=True)
     with np.errstate(invalid="ignore"):
         far = np.where(left == right, 0.0, np.abs(left - right)).max(axis=1)
     return far, found.kl, found.agrees

@@ -13,7 +13,7 @@ from harness.core.spec import Input, Job, Note, Status
 from harness.plan.expand import PlannedJob
 from harness.runner.job_memory import JobMemory
 from harness.runner.opened import OpenWorkspace
-from harness.runner.verified import doubts
+from harness.runner.verified import doubts, engine_floor
 from harness.store.files import read_outcome
 from harness.store.session import SessionRecord
 from harness.worker import OUTCOME
@@ -74,7 +74,7 @@ def job_record(job: PlannedJob, memory: JobMemory, session: SessionRecord, order
         key=job.key,
         artifact=job.artifact,
         spec=job.spec,
-        inputs=tuple(_located(item, kinds.get(item.id), memory) for item in job.inputs),
+        inputs=tuple(_floored(_located(item, kinds.get(item.id), memory), job, memory) for item in job.inputs),
         environment=job.environment,
         labels=job.labels[0],
         session=session.session,
@@ -156,6 +156,18 @@ def _checked(job: PlannedJob, memory: JobMemory) -> tuple[tuple[Note, ...], str 
     outcome = _outcome_of(memory.runs[job.check], memory)
     facts = outcome.protocol.facts if outcome.protocol else {}
     return tuple(note for note in outcome.notes if note.code == "output-differs"), facts.get("output_sha256", earlier)
+
+
+def _floored(item: Input, job: PlannedJob, memory: JobMemory) -> Input:
+    """Say of a reference how far verified engines stand from the model, below which no divergence from it tells anything."""
+    floor = (
+        engine_floor(job, memory) if item.role == "reference" and job.kind == "quality" and not job.verifies else None
+    )
+    return (
+        item
+        if floor is None
+        else item.model_copy(update={"provenance": {**item.provenance, "engine_floor": repr(floor)}})
+    )
 
 
 def _located(item: Input, kind: str | None, memory: JobMemory) -> Input:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from harness.core.outcome import Outcome
 from harness.core.spec import Note, Status
 from harness.plan.expand import PlannedJob
 from harness.runner.job_memory import JobMemory, sibling_of
+from harness.worker import OUTCOME
 
 UNVERIFIED = "unverified"
 """Verdict on a verification that cannot be had, and code of the note on what is measured nevertheless."""
@@ -52,6 +54,24 @@ def doubts(job: PlannedJob, memory: JobMemory) -> tuple[Note, ...]:
             text = f"made by the builder whose {labels.method} of {labels.model} did not pass: {reason}"
             found[need] = Note(code=UNVERIFIED, text=text)
     return tuple(dict.fromkeys(found.values()))
+
+
+def engine_floor(job: PlannedJob, memory: JobMemory) -> float | None:
+    """Give the largest KL-divergence at which verifications found float exports behind a job to stand from their model, in nat; None where none did.
+
+    What runs left is read, since a verification that was known has not been taken in by this command.
+    """
+    runs = [memory.runs.get(need) for need in _verifications(job, memory) if need in memory.verified]
+    found = [_verified_kl(memory.opened.runs / run / OUTCOME) for run in runs if run]
+    return max((value for value in found if value is not None), default=None)
+
+
+def _verified_kl(path: Path) -> float | None:
+    try:
+        outcome = Outcome.model_validate_json(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return next((one.value for one in outcome.measurements if one.metric == "verify_kl"), None)
 
 
 def siblings(job: PlannedJob, memory: JobMemory) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from harness.core.outcome import Environment, Outcome
 from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Status
 from harness.worker import JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
+from harness.worker.context import context_of, forget
 from harness.worker.describing import environment_here
 from harness.worker.failures import logged, may_follow, print_traceback, status_of
 from harness.worker.inputs import (
@@ -177,13 +178,14 @@ class Server:
         assert isinstance(job.spec, MeasureSpec)
         probe, workload = probe_of(job.spec)
         session = self._open(job, spans, found)
-        context = self._context(job, folder)
+        context = self._context(job, folder, found)
         if context.out is not None:
             context.out.mkdir(parents=True)
         measured, begun = input_of(job, "artifact"), time.monotonic()
         before = marks_of(measured, Path(measured.path)) if _PROGRAMS & self._offers else None
         with spans.span("measure"):
             findings = probe.measure(session, workload, context)
+        forget(context.resume)
         seconds = time.monotonic() - begun
         if before is not None:
             content = next(item.content for item in found.inputs if item.role == "artifact")
@@ -256,26 +258,11 @@ class Server:
         found.provider = session.provider
         return session
 
-    def _context(self, job: Job, folder: Path) -> Context:
-        from harness.core.seam import Context
-
-        stored = [item for item in job.inputs if item.role == "reference" and not item.engine]
-        artifact = input_of(job, "artifact")
-        native = [item for item in job.inputs if item.role == "native"]
-        trained = artifact.provenance.get("trained_positions")
-        return Context(
-            folder=folder,
-            progress=self._progress(job),
-            reference=Path(stored[0].path) if stored else None,
-            native=Path(native[0].path) if native else None,
-            reference_session=self._reference,
-            artifact=Path(artifact.path),
-            out=partial_of(job) if job.out else None,
-            shared=self._shared,
-            trained_positions=int(trained) if trained else None,
-            expected_output=job.output,
-            declared=job.declared,
-        )
+    def _context(self, job: Job, folder: Path, found: Gathered) -> Context:
+        assert self._environment is not None
+        given = context_of(job, folder, found.inputs, self._environment)
+        given.progress, given.reference_session, given.shared = self._progress(job), self._reference, self._shared
+        return given
 
     def _progress(self, job: Job) -> Callable[[float, str], None]:
         return lambda share, what: self._answers.progress(job.run, share, what)

@@ -239,7 +239,9 @@ class Sea:
 
     def _after(self, root: Path, strike: str, *, done: bool) -> str:
         code, said, _, _ = self.command(root, "runner 0 kill")
-        if code not in ({self.case.ended, 2} if done else {self.case.ended}) or "Traceback" in said:  # what is done may be refused a second time
+        if (
+            code not in ({self.case.ended, 2} if done else {self.case.ended}) or "Traceback" in said
+        ):  # what is done may be refused a second time
             return f"{strike}: the next command ended with {code}: {said[-1500:]}"
         found = tree(root)
         if differ := [name for name in {*found, *self.calm} if found.get(name) != self.calm.get(name)]:

@@ -94,8 +94,6 @@ def test_what_is_not_here_or_lies_elsewhere_is_all_told(theirs: Bench, tmp_path:
     make(theirs, tmp_path / "bundle")  # the folder of one that was refused is taken anew
 
 
-
-
 def test_a_tar_that_was_cut_off_changed_or_is_newer_gives_nothing(came: Path, tmp_path: Path) -> None:
     whole = came.read_bytes()
     outcome = whole.index(b'"schema_version"')

@@ -140,7 +140,9 @@ def rounding(bits: Any = 8, *, off: float = 0.0, **more: Any) -> Any:
                 setattr(self, name, value)
 
         def forward(self, weight: Any) -> Any:
-            done = rounded(weight.float(), self.num_bits, self.amax.float(), (self.block_sizes or {}).get(-1)).to(weight.dtype)
+            done = rounded(weight.float(), self.num_bits, self.amax.float(), (self.block_sizes or {}).get(-1)).to(
+                weight.dtype
+            )
             return done + off * torch.arange(done.numel()).reshape(done.shape).lt(off and 40)
 
     return TensorQuantizer()

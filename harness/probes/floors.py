@@ -1,0 +1,85 @@
+"""Below which divergence nothing is told: what storing a reference costs, and by how much launches of one model differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from harness.core.errors import HarnessError, Unsupported
+from harness.core.sessions import GivesHidden, Scores
+from harness.core.spec import Note
+from harness.heads.opening import OpenHead
+from harness.numbers.divergence import distances
+from harness.probes.streams import tiles
+from harness.probes.windows import Span
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.float32]
+    States = NDArray[np.floating]
+    Fresh = Callable[[Sequence[int], Sequence[int]], Rows]
+
+SAMPLED = 512
+"""Positions, evenly spread, at which what is stored is held against what the model gave."""
+LAUNCHES = 3
+"""Fresh processes whose distributions are compared."""
+_NOISE_ROWS = 64
+"""Positions, the last of two windows, at which launches are compared."""
+_CHECKED_ROWS = 64
+_HEAD_KL = {"float32": 1e-8, "float16": 1e-5, "bfloat16": 1e-3}
+"""Mean KL-divergence within which a head on its own gives what the model gives; logits in 16 bits are rounded that much."""
+
+
+def check_head(session: Scores, head: OpenHead, ids: Sequence[int]) -> None:
+    """Hold a head that was cut off against the whole model. Raises: Unsupported where it gives something else."""
+    import numpy as np
+
+    assert isinstance(session, GivesHidden)
+    places = np.arange(max(0, len(ids) - _CHECKED_ROWS), len(ids))
+    hidden = np.concatenate([tile.hidden for tile in session.hidden(ids, places.tolist())]).astype(np.float32)
+    given = np.concatenate([rows.copy() for _, rows in tiles(session, ids, places)])
+    alone = head.logits(hidden)
+    if alone.shape != given.shape:
+        raise Unsupported(f"the head on its own gives {alone.shape[1]} logits, and the model {given.shape[1]}")
+    apart = float(distances(given, alone, wide=True).kl.mean())
+    if not apart <= _HEAD_KL[head.record.dtype]:
+        raise Unsupported(f"the head on its own gives other logits than the model (KL {apart:.1e})")
+
+
+def storage(head: OpenHead, raw: States, kept: States) -> NDArray[np.float64]:
+    """Give the KL-divergence float64 [n] between what a model gave and what is stored of it, a few rows at a time."""
+    import numpy as np
+
+    parts = []
+    for begin in range(0, len(raw), _CHECKED_ROWS):
+        both = (rows[begin : begin + _CHECKED_ROWS].astype(np.float32) for rows in (raw, kept))
+        parts.append(distances(*(head.logits(rows) for rows in both), wide=True).kl)
+    return np.concatenate(parts)
+
+
+def self_noise(
+    session: Scores, fresh: Fresh | None, ids: NDArray[np.int64], spans: Sequence[Span]
+) -> tuple[float | None, int, tuple[Note, ...]]:
+    """Run a model in fresh processes; return the largest mean KL-divergence between two launches, and how many there were.
+
+    None, with a note, where a process could not be started or the model not be opened a second time.
+    """
+    import numpy as np
+
+    if fresh is None:
+        return None, 0, ()
+    span = spans[len(spans) // 2]
+    window = ids[span.begin : span.end].tolist()
+    places = np.arange(max(0, len(window) - _NOISE_ROWS), len(window))
+    launches = [np.concatenate([rows.copy() for _, rows in tiles(session, window, places)])]
+    try:
+        launches += [fresh(window, places.tolist()) for _ in range(LAUNCHES)]
+    except HarnessError as error:
+        return None, 0, (Note(code="no-self-noise", text=f"by how much launches differ was not measured: {error}"),)
+    pairs = [
+        float(distances(one, other, wide=True).kl.mean())
+        for number, one in enumerate(launches) for other in launches[number + 1 :]
+    ]  # fmt: skip
+    return max(0.0, *pairs), LAUNCHES, ()

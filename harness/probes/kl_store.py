@@ -1,0 +1,238 @@
+"""A stored reference on disk: token ids, positions, and final hidden states with the head that they belong to, or log-probabilities."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pydantic import ValidationError
+
+from harness.core.errors import HarnessError
+from harness.core.spec import JsonObject, Note, Record
+from harness.heads.opening import OpenHead, open_head
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Rows = NDArray[np.float32]
+    States = NDArray[np.floating]
+
+IDS, OWNERS, POSITIONS = "token_ids.npy", "documents.npy", "positions.npy"
+LOGPROBS, HIDDEN, HEAD, META = "logprobs.npy", "hidden.bin", "head", "meta.json"
+SCHEMA = 3
+_OLDEST = 2
+BLOCK = 1024
+"""Rows of hidden states that share a checksum."""
+
+
+class StoredMeta(Record):
+    """How a reference was made, as its file says; what the schema before lacked has defaults."""
+
+    schema_version: int
+    form: Literal["logprobs", "hidden"] = "logprobs"
+    text_sha256: str
+    ids_sha256: str
+    tokens: int
+    limit: int | None
+    bos: bool
+    window: int
+    stride: int
+    vocabulary: int
+    dtype: str
+    """Type of the model's activations."""
+    provider: str
+    documents: int
+    noun: str
+    seed: int
+    facts: JsonObject
+    notes: tuple[Note, ...]
+    tokenizer_sha256: str = ""
+    revision: str = ""
+    """Id of the artifact that it was made from."""
+    head_sha256: str = ""
+    hidden: int = 0
+    hidden_dtype: Literal["float32", "float16"] = "float16"
+    crcs: tuple[int, ...] = ()
+    """CRC-32 of each BLOCK rows of hidden states."""
+    floors: dict[str, float] = field(default_factory=dict)
+    """KL-divergence in nat below which nothing is told: `storage`, and `self-noise` between launches."""
+    launches: int = 0
+    """Fresh processes behind the self-noise."""
+
+
+class Reader(Protocol):
+    """Rows of a stored reference."""
+
+    def rows(self, begin: int, count: int) -> Rows:
+        """Give logits or log-probabilities float32 [count, vocabulary] of stored positions."""
+
+
+@dataclass(frozen=True)
+class StoredReference:
+    """A stored reference, opened; rows are read when asked for."""
+
+    ids: Ints
+    owners: Ints
+    """int64 [tokens]: place of the document in which each token begins."""
+    positions: Ints
+    """int64 [n], counted from the beginning of the stream."""
+    meta: StoredMeta
+    folder: Path
+
+    @property
+    def logprobs(self) -> Rows:
+        """Float32 [n, vocabulary], mapped from the file, where log-probabilities were stored."""
+        import numpy as np
+
+        mapped: Rows = np.load(self.folder / LOGPROBS, mmap_mode="r")
+        return mapped
+
+    def reader(self, provider: str) -> Reader:
+        """Open the rows; provider: what the head runs on. Raises: HarnessError for a head or file that is damaged."""
+        if self.meta.form == "logprobs":
+            return _Kept(self.logprobs)
+        head = open_head(self.folder / HEAD, provider)
+        if head.record.sha256 != self.meta.head_sha256:
+            raise HarnessError(
+                f"the stored reference {self.folder} has the head {head.record.sha256[:12]}, and its hidden states are those of head "
+                f"{self.meta.head_sha256[:12]}; make the reference again"
+            )
+        return _Projected(self.folder / HIDDEN, self.meta, len(self.positions), head)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    logprobs: Rows
+
+    def rows(self, begin: int, count: int) -> Rows:
+        return self.logprobs[begin : begin + count]
+
+
+class _Projected:
+    """Hidden states through the reference's own head; one block is held."""
+
+    def __init__(self, path: Path, meta: StoredMeta, count: int, head: OpenHead) -> None:
+        self._path, self._meta, self._count, self._head = path, meta, count, head
+        size = count * meta.hidden * _bytes(meta)
+        if not path.is_file() or path.stat().st_size != size or head.record.hidden != meta.hidden:
+            raise HarnessError(
+                f"the hidden states {path} are incomplete or not those of the head; make the reference again"
+            )
+        self._number, self._block = -1, b""
+
+    def rows(self, begin: int, count: int) -> Rows:
+        import numpy as np
+
+        return self._head.logits(np.concatenate(list(self._parts(begin, begin + count))))
+
+    def _parts(self, begin: int, end: int) -> Iterator[Rows]:
+        import numpy as np
+
+        while begin < end:
+            block = np.frombuffer(self._read(begin // BLOCK), dtype=self._meta.hidden_dtype)
+            inside = begin % BLOCK
+            part = block.reshape(-1, self._meta.hidden)[inside : inside + end - begin]
+            yield part.astype(np.float32)
+            begin += len(part)
+
+    def _read(self, number: int) -> bytes:
+        if number != self._number:
+            size = BLOCK * self._meta.hidden * _bytes(self._meta)
+            with self._path.open("rb") as file:
+                file.seek(number * size)
+                self._block, self._number = file.read(size), number
+            if zlib.crc32(self._block) != self._meta.crcs[number]:
+                first, last = number * BLOCK, min((number + 1) * BLOCK, self._count) - 1
+                raise HarnessError(
+                    f"the hidden states {self._path} are damaged between positions {first} and {last}; make the reference again"
+                )
+        return self._block
+
+
+def _bytes(meta: StoredMeta) -> int:
+    return 2 if meta.hidden_dtype == "float16" else 4
+
+
+class HiddenWriter:
+    """Appends hidden states to a file and keeps the checksums of its blocks."""
+
+    def __init__(self, path: Path, dtype: Literal["float32", "float16"]) -> None:
+        self._file = path.open("wb")
+        self._dtype = dtype
+        self._rows = self._crc = 0
+        self._crcs: list[int] = []
+
+    def add(self, hidden: States) -> None:
+        """Append rows [n, hidden], in the type that is stored."""
+        done = 0
+        while done < len(hidden):
+            part = hidden[done : done + BLOCK - self._rows % BLOCK]
+            content = part.tobytes()
+            self._file.write(content)
+            self._crc = zlib.crc32(content, self._crc)
+            self._rows += len(part)
+            done += len(part)
+            if self._rows % BLOCK == 0:
+                self._crcs.append(self._crc)
+                self._crc = 0
+
+    def __enter__(self) -> HiddenWriter:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._file.close()
+
+    @property
+    def crcs(self) -> tuple[int, ...]:
+        """Checksums of what was appended."""
+        return (*self._crcs, *((self._crc,) if self._rows % BLOCK else ()))
+
+
+def lowered(hidden: States, dtype: str) -> States:
+    """Give hidden states in the type that is stored. Raises: HarnessError where float16 cannot hold them."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        found: States = hidden.astype(dtype, copy=False)
+    if not np.isfinite(found).all():
+        if np.isfinite(hidden).all():
+            raise HarnessError("a hidden state is larger than float16 holds (65,504); say stores: float32")
+        raise HarnessError("the reference gave hidden states that are not finite; it cannot serve as a reference")
+    return found
+
+
+def open_stored(folder: Path) -> StoredReference:
+    """Open a stored reference without reading its rows. Raises: HarnessError where a file is missing, damaged or of another version."""
+    import numpy as np
+
+    meta = _meta(folder)
+    rows = {HIDDEN, f"{HEAD}/head.json"} if meta is not None and meta.form == "hidden" else {LOGPROBS}
+    missing = [name for name in (IDS, OWNERS, POSITIONS, *sorted(rows), META) if not (folder / name).is_file()]
+    if missing or meta is None:
+        raise HarnessError(f"the stored reference {folder} lacks {', '.join(missing)}; make it again")
+    try:
+        ids, owners = (np.load(folder / name).astype(np.int64) for name in (IDS, OWNERS))
+        return StoredReference(ids, owners, np.load(folder / POSITIONS), meta, folder)
+    except (ValueError, EOFError) as error:
+        raise HarnessError(f"the stored reference {folder} is damaged ({error}); make it again") from error
+
+
+def _meta(folder: Path) -> StoredMeta | None:
+    if not (folder / META).is_file():
+        return None
+    try:
+        said = json.loads((folder / META).read_text(encoding="utf-8"))
+        version = int(said["schema_version"])
+        if _OLDEST <= version <= SCHEMA:
+            return StoredMeta.model_validate(said)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise HarnessError(f"{folder / META} is damaged ({type(error).__name__}); make the reference again") from error
+    raise HarnessError(
+        f"the stored reference {folder} has schema {version}, and this version reads {_OLDEST} to {SCHEMA}; make it again"
+    )

@@ -1,0 +1,268 @@
+"""References of hidden states: exactness, floors, refusals, damage, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Context
+from harness.probes import groups, kl_reference, perplexity
+from harness.probes.kl_divergence import Workload, measure
+from harness.probes.kl_store import open_stored
+from tests.unit.probes.hidden_scores import HIDDEN, HiddenScores
+from tests.unit.probes.table_scores import ByteCodec
+
+TEXT = "Some words of a text. " + "".join(map(chr, np.random.default_rng(2).integers(32, 127, 3600)))
+GIVEN: dict[str, Any] = {"window": 64, "stride": 32}
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return str(path)
+
+
+def stored(session: Any, tmp_path: Path, text: str, name: str = "reference", **more: Any) -> Path:
+    out = tmp_path / name
+    out.mkdir()
+    context = Context(folder=tmp_path, out=out, artifact_id="one", **more.pop("context", {}))
+    kl_reference.measure(session, kl_reference.Workload(text=text, **GIVEN, **more), context)
+    return out
+
+
+def compared(session: Any, folder: Path, tmp_path: Path, text: str, **more: Any) -> Any:
+    context = Context(folder=tmp_path, reference=folder, **more.pop("context", {}))
+    return measure(session, Workload(text=text, **GIVEN, **more), context)
+
+
+def values(found: Any) -> dict[str, float]:
+    return {f"{one.metric} {one.slice}".strip(): one.value for one in found.values}
+
+
+def exact(reference: HiddenScores, candidate: HiddenScores) -> Any:
+    """KL of every position in float64, from the logits that both models give."""
+    ids, found = list(TEXT.encode()), []
+    from harness.probes.windows import sliding, span_positions
+
+    for span in sliding(len(ids), GIVEN["window"], GIVEN["stride"]):
+        part, where = ids[span.begin : span.end], span_positions(span)
+        logits = [
+            (one.seen(part, where).astype(np.float64) @ one.head.T.astype(np.float64)) for one in (reference, candidate)
+        ]
+        a, b = (rows - np.logaddexp.reduce(rows, axis=1, keepdims=True) for rows in logits)
+        found.append((np.exp(a) * (a - b)).sum(axis=1))
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.02, 0.003])
+@pytest.mark.parametrize(("stores", "slack"), [("float32", 1e-6), ("float16", 4e-6)])
+def test_the_divergence_is_that_of_dense_float64_logits(
+    text: str, tmp_path: Path, noise: float, stores: str, slack: float
+) -> None:
+    reference, candidate = HiddenScores(), HiddenScores(noise=noise)
+    found = compared(candidate, stored(reference, tmp_path, text, stores=stores), tmp_path, text, stores=stores)
+    wanted = exact(reference, candidate)
+    assert values(found)["kl_divergence"] == pytest.approx(
+        wanted.mean(), rel=1e-4, abs=slack
+    )  # 3,600 positions are few
+    said = found.protocol.facts["float64_check"]
+    assert said["kl"] == pytest.approx(said["kl_float64"], rel=1e-4, abs=1e-6)
+    assert found.protocol.facts["stores"] == stores
+    for name, share in (("median", 0.5), ("p99", 0.99), ("max", 1.0)):
+        quantile = values(found)[f"kl_quantile quantile:{name}"]
+        assert quantile == pytest.approx(np.quantile(wanted, share), rel=2e-2, abs=25 * slack)
+
+
+def test_a_model_against_itself_is_at_the_floor_which_is_printed(text: str, tmp_path: Path) -> None:
+    session = HiddenScores()
+    folder = stored(session, tmp_path, text)
+    found = compared(session, folder, tmp_path, text)
+    floor = open_stored(folder).meta.floors["storage"]
+    assert 0 < floor < 3e-6
+    assert abs(values(found)["kl_divergence"]) < 3e-6
+    assert values(found)["kl_floor floor:storage"] == floor
+    assert values(found)["top1_agreement"] > 0.999
+    whole = stored(session, tmp_path, text, "whole", stores="float32")
+    assert abs(values(compared(session, whole, tmp_path, text, stores="float32"))["kl_divergence"]) < 1e-7
+
+
+def test_a_divergence_below_its_floor_is_marked(text: str, tmp_path: Path) -> None:
+    session = HiddenScores()
+    rows = [
+        session.rows(list(TEXT.encode())[:64], range(64)),
+        HiddenScores(noise=0.2).rows(list(TEXT.encode())[:64], range(64)),
+    ]
+    launches = iter([rows[0], rows[1], rows[0]])
+    folder = stored(session, tmp_path, text, context={"fresh": lambda ids, places: next(launches)})
+    meta = open_stored(folder).meta
+    assert meta.launches == 3
+    assert meta.floors["self-noise"] > 0.01
+    near, far = (compared(HiddenScores(noise=noise), folder, tmp_path, text) for noise in (0.01, 2.0))
+    assert "under-floor" in {note.code for note in near.notes}
+    assert "under-floor" not in {note.code for note in far.notes}
+
+
+def test_a_launch_that_fails_is_told_and_no_floor_is_invented(text: str, tmp_path: Path) -> None:
+    def fresh(ids: Any, places: Any) -> Any:
+        raise HarnessError("out of memory")
+
+    out = tmp_path / "reference"
+    out.mkdir()
+    context = Context(folder=tmp_path, out=out, fresh=fresh)
+    found = kl_reference.measure(HiddenScores(), kl_reference.Workload(text=text, **GIVEN), context)
+    assert "out of memory" in next(note.text for note in found.notes if note.code == "no-self-noise")
+    assert set(open_stored(out).meta.floors) == {"storage"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"cannot": "its head is odd"}, "its head is odd"), ({"wrong": 0.5}, "gives other logits than the model")],
+)
+def test_a_head_that_cannot_be_cut_off_leaves_log_probabilities_and_says_so(
+    text: str, tmp_path: Path, change: Any, said: str
+) -> None:
+    reference = HiddenScores()
+    for name, value in change.items():
+        setattr(reference, name, value)
+    folder = stored(reference, tmp_path, text)
+    assert not (folder / "head").exists()
+    assert open_stored(folder).logprobs.shape == (len(TEXT), 258)
+    found = compared(HiddenScores(noise=0.1), folder, tmp_path, text)
+    assert said in next(note.text for note in found.notes if note.code == "dense-reference")
+    assert "stores" not in found.protocol.facts
+
+
+class Other(ByteCodec):
+    def encode(self, text: str, *, bos: bool = False) -> list[int]:
+        return super().encode(text.replace("words", "Words"), bos=bos)
+
+
+def test_a_reference_of_something_else_is_refused_by_name(text: str, tmp_path: Path) -> None:
+    folder, candidate = stored(HiddenScores(), tmp_path, text), HiddenScores(noise=0.1)
+    with pytest.raises(HarnessError, match="made with tokenizer_sha256"):
+        compared(HiddenScores(codec=Other()), folder, tmp_path, text)
+    with pytest.raises(HarnessError, match="made with revision 'one', this comparison asks for 'two'"):
+        compared(candidate, folder, tmp_path, text, context={"reference_revision": "two"})
+    other = stored(HiddenScores(seed=3), tmp_path, text, "other")
+    shutil.rmtree(folder / "head")
+    shutil.copytree(other / "head", folder / "head")
+    with pytest.raises(HarnessError, match="its hidden states are those of head"):
+        compared(candidate, folder, tmp_path, text)
+    Path(text).write_text(TEXT + "!")
+    with pytest.raises(HarnessError, match="made with text_sha256"):
+        compared(candidate, other, tmp_path, text)
+
+
+def test_vocabulary_padding_is_refused_unless_cut(text: str, tmp_path: Path) -> None:
+    reference = HiddenScores()
+    padded = HiddenScores(width=300)
+    padded.states[:258], padded.head[:258] = reference.states, reference.head
+    folder = stored(reference, tmp_path, text)
+    with pytest.raises(HarnessError, match="vocabulary of 258 tokens, the candidate one of 300"):
+        compared(padded, folder, tmp_path, text)
+    found = compared(padded, folder, tmp_path, text, truncate_vocabulary=True)
+    assert abs(values(found)["kl_divergence"]) < 1e-6
+    assert "truncated-vocabulary" in {note.code for note in found.notes}
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("hidden.bin", "damaged between positions 1024 and 2047"),
+        ("head/weight.npy", "head"),
+        ("token_ids.npy", "damaged"),
+    ],
+)
+def test_a_damaged_file_is_refused(text: str, tmp_path: Path, file: str, said: str) -> None:
+    folder = stored(HiddenScores(), tmp_path, text)
+    path = folder / file
+    content = bytearray(path.read_bytes())
+    place = 1500 * HIDDEN * 2 if file == "hidden.bin" else len(content) - 5
+    content[place] ^= 0x40
+    path.write_bytes(bytes(content))
+    if file == "head/weight.npy":
+        record = json.loads((folder / "head/head.json").read_text())
+        record["sha256"] = "0" * 64
+        (folder / "head/head.json").write_text(json.dumps(record))
+    with pytest.raises(HarnessError, match=said):
+        compared(HiddenScores(noise=0.1), folder, tmp_path, text)
+
+
+@pytest.mark.parametrize("file", ["hidden.bin", "head/weight.npy", "head/head.json", "meta.json", "token_ids.npy"])
+def test_a_cut_file_is_refused(text: str, tmp_path: Path, file: str) -> None:
+    folder = stored(HiddenScores(), tmp_path, text)
+    (folder / file).write_bytes((folder / file).read_bytes()[:-40])
+    with pytest.raises(HarnessError, match="make"):
+        compared(HiddenScores(noise=0.1), folder, tmp_path, text)
+
+
+def test_what_float16_cannot_hold_is_refused_with_the_remedy(text: str, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="say stores: float32"):
+        stored(HiddenScores(scale=1e6), tmp_path, text)
+    folder = stored(HiddenScores(scale=1e6), tmp_path, text, "whole", stores="float32")
+    found = compared(HiddenScores(scale=1e6), folder, tmp_path, text, stores="float32")
+    assert abs(values(found)["kl_divergence"]) < 1e-6
+
+
+def test_interrupted_work_goes_on_at_the_last_finished_group(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "LEAST", 500)
+    whole = stored(HiddenScores(), tmp_path, text, "whole")
+    resume = {"resume": tmp_path / "groups"}
+    dying = HiddenScores()
+    dying.dies_at = 70
+    with pytest.raises(KeyboardInterrupt):
+        stored(dying, tmp_path, text, "killed", context=resume)
+    again = HiddenScores()
+    folder = stored(again, tmp_path, text, "again", context=resume)
+    assert again.windows < 80
+    for name in ("hidden.bin", "head/weight.npy", "token_ids.npy"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes()
+    shutil.rmtree(tmp_path / "groups")
+    expected = compared(HiddenScores(noise=0.1), whole, tmp_path, text)
+    dying = HiddenScores(noise=0.1)
+    dying.dies_at = 70
+    with pytest.raises(KeyboardInterrupt):
+        compared(dying, whole, tmp_path, text, context=resume)
+    kept = sorted((tmp_path / "groups").iterdir())
+    kept[1].write_bytes(b"PK half of a file")
+    candidate = HiddenScores(noise=0.1)
+    found = compared(candidate, whole, tmp_path, text, context=resume)
+    assert candidate.windows < 80
+    assert values(found) == values(expected)
+    assert "resumed" in {note.code for note in found.notes}
+
+
+def test_perplexity_comes_from_the_same_pass(text: str, tmp_path: Path) -> None:
+    folder, candidate = stored(HiddenScores(), tmp_path, text), HiddenScores(noise=0.1)
+    context = Context(folder=tmp_path, reference=folder)
+    measure(candidate, Workload(text=text, **GIVEN), context)
+    windows = candidate.windows
+    found = perplexity.measure(candidate, perplexity.Workload(text=text, **GIVEN), context)
+    assert candidate.windows == windows
+    alone = perplexity.measure(candidate, perplexity.Workload(text=text, **GIVEN), Context(folder=tmp_path))
+    assert found.values[0].value == alone.values[0].value
+
+
+def test_slices_and_agreement_follow_from_the_positions(text: str, tmp_path: Path) -> None:
+    reference, candidate = HiddenScores(), HiddenScores(noise=0.4)
+    found = compared(candidate, stored(reference, tmp_path, text), tmp_path, text)
+    said = values(found)
+    arrays = {one.array: one.samples for one in found.values if one.array}
+    top = found.arrays["confidence"]
+    inside = (top >= 0.5) & (top < 0.9)
+    assert said["kl_divergence confidence:0.5-0.9"] == pytest.approx(arrays["kl"][inside].mean(), rel=1e-5)
+    counts = sum(one.n for one in found.values if one.slice.startswith("confidence"))
+    assert counts == len(TEXT)
+    assert 0.2 < said["top5_agreement"] < 1
+    first = arrays["first_divergent"]
+    assert said["first_divergent_token"] == np.median(first)
+    assert first[0] == int(arrays["agrees"][:63].argmin())
