@@ -32,6 +32,7 @@ CAPABILITIES: Final[Mapping[Capability, Known]] = {
     "whole": Known("runs a text in one plain pass", ("codec", "whole", "switches")),
     "runs": Known("leaves the artifact to a command", ("folder",)),
     "reports": Known("drives a program that reports", ("report",)),
+    "serves": Known("counts repetitions as requests, up to a batch of them at a time", ("report",)),
 }
 
 
