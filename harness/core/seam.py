@@ -16,7 +16,7 @@ from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
 from harness.core.outcome import Protocol as ProtocolRecord
-from harness.core.sessions import Reach, Scores, Session
+from harness.core.sessions import Reach, Session
 from harness.core.spec import Kind, Note
 from harness.core.spelling import unknown
 
@@ -221,7 +221,7 @@ class Context:
     """Folder of a stored reference."""
     native: Path | None = None
     """For a verification in a 16-bit type: folder of what the model itself computes in that type."""
-    reference_session: Scores | None = None
+    reference_session: Session | None = None
     """Opened session of a live reference."""
     artifact: Path | None = None
     """Folder of the artifact that is measured."""

@@ -12,6 +12,7 @@ ENGINES = {
     "transformers": "harness.engines.transformers:ENGINE",
     "optimum-benchmark": "harness.engines.optimum_benchmark:ENGINE",
     "tensorrt-llm": "harness.engines.tensorrt_llm:ENGINE",
+    "diffusers": "harness.engines.diffusers:ENGINE",
     "program": "harness.engines.program:ENGINE",
     "fake": "harness.engines.fake:ENGINE",
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from harness.core.capabilities import scores
 from harness.core.errors import HarnessError
 from harness.core.outcome import Protocol
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
@@ -182,9 +183,9 @@ def _reference(session: Scores, workload: Workload, context: Context) -> tuple[S
         stream = _stored_stream(stored, workload)
         facts: JsonObject = {"form": form, "reference_dtype": stored.meta["dtype"]}
         return stream, _stored_pairs(session, stream, stored), facts
-    live = context.reference_session
-    if live is None:
+    if context.reference_session is None:
         raise HarnessError("a live reference was asked for, and none was opened; name one in the sweep")
+    live = scores(context.reference_session, "of the reference")
     check_window(live, workload.window)
     stream = read_stream(live.codec, workload)
     return stream, _live_pairs(session, live, stream), {"form": form, "reference_dtype": live.dtype}
