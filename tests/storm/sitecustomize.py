@@ -99,5 +99,16 @@ def _begin() -> None:
     os.fsync = fsync
 
 
+def _name_alike() -> None:
+    """Let files that are named after this process be called alike each time, so that they can be struck by their path."""
+    from types import SimpleNamespace
+
+    from harness.core import files
+
+    vars(files)["os"] = SimpleNamespace(**{**vars(os), "getpid": lambda: 0})
+
+
 if STRIKE and FOLDER and STATE and role():
     _begin()
+if os.environ.get("STORM_TRACER") and role() == "worker":
+    _name_alike()

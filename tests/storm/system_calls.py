@@ -124,7 +124,7 @@ def strike(sea: Any, call: Call, what: str) -> str:
 def _not_struck(call: Call, what: str, lines: list[str], results: Path) -> str:
     """Say how a log shows that a call was not struck, or another one was."""
     if len(lines) < call.place:
-        return f"never met, {len(lines)} of them"
+        return f"never met, {len(lines)} of {call.place} of {call.path or 'them'}"
     struck = lines[call.place - 1]
     if call.name in OPENS and not makes(struck, results):
         return f"another open: {struck}"
