@@ -44,7 +44,7 @@ def refuse_what_cannot_fit(disk: Sequence[DiskNeed], results: Path) -> None:
     fits = there + free - need
     clean = f"`harness clean --budget {fits // 10**9}GB` lets older artifacts go, or " if fits > 10**9 else ""
     raise HarnessError(
-        f"this cannot fit: up to {size_text(short['bytes'])} would be written and {size_text(short['free'])} are free; {clean}"
+        f"this cannot fit: up to {size_text(need)} would be written and {size_text(free)} are free; {clean}"
         "name another folder with --results, or choose less with --only"
     )
 

@@ -134,6 +134,8 @@ def _seconds(job: PlannedJob, planned: Planned, rates: Rates) -> float | None:
         return _building(job, job.spec, planned).seconds(rates)
     probe = planned.catalogue.adapters.probe(job.spec.probe)
     workload = probe.workload.model_validate(job.spec.workload).model_dump()
+    if "serves" in planned.catalogue.adapters.engine(job.spec.engine).offers and workload.get("batch"):
+        workload |= {name: -(-workload[name] // workload["batch"]) for name in ("warmup", "repetitions")}
     work = arithmetic.measuring(job.spec.probe, workload, _opened(job, planned), _text_bytes(workload))
     live = any(item.role == "reference" and item.engine for item in job.inputs)
     return None if work is None else work.seconds(rates) * (2 if live else 1)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from harness.commands.bench import prepare
-from harness.commands.machine import open_workspace, plan_sweep
+from harness.commands.estimates import with_commits
+from harness.commands.machine import checked_sweep, open_workspace, plan_checked
 from harness.commands.progress import Show
 from harness.commands.workspace import Workspace
 from harness.comparing.comparison import JudgedSides, judged_together
@@ -64,9 +65,10 @@ def compare_live(sides: tuple[str, str], asked: LiveAsked, console: Console, wor
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    prepare(asked.sweep, say, workspace)
+    checked = with_commits(checked_sweep(asked.sweep, workspace), say)
+    prepare(checked, say)
     with ExitStack() as stack:
-        planned = plan_sweep(asked.sweep, workspace)
+        planned = plan_checked(checked)
         kind = side_kind(planned.plan, sides)
         plan = live_plan(planned.plan, sides, kind, asked.only)
         opened = open_workspace(planned, stack)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from harness.core.errors import HarnessError
+from harness.core.painting import Paints
 from harness.core.sessions import Scores, Session
 
 Capability = str
@@ -33,6 +34,8 @@ CAPABILITIES: Final[Mapping[Capability, Known]] = {
     "whole": Known("runs a text in one plain pass", ("codec", "whole", "switches")),
     "runs": Known("leaves the artifact to a command", ("folder",)),
     "reports": Known("drives a program that reports", ("report",)),
+    "paints": Known("paints pictures", ("paint",)),
+    "serves": Known("counts repetitions as requests, up to a batch of them at a time", ("report",)),
 }
 
 
@@ -73,6 +76,12 @@ def scores(session: Session, engine: str) -> Scores:
     """Give a session as one that scores. Raises: HarnessError where it does not."""
     check_session(session, {"scores"}, engine)
     return cast("Scores", session)
+
+
+def paints(session: Session, engine: str) -> Paints:
+    """Give a session as one that paints. Raises: HarnessError where it does not."""
+    check_session(session, {"paints"}, engine)
+    return cast("Paints", session)
 
 
 def _has(session: Session, member: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.core.pipelines import PIPELINE, is_pipeline, read_index
 from harness.core.rope import Rope, read_rope
 
 _HEADER_LIMIT = 100_000_000
@@ -63,6 +64,8 @@ class ModelRecord:
 def read_record(folder: Path) -> ModelRecord | None:
     """Read a model's folder; None where it has no config.json that could be read."""
     config = _object(folder / "config.json")
+    if not config and is_pipeline(folder):
+        return ModelRecord({}, PIPELINE, str(read_index(folder).get("_class_name")))
     return record_of(config, _object(folder / "generation_config.json")) if config else None
 
 

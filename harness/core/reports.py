@@ -49,6 +49,8 @@ class Reported:
     started: datetime | None = None
     """When it says it measured; without a zone where it gives none."""
     notes: tuple[Note, ...] = ()
+    whole_batches: bool = True
+    """Whether its seconds are those of a whole batch at a time, so that rates follow from them; else nothing is worked out."""
 
 
 class Reports(Session, Protocol):

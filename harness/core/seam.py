@@ -16,7 +16,7 @@ from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
 from harness.core.outcome import Protocol as ProtocolRecord
-from harness.core.sessions import Reach, Scores, Session
+from harness.core.sessions import Reach, Session
 from harness.core.spec import Kind, Note
 from harness.core.spelling import unknown
 
@@ -227,7 +227,7 @@ class Context:
     """Folder of this job's inputs, options and packages that outlives a job which is interrupted; it goes when one is done."""
     fresh: Callable[[Sequence[int], Sequence[int]], FloatArray] | None = None
     """Score token ids in a process of its own: log-probabilities float32 [positions, vocabulary]. Raises: HarnessError."""
-    reference_session: Scores | None = None
+    reference_session: Session | None = None
     """Opened session of a live reference."""
     artifact: Path | None = None
     """Folder of the artifact that is measured."""

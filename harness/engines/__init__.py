@@ -11,6 +11,8 @@ ENGINES = {
     "ort-genai": "harness.engines.ort_genai:ENGINE",
     "transformers": "harness.engines.transformers:ENGINE",
     "optimum-benchmark": "harness.engines.optimum_benchmark:ENGINE",
+    "tensorrt-llm": "harness.engines.tensorrt_llm:ENGINE",
+    "diffusers": "harness.engines.diffusers:ENGINE",
     "program": "harness.engines.program:ENGINE",
     "fake": "harness.engines.fake:ENGINE",
 }

@@ -12,6 +12,7 @@ from harness.core.errors import HarnessError, Unsupported
 from harness.core.folder_formats import FolderFormat
 from harness.core.model_flaws import unknown_code
 from harness.core.model_record import ModelRecord
+from harness.core.pipelines import PIPELINE
 from harness.core.rope import as_version_4
 from harness.core.seam import Engine, Facts
 from harness.core.sessions import (
@@ -155,6 +156,8 @@ _SINKS = frozenset({"gpt_oss"})
 
 def refuse_model(options: TransformersOptions, facts: Facts, record: ModelRecord) -> str | None:
     """Say why a model's folder cannot be opened as it should be, from its configuration; no package is imported."""
+    if record.model_type == PIPELINE:
+        return "the model is an image pipeline, and this engine takes language models: take engine diffusers"
     if options.attention == "sdpa" and (record.soft_cap is not None or record.model_type in _SINKS):
         why = (
             f"caps its attention scores at {record.soft_cap}" if record.soft_cap is not None else "has attention sinks"

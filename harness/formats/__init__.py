@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 FORMATS = {
+    "trtllm-bench-printed": "harness.formats.trtllm_printed:FORMAT",
     "onnxruntime-genai": "harness.formats.genai:FORMAT",
     "onnxruntime-genai-csv": "harness.formats.genai:OLD",
     "optimum-benchmark": "harness.formats.optimum_benchmark:FORMAT",

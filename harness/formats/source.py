@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,8 @@ from harness.core.metric import OwnMetric
 from harness.formats import FORMATS
 
 _MARKDOWN = (".md", ".markdown")
+_LOG = re.compile(r"\[(\d+/\d|[A-Z][A-Z])")
+"""How lines of a log begin, which no JSON does: a date or a name in brackets."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class FileSource:
     @cached_property
     def data(self) -> Any:
         """JSON value, or the list of a file with one JSON value per line; None for a file that is neither."""
-        if self.is_markdown or not self.text.lstrip().startswith(("{", "[")):
+        begin = self.text[:64].lstrip()
+        if self.is_markdown or not begin.startswith(("{", "[")) or _LOG.match(begin):
             return None
         whole = _json(self.text)
         if not isinstance(whole, ValueError):

@@ -9,6 +9,7 @@ from harness.core.errors import HarnessError
 from harness.core.folder_formats import Format, format_of
 from harness.core.identity import files_below
 from harness.core.paths import placed
+from harness.core.pipelines import is_pipeline, lacking_part
 from harness.gguf.contents import FLOATS
 from harness.hub_data import cache as hub_cache
 from harness.plan import gguf
@@ -72,6 +73,8 @@ def _lacking(folder: Path) -> str | None:
     """Name the first thing without which a folder is no model."""
     if (folder / "genai_config.json").is_file():
         return None
+    if is_pipeline(folder) and not (folder / "config.json").is_file():
+        return lacking_part(folder)
     if not (folder / "config.json").is_file():
         return "config.json"
     if not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS):

@@ -16,5 +16,7 @@ PROBES = {
     "verify_reference": "harness.probes.verify_reference:PROBE",
     "lm_eval": "harness.probes.lm_eval:PROBE",
     "command": "harness.probes.command:PROBE",
+    "image": "harness.probes.image:PROBE",
+    "image_distance": "harness.probes.image_distance:PROBE",
     "mmlu_modelopt": "harness.probes.mmlu_modelopt:PROBE",
 }

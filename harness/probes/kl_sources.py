@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.core.capabilities import scores
 from harness.core.errors import HarnessError
 from harness.core.seam import Context
 from harness.core.sessions import Scores
@@ -49,9 +50,9 @@ def source_of(session: Scores, workload: Workload, context: Context) -> Source:
         if context.reference is None:
             raise HarnessError("form: stored needs a stored reference, and none was given; use form: live or auto")
         return _stored(session, open_stored(context.reference), workload, context)
-    live = context.reference_session
-    if live is None:
+    if context.reference_session is None:
         raise HarnessError("a live reference was asked for, and none was opened; name one in the sweep")
+    live = scores(context.reference_session, "of the reference")
     check_window(live, workload.window)
     stream = read_stream(live.codec, workload)
     facts: JsonObject = {"form": form, "reference_dtype": live.dtype}

@@ -46,7 +46,7 @@ def measure(session: Reports, work: FixedWork, context: Context) -> ProbeResult:
     refuse_other_work(said, work)
     refuse_other_rounds(said, work)
     machine, done = watch.facts(), speed.Work(work.batch, work.prompt, work.output, "mean")
-    derived = rates(said.summary, done)
+    derived = rates(said.summary, done) if said.whole_batches else []
     spread = _spread(said.summary)
     facts: JsonObject = {**said.protocol.facts, **machine, "report": name, "report_sha256": file_sha256(said.report)}
     facts |= {"spread": spread, "derived": [one.metric for one in derived]}

@@ -10,6 +10,7 @@ QUANTIZERS = {
     "train": "harness.quantizers.train:QUANTIZER",
     "bitsandbytes": "harness.quantizers.bitsandbytes:QUANTIZER",
     "torch-fp8": "harness.quantizers.torch_fp8:QUANTIZER",
+    "modelopt-diffusers": "harness.quantizers.modelopt_diffusers:QUANTIZER",
     "command": "harness.quantizers.command:QUANTIZER",
     "random-weights": "harness.quantizers.random_weights:QUANTIZER",
     "fake": "harness.quantizers.fake:QUANTIZER",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import filelock
 
-from harness.core.capabilities import check_session, scores
+from harness.core.capabilities import check_session
 from harness.core.clock import Spans
 from harness.core.errors import Differs
 from harness.core.files import Stamp, seal, write_stamp, write_whole
@@ -66,7 +66,7 @@ class Server:
         self._opened: str | None = None
         self._offers: frozenset[str] = frozenset()
         self._session: Session | None = None
-        self._reference: Scores | None = None
+        self._reference: Session | None = None
         self._shared: dict[str, object] = {}
         self._contents: dict[Path, str] = {}
         self._scored: tuple[Note, ...] | None = None
@@ -253,7 +253,8 @@ class Server:
                 refuse_fallback(engine, options, spec.engine_options, session)
             for item in live:
                 other, given = engine_of(str(item.engine), item.engine_options)
-                self._reference = scores(self._stack.enter_context(other.open(Path(item.path), given)), other.name)
+                self._reference = self._stack.enter_context(other.open(Path(item.path), given))
+                check_session(self._reference, other.offers, other.name)
         self._session, self._offers, self._opened = session, engine.offers, wanted
         found.provider = session.provider
         return session

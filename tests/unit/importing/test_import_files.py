@@ -215,4 +215,4 @@ def test_the_command_prints_what_was_taken_and_exits_2_for_what_was_not(
     assert "org/toy fp8: request_throughput, output_tps" in out
     assert "not taken: new_thing" in out
     assert err.count("\n") == 1
-    assert "bad.txt: is not a result file of a known format (onnxruntime-genai" in err
+    assert "bad.txt: is not a result file of a known format (trtllm-bench-printed" in err

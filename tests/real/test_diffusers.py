@@ -1,0 +1,84 @@
+"""A tiny pipeline of random weights, quantized by Model Optimizer and painted for real on this CPU; needs environment `diffusers`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.core.seam import Base, Built, Context
+from harness.engines.diffusers import ENGINE, DiffusersOptions
+from harness.probes import image, image_distance
+from harness.quantizers.modelopt_diffusers import QUANTIZER, ModeloptDiffusersOptions
+
+pytest.importorskip("diffusers", reason="environment diffusers is not this one")
+pytestmark = pytest.mark.slow
+SMALL = {"width": 32, "height": 32, "steps": 4}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    from tests.tiny_pipeline import make
+
+    root = tmp_path_factory.mktemp("pipelines")
+    found = {"float": make(root / "float")}
+    for name, config in (("int8", "INT8_DEFAULT_CFG"), ("fp8", "FP8_DEFAULT_CFG")):
+        found[name] = root / name
+        built(found["float"], found[name], config)
+    return found
+
+
+def built(base: Path, out: Path, config: str) -> Built:
+    out.mkdir()
+    options = ModeloptDiffusersOptions.model_validate(
+        {"config": config, "calib_size": 2, "width": 32, "height": 32, "steps": 3}
+    )
+    return QUANTIZER.build(Base(base, "diffusers", base), options, out, Context(out.parent))
+
+
+@pytest.mark.parametrize("name", ["int8", "fp8"])
+def test_quantized_pictures_are_near_the_baseline_and_not_the_same(
+    made: dict[str, Path], name: str, tmp_path: Path
+) -> None:
+    asked = image_distance.ComparedImages.model_validate(SMALL | {"pictures": 2})
+    with ENGINE.open(made[name], DiffusersOptions()) as ours, ENGINE.open(made["float"], DiffusersOptions()) as theirs:
+        found = image_distance.measure(ours, asked, Context(tmp_path, reference_session=theirs))
+        same = image_distance.measure(theirs, asked, Context(tmp_path, reference_session=theirs))
+    values = {one.metric: one.value for one in found.values}
+    assert 15 < values["psnr"] < 95
+    assert 0.3 < values["ssim"] < 1
+    assert {one.metric: one.value for one in same.values} == {"psnr": 100.0, "ssim": 1.0}, "one seed, one picture"
+    assert [note.code for note in ours.notes] == ["simulated"]
+
+
+def test_a_pipeline_is_timed_whole_and_step_by_step(made: dict[str, Path], tmp_path: Path) -> None:
+    with ENGINE.open(made["float"], DiffusersOptions()) as session:
+        found = image.measure(session, image.TimedImages.model_validate(SMALL | {"repetitions": 2}), Context(tmp_path))
+    values = {one.metric: one for one in found.values}
+    assert values["image_step_latency"].samples.shape == (2, 4)
+    assert values["image_latency"].value > 4 * values["image_step_latency"].value, "the pipeline holds its steps"
+
+
+def test_a_scale_that_is_lost_or_a_layer_left_in_floats_is_found(made: dict[str, Path], tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+
+    broken = Path(shutil.copytree(made["int8"], tmp_path / "broken"))
+    kept = torch.load(broken / "modelopt_state.pth", weights_only=True)
+    lost = next(name for name in kept["scales"] if name.endswith("weight_quantizer._amax"))
+    del kept["scales"][lost]
+    torch.save(kept, broken / "modelopt_state.pth")
+    with pytest.raises(HarnessError, match="not of one build"), ENGINE.open(broken, DiffusersOptions()):
+        pass
+    layers = (made["int8"] / "simulated_layers.json").read_text("utf-8")
+    other = Path(shutil.copytree(made["int8"], tmp_path / "other"))
+    (other / "simulated_layers.json").write_text(
+        layers.replace("weights int8, inputs int8", "weights int8", 1), "utf-8"
+    )
+    with (
+        pytest.raises(HarnessError, match="was promised; build the pipeline again"),
+        ENGINE.open(other, DiffusersOptions()),
+    ):
+        pass
