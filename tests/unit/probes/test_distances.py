@@ -10,8 +10,10 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.sessions import Tile
+from harness.numbers.divergence import BLOCK_VALUES, distances
 from harness.probes import kl_divergence, output_check, pace, perplexity
-from harness.probes.kl_divergence import Workload, distances, in_step
+from harness.probes.kl_options import Workload
+from harness.probes.kl_sources import in_step
 from harness.probes.windows import Span
 
 
@@ -35,7 +37,7 @@ def test_rows_of_every_block_are_compared(count: int, width: int) -> None:
     logits = draw.standard_normal((2, count, width))
     one, other = (part - np.log(np.exp(part).sum(axis=1, keepdims=True)) for part in logits)
     found = distances(one.astype(np.float32), other.astype(np.float32))
-    assert kl_divergence.BLOCK_VALUES == 65536
+    assert BLOCK_VALUES == 65536
     assert found.kl == pytest.approx((np.exp(one) * (one - other)).sum(axis=1), rel=1e-4)
     assert found.abs_log_ratio == pytest.approx((np.exp(one) * np.abs(one - other)).sum(axis=1), rel=1e-4)
     assert found.agrees.tolist() == (one.argmax(axis=1) == other.argmax(axis=1)).tolist()
