@@ -140,7 +140,9 @@ def rounding(bits: Any = 8, *, off: float = 0.0, **more: Any) -> Any:
                 setattr(self, name, value)
 
         def forward(self, weight: Any) -> Any:
-            done = rounded(weight.float(), self.num_bits, self.amax.float(), (self.block_sizes or {}).get(-1)).to(weight.dtype)
+            done = rounded(weight.float(), self.num_bits, self.amax.float(), (self.block_sizes or {}).get(-1)).to(
+                weight.dtype
+            )
             return done + off * torch.arange(done.numel()).reshape(done.shape).lt(off and 40)
 
     return TensorQuantizer()
@@ -173,6 +175,17 @@ def test_a_layer_that_is_what_was_promised_passes() -> None:
         "a scale that is found while running cannot be held"
     )
     assert hold_simulated(simulated(is_enabled=False, amax=None), {"up": "float32"}) == {"float32": 1}
+
+
+def test_a_layer_with_a_scale_for_each_block_passes_too() -> None:
+    import torch
+
+    model = simulated()
+    blocks = torch.nn.functional.pad(model.up.weight.detach(), (0, 4)).reshape(
+        48, 8
+    )  # three of 8 a row, the last half full
+    model.up.weight_quantizer = rounding(block_sizes={-1: 8}, amax=blocks.abs().amax(dim=1, keepdim=True))
+    assert hold_simulated(model, {"up": "int8 b8"}) == {"int8 b8": 1}
 
 
 @pytest.mark.parametrize(("given", "promised", "says"), [

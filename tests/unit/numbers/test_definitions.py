@@ -206,7 +206,9 @@ def test_a_stratified_mean_has_welchs_degrees() -> None:
     assert (value, low, high) == pytest.approx((131 / 20, 131 / 20 - half, 131 / 20 + half), rel=1e-12)
     assert strata.stratified_mean([3.0] * 20, [20]) == (3.0, 3.0, 3.0)
     middle, _, most = strata.stratified_mean([0.0, 100.0, *[0.0, 1e-6] * 9], [2, 18])
-    assert most == pytest.approx(middle + 12.7062 * math.sqrt(2 * 5000 / 400), rel=1e-6), "nearly all variance has one degree"
+    assert most == pytest.approx(middle + 12.7062 * math.sqrt(2 * 5000 / 400), rel=1e-6), (
+        "nearly all variance has one degree"
+    )
 
 
 @pytest.mark.parametrize(("counts", "cut"), [([1, 1, 18], [18, 2]), ([1, 19], [20]), ([1, 9, 10], [10, 10])])
