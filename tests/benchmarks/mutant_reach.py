@@ -22,6 +22,8 @@ TESTS = (
     *(f"quantizers/test_{name}.py" for name in ("scheme", "torch_fp8", "odd_models")),
     "engines/test_model_kinds.py",
 )
+HEAVY = ("store/test_indexes.py", "store/test_many.py")
+"""Files of tests that first fill a large database, which takes minutes under coverage: left out, as all that is slow."""
 SLOWEST = 8.0
 """Processor seconds of a test beyond which it is not run for a mutant."""
 LONGEST = 60.0
@@ -138,7 +140,7 @@ def _state() -> tuple[str, dict[str, str]]:
         ):
             continue
         content = hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
-        under = any(name.startswith(f"tests/unit/{part}") for part in TESTS)
+        under = any(name.startswith(f"tests/unit/{part}") for part in TESTS) and not name.endswith(HEAVY)
         if under and name.rpartition("/")[2].startswith("test_"):
             tests[name] = content
         elif not name.rpartition("/")[2].startswith("test_"):

@@ -91,3 +91,14 @@ def test_it_is_looked_for_until_nothing_is_there(monkeypatch: pytest.MonkeyPatch
     slept.clear()
     assert processes.end_left("m", 12) == ()
     assert len(slept) == 20, "what never ends is not waited for without end"
+
+
+@pytest.mark.parametrize("flag", [None, 512])
+def test_on_windows_a_group_is_a_flag(monkeypatch: pytest.MonkeyPatch, flag: int | None) -> None:
+    assert processes.own_group() == {"start_new_session": True}
+    if flag is not None:
+        monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", flag, raising=False)
+    with monkeypatch.context() as there:
+        there.setattr(os, "name", "nt")
+        found = processes.own_group()
+    assert found == {"creationflags": flag or 0}

@@ -177,6 +177,17 @@ def test_a_layer_that_is_what_was_promised_passes() -> None:
     assert hold_simulated(simulated(is_enabled=False, amax=None), {"up": "float32"}) == {"float32": 1}
 
 
+def test_a_layer_with_a_scale_for_each_block_passes_too() -> None:
+    import torch
+
+    model = simulated()
+    blocks = torch.nn.functional.pad(model.up.weight.detach(), (0, 4)).reshape(
+        48, 8
+    )  # three of 8 a row, the last half full
+    model.up.weight_quantizer = rounding(block_sizes={-1: 8}, amax=blocks.abs().amax(dim=1, keepdim=True))
+    assert hold_simulated(model, {"up": "int8 b8"}) == {"int8 b8": 1}
+
+
 @pytest.mark.parametrize(("given", "promised", "says"), [
     ({}, {"up": "int4 channel"}, "layer 'up' is int8 channel, but the checkpoint promises int4 channel"), ({}, {}, "but the checkpoint promises nothing of it"),
     ({"amax": None}, {"up": "int8 channel"}, "its weights have no scales"), ({"off": 0.01}, {"up": "int8 channel"}, "40 of 320 weights are not so rounded"),

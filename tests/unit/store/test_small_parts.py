@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sqlalchemy.dialects import postgresql, sqlite
 
-from harness.core.errors import ConfigError, HarnessError
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.outcome import ArrayRef, Gpu
 from harness.store import arrays, conditions, files, holders
 from harness.store.against_files import Finding, differing
@@ -24,6 +24,7 @@ from harness.store.dimensions import gpu_of
 from harness.store.frame import split_measurement
 from harness.store.result import ResultSet, result_of
 from harness.store.row import Utc, chunks
+from harness.store.walk import Ingested
 from tests.unit.store.outcomes import environment, measured
 
 
@@ -228,3 +229,17 @@ def test_a_command_line_is_cut_at_a_hundred_letters(monkeypatch: pytest.MonkeyPa
     ):
         monkeypatch.setattr(holders.Path, "read_bytes", lambda path, said=said: said)
         assert holders._command(5) == told
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({}, "1 runs are new, 2 were known, 3 sessions"),
+        ({"unfinished": ("a", "b")}, "1 runs are new, 2 were known, 3 sessions, 2 without an outcome"),
+        ({"marks": 4}, "1 runs are new, 2 were known, 3 sessions, 4 marks changed"),
+        ({"problems": (Problem("x"),)}, "1 runs are new, 2 were known, 3 sessions, 1 files cannot be read"),
+    ],
+)
+def test_a_walk_says_what_it_found(more: dict[str, Any], says: str) -> None:
+    given: dict[str, Any] = {"new": 1, "known": 2, "sessions": 3, "unfinished": (), "problems": ()}
+    assert str(Ingested(**{**given, **more})) == says
