@@ -1,12 +1,14 @@
 """What a live comparison says: simulated with noise of several kinds, and replayed from blocks of real rounds.
 
-    python -m tests.benchmarks.live_verdicts [--draws 2000]
+    python -m tests.benchmarks.live_verdicts --part replay --draws 2000      # records/live_verdicts.txt
+    python -m tests.benchmarks.live_verdicts --part simulate --draws 2000    # records/live_simulated.txt
 
 Simulated: rounds per side until a change is shown, beside those of a two-sample t with a planned end; and how often any look is wrong where nothing
 differs. Replayed: the pool of `live_pool` (it grows with each sitting; this reads what there is), and the rounds of `aa_speed`, which ran on a quieter
 machine and whose cycles are put together to blocks. A comparison is a stretch of blocks from
 a random start, in the order in which they ran, until the verdict or the last look within `--budget` blocks; sides are turned round by a coin. Stretches of
-one pool overlap, so that the bound of what is wrong is also taken over disjoint ones. Beside it on the same rounds: three rules of other projects.
+one pool overlap (of 62 blocks, with up to 45 in each, there is hardly more than one that is independent), so that the bound of what is wrong is also taken
+over disjoint ones. Beside it on the same rounds: three rules of other projects.
 """
 
 from __future__ import annotations
