@@ -89,10 +89,11 @@ def looks(blocks: Sequence[Block]) -> list[Look]:
 def interval(found: Sequence[Look], alpha: float) -> tuple[float, float]:
     """Return the difference's interval at a two-sided level, over all looks so far (at least one): what all of them hold.
 
-    Where no value is held by all of them, the middle of what they disagree on.
+    Where no value is held by all of them, that of the last look; where its own two disagree, the middle between them.
     """
     ends = [one.interval(alpha) for one in found]
     low, high = max(end[0] for end in ends), min(end[1] for end in ends)
+    low, high = (low, high) if low <= high else ends[-1]
     return (low, high) if low <= high else ((low + high) / 2, (low + high) / 2)
 
 

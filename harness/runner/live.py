@@ -19,7 +19,7 @@ MOST = LOOKS[-1]
 """Blocks beyond which nobody looks."""
 _NEVER = -1.0
 """Precision that no rounds reach: what a block lacks makes it useless."""
-Work = tuple[str, ...]
+SharedWork = tuple[str, ...]
 """What both sides do in one process: all but what is compared."""
 
 
@@ -70,7 +70,7 @@ class _Pair:
 
 
 def _pairs(jobs: Sequence[PlannedJob], sides: tuple[str, str], kind: LiveKind) -> list[_Pair]:
-    groups: dict[Work, dict[str, dict[str, list[PlannedJob]]]] = {}
+    groups: dict[SharedWork, dict[str, dict[str, list[PlannedJob]]]] = {}
     for job in jobs:
         side = _called(job, sides, kind)
         groups.setdefault(_work(job, kind), {}).setdefault(side, {}).setdefault(job.group, []).append(job)
@@ -98,7 +98,7 @@ def _called(job: PlannedJob, sides: tuple[str, str], kind: LiveKind) -> str:
     return next(iter(found))
 
 
-def _work(job: PlannedJob, kind: LiveKind) -> Work:
+def _work(job: PlannedJob, kind: LiveKind) -> SharedWork:
     assert isinstance(job.spec, MeasureSpec)
     label = job.labels[0]
     other = label.method if kind == "environment" else job.environment

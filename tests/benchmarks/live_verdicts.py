@@ -1,12 +1,14 @@
 """What a live comparison says: simulated with noise of several kinds, and replayed from blocks of real rounds.
 
-    python -m tests.benchmarks.live_verdicts [--draws 2000]
+    python -m tests.benchmarks.live_verdicts --part replay --draws 2000      # records/live_verdicts.txt
+    python -m tests.benchmarks.live_verdicts --part simulate --draws 2000    # records/live_simulated.txt
 
 Simulated: rounds per side until a change is shown, beside those of a two-sample t with a planned end; and how often any look is wrong where nothing
 differs. Replayed: the pool of `live_pool` (it grows with each sitting; this reads what there is), and the rounds of `aa_speed`, which ran on a quieter
 machine and whose cycles are put together to blocks. A comparison is a stretch of blocks from
 a random start, in the order in which they ran, until the verdict or the last look within `--budget` blocks; sides are turned round by a coin. Stretches of
-one pool overlap, so that the bound of what is wrong is also taken over disjoint ones. Beside it on the same rounds: three rules of other projects.
+one pool overlap (of 62 blocks, with up to 45 in each, there is hardly more than one that is independent), so that the bound of what is wrong is also taken
+over disjoint ones. Beside it on the same rounds: three rules of other projects.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ CASES = ((0.007, 0.05), (0.007, 0.02), (0.02, 0.05), (0.02, 0.02), (0.037, 0.05)
 """Standard deviation between processes, and change; 5 % is to be found with 95 % power, 2 % with 80 %."""
 KINDS = ("normal", "t with 3 degrees", "real")
 FALSE_SAME = 0.05
-Value = tuple[float, float]
+RoundValue = tuple[float, float]
 """Of a round: as seconds passed, and at one pace of the machine."""
 
 
@@ -55,7 +57,7 @@ class PoolBlock:
     """One block: by arm its two rounds, each a value and a value at one pace of the machine."""
 
     sitting: str
-    arms: Mapping[str, tuple[Value, Value]]
+    arms: Mapping[str, tuple[RoundValue, RoundValue]]
     load: float
     extra: int
     seconds: float = 0.0
@@ -93,7 +95,7 @@ def _dealt(cycle: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> list[s
 
 
 def _pool_block(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> PoolBlock:
-    found: dict[str, list[Value]] = defaultdict(list)
+    found: dict[str, list[RoundValue]] = defaultdict(list)
     for row, arm in zip(rows, arms, strict=True):
         paces = row["at_1ms"] if "at_1ms" in row else row["pace"]["at_1ms"]
         found[arm].append((row["values"][METRIC], paces[METRIC]))
@@ -116,14 +118,16 @@ def stretches(found: Sequence[PoolBlock]) -> list[list[PoolBlock]]:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReplayedVerdict:
     """What a comparison came to, and after how many blocks."""
 
     word: str
     blocks: int
 
 
-def compare(some: Sequence[PoolBlock], sides: tuple[str, str], shift: float = 1.0, alpha: float = ALPHA) -> Verdict:
+def compare(
+    some: Sequence[PoolBlock], sides: tuple[str, str], shift: float = 1.0, alpha: float = ALPHA
+) -> ReplayedVerdict:
     """Judge as `compare --live` does after every look, until there is a verdict or no block is left.
 
     shift: factor of the second side's values. With one number no rate is adjusted, so that intervals at two levels are the verdict.
@@ -138,8 +142,8 @@ def compare(some: Sequence[PoolBlock], sides: tuple[str, str], shift: float = 1.
         at_pace = blocks.spread(scales[1][:count]) < SHARPER * blocks.spread(scales[0][:count])
         word = _word(seen[at_pace], alpha)
         if word != "cannot tell":
-            return Verdict(word, count)
-    return Verdict("cannot tell", len(some))
+            return ReplayedVerdict(word, count)
+    return ReplayedVerdict("cannot tell", len(some))
 
 
 def _blocks(some: Sequence[PoolBlock], sides: tuple[str, str], shift: float, place: int) -> list[Block]:
@@ -159,7 +163,9 @@ def _word(seen: Sequence[Look], alpha: float) -> str:
     return "cannot tell" if low <= 0 <= high else "better" if low > 0 else "worse"
 
 
-def as_the_command_does(some: Sequence[PoolBlock], sides: tuple[str, str], shift: float, found: Verdict) -> bool:
+def as_the_command_does(
+    some: Sequence[PoolBlock], sides: tuple[str, str], shift: float, found: ReplayedVerdict
+) -> bool:
     """Judge the same blocks by the command's own evidence and judge, and say whether the verdict is this one."""
     one, other = (_rounds(some[: found.blocks], arm, factor) for arm, factor in zip(sides, (1.0, shift), strict=True))
     estimate = of_blocks((one, other))
@@ -296,7 +302,7 @@ def replay(name: str, real: Sequence[PoolBlock], budget: int, draws: int) -> dic
     return words
 
 
-def _told(name: str, found: Sequence[Verdict]) -> Counter[str]:
+def _told(name: str, found: Sequence[ReplayedVerdict]) -> Counter[str]:
     words = Counter(one.word for one in found)
     said = ", ".join(f"{word} {words[word] / len(found):.1%}" for word in ("worse", "better", "same", "cannot tell"))
     ran = sorted(one.blocks for one in found)
@@ -336,7 +342,7 @@ def disjoint(pools: Mapping[str, Sequence[PoolBlock]], budget: int) -> None:
 
 # ---------------------------------------------------------------- rules of others
 
-Rule = Callable[[Sequence[float], Sequence[float]], bool]
+AlarmRule = Callable[[Sequence[float], Sequence[float]], bool]
 """Says of the logarithms of an old and of a new night's rounds, in the order in which they ran, whether it alarms."""
 
 
@@ -366,7 +372,7 @@ def week_mean(before: Sequence[float], after: Sequence[float]) -> bool:
     )
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, AlarmRule] = {
     "sequential mean, 5 %": sequential_mean,
     "P95 of means of three, 5 %": p95_of_three,
     "mean of seven, 10 %": week_mean,
@@ -402,14 +408,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=2000, help="replayed comparisons of each kind, over all pools")
     parser.add_argument("--budget", type=int, default=45, help="blocks that a comparison has at the most")
+    parser.add_argument("--part", choices=("all", "simulate", "replay"), default="all")
     asked = parser.parse_args()
-    headline(f"python -m tests.benchmarks.live_verdicts --draws {asked.draws} --budget {asked.budget}")
+    headline(
+        f"python -m tests.benchmarks.live_verdicts --part {asked.part} --draws {asked.draws} --budget {asked.budget}"
+    )
     pools = {"busy machine, int4": own_pool()} | {
         f"quieter machine, {name}": quieter_pool(name) for name in aa_speed.METHODS
     }
     for name, real in pools.items():
         _described(name, real)
-    good = simulate(pools["busy machine, int4"], asked.draws // 2)
+    good = asked.part == "replay" or simulate(pools["busy machine, int4"], asked.draws // 2)
+    if asked.part == "simulate":
+        sys.exit(result(good))
     blocks_ = sum(map(len, pools.values()))
     words = [
         replay(name, real, asked.budget, math.ceil(asked.draws * len(real) / blocks_)) for name, real in pools.items()

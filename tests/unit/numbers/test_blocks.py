@@ -111,3 +111,17 @@ def test_ranks_keep_one_wild_process_from_deciding() -> None:
     for found in (some, wild):
         low, high = blocks.interval(blocks.looks(found), 0.01)
         assert 0.02 < low < blocks.estimate(blocks.looks(found)) < high < 0.08
+
+
+def test_what_is_within_a_margin_stays_so_at_every_higher_level_though_an_early_look_lay_far_off() -> None:
+    """Verdicts find the least level at which something is shown by halving: an early look must not turn it round again."""
+    draw = np.random.default_rng(8)
+    early = [block(one - 0.2 * ABBA) for one in draw.normal(0, 0.1, (3, 4))]
+    found = blocks.looks([*early, *(block(one) for one in draw.normal(0, 0.01, (42, 4)))])
+    ends = [blocks.interval(found, alpha) for alpha in (0.001, 0.01, 0.05, 0.2, 0.5, 0.9, 0.9999)]
+    inside = [-0.05 < low <= high < 0.05 for low, high in ends]
+    assert inside == sorted(inside)
+    assert inside[-1]
+    assert max(one.interval(0.9999)[0] for one in found) > min(one.interval(0.9999)[1] for one in found), (
+        "they disagree"
+    )
