@@ -36,11 +36,10 @@ class Distances:
     """Probability of the reference's likeliest token."""
 
 
-def distances(reference: Rows, candidate: Rows, *, wide: bool = False, normalised: bool = False) -> Distances:
-    """Compare rows of logits, or of log-probabilities, float32 [n, vocabulary]; the reference's are normalised here.
+def distances(reference: Rows, candidate: Rows, *, wide: bool = False) -> Distances:
+    """Compare rows of logits, or of log-probabilities, float32 [n, vocabulary]; both are normalised here.
 
-    wide: all sums and exponentials in float64, else segments of the vocabulary in float32 and their sums in float64. normalised:
-    the candidate's rows are log-probabilities over exactly these tokens, whose sum need not be taken again. What the reference
+    wide: all sums and exponentials in float64, else segments of the vocabulary in float32 and their sums in float64. What the reference
     rules out (-inf) says nothing. Rows whose float32 result is not finite are computed again in float64.
     """
     import numpy as np
@@ -60,7 +59,7 @@ def distances(reference: Rows, candidate: Rows, *, wide: bool = False, normalise
         if wide:
             _wide_block(sums[:, part], one, other, tops, held)
         else:
-            _block(sums[:, part], one, other, tops, held, normalised=normalised)
+            _block(sums[:, part], one, other, tops, held)
     first, second = (_likeliest(values, top) for values, top in zip((reference, candidate), largest, strict=True))
     agrees = (first[:, 0] == second[:, 0]).astype(np.uint8)
     found = Distances(sums[0], sums[1], agrees, _shared(first, second), sums[2].astype(np.float32))
@@ -69,7 +68,7 @@ def distances(reference: Rows, candidate: Rows, *, wide: bool = False, normalise
     return found
 
 
-def _block(sums: Floats, reference: Rows, candidate: Rows, tops: Rows, buffers: Rows, *, normalised: bool) -> None:
+def _block(sums: Floats, reference: Rows, candidate: Rows, tops: Rows, buffers: Rows) -> None:
     """Fill one block of sums: KL, mean |log ratio|, confidence. buffers: [2, n, whole segments], zero beyond the vocabulary.
 
     Both rows are shifted by their own largest value first: what is likely is then small, and exact.
@@ -78,14 +77,12 @@ def _block(sums: Floats, reference: Rows, candidate: Rows, tops: Rows, buffers: 
 
     weight, gap = buffers
     inside, apart = weight[:, : reference.shape[1]], gap[:, : reference.shape[1]]
-    shifted, rest = candidate, np.zeros(len(reference))
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        if not normalised:
-            shifted = np.subtract(candidate, tops[1][:, None], out=apart)
-            np.exp(shifted, out=inside)
-            rest = np.log(_summed(weight))
+        np.subtract(candidate, tops[1][:, None], out=apart)
+        np.exp(apart, out=inside)
+        rest = np.log(_summed(weight))
         np.subtract(reference, tops[0][:, None], out=inside)
-        np.subtract(inside, shifted, out=apart)
+        np.subtract(inside, apart, out=apart)
         np.exp(inside, out=inside)
         whole = _summed(weight)
         lift = np.log(whole) - rest

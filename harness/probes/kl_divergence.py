@@ -106,8 +106,7 @@ def _compare(
             width = _common_width(widths, workload)
             parts["nll"].append(target_nll(ids, positions, candidate))
             one, other = reference[:, :width], candidate[:, :width]
-            same = width == candidate.shape[1]
-            found = _finite(distances(one, other, wide=source.wide, normalised=same), span, positions)
+            found = _finite(distances(one, other, wide=source.wide), span, positions)
             for name in FIELDS:
                 parts[name].append(getattr(found, name))
             if not source.wide:
