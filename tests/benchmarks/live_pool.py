@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import aa_speed
+from tests.benchmarks import aa_pool, aa_speed
 
 POOL = Path(os.environ.get("LIVE_POOL", Path(__file__).parent / "records" / "live_speed.jsonl"))
 ARMS = ("a", "b", "slow")
@@ -46,12 +46,12 @@ def known_extra() -> int | None:
 
 def calibrated(artifact: Path) -> int:
     """Choose so many additions as make a step a twentieth longer, found in processes that do them every other time."""
-    additions = aa_speed.additions_for(aa_speed.SLOWER / _round(artifact, 0)["values"]["decode_tps"])
+    additions = aa_speed.additions_for(aa_pool.SLOWER / _round(artifact, 0)["values"]["decode_tps"])
     for _ in range(2):
         longer = statistics.median(
             float(aa_speed.in_process(artifact, additions, "alternating")["longer"]) for _ in range(3)
         )
-        additions = max(1, round(additions * aa_speed.SLOWER / max(longer, aa_speed.SLOWER / 5)))
+        additions = max(1, round(additions * aa_pool.SLOWER / max(longer, aa_pool.SLOWER / 5)))
     return additions
 
 

@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 MOST = 300
 """Lines of a file."""
-HELD = {"tests/benchmarks/mutants.py": 335}
+HELD: dict[str, int] = {}
 """What is longer, and no longer than that; an entry goes when its file is cut."""
 MIGRATIONS = Path("harness/store/migrations/versions")
 
