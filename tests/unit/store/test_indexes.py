@@ -16,7 +16,7 @@ from harness.core.spec import Labels
 from harness.store.database import Database
 from harness.store.latest import LatestQuery
 from harness.store.session import SessionRecord
-from tests.benchmarks import database as benchmark
+from tests.benchmarks import filled_database as benchmark
 from tests.benchmarks.many_runs import nightly
 from tests.unit.store.outcomes import BEGIN, built, failed, measured
 
