@@ -17,6 +17,7 @@ from harness.tables.rows import TableRow, rows_of
 from harness.tables.spec import TableSpec
 from harness.tables.table import build
 from tests.benchmarks import database as benchmark
+from tests.benchmarks import filled_database as filled
 from tests.benchmarks.many_runs import nightly
 from tests.unit.store.outcomes import measured
 
@@ -30,18 +31,18 @@ SMALL = frozenset({"quantity", "environment", "configuration"})
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     path = tmp_path_factory.mktemp("many") / "bench.db"
     with Database.open(path) as database:
-        for night in range(benchmark.WRITTEN):
+        for night in range(filled.WRITTEN):
             outcomes = nightly(night, NIGHTS, 6)
             assert database.ingest_all([one for number, one in enumerate(outcomes) if night < 2 or number < 20]) > 0
         database.ingest_all(
             measured(number, labels=Labels(sweep=f"other-{number}"), workload={"batch": number})
             for number in range(400)
         )
-        for night in range(benchmark.WRITTEN, 2 * benchmark.WRITTEN):
-            benchmark.copy_night(database, night, 2 * benchmark.WRITTEN)
-        for night in range(2 * benchmark.WRITTEN, 4 * benchmark.WRITTEN, benchmark.WRITTEN):
-            benchmark.copy_night(database, night, NIGHTS)
-            benchmark.copy_night(database, night + 1, NIGHTS)
+        for night in range(filled.WRITTEN, 2 * filled.WRITTEN):
+            filled.copy_night(database, night, 2 * filled.WRITTEN)
+        for night in range(2 * filled.WRITTEN, 4 * filled.WRITTEN, filled.WRITTEN):
+            filled.copy_night(database, night, NIGHTS)
+            filled.copy_night(database, night + 1, NIGHTS)
         with database._writing() as connection:
             assert configurations.fill(connection) > 0
             newest.settle(connection)
