@@ -67,9 +67,10 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
                **stream.facts, **source.facts, **_check_facts(pairs)},
     )  # fmt: skip
     sizes = stream.sizes(np.concatenate([span.begin + span_positions(span) for span in spans]))
-    values = kl_values.metric_values(found, spans, sizes, stream, source.floors)
+    floors = {**source.floors, **_float32_floor(pairs)}
+    values = kl_values.metric_values(found, spans, sizes, stream, floors)
     arrays = {f"{name}{SUFFIX}": sizes.astype(np.int32) for name in ("kl", "agrees")} | {"confidence": found.confidence}
-    said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values[0].value, source.floors))
+    said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values[0].value, floors))
     return ProbeResult(values, protocol, (*said, *notes, *stream.notes), arrays)
 
 
@@ -150,6 +151,11 @@ def _check_facts(pairs: NDArray[np.float64]) -> dict[str, object]:
         return {}
     mean, exact = (float(value) for value in pairs.mean(axis=0))
     return {"float64_check": {"positions": len(pairs), "kl": mean, "kl_float64": exact}}
+
+
+def _float32_floor(pairs: NDArray[np.float64]) -> dict[str, float]:
+    """Say how far single positions of the sample stand from float64 on average, where sums are in float32."""
+    return {"float32": float(abs(pairs[:, 0] - pairs[:, 1]).mean())} if len(pairs) else {}
 
 
 def _check_notes(pairs: NDArray[np.float64]) -> tuple[Note, ...]:

@@ -32,6 +32,7 @@ def test_a_reference_is_written_once_and_its_floors_stand_beside_every_divergenc
         mine = rows[rows["method"] == method].drop_duplicates()
         said = dict(zip(mine["slice"], mine["value"], strict=True))
         assert 0 <= said.pop("floor:engine") < 1e-6
+        assert 0 < said.pop("floor:float32") < 1e-6
         assert said == {f"floor:{name}": value for name, value in hidden[0]["floors"].items()}
     itself, int8 = (machine.value("kl_divergence", method=name, sweep="first") for name in ("fp32", "int8"))
     int4 = machine.value("kl_divergence", method="int4_rtn", sweep="second")
@@ -43,4 +44,5 @@ def test_a_reference_is_written_once_and_its_floors_stand_beside_every_divergenc
         for note in said["notes"]
     ]
     assert notes.count("under-floor") == 1
+    assert "implausible" not in notes
     assert not (tmp_path / "groups").exists()
