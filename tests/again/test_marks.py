@@ -97,7 +97,7 @@ def test_publishing_a_sweep_after_one_row_ran_again_keeps_the_other_rows(
     ("words", "told"),
     [
         (["nothing", "--void", "x"], "unknown run or session 'nothing'"),
-        (["RUN"], "say what to mark: --void REASON, --note TEXT, or --clear"),
+        (["RUN"], "say what to mark: --void REASON, --note TEXT, --keep, or --clear"),
         (["RUN", "--void", ""], "--void takes one line of 1 to 500 characters"),
         (["RUN", "--note", "a\nb"], "--note takes one line"),
         (["UNFINISHED", "--void", "x"], "has no outcome: it is still running, or was interrupted"),
