@@ -12,7 +12,7 @@ from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     from harness.runner.choosing import JobChoice
-    from harness.store.conditions import ConditionValue
+    from harness.store.where import ConditionValue
 
 RERUN = ("build", "quality", "reference", "speed")
 OnlyOption = Annotated[
@@ -40,7 +40,7 @@ def choice_of(
 ) -> JobChoice:
     """Read what a command chooses of a sweep's jobs. Raises: HarnessError with the nearest right name."""
     from harness.runner.choosing import DIMENSIONS, JobChoice
-    from harness.store.conditions import parse_where
+    from harness.store.where import parse_where
 
     for kind in rerun or []:
         if kind not in RERUN:
@@ -55,7 +55,7 @@ def chosen_rows(
 ) -> dict[str, list[ConditionValue]]:
     """Read the same options as conditions on results. known: columns that may be named."""
     from harness.core.spec import Status
-    from harness.store.conditions import parse_where
+    from harness.store.where import parse_where
 
     found = parse_where(only or [], known, "--only")
     found |= {"probe": list(probe)} if probe else {}

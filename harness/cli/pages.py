@@ -83,7 +83,7 @@ def report(
     """Print tables, rewrite the pages that hold them, check that they are current, or show what would change in them."""
     from harness.commands.pages import check_pages, diff_pages, guard_of, write_pages
     from harness.commands.report import conditions, print_against, print_tables
-    from harness.store.conditions import as_texts
+    from harness.store.where import as_texts
     from harness.tables.columns import DIMENSIONS
     from harness.tables.rows import text_of
 

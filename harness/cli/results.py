@@ -136,8 +136,8 @@ def export(
     from harness.commands.answers import refuse_nothing
     from harness.commands.workspace import database_for_reading
     from harness.store.columns import COLUMNS
-    from harness.store.conditions import parse_where
     from harness.store.export import export as write_export
+    from harness.store.where import parse_where
 
     chosen = chosen_rows(only, probe, round_, COLUMNS, failed=failed)
     with database_for_reading(workspace_of(context, results)) as database:

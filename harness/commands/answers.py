@@ -10,9 +10,9 @@ from typing import NoReturn
 from harness.core.errors import ConfigError, HarnessError
 from harness.runner.choosing import shown, values_told
 from harness.store import files
-from harness.store.conditions import ConditionValue
 from harness.store.database import Database
 from harness.store.session import SessionRecord
+from harness.store.where import ConditionValue
 
 JobName = tuple[str, str]
 """Key and environment of a job."""

@@ -18,7 +18,7 @@ from harness.environments import SHIPPED
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.published.sources import NumberSource, filled
-from harness.store.conditions import parse_where
+from harness.store.where import parse_where
 
 
 def are_files(one: str, other: str) -> bool:

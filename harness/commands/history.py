@@ -16,8 +16,8 @@ from harness.plots.series import HistorySeries, history_of
 from harness.plots.svg import to_svg
 from harness.published.reading import read_published
 from harness.published.sources import filled
-from harness.store.conditions import ConditionValue
 from harness.store.database import Database
+from harness.store.where import ConditionValue
 
 
 def read_history(

@@ -25,7 +25,7 @@ from harness.published.sources import NumberSource
 from harness.runner.live import LiveStop, live_plan, side_kind
 from harness.runner.loop import execute
 from harness.runner.opened import Event, OpenWorkspace
-from harness.store.conditions import ConditionValue, parse_where
+from harness.store.where import ConditionValue, parse_where
 
 _BUDGET = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h)\s*")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}

@@ -24,8 +24,8 @@ from harness.plan.catalogue import load_catalogue
 from harness.plan.reading import read_sweep
 from harness.published.sources import NumberSource, from_published
 from harness.store.columns import COLUMNS as STORED
-from harness.store.conditions import ConditionValue, as_texts, parse_where
 from harness.store.database import Database
+from harness.store.where import ConditionValue, as_texts, parse_where
 from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.columns import COLUMNS, DIMENSIONS
 from harness.tables.markdown import EMPTY, Rendered, to_markdown

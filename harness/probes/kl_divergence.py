@@ -16,7 +16,7 @@ from harness.probes import kl_sources, kl_values
 from harness.probes.groups import Finished, grouped
 from harness.probes.kl_options import Workload
 from harness.probes.kl_sources import Source
-from harness.probes.kl_values import FIELDS, Compared
+from harness.probes.kl_values import FIELDS, ComparedPositions
 from harness.probes.streams import (
     beyond,
     check_window,
@@ -56,7 +56,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
     stream = source.stream
     spans = sliding(len(stream.ids), workload.window, workload.stride)
     parts, notes = _groups(source, spans, workload, context)
-    found = Compared(**{name: np.concatenate([part[name] for part in parts]) for name in FIELDS})
+    found = ComparedPositions(**{name: np.concatenate([part[name] for part in parts]) for name in FIELDS})
     context.shared[stream.key(workload.window, workload.stride)] = np.concatenate([part["nll"] for part in parts])
     widths = parts[0]["widths"]
     pairs = np.concatenate([part["checked"] for part in parts])

@@ -66,7 +66,7 @@ class StoredMeta(Record):
     """Fresh processes behind the self-noise."""
 
 
-class Reader(Protocol):
+class StoredRows(Protocol):
     """Rows of a stored reference."""
 
     def rows(self, begin: int, count: int) -> Rows:
@@ -93,7 +93,7 @@ class StoredReference:
         mapped: Rows = np.load(self.folder / LOGPROBS, mmap_mode="r")
         return mapped
 
-    def reader(self, provider: str) -> Reader:
+    def reader(self, provider: str) -> StoredRows:
         """Open the rows; provider: what the head runs on. Raises: HarnessError for a head or file that is damaged."""
         if self.meta.form == "logprobs":
             return _Kept(self.logprobs)

@@ -29,7 +29,7 @@ FIELDS = ("kl", "abs_log_ratio", "agrees", "top5", "confidence")
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedPositions:
     """All positions of a stream, in order; see `numbers.divergence.Distances`."""
 
     kl: Floats
@@ -40,7 +40,7 @@ class Compared:
 
 
 def metric_values(
-    found: Compared, spans: list[Span], sizes: Ints, stream: Stream, floors: Mapping[str, float]
+    found: ComparedPositions, spans: list[Span], sizes: Ints, stream: Stream, floors: Mapping[str, float]
 ) -> tuple[MetricValue, ...]:
     """Give every metric of a comparison. sizes: positions of each document."""
     import numpy as np
@@ -52,7 +52,7 @@ def metric_values(
         _by_document("kl_divergence", found.kl, "kl", sizes, stream),
         MetricValue("kl_abs_log_ratio", float(chunks.mean()), found.abs_log_ratio.astype(np.float32), n=len(chunks), array="abs_log_ratio"),
         _by_document("top1_agreement", found.agrees, "agrees", sizes, stream),
-        _mean("top5_agreement", found.top5 / np.float32(TOP), "top5"),
+        _mean("top5_agreement", (found.top5 / TOP).astype(np.float32), "top5"),
         MetricValue("first_divergent_token", float(np.median(first)), first, array="first_divergent"),
         *(_summary("kl_quantile", f"quantile:{name}", float(np.quantile(found.kl, share)), len(found.kl))
           for name, share in _QUANTILES.items()),
@@ -78,7 +78,7 @@ def _first_divergent(agrees: NDArray[np.uint8], ends: Ints) -> Ints:
     return np.array([len(part) if part.all() else int(part.argmin()) for part in parts], dtype=np.int64)
 
 
-def _by_confidence(found: Compared) -> list[MetricValue]:
+def _by_confidence(found: ComparedPositions) -> list[MetricValue]:
     import numpy as np
 
     values = []

@@ -9,7 +9,7 @@ from typing import Any, cast
 from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Kind
 from harness.plan.expand import Plan, PlannedJob
-from harness.store.conditions import ConditionValue
+from harness.store.where import ConditionValue
 from harness.store.workload import workload_columns
 
 LABELS = ("model", "method", "recipe", "reference", "block")

@@ -12,7 +12,7 @@ from harness.core.spec import MeasureSpec
 from harness.numbers.blocks import LOOKS
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.choosing import JobChoice, choose
-from harness.store.conditions import ConditionValue
+from harness.store.where import ConditionValue
 
 LiveKind = Literal["method", "environment"]
 MOST = LOOKS[-1]

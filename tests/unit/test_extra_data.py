@@ -23,6 +23,7 @@ COUNTERPARTS = {
     "tests/unit/engines/test_given_models.py": "tests/unit/engines/test_model_kinds.py::test_a_window_has_the_log_probabilities_of_one_whole_pass",
     "tests/unit/importing/test_real_files.py": "tests/unit/importing/test_formats.py::test_a_vllm_result_keeps_medians_and_percentiles_as_parts",
     "tests/unit/lint/test_published_pages.py": "tests/unit/lint/test_derived_rules.py::test_latency_times_throughput_is_the_batch_size",
+    "tests/unit/numbers/test_change_points.py": "tests/unit/numbers/test_change_points.py::test_several_steps_are_found_in_order_with_the_levels_beside_them",
     "tests/unit/plan/test_configs.py": "tests/unit/plan/test_configs.py::test_the_gpu_sweep_is_planned_with_its_reasons_where_there_is_none",
     "tests/unit/probes/test_lm_eval.py": "tests/unit/probes/test_lm_eval_peer.py::test_whole_texts_have_the_log_likelihood_of_lm_evals_own_backend_with_and_without_bos",
     "tests/unit/probes/test_mmlu_modelopt.py": "tests/unit/probes/test_mmlu_modelopt.py::test_a_column_reads_as_pandas_reads_it",

@@ -36,6 +36,7 @@ ENDS = {
     "programs.py subprocess.run": "it runs in a worker, which the runner kills at the job's time limit with all that it started",
     "executors/process.py process.wait": "a queue's worker has no end by itself; it ends with us",
     "executors/local.py process.wait": "a thread of its own; who asks for events has the job's limit, and kills",
+    "runner/cleaning.py lock.acquire": "its lock is made with a timeout of none, a line above",
     "runner/opened.py lock.acquire": "its lock is made with a timeout, a few lines above",
     "worker/__main__.py os.read": "a thread of its own, for the parent's end: with it the worker is told to end, and with the worker it ends",
     "process_memory.py sys.stdin.read": "a thread of its own in the child that samples: its input ends with its parent, and with it the child",
@@ -45,6 +46,7 @@ ENDS = {
     "worker/queue_process.py for stream": "a thread of its own; the process has its jobs' limits, and is killed, then the thread is waited for KILLED_SECONDS",
     "executors/process.py with subprocess.Popen": "a queue's worker has no end by itself; it ends with us, and with Ctrl-C",
     "installing.py with ThreadPoolExecutor": "each of its threads runs an installer that has INSTALL_SECONDS",
+    "worker/fresh_process.py sys.stdin.read": "its input is written and closed by `subprocess.run`, which has a limit",
     "worker/machine_lock.py FileLock": "each acquire of it has a timeout, and says between two that it waits",
 }
 

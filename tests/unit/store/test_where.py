@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.store.conditions import parse_where
 from harness.store.database import Database
+from harness.store.where import parse_where
 from tests.conftest import Say
 from tests.fake_machine import Bench
 from tests.unit.store.outcomes import measured, measurement
