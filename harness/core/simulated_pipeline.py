@@ -87,7 +87,9 @@ def _promised(folder: Path) -> dict[str, str]:
     try:
         found = json.loads((folder / LAYERS).read_text("utf-8"))
     except (OSError, ValueError):
-        raise HarnessError(f"{folder / LAYERS} is missing or damaged; build the pipeline again") from None
+        found = None
+    if not isinstance(found, dict):
+        raise HarnessError(f"{folder / LAYERS} is missing or damaged; build the pipeline again")
     return {str(name): str(said) for name, said in found.items()}
 
 
@@ -100,10 +102,10 @@ def _restore(denoiser: nn.Module, path: Path) -> None:
         kept = torch.load(path, map_location="cpu", weights_only=True)
         with contextlib.redirect_stdout(sys.stderr):
             mto.restore_from_modelopt_state(denoiser, modelopt_state=kept["state"])
+        lacking = denoiser.load_state_dict(kept["scales"], strict=False)
     except Exception as error:  # unpickling and restoring fail in many ways, all of which mean the same
         raise HarnessError(
             f"{path} cannot be restored by Model Optimizer ({type(error).__name__}); build the pipeline again"
         ) from error
-    lacking = denoiser.load_state_dict(kept["scales"], strict=False)
     if odd := [*lacking.unexpected_keys, *(name for name in lacking.missing_keys if _PART in name)]:
         raise HarnessError(f"state and scales of {path} are not of one build ({odd[0]}); build the pipeline again")

@@ -77,8 +77,8 @@ class DiffusersSession:
             ).images  # fmt: skip
         rest()
         seconds = time.perf_counter() - begun
+        _refuse_other(images[0], steps.seconds(), asked)
         pixels = np.rint(np.clip(images[0], 0.0, 1.0) * 255).astype(np.uint8)
-        _refuse_other(pixels, images[0], steps.seconds(), asked)
         return Picture(pixels, seconds, np.asarray(steps.seconds(), dtype=np.float64))
 
 
@@ -121,12 +121,10 @@ class _Steps:
         return [last - first for first, last in self._marks]
 
 
-def _refuse_other(
-    pixels: np.ndarray[Any, Any], image: np.ndarray[Any, Any], steps: list[float], asked: Painting
-) -> None:
+def _refuse_other(image: np.ndarray[Any, Any], steps: list[float], asked: Painting) -> None:
     import numpy as np
 
-    height, width = pixels.shape[:2]
+    height, width = image.shape[:2]
     if (width, height) != (asked.width, asked.height):
         raise HarnessError(
             f"the pipeline painted {width} x {height}, and {asked.width} x {asked.height} was asked for: take sizes that it can make"

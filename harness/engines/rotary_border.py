@@ -18,6 +18,8 @@ def rotary_border(graph: Path) -> int | None:
     The builder compares the length of the attention mask (or the largest position) with a constant that has its value in
     its name; the file is searched for that node, since this environment may have no `onnx`.
     """
+    if graph.stat().st_size == 0:  # what is empty cannot be mapped; whoever opens the graph says what is wrong with it
+        return None
     with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         found = _SWITCH.search(content)
         return int(found[1]) if found else None

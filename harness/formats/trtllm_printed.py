@@ -55,7 +55,7 @@ _FIELDS = {
     "Output Tokens per Second per Watt (tps/W)": "performance.output_tps_per_watt",
 }
 """Words before the colon -> field of the report as JSON."""
-_LINE = re.compile(r"^(?P<name>[A-Z][^:=]*?):[ \t]+(?P<value>\S.*?)[ \t]*$", re.MULTILINE)
+_LINE = re.compile(r"^(?P<name>[A-Z][^:=\n]*?):[ \t]+(?P<value>\S.*?)[ \t\r]*$", re.MULTILINE)
 _LEAST = frozenset({"TP Size", "Max Runtime Batch Size", "Request Throughput (req/sec)"})
 """Without these lines it was cut off, or is no such text."""
 _ABSENT = frozenset({"None", "N/A"})
@@ -95,7 +95,7 @@ def _number(value: str) -> int | float | str:
     if value.isdecimal():
         return int(value)
     try:
-        return float(value.removesuffix("%")) * (0.01 if value.endswith("%") else 1.0)
+        return float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
     except ValueError:
         return value
 
