@@ -261,6 +261,8 @@ class Probe:
     workload: type[Options]
     packages: tuple[str, ...]
     measure: Callable[[Any, Any, Context], ProbeResult]
+    earlier: Mapping[int, type[Options]] = field(default_factory=dict)
+    """Workloads of earlier versions whose results are still shown: what they left to defaults is told by these."""
     own_process: bool = False
     """It needs a process in which nothing else was done; jobs of one round that share artifact and engine share it."""
     alone: bool = False

@@ -14,7 +14,7 @@ from harness.core.spec import Note
 from harness.numbers.divergence import Distances, checked, distances, holds
 from harness.probes import kl_sources, kl_values
 from harness.probes.groups import Finished, grouped
-from harness.probes.kl_options import Workload
+from harness.probes.kl_options import DenseWorkload, Workload
 from harness.probes.kl_sources import Source
 from harness.probes.kl_values import FIELDS, ComparedPositions
 from harness.probes.streams import (
@@ -191,6 +191,7 @@ PROBE = Probe(
     workload=Workload,
     packages=("numpy",),
     measure=measure,
+    earlier={2: DenseWorkload},
     reach=window_reach,
     refuse=_refuse,
     contents=_contents,

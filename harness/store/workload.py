@@ -61,11 +61,12 @@ def recipe_options(spec: BuildSpec) -> str:
 
 
 def _full(spec: MeasureSpec) -> Mapping[str, Any]:
-    """Add the probe's defaults; a probe unknown here or of another version has defaults that nobody can tell."""
+    """Add the probe's defaults; a probe unknown here, or of a version that it says nothing of, has defaults that nobody can tell."""
     probe = _probe(spec.probe)
-    if probe is None or probe.version != spec.version:
+    if probe is None:
         return spec.workload
-    return _defaults_added(probe.workload, spec.workload, f"probe {spec.probe}")
+    options = probe.workload if probe.version == spec.version else probe.earlier.get(spec.version)
+    return spec.workload if options is None else _defaults_added(options, spec.workload, f"probe {spec.probe}")
 
 
 def _defaults_added(options: Any, given: Mapping[str, Any], what: str) -> Mapping[str, Any]:

@@ -58,10 +58,10 @@ class Tight:
     def io_binding(self) -> Any:
         return Binding(self.session.io_binding())
 
-    def run_with_iobinding(self, binding: Any) -> None:
+    def run_with_iobinding(self, binding: Any, *settings: Any) -> None:
         if binding.tokens > HOLDS:
             raise RuntimeError("Failed to allocate memory for requested buffer of size 1073741824")
-        self.session.run_with_iobinding(binding.binding)
+        self.session.run_with_iobinding(binding.binding, *settings)
 
 
 class Binding:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.outcome import ArrayRef, Gpu
-from harness.store import arrays, conditions, files, holders
+from harness.store import arrays, files, holders, where
 from harness.store.against_files import Finding, differing
 from harness.store.arrays import StoredArray
 from harness.store.cache import History
@@ -138,12 +138,10 @@ def test_different_gpus_are_joined(names: tuple[str, ...], found: str | None) ->
 
 
 def test_conditions_of_tables_are_texts_and_none_is_absent() -> None:
-    assert conditions.as_texts({"batch": [1.0, 8.0]}, lambda value: f"{value:g}") == {"batch": ("1", "8")}
+    assert where.as_texts({"batch": [1.0, 8.0]}, lambda value: f"{value:g}") == {"batch": ("1", "8")}
     with pytest.raises(HarnessError, match="--where gpu=: give a value; only `harness export`"):
-        conditions.as_texts({"gpu": ["A", None]}, str)
-    assert conditions.parse_where(["started=2026-01-31T12:00+02:00"])["started"] == [
-        datetime(2026, 1, 31, 10, tzinfo=UTC)
-    ]
+        where.as_texts({"gpu": ["A", None]}, str)
+    assert where.parse_where(["started=2026-01-31T12:00+02:00"])["started"] == [datetime(2026, 1, 31, 10, tzinfo=UTC)]
 
 
 # ---------------------------------------------------------------- files
