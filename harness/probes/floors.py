@@ -26,7 +26,7 @@ SAMPLED = 512
 LAUNCHES = 3
 """Fresh processes whose distributions are compared."""
 _NOISE_ROWS = 64
-"""Positions, the last of two windows, at which launches are compared."""
+"""Positions, the last of a window in the middle, at which launches are compared."""
 _CHECKED_ROWS = 64
 _HEAD_KL = {"float32": 1e-8, "float16": 1e-5, "bfloat16": 1e-3}
 """Mean KL-divergence within which a head on its own gives what the model gives; logits in 16 bits are rounded that much."""
@@ -64,7 +64,7 @@ def self_noise(
 ) -> tuple[float | None, int, tuple[Note, ...]]:
     """Run a model in fresh processes; return the largest mean KL-divergence between two launches, and how many there were.
 
-    None, with a note, where a process could not be started or the model not be opened a second time.
+    None, with a note, where a process could not be started, the model not be opened a second time, or what a launch gave is not finite.
     """
     import numpy as np
 
@@ -77,9 +77,15 @@ def self_noise(
     try:
         launches += [fresh(window, places.tolist()) for _ in range(LAUNCHES)]
     except HarnessError as error:
-        return None, 0, (Note(code="no-self-noise", text=f"by how much launches differ was not measured: {error}"),)
+        return _not_measured(str(error))
     pairs = [
         float(distances(one, other, wide=True).kl.mean())
         for number, one in enumerate(launches) for other in launches[number + 1 :]
     ]  # fmt: skip
+    if not np.isfinite(pairs).all():
+        return _not_measured("a launch gave log-probabilities that are not finite")
     return max(0.0, *pairs), LAUNCHES, ()
+
+
+def _not_measured(reason: str) -> tuple[None, int, tuple[Note, ...]]:
+    return None, 0, (Note(code="no-self-noise", text=f"by how much launches differ was not measured: {reason}"),)

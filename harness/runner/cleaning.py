@@ -220,7 +220,7 @@ def _waiting(results: Path) -> set[str]:
         try:
             inputs = json.loads((folder / JOB).read_text("utf-8"))["inputs"]
             found |= {str(Path(one["path"]).resolve()) for one in inputs if one.get("path")}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return found
 

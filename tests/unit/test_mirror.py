@@ -11,7 +11,6 @@ ROOT = Path(__file__).resolve().parents[2]
 HARNESS, UNIT = ROOT / "harness", ROOT / "tests" / "unit"
 PACKAGES = sorted({path.parent.relative_to(HARNESS).as_posix() for path in HARNESS.glob("*/*.py")} - {"."})
 ELSEWHERE = {
-    "cli": "tests/test_cli.py",
     "corpus": "tests/unit/test_texts.py",
     "programs": "tests/unit/probes/test_command.py",
     "executors": "tests/unit/test_windows.py",
