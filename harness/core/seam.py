@@ -286,8 +286,6 @@ class Probe:
     """Metrics of somebody's own that the workload names, with what it says of them."""
 
 
-# ---------------------------------------------------------------- registries
-
 Registry = Mapping[str, str]
 
 
