@@ -278,8 +278,9 @@ def _uncertainty(cell: CellSpec, result: Operand, scale: Decimal) -> str:
         return ""
     low, high = result.low * scale, result.high * scale
     scientific = "e" if cell.format.suffix == "e" else ""
-    if style == "pm" and high - low <= abs(result.value * scale) / _TOO_WIDE:
-        half = max(result.value * scale - low, high - result.value * scale)
+    half = max(result.value * scale - low, high - result.value * scale)
+    narrow = high - low <= abs(result.value * scale) / _TOO_WIDE
+    if style == "pm" and (narrow or not (scientific or rounded(half, cell.format.decimals))):
         spread = NumberFormat(cell.format.decimals, comma=cell.format.comma, suffix=scientific)
         if half and not scientific and not rounded(half, spread.decimals):  # too small for the digits shown
             return f" ± <{Decimal(1).scaleb(-spread.decimals)}"
