@@ -186,16 +186,14 @@ def test_small_divergences_are_not_drowned_by_float32() -> None:
     assert found.mean() == pytest.approx(exact.mean(), rel=0.05)
 
 
-class _Wide:
+class _Wide(TableScores):
     """Log-probabilities of a vocabulary of 128k without a model."""
 
-    dtype = "float32"
-    provider = "cpu"
-    context_length = 4096
     width = 128_000
 
     def __init__(self, codec: Any, shift: int) -> None:
-        self.codec = codec
+        super().__init__()
+        self.codec, self.context_length = codec, 4096
         base = np.random.default_rng(1).standard_normal(self.width + 512).astype(np.float32)
         self.base = base - np.log(np.exp(base, dtype=np.float64).sum()).astype(np.float32)
         self.shift = shift
