@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,7 @@ class Workload(Options):
 class MadeUp:
     workload = Workload
     version = 1
+    earlier: ClassVar[dict[int, Any]] = {}
 
 
 def test_defaults_of_a_workload_are_columns_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
