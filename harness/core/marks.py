@@ -15,6 +15,7 @@ MARKS: Final = {
     "unstable": "unstable",
     "disturbed": "disturbed",
     "implausible": "implausible",
+    "under-floor": "within its floor",
     "output-differs": "output differs",
     "output-unchecked": "output unchecked",
     "unverified": "unverified",

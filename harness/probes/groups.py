@@ -51,7 +51,7 @@ class Finished:
         if path is None or not path.is_file():
             return None
         try:
-            with np.load(path) as held:
+            with path.open("rb") as opened, np.load(opened) as held:
                 found = {name: held[name] for name in held.files}
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
             return None

@@ -73,10 +73,11 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             f"the arrays of run {path.parent.name} were removed by `harness clean`; a run that shall keep them is marked with "
             "`harness mark RUN --keep` before"
         )
-    if not zipfile.is_zipfile(path):  # numpy would leave a file open that turns out to be no archive
+    if not zipfile.is_zipfile(path):
         raise HarnessError(_unreadable(path, "it is gone, or not whole"))
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy would leave a file open that turns out to be no archive, or a damaged one
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: np.ascontiguousarray(file[name]) for name in file.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise HarnessError(_unreadable(path, error)) from error

@@ -30,7 +30,7 @@ class Asked(Options):
 def test_defaults_are_added_for_the_version_that_is_here(
     monkeypatch: pytest.MonkeyPatch, known: int | None, added: bool
 ) -> None:
-    found = None if known is None else SimpleNamespace(version=known, options=Asked, workload=Asked)
+    found = None if known is None else SimpleNamespace(version=known, options=Asked, workload=Asked, earlier={})
     for name in ("_engine", "_quantizer", "_probe"):
         monkeypatch.setattr(workload, name, lambda name: found)
     whole = {"given": 1, "other": "usual"} if added else {"given": 1}
