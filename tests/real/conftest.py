@@ -57,7 +57,11 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
                 "engine": "transformers",
                 "method": "fp32",
                 "probes": {
-                    "kl_divergence": {**KL, "reference": {"method": "fp32", "engine": "ort-genai"}},
+                    "kl_divergence": {
+                        "stores": "logprobs",
+                        **KL,
+                        "reference": {"method": "fp32", "engine": "ort-genai"},
+                    },
                     "perplexity": KL,
                 },
             },
