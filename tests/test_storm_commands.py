@@ -22,7 +22,7 @@ from tests.test_storm import small_sweep, wrong_of
 from tests.watched import tracing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-MOST = 1000 if os.environ.get("STORM_ALL") else 20
+MOST = 1000 if os.environ.get("STORM_ALL") else 16
 """Kills of one command: all of its changes of a file with STORM_ALL=1, else a seeded draw of them where there are more."""
 
 
