@@ -53,7 +53,7 @@ def disk_needs(planned: Planned, decided: Verdicts, results: Path) -> list[DiskN
     """Estimate what the jobs to run will write, by volume, and hold it against what is free (bytes).
 
     Nothing is deleted while a sweep runs, so that the sum is the peak. Artifacts: parameters times the precision's
-    bytes; stored references: tokens times vocabulary times 4; runs: per-position results, and the scratch files of the
+    bytes; stored references: states and head, or tokens times vocabulary times 4; runs: per-position results, and scratch files of the
     largest build.
     """
     runs = [job for job in planned.plan.jobs if decided[job.id][0] == "run"]
