@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from harness.cli.app import ConfigsOption, ResultsOption, app, workspace_of
 from harness.cli.choosing import OnlyOption, choice_of
@@ -63,6 +62,8 @@ def compare(
     from harness.core.identity import canonical
 
     if live:
+        from rich.console import Console
+
         from harness.commands.live import LiveAsked, budget_of, compare_live
 
         chosen = choice_of(only, None, None, None, failed=False).only

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from harness.cli.app import (
     ConfigsOption,
@@ -32,6 +31,8 @@ def bench(
 ) -> None:
     """Run the sweep for this machine and print its tables."""
     network(offline=offline)
+    from rich.console import Console
+
     from harness.commands.bench import choose, run_sweep
     from harness.commands.report import after_bench
 
@@ -61,6 +62,8 @@ def run(
 ) -> None:
     """Run a sweep and print its tables; known builds and quality are not run again, speed always is."""
     network(offline=offline)
+    from rich.console import Console
+
     from harness.commands.bench import run_sweep
     from harness.commands.report import after_bench
 
@@ -89,6 +92,8 @@ def plan(
 ) -> None:
     """Print a sweep's jobs, which are known, how long they took before and what disk they need."""
     network(offline=offline)
+    from rich.console import Console
+
     from harness.commands.plan import show_plan
 
     choice = choice_of(only, probe, round_, rerun, failed=failed)

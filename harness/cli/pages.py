@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from harness.cli.app import ResultsOption, app, pairs, workspace_of
 from harness.cli.choosing import FailedOption, OnlyOption, ProbeOption, RoundOption, chosen_rows
@@ -81,8 +80,11 @@ def report(
     results: ResultsOption = None,
 ) -> None:
     """Print tables, rewrite the pages that hold them, check that they are current, or show what would change in them."""
+    from rich.console import Console
+
     from harness.commands.pages import check_pages, diff_pages, guard_of, write_pages
-    from harness.commands.report import conditions, print_against, print_tables
+    from harness.commands.plain import conditions
+    from harness.commands.report import print_against, print_tables
     from harness.store.where import as_texts
     from harness.tables.columns import DIMENSIONS
     from harness.tables.rows import text_of
@@ -182,7 +184,7 @@ def explain(
 ) -> None:
     """Explain one table cell: arithmetic, runs, samples, recipe, artifact, command, environment, dates."""
     from harness.commands.explain import explained
-    from harness.commands.report import conditions
+    from harness.commands.plain import conditions
 
     typer.echo(explained(words, workspace_of(context, results), results, as_json=json, where=conditions(where or [])))
 

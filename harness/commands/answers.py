@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness.core.errors import ConfigError, HarnessError
-from harness.runner.choosing import shown, values_told
 from harness.store import files
 from harness.store.database import Database
 from harness.store.session import SessionRecord
-from harness.store.where import ConditionValue
+from harness.store.where import ConditionValue, shown, values_told
 
 JobName = tuple[str, str]
 """Key and environment of a job."""

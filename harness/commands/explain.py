@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.commands.report import Filters, narrowed, plain_of, plain_rendered
+from harness.commands.plain import Filters, narrowed, plain_of, plain_rendered
 from harness.commands.workspace import Workspace, database_for_reading, pages_of, spec_files
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spelling import unknown
@@ -19,7 +19,7 @@ from harness.explain.text import as_text
 from harness.pages import writing
 from harness.pages.value_marks import ValueMark, marks
 from harness.pages.values import answer, answering
-from harness.published.sources import NumberSource, from_published, question_of
+from harness.published.sources import NumberSource, TableQuestion, from_published, question_of
 from harness.store.location import is_there
 from harness.tables.catalogue import TableCatalogue, catalogue_of
 from harness.tables.locate import block_at, named, pointed, spot_of
@@ -120,9 +120,10 @@ def _known(workspace: Workspace) -> _Known:
 
 
 @contextmanager
-def _source(results: Path | None, workspace: Workspace, sweeps: Collection[str]) -> Iterator[NumberSource]:
+def _source(results: Path | None, workspace: Workspace, asked: TableQuestion | None) -> Iterator[NumberSource]:
     if results is None:
-        with from_published(workspace.own_published, sweeps) as source:
+        sweeps, needed = (asked.labels.get("sweep", ()), asked.need) if asked else ((), None)
+        with from_published(workspace.own_published, sweeps, needed) as source:
             yield source
     else:
         other = replace(workspace, results=results, beside=workspace.own_published)
@@ -137,8 +138,7 @@ def _shown(
     """Render a table from what it needs, and keep that open."""
     found = known.spec(name)
     spec = narrowed(found, where or {}) if found else None
-    sweeps = question_of(spec).labels.get("sweep", ()) if spec else ()
-    with _source(results, workspace, sweeps) as source:
+    with _source(results, workspace, question_of(spec) if spec else None) as source:
         if spec is None:
             yield _plain(name, source, workspace, results, known)
             return

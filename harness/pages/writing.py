@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core import limits
 from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.files import PARTIAL, regular_bytes, sync_folder, write_whole
 from harness.core.spelling import unknown
 from harness.markdown.markers import bodies, marked_places, replaced
-from harness.pages.guards import Guard, refused
 from harness.pages.value_marks import marks
 from harness.pages.values import with_values
 from harness.published.sources import NumberSource, rows_for, rows_for_all
@@ -24,6 +24,9 @@ from harness.tables.options import OPTIONS
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import SUFFIX, read_specs
 from harness.tables.table import build
+
+if TYPE_CHECKING:
+    from harness.pages.guards import Guard
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,8 @@ def write_pages(
     """
     made = [fresh(path, rendered, plots=plots) for path in pages]
     if guard is not None:
+        from harness.pages.guards import refused
+
         problems = refused({page.path: page.old for page in made}, rendered, guard)
         if problems:
             raise ConfigError(problems)

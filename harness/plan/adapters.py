@@ -57,6 +57,14 @@ class Adapters:
         """Formats of folders that engines bring, and how each is recognized."""
         return folder_formats(self.engines)
 
+    def is_format(self, name: str) -> bool:
+        """Say whether a format is called so: what engines read is looked at first, so that quantizers are loaded for unknown ones alone."""
+        return (
+            name == FILES
+            or any(name in self.engine(one).consumes for one in self.engines)
+            or name in self.format_names()
+        )
+
     def format_names(self) -> list[str]:
         """Names that a format may have: all that an adapter reads or makes."""
         opened = [name for engine in self.engines for name in self.engine(engine).consumes]

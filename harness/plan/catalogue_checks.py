@@ -47,7 +47,8 @@ def _check_bases(catalogue: Catalogue, method: Method, mistakes: Mistakes) -> No
                 message = unknown(f"recipe of {started.called}:", base.quantizer, started.recipes)
                 mistakes.add(message, recipe.node.fields["on"])
         for form in _said_formats(recipe, catalogue.adapters):
-            if form not in (known := catalogue.adapters.format_names()):
+            if not catalogue.adapters.is_format(form):
+                known = catalogue.adapters.format_names()
                 mistakes.add(unknown(f"format of recipe '{recipe.quantizer}':", form, known), recipe.node)
         if not recipe.bases and "hf" not in consumes(recipe, catalogue.adapters):
             what = f"recipe '{recipe.quantizer}' of method '{method.name}'"
@@ -101,7 +102,9 @@ def _check_place(name: str, entry: EnvironmentEntry, node: Node, known: Iterable
 
 
 def _ready_names(ready: Ready, catalogue: Catalogue) -> list[tuple[str, str, Iterable[str]]]:
-    form = [("format", ready.format, catalogue.adapters.format_names())] if ready.format else []
+    form = []
+    if ready.format and not catalogue.adapters.is_format(ready.format):
+        form = [("format", ready.format, catalogue.adapters.format_names())]
     return [("method", ready.method, catalogue.methods), ("model", ready.of, catalogue.models), *form]
 
 

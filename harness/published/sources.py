@@ -12,7 +12,9 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.outcome import Environment, Outcome
+from harness.core.spec import BuildSpec, Status
 from harness.numbers.pairing import Items
+from harness.probes import VERIFY
 from harness.published.items import items_of
 from harness.published.records import Published
 from harness.published.selection import read_for
@@ -103,18 +105,29 @@ class NumberSource:
 
 
 @contextmanager
-def from_published(folder: Path, sweeps: Collection[str] = ()) -> Iterator[NumberSource]:
+def from_published(
+    folder: Path, sweeps: Collection[str] = (), needed: LatestQuery | None = None
+) -> Iterator[NumberSource]:
     """Open published results (`*.yaml`) as a source: a database in memory, so that the same questions get the same answers.
 
-    sweeps: those that will be asked about, where the others need not be read. Raises: ConfigError for a file that is not what
-    `publish` writes.
+    sweeps: those that will be asked about, where the others need not be read. needed: all that will be asked, where other
+    numbers need not be taken in. Raises: ConfigError for a file that is not what `publish` writes.
     """
     published = read_for(folder, sweeps)
+    if needed is not None:
+        published = replace(published, outcomes=tuple(one for one in published.outcomes if _is_needed(one, needed)))
     with (
         closing(filled(published.sessions, published)) as database,
         closing(NumberSource(database, published)) as source,
     ):
         yield source
+
+
+def _is_needed(outcome: Outcome, needed: LatestQuery) -> bool:
+    """Say whether a run can answer, or tells how something that does was made and verified."""
+    spec = outcome.job.spec
+    makes = isinstance(spec, BuildSpec) or spec.probe == VERIFY or outcome.artifact is not None
+    return makes or outcome.status is not Status.OK or any(one.metric in needed.metrics for one in outcome.measurements)
 
 
 def filled(sessions: Sequence[SessionRecord], published: Published) -> Database:

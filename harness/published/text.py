@@ -10,7 +10,7 @@ from typing import Any
 from harness.core import limits
 from harness.core.errors import ConfigError, Problem
 from harness.core.files import regular_bytes
-from harness.plan.yamltext import check_nesting, not_yaml
+from harness.plan.yamltext import not_yaml, values_of
 
 
 def raw_file(path: Path) -> tuple[str, object]:
@@ -20,9 +20,8 @@ def raw_file(path: Path) -> tuple[str, object]:
     text = ""
     try:
         text = regular_bytes(path, limits.READ_BYTES).decode("utf-8")
-        check_nesting(text, str(path))
-        found = yaml.load(text, Loader=_loader())  # noqa: S506 - one of the safe loaders
-        parts = limits.parts_of(found, limits.PUBLISHED_PARTS)
+        found, has_aliases = values_of(text, str(path))
+        parts = limits.parts_of(found, limits.PUBLISHED_PARTS) if has_aliases else 0
     except OSError as error:
         raise ConfigError([Problem(f"cannot be read: {error.strerror}", path)]) from None
     except yaml.YAMLError as error:
@@ -34,21 +33,6 @@ def raw_file(path: Path) -> tuple[str, object]:
             [Problem(f"written out, its aliases make more than {limits.PUBLISHED_PARTS:,} parts; use fewer", path)]
         )
     return text, found
-
-
-def _loader() -> Any:
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        def flatten_mapping(self, node: yaml.MappingNode) -> None:
-            """Refuse merge keys, which are written out before anything can be counted; `publish` writes none."""
-            for key, _ in node.value:
-                if key.tag == "tag:yaml.org,2002:merge":
-                    raise yaml.constructor.ConstructorError(None, None, "a merge key '<<'", key.start_mark)
-
-    return Loader
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Kind
 from harness.plan.expand import Plan, PlannedJob
-from harness.store.where import ConditionValue
+from harness.store.where import ConditionValue, shown, values_told
 from harness.store.workload import workload_columns
 
 LABELS = ("model", "method", "recipe", "reference", "block")
@@ -17,8 +17,6 @@ WORKLOAD = ("batch", "prompt", "output", "depth", "concurrency", "request_rate",
 DIMENSIONS = (*LABELS, "kind", "probe", "quantizer", "engine", "environment", "provider", *WORKLOAD)
 """What `--only` can name of a planned job, as tables call it."""
 MEASURES = frozenset({"quality", "speed"})
-_SHOWN = 8
-"""Values of a dimension that a refusal names; it counts the others."""
 
 
 @dataclass(frozen=True)
@@ -149,25 +147,3 @@ def _asked(choice: JobChoice) -> list[str]:
     said = [] if choice.round is None else [f"is round {choice.round + 1}"]
     said += ["failed at its last attempt"] if choice.failed else []
     return said + ([f"is of kind {', '.join(sorted(choice.kinds))}"] if choice.kinds else [])
-
-
-def values_told(there: Mapping[str, Collection[ConditionValue]]) -> str:
-    """List the values that each dimension has."""
-    parts = []
-    for name, values in there.items():
-        ordered = sorted(values, key=_placed)
-        more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
-        parts += [f"{name} {', '.join(map(shown, ordered[:_SHOWN]))}{more}"] if ordered else []
-    return "; ".join(parts) or "nothing"
-
-
-def _placed(value: ConditionValue) -> tuple[bool, float, str]:
-    """Order numbers by size, all else by its text."""
-    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))
-
-
-def shown(value: ConditionValue) -> str:
-    """Write a value as a condition does."""
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

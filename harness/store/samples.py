@@ -22,8 +22,6 @@ _RUN, _MEASUREMENT, _SAMPLES = table(m.RunRow), table(m.MeasurementRow), table(m
 
 def of_measurement(connection: Connection, results: Path | None, measurement_id: str) -> NDArray[np.generic]:
     """Return the samples of a measurement, in their own shape and type. Raises: HarnessError where there are none."""
-    import numpy as np
-
     run, ordinal = frame.split_measurement(measurement_id)
     query = select(_MEASUREMENT.c.array, _MEASUREMENT.c.samples).join(_RUN, _RUN.c.id == _MEASUREMENT.c.run_id)
     found = connection.execute(query.where(_RUN.c.name == run, _MEASUREMENT.c.ordinal == ordinal)).first()
@@ -33,6 +31,8 @@ def of_measurement(connection: Connection, results: Path | None, measurement_id:
         return array(connection, results, run, found.array)
     if found.samples is None:
         raise HarnessError(f"measurement {measurement_id} keeps no samples")
+    import numpy as np
+
     return np.array(arrays.unpacked_few(found.samples))
 
 

@@ -18,6 +18,8 @@ _NEXT = re.compile(r',(?=[a-z_]+=)(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """Where the next condition of a word begins: behind a comma outside of quotes, with a column's name and an equals sign."""
 ConditionValue = str | float | bool | datetime | None
 """A value in its column's type; None: absent."""
+_SHOWN = 8
+"""Values of a column that a refusal names; it counts the others."""
 _TRUTH = {"true": True, "false": False}
 _CALLED: dict[ValueKind, str] = {
     "text": "texts",
@@ -89,3 +91,25 @@ def _typed(name: str, value: str, said: str) -> ConditionValue:
                 return value
     except (ValueError, KeyError):
         raise HarnessError(f"{said}: column '{name}' holds {_CALLED[kind]}, not '{value}'") from None
+
+
+def values_told(there: Mapping[str, Collection[ConditionValue]]) -> str:
+    """List the values that each dimension has."""
+    parts = []
+    for name, values in there.items():
+        ordered = sorted(values, key=_placed)
+        more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+        parts += [f"{name} {', '.join(map(shown, ordered[:_SHOWN]))}{more}"] if ordered else []
+    return "; ".join(parts) or "nothing"
+
+
+def _placed(value: ConditionValue) -> tuple[bool, float, str]:
+    """Order numbers by size, all else by its text."""
+    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))
+
+
+def shown(value: ConditionValue) -> str:
+    """Write a value as a condition does."""
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.report import plain
+from harness.commands.plain import plain
 from harness.commands.workspace import read_workspace
 from harness.core.errors import ConfigError
 from harness.environments import ROOT, SHIPPED

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.commands.report import narrowed
+from harness.commands.plain import narrowed
 from harness.core.metric import metric
 from harness.core.seam import load
 from harness.core.spec import MeasureSpec

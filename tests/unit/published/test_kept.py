@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from harness.commands.pages import write_pages
-from harness.commands.report import plain
+from harness.commands.plain import plain
 from harness.commands.workspace import Workspace
 from harness.core.outcome import ArrayRef, Artifact, Environment, Gpu, Measurement, Outcome, Protocol, Scheme
 from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Record

@@ -9,11 +9,15 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.core.spec import Input, Labels
+from harness.explain.archive import archive_of
+from harness.explain.cell import Shown, explain
+from harness.pages.writing import renderer
 from harness.published.publish import publish
 from harness.published.selection import read_for
-from harness.published.sources import from_published, rows_for
+from harness.published.sources import from_published, question_of, rows_for
 from harness.store.database import Database
 from harness.tables.catalogue import catalogue_of
+from harness.tables.locate import Spot
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.conftest import ROOT
@@ -41,6 +45,32 @@ def test_a_table_is_the_same_from_its_sweeps_files_alone() -> None:
                         build(spec, rows_for(spec, source), catalogue, source.reader()) for source in (whole, part)
                     )
                     assert one == other
+
+
+def test_what_a_table_cannot_use_need_not_be_taken_in_to_explain_its_cells() -> None:
+    """Each table of the quickstart and each of its cells, down to runs, makers and verifications."""
+    catalogue = catalogue_of(ROOT / "configs")
+    left_out = 0
+    for spec in read_specs(ROOT / "reports" / "tables" / "quickstart.tables.yaml"):
+        asked = question_of(spec)
+        with (
+            from_published(PUBLISHED, ["quickstart"]) as whole,
+            from_published(PUBLISHED, ["quickstart"], asked.need) as part,
+        ):
+            left_out += len(whole.published.outcomes) - len(part.published.outcomes)
+            tables = [renderer(source, catalogue)(spec) for source in (whole, part)]
+            assert tables[0] == tables[1]
+            shown = [
+                Shown(table, spec, catalogue.renamed(spec.titles), archive_of(source))
+                for table, source in zip(tables, (whole, part), strict=True)
+            ]
+            sections = enumerate(tables[0].table.sections)
+            for spot in [
+                Spot(s, r, c) for s, one in sections for r, row in enumerate(one.rows) for c in range(len(row))
+            ]:
+                one, other = (explain(each, spot).as_json() for each in shown)
+                assert one == other
+    assert left_out
 
 
 def test_a_file_that_does_not_speak_of_the_sweep_is_not_read(folder: Path) -> None:

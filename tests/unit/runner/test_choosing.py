@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.core.errors import HarnessError
 from harness.core.spec import BuildSpec, Labels, MeasureSpec
 from harness.plan.expand import Plan, PlannedJob
-from harness.runner.choosing import EVERYTHING, JobChoice, choose, told, values_told
+from harness.runner.choosing import EVERYTHING, JobChoice, choose, told
 
 ROUNDS = 3
 
@@ -117,12 +117,6 @@ def test_where_nothing_fits_it_is_said_what_there_is(choice: JobChoice, said: st
     with pytest.raises(HarnessError) as raised:
         choose(PLAN, choice)
     assert said in str(raised.value)
-
-
-def test_many_values_are_counted_and_numbers_stand_by_size() -> None:
-    assert values_told({"batch": {16, 2, 1}, "task": set()}) == "batch 1, 2, 16"
-    assert values_told({"batch": set(range(20))}).endswith("6, 7 and 12 more")
-    assert values_told({}) == "nothing"
 
 
 @given(

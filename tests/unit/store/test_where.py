@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.store.database import Database
-from harness.store.where import parse_where
+from harness.store.where import parse_where, values_told
 from tests.conftest import Say
 from tests.fake_machine import Bench
 from tests.unit.store.outcomes import measured, measurement
@@ -94,3 +94,9 @@ def test_one_word_may_hold_several_conditions(words: list[str], found: dict[str,
 def test_a_slip_in_a_later_condition_is_told_with_the_option_that_it_was_given_with() -> None:
     with pytest.raises(HarnessError, match="--only methd=int8: unknown column 'methd'; did you mean 'method'"):
         parse_where(["model=tiny,methd=int8"], option="--only")
+
+
+def test_many_values_are_counted_and_numbers_stand_by_size() -> None:
+    assert values_told({"batch": {16, 2, 1}, "task": set()}) == "batch 1, 2, 16"
+    assert values_told({"batch": set(range(20))}).endswith("6, 7 and 12 more")
+    assert values_told({}) == "nothing"

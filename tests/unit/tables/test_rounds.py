@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from harness.commands.explain import explanation
-from harness.commands.report import plain, plain_of
+from harness.commands.plain import plain, plain_of
 from harness.commands.workspace import read_workspace
 from harness.core.errors import HarnessError
 from harness.core.outcome import Outcome, Protocol
