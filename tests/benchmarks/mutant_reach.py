@@ -40,8 +40,8 @@ class Reached:
     def tests_of(self, module: str, line: int) -> list[str]:
         """List the tests that reach a line, those of the module's own folder first, then the quickest.
 
-        For what runs on import these are the tests that reach a line with the name that is given there, then all that reach the module,
-        or, where nothing of it is a function, those that reach a module beside it.
+        For what runs on import these are the tests of the module's own file and those that reach a line with the name that is given there,
+        then all that reach the module, or, where nothing of it is a function, those that reach a module beside it.
         """
         here = self.lines.get(module, {})
         tests = set() if _on_import(module, line) else set(here.get(line, ()))
@@ -50,7 +50,9 @@ class Reached:
         near = {name for names in here.values() for name in names}
         if not near:
             near = {name for other in self._beside(module) for names in self.lines[other].values() for name in names}
-        named = self._naming(_name_given(module, line))
+        room, stem = module.split("/")[1], Path(module).stem
+        own = {test for test in self.seconds if test.startswith(f"tests/unit/{room}/test_{stem}.py::")}
+        named = self._naming(_name_given(module, line)) | own
         return self._cut([self._ordered(module, named), self._ordered(module, near - named)])
 
     def _ordered(self, module: str, tests: set[str]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.core import files
 from harness.core.files import (
     STAMP,
     Stamp,
@@ -169,3 +170,17 @@ def test_disks_that_are_full_by_quota_and_errors_without_a_name(tmp_path: Path) 
             == "the disk is full: no space; free some space and run the same command again"
         )
     assert str(disk_trouble(OSError(errno.EPERM, "no"))).startswith("no access: no; make it writable")
+
+
+def test_what_is_removed_has_another_name_before_anything_of_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    (folder / "weights").write_text("w")
+    erased: list[str] = []
+    erase = files._erase
+    monkeypatch.setattr(files, "_erase", lambda path: (erased.append(path.name), erase(path)))
+    files.remove(folder)
+    assert set(erased) == {f"artifact{files._GONE}"}
+    assert list(tmp_path.iterdir()) == []

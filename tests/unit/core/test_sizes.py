@@ -26,3 +26,12 @@ def test_what_is_no_size_is_refused_with_the_option_and_an_example(text: str) ->
 )
 def test_a_size_is_told_in_its_own_unit(size: float, text: str) -> None:
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize(("power", "letter"), enumerate("kmgt", start=1))
+def test_every_unit_is_a_power_of_its_own_base(power: int, letter: str) -> None:
+    assert size_of(f"3{letter}B") == 3 * 1000**power
+    assert size_of(f"3{letter}iB") == 3 * 1024**power
+    assert size_text(1000.0**power) == f"1.0 {letter if letter == 'k' else letter.upper()}B"
+    assert size_text(-(1000.0**power)) == f"-1.0 {letter if letter == 'k' else letter.upper()}B"
+    assert not size_text(0.9994 * 1000.0**power).startswith("1.0")

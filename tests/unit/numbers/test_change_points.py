@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from pathlib import Path
 
@@ -124,3 +125,17 @@ def test_points_found_in_real_series_agree_with_those_marked_before(shared_data:
     assert [(name, missed) for name, _, missed, _, _ in rows if missed] == []
     wrong, points = sum(len(row[3]) for row in rows), sum(row[4] for row in rows)
     assert wrong <= MARKS["most_wrong_per_100"] * points / 100
+
+
+def test_a_change_is_found_from_the_fifth_value_on_and_to_the_fourth_before_the_end() -> None:
+    steady = [10.0 + 0.01 * math.sin(7 * place) for place in range(24)]
+    for at in (LEAST, 24 - LEAST):
+        moved = [value + (5.0 if place >= at else 0.0) for place, value in enumerate(steady)]
+        distances = np.abs(np.subtract.outer(moved, moved))
+        assert change_points_module._best(distances)[0] == at
+    assert LEAST == 4
+
+
+def test_a_height_that_every_shuffle_reaches_has_chance_one() -> None:
+    distances = np.abs(np.subtract.outer(np.arange(12.0), np.arange(12.0)))
+    assert change_points_module._chance(distances, -1.0, np.random.default_rng(1), 0.01) == 1.0

@@ -44,3 +44,14 @@ def test_samples_that_are_missing_or_not_numbers_are_refused() -> None:
         intervals.mean_interval([0.0, math.nan, 0.0])
     with pytest.raises(HarnessError, match="beyond a float"):
         intervals.exponential(1e6)
+
+
+@pytest.mark.parametrize("degrees", [40, 60, 120])
+def test_beyond_ten_degrees_only_the_fourth_term_of_the_expansion_is_left_out(degrees: int) -> None:
+    """Abramowitz and Stegun, 26.7.5, with its fourth term: what is left is below two fifth powers."""
+    from scipy.special import ndtri, stdtrit
+
+    z = float(ndtri(0.975))
+    fourth = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160
+    left = float(stdtrit(degrees, 0.975)) - intervals.student_t(degrees) - fourth / degrees**4
+    assert abs(left) < 2 / degrees**5

@@ -163,3 +163,17 @@ def test_what_is_measured_by_rounds() -> None:
     assert not rounds.is_over_rounds("artifact_bytes"), "a size is no matter of a process"
     assert rounds.is_over_rounds("own.x", "measured")
     assert not rounds.is_over_rounds("unheard")
+
+
+def test_an_interval_of_which_one_end_is_beyond_a_float_is_none() -> None:
+    value, low, high = rounds.summary([1e-200, 1.0, 1e200], "s")
+    assert math.isfinite(value)
+    assert (low, high) == (None, None)
+
+
+def test_equal_values_of_two_sides_that_are_not_paired_have_no_error_and_are_told_unpaired() -> None:
+    one, other = (
+        (rounds.Round(1, place, place) for place in (0, 1)),
+        (rounds.Round(1, place, place) for place in (9, 8)),
+    )
+    assert rounds._error_between(list(one), list(other), [1.0, 1.0], [2.0, 2.0]) == (0.0, 1.0, False)

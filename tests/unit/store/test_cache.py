@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.core.outcome import Outcome
+from harness.store import samples
 from harness.store.database import Database
-from tests.unit.store.outcomes import CONTENT, H200, built, environment, failed, measured
+from tests.unit.store.outcomes import CONTENT, H200, built, environment, failed, measured, with_array, write_run
 
 
 def test_known_artifacts_are_those_that_were_sealed_last(database: Database) -> None:
@@ -44,3 +52,42 @@ def test_history_estimates_by_key_and_else_by_likeness(database: Database) -> No
     assert history.seconds("unknown", shape) == 3.5
     assert history.seconds("unknown", ("build", "ort-genai", "", "tiny")) == 20.25
     assert history.seconds("unknown") is None
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_a_job_has_failed_at_last_where_its_last_session_says_so_whatever_the_sessions_are_called(
+    database: Database, first: str, second: str
+) -> None:
+    key, place = measured(1).job.key, measured(1).job.environment
+    database.ingest(in_session(failed(1), first), None)
+    assert database.failed_at_last([key]) == {(key, place)}
+    database.ingest(in_session(measured(2), second), None)
+    assert database.failed_at_last([key]) == set()
+
+
+def in_session(outcome: Outcome, session: str) -> Outcome:
+    return outcome.model_copy(update={"job": outcome.job.model_copy(update={"session": session})})
+
+
+def test_what_a_run_used_is_told_by_the_content_of_all_that_it_read_and_made(database: Database) -> None:
+    database.ingest(measured(1), None)
+    database.ingest(built(2, content="b" * 64), None)
+    uses = {one.run: one for one in database.uses()}
+    assert uses[measured(1).job.run].contents == {CONTENT}
+    assert "b" * 64 in uses[built(2).job.run].contents
+
+
+def test_what_is_stored_of_a_run_is_its_own_arrays_alone(database: Database, tmp_path: Path) -> None:
+    for number in (1, 2):
+        outcome = with_array(number, f"steps_{number}", np.arange(4.0) + number)
+        database.ingest(outcome, write_run(tmp_path, outcome, **{f"steps_{number}": np.arange(4.0) + number}))
+    with database._reading() as connection:
+        for number in (1, 2):
+            assert [one.name for one in samples.stored(connection, measured(number).job.run)] == [f"steps_{number}"]
+
+
+def test_a_database_file_keeps_what_its_planner_needs_to_know(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "bench.db") as database:
+        database.ingest_all([measured(number) for number in range(30)])
+    with sqlite3.connect(tmp_path / "bench.db") as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0]

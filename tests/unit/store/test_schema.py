@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from sqlalchemy import inspect
 
-from harness.store import location, opening
+from harness.store import location, models, opening
 from harness.store.database import Database
 from tests.unit.store.outcomes import measured
 
@@ -71,3 +72,20 @@ def test_a_revision_table_without_a_revision_goes_the_long_way(tmp_path: Path) -
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         opening.NEWEST.write_text(migrated(Path(folder) / "old.db"), "utf-8")
+
+
+def test_the_tables_that_queries_speak_of_are_those_of_the_schema(tmp_path: Path) -> None:
+    """Columns by name, whether they may be absent, keys, and what a key of another table refers to."""
+    with Database.open(tmp_path / "new.db") as database, database._engine.connect() as connection:
+        there = inspect(connection)
+        assert set(there.get_table_names()) - {"alembic_version"} == set(models.RunRow.metadata.tables)
+        for name, table in models.RunRow.metadata.tables.items():
+            columns = {one["name"]: one["nullable"] for one in there.get_columns(name)}
+            assert columns == {one.name: bool(one.nullable) for one in table.columns}, name
+            keys = there.get_pk_constraint(name)["constrained_columns"]
+            assert keys == [one.name for one in table.primary_key.columns], name
+            theirs = {
+                (tuple(one["constrained_columns"]), one["referred_table"]) for one in there.get_foreign_keys(name)
+            }
+            ours = {(tuple(one.column_keys), one.referred_table.name) for one in table.foreign_key_constraints}
+            assert theirs == ours, name
