@@ -39,10 +39,10 @@ def refuse_what_cannot_fit(disk: Sequence[DiskNeed], results: Path) -> None:
     if short is None:
         return
     need, free = short
-    place = results / "artifacts"
-    there = sum(path.lstat().st_size for path in place.rglob("*")) if place.is_dir() else 0
+    counted = [place for place in (results / name for name in ("artifacts", "runs")) if place.is_dir()]
+    there = sum(path.lstat().st_size for place in counted for path in place.rglob("*"))  # as `clean` counts
     fits = there + free - need
-    clean = f"`harness clean --budget {fits // 10**9}GB` lets older artifacts go, or " if fits > 10**9 else ""
+    clean = f"`harness clean --budget {fits // 10**9}GB` lets what is older go, or " if fits > 10**9 else ""
     raise HarnessError(
         f"this cannot fit: up to {size_text(need)} would be written and {size_text(free)} are free; {clean}"
         "name another folder with --results, or choose less with --only"
