@@ -24,7 +24,7 @@ def finished_sessions(sweep: str, results: Path) -> list[SessionRecord]:
         with suppress(ConfigError):  # `ingest` tells of a file that cannot be read
             found.append(files.read_session(path))
     finished = [one for one in found if one.sweep == sweep and one.finished is not None]
-    return sorted(finished, key=lambda one: (max(one.started, one.not_before or one.started), one.session))
+    return sorted(finished, key=lambda one: one.age)
 
 
 def answers(sweep: str, results: Path) -> list[str] | None:

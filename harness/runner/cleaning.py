@@ -23,7 +23,6 @@ from harness.store import files
 from harness.store.arrays import read_arrays
 from harness.store.cleaned import CLEANED, CleanedRun, write_cleaned
 from harness.store.database import Database
-from harness.store.session import SessionRecord
 from harness.store.uses import RunUse
 from harness.worker import ARTIFACTS, JOB, LOCK, OUTCOME
 from harness.worker.record import ARRAYS, array_ref
@@ -203,10 +202,8 @@ def _kept_runs(results: Path, uses: Collection[RunUse], published: Reliance) -> 
 
 def _unfinished(results: Path) -> set[str]:
     """Name the sessions that the next command would continue: the last of each sweep, where it is not over."""
-    last: dict[str, SessionRecord] = {}
-    for path in sorted((results / files.SESSIONS).glob("*.json")):
-        found = files.read_session(path)
-        last[found.sweep] = found
+    there = [files.read_session(path) for path in (results / files.SESSIONS).glob("*.json")]
+    last = {one.sweep: one for one in sorted(there, key=lambda one: one.age)}
     return {one.session for one in last.values() if one.finished is None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from harness.store.session import SessionJob, SessionRecord
 
 def begin(results: Path, plan: Plan, now: datetime, not_before: datetime | None = None) -> tuple[SessionRecord, bool]:
     """Continue the last unfinished session of this plan, else start one and write it; tells whether it continues."""
-    for path in sorted((results / files.SESSIONS).glob("*.json"), reverse=True):
-        try:
-            found = files.read_session(path)
-        except ConfigError:  # told where the folder is taken in
-            continue
+    there: list[SessionRecord] = []
+    for path in (results / files.SESSIONS).glob("*.json"):
+        with suppress(ConfigError):  # told where the folder is taken in
+            there.append(files.read_session(path))
+    for found in sorted(there, key=lambda one: one.age, reverse=True):
         if found.sweep == plan.sweep and found.plan == plan.digest and found.finished is None:
             return found, True
     started = SessionRecord(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, model_validator
@@ -52,3 +53,8 @@ class SessionRecord(Record):
     chosen: bool = False
     """Whether its command chose some jobs of the sweep: the others' answers are those of the session before."""
     jobs: tuple[SessionJob, ...] = ()
+
+    @property
+    def age(self) -> tuple[datetime, str]:
+        """What orders sessions, whatever the clocks said: the moment from which it counts, then its name."""
+        return max(self.started, self.not_before or self.started), self.session

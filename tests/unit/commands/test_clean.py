@@ -167,6 +167,19 @@ def test_what_a_session_that_is_not_over_used_stays(used: Bench, say: Say) -> No
     assert artifacts(used) == {artifact_of(used, "fp32")}
 
 
+def test_of_sessions_the_last_is_the_one_that_counts_last_whatever_the_clocks_called_them(
+    used: Bench, say: Say
+) -> None:
+    """One began in 2149 by its clock; the next, its clock right again, counts from after it and is not over."""
+    newest = max((used.results / "sessions").glob("*.json"))
+    record = json.loads(newest.read_text("utf-8"))
+    ahead = {**record, "session": "21490101T000000-0", "started": "2149-01-01T00:00:00Z"}
+    newest.with_name("21490101T000000-0.json").write_text(json.dumps(ahead), "utf-8")
+    newest.write_text(json.dumps({**record, "finished": None, "not_before": "2149-01-02T00:00:00Z"}), "utf-8")
+    say(used, *ALL)
+    assert artifacts(used) == {artifact_of(used, "fp32")}
+
+
 def test_while_a_sweep_runs_nothing_is_cleaned(used: Bench, say: Say) -> None:
     before = artifacts(used)
     with FileLock(used.results / "runner.lock"):
