@@ -5,6 +5,8 @@ ENV ?=
 SWEEP ?=
 SEED ?= 1
 COUNT ?= 300
+# Two processes of tests, each file whole in one of them; AT_ONCE= runs them one after another.
+AT_ONCE ?= -n 2 --dist loadfile
 
 .PHONY: bench bench-accuracy setup test test-slow check readme lint mutants
 
@@ -17,10 +19,10 @@ setup:
 	$(if $(ENV),$(VENV_PYTHON) -m harness setup --env $(ENV))
 
 test: setup
-	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest
+	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest $(AT_ONCE)
 
 test-slow: setup
-	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest -m "slow and not gpu"
+	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest -m "slow and not gpu" $(AT_ONCE)
 
 check: lint test
 	$(VENV_PYTHON) -m harness report --check
