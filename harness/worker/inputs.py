@@ -114,7 +114,7 @@ def rounded_before(job: Job) -> tuple[Note, ...]:
 def quantizer_of(spec: BuildSpec) -> tuple[Quantizer, Options]:
     """Load the quantizer of a build, and hold what it is given against its options."""
     from harness.core.options import validated
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.quantizers import QUANTIZERS
 
     found: Quantizer = load(QUANTIZERS, "quantizer", spec.quantizer)
@@ -124,7 +124,7 @@ def quantizer_of(spec: BuildSpec) -> tuple[Quantizer, Options]:
 def engine_of(name: str, given: JsonObject) -> tuple[Engine, Options]:
     """Load an engine, and hold what it is given against its options."""
     from harness.core.options import validated
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.engines import ENGINES
 
     found: Engine = load(ENGINES, "engine", name)
@@ -134,7 +134,7 @@ def engine_of(name: str, given: JsonObject) -> tuple[Engine, Options]:
 def probe_of(spec: MeasureSpec) -> tuple[Probe, Options]:
     """Load the probe of a measurement, and hold what it is given against its workload."""
     from harness.core.options import validated
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.probes import PROBES
 
     found: Probe = load(PROBES, "probe", spec.probe)

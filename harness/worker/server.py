@@ -263,6 +263,9 @@ class Server:
         assert self._environment is not None
         given = context_of(job, folder, found.inputs, self._environment)
         given.progress, given.reference_session, given.shared = self._progress(job), self._reference, self._shared
+        given.reference_engine = next(
+            (str(item.engine) for item in job.inputs if item.role == "reference" and item.engine), ""
+        )
         return given
 
     def _progress(self, job: Job) -> Callable[[float, str], None]:

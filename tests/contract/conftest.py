@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.options import validated
-from harness.core.seam import Base, Context, load
+from harness.core.registry import load
+from harness.core.seam import Base, Context
 from harness.quantizers import QUANTIZERS
 
 CONFIG = {

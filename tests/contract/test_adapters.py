@@ -9,7 +9,8 @@ import pytest
 
 from harness.core.capabilities import CAPABILITIES
 from harness.core.metric import metric
-from harness.core.seam import Engine, Facts, Probe, Quantizer, load
+from harness.core.registry import load
+from harness.core.seam import Engine, Facts, Probe, Quantizer
 from harness.engines import ENGINES
 from harness.probes import PROBES
 from harness.quantizers import QUANTIZERS

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.seam import Engine, load
+from harness.core.registry import load
+from harness.core.seam import Engine
 from harness.core.sessions import GenerationWorkload, Request
 from harness.engines import ENGINES
 
