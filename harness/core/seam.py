@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.capabilities import Capability, Needs
+from harness.core.executed import Executed
 from harness.core.folder_formats import FolderFormat, Format
 from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
@@ -159,6 +160,9 @@ class Engine:
     title: str = ""
     formats: tuple[FolderFormat, ...] = ()
     """Formats that it brings with it, each with how a folder is recognized; those of other engines need no second telling."""
+    inspect: Callable[[Path, Any], Executed] | None = None
+    """Opens an artifact once more, before it is opened to be measured, and says what really runs; the worker keeps the answer. For sessions that
+    cannot say it themselves (`TellsExecuted`)."""
     imports: Callable[[], None] = lambda: None
     """Import what sessions need, so that the memory of libraries can be told from that of an opened artifact."""
 
@@ -204,6 +208,8 @@ class ProbeResult:
     notes: tuple[Note, ...] = ()
     arrays: Mapping[str, FloatArray | IntArray] = field(default_factory=dict)
     """Further per-item arrays to keep, as choice log-likelihoods [questions, 4]."""
+    executed: Executed | None = None
+    """What a program says that it ran."""
 
 
 @dataclass

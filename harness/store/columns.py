@@ -61,6 +61,7 @@ def _columns() -> dict[str, FrameColumn]:
         ("job", JOB, "number", "tokens"),
         ("run", RUN, "text", "artifact artifact_content scheme"),
         ("run", RUN, "number", "bits_per_weight"),
+        ("run", RUN, "text", "executed"),
         ("metric_variant", METRIC_VARIANT, "text", "metric"),
         ("metric_variant", METRIC_VARIANT, "number", "metric_version"),
         ("metric_variant", METRIC_VARIANT, "text", "slice"),
