@@ -97,8 +97,9 @@ CONSTANT = frozenset(
     column.name
     for column in COLUMNS.values()
     if column.place in {"job", "label", "metric_variant"}
-    or column.name in {*latest.CONSTANT, "scheme", "bits_per_weight", "recipe_options", "series"}
+    or column.name in {*latest.CONSTANT, "scheme", "bits_per_weight", "executed", "recipe_options", "series"}
 )
-"""Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id."""
+"""Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id.
+What ran can change with a package; of it the newest is asked for, as of a value."""
 
 KINDS: dict[str, ValueKind] = {name: column.kind for name, column in COLUMNS.items()}
