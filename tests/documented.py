@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase
 from harness.core import outcome, spec
 from harness.core.metric import METRICS
 from harness.core.options import Options
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.engines import ENGINES
 from harness.formats import FORMATS
 from harness.plan.adapters import shipped

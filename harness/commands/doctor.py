@@ -13,7 +13,8 @@ from harness.commands.machine import described, interpreters
 from harness.commands.workspace import Workspace, lock_of
 from harness.core.errors import HarnessError
 from harness.core.outcome import Environment
-from harness.core.seam import Engine, Quantizer, load
+from harness.core.registry import load
+from harness.core.seam import Engine, Quantizer
 from harness.engines import ENGINES
 from harness.environment_state import is_current, marker
 from harness.environments import is_for

@@ -14,7 +14,8 @@ from harness.commands.workspace import Workspace, database_for_reading, lock_of,
 from harness.core.errors import HarnessError
 from harness.core.outcome import Environment
 from harness.core.paths import NoHome, at_home, placed
-from harness.core.seam import Facts, load
+from harness.core.registry import load
+from harness.core.seam import Facts
 from harness.core.spelling import unknown
 from harness.environment_state import python_in
 from harness.environments import folder_of

@@ -20,6 +20,8 @@ MARKS: Final = {
     "output-unchecked": "output unchecked",
     "unverified": "unverified",
     "no-effect": "no effect",
+    "executed-otherwise": "runs in another form",
+    "other-provider": "nodes on another provider",
     "rounded-before": "weights rounded before",
     "weights-unread": "weights not read",
     "undeclared-text": "text of undeclared form",

@@ -68,7 +68,7 @@ def placed_problems_of(
 def _problem(options: type[Options], path: Sequence[str], item: Any, what: str) -> str:
     if item["type"] == _WHOLE:
         return str(item["msg"])
-    name, above = path[-1] if path else "", ".".join(path[:-1])
+    name, above = path[-1] if path else "", _above(path[:-1])
     inside = f"{above} of {what}" if above else what
     if item["type"] == "extra_forbidden":
         known = _fields_at(options, path[:-1])
@@ -76,17 +76,32 @@ def _problem(options: type[Options], path: Sequence[str], item: Any, what: str) 
     if item["type"] == "missing":
         return f"{inside} needs '{name}'"
     message = str(item["msg"]).removeprefix("Value error, ")
-    return f"'{name}' of {inside}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
+    named = f"item {int(name) + 1}" if name.isdecimal() else f"'{name}'"
+    return f"{named} of {inside}: {message} (got {item['input']!r})" if name else f"{what}: {message}"
+
+
+def _above(path: Sequence[str]) -> str:
+    """Write where something stands: `inner.deeper`, and of a list `item 2 of several`."""
+    said = ""
+    for name in path:
+        said = f"item {int(name) + 1} of {said}" if name.isdecimal() else f"{said}.{name}" if said else name
+    return said
 
 
 def _fields_at(options: type[Options], path: Sequence[str]) -> list[str]:
     """Name the fields of the options that stand under others; none where it is not options that stand there."""
     here: Any = options
     for name in path:
-        kinds = [here.model_fields[name].annotation] if _is_options(here) and name in here.model_fields else []
-        kinds += [inner for kind in kinds for inner in get_args(kind)]
-        here = next((kind for kind in kinds if _is_options(kind)), None)
+        if name.isdecimal():  # a place in a list, whose items are options already
+            continue
+        found = here.model_fields[name].annotation if _is_options(here) and name in here.model_fields else None
+        here = next((kind for kind in _kinds_in(found) if _is_options(kind)), None)
     return [field.alias or name for name, field in here.model_fields.items()] if _is_options(here) else []
+
+
+def _kinds_in(annotation: Any) -> list[Any]:
+    """List a type and all that stand inside it, as in `tuple[X, ...] | None`."""
+    return [annotation, *(kind for inner in get_args(annotation) for kind in _kinds_in(inner))]
 
 
 def _is_options(kind: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
+from harness.core.executed import Executed
 from harness.core.spec import SCHEMA_VERSION, Finite, Input, Job, Note, Origin, Record, Status
 
 
@@ -181,6 +182,8 @@ class Outcome(Record):
     artifact: Artifact | None = None
     scheme: Scheme | None = None
     """Of what was measured, where the engine decides it: floats of a model's own folder in the type that it computes with."""
+    executed: Executed | None = None
+    """What the engine really ran of it; absent in builds, in numbers of others, and before this was written down."""
     inputs: tuple[Input, ...] = ()
     """Inputs with the content hashes that were found, paths emptied."""
     notes: tuple[Note, ...] = ()

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from harness.core.executed import Executed
 from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.seam import MetricValue
 from harness.core.sessions import Session
@@ -49,6 +50,8 @@ class Reported:
     started: datetime | None = None
     """When it says it measured; without a zone where it gives none."""
     notes: tuple[Note, ...] = ()
+    executed: Executed | None = None
+    """What it says that it ran: types of weights, arithmetic, attention."""
     whole_batches: bool = True
     """Whether its seconds are those of a whole batch at a time, so that rates follow from them; else nothing is worked out."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.capabilities import Capability, Needs
-from harness.core.errors import HarnessError
+from harness.core.executed import Executed
 from harness.core.folder_formats import FolderFormat, Format
 from harness.core.metric import OwnMetric
 from harness.core.model_record import ModelRecord
@@ -18,7 +17,6 @@ from harness.core.options import Options
 from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.sessions import Reach, Session
 from harness.core.spec import Kind, Note
-from harness.core.spelling import unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,6 +160,9 @@ class Engine:
     title: str = ""
     formats: tuple[FolderFormat, ...] = ()
     """Formats that it brings with it, each with how a folder is recognized; those of other engines need no second telling."""
+    inspect: Callable[[Path, Any], Executed] | None = None
+    """Opens an artifact once more, before it is opened to be measured, and says what really runs; the worker keeps the answer. For sessions that
+    cannot say it themselves (`TellsExecuted`)."""
     imports: Callable[[], None] = lambda: None
     """Import what sessions need, so that the memory of libraries can be told from that of an opened artifact."""
 
@@ -207,6 +208,8 @@ class ProbeResult:
     notes: tuple[Note, ...] = ()
     arrays: Mapping[str, FloatArray | IntArray] = field(default_factory=dict)
     """Further per-item arrays to keep, as choice log-likelihoods [questions, 4]."""
+    executed: Executed | None = None
+    """What a program says that it ran."""
 
 
 @dataclass
@@ -229,10 +232,13 @@ class Context:
     """Score token ids in a process of its own: log-probabilities float32 [positions, vocabulary]. Raises: HarnessError."""
     reference_session: Session | None = None
     """Opened session of a live reference."""
+    reference_engine: str = ""
+    """Name of the engine that opened it."""
     artifact: Path | None = None
     """Folder of the artifact that is measured."""
     artifact_id: str = ""
     engine_floor: float | None = None
+    """Largest KL-divergence, in nats, at which the verified float exports behind this job stand from their models; None where none is known."""
     out: Path | None = None
     """For reference jobs: the empty folder to fill."""
     shared: dict[str, object] = field(default_factory=dict)
@@ -284,17 +290,3 @@ class Probe:
     """Upper bound of positions a stored reference of this workload would hold; None where not known."""
     own: Callable[[Any], Mapping[str, OwnMetric]] = lambda workload: {}
     """Metrics of somebody's own that the workload names, with what it says of them."""
-
-
-Registry = Mapping[str, str]
-
-
-def load(registry: Registry, what: str, name: str) -> Any:
-    """Return the adapter that a registry names, as `"ort-genai": "harness.engines.ort_genai:ENGINE"`.
-
-    Raises: HarnessError for an unknown name, with the nearest right one.
-    """
-    if name not in registry:
-        raise HarnessError(unknown(what, name, registry))
-    module, _, attribute = registry[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from harness.core.executed import Executed
 from harness.core.spec import Note
 
 if TYPE_CHECKING:
@@ -224,6 +225,14 @@ class Rests(Protocol):
     """A session that opens an artifact once for each capability, and can let go of all of them."""
 
     def rest(self) -> None: ...
+
+
+@runtime_checkable
+class TellsExecuted(Protocol):
+    """A session that can say what of the artifact really runs."""
+
+    def executed(self) -> Executed:
+        """Look at what was opened, and nothing more; asked once a measurement is done."""
 
 
 class Runs(Session, Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.core.folder_formats import FolderFormat
-from harness.core.seam import Engine, load
+from harness.core.registry import load
+from harness.core.seam import Engine
 
 ENGINES = {
     "ort-genai": "harness.engines.ort_genai:ENGINE",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
+from harness.core.executed import Executed
 from harness.core.folder_formats import FolderFormat
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
@@ -23,6 +24,7 @@ from harness.core.pipelines import PIPELINE, denoiser_of, is_pipeline, lacking_p
 from harness.core.seam import Engine, Facts
 from harness.core.simulated_pipeline import STATE, put_back
 from harness.core.spec import Note
+from harness.engines import torch_executed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +61,9 @@ class DiffusersSession:
     @property
     def dtype(self) -> str:
         return str(next(self.denoiser.parameters()).dtype).removeprefix("torch.")
+
+    def executed(self) -> Executed:
+        return torch_executed.executed_of_denoiser(self.denoiser, self.dtype)
 
     def paint(self, asked: Painting) -> Picture:
         """Paint one picture. Raises: HarnessError where it has other sizes or steps than asked for."""

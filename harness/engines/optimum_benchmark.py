@@ -11,6 +11,7 @@ from typing import Literal
 
 from harness import programs
 from harness.core.errors import HarnessError
+from harness.core.executed import Executed
 from harness.core.linear_layers import is_fp8
 from harness.core.model_record import ModelRecord
 from harness.core.options import Options
@@ -64,8 +65,10 @@ class OptimumBenchmarkSession:
         asked.write_text(json.dumps(asked_of(self.folder, self.options, work, self.checkpoint), indent=1), "utf-8")
         notes = programs.run(_RUN, {"{asked}": asked, "{out}": out}, log)
         said = read_report(out / _REPORT, "optimum-benchmark", notes)
-        facts = said.protocol.facts | {"loaded": json.loads((out / _LOADED).read_text("utf-8"))}
-        return replace(said, protocol=said.protocol.model_copy(update={"facts": facts}))
+        loaded = json.loads((out / _LOADED).read_text("utf-8"))
+        ran = Executed.model_validate(loaded.pop("executed"))
+        facts = said.protocol.facts | {"loaded": loaded}
+        return replace(said, protocol=said.protocol.model_copy(update={"facts": facts}), executed=ran)
 
 
 def asked_of(

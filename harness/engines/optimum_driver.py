@@ -12,10 +12,11 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from harness.core.errors import HarnessError
 from harness.core.linear_layers import hold_layers, import_bitsandbytes, is_bitsandbytes, promised
+from harness.engines.torch_executed import executed_of_model
 
 
 class Device(Protocol):
@@ -31,6 +32,14 @@ class Parameter(Protocol):
     device: Device
 
     def is_floating_point(self) -> bool: ...
+
+
+class WhatWasLoaded(TypedDict):
+    """What was found of a model before anything was timed."""
+
+    layers: dict[str, int]
+    dtype: list[str]
+    device: list[str]
 
 
 class LoadedModel(Protocol):
@@ -80,13 +89,14 @@ def _hold_loaded(given: Mapping[str, Any], to: Path) -> None:
         if not to.exists():
             said, asked = given["promised"]["quantization"], given["backend"]
             found = loaded(backend.pretrained_model, said, asked["torch_dtype"], asked["device"])
-            to.write_text(json.dumps(found), "utf-8")
+            ran = executed_of_model(backend.pretrained_model, str(found["dtype"][0]))
+            to.write_text(json.dumps({**found, "executed": ran.model_dump()}), "utf-8")
         return prepare(backend, *given_inputs, **named)
 
     PyTorchBackend.prepare_inputs = looked_at
 
 
-def loaded(model: LoadedModel, said: Mapping[str, object], dtype: str, device: str) -> dict[str, object]:
+def loaded(model: LoadedModel, said: Mapping[str, object], dtype: str, device: str) -> WhatWasLoaded:
     """Say what a model's linear layers, floats and devices are. said: what its config.json says of quantization.
 
     Raises: HarnessError where that is not what was promised or asked for.

@@ -27,6 +27,7 @@ from harness.engines import (
     head_graph,
     hidden_states,
     onnx_scores,
+    ort_executed,
     pass_room,
     scoring,
     scoring_view,
@@ -282,6 +283,7 @@ ENGINE = Engine(
     refuse_reach=refuse_reach,
     provider=lambda options: str(options.provider),
     title="ONNX Runtime GenAI",
+    inspect=ort_executed.inspect,
     imports=_imports,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +47,10 @@ class OrtGenaiEngineOptions(Options):
     """Handed to the execution provider as they are."""
 
 
-def _open_model(og: Any, folder: Path, options: OrtGenaiEngineOptions) -> Any:
+def _open_model(
+    og: Any, folder: Path, options: OrtGenaiEngineOptions, settings: Mapping[str, str | int] | None = None
+) -> Any:
+    """Open an artifact. settings: of the decoder's ONNX Runtime session, beside those that the artifact's own configuration has."""
     if hasattr(og, "disable_telemetry_events"):
         og.disable_telemetry_events()
     nvml.load_cuda_libraries(options.provider)
@@ -58,9 +62,9 @@ def _open_model(og: Any, folder: Path, options: OrtGenaiEngineOptions) -> Any:
             config.append_provider(options.provider)
             for name, value in options.provider_options.items():
                 config.set_provider_option(options.provider, name, value)
-        if options.threads is not None:
-            settings = {"session_options": {"intra_op_num_threads": options.threads}}
-            config.overlay(json.dumps({"model": {"decoder": settings}}))
+        threads = {} if options.threads is None else {"intra_op_num_threads": options.threads}
+        if session := {**threads, **(settings or {})}:
+            config.overlay(json.dumps({"model": {"decoder": {"session_options": session}}}))
         model = og.Model(config)
     except Exception as error:  # the binding raises RuntimeError and others
         raise HarnessError(onnx_scores.broken(folder, f"onnxruntime-genai on {options.provider}", error)) from error

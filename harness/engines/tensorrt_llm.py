@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from harness import programs
 from harness.core.errors import HarnessError
+from harness.core.executed import Executed
 from harness.core.options import Options, told
 from harness.core.reports import FixedWork, Reported, Reports
 from harness.core.seam import Engine, Facts, MetricValue
@@ -105,7 +106,8 @@ class TensorRtLlmSession:
         told_of = {"mode": self.options.mode, "requests_seed": SEED, "warmup_requests": work.warmups}
         protocol = said.protocol.model_copy(update={"facts": {**facts, **told_of}, "warmups": work.warmups})
         summary = (*said.summary, *memory)
-        return replace(said, workload=workload, protocol=protocol, summary=summary, whole_batches=False)
+        ran = executed_as_reported(facts.get("quantization"), protocol.dtype)
+        return replace(said, workload=workload, protocol=protocol, summary=summary, whole_batches=False, executed=ran)
 
     def _run(self, line: list[str], out: Path, log: Path) -> tuple[tuple[Note, ...], tuple[MetricValue, ...]]:
         """Run the program; watch the memory of all GPUs where its cache has a size of its own."""
@@ -141,6 +143,15 @@ class TensorRtLlmSession:
                 raise HarnessError(
                     f"{said.report.name} says {what} {there}, and {asked} was asked for: the program ran something else; see log.txt"
                 )
+
+
+def executed_as_reported(quantization: object, dtype: str | None) -> Executed | None:
+    """Say what the report says of what ran; None where it says nothing."""
+    if quantization is None and dtype is None:
+        return None
+    compute = f"; in {dtype}" if dtype else ""
+    text = f"quantization {quantization or 'none'}{compute}, as {PROGRAM} reports"
+    return Executed(text=text, compute=(dtype,) if dtype else ())
 
 
 def refuse_batch(options: TensorRtLlmOptions, work: FixedWork) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError, Unsupported
+from harness.core.executed import Executed
 from harness.core.folder_formats import FolderFormat
 from harness.core.model_flaws import unknown_code
 from harness.core.model_record import ModelRecord
@@ -33,6 +34,7 @@ from harness.engines import (
     scoring,
     shared_scoring,
     sharing,
+    torch_executed,
     torch_generation,
     torch_head,
     whole,
@@ -74,6 +76,9 @@ class TransformersSession:
     def notes(self) -> tuple[Note, ...]:
         """What was found while opening, and what scoring has met since."""
         return (*self.opening_notes, *sharing.notes(self._forward), *pass_room.notes(self._forward.room))
+
+    def executed(self) -> Executed:
+        return torch_executed.executed_of_model(self._forward.model, self.dtype)
 
     def score(self, requests: Sequence[Request]) -> list[Score]:
         return shared_scoring.score(self._forward, requests)

@@ -15,7 +15,7 @@ from harness.explain.inputs import inputs_beside
 from harness.explain.names import _address, _capital, _definition
 from harness.explain.provenance import behind, measurement_of, provenance
 from harness.tables.catalogue import TableCatalogue
-from harness.tables.columns import DIMENSIONS, MADE
+from harness.tables.columns import DIMENSIONS, OF_METHOD
 from harness.tables.layout import LACKING
 from harness.tables.locate import MARK, Beside, Spot, column_names, row_names
 from harness.tables.markdown import Rendered
@@ -259,7 +259,9 @@ def shown_keys(spec: TableSpec) -> list[RowKey]:
 def _attribute(shown: Shown, cell: Cell, key: RowKey) -> str:
     if cell.text == shown.spec.missing.get("absent", "-"):
         return f"Nothing to show as '{key.name}': no run of this row says it, or the catalogue does not."
-    if key.dimension in MADE:
+    if key.dimension == "executed":
+        return "What the engine really ran of what was measured in this row, as its runtime reports it once the artifact is opened."
+    if key.dimension in OF_METHOD:
         return f"The {DIMENSIONS[key.dimension].lower()} of what was measured in this row, read back from the files of its artifact."
     return (
         f"What the catalogue says as '{key.attribute or 'title'}' of the {key.dimension} that was measured in this row."
@@ -277,7 +279,7 @@ def _heading(shown: Shown, section: Section, at: Spot, text: str) -> str:
     elif asked is None:
         said = "The heading of an empty column between two groups"
     elif asked.attribute is not None:
-        whose = "" if asked.attribute.dimension in MADE else "the catalogue's "
+        whose = "" if asked.attribute.dimension in OF_METHOD else "the catalogue's "
         said = f"The heading of a column of {whose}{asked.attribute.name}"
     elif "metric" in shown.spec.row_dimensions:
         said = f"The heading of a column of {asked.comparison}s; each row has its own metric"

@@ -148,3 +148,5 @@ class Provenance:
     notes: tuple[str, ...]
     left_out: tuple[str, ...] = ()
     """What a person does not let count of the same work, in the session or since."""
+    executed: Mapping[str, Any] = field(default_factory=dict)
+    """What really ran, as `Executed`; empty where nobody wrote it down."""

@@ -54,6 +54,7 @@ def provenance(
         over_rounds=_over_rounds(archive, measurement) if measurement and rounds else None,
         recipe=_recipe(outcome),
         protocol=_protocol(outcome),
+        executed=_plain(outcome.executed.model_dump()) if outcome.executed else {},
         artifacts=_artifacts(archive, outcome),
         environment=_where(outcome),
         harness=harness_of(outcome.environment) if measured else None,

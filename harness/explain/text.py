@@ -114,12 +114,26 @@ def _run(one: Provenance, environments: dict[str, str]) -> list[str]:
     lines += _measured(one.measured, one.origin) if one.measured else []
     lines += [_recipe(one)]
     lines += [f"protocol: {_pairs(one.protocol)}"] if one.protocol else []
+    lines += _executed(one.executed) if one.executed else []
     lines += [_read(read, one) for read in one.artifacts]
     lines += [_environment(one.environment, environments, one.run)]
     lines += [f"harness: {_harness(one.harness)}"] if one.harness else []
     lines += [f"note: {note}" for note in one.notes]
     lines += [f"left out: {one}" for one in one.left_out]
     return [heading, *_indented(lines)]
+
+
+def _executed(ran: Mapping[str, Any]) -> list[str]:
+    """Tell what really ran, and of a graph its nodes by provider."""
+    nodes = ran.get("nodes", {})
+    return [
+        f"executed: {ran['text']}",
+        *(f"  {sum(kinds.values())} nodes on {name}: {_counted(kinds)}" for name, kinds in nodes.items()),
+    ]
+
+
+def _counted(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind} x{count}" for kind, count in sorted(kinds.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _rounds(found: OverRounds) -> list[str]:

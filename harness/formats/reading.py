@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from harness.core.errors import ConfigError
 from harness.core.metric import impossible
-from harness.core.seam import Registry, load
+from harness.core.registry import Registry, load
 from harness.formats import FORMATS
 from harness.formats.private import anonymous
 from harness.formats.records import FileContents, FileFormat

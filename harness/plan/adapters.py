@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.core.folder_formats import FILES, FolderFormat
 from harness.core.options import Options
-from harness.core.seam import Engine, Probe, Quantizer, Registry, load
+from harness.core.registry import Registry, load
+from harness.core.seam import Engine, Probe, Quantizer
 from harness.engines import folder_formats
 from harness.probes import VERIFY, VERIFY_REFERENCE
 

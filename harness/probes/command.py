@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 
 from harness import programs
 from harness.core.errors import HarnessError
+from harness.core.executed import Executed
 from harness.core.metric import OWN, OwnMetric, metric
 from harness.core.options import Options, problems_of
 from harness.core.seam import Context, Probe, ProbeResult
@@ -34,6 +35,8 @@ from harness.probes.report_file import REPORT, refuse_old, refuse_other_provider
 
 CALLED = {"genai-e2e": "onnxruntime-genai", "benchmark_e2e": "onnxruntime-genai"}
 """Formats under the names of the protocols and scripts that write them."""
+_RAN = ("model_type", "quantization", "dtype", "type_k", "type_v", "n_gpu_layers", "flash_attn", "attention_backend")
+"""What programs say of what they ran: llama.cpp of its file's types, its cache's and how many layers lie on the GPU."""
 _PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in DIMENSIONS))
 
 
@@ -134,7 +137,15 @@ def measure(session: Runs, workload: CommandWorkload, context: Context) -> Probe
         values=tuple(map(metric_value_of, found.numbers)),
         protocol=found.protocol.model_copy(update={"facts": facts, "dtype": found.protocol.dtype or session.dtype}),
         notes=(*ran.notes, *found.notes, *lost, *conditions.notes(machine)),
+        executed=executed_as_reported(found),
     )
+
+
+def executed_as_reported(found: Found) -> Executed | None:
+    """Say what a report says of what ran, in its own words; None where it says nothing."""
+    said = {**found.engine_options, **found.protocol.facts}
+    told = [f"{name} {said[name]}" for name in _RAN if said.get(name) not in {None, ""}]
+    return Executed(text=f"{'; '.join(told)}, as the report says") if told else None
 
 
 @dataclass(frozen=True)

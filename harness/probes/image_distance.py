@@ -38,7 +38,7 @@ def measure(session: Paints, workload: ComparedImages, context: Context) -> Prob
         raise HarnessError(
             "pictures are compared with a baseline's, and none was opened; name one, as 'reference: {method: fp16}'"
         )
-    other = paints(context.reference_session, "of the reference")
+    other = paints(context.reference_session, context.reference_engine)
     found = []
     for number in range(workload.pictures):
         context.progress(number / workload.pictures, f"picture {number + 1} of {workload.pictures}")

@@ -52,7 +52,7 @@ def source_of(session: Scores, workload: Workload, context: Context) -> Source:
         return _stored(session, open_stored(context.reference), workload, context)
     if context.reference_session is None:
         raise HarnessError("a live reference was asked for, and none was opened; name one in the sweep")
-    live = scores(context.reference_session, "of the reference")
+    live = scores(context.reference_session, context.reference_engine)
     check_window(live, workload.window)
     stream = read_stream(live.codec, workload)
     facts: JsonObject = {"form": form, "reference_dtype": live.dtype}

@@ -60,7 +60,7 @@ def measure(session: Reports, work: FixedWork, context: Context) -> ProbeResult:
         }
     )
     notes = (*said.notes, *speed.unstable(spread, done), *conditions.notes(machine))
-    return ProbeResult(values=(*said.summary, *derived), protocol=protocol, notes=notes)
+    return ProbeResult(values=(*said.summary, *derived), protocol=protocol, notes=notes, executed=said.executed)
 
 
 def refuse_other_work(said: Reported, work: FixedWork) -> None:

@@ -32,6 +32,7 @@ _PROVENANCE = _all(
 )  # fmt: skip
 _INPUT = {**_all("role", "id", "content", "engine", "engine_options"), "provenance": _PROVENANCE}
 _SCHEME = _all("text", "bits_per_weight")
+_EXECUTED = _all("text", "weights", "compute", "attention", "nodes", "elsewhere")
 _SPEC = _all(
     "quantizer", "probe", "version", "options", "workload", "engine", "engine_version", "engine_options", "reference_engine",
     "model", "base", "artifact", "reference", "contents",
@@ -61,6 +62,7 @@ OUTCOME: Mapping[str, Any] = {
     "protocol": PROTOCOL,
     "artifact": ARTIFACT,
     "scheme": _SCHEME,
+    "executed": _EXECUTED,
     "inputs": _INPUT,
     "notes": _NOTE,
     "spans": None,

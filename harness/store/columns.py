@@ -61,6 +61,7 @@ def _columns() -> dict[str, FrameColumn]:
         ("job", JOB, "number", "tokens"),
         ("run", RUN, "text", "artifact artifact_content scheme"),
         ("run", RUN, "number", "bits_per_weight"),
+        ("run", RUN, "text", "executed"),
         ("metric_variant", METRIC_VARIANT, "text", "metric"),
         ("metric_variant", METRIC_VARIANT, "number", "metric_version"),
         ("metric_variant", METRIC_VARIANT, "text", "slice"),
@@ -96,8 +97,9 @@ CONSTANT = frozenset(
     column.name
     for column in COLUMNS.values()
     if column.place in {"job", "label", "metric_variant"}
-    or column.name in {*latest.CONSTANT, "scheme", "bits_per_weight", "recipe_options", "series"}
+    or column.name in {*latest.CONSTANT, "scheme", "bits_per_weight", "executed", "recipe_options", "series"}
 )
-"""Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id."""
+"""Columns in which the measurements of a configuration's runs do not differ; what was quantized hangs on the artifact's id.
+What ran can change with a package; of it the newest is asked for, as of a value."""
 
 KINDS: dict[str, ValueKind] = {name: column.kind for name, column in COLUMNS.items()}

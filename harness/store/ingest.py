@@ -162,6 +162,7 @@ def _run(connection: Connection, outcome: Outcome, ids: Ids, mark: RunMark) -> d
         **job.model_dump(include={"session", "round", "order"}),
         "protocol": protocol.name if protocol else None,
         "protocol_version": protocol.version if protocol else None,
+        "executed": outcome.executed.text if outcome.executed else None,
         "artifact": artifact,
         "artifact_content": content,
         "notes": noted((*outcome.notes, *mark.notes)),

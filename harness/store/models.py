@@ -119,6 +119,8 @@ class RunRow(Row):
     scheme: Mapped[str | None]
     """Which weights of the artifact are quantized and how; of a measurement that of the build with the same content."""
     bits_per_weight: Mapped[float | None]
+    executed: Mapped[str | None]
+    """What the engine really ran, after all that its runtime changed, in one line; `not reported` where its program says nothing."""
     recipe_options: Mapped[str | None] = mapped_column(Text)
     """What the artifact was built with, defaults included: canonical JSON; of a measurement that of the artifact's build."""
     scored: Mapped[int | None]

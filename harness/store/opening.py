@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from harness.core.errors import Busy, HarnessError
 from harness.store.holders import holders
 
-REVISION = "0012"
+REVISION = "0013"
 """The newest schema that this harness knows; a test holds it against the migrations."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST = MIGRATIONS / "newest.sql"

@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.identity import canonical
 from harness.core.options import validated
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.core.spec import WORKLOAD_NUMBERS, WORKLOAD_TEXTS, BuildSpec, MeasureSpec
 
 _SEPARATOR = re.compile(r"[/\\]")

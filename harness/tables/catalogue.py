@@ -126,7 +126,7 @@ def _texts(entry: Any) -> dict[str, str]:
 
 def engine_titles() -> dict[str, dict[str, str]]:
     """Return the engines' own titles; an engine that cannot be imported here is called by its name."""
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.engines import ENGINES
 
     found = {}

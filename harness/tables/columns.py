@@ -51,6 +51,7 @@ DIMENSIONS: dict[str, str] = {
     "artifact": "Artifact",
     "scheme": "Scheme",
     "bits_per_weight": "Bits per weight",
+    "executed": "Executed",
     "metric": "Metric",
     "metric_version": "Metric version",
     "slice": "Slice",
@@ -63,6 +64,8 @@ LABELS = ("sweep", "block", "model", "method", "recipe")
 PLACE = ("environment", "gpu", "gpu_count", "driver", "cuda", "machine", "cpu", "cores", "system", "python")
 MADE = ("scheme", "bits_per_weight")
 """What a method makes of a model: a baseline of another method differs in it at the same place of a table."""
+OF_METHOD = frozenset({*MADE, "executed"})
+"""What hangs on the method alone: what it makes, and what then runs of it."""
 BUILD_DIMENSIONS = frozenset(
     {*LABELS, *PLACE, *MADE, "kind", "status", "origin", "session", "round", "run", "artifact"}
 )

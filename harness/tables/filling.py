@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from harness.core.identity import canonical
 from harness.tables.cells import filled
-from harness.tables.columns import MADE
+from harness.tables.columns import OF_METHOD
 from harness.tables.inputs import TableInputs
 from harness.tables.layout import (
     LACKING,
@@ -102,7 +102,7 @@ def _elsewhere(source: TableInputs, cell: CellSpec, there: CellAddress, where: M
 
 def _without_made(conditions: Mapping[str, T]) -> dict[str, T]:
     """Leave out what another method makes otherwise."""
-    return {name: value for name, value in conditions.items() if name not in MADE}
+    return {name: value for name, value in conditions.items() if name not in OF_METHOD}
 
 
 def of_row(spec: TableSpec, cell: CellSpec, address: CellAddress) -> CellSpec:
@@ -153,7 +153,7 @@ def _conditions(address: CellAddress, where: Mapping[str, Sequence[str]], part: 
 def _attribute(source: TableInputs, key: RowKey, address: CellAddress) -> Filled:
     """Show a catalogue attribute of what was measured in this line."""
     known = address.get(key.dimension)
-    if known is not None and known != LACKING and key.dimension not in MADE:
+    if known is not None and known != LACKING and key.dimension not in OF_METHOD:
         nothing = "" if key.attribute in {"", "title"} else "-"  # a name is empty only where a table calls it nothing
         return Filled(source.catalogue.shown(key.dimension, known, key.attribute) or nothing)
     conditions = _conditions(address, source.spec.where, "")

@@ -78,7 +78,7 @@ def packages_of(row: TableRow) -> frozenset[str]:
 
 
 def _declared(engine: str, probe: str | None, recipe: str | None) -> frozenset[str]:
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.engines import ENGINES
     from harness.probes import PROBES
     from harness.quantizers import QUANTIZERS

@@ -210,7 +210,7 @@ def _format(name: str, rows: Sequence[TableRow]) -> tuple[str | None, NumberForm
 
 def _declared(probe: str) -> list[str]:
     """Name the first that a probe would have given, for tables in which every run failed: the failure is told once."""
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.probes import PROBES
 
     if probe == "builds":

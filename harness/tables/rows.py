@@ -142,7 +142,7 @@ def probes_of(metrics: Iterable[str | None], rows: Sequence[TableRow]) -> set[st
 
 def _declared(metrics: set[str]) -> Iterator[str]:
     """Yield the probes that declare a metric; one whose module cannot be imported here declares nothing."""
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.probes import PROBES
 
     for name in PROBES:

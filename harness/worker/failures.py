@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -10,9 +11,16 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, Unsupported, is_out_of_memory
 from harness.core.files import disk_trouble
+from harness.core.sizes import size_text
 from harness.core.spec import Job, MeasureSpec, Status
 from harness.probes import VERIFY
+from harness.process_memory import peak_rss_bytes
 
+_ASKED = (
+    r"[Tt]ried to allocate ([\d.]+ [KMGT]i?B)", r"requested buffer of size (\d+)", r"[Uu]nable to allocate ([\d.]+ [KMGT]i?B)",
+    r"you tried to allocate (\d+) bytes",
+)  # fmt: skip
+"""How torch, ONNX Runtime and numpy say what they asked for."""
 _NO_SPACE = "No space left on device"
 _FULL_DISK = "the disk is full: {}; free some space and run the same command again"
 
@@ -21,7 +29,7 @@ def status_of(error: BaseException) -> tuple[Status, str]:
     """Name what became of a job from what it raised; `oom` needs evidence."""
     text = str(error).strip() or type(error).__name__
     if is_out_of_memory(error):
-        return Status.OOM, f"out of memory: {text}"[:2000]
+        return Status.OOM, f"out of memory: {text[:1700]}; {_held(text)}"
     if isinstance(error, Unsupported):
         return Status.UNSUPPORTED, _first(text)
     if isinstance(error, HarnessError):
@@ -31,6 +39,24 @@ def status_of(error: BaseException) -> tuple[Status, str]:
     if _NO_SPACE in text:
         return Status.FAILED, _FULL_DISK.format(text)[:2000]
     return Status.FAILED, f"{type(error).__name__}: {text}"[:2000]
+
+
+def _held(text: str) -> str:
+    """Say how much an allocation that failed asked for, where its message tells, and how much the process had held at most."""
+    found = next((match for pattern in _ASKED if (match := re.search(pattern, text))), None)
+    asked = (
+        f"{size_text(float(found[1]))} were"
+        if found and found[1].isdecimal()
+        else f"{found[1]} were"
+        if found
+        else "how much was"
+    )
+    peaks = [f"{size_text(peak_rss_bytes())} of main memory"]
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        peaks.append(f"{size_text(torch.cuda.max_memory_allocated())} on the GPU by torch")
+    ending = "" if found else " is not told"
+    return f"{asked} asked for{ending}, and the process had held {' and '.join(peaks)} at most"
 
 
 def may_follow(job: Job, status: Status) -> bool:

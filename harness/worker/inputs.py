@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError, Unsupported
-from harness.core.files import PARTIAL, remove, stamped_content, write_whole
+from harness.core.files import PARTIAL, remove, stamp_of, stamped_content, write_whole
 from harness.core.folder_formats import Format, format_of
 from harness.core.identity import files_below, folder_sha256
 from harness.core.outcome import Artifact, Scheme
@@ -114,7 +114,7 @@ def rounded_before(job: Job) -> tuple[Note, ...]:
 def quantizer_of(spec: BuildSpec) -> tuple[Quantizer, Options]:
     """Load the quantizer of a build, and hold what it is given against its options."""
     from harness.core.options import validated
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.quantizers import QUANTIZERS
 
     found: Quantizer = load(QUANTIZERS, "quantizer", spec.quantizer)
@@ -124,7 +124,7 @@ def quantizer_of(spec: BuildSpec) -> tuple[Quantizer, Options]:
 def engine_of(name: str, given: JsonObject) -> tuple[Engine, Options]:
     """Load an engine, and hold what it is given against its options."""
     from harness.core.options import validated
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.engines import ENGINES
 
     found: Engine = load(ENGINES, "engine", name)
@@ -134,7 +134,7 @@ def engine_of(name: str, given: JsonObject) -> tuple[Engine, Options]:
 def probe_of(spec: MeasureSpec) -> tuple[Probe, Options]:
     """Load the probe of a measurement, and hold what it is given against its workload."""
     from harness.core.options import validated
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.probes import PROBES
 
     found: Probe = load(PROBES, "probe", spec.probe)
@@ -170,6 +170,17 @@ def scheme_measured(folder: Path, dtype: str | None) -> Scheme | None:
     from harness.quantizers.scheme import scheme_of
 
     return scheme_of(folder, "hf", dtype)
+
+
+def scheme_stored(folder: Path) -> str | None:
+    """Read how an artifact's files hold its weights: from what was noted when it was sealed, else from its graph."""
+    from harness.quantizers.scheme import scheme_of
+
+    stamp = stamp_of(folder)
+    if stamp is not None and stamp.scheme is not None:
+        return stamp.scheme
+    found = scheme_of(folder, _format(folder))
+    return found.text if found else None
 
 
 def partial_of(job: Job) -> Path:

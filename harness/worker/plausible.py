@@ -62,7 +62,7 @@ def scoring_notes(spec: MeasureSpec, session: Scores, folder: Path, reach: int |
 
 def _codec_of(spec: MeasureSpec, folder: Path, stack: ExitStack) -> TextCodec | None:
     """Open the tokenizer of an artifact: the one in its folder, or that of a fake's own engine; None where neither is known."""
-    from harness.core.seam import load
+    from harness.core.registry import load
     from harness.engines import ENGINES
     from harness.engines.tokens import open_codec
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.executed import Executed
 from harness.core.files import write_whole
 from harness.core.identity import digest, file_sha256, files_below, folder_bytes, folder_sha256
 from harness.core.metric import metric
@@ -37,6 +38,7 @@ class Gathered:
     measurements: tuple[Measurement, ...] = ()
     artifact: Artifact | None = None
     scheme: Scheme | None = None
+    executed: Executed | None = None
     notes: tuple[Note, ...] = ()
 
 

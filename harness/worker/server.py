@@ -22,6 +22,7 @@ from harness.worker import JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
 from harness.worker.context import context_of, forget
 from harness.worker.describing import environment_here
+from harness.worker.executed import Inspected, inspected_before, ran_notes, what_ran
 from harness.worker.failures import logged, may_follow, print_traceback, status_of
 from harness.worker.inputs import (
     base_of,
@@ -69,6 +70,8 @@ class Server:
         self._reference: Session | None = None
         self._shared: dict[str, object] = {}
         self._contents: dict[Path, str] = {}
+        self._inspected: Inspected = (None, ())
+        """What was found of what runs before the session was opened."""
         self._scored: tuple[Note, ...] | None = None
         """What was found when the session was asked how it scores."""
 
@@ -130,6 +133,7 @@ class Server:
             measurements=found.measurements,
             artifact=found.artifact,
             scheme=found.scheme,
+            executed=found.executed,
             inputs=found.inputs,
             notes=(*job.notes, *rounded_before(job), *found.notes),
         )
@@ -195,6 +199,9 @@ class Server:
         found.protocol = findings.protocol
         found.notes = (*session.notes, *findings.notes, *self._doubts(job, session, probe, workload, findings, spans))
         found.scheme = scheme_measured(Path(measured.path), session.dtype)
+        with spans.span("check"):
+            found.executed = what_ran(session, findings, self._inspected[0])
+            found.notes += (*self._inspected[1], *ran_notes(found.executed, Path(measured.path), found.scheme))
         if context.out is not None:
             with spans.span("hash"):
                 built = Built(format="hf")
@@ -243,6 +250,8 @@ class Server:
         self.close()
         found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
         engine, options = engine_of(spec.engine, spec.engine_options)
+        with spans.span("check"):
+            self._inspected = inspected_before(job, engine, options, found.inputs, self._environment)
         with spans.span("import"):
             engine.imports()
         self._shared[BEFORE_OPENING] = rss_bytes()
@@ -263,6 +272,9 @@ class Server:
         assert self._environment is not None
         given = context_of(job, folder, found.inputs, self._environment)
         given.progress, given.reference_session, given.shared = self._progress(job), self._reference, self._shared
+        given.reference_engine = next(
+            (str(item.engine) for item in job.inputs if item.role == "reference" and item.engine), ""
+        )
         return given
 
     def _progress(self, job: Job) -> Callable[[float, str], None]:

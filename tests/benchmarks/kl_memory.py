@@ -49,7 +49,8 @@ class Measured:
 def build(folder: Path) -> None:
     """Make the artifact below a folder."""
     from harness.core.options import validated
-    from harness.core.seam import Base, Context, load
+    from harness.core.registry import load
+    from harness.core.seam import Base, Context
     from harness.quantizers import QUANTIZERS
 
     steps = (("random-weights", {"config": CONFIG, "seed": 1}, "hf"), ("ort-genai", {"precision": "fp32"}, "onnx"))

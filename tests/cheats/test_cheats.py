@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.engines import ENGINES
 from harness.quantizers import QUANTIZERS
 from tests.cheats.workbench import Workbench

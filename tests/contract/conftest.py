@@ -1,4 +1,4 @@
-"""One tiny artifact per format, so that every registered engine can be held to its seam."""
+"""One tiny artifact per format, so that every registered adapter can be held to its seam; each is made once."""
 
 from __future__ import annotations
 
@@ -8,21 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.core.options import validated
-from harness.core.seam import Base, Context, load
+from harness.core.registry import load
+from harness.core.seam import Base, Context
 from harness.quantizers import QUANTIZERS
-
-CONFIG = {
-    "model_type": "llama",
-    "architectures": ["LlamaForCausalLM"],
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 32,
-    "vocab_size": 512,
-    "max_position_embeddings": 1024,
-}
+from tests.contract.mutations import CONFIG
+from tests.contract.serving import Bench
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,13 +23,24 @@ def offline() -> None:
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder per format: random weights as `hf`, their fp32 export as `ort-genai`, and a fake."""
+    """A folder per format: random weights as `hf`, their exports as `ort-genai` in fp32 and int4, a simulated quantization, and a fake."""
     root = tmp_path_factory.mktemp("contract")
     made: dict[str, Path] = {}
     made["hf"] = _build("random-weights", {"config": CONFIG, "seed": 1}, root / "hf", Path(), Path())
     made["ort-genai"] = _build("ort-genai", {"precision": "fp32"}, root / "ort", made["hf"], made["hf"])
+    made["int4"] = _build("ort-genai", {"precision": "int4"}, root / "int4", made["hf"], made["hf"])
+    int4 = {"config": "INT4_BLOCKWISE_WEIGHT_ONLY_CFG"}
+    made["simulated"] = _build("modelopt-torch", int4, root / "simulated", made["hf"], made["hf"])
     made["fake"] = _build("fake", {}, root / "fake", made["hf"], made["hf"])
     return made
+
+
+@pytest.fixture(scope="session")
+def contract_bench(artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Where the jobs of all contracts run; caches lie there, too."""
+    root = tmp_path_factory.mktemp("bench")
+    os.environ["HARNESS_CACHE"] = str(root / "cache")
+    return Bench(root, artifacts)
 
 
 def _build(name: str, options: dict[str, object], out: Path, base: Path, model: Path) -> Path:

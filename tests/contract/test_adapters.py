@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-from harness.core.capabilities import CAPABILITIES
+from harness.core.capabilities import CAPABILITIES, lacking
+from harness.core.errors import MissingDependency
 from harness.core.metric import metric
-from harness.core.seam import Engine, Facts, Probe, Quantizer, load
+from harness.core.options import problems_of, validated
+from harness.core.registry import load
+from harness.core.seam import Engine, Facts, Probe, Quantizer
 from harness.engines import ENGINES
 from harness.probes import PROBES
 from harness.quantizers import QUANTIZERS
+from tests.conftest import ROOT
+from tests.contract.cases import ENGINE_CASES, NOT_HERE, PROBE_CASES, QUANTIZER_CASES
 
 HEAVY = (
     "torch",
@@ -32,6 +38,17 @@ ALL = [
     for what, registry in (("quantizer", QUANTIZERS), ("engine", ENGINES), ("probe", PROBES))
     for name in registry
 ]
+MODULES = (
+    "torch",
+    "transformers",
+    "onnxruntime_genai",
+    "onnxruntime_genai.models.builder",
+    "modelopt",
+    "modelopt.onnx.quantization.int4",
+)
+"""What quantizers import first."""
+_LEAST = {"bitsandbytes": {"load_in_4bit": True}, "modelopt-diffusers": {"config": "INT8_DEFAULT_CFG"}}
+"""Options of those that are listed as not run here."""
 NOWHERE = Facts(packages={}, system="Linux")
 
 
@@ -51,11 +68,64 @@ def test_importing_every_adapter_imports_nothing_heavy(registry: dict[str, str])
     assert answer.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(("what", "name", "registry"), ALL, ids=lambda value: value if isinstance(value, str) else "")
+def test_its_options_have_a_schema_and_refuse_what_they_do_not_know(
+    what: str, name: str, registry: dict[str, str]
+) -> None:
+    adapter = load(registry, what, name)
+    options = adapter.workload if what == "probe" else adapter.options
+    assert options.model_config["extra"] == "forbid"
+    assert options.model_config["frozen"]
+    assert json.dumps(options.model_json_schema())
+    said = [
+        said
+        for field, said in problems_of(options, {"no_such_option": 1}, f"{what} {name}")
+        if field == "no_such_option"
+    ]
+    assert len(said) == 1
+    assert said[0].startswith(f"unknown option of {what} {name} 'no_such_option'")
+
+
+@pytest.mark.parametrize("what", ["quantizer", "engine", "probe"])
+def test_every_adapter_runs_for_its_contract_or_is_listed_with_its_reason(what: str) -> None:
+    registry = {"quantizer": QUANTIZERS, "engine": ENGINES, "probe": PROBES}[what]
+    cases = {"quantizer": QUANTIZER_CASES, "engine": ENGINE_CASES, "probe": PROBE_CASES}[what]
+    left = {name for kind, name in NOT_HERE if kind == what}
+    assert left.isdisjoint(cases)
+    assert left | set(cases) == set(registry)
+
+
+def test_where_else_a_listed_adapter_is_tested_stands_there() -> None:
+    for (_, name), reason in NOT_HERE.items():
+        file = ROOT / next(word for word in reason.split() if word.startswith("tests/"))
+        assert name.split("-")[0].split("_")[0] in file.read_text("utf-8").lower()
+
+
 @pytest.mark.parametrize("name", QUANTIZERS)
-def test_every_option_of_a_quantizer_says_what_it_is(name: str) -> None:
+def test_a_quantizer_without_its_packages_says_what_makes_them_while_planning_or_before_it_builds(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     quantizer: Quantizer = load(QUANTIZERS, "quantizer", name)
-    assert quantizer.options.model_config["extra"] == "forbid"
-    assert quantizer.options.model_config["frozen"]
+    if not quantizer.packages or name == "command":  # whose packages are those of a script that nobody knows
+        return
+    given = QUANTIZER_CASES[name].options if name in QUANTIZER_CASES else _LEAST[name]
+    said = quantizer.refuse(validated(quantizer.options, given, name), NOWHERE)
+    if said is None:
+        for module in MODULES:
+            monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(MissingDependency) as raised:
+            quantizer.imports()
+        said = str(raised.value)
+    assert "\n" not in said
+    assert "harness setup" in said or "not installed in this environment" in said
+
+
+@pytest.mark.parametrize("name", PROBE_CASES)
+def test_a_probe_refuses_in_plain_words_or_runs_anywhere(name: str) -> None:
+    probe: Probe = load(PROBES, "probe", name)
+    said = probe.refuse(validated(probe.workload, PROBE_CASES[name].workload, name), NOWHERE)
+    assert said is None or (said.strip() and "\n" not in said)
+    assert lacking(name, probe.needs, "nobody", frozenset())
 
 
 @pytest.mark.parametrize("name", PROBES)

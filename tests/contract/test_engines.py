@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.seam import Engine, load
+from harness.core.executed import NOT_REPORTED
+from harness.core.registry import load
+from harness.core.seam import Engine
 from harness.core.sessions import GenerationWorkload, Request
 from harness.engines import ENGINES
+from tests.contract.cases import ENGINE_CASES
+from tests.contract.serving import Bench
 
 IDS = [5, 17, 200, 33, 42, 7, 99, 120, 64, 3] * 3
 
@@ -82,6 +86,25 @@ def test_generation_does_fixed_work_and_keeps_every_step(session: Any) -> None:
     assert trace.steps.shape == (3, 4)
     assert (trace.steps > 0).all()
     assert (trace.total >= trace.prefill + trace.first_token + trace.steps.sum(axis=1) - 1e-4).all()
+
+
+@pytest.mark.parametrize("name", ENGINE_CASES)
+def test_it_says_what_ran_and_prints_into_the_jobs_log(
+    name: str, contract_bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    probe, case = ENGINE_CASES[name]
+    capfd.readouterr()
+    served = contract_bench.measure(probe, case, "-engine")
+    heard = capfd.readouterr()
+    assert (heard.out, heard.err) == ("", "")
+    assert served.outcome.status == "ok", served.outcome.reason
+    assert served.outcome.executed is not None
+    told = served.outcome.executed.text
+    assert (told == NOT_REPORTED.text) is (name in {"program", "fake"}), told
+    if name in {"ort-genai", "transformers", "optimum-benchmark"}:
+        assert served.outcome.executed.weights
+        assert served.outcome.executed.compute == ("float32",)
+        assert served.outcome.executed.attention
 
 
 def _rows(session: Any, ids: list[int], positions: list[int]) -> np.ndarray:

@@ -83,7 +83,8 @@ def test_quantized_checkpoints_on_cuda_agree_with_the_cpu_and_take_less_memory(
     import torch
 
     from harness.core.options import validated
-    from harness.core.seam import Base, Context, load
+    from harness.core.registry import load
+    from harness.core.seam import Base, Context
     from harness.quantizers import QUANTIZERS
 
     if name == "bitsandbytes":

@@ -97,7 +97,7 @@ CREATE TABLE run (
 	repetitions INTEGER, 
 	bos BOOLEAN, 
 	prompt_tokens INTEGER, 
-	beyond_trained INTEGER, citation VARCHAR, scheme VARCHAR, bits_per_weight DOUBLE, sitting VARCHAR(12), notes TEXT, counts_from VARCHAR(32), configuration_id INTEGER CONSTRAINT fk_run_configuration_id_configuration REFERENCES configuration (id), series VARCHAR(12), newest BOOLEAN DEFAULT 0 NOT NULL, recipe_options TEXT, results VARCHAR(12), 
+	beyond_trained INTEGER, citation VARCHAR, scheme VARCHAR, bits_per_weight DOUBLE, sitting VARCHAR(12), notes TEXT, counts_from VARCHAR(32), configuration_id INTEGER CONSTRAINT fk_run_configuration_id_configuration REFERENCES configuration (id), series VARCHAR(12), newest BOOLEAN DEFAULT 0 NOT NULL, recipe_options TEXT, results VARCHAR(12), executed VARCHAR, 
 	CONSTRAINT pk_run PRIMARY KEY (id), 
 	CONSTRAINT ck_run_seconds CHECK (seconds >= 0), 
 	CONSTRAINT fk_run_environment_id_environment FOREIGN KEY(environment_id) REFERENCES environment (id), 
@@ -192,7 +192,7 @@ SELECT
     CASE WHEN s.sitting IS NULL THEN m.low END AS low, CASE WHEN s.sitting IS NULL THEN m.high END AS high,
     CASE WHEN s.sitting IS NULL THEN q.interval END AS "interval", m.n, 
     r.status, r.reason, r.origin, r.citation, r.protocol, r.protocol_version, r.warmups, r.repetitions, r.bos,
-    r.prompt_tokens, r.beyond_trained, r.scored, r.skipped, r.truncated, r.scheme, r.bits_per_weight, r.notes, r.started,
+    r.prompt_tokens, r.beyond_trained, r.scored, r.skipped, r.truncated, r.scheme, r.bits_per_weight, r.executed, r.notes, r.started,
     r.counts_from, r.seconds, r.session, r.round, r."order", r.series, r.name AS run, r.written_by, r.artifact,
     r.artifact_content, j.key AS job_key
 FROM run r
@@ -212,7 +212,7 @@ SELECT
     CASE WHEN s.sitting IS NULL THEN m.low ELSE s.low END AS low,
     CASE WHEN s.sitting IS NULL THEN m.high ELSE s.high END AS high, m.n, s.rounds, s.marks, 
     r.status, r.reason, r.origin, r.citation, r.protocol, r.protocol_version, r.warmups, r.repetitions, r.bos,
-    r.prompt_tokens, r.beyond_trained, r.scored, r.skipped, r.truncated, r.scheme, r.bits_per_weight, r.notes, r.started,
+    r.prompt_tokens, r.beyond_trained, r.scored, r.skipped, r.truncated, r.scheme, r.bits_per_weight, r.executed, r.notes, r.started,
     r.counts_from, r.seconds, r.session, r.round, r."order", r.series, r.name AS run, r.written_by, r.artifact,
     r.artifact_content, j.key AS job_key
 FROM run r
@@ -223,4 +223,4 @@ JOIN measurement m ON m.run_id = r.id
 JOIN quantity q ON q.id = m.quantity_id + 0
 LEFT JOIN summary s ON s.sitting = r.sitting AND s.quantity_id = m.quantity_id
 WHERE r.newest;
-INSERT INTO alembic_version (version_num) VALUES ('0012');
+INSERT INTO alembic_version (version_num) VALUES ('0013');

@@ -25,6 +25,8 @@ class Outer(Options):
     size: int
     inner: Inner | None = None
     several: tuple[Inner, ...] = ()
+    few: tuple[Inner, ...] | None = None
+    names: tuple[str, ...] = ()
     other: int = Field(default=1, alias="else")
 
     @model_validator(mode="after")
@@ -38,11 +40,15 @@ class Outer(Options):
 
 @pytest.mark.parametrize(("given", "found"), [
     ({"size": 1}, []), ({}, [(("size",), "probe p needs 'size'")]), ({"sise": 1}, [(("sise",), "unknown key of probe p 'sise'; did you mean 'size'?")]),
-    ({"size": 1, "zzz": 1}, [(("zzz",), "unknown key of probe p 'zzz'; there is else, inner, several, size")]),
-    ({"zzz": 1}, [(("size",), "probe p needs 'size'"), (("zzz",), "unknown key of probe p 'zzz'; there is else, inner, several, size")]),
+    ({"size": 1, "zzz": 1}, [(("zzz",), "unknown key of probe p 'zzz'; there is else, few, inner, names, several, size")]),
+    ({"zzz": 1}, [(("size",), "probe p needs 'size'"), (("zzz",), "unknown key of probe p 'zzz'; there is else, few, inner, names, several, size")]),
     ({"size": 1, "inner": {"depht": 1}}, [(("inner", "depht"), "unknown key 'depht' in inner; did you mean 'depth'?")]),
     ({"size": 1, "inner": {}}, [(("inner", "depth"), "inner of probe p needs 'depth'")]),
-    ({"size": 1, "several": [{"depth": 1}, {"depth": 0}]}, [(("several", "1", "depth"), "'depth' of several.1 of probe p: Input should be greater than or equal to 1 (got 0)")]),
+    ({"size": 1, "several": [{"depth": 1}, {"depth": 0}]}, [(("several", "1", "depth"), "'depth' of item 2 of several of probe p: Input should be greater than or equal to 1 (got 0)")]),
+    ({"size": 1, "several": [{"depht": 1}]}, [(("several", "0", "depht"), "unknown key 'depht' in item 1 of several; did you mean 'depth'?")]),
+    ({"size": 1, "several": [{"depth": 1}, {}]}, [(("several", "1", "depth"), "item 2 of several of probe p needs 'depth'")]),
+    ({"size": 1, "few": [{"depth": 1, "wide": 2}]}, [(("few", "0", "wide"), "unknown key 'wide' in item 1 of few; did you mean 'width'?")]),
+    ({"size": 1, "names": ["a", 1]}, [(("names", "1"), "item 2 of names of probe p: Input should be a valid string (got 1)")]),
     ({"size": 1, "inner": {"depth": 0}}, [(("inner", "depth"), "'depth' of inner of probe p: Input should be greater than or equal to 1 (got 0)")]),
     ({"size": 13}, [((), "thirteen is refused, whole and alone")]), ({"size": 15}, [((), "probe p: fifteen is odd")]),
 ])  # fmt: skip

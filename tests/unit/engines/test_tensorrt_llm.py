@@ -92,6 +92,8 @@ def test_what_the_report_says_is_the_result_and_nothing_more(
     said = found.protocol
     assert (said.name, said.version, said.gpu_count, said.dtype, said.warmups) == ("trtllm-bench", 0, 4, "bfloat16", 2)
     assert said.facts["derived"] == [], "a request's seconds are not those of a batch"
+    assert found.executed is not None
+    assert found.executed.text == "quantization FP8; in bfloat16, as trtllm-bench reports"
     assert {
         "world_info.tp_size": 2,
         "world_info.pp_size": 2,

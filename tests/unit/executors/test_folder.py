@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.core.spec import Status
 from harness.executors import EXECUTORS, folder
 from harness.executors.record import Batch, BatchJob, BatchNeeds, Executor, ExecutorOptions, Handle

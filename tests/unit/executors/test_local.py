@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.core.spec import Status
 from harness.executors import EXECUTORS
 from harness.executors import local as executor

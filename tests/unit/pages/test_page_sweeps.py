@@ -12,7 +12,7 @@ import pytest
 
 from harness.commands.plain import narrowed
 from harness.core.metric import metric
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.core.spec import MeasureSpec
 from harness.engines.tensorrt_llm import TensorRtLlmOptions
 from harness.pages.against import against

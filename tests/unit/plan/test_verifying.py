@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +142,9 @@ def test_a_model_that_does_not_fit_the_memory_in_float32_is_unverified(plan: Pla
 
 
 def test_a_model_that_fits_in_its_own_type_alone_is_compared_in_that(plan: Planner) -> None:
-    """70B in float16 is 141 GB: too large for the GPU, not for the main memory; float32 fits neither."""
+    """70B in float16 is 141 GB: too much for the model itself on this GPU, not in main memory; float32 fits neither."""
     cuda = {"engine": {"ort-genai": {"provider": "cuda"}}, "environment": "cuda"}
-    made = plan({"cuda": GPU}, model="large", method="fp16", **cuda)
+    made = plan({"cuda": replace(GPU, gpu_bytes=142 << 30)}, model="large", method="fp16", **cuda)
     (verification,) = _verifications(made)
     assert verification.refused is None
     assert [item.role for item in verification.inputs] == ["artifact", "reference"]

@@ -40,6 +40,19 @@ def test_a_report_of_a_known_format_is_read_as_its_import_is(tmp_path: Path, scr
     assert found.protocol.facts["report"] == "r.json"
     assert "load_average_before" in found.protocol.facts, "the machine was watched"
     assert (tmp_path / "run" / "log.txt").read_text("utf-8") == "measured b-artifact\n"
+    assert found.executed is None, "the report says nothing of what ran"
+
+
+def test_what_a_report_says_of_what_ran_is_told_in_its_words(tmp_path: Path, script: Path) -> None:
+    test = {
+        "model_filename": "m.gguf", "model_type": "llama 1B Q4_K - Medium", "n_prompt": 0, "n_gen": 16, "avg_ts": 50.0, "n_gpu_layers": 99,
+        "type_k": "f16", "flash_attn": True, "backends": "CPU",
+    }  # fmt: skip
+    found = measured(tmp_path, script, given([test]), read="llama-bench", output=16)
+    assert found.executed is not None
+    assert found.executed.text == (
+        "model_type llama 1B Q4_K - Medium; type_k f16; n_gpu_layers 99; flash_attn True, as the report says"
+    )
 
 
 def test_numbers_by_their_place_in_json_and_csv_are_converted_to_the_metrics_units(

@@ -127,6 +127,11 @@ def test_distances_are_those_of_their_formulas(tmp_path: Path) -> None:
     assert len(list((tmp_path / "pictures").iterdir())) == 4
     with pytest.raises(HarnessError, match="none was opened"):
         image_distance.measure(Painter(), asked, Context(tmp_path))
+    other: Any = object()
+    with pytest.raises(HarnessError, match="engine 'transformers' offers 'paints', and what it opened has no paint"):
+        image_distance.measure(
+            Painter(), asked, Context(tmp_path, reference_session=other, reference_engine="transformers")
+        )
 
 
 def test_a_layer_that_stayed_in_floats_is_named() -> None:

@@ -61,6 +61,13 @@ def test_the_divergence_is_the_textbook_sum(text: str, tmp_path: Path) -> None:
     assert found["top1_agreement"].value == np.mean(same)
 
 
+def test_a_live_reference_that_cannot_score_is_told_by_its_engine(text: str, tmp_path: Path) -> None:
+    other: Any = object()
+    context = Context(folder=tmp_path, reference_session=other, reference_engine="diffusers")
+    with pytest.raises(HarnessError, match="engine 'diffusers' offers 'scores', and what it opened has no"):
+        measure(TableScores(), Workload(text=text, window=64, stride=64), context)
+
+
 def test_an_engine_against_itself_diverges_nowhere(text: str, tmp_path: Path) -> None:
     session = TableScores()
     live = measure(

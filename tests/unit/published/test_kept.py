@@ -18,6 +18,7 @@ from rich.console import Console
 from harness.commands.pages import write_pages
 from harness.commands.plain import plain
 from harness.commands.workspace import Workspace
+from harness.core.executed import Executed
 from harness.core.outcome import ArrayRef, Artifact, Environment, Gpu, Measurement, Outcome, Protocol, Scheme
 from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Record
 from harness.environments import ROOT
@@ -160,7 +161,7 @@ def fields(record: type[Record]) -> set[str]:
     ("listed", "records"),
     [
         (kept.OUTCOME, [Outcome]), (kept.JOB, [Job]), (kept.JOB["spec"], [BuildSpec, MeasureSpec]), (kept.JOB["inputs"], [Input]),
-        (kept.JOB["notes"], [Note]), (kept.ARTIFACT, [Artifact]), (kept.OUTCOME["scheme"], [Scheme]), (kept.PROTOCOL, [Protocol]),
+        (kept.JOB["notes"], [Note]), (kept.ARTIFACT, [Artifact]), (kept.OUTCOME["scheme"], [Scheme]), (kept.OUTCOME["executed"], [Executed]), (kept.PROTOCOL, [Protocol]),
         (kept.MEASUREMENT, [Measurement]), (kept.MEASUREMENT["array"], [ArrayRef]), (kept.ENVIRONMENT, [Environment]),
         (kept.ENVIRONMENT["gpus"], [Gpu]),
     ],

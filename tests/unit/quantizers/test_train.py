@@ -90,16 +90,21 @@ def test_a_training_that_is_killed_goes_on_and_ends_at_the_same_bytes(
     assert folder_sha256(again) == folder_sha256(whole)
 
 
+@pytest.mark.parametrize("aware", [False, True], ids=["floats", "quantization-aware"])
 def test_a_loss_that_is_no_number_stops_and_the_last_good_checkpoint_stays(
-    model: Path, data: Path, tmp_path: Path, cache: Path
+    aware: bool, model: Path, data: Path, tmp_path: Path, cache: Path
 ) -> None:
     import torch
 
+    base = model
+    if aware:
+        int4 = {"config": "INT4_BLOCKWISE_WEIGHT_ONLY_CFG", "block_size": 32}
+        base, _ = made(modelopt_torch.QUANTIZER, Base(model, "hf", model), tmp_path / "ptq", int4)
     with pytest.raises(
         HarnessError,
         match=r"NaN or infinite at step \d+ of 12, .* the last good checkpoint, of step \d+, is .*last\.pt; take a smaller",
     ) as raised:
-        trained(model, model, tmp_path / "run", data, rate=1e30, warmup=0.0)
+        trained(base, model, tmp_path / "run", data, rate=1e30, warmup=0.0)
     (kept,) = cache.rglob(LAST)
     assert str(kept) in str(raised.value)
     weights = torch.load(kept, weights_only=True)["weights"]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from harness.core.options import Options
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.core.spec import MeasureSpec
 from harness.probes import PROBES
 from harness.store import frame as frames

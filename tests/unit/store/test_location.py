@@ -170,7 +170,7 @@ def test_the_migrations_are_written_as_sql_for_postgresql() -> None:
     with redirect_stdout(io.StringIO()):
         command.upgrade(config, "head", sql=True)
     text = written.getvalue()
-    assert text.count("CREATE VIEW") == 6
+    assert text.count("CREATE VIEW") == 8
     assert text.count("CREATE TABLE") - text.count("DROP TABLE") == 12
     assert text.count("CREATE INDEX") - text.count("DROP INDEX") >= 18
     for word in ("PRAGMA", "WITHOUT ROWID", "AUTOINCREMENT", "rowid", "typeof", "json_extract"):
