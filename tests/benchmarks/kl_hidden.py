@@ -149,7 +149,7 @@ def _cost(folder: Path, asked: argparse.Namespace) -> bool:
     factors = [whole / (one + other) for one, other, whole in zip(*seconds.values(), strict=True)]
     told = ", ".join(f"{name} {median(values):.2f} s" for name, values in seconds.items())
     print(
-        f"cost: {count} positions, processor: {told}: {median(factors):.3f} ({min(factors):.3f} to {max(factors):.3f}) of pass and head together (limit {COST})",
+        f"cost: {count} positions, processor: {told}: {median(factors):.3f} of pass and head together (limit {COST})",
         flush=True,
     )
     return _sizes(stored, count) and median(factors) <= COST
