@@ -57,6 +57,17 @@ class HiddenTile:
     hidden: NDArray[np.floating[Any]]
 
 
+@dataclass(frozen=True)
+class LogitTile:
+    """Logits of a run of positions, as the model gives them: not normalized, not checked; valid until the next tile is asked for.
+
+    positions: int64 [n], indices into the token ids; logits: float32 [n, vocabulary].
+    """
+
+    positions: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+
 class TextCodec(Protocol):
     """Text to token ids and back, the same for every engine of a model."""
 
@@ -209,6 +220,14 @@ class GivesHidden(Protocol):
 
     def save_head(self, folder: Path) -> None:
         """Write the head into an empty folder, as `harness.heads` reads it. Raises: Unsupported where it cannot be cut off."""
+
+
+@runtime_checkable
+class GivesLogits(Protocol):
+    """A session that gives logits to who normalizes them anyway."""
+
+    def logits(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[LogitTile]:
+        """Prefill as `logprobs` does; yield logits at the positions asked for."""
 
 
 @runtime_checkable

@@ -1,11 +1,11 @@
-"""Final hidden states by the same passes that give log-probabilities, the head left out."""
+"""Final hidden states, the head left out, and plain logits by the same passes that give log-probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.core.sessions import HiddenTile
+from harness.core.sessions import HiddenTile, LogitTile
 from harness.engines import scoring
 
 if TYPE_CHECKING:
@@ -22,11 +22,20 @@ class GivesStates(scoring.Forward, Protocol):
         """Run as `run` does; return per sequence final hidden states [wanted, hidden] for the log-probabilities."""
 
 
-class _WithoutHead:
-    """A forward pass whose rows are hidden states, so that tiles, caches and borders are those of scoring."""
+class GivesUnnormalized(scoring.Forward, Protocol):
+    """A forward pass that gives logits as they are."""
 
-    def __init__(self, forward: GivesStates) -> None:
-        self._forward = forward
+    def unnormalized(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: object, *, keep: bool
+    ) -> tuple[list[Any], object]:
+        """Run as `run` does; return per sequence logits [wanted, vocabulary] for the log-probabilities."""
+
+
+class _Instead:
+    """A forward pass whose rows are something else, so that tiles, caches and borders are those of scoring."""
+
+    def __init__(self, forward: scoring.Forward, run: Callable[..., tuple[list[Any], Any]]) -> None:
+        self._run = run
         self.vocabulary = forward.vocabulary
         self.context_length = forward.context_length
         self.pads = forward.pads
@@ -35,10 +44,18 @@ class _WithoutHead:
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
     ) -> tuple[list[Any], Any]:
-        return self._forward.states(batch, wanted, cache, keep=keep)
+        return self._run(batch, wanted, cache, keep=keep)
 
 
 def hidden(forward: GivesStates, ids: Sequence[int], positions: Sequence[int]) -> Iterator[HiddenTile]:
     """Prefill in tiles as `scoring.logprobs` does; yield hidden states [n, hidden] at the positions asked for."""
-    for tile in scoring.logprobs(_WithoutHead(forward), ids, positions):
+    for tile in scoring.logprobs(_Instead(forward, forward.states), ids, positions):
         yield HiddenTile(positions=tile.positions, hidden=tile.logprobs)
+
+
+def logits(forward: GivesUnnormalized, ids: Sequence[int], positions: Sequence[int]) -> Iterator[LogitTile]:
+    """Prefill in tiles as `scoring.logprobs` does; yield float32 logits [n, vocabulary] at the positions asked for."""
+    import numpy as np
+
+    for tile in scoring.logprobs(_Instead(forward, forward.unnormalized), ids, positions):
+        yield LogitTile(positions=tile.positions, logits=np.ascontiguousarray(tile.logprobs, dtype=np.float32))

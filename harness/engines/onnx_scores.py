@@ -14,7 +14,7 @@ from harness.engines.cache_names import dimension, pairs_of
 from harness.engines.pass_room import PassRoom
 from harness.engines.rotary_border import rotary_border
 from harness.engines.scoring import beyond_border, log_softmax
-from harness.engines.scoring_view import HIDDEN, ROWS
+from harness.engines.scoring_view import HIDDEN, HIDDEN_ROWS, ROWS, row_inputs
 from harness.engines.sharing import Sharing
 from harness.engines.tokens import first_line
 
@@ -90,22 +90,30 @@ class OnnxForward:
     def _states(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[Any]], Cache | None]:
-        places = wanted_rows.places(batch, wanted)
-        hidden, after = self.logits(batch, cache, keep=keep, places=places, output=HIDDEN)
+        hidden, after = self.logits(batch, cache, keep=keep, places=wanted_rows.places(batch, wanted), output=HIDDEN)
         return [hidden[0, part] for part in wanted_rows.slices(wanted)], after
 
     def _once(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[np.float32]], Cache | None]:
         before = cache.length if cache is not None else 0
+        rows, after = self._unnormalized(batch, wanted, cache, keep=keep)
+        return [log_softmax(one, asked + before) for one, asked in zip(rows, wanted, strict=True)], after
+
+    def unnormalized(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: object, *, keep: bool
+    ) -> tuple[list[NDArray[Any]], object]:
+        """Run one pass as `run` does; give logits [wanted, vocabulary] in the graph's type for each sequence, not checked."""
+        return self._in_parts(self._unnormalized, batch, wanted, cache, keep=keep)
+
+    def _unnormalized(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[Any]], Cache | None]:
         if not self.picks:
             logits, after = self.logits(batch, cache, keep=keep)
-            return [
-                log_softmax(wanted_rows.picked(logits[at], asked), asked + before) for at, asked in enumerate(wanted)
-            ], after
+            return [wanted_rows.picked(logits[at], asked) for at, asked in enumerate(wanted)], after
         logits, after = self.logits(batch, cache, keep=keep, places=wanted_rows.places(batch, wanted))
-        mine = zip(wanted_rows.slices(wanted), wanted, strict=True)
-        return [log_softmax(logits[0, part], asked + before) for part, asked in mine], after
+        return [logits[0, part] for part in wanted_rows.slices(wanted)], after
 
     def logits(
         self,
@@ -118,16 +126,12 @@ class OnnxForward:
     ) -> tuple[Any, Cache | None]:
         """Return logits [batch, tokens, vocabulary] in the graph's type, on the host, and the cache where it is kept.
 
-        places: of a scoring view, the rows of the flattened batch that are computed, [1, places, vocabulary]. output: what
-        is fetched; what nothing fetched needs is not computed.
+        places: of a scoring view, the rows of the flattened batch that are computed, [1, places, vocabulary]. output: what is fetched.
         """
-        import onnxruntime
-
-        settings = onnxruntime.RunOptions()
-        settings.only_execute_path_to_fetches = output != "logits"
         binding = self.session.io_binding()
         if places is not None:
-            binding.bind_cpu_input(ROWS, places)
+            for name, rows in row_inputs(places, output, hidden=self.hidden).items():
+                binding.bind_cpu_input(name, rows)
         before = cache.length if cache is not None else 0
         width = max(len(ids) for ids in batch)
         for name, array in _inputs(batch, width, before, positions=self.positions).items():
@@ -140,7 +144,7 @@ class OnnxForward:
             for present in self.past.values():
                 binding.bind_output(present, self.device)
         try:
-            self.session.run_with_iobinding(binding, settings)
+            self.session.run_with_iobinding(binding)
         except Exception as error:  # onnxruntime's errors share no base class but Exception
             raise HarnessError(
                 f"onnxruntime failed while scoring {len(batch)} x {width} tokens: {first_line(error)}"
@@ -183,6 +187,7 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
     """
     inputs = {item.name: item for item in session.get_inputs()}
     picks = inputs.pop(ROWS, None) is not None
+    inputs.pop(HIDDEN_ROWS, None)
     outputs = [item.name for item in session.get_outputs()]
     past = pairs_of(folder, config["decoder"], set(inputs), outputs)
     first = inputs[next(iter(past))]

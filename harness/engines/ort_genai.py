@@ -16,7 +16,9 @@ from harness.core.sessions import (
     GeneratesAndScores,
     GenerationWorkload,
     GivesHidden,
+    GivesLogits,
     HiddenTile,
+    LogitTile,
     Request,
     Score,
     Tile,
@@ -126,6 +128,9 @@ class OrtGenaiSession:
 
     def hidden(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[HiddenTile]:
         return hidden_states.hidden(self._forward, token_ids, positions)
+
+    def logits(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[LogitTile]:
+        return hidden_states.logits(self._forward, token_ids, positions)
 
     def save_head(self, folder: Path) -> None:
         """Cut the head out of the graph. Raises: Unsupported where that cannot be done, or scores come from no view of the graph."""
@@ -287,5 +292,5 @@ ENGINE = Engine(
     imports=_imports,
 )
 
-_SESSIONS: tuple[type[GeneratesAndScores], type[GivesHidden]] = (OrtGenaiSession, OrtGenaiSession)
+_SESSIONS: tuple[type[GeneratesAndScores], type[GivesHidden], type[GivesLogits]] = (OrtGenaiSession,) * 3
 """Read by the type checker alone: the session has what the capabilities ask for."""

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.engines.wanted_rows import LEAST_ROWS
 from harness.heads.linear import FloatName
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
+    from harness.engines.scoring import Indices
+
 ROWS = "harness_score_rows"
 """Input of the view, int64 [rows]: places in the flattened [batch x tokens] whose logits are computed, [1, rows, vocabulary]."""
-HIDDEN = "harness_hidden_states"
-"""Output of the view, [1, rows, hidden]: what the head sees of those places; it costs nothing where it is not fetched."""
+HIDDEN, HIDDEN_ROWS = "harness_hidden_states", "harness_hidden_rows"
+"""Output of the view, [1, hidden rows, hidden], and the input, as ROWS, that says which: what the head would see of those places."""
 _LOGITS = "logits"
 _HEADS = frozenset({"MatMul", "MatMulNBits", "MatMulBnb4", "Gemm", "FusedMatMul"})
 _BY_ELEMENT = frozenset({"Cast", "Mul", "Div", "Add", "Sub", "Tanh", "Identity"})
@@ -26,6 +29,14 @@ FLOATS: Mapping[int, FloatName] = {1: "float32", 10: "float16", 16: "bfloat16"}
 _FROM_WEIGHTS = frozenset({"DequantizeLinear", "Transpose", "Cast", "Identity"})
 _MOST_BYTES = 1 << 30
 """Larger files, with their weights inside, are not edited in memory."""
+
+
+def row_inputs(places: Indices, output: str, *, hidden: bool) -> dict[str, Indices]:
+    """Give the view's inputs for the rows [n] of one output; the other one gets hardly any, since the runtime computes both."""
+    few = places[:LEAST_ROWS]
+    if not hidden:
+        return {ROWS: places}
+    return {ROWS: few, HIDDEN_ROWS: places} if output == HIDDEN else {ROWS: places, HIDDEN_ROWS: few}
 
 
 def view_of(graph: Path) -> bytes | None:
@@ -107,7 +118,7 @@ def _gather_before(model: ModelProto, head: NodeProto) -> None:
     nodes = [
         helper.make_node("Reshape", [head.input[0], shape], [flat], name=f"{flat}_node"),
         helper.make_node("Gather", [flat, ROWS], [rows], name=f"{rows}_node", axis=1),
-        *_hidden_output(graph, head, rows),
+        *_hidden_output(graph, head, flat),
     ]
     place = next(number for number, node in enumerate(graph.node) if node is head or node.name == head.name)
     for number, node in enumerate(nodes):
@@ -135,16 +146,17 @@ def float_type(graph: GraphProto, head: NodeProto) -> FloatName | None:
     return None
 
 
-def _hidden_output(graph: GraphProto, head: NodeProto, rows: str) -> list[NodeProto]:
+def _hidden_output(graph: GraphProto, head: NodeProto, flat: str) -> list[NodeProto]:
     """Let a graph give what its head sees; none where nobody can tell its type."""
     from onnx import TensorProto, helper
 
     dtype = float_type(graph, head)
     if dtype is None or dtype == "bfloat16":
         return []
+    graph.input.append(helper.make_tensor_value_info(HIDDEN_ROWS, TensorProto.INT64, ["hidden_rows"]))
     kind = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16}[dtype]
-    graph.output.append(helper.make_tensor_value_info(HIDDEN, kind, [1, "rows", "hidden"]))
-    return [helper.make_node("Identity", [rows], [HIDDEN], name=f"{HIDDEN}_node")]
+    graph.output.append(helper.make_tensor_value_info(HIDDEN, kind, [1, "hidden_rows", "hidden"]))
+    return [helper.make_node("Gather", [flat, HIDDEN_ROWS], [HIDDEN], name=f"{HIDDEN}_node", axis=1)]
 
 
 def _after(graph: GraphProto, head: NodeProto) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.core.model_record import record_of
@@ -20,6 +21,8 @@ from harness.engines.pass_room import PassRoom
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Finish = Callable[[Any, NDArray[np.int64]], NDArray[np.float32]]
 
 _PAD_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
 """How far a padded run may stand from a single run (largest difference of a log-probability, nats)."""
@@ -75,10 +78,21 @@ class TorchForward:
         hidden = torch_rows.as_array(kept[-1][0])
         return [hidden[part] for part in wanted_rows.slices(wanted)], out.past_key_values if keep else None
 
+    def unnormalized(
+        self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: object, *, keep: bool
+    ) -> tuple[list[NDArray[Any]], object]:
+        """Run one pass as `run` does; give float32 logits [wanted, vocabulary] for each sequence, not checked."""
+        return self._in_parts(partial(self._rows, _as_they_are), batch, wanted, cache, keep=keep)
+
     def _once(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[np.float32]], Any]:
-        """Make a pass; only the rows that somebody wants go through the head."""
+        return self._rows(_normalized, batch, wanted, cache, keep=keep)
+
+    def _rows(
+        self, finish: Finish, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
+    ) -> tuple[list[NDArray[np.float32]], Any]:  # fmt: skip
+        """Make a pass; only the rows that somebody wants go through the head. finish: what is done to them, in float32."""
         import numpy as np
         import torch
 
@@ -88,7 +102,7 @@ class TorchForward:
             with torch.inference_mode():
                 logits, after = self._gathered(batch, wanted, cache, keep=keep)
                 mine = zip(wanted_rows.slices(wanted), wanted, strict=True)
-                return [self._normalised(logits[0, part], asked + before) for part, asked in mine], after
+                return [finish(logits[0, part].float(), asked + before) for part, asked in mine], after
         union = np.unique(np.concatenate(wanted)) if wanted else np.empty(0, dtype=np.int64)
         keeps: dict[str, Any] = {}
         if self._slices:
@@ -97,7 +111,7 @@ class TorchForward:
         with torch.inference_mode():
             out = self.model(**self._inputs(batch, before), past_key_values=cache, use_cache=keep, **keeps)
             made = [
-                self._logprobs(out.logits[number], union if self._slices else None, asked, before)
+                finish(_picked(out.logits[number], union if self._slices else None, asked).float(), asked + before)
                 for number, asked in enumerate(wanted)
             ]
         return made, out.past_key_values if keep else None
@@ -114,25 +128,6 @@ class TorchForward:
         positions = torch.arange(before, before + width).expand(len(batch), -1)
         inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
         return {name: value.to(self.model.device) for name, value in inputs.items()}
-
-    def _logprobs(self, logits: Any, kept: NDArray[np.int64] | None, asked: NDArray[np.int64], before: int) -> Any:
-        """Pick the wanted rows and normalise them: on the device where there is one, in float32 always."""
-        import numpy as np
-        import torch
-
-        index = asked if kept is None else np.searchsorted(kept, asked)
-        return self._normalised(logits[torch.as_tensor(index, device=logits.device)], asked + before)
-
-    def _normalised(self, logits: Any, positions: NDArray[np.int64]) -> Any:
-        import torch
-
-        rows = logits.float()
-        if rows.device.type == "cpu":
-            return scoring.log_softmax(rows.numpy(), positions)
-        broken = ~torch.isfinite(rows).all(dim=-1)
-        if bool(broken.any()):
-            scoring.refuse_non_finite(int(positions[int(broken.nonzero()[0])]))
-        return torch.log_softmax(rows, dim=-1).cpu().numpy()
 
     def _gathered(self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool) -> Any:
         """Return logits [1, rows, vocabulary] and the cache, the head having seen the wanted rows alone."""
@@ -151,3 +146,31 @@ class TorchForward:
         alone = self.run([short], [where], None, keep=False)[0][0]
         together = self.run([long, short], [where[:1], where], None, keep=False)[0][1]
         return bool(np.abs(alone - together).max() <= tolerance)
+
+
+def _picked(logits: Any, kept: NDArray[np.int64] | None, asked: NDArray[np.int64]) -> Any:
+    """Pick the wanted rows of one sequence. kept: which positions the logits are of; None: all."""
+    import numpy as np
+    import torch
+
+    index = asked if kept is None else np.searchsorted(kept, asked)
+    return logits[torch.as_tensor(index, device=logits.device)]
+
+
+def _normalized(rows: Any, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Give log-probabilities of float32 logits: on the device where there is one."""
+    import torch
+
+    if rows.device.type == "cpu":
+        return scoring.log_softmax(rows.numpy(), positions)
+    broken = ~torch.isfinite(rows).all(dim=-1)
+    if bool(broken.any()):
+        scoring.refuse_non_finite(int(positions[int(broken.nonzero()[0])]))
+    found: NDArray[np.float32] = torch.log_softmax(rows, dim=-1).cpu().numpy()
+    return found
+
+
+def _as_they_are(rows: Any, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    del positions
+    found: NDArray[np.float32] = rows.cpu().numpy()
+    return found

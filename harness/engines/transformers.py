@@ -20,7 +20,9 @@ from harness.core.sessions import (
     GeneratesAndScores,
     GenerationWorkload,
     GivesHidden,
+    GivesLogits,
     HiddenTile,
+    LogitTile,
     Request,
     Score,
     Tile,
@@ -88,6 +90,9 @@ class TransformersSession:
 
     def hidden(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[HiddenTile]:
         return hidden_states.hidden(self._forward, token_ids, positions)
+
+    def logits(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[LogitTile]:
+        return hidden_states.logits(self._forward, token_ids, positions)
 
     def save_head(self, folder: Path) -> None:
         torch_head.save_head(self._forward, folder)
@@ -201,9 +206,7 @@ ENGINE = Engine(
     imports=_imports,
 )
 
-_SESSIONS: tuple[type[GeneratesAndScores], type[Whole], type[GivesHidden]] = (
+_SESSIONS: tuple[type[GeneratesAndScores], type[Whole], type[GivesHidden], type[GivesLogits]] = (
     TransformersSession,
-    TransformersSession,
-    TransformersSession,
-)
+) * 4
 """Read by the type checker alone: the session has what the capabilities ask for."""

@@ -64,13 +64,14 @@ class LinearHead:
         self._offset = _checked(self._path, record)
         self._held = self._whole() if 4 * record.vocabulary * record.hidden <= _HELD_BYTES else None
 
-    def logits(self, hidden: Rows) -> Rows:
-        """Give float32 [n, vocabulary] for hidden states float32 [n, hidden]."""
+    def logits(self, hidden: Rows, out: Rows | None = None) -> Rows:
+        """Give float32 [n, vocabulary] for hidden states float32 [n, hidden]; see `opening.OpenHead`."""
         import numpy as np
 
+        if out is None:
+            out = np.empty((len(hidden), self.record.vocabulary), dtype=np.float32)
         if self._held is not None:
-            return self._finished(hidden @ self._held.T)
-        out = np.empty((len(hidden), self.record.vocabulary), dtype=np.float32)
+            return self._finished(np.matmul(hidden, self._held.T, out=out))
         for begin, weight in self._tiles():
             out[:, begin : begin + len(weight)] = hidden @ weight.T
         return self._finished(out)
@@ -90,7 +91,10 @@ class LinearHead:
     def _whole(self) -> Rows:
         import numpy as np
 
-        return np.concatenate([part for _, part in self._tiles()])
+        whole = np.empty((self.record.vocabulary, self.record.hidden), dtype=np.float32)
+        for begin, part in self._tiles():
+            whole[begin : begin + len(part)] = part
+        return whole
 
     def _tiles(self) -> Iterator[tuple[int, Rows]]:
         """Read the weights by tiles; through a file and not a map, whose pages would count as the process's own."""

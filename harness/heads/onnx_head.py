@@ -43,10 +43,11 @@ class OnnxHead:
                 f"the head {folder / GRAPH} cannot be opened: {error}; make the reference again"
             ) from error
 
-    def logits(self, hidden: Rows) -> Rows:
-        """Give float32 [n, vocabulary] for hidden states float32 [n, hidden]."""
+    def logits(self, hidden: Rows, out: Rows | None = None) -> Rows:
+        """Give float32 [n, vocabulary] for hidden states float32 [n, hidden], in memory of the runtime's own."""
         import numpy as np
 
+        del out
         given = hidden[None].astype(self.record.dtype, copy=False)
         found: Rows = self._session.run([self.record.gives], {self.record.feeds: given})[0][0]
         return found.astype(np.float32, copy=False)

@@ -19,8 +19,11 @@ class OpenHead(Protocol):
 
     @property
     def record(self) -> HeadRecord: ...
-    def logits(self, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the model's own logits, float32 [n, vocabulary], for hidden states float32 [n, hidden]."""
+    def logits(self, hidden: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Give the model's own logits, float32 [n, vocabulary], for hidden states float32 [n, hidden].
+
+        out: memory of that shape in which they may be given.
+        """
 
 
 def open_head(folder: Path, provider: str = "cpu") -> OpenHead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,14 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.float32]
     Floats = NDArray[np.float64]
+    Block = Callable[[slice, Rows, Rows, Rows], None]
 
-BLOCK_VALUES = 1 << 16
-"""Values taken at a time, so that a few buffers of them stay in a core's cache."""
+BLOCK_VALUES = 1 << 17
+"""Values taken at a time, whole segments, so that a few buffers of them stay in a core's cache."""
 _SEGMENT = 1024
-"""Values that are added up, or searched for the largest, at a time."""
+"""Values that are added up at a time."""
+_STRETCH = 256
+"""Values among which the largest is found at a time."""
 TOP = 5
 """Likeliest tokens that are compared as a set."""
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
@@ -34,6 +38,8 @@ class Distances:
     """How many of the reference's five likeliest tokens are among the candidate's."""
     confidence: Rows
     """Probability of the reference's likeliest token."""
+    normalizer: Floats
+    """Log-sum-exp of the candidate's row, which turns its logits into log-probabilities."""
 
 
 def distances(reference: Rows, candidate: Rows, *, wide: bool = False) -> Distances:
@@ -46,112 +52,124 @@ def distances(reference: Rows, candidate: Rows, *, wide: bool = False) -> Distan
 
     rows, width = reference.shape
     step = max(1, BLOCK_VALUES // width)
-    whole = width if wide else -(-width // _SEGMENT) * _SEGMENT
-    buffers = np.zeros((3 if wide else 2, min(step, rows), whole), dtype=np.float64 if wide else np.float32)
-    sums, largest = np.empty((4, rows)), np.empty((2, rows, -(-width // _SEGMENT)), dtype=np.float32)
-    starts = np.arange(0, width, _SEGMENT)
+    tops, largest = np.empty((2, rows), dtype=np.float32), np.empty((2, rows, -(-width // _STRETCH)), dtype=np.float32)
+    starts = np.arange(0, width, _STRETCH)
+    sums = np.empty((4, rows))
+    block = _wide_blocks(sums, min(step, rows), width) if wide else _blocks(sums, min(step, rows), width)
     for begin in range(0, rows, step):
         part = slice(begin, min(begin + step, rows))
-        one, other, held = reference[part], candidate[part], buffers[:, : part.stop - part.start]
+        one, other = reference[part], candidate[part]
         for side, values in enumerate((one, other)):
             np.maximum.reduceat(values, starts, axis=1, out=largest[side, part])
-        tops = largest[:, part].max(axis=2)
-        if wide:
-            _wide_block(sums[:, part], one, other, tops, held)
-        else:
-            _block(sums[:, part], one, other, tops, held)
+        largest[:, part].max(axis=2, out=tops[:, part])
+        block(part, one, other, tops[:, part])
     first, second = (_likeliest(values, top) for values, top in zip((reference, candidate), largest, strict=True))
     agrees = (first[:, 0] == second[:, 0]).astype(np.uint8)
-    found = Distances(sums[0], sums[1], agrees, _shared(first, second), sums[2].astype(np.float32))
+    found = Distances(sums[0], sums[1], agrees, _shared(first, second), sums[2].astype(np.float32), sums[3] + tops[1])
     if not wide:
         _again(found, reference, candidate)
     return found
 
 
-def _block(sums: Floats, reference: Rows, candidate: Rows, tops: Rows, buffers: Rows) -> None:
-    """Fill one block of sums: KL, mean |log ratio|, confidence. buffers: [2, n, whole segments], zero beyond the vocabulary.
+def _blocks(sums: Floats, rows: int, width: int) -> Block:
+    """Make a function that fills sums [4, n] of a block of at most `rows` rows: KL, mean |log ratio|, confidence, normalizer.
 
-    Both rows are shifted by their own largest value first: what is likely is then small, and exact.
+    Both rows are shifted by their own largest value first: what is likely is then small, and exact. A row longer than a block is
+    taken by parts of the vocabulary, and these once more when the difference of the normalizers is known.
     """
     import numpy as np
 
-    weight, gap = buffers
-    inside, apart = weight[:, : reference.shape[1]], gap[:, : reference.shape[1]]
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        np.subtract(candidate, tops[1][:, None], out=apart)
-        np.exp(apart, out=inside)
-        rest = np.log(_summed(weight))
-        np.subtract(reference, tops[0][:, None], out=inside)
-        np.subtract(inside, apart, out=apart)
-        np.exp(inside, out=inside)
-        whole = _summed(weight)
-        lift = np.log(whole) - rest
-        sums[0] = _weighted(weight, gap) / whole - lift
-        apart -= lift.astype(np.float32)[:, None]
-        sums[1] = _weighted(weight, np.abs(gap, out=gap)) / whole
-        sums[2] = 1 / whole
+    weight, gap = np.zeros((2, rows, -(-width // _SEGMENT) * _SEGMENT), dtype=np.float32)
+    ones = np.ones(_SEGMENT, dtype=np.float32)
+    added = np.empty((4, rows, weight.shape[1] // _SEGMENT), dtype=np.float32)
+    cuts = [slice(begin, min(begin + BLOCK_VALUES, width)) for begin in range(0, width, BLOCK_VALUES)]
+    parts = [(cut, slice(cut.start // _SEGMENT, -(-cut.stop // _SEGMENT))) for cut in cuts]
+
+    def fill(block: slice, reference: Rows, candidate: Rows, tops: Rows) -> None:
+        count = len(reference)
+        top, other_top = tops[:, :, None]
+        weights, gaps = (values[:count].reshape(count, -1, _SEGMENT) for values in (weight, gap))
+        total, whole, apart, ratio = added[:, :count]
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            for values, segments in parts:
+                inside, between = weight[:count, values], gap[:count, values]
+                np.subtract(candidate[:, values], other_top, out=between)
+                np.exp(between, out=inside)
+                np.matmul(weights[:, segments], ones, out=total[:, segments])
+                np.subtract(reference[:, values], top, out=inside)
+                np.subtract(inside, between, out=between)
+                np.exp(inside, out=inside)
+                np.matmul(weights[:, segments], ones, out=whole[:, segments])
+            scales = np.add.reduce(added[:2, :count], axis=2, dtype=np.float64)
+            rest, norm = np.log(scales)
+            lift = norm - rest
+            moves = lift.astype(np.float32)[:, None]
+            for values, segments in parts:
+                np.vecdot(weights[:, segments], gaps[:, segments], out=apart[:, segments])
+                between = gap[:count, values]
+                between -= moves
+                np.abs(between, out=between)
+                np.vecdot(weights[:, segments], gaps[:, segments], out=ratio[:, segments])
+            sums[:2, block] = np.add.reduce(added[2:, :count], axis=2, dtype=np.float64) / scales[1]
+            sums[0, block] -= lift
+            sums[2, block], sums[3, block] = 1 / scales[1], rest
+
+    return fill
 
 
-def _wide_block(sums: Floats, reference: Rows, candidate: Rows, tops: Rows, buffers: Floats) -> None:
+def _wide_blocks(sums: Floats, rows: int, width: int) -> Block:
+    """Make a function that fills sums as `_blocks` does, in float64."""
     import numpy as np
 
-    weight, gap, work = buffers
-    with np.errstate(invalid="ignore"):
-        np.subtract(candidate, tops[1][:, None], out=gap)
-        total = np.exp(gap, out=work).sum(axis=1)
-        np.subtract(reference, tops[0][:, None], out=weight)
-        np.subtract(weight, gap, out=gap)
-        whole = np.exp(weight, out=weight).sum(axis=1)
-        gap -= (np.log(whole) - np.log(total))[:, None]
-    gap[weight == 0] = 0  # what the reference rules out says nothing, -inf on both sides included
-    sums[0] = np.einsum("ij,ij->i", weight, gap) / whole
-    sums[1] = np.einsum("ij,ij->i", weight, np.abs(gap, out=gap)) / whole
-    sums[2] = 1 / whole
+    buffers = np.empty((3, rows, width))
 
+    def fill(block: slice, reference: Rows, candidate: Rows, tops: Rows) -> None:
+        weight, gap, work = buffers[:, : len(reference)]
+        with np.errstate(invalid="ignore"):
+            np.subtract(candidate, tops[1][:, None], out=gap)
+            rest = np.log(np.exp(gap, out=work).sum(axis=1))
+            np.subtract(reference, tops[0][:, None], out=weight)
+            np.subtract(weight, gap, out=gap)
+            whole = np.exp(weight, out=weight).sum(axis=1)
+            gap -= (np.log(whole) - rest)[:, None]
+        gap[weight == 0] = 0  # what the reference rules out says nothing, -inf on both sides included
+        sums[0, block] = np.einsum("ij,ij->i", weight, gap) / whole
+        sums[1, block] = np.einsum("ij,ij->i", weight, np.abs(gap, out=gap)) / whole
+        sums[2, block], sums[3, block] = 1 / whole, rest
 
-def _summed(values: Rows) -> Floats:
-    """Add up rows of whole segments: each in float32, these in float64."""
-    import numpy as np
-
-    parts = values.reshape(-1, _SEGMENT) @ np.ones(_SEGMENT, dtype=np.float32)
-    sums: Floats = parts.reshape(len(values), -1).sum(axis=1, dtype=np.float64)
-    return sums
-
-
-def _weighted(weight: Rows, values: Rows) -> Floats:
-    """Add up products as `_summed` does."""
-    import numpy as np
-
-    parts = np.einsum("ij,ij->i", weight.reshape(-1, _SEGMENT), values.reshape(-1, _SEGMENT))
-    sums: Floats = parts.reshape(len(values), -1).sum(axis=1, dtype=np.float64)
-    return sums
+    return fill
 
 
 def _likeliest(values: Rows, largest: Rows) -> NDArray[np.intp]:
     """Give the places of the TOP largest values of each row [n, TOP], the first of the largest in front.
 
-    largest: maxima of the row's segments [n, segments]; the places lie in those with the largest ones.
+    largest: maxima of the row's stretches [n, stretches]; the places lie in those with the largest ones.
     """
     import numpy as np
 
     width, count = values.shape[1], largest.shape[1]
     if count <= 2 * TOP:
-        within = np.broadcast_to(np.arange(width), values.shape)
-        picked = values.copy()
-    else:
-        segments = np.sort(np.argpartition(largest, -TOP, axis=1)[:, -TOP:], axis=1)
-        begins = np.minimum(segments * _SEGMENT, width - _SEGMENT)
-        within = (begins[:, :, None] + np.arange(_SEGMENT)).reshape(len(values), -1)
-        picked = np.take_along_axis(values, within, axis=1)
-        twice = np.arange(_SEGMENT) < (segments * _SEGMENT - begins)[:, :, None]
-        picked[twice.reshape(picked.shape)] = -np.inf  # the last segment is short, and reaches into the one before
-    best = picked.argmax(axis=1)
-    places = np.argpartition(picked, -min(TOP, width), axis=1)[:, -TOP:]
-    found = np.take_along_axis(within, places, axis=1)
-    first = np.take_along_axis(within, best[:, None], axis=1)
-    rest: NDArray[np.intp] = np.where(found == first, found[:, :1], found)
-    rest[:, :1] = first
-    return rest
+        return _largest_first(values.copy())
+    stretches = np.sort(_largest_first(largest.copy()), axis=1)
+    begins = np.minimum(stretches * _STRETCH, width - _STRETCH)
+    within = (begins[:, :, None] + np.arange(_STRETCH)).reshape(len(values), -1)
+    picked = np.take_along_axis(values, within, axis=1)
+    twice = np.arange(_STRETCH) < (stretches * _STRETCH - begins)[:, :, None]
+    picked[twice.reshape(picked.shape)] = -np.inf  # the last stretch is short, and reaches into the one before
+    found: NDArray[np.intp] = np.take_along_axis(within, _largest_first(picked), axis=1)
+    return found
+
+
+def _largest_first(values: Rows) -> NDArray[np.intp]:
+    """Give the places of the TOP largest values of each row, in order, and overwrite them: a search for one is faster than any sorting."""
+    import numpy as np
+
+    every = np.arange(len(values))
+    found = np.empty((len(values), min(TOP, values.shape[1])), dtype=np.intp)
+    for number in range(found.shape[1]):
+        found[:, number] = values.argmax(axis=1)
+        values[every, found[:, number]] = -np.inf
+    return found
 
 
 def _shared(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -169,7 +187,7 @@ def _again(found: Distances, reference: Rows, candidate: Rows) -> None:
     if len(broken):
         exact = distances(reference[broken], candidate[broken], wide=True)
         found.kl[broken], found.abs_log_ratio[broken] = exact.kl, exact.abs_log_ratio
-        found.confidence[broken] = exact.confidence
+        found.confidence[broken], found.normalizer[broken] = exact.confidence, exact.normalizer
 
 
 def checked(found: Distances, reference: Rows, candidate: Rows, places: NDArray[np.intp]) -> Floats:

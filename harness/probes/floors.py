@@ -28,6 +28,8 @@ LAUNCHES = 3
 _NOISE_ROWS = 64
 """Positions, the last of a window in the middle, at which launches are compared."""
 _CHECKED_ROWS = 64
+_CHECKED_TOKENS = 256
+"""Tokens of a window that are run to check a head at their last positions: the head does not depend on what is before."""
 _HEAD_KL = {"float32": 1e-8, "float16": 1e-5, "bfloat16": 1e-3}
 """Mean KL-divergence within which a head on its own gives what the model gives; logits in 16 bits are rounded that much."""
 
@@ -37,6 +39,7 @@ def check_head(session: Scores, head: OpenHead, ids: Sequence[int]) -> None:
     import numpy as np
 
     assert isinstance(session, GivesHidden)
+    ids = ids[:_CHECKED_TOKENS]
     places = np.arange(max(0, len(ids) - _CHECKED_ROWS), len(ids))
     hidden = np.concatenate([tile.hidden for tile in session.hidden(ids, places.tolist())]).astype(np.float32)
     given = np.concatenate([rows.copy() for _, rows in tiles(session, ids, places)])

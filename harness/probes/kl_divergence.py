@@ -105,9 +105,10 @@ def _compare(
         for positions, reference, candidate in source.pairs(row, span):
             widths = (reference.shape[1], candidate.shape[1])
             width = _common_width(widths, workload)
-            parts["nll"].append(target_nll(ids, positions, candidate))
             one, other = reference[:, :width], candidate[:, :width]
-            found = _finite(distances(one, other, wide=source.wide), span, positions)
+            found = distances(one, other, wide=source.wide)
+            parts["nll"].append(target_nll(ids, positions, candidate, found.normalizer if source.raw else None))
+            _refuse_not_finite(found, span, positions)
             for name in FIELDS:
                 parts[name].append(getattr(found, name))
             if not source.wide:
@@ -128,14 +129,13 @@ def _common_width(widths: tuple[int, int], workload: Workload) -> int:
     return min(widths)
 
 
-def _finite(found: Distances, span: Span, positions: Ints) -> Distances:
+def _refuse_not_finite(found: Distances, span: Span, positions: Ints) -> None:
     import numpy as np
 
     good = np.isfinite(found.kl) & np.isfinite(found.abs_log_ratio)
     if not good.all():
         where = span.begin + int(positions[~good][0])
         raise HarnessError(f"the KL-divergence at token {where} is not finite; reference or candidate is broken there")
-    return found
 
 
 def _width_notes(widths: Ints) -> tuple[Note, ...]:

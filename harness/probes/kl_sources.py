@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from harness.core.capabilities import scores
 from harness.core.errors import HarnessError
 from harness.core.seam import Context
-from harness.core.sessions import Scores
+from harness.core.sessions import GivesLogits, Scores
 from harness.core.spec import JsonObject
 from harness.probes.fingerprint import tokenizer_sha256
 from harness.probes.kl_options import Workload
 from harness.probes.kl_store import StoredMeta, StoredReference, open_stored
-from harness.probes.streams import Stream, check_window, read_stream, text_of, text_sha256, tiles
+from harness.probes.streams import Stream, check_window, logit_tiles, read_stream, text_of, text_sha256, tiles
 from harness.probes.windows import Span, span_positions
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Source:
     wide: bool
     """Whether rows are compared in float64: those of live models, and log-probabilities."""
     floors: Mapping[str, float] = field(default_factory=dict)
+    raw: bool = False
+    """Whether the candidate's rows are logits, which the comparison normalizes anyway, and not log-probabilities."""
 
 
 def source_of(session: Scores, workload: Workload, context: Context) -> Source:
@@ -75,7 +77,9 @@ def _stored(session: Scores, stored: StoredReference, workload: Workload, contex
     known = _floors(context, meta.floors)
     facts |= known | ({"launches": meta.launches} if meta.launches else {})
     wide = meta.form == "logprobs"
-    return Source(stream, _stored_pairs(session, stream, stored), facts, wide, known.get("floors", {}))
+    logits = session if isinstance(session, GivesLogits) and not wide and not workload.truncate_vocabulary else None
+    pairs = _stored_pairs(session, logits, stream, stored)
+    return Source(stream, pairs, facts, wide, known.get("floors", {}), raw=logits is not None)
 
 
 def _floors(context: Context, stored: Mapping[str, float]) -> dict[str, dict[str, float]]:
@@ -104,11 +108,12 @@ def _refuse_other(session: Scores, meta: StoredMeta, workload: Workload, context
             )
 
 
-def _stored_pairs(session: Scores, stream: Stream, stored: StoredReference) -> Pairs:
+def _stored_pairs(session: Scores, logits: GivesLogits | None, stream: Stream, stored: StoredReference) -> Pairs:
     reader = stored.reader(session.provider)
 
     def pairs(row: int, span: Span) -> Iterator[Pair]:
-        for positions, candidate in tiles(session, stream.ids[span.begin : span.end].tolist(), span_positions(span)):
+        asked = stream.ids[span.begin : span.end].tolist(), span_positions(span)
+        for positions, candidate in tiles(session, *asked) if logits is None else logit_tiles(logits, *asked):
             yield positions, reader.rows(row, len(positions)), candidate
             row += len(positions)
 

@@ -70,7 +70,7 @@ class StoredRows(Protocol):
     """Rows of a stored reference."""
 
     def rows(self, begin: int, count: int) -> Rows:
-        """Give logits or log-probabilities float32 [count, vocabulary] of stored positions."""
+        """Give logits or log-probabilities float32 [count, vocabulary] of stored positions; valid until the next are asked for."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,14 @@ class _Projected:
                 f"the hidden states {path} are incomplete or not those of the head; make the reference again"
             )
         self._number, self._block = -1, b""
+        self._made: Rows | None = None
 
     def rows(self, begin: int, count: int) -> Rows:
         import numpy as np
 
-        return self._head.logits(np.concatenate(list(self._parts(begin, begin + count))))
+        if self._made is None or len(self._made) < count:
+            self._made = np.empty((count, self._head.record.vocabulary), dtype=np.float32)
+        return self._head.logits(np.concatenate(list(self._parts(begin, begin + count))), self._made[:count])
 
     def _parts(self, begin: int, end: int) -> Iterator[Rows]:
         import numpy as np

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
-from harness.core.sessions import Request, Scores, TextCodec
+from harness.core.sessions import GivesLogits, Request, Scores, TextCodec
 from harness.core.spec import Note
 from harness.probes.output_check import CLEAR
 from harness.probes.trace_check import implausible
@@ -120,6 +120,8 @@ def _rows_texts(session: Scores) -> Iterator[str]:
     off = float(np.abs(np.exp(rows.astype(np.float64)).sum(axis=1) - 1).max())
     if off > _SUM:
         yield f"the probabilities of a row add up to {1 + off:.3g} or {1 - off:.3g}: they are no distribution"
+    if isinstance(session, GivesLogits) and (apart := _from_logits(session, ids, rows)) > _SHARED * _clear(session):
+        yield f"logits, once normalized, lie {apart:.2f} nat from log-probabilities: they are of something else"
     last = [*ids[:-1], _drawn(session, SHORT, seed=1)[-1]]
     moved = float(np.abs(_finite(rows[:-1]) - _finite(_rows(session, last, range(SHORT - 1)))).max())
     if moved > _SHARED * _clear(session):
@@ -130,6 +132,16 @@ def _rows_texts(session: Scores) -> Iterator[str]:
         yield f"3 tokens were asked for greedily and {made} came"
     elif (gap := float((wanted.max(axis=1) - wanted[np.arange(3), one]).max())) > _clear(session):
         yield f"a greedy token lies {gap:.2f} nat below the likeliest: generation does not compute what scoring does"
+
+
+def _from_logits(session: GivesLogits, ids: Sequence[int], rows: Rows) -> float:
+    """Tell how far log-probabilities stand from a session's own logits, at most."""
+    import numpy as np
+
+    logits = np.concatenate([tile.logits.astype(np.float64) for tile in session.logits(ids, range(len(ids)))])
+    if logits.shape != rows.shape:
+        return np.inf
+    return float(np.abs(_finite(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)) - _finite(rows)).max())
 
 
 def _grain_texts(session: Scores, dtype: str) -> Iterator[str]:

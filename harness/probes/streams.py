@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from harness.core.errors import HarnessError
 from harness.core.options import Options
 from harness.core.seam import Context
-from harness.core.sessions import Reach, Scores, TextCodec, TextSession
+from harness.core.sessions import GivesLogits, Reach, Scores, TextCodec, TextSession
 from harness.core.spec import JsonObject, Note
 from harness.corpus import Corpus, Text, looks_like_wikitext
 from harness.texts import REFERENCE, change_notes, from_hub, read, text_label
@@ -227,25 +227,33 @@ def check_window(session: TextSession, window: int) -> None:
 
 
 def tiles(session: Scores, ids: Sequence[int], positions: Ints) -> Iterator[tuple[Ints, Rows]]:
-    """Yield (positions, log-probabilities [n, vocabulary]) and see that every position came, in order.
+    """Yield (positions, log-probabilities [n, vocabulary]). Raises: HarnessError where the engine left some out, or gave another order."""
+    found = session.logprobs(ids, positions.tolist())
+    yield from _in_order(((tile.positions, tile.logprobs) for tile in found), positions)
 
-    Raises: HarnessError where the engine left some out.
-    """
+
+def logit_tiles(session: GivesLogits, ids: Sequence[int], positions: Ints) -> Iterator[tuple[Ints, Rows]]:
+    """Yield (positions, logits [n, vocabulary]) as `tiles` does."""
+    found = session.logits(ids, positions.tolist())
+    yield from _in_order(((tile.positions, tile.logits) for tile in found), positions)
+
+
+def _in_order(found: Iterator[tuple[Ints, Rows]], positions: Ints) -> Iterator[tuple[Ints, Rows]]:
     import numpy as np
 
     done = 0
-    for tile in session.logprobs(ids, positions.tolist()):
-        there = np.asarray(tile.positions)
+    for places, rows in found:
+        there = np.asarray(places)
         if not np.array_equal(there, positions[done : done + len(there)]):
             raise HarnessError(f"the engine gave other positions than were asked for; {_MEND}")
         done += len(there)
-        yield there, tile.logprobs
+        yield there, rows
     if done != len(positions):
         raise HarnessError(f"the engine returned {done} of {len(positions)} positions; {_MEND}")
 
 
-def target_nll(ids: Ints, positions: Ints, logprobs: Rows) -> Floats:
-    """Take the negative log-likelihood of the token after each position; positions without one are left out.
+def target_nll(ids: Ints, positions: Ints, rows: Rows, normalizers: Floats | None = None) -> Floats:
+    """Take the negative log-likelihood of the token after each position that has one; rows: log-probabilities, or logits and normalizers [n].
 
     Raises: HarnessError for a value that is not finite: NaN or infinite logits anywhere in a row reach its targets.
     """
@@ -253,12 +261,14 @@ def target_nll(ids: Ints, positions: Ints, logprobs: Rows) -> Floats:
 
     inside = positions + 1 < len(ids)
     targets = ids[positions[inside] + 1]
-    if len(targets) and int(targets.max()) >= logprobs.shape[1]:
+    if len(targets) and int(targets.max()) >= rows.shape[1]:
         raise HarnessError(
-            f"token id {int(targets.max())} is beyond the model's vocabulary of {logprobs.shape[1]}; "
+            f"token id {int(targets.max())} is beyond the model's vocabulary of {rows.shape[1]}; "
             "the tokenizer does not match the model"
         )
-    nll = -logprobs[np.flatnonzero(inside), targets].astype(np.float64)
+    nll = -rows[np.flatnonzero(inside), targets].astype(np.float64)
+    if normalizers is not None:
+        nll += normalizers[inside]
     if not np.isfinite(nll).all():
         where = int(positions[inside][~np.isfinite(nll)][0])
         raise HarnessError(

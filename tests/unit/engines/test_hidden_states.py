@@ -14,6 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness.core.errors import Unsupported
 from harness.engines import head_graph, ort_genai, transformers
+from harness.engines.scoring_view import HIDDEN_ROWS, ROWS
+from harness.engines.wanted_rows import LEAST_ROWS
 from harness.heads.opening import open_head
 from harness.heads.record import read_record
 
@@ -143,3 +145,44 @@ def test_an_unknown_change_of_logits_is_refused(odd: Any, tmp_path: Path) -> Non
     model.forward = forward
     with pytest.raises(Unsupported, match="not known here"):
         odd.save_head(tmp_path)
+
+
+@pytest.mark.parametrize(("engine", "name"), [(transformers, "hf"), (ort_genai, "int4")])
+def test_logits_are_what_is_normalized_to_log_probabilities(tiny: Path, engine: Any, name: str) -> None:
+    with opened(engine, tiny / name) as session:
+        wanted = np.concatenate([tile.logprobs.copy() for tile in session.logprobs(IDS, WHERE)])
+        tiles = [(tile.positions, tile.logits.copy()) for tile in session.logits(IDS, WHERE)]
+    logits = np.concatenate([rows for _, rows in tiles])
+    assert np.concatenate([places for places, _ in tiles]).tolist() == WHERE
+    assert np.abs(logits - wanted).max() > 0.1
+    rows = logits - np.logaddexp.reduce(logits.astype(np.float64), axis=1, keepdims=True)
+    np.testing.assert_allclose(rows, wanted, atol=5e-6)
+
+
+def test_a_pass_for_hidden_states_gives_the_head_two_rows(tiny: Path) -> None:
+    """The runtime computes every output, whatever is fetched; so the head is given hardly anything."""
+    with opened(ort_genai, tiny / "fp32") as session:
+        inside = session._forward
+        given: list[dict[str, Any]] = []
+
+        class Seen:
+            def io_binding(self) -> Any:
+                binding, found = inside_session.io_binding(), {}
+                given.append(found)
+                usual = binding.bind_cpu_input
+
+                def bind(name: str, array: Any) -> None:
+                    found[name] = array
+                    usual(name, array)
+
+                binding.bind_cpu_input = bind
+                return binding
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(inside_session, name)
+
+        inside_session, inside.session = inside.session, Seen()
+        list(session.hidden(IDS[:40], range(40)))
+        list(session.logprobs(IDS[:40], range(40)))
+    sizes = [(len(one[ROWS]), len(one[HIDDEN_ROWS])) for one in given]
+    assert sizes == [(LEAST_ROWS, 40), (40, LEAST_ROWS)]

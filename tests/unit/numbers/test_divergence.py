@@ -66,3 +66,11 @@ def test_a_sample_in_float64_tells_where_float32_does_not_do() -> None:
     assert holds(np.empty((0, 2)))
     pairs[0, 0] += 1e-3
     assert not holds(pairs)
+
+
+@pytest.mark.parametrize("width", [5, 700, 140_000])
+def test_the_candidates_normalizer_turns_its_logits_into_log_probabilities(width: int) -> None:
+    one, other, _ = logits(width, 0.3, rows=3)
+    wanted = np.logaddexp.reduce(other.astype(np.float64), axis=1)
+    np.testing.assert_allclose(distances(one, other).normalizer, wanted, atol=1e-6)
+    np.testing.assert_allclose(distances(one, other, wide=True).normalizer, wanted, atol=1e-12)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import Unsupported
-from harness.core.sessions import HiddenTile
+from harness.core.sessions import HiddenTile, LogitTile
 from harness.heads.linear import save_linear
 from tests.unit.probes.table_scores import ByteCodec, TableScores
 
@@ -64,3 +64,17 @@ class HiddenScores(TableScores):
             raise Unsupported(self.cannot)
         weight = self.head + np.float32(self.wrong) * np.roll(self.head, 1, axis=0)
         save_linear(folder, lambda begin, end: weight[begin:end], weight.shape, "float32")
+
+
+class LogitScores(HiddenScores):
+    """The same, which also gives logits as they are."""
+
+    def logits(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[LogitTile]:
+        for start in range(0, len(positions), self.tile):
+            part = np.asarray(positions[start : start + self.tile], dtype=np.int64)
+            rows = self.seen(token_ids, part) @ self.head.T
+            if self.broken_at is not None:
+                rows[part == self.broken_at, 1] = self.breaks_with
+            yield LogitTile(part, rows)
+
+    breaks_with = np.nan

@@ -15,7 +15,7 @@ from harness.core.seam import Context
 from harness.probes import groups, kl_reference, perplexity
 from harness.probes.kl_divergence import Workload, measure
 from harness.probes.kl_store import open_stored
-from tests.unit.probes.hidden_scores import HIDDEN, HiddenScores
+from tests.unit.probes.hidden_scores import HIDDEN, HiddenScores, LogitScores
 from tests.unit.probes.table_scores import ByteCodec
 
 TEXT = "Some words of a text. " + "".join(map(chr, np.random.default_rng(2).integers(32, 127, 3600)))
@@ -266,3 +266,28 @@ def test_slices_and_agreement_follow_from_the_positions(text: str, tmp_path: Pat
     first = arrays["first_divergent"]
     assert said["first_divergent_token"] == np.median(first)
     assert first[0] == int(arrays["agrees"][:63].argmin())
+
+
+def test_logits_are_compared_as_log_probabilities_are_and_perplexity_follows(text: str, tmp_path: Path) -> None:
+    folder = stored(HiddenScores(), tmp_path, text)
+    wanted = values(compared(HiddenScores(noise=0.1), folder, tmp_path, text))
+    context, candidate = Context(folder=tmp_path, reference=folder), LogitScores(noise=0.1)
+    found = values(measure(candidate, Workload(text=text, **GIVEN), context))
+    assert candidate.windows == 0  # no log-probabilities were asked for
+    assert set(found) == set(wanted)
+    assert found["kl_divergence"] == pytest.approx(wanted["kl_divergence"], rel=1e-6)
+    asked = perplexity.Workload(text=text, **GIVEN)
+    one, alone = (perplexity.measure(candidate, asked, each).values[0] for each in (context, Context(folder=tmp_path)))
+    assert one.value == pytest.approx(alone.value, rel=1e-7)
+    np.testing.assert_allclose(one.samples, alone.samples, atol=1e-5)
+    padded = LogitScores(noise=0.1, width=300)
+    compared(padded, folder, tmp_path, text, truncate_vocabulary=True)
+    assert padded.windows > 0
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_logit_that_is_not_finite_is_refused(text: str, tmp_path: Path, wrong: float) -> None:
+    candidate = LogitScores(noise=0.1)
+    candidate.broken_at, candidate.breaks_with = 40, wrong
+    with pytest.raises(HarnessError, match="not finite"):
+        compared(candidate, stored(HiddenScores(), tmp_path, text), tmp_path, text)

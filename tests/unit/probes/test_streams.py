@@ -65,15 +65,18 @@ class _Odd:
     def logprobs(self, *_: Any) -> Any:
         for positions, width in self.tiles:
             rows = np.zeros((len(positions), width), dtype=np.float32)
-            yield SimpleNamespace(positions=np.array(positions), logprobs=rows)
+            yield SimpleNamespace(positions=np.array(positions), logprobs=rows, logits=rows)
+
+    logits = logprobs
 
 
-def test_an_engine_that_leaves_positions_out_is_caught() -> None:
+@pytest.mark.parametrize("tiles", [streams.tiles, streams.logit_tiles])
+def test_an_engine_that_leaves_positions_out_is_caught(tiles: Any) -> None:
     wanted = np.arange(3)
     with pytest.raises(HarnessError, match="2 of 3 positions"):
-        list(streams.tiles(_Odd([([0, 1], 4)]), [0, 1, 2], wanted))
+        list(tiles(_Odd([([0, 1], 4)]), [0, 1, 2], wanted))
     with pytest.raises(HarnessError, match="other positions"):
-        list(streams.tiles(_Odd([([1, 2], 4)]), [0, 1, 2], wanted))
+        list(tiles(_Odd([([1, 2], 4)]), [0, 1, 2], wanted))
 
 
 def test_a_token_outside_the_vocabulary_is_an_error() -> None:
@@ -119,6 +122,8 @@ def test_the_token_after_each_position_is_what_is_scored() -> None:
     assert found == pytest.approx(
         [-np.log(0.02), -np.log(0.07)]
     )  # token 1 in row 0, token 2 in row 1; nothing follows the last position
+    moved = streams.target_nll(np.array([3, 1, 0, 2]), np.array([0, 2, 3]), logprobs, np.array([0.5, -1.0, 9.0]))
+    assert moved == pytest.approx([0.5 - np.log(0.02), -1 - np.log(0.07)])  # logits and their normalizers
     assert streams.target_nll(np.array([3]), np.array([0]), logprobs[:1]).size == 0
     broken = logprobs.copy()
     broken[1, 2] = np.nan
