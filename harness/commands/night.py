@@ -26,7 +26,7 @@ from harness.core.identity import digest
 from harness.core.outcome import Environment
 from harness.core.seam import load
 from harness.core.spec import MeasureSpec
-from harness.night.acknowledged import acknowledged, read_acknowledged
+from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
 from harness.night.canary import drawn_order
 from harness.night.files import NIGHTS, Nights, alone_tonight, begun, read_nights, write_night
 from harness.night.judging import with_history
@@ -89,9 +89,9 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
             say(line)
         record = record.model_copy(update={"told": tuple(told)})
         reading = NightReading(where, _identity(record), asked.disturbed)
-        night = _Night(workspace, opened, plan, pairs, gate, reading, record, nights, console)
+        night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, nights, console)
         record = night.all(sides)
-        numbers, lines = acknowledged(record.numbers, known, record.started.date())
+        numbers, lines = acknowledged(record.numbers, known, record.started.date(), nights.finished)
         record = record.model_copy(
             update={"numbers": tuple(numbers), "told": (*record.told, *lines), "finished": datetime.now(UTC)}
         )
@@ -157,6 +157,7 @@ class _Night:
     plan: Plan
     pairs: NightPairs
     gate: Gate
+    known: Sequence[KnownChange]
     reading: NightReading
     record: NightRecord
     nights: Nights
@@ -178,10 +179,9 @@ class _Night:
             session, numbers, used = main_numbers(main, order, scored, most, left)
             self._over("main", session, used, numbers=tuple(numbers), unchanged=quality.unchanged)
         main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
-        numbers, used = measure_again(
-            main, order, list(self.record.numbers), runs, self.record.budget - self.record.used
-        )
-        numbers = with_history(numbers, self._same(), self.gate, self.record.number)
+        numbers, suspects = with_history(self.record.numbers, self._before(), self.gate, self.record.number, self.known)
+        left = self.record.budget - self.record.used
+        numbers, used = measure_again(main, order, numbers, runs, left, suspects)
         self._over("again", "", used, numbers=tuple(numbers))
         return self.record
 
@@ -200,7 +200,7 @@ class _Night:
         before = self.nights.finished[-1:]
         return [one.pair for night in before for one in night.of("not reached")]
 
-    def _same(self) -> list[NightRecord]:
+    def _before(self) -> list[NightRecord]:
         return [one for one in self.nights.finished if one.number < self.record.number]
 
     def _over(self, part: str, session: str, used: float = 0.0, **more: object) -> None:

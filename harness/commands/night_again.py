@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.commands.night_main import MainNight
 from harness.commands.night_quality import RunByJob, jobs_behind, quality_numbers, run_quality
 from harness.commands.night_rounds import RoundsAsked, found_of, numbers_of, run_rounds
-from harness.night.judging import NightFound, confirmed, value_of
+from harness.night.judging import NightFound, Suspect, confirmed, value_of
 from harness.night.record import NightNumber
 from harness.numbers.blocks import LOOKS
-from harness.numbers.nights import NightValue
 from harness.runner.live import LivePair
 
 
 def measure_again(
-    night: MainNight, order: Sequence[LivePair], numbers: list[NightNumber], runs: RunByJob, budget: float
+    night: MainNight,
+    order: Sequence[LivePair],
+    numbers: list[NightNumber],
+    runs: RunByJob,
+    budget: float,
+    suspects: Mapping[str, Suspect],
 ) -> tuple[list[NightNumber], float]:
-    """Measure again what is worse and not yet confirmed; return all numbers, and the seconds that rounds took."""
-    worse = [one for one in numbers if one.word == "worse" and one.confirmed is None]
+    """Measure again what is worse, tonight or by the nights before; return all numbers, and the seconds that rounds took."""
+    worse = [one for one in numbers if (one.word == "worse" and one.confirmed is None) or one.series in suspects]
     if not worse:
         return numbers, 0.0
     names = {pair.name for pair in order}
@@ -26,12 +30,14 @@ def measure_again(
     again = _scored_again(night, [one for one in worse if one.pair not in names], runs)
     rounds, why, used = _timed_again(night, [pair for pair in order if pair.name in timed], worse, budget)
     values = {one.series: value_of(one.number) for one in (*again, *rounds)}
-    found = [_held(one, values, why.get(one.pair, "it has no number")) if one in worse else one for one in numbers]
+    series = {one.series for one in worse}
+    found = [
+        confirmed(one, values.get(one.series), suspects.get(one.series), why.get(one.pair, "it has no number"))
+        if one.series in series
+        else one
+        for one in numbers
+    ]
     return found, used
-
-
-def _held(one: NightNumber, values: dict[str, NightValue | None], why: str) -> NightNumber:
-    return confirmed(one, values.get(one.series), why)
 
 
 def _scored_again(night: MainNight, worse: Sequence[NightNumber], runs: RunByJob) -> list[NightFound]:

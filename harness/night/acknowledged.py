@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from harness.core.metric import METRICS
 from harness.core.options import Options
 from harness.core.spelling import unknown
-from harness.night.record import VERDICTS, NightNumber
+from harness.night.record import VERDICTS, NightNumber, NightRecord
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, read, validate
 
 FILE = "acknowledged.yaml"
@@ -98,9 +98,9 @@ def _entry(node: Node, mistakes: Mistakes) -> KnownChange | None:
 
 
 def acknowledged(
-    numbers: Sequence[NightNumber], known: Sequence[KnownChange], night: date
+    numbers: Sequence[NightNumber], known: Sequence[KnownChange], night: date, before: Sequence[NightRecord] = ()
 ) -> tuple[list[NightNumber], list[str]]:
-    """Give numbers that are worse the cause that is known of them; also say which known changes are not seen."""
+    """Give numbers that are worse the cause that is known of them; also say which known changes were never seen, tonight or before."""
     here = [one for one in known if one.entry.since <= night]
     found = [
         one.model_copy(update={"cause": next((change.entry.cause for change in here if change.fits(one)), "")})
@@ -108,10 +108,13 @@ def acknowledged(
         else one
         for one in numbers
     ]
-    return found, list(_told(found, known, night))
+    ever = [one for record in before for one in record.numbers if one.is_worse]
+    return found, list(_told(found, known, night, ever))
 
 
-def _told(numbers: Sequence[NightNumber], known: Sequence[KnownChange], night: date) -> Iterator[str]:
+def _told(
+    numbers: Sequence[NightNumber], known: Sequence[KnownChange], night: date, ever: Sequence[NightNumber]
+) -> Iterator[str]:
     for change in known:
         entry = change.entry
         if entry.since > night:
@@ -121,5 +124,7 @@ def _told(numbers: Sequence[NightNumber], known: Sequence[KnownChange], night: d
         judged = [one for one in covered if one.word in VERDICTS]
         if not covered:
             yield f"{change.place}: no number of this night is a {entry.metric} that it covers; correct or remove it"
-        elif len(judged) == len(covered) and not any(one.is_worse for one in covered):
+        elif (
+            len(judged) == len(covered) and not any(one.is_worse for one in covered) and not any(map(change.fits, ever))
+        ):
             yield f"{change.place}: this change of {entry.metric} is not seen in {len(judged)} numbers that it covers ({entry.cause}); remove it"

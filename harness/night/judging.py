@@ -11,8 +11,9 @@ from harness.comparing.gate import Gate
 from harness.comparing.text import title
 from harness.comparing.verdict import ChangeEstimate, Judged, limits
 from harness.core.metric import METRICS
+from harness.night.acknowledged import KnownChange
 from harness.night.record import NightNumber, NightRecord, NightWord, Remeasured
-from harness.numbers.nights import NightValue, is_confirmed, witnesses
+from harness.numbers.nights import NightEvidence, NightValue, SeriesWitness, is_confirmed, joined, witnesses
 
 _NORMAL_95 = 1.959964
 UNKNOWN = ComparedNumber(
@@ -99,55 +100,78 @@ def _why(one: ComparedNumber, covers: Mapping[str, str]) -> str:
     return one.why
 
 
-def confirmed(one: NightNumber, again: NightValue | None, why: str = "") -> NightNumber:
-    """Hold a second measurement against the first; why: there is none."""
+@dataclass(frozen=True)
+class Suspect:
+    """What the nights before say of a number: a candidate, to be measured again."""
+
+    since: int
+    """Number of the night at which it most likely got worse."""
+    evidence: NightEvidence
+
+
+def confirmed(one: NightNumber, again: NightValue | None, suspect: Suspect | None = None, why: str = "") -> NightNumber:
+    """Hold a second measurement against the first, and against the nights before where these suspect it; why: there is none."""
     if again is None:
-        return one.model_copy(update={"word": "not reached", "why": f"worse at first, and not measured again: {why}"})
-    assert one.change is not None
-    assert one.error is not None
-    good = is_confirmed(NightValue(one.change, one.error), again, margin=one.margin)
-    measured = Remeasured(change=again.change, error=again.error)
-    return one.model_copy(update={"again": measured, "confirmed": good})
+        first_said = "worse at first" if one.word == "worse" else "the nights before suspect it"
+        return one.model_copy(update={"word": "not reached", "why": f"{first_said}, and not measured again: {why}"})
+    first = NightValue(one.change or 0.0, one.error or 0.0)
+    found: dict[str, object] = {"again": Remeasured(change=again.change, error=again.error)}
+    if one.word == "worse":
+        found["confirmed"] = is_confirmed(first, again, margin=one.margin)
+    if suspect is not None and is_confirmed(first, again, margin=one.margin, evidence=suspect.evidence):
+        found["since"] = suspect.since
+    return one.model_copy(update=found)
 
 
 def with_history(
-    numbers: Sequence[NightNumber], nights: Sequence[NightRecord], gate: Gate, tonight: int
-) -> list[NightNumber]:
-    """Let the nights before say what they know: a change for the worse, how noisy a series is, how many nights would be enough."""
-    kept = [one for one in numbers if one.change is not None and one.error is not None and not one.exact]
-    before: dict[str, list[NightValue | None]] = {one.series: [] for one in kept}
-    order = [night.number for night in nights] + [tonight]
-    for night in nights:
-        there = {one.series: one for one in night.numbers}
-        for series, values in before.items():
-            values.append(_value(there.get(series)))
-    lines = {one.series: [*before[one.series], _value(one)] for one in kept}
+    numbers: Sequence[NightNumber],
+    nights: Sequence[NightRecord],
+    gate: Gate,
+    tonight: int,
+    known: Sequence[KnownChange] = (),
+) -> tuple[list[NightNumber], dict[str, Suspect]]:
+    """Let the nights before say what they know: how noisy a series is, how many nights are enough, and, by series, what got worse.
+
+    known: a known change ends its series, which begins anew on the day that it says.
+    """
+    kept = {one.series: one for one in numbers if one.change is not None and one.error is not None and not one.exact}
+    there = [(night, {one.series: one for one in night.numbers}) for night in nights]
+    lines, orders = dict[str, list[NightValue | None]](), dict[str, list[int]]()
+    for series, one in kept.items():
+        begin = max((change.entry.since for change in known if change.fits(one)), default=None)
+        some = [(night, found.get(series)) for night, found in there if begin is None or night.started.date() >= begin]
+        lines[series] = [*(_value(other) for _, other in some), _value(one)]
+        orders[series] = [*(night.number for night, _ in some), tonight]
     said = witnesses(
-        lines, margin={one.series: one.margin for one in kept}, false_alarms=gate.false_alarms, power=gate.power
+        lines, margin={name: one.margin for name, one in kept.items()}, false_alarms=gate.false_alarms, power=gate.power,
+        groups={name: one.metric for name, one in kept.items()},
+    )  # fmt: skip
+    found = [_told(one, said[one.series], lines[one.series]) if one.series in said else one for one in numbers]
+    suspects = {
+        name: Suspect(orders[name][witness.since], witness.evidence)
+        for name, witness in said.items()
+        if witness.is_change
+        and witness.since is not None
+        and witness.evidence is not None
+        and _is_worse(kept[name], witness.size)
+    }
+    return found, suspects
+
+
+def _told(one: NightNumber, witness: SeriesWitness, line: Sequence[NightValue | None]) -> NightNumber:
+    counted = sum(value is not None for value in line)
+    return one.model_copy(
+        update={"nights": counted, "night_sd": witness.night_sd, "nights_needed": witness.nights_needed}
     )
-    found = []
-    for one in numbers:
-        witness = said.get(one.series)
-        if witness is None:
-            found.append(one)
-            continue
-        worse = witness.is_change and (witness.size < 0) == (one.better == "higher") and one.better != "none"
-        since = order[witness.since] if worse and witness.since is not None else None
-        counted = sum(value is not None for value in lines[one.series])
-        found.append(
-            one.model_copy(
-                update={
-                    "since": since,
-                    "nights": counted,
-                    "night_sd": witness.night_sd,
-                    "nights_needed": witness.nights_needed,
-                }
-            )
-        )
-    return found
+
+
+def _is_worse(one: NightNumber, size: float) -> bool:
+    return one.better != "none" and (size < 0) == (one.better == "higher")
 
 
 def _value(one: NightNumber | None) -> NightValue | None:
+    """Return what a night keeps of a number: of one that was measured twice both."""
     if one is None or one.change is None or one.error is None:
         return None
-    return NightValue(one.change, one.error)
+    first = NightValue(one.change, one.error)
+    return joined(first, NightValue(one.again.change, one.again.error)) if one.again else first

@@ -58,7 +58,7 @@ class NightNumber(Record):
     confirmed: bool | None = None
     """Whether it was worse a second time; None where nothing was to be confirmed."""
     since: int | None = None
-    """Number of the night since which the history shows a change for the worse."""
+    """Number of the night since which the history, this night measured twice, shows a change for the worse."""
     nights: int = 1
     """Nights of the series, this one included."""
     night_sd: Finite | None = None
@@ -74,8 +74,8 @@ class NightNumber(Record):
 
     @property
     def alarms(self) -> bool:
-        """Whether somebody should look at it: it is worse, and nobody has said that this is known."""
-        return self.is_worse and not self.cause
+        """Whether somebody should look at it: it is worse and nobody has said that this is known, or it got worse since."""
+        return self.since is not None or (self.is_worse and not self.cause)
 
 
 class NightCanary(Record):

@@ -72,3 +72,8 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, said: s
 def test_an_empty_file_and_none_know_nothing(tmp_path: Path) -> None:
     assert read_acknowledged([tmp_path]) == known(tmp_path, "# nothing\n") == []
     assert read_acknowledged([ROOT / "configs"]) == []
+
+
+def test_one_that_was_seen_on_an_earlier_night_has_happened(tmp_path: Path) -> None:
+    before = [night(number("worse"), count=1)]
+    assert acknowledged([number("same")], known(tmp_path, GOOD), NIGHT, before)[1] == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,7 +15,9 @@ from harness.comparing.gate import Gate, Margin
 from harness.comparing.verdict import ChangeEstimate
 from harness.core.metric import METRICS
 from harness.night import judging
-from harness.night.judging import NightFound, confirmed, judged_numbers, night_numbers, value_of, with_history
+from harness.night.acknowledged import AcknowledgedEntry, KnownChange
+from harness.night.judging import NightFound, Suspect, confirmed, judged_numbers, night_numbers, value_of, with_history
+from harness.night.record import NightNumber, NightRecord
 from harness.numbers.nights import NightValue, SeriesWitness
 from tests.unit.night.numbers import night, number
 
@@ -81,24 +85,66 @@ def test_only_what_is_worse_again_is_called() -> None:
     assert good.again is not None
     fluke = confirmed(worse, NightValue(0.001, 0.005))
     assert (fluke.confirmed, fluke.alarms) == (False, False)
-    late = confirmed(worse, None, "the budget was used")
+    late = confirmed(worse, None, why="the budget was used")
     assert (late.word, late.alarms) == ("not reached", False)
     assert "worse at first, and not measured again: the budget was used" in late.why
 
 
-def witness(change: bool, size: float, since: int | None) -> SeriesWitness:
-    return SeriesWitness(change, since, size, 0.001, 0.01, 12)
+def quiet(count: int, change: float = 0.0, first: int = 1) -> list[NightRecord]:
+    """Nights whose one series differs by half a percent from night to night."""
+    draw = random.Random(first)
+    return [
+        night(number("same", change=change + draw.gauss(0, 0.005), error=0.002), count=first + place)
+        for place in range(count)
+    ]
 
 
-@pytest.mark.parametrize(("size", "since"), [(-0.03, 5), (0.03, None)])
-def test_the_nights_before_are_a_second_witness_of_what_got_worse(
-    monkeypatch: pytest.MonkeyPatch, size: float, since: int | None
-) -> None:
+def suspected(
+    nights: list[NightRecord], change: float, known: Sequence[KnownChange] = ()
+) -> tuple[NightNumber, dict[str, Suspect]]:
+    tonight = number("same", change=change, error=0.002)
+    (one,), suspects = with_history([tonight], nights, GATE, len(nights) + 1, known)
+    return one, suspects
+
+
+def test_the_nights_before_are_a_second_witness_of_what_got_worse() -> None:
+    nights = [*quiet(30), *quiet(2, -0.06, first=31)]
+    one, suspects = suspected(nights, -0.062)
+    assert (one.nights, one.since) == (33, None), "a suspect is no alarm before it was measured again"
+    assert suspects["s1"].since in {30, 31, 32}
+    again = confirmed(one, NightValue(-0.061, 0.002), suspects["s1"])
+    assert again.since == suspects["s1"].since
+    assert again.alarms
+    assert again.word == "same", "tonight's rounds alone did not show it"
+    fluke = confirmed(one, NightValue(0.0, 0.002), suspects["s1"])
+    assert (fluke.since, fluke.alarms) == (None, False)
+    late = confirmed(one, None, suspects["s1"], "the budget was used")
+    assert late.why == "the nights before suspect it, and not measured again: the budget was used"
+
+
+def test_what_got_better_suspects_nothing_and_neither_does_a_constant_series() -> None:
+    assert suspected([*quiet(30), *quiet(2, 0.06, first=31)], 0.062)[1] == {}
+    constant = [night(number("same", change=0.0, error=0.0), count=count) for count in range(1, 31)]
+    one, suspects = suspected(constant, 0.0)
+    assert (suspects, one.nights) == ({}, 31)
+
+
+def test_a_known_change_ends_its_series_and_what_comes_after_is_seen() -> None:
+    nights = [*quiet(30), *quiet(2, -0.06, first=31)]
+    entry = AcknowledgedEntry.model_validate({"metric": "decode_tps", "cause": "x", "since": nights[30].started.date()})
+    one, suspects = suspected(nights, -0.062, [KnownChange(entry, "a:1")])
+    assert suspects == {}
+    assert one.nights == 3
+    known = number("worse", cause="x", since=40)
+    assert known.alarms, "it got worse since the change that is known"
+
+
+def test_a_night_that_measured_twice_keeps_both(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {}
 
     def witnesses(series: dict, **given: object) -> dict:
         seen.update(series)
-        return {name: witness(True, size, 1) for name in series}
+        return {name: SeriesWitness(False, None, 0.0, 1.0, 0.01, 12) for name in series}
 
     monkeypatch.setattr(judging, "witnesses", witnesses)
     nights = [
@@ -107,20 +153,19 @@ def test_the_nights_before_are_a_second_witness_of_what_got_worse(
         night(count=6),
         night(number("skipped"), count=7),
     ]
-    (one,) = with_history([number("same")], nights, GATE, 8)
-    assert [value and round(value.change, 3) for value in seen["s1"]] == [-0.001, -0.1, None, None, -0.001]
-    assert (one.since, one.nights, one.nights_needed, one.night_sd) == (since, 3, 12, 0.01)
-    assert one.alarms == (since is not None)
+    (one,), _ = with_history([number("same")], nights, GATE, 8)
+    assert [value and (round(value.change, 3), value.times) for value in seen["s1"]] == [
+        (-0.001, 1), (-0.099, 2), None, None, (-0.001, 1),
+    ]  # fmt: skip
+    assert (one.nights, one.nights_needed, one.night_sd) == (3, 12, 0.01)
 
 
 def test_a_new_metric_version_or_gpu_is_another_series_and_an_empty_history_says_nothing() -> None:
-    before = [night(number("worse", series="other"), count=1)]
-    (one,) = with_history([number("same")], before, GATE, 2)
-    assert (one.nights, one.since) == (1, None)
-    (one,) = with_history([number("same")], [], GATE, 1)
-    assert (one.nights, one.since) == (1, None)
+    for before in ([night(number("worse", series="other"), count=1)], []):
+        (one,), suspects = with_history([number("same")], before, GATE, 2)
+        assert (one.nights, one.since, suspects) == (1, None, {})
 
 
 def test_numbers_without_a_verdict_and_counted_ones_have_no_witness() -> None:
     for one in (number("missing"), number("worse", exact=True)):
-        assert with_history([one], [night(one)], GATE, 2) == [one]
+        assert with_history([one], [night(one)], GATE, 2) == ([one], {})
