@@ -36,7 +36,8 @@ def run_quality(plan: Plan, opened: OpenWorkspace, console: Console, again: Iter
     """Run all but rounds of speed; known results stay as they are, but for jobs (plan ids) that are to run again."""
     anew = frozenset(again)
     jobs = tuple(job for job in plan.jobs if job.kind != "speed")
-    chosen = replace(plan, jobs=jobs, chosen=anew or plan.chosen)
+    # All are chosen, so that nobody takes a session without rounds for the sweep's newest whole one.
+    chosen = replace(plan, jobs=jobs, chosen=anew or frozenset(job.id for job in jobs))
     session = ""
     with Show(console, {}, jobs) as show:
         for event in execute(chosen, opened, frozenset({"quality"}) if anew else frozenset()):

@@ -16,6 +16,8 @@ from harness.night.record import NightNumber, NightRecord, NightWord, Remeasured
 from harness.numbers.nights import NightEvidence, NightValue, SeriesWitness, is_confirmed, joined, witnesses
 
 _NORMAL_95 = 1.959964
+RECENT = 3
+"""Nights before whose changes are shown beside tonight's."""
 UNKNOWN = ComparedNumber(
     "", METRICS["decode_tps"], "higher", (1.0, 1.0), ChangeEstimate(0.0, lambda _: (-math.inf, math.inf), "nothing")
 )
@@ -160,8 +162,14 @@ def with_history(
 
 def _told(one: NightNumber, witness: SeriesWitness, line: Sequence[NightValue | None]) -> NightNumber:
     counted = sum(value is not None for value in line)
+    recent = tuple(value and value.change for value in line[-1 - RECENT : -1])
     return one.model_copy(
-        update={"nights": counted, "night_sd": witness.night_sd, "nights_needed": witness.nights_needed}
+        update={
+            "nights": counted,
+            "recent": recent,
+            "night_sd": witness.night_sd,
+            "nights_needed": witness.nights_needed,
+        }
     )
 
 

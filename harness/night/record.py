@@ -61,6 +61,8 @@ class NightNumber(Record):
     """Number of the night since which the history, this night measured twice, shows a change for the worse."""
     nights: int = 1
     """Nights of the series, this one included."""
+    recent: tuple[Finite | None, ...] = ()
+    """Changes in the last nights before, oldest first; None: not measured."""
     night_sd: Finite | None = None
     nights_needed: int | None = None
     """Nights from which the history alone would show a change of the margin."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.markdown.rows import Align, literal, table_lines
 from harness.night.record import VERDICTS, NightNumber, NightRecord, change_text, said_of
 
-_HEAD = ("Number", "A", "B", "B against A, 95 %", "Verdict", "Again", "p", "Nights")
+_HEAD = ("Number", "A", "B", "B against A, 95 %", "Verdict", "Again", "p", "Nights (the last before)")
 _ALIGNS: tuple[Align, ...] = ("left", "right", "right", "right", "left", "right", "right", "right")
 _TINY = 0.001
 _NAMED = 12
@@ -125,8 +125,14 @@ def _row(one: NightNumber) -> tuple[str, ...]:
         word_of(one),
         again,
         p,
-        str(one.nights),
+        _nights(one),
     )
+
+
+def _nights(one: NightNumber) -> str:
+    """Count the nights of a series, and say what the last ones before were."""
+    recent = ", ".join("-" if value is None else change_text(one, value) for value in one.recent)
+    return f"{one.nights} ({recent})" if recent else str(one.nights)
 
 
 def word_of(one: NightNumber) -> str:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.night.files import NIGHTS, read_nights
+from harness.store.files import read_session
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import night, night_bench
 
@@ -25,6 +26,9 @@ def test_a_night_of_the_same_twice_exits_0_and_finds_its_canaries(bench: Bench, 
     assert files[0].read_text("utf-8").splitlines()[1] == "<!-- state: closed -->"
     assert ET.parse(files[1]).getroot()[0].get("errors") == "0"
     assert files[2].read_text("utf-8") == f"before\n{said.out.rstrip(chr(10))}\n"
+    sessions = [read_session(path) for path in bench.results.glob("sessions/*.json")]
+    assert len(sessions) == 2
+    assert all(one.chosen for one in sessions), "none of them is the sweep's newest whole session"
     runs = bench.frame({}, ["engine", "run"])
     assert "canary" not in set(runs["engine"]), "its runs are in no database of others"
     assert not [one for one in bench.results.glob("runs/*/outcome.json") if '"canary"' in one.read_text("utf-8")]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.commands import fresh
+from harness.commands.init import make_workspace
 from harness.commands.machine import CheckedSweep, known_names
 from harness.commands.night_candidate import is_wheel, with_candidate
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError, Trouble
 from harness.environment_state import marker
 from harness.plan.sweep import Sweep
-from tests.unit.commands.wheels import wheel
+from tests.conftest import ROOT
+from tests.unit.commands.wheels import wheel, zipped
 
 
 def checked(home: Workspace, environments: str = "") -> CheckedSweep:
@@ -87,3 +92,38 @@ def test_a_wheel_that_cannot_be_installed_ends_the_command_with_2_and_pips_reaso
         with_candidate(checked(nights), "cpu", f"dist/{path.name}", print)
     assert ended.value.code == 2
     assert "No matching distribution found for nothing==9" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_pip_itself_says_why_a_wheel_cannot_be_installed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    list(make_workspace(home))
+    configs, info = home / "configs", "tonight-1.dist-info"
+    (configs / "locks").mkdir()
+    (configs / "locks" / "old.txt").write_text("# nothing\n", "utf-8")
+    (configs / "environments.yaml").write_text("old: {lock: locks/old.txt}\n", "utf-8")
+    (configs / "local.yaml").write_text(f"python: {{old: '{sys.executable}'}}\n", "utf-8")
+    (configs / "sweeps").mkdir(exist_ok=True)
+    sweep = "model: reference\nmethod: fp32\nengine: ort-genai\nenvironment: old\nprobes: {generation: {prompt: 8, output: 8}}\n"
+    (configs / "sweeps" / "s.yaml").write_text(sweep, "utf-8")
+    files = {
+        "tonight/__init__.py": "", f"{info}/WHEEL": "Wheel-Version: 1.0\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: tonight\nVersion: 1\nRequires-Dist: tonight-needs-what-nobody-has==9\n",
+    }  # fmt: skip
+    path = zipped(home / "tonight-1-py3-none-any.whl", files, "1")
+    words = ["night", "s", "--baseline", "old", "--candidate", path.name, "--budget", "1m"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-m", "harness", *words],
+        cwd=home,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert ran.returncode == 2, ran.stderr
+    assert "pip says" in ran.stderr
+    assert "No matching distribution found for tonight-needs-what-nobody-has==9" in ran.stderr.splitlines()[-1]
+    assert not (home / "results" / "nights").exists() or list((home / "results" / "nights").glob("*.json")) == []

@@ -9,16 +9,16 @@ from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import candidate, last_night, night, night_bench
 
 pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found"), pytest.mark.slow]
-BLUNT = """
+SURE = """
 import harness.engines.fake as fake
 real = fake.FakeSession._rows
-def blunt(self, ids):
+def sure(self, ids):
     import numpy as np
-    rows = 0.8 * real(self, ids)
+    rows = 1.2 * real(self, ids)
     return (rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)).astype(np.float32)
-fake.FakeSession._rows = blunt
+fake.FakeSession._rows = sure
 """
-"""Makes the fake engine less sure of everything."""
+"""Makes the fake engine surer of everything, and it is mostly wrong."""
 
 
 def test_what_is_known_is_not_measured_again(bench: Bench, say: Say) -> None:
@@ -32,7 +32,7 @@ def test_what_is_known_is_not_measured_again(bench: Bench, say: Say) -> None:
 
 def test_a_candidate_that_answers_worse_is_called_after_a_second_look(bench: Bench, say: Say) -> None:
     night_bench(bench, probes={"perplexity": {"window": 64, "stride": 32, "text": str(bench.text)}})
-    candidate(bench, BLUNT)
+    candidate(bench, SURE)
     said = night(say, bench)
     (one,) = last_night(bench).alarms
     assert said.code == 1

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from harness.commands import night_rounds
+from harness.comparing.comparison import ComparedNumber
+from harness.core.metric import METRICS
 from harness.runner.night import NightStop
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import last_night, night, night_bench
@@ -71,3 +73,35 @@ def test_a_busy_database_is_told_and_no_number_is_made_up(
     assert began[0]
     assert said.code in {2, 3}, said.out
     assert "database" in said.err + said.out
+
+
+def test_a_new_metric_version_another_gpu_and_another_baseline_begin_a_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = ComparedNumber("", METRICS["decode_tps"], "higher", (1.0, 1.0), measurement="m")
+    row: dict[str, object] = {
+        "job_key": "k",
+        "gpu": "A",
+        "machine": "b",
+        "metric": "decode_tps",
+        "slice": None,
+        "metric_version": 1.0,
+        "batch": 8.0,
+    }
+    opened: Any = None
+
+    def series(identity: str = "i", **changed: object) -> str:
+        monkeypatch.setattr(night_rounds, "rows_of_all", lambda *given: {"m": row | changed})
+        (found,) = night_rounds.found_of("pair", [one], opened, night_rounds.NightReading({}, identity))
+        assert found.covers["batch"] == "8"
+        assert found.number.name == "pair"
+        return found.series
+
+    names = {
+        series(),
+        series("other"),
+        series(gpu="B"),
+        series(metric_version=2.0),
+        series(job_key="l"),
+        series(machine="c"),
+    }
+    assert len(names) == 6
+    assert series() == series(environment="new") == series(slice="")

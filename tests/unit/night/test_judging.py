@@ -158,6 +158,7 @@ def test_a_night_that_measured_twice_keeps_both(monkeypatch: pytest.MonkeyPatch)
         (-0.001, 1), (-0.099, 2), None, None, (-0.001, 1),
     ]  # fmt: skip
     assert (one.nights, one.nights_needed, one.night_sd) == (3, 12, 0.01)
+    assert one.recent == (pytest.approx(-0.099), None, None), "of the last three nights before"
 
 
 def test_a_new_metric_version_or_gpu_is_another_series_and_an_empty_history_says_nothing() -> None:

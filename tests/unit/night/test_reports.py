@@ -31,6 +31,7 @@ def test_the_report_says_first_what_to_look_at_and_names_everything() -> None:
     assert "- Decode, tiny int4 ort-genai: -9.52% \\[-10.42%, -8.61%\\], again -9.34%" in text
     assert "| worse at first, not again |" in text
     assert "Busy: another process used the GPU" in text
+    assert "| 9 (-1.00%, -, +2.02%) |" in to_markdown(night(number(nights=9, recent=(-0.01005, None, 0.02))))
     assert "## Not reached: neither passing nor failing" in text
     assert "released (onnxruntime-genai 0.15.2)" in text
     assert "the clock went back" in text
