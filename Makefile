@@ -1,18 +1,28 @@
-# One-line aliases of `python -m harness`; nothing here decides anything. For people: bench, test, check, readme, setup, mutants.
+# One-line aliases of `python -m harness`; nothing here decides anything. For people: bench, nightly, test, check, readme, setup, mutants.
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
 ENV ?=
 SWEEP ?=
+BASELINE ?= cpu
+CANDIDATE ?=
+BUDGET ?= 6h
+MORE ?=
 SEED ?= 1
 COUNT ?= 300
 # Two processes of tests, each file whole in one of them; AT_ONCE= runs them one after another.
 AT_ONCE ?= -n 2 --dist loadfile
 
-.PHONY: bench bench-accuracy setup test test-slow check readme lint mutants
+.PHONY: bench nightly bench-accuracy setup test test-slow check readme lint mutants
 
 bench:
 	@$(PYTHON) -m harness setup --quiet
 	@SWEEP=$(SWEEP) $(VENV_PYTHON) -m harness bench
+
+# MORE: further words, as "--issue FILE".
+nightly:
+	$(if $(CANDIDATE),,$(error say CANDIDATE=ENV or CANDIDATE=WHEEL))
+	@$(PYTHON) -m harness setup --quiet
+	@$(VENV_PYTHON) -m harness night $(or $(SWEEP),quickstart) --baseline $(BASELINE) --candidate "$(CANDIDATE)" --budget $(BUDGET) $(MORE)
 
 setup:
 	$(PYTHON) -m harness setup

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,8 @@ INSTALL_SECONDS = 4 * 3600.0
 """Longest that a step of making an environment, or waiting for another command that makes it, may take."""
 PARTS, AT_A_TIME = 12, 3
 """Into how many parts a lock file is cut to be installed, and how many of them are installed at a time."""
+_TOLD, _REASONS = 300, 3
+"""Characters of a reason of pip's that are told, and how many reasons are."""
 _PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[^\s;]+")
 
 
@@ -23,12 +26,24 @@ def run_step(step: list[str], root: Path) -> None:
     """Run one step of making an environment. Raises: Trouble where it fails, or takes hours."""
     try:
         result = subprocess.run(
-            step, check=False, env=pip_variables(root), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
-        )
+            step, check=False, env=pip_variables(root), timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Trouble(f"installing took longer than {INSTALL_SECONDS / 3600:.0f} hours: {' '.join(step)}") from None
+    sys.stderr.write(result.stderr)
     if result.returncode != 0:
-        raise Trouble(f"installing failed ({result.returncode}): {' '.join(step)}")
+        why = "; ".join(pip_reasons(result.stderr))
+        raise Trouble(f"installing failed ({result.returncode}){f', pip says: {why}' if why else ''}: {' '.join(step)}")
+
+
+def pip_reasons(said: str) -> list[str]:
+    """Pick out of what pip printed on standard error why it failed: each reason once, and only the last ones."""
+    reasons = [line.removeprefix("ERROR:").strip() for line in said.splitlines() if line.startswith("ERROR:")]
+    told = [
+        reason[:_TOLD] for reason in dict.fromkeys(reasons) if reason and not reason.startswith("ResolutionImpossible")
+    ]
+    return told[-_REASONS:]
 
 
 def in_parts(pip: list[str], lock: Path, root: Path) -> None:

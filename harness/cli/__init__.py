@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from harness.cli import comparing, history, machine, measuring, pages, results
+from harness.cli import comparing, history, machine, measuring, night, pages, results
 from harness.cli.app import app
 from harness.core.errors import HarnessError
 from harness.core.files import disk_trouble
@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 GARBAGE = 100_000
 """New objects between two searches for garbage: nearly all that a command makes, it keeps to its end."""
-__all__ = ["app", "comparing", "history", "machine", "main", "measuring", "pages", "results"]
+__all__ = ["app", "comparing", "history", "machine", "main", "measuring", "night", "pages", "results"]
 
 
 def main() -> None:

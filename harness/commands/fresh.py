@@ -61,7 +61,7 @@ def refresh(entries: Mapping[str, EnvironmentEntry], workspace: Workspace, say: 
             continue
         last = folder_of(name, workspace.root)
         try:
-            _follow(name, entry, workspace, say, last)
+            follow(name, entry, workspace, say, last)
         except (HarnessError, Trouble, OSError) as error:
             if last is None:
                 lacking.append(f"environment {name} cannot be made: {error}")
@@ -72,9 +72,13 @@ def refresh(entries: Mapping[str, EnvironmentEntry], workspace: Workspace, say: 
         raise HarnessError("; ".join(lacking))
 
 
-def _follow(
+def follow(
     name: str, entry: EnvironmentEntry, workspace: Workspace, say: Callable[[str], None], last: Path | None
 ) -> None:
+    """Make what a wheel is now the environment of its name, where it is not already. last: the folder that it stands in so far.
+
+    Raises: HarnessError where the wheel is not there, is none or this command works offline; Trouble where it cannot be installed.
+    """
     if is_offline():
         raise HarnessError("this command works offline")
     wheels = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)

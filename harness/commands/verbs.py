@@ -10,13 +10,13 @@ from typer.core import TyperGroup
 from harness.core.errors import HarnessError
 
 GROUPS = {
-    "Measure": ("init", "doctor", "plan", "bench", "run"),
-    "Tables and pages": ("report", "compare", "history", "explain", "publish", "adopt"),
+    "Measure": ("init", "doctor", "plan", "bench", "run", "night"),
+    "Tables and pages": ("report", "compare", "history", "explain", "publish"),
     "Numbers in and out": ("import", "export", "ingest"),
     "Environments and other machines": ("setup", "bundle"),
 }
 """Title to verbs; one that is not here stands under `More`."""
-RARE = ("clean", "fetch", "lint", "mark", "worker")
+RARE = ("adopt", "clean", "fetch", "lint", "mark", "worker")
 """Verbs that scripts call, or nobody for months: named in one line."""
 FORMER = {"promote": "publish"}
 """What verbs were called in 0.1, and are called now."""

@@ -46,6 +46,10 @@ class ComparedNumber:
     """Answers gained and lost."""
     marks: tuple[str, ...] = ()
     """What marks its numbers, as `unstable`."""
+    measurement: str = ""
+    """Id of A's measurement; of B's where A has none."""
+    disturbed: bool = False
+    """There is no estimate since other processes disturbed its rounds."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,11 @@ from harness.numbers.intervals import student_t_at
 from harness.numbers.pairing import Items
 from harness.numbers.rounds import Round
 
+
+class DisturbedRounds(HarnessError):
+    """Too few rounds are left, since other processes disturbed the others."""
+
+
 PAIRED, WELCH = "paired by round", "Welch's"
 
 
@@ -68,7 +73,8 @@ def of_blocks(sides: tuple[Sequence[Round], Sequence[Round]], disturbed: Collect
     left = len(whole) - len(kept)
     if len(kept) < blocks.LOOKS[0]:
         why = f", and {left} that other processes disturbed; --disturbed counts these, too" if left else ""
-        raise HarnessError(f"{len(kept)} whole blocks of rounds{why}; {blocks.LOOKS[0]} are needed")
+        error = DisturbedRounds if left else HarnessError
+        raise error(f"{len(kept)} whole blocks of rounds{why}; {blocks.LOOKS[0]} are needed")
     rounds_ = [[(side[2 * number], side[2 * number + 1]) for side in there] for number in kept]
     log = all(each.value > 0 for block in rounds_ for side in block for each in side)
     found = [_block(block, log=log, at_pace=False) for block in rounds_]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.comparing import evidence
@@ -13,7 +14,7 @@ from harness.comparing.sides import ComparedSide, is_single
 from harness.comparing.verdict import ChangeEstimate
 from harness.core.errors import HarnessError
 from harness.core.marks import LIVE
-from harness.core.metric import Direction
+from harness.core.metric import Direction, Metric
 from harness.core.metric import metric as metric_named
 from harness.numbers import pairing, rounds
 from harness.numbers.pairing import Items
@@ -68,7 +69,12 @@ class _Evidence:
         better: Direction = next(
             (way for way in ("higher", "lower", "none") if way == row.text("better")), metric.better
         )
+        found = self._compared(pair, metric, better)
+        return replace(found, measurement=str(row.get("measurement_id")))
+
+    def _compared(self, pair: NumberPair, metric: Metric, better: Direction) -> ComparedNumber:
         before, after = pair.rows
+        row = pair.there
         values = (_value(before), _value(after))
         weight: MissingWeight = "missing" if weight_of(row) == "missing" else "told"
         if before is None or after is None:
@@ -92,7 +98,10 @@ class _Evidence:
         try:
             estimate, items = self._estimate(before, after)
         except HarnessError as error:
-            return ComparedNumber(pair.name, metric, better, values, why=str(error), weight=weight, marks=marks)
+            disturbed = isinstance(error, evidence.DisturbedRounds)
+            return ComparedNumber(
+                pair.name, metric, better, values, why=str(error), weight=weight, marks=marks, disturbed=disturbed
+            )
         moved = pairing.discordant(items[1], items[0]) if items else None
         flips = tuple(_flips(items, before)) if items and moved else ()
         return ComparedNumber(pair.name, metric, better, values, estimate, flips=flips, moved=moved, marks=marks)

@@ -70,6 +70,11 @@ def side_of_file(path: Path, source: NumberSource, where: Mapping[str, object]) 
     return _side(path.name, "published", source, {}, where)
 
 
+def side_where(name: str, source: NumberSource, where: Mapping[str, object]) -> ComparedSide:
+    """Take what an environment measured as a side, where that is said exactly, as by runs; it may have no numbers."""
+    return _side(name, "environment", source, {}, where)
+
+
 def side_of(word: str, source: NumberSource, where: Mapping[str, object]) -> ComparedSide:
     """Find what a word names in a database. Raises: HarnessError for a name of nothing, or of a run that failed."""
     kind, name = _kind_of(word, source)

@@ -7,6 +7,7 @@ Hochberg's procedure (1995). All else cannot be told.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -103,6 +104,7 @@ def _judged(
     return Judged(word, p, same, one.bounds(0.05), _smallest(one, gate.power, alpha))
 
 
+@functools.lru_cache(maxsize=8192)
 def _none(one: ChangeEstimate) -> float:
     """Return the two-sided p of no difference."""
     return one.p if one.p is not None else _level(lambda alpha: not _holds(one.bounds(alpha), 0.0))
@@ -112,6 +114,7 @@ def _holds(interval: tuple[float, float], value: float) -> bool:
     return interval[0] <= value <= interval[1]
 
 
+@functools.lru_cache(maxsize=8192)
 def _within(one: ChangeEstimate, margin: float | None) -> float:
     """Return the p of two one-sided tests of a difference of the margin: half the level at which the interval fits into it."""
     assert margin is not None

@@ -18,6 +18,9 @@ ENGINES = {
     "fake": "harness.engines.fake:ENGINE",
 }
 
+CANARY = "canary"
+"""Engine that a night's own proof is made with (`engines/canary.py`); no sweep can name it."""
+
 
 def folder_formats(engines: Mapping[str, str] = ENGINES) -> tuple[FolderFormat, ...]:
     """Ask all engines which formats of folders they bring."""

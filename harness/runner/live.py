@@ -54,14 +54,14 @@ def live_plan(plan: Plan, sides: tuple[str, str], kind: LiveKind, only: Mapping[
         if job.refused:
             raise HarnessError(f"{kind} {_called(job, sides, kind)} cannot run here: {job.refused}")
     pairs = _pairs(chosen, sides, kind)
-    rounds = tuple(round_ for block in range(MOST) for pair in pairs for round_ in _block(pair, block))
+    rounds = tuple(round_ for block in range(MOST) for pair in pairs for round_ in block_rounds(pair, block))
     ids = frozenset(job.id for job in rounds)
     rest = tuple(job for job in found.jobs if job.kind != "speed")
     return replace(found, jobs=(*rest, *rounds), chosen=ids, live=" and ".join(f"{kind} {side}" for side in sides))
 
 
 @dataclass(frozen=True)
-class _Pair:
+class LivePair:
     """What one process of each side measures."""
 
     name: str
@@ -69,11 +69,11 @@ class _Pair:
     after: tuple[PlannedJob, ...]
 
 
-def _pairs(jobs: Sequence[PlannedJob], sides: tuple[str, str], kind: LiveKind) -> list[_Pair]:
+def _pairs(jobs: Sequence[PlannedJob], sides: tuple[str, str], kind: LiveKind) -> list[LivePair]:
     groups: dict[SharedWork, dict[str, dict[str, list[PlannedJob]]]] = {}
     for job in jobs:
         side = _called(job, sides, kind)
-        groups.setdefault(_work(job, kind), {}).setdefault(side, {}).setdefault(job.group, []).append(job)
+        groups.setdefault(shared_work(job, kind), {}).setdefault(side, {}).setdefault(job.group, []).append(job)
     found = []
     for work, there in groups.items():
         name = " ".join(part for part in work[:3] if part)
@@ -82,9 +82,9 @@ def _pairs(jobs: Sequence[PlannedJob], sides: tuple[str, str], kind: LiveKind) -
                 many = "is not measured" if side not in there else "is measured in several ways"
                 raise HarnessError(f"{kind} {side} {many} with {name}; narrow both sides with --only")
         before, after = (tuple(next(iter(there[side].values()))) for side in sides)
-        if sorted(map(_workload, before)) != sorted(map(_workload, after)):
+        if sorted(map(work_of, before)) != sorted(map(work_of, after)):
             raise HarnessError(f"{' and '.join(sides)} do other work with {name}; narrow both sides with --only")
-        found.append(_Pair(canonical(list(work)), before, after))
+        found.append(LivePair(canonical(list(work)), before, after))
     return found
 
 
@@ -98,11 +98,12 @@ def _called(job: PlannedJob, sides: tuple[str, str], kind: LiveKind) -> str:
     return next(iter(found))
 
 
-def _work(job: PlannedJob, kind: LiveKind) -> SharedWork:
+def shared_work(job: PlannedJob, kind: LiveKind) -> SharedWork:
+    """Name what one process of each side has in common."""
     assert isinstance(job.spec, MeasureSpec)
     label = job.labels[0]
     other = label.method if kind == "environment" else job.environment
-    alone = _workload(job) if _is_alone(job) else ""
+    alone = work_of(job) if _is_alone(job) else ""
     return label.model, other, job.spec.engine, canonical(job.spec.engine_options), label.block, alone
 
 
@@ -111,25 +112,29 @@ def _is_alone(job: PlannedJob) -> bool:
     return job.group == job.id
 
 
-def _workload(job: PlannedJob) -> str:
+def work_of(job: PlannedJob) -> str:
+    """Say what a job measures."""
     assert isinstance(job.spec, MeasureSpec)
     return f"{job.spec.probe} {canonical(job.spec.workload)}"
 
 
-def _block(pair: _Pair, block: int) -> Iterator[PlannedJob]:
-    """Give the rounds of one block: the second runs backwards; which side begins is drawn by a hash, so that a plan can be continued."""
+def block_rounds(pair: LivePair, block: int, most: int = MOST) -> Iterator[PlannedJob]:
+    """Give the rounds of one block: the second runs backwards; which side begins is drawn by a hash, so that a plan can be continued.
+
+    most: blocks that there can be.
+    """
     sides = (pair.before, pair.after)
     if int(digest([pair.name, block])[:8], 16) % 2:
         sides = sides[::-1]
     for number, order in ((2 * block, sides), (2 * block + 1, sides[::-1])):
         for jobs in order:
-            yield from (_round(job, number) for job in jobs)
+            yield from (_round(job, number, most) for job in jobs)
 
 
-def _round(job: PlannedJob, number: int) -> PlannedJob:
+def _round(job: PlannedJob, number: int, most: int) -> PlannedJob:
     name = f"{job.id}#{number}" if number else job.id
     group = name if _is_alone(job) else f"{job.group.removesuffix('#0')}#{number}"
-    return replace(job, id=name, round=number, group=group, own_process=True, precision=_NEVER, rounds=2 * MOST)
+    return replace(job, id=name, round=number, group=group, own_process=True, precision=_NEVER, rounds=2 * most)
 
 
 @dataclass

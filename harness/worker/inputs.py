@@ -125,8 +125,12 @@ def engine_of(name: str, given: JsonObject) -> tuple[Engine, Options]:
     """Load an engine, and hold what it is given against its options."""
     from harness.core.options import validated
     from harness.core.registry import load
-    from harness.engines import ENGINES
+    from harness.engines import CANARY, ENGINES
 
+    if name == CANARY:
+        from harness.engines.canary import canary_engine
+
+        return canary_engine(given)
     found: Engine = load(ENGINES, "engine", name)
     return found, validated(found.options, given, f"engine {name}")
 

@@ -52,6 +52,10 @@ def measured_notes(
 
 def scoring_notes(spec: MeasureSpec, session: Scores, folder: Path, reach: int | None) -> tuple[Note, ...]:
     """Say in what a session does not score as the seam says. folder: the artifact; reach: tokens of the longest sequence."""
+    from harness.engines import CANARY
+
+    if spec.engine == CANARY:  # it is wrong on purpose, and leaves no trace beside the artifact
+        return ()
     from harness.probes.session_check import print_of, session_notes
 
     with ExitStack() as stack:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import Trouble
-from harness.installing import PARTS, in_parts, run_step
+from harness.installing import PARTS, in_parts, pip_reasons, run_step
 
 PINS = [f"package-{number}=={number}.0" for number in range(40)]
 
@@ -55,3 +55,17 @@ def test_a_part_that_fails_ends_the_parts_and_not_the_command(tmp_path: Path, pi
     assert 1 <= len(asked(tmp_path)) < PARTS
     with pytest.raises(Trouble, match="installing failed"):
         run_step([*pip, "package-13==13.1"], tmp_path)
+
+
+def test_what_pip_says_of_a_failure_is_told_in_its_own_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = "import sys; sys.stderr.write('WARNING: old\\nERROR: No matching distribution found for nothing==9\\n'); sys.exit(1)"
+    with pytest.raises(
+        Trouble, match=r"installing failed \(1\), pip says: No matching distribution found for nothing==9: "
+    ):
+        run_step([sys.executable, "-c", script], tmp_path)
+    assert "WARNING: old" in capfd.readouterr().err
+
+
+def test_of_many_reasons_the_last_ones_are_told_each_once() -> None:
+    said = "\n".join(f"ERROR: {reason}" for reason in ("a", "b", "b", "c", "ResolutionImpossible: see", "d", "x" * 999))
+    assert pip_reasons(said) == ["c", "d", "x" * 300]

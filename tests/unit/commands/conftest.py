@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands import fresh
+from harness.commands import fresh, night
 from harness.commands.init import make_workspace
 from harness.commands.workspace import (
     Workspace,
@@ -40,3 +40,11 @@ def made(tmp_path: Path) -> Path:
     folder = tmp_path / "theirs"
     list(make_workspace(folder))
     return folder
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nights take their canaries for found: rounds of these are tested by themselves."""
+    from tests.unit.night.numbers import FOUND
+
+    monkeypatch.setattr(night, "run_canaries", lambda *given: list(FOUND))

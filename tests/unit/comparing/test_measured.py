@@ -49,6 +49,7 @@ def test_quality_of_two_methods_is_paired_over_the_same_documents_and_questions(
     shown = pairing.paired_difference("perplexity", items[1], items[0])
     assert one.estimate is not None
     assert (one.estimate.value, *one.estimate.bounds(0.05)) == (shown.value, shown.low, shown.high)
+    assert (one.measurement, one.disturbed) == (sides[0].get("measurement_id"), False)
 
 
 def test_turned_round_what_was_better_is_worse_and_the_exit_code_says_it(quickstart: NumberSource) -> None:

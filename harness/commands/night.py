@@ -1,0 +1,222 @@
+"""One night: a baseline and a candidate over a whole sweep in one sitting, and what of it somebody should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from harness.commands.bench import prepare
+from harness.commands.disk import disk_needs, refuse_what_cannot_fit
+from harness.commands.estimates import verdicts, with_commits
+from harness.commands.machine import Planned, checked_sweep, open_workspace, plan_checked
+from harness.commands.night_again import measure_again
+from harness.commands.night_canary import CanaryNight, canary_folder, run_canaries
+from harness.commands.night_candidate import with_candidate
+from harness.commands.night_main import MainNight, main_numbers
+from harness.commands.night_quality import quality_numbers, run_quality
+from harness.commands.night_rounds import NightReading, found_of
+from harness.commands.workspace import Workspace
+from harness.comparing.gate import Gate, read_gate
+from harness.core.errors import HarnessError
+from harness.core.identity import digest
+from harness.core.outcome import Environment
+from harness.core.seam import load
+from harness.core.spec import MeasureSpec
+from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
+from harness.night.canary import drawn_order
+from harness.night.files import NIGHTS, Nights, alone_tonight, begun, read_nights, write_night
+from harness.night.judging import with_history
+from harness.night.places import night_sweep
+from harness.night.record import NightRecord, NightSide, exit_code, with_open
+from harness.plan.expand import Plan
+from harness.plan.keys import OURS
+from harness.probes import PROBES
+from harness.runner.choosing import JobChoice, choose
+from harness.runner.night import NightPairs, most_blocks, night_pairs
+from harness.runner.opened import OpenWorkspace
+from harness.store.where import ConditionValue, parse_where
+
+
+@dataclass(frozen=True)
+class NightAsked:
+    """What a night is asked for."""
+
+    sweep: str
+    baseline: str
+    candidate: str
+    """Name of an environment, or a wheel."""
+    budget: float
+    """Seconds of rounds; what is built and scored before does not count."""
+    seed: int | None = None
+    only: Mapping[str, Sequence[ConditionValue]] = field(default_factory=dict)
+    where: Sequence[str] = ()
+    """Which numbers of speed are judged."""
+    disturbed: bool = False
+    """Count rounds that other processes disturbed, too."""
+
+
+def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> NightRecord:
+    """Run a night; the same call continues one that was cut off. The record is in the results folder's `nights`.
+
+    Raises: HarnessError where another night runs, sides are not there, or nothing of the sweep can run; ConfigError for files with mistakes.
+    """
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    where = parse_where(asked.where)
+    gate, known = read_gate(workspace.named), read_acknowledged(workspace.named)
+    with alone_tonight(workspace.results / NIGHTS), ExitStack() as stack:
+        nights = read_nights(workspace.results / NIGHTS)
+        checked = with_commits(checked_sweep(asked.sweep, workspace), say)
+        checked, candidate = with_candidate(checked, asked.baseline, asked.candidate, say)
+        sides = (asked.baseline, candidate)
+        checked = replace(checked, sweep=night_sweep(checked.sweep, *sides))
+        prepare(checked, say, make=True)
+        planned = plan_checked(checked)
+        plan = choose(planned.plan, JobChoice(asked.only)) if asked.only else planned.plan
+        planned = replace(planned, plan=plan)
+        pairs = night_pairs(plan, sides)
+        _refuse_nothing(plan, sides, pairs)
+        opened = open_workspace(planned, stack)
+        refuse_what_cannot_fit(disk_needs(planned, verdicts(planned, opened), workspace.results), workspace.results)
+        record, told = begun(nights, _fresh(asked, planned, sides, gate), datetime.now(UTC))
+        for line in told:
+            say(line)
+        record = record.model_copy(update={"told": tuple(told)})
+        reading = NightReading(where, _identity(record), asked.disturbed)
+        night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, nights, console)
+        record = night.all(sides)
+        numbers, lines = acknowledged(record.numbers, known, record.started.date(), nights.finished)
+        record = record.model_copy(
+            update={"numbers": tuple(numbers), "told": (*record.told, *lines), "finished": datetime.now(UTC)}
+        )
+        record = with_open(record, nights.finished[-1] if nights.finished else None)
+        record = record.model_copy(update={"exit_code": exit_code(record)})
+        night.keep(record)
+    return record
+
+
+def _refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> None:
+    """Refuse a night of which nothing can run. Raises: HarnessError with the first reason."""
+    measured = [
+        job for job in plan.jobs if job.kind in {"quality", "speed"} and job.environment in sides and not job.other_gpu
+    ]
+    able = {side for side in sides if any(job.environment == side and not job.refused for job in measured)}
+    if len(able) < len(sides):
+        reasons = dict.fromkeys(job.refused for job in measured if job.refused and job.environment not in able)
+        lacking = " and ".join(side for side in sides if side not in able)
+        raise HarnessError(
+            f"nothing of sweep {plan.sweep} can run in {lacking}: {next(iter(reasons), 'it has no job for this machine')}"
+        )
+    if not pairs.pairs and not any(job.kind == "quality" for job in measured):
+        first = next(iter({**pairs.refused, **pairs.lacking}.values()), "")
+        raise HarnessError(f"nothing of sweep {plan.sweep} can be compared: {first}")
+
+
+def _fresh(asked: NightAsked, planned: Planned, sides: tuple[str, str], gate: Gate) -> NightRecord:
+    now = datetime.now(UTC)
+    words = [asked.sweep, *sides, asked.budget, asked.seed, asked.disturbed, sorted(asked.where), planned.plan.digest]
+    packages = [_packages(planned.environments.get(side)) for side in sides]
+    apart = [
+        {name: version for name, version in one.items() if other.get(name) != version}
+        for one, other in (packages, packages[::-1])
+    ]
+    seed = asked.seed if asked.seed is not None else int(f"{now:%Y%m%d}")
+    one, other = (
+        NightSide(name=side, identity=digest(there)[:12], packages=some)
+        for side, there, some in zip(sides, packages, apart, strict=True)
+    )
+    return NightRecord(
+        night="", number=0, started=now, sweep=planned.sweep.name, baseline=one, candidate=other, asked=digest(words), seed=seed,
+        budget=asked.budget, false_alarms=gate.false_alarms,
+    )  # fmt: skip
+
+
+def _packages(environment: Environment | None) -> dict[str, str]:
+    return (
+        {} if environment is None else {name: version for name, version in environment.packages.items() if name != OURS}
+    )
+
+
+def _identity(record: NightRecord) -> str:
+    """Say what a series has beside its job and machine: what it is held against, as installed, and the candidate's name."""
+    return digest([record.baseline.name, record.baseline.identity, record.candidate.name])
+
+
+@dataclass
+class _Night:
+    """A night while it goes on."""
+
+    workspace: Workspace
+    opened: OpenWorkspace
+    plan: Plan
+    pairs: NightPairs
+    gate: Gate
+    known: Sequence[KnownChange]
+    reading: NightReading
+    record: NightRecord
+    nights: Nights
+    console: Console
+
+    def all(self, sides: tuple[str, str]) -> NightRecord:
+        """Build and score, prove the gate, measure, measure again; each part that is over is on record."""
+        self.keep(self.record)
+        runs = run_quality(self.plan, self.opened, self.console)
+        most = most_blocks(self.pairs.pairs)
+        order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
+        if "canary" not in self.record.sessions:
+            self._canaries(sides, runs, most)
+        if "main" not in self.record.sessions:
+            quality = quality_numbers(self.plan, sides, runs, self.opened)
+            scored = found_of("", quality.numbers, self.opened, self.reading)
+            main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
+            left = self.record.budget - self.record.used
+            session, numbers, used = main_numbers(main, order, scored, most, left)
+            self._over("main", session, used, numbers=tuple(numbers), unchanged=quality.unchanged)
+        main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
+        numbers, suspects = with_history(self.record.numbers, self._before(), self.gate, self.record.number, self.known)
+        left = self.record.budget - self.record.used
+        numbers, used = measure_again(main, order, numbers, runs, left, suspects)
+        self._over("again", "", used, numbers=tuple(numbers))
+        return self.record
+
+    def _canaries(self, sides: tuple[str, str], runs: dict[str, str], most: int) -> None:
+        nights = self.workspace.results / NIGHTS
+        folder = canary_folder(nights, anew="canary begun" not in self.record.sessions)
+        self._over("canary begun", "")
+        night = CanaryNight(
+            self.plan, sides[0], self.opened, runs, self.gate, self.record.seed, self.reading, _family(self.plan, sides[0]), self.console
+        )  # fmt: skip
+        canaries = run_canaries(night, self.pairs.pairs, folder, self.record.budget, most)
+        self._over("canary", "", canaries=tuple(canaries))
+
+    def _missed(self) -> list[str]:
+        """Name the pairs that the night before did not reach."""
+        before = self.nights.finished[-1:]
+        return [one.pair for night in before for one in night.of("not reached")]
+
+    def _before(self) -> list[NightRecord]:
+        return [one for one in self.nights.finished if one.number < self.record.number]
+
+    def _over(self, part: str, session: str, used: float = 0.0, **more: object) -> None:
+        """Put on record that a part of the night is over."""
+        sessions = {**self.record.sessions, part: session}
+        self.keep(self.record.model_copy(update={"sessions": sessions, "used": self.record.used + used, **more}))
+
+    def keep(self, record: NightRecord) -> None:
+        """Write the record."""
+        self.record = record
+        write_night(self.workspace.results / NIGHTS, record)
+
+
+def _family(plan: Plan, side: str) -> int:
+    """Count the numbers that a night may judge."""
+    jobs = [
+        job for job in plan.jobs if job.environment == side and job.round == 0 and isinstance(job.spec, MeasureSpec)
+    ]
+    return sum(len(load(PROBES, "probe", job.spec.probe).yields) for job in jobs if isinstance(job.spec, MeasureSpec))

@@ -1,0 +1,94 @@
+"""What a night measures before its rounds: builds and quality, known ones from before; and quality once more where it got worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+
+from harness.commands.progress import Show
+from harness.comparing.comparison import ComparedNumber
+from harness.comparing.measured import compared_sides
+from harness.comparing.sides import side_where
+from harness.core.spec import MeasureSpec
+from harness.night.record import NightNumber
+from harness.plan.expand import Plan, PlannedJob
+from harness.published.sources import NumberSource
+from harness.runner.loop import execute
+from harness.runner.opened import OpenWorkspace
+from harness.store.files import SESSIONS, read_session
+
+RunByJob = dict[str, str]
+"""Plan id to the run that answers it."""
+
+
+@dataclass(frozen=True)
+class QualityFound:
+    """Numbers of builds and quality. unchanged: jobs that both sides share."""
+
+    numbers: list[ComparedNumber]
+    unchanged: int
+    told: list[str]
+
+
+def run_quality(plan: Plan, opened: OpenWorkspace, console: Console, again: Iterable[str] = ()) -> RunByJob:
+    """Run all but rounds of speed; known results stay as they are, but for jobs (plan ids) that are to run again."""
+    anew = frozenset(again)
+    jobs = tuple(job for job in plan.jobs if job.kind != "speed")
+    # All are chosen, so that nobody takes a session without rounds for the sweep's newest whole one.
+    chosen = replace(plan, jobs=jobs, chosen=anew or frozenset(job.id for job in jobs))
+    session = ""
+    with Show(console, {}, jobs) as show:
+        for event in execute(chosen, opened, frozenset({"quality"}) if anew else frozenset()):
+            if event.what == "session":
+                session = event.text.splitlines()[0]
+            show.event(event)
+    answered = read_session(opened.results / SESSIONS / f"{session}.json").jobs
+    runs = {(one.kind, one.key, one.environment): one.run for one in answered if one.run}
+    return {job.id: run for job in jobs if (run := runs.get((job.kind, job.key, job.environment)))}
+
+
+def quality_numbers(
+    plan: Plan, sides: tuple[str, str], runs: RunByJob, opened: OpenWorkspace, only: Iterable[str] | None = None
+) -> QualityFound:
+    """Compare the builds and the quality of two environments. only: of these jobs (plan ids)."""
+    builds = {job.artifact: job for job in plan.jobs if job.kind == "build"}
+    wanted = None if only is None else frozenset(only)
+    found: list[set[str]] = []
+    for side in sides:
+        measured = [job for job in plan.jobs if job.environment == side and job.kind in {"quality", "speed"}]
+        made = [
+            builds[job.spec.artifact]
+            for job in measured
+            if isinstance(job.spec, MeasureSpec) and job.spec.artifact in builds
+        ]
+        scored = [job for job in measured if job.kind == "quality" and not job.verifies]
+        found.append(
+            {runs[job.id] for job in (*made, *scored) if job.id in runs and (wanted is None or job.id in wanted)}
+        )
+    shared = found[0] & found[1]
+    source = NumberSource(opened.database)
+    both = [
+        side_where(side, source, {"run": sorted(some - shared)})
+        for side, some in zip(sides, found, strict=True)
+        if some - shared
+    ]
+    if len(both) < 2:
+        return QualityFound([], len(shared), [])
+    numbers, told = compared_sides(both[0], both[1])
+    return QualityFound(numbers, len(shared), told)
+
+
+def jobs_behind(plan: Plan, sides: tuple[str, str], worse: Sequence[NightNumber]) -> list[PlannedJob]:
+    """List the jobs of quality of both sides that gave numbers."""
+    asked = {
+        (one.covers.get("model"), one.covers.get("method"), one.covers.get("engine"), one.covers.get("probe"))
+        for one in worse
+    }
+    return [
+        job
+        for job in plan.jobs
+        if job.kind == "quality" and job.environment in sides and isinstance(job.spec, MeasureSpec) and not job.verifies
+        and any((label.model, label.method, job.spec.engine, job.spec.probe) in asked for label in job.labels)
+    ]  # fmt: skip

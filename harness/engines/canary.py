@@ -1,0 +1,205 @@
+"""An engine that is worse than a real one by a known size: a gate that does not find it cannot bite. No sweep can name it.
+
+It opens the real engine and does real work more: each timed call of generation takes a share longer, spent on additions; each
+prediction loses a known part of what it should say.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from pydantic import Field
+
+from harness.core.options import Options, validated
+from harness.core.seam import Engine, load
+from harness.core.sessions import Session, Tile
+from harness.core.spec import JsonObject
+from harness.engines import CANARY, ENGINES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.core.sessions import GenerationWorkload, Trace
+
+    Rows = NDArray[np.floating]
+
+_BETWEEN = 64
+"""Additions between two looks at the clock."""
+_SEED = 20
+
+
+class CanaryOptions(Options):
+    """Which engine is made worse, and by how much."""
+
+    engine: str
+    options: JsonObject = Field(default_factory=dict)
+    """Of that engine."""
+    slower: float = 0.0
+    """Share by which each timed call of generation takes longer."""
+    lost: float = 0.0
+    """Nats that the log-probability of the token that follows loses."""
+    noise: float = 0.0
+    """Standard deviation of noise on log-probabilities, in nats."""
+
+
+def canary_engine(given: Mapping[str, object]) -> tuple[Engine, CanaryOptions]:
+    """Make the worse engine. Raises: ConfigError for options that it or the real engine do not have."""
+    options = validated(CanaryOptions, given, f"engine {CANARY}")
+    real: Engine = load(ENGINES, "engine", options.engine)
+    asked = validated(real.options, options.options, f"engine {options.engine}")
+
+    @contextmanager
+    def opened(folder: Path, _: object) -> Iterator[Session]:
+        with real.open(folder, asked) as session, slowed(options.engine, options.slower):
+            yield worse(session, options)
+
+    engine = replace(
+        real,
+        name=CANARY,
+        options=CanaryOptions,
+        open=opened,
+        provider=lambda _: real.provider(asked),
+        floats=lambda _: real.floats(asked),
+    )
+    return engine, options
+
+
+# ---------------------------------------------------------------- slower
+
+
+def slowed(engine: str, share: float) -> AbstractContextManager[None]:
+    """Make an engine's timed calls take a share longer, for as long as the context lasts."""
+    return SLOWED[engine](share) if share else nullcontext()
+
+
+def work(seconds: float) -> int:
+    """Add numbers up for so many seconds."""
+    end, total = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end:
+        for number in range(_BETWEEN):
+            total += number
+    return total
+
+
+@contextmanager
+def _genai(share: float) -> Iterator[None]:
+    import onnxruntime_genai as og
+
+    real = og.Generator
+
+    class Slowed(real):  # type: ignore[misc,valid-type]
+        def append_tokens(self, ids: object) -> None:
+            begun = time.perf_counter()
+            super().append_tokens(ids)
+            work(share * (time.perf_counter() - begun))
+
+        def generate_next_token(self) -> None:
+            begun = time.perf_counter()
+            super().generate_next_token()
+            work(share * (time.perf_counter() - begun))
+
+    og.Generator = Slowed
+    try:
+        yield
+    finally:
+        og.Generator = real
+
+
+@contextmanager
+def _torch(share: float) -> Iterator[None]:
+    from harness.engines import torch_generation
+
+    real = torch_generation.finish
+    since = [time.perf_counter()]
+
+    def finish(device: object) -> None:
+        real(device)
+        passed = time.perf_counter() - since[0]
+        work(share * passed)
+        since[0] = time.perf_counter()
+
+    torch_generation.finish = finish
+    try:
+        yield
+    finally:
+        torch_generation.finish = real
+
+
+@contextmanager
+def _fake(share: float) -> Iterator[None]:
+    from harness.engines import fake
+
+    real = fake.FakeSession.generate
+
+    def generate(self: fake.FakeSession, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
+        asked = self._options
+        self._options = asked.model_copy(update={"step_seconds": asked.step_seconds * (1 + share)})
+        try:
+            return real(self, workload, progress)
+        finally:
+            self._options = asked
+
+    fake.FakeSession.generate = generate  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        fake.FakeSession.generate = real  # type: ignore[method-assign]
+
+
+SLOWED: Mapping[str, Callable[[float], AbstractContextManager[None]]] = {
+    "ort-genai": _genai,
+    "transformers": _torch,
+    "fake": _fake,
+}
+"""Engines whose timed calls can be made longer from outside; programs of others cannot."""
+
+# ---------------------------------------------------------------- wrong
+
+
+class _Scoring(Protocol):
+    def logprobs(self, token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]: ...
+
+
+def worse(session: Session, options: CanaryOptions) -> Session:
+    """Damage what a session says of the next token; a session without log-probabilities stays as it is."""
+    if (options.lost or options.noise) and hasattr(session, "logprobs"):
+        honest = cast("_Scoring", session).logprobs
+
+        def logprobs(token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
+            for tile in honest(token_ids, positions):
+                yield Tile(tile.positions, damaged(tile.logprobs, tile.positions, token_ids, options))
+
+        session.__dict__["logprobs"] = logprobs
+    return session
+
+
+def damaged(rows: Rows, positions: NDArray[np.int64], ids: Sequence[int], options: CanaryOptions) -> Rows:
+    """Take from each distribution what it should say; the same positions lose the same. rows: [positions, vocabulary], natural log."""
+    import numpy as np
+
+    found = np.array(rows, dtype=np.float64)
+    if options.noise:
+        for place, position in enumerate(positions):
+            row = found[place]
+            found[place] = row + options.noise * np.random.default_rng([_SEED, int(position)]).standard_normal(len(row))
+        found -= np.logaddexp.reduce(found, axis=1, keepdims=True)
+    for row, position in zip(found, positions, strict=True):
+        following = int(position) + 1
+        if options.lost and following < len(ids):
+            _take(row, int(ids[following]), options.lost)
+    return found.astype(rows.dtype)
+
+
+def _take(row: Rows, token: int, lost: float) -> None:
+    """Lower one log-probability, and give what it had to all others in proportion."""
+    before = min(float(row[token]), -1e-12)
+    after = before - lost
+    row += math.log(-math.expm1(after)) - math.log(-math.expm1(before))
+    row[token] = after

@@ -1,0 +1,113 @@
+"""The night's canary: jobs of the baseline, drawn by the night's seed, once as they are and once worse by a known size. Pure."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from harness.comparing.gate import Gate, Margin
+from harness.core.identity import canonical
+from harness.core.metric import METRICS
+from harness.core.seam import load
+from harness.core.spec import Input, JsonObject, MeasureSpec
+from harness.engines import CANARY
+from harness.engines.canary import SLOWED
+from harness.plan.expand import PlannedJob
+from harness.plan.keys import spec_key
+from harness.probes import PROBES
+from harness.runner.live import LivePair
+
+TIMES = 1.5
+"""Margins of the gate that a canary is large."""
+TIMED = ("decode_tps", "e2e_tps", "per_token_latency")
+"""Numbers by which a slowdown is told, the first that there is."""
+SCORED = ("perplexity", "kl_divergence")
+"""Numbers by which a loss of quality is told."""
+
+
+@dataclass(frozen=True)
+class CanaryPair:
+    """A pair of which the second is worse; size: as people say it."""
+
+    pair: LivePair
+    metrics: tuple[str, ...]
+    size: str
+
+
+def speed_canary(
+    pairs: Sequence[LivePair], gate: Gate, draw: random.Random, located: Callable[[Input], Input]
+) -> CanaryPair | str:
+    """Draw a series and slow it down; else say why there is none. located: gives an input its folder."""
+    margin = gate.margin(METRICS["decode_tps"])
+    if margin is None or not margin.relative:
+        return "gate.yaml has no margin of speed in percent; give one, as `speed: 5 %`"
+    fitting = [pair for pair in pairs if _engine(pair.before[0]) in SLOWED]
+    if not fitting:
+        return f"no series runs on an engine that can be slowed down ({', '.join(SLOWED)}); add one to the sweep"
+    drawn = fitting[draw.randrange(len(fitting))]
+    share = 1 / (1 - min(TIMES * margin.size, 0.9)) - 1
+    honest = tuple(_honest(job, located) for job in drawn.before)
+    slower = tuple(worse_job(job, {"slower": share}) for job in honest)
+    size = f"{TIMES * margin.size:.3g} of its speed taken by work between tokens"
+    return CanaryPair(LivePair(drawn.name, honest, slower), TIMED, size)
+
+
+def quality_canary(
+    jobs: Sequence[tuple[PlannedJob, float]], gate: Gate, draw: random.Random, located: Callable[[Input], Input]
+) -> CanaryPair | str:
+    """Draw a job of the baseline with its value, and damage what it says; else say why there is none."""
+    fitting = [
+        (job, value) for job, value in jobs if isinstance(job.spec, MeasureSpec) and job.spec.probe in SCORED and gate.margin(METRICS[job.spec.probe])
+    ]  # fmt: skip
+    if not fitting:
+        return f"no series of quality is a {' or '.join(SCORED)} with a margin in gate.yaml; add one to the sweep"
+    job, value = fitting[draw.randrange(len(fitting))]
+    assert isinstance(job.spec, MeasureSpec)
+    metric = job.spec.probe
+    margin = gate.margin(METRICS[metric])
+    assert margin is not None
+    lost = TIMES * _absolute(margin, value)
+    more: JsonObject = {"lost": math.log1p(lost / value)} if metric == "perplexity" else {"noise": math.sqrt(2 * lost)}
+    honest = _honest(job, located)
+    size = f"{lost:.3g} more {METRICS[metric].title.lower()}"
+    return CanaryPair(LivePair(_name(job), (honest,), (worse_job(honest, more),)), (metric,), size)
+
+
+def _absolute(margin: Margin, value: float) -> float:
+    return margin.size * abs(value) if margin.relative else margin.size
+
+
+def _name(job: PlannedJob) -> str:
+    label = job.labels[0]
+    return " ".join(part for part in (label.model, label.method, _engine(job)) if part)
+
+
+def _engine(job: PlannedJob) -> str:
+    return job.spec.engine if isinstance(job.spec, MeasureSpec) else ""
+
+
+def _honest(job: PlannedJob, located: Callable[[Input], Input]) -> PlannedJob:
+    """Let a job stand alone: what it reads is there, and no other job is behind it."""
+    return replace(job, inputs=tuple(map(located, job.inputs)), needs=(), check=None)
+
+
+def worse_job(job: PlannedJob, more: JsonObject) -> PlannedJob:
+    """Let a job run on an engine that is worse by a known size."""
+    spec = job.spec
+    assert isinstance(spec, MeasureSpec)
+    options: JsonObject = {"engine": spec.engine, "options": dict(spec.engine_options), **more}
+    changed = spec.model_copy(update={"engine": CANARY, "engine_options": options})
+    alone = job.group == job.id
+    name = f"{job.id}~{CANARY}"
+    group = name if alone else f"{job.group.removesuffix('#0')}~{CANARY}#0"
+    key = spec_key(changed, load(PROBES, "probe", spec.probe).located)
+    return replace(job, id=name, spec=changed, key=key, group=group, asked=None)
+
+
+def drawn_order(pairs: Sequence[LivePair], seed: int, first: Sequence[str] = ()) -> list[LivePair]:
+    """Order a night's pairs: what the night before did not reach, then all others as the seed draws them."""
+    mixed = sorted(pairs, key=lambda pair: canonical([pair.name]))
+    random.Random(seed).shuffle(mixed)
+    return sorted(mixed, key=lambda pair: pair.name not in first)

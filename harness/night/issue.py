@@ -1,0 +1,51 @@
+"""A night as one issue that opens, updates and closes itself: a file whose first lines say title and state to whoever has a token."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.markdown.rows import literal
+from harness.night.record import NightRecord
+from harness.night.text import alarm_text, canary_text, to_markdown
+
+IssueState = Literal["open", "closed"]
+
+
+def issue_state(record: NightRecord) -> IssueState:
+    """Say whether the issue is open: where something is worse, or the gate cannot bite."""
+    return "open" if record.open or not all(one.found for one in record.canaries) else "closed"
+
+
+def issue_title(record: NightRecord) -> str:
+    """Name the issue, the same every night."""
+    return f"Nightly {record.sweep}: {record.candidate.name} against {record.baseline.name}"
+
+
+def to_issue(record: NightRecord) -> str:
+    """Write the file: title and state as comments, which no reader of the body sees, and the body."""
+    state = issue_state(record)
+    tonight = {one.series: one for one in record.alarms}
+    lines = [
+        f"- {literal(one.name)}: {literal(alarm_text(tonight[one.series], record) if one.series in tonight else f'{one.said}, since night {one.since}; not judged in night {record.night}')}"
+        for one in record.open
+    ]
+    lines += [
+        f"- {literal(canary_text(one.kind, one.name, one.size, one.said, found=False))}; what this gate says counts for nothing until it is found"
+        for one in record.canaries
+        if not one.found
+    ]
+    lines += [
+        f"- resolved in night {record.night}: {literal(one.name)} (was {literal(one.said)})" for one in record.closed
+    ]
+    if not lines:
+        lines = [f"Resolved: nothing is worse in night {record.night}."]
+    head = [f"<!-- title: {_plain(issue_title(record))} -->", f"<!-- state: {state} -->", ""]
+    report = to_markdown(record).replace("\n# ", "\n## ")
+    return "\n".join(
+        [*head, *lines, "", f"<details><summary>Night {record.night}</summary>", "", report, "</details>", ""]
+    )
+
+
+def _plain(text: str) -> str:
+    """Keep a text from ending the comment that it stands in."""
+    return " ".join(text.replace("--", "-").replace(">", "").split())

@@ -1,0 +1,197 @@
+"""`results/nights/DATE-ID.json`: what a night was asked, what it measured, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from harness.core.metric import Direction
+from harness.core.spec import Finite, Record
+
+FORMAT = 1
+NightWord = Literal["worse", "same", "better", "cannot tell", "skipped", "missing", "not reached"]
+"""A verdict, or why there is none: other processes disturbed it; one side has no number; the budget ended before."""
+VERDICTS: tuple[NightWord, ...] = ("worse", "same", "better", "cannot tell")
+
+
+class Remeasured(Record):
+    """A change that was measured again with fresh rounds."""
+
+    change: Finite
+    error: Finite
+
+
+class NightNumber(Record):
+    """One number of both environments."""
+
+    series: str
+    """What it keeps from night to night: job, GPU, machine, metric and its version, baseline as installed, candidate's name."""
+    name: str
+    pair: str = ""
+    """What rounds it is of; empty for builds and quality."""
+    blocks: int = 0
+    metric: str
+    metric_version: int = 1
+    better: Direction = "none"
+    covers: dict[str, str] = Field(default_factory=dict)
+    """By what a known change can name it: model, method, engine ..."""
+    a: Finite | None = None
+    b: Finite | None = None
+    word: NightWord
+    why: str = ""
+    """Why there is no verdict."""
+    log: bool = False
+    """Change and interval are logarithms of B / A; else B - A."""
+    change: Finite | None = None
+    error: Finite | None = None
+    low: Finite | None = None
+    """95 %."""
+    high: Finite | None = None
+    p: Finite | None = None
+    margin: Finite | None = None
+    """On the change's scale."""
+    exact: bool = False
+    """Counted, not drawn."""
+    how: str = ""
+    again: Remeasured | None = None
+    confirmed: bool | None = None
+    """Whether it was worse a second time; None where nothing was to be confirmed."""
+    since: int | None = None
+    """Number of the night since which the history, this night measured twice, shows a change for the worse."""
+    nights: int = 1
+    """Nights of the series, this one included."""
+    recent: tuple[Finite | None, ...] = ()
+    """Changes in the last nights before, oldest first; None: not measured."""
+    night_sd: Finite | None = None
+    nights_needed: int | None = None
+    """Nights from which the history alone would show a change of the margin."""
+    cause: str = ""
+    """Of a known change that covers it."""
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it is called worse: twice by this night's rounds, or by the history."""
+        return (self.word == "worse" and self.confirmed is True) or self.since is not None
+
+    @property
+    def alarms(self) -> bool:
+        """Whether somebody should look at it: it is worse and nobody has said that this is known, or it got worse since."""
+        return self.since is not None or (self.is_worse and not self.cause)
+
+
+class NightCanary(Record):
+    """A known change for the worse that must be found."""
+
+    kind: Literal["speed", "quality"]
+    name: str = ""
+    """The series that it was put on; empty where there was none."""
+    size: str = ""
+    """As people say it."""
+    found: bool
+    said: str
+    """What was found of it, or why there was none."""
+
+
+class NightSide(Record):
+    """An environment of the night."""
+
+    name: str
+    identity: str = ""
+    """Hash of its packages."""
+    packages: dict[str, str] = Field(default_factory=dict)
+    """What differs from the other side's, by name."""
+
+
+class OpenAlarm(Record):
+    """A number that is worse, until a night says otherwise."""
+
+    series: str
+    name: str
+    said: str
+    since: str
+    """Night that called it first."""
+
+
+class NightRecord(Record):
+    """A night."""
+
+    format: int = FORMAT
+    night: str
+    number: int
+    """Counted in this folder, whatever clocks said."""
+    started: AwareDatetime
+    finished: AwareDatetime | None = None
+    """None while it runs, and for ever where it was cut off."""
+    sweep: str
+    baseline: NightSide
+    candidate: NightSide
+    asked: str
+    """Hash of the words of the command: the same continue a night that was cut off."""
+    seed: int
+    budget: float
+    used: float = 0.0
+    """Seconds of rounds."""
+    sessions: dict[str, str] = Field(default_factory=dict)
+    """What is over of it: part of the night to its session."""
+    false_alarms: float = 0.01
+    numbers: tuple[NightNumber, ...] = ()
+    unchanged: int = 0
+    """Jobs of quality that both sides share: nothing that they depend on differs."""
+    canaries: tuple[NightCanary, ...] = ()
+    open: tuple[OpenAlarm, ...] = ()
+    closed: tuple[OpenAlarm, ...] = ()
+    """What was open before this night and is no longer."""
+    told: tuple[str, ...] = ()
+    exit_code: int | None = None
+
+    @property
+    def alarms(self) -> tuple[NightNumber, ...]:
+        """What somebody should look at."""
+        return tuple(one for one in self.numbers if one.alarms)
+
+    def of(self, *words: NightWord) -> list[NightNumber]:
+        """List the numbers to which one of these words applies."""
+        return [one for one in self.numbers if one.word in words]
+
+
+def exit_code(record: NightRecord) -> int:
+    """2 where a canary was not found or nothing could run; 1 for an alarm; 3 where something has no verdict; else 0."""
+    if not all(one.found for one in record.canaries):
+        return 2
+    if record.alarms:
+        return 1
+    judged = record.of(*VERDICTS)
+    return 3 if len(judged) < len(record.numbers) or not (judged or record.unchanged) else 0
+
+
+def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
+    """Say which alarms are open after a night: those of tonight, and those of before that tonight could not judge."""
+    known = {one.series: one for one in before.open} if before else {}
+    judged = {one.series for one in record.of(*VERDICTS)}
+    found = {
+        one.series: OpenAlarm(
+            series=one.series, name=one.name, said=said_of(one),
+            since=known[one.series].since if one.series in known else record.night,
+        )
+        for one in record.alarms
+    }  # fmt: skip
+    kept = {name: one for name, one in known.items() if name not in judged and name not in found}
+    closed = tuple(one for name, one in known.items() if name not in found and name not in kept)
+    return record.model_copy(update={"open": (*found.values(), *kept.values()), "closed": closed})
+
+
+def said_of(one: NightNumber) -> str:
+    """Say in words how much worse or better a number is."""
+    if one.change is None or one.low is None or one.high is None:
+        return one.why
+    again = f", again {change_text(one, one.again.change)}" if one.again else ""
+    interval = "" if one.exact else f" [{change_text(one, one.low)}, {change_text(one, one.high)}]"
+    return f"{change_text(one, one.change)}{interval}{again}"
+
+
+def change_text(one: NightNumber, value: float) -> str:
+    """Write a change on the number's scale: in percent where it is a ratio."""
+    from math import expm1
+
+    return f"{expm1(min(value, 700.0)):+.2%}" if one.log else f"{value:+.4g}"

@@ -1,0 +1,195 @@
+"""A night as Markdown: what to look at first, then the proof that the gate can bite, then every number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.markdown.rows import Align, literal, table_lines
+from harness.night.record import VERDICTS, NightNumber, NightRecord, change_text, said_of
+
+_HEAD = ("Number", "A", "B", "B against A, 95 %", "Verdict", "Again", "p", "Nights (the last before)")
+_ALIGNS: tuple[Align, ...] = ("left", "right", "right", "right", "left", "right", "right", "right")
+_TINY = 0.001
+_NAMED = 12
+"""Names that are told of those that share a reason."""
+
+
+def headline(record: NightRecord) -> str:
+    """Say in one line what came of a night."""
+    if not all(one.found for one in record.canaries):
+        return "the gate cannot bite: a known change for the worse was not found"
+    counts = [
+        (len(record.alarms), "worse"),
+        (sum(one.is_worse and bool(one.cause) for one in record.numbers), "known to be worse"),
+        (sum(one.word == "worse" and one.confirmed is False for one in record.numbers), "worse at first and not again"),
+        *((len(record.of(word)), word) for word in ("better", "same", "cannot tell", "missing", "skipped", "not reached")),
+    ]  # fmt: skip
+    counts += [(record.unchanged, "unchanged")]
+    told = [f"{count} {word}" for count, word in counts if count]
+    return ", ".join(told) or "nothing to compare"
+
+
+def to_markdown(record: NightRecord) -> str:
+    """Write a night."""
+    parts = [
+        f"# Night {record.night}: {literal(record.sweep)}",
+        f"**{headline(record)}**",
+        f"A, the baseline: {literal(_side(record, 0))}  \nB, the candidate: {literal(_side(record, 1))}",
+        *_alarms(record),
+        *_canaries(record),
+        *_table(record),
+        *_reasons(record),
+        *_resolved(record),
+        "\n".join(f"- {literal(line)}" for line in (*record.told, *_how(record))),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _side(record: NightRecord, place: int) -> str:
+    side = (record.baseline, record.candidate)[place]
+    packages = [f"{name} {version}" for name, version in sorted(side.packages.items())]
+    more = f" and {len(packages) - _NAMED} more" if len(packages) > _NAMED else ""
+    return side.name + (f" ({', '.join(packages[:_NAMED])}{more})" if packages else "")
+
+
+def _alarms(record: NightRecord) -> Iterator[str]:
+    tonight = {one.series for one in record.alarms}
+    lines = [f"- {literal(one.name)}: {literal(alarm_text(one, record))}" for one in record.alarms]
+    lines += [
+        f"- {literal(one.name)}: {literal(one.said)}, since night {one.since}; not judged tonight"
+        for one in record.open
+        if one.series not in tonight
+    ]
+    if lines:
+        yield "\n".join(["## Worse\n", *lines])
+    known = [one for one in record.numbers if one.is_worse and one.cause]
+    if known:
+        yield "\n".join(
+            [
+                "## Known to be worse\n",
+                *(f"- {literal(one.name)}: {literal(said_of(one))}. {literal(one.cause)}" for one in known),
+            ]
+        )
+
+
+def alarm_text(one: NightNumber, record: NightRecord) -> str:
+    """Say of a number that is worse by how much, and since when."""
+    first = next((known.since for known in record.open if known.series == one.series), record.night)
+    since = "" if first == record.night else f", since night {first}"
+    history = f"; the history shows it since night number {one.since}" if one.since is not None else ""
+    return f"{said_of(one)}{since}{history}"
+
+
+def _canaries(record: NightRecord) -> Iterator[str]:
+    if record.canaries:
+        yield "\n".join(
+            [
+                "## Canaries\n",
+                *(
+                    f"- {literal(canary_text(one.kind, one.name, one.size, one.said, found=one.found))}"
+                    for one in record.canaries
+                ),
+            ]
+        )
+
+
+def canary_text(kind: str, name: str, size: str, said: str, *, found: bool) -> str:
+    """Say of a canary what it was and whether it was found."""
+    what = f"a known loss of {kind}" + (f" ({size}) on {name}" if name else "")
+    return f"{what}: {'found' if found else 'NOT FOUND'}, {said}"
+
+
+def _table(record: NightRecord) -> Iterator[str]:
+    judged = record.of(*VERDICTS)
+    if judged:
+        order = sorted(
+            judged, key=lambda one: (not one.is_worse, VERDICTS.index(one.word) if one.word in VERDICTS else 9)
+        )
+        yield "\n".join(["## All numbers\n", *table_lines(_HEAD, _ALIGNS, [_row(one) for one in order])])
+
+
+def _row(one: NightNumber) -> tuple[str, ...]:
+    assert one.change is not None
+    interval = (
+        ""
+        if one.exact or one.low is None or one.high is None
+        else f" [{change_text(one, one.low)}, {change_text(one, one.high)}]"
+    )
+    again = change_text(one, one.again.change) if one.again else "-"
+    p = "-" if one.exact or one.p is None else f"< {_TINY}" if one.p < _TINY else f"{one.p:.2g}"
+    return (
+        literal(one.name),
+        _value(one.a),
+        _value(one.b),
+        change_text(one, one.change) + interval,
+        word_of(one),
+        again,
+        p,
+        _nights(one),
+    )
+
+
+def _nights(one: NightNumber) -> str:
+    """Count the nights of a series, and say what the last ones before were."""
+    recent = ", ".join("-" if value is None else change_text(one, value) for value in one.recent)
+    return f"{one.nights} ({recent})" if recent else str(one.nights)
+
+
+def word_of(one: NightNumber) -> str:
+    """Say what a number is called after all."""
+    if one.cause and one.is_worse:
+        return "known to be worse"
+    if one.is_worse:
+        return "**worse**"
+    return "worse at first, not again" if one.word == "worse" else one.word
+
+
+def _value(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.5g}"
+
+
+def _reasons(record: NightRecord) -> Iterator[str]:
+    for word, head in (
+        ("missing", "Missing"),
+        ("skipped", "Skipped"),
+        ("not reached", "Not reached: neither passing nor failing"),
+    ):
+        by_reason: dict[str, list[str]] = {}
+        for one in record.numbers:
+            if one.word == word:
+                by_reason.setdefault(one.why, []).append(one.name)
+        lines = [f"- {literal(_few(names))}: {literal(why)}" for why, names in by_reason.items()]
+        if lines:
+            yield "\n".join([f"## {head}\n", *lines])
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return "; ".join(names[:_NAMED]) + more
+
+
+def _resolved(record: NightRecord) -> Iterator[str]:
+    if record.closed:
+        yield "\n".join(
+            ["## No longer worse\n", *(f"- {literal(one.name)}: was {literal(one.said)}" for one in record.closed)]
+        )
+
+
+def _how(record: NightRecord) -> Iterator[str]:
+    judged = [one for one in record.of(*VERDICTS) if not one.exact]
+    if judged:
+        yield (
+            f"Of all that this night calls worse or better at most {record.false_alarms:.3g} are not (false discovery rate over {len(judged)} "
+            "comparisons, Benjamini and Hochberg). What is worse was measured again with fresh rounds and is called only where it is worse again."
+        )
+        hows = dict.fromkeys(one.how for one in judged)
+        yield f"Intervals: {'; '.join(hows)}."
+    few = [one for one in judged if one.nights_needed is not None and one.nights < one.nights_needed]
+    if few:
+        most = max(one.nights_needed or 0 for one in few)
+        yield f"History: {few[0].nights} nights; from {most} on it shows a change of the margin by itself."
+    if record.unchanged:
+        yield f"Unchanged: {record.unchanged} builds and jobs of quality are the same for both, since nothing that they depend on differs."
+    yield f"Seed {record.seed}; rounds took {record.used:.0f} of {record.budget:.0f} s."

@@ -1,0 +1,34 @@
+"""`harness night` as a person meets it; rounds are of an engine that computes nothing."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness.night.files import NIGHTS, read_nights
+from harness.store.files import read_session
+from tests.fake_machine import Bench, Say
+from tests.unit.commands.night_bench import night, night_bench
+
+pytestmark = pytest.mark.timeout(280)
+
+
+def test_a_night_of_the_same_twice_exits_0_and_finds_its_canaries(bench: Bench, say: Say) -> None:
+    night_bench(bench)
+    files = [bench.configs.parent / name for name in ("issue.md", "junit.xml", "summary.md")]
+    files[2].write_text("before\n", "utf-8")
+    said = night(say, bench, "--issue", str(files[0]), "--junit", str(files[1]), "--summary", str(files[2]))
+    (record,) = read_nights(bench.results / NIGHTS).records
+    assert said.code == record.exit_code == 0, said.out
+    assert [(one.kind, one.found) for one in record.canaries] == [("speed", True), ("quality", True)]
+    assert {one.word for one in record.numbers} == {"same"}
+    assert files[0].read_text("utf-8").splitlines()[1] == "<!-- state: closed -->"
+    assert ET.parse(files[1]).getroot()[0].get("errors") == "0"
+    assert files[2].read_text("utf-8") == f"before\n{said.out.rstrip(chr(10))}\n"
+    sessions = [read_session(path) for path in bench.results.glob("sessions/*.json")]
+    assert len(sessions) == 2
+    assert all(one.chosen for one in sessions), "none of them is the sweep's newest whole session"
+    runs = bench.frame({}, ["engine", "run"])
+    assert "canary" not in set(runs["engine"]), "its runs are in no database of others"
+    assert not [one for one in bench.results.glob("runs/*/outcome.json") if '"canary"' in one.read_text("utf-8")]

@@ -1,0 +1,57 @@
+"""Rounds of a night: what the budget did not reach, what broke and what was disturbed is said by name and is no verdict."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.commands.night_main import main_numbers
+from tests.fake_machine import Bench, Say
+from tests.unit.commands.night_bench import BROKEN, DISTURBED, candidate, last_night, night, night_bench
+
+pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
+
+
+def test_what_the_budget_did_not_reach_is_named_and_exits_3_and_is_first_the_next_night(bench: Bench, say: Say) -> None:
+    assert main_numbers.__doc__
+    night_bench(bench, method=["fp32", "int8", "int4"])
+    said = night(say, bench, budget="0.001s")
+    record = last_night(bench)
+    late = [one.pair for one in record.numbers if one.word == "not reached"]
+    assert said.code == record.exit_code == 3
+    assert len(late) == 3, "the first block runs in any case, and one block is none"
+    assert "## Not reached: neither passing nor failing" in said.out
+    assert all(pair in said.out for pair in late)
+    assert bench.frame({"kind": "speed"}, ["run"])["run"].nunique() == 4
+
+
+def test_a_candidate_that_breaks_is_missing_and_the_others_go_on(bench: Bench, say: Say) -> None:
+    night_bench(bench)
+    candidate(bench, BROKEN)
+    said = night(say, bench)
+    assert said.code == 3, said.err
+    record = last_night(bench)
+    words = {one.metric or one.name: one.word for one in record.numbers}
+    assert said.code == record.exit_code == 3
+    assert words == {"perplexity": "same", "toy fp32 fake": "missing"}
+    assert "in new came to failed" in said.out
+
+
+def test_nan_of_a_broken_probe_is_no_number(bench: Bench, say: Say) -> None:
+    night_bench(bench, engine={"fake": {"step_seconds": 0.002, "fail": "nan"}})
+    said = night(say, bench)
+    assert said.code == 3
+    assert {one.word for one in last_night(bench).numbers} == {"missing"}
+    assert "| nan" not in said.out
+
+
+def test_rounds_that_others_disturbed_are_skipped_and_never_judged(bench: Bench, say: Say) -> None:
+    night_bench(bench)
+    candidate(bench, DISTURBED)
+    (bench.configs / "gate.yaml").write_text("margins: {speed: 50 %}\n", "utf-8")
+    words = ["night", "s", "--baseline", "old", "--candidate", "new", "--budget", "25s", "--where", "metric=decode_tps"]
+    said = say(bench, *words, "--configs", str(bench.configs))
+    skipped = [one for one in last_night(bench).numbers if one.metric == "decode_tps"]
+    assert said.code == 3
+    assert [one.word for one in skipped] == ["skipped"], said.out
+    assert skipped[0].why.startswith("another process used the machine")
+    assert skipped[0].change is None

@@ -1,0 +1,42 @@
+"""Quality of a night: known where nothing changed, called where the candidate answers worse, twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.commands.night_quality import run_quality
+from tests.fake_machine import Bench, Say
+from tests.unit.commands.night_bench import candidate, last_night, night, night_bench
+
+pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found"), pytest.mark.slow]
+SURE = """
+import harness.engines.fake as fake
+real = fake.FakeSession._rows
+def sure(self, ids):
+    import numpy as np
+    rows = 1.2 * real(self, ids)
+    return (rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)).astype(np.float32)
+fake.FakeSession._rows = sure
+"""
+"""Makes the fake engine surer of everything, and it is mostly wrong."""
+
+
+def test_what_is_known_is_not_measured_again(bench: Bench, say: Say) -> None:
+    assert run_quality.__doc__
+    night_bench(bench, probes={"perplexity": {"window": 64, "stride": 32, "text": str(bench.text)}})
+    assert night(say, bench).code == 0
+    first = len(bench.frame({"probe": "perplexity"}, ["run"]))
+    assert night(say, bench).code == 0
+    assert len(bench.frame({"probe": "perplexity"}, ["run"])) == first
+
+
+def test_a_candidate_that_answers_worse_is_called_after_a_second_look(bench: Bench, say: Say) -> None:
+    night_bench(bench, probes={"perplexity": {"window": 64, "stride": 32, "text": str(bench.text)}})
+    candidate(bench, SURE)
+    said = night(say, bench)
+    (one,) = last_night(bench).alarms
+    assert said.code == 1
+    assert (one.metric, one.confirmed) == ("perplexity", True)
+    assert one.again is not None
+    assert one.again.change == pytest.approx(one.change)
+    assert len(bench.frame({"probe": "perplexity", "environment": "new"}, ["run"])) == 2

@@ -1,0 +1,76 @@
+"""The engine that is worse by a known size: as much slower and as much worse as it says, and nothing of it stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.core.sessions import GenerationWorkload
+from harness.engines import ENGINES, fake
+from harness.engines.canary import CanaryOptions, canary_engine, damaged, work
+from harness.worker.inputs import engine_of
+
+IDS = [5, 9, 40, 41, 42, 43]
+PLACES = list(range(len(IDS)))
+
+
+def rows(**options: Any) -> Any:
+    engine, asked = canary_engine({"engine": "fake", **options})
+    with engine.open(Path("nowhere"), asked) as session:
+        return np.concatenate([tile.logprobs for tile in session.logprobs(IDS, PLACES)])  # type: ignore[attr-defined]
+
+
+def test_the_token_that_follows_loses_exactly_what_was_asked_and_all_stays_a_distribution() -> None:
+    honest, worse = rows(), rows(lost=0.25)
+    for place, following in enumerate(IDS[1:]):
+        assert honest[place, following] - worse[place, following] == pytest.approx(0.25, abs=1e-5)
+    assert np.logaddexp.reduce(worse, axis=1) == pytest.approx(np.zeros(len(IDS)), abs=1e-5)
+    assert worse[-1] == pytest.approx(honest[-1]), "nothing follows the last"
+
+
+def test_noise_diverges_by_half_its_variance() -> None:
+    logprobs = np.log(np.full((400, 50), 1 / 50, np.float32))
+    worse = damaged(logprobs, np.arange(400), [], CanaryOptions(engine="fake", noise=0.2))
+    divergence = float((np.exp(logprobs) * (logprobs - worse)).sum(axis=1).mean())
+    assert divergence == pytest.approx(0.02, rel=0.05)
+    again = damaged(logprobs, np.arange(400), [], CanaryOptions(engine="fake", noise=0.2))
+    assert np.array_equal(worse, again), "a second measurement sees the same"
+
+
+def generated(slower: float) -> Any:
+    work_ = GenerationWorkload(1, ((1, 2, 3),), 12, 1, 3)
+    engine, asked = canary_engine({"engine": "fake", "options": {"step_seconds": 0.004}, "slower": slower})
+    with engine.open(Path("nowhere"), asked) as session:
+        return [session.generate(work_, lambda share: None) for _ in range(2)]  # type: ignore[attr-defined]
+
+
+def test_every_step_takes_longer_and_the_tokens_are_the_same() -> None:
+    honest, slow = generated(0.0), generated(2.0)
+    assert np.array_equal(honest[0].ids, slow[0].ids)
+    for one in slow:
+        assert one.steps.min() >= 0.012
+        assert np.median(one.steps) < 0.030, "a second workload of one session is not slowed twice"
+    assert fake.FakeSession.generate.__module__ == "harness.engines.fake", "nothing stays when the session is closed"
+
+
+def test_work_is_work_and_lasts_as_long_as_it_was_asked() -> None:
+    assert work(0.002) > 0
+    assert work(0.0) == 0
+
+
+def test_it_is_reached_by_the_worker_alone_and_no_sweep_can_name_it() -> None:
+    assert "canary" not in ENGINES
+    engine, _ = engine_of("canary", {"engine": "fake"})
+    assert (engine.name, engine.offers) == ("canary", fake.ENGINE.offers)
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"engine": "fake", "slowr": 1}, "slower"), ({"engine": "fake", "options": {"step_second": 1}}, "step_seconds"), ({}, "needs 'engine'"),
+])  # fmt: skip
+def test_options_of_neither_engine_are_refused(given: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        canary_engine(given)

@@ -1,0 +1,90 @@
+"""Records of nights in a folder: continued or told, in the order in which the folder saw them, one night at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.night.files import Nights, alone_tonight, begun, read_nights, write_night
+from tests.unit.night.numbers import START, night, number
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+FRESH = night(count=1, night="", number=0, finished=None, numbers=())
+
+
+def test_a_record_is_read_as_it_was_written_and_nights_are_in_their_order(tmp_path: Path) -> None:
+    nights = [night(number("worse"), count=2), night(number(), count=1)]
+    for one in nights:
+        write_night(tmp_path, one)
+    assert read_nights(tmp_path).records == tuple(nights[::-1])
+    assert read_nights(tmp_path / "none") == Nights()
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("{}", "is no record of a night"),
+    ('{"night": "x", "numb', "is no record of a night"),
+])  # fmt: skip
+def test_what_is_no_record_is_told_and_left_alone(tmp_path: Path, text: str, said: str) -> None:
+    write_night(tmp_path, night())
+    (tmp_path / "a.json").write_text(text, "utf-8")
+    found = read_nights(tmp_path)
+    assert len(found.records) == 1
+    assert said in found.problems[0]
+    assert (tmp_path / "a.json").exists()
+
+
+def test_a_record_with_nan_in_it_and_one_of_a_newer_version_do_not_count(tmp_path: Path) -> None:
+    write_night(tmp_path, night(number()))
+    (path,) = tmp_path.glob("*.json")
+    path.write_text(path.read_text("utf-8").replace('"change": -0.001', '"change": NaN'), "utf-8")
+    write_night(tmp_path, night(count=2, format=99))
+    found = read_nights(tmp_path)
+    assert found.records == ()
+    assert "it does not count" in found.problems[0]
+    assert "written by a newer version" in found.problems[1]
+
+
+def test_the_first_night_of_a_folder_has_number_1_and_nothing_to_tell() -> None:
+    record, told = begun(Nights(), FRESH, START)
+    assert (record.number, record.night[:9], told) == (1, "20261128-", [])
+
+
+def test_a_night_that_was_cut_off_is_continued_by_the_same_words() -> None:
+    cut = night(count=3, finished=None)
+    record, told = begun(Nights((cut,)), FRESH, cut.started + HOUR)
+    assert record == cut
+    assert told == [f"continuing night {cut.night}, which was cut off"]
+
+
+@pytest.mark.parametrize(("later", "words"), [(DAY, "words"), (HOUR, "other words")])
+def test_otherwise_the_next_night_tells_that_it_was_cut_off(later: timedelta, words: str) -> None:
+    cut = night(count=3, finished=None, asked=words)
+    record, told = begun(Nights((cut,)), FRESH, cut.started + later)
+    assert record.number == 4
+    assert told[0].startswith(f"night {cut.night} was cut off and is not continued")
+    assert ("something else" in told[0]) == (words != "words")
+
+
+def test_a_clock_that_went_back_is_told_and_the_night_counts_as_later() -> None:
+    last = night(count=3)
+    record, told = begun(Nights((last,)), FRESH, last.started - DAY)
+    assert record.number == 4
+    assert "this night counts as later" in told[0]
+    cut = night(count=3, finished=None)
+    record, told = begun(Nights((cut,)), FRESH, cut.started - DAY)
+    assert record.number == 4, "of one that lies ahead nobody knows how old it is"
+    assert len(told) == 2
+
+
+def test_two_nights_at_once_are_refused(tmp_path: Path) -> None:
+    with (
+        alone_tonight(tmp_path),
+        pytest.raises(HarnessError, match="another night is running"),
+        alone_tonight(tmp_path),
+    ):
+        pass
+    with alone_tonight(tmp_path):
+        pass

@@ -1,0 +1,61 @@
+"""What a night comes to: exit codes, and alarms that stay open until a night says otherwise."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from harness.night.record import exit_code, said_of, with_open
+from tests.unit.night.numbers import FOUND, night, number
+
+MISSED = (FOUND[0].model_copy(update={"found": False}), FOUND[1])
+KNOWN = {"cause": "graphs are off by default"}
+
+
+@pytest.mark.parametrize(("numbers", "more", "code"), [
+    ((number(), number("better"), number("cannot tell")), {}, 0),
+    ((), {"unchanged": 3}, 0),
+    ((number(), number("worse")), {}, 1),
+    ((number("worse", confirmed=False),), {}, 0),
+    ((number("worse", **KNOWN),), {}, 0),
+    ((number("same", since=3),), {}, 1),
+    ((number("worse"), number("missing")), {}, 1),
+    ((number(), number("missing")), {}, 3),
+    ((number(), number("skipped")), {}, 3),
+    ((number(), number("not reached")), {}, 3),
+    ((), {}, 3),
+    ((number(),), {"canaries": MISSED}, 2),
+    ((number("worse"),), {"canaries": MISSED}, 2),
+])  # fmt: skip
+def test_the_exit_code_says_worse_before_missing_and_a_missed_canary_before_both(
+    numbers: tuple, more: dict, code: int
+) -> None:
+    assert exit_code(night(*numbers, **more)) == code
+
+
+def test_an_alarm_is_open_until_a_night_judges_the_number_and_does_not_call_it() -> None:
+    first = with_open(night(number("worse"), count=1), None)
+    assert [one.since for one in first.open] == ["20261128-aaaaaa"]
+    again = with_open(night(number("worse"), count=2), first)
+    assert [one.since for one in again.open] == ["20261128-aaaaaa"], "it is open since the first night"
+    skipped = with_open(night(number("skipped"), count=3), again)
+    assert [one.name for one in skipped.open] == ["Decode, tiny int4 ort-genai"]
+    assert skipped.closed == ()
+    good = with_open(night(number(), count=4), skipped)
+    assert good.open == ()
+    assert [one.series for one in good.closed] == ["s1"]
+    assert with_open(night(number(), count=5), good).closed == ()
+
+
+def test_a_change_is_said_with_its_interval_and_what_came_of_the_second_measurement() -> None:
+    assert said_of(number("worse")) == "-9.52% [-10.42%, -8.61%], again -9.34%"
+    assert said_of(number("worse", log=False, exact=True, again=None, change=3.0)) == "+3"
+    assert said_of(number("missing")) == "a reason"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_is_none_cannot_be_put_on_record(value: float) -> None:
+    with pytest.raises(ValidationError, match="not finite"):
+        number("same", change=value)

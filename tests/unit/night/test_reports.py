@@ -1,0 +1,98 @@
+"""A night as people and machines read it: Markdown, JUnit XML, an issue."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness.night.issue import issue_state, to_issue
+from harness.night.junit import to_junit
+from harness.night.record import with_open
+from harness.night.text import headline, to_markdown
+from tests.unit.night.numbers import FOUND, night, number
+
+MISSED = (FOUND[0].model_copy(update={"found": False, "said": "it is not called worse: -2 %"}), FOUND[1])
+ALL = (
+    number("worse", series="w"), number("worse", series="k", name="Known", cause="flag | off <by> default"), number("worse", series="o", confirmed=False),
+    number("same", series="s"), number("better", series="b"), number("cannot tell", series="c"), number("missing", series="m", name="Gone"),
+    number("skipped", series="d", name="Busy", why="another process used the GPU (2 blocks)"), number("not reached", series="n", name="Late"),
+)  # fmt: skip
+WHOLE = with_open(night(*ALL, unchanged=4, told=("the clock went back",)), None)
+
+
+def test_the_report_says_first_what_to_look_at_and_names_everything() -> None:
+    text = to_markdown(WHOLE)
+    assert text.index("## Worse") < text.index("## Canaries") < text.index("## All numbers") < text.index("## Missing")
+    assert (
+        "**1 worse, 1 known to be worse, 1 worse at first and not again, 1 better, 1 same, 1 cannot tell, 1 missing, 1 skipped, 1 not reached, 4 unchanged**"
+        in text
+    )
+    assert "- Decode, tiny int4 ort-genai: -9.52% \\[-10.42%, -8.61%\\], again -9.34%" in text
+    assert "| worse at first, not again |" in text
+    assert "Busy: another process used the GPU" in text
+    assert "| 9 (-1.00%, -, +2.02%) |" in to_markdown(night(number(nights=9, recent=(-0.01005, None, 0.02))))
+    assert "## Not reached: neither passing nor failing" in text
+    assert "released (onnxruntime-genai 0.15.2)" in text
+    assert "the clock went back" in text
+    assert "flag \\| off" in text
+
+
+def test_a_night_whose_canary_was_missed_says_nothing_else_in_its_headline() -> None:
+    assert headline(night(number("worse"), canaries=MISSED)).startswith("the gate cannot bite")
+    assert headline(night()) == "nothing to compare"
+
+
+def test_an_alarm_that_was_not_judged_tonight_is_still_shown() -> None:
+    before = with_open(night(number("worse"), count=1), None)
+    text = to_markdown(with_open(night(number("skipped"), count=2), before))
+    assert "since night 20261128-aaaaaa; not judged tonight" in text
+
+
+def test_junit_has_a_case_for_each_number_and_says_which_passed() -> None:
+    (suite,) = ET.fromstring(to_junit(WHOLE))
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["11", "1", "0", "4"]
+    kinds = {case.get("name"): [child.tag for child in case] for case in suite}
+    assert kinds["Busy"] == kinds["Gone"] == kinds["Late"] == ["skipped"]
+    assert kinds["Known"] == ["system-out"]
+    failures = [case.find("failure") for case in suite if case.find("failure") is not None]
+    assert "again -9.34%" in str(failures[0].get("message") if failures[0] is not None else "")
+
+
+def test_a_missed_canary_is_an_error_and_odd_letters_leave_the_xml_whole() -> None:
+    (suite,) = ET.fromstring(to_junit(night(number(name="a\x00b <&> \ud800"), canaries=MISSED)))
+    assert suite.get("errors") == "1"
+    assert [case.get("name") for case in suite][-1] == "a?b <&> ?"
+
+
+def head_of(text: str) -> dict[str, str]:
+    """Read what a workflow step reads: the comments of the first two lines."""
+    lines = text.splitlines()[:2]
+    return dict(line.removeprefix("<!-- ").removesuffix(" -->").split(": ", 1) for line in lines)
+
+
+def test_the_issue_opens_updates_and_closes_itself_under_one_title() -> None:
+    first = with_open(night(number("worse"), count=1), None)
+    skipped = with_open(night(number("skipped"), count=2), first)
+    good = with_open(night(number(), count=3), skipped)
+    heads = [head_of(to_issue(one)) for one in (first, skipped, good)]
+    assert [one["state"] for one in heads] == ["open", "open", "closed"]
+    assert len({one["title"] for one in heads}) == 1
+    assert "not judged in night 20261129-aaaaaa" in to_issue(skipped)
+    assert "resolved in night 20261130-aaaaaa: Decode" in to_issue(good)
+    assert "Resolved: nothing is worse" in to_issue(with_open(night(number(), count=4), good))
+
+
+def test_the_issue_of_a_gate_that_cannot_bite_is_open() -> None:
+    missed = night(number(), canaries=MISSED)
+    assert issue_state(missed) == "open"
+    assert "counts for nothing until it is found" in to_issue(missed)
+
+
+@pytest.mark.parametrize("name", ["a --> b", "a\nb", "--"])
+def test_no_name_ends_the_comment_that_the_title_stands_in(name: str) -> None:
+    lines = to_issue(night(number(), sweep=name)).splitlines()
+    assert lines[0].startswith("<!-- title: ")
+    assert lines[0].endswith(" -->")
+    assert lines[0].count("--") == 2
+    assert lines[1] == "<!-- state: closed -->"
