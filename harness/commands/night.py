@@ -24,7 +24,7 @@ from harness.comparing.gate import Gate, read_gate
 from harness.core.errors import HarnessError
 from harness.core.identity import digest
 from harness.core.outcome import Environment
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.core.spec import MeasureSpec
 from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
 from harness.night.canary import drawn_order

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 from pydantic import Field
 
 from harness.core.options import Options, validated
-from harness.core.seam import Engine, load
+from harness.core.registry import load
+from harness.core.seam import Engine
 from harness.core.sessions import Session, Tile
 from harness.core.spec import JsonObject
 from harness.engines import CANARY, ENGINES

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from harness.comparing.gate import Gate, Margin
 from harness.core.identity import canonical
 from harness.core.metric import METRICS
-from harness.core.seam import load
+from harness.core.registry import load
 from harness.core.spec import Input, JsonObject, MeasureSpec
 from harness.engines import CANARY
 from harness.engines.canary import SLOWED
