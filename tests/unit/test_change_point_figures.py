@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.benchmarks.change_point_figures import FIGURES, RECORDS, figure, figures
+from tests.benchmarks.change_points import KINDS
+from tests.unit.numbers.test_change_points import MARKS
 
 RUNS = RECORDS / "runs.md"
 
@@ -28,6 +30,12 @@ def test_a_long_series_is_drawn_as_medians_and_a_steady_one_without_a_line() -> 
 
 def test_the_records_show_every_figure() -> None:
     assert all(f"]({file})" in RUNS.read_text("utf-8") for file in FIGURES.values())
+
+
+def test_the_record_has_every_marked_series_and_every_kind_of_noise() -> None:
+    told = (RECORDS / "change_points.txt").read_text("utf-8")
+    assert all(f"\n{name}: " in told for name in MARKS["series"])
+    assert all(told.count(f"\n{kind} ") == 2 for kind in KINDS)
 
 
 def test_the_figures_in_the_records_are_what_the_command_writes(shared_data: Path) -> None:
