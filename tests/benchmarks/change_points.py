@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
@@ -49,7 +50,9 @@ def main() -> None:
     """Measure, print, and say whether real series agree with their marks and noise keeps to the level."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--series", type=int, default=500)
-    series = parser.parse_args().series
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args()
+    series = asked.series
     headline(f"python -m tests.benchmarks.change_points --series {series}")
     rows = agreement(extra())
     for name, found, missed, wrong, length in rows:
@@ -61,10 +64,11 @@ def main() -> None:
         f"share of {series} series with a change point (level {LEVEL:g}), and with one within 3 places of a step of so many deviations"
     )
     print("noise        nights   none  " + "  ".join(f"{step} sd" for step in STEPS), flush=True)
-    worst = 0.0
-    for kind in KINDS:
-        for count in (40, 90):
-            shares = [share(kind, count, step, series) for step in (0, *STEPS)]
+    worst, cases = 0.0, [(kind, count) for kind in KINDS for count in (40, 90)]
+    with ProcessPoolExecutor(asked.processes) as workers:
+        asking = [[workers.submit(share, *case, step, series) for step in (0, *STEPS)] for case in cases]
+        for (kind, count), asked_of in zip(cases, asking, strict=True):
+            shares = [one.result() for one in asked_of]
             worst = max(worst, shares[0] if kind != "drift" else 0.0)
             print(f"{kind:12} {count:6}  {'  '.join(f'{one:5.3f}' for one in shares)}", flush=True)
     most = LEVEL + 3 * (LEVEL * (1 - LEVEL) / series) ** 0.5

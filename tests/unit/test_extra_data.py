@@ -30,6 +30,7 @@ COUNTERPARTS = {
     "tests/unit/probes/test_perplexity.py": "tests/unit/probes/test_perplexity_peer.py::test_a_small_model_has_the_perplexity_of_plain_torch",
     "tests/unit/quantizers/test_ort_genai.py": "tests/unit/quantizers/test_odd_models.py",
     "tests/unit/tables/test_specfile.py": "tests/unit/tables/test_specfile.py::test_the_shipped_tables_parse",
+    "tests/unit/test_change_point_figures.py": "tests/unit/test_change_point_figures.py::test_a_figure_has_a_line_at_each_place_found_and_says_what_was_marked",
     "tests/unit/test_questions.py": "tests/unit/test_questions.py::test_none_and_na_are_text",
     "tests/unit/test_texts.py": "tests/unit/test_texts.py::test_raw_wikitext_is_the_join_of_the_published_rows",
 }

@@ -1,0 +1,116 @@
+"""Nights replayed through the witness as `harness night` asks it: candidates, measured again the same night (and kept as both measurements have it), and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.numbers.nights import NightValue, is_confirmed, joined, witnesses
+from tests.benchmarks import night_noise
+
+SERIES, NIGHTS = 300, 90
+FALSE_ALARMS, POWER = 0.01, 0.8
+MISSING = 0.03
+"""Share of values that were not reached; besides, two whole nights of each replay were not measured."""
+DEGREES = 5
+"""Of what a night knows of its own error."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of one series from a night on. nights: over how many it comes (a creep)."""
+
+    series: int
+    night: int
+    size: float
+    nights: int = 1
+
+    def at(self, count: int) -> np.ndarray:
+        """Return what it adds to each night."""
+        return self.size * np.clip((np.arange(count) - self.night + 1) / self.nights, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Values of all series and nights; again: the same nights measured a second time. NaN: not measured."""
+
+    values: np.ndarray
+    again: np.ndarray
+    errors: np.ndarray
+    pools: tuple[str, ...]
+
+
+@dataclass
+class Replayed:
+    """What was called, and what it took."""
+
+    pages: list[tuple[int, int]] = field(default_factory=list)
+    """Series and night."""
+    candidates: int = 0
+
+
+def fleet(
+    seed: Sequence[int],
+    deviation: float,
+    within: float,
+    steps: Sequence[Step] = (),
+    names: Sequence[str] = (),
+    *,
+    drift: bool = True,
+) -> Fleet:
+    """Draw a fleet. deviation: between nights; within: share of its variance that a night's own rounds make up, drawn anew by a second measurement.
+
+    What is common to all: a walk of 0.2 % a night, and a step of 3 % in night 45.
+    """
+    draw = np.random.default_rng(list(seed))
+    names = names or tuple(night_noise.pools())
+    pools = tuple(names[place % len(names)] for place in range(SERIES))
+    kept, fresh, again = (
+        np.array([night_noise.drawn(name, NIGHTS, draw, ordered=ordered) for name in pools])
+        for ordered in (True, False, False)
+    )
+    common = np.cumsum(draw.normal(size=NIGHTS) * 0.002) + 0.03 * (np.arange(NIGHTS) >= 45)
+    levels = draw.normal(size=(SERIES, 1)) * 0.02
+    both = levels + (common if drift else 0.0) + deviation * np.sqrt(1 - within) * kept
+    for step in steps:
+        both[step.series] += step.at(NIGHTS)
+    share = deviation * np.sqrt(within)
+    errors = np.maximum(share, deviation / 1000) * np.sqrt(draw.chisquare(DEGREES, (SERIES, NIGHTS)) / DEGREES)
+    gone = draw.random((SERIES, NIGHTS)) < MISSING
+    gone[:, draw.choice(NIGHTS, 2, replace=False)] = True
+    return Fleet(np.where(gone, np.nan, both + share * fresh), both + share * again, errors, pools)
+
+
+def replay(some: Fleet, steps: Sequence[Step] = ()) -> Replayed:
+    """Go through the nights. A series that was called begins anew after that night; one that really changed is then done with."""
+    found = Replayed()
+    begins, done = [0] * SERIES, set[int]()
+    values = [[_value(some, row, night) for night in range(NIGHTS)] for row in range(SERIES)]
+    for night in range(NIGHTS):
+        table = {str(row): values[row][begins[row] : night + 1] for row in range(SERIES) if row not in done}
+        for name, one in witnesses(table, margin={}, false_alarms=FALSE_ALARMS, power=POWER).items():
+            if not one.is_change:
+                continue
+            found.candidates += 1
+            row, tonight = int(name), table[name][-1]
+            again = NightValue(float(some.again[row, night]), float(some.errors[row, night]))
+            if tonight is None:
+                raise AssertionError("a night that was not measured shows nothing")
+            values[row][night] = joined(tonight, again)
+            if is_confirmed(tonight, again, margin=None, evidence=one.evidence):
+                found.pages.append((row, night))
+                begins[row] = night + 1
+                done |= {step.series for step in steps if step.series == row and step.night <= night}
+    return found
+
+
+def _value(some: Fleet, row: int, night: int) -> NightValue | None:
+    value = float(some.values[row, night])
+    return None if np.isnan(value) else NightValue(value, float(some.errors[row, night]))
+
+
+def nights_until(some: Fleet, step: Step, night: int) -> int:
+    """Count the nights of a series that were measured since a step, with the one in which it was called."""
+    return int(np.isfinite(some.values[step.series, step.night : night + 1]).sum())
