@@ -24,7 +24,8 @@ def failed_itself(outcome: Outcome) -> str:
     """Say why a verification, or what it needs, found nothing out."""
     reason = outcome.reason or "no reason given"
     if outcome.status is Status.OOM:
-        return f"ran out of memory ({reason.removeprefix('out of memory: ')})"
+        what, _, held = reason.removeprefix("out of memory: ").rpartition("; ")
+        return f"ran out of memory ({what or held})"  # without request and peak, which differ from process to process
     return reason
 
 
