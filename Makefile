@@ -32,7 +32,8 @@ test: setup
 	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest $(AT_ONCE)
 
 test-slow: setup
-	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest -m "slow and not gpu" $(AT_ONCE)
+	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest -m "slow and not gpu and not alone" $(AT_ONCE)
+	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest -m "slow and not gpu and alone"
 
 check: lint test
 	$(VENV_PYTHON) -m harness report --check

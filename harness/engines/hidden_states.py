@@ -9,6 +9,7 @@ from harness.core.sessions import HiddenTile, LogitTile
 from harness.engines import scoring
 
 if TYPE_CHECKING:
+    from harness.core.sessions import FloatArray
     from harness.engines.scoring import Indices
     from harness.engines.wanted_rows import States
 
@@ -27,7 +28,7 @@ class GivesUnnormalized(scoring.Forward, Protocol):
 
     def unnormalized(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: object, *, keep: bool
-    ) -> tuple[list[Any], object]:
+    ) -> tuple[list[FloatArray], object]:
         """Run as `run` does; return per sequence logits [wanted, vocabulary] for the log-probabilities."""
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.core.sessions import FloatArray
+
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -102,7 +104,7 @@ class OnnxForward:
 
     def unnormalized(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: object, *, keep: bool
-    ) -> tuple[list[NDArray[Any]], object]:
+    ) -> tuple[list[FloatArray], object]:
         """Run one pass as `run` does; give logits [wanted, vocabulary] in the graph's type for each sequence, not checked."""
         return self._in_parts(self._unnormalized, batch, wanted, cache, keep=keep)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.core.sessions import FloatArray
+
     Finish = Callable[[Any, NDArray[np.int64]], NDArray[np.float32]]
 
 _PAD_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
@@ -80,7 +82,7 @@ class TorchForward:
 
     def unnormalized(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: object, *, keep: bool
-    ) -> tuple[list[NDArray[Any]], object]:
+    ) -> tuple[list[FloatArray], object]:
         """Run one pass as `run` does; give float32 logits [wanted, vocabulary] for each sequence, not checked."""
         return self._in_parts(partial(self._rows, _as_they_are), batch, wanted, cache, keep=keep)
 

@@ -185,7 +185,7 @@ def limited_sum(newest: Floats, weight: Floats) -> Floats:
     return np.asarray(np.where((weight * newest).sum(axis=1) > 0, np.maximum(up, 0.0), np.minimum(down, 0.0)))
 
 
-def width(likeness: Floats, newest: Floats, known: Any) -> Floats:
+def width(likeness: Floats, newest: Floats, known: Floats | float) -> Floats:
     """Return the standard error, in deviations, of the sum of newest nights of that weight less as many times the level of the nights before."""
     import numpy as np
 
@@ -199,9 +199,9 @@ def _alike(likeness: Floats, nights: Floats | float) -> Floats:
     return factor
 
 
-def chance(score: Any, nights: Any) -> Any:
+def chance(score: Floats | float, nights: Floats | float) -> Floats:
     """Return the two-sided p of a score, with so many nights before."""
     import numpy as np
     from scipy.special import stdtr
 
-    return 2 * stdtr(np.maximum(nights, 2) - 1, -np.abs(score))
+    return np.asarray(2 * stdtr(np.maximum(nights, 2) - 1, -np.abs(score)))

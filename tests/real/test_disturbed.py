@@ -13,7 +13,7 @@ import pytest
 
 from tests.real.machine import RealMachine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 WORK = {"protocol": "genai-e2e-0.9-median", "prompt": 64, "output": 128, "repetitions": 60}
 
 

@@ -14,7 +14,7 @@ from harness.environments import ROOT
 from tests.benchmarks.live_runs import one_run, workspace
 from tests.real.machine import RealMachine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(600)]
 GENERATION = {"protocol": "genai-e2e-0.9-median", "prompt": 64, "output": 64, "repetitions": 4}
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_perplexity_with_kl_at_a_large_vocabulary_stays_under_two_gigabytes() -> None:

@@ -16,7 +16,7 @@ from harness.published.items import items_of
 from tests.real.conftest import ROUNDS, Twice
 from tests.real.machine import RealMachine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(1500)]
 OWN_SECONDS_PER_JOB = 0.6
 """About 0.1 s on an idle machine; on a busy one a job waits for its turn of the processor."""
 GENAI = {"engine": "ort-genai"}
