@@ -34,6 +34,8 @@ KEPT = 3
 """Environments of one name that `harness clean` leaves: the one in use and those before it."""
 ASK_SECONDS = 60
 FETCH_SECONDS = 1800
+STAYS = "is not refreshed"
+"""Says of an environment that an earlier version of it stays in use."""
 WHEELS = "wheels"
 """Folder of the cache."""
 _COMMIT, _SHORT = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{7,39}")
@@ -67,7 +69,7 @@ def refresh(entries: Mapping[str, EnvironmentEntry], workspace: Workspace, say: 
                 lacking.append(f"environment {name} cannot be made: {error}")
             else:
                 other = ", although it was made of another `wheel`" if _is_of_another(name, entry, workspace) else ""
-                say(f"environment {name} is not refreshed ({error}); {last.name} stays in use, as it was{other}")
+                say(f"environment {name} {STAYS} ({error}); {last.name} stays in use, as it was{other}")
     if lacking:
         raise HarnessError("; ".join(lacking))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,7 +12,8 @@ from rich.console import Console
 from harness.commands.bench import prepare
 from harness.commands.disk import disk_needs, refuse_what_cannot_fit
 from harness.commands.estimates import verdicts, with_commits
-from harness.commands.machine import Planned, checked_sweep, open_workspace, plan_checked
+from harness.commands.fresh import STAYS
+from harness.commands.machine import CheckedSweep, Planned, checked_sweep, open_workspace, plan_checked
 from harness.commands.night_again import measure_again
 from harness.commands.night_canary import CanaryNight, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
@@ -76,7 +77,7 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         checked, candidate = with_candidate(checked, asked.baseline, asked.candidate, say)
         sides = (asked.baseline, candidate)
         checked = replace(checked, sweep=night_sweep(checked.sweep, *sides))
-        prepare(checked, say, make=True)
+        stayed = _prepared(checked, say)
         planned = plan_checked(checked)
         plan = choose(planned.plan, JobChoice(asked.only)) if asked.only else planned.plan
         planned = replace(planned, plan=plan)
@@ -87,7 +88,7 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         record, told = begun(nights, _fresh(asked, planned, sides, gate), datetime.now(UTC))
         for line in told:
             say(line)
-        record = record.model_copy(update={"told": tuple(told)})
+        record = record.model_copy(update={"told": (*stayed, *told)})
         reading = NightReading(where, _identity(record), asked.disturbed)
         night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, nights, console)
         record = night.all(sides)
@@ -99,6 +100,19 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         record = record.model_copy(update={"exit_code": exit_code(record)})
         night.keep(record)
     return record
+
+
+def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
+    """Get what the sweep needs; return what is not as it was asked for, as a wheel whose newest version cannot be had."""
+    said: list[str] = []
+
+    def hear(line: str) -> None:
+        said.append(line)
+        say(line)
+
+    lacking: list[str] = []
+    prepare(checked, hear, make=True, lacking=lacking)
+    return [*(line for line in said if STAYS in line), *lacking]
 
 
 def _refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> None:

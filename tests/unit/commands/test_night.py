@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.commands import night as command
+from harness.commands.fresh import refresh
+from harness.commands.machine import CheckedSweep, known_names
+from harness.commands.workspace import Workspace
 from harness.night.files import NIGHTS, read_nights
+from harness.plan.sweep import Sweep
 from harness.store.files import read_session
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import night, night_bench
+from tests.unit.commands.wheels import wheel
 
 pytestmark = pytest.mark.timeout(280)
 
@@ -32,3 +40,27 @@ def test_a_night_of_the_same_twice_exits_0_and_finds_its_canaries(bench: Bench, 
     runs = bench.frame({}, ["engine", "run"])
     assert "canary" not in set(runs["engine"]), "its runs are in no database of others"
     assert not [one for one in bench.results.glob("runs/*/outcome.json") if '"canary"' in one.read_text("utf-8")]
+
+
+def test_a_version_that_could_not_be_had_is_on_the_record(nights: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nights.root / "dist").mkdir()
+    path = wheel(nights.root / "dist")
+    text = "base: {on: cpu, wheel: dist/*.whl, refresh: each-run}\n"
+    (nights.root / "configs" / "environments.yaml").write_text(text, "utf-8")
+    asked: list[str] = []
+
+    def prepare(checked: CheckedSweep, say: Callable[[str], None], *, make: bool, lacking: list[str]) -> float:
+        assert make
+        for _ in range(2):
+            refresh({"base": checked.catalogue.environments["base"]}, checked.workspace, say)
+            path.unlink(missing_ok=True)
+        lacking.append("environment other cannot be made")
+        return 0.0
+
+    monkeypatch.setattr(command, "prepare", prepare)
+    checked = CheckedSweep(nights, Sweep("s", Path("s.yaml"), ()), known_names(nights))
+    told = command._prepared(checked, asked.append)
+    assert len(told) == 2
+    assert told[0].startswith("environment base is not refreshed (there is no wheel dist/*.whl); base-")
+    assert told[1] == "environment other cannot be made"
+    assert len(asked) == 2, "what went well is said, and is not on the record"
