@@ -25,7 +25,9 @@ def test_both_distributions_hold_what_a_workspace_needs_and_nothing_local(built:
                             ("reports/tables", "*.yaml"), ("reports/templates", "*.j2")):  # fmt: skip
         names = {f"harness/shipped/{folder}/{path.name}" for path in (SHIPPED / folder).glob(pattern)}
         assert names - {"harness/shipped/configs/local.yaml"} <= inside, folder
-    assert not [name for name in inside if name.endswith("local.yaml") or name.startswith(("tests", "results"))]
+    assert not [
+        name for name in inside if name.endswith("local.yaml") or name.startswith(("tests", "tools", "results"))
+    ]
     assert any(name.startswith("harness/reference/data/model/") for name in inside)
     with tarfile.open(source) as packed:
         kept = {name.split("/", 1)[1] for name in packed.getnames() if "/" in name}

@@ -11,9 +11,9 @@ from harness.core.spelling import nearest
 from harness.lint.numbers import is_missing
 from harness.markdown.parser import inline
 from harness.tables.catalogue import TableCatalogue
-from harness.tables.layout import LACKING
 from harness.tables.markdown import cell_text
 from harness.tables.result import Cell
+from harness.tables.row_order import LACKING
 
 _LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<link>https?://(?:[^()\s]|\([^()\s]*\))+)\)")
 _FOOTNOTE = re.compile(r"\s*(?:\[\^[^\[\]]+\]|<sup>[\d,\s]+</sup>)")

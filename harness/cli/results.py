@@ -28,30 +28,18 @@ def ingest(
     ] = None,
 ) -> None:
     """Take every run folder's outcome into the database, rebuilding it where it is gone; say which it no longer agrees with."""
-    from harness.commands.mark import gone_told
-    from harness.commands.publish import take_published
-    from harness.store.against_files import altered
-    from harness.store.database import Database
+    from harness.commands.ingest import ingest as take_in
 
-    home, brought_problems = workspace_of(context, results), tuple[str, ...]()
+    home, problems = workspace_of(context, results), tuple[str, ...]()
     if brought is not None:
         from harness.bundling.back import bring_back
 
         found = bring_back(brought, home.results)
-        brought_problems = found.problems
+        problems = found.problems
         typer.echo(f"{brought}: {len(found.new)} runs brought back, {found.here} were here already")
-    with Database.open(home.database, home.results) as database:
-        before = sorted(database.run_names())
-        taken = database.ingest_folder(home.results)
-        gone = database.marked.forget_gone(home.results)
-        problems = [*brought_problems, *taken.problems, *altered(database, home.results, before)]
-        if published is not None:
-            typer.echo(take_published(database, published))
+    problems += take_in(home, published, typer.echo)
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
-    typer.echo(f"{taken}")
-    if gone:
-        typer.echo(gone_told(gone))
     raise typer.Exit(2 if problems else 0)
 
 
@@ -133,15 +121,9 @@ def export(
     results: ResultsOption = None,
 ) -> None:
     """Write measurements as CSV, JSON lines or Parquet, one row each, every dimension a column."""
-    from harness.commands.answers import refuse_nothing
-    from harness.commands.workspace import database_for_reading
+    from harness.commands.export import export as write_rows
     from harness.store.columns import COLUMNS
-    from harness.store.export import export as write_export
     from harness.store.where import parse_where
 
     chosen = chosen_rows(only, probe, round_, COLUMNS, failed=failed)
-    with database_for_reading(workspace_of(context, results)) as database:
-        frame = database.frame(parse_where(where or []) | chosen)
-        if chosen and not len(frame):
-            refuse_nothing(database, chosen)
-    typer.echo(f"{len(frame)} rows written to {write_export(frame, out)}")
+    typer.echo(write_rows(workspace_of(context, results), out, parse_where(where or []), chosen))

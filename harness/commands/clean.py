@@ -12,7 +12,7 @@ from harness.core.sizes import size_of, size_text
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.runner.cleaning import CleaningPlan, Reliance, ResultFolder, clear, finish, plan_cleaning
-from harness.runner.opened import alone
+from harness.runner.results_lock import alone
 from harness.store.database import Database
 from harness.store.location import database_of, is_there
 

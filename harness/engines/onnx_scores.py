@@ -264,8 +264,7 @@ def open_raw(
     settings.enable_mem_pattern = False  # every new shape would keep a plan of its own; DirectML refuses it
     if provider == "dml":
         settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL  # DirectML runs no other
-    if threads is not None:
-        settings.intra_op_num_threads = threads
+    settings.intra_op_num_threads = threads or 0  # 0 is its own default
     path = folder / config["decoder"]["filename"]
     if view is not None:
         settings.add_session_config_entry(_WEIGHTS_IN, str(path.parent))

@@ -16,11 +16,11 @@ from harness.explain.names import _address, _capital, _definition
 from harness.explain.provenance import behind, measurement_of, provenance
 from harness.tables.catalogue import TableCatalogue
 from harness.tables.columns import DIMENSIONS, OF_METHOD
-from harness.tables.layout import LACKING
 from harness.tables.locate import MARK, Beside, Spot, column_names, row_names
 from harness.tables.markdown import Rendered
 from harness.tables.options import OPTIONS, option
 from harness.tables.result import Cell, Section
+from harness.tables.row_order import LACKING
 from harness.tables.rows import matches
 from harness.tables.spec import CellSpec, RowKey, TableSpec
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from harness.tables.compare import Operand
 from harness.tables.formats import decimal
-from harness.tables.layout import exact
 from harness.tables.result import Cell
 from harness.tables.row_index import CellConditions
+from harness.tables.row_order import exact
 from harness.tables.rows import TableRow, matches
 from harness.tables.spec import TableSpec
 

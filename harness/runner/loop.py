@@ -19,10 +19,11 @@ from harness.runner.adopting import adopt
 from harness.runner.batches import Todo, needs_of, next_batch
 from harness.runner.flight import Carried, Flight, ServedBatch
 from harness.runner.job_memory import remember
-from harness.runner.opened import Event, OpenWorkspace, alone, disk_explained, recover
+from harness.runner.opened import Event, OpenWorkspace, disk_explained, recover
 from harness.runner.outcomes import take_in
 from harness.runner.overhead import merged
 from harness.runner.records import counted_from, job_record
+from harness.runner.results_lock import alone
 from harness.worker import JOB
 from harness.worker.machine_lock import lock_files, take
 

@@ -1,4 +1,4 @@
-"""What the runner stands on, what it says, and the results folder it alone may write."""
+"""What the runner stands on, what it says, and how a folder that a killed command left is cleared."""
 
 from __future__ import annotations
 
@@ -163,25 +163,6 @@ class Event:
     total: int = 0
     spans: Mapping[str, float] = field(default_factory=dict)
     """With `finished`: the runner's and the workers' seconds by activity."""
-
-
-@contextmanager
-def alone(results: Path) -> Iterator[None]:
-    """Hold the results folder's lock. Raises: HarnessError where another command holds it or it is read-only."""
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(results / "runner.lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise HarnessError(f"another command is running on {results}; wait for it or use another --results") from None
-    except OSError as error:
-        raise HarnessError(
-            f"cannot write to {results} ({error.strerror}); choose a writable folder with --results"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager

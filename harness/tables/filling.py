@@ -10,16 +10,11 @@ from harness.core.identity import canonical
 from harness.tables.cells import filled
 from harness.tables.columns import OF_METHOD
 from harness.tables.inputs import TableInputs
-from harness.tables.layout import (
-    LACKING,
-    CellAddress,
-    Slot,
-    compares,
-    exact,
-)
+from harness.tables.layout import Slot, compares
 from harness.tables.question import CellQuestion, Filled
 from harness.tables.quoted import QuotedPlace
 from harness.tables.row_index import PLAIN, meets
+from harness.tables.row_order import LACKING, CellAddress, exact
 from harness.tables.rows import TableRow, choose, is_ours
 from harness.tables.sitting import over_rounds
 from harness.tables.spec import CellSpec, RowKey, TableSpec

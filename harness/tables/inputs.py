@@ -9,13 +9,11 @@ from harness.core.marks import MARKS, merged
 from harness.core.spec import Note
 from harness.tables.catalogue import TableCatalogue
 from harness.tables.formats import without_paths
-from harness.tables.layout import (
-    Order,
-)
 from harness.tables.mixing import Packages
 from harness.tables.question import CellReader
 from harness.tables.quoted import Quoted
 from harness.tables.row_index import RowIndex
+from harness.tables.row_order import Order
 from harness.tables.rows import TableRow
 from harness.tables.sitting import Measure
 from harness.tables.spec import TableSpec

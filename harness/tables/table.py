@@ -17,15 +17,12 @@ from harness.tables.formats import without_paths
 from harness.tables.headers import Head, check_head, head_of, with_headers
 from harness.tables.inputs import TableInputs, TakenRows
 from harness.tables.layout import (
-    AddressedRow,
-    CellAddress,
     Slot,
     best,
+    first_number,
     is_bold,
     is_markup,
     key_cells,
-    ordered,
-    row_addresses,
     slots_of,
     title_of,
     without_empty,
@@ -36,6 +33,7 @@ from harness.tables.question import CellReader
 from harness.tables.quoted import Quoted, in_place
 from harness.tables.result import Cell, Section, Table
 from harness.tables.row_index import RowIndex
+from harness.tables.row_order import AddressedRow, CellAddress, ordered, row_addresses
 from harness.tables.rows import TableRow, matches, wanted
 from harness.tables.sitting import AT_PACE, paced
 from harness.tables.spec import CellSpec, RowKey, TableSpec
@@ -141,7 +139,7 @@ def _section(source: TableInputs, each: CellAddress, shown: Sequence[TableRow]) 
     slots = slots_of(source.order, inside)
     addresses = [{**each, **address} for address in row_addresses(source.order, inside)]
     lines: list[AddressedRow] = [(address, [fill(source, slot, address) for slot in slots]) for address in addresses]
-    slots, lines = without_empty(spec, slots, _in_order(source, ordered(source.order, lines, slots)))
+    slots, lines = without_empty(spec, slots, _in_order(source, ordered(source.order, lines, first_number(slots))))
     keys = [key for key in spec.show if key.dimension not in each or key.attribute]
     headings = tuple(source.catalogue.title(name, value) for name, value in each.items())
     heads = [Head(key.header, "left") for key in keys] + [head_of(spec, slot) for slot in slots]

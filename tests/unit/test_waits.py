@@ -38,6 +38,7 @@ ENDS = {
     "executors/local.py process.wait": "a thread of its own; who asks for events has the job's limit, and kills",
     "runner/cleaning.py lock.acquire": "its lock is made with a timeout of none, a line above",
     "runner/opened.py lock.acquire": "its lock is made with a timeout, a few lines above",
+    "runner/results_lock.py lock.acquire": "its lock is made with a timeout of none, a line above",
     "worker/__main__.py os.read": "a thread of its own, for the parent's end: with it the worker is told to end, and with the worker it ends",
     "process_memory.py sys.stdin.read": "a thread of its own in the child that samples: its input ends with its parent, and with it the child",
     "process_memory.py self.child.stdout.readline": "a thread of its own, waited for FIRST_SAMPLE_SECONDS; then the child is killed",

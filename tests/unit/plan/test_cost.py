@@ -57,10 +57,13 @@ def test_planning_is_linear_in_jobs(catalogue: Catalogue, tmp_path: Path) -> Non
     assert long / short < 5.5, f"{short:.2f} s for {len(few.jobs)} jobs, {long:.2f} s for {len(many.jobs)}"
 
 
-@pytest.mark.parametrize("words", [("plan", "quickstart"), ("report", "quickstart"), ("--help",)])
+EXPLAIN = ("explain", "quickstart-speed", "INT8", "Decode (tok/s)")
+
+
+@pytest.mark.parametrize("words", [("plan", "quickstart"), ("report", "quickstart"), EXPLAIN, ("--help",)])
 def test_a_command_imports_what_it_needs_alone(words: tuple[str, ...], tmp_path: Path) -> None:
     command = [sys.executable, "-c", RUN, *words]
-    if words[0] != "--help":
+    if words[0] in {"plan", "report"}:
         command += ["--results", str(tmp_path / "results")]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,10 @@ def test_a_hub_id_in_a_sweep_is_told_how_to_become_a_model(bench: Bench, say: Sa
     assert "to use a hub model, add `name: {hub: Qwen/Qwen2.5-0.5B}` to models.yaml" in said.err
     bench.sweep(model="toyy", method="fp32")
     assert "hub model" not in say(bench, "plan", "s").err
+
+
+def test_a_word_of_0_1_in_a_sweep_is_refused_with_its_line_and_the_new_word(bench: Bench, say: Say) -> None:
+    bench.sweep(method=["fp32"], again=["quality"])
+    said = say(bench, "plan", "s")
+    assert said.code == 2
+    assert re.search(r"s\.yaml:\d+: unknown key of a sweep 'again'; it is called 'rerun' now", said.err), said.err

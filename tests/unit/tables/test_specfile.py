@@ -36,6 +36,13 @@ def spec_file(folder: Path, text: str) -> Path:
         (GOOD.replace("ttft", "ttft, formt: 2"), r"unknown key of cell 'A' 'formt'; did you mean 'format'\?"),
         (GOOD.replace("rows:", "where: {modl: x}, rows:"), r"unknown key of where 'modl'; did you mean 'model'\?"),
         (GOOD.replace("rows:", "may_mix: [gpus], rows:"), r"unknown field in may_mix 'gpus'; did you mean 'gpu'\?"),
+        (GOOD.replace("ttft", "ttft, part: a"), r":1: unknown key of cell 'A' 'part'; it is called 'slice' now"),
+        (GOOD.replace("ttft", "ttft, grey: a"), r":1: unknown key of cell 'A' 'grey'; it is called 'inconclusive' now"),
+        (GOOD.replace("[method]", "[box]"), r":1: unknown column in rows 'box'; it is called 'machine' now"),
+        (
+            GOOD.replace("rows:", "where: {part: x}, rows:"),
+            r":1: unknown key of where 'part'; it is called 'slice' now",
+        ),
         (GOOD.replace("rows:", "pick: newest, rows:"), r"unknown pick 'newest'"),
         (GOOD.replace("rows:", "missing: {ooms: x}, rows:"), r"unknown key of missing 'ooms'; did you mean 'oom'\?"),
         (GOOD.replace("rows:", "order: [batch], rows:"), r"unknown column in order 'batch'"),
