@@ -17,7 +17,7 @@ from harness.commands.machine import CheckedSweep, Planned, checked_sweep, open_
 from harness.commands.night_again import measure_again
 from harness.commands.night_canary import CanaryNight, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
-from harness.commands.night_main import MainNight, main_numbers
+from harness.commands.night_main import MainNight, main_numbers, without
 from harness.commands.night_quality import quality_numbers, run_quality
 from harness.commands.night_rounds import NightReading, found_of
 from harness.commands.workspace import Workspace
@@ -29,7 +29,7 @@ from harness.core.registry import load
 from harness.core.spec import MeasureSpec
 from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
 from harness.night.canary import drawn_order
-from harness.night.files import NIGHTS, Nights, alone_tonight, begun, read_nights, write_night
+from harness.night.files import NIGHTS, alone_tonight, begun, read_nights, write_night
 from harness.night.judging import with_history
 from harness.night.places import night_sweep
 from harness.night.record import NightRecord, NightSide, exit_code, with_open
@@ -90,13 +90,14 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
             say(line)
         record = record.model_copy(update={"told": (*stayed, *told)})
         reading = NightReading(where, _identity(record), asked.disturbed)
-        night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, nights, console)
+        before = nights.like(record)
+        night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, before, console)
         record = night.all(sides)
-        numbers, lines = acknowledged(record.numbers, known, record.started.date(), nights.finished)
+        numbers, lines = acknowledged(record.numbers, known, record.started.date(), before)
         record = record.model_copy(
             update={"numbers": tuple(numbers), "told": (*record.told, *lines), "finished": datetime.now(UTC)}
         )
-        record = with_open(record, nights.finished[-1] if nights.finished else None)
+        record = with_open(record, before[-1] if before else None, whole=not asked.only and not asked.where)
         record = record.model_copy(update={"exit_code": exit_code(record)})
         night.keep(record)
     return record
@@ -174,7 +175,8 @@ class _Night:
     known: Sequence[KnownChange]
     reading: NightReading
     record: NightRecord
-    nights: Nights
+    before: Sequence[NightRecord]
+    """Finished nights of the same sweep and sides."""
     console: Console
 
     def all(self, sides: tuple[str, str]) -> NightRecord:
@@ -191,9 +193,12 @@ class _Night:
             main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
             left = self.record.budget - self.record.used
             session, numbers, used = main_numbers(main, order, scored, most, left)
-            self._over("main", session, used, numbers=tuple(numbers), unchanged=quality.unchanged)
+            lacking = [without(name, "missing", why) for name, why in quality.lacking]
+            self._over("main", session, used, numbers=(*numbers, *lacking), unchanged=quality.unchanged)
+        if "again" in self.record.sessions:
+            return self.record
         main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
-        numbers, suspects = with_history(self.record.numbers, self._before(), self.gate, self.record.number, self.known)
+        numbers, suspects = with_history(self.record.numbers, self.before, self.gate, self.record.number, self.known)
         left = self.record.budget - self.record.used
         numbers, used = measure_again(main, order, numbers, runs, left, suspects)
         self._over("again", "", used, numbers=tuple(numbers))
@@ -211,11 +216,7 @@ class _Night:
 
     def _missed(self) -> list[str]:
         """Name the pairs that the night before did not reach."""
-        before = self.nights.finished[-1:]
-        return [one.pair for night in before for one in night.of("not reached")]
-
-    def _before(self) -> list[NightRecord]:
-        return [one for one in self.nights.finished if one.number < self.record.number]
+        return [one.pair for night in self.before[-1:] for one in night.of("not reached")]
 
     def _over(self, part: str, session: str, used: float = 0.0, **more: object) -> None:
         """Put on record that a part of the night is over."""

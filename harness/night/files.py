@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, regular_bytes, remove, write_whole
-from harness.night.record import FORMAT, NightRecord
+from harness.night.record import FORMAT, NightRecord, compared
 
 NIGHTS = "nights"
 """Folder of the results folder."""
@@ -38,6 +38,10 @@ class Nights:
     def finished(self) -> list[NightRecord]:
         """Nights that came to their end."""
         return [one for one in self.records if one.finished is not None]
+
+    def like(self, night: NightRecord) -> list[NightRecord]:
+        """List the finished nights before one that compared the same two over the same sweep: others in this folder are none of its history."""
+        return [one for one in self.finished if one.number < night.number and compared(one) == compared(night)]
 
 
 def read_nights(folder: Path) -> Nights:
@@ -68,17 +72,20 @@ def write_night(folder: Path, record: NightRecord) -> None:
 @contextmanager
 def alone_tonight(folder: Path) -> Iterator[None]:
     """Let one night at a time run in a results folder. Raises: HarnessError where another one does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
-        with lock:
-            for partial in folder.glob(f"*{PARTIAL}*"):
-                remove(partial)
-            yield
+        lock.acquire()
     except Timeout:
         raise HarnessError(
             f"another night is running in {folder}; wait for its end, or take another --results"
         ) from None
+    try:
+        for partial in folder.glob(f"*{PARTIAL}*"):
+            remove(partial)
+        yield
+    finally:
+        lock.release()
 
 
 def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecord, list[str]]:

@@ -41,6 +41,9 @@ def test_nan_of_a_broken_probe_is_no_number(bench: Bench, say: Say) -> None:
     said = night(say, bench)
     assert said.code == 3
     assert {one.word for one in last_night(bench).numbers} == {"missing"}
+    (scored,) = [one for one in last_night(bench).numbers if one.name.endswith(" perplexity")]
+    assert "in old it came to failed: " in scored.why, "what failed for both, as one run, is not unchanged"
+    assert "in new it came to failed: " in scored.why
     assert "| nan" not in said.out
 
 

@@ -49,6 +49,33 @@ def test_an_alarm_is_open_until_a_night_judges_the_number_and_does_not_call_it()
     assert with_open(night(number(), count=5), good).closed == ()
 
 
+def test_a_series_that_began_anew_is_known_by_its_name() -> None:
+    """Another baseline was installed, or a GPU replaced: the alarm of before may neither stay for ever nor be told twice."""
+    first = with_open(night(number("worse"), count=1), None)
+    good = with_open(night(number("same", series="s2"), count=2), first)
+    assert (good.open, [one.series for one in good.closed]) == ((), ["s1"])
+    again = with_open(night(number("worse", series="s2"), count=2), first)
+    assert [(one.series, one.since) for one in again.open] == [("s2", "20261128-aaaaaa")]
+    assert again.closed == ()
+
+
+def test_what_a_whole_night_has_no_word_of_is_open_no_longer_and_else_stays() -> None:
+    first = with_open(night(number("worse"), count=1), None)
+    other = number("same", series="s2", name="Perplexity")
+    closed = with_open(night(other, count=2), first, whole=True).closed
+    assert [one.said for one in closed] == [f"{first.open[0].said}; now the same for both, or not measured any more"]
+    assert with_open(night(other, count=2), first).open, "of a part of the sweep nobody knows"
+    lacking = number("missing", series="", name="tiny int4 ort-genai")
+    assert with_open(night(other, lacking, count=2), first, whole=True).open, "what is missing may be it"
+
+
+def test_a_night_that_missed_a_canary_closes_nothing() -> None:
+    first = with_open(night(number("worse"), count=1), None)
+    blind = with_open(night(number(), count=2, canaries=MISSED), first, whole=True)
+    assert blind.open == first.open
+    assert blind.closed == ()
+
+
 def test_a_change_is_said_with_its_interval_and_what_came_of_the_second_measurement() -> None:
     assert said_of(number("worse")) == "-9.52% [-10.42%, -8.61%], again -9.34%"
     assert said_of(number("worse", log=False, exact=True, again=None, change=3.0)) == "+3"
