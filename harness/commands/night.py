@@ -135,8 +135,17 @@ def _refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> No
 
 def _fresh(asked: NightAsked, planned: Planned, sides: tuple[str, str], gate: Gate) -> NightRecord:
     now = datetime.now(UTC)
-    words = [asked.sweep, *sides, asked.budget, asked.seed, asked.disturbed, sorted(asked.where), planned.plan.digest]
     packages = [_packages(planned.environments.get(side)) for side in sides]
+    words = [
+        asked.sweep,
+        *sides,
+        asked.budget,
+        asked.seed,
+        asked.disturbed,
+        sorted(asked.where),
+        planned.plan.digest,
+        packages,
+    ]
     apart = [
         {name: version for name, version in one.items() if other.get(name) != version}
         for one, other in (packages, packages[::-1])
@@ -185,19 +194,20 @@ class _Night:
         runs = run_quality(self.plan, self.opened, self.console)
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
+        main = MainNight(
+            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night
+        )
         if "canary" not in self.record.sessions:
             self._canaries(sides, runs, most)
         if "main" not in self.record.sessions:
             quality = quality_numbers(self.plan, sides, runs, self.opened)
             scored = found_of("", quality.numbers, self.opened, self.reading)
-            main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
             left = self.record.budget - self.record.used
             session, numbers, used = main_numbers(main, order, scored, most, left)
             lacking = [without(name, "missing", why) for name, why in quality.lacking]
             self._over("main", session, used, numbers=(*numbers, *lacking), unchanged=quality.unchanged)
         if "again" in self.record.sessions:
             return self.record
-        main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
         numbers, suspects = with_history(self.record.numbers, self.before, self.gate, self.record.number, self.known)
         left = self.record.budget - self.record.used
         numbers, used = measure_again(main, order, numbers, runs, left, suspects)

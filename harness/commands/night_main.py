@@ -30,11 +30,13 @@ class MainNight:
     gate: Gate
     reading: NightReading
     console: Console
+    name: str
+    """Of the night."""
 
     @property
     def live(self) -> str:
-        """Say which two sides rounds compare."""
-        return " and ".join(f"environment {side}" for side in self.sides)
+        """Say which two sides rounds compare, and in which night: a session that another night left open is not continued."""
+        return f"{' and '.join(f'environment {side}' for side in self.sides)} in night {self.name}"
 
 
 def main_numbers(
