@@ -68,6 +68,7 @@ def canary_engine(given: Mapping[str, object]) -> tuple[Engine, CanaryOptions]:
         open=opened,
         provider=lambda _: real.provider(asked),
         floats=lambda _: real.floats(asked),
+        inspect=None,  # what a real engine runs is no matter of a canary, and nothing of it is kept
     )
     return engine, options
 
