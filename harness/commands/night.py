@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -32,7 +33,7 @@ from harness.night.canary import drawn_order
 from harness.night.files import NIGHTS, alone_tonight, begun, read_nights, write_night
 from harness.night.judging import with_history
 from harness.night.places import night_sweep
-from harness.night.record import NightRecord, NightSide, exit_code, with_open
+from harness.night.record import NightRecord, NightSide, exit_code, with_open, without_folders
 from harness.plan.expand import Plan
 from harness.plan.keys import OURS
 from harness.probes import PROBES
@@ -100,7 +101,7 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         record = with_open(record, before[-1] if before else None, whole=not asked.only and not asked.where)
         record = record.model_copy(update={"exit_code": exit_code(record)})
         night.keep(record)
-    return record
+    return night.record
 
 
 def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
@@ -235,8 +236,9 @@ class _Night:
 
     def keep(self, record: NightRecord) -> None:
         """Write the record."""
-        self.record = record
-        write_night(self.workspace.results / NIGHTS, record)
+        results, root = str(self.workspace.results), str(self.workspace.root)
+        self.record = without_folders(record, {results: "results", root: "", str(Path.home()): "~"})
+        write_night(self.workspace.results / NIGHTS, self.record)
 
 
 def _family(plan: Plan, side: str) -> int:

@@ -54,7 +54,7 @@ def _entry(baseline: str, wheel: str, catalogue: Catalogue, workspace: Workspace
     lock = lock_of(on, workspace, catalogue.environments[on].lock if on in catalogue.environments else None)
     if lock is None and not below.packages:
         raise HarnessError(
-            f"environment {baseline} has no lock file to put {wheel} beside; make an environment with the wheel yourself and name it as --candidate"
+            f"environment {baseline} has no lock file to put a wheel beside; make an environment with the wheel yourself and name it as --candidate"
         )
     wheels = below.wheel if isinstance(below.wheel, tuple) else tuple(filter(None, [below.wheel]))
     return EnvironmentEntry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
@@ -204,6 +205,19 @@ def with_open(record: NightRecord, before: NightRecord | None, *, whole: bool = 
         ),
     )
     return record.model_copy(update={"open": (*found.values(), *kept), "closed": closed})
+
+
+def without_folders(record: NightRecord, folders: Mapping[str, str]) -> NightRecord:
+    """Write the folders of a machine as what they are called: a record goes into reports that strangers read."""
+
+    def told(text: str) -> str:
+        for folder, name in folders.items():
+            text = text.replace(f"{folder}/", f"{name}/" if name else "").replace(folder, name or ".")
+        return text
+
+    numbers = tuple(one.model_copy(update={"why": told(one.why)}) if one.why else one for one in record.numbers)
+    canaries = tuple(one.model_copy(update={"said": told(one.said)}) for one in record.canaries)
+    return record.model_copy(update={"numbers": numbers, "canaries": canaries, "told": tuple(map(told, record.told))})
 
 
 def said_of(one: NightNumber) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
     from harness.core.options import Options
     from harness.core.seam import Engine, ProbeResult
 
-_UNTOLD = (HarnessError, RuntimeError, OSError, ValueError, KeyError, TypeError, MemoryError)
+_UNTOLD = (
+    HarnessError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    MemoryError,
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+)
 """What a look at an artifact may end with: it is no reason to measure nothing."""
 _TOLD = 200
 """Characters of such a reason that are told."""
@@ -60,8 +72,9 @@ def inspected_before(
     except _UNTOLD as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:_TOLD]
         return NOT_REPORTED, (Note(code="executed-unknown", text=f"what really ran could not be found out: {reason}"),)
-    known.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(known, found.model_dump_json(), durable=False)
+    with suppress(OSError):  # found out again the next time
+        known.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(known, found.model_dump_json(), durable=False, shared=True)
     return found, ()
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from harness.night.record import exit_code, said_of, with_open
+from harness.night.record import exit_code, said_of, with_open, without_folders
 from tests.unit.night.numbers import FOUND, night, number
 
 MISSED = (FOUND[0].model_copy(update={"found": False}), FOUND[1])
@@ -86,3 +86,15 @@ def test_a_change_is_said_with_its_interval_and_what_came_of_the_second_measurem
 def test_a_number_that_is_none_cannot_be_put_on_record(value: float) -> None:
     with pytest.raises(ValidationError, match="not finite"):
         number("same", change=value)
+
+
+def test_folders_of_the_machine_are_in_no_report() -> None:
+    lacking = number(
+        "missing", why="/home/ada/bench/results/artifacts/b-1 is gone; see /home/ada/x and /home/ada/bench"
+    )
+    told = "/home/ada/bench/configs/acknowledged.yaml:4: it counts from 2027 on"
+    folders = {"/home/ada/bench/results": "results", "/home/ada/bench": "", "/home/ada": "~"}
+    record = without_folders(night(lacking, number(), told=(told,)), folders)
+    assert record.numbers[0].why == "results/artifacts/b-1 is gone; see ~/x and ."
+    assert record.told == ("configs/acknowledged.yaml:4: it counts from 2027 on",)
+    assert record.numbers[1] == number()

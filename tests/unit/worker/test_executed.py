@@ -87,7 +87,16 @@ def test_a_look_is_kept_by_content_options_and_packages(tmp_path: Path, cache: P
         assert looked(job(tmp_path, content=content), engine)[0] == RAN
 
 
-@pytest.mark.parametrize("error", [HarnessError("no\nlong story"), RuntimeError("no"), MemoryError()])
+def test_a_look_that_cannot_be_kept_is_no_failure(tmp_path: Path, cache: Path) -> None:
+    cache.parent.mkdir()
+    cache.write_text("a file stands where the folder would", "utf-8")
+    engine = replace(fake.ENGINE, inspect=lambda folder, options: RAN)
+    assert looked(job(tmp_path, content="c"), engine) == (RAN, ())
+
+
+@pytest.mark.parametrize(
+    "error", [HarnessError("no\nlong story"), RuntimeError("no"), MemoryError(), AttributeError("no"), IndexError("no")]
+)
 def test_a_look_that_fails_is_told_and_not_kept(tmp_path: Path, cache: Path, error: Exception) -> None:
     def inspect(folder: Path, options: Any) -> Executed:
         raise error
