@@ -87,6 +87,7 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         opened = open_workspace(planned, stack)
         refuse_what_cannot_fit(disk_needs(planned, verdicts(planned, opened), workspace.results), workspace.results)
         record, told = begun(nights, _fresh(asked, planned, sides, gate), datetime.now(UTC))
+        told += neither(pairs)
         for line in told:
             say(line)
         record = record.model_copy(update={"told": (*stayed, *told)})
@@ -115,6 +116,11 @@ def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
     lacking: list[str] = []
     prepare(checked, hear, make=True, lacking=lacking)
     return [*(line for line in said if STAYS in line), *lacking]
+
+
+def neither(pairs: NightPairs) -> list[str]:
+    """Say what no side can measure, which is neither passing nor missing."""
+    return [f"{name}: neither side can run it here ({why})" for name, why in pairs.refused.items()]
 
 
 def _refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> None:

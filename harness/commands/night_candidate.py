@@ -40,6 +40,10 @@ def with_candidate(
     if not is_wheel(candidate):
         return checked, candidate
     name = f"{baseline}{TONIGHT}"
+    if name in catalogue.environments:
+        raise HarnessError(
+            f"the wheel's environment would be called {name}, and environments.yaml has one of that name; give that another"
+        )
     entry = _entry(baseline, candidate, catalogue, checked.workspace)
     follow(name, entry, checked.workspace, say, folder_of(name, checked.workspace.root))
     made = entry.model_copy(update={"refresh": "never"})
@@ -54,7 +58,7 @@ def _entry(baseline: str, wheel: str, catalogue: Catalogue, workspace: Workspace
     lock = lock_of(on, workspace, catalogue.environments[on].lock if on in catalogue.environments else None)
     if lock is None and not below.packages:
         raise HarnessError(
-            f"environment {baseline} has no lock file to put a wheel beside; make an environment with the wheel yourself and name it as --candidate"
+            f"environment {baseline} has no lock file to put {wheel} beside; make an environment with the wheel yourself and name it as --candidate"
         )
     wheels = below.wheel if isinstance(below.wheel, tuple) else tuple(filter(None, [below.wheel]))
     return EnvironmentEntry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,13 +50,18 @@ def read_nights(folder: Path) -> Nights:
     problems = []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(NightRecord.model_validate_json(regular_bytes(path, MOST_BYTES)))
+            one = NightRecord.model_validate_json(regular_bytes(path, MOST_BYTES))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             problems.append(f"{path.name} is no record of a night ({place}: {first['msg']}); it does not count")
         except OSError as error:
             problems.append(f"{path.name} cannot be read ({error.strerror}); it does not count")
+        else:
+            if one.night == path.stem:
+                found.append(one)
+            else:
+                problems.append(f"{path.name} holds night {one.night} and is a copy of its file; it does not count")
     newer = [one for one in found if one.format > FORMAT]
     problems += [f"night {one.night} was written by a newer version; it does not count" for one in newer]
     kept = sorted((one for one in found if one.format <= FORMAT), key=lambda one: (one.number, one.started))
@@ -105,13 +110,3 @@ def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecor
     number = last.number + 1 if last else 1
     night = f"{now:%Y%m%d}-{secrets.token_hex(3)}"
     return fresh.model_copy(update={"night": night, "number": number, "started": now}), told
-
-
-def history_of(nights: Sequence[NightRecord], series: str) -> list[tuple[int, float, float] | None]:
-    """Return number of the night, change and error of each night that came to its end; None where the series has none in it."""
-    found: list[tuple[int, float, float] | None] = []
-    for night in nights:
-        one = next((one for one in night.numbers if one.series == series), None)
-        good = one is not None and one.change is not None and one.error is not None
-        found.append((night.number, one.change, one.error) if good and one else None)  # type: ignore[arg-type]
-    return found

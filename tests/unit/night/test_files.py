@@ -48,6 +48,15 @@ def test_a_record_with_nan_in_it_and_one_of_a_newer_version_do_not_count(tmp_pat
     assert "written by a newer version" in found.problems[1]
 
 
+def test_a_copy_of_a_record_is_no_second_night(tmp_path: Path) -> None:
+    write_night(tmp_path, night(number()))
+    (path,) = tmp_path.glob("*.json")
+    path.with_name(f"{path.stem} (1).json").write_bytes(path.read_bytes())
+    found = read_nights(tmp_path)
+    assert len(found.records) == 1
+    assert "is a copy of its file" in found.problems[0]
+
+
 def test_the_first_night_of_a_folder_has_number_1_and_nothing_to_tell() -> None:
     record, told = begun(Nights(), FRESH, START)
     assert (record.number, record.night[:9], told) == (1, "20261128-", [])
