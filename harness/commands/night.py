@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 
@@ -26,6 +25,7 @@ from harness.comparing.gate import Gate, read_gate
 from harness.core.errors import HarnessError
 from harness.core.identity import digest
 from harness.core.outcome import Environment
+from harness.core.paths import NoHome, at_home
 from harness.core.registry import load
 from harness.core.spec import MeasureSpec
 from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
@@ -242,8 +242,10 @@ class _Night:
 
     def keep(self, record: NightRecord) -> None:
         """Write the record."""
-        results, root = str(self.workspace.results), str(self.workspace.root)
-        self.record = without_folders(record, {results: "results", root: "", str(Path.home()): "~"})
+        folders = {str(self.workspace.results): "results", str(self.workspace.root): ""}
+        with suppress(NoHome):
+            folders[str(at_home("~"))] = "~"
+        self.record = without_folders(record, folders)
         write_night(self.workspace.results / NIGHTS, self.record)
 
 

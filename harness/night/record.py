@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
@@ -212,7 +214,9 @@ def without_folders(record: NightRecord, folders: Mapping[str, str]) -> NightRec
 
     def told(text: str) -> str:
         for folder, name in folders.items():
-            text = text.replace(f"{folder}/", f"{name}/" if name else "").replace(folder, name or ".")
+            if len(PurePath(folder).parts) > 1:  # a home folder of "/" is in every path
+                text = re.sub(rf"{re.escape(folder)}[/\\](?=\S)", f"{name}/" if name else "", text)
+                text = re.sub(rf"{re.escape(folder)}(?![\w.-])", name or ".", text)
         return text
 
     numbers = tuple(one.model_copy(update={"why": told(one.why)}) if one.why else one for one in record.numbers)
