@@ -40,10 +40,14 @@ elif words[:2] == ["issue", "close"]:
     state.unlink()
 elif words[:2] == ["issue", "list"] and state.exists():
     print(state.read_text())
+elif words[:2] == ["run", "download"]:
+    place = folder / words[words.index("--dir") + 1]
+    place.mkdir(parents=True, exist_ok=True)
+    open(place / "20261128-aaaaaa.json", "x").write("of the artifact")
 elif words[0] == "api":
     print({artifact!r})
 """
-"""Keeps one issue as GitHub would."""
+"""Keeps one issue as GitHub would; like its own program, writes over no file that it fetches."""
 
 
 def steps(name: str) -> list[dict[str, Any]]:
@@ -125,7 +129,7 @@ def test_what_the_next_night_fetches_is_what_the_last_one_kept() -> None:
     assert there["Keep the records"]["if"] == "always()"
     fetching = there["Records of the nights before"]["run"]
     assert f"name={kept['name']}&" in fetching
-    assert f"--name {kept['name']} --dir results/nights" in fetching
+    assert f"--name {kept['name']} --dir fetched-nights" in fetching
 
 
 @pytest.mark.parametrize(("artifact", "asked"), [("", 1), ("42", 2)])
@@ -137,6 +141,12 @@ def test_records_are_fetched_where_there_are_any(tmp_path: Path, artifact: str, 
     assert ("no nights yet" in ran.stdout) == (asked == 1)
     if artifact:
         assert machine.said()[1][:3] == ["run", "download", "42"]
+        kept = machine.folder / "results" / "nights" / "20261128-aaaaaa.json"
+        assert kept.read_text("utf-8") == "of the artifact"
+        kept.write_text("newer", "utf-8")
+        again = machine.run(steps("night-gpu.yml")[1]["run"])
+        assert again.returncode == 0, again.stderr
+        assert kept.read_text("utf-8") == "newer", "what stayed on this machine is as new or newer"
 
 
 def test_the_issue_opens_once_is_updated_and_closes_itself(runner: Runner) -> None:

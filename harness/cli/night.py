@@ -52,11 +52,13 @@ def night(
     from harness.commands.live import budget_of
     from harness.commands.night import NightAsked, run_night
     from harness.commands.night_reports import ReportFiles, write_reports
+    from harness.night.text import to_markdown
 
     chosen = choice_of(only, None, None, None, failed=False).only
     asked = NightAsked(sweep, baseline, candidate, budget_of(budget), seed, chosen, where or [], disturbed)
     files = ReportFiles(issue, junit, summary)
     files.check()
     record = run_night(asked, Console(stderr=True), workspace_of(context, results, configs))
-    typer.echo(write_reports(record, files))
+    typer.echo(to_markdown(record))
+    write_reports(record, files)
     raise typer.Exit(record.exit_code or 0)

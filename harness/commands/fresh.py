@@ -168,7 +168,9 @@ def _of_repository(wheel: str) -> Resolved:
 
 def _fetched(address: str, taken: Sequence[Tag]) -> Resolved:
     """Fetch a wheel whole, or not at all. Raises: HarnessError."""
-    path = urllib.parse.urlsplit(address).path
+    parts = urllib.parse.urlsplit(address)
+    path, is_named = parts.path, "@" in parts.netloc
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"  # a user and a signature are nobody else's
     name = urllib.parse.unquote(path.rstrip("/").rsplit("/", 1)[-1])
 
     def fetch(partial: Path) -> None:
@@ -179,12 +181,13 @@ def _fetched(address: str, taken: Sequence[Tag]) -> Resolved:
                 while chunk := answer.read(_CHUNK):
                     file.write(chunk)
                     if time.monotonic() > until:
-                        raise HarnessError(f"{address} took longer than {FETCH_SECONDS} s")
+                        raise HarnessError(f"{shown} took longer than {FETCH_SECONDS} s")
             size = partial.stat().st_size
             if wanted is not None and size != int(wanted):
-                raise HarnessError(f"{address} broke off after {size:,} of {int(wanted):,} bytes")
+                raise HarnessError(f"{shown} broke off after {size:,} of {int(wanted):,} bytes")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise HarnessError(f"{address} cannot be fetched ({error})") from None
+            said = type(error).__name__ if is_named else error
+            raise HarnessError(f"{shown} cannot be fetched ({said})") from None
 
     return _kept(name, fetch, taken)
 

@@ -48,7 +48,7 @@ class LiveAsked:
 def budget_of(text: str) -> float:
     """Read a budget as seconds: `90s`, `20m`, `1.5h`. Raises: HarnessError for anything else."""
     found = _BUDGET.fullmatch(text)
-    if found is None or not float(found[1]):
+    if found is None or not 0 < float(found[1]) < 1e9:
         raise HarnessError(f"a budget is a time above 0, as 90s, 20m or 1.5h; it is {text!r}")
     return float(found[1]) * _SECONDS[found[2]]
 

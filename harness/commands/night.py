@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ from harness.commands.machine import CheckedSweep, Planned, checked_sweep, open_
 from harness.commands.night_again import measure_again
 from harness.commands.night_canary import CanaryNight, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
-from harness.commands.night_main import MainNight, main_numbers
+from harness.commands.night_main import MainNight, main_numbers, without
 from harness.commands.night_quality import quality_numbers, run_quality
 from harness.commands.night_rounds import NightReading, found_of
 from harness.commands.workspace import Workspace
@@ -25,14 +25,15 @@ from harness.comparing.gate import Gate, read_gate
 from harness.core.errors import HarnessError
 from harness.core.identity import digest
 from harness.core.outcome import Environment
+from harness.core.paths import NoHome, at_home
 from harness.core.registry import load
 from harness.core.spec import MeasureSpec
 from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
 from harness.night.canary import drawn_order
-from harness.night.files import NIGHTS, Nights, alone_tonight, begun, read_nights, write_night
+from harness.night.files import NIGHTS, alone_tonight, begun, read_nights, write_night
 from harness.night.judging import with_history
 from harness.night.places import night_sweep
-from harness.night.record import NightRecord, NightSide, exit_code, with_open
+from harness.night.record import NightRecord, NightSide, exit_code, with_open, without_folders
 from harness.plan.expand import Plan
 from harness.plan.keys import OURS
 from harness.probes import PROBES
@@ -86,20 +87,22 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         opened = open_workspace(planned, stack)
         refuse_what_cannot_fit(disk_needs(planned, verdicts(planned, opened), workspace.results), workspace.results)
         record, told = begun(nights, _fresh(asked, planned, sides, gate), datetime.now(UTC))
+        told += neither(pairs)
         for line in told:
             say(line)
         record = record.model_copy(update={"told": (*stayed, *told)})
         reading = NightReading(where, _identity(record), asked.disturbed)
-        night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, nights, console)
+        before = nights.like(record)
+        night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, before, console)
         record = night.all(sides)
-        numbers, lines = acknowledged(record.numbers, known, record.started.date(), nights.finished)
+        numbers, lines = acknowledged(record.numbers, known, record.started.date(), before)
         record = record.model_copy(
             update={"numbers": tuple(numbers), "told": (*record.told, *lines), "finished": datetime.now(UTC)}
         )
-        record = with_open(record, nights.finished[-1] if nights.finished else None)
+        record = with_open(record, before[-1] if before else None, whole=not asked.only and not asked.where)
         record = record.model_copy(update={"exit_code": exit_code(record)})
         night.keep(record)
-    return record
+    return night.record
 
 
 def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
@@ -113,6 +116,11 @@ def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
     lacking: list[str] = []
     prepare(checked, hear, make=True, lacking=lacking)
     return [*(line for line in said if STAYS in line), *lacking]
+
+
+def neither(pairs: NightPairs) -> list[str]:
+    """Say what no side can measure, which is neither passing nor missing."""
+    return [f"{name}: neither side can run it here ({why})" for name, why in pairs.refused.items()]
 
 
 def _refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> None:
@@ -134,8 +142,17 @@ def _refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> No
 
 def _fresh(asked: NightAsked, planned: Planned, sides: tuple[str, str], gate: Gate) -> NightRecord:
     now = datetime.now(UTC)
-    words = [asked.sweep, *sides, asked.budget, asked.seed, asked.disturbed, sorted(asked.where), planned.plan.digest]
     packages = [_packages(planned.environments.get(side)) for side in sides]
+    words = [
+        asked.sweep,
+        *sides,
+        asked.budget,
+        asked.seed,
+        asked.disturbed,
+        sorted(asked.where),
+        planned.plan.digest,
+        packages,
+    ]
     apart = [
         {name: version for name, version in one.items() if other.get(name) != version}
         for one, other in (packages, packages[::-1])
@@ -174,7 +191,8 @@ class _Night:
     known: Sequence[KnownChange]
     reading: NightReading
     record: NightRecord
-    nights: Nights
+    before: Sequence[NightRecord]
+    """Finished nights of the same sweep and sides."""
     console: Console
 
     def all(self, sides: tuple[str, str]) -> NightRecord:
@@ -183,17 +201,21 @@ class _Night:
         runs = run_quality(self.plan, self.opened, self.console)
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
+        main = MainNight(
+            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night
+        )
         if "canary" not in self.record.sessions:
             self._canaries(sides, runs, most)
         if "main" not in self.record.sessions:
             quality = quality_numbers(self.plan, sides, runs, self.opened)
             scored = found_of("", quality.numbers, self.opened, self.reading)
-            main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
             left = self.record.budget - self.record.used
             session, numbers, used = main_numbers(main, order, scored, most, left)
-            self._over("main", session, used, numbers=tuple(numbers), unchanged=quality.unchanged)
-        main = MainNight(self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console)
-        numbers, suspects = with_history(self.record.numbers, self._before(), self.gate, self.record.number, self.known)
+            lacking = [without(name, "missing", why) for name, why in quality.lacking]
+            self._over("main", session, used, numbers=(*numbers, *lacking), unchanged=quality.unchanged)
+        if "again" in self.record.sessions:
+            return self.record
+        numbers, suspects = with_history(self.record.numbers, self.before, self.gate, self.record.number, self.known)
         left = self.record.budget - self.record.used
         numbers, used = measure_again(main, order, numbers, runs, left, suspects)
         self._over("again", "", used, numbers=tuple(numbers))
@@ -211,11 +233,7 @@ class _Night:
 
     def _missed(self) -> list[str]:
         """Name the pairs that the night before did not reach."""
-        before = self.nights.finished[-1:]
-        return [one.pair for night in before for one in night.of("not reached")]
-
-    def _before(self) -> list[NightRecord]:
-        return [one for one in self.nights.finished if one.number < self.record.number]
+        return [one.pair for night in self.before[-1:] for one in night.of("not reached")]
 
     def _over(self, part: str, session: str, used: float = 0.0, **more: object) -> None:
         """Put on record that a part of the night is over."""
@@ -224,8 +242,11 @@ class _Night:
 
     def keep(self, record: NightRecord) -> None:
         """Write the record."""
-        self.record = record
-        write_night(self.workspace.results / NIGHTS, record)
+        folders = {str(self.workspace.results): "results", str(self.workspace.root): ""}
+        with suppress(NoHome):
+            folders[str(at_home("~"))] = "~"
+        self.record = without_folders(record, folders)
+        write_night(self.workspace.results / NIGHTS, self.record)
 
 
 def _family(plan: Plan, side: str) -> int:

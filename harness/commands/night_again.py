@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from harness.commands.night_main import MainNight
 from harness.commands.night_quality import RunByJob, jobs_behind, quality_numbers, run_quality
@@ -45,7 +46,7 @@ def _scored_again(night: MainNight, worse: Sequence[NightNumber], runs: RunByJob
     if not jobs:
         return []
     ids = [job.id for job in jobs]
-    more = run_quality(night.plan, night.opened, night.console, ids)
+    more = run_quality(replace(night.plan, live=night.live), night.opened, night.console, ids)
     found = quality_numbers(night.plan, night.sides, {**runs, **more}, night.opened, ids)
     return found_of("", found.numbers, night.opened, night.reading)
 

@@ -22,6 +22,7 @@ from harness.night.canary import SCORED, CanaryPair, quality_canary, speed_canar
 from harness.night.files import CANARY
 from harness.night.judging import NightFound, judged_numbers, margin_of, night_numbers, value_of
 from harness.night.record import NightCanary, said_of
+from harness.numbers.blocks import LOOKS
 from harness.numbers.nights import is_confirmed
 from harness.plan.expand import Plan, PlannedJob
 from harness.published.sources import NumberSource
@@ -134,6 +135,12 @@ def _speed(night: CanaryNight, canary: CanaryPair | str, apart: OpenWorkspace, a
     first = target(session)
     if stop.broken:
         return _told("speed", canary, f"its rounds gave no number: {next(iter(stop.broken.values()))}")
+    if stop.blocks(canary.pair.name) < LOOKS[0]:
+        return _told(
+            "speed",
+            canary,
+            f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, were over after {stop.blocks(canary.pair.name)} of {LOOKS[0]} blocks; give the night more time with --budget",
+        )
     if first is None or first.estimate is None:
         return _told("speed", canary, first.why if first else "it has no number")
     if judged_numbers([first], (), night.gate, night.family)[0].word != "worse":

@@ -40,6 +40,10 @@ def with_candidate(
     if not is_wheel(candidate):
         return checked, candidate
     name = f"{baseline}{TONIGHT}"
+    if name in catalogue.environments:
+        raise HarnessError(
+            f"the wheel's environment would be called {name}, and environments.yaml has one of that name; give that another"
+        )
     entry = _entry(baseline, candidate, catalogue, checked.workspace)
     follow(name, entry, checked.workspace, say, folder_of(name, checked.workspace.root))
     made = entry.model_copy(update={"refresh": "never"})

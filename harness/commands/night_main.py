@@ -30,11 +30,13 @@ class MainNight:
     gate: Gate
     reading: NightReading
     console: Console
+    name: str
+    """Of the night."""
 
     @property
     def live(self) -> str:
-        """Say which two sides rounds compare."""
-        return " and ".join(f"environment {side}" for side in self.sides)
+        """Say which two sides rounds compare, and in which night: a session that another night left open is not continued."""
+        return f"{' and '.join(f'environment {side}' for side in self.sides)} in night {self.name}"
 
 
 def main_numbers(
@@ -55,14 +57,14 @@ def main_numbers(
     for pair in order:
         assert stop is not None
         if pair.name in stop.broken:
-            told.append(_without(pair.name, "missing", stop.broken[pair.name]))
+            told.append(without(pair.name, "missing", stop.broken[pair.name]))
         elif stop.blocks(pair.name) < LOOKS[0]:
-            told.append(_without(pair.name, "not reached", f"the budget of {budget:.0f} s was used before"))
+            told.append(without(pair.name, "not reached", f"the budget of {budget:.0f} s was used before"))
         else:
             measured = numbers_of(pair, session, night.opened, night.reading)
             found += found_of(pair.name, measured, night.opened, night.reading)
             if not measured:
-                told.append(_without(pair.name, "missing", "its rounds are not in the database"))
+                told.append(without(pair.name, "missing", "its rounds are not in the database"))
     numbers = [
         one.model_copy(update={"blocks": stop.blocks(one.pair) if stop else 0})
         for one in night_numbers(found, night.gate)
@@ -71,10 +73,11 @@ def main_numbers(
 
 
 def _unable(night: MainNight) -> list[NightNumber]:
-    return [_without(name, "missing", why) for name, why in night.pairs.lacking.items()]
+    return [without(name, "missing", why) for name, why in night.pairs.lacking.items()]
 
 
-def _without(name: str, word: NightWord, why: str) -> NightNumber:
+def without(name: str, word: NightWord, why: str) -> NightNumber:
+    """Put on record what has no verdict."""
     return NightNumber(series="", name=name, pair=name, metric="", word=word, why=why)
 
 

@@ -11,25 +11,29 @@ from harness.commands.progress import Show
 from harness.comparing.comparison import ComparedNumber
 from harness.comparing.measured import compared_sides
 from harness.comparing.sides import side_where
+from harness.core.identity import canonical
 from harness.core.spec import MeasureSpec
 from harness.night.record import NightNumber
 from harness.plan.expand import Plan, PlannedJob
 from harness.published.sources import NumberSource
+from harness.runner.live import work_of
 from harness.runner.loop import execute
+from harness.runner.night import called
 from harness.runner.opened import OpenWorkspace
 from harness.store.files import SESSIONS, read_session
 
 RunByJob = dict[str, str]
 """Plan id to the run that answers it."""
+_Work = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class QualityFound:
-    """Numbers of builds and quality. unchanged: jobs that both sides share."""
+    """Numbers of builds and quality. unchanged: jobs that both sides share; lacking: what a side has no number of, and why."""
 
     numbers: list[ComparedNumber]
     unchanged: int
-    told: list[str]
+    lacking: list[tuple[str, str]]
 
 
 def run_quality(plan: Plan, opened: OpenWorkspace, console: Console, again: Iterable[str] = ()) -> RunByJob:
@@ -55,6 +59,8 @@ def quality_numbers(
     """Compare the builds and the quality of two environments. only: of these jobs (plan ids)."""
     builds = {job.artifact: job for job in plan.jobs if job.kind == "build"}
     wanted = None if only is None else frozenset(only)
+    lacking = _lacking(plan, sides, runs, opened)
+    told = [(work[0], why) for work, why in lacking.items()]
     found: list[set[str]] = []
     for side in sides:
         measured = [job for job in plan.jobs if job.environment == side and job.kind in {"quality", "speed"}]
@@ -63,21 +69,46 @@ def quality_numbers(
             for job in measured
             if isinstance(job.spec, MeasureSpec) and job.spec.artifact in builds
         ]
-        scored = [job for job in measured if job.kind == "quality" and not job.verifies]
+        scored = [job for job in measured if job.kind == "quality" and not job.verifies and _work(job) not in lacking]
         found.append(
             {runs[job.id] for job in (*made, *scored) if job.id in runs and (wanted is None or job.id in wanted)}
         )
     shared = found[0] & found[1]
+    if found[0] == found[1]:
+        return QualityFound([], len(shared), told)
     source = NumberSource(opened.database)
-    both = [
-        side_where(side, source, {"run": sorted(some - shared)})
-        for side, some in zip(sides, found, strict=True)
-        if some - shared
-    ]
-    if len(both) < 2:
-        return QualityFound([], len(shared), [])
-    numbers, told = compared_sides(both[0], both[1])
-    return QualityFound(numbers, len(shared), told)
+    one, other = (
+        side_where(side, source, {"run": sorted(some - shared)}) for side, some in zip(sides, found, strict=True)
+    )
+    return QualityFound(compared_sides(one, other)[0], len(shared), told)
+
+
+def _lacking(plan: Plan, sides: tuple[str, str], runs: RunByJob, opened: OpenWorkspace) -> dict[_Work, str]:
+    """Say, by what was to be measured, why a side has no number of it: nothing of that may pass as unchanged, or as not asked for."""
+    columns = ["run", "status", "reason"]
+    bad = {run: (status, why) for run, status, why in opened.database.select({"run": sorted(set(runs.values())), "metric": None}, columns).rows}  # fmt: skip
+    reasons: dict[_Work, dict[str, str]] = {}
+    for job in plan.jobs:
+        if job.kind != "quality" or job.environment not in sides or job.verifies or job.other_gpu:
+            continue
+        status, why = bad.get(runs.get(job.id), ("", ""))
+        if job.id not in runs:
+            said = f"{job.environment} cannot measure it here: {job.refused or 'what it needs is not there'}"
+        else:
+            said = f"in {job.environment} it came to {status}: {why or 'no reason given'}" if status else ""
+        reasons.setdefault(_work(job), {})[job.environment] = said
+    found = {}
+    for work, by_side in reasons.items():
+        both = [by_side.get(side, f"{side} does not measure it") for side in sides]
+        if any(both):
+            found[work] = "; ".join(filter(None, both))
+    return found
+
+
+def _work(job: PlannedJob) -> _Work:
+    """Say what a job of quality measures, whatever the environment: first as people do."""
+    assert isinstance(job.spec, MeasureSpec)
+    return f"{called(job)} {job.spec.probe}", canonical(job.spec.engine_options), work_of(job)
 
 
 def jobs_behind(plan: Plan, sides: tuple[str, str], worse: Sequence[NightNumber]) -> list[PlannedJob]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,21 +24,25 @@ class ReportFiles:
 
     def check(self) -> None:
         """Find out before a night of hours whether its reports can be written. Raises: HarnessError for a folder that is not there."""
-        for option, path in (("--issue", self.issue), ("--junit", self.junit), ("--summary", self.summary)):
+        asked = (("--issue", self.issue), ("--junit", self.junit), ("--summary", self.summary))
+        taken: dict[Path, str] = {}
+        for option, path in asked:
             if path is not None and path.is_dir():
                 raise HarnessError(f"{option} {path} is a folder; name a file in it")
             if path is not None and not path.absolute().parent.is_dir():
                 raise HarnessError(f"{option} {path}: there is no folder {path.parent}; make it first")
+            if path is not None and not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+                raise HarnessError(f"{option} {path} cannot be written; name a file that can be")
+            if path is not None and (other := taken.setdefault(path.absolute(), option)) != option:
+                raise HarnessError(f"{other} and {option} are both {path}; name two files")
 
 
-def write_reports(record: NightRecord, files: ReportFiles) -> str:
-    """Write what was asked for; return the report."""
-    report = to_markdown(record)
+def write_reports(record: NightRecord, files: ReportFiles) -> None:
+    """Write what was asked for."""
     if files.junit is not None:
         write_whole(files.junit, to_junit(record))
     if files.issue is not None:
         write_whole(files.issue, to_issue(record))
     if files.summary is not None:
         with open(files.summary, "a", encoding="utf-8") as file:
-            file.write(report)
-    return report
+            file.write(to_markdown(record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,7 +93,7 @@ def _margin(name: str, value: str | float, node: Node, mistakes: Mistakes) -> Ma
         return None
     share = _share(value)
     size = share if share is not None else value
-    if isinstance(size, str) or size <= 0:
+    if isinstance(size, str) or not 0 < size < math.inf:
         mistakes.add(f"the margin of '{name}' must be above 0, as `5 %` or 0.01; it is {value!r}", node)
         return None
     return Margin(float(size), share is not None)

@@ -19,7 +19,7 @@ from pydantic import Field
 from harness.core.options import Options, validated
 from harness.core.registry import load
 from harness.core.seam import Engine
-from harness.core.sessions import Session, Tile
+from harness.core.sessions import GivesLogits, LogitTile, Session, Tile
 from harness.core.spec import JsonObject
 from harness.engines import CANARY, ENGINES
 
@@ -68,6 +68,7 @@ def canary_engine(given: Mapping[str, object]) -> tuple[Engine, CanaryOptions]:
         open=opened,
         provider=lambda _: real.provider(asked),
         floats=lambda _: real.floats(asked),
+        inspect=None,  # what a real engine runs is no matter of a canary, and nothing of it is kept
     )
     return engine, options
 
@@ -169,8 +170,10 @@ class _Scoring(Protocol):
 
 
 def worse(session: Session, options: CanaryOptions) -> Session:
-    """Damage what a session says of the next token; a session without log-probabilities stays as it is."""
-    if (options.lost or options.noise) and hasattr(session, "logprobs"):
+    """Damage what a session says of the next token, as log-probabilities and as logits; a session without them stays as it is."""
+    if not (options.lost or options.noise):
+        return session
+    if hasattr(session, "logprobs"):
         honest = cast("_Scoring", session).logprobs
 
         def logprobs(token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
@@ -178,7 +181,24 @@ def worse(session: Session, options: CanaryOptions) -> Session:
                 yield Tile(tile.positions, damaged(tile.logprobs, tile.positions, token_ids, options))
 
         session.__dict__["logprobs"] = logprobs
+    if isinstance(session, GivesLogits):
+        raw = session.logits
+
+        def logits(token_ids: Sequence[int], positions: Sequence[int]) -> Iterator[LogitTile]:
+            for tile in raw(token_ids, positions):
+                rows = damaged(normalized(tile.logits), tile.positions, token_ids, options)
+                yield LogitTile(tile.positions, rows.astype(tile.logits.dtype))
+
+        session.__dict__["logits"] = logits
     return session
+
+
+def normalized(logits: Rows) -> Rows:
+    """Return log-probabilities in float64."""
+    import numpy as np
+
+    rows = logits.astype(np.float64)
+    return np.asarray(rows - np.logaddexp.reduce(rows, axis=1, keepdims=True))
 
 
 def damaged(rows: Rows, positions: NDArray[np.int64], ids: Sequence[int], options: CanaryOptions) -> Rows:

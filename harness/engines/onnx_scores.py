@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     from harness.core.sessions import FloatArray
 
 PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "dml": "DmlExecutionProvider",
-    "NvTensorRtRtx": "NvTensorRTRTXExecutionProvider",
-}
+    "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "dml": "DmlExecutionProvider", "NvTensorRtRtx": "NvTensorRTRTXExecutionProvider",
+}  # fmt: skip
 _WEIGHTS_IN = "session.model_external_initializers_file_folder_path"
 """Setting of a session whose graph comes from memory: where its weight files lie."""
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from harness.comparing.gate import Gate, Margin
+from harness.comparing.gate import Gate
 from harness.core.identity import canonical
 from harness.core.metric import METRICS
 from harness.core.registry import load
@@ -59,24 +59,26 @@ def quality_canary(
 ) -> CanaryPair | str:
     """Draw a job of the baseline with its value, and damage what it says; else say why there is none."""
     fitting = [
-        (job, value) for job, value in jobs if isinstance(job.spec, MeasureSpec) and job.spec.probe in SCORED and gate.margin(METRICS[job.spec.probe])
+        (job, value) for job, value in jobs if isinstance(job.spec, MeasureSpec) and job.spec.probe in SCORED and _lost(job.spec.probe, value, gate) > 0
     ]  # fmt: skip
     if not fitting:
-        return f"no series of quality is a {' or '.join(SCORED)} with a margin in gate.yaml; add one to the sweep"
+        return f"no series of quality is a {' or '.join(SCORED)} with a margin in gate.yaml that is more than nothing of its value; add one to the sweep, or give the margin as a plain number"
     job, value = fitting[draw.randrange(len(fitting))]
     assert isinstance(job.spec, MeasureSpec)
     metric = job.spec.probe
-    margin = gate.margin(METRICS[metric])
-    assert margin is not None
-    lost = TIMES * _absolute(margin, value)
+    lost = _lost(metric, value, gate)
     more: JsonObject = {"lost": math.log1p(lost / value)} if metric == "perplexity" else {"noise": math.sqrt(2 * lost)}
     honest = _honest(job, located)
     size = f"{lost:.3g} more {METRICS[metric].title.lower()}"
     return CanaryPair(LivePair(_name(job), (honest,), (worse_job(honest, more),)), (metric,), size)
 
 
-def _absolute(margin: Margin, value: float) -> float:
-    return margin.size * abs(value) if margin.relative else margin.size
+def _lost(metric: str, value: float, gate: Gate) -> float:
+    """Return how large a canary is in the metric's unit; 0 where none can be made, as of a share of a KL divergence of 0."""
+    margin = gate.margin(METRICS[metric])
+    if margin is None or not math.isfinite(value) or (metric == "perplexity" and value <= 0):
+        return 0.0
+    return TIMES * (margin.size * abs(value) if margin.relative else margin.size)
 
 
 def _name(job: PlannedJob) -> str:

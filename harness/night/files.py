@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from harness.core.errors import HarnessError
 from harness.core.files import PARTIAL, regular_bytes, remove, write_whole
-from harness.night.record import FORMAT, NightRecord
+from harness.night.record import FORMAT, NightRecord, compared
 
 NIGHTS = "nights"
 """Folder of the results folder."""
@@ -39,6 +39,10 @@ class Nights:
         """Nights that came to their end."""
         return [one for one in self.records if one.finished is not None]
 
+    def like(self, night: NightRecord) -> list[NightRecord]:
+        """List the finished nights before one that compared the same two over the same sweep: others in this folder are none of its history."""
+        return [one for one in self.finished if one.number < night.number and compared(one) == compared(night)]
+
 
 def read_nights(folder: Path) -> Nights:
     """Read all records; what cannot be read is told and left alone."""
@@ -46,13 +50,18 @@ def read_nights(folder: Path) -> Nights:
     problems = []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(NightRecord.model_validate_json(regular_bytes(path, MOST_BYTES)))
+            one = NightRecord.model_validate_json(regular_bytes(path, MOST_BYTES))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             problems.append(f"{path.name} is no record of a night ({place}: {first['msg']}); it does not count")
         except OSError as error:
             problems.append(f"{path.name} cannot be read ({error.strerror}); it does not count")
+        else:
+            if one.night == path.stem:
+                found.append(one)
+            else:
+                problems.append(f"{path.name} holds night {one.night} and is a copy of its file; it does not count")
     newer = [one for one in found if one.format > FORMAT]
     problems += [f"night {one.night} was written by a newer version; it does not count" for one in newer]
     kept = sorted((one for one in found if one.format <= FORMAT), key=lambda one: (one.number, one.started))
@@ -68,17 +77,20 @@ def write_night(folder: Path, record: NightRecord) -> None:
 @contextmanager
 def alone_tonight(folder: Path) -> Iterator[None]:
     """Let one night at a time run in a results folder. Raises: HarnessError where another one does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
-        with lock:
-            for partial in folder.glob(f"*{PARTIAL}*"):
-                remove(partial)
-            yield
+        lock.acquire()
     except Timeout:
         raise HarnessError(
             f"another night is running in {folder}; wait for its end, or take another --results"
         ) from None
+    try:
+        for partial in folder.glob(f"*{PARTIAL}*"):
+            remove(partial)
+        yield
+    finally:
+        lock.release()
 
 
 def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecord, list[str]]:
@@ -98,13 +110,3 @@ def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecor
     number = last.number + 1 if last else 1
     night = f"{now:%Y%m%d}-{secrets.token_hex(3)}"
     return fresh.model_copy(update={"night": night, "number": number, "started": now}), told
-
-
-def history_of(nights: Sequence[NightRecord], series: str) -> list[tuple[int, float, float] | None]:
-    """Return number of the night, change and error of each night that came to its end; None where the series has none in it."""
-    found: list[tuple[int, float, float] | None] = []
-    for night in nights:
-        one = next((one for one in night.numbers if one.series == series), None)
-        good = one is not None and one.change is not None and one.error is not None
-        found.append((night.number, one.change, one.error) if good and one else None)  # type: ignore[arg-type]
-    return found

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from harness.markdown.rows import literal
 from harness.night.record import NightRecord
 from harness.night.text import alarm_text, canary_text, to_markdown
 
+_LETTERS, _LINES = 40_000, 40
+"""Of a report, and of alarms, that a body takes: issues end at 65,536 characters, and one that is longer is refused whole."""
 IssueState = Literal["open", "closed"]
 
 
@@ -39,8 +42,14 @@ def to_issue(record: NightRecord) -> str:
     ]
     if not lines:
         lines = [f"Resolved: nothing is worse in night {record.night}."]
+    if (more := len(lines) - _LINES) > 0:
+        lines = [*lines[:_LINES], f"- and {more} more"]
     head = [f"<!-- title: {_plain(issue_title(record))} -->", f"<!-- state: {state} -->", ""]
-    report = to_markdown(record).replace("\n# ", "\n## ")
+    report = re.sub("^# ", "## ", to_markdown(record), flags=re.MULTILINE)
+    if len(report) > _LETTERS:
+        report = (
+            f"The report has {len(report):,} characters, which no issue holds: `harness night --summary FILE` keeps it."
+        )
     return "\n".join(
         [*head, *lines, "", f"<details><summary>Night {record.night}</summary>", "", report, "</details>", ""]
     )
@@ -48,4 +57,4 @@ def to_issue(record: NightRecord) -> str:
 
 def _plain(text: str) -> str:
     """Keep a text from ending the comment that it stands in."""
-    return " ".join(text.replace("--", "-").replace(">", "").split())
+    return " ".join(re.sub("-{2,}", "-", text).replace(">", "").split())

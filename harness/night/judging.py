@@ -78,7 +78,7 @@ def _number(found: NightFound, judged: Judged | None, gate: Gate) -> NightNumber
     head = NightNumber(
         series=found.series or f"{found.pair} {one.metric.name} {one.name}", name=title(one), pair=found.pair, metric=one.metric.name, better=one.better,
         metric_version=one.metric.version, covers=dict(found.covers), a=_finite(one.values[0]), b=_finite(one.values[1]), word=word,
-        why=_why(one, found.covers),
+        why=_why(one, found.covers) or "its interval has no end: too few rounds or items for one",
     )  # fmt: skip
     if judged is None or one.estimate is None or value is None:
         return head

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
@@ -165,20 +168,60 @@ def exit_code(record: NightRecord) -> int:
     return 3 if len(judged) < len(record.numbers) or not (judged or record.unchanged) else 0
 
 
-def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
-    """Say which alarms are open after a night: those of tonight, and those of before that tonight could not judge."""
+def compared(record: NightRecord) -> tuple[str, str, str]:
+    """Say what a night compared with what: nights that agree in it share alarms, history and an issue."""
+    return record.sweep, record.baseline.name, record.candidate.name
+
+
+def with_open(record: NightRecord, before: NightRecord | None, *, whole: bool = False) -> NightRecord:
+    """Say which alarms are open after a night: those of tonight, and those of before that tonight could not judge.
+
+    A number whose series began anew, as after another baseline was installed or a GPU replaced, is known by its name. A night that missed a
+    canary closes nothing. whole: it was asked for all of the sweep, so that what it has no word of is the same for both, or not measured any more.
+    """
     known = {one.series: one for one in before.open} if before else {}
-    judged = {one.series for one in record.of(*VERDICTS)}
+    since = {one.name: one.since for one in known.values()} | {one.series: one.since for one in known.values()}
+    tonight = record.of(*VERDICTS)
+    there = {one.series for one in tonight}
+    names = {one.name for one in tonight}
     found = {
         one.series: OpenAlarm(
             series=one.series, name=one.name, said=said_of(one),
-            since=known[one.series].since if one.series in known else record.night,
+            since=since.get(one.series) or since.get(one.name) or record.night,
         )
         for one in record.alarms
     }  # fmt: skip
-    kept = {name: one for name, one in known.items() if name not in judged and name not in found}
-    closed = tuple(one for name, one in known.items() if name not in found and name not in kept)
-    return record.model_copy(update={"open": (*found.values(), *kept.values()), "closed": closed})
+    called = {one.name for one in found.values()}
+    left = [
+        one for one in known.values() if one.series not in found and (one.series in there or one.name not in called)
+    ]
+    is_blind = not all(one.found for one in record.canaries)
+    rest = left if is_blind else [one for one in left if one.series not in there and one.name not in names]
+    gone = rest if whole and not is_blind and len(tonight) == len(record.numbers) else []
+    kept = [one for one in rest if one not in gone]
+    closed = (
+        *(one for one in left if one not in kept and one not in gone),
+        *(
+            one.model_copy(update={"said": f"{one.said}; now the same for both, or not measured any more"})
+            for one in gone
+        ),
+    )
+    return record.model_copy(update={"open": (*found.values(), *kept), "closed": closed})
+
+
+def without_folders(record: NightRecord, folders: Mapping[str, str]) -> NightRecord:
+    """Write the folders of a machine as what they are called: a record goes into reports that strangers read."""
+
+    def told(text: str) -> str:
+        for folder, name in folders.items():
+            if len(PurePath(folder).parts) > 1:  # a home folder of "/" is in every path
+                text = re.sub(rf"{re.escape(folder)}[/\\](?=\S)", f"{name}/" if name else "", text)
+                text = re.sub(rf"{re.escape(folder)}(?![\w.-])", name or ".", text)
+        return text
+
+    numbers = tuple(one.model_copy(update={"why": told(one.why)}) if one.why else one for one in record.numbers)
+    canaries = tuple(one.model_copy(update={"said": told(one.said)}) for one in record.canaries)
+    return record.model_copy(update={"numbers": numbers, "canaries": canaries, "told": tuple(map(told, record.told))})
 
 
 def said_of(one: NightNumber) -> str:

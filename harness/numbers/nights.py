@@ -63,8 +63,9 @@ class SeriesWitness:
     """Of no change, adjusted over all series of the night; 1 where the series says nothing tonight."""
     night_sd: float | None
     """Standard deviation between nights, with what rounds vary by within a night; None: too few nights."""
-    nights_needed: int
-    """Nights from which a change of the margin is shown with the gate's power; what is larger may show sooner, silence before says nothing."""
+    nights_needed: int | None
+    """Nights from which a change of the margin is shown with the gate's power; what is larger may show sooner, silence before says nothing.
+    None: nights differ by so much more that no number of them shows it."""
     evidence: NightEvidence | None = None
     """For `is_confirmed`; None without a candidate."""
 
@@ -262,17 +263,20 @@ def _exact_change(row: _Row) -> _Change | None:
     return _Change(row.nights[since], new - old, 0.0, NightEvidence(old, 0.0, since))
 
 
-def _needed_by(row: _Row, margin: float | None, false_alarms: float, power: float) -> int:
-    """Return `nights_needed`, of a deviation to two digits; without a margin or a deviation that of the loudest change that counts."""
+def _needed_by(row: _Row, margin: float | None, false_alarms: float, power: float) -> int | None:
+    """Return `nights_needed`, of a deviation to two digits; without a margin (as a share of nothing) or a deviation that of the loudest change that counts."""
     if row.deviation == 0:
         return 2
-    size = FAR if margin is None or row.deviation is None else margin / row.deviation
+    size = FAR if not margin or row.deviation is None else margin / row.deviation
     return _nights_needed(float(f"{size:.1e}"), false_alarms, power)
 
 
 @functools.lru_cache(maxsize=4096)
-def _nights_needed(size: float, false_alarms: float, power: float) -> int:
-    return nights_needed(1.0, size, false_alarms=false_alarms, power=power)
+def _nights_needed(size: float, false_alarms: float, power: float) -> int | None:
+    try:
+        return nights_needed(1.0, size, false_alarms=false_alarms, power=power)
+    except ValueError:
+        return None
 
 
 # ---------------------------------------------------------------- all series of a night

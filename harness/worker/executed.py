@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
     from harness.core.options import Options
     from harness.core.seam import Engine, ProbeResult
 
-_UNTOLD = (HarnessError, RuntimeError, OSError, ValueError, KeyError, TypeError, MemoryError)
+_UNTOLD = (
+    HarnessError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    MemoryError,
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+)
 """What a look at an artifact may end with: it is no reason to measure nothing."""
 _TOLD = 200
 """Characters of such a reason that are told."""
@@ -58,11 +70,30 @@ def inspected_before(
         else:
             found = engine.inspect(Path(artifact.path), options)
     except _UNTOLD as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:_TOLD]
-        return NOT_REPORTED, (Note(code="executed-unknown", text=f"what really ran could not be found out: {reason}"),)
-    known.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(known, found.model_dump_json(), durable=False)
+        return NOT_REPORTED, (_untold(error),)
+    with suppress(OSError):  # found out again the next time
+        known.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(known, found.model_dump_json(), durable=False, shared=True)
     return found, ()
+
+
+def _untold(error: BaseException) -> Note:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:_TOLD]
+    return Note(code="executed-unknown", text=f"what really ran could not be found out: {reason}")
+
+
+def executed_of(
+    session: Session, findings: ProbeResult, inspected: Inspected, folder: Path, measured: Scheme | None
+) -> tuple[Executed, tuple[Note, ...]]:
+    """Say what ran, and what a reader must know of it. A session that cannot tell costs no measurement.
+
+    inspected: what was found before it was opened; the rest as `what_ran` and `ran_notes` have it.
+    """
+    try:
+        ran = what_ran(session, findings, inspected[0])
+        return ran, (*inspected[1], *ran_notes(ran, folder, measured))
+    except _UNTOLD as error:
+        return NOT_REPORTED, (*inspected[1], _untold(error))
 
 
 def what_ran(session: Session, findings: ProbeResult, before: Executed | None) -> Executed:

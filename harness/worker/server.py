@@ -22,7 +22,7 @@ from harness.worker import JOB, LOCK, LOG, OUTCOME
 from harness.worker.answers import Answers, alive
 from harness.worker.context import context_of, forget
 from harness.worker.describing import environment_here
-from harness.worker.executed import Inspected, inspected_before, ran_notes, what_ran
+from harness.worker.executed import Inspected, executed_of, inspected_before
 from harness.worker.failures import logged, may_follow, print_traceback, status_of
 from harness.worker.inputs import (
     base_of,
@@ -200,8 +200,8 @@ class Server:
         found.notes = (*session.notes, *findings.notes, *self._doubts(job, session, probe, workload, findings, spans))
         found.scheme = scheme_measured(Path(measured.path), session.dtype)
         with spans.span("check"):
-            found.executed = what_ran(session, findings, self._inspected[0])
-            found.notes += (*self._inspected[1], *ran_notes(found.executed, Path(measured.path), found.scheme))
+            found.executed, notes = executed_of(session, findings, self._inspected, Path(measured.path), found.scheme)
+            found.notes += notes
         if context.out is not None:
             with spans.span("hash"):
                 built = Built(format="hf")

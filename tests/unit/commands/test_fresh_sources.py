@@ -118,3 +118,12 @@ def test_a_fetch_that_breaks_off_leaves_nothing_half(nights: Workspace, server: 
     with pytest.raises(HarnessError, match=r"broke off|cannot be fetched"):
         fresh.resolve(f"{server}/{path.name}", nights.root)
     assert not list((tmp_path / "cache").rglob("*.partial*"))
+
+
+@pytest.mark.parametrize(
+    "address", ["http://ada:secret@127.0.0.1:1/a.whl?signature=hidden", "http://secret@127.0.0.1:1/a.whl"]
+)
+def test_no_message_repeats_who_fetches_or_a_signature(nights: Workspace, address: str) -> None:
+    with pytest.raises(HarnessError, match=r"http://127.0.0.1:1/a.whl cannot be fetched") as refused:
+        fresh.resolve(address, nights.root)
+    assert not [word for word in ("secret", "ada", "hidden") if word in str(refused.value)]

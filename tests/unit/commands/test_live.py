@@ -102,6 +102,8 @@ def test_budgets_are_read() -> None:
     assert [budget_of(text) for text in ("90s", "20m", "1.5 h")] == [90, 1200, 5400]
     with pytest.raises(HarnessError, match="as 90s, 20m or"):
         budget_of("0m")
+    with pytest.raises(HarnessError, match="a budget is a time above 0"):
+        budget_of(f"{'9' * 400}h")
 
 
 def test_the_plan_of_the_sweep_is_left_as_it_was(bench: Bench) -> None:

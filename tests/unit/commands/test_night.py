@@ -14,6 +14,7 @@ from harness.commands.machine import CheckedSweep, known_names
 from harness.commands.workspace import Workspace
 from harness.night.files import NIGHTS, read_nights
 from harness.plan.sweep import Sweep
+from harness.runner.night import NightPairs
 from harness.store.files import read_session
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import night, night_bench
@@ -40,6 +41,13 @@ def test_a_night_of_the_same_twice_exits_0_and_finds_its_canaries(bench: Bench, 
     runs = bench.frame({}, ["engine", "run"])
     assert "canary" not in set(runs["engine"]), "its runs are in no database of others"
     assert not [one for one in bench.results.glob("runs/*/outcome.json") if '"canary"' in one.read_text("utf-8")]
+
+
+def test_what_no_side_can_run_is_told() -> None:
+    pairs = NightPairs((), {}, {"tiny int4 ort-genai": "old cannot run it here: it needs a GPU"})
+    assert command.neither(pairs) == [
+        "tiny int4 ort-genai: neither side can run it here (old cannot run it here: it needs a GPU)"
+    ]
 
 
 def test_a_version_that_could_not_be_had_is_on_the_record(nights: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

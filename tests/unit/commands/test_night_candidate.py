@@ -56,6 +56,12 @@ def test_what_cannot_be_had_is_refused_by_name(nights: Workspace, sides: tuple[s
         with_candidate(checked(nights), *sides, print)
 
 
+def test_an_environment_of_somebodys_own_is_not_taken_for_the_wheels(nights: Workspace) -> None:
+    some = checked(nights, "cpu-tonight: {python: /usr/bin/python3}\n")
+    with pytest.raises(HarnessError, match=r"would be called cpu-tonight, and environments.yaml has one"):
+        with_candidate(some, "cpu", "dist/a-1-py3-none-any.whl", print)
+
+
 def test_a_wheel_gets_an_environment_of_the_baselines_lock_packages_and_itself(
     nights: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.commands import night_main
 from harness.commands.night_main import main_numbers
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import BROKEN, DISTURBED, candidate, last_night, night, night_bench
@@ -41,6 +42,9 @@ def test_nan_of_a_broken_probe_is_no_number(bench: Bench, say: Say) -> None:
     said = night(say, bench)
     assert said.code == 3
     assert {one.word for one in last_night(bench).numbers} == {"missing"}
+    (scored,) = [one for one in last_night(bench).numbers if one.name.endswith(" perplexity")]
+    assert "in old it came to failed: " in scored.why, "what failed for both, as one run, is not unchanged"
+    assert "in new it came to failed: " in scored.why
     assert "| nan" not in said.out
 
 
@@ -55,3 +59,24 @@ def test_rounds_that_others_disturbed_are_skipped_and_never_judged(bench: Bench,
     assert [one.word for one in skipped] == ["skipped"], said.out
     assert skipped[0].why.startswith("another process used the machine")
     assert skipped[0].change is None
+
+
+def test_a_later_night_takes_no_rounds_of_one_that_was_cut_off(
+    bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    night_bench(bench)
+    with monkeypatch.context() as patch:
+        patch.setattr(night_main, "numbers_of", ended)
+        night(say, bench)
+    assert last_night(bench).finished is None
+    assert "main" not in last_night(bench).sessions
+    said = night(say, bench, budget="50s")  # other words: another night
+    assert "was cut off and is not continued; it was asked something else: nothing of it counts" in said.out
+    record = last_night(bench)
+    rows = bench.frame({"kind": "speed", "metric": "decode_tps"}, ["session", "run"])
+    by_session = rows.groupby("session")["run"].nunique().to_dict()
+    assert len(by_session) == 2
+    assert by_session[record.sessions["main"]] >= 8, "two blocks of its own"

@@ -20,6 +20,22 @@ fake.FakeSession._rows = sure
 """
 """Makes the fake engine surer of everything, and it is mostly wrong."""
 
+UNSCORED = """
+import harness.engines.fake as fake
+def broken(self, ids):
+    raise RuntimeError("this version cannot score")
+fake.FakeSession._rows = broken
+"""
+
+
+def test_a_candidate_that_can_score_nothing_is_missing_and_says_why(bench: Bench, say: Say) -> None:
+    night_bench(bench, probes={"perplexity": {"window": 64, "stride": 32, "text": str(bench.text)}})
+    candidate(bench, UNSCORED)
+    assert night(say, bench).code == 3
+    (one,) = last_night(bench).numbers
+    assert (one.word, one.name) == ("missing", "toy fp32 fake perplexity")
+    assert one.why == "in new it came to failed: RuntimeError: this version cannot score"
+
 
 def test_what_is_known_is_not_measured_again(bench: Bench, say: Say) -> None:
     assert run_quality.__doc__

@@ -41,6 +41,8 @@ def test_a_folder_without_the_file_and_an_empty_file_change_nothing(tmp_path: Pa
 @pytest.mark.parametrize(("text", "said"), [
     ("margins: {sped: 5 %}", "unknown metric or kind in margins 'sped'; did you mean 'speed'?"),
     ("margins: {speed: -1}", "the margin of 'speed' must be above 0, as `5 %` or 0.01; it is -1"),
+    ("margins: {speed: .nan}", "the margin of 'speed' must be above 0"),
+    ("margins: {speed: .inf}", "the margin of 'speed' must be above 0"),
     ("margins: {speed: much}", "the margin of 'speed' must be above 0"),
     ("margins: {speed: 0 %}", "the margin of 'speed' must be above 0"),
     ("false_alarms: 200 %", "'false_alarms' must lie between 0 and 100 %, as `1 %`; it is '200 %'"),

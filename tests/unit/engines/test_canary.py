@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.core.sessions import GenerationWorkload
+from harness.core.sessions import GenerationWorkload, GivesLogits, LogitTile, Tile
 from harness.engines import ENGINES, fake
-from harness.engines.canary import CanaryOptions, canary_engine, damaged, work
+from harness.engines.canary import CanaryOptions, canary_engine, damaged, normalized, work, worse
 from harness.worker.inputs import engine_of
 
 IDS = [5, 9, 40, 41, 42, 43]
@@ -39,6 +39,28 @@ def test_noise_diverges_by_half_its_variance() -> None:
     assert divergence == pytest.approx(0.02, rel=0.05)
     again = damaged(logprobs, np.arange(400), [], CanaryOptions(engine="fake", noise=0.2))
     assert np.array_equal(worse, again), "a second measurement sees the same"
+
+
+class BothWays:
+    """A session that gives logits, which a comparison then takes, and log-probabilities."""
+
+    def rows(self, positions: Any) -> Any:
+        return np.random.default_rng(5).normal(3, 2, (len(IDS), 50)).astype(np.float32)[list(positions)]
+
+    def logprobs(self, token_ids: Any, positions: Any) -> Any:
+        yield Tile(np.array(positions), normalized(self.rows(positions)).astype(np.float32))
+
+    def logits(self, token_ids: Any, positions: Any) -> Any:
+        yield LogitTile(np.array(positions), self.rows(positions))
+
+
+@pytest.mark.parametrize("given", [{"noise": 0.2}, {"lost": 0.25}])
+def test_logits_are_damaged_as_log_probabilities_are(given: dict[str, float]) -> None:
+    session: Any = worse(BothWays(), CanaryOptions(engine="fake", **given))  # type: ignore[arg-type]
+    assert isinstance(session, GivesLogits)
+    (scored,), (raw,) = session.logprobs(IDS, PLACES), session.logits(IDS, PLACES)
+    assert normalized(raw.logits) == pytest.approx(scored.logprobs, abs=1e-4)
+    assert np.abs(scored.logprobs - normalized(BothWays().rows(PLACES))).max() > 0.1
 
 
 def generated(slower: float) -> Any:

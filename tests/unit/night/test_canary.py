@@ -97,6 +97,15 @@ def test_quality_that_no_known_loss_can_be_put_on_says_so() -> None:
     assert "no series of quality" in str(quality_canary([], GATE, random.Random(1), located))
 
 
+def test_a_share_of_nothing_is_no_canary() -> None:
+    """A KL divergence of the reference itself is 0, and so are five percent of it: such a canary could never be found."""
+    one = job("q", "quality", "fp16", ("b",), group="g")
+    one = replace(one, spec=one.spec.model_copy(update={"engine": "fake", "probe": "kl_divergence"}))  # type: ignore[call-arg]
+    share = Gate({"kl_divergence": Margin(0.05, relative=True)})
+    assert "give the margin as a plain number" in str(quality_canary([(one, 0.0)], share, random.Random(1), located))
+    assert isinstance(quality_canary([(one, 0.0), (one, 0.1)], share, random.Random(1), located), CanaryPair)
+
+
 def test_what_was_not_reached_comes_first_and_the_seed_orders_the_rest() -> None:
     orders = {tuple(one.name for one in drawn_order(PAIRS, seed, ["f", "c"])) for seed in range(20)}
     assert len(orders) > 10

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from filelock import Timeout
 
 from harness.core.errors import HarnessError
 from harness.night.files import Nights, alone_tonight, begun, read_nights, write_night
@@ -45,6 +46,15 @@ def test_a_record_with_nan_in_it_and_one_of_a_newer_version_do_not_count(tmp_pat
     assert found.records == ()
     assert "it does not count" in found.problems[0]
     assert "written by a newer version" in found.problems[1]
+
+
+def test_a_copy_of_a_record_is_no_second_night(tmp_path: Path) -> None:
+    write_night(tmp_path, night(number()))
+    (path,) = tmp_path.glob("*.json")
+    path.with_name(f"{path.stem} (1).json").write_bytes(path.read_bytes())
+    found = read_nights(tmp_path)
+    assert len(found.records) == 1
+    assert "is a copy of its file" in found.problems[0]
 
 
 def test_the_first_night_of_a_folder_has_number_1_and_nothing_to_tell() -> None:
@@ -88,3 +98,19 @@ def test_two_nights_at_once_are_refused(tmp_path: Path) -> None:
         pass
     with alone_tonight(tmp_path):
         pass
+
+
+def test_a_lock_of_another_kind_is_not_told_as_another_night(tmp_path: Path) -> None:
+    with pytest.raises(Timeout, match="other"), alone_tonight(tmp_path):
+        raise Timeout("other")
+    with alone_tonight(tmp_path):
+        pass
+
+
+def test_nights_of_other_sweeps_and_sides_in_the_folder_are_none_of_its_history() -> None:
+    mine = [night(number("worse"), count=count) for count in (1, 3)]
+    others = [night(number(), count=2, sweep="other"), night(number(), count=4, candidate=mine[0].baseline)]
+    cut = night(count=5, finished=None)
+    nights = Nights(tuple(sorted([*mine, *others, cut], key=lambda one: one.number)))
+    assert nights.like(night(count=6)) == mine
+    assert nights.like(night(count=3)) == mine[:1]

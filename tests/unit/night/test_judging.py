@@ -46,6 +46,13 @@ def test_what_one_number_alone_would_show_is_not_shown_among_many() -> None:
     )
 
 
+def test_an_interval_without_an_end_is_no_verdict_and_says_why() -> None:
+    endless = replace(compared(0.0), estimate=ChangeEstimate(0.0, lambda _: (-math.inf, math.inf), "rounds", log=True))
+    (one,) = night_numbers([NightFound(endless, "p")], GATE)
+    assert (one.word, one.change) == ("missing", None)
+    assert one.why.startswith("its interval has no end")
+
+
 def test_numbers_keep_what_they_are_and_why_there_is_no_verdict() -> None:
     base = ComparedNumber("", DECODE, "higher", (1.0, None), why="new does not have it", weight="missing")
     found = [

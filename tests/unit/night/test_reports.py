@@ -89,7 +89,15 @@ def test_the_issue_of_a_gate_that_cannot_bite_is_open() -> None:
     assert "counts for nothing until it is found" in to_issue(missed)
 
 
-@pytest.mark.parametrize("name", ["a --> b", "a\nb", "--"])
+def test_an_issue_of_a_large_sweep_is_one_that_can_be_written() -> None:
+    many = [number("worse", series=f"s{place}", name=f"Decode {'x' * 300} {place}") for place in range(400)]
+    text = to_issue(with_open(night(*many), None))
+    assert len(text) < 65_536
+    assert "- and 360 more" in text
+    assert "`harness night --summary FILE` keeps it" in text
+
+
+@pytest.mark.parametrize("name", ["a --> b", "a\nb", "--", "a ---> b"])
 def test_no_name_ends_the_comment_that_the_title_stands_in(name: str) -> None:
     lines = to_issue(night(number(), sweep=name)).splitlines()
     assert lines[0].startswith("<!-- title: ")

@@ -150,6 +150,7 @@ def test_short_and_empty_histories_are_no_change(values: list[float]) -> None:
     found = one(values)
     assert not found.is_change
     assert (found.night_sd is None) == (len(values) < 3)
+    assert found.nights_needed is not None
     assert found.nights_needed > 3
 
 
@@ -220,6 +221,16 @@ def test_a_margin_that_nothing_shows_is_refused() -> None:
         nights_needed(SD, 0.0, false_alarms=0.01, power=0.8)
     with pytest.raises(ValueError, match="no 100000 nights"):
         nights_needed(1.0, 1e-4, false_alarms=0.01, power=0.8)
+
+
+@pytest.mark.parametrize(("margin", "noise"), [(0.0, 0.02), (0.05, 40.0)])
+def test_a_margin_of_nothing_and_nights_that_no_number_of_them_tells_apart_end_no_night(
+    margin: float, noise: float
+) -> None:
+    nights = [NightValue(noise * (-1) ** place, noise) for place in range(9)]
+    found = witnesses({"a": nights}, margin={"a": margin}, false_alarms=0.01, power=0.8)["a"]
+    assert not found.is_change
+    assert (found.nights_needed is None) == (margin > 0)
 
 
 def test_a_witness_tells_what_nights_differ_by_and_how_many_it_needs() -> None:

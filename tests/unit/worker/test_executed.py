@@ -21,7 +21,7 @@ from harness.engines import fake
 from harness.quantizers import ort_genai, random_weights
 from harness.worker import JOB, OUTCOME
 from harness.worker.answers import Answers
-from harness.worker.executed import inspected_before, what_ran
+from harness.worker.executed import executed_of, inspected_before, what_ran
 from harness.worker.fresh_process import inspected
 from harness.worker.server import Server
 from tests.graph_edits import edited, stored_in_int8
@@ -87,7 +87,16 @@ def test_a_look_is_kept_by_content_options_and_packages(tmp_path: Path, cache: P
         assert looked(job(tmp_path, content=content), engine)[0] == RAN
 
 
-@pytest.mark.parametrize("error", [HarnessError("no\nlong story"), RuntimeError("no"), MemoryError()])
+def test_a_look_that_cannot_be_kept_is_no_failure(tmp_path: Path, cache: Path) -> None:
+    cache.parent.mkdir()
+    cache.write_text("a file stands where the folder would", "utf-8")
+    engine = replace(fake.ENGINE, inspect=lambda folder, options: RAN)
+    assert looked(job(tmp_path, content="c"), engine) == (RAN, ())
+
+
+@pytest.mark.parametrize(
+    "error", [HarnessError("no\nlong story"), RuntimeError("no"), MemoryError(), AttributeError("no"), IndexError("no")]
+)
 def test_a_look_that_fails_is_told_and_not_kept(tmp_path: Path, cache: Path, error: Exception) -> None:
     def inspect(folder: Path, options: Any) -> Executed:
         raise error
@@ -119,6 +128,17 @@ def test_who_measured_tells_first_then_the_session_then_the_look_before() -> Non
     assert what_ran(session, silent, RAN) == own
     assert what_ran(plain, silent, RAN) == RAN
     assert what_ran(plain, silent, None) == NOT_REPORTED
+
+
+def test_a_session_that_cannot_tell_costs_no_measurement(tmp_path: Path) -> None:
+    def broken(self: Any) -> Executed:
+        raise AttributeError("this model has no attention")
+
+    session: Any = type("Session", (), {"executed": broken})()
+    silent: Any = SimpleNamespace(executed=None)
+    found, (note,) = executed_of(session, silent, (None, ()), tmp_path, None)
+    assert found == NOT_REPORTED
+    assert (note.code, note.text.endswith(": this model has no attention")) == ("executed-unknown", True)
 
 
 def served(asked: Job, folder: Path) -> Outcome:
