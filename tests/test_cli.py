@@ -216,7 +216,8 @@ def test_a_sweep_that_can_only_be_built_here_needs_a_person(bench: Bench) -> Non
 def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
-    from harness.commands import report as tables
+    from harness.commands import plain
+    from harness.commands.report import print_tables
     from harness.core.errors import ConfigError
 
     def refused(*_: object, **__: object) -> None:
@@ -224,9 +225,9 @@ def test_a_refused_table_needs_a_person(bench: Bench, monkeypatch: pytest.Monkey
 
     bench.sweep(method=["fp32"])
     bench.run()
-    monkeypatch.setattr(tables, "build", refused)
+    monkeypatch.setattr(plain, "build", refused)
     console = Console(record=True)
-    assert tables.print_tables(console, bench.workspace, ["s"], {}) == 2
+    assert print_tables(console, bench.workspace, ["s"], {}) == 2
     assert "no table: two answers fit" in console.export_text()
 
 
