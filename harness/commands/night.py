@@ -242,7 +242,8 @@ class _Night:
 
     def keep(self, record: NightRecord) -> None:
         """Write the record."""
-        folders = {str(self.workspace.results): "results", str(self.workspace.root): ""}
+        named = {str(folder): folder.name for folder in self.workspace.named}
+        folders = {str(self.workspace.results): "results", **named, str(self.workspace.root): ""}
         with suppress(NoHome):
             folders[str(at_home("~"))] = "~"
         self.record = without_folders(record, folders)
