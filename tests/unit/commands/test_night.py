@@ -14,7 +14,6 @@ from harness.commands.machine import CheckedSweep, known_names
 from harness.commands.workspace import Workspace
 from harness.night.files import NIGHTS, read_nights, write_night
 from harness.plan.sweep import Sweep
-from harness.runner.night import NightPairs
 from harness.store.files import read_session
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import last_night, night, night_bench
@@ -71,8 +70,8 @@ def test_reports_name_no_folder_of_the_machine_and_other_nights_of_the_folder_st
 
 
 def test_what_no_side_can_run_is_told() -> None:
-    pairs = NightPairs((), {}, {"tiny int4 ort-genai": "old cannot run it here: it needs a GPU"})
-    assert command.neither(pairs) == [
+    refused = {"tiny int4 ort-genai": "old cannot run it here: it needs a GPU"}
+    assert command.neither(refused) == [
         "tiny int4 ort-genai: neither side can run it here (old cannot run it here: it needs a GPU)"
     ]
 
