@@ -18,7 +18,7 @@ from harness.commands.night_again import measure_again
 from harness.commands.night_canary import CanaryNight, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
 from harness.commands.night_main import MainNight, main_numbers, without
-from harness.commands.night_quality import quality_numbers, run_quality
+from harness.commands.night_quality import quality_numbers, refused_by_both, run_quality
 from harness.commands.night_rounds import NightReading, found_of
 from harness.commands.workspace import Workspace
 from harness.comparing.gate import Gate, read_gate
@@ -87,7 +87,7 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         opened = open_workspace(planned, stack)
         refuse_what_cannot_fit(disk_needs(planned, verdicts(planned, opened), workspace.results), workspace.results)
         record, told = begun(nights, _fresh(asked, planned, sides, gate), datetime.now(UTC))
-        told += neither(pairs)
+        told += neither({**pairs.refused, **refused_by_both(plan, sides)})
         for line in told:
             say(line)
         record = record.model_copy(update={"told": (*stayed, *told)})
@@ -118,9 +118,9 @@ def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
     return [*(line for line in said if STAYS in line), *lacking]
 
 
-def neither(pairs: NightPairs) -> list[str]:
+def neither(refused: Mapping[str, str]) -> list[str]:
     """Say what no side can measure, which is neither passing nor missing."""
-    return [f"{name}: neither side can run it here ({why})" for name, why in pairs.refused.items()]
+    return [f"{name}: neither side can run it here ({why})" for name, why in refused.items()]
 
 
 def _refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> None:
@@ -242,7 +242,8 @@ class _Night:
 
     def keep(self, record: NightRecord) -> None:
         """Write the record."""
-        folders = {str(self.workspace.results): "results", str(self.workspace.root): ""}
+        named = {str(folder): folder.name for folder in self.workspace.named}
+        folders = {str(self.workspace.results): "results", **named, str(self.workspace.root): ""}
         with suppress(NoHome):
             folders[str(at_home("~"))] = "~"
         self.record = without_folders(record, folders)

@@ -96,13 +96,31 @@ def _lacking(plan: Plan, sides: tuple[str, str], runs: RunByJob, opened: OpenWor
             said = f"{job.environment} cannot measure it here: {job.refused or 'what it needs is not there'}"
         else:
             said = f"in {job.environment} it came to {status}: {why or 'no reason given'}" if status else ""
-        reasons.setdefault(_work(job), {})[job.environment] = said
+        there = reasons.setdefault(_work(job), {})
+        there[job.environment] = there.get(job.environment) or said
     found = {}
+    refused = refused_by_both(plan, sides)
     for work, by_side in reasons.items():
+        if work[0] in refused:
+            continue
         both = [by_side.get(side, f"{side} does not measure it") for side in sides]
         if any(both):
             found[work] = "; ".join(filter(None, both))
     return found
+
+
+def refused_by_both(plan: Plan, sides: tuple[str, str]) -> dict[str, str]:
+    """Name what the plan refuses in either side, with a reason: it is told, and not missing, as of speed."""
+    reasons: dict[str, dict[str, str | None]] = {}
+    for job in plan.jobs:
+        if job.kind == "quality" and job.environment in sides and not job.verifies and not job.other_gpu:
+            there = reasons.setdefault(_work(job)[0], {})
+            there[job.environment] = job.refused and there.get(job.environment, job.refused)
+    return {
+        name: next(filter(None, said.values()), "")
+        for name, said in reasons.items()
+        if len(said) == len(sides) and all(said.values())
+    }
 
 
 def _work(job: PlannedJob) -> _Work:

@@ -80,7 +80,7 @@ def alone_tonight(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
-        lock.acquire()
+        lock.acquire(timeout=0)
     except Timeout:
         raise HarnessError(
             f"another night is running in {folder}; wait for its end, or take another --results"

@@ -12,13 +12,13 @@ from harness.commands import night as command
 from harness.commands.fresh import refresh
 from harness.commands.machine import CheckedSweep, known_names
 from harness.commands.workspace import Workspace
-from harness.night.files import NIGHTS, read_nights
+from harness.night.files import NIGHTS, read_nights, write_night
 from harness.plan.sweep import Sweep
-from harness.runner.night import NightPairs
 from harness.store.files import read_session
 from tests.fake_machine import Bench, Say
-from tests.unit.commands.night_bench import night, night_bench
+from tests.unit.commands.night_bench import last_night, night, night_bench
 from tests.unit.commands.wheels import wheel
+from tests.unit.night.numbers import number
 
 pytestmark = pytest.mark.timeout(280)
 
@@ -43,9 +43,35 @@ def test_a_night_of_the_same_twice_exits_0_and_finds_its_canaries(bench: Bench, 
     assert not [one for one in bench.results.glob("runs/*/outcome.json") if '"canary"' in one.read_text("utf-8")]
 
 
+def test_reports_name_no_folder_of_the_machine_and_other_nights_of_the_folder_stay_apart(
+    bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night_bench(bench)
+    (bench.configs / "acknowledged.yaml").write_text("- {metric: ttft, cause: a link, since: 2020-01-01}\n", "utf-8")
+    lacking = number("missing", series="m", why=f"{bench.results}/artifacts/b-1 is gone")
+    found = [(number("worse"), lacking), (number(), number("same", series="m"))]
+    monkeypatch.setattr(
+        command._Night, "all", lambda self, sides: self.record.model_copy(update={"numbers": found.pop(0)})
+    )
+    first = night(say, bench)
+    record = last_night(bench)
+    assert (first.code, record.exit_code, len(record.open)) == (1, 1, 1), first.err
+    assert str(bench.configs.parent) not in first.out
+    assert "artifacts/b-1 is gone" in first.out
+    assert "acknowledged.yaml:1: no number of this night is a ttft" in first.out
+    for path in (bench.results / NIGHTS).glob("*.json"):
+        assert str(bench.configs.parent) not in path.read_text("utf-8")
+    other = record.model_copy(update={"night": "20261128-bbbbbb", "number": 2, "sweep": "other", "open": ()})
+    write_night(bench.results / NIGHTS, other)
+    assert night(say, bench).code == 0
+    assert [one.name for one in last_night(bench).closed] == [record.open[0].name], (
+        "of the same sweep, not of the last night"
+    )
+
+
 def test_what_no_side_can_run_is_told() -> None:
-    pairs = NightPairs((), {}, {"tiny int4 ort-genai": "old cannot run it here: it needs a GPU"})
-    assert command.neither(pairs) == [
+    refused = {"tiny int4 ort-genai": "old cannot run it here: it needs a GPU"}
+    assert command.neither(refused) == [
         "tiny int4 ort-genai: neither side can run it here (old cannot run it here: it needs a GPU)"
     ]
 

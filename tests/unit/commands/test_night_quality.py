@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.commands.night_quality import run_quality
+from harness.commands.night_quality import refused_by_both, run_quality
+from harness.plan.expand import Plan
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import candidate, last_night, night, night_bench
+from tests.unit.runner.test_choosing import job
 
-pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found"), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
 SURE = """
 import harness.engines.fake as fake
 real = fake.FakeSession._rows
@@ -28,6 +30,17 @@ fake.FakeSession._rows = broken
 """
 
 
+def test_what_the_plan_refuses_for_both_is_told_and_what_it_refuses_for_one_is_not() -> None:
+    def jobs(*refused: str | None) -> Plan:
+        sides = zip(("old", "new"), refused, strict=True)
+        return Plan("s", tuple(job(side, "quality", "int4", environment=side, refused=why) for side, why in sides))
+
+    assert refused_by_both(jobs("no GPU", "too old"), ("old", "new")) == {"tiny int4 fake perplexity": "no GPU"}
+    for one in (jobs(None, "too old"), jobs("no GPU", None), jobs(None, None)):
+        assert refused_by_both(one, ("old", "new")) == {}
+
+
+@pytest.mark.slow
 def test_a_candidate_that_can_score_nothing_is_missing_and_says_why(bench: Bench, say: Say) -> None:
     night_bench(bench, probes={"perplexity": {"window": 64, "stride": 32, "text": str(bench.text)}})
     candidate(bench, UNSCORED)
@@ -37,6 +50,7 @@ def test_a_candidate_that_can_score_nothing_is_missing_and_says_why(bench: Bench
     assert one.why == "in new it came to failed: RuntimeError: this version cannot score"
 
 
+@pytest.mark.slow
 def test_what_is_known_is_not_measured_again(bench: Bench, say: Say) -> None:
     assert run_quality.__doc__
     night_bench(bench, probes={"perplexity": {"window": 64, "stride": 32, "text": str(bench.text)}})
@@ -46,6 +60,7 @@ def test_what_is_known_is_not_measured_again(bench: Bench, say: Say) -> None:
     assert len(bench.frame({"probe": "perplexity"}, ["run"])) == first
 
 
+@pytest.mark.slow
 def test_a_candidate_that_answers_worse_is_called_after_a_second_look(bench: Bench, say: Say) -> None:
     night_bench(bench, probes={"perplexity": {"window": 64, "stride": 32, "text": str(bench.text)}})
     candidate(bench, SURE)
