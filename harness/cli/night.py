@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from harness.cli.app import ConfigsOption, OfflineOption, ResultsOption, SweepArgument, app, network, workspace_of
 from harness.cli.choosing import OnlyOption, choice_of
@@ -49,6 +48,8 @@ def night(
 ) -> None:
     """Compare two environments over a sweep in one sitting: exit code 1 where one is worse, 2 where nothing ran or a canary was missed, 3 where something is missing."""
     network(offline=offline)
+    from rich.console import Console
+
     from harness.commands.live import budget_of
     from harness.commands.night import NightAsked, run_night
     from harness.commands.night_reports import ReportFiles, write_reports

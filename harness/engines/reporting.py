@@ -7,9 +7,6 @@ from pathlib import Path
 from harness.core.errors import HarnessError
 from harness.core.reports import Reported
 from harness.core.spec import Note
-from harness.formats.reading import read_contents, recognized
-from harness.formats.records import metric_value_of
-from harness.formats.source import read_source
 
 
 def read_report(path: Path, format_: str, notes: tuple[Note, ...] = ()) -> Reported:
@@ -17,6 +14,10 @@ def read_report(path: Path, format_: str, notes: tuple[Note, ...] = ()) -> Repor
 
     Raises: HarnessError where there is none, or it holds another number of results than one; ConfigError where it is damaged.
     """
+    from harness.formats.reading import read_contents, recognized
+    from harness.formats.records import metric_value_of
+    from harness.formats.source import read_source
+
     if not path.is_file():
         left = ", ".join(
             one.relative_to(path.parent).as_posix() for one in sorted(path.parent.rglob("*")) if one.is_file()
