@@ -82,48 +82,28 @@ def report(
     """Print tables, rewrite the pages that hold them, check that they are current, or show what would change in them."""
     from rich.console import Console
 
-    from harness.commands.pages import check_pages, diff_pages, guard_of, write_pages
-    from harness.commands.plain import conditions
-    from harness.commands.report import print_against, print_tables
-    from harness.store.where import as_texts
+    from harness.commands.reporting import ReportAsked, report_asked
     from harness.tables.columns import DIMENSIONS
-    from harness.tables.rows import text_of
 
     chosen = chosen_rows(only, probe, round_, DIMENSIONS, failed=failed)
-    console = Console(soft_wrap=True)
-    if sum((write, check, diff)) > 1:
-        raise HarnessError("use only one of --write, --check, --diff")
-    limits = bool(accept or max_change or allow_missing or may_mix)
-    _check_pages_options(write=write, limits=limits, diff=diff, base=base, strict=strict)
-    if beside is not None and (beside != "reported" or not tables):
-        raise HarnessError("--against needs a table and the word reported: harness report TABLE --against reported")
-    if (where or beside or chosen) and (write or check or diff):
-        raise HarnessError(
-            "--where, --only and --against change what is printed, not the pages; leave out --write, --check and --diff"
-        )
-    home, named = workspace_of(context, results), [Path(page) for page in tables or []]
-    if check:
-        raise typer.Exit(check_pages(console, home, named))
-    if write:
-        guard = guard_of(allow_missing or [], max_change, accept=accept)
-        ask = typer.confirm if sys.stdin.isatty() and sys.stdout.isatty() else None
-        raise typer.Exit(write_pages(console, home, guard, named, may=may_mix or [], ask=ask))
-    if diff:
-        raise typer.Exit(diff_pages(console, base or "HEAD", home, named, strict=strict))
-    narrowed = conditions(where or []) | as_texts(chosen, text_of)
-    if beside is not None:
-        raise typer.Exit(print_against(console, home, tables or [], narrowed))
-    raise typer.Exit(print_tables(console, home, tables or [], narrowed, chosen))
-
-
-def _check_pages_options(*, write: bool, limits: bool, diff: bool, base: str | None, strict: bool) -> None:
-    """Refuse options of --write and --diff that stand alone. Raises: HarnessError."""
-    if limits and not write:
-        raise HarnessError("--max-change, --accept, --allow-missing and --may-mix need --write")
-    if base is not None and not diff:
-        raise HarnessError("--base needs --diff")
-    if strict and not diff:
-        raise HarnessError("--strict needs --diff")
+    may_vanish, mixing, conditions = allow_missing or [], may_mix or [], where or []
+    asked = ReportAsked(
+        tables or [],
+        write,
+        check,
+        diff,
+        base,
+        strict,
+        max_change,
+        accept,
+        may_vanish,
+        mixing,
+        conditions,
+        chosen,
+        beside,
+    )
+    ask = typer.confirm if sys.stdin.isatty() and sys.stdout.isatty() else None
+    raise typer.Exit(report_asked(asked, Console(soft_wrap=True), lambda: workspace_of(context, results), ask))
 
 
 @app.command()
