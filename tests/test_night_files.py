@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from harness.night.issue import to_issue
 from harness.night.record import with_open
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
+from tests.test_stories import script
 from tests.unit.commands.night_bench import night_bench
 from tests.unit.night.numbers import night, number
 
@@ -55,13 +55,6 @@ def steps(name: str) -> list[dict[str, Any]]:
     (job,) = yaml.safe_load((FILES / name).read_text("utf-8"))["jobs"].values()
     found: list[dict[str, Any]] = job["steps"]
     return found
-
-
-def script(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n", "utf-8")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
 
 
 @dataclass

@@ -13,6 +13,7 @@ from harness.comparing.comparison import ComparedNumber
 from harness.comparing.measured import compared_sides
 from harness.comparing.sides import side_where
 from harness.core.identity import digest
+from harness.night.acknowledged import COVERS
 from harness.night.judging import NightFound
 from harness.pages.history import SERIES
 from harness.plan.expand import Plan, PlannedJob
@@ -24,20 +25,6 @@ from harness.runner.opened import Event, OpenWorkspace
 from harness.store.where import ConditionValue
 from harness.tables.rows import text_of
 
-_COVERS = (
-    "model",
-    "method",
-    "recipe",
-    "engine",
-    "provider",
-    "probe",
-    "batch",
-    "prompt",
-    "output",
-    "task",
-    "text",
-    "gpu",
-)
 PairNumbers = Callable[[str, str, int], str]
 """Says of a session, a pair and so many blocks why they are enough."""
 
@@ -118,7 +105,7 @@ def found_of(
     name: str, numbers: Sequence[ComparedNumber], opened: OpenWorkspace, reading: NightReading
 ) -> list[NightFound]:
     """Say what numbers are: which series each belongs to, and what it covers."""
-    columns = list(dict.fromkeys([*SERIES, "measurement_id", "metric_version", *_COVERS]))
+    columns = list(dict.fromkeys([*SERIES, "measurement_id", "metric_version", *COVERS]))
     ids = [one.measurement for one in numbers if one.measurement]
     rows = rows_of_all(opened, ids, columns)
     found = []
@@ -126,7 +113,7 @@ def found_of(
         row = rows.get(one.measurement, {})
         kept = [row.get(column) or "" for column in (*SERIES, "metric_version") if column != "environment"]
         series = digest([*kept, reading.identity])[:16] if row else ""
-        covers = {column: text_of(value) for column in _COVERS if (value := row.get(column)) not in {None, ""}}
+        covers = {column: text_of(value) for column in COVERS if (value := row.get(column)) not in {None, ""}}
         found.append(NightFound(_named(one, name), name, series, covers))
     return found
 
