@@ -29,7 +29,8 @@ setup:
 	$(if $(ENV),$(VENV_PYTHON) -m harness setup --env $(ENV))
 
 test: setup
-	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest $(AT_ONCE)
+	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest -m "not slow and not gpu and not alone" $(AT_ONCE)
+	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest -m "not slow and not gpu and alone"
 
 test-slow: setup
 	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m pytest -m "slow and not gpu and not alone" $(AT_ONCE)

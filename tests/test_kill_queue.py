@@ -240,6 +240,7 @@ from pathlib import Path
 from harness.worker.queue_layout import DONE, name_of
 from harness.worker.queue_take import take
 queue, me = Path(sys.argv[1]), sys.argv[2]
+(queue / me).touch()
 while not (queue / "go").exists():
     time.sleep(0.001)
 while (taken := take(queue, me)) is not None:
@@ -255,7 +256,9 @@ def test_workers_that_race_for_four_hundred_batches_take_each_once(tmp_path: Pat
         (tmp_path / WAITING / f"{number:03d}.jsonl").write_text("", "utf-8")
     words = [sys.executable, "-c", RACE, str(tmp_path)]
     racers = [subprocess.Popen([*words, f"w{n}"], cwd=ROOT, stdout=subprocess.PIPE, text=True) for n in range(4)]
-    time.sleep(2)
+    while not all((tmp_path / f"w{n}").exists() for n in range(4)):
+        assert all(racer.poll() is None for racer in racers)
+        time.sleep(0.01)
     (tmp_path / "go").touch()
     said = [racer.communicate(timeout=100)[0].split() for racer in racers]
     assert Counter(name for names in said for name in names) == Counter(f"{n:03d}.jsonl" for n in range(400))

@@ -19,6 +19,9 @@ from harness.engines import ENGINES
 from harness.quantizers import QUANTIZERS
 from tests.cheats.workbench import Workbench
 
+pytestmark = pytest.mark.alone
+"""Clocks are held against each other: a process beside would be taken for a lie."""
+
 SHELF, UNTOLD = (
     sorted(path.stem for path in (Path(__file__).parent / folder).glob("[a-z]*.py"))
     for folder in ("adapters", "untold")

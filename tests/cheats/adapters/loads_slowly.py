@@ -16,7 +16,7 @@ SAYS = r"it loads outside its clock"
 
 @contextmanager
 def opened(folder: Path, options: Any) -> Iterator[fake.FakeSession]:
-    time.sleep(1.1)
+    time.sleep(3.2)
     yield fake.FakeSession(0.0, options, 0.001)
 
 

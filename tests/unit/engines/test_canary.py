@@ -70,6 +70,7 @@ def generated(slower: float) -> Any:
         return [session.generate(work_, lambda share: None) for _ in range(2)]  # type: ignore[attr-defined]
 
 
+@pytest.mark.alone
 def test_every_step_takes_longer_and_the_tokens_are_the_same() -> None:
     honest, slow = generated(0.0), generated(2.0)
     assert np.array_equal(honest[0].ids, slow[0].ids)

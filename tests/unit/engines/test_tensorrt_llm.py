@@ -272,9 +272,9 @@ def test_one_that_hangs_ends_with_the_time_limit(bench: Bench, tmp_path: Path, m
     monkeypatch.setenv("PATH", os.pathsep.join((str(tmp_path / "bin"), os.environ["PATH"])))
     begun = time.monotonic()
     work = {"batch": 1, "prompt": 16, "output": 5, "warmup": 1, "repetitions": 3}
-    bench.sweep(method=["bf16"], engine="tensorrt-llm", probes={"generation": work}, timeout=6)
+    bench.sweep(method=["bf16"], engine="tensorrt-llm", probes={"generation": work}, timeout=12)
     bench.run()
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 120
     assert set(bench.frame({"kind": "speed"}, ["status"])["status"]) == {"timeout"}
 
 

@@ -48,6 +48,7 @@ def _planned(path: Path, catalogue: Catalogue) -> tuple[Plan, float]:
     return plan, best
 
 
+@pytest.mark.alone
 def test_planning_is_linear_in_jobs(catalogue: Catalogue, tmp_path: Path) -> None:
     _planned(_many(tmp_path, 5), catalogue)
     few, short = _planned(_many(tmp_path, 25), catalogue)

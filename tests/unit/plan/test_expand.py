@@ -66,6 +66,7 @@ def test_a_sweep_that_skips_everything_is_an_error(plan: Planner) -> None:
         plan(LEAST + "skip: {model: tiny}\n")
 
 
+@pytest.mark.alone
 def test_ten_thousand_jobs_are_planned_in_two_seconds(plan: Planner) -> None:
     batches, prompts = list(range(1, 26)), list(range(1, 101))
     text = (

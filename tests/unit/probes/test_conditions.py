@@ -53,6 +53,7 @@ def test_where_nothing_can_be_told_nothing_is(given: list[Any]) -> None:
     assert conditions.notes({}) == ()
 
 
+@pytest.mark.alone
 def test_a_process_beside_ours_is_seen_and_one_that_we_started_is_ours() -> None:
     """Real processes: a child of ours spins; it counts as ours, and as foreign where it is not taken for our own."""
     child = subprocess.Popen([sys.executable, "-c", "while True: pass"])

@@ -144,6 +144,7 @@ def test_the_median_protocol_takes_medians_everywhere_and_the_other_means() -> N
     assert mean["e2e_latency"] == pytest.approx(0.35 + steps.sum(axis=1).mean())
 
 
+@pytest.mark.alone
 def test_processor_time_is_counted_for_timed_repetitions_alone_and_per_token() -> None:
     class Busy(Clockwork):
         def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:

@@ -210,6 +210,7 @@ def test_log_likelihoods_equal_those_of_lm_evals_hf_backend(shared_data: Path, t
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_lm_evals_genai_backend_gives_the_same_in_at_least_three_times_the_time(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime_genai")
     from lm_eval.models.onnxruntime_genai import ONNXRuntimeGenAILM

@@ -79,7 +79,7 @@ time.sleep(600)
 """, "utf-8")  # fmt: skip
     bench.methods({"fp32": {"recipes": {"fake": {}}}})
     probes = {"command": {"run": f"python {script} {{out}}", "read": {"decode_tps": "a"}}}
-    bench.sweep(method=["fp32"], engine={"program": {}}, probes=probes, timeout=3)
+    bench.sweep(method=["fp32"], engine={"program": {}}, probes=probes, timeout=10)
     bench.run()
     assert set(bench.frame({"kind": "speed"}, ["status"])["status"]) == {"timeout"}
     assert all(map(is_gone, told.read_text("utf-8").split())), "they went with their worker"
@@ -92,8 +92,10 @@ time.sleep(600)
 def test_what_a_program_leaves_running_is_ended_with_it_and_noted(tmp_path: Path, code: int) -> None:
     script = tmp_path / "server.py"
     script.write_text(f"""
-import os, subprocess, sys
-apart = subprocess.Popen(["sh", "-c", "sleep 97 & sleep 98"], start_new_session=True)
+import os, subprocess, sys, time
+apart = subprocess.Popen(["sh", "-c", "sleep 97 & : > {tmp_path}/both; wait"], start_new_session=True)
+while not os.path.exists({str(tmp_path / "both")!r}):
+    time.sleep(0.01)
 open({str(tmp_path / "pid")!r}, "w").write(str(apart.pid))
 open(sys.argv[1] + "/r.json", "w").write('{{"speed": 5}}')
 sys.exit({code})

@@ -152,10 +152,10 @@ def test_a_driven_program_that_hangs_ends_with_the_time_limit(with_theirs: Bench
         method=["fp32"],
         engine={"theirs": {"run": program(tmp_path, before=hang)}},
         probes={"generation": work},
-        timeout=6,
+        timeout=12,
     )
     with_theirs.run()
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 120
     assert set(with_theirs.frame({"kind": "speed"}, ["status"])["status"]) == {"timeout"}
     if sys.platform == "linux":
         assert all(map(is_gone, told.read_text("utf-8").split())), "they went with their worker"

@@ -145,6 +145,7 @@ def seconds_of(folder: Path, count: int) -> float:
     return time.process_time() - begin
 
 
+@pytest.mark.alone
 def test_reading_takes_time_in_proportion_to_the_runs(tmp_path: Path) -> None:
     """Of 2,000 runs; a second look at each for every other would be eight times as long, and is told from a busy machine."""
     few, lots = seconds_of(tmp_path / "few", 500), seconds_of(tmp_path / "lots", 2000)

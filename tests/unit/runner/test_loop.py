@@ -151,6 +151,7 @@ def test_what_is_known_says_why_it_is_not(bench: Bench) -> None:
         }  # fmt: skip
 
 
+@pytest.mark.alone
 def test_every_second_of_a_run_is_accounted_for(bench: Bench) -> None:
     import time
 
@@ -159,7 +160,7 @@ def test_every_second_of_a_run_is_accounted_for(bench: Bench) -> None:
         begun = time.monotonic()
         last = list(execute(planned.plan, opened))[-1]
         wall = time.monotonic() - begun
-    assert sum(last.spans.values()) == pytest.approx(wall, rel=0.05)
+    assert sum(last.spans.values()) == pytest.approx(wall, rel=0.05, abs=0.5)
 
 
 def test_a_worker_serves_run_folders_of_a_file_without_a_runner(bench: Bench, tmp_path: Path) -> None:
