@@ -15,7 +15,7 @@ from harness.commands.estimates import verdicts, with_commits
 from harness.commands.fresh import STAYS
 from harness.commands.machine import CheckedSweep, Planned, checked_sweep, open_workspace, plan_checked
 from harness.commands.night_again import measure_again
-from harness.commands.night_canary import SHARE, CanaryNight, canary_folder, run_canaries
+from harness.commands.night_canary import CanaryNight, canary_budget, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
 from harness.commands.night_main import MainNight, main_numbers, without
 from harness.commands.night_quality import quality_numbers, refused_by_both, run_quality
@@ -238,7 +238,7 @@ class _Night:
         self._over("canary begun", "")
         night = CanaryNight(
             self.plan, sides[0], self.opened, runs, self.gate, self.record.seed, self.reading, _family(self.plan, sides[0]), self.console,
-            min(SHARE * self.record.budget, self._left()), self.spent(),
+            canary_budget(self.record.budget, self._left()), self.spent(),
         )  # fmt: skip
         canaries = run_canaries(night, self.pairs.pairs, folder, most)
         self._over("canary", "", canaries=tuple(canaries))

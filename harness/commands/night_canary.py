@@ -69,6 +69,11 @@ class CanaryNight:
     """Told how many of them are gone."""
 
 
+def canary_budget(budget: float, left: float) -> float:
+    """Return the seconds that rounds of canaries may take of a night's budget, of which so many are left."""
+    return min(SHARE * budget, left)
+
+
 def canary_folder(nights: Path, *, anew: bool) -> Path:
     """Name the folder of the canaries' runs; anew: what another night left in it goes."""
     folder = nights / CANARY
@@ -163,7 +168,8 @@ def _speed(
     if stop.broken:
         return _told("speed", canary, f"its rounds gave no number: {next(iter(stop.broken.values()))}")
     if blocks < LOOKS[0] and not (first and first.disturbed):
-        return _told("speed", canary, f"{_over(asked, blocks)}; give the night more time with --budget")
+        over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, were over after {blocks} of {LOOKS[0]} blocks"
+        return _told("speed", canary, f"{over}; give the night more time with --budget")
     if first is None or first.estimate is None or _word(first, night) != "worse":
         return _not_found("speed", canary, first, night)
     more = replace(
@@ -174,10 +180,6 @@ def _speed(
         plan, more, apart, night.console, lambda session, pair, done: "as many as before" if done >= blocks else ""
     )
     return _held("speed", canary, first, target(session), night)
-
-
-def _over(asked: RoundsAsked, blocks: int) -> str:
-    return f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, were over after {blocks} of {LOOKS[0]} blocks"
 
 
 def _target(metrics: Sequence[str], numbers: Sequence[ComparedNumber]) -> ComparedNumber | None:
