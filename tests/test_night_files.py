@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.night.alarms import with_open
 from harness.night.files import read_nights
 from harness.night.issue import to_issue
-from harness.night.record import with_open
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
 from tests.test_stories import script

@@ -19,7 +19,7 @@ def night(
     candidate: Annotated[
         str, typer.Option("--candidate", help="Environment, or wheel, that may be worse.", metavar="ENV|WHEEL")
     ],
-    budget: Annotated[str, typer.Option("--budget", help="Time for rounds of speed, as 20m or 6h.")] = "6h",
+    budget: Annotated[str, typer.Option("--budget", help="Time for all rounds of speed, as 20m or 6h.")] = "6h",
     seed: Annotated[
         int | None, typer.Option("--seed", help="Draws the canaries and the order; the day by default.")
     ] = None,
@@ -46,7 +46,7 @@ def night(
     results: ResultsOption = None,
     configs: ConfigsOption = None,
 ) -> None:
-    """Compare two environments over a sweep in one sitting: exit code 1 where one is worse, 2 where nothing ran or a canary was missed, 3 where something is missing."""
+    """Compare two environments over a sweep in one sitting: exit code 1 where one is worse, 2 where nothing ran or a canary was missed, 3 where something is missing or a canary was skipped."""
     network(offline=offline)
     from rich.console import Console
 

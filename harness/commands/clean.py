@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.files import disk_trouble
 from harness.core.sizes import size_of, size_text
+from harness.night.files import NIGHTS, alone_tonight
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.runner.cleaning import CleaningPlan, Reliance, ResultFolder, clear, finish, plan_cleaning
@@ -23,13 +25,18 @@ _LISTED = 20
 def clean_results(workspace: Workspace, budget: str, say: Callable[[str], None], *, dry: bool) -> int:
     """Let artifacts and old runs go until they fit into a budget, least recently used first. Returns the exit code: 1 where they do not fit.
 
-    Holds the lock of the results folder. Raises: HarnessError while another command holds it, for a link in the place of a folder, and
-    for published results or sessions that cannot be read: nothing is removed then.
+    Holds the lock of the results folder. Raises: HarnessError while another command holds it or a night is running, which lets go of it between
+    its parts, for a link in the place of a folder, and for published results or sessions that cannot be read: nothing is removed then.
     """
     size = size_of(budget, "--budget", "200GB")
     if not workspace.results.is_dir():
         raise HarnessError(f"there is no results folder {workspace.results} yet, so there is nothing to clean")
-    with alone(workspace.results), _opened(workspace, dry=dry) as database:
+    nights = workspace.results / NIGHTS
+    with (
+        alone_tonight(nights) if nights.is_dir() else nullcontext(),
+        alone(workspace.results),
+        _opened(workspace, dry=dry) as database,
+    ):
         if not dry:
             finish(workspace.results)
             for problem in database.ingest_folder(workspace.results).problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from harness.environments import SHIPPED
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.published.sources import NumberSource, filled
+from harness.store.database import Database
 from harness.store.where import parse_where
 
 
@@ -47,7 +48,18 @@ def compare_named(
         find = _Finder(workspace, stack)
         sides = [find.side(word, conditions) for word in (one, other)]
         found, notes = compared_sides(*sides, disturbed=disturbed)
+        notes += [line for side in sides for line in _void_since(side, find.sources[0].database)]
     return judged_together((sides[0].called, sides[1].called), found, read_gate(workspace.named), notes)
+
+
+def _void_since(side: ComparedSide, database: Database) -> Iterator[str]:
+    """Say which runs of a published file somebody declared void after it was published."""
+    marks = database.marked.all() if side.kind == "published" else {}
+    runs = dict.fromkeys(row.run for row in side.rows)
+    void = {run: marks[run].void for run in runs if run in marks and marks[run].void}
+    for run, why in list(void.items())[:1]:
+        more = f", and {len(void) - 1} more" if len(void) > 1 else ""
+        yield f"{side.called}: run {run}{more} was declared void since ({why}), and still counts here; publish it anew"
 
 
 class _Finder:

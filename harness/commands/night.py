@@ -15,7 +15,7 @@ from harness.commands.estimates import verdicts, with_commits
 from harness.commands.fresh import STAYS
 from harness.commands.machine import CheckedSweep, Planned, checked_sweep, open_workspace, plan_checked
 from harness.commands.night_again import measure_again
-from harness.commands.night_canary import CanaryNight, canary_folder, run_canaries
+from harness.commands.night_canary import CanaryNight, canary_budget, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
 from harness.commands.night_main import MainNight, main_numbers, without
 from harness.commands.night_quality import quality_numbers, refused_by_both, run_quality
@@ -29,11 +29,13 @@ from harness.core.paths import NoHome, at_home
 from harness.core.registry import load
 from harness.core.spec import MeasureSpec
 from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
+from harness.night.alarms import with_open
 from harness.night.canary import drawn_order
 from harness.night.files import NIGHTS, alone_tonight, begun, read_nights, write_night
-from harness.night.judging import with_history
+from harness.night.injected import speed_in_numbers
+from harness.night.judging import NightFound, with_history
 from harness.night.places import night_sweep
-from harness.night.record import NightRecord, NightSide, exit_code, with_open, without_folders
+from harness.night.record import NightCanary, NightRecord, NightSide, exit_code, without_folders
 from harness.plan.expand import Plan
 from harness.plan.keys import OURS
 from harness.probes import PROBES
@@ -41,6 +43,7 @@ from harness.runner.choosing import JobChoice, choose
 from harness.runner.night import NightPairs, most_blocks, night_pairs
 from harness.runner.opened import OpenWorkspace
 from harness.store.where import ConditionValue, parse_where
+from harness.tables.rows import text_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         record = record.model_copy(
             update={"numbers": tuple(numbers), "told": (*record.told, *lines), "finished": datetime.now(UTC)}
         )
-        record = with_open(record, before[-1] if before else None, whole=not asked.only and not asked.where)
+        record = with_open(record, before[-1] if before else None)
         record = record.model_copy(update={"exit_code": exit_code(record)})
         night.keep(record)
     return night.record
@@ -164,8 +167,15 @@ def _fresh(asked: NightAsked, planned: Planned, sides: tuple[str, str], gate: Ga
     )
     return NightRecord(
         night="", number=0, started=now, sweep=planned.sweep.name, baseline=one, candidate=other, asked=digest(words), seed=seed,
-        budget=asked.budget, false_alarms=gate.false_alarms,
+        only=_part(asked.only), where=_part(parse_where(asked.where)), budget=asked.budget, false_alarms=gate.false_alarms,
     )  # fmt: skip
+
+
+def _part(conditions: Mapping[str, Sequence[ConditionValue]]) -> dict[str, tuple[str, ...]]:
+    """Write conditions as a record keeps them."""
+    return {
+        name: tuple("" if value is None else text_of(value) for value in values) for name, values in conditions.items()
+    }
 
 
 def _packages(environment: Environment | None) -> dict[str, str]:
@@ -202,23 +212,24 @@ class _Night:
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
         main = MainNight(
-            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night
-        )
+            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night, self.spent
+        )  # fmt: skip
         if "canary" not in self.record.sessions:
             self._canaries(sides, runs, most)
         if "main" not in self.record.sessions:
             quality = quality_numbers(self.plan, sides, runs, self.opened)
             scored = found_of("", quality.numbers, self.opened, self.reading)
-            left = self.record.budget - self.record.used
-            session, numbers, used = main_numbers(main, order, scored, most, left)
+            found = main_numbers(main, order, scored, most, self._left())
             lacking = [without(name, "missing", why) for name, why in quality.lacking]
-            self._over("main", session, used, numbers=(*numbers, *lacking), unchanged=quality.unchanged)
+            self._over(
+                "main", found.session, numbers=(*found.numbers, *lacking), unchanged=quality.unchanged,
+                canaries=self._canaries_in(found.timed, sides),
+            )  # fmt: skip
         if "again" in self.record.sessions:
             return self.record
         numbers, suspects = with_history(self.record.numbers, self.before, self.gate, self.record.number, self.known)
-        left = self.record.budget - self.record.used
-        numbers, used = measure_again(main, order, numbers, runs, left, suspects)
-        self._over("again", "", used, numbers=tuple(numbers))
+        numbers = measure_again(main, order, numbers, runs, self._left(), suspects)
+        self._over("again", "", numbers=tuple(numbers))
         return self.record
 
     def _canaries(self, sides: tuple[str, str], runs: dict[str, str], most: int) -> None:
@@ -226,19 +237,37 @@ class _Night:
         folder = canary_folder(nights, anew="canary begun" not in self.record.sessions)
         self._over("canary begun", "")
         night = CanaryNight(
-            self.plan, sides[0], self.opened, runs, self.gate, self.record.seed, self.reading, _family(self.plan, sides[0]), self.console
+            self.plan, sides[0], self.opened, runs, self.gate, self.record.seed, self.reading, _family(self.plan, sides[0]), self.console,
+            canary_budget(self.record.budget, self._left()), self.spent(),
         )  # fmt: skip
-        canaries = run_canaries(night, self.pairs.pairs, folder, self.record.budget, most)
+        canaries = run_canaries(night, self.pairs.pairs, folder, most)
         self._over("canary", "", canaries=tuple(canaries))
+
+    def _canaries_in(self, timed: Sequence[NightFound], sides: tuple[str, str]) -> tuple[NightCanary, ...]:
+        """Put a canary into what rounds gave, where no engine of the sweep could carry one."""
+        family = _family(self.plan, sides[0])
+        return tuple(
+            speed_in_numbers(one, timed, self.gate, self.record.seed, family) if one.awaits_numbers else one
+            for one in self.record.canaries
+        )
+
+    def spent(self) -> Callable[[float], None]:
+        """Return what puts on record how many more seconds rounds took, from now on."""
+        before = self.record.used
+        return lambda seconds: self.keep(self.record.model_copy(update={"used": before + seconds}))
+
+    def _left(self) -> float:
+        """Return the seconds that are left to rounds: canaries took theirs, and so did a command that was cut off."""
+        return self.record.budget - self.record.used
 
     def _missed(self) -> list[str]:
         """Name the pairs that the night before did not reach."""
         return [one.pair for night in self.before[-1:] for one in night.of("not reached")]
 
-    def _over(self, part: str, session: str, used: float = 0.0, **more: object) -> None:
+    def _over(self, part: str, session: str, **more: object) -> None:
         """Put on record that a part of the night is over."""
         sessions = {**self.record.sessions, part: session}
-        self.keep(self.record.model_copy(update={"sessions": sessions, "used": self.record.used + used, **more}))
+        self.keep(self.record.model_copy(update={"sessions": sessions, **more}))
 
     def keep(self, record: NightRecord) -> None:
         """Write the record."""

@@ -21,24 +21,23 @@ def measure_again(
     runs: RunByJob,
     budget: float,
     suspects: Mapping[str, Suspect],
-) -> tuple[list[NightNumber], float]:
-    """Measure again what is worse, tonight or by the nights before; return all numbers, and the seconds that rounds took."""
+) -> list[NightNumber]:
+    """Measure again what is worse, tonight or by the nights before; return all numbers."""
     worse = [one for one in numbers if (one.word == "worse" and one.confirmed is None) or one.series in suspects]
     if not worse:
-        return numbers, 0.0
+        return numbers
     names = {pair.name for pair in order}
     timed = {one.pair for one in worse if one.pair in names}
     again = _scored_again(night, [one for one in worse if one.pair not in names], runs)
-    rounds, why, used = _timed_again(night, [pair for pair in order if pair.name in timed], worse, budget)
+    rounds, why = _timed_again(night, [pair for pair in order if pair.name in timed], worse, budget)
     values = {one.series: value_of(one.number) for one in (*again, *rounds)}
     series = {one.series for one in worse}
-    found = [
+    return [
         confirmed(one, values.get(one.series), suspects.get(one.series), why.get(one.pair, "it has no number"))
         if one.series in series
         else one
         for one in numbers
     ]
-    return found, used
 
 
 def _scored_again(night: MainNight, worse: Sequence[NightNumber], runs: RunByJob) -> list[NightFound]:
@@ -53,13 +52,13 @@ def _scored_again(night: MainNight, worse: Sequence[NightNumber], runs: RunByJob
 
 def _timed_again(
     night: MainNight, pairs: Sequence[LivePair], worse: Sequence[NightNumber], budget: float
-) -> tuple[list[NightFound], dict[str, str], float]:
+) -> tuple[list[NightFound], dict[str, str]]:
     if not pairs:
-        return [], {}, 0.0
+        return [], {}
     before = {
         pair.name: max([one.blocks for one in worse if one.pair == pair.name], default=LOOKS[0]) for pair in pairs
     }
-    asked = RoundsAsked(pairs, f"{night.live}, again", max(before.values()), budget)
+    asked = RoundsAsked(pairs, f"{night.live}, again", max(before.values()), budget, spent=night.spent())
     session, stop = run_rounds(
         night.plan, asked, night.opened, night.console,
         lambda _, pair, blocks: "as many as before" if blocks >= before[pair] else "",
@@ -75,4 +74,4 @@ def _timed_again(
             numbers = numbers_of(pair, session, night.opened, night.reading)
             why[pair.name] = next((one.why for one in numbers if one.disturbed), "it has no number")
             found += found_of(pair.name, numbers, night.opened, night.reading)
-    return found, why, stop.used
+    return found, why

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -17,10 +19,21 @@ from harness.comparing.gate import Gate
 from harness.comparing.measured import compared_sides
 from harness.comparing.sides import side_where
 from harness.core.files import remove
+from harness.core.metric import METRICS
 from harness.core.spec import Input, MeasureSpec
-from harness.night.canary import SCORED, CanaryPair, quality_canary, speed_canary
+from harness.night.canary import (
+    SCORED,
+    CanaryPair,
+    ScoredJob,
+    can_be_slowed,
+    loss_of,
+    quality_canary,
+    size_of,
+    speed_canary,
+)
 from harness.night.files import CANARY
-from harness.night.judging import NightFound, judged_numbers, margin_of, night_numbers, value_of
+from harness.night.injected import better_of, loss_in_numbers, worse_number, would_be_found
+from harness.night.judging import NightFound, judged_numbers, margin_of, night_numbers, value_of, why_of
 from harness.night.record import NightCanary, said_of
 from harness.numbers.blocks import LOOKS
 from harness.numbers.nights import is_confirmed
@@ -31,8 +44,9 @@ from harness.runner.opened import OpenWorkspace
 from harness.store.database import Database
 from harness.store.location import USUAL
 
-SHARE = 0.2
-"""Of the budget that the rounds of a canary may take."""
+CanaryKind = Literal["speed", "quality"]
+SHARE = 0.4
+"""Of the budget that the rounds of a canary may take, with those in which it is measured again."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,15 @@ class CanaryNight:
     family: int
     """Numbers that the night may judge: a canary is judged as one of them."""
     console: Console
+    budget: float
+    """Seconds that rounds of canaries may take."""
+    spent: Callable[[float], None] = lambda seconds: None
+    """Told how many of them are gone."""
+
+
+def canary_budget(budget: float, left: float) -> float:
+    """Return the seconds that rounds of canaries may take of a night's budget, of which so many are left."""
+    return min(SHARE * budget, left)
 
 
 def canary_folder(nights: Path, *, anew: bool) -> Path:
@@ -60,10 +83,11 @@ def canary_folder(nights: Path, *, anew: bool) -> Path:
     return folder
 
 
-def run_canaries(
-    night: CanaryNight, pairs: Sequence[LivePair], folder: Path, budget: float, most: int
-) -> list[NightCanary]:
-    """Put a slowdown on one series and a loss of quality on another, and say whether they were found."""
+def run_canaries(night: CanaryNight, pairs: Sequence[LivePair], folder: Path, most: int) -> list[NightCanary]:
+    """Put a slowdown on one series and a loss of quality on another, and say whether they were found.
+
+    A slowdown that no engine of the sweep can carry is put into tonight's numbers once there are any (`speed_in_numbers`).
+    """
     draw = random.Random(night.seed)
     located = _locating(night.plan, night.opened)
     found = []
@@ -73,8 +97,8 @@ def run_canaries(
         apart = replace(night.opened, results=folder, database=database, untaken=[], behind=[])
         if any(job.kind == "speed" for job in night.plan.jobs):
             there = [pair for pair in pairs if all(_is_here(job, located) for job in pair.before)]
-            asked = RoundsAsked((), "the baseline and its canary", most, SHARE * budget)
-            found.append(_speed(night, speed_canary(there, night.gate, draw, located), apart, asked))
+            asked = RoundsAsked((), "the baseline and its canary", most, night.budget, spent=night.spent)
+            found.append(_speed(night, there, speed_canary(there, night.gate, draw, located), apart, asked))
         scored = [
             job
             for job in night.plan.jobs
@@ -82,7 +106,7 @@ def run_canaries(
         ]
         if scored:
             here = [job for job in scored if _is_here(job, located)]
-            found.append(_quality(night, quality_canary(_valued(here, night), night.gate, draw, located), apart))
+            found.append(_quality(night, _scored(here, night), draw, located, apart))
     return found
 
 
@@ -103,23 +127,30 @@ def _is_here(job: PlannedJob, located: Callable[[Input], Input]) -> bool:
     return not job.refused and all(Path(located(item).path or "absent").is_dir() for item in job.inputs)
 
 
-def _valued(jobs: Sequence[PlannedJob], night: CanaryNight) -> list[tuple[PlannedJob, float]]:
-    """Give the jobs that have a number that a loss of quality is told by, with that number."""
+def _scored(jobs: Sequence[PlannedJob], night: CanaryNight) -> list[ScoredJob]:
+    """List the numbers that jobs of quality have."""
+    source = NumberSource(night.opened.database)
+    by_run = {run: job for job in jobs if isinstance(job.spec, MeasureSpec) and (run := night.runs.get(job.id))}
+    columns = ["run", "metric", "slice", "value", "better", "measurement_id"]
     found = []
-    for job in jobs:
-        metric = job.spec.probe if isinstance(job.spec, MeasureSpec) else ""
-        if metric in SCORED and (run := night.runs.get(job.id)):
-            rows = night.opened.database.select({"run": run, "metric": metric, "status": "ok"}, ["slice", "value"]).rows
-            found += [(job, float(value)) for part, value in rows if not part][:1]
+    for run, name, part, value, better, measurement in source.select(
+        {"run": sorted(by_run), "status": "ok"}, columns
+    ).rows:
+        if name and value is not None and not part:
+            items = functools.partial(source.items, str(measurement))
+            found.append(ScoredJob(by_run[run], name, better_of(str(better), name), float(value), items))
     return found
 
 
 # ---------------------------------------------------------------- speed
 
 
-def _speed(night: CanaryNight, canary: CanaryPair | str, apart: OpenWorkspace, asked: RoundsAsked) -> NightCanary:
+def _speed(
+    night: CanaryNight, pairs: Sequence[LivePair], canary: CanaryPair | str, apart: OpenWorkspace, asked: RoundsAsked
+) -> NightCanary:
     if isinstance(canary, str):
-        return NightCanary(kind="speed", found=False, said=canary)
+        awaits = not any(map(can_be_slowed, pairs)) and night.gate.margin(METRICS["decode_tps"]) is not None
+        return NightCanary(kind="speed", found=False, injected="numbers" if awaits else "engine", said=canary)
     plan = Plan(night.plan.sweep, ())
     reading = replace(night.reading, where={})
 
@@ -128,26 +159,23 @@ def _speed(night: CanaryNight, canary: CanaryPair | str, apart: OpenWorkspace, a
 
     def decided(session: str, pair: str, blocks: int) -> str:  # noqa: ARG001 - there is one pair
         one = target(session)
-        word = judged_numbers([one], (), night.gate, night.family)[0].word if one and one.estimate else "cannot tell"
+        word = _word(one, night) if one and one.estimate else "cannot tell"
         return "" if word == "cannot tell" else f"{word} is shown"
 
-    asked = replace(asked, pairs=(canary.pair,))
+    asked = replace(asked, pairs=(canary.pair,), reserved={canary.pair.name})
     session, stop = run_rounds(plan, asked, apart, night.console, decided)
-    first = target(session)
+    first, blocks = target(session), stop.blocks(canary.pair.name)
     if stop.broken:
         return _told("speed", canary, f"its rounds gave no number: {next(iter(stop.broken.values()))}")
-    if stop.blocks(canary.pair.name) < LOOKS[0]:
-        return _told(
-            "speed",
-            canary,
-            f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, were over after {stop.blocks(canary.pair.name)} of {LOOKS[0]} blocks; give the night more time with --budget",
-        )
-    if first is None or first.estimate is None:
-        return _told("speed", canary, first.why if first else "it has no number")
-    if judged_numbers([first], (), night.gate, night.family)[0].word != "worse":
-        return _told("speed", canary, f"it is not called worse: {_said(first, night)}")
-    blocks = stop.blocks(canary.pair.name)
-    more = replace(asked, live=f"{asked.live}, again", most=max(blocks, 2))
+    if blocks < LOOKS[0] and not (first and first.disturbed):
+        over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, were over after {blocks} of {LOOKS[0]} blocks"
+        return _told("speed", canary, f"{over}; give the night more time with --budget")
+    if first is None or first.estimate is None or _word(first, night) != "worse":
+        return _not_found("speed", canary, first, night)
+    more = replace(
+        asked, live=f"{asked.live}, again", most=max(blocks, LOOKS[0]), budget=asked.budget - stop.used, reserved=set(),
+        spent=lambda seconds: asked.spent(stop.used + seconds),
+    )  # fmt: skip
     session, _ = run_rounds(
         plan, more, apart, night.console, lambda session, pair, done: "as many as before" if done >= blocks else ""
     )
@@ -163,9 +191,22 @@ def _target(metrics: Sequence[str], numbers: Sequence[ComparedNumber]) -> Compar
 # ---------------------------------------------------------------- quality
 
 
-def _quality(night: CanaryNight, canary: CanaryPair | str, apart: OpenWorkspace) -> NightCanary:
+def _quality(
+    night: CanaryNight,
+    scored: Sequence[ScoredJob],
+    draw: random.Random,
+    located: Callable[[Input], Input],
+    apart: OpenWorkspace,
+) -> NightCanary:
+    if not scored:
+        return NightCanary(
+            kind="quality", found=False, skipped=True, said="the baseline has no number of quality to put it on"
+        )
+    canary = quality_canary(
+        scored, night.gate, draw, located, lambda one, lost: would_be_found(one, lost, night.gate, draw, night.family)
+    )
     if isinstance(canary, str):
-        return NightCanary(kind="quality", found=False, said=canary)
+        return _in_numbers(night, scored, draw, canary)
     worse = canary.pair.after[0]
     plan = Plan(night.plan.sweep, (worse,))
     numbers = []
@@ -175,13 +216,30 @@ def _quality(night: CanaryNight, canary: CanaryPair | str, apart: OpenWorkspace)
             return _told("quality", canary, "it could not be measured")
         numbers.append(_damaged(night, canary, apart, runs[worse.id]))
         one = numbers[-1]
-        if one is None or one.estimate is None:
-            return _told("quality", canary, one.why if one else "it has no number")
-        if judged_numbers([one], (), night.gate, night.family)[0].word != "worse":
-            return _told("quality", canary, f"it is not called worse: {_said(one, night)}")
+        if one is None or one.estimate is None or _word(one, night) != "worse":
+            return _not_found("quality", canary, one, night)
     first, second = numbers
     assert first is not None
     return _held("quality", canary, first, second, night)
+
+
+def _in_numbers(night: CanaryNight, scored: Sequence[ScoredJob], draw: random.Random, why: str) -> NightCanary:
+    """Put a loss into what the baseline's numbers are made of; why: no engine of the sweep can carry one."""
+    one = loss_in_numbers(scored, night.gate, draw, night.family)
+    if one is None:
+        others = [each for each in scored if each.metric not in SCORED and loss_of(each, night.gate) > 0]
+        more = (
+            f"; nor could it be found in {len(others)} other numbers, as {others[0].name} {others[0].metric}: they have too few items"
+            if others
+            else ""
+        )
+        return NightCanary(kind="quality", found=False, said=f"{why}{more}")
+    lost = loss_of(one, night.gate)
+    first, again = (worse_number(one, lost, draw) for _ in range(2))
+    canary = CanaryPair(LivePair(one.name, (), ()), (one.metric,), size_of(one, lost))
+    if _word(first, night) != "worse":
+        return _not_found("quality", canary, first, night).model_copy(update={"injected": "numbers"})
+    return _held("quality", canary, first, again, night).model_copy(update={"injected": "numbers"})
 
 
 def _damaged(night: CanaryNight, canary: CanaryPair, apart: OpenWorkspace, run: str) -> ComparedNumber | None:
@@ -199,8 +257,10 @@ def _damaged(night: CanaryNight, canary: CanaryPair, apart: OpenWorkspace, run: 
 
 
 def _held(
-    kind: str, canary: CanaryPair, first: ComparedNumber, again: ComparedNumber | None, night: CanaryNight
+    kind: CanaryKind, canary: CanaryPair, first: ComparedNumber, again: ComparedNumber | None, night: CanaryNight
 ) -> NightCanary:
+    if again is not None and again.disturbed:
+        return _not_found(kind, canary, again, night)
     values = value_of(first), value_of(again) if again else None
     if values[0] is None or values[1] is None:
         return _told(kind, canary, f"worse at first ({_said(first, night)}), and not measured again")
@@ -209,10 +269,28 @@ def _held(
     return _told(kind, canary, said if good else f"worse at first, and not again: {said}", found=good)
 
 
-def _told(kind: str, canary: CanaryPair, said: str, *, found: bool = False) -> NightCanary:
-    return NightCanary(
-        kind="speed" if kind == "speed" else "quality", name=canary.pair.name, size=canary.size, found=found, said=said
-    )
+def _word(one: ComparedNumber, night: CanaryNight) -> str:
+    """Judge a canary as one of the night's numbers."""
+    return judged_numbers([one], (), night.gate, night.family)[0].word
+
+
+def _not_found(kind: CanaryKind, canary: CanaryPair, one: ComparedNumber | None, night: CanaryNight) -> NightCanary:
+    """Say why it is not called worse; where others disturbed its rounds, nothing was learnt of the gate."""
+    if one is None:
+        return _told(kind, canary, "it has no number")
+    if one.estimate is None:
+        covers = {"gpu": "a GPU"} if canary.pair.before and canary.pair.before[0].provider not in {"", "cpu"} else {}
+        return _told(kind, canary, why_of(one, covers), skipped=one.disturbed)
+    if one.estimate.left_out:
+        left = f"other processes disturbed {one.estimate.left_out} of its blocks, and the others do not show it"
+        return _told(kind, canary, f"{left}: {_said(one, night)}", skipped=True)
+    return _told(kind, canary, f"it is not called worse: {_said(one, night)}")
+
+
+def _told(
+    kind: CanaryKind, canary: CanaryPair, said: str, *, found: bool = False, skipped: bool = False
+) -> NightCanary:
+    return NightCanary(kind=kind, name=canary.pair.name, size=canary.size, found=found, skipped=skipped, said=said)
 
 
 def _said(one: ComparedNumber, night: CanaryNight) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -32,6 +32,8 @@ class MainNight:
     console: Console
     name: str
     """Of the night."""
+    spent: Callable[[], Callable[[float], None]] = lambda: lambda seconds: None
+    """Gives what is told how many seconds rounds took from then on."""
 
     @property
     def live(self) -> str:
@@ -39,16 +41,22 @@ class MainNight:
         return f"{' and '.join(f'environment {side}' for side in self.sides)} in night {self.name}"
 
 
+@dataclass(frozen=True)
+class MainFound:
+    """What rounds of a night gave: their session, all numbers of the night judged together, and those of speed as they were compared."""
+
+    session: str
+    numbers: list[NightNumber]
+    timed: list[NightFound]
+
+
 def main_numbers(
     night: MainNight, order: Sequence[LivePair], scored: Sequence[NightFound], most: int, budget: float
-) -> tuple[str, list[NightNumber], float]:
-    """Run the rounds; return their session, all numbers of the night judged together, and the seconds that rounds took.
-
-    scored: numbers of builds and quality, which belong to the same family.
-    """
+) -> MainFound:
+    """Run the rounds. scored: numbers of builds and quality, which belong to the same family."""
     suspects = set[str]()
     look = _Look(night, {pair.name: pair for pair in order}, [one.number for one in scored], suspects)
-    asked = RoundsAsked(order, night.live, most, budget, suspects)
+    asked = RoundsAsked(order, night.live, most, budget, suspects, night.spent())
     stop: NightStop | None = None
     session = ""
     if order:
@@ -69,7 +77,7 @@ def main_numbers(
         one.model_copy(update={"blocks": stop.blocks(one.pair) if stop else 0})
         for one in night_numbers(found, night.gate)
     ]
-    return session, [*numbers, *told], 0.0 if stop is None else stop.used
+    return MainFound(session, [*numbers, *told], [one for one in found if one.pair])
 
 
 def _unable(night: MainNight) -> list[NightNumber]:

@@ -48,6 +48,8 @@ class RoundsAsked:
     budget: float
     reserved: set[str] = field(default_factory=set)
     """Pairs for which time to measure them again is kept; whoever decides fills it."""
+    spent: Callable[[float], None] = lambda seconds: None
+    """Told after each round how many seconds this command's took so far: a night that is cut off then knows what is left of its budget."""
 
 
 def run_rounds(
@@ -69,6 +71,8 @@ def run_rounds(
                 session[0] = event.text.splitlines()[0]
             if event.job is not None and event.job.id in places:
                 _note(event, event.job, stop)
+                if event.what == "done":
+                    asked.spent(stop.used)
             if event.what not in {"enough", "skipped"}:
                 show.event(event)
     return session[0], stop

@@ -34,7 +34,8 @@ def of_items(metric: str, items: tuple[Items, Items], values: tuple[float, float
         at = pairing.paired_difference(metric, after, before, alpha)
         return at.low, at.high
 
-    return ChangeEstimate(found.value, bounds, found.how, p=None if moved is None else proportions.mcnemar(*moved))
+    p = None if moved is None else proportions.mcnemar(*moved)
+    return ChangeEstimate(found.value, bounds, found.how, p=p, error=found.error, degrees=found.degrees)
 
 
 def of_rounds(sides: tuple[Sequence[Round], Sequence[Round]], unit: str, at_pace: bool | None = None) -> ChangeEstimate:
@@ -53,8 +54,9 @@ def of_rounds(sides: tuple[Sequence[Round], Sequence[Round]], unit: str, at_pace
     how = f"{PAIRED if found.paired else WELCH} between processes, {len(before)} and {len(after)} of them"
     pace = ", at one pace of the machine" if found.at_pace else ""
     return ChangeEstimate(
-        value, student(value, found.error, found.degrees), f"{how}{pace}", log=log, at_pace=found.at_pace
-    )
+        value, student(value, found.error, found.degrees), f"{how}{pace}", log=log, at_pace=found.at_pace,
+        error=found.error, degrees=found.degrees,
+    )  # fmt: skip
 
 
 def of_blocks(sides: tuple[Sequence[Round], Sequence[Round]], disturbed: Collection[int] = ()) -> ChangeEstimate:
@@ -86,7 +88,10 @@ def of_blocks(sides: tuple[Sequence[Round], Sequence[Round]], disturbed: Collect
     how += f" ({left} disturbed ones left out)" if left else ""
     pace = ", at one pace of the machine" if at_pace else ""
     bounds = functools.cache(lambda alpha: blocks.interval(seen, alpha))
-    return ChangeEstimate(blocks.estimate(seen), bounds, how + pace, log=log, at_pace=at_pace)
+    last = seen[-1]
+    return ChangeEstimate(
+        blocks.estimate(seen), bounds, how + pace, log=log, at_pace=at_pace, error=last.error, degrees=last.degrees, left_out=left,
+    )  # fmt: skip
 
 
 def _block(sides: Sequence[tuple[Round, Round]], *, log: bool, at_pace: bool) -> Block:
@@ -109,7 +114,7 @@ def of_sessions(values: tuple[float, float], known: Sequence[Sequence[float]]) -
         )
     value = math.log(values[1] / values[0]) if log else values[1] - values[0]
     how = f"the spread between {sessions.sessions(known)} sessions"
-    return ChangeEstimate(value, student(value, *spread), how, log=log)
+    return ChangeEstimate(value, student(value, *spread), how, log=log, error=spread[0], degrees=spread[1])
 
 
 def counted(values: tuple[float, float]) -> ChangeEstimate:

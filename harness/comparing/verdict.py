@@ -37,6 +37,12 @@ class ChangeEstimate:
     """Counted, not drawn: there is no noise."""
     at_pace: bool = False
     """Of rounds at one pace of the machine."""
+    error: float | None = None
+    """Standard error of the value, where the interval is made from one."""
+    degrees: float = math.inf
+    """Of freedom of that error."""
+    left_out: int = 0
+    """Blocks of rounds that count for nothing, since other processes disturbed them."""
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ class CanaryOptions(Options):
     """Share by which each timed call of generation takes longer."""
     lost: float = 0.0
     """Nats that the log-probability of the token that follows loses."""
-    noise: float = 0.0
-    """Standard deviation of noise on log-probabilities, in nats."""
+    moved: float = 0.0
+    """Nats by which a divergence from what it says grows on average: likelihood moves from all tokens to the least likely one."""
 
 
 def canary_engine(given: Mapping[str, object]) -> tuple[Engine, CanaryOptions]:
@@ -171,7 +171,7 @@ class _Scoring(Protocol):
 
 def worse(session: Session, options: CanaryOptions) -> Session:
     """Damage what a session says of the next token, as log-probabilities and as logits; a session without them stays as it is."""
-    if not (options.lost or options.noise):
+    if not (options.lost or options.moved):
         return session
     if hasattr(session, "logprobs"):
         honest = cast("_Scoring", session).logprobs
@@ -206,16 +206,29 @@ def damaged(rows: Rows, positions: NDArray[np.int64], ids: Sequence[int], option
     import numpy as np
 
     found = np.array(rows, dtype=np.float64)
-    if options.noise:
-        for place, position in enumerate(positions):
-            row = found[place]
-            found[place] = row + options.noise * np.random.default_rng([_SEED, int(position)]).standard_normal(len(row))
-        found -= np.logaddexp.reduce(found, axis=1, keepdims=True)
-    for row, position in zip(found, positions, strict=True):
-        following = int(position) + 1
-        if options.lost and following < len(ids):
-            _take(row, int(ids[following]), options.lost)
+    for row, position in zip(found, map(int, positions), strict=True):
+        if options.moved:
+            _move(row, options.moved * _drawn(position, int(ids[position]) if position < len(ids) else 0))
+        if options.lost and position + 1 < len(ids):
+            _take(row, int(ids[position + 1]), options.lost)
     return found.astype(rows.dtype)
+
+
+def _drawn(position: int, token: int) -> float:
+    """Draw how much a position loses of the mean, so that positions differ as those of a damaged model do: exponential, of mean 1."""
+    import numpy as np
+
+    return float(np.random.default_rng([_SEED, position, token]).exponential())
+
+
+def _move(row: Rows, nats: float) -> None:
+    """Lower all log-probabilities alike, and give what they had to the least likely token: a divergence from the row grows by so much.
+
+    What that token itself has of the true distribution is next to nothing.
+    """
+    least = int(row.argmin())
+    row -= nats
+    row[least] = math.log(math.exp(row[least]) - math.expm1(-nats))
 
 
 def _take(row: Rows, token: int, lost: float) -> None:

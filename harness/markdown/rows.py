@@ -13,6 +13,8 @@ _RULE = re.compile(r":?-+:?")
 _SPECIAL = re.compile(r"[\\`*\[\]|~$]|#(?=#*$)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _PIPE = re.compile(r"(?<!\\)\|")
+_ADDRESSED = re.compile(r"(?<!\w)@(?=\w)|(?<!&)#(?=\d)|\b[Gg][Hh]-(?=\d)")
+_NOTHING = "&#8203;"
 
 
 # ---------------------------------------------------------------- reading
@@ -42,6 +44,11 @@ def literal(text: str) -> str:
     """Write a name so that Markdown shows it as it is: no pipe, backtick, tag or emphasis takes effect."""
     flat = " ".join(text.split())
     return _SPECIAL.sub(lambda found: f"\\{found[0]}", "".join(_HTML.get(letter, letter) for letter in flat))
+
+
+def unaddressed(text: str) -> str:
+    """Write Markdown so that GitHub notifies nobody (`@name`) and links no issue (`#12`, `GH-12`) by it: a space of no width stands between."""
+    return _ADDRESSED.sub(lambda found: f"{found[0]}{_NOTHING}", text)
 
 
 def markup(text: str) -> str:

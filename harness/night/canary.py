@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from harness.comparing.gate import Gate
 from harness.core.identity import canonical
-from harness.core.metric import METRICS
+from harness.core.metric import METRICS, Direction, metric
 from harness.core.registry import load
 from harness.core.spec import Input, JsonObject, MeasureSpec
 from harness.engines import CANARY
 from harness.engines.canary import SLOWED
+from harness.numbers.pairing import Items
 from harness.plan.expand import PlannedJob
 from harness.plan.keys import spec_key
 from harness.probes import PROBES
@@ -24,7 +25,7 @@ TIMES = 1.5
 TIMED = ("decode_tps", "e2e_tps", "per_token_latency")
 """Numbers by which a slowdown is told, the first that there is."""
 SCORED = ("perplexity", "kl_divergence")
-"""Numbers by which a loss of quality is told."""
+"""Numbers by which a loss of quality is told that was put into an engine."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,29 @@ class CanaryPair:
     size: str
 
 
+@dataclass(frozen=True)
+class ScoredJob:
+    """A job of quality of the baseline, and one of its numbers."""
+
+    job: PlannedJob
+    metric: str
+    better: Direction
+    value: float
+    items: Callable[[], Items]
+    """What the number is made of. Raises: HarnessError where it is not at hand."""
+
+    @property
+    def name(self) -> str:
+        """Name it as people do."""
+        label = self.job.labels[0]
+        return " ".join(part for part in (label.model, label.method, _engine(self.job)) if part)
+
+
+def can_be_slowed(pair: LivePair) -> bool:
+    """Say whether a pair's engine can be made slower from outside; programs of others cannot."""
+    return _engine(pair.before[0]) in SLOWED
+
+
 def speed_canary(
     pairs: Sequence[LivePair], gate: Gate, draw: random.Random, located: Callable[[Input], Input]
 ) -> CanaryPair | str:
@@ -43,7 +67,7 @@ def speed_canary(
     margin = gate.margin(METRICS["decode_tps"])
     if margin is None or not margin.relative:
         return "gate.yaml has no margin of speed in percent; give one, as `speed: 5 %`"
-    fitting = [pair for pair in pairs if _engine(pair.before[0]) in SLOWED]
+    fitting = [pair for pair in pairs if can_be_slowed(pair)]
     if not fitting:
         return f"no series runs on an engine that can be slowed down ({', '.join(SLOWED)}); add one to the sweep"
     drawn = fitting[draw.randrange(len(fitting))]
@@ -55,35 +79,46 @@ def speed_canary(
 
 
 def quality_canary(
-    jobs: Sequence[tuple[PlannedJob, float]], gate: Gate, draw: random.Random, located: Callable[[Input], Input]
+    jobs: Sequence[ScoredJob],
+    gate: Gate,
+    draw: random.Random,
+    located: Callable[[Input], Input],
+    is_found: Callable[[ScoredJob, float], bool],
 ) -> CanaryPair | str:
-    """Draw a job of the baseline with its value, and damage what it says; else say why there is none."""
-    fitting = [
-        (job, value) for job, value in jobs if isinstance(job.spec, MeasureSpec) and job.spec.probe in SCORED and _lost(job.spec.probe, value, gate) > 0
-    ]  # fmt: skip
+    """Draw a number of the baseline, and damage what its job says; else say why there is none.
+
+    is_found: whether so large a loss would be found in what a number is made of; one that could not be is not drawn.
+    """
+    fitting = [one for one in jobs if one.metric in SCORED and loss_of(one, gate) > 0]
     if not fitting:
         return f"no series of quality is a {' or '.join(SCORED)} with a margin in gate.yaml that is more than nothing of its value; add one to the sweep, or give the margin as a plain number"
-    job, value = fitting[draw.randrange(len(fitting))]
-    assert isinstance(job.spec, MeasureSpec)
-    metric = job.spec.probe
-    lost = _lost(metric, value, gate)
-    more: JsonObject = {"lost": math.log1p(lost / value)} if metric == "perplexity" else {"noise": math.sqrt(2 * lost)}
-    honest = _honest(job, located)
-    size = f"{lost:.3g} more {METRICS[metric].title.lower()}"
-    return CanaryPair(LivePair(_name(job), (honest,), (worse_job(honest, more),)), (metric,), size)
+    one = drawn_of(fitting, draw, lambda one: is_found(one, loss_of(one, gate)))
+    if one is None:
+        return f"a loss of {TIMES:g} margins could be found in none of {len(fitting)} series of {' and '.join(SCORED)}, as {fitting[0].name} {fitting[0].metric}: they have too few documents; score more of the text (`tokens`), or one of more passages"
+    lost = loss_of(one, gate)
+    more: JsonObject = {"lost": math.log1p(lost / one.value)} if one.metric == "perplexity" else {"moved": lost}
+    honest = _honest(one.job, located)
+    return CanaryPair(LivePair(one.name, (honest,), (worse_job(honest, more),)), (one.metric,), size_of(one, lost))
 
 
-def _lost(metric: str, value: float, gate: Gate) -> float:
+def drawn_of(some: Sequence[ScoredJob], draw: random.Random, good: Callable[[ScoredJob], bool]) -> ScoredJob | None:
+    """Draw one of those that are good; no more of them are asked than it takes."""
+    mixed = sorted(some, key=lambda one: canonical([one.name, one.metric, one.job.id]))
+    draw.shuffle(mixed)
+    return next(filter(good, mixed), None)
+
+
+def loss_of(one: ScoredJob, gate: Gate) -> float:
     """Return how large a canary is in the metric's unit; 0 where none can be made, as of a share of a KL divergence of 0."""
-    margin = gate.margin(METRICS[metric])
-    if margin is None or not math.isfinite(value) or (metric == "perplexity" and value <= 0):
+    margin = gate.margin(metric(one.metric))
+    if margin is None or not math.isfinite(one.value) or (one.metric == "perplexity" and one.value <= 0):
         return 0.0
-    return TIMES * (margin.size * abs(value) if margin.relative else margin.size)
+    return TIMES * (margin.size * abs(one.value) if margin.relative else margin.size)
 
 
-def _name(job: PlannedJob) -> str:
-    label = job.labels[0]
-    return " ".join(part for part in (label.model, label.method, _engine(job)) if part)
+def size_of(one: ScoredJob, lost: float) -> str:
+    """Say how large a loss is."""
+    return f"{lost:.3g} {'less' if one.better == 'higher' else 'more'} {metric(one.metric).title.lower()}"
 
 
 def _engine(job: PlannedJob) -> str:

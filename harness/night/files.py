@@ -100,7 +100,8 @@ def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecor
     if last is not None and last.finished is None:
         age = now - last.started
         if last.asked == fresh.asked and timedelta(0) <= age < LONGEST:
-            return last, [*told, f"continuing night {last.night}, which was cut off"]
+            left = f"{max(0.0, last.budget - last.used):.0f} of its {last.budget:.0f} s of rounds are left"
+            return last, [*told, f"continuing night {last.night}, which was cut off; {left}"]
         why = "" if last.asked == fresh.asked else "; it was asked something else"
         told.append(f"night {last.night} was cut off and is not continued{why}: nothing of it counts")
     if last is not None and now < last.started:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Literal
 
-from harness.markdown.rows import literal
+from harness.markdown.rows import literal, unaddressed
 from harness.night.record import NightRecord
 from harness.night.text import alarm_text, canary_text, to_markdown
 
 _LETTERS, _LINES = 40_000, 40
 """Of a report, and of alarms, that a body takes: issues end at 65,536 characters, and one that is longer is refused whole."""
+_LISTED, _TITLE = 20_000, 250
+"""Characters of alarms that a body takes, and of a title."""
 IssueState = Literal["open", "closed"]
 
 
 def issue_state(record: NightRecord) -> IssueState:
     """Say whether the issue is open: where something is worse, or the gate cannot bite."""
-    return "open" if record.open or not all(one.found for one in record.canaries) else "closed"
+    return "open" if record.open or record.is_missed else "closed"
 
 
 def issue_title(record: NightRecord) -> str:
@@ -33,26 +36,27 @@ def to_issue(record: NightRecord) -> str:
         for one in record.open
     ]
     lines += [
-        f"- {literal(canary_text(one.kind, one.name, one.size, one.said, found=False))}; what this gate says counts for nothing until it is found"
+        f"- {literal(canary_text(one))}; what this gate says counts for nothing until it is found"
         for one in record.canaries
-        if not one.found
+        if one.is_missed
     ]
     lines += [
-        f"- resolved in night {record.night}: {literal(one.name)} (was {literal(one.said)})" for one in record.closed
+        f"- resolved in night {literal(record.night)}: {literal(one.name)} (was {literal(one.said)})"
+        for one in record.closed
     ]
     if not lines:
-        lines = [f"Resolved: nothing is worse in night {record.night}."]
-    if (more := len(lines) - _LINES) > 0:
-        lines = [*lines[:_LINES], f"- and {more} more"]
-    head = [f"<!-- title: {_plain(issue_title(record))} -->", f"<!-- state: {state} -->", ""]
+        lines = [f"Resolved: nothing is worse in night {literal(record.night)}."]
+    kept = [line for line, end in zip(lines[:_LINES], accumulate(map(len, lines)), strict=False) if end <= _LISTED]
+    if more := len(lines) - len(kept):
+        lines = [*kept, f"- and {more} more"]
+    head = [f"<!-- title: {_plain(issue_title(record))[:_TITLE]} -->", f"<!-- state: {state} -->", ""]
     report = re.sub("^# ", "## ", to_markdown(record), flags=re.MULTILINE)
     if len(report) > _LETTERS:
         report = (
             f"The report has {len(report):,} characters, which no issue holds: `harness night --summary FILE` keeps it."
         )
-    return "\n".join(
-        [*head, *lines, "", f"<details><summary>Night {record.night}</summary>", "", report, "</details>", ""]
-    )
+    body = [*lines, "", f"<details><summary>Night {literal(record.night)}</summary>", "", report, "</details>", ""]
+    return "\n".join([*head, unaddressed("\n".join(body))])
 
 
 def _plain(text: str) -> str:

@@ -13,11 +13,15 @@ from harness.comparing.verdict import ChangeEstimate, Judged, limits
 from harness.core.metric import METRICS
 from harness.night.acknowledged import KnownChange
 from harness.night.record import NightNumber, NightRecord, NightWord, Remeasured
+from harness.numbers.night_series import LEAST
 from harness.numbers.nights import NightEvidence, NightValue, SeriesWitness, is_confirmed, joined, witnesses
 
+CREEPS = 5
+"""The history calls what is worse by this part of the gate's margin: so many of them, one after another, make a margin, and a comparison within a
+night calls none of them before the last."""
 _NORMAL_95 = 1.959964
 RECENT = 3
-"""Nights before whose changes are shown beside tonight's."""
+"""Nights before whose changes are shown beside tonight's, and must be back with it before a change is over."""
 UNKNOWN = ComparedNumber(
     "", METRICS["decode_tps"], "higher", (1.0, 1.0), ChangeEstimate(0.0, lambda _: (-math.inf, math.inf), "nothing")
 )
@@ -45,12 +49,22 @@ def judged_numbers(
 
 
 def value_of(one: ComparedNumber) -> NightValue | None:
-    """Return a number's change and its standard error; None where there is no estimate."""
-    if one.estimate is None:
+    """Return a number's change and its standard error; None where there is no estimate, or its interval has no end.
+
+    Where the interval is not made from an error (resampled, or counted answers), the error is that of a normal as wide.
+    """
+    found = one.estimate
+    if found is None:
         return None
-    low, high = one.estimate.bounds(0.05)
-    value = NightValue(one.estimate.value, 0.0 if one.estimate.exact else (high - low) / 2 / _NORMAL_95)
-    return value if math.isfinite(value.change) and math.isfinite(value.error) else None
+    low, high = found.bounds(0.05)
+    error = (high - low) / 2 / _NORMAL_95 if found.error is None else found.error
+    value = NightValue(found.value, 0.0 if found.exact else error, degrees=found.degrees)
+    return value if all(map(math.isfinite, (value.change, value.error, low, high))) else None
+
+
+def history_margin(margin: float | None) -> float | None:
+    """Return the least change that matters to the nights before."""
+    return None if margin is None else margin / CREEPS
 
 
 def margin_of(one: ComparedNumber, gate: Gate) -> float | None:
@@ -78,25 +92,32 @@ def _number(found: NightFound, judged: Judged | None, gate: Gate) -> NightNumber
     head = NightNumber(
         series=found.series or f"{found.pair} {one.metric.name} {one.name}", name=title(one), pair=found.pair, metric=one.metric.name, better=one.better,
         metric_version=one.metric.version, covers=dict(found.covers), a=_finite(one.values[0]), b=_finite(one.values[1]), word=word,
-        why=_why(one, found.covers) or "its interval has no end: too few rounds or items for one",
+        why=why_of(one, found.covers) or "its interval has no end: too few rounds or items for one",
     )  # fmt: skip
     if judged is None or one.estimate is None or value is None:
         return head
     low, high = judged.interval
     return head.model_copy(
         update={
-            "word": judged.word, "why": "", "log": one.estimate.log, "change": value.change, "error": value.error, "low": low, "high": high,
+            "word": judged.word, "why": "", "log": one.estimate.log, "low": low, "high": high, **_kept(value),
             "p": judged.p, "margin": margin_of(one, gate), "exact": one.estimate.exact, "how": one.estimate.how,
             "confirmed": True if judged.word == "worse" and one.estimate.exact else None,
         }
     )  # fmt: skip
 
 
+def _kept(value: NightValue) -> dict[str, float | None]:
+    """Say of a change what a record keeps."""
+    degrees = None if math.isinf(value.degrees) else value.degrees
+    return {"change": value.change, "error": value.error, "degrees": degrees}
+
+
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _why(one: ComparedNumber, covers: Mapping[str, str]) -> str:
+def why_of(one: ComparedNumber, covers: Mapping[str, str]) -> str:
+    """Say why a number has no verdict."""
     if one.disturbed:
         return f"another process used the {'GPU' if covers.get('gpu') else 'machine'} ({one.why})"
     return one.why
@@ -108,6 +129,8 @@ class Suspect:
 
     since: int
     """Number of the night at which it most likely got worse."""
+    halfway: float
+    """Half way of the change, on the scale of the number's change."""
     evidence: NightEvidence
 
 
@@ -116,12 +139,13 @@ def confirmed(one: NightNumber, again: NightValue | None, suspect: Suspect | Non
     if again is None:
         first_said = "worse at first" if one.word == "worse" else "the nights before suspect it"
         return one.model_copy(update={"word": "not reached", "why": f"{first_said}, and not measured again: {why}"})
-    first = NightValue(one.change or 0.0, one.error or 0.0)
-    found: dict[str, object] = {"again": Remeasured(change=again.change, error=again.error)}
+    first = _measured(one)
+    found: dict[str, object] = {"again": Remeasured.model_validate(_kept(again))}
     if one.word == "worse":
         found["confirmed"] = is_confirmed(first, again, margin=one.margin)
-    if suspect is not None and is_confirmed(first, again, margin=one.margin, evidence=suspect.evidence):
-        found["since"] = suspect.since
+    least = history_margin(one.margin)
+    if suspect is not None and is_confirmed(first, again, margin=least, evidence=suspect.evidence):
+        found |= {"since": suspect.since, "halfway": suspect.halfway}
     return one.model_copy(update=found)
 
 
@@ -134,6 +158,7 @@ def with_history(
 ) -> tuple[list[NightNumber], dict[str, Suspect]]:
     """Let the nights before say what they know: how noisy a series is, how many nights are enough, and, by series, what got worse.
 
+    What they called stays called until its newest nights are back: a change that has become old shows less and less, and is none the better for it.
     known: a known change ends its series, which begins anew on the day that it says.
     """
     kept = {one.series: one for one in numbers if one.change is not None and one.error is not None and not one.exact}
@@ -145,19 +170,43 @@ def with_history(
         lines[series] = [*(_value(other) for _, other in some), _value(one)]
         orders[series] = [*(night.number for night, _ in some), tonight]
     said = witnesses(
-        lines, margin={name: one.margin for name, one in kept.items()}, false_alarms=gate.false_alarms, power=gate.power,
+        lines, margin={name: history_margin(one.margin) for name, one in kept.items()}, false_alarms=gate.false_alarms, power=gate.power,
         groups={name: one.metric for name, one in kept.items()},
     )  # fmt: skip
     found = [_told(one, said[one.series], lines[one.series]) if one.series in said else one for one in numbers]
+    held = _held(nights, lines, orders, kept)
+    found = [one.model_copy(update=held.get(one.series, {})) for one in found]
     suspects = {
-        name: Suspect(orders[name][witness.since], witness.evidence)
+        name: Suspect(orders[name][witness.since], witness.evidence.level + witness.size / 2, witness.evidence)
         for name, witness in said.items()
         if witness.is_change
+        and name not in held
         and witness.since is not None
         and witness.evidence is not None
         and _is_worse(kept[name], witness.size)
     }
     return found, suspects
+
+
+def _held(
+    nights: Sequence[NightRecord],
+    lines: Mapping[str, Sequence[NightValue | None]],
+    orders: Mapping[str, Sequence[int]],
+    kept: Mapping[str, NightNumber],
+) -> dict[str, dict[str, float | None]]:
+    """Say which alarms of the history are as they were, by series. A series that began anew since, as by a known change, holds none."""
+    found = dict[str, dict[str, float | None]]()
+    for alarm in nights[-1].open if nights else ():
+        if alarm.halfway is None or alarm.changed is None or alarm.series not in kept:
+            continue
+        there = [
+            (number, value) for number, value in zip(orders[alarm.series], lines[alarm.series], strict=True) if value
+        ]
+        before = sum(number < alarm.changed for number, _ in there)
+        way = 1 if kept[alarm.series].better == "higher" else -1
+        if before >= LEAST and any(way * (value.change - alarm.halfway) <= 0 for _, value in there[-1 - RECENT :]):
+            found[alarm.series] = {"since": alarm.changed, "halfway": alarm.halfway}
+    return found
 
 
 def _told(one: NightNumber, witness: SeriesWitness, line: Sequence[NightValue | None]) -> NightNumber:
@@ -181,5 +230,9 @@ def _value(one: NightNumber | None) -> NightValue | None:
     """Return what a night keeps of a number: of one that was measured twice both."""
     if one is None or one.change is None or one.error is None:
         return None
-    first = NightValue(one.change, one.error)
-    return joined(first, NightValue(one.again.change, one.again.error)) if one.again else first
+    first = _measured(one)
+    return joined(first, _measured(one.again)) if one.again else first
+
+
+def _measured(one: NightNumber | Remeasured) -> NightValue:
+    return NightValue(one.change or 0.0, one.error or 0.0, degrees=one.degrees or math.inf)

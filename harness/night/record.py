@@ -23,6 +23,8 @@ class Remeasured(Record):
 
     change: Finite
     error: Finite
+    degrees: Finite | None = None
+    """Of freedom of the error; None: as a normal's."""
 
 
 class NightNumber(Record):
@@ -48,6 +50,8 @@ class NightNumber(Record):
     """Change and interval are logarithms of B / A; else B - A."""
     change: Finite | None = None
     error: Finite | None = None
+    degrees: Finite | None = None
+    """Of freedom of the error; None: as a normal's."""
     low: Finite | None = None
     """95 %."""
     high: Finite | None = None
@@ -61,14 +65,16 @@ class NightNumber(Record):
     confirmed: bool | None = None
     """Whether it was worse a second time; None where nothing was to be confirmed."""
     since: int | None = None
-    """Number of the night since which the history, this night measured twice, shows a change for the worse."""
+    """Number of the night since which the history, measured twice in the night that called it, shows a change for the worse."""
+    halfway: Finite | None = None
+    """Half way of that change, on the change's scale: it is over when the newest nights are back beyond it."""
     nights: int = 1
     """Nights of the series, this one included."""
     recent: tuple[Finite | None, ...] = ()
     """Changes in the last nights before, oldest first; None: not measured."""
     night_sd: Finite | None = None
     nights_needed: int | None = None
-    """Nights from which the history alone would show a change of the margin."""
+    """Nights from which the history alone would show the least change that matters to it, a part of the margin."""
     cause: str = ""
     """Of a known change that covers it."""
 
@@ -92,8 +98,22 @@ class NightCanary(Record):
     size: str = ""
     """As people say it."""
     found: bool
+    skipped: bool = False
+    """Nothing was learnt of the gate, as where other processes disturbed the rounds: neither found nor missed."""
+    injected: Literal["engine", "numbers"] = "engine"
+    """Where the loss was put: into an engine that ran, or into measured numbers, where no engine of the sweep can carry one."""
     said: str
     """What was found of it, or why there was none."""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the gate did not find what it should have."""
+        return not (self.found or self.skipped)
+
+    @property
+    def awaits_numbers(self) -> bool:
+        """Whether it is put into numbers that are not measured yet."""
+        return self.injected == "numbers" and not (self.name or self.skipped)
 
 
 class NightSide(Record):
@@ -114,6 +134,15 @@ class OpenAlarm(Record):
     said: str
     since: str
     """Night that called it first."""
+    pair: str = ""
+    metric: str = ""
+    covers: dict[str, str] = Field(default_factory=dict)
+    only: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """To which part of its sweep the night was narrowed that called it last."""
+    changed: int | None = None
+    halfway: Finite | None = None
+    """Of one that the history called: the night at which it changed, and half way of the change."""
 
 
 class NightRecord(Record):
@@ -131,10 +160,13 @@ class NightRecord(Record):
     candidate: NightSide
     asked: str
     """Hash of the words of the command: the same continue a night that was cut off."""
+    only: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """To which part of the sweep, and of its speed, it was narrowed; nothing: all of it. Empty text: absent."""
     seed: int
     budget: float
     used: float = 0.0
-    """Seconds of rounds."""
+    """Seconds of rounds so far, canaries' and those of commands that were cut off among them."""
     sessions: dict[str, str] = Field(default_factory=dict)
     """What is over of it: part of the night to its session."""
     false_alarms: float = 0.01
@@ -149,6 +181,16 @@ class NightRecord(Record):
     exit_code: int | None = None
 
     @property
+    def is_missed(self) -> bool:
+        """Whether the gate did not find a canary: nothing that it says counts."""
+        return any(one.is_missed for one in self.canaries)
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether every canary was found: without that, silence says nothing."""
+        return all(one.found for one in self.canaries)
+
+    @property
     def alarms(self) -> tuple[NightNumber, ...]:
         """What somebody should look at."""
         return tuple(one for one in self.numbers if one.alarms)
@@ -159,54 +201,19 @@ class NightRecord(Record):
 
 
 def exit_code(record: NightRecord) -> int:
-    """2 where a canary was not found or nothing could run; 1 for an alarm; 3 where something has no verdict; else 0."""
-    if not all(one.found for one in record.canaries):
+    """2 where a canary was not found or nothing could run; 1 for an alarm; 3 where something has no verdict or a canary was skipped; else 0."""
+    if record.is_missed:
         return 2
     if record.alarms:
         return 1
     judged = record.of(*VERDICTS)
-    return 3 if len(judged) < len(record.numbers) or not (judged or record.unchanged) else 0
+    is_whole = record.is_proved and len(judged) == len(record.numbers)
+    return 0 if is_whole and (judged or record.unchanged) else 3
 
 
 def compared(record: NightRecord) -> tuple[str, str, str]:
     """Say what a night compared with what: nights that agree in it share alarms, history and an issue."""
     return record.sweep, record.baseline.name, record.candidate.name
-
-
-def with_open(record: NightRecord, before: NightRecord | None, *, whole: bool = False) -> NightRecord:
-    """Say which alarms are open after a night: those of tonight, and those of before that tonight could not judge.
-
-    A number whose series began anew, as after another baseline was installed or a GPU replaced, is known by its name. A night that missed a
-    canary closes nothing. whole: it was asked for all of the sweep, so that what it has no word of is the same for both, or not measured any more.
-    """
-    known = {one.series: one for one in before.open} if before else {}
-    since = {one.name: one.since for one in known.values()} | {one.series: one.since for one in known.values()}
-    tonight = record.of(*VERDICTS)
-    there = {one.series for one in tonight}
-    names = {one.name for one in tonight}
-    found = {
-        one.series: OpenAlarm(
-            series=one.series, name=one.name, said=said_of(one),
-            since=since.get(one.series) or since.get(one.name) or record.night,
-        )
-        for one in record.alarms
-    }  # fmt: skip
-    called = {one.name for one in found.values()}
-    left = [
-        one for one in known.values() if one.series not in found and (one.series in there or one.name not in called)
-    ]
-    is_blind = not all(one.found for one in record.canaries)
-    rest = left if is_blind else [one for one in left if one.series not in there and one.name not in names]
-    gone = rest if whole and not is_blind and len(tonight) == len(record.numbers) else []
-    kept = [one for one in rest if one not in gone]
-    closed = (
-        *(one for one in left if one not in kept and one not in gone),
-        *(
-            one.model_copy(update={"said": f"{one.said}; now the same for both, or not measured any more"})
-            for one in gone
-        ),
-    )
-    return record.model_copy(update={"open": (*found.values(), *kept), "closed": closed})
 
 
 def without_folders(record: NightRecord, folders: Mapping[str, str]) -> NightRecord:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.markdown.rows import Align, literal, table_lines
-from harness.night.record import VERDICTS, NightNumber, NightRecord, change_text, said_of
+from harness.markdown.rows import Align, literal, table_lines, unaddressed
+from harness.night.judging import CREEPS
+from harness.night.record import VERDICTS, NightCanary, NightNumber, NightRecord, change_text, said_of
 
 _HEAD = ("Number", "A", "B", "B against A, 95 %", "Verdict", "Again", "p", "Nights (the last before)")
 _ALIGNS: tuple[Align, ...] = ("left", "right", "right", "right", "left", "right", "right", "right")
 _TINY = 0.001
+NUMBERS_ONLY = "numbers only: the injection was made to the numbers, not in an engine"
 _NAMED = 12
 """Names that are told of those that share a reason."""
 
 
 def headline(record: NightRecord) -> str:
     """Say in one line what came of a night."""
-    if not all(one.found for one in record.canaries):
+    if record.is_missed:
         return "the gate cannot bite: a known change for the worse was not found"
     counts = [
         (len(record.alarms), "worse"),
@@ -26,13 +28,14 @@ def headline(record: NightRecord) -> str:
     ]  # fmt: skip
     counts += [(record.unchanged, "unchanged")]
     told = [f"{count} {word}" for count, word in counts if count]
-    return ", ".join(told) or "nothing to compare"
+    skipped = [f"canary of {one.kind} skipped" for one in record.canaries if one.skipped]
+    return "; ".join([", ".join(told) or "nothing to compare", *skipped])
 
 
 def to_markdown(record: NightRecord) -> str:
     """Write a night."""
     parts = [
-        f"# Night {record.night}: {literal(record.sweep)}",
+        f"# Night {literal(record.night)}: {literal(record.sweep)}",
         f"**{headline(record)}**",
         f"A, the baseline: {literal(_side(record, 0))}  \nB, the candidate: {literal(_side(record, 1))}",
         *_alarms(record),
@@ -42,7 +45,7 @@ def to_markdown(record: NightRecord) -> str:
         *_resolved(record),
         "\n".join(f"- {literal(line)}" for line in (*record.told, *_how(record))),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return unaddressed("\n\n".join(part for part in parts if part)) + "\n"
 
 
 def _side(record: NightRecord, place: int) -> str:
@@ -56,7 +59,7 @@ def _alarms(record: NightRecord) -> Iterator[str]:
     tonight = {one.series for one in record.alarms}
     lines = [f"- {literal(one.name)}: {literal(alarm_text(one, record))}" for one in record.alarms]
     lines += [
-        f"- {literal(one.name)}: {literal(one.said)}, since night {one.since}; not judged tonight"
+        f"- {literal(one.name)}: {literal(f'{one.said}, since night {one.since}; not judged tonight')}"
         for one in record.open
         if one.series not in tonight
     ]
@@ -85,18 +88,17 @@ def _canaries(record: NightRecord) -> Iterator[str]:
         yield "\n".join(
             [
                 "## Canaries\n",
-                *(
-                    f"- {literal(canary_text(one.kind, one.name, one.size, one.said, found=one.found))}"
-                    for one in record.canaries
-                ),
+                *(f"- {literal(canary_text(one))}" for one in record.canaries),
             ]
         )
 
 
-def canary_text(kind: str, name: str, size: str, said: str, *, found: bool) -> str:
+def canary_text(one: NightCanary) -> str:
     """Say of a canary what it was and whether it was found."""
-    what = f"a known loss of {kind}" + (f" ({size}) on {name}" if name else "")
-    return f"{what}: {'found' if found else 'NOT FOUND'}, {said}"
+    what = f"a known loss of {one.kind}" + (f" ({one.size}) on {one.name}" if one.name else "")
+    word = "found" if one.found else "skipped" if one.skipped else "NOT FOUND"
+    numbers = f"; {NUMBERS_ONLY}" if one.injected == "numbers" and one.name else ""
+    return f"{what}: {word}, {one.said}{numbers}"
 
 
 def _table(record: NightRecord) -> Iterator[str]:
@@ -189,7 +191,7 @@ def _how(record: NightRecord) -> Iterator[str]:
     few = [one for one in judged if one.nights_needed is not None and one.nights < one.nights_needed]
     if few:
         most = max(one.nights_needed or 0 for one in few)
-        yield f"History: {few[0].nights} nights; from {most} on it shows a change of the margin by itself."
+        yield f"History: {few[0].nights} nights; from {most} on it shows a change of 1/{CREEPS} of the margin by itself, and larger ones sooner."
     if record.unchanged:
         yield f"Unchanged: {record.unchanged} builds and jobs of quality are the same for both, since nothing that they depend on differs."
     yield f"Seed {record.seed}; rounds took {record.used:.0f} of {record.budget:.0f} s."

@@ -50,13 +50,13 @@ def is_confirmed(
     if again.error == 0 or first.error == 0:
         return first.change * again.change > 0 and abs(again.change) > (margin or 0.0)
     both = joined(first, again)
-    is_again = first.change * again.change > 0 and abs(again.change) >= _quantile() * again.error
-    return is_again and not is_within(both.change, both.error, margin)
+    is_again = first.change * again.change > 0 and abs(again.change) >= _quantile(again.degrees) * again.error
+    return is_again and not is_within(both.change, both.error, margin, both.degrees)
 
 
-def is_within(size: float, error: float, margin: float | None) -> bool:
-    """Say whether a change is shown to be less than the margin; error 0: whether it is no more."""
-    return margin is not None and abs(size) + _quantile() * error <= margin
+def is_within(size: float, error: float, margin: float | None, degrees: float = math.inf) -> bool:
+    """Say whether a change is shown to be less than the margin; error 0: whether it is no more. degrees: of freedom of the error."""
+    return margin is not None and abs(size) + _quantile(degrees) * error <= margin
 
 
 def _is_borne_out(first: NightValue, again: NightValue, margin: float | None, known: NightEvidence) -> bool:
@@ -79,14 +79,19 @@ def _is_borne_out(first: NightValue, again: NightValue, margin: float | None, kn
 
 
 def joined(first: NightValue, again: NightValue) -> NightValue:
-    """Return what a night counts as that was measured twice, whether or not that confirmed anything: what a series keeps."""
+    """Return what a night counts as that was measured twice, whether or not that confirmed anything: what a series keeps.
+
+    Degrees of freedom: Welch and Satterthwaite.
+    """
     times = first.times + again.times
     shares = first.times / times, again.times / times
-    error = math.hypot(shares[0] * first.error, shares[1] * again.error)
-    return NightValue(shares[0] * first.change + shares[1] * again.change, error, times)
+    terms = [(share * one.error) ** 2 for share, one in zip(shares, (first, again), strict=True)]
+    change, variance = shares[0] * first.change + shares[1] * again.change, math.fsum(terms)
+    spent = math.fsum(term**2 / one.degrees for term, one in zip(terms, (first, again), strict=True))
+    return NightValue(change, math.sqrt(variance), times, variance**2 / spent if spent else math.inf)
 
 
-def _quantile() -> float:
-    from scipy.special import ndtri
+def _quantile(degrees: float) -> float:
+    from scipy.special import ndtri, stdtrit
 
-    return float(ndtri(1 - AGAIN))
+    return float(ndtri(1 - AGAIN) if math.isinf(degrees) else stdtrit(degrees, 1 - AGAIN))

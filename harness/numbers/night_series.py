@@ -8,6 +8,7 @@ a night resembles the one before it, a mean deviates by as much more as that of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ class NightValue:
     """Its standard error, from that night's own rounds or items; 0: counted exactly."""
     times: int = 1
     """How often it was measured that night, with fresh rounds: see `joined`."""
+    degrees: float = math.inf
+    """Of freedom of its error, which Student's t asks for; infinite: as a normal's."""
 
 
 @dataclass(frozen=True)

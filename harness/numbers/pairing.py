@@ -40,6 +40,10 @@ class Paired:
     low: float
     high: float
     how: str
+    error: float | None = None
+    """Standard error, where the interval is Student's."""
+    degrees: float = math.inf
+    """Of freedom of that error."""
 
 
 def by_document(metric: str) -> bool:
@@ -71,7 +75,8 @@ def paired_difference(metric: str, items: Items, baseline: Items, alpha: float =
     value, low, high = strata.stratified_mean(one - other, counts, alpha)
     if low is None or high is None:
         raise HarnessError(f"{one.size} items are too few, {strata.FEWEST} are needed")
-    return Paired(value, low, high, f"{MEAN_INTERVAL} of the differences{', stratified' if len(counts) > 1 else ''}")
+    how = f"{MEAN_INTERVAL} of the differences{', stratified' if len(counts) > 1 else ''}"
+    return Paired(value, low, high, how, *strata.mean_error(one - other, counts))
 
 
 def _counts(items: Items, baseline: Items, size: int) -> list[int]:

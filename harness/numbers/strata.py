@@ -88,13 +88,18 @@ def stratified_mean(samples: Any, counts: Sequence[int], alpha: float = 0.05) ->
     mean = float(values.mean())
     if values.size < FEWEST:
         return mean, None, None
+    error, degrees = mean_error(values, counts)
+    half = student_t_at(degrees, alpha) * error if error else 0.0
+    return mean, mean - half, mean + half
+
+
+def mean_error(values: Floats, counts: Sequence[int]) -> tuple[float, float]:
+    """Return the standard error of the mean of all questions, with its degrees of freedom (infinite where all are the same)."""
     terms = [(part.size * float(part.var(ddof=1)) / values.size**2, part.size - 1) for part in _pooled(values, counts)]
     variance = sum(term for term, _ in terms)
     if variance == 0:
-        return mean, mean, mean
-    degrees = variance**2 / sum(term**2 / count for term, count in terms)
-    half = student_t_at(max(1, math.floor(degrees)), alpha) * math.sqrt(variance)
-    return mean, mean - half, mean + half
+        return 0.0, math.inf
+    return math.sqrt(variance), max(1, math.floor(variance**2 / sum(term**2 / count for term, count in terms)))
 
 
 def _parts(values: Floats, counts: Sequence[int]) -> list[Floats]:

@@ -193,8 +193,8 @@ class NightStop:
                 self._said[pair, level] = self.decided(pair, done)
             if self._said[pair, level]:
                 return self._said[pair, level]
-        if self.begun is None:
-            return ""
+        if self.begun is None:  # what there is of a budget runs one block in any case
+            return "" if self.budget > 0 else USED
         wanted = (LOOKS[0] if block == 0 else 1) * (2 if pair in self.reserved else 1)
         usual = self._took.get(pair) or max(self._took.values(), default=0.0)
         self.over = self.used + wanted * usual + self.reserve > self.budget

@@ -80,6 +80,16 @@ def test_publishing_leaves_void_runs_out_and_refuses_a_named_one(measured: Bench
     assert "warm room" in text
 
 
+def test_a_published_file_of_a_run_that_is_void_since_is_told(measured: Bench, say: Say, tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    assert say(measured, "publish", "s", "--to", str(file), "--unverified").code == 0
+    words = ("compare", str(file), "int8", "--where", "method=int8")
+    assert "declared void" not in say(measured, *words).out
+    for run in runs(measured, kind="speed", method="int8"):
+        assert say(measured, "mark", run, "--void", "fan").code == 0
+    assert "was declared void since (fan), and still counts here; publish it anew" in say(measured, *words).out
+
+
 def test_publishing_a_sweep_after_one_row_ran_again_keeps_the_other_rows(
     measured: Bench, say: Say, tmp_path: Path
 ) -> None:

@@ -70,7 +70,7 @@ def night_value(some: Sequence[PoolBlock], size: float) -> NightValue:
     ]
     at_pace = blocks.spread(scales[1]) < SHARPER * blocks.spread(scales[0])
     look = blocks.look_at(scales[at_pace], SHARES[0])
-    return NightValue(blocks.estimate([look]), look.error)
+    return NightValue(blocks.estimate([look]), look.error, degrees=look.degrees)
 
 
 def _logs(one: PoolBlock, place: int) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.night.judging import history_margin
 from harness.numbers.nights import NightValue, is_confirmed, joined, witnesses
 from tests.benchmarks import night_noise
 
@@ -83,14 +84,20 @@ def fleet(
     return Fleet(np.where(gone, np.nan, both + share * fresh), both + share * again, errors, pools)
 
 
-def replay(some: Fleet, steps: Sequence[Step] = ()) -> Replayed:
-    """Go through the nights. A series that was called begins anew after that night; one that really changed is then done with."""
+def replay(some: Fleet, steps: Sequence[Step] = (), margin: float | None = None) -> Replayed:
+    """Go through the nights. A series that was called begins anew after that night; one that really changed is then done with.
+
+    margin: of the gate, of which a part matters to the history (`history_margin`); none: every change does.
+    """
+    least = history_margin(margin)
     found = Replayed()
     begins, done = [0] * SERIES, set[int]()
     values = [[_value(some, row, night) for night in range(NIGHTS)] for row in range(SERIES)]
     for night in range(NIGHTS):
         table = {str(row): values[row][begins[row] : night + 1] for row in range(SERIES) if row not in done}
-        for name, one in witnesses(table, margin={}, false_alarms=FALSE_ALARMS, power=POWER).items():
+        for name, one in witnesses(
+            table, margin=dict.fromkeys(table, least), false_alarms=FALSE_ALARMS, power=POWER
+        ).items():
             if not one.is_change:
                 continue
             found.candidates += 1
@@ -99,7 +106,7 @@ def replay(some: Fleet, steps: Sequence[Step] = ()) -> Replayed:
             if tonight is None:
                 raise AssertionError("a night that was not measured shows nothing")
             values[row][night] = joined(tonight, again)
-            if is_confirmed(tonight, again, margin=None, evidence=one.evidence):
+            if is_confirmed(tonight, again, margin=least, evidence=one.evidence):
                 found.pages.append((row, night))
                 begins[row] = night + 1
                 done |= {step.series for step in steps if step.series == row and step.night <= night}

@@ -1,6 +1,7 @@
 """Replayed nights: how often the history of a night is wrong, and what it finds. 300 series, 90 nights, noise resampled from what was measured.
 
     python -m tests.benchmarks.nights > tests/benchmarks/records/nights.txt      # about half an hour on two cores
+    python -m tests.benchmarks.nights --replays 3 --curve 0 --only 0.005 --gate 0.05 > tests/benchmarks/records/nights_gate.txt
 
 Noise: `night_noise`, scaled to a deviation of 0.3, 0.5, 1 and 2 % between nights. Two nights are missing altogether, and 3 % of all other values.
 All series share a walk of 0.2 % a night and a step of 3 %: no change. A candidate is measured again the same night. How much of what nights
@@ -13,6 +14,7 @@ Seeds below 1000 were used while constants were chosen; the record is of others.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections import Counter
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.night import judging
 from harness.numbers import proportions
 from harness.numbers.nights import nights_needed
 from tests.benchmarks import night_canary, night_noise, night_rules
@@ -47,6 +50,8 @@ class Case:
     changed: bool
     seed: int
     noise: str = ""
+    margin: float | None = None
+    """Of the gate, on the scale of logarithms."""
 
 
 @dataclass
@@ -88,7 +93,7 @@ def run(case: Case) -> CaseFound:
     some, steps, creeps = drawn(case)
     changed = {one.series: one for one in (*steps, *creeps)}
     found = CaseFound(Counter(), 0, [], [])
-    replayed = replay(some, list(changed.values()))
+    replayed = replay(some, list(changed.values()), case.margin)
     found.candidates, reached = replayed.candidates, dict[int, int]()
     for row, night in replayed.pages:
         if row in changed and changed[row].night <= night:
@@ -194,19 +199,33 @@ def main() -> None:
     parser.add_argument("--curve", type=int, default=2, help="as many at the other deviations")
     parser.add_argument("--seed", type=int, default=JUDGED)
     parser.add_argument("--only", type=float, help="one deviation, as 0.005")
+    parser.add_argument(
+        "--gate",
+        type=float,
+        help="the gate's margin, as 0.05, of which a part matters to the history; default: every change does",
+    )
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
-    headline(f"python -m tests.benchmarks.nights --replays {asked.replays} --curve {asked.curve} --seed {asked.seed}")
+    more = "".join(f" --{name} {value:g}" for name in ("only", "gate") if (value := getattr(asked, name)))
+    headline(
+        f"python -m tests.benchmarks.nights --replays {asked.replays} --curve {asked.curve} --seed {asked.seed}{more}"
+    )
+    margin = math.log1p(asked.gate) if asked.gate else None
     night_noise.described()
     needed()
-    print(f"gate: {FALSE_ALARMS:.0%} of a night's changes may be false, {POWER:.0%} power, no margin", flush=True)
+    told = (
+        f"a margin of {asked.gate:.1%}, of which 1/{judging.CREEPS} matters to the history"
+        if asked.gate
+        else "no margin"
+    )
+    print(f"gate: {FALSE_ALARMS:.0%} of a night's changes may be false, {POWER:.0%} power, {told}", flush=True)
     good = night_canary.found_in_time()
     with ProcessPoolExecutor(asked.processes, initializer=os.nice, initargs=(10,)) as workers:
         for deviation in [asked.only] if asked.only else sorted(DEVIATIONS, key=lambda one: one != PROMISED):
             seeds = range(asked.seed, asked.seed + (asked.replays if deviation == PROMISED else asked.curve))
             for within in SHARES:
                 unchanged, changed = (
-                    list(workers.map(run, [Case(deviation, within, kind, seed) for seed in seeds]))
+                    list(workers.map(run, [Case(deviation, within, kind, seed, margin=margin) for seed in seeds]))
                     for kind in (False, True)
                 )
                 holds = judged(deviation, within, unchanged, changed)
@@ -215,10 +234,10 @@ def main() -> None:
                     print(f"    the promises of {PROMISED:.1%} {'hold' if holds else 'DO NOT HOLD'} here")
                     by_pool(changed, unchanged)
             told_others(list(workers.map(others, [Case(deviation, 0.5, True, seed) for seed in seeds])))
-        for noise in night_noise.CHAINS:
+        for noise in night_noise.CHAINS if asked.curve else ():
             found = list(
                 workers.map(
-                    run, [Case(PROMISED, 0.0, False, asked.seed + place, noise) for place in range(asked.curve)]
+                    run, [Case(PROMISED, 0.0, False, asked.seed + place, noise, margin) for place in range(asked.curve)]
                 )
             )
             print(

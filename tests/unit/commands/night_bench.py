@@ -70,8 +70,8 @@ def changed_python(folder: Path, customize: str) -> Path:
     return python
 
 
-def night(say: Say, bench: Bench, *words: str, budget: str = "60s") -> Said:
-    """Type `harness night`."""
+def night(say: Say, bench: Bench, *words: str, budget: str = "10m") -> Said:
+    """Type `harness night`. budget: far more than nights of fakes use; what is decided ends earlier, however slow a machine is."""
     return say(
         bench, "night", "s", "--baseline", "old", "--candidate", "new", "--budget", budget, "--seed", "1", "--disturbed",
         "--where", "metric=decode_tps", "--configs", str(bench.configs), *words,

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from harness.commands import disk
 from harness.core.files import remove
+from harness.night.files import NIGHTS, alone_tonight
 from harness.store import files
 from harness.store.database import Database
 from tests.fake_machine import Bench, Say
@@ -187,6 +188,16 @@ def test_while_a_sweep_runs_nothing_is_cleaned(used: Bench, say: Say) -> None:
     assert said.code == 2
     assert "another command is running" in said.err
     assert artifacts(used) == before
+
+
+def test_while_a_night_runs_nothing_is_cleaned_even_between_its_parts(used: Bench, say: Say) -> None:
+    before = artifacts(used)
+    with alone_tonight(used.results / NIGHTS):
+        said = say(used, *ALL)
+    assert said.code == 2
+    assert "another night is running" in said.err
+    assert artifacts(used) == before
+    assert say(used, *ALL).code != 2
 
 
 def test_while_a_worker_of_a_killed_sweep_runs_nothing_is_cleaned(used: Bench, say: Say) -> None:

@@ -23,13 +23,19 @@ from tests.unit.night.numbers import number
 pytestmark = pytest.mark.timeout(280)
 
 
-def test_a_night_of_the_same_twice_exits_0_and_finds_its_canaries(bench: Bench, say: Say) -> None:
+def test_a_night_of_the_same_twice_exits_0_and_finds_its_canaries(
+    bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
     night_bench(bench)
+    real, left = command.main_numbers, list[float]()
+    monkeypatch.setattr(command, "main_numbers", lambda *given: (left.append(given[-1]), real(*given))[1])
     files = [bench.configs.parent / name for name in ("issue.md", "junit.xml", "summary.md")]
     files[2].write_text("before\n", "utf-8")
     said = night(say, bench, "--issue", str(files[0]), "--junit", str(files[1]), "--summary", str(files[2]))
     (record,) = read_nights(bench.results / NIGHTS).records
     assert said.code == record.exit_code == 0, said.out
+    assert left[0] < record.budget, "canaries took of the budget"
+    assert record.used > record.budget - left[0]
     assert [(one.kind, one.found) for one in record.canaries] == [("speed", True), ("quality", True)]
     assert {one.word for one in record.numbers} == {"same"}
     assert files[0].read_text("utf-8").splitlines()[1] == "<!-- state: closed -->"

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.commands import night_rounds
+from harness.commands import night_main, night_rounds
 from harness.comparing.comparison import ComparedNumber
 from harness.core.metric import METRICS
+from harness.night.files import NIGHTS, write_night
 from harness.runner.night import NightStop
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import last_night, night, night_bench
@@ -38,15 +39,43 @@ def test_a_night_that_is_cut_off_in_the_middle_is_continued_by_the_same_command(
     assert cut.code == 130
     half = last_night(bench)
     assert (half.finished, half.exit_code) == (None, None)
+    assert half.used > 0
     rounds = set(bench.frame({"kind": "speed"}, ["run"])["run"])
     assert len(rounds) == 5
+    budgets: list[float] = []
+    real = night_main.run_rounds
+
+    def watched(plan: Any, asked: night_rounds.RoundsAsked, *more: Any) -> Any:
+        budgets.append(asked.budget)
+        return real(plan, asked, *more)
+
+    monkeypatch.setattr(night_main, "run_rounds", watched)
     said = night(say, bench)
     whole = last_night(bench)
+    assert budgets == [pytest.approx(half.budget - half.used)], "only what was left"
+    assert whole.used > half.used
     assert said.code == whole.exit_code == 0, said.out
     assert (whole.night, whole.number, whole.seed) == (half.night, half.number, half.seed)
     assert f"continuing night {half.night}, which was cut off" in said.err
     assert rounds < set(bench.frame({"kind": "speed"}, ["run"])["run"]), "what ran counts"
     assert bench.frame({"kind": "speed"}, ["session"])["session"].nunique() == 1
+
+
+def test_a_night_that_was_cut_off_when_its_budget_was_used_measures_no_more(
+    bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night_bench(bench)
+    monkeypatch.setattr(Cut, "left", 5)
+    monkeypatch.setattr(night_rounds, "NightStop", Cut)
+    assert night(say, bench).code == 130
+    half = last_night(bench)
+    write_night(bench.results / NIGHTS, half.model_copy(update={"used": half.budget + 1}))
+    said = night(say, bench)
+    assert "0 of its 600 s of rounds are left" in said.err
+    assert bench.frame({"kind": "speed"}, ["run"])["run"].nunique() == 5
+    (timed,) = [one for one in last_night(bench).numbers if one.word == "not reached"]
+    assert said.code == 3
+    assert timed.pair in said.out
 
 
 def test_a_busy_database_is_told_and_no_number_is_made_up(

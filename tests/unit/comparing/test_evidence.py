@@ -10,7 +10,8 @@ from scipy.stats import binomtest
 
 from harness.comparing import evidence
 from harness.core.errors import HarnessError
-from harness.numbers import pairing, rounds
+from harness.numbers import blocks, pairing, rounds
+from harness.numbers.blocks import Block
 from harness.numbers.pairing import Items
 from harness.numbers.rounds import Round
 
@@ -27,6 +28,7 @@ def test_rounds_have_the_interval_that_tables_show() -> None:
     low, high = found.bounds(0.05)
     assert (math.exp(low), math.exp(high)) == pytest.approx((shown.low, shown.high), rel=2e-3)
     assert math.exp(found.value) == pytest.approx(shown.value)
+    assert (found.error, found.degrees) == (shown.error, shown.degrees)
 
 
 def test_a_lower_level_gives_a_wider_interval() -> None:
@@ -107,12 +109,17 @@ def test_rounds_that_ran_live_are_judged_by_whole_blocks_at_every_look() -> None
     assert "over 2 blocks" in found.how
     low, high = found.bounds(0.01)
     assert low < found.value < high < 0
+    one, other = ([math.log(each.value) for each in side[:4]] for side in (before, after))
+    some = [Block((one[at], one[at + 1]), (other[at], other[at + 1])) for at in (0, 2)]
+    assert found.error == pytest.approx(blocks.spread(some) / math.sqrt(2))
+    assert found.degrees == 5
 
 
 def test_a_block_with_a_disturbed_round_counts_for_nothing_and_is_told() -> None:
     sides = live([100.0, 101.0, 50.0, 100.5, 99.0, 100.0]), live([90.0, 91.0, 89.0, 90.5, 90.0, 91.0])
     found = evidence.of_blocks(sides, {2})
     assert "over 2 blocks of two processes of each side (1 disturbed ones left out)" in found.how
+    assert found.left_out == 1
     assert found.value == pytest.approx(
         evidence.of_blocks((sides[0][:2] + later(sides[0]), sides[1][:2] + later(sides[1]))).value
     )
@@ -133,3 +140,17 @@ def test_blocks_are_held_at_one_pace_only_where_that_is_clearly_sharper() -> Non
     assert sharp.at_pace
     assert sharp.value == pytest.approx(math.log(0.9), abs=0.05)
     assert not evidence.of_blocks((live(speed, [1.0] * 4), live(speed[::-1], [1.0] * 4))).at_pace
+
+
+def test_items_that_are_means_have_the_error_of_their_interval_and_others_none() -> None:
+    draw = np.random.default_rng(4)
+    before = draw.normal(size=30)
+    after = before + draw.normal(0.1, 0.3, size=30)
+    found = evidence.of_items("lm_eval.logprob", (Items(before), Items(after)), (before.mean(), after.mean()))
+    assert found.error == pytest.approx(float(np.std(after - before, ddof=1)) / math.sqrt(30))
+    assert found.degrees == 29
+    low, high = found.bounds(0.05)
+    assert (high - low) / 2 == pytest.approx(2.0452 * found.error, rel=1e-4)
+    right = (draw.random(60) < 0.7).astype(float)
+    counted = evidence.of_items("lm_eval.acc", (Items(right), Items(1 - right)), (right.mean(), 1 - right.mean()))
+    assert counted.error is None

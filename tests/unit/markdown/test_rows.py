@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.markdown.blocks import MarkdownTable, read_blocks
-from harness.markdown.rows import is_rule, literal, markup, raw_cells, row_cells, table_lines
+from harness.markdown.rows import is_rule, literal, markup, raw_cells, row_cells, table_lines, unaddressed
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,12 @@ def test_whatever_names_a_table_is_written_of_are_read_back(names: list[str]) ->
 
 def test_markup_escapes_the_pipes_that_are_not_yet() -> None:
     assert markup("a|b \\| <b>c</b>\nd") == "a\\|b \\| <b>c</b> d"
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("@ada and @org/team", "@&#8203;ada and @&#8203;org/team"), ("#12 of a/b#3", "#&#8203;12 of a/b#&#8203;3"), ("gh-4", "gh-&#8203;4"),
+    ("# Head", "# Head"), ("## 2 heads @ 5", "## 2 heads @ 5"), ("&#8203;", "&#8203;"), ("gh-pages", "gh-pages"), ("0.18.0@1a2b, a@b.org", "0.18.0@1a2b, a@b.org"),
+])  # fmt: skip
+def test_nobody_is_called_and_no_issue_linked(text: str, said: str) -> None:
+    assert unaddressed(text) == said
+    assert unaddressed(said) == said, "once is enough"

@@ -11,7 +11,8 @@ import pytest
 from harness.comparing.gate import Gate, Margin
 from harness.core.spec import Input
 from harness.engines import CANARY
-from harness.night.canary import CanaryPair, drawn_order, quality_canary, speed_canary
+from harness.night.canary import CanaryPair, ScoredJob, can_be_slowed, drawn_order, quality_canary, speed_canary
+from harness.numbers.pairing import Items
 from harness.plan.expand import PlannedJob
 from harness.runner.live import LivePair
 from tests.unit.runner.test_choosing import job
@@ -70,18 +71,29 @@ def test_the_seed_draws_the_series() -> None:
 
 def test_programs_of_others_carry_none_and_a_gate_without_a_margin_neither() -> None:
     assert {drawn([*PAIRS, pair("p", "program")], seed).pair.name for seed in range(30)} <= set("abcdefgh")
+    assert [can_be_slowed(one) for one in (pair("a"), pair("p", "program"))] == [True, False]
     assert "no series runs on an engine" in str(speed_canary([pair("p", "program")], GATE, random.Random(1), located))
     assert "no margin of speed" in str(speed_canary(PAIRS, Gate(), random.Random(1), located))
 
 
+def scored(probe: str, value: float, name: str = "fp16", items: Items | None = None, metric: str = "") -> ScoredJob:
+    one = job("q", "quality", name, ("b",), group="g")
+    one = replace(one, spec=one.spec.model_copy(update={"engine": "fake", "probe": probe}))  # type: ignore[call-arg]
+    return ScoredJob(one, metric or probe, "lower", value, lambda: items or Items())
+
+
+def lost_by(
+    jobs: list[ScoredJob], gate: Gate = GATE, seed: int = 1, is_found: Any = lambda one, lost: True
+) -> CanaryPair | str:
+    return quality_canary(jobs, gate, random.Random(seed), located, is_found)
+
+
 @pytest.mark.parametrize(("probe", "value", "option", "wanted"), [
     ("perplexity", 4.0, "lost", 0.0148886),
-    ("kl_divergence", 0.1, "noise", 0.0774597),
+    ("kl_divergence", 0.1, "moved", 0.003),
 ])  # fmt: skip
 def test_a_loss_of_quality_is_as_large_as_the_gate_says(probe: str, value: float, option: str, wanted: float) -> None:
-    one = job("q", "quality", "fp16", ("b",), group="g")
-    one = replace(one, spec=one.spec.model_copy(update={"engine": "fake", "probe": probe}))  # type: ignore[call-arg]
-    found = quality_canary([(one, value)], GATE, random.Random(1), located)
+    found = lost_by([scored(probe, value)])
     assert isinstance(found, CanaryPair)
     options = found.pair.after[0].spec.engine_options  # type: ignore[union-attr]
     assert options[option] == pytest.approx(wanted, rel=1e-5)
@@ -89,21 +101,31 @@ def test_a_loss_of_quality_is_as_large_as_the_gate_says(probe: str, value: float
 
 
 def test_quality_that_no_known_loss_can_be_put_on_says_so() -> None:
-    one = job("q", "quality", "fp16", ("b",))
-    said = quality_canary(
-        [(replace(one, spec=one.spec.model_copy(update={"probe": "lm_eval"})), 0.5)], GATE, random.Random(1), located
-    )  # type: ignore[call-arg]
-    assert "no series of quality is a perplexity or kl_divergence" in str(said)
-    assert "no series of quality" in str(quality_canary([], GATE, random.Random(1), located))
+    accuracy = scored("lm_eval", 0.5, metric="lm_eval.acc")
+    for jobs in ([accuracy], []):
+        assert "no series of quality is a perplexity or kl_divergence" in str(lost_by(jobs))
 
 
 def test_a_share_of_nothing_is_no_canary() -> None:
     """A KL divergence of the reference itself is 0, and so are five percent of it: such a canary could never be found."""
-    one = job("q", "quality", "fp16", ("b",), group="g")
-    one = replace(one, spec=one.spec.model_copy(update={"engine": "fake", "probe": "kl_divergence"}))  # type: ignore[call-arg]
     share = Gate({"kl_divergence": Margin(0.05, relative=True)})
-    assert "give the margin as a plain number" in str(quality_canary([(one, 0.0)], share, random.Random(1), located))
-    assert isinstance(quality_canary([(one, 0.0), (one, 0.1)], share, random.Random(1), located), CanaryPair)
+    none, some = scored("kl_divergence", 0.0), scored("kl_divergence", 0.1)
+    assert "give the margin as a plain number" in str(lost_by([none], share))
+    assert isinstance(lost_by([none, some], share), CanaryPair)
+
+
+def test_it_is_drawn_of_those_in_which_it_could_be_found_and_their_absence_is_told() -> None:
+    jobs = [scored("perplexity", 4.0, name) for name in "abcdef"]
+
+    def is_found(one: ScoredJob, lost: float) -> bool:
+        return one.name.split()[1] in "be" and lost == pytest.approx(0.06)
+
+    drawn = {str(lost_by(jobs, seed=seed, is_found=is_found).pair.name).split()[1] for seed in range(30)}
+    assert drawn == {"b", "e"}
+    said = str(lost_by(jobs, is_found=lambda one, lost: False))
+    assert said.startswith(
+        "a loss of 1.5 margins could be found in none of 6 series of perplexity and kl_divergence, as tiny a fake perplexity"
+    )
 
 
 def test_what_was_not_reached_comes_first_and_the_seed_orders_the_rest() -> None:

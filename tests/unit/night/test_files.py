@@ -66,7 +66,7 @@ def test_a_night_that_was_cut_off_is_continued_by_the_same_words() -> None:
     cut = night(count=3, finished=None)
     record, told = begun(Nights((cut,)), FRESH, cut.started + HOUR)
     assert record == cut
-    assert told == [f"continuing night {cut.night}, which was cut off"]
+    assert told == [f"continuing night {cut.night}, which was cut off; 480 of its 600 s of rounds are left"]
 
 
 @pytest.mark.parametrize(("later", "words"), [(DAY, "words"), (HOUR, "other words")])

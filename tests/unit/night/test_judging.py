@@ -16,7 +16,17 @@ from harness.comparing.verdict import ChangeEstimate
 from harness.core.metric import METRICS
 from harness.night import judging
 from harness.night.acknowledged import AcknowledgedEntry, KnownChange
-from harness.night.judging import NightFound, Suspect, confirmed, judged_numbers, night_numbers, value_of, with_history
+from harness.night.alarms import with_open
+from harness.night.judging import (
+    NightFound,
+    Suspect,
+    confirmed,
+    history_margin,
+    judged_numbers,
+    night_numbers,
+    value_of,
+    with_history,
+)
 from harness.night.record import NightNumber, NightRecord
 from harness.numbers.nights import NightValue, SeriesWitness
 from tests.unit.night.numbers import night, number
@@ -85,6 +95,25 @@ def test_nothing_finite_is_made_of_what_is_not() -> None:
     assert one.word == "missing"
 
 
+@pytest.mark.parametrize("degrees", [5, 40, 1000])
+def test_the_error_that_is_kept_is_the_estimates_own_and_not_a_part_of_its_interval(degrees: int) -> None:
+    """Half of Student's interval over the quantile of a normal was 1.31 times the error at 5 degrees, and more where looks share the level."""
+    made = ChangeEstimate(-0.1, student(-0.1, 0.01, degrees), "rounds", log=True, error=0.01, degrees=degrees)
+    value = value_of(replace(compared(0.0), estimate=made))
+    assert value == NightValue(-0.1, 0.01, degrees=degrees)
+    (one,) = night_numbers([NightFound(replace(compared(0.0), estimate=made), "p")], GATE)
+    assert (one.error, one.degrees) == (0.01, degrees)
+    again = confirmed(one, NightValue(-0.019, 0.01, degrees=degrees))
+    assert again.again is not None
+    assert again.again.degrees == degrees
+    assert again.confirmed is (degrees > 5), "1.9 errors are beyond a normal's 5 % and within that of 5 degrees"
+
+
+def test_an_estimate_without_an_error_of_its_own_has_that_of_a_normal_as_wide() -> None:
+    wide = ChangeEstimate(0.0, lambda _: (-1.959964, 1.959964), "resampled")
+    assert value_of(replace(compared(0.0), estimate=wide)) == NightValue(0.0, pytest.approx(1.0))
+
+
 def test_only_what_is_worse_again_is_called() -> None:
     worse = number("worse", again=None, confirmed=None)
     good = confirmed(worse, NightValue(-0.1, 0.005))
@@ -123,10 +152,71 @@ def test_the_nights_before_are_a_second_witness_of_what_got_worse() -> None:
     assert again.since == suspects["s1"].since
     assert again.alarms
     assert again.word == "same", "tonight's rounds alone did not show it"
-    fluke = confirmed(one, NightValue(0.0, 0.002), suspects["s1"])
+    fluke = confirmed(one, NightValue(0.06, 0.002), suspects["s1"])
     assert (fluke.since, fluke.alarms) == (None, False)
     late = confirmed(one, None, suspects["s1"], "the budget was used")
     assert late.why == "the nights before suspect it, and not measured again: the budget was used"
+
+
+def creeping(nights: int, step: float = 0.0, size: float = 0.0) -> list[NightRecord]:
+    """Nights of which the first thirty are steady, and each later one is worse by a step more; size: at once."""
+    later = [quiet(1, -size - step * (place + 1), first=31 + place)[0] for place in range(nights)]
+    return [*quiet(30), *later]
+
+
+def test_the_history_sees_what_is_less_than_the_gates_margin_and_a_night_alone_never_calls() -> None:
+    """A creep to 3 %, and a step of 1.5 %, at a margin of 5 %: the first ones are hidden for ever where the history waits for a margin, too."""
+    for nights in (creeping(20, step=0.0015), creeping(9, size=0.015)):
+        change = nights[-1].numbers[0].change
+        assert change is not None
+        one, suspects = suspected(nights, change)
+        assert one.word == "same"
+        again = confirmed(one, NightValue(change, 0.002), suspects["s1"])
+        assert again.alarms
+        assert abs(change) < 0.7 * math.log(1.05)
+
+
+def test_what_is_shown_to_be_less_than_its_part_of_the_margin_is_nothing_to_the_history() -> None:
+    assert history_margin(0.05) == pytest.approx(0.01)
+    assert history_margin(None) is None
+    sharp = [
+        night(number("same", change=one.numbers[0].change / 10, error=0.0002), count=one.number)
+        for one in creeping(20, size=0.03)
+    ]  # type: ignore[operator]
+    (one,), suspects = with_history([number("same", change=-0.003, error=0.0002)], sharp, GATE, 51)
+    assert (suspects, one.since) == ({}, None), "0.3 % is seen at so little noise, and is no fifth of 5 %"
+
+
+def called_by_history(before: list[NightRecord], since: int = 31) -> list[NightRecord]:
+    """Let the last night have called a change for the worse of three percent."""
+    last = before[-1]
+    worse = last.numbers[0].model_copy(update={"since": since, "halfway": -0.015})
+    return [*before[:-1], with_open(last.model_copy(update={"numbers": (worse,)}), None)]
+
+
+def test_what_the_history_called_stays_called_until_the_newest_nights_are_back() -> None:
+    """After months a change is most of what is known of a series, and shows no longer: it is none the better for it."""
+    nights = called_by_history(creeping(9, size=0.03))
+    for change in (-0.03, 0.0):
+        one, suspects = suspected(nights, change)
+        assert (one.since, one.alarms, suspects) == (31, True, {}), "one good night is none"
+        again = with_open(night(one, count=40), nights[-1])
+        assert [(alarm.changed, alarm.halfway) for alarm in again.open] == [(31, -0.015)]
+        assert again.closed == ()
+    back = [
+        *nights,
+        *(night(number("same", change=0.0, error=0.002), count=40 + place, open=nights[-1].open) for place in range(3)),
+    ]
+    one, _ = suspected(back, 0.0)
+    assert (one.since, one.alarms) == (None, False)
+    assert [alarm.series for alarm in with_open(night(one, count=43), back[-1]).closed] == ["s1"]
+
+
+def test_a_known_change_ends_what_the_history_called() -> None:
+    nights = called_by_history(creeping(9, size=0.03))
+    entry = AcknowledgedEntry.model_validate({"metric": "decode_tps", "cause": "x", "since": nights[30].started.date()})
+    one, _ = suspected(nights, -0.03, [KnownChange(entry, "a:1")])
+    assert (one.since, one.alarms) == (None, False)
 
 
 def test_what_got_better_suspects_nothing_and_neither_does_a_constant_series() -> None:

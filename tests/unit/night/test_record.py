@@ -7,10 +7,11 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from harness.night.record import exit_code, said_of, with_open, without_folders
+from harness.night.record import exit_code, said_of, without_folders
 from tests.unit.night.numbers import FOUND, night, number
 
 MISSED = (FOUND[0].model_copy(update={"found": False}), FOUND[1])
+SKIPPED = (FOUND[0].model_copy(update={"found": False, "skipped": True}), FOUND[1])
 KNOWN = {"cause": "graphs are off by default"}
 
 
@@ -28,52 +29,14 @@ KNOWN = {"cause": "graphs are off by default"}
     ((), {}, 3),
     ((number(),), {"canaries": MISSED}, 2),
     ((number("worse"),), {"canaries": MISSED}, 2),
+    ((number(),), {"canaries": SKIPPED}, 3),
+    ((number("worse"),), {"canaries": SKIPPED}, 1),
+    ((number(),), {"canaries": (MISSED[0], SKIPPED[0])}, 2),
 ])  # fmt: skip
 def test_the_exit_code_says_worse_before_missing_and_a_missed_canary_before_both(
     numbers: tuple, more: dict, code: int
 ) -> None:
     assert exit_code(night(*numbers, **more)) == code
-
-
-def test_an_alarm_is_open_until_a_night_judges_the_number_and_does_not_call_it() -> None:
-    first = with_open(night(number("worse"), count=1), None)
-    assert [one.since for one in first.open] == ["20261128-aaaaaa"]
-    again = with_open(night(number("worse"), count=2), first)
-    assert [one.since for one in again.open] == ["20261128-aaaaaa"], "it is open since the first night"
-    skipped = with_open(night(number("skipped"), count=3), again)
-    assert [one.name for one in skipped.open] == ["Decode, tiny int4 ort-genai"]
-    assert skipped.closed == ()
-    good = with_open(night(number(), count=4), skipped)
-    assert good.open == ()
-    assert [one.series for one in good.closed] == ["s1"]
-    assert with_open(night(number(), count=5), good).closed == ()
-
-
-def test_a_series_that_began_anew_is_known_by_its_name() -> None:
-    """Another baseline was installed, or a GPU replaced: the alarm of before may neither stay for ever nor be told twice."""
-    first = with_open(night(number("worse"), count=1), None)
-    good = with_open(night(number("same", series="s2"), count=2), first)
-    assert (good.open, [one.series for one in good.closed]) == ((), ["s1"])
-    again = with_open(night(number("worse", series="s2"), count=2), first)
-    assert [(one.series, one.since) for one in again.open] == [("s2", "20261128-aaaaaa")]
-    assert again.closed == ()
-
-
-def test_what_a_whole_night_has_no_word_of_is_open_no_longer_and_else_stays() -> None:
-    first = with_open(night(number("worse"), count=1), None)
-    other = number("same", series="s2", name="Perplexity")
-    closed = with_open(night(other, count=2), first, whole=True).closed
-    assert [one.said for one in closed] == [f"{first.open[0].said}; now the same for both, or not measured any more"]
-    assert with_open(night(other, count=2), first).open, "of a part of the sweep nobody knows"
-    lacking = number("missing", series="", name="tiny int4 ort-genai")
-    assert with_open(night(other, lacking, count=2), first, whole=True).open, "what is missing may be it"
-
-
-def test_a_night_that_missed_a_canary_closes_nothing() -> None:
-    first = with_open(night(number("worse"), count=1), None)
-    blind = with_open(night(number(), count=2, canaries=MISSED), first, whole=True)
-    assert blind.open == first.open
-    assert blind.closed == ()
 
 
 def test_a_change_is_said_with_its_interval_and_what_came_of_the_second_measurement() -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.night.alarms import with_open
 from harness.night.issue import issue_state, to_issue
 from harness.night.junit import to_junit
-from harness.night.record import with_open
+from harness.night.record import NightSide
 from harness.night.text import headline, to_markdown
 from tests.unit.night.numbers import FOUND, night, number
 
 MISSED = (FOUND[0].model_copy(update={"found": False, "said": "it is not called worse: -2 %"}), FOUND[1])
+SKIPPED = (
+    FOUND[0].model_copy(update={"found": False, "skipped": True, "said": "another process used the GPU (2 blocks)"}),
+    FOUND[1],
+)
 ALL = (
     number("worse", series="w"), number("worse", series="k", name="Known", cause="flag | off <by> default"), number("worse", series="o", confirmed=False),
     number("same", series="s"), number("better", series="b"), number("cannot tell", series="c"), number("missing", series="m", name="Gone"),
@@ -65,6 +71,52 @@ def test_a_missed_canary_is_an_error_and_odd_letters_leave_the_xml_whole() -> No
     assert [case.get("name") for case in suite][-1] == "a?b <&> ?"
 
 
+def test_a_canary_that_was_skipped_is_neither_found_nor_missed() -> None:
+    record = with_open(night(number(), canaries=SKIPPED), None)
+    assert headline(record) == "1 same; canary of speed skipped"
+    text = to_markdown(record)
+    assert "on tiny int4 ort-genai: skipped, another process used the GPU" in text
+    assert "cannot bite" not in text
+    (suite,) = ET.fromstring(to_junit(record))
+    assert [suite.get(name) for name in ("errors", "skipped")] == ["0", "1"]
+    assert issue_state(record) == "closed"
+
+
+def test_a_canary_in_numbers_is_told_as_such() -> None:
+    numbers = (FOUND[0].model_copy(update={"injected": "numbers"}), FOUND[1])
+    told = "found, -7.4%, again -7.6%; numbers only: the injection was made to the numbers, not in an engine"
+    assert to_markdown(night(number(), canaries=numbers)).count(told) == 1
+
+
+NASTY = "@octocat #12 GH-7 <!-- state: open --> --> `x` </details> | [a](javascript:b) **c**"
+
+
+def test_no_name_calls_anybody_or_ends_the_body() -> None:
+    """Whatever users name reaches the issue and the summary: GitHub would notify people and link issues by it."""
+    odd = [number(word, series=word, name=NASTY, why=NASTY, cause=cause) for word, cause in
+           (("worse", ""), ("worse", NASTY), ("missing", ""), ("skipped", ""), ("not reached", ""), ("same", ""))]  # fmt: skip
+    odd[1] = odd[1].model_copy(update={"series": "known"})
+    canaries = tuple(
+        one.model_copy(update={"found": found, "name": NASTY, "said": NASTY, "size": NASTY})
+        for one, found in zip(FOUND, (True, False), strict=True)
+    )
+    side = NightSide(name=NASTY, packages={NASTY: NASTY})
+    before = with_open(night(number("worse", series="old", name=NASTY), count=1), None)
+    record = with_open(
+        night(*odd, number("skipped", series="old", name=NASTY), count=2, canaries=canaries, told=(NASTY,), sweep=5 * NASTY, baseline=side, candidate=side), before
+    )  # fmt: skip
+    summary, issue = to_markdown(record), to_issue(record)
+    for text in (summary, issue.split("\n", 2)[2]):
+        assert not re.search(r"@\w|#\d|[gG][hH]-\d", text.replace("&#8203;", "\u200b"))
+        assert "<!--" not in text
+        assert text.count("</details>") == (text is not summary)
+        assert "&#8203;octocat" in text
+    assert issue.splitlines()[1] == "<!-- state: open -->"
+    assert issue.splitlines()[0].count("-->") == 1
+    assert len(issue.splitlines()[0]) < 280, "GitHub refuses longer titles than 256 characters"
+    ET.fromstring(to_junit(record))
+
+
 def head_of(text: str) -> dict[str, str]:
     """Read what a workflow step reads: the comments of the first two lines."""
     lines = text.splitlines()[:2]
@@ -95,6 +147,8 @@ def test_an_issue_of_a_large_sweep_is_one_that_can_be_written() -> None:
     assert len(text) < 65_536
     assert "- and 360 more" in text
     assert "`harness night --summary FILE` keeps it" in text
+    wide = [number("worse", series=f"s{place}", name="<" * 3000) for place in range(40)]
+    assert len(to_issue(with_open(night(*wide), None))) < 65_536
 
 
 @pytest.mark.parametrize("name", ["a --> b", "a\nb", "--", "a ---> b"])

@@ -82,6 +82,20 @@ def test_a_night_counts_as_all_its_measurements_together() -> None:
     assert (thrice.change, thrice.times) == (pytest.approx(0.03), 3)
 
 
+def test_an_error_of_few_degrees_of_freedom_shows_less() -> None:
+    """One-sided 5 % of Student's t with 5 degrees is at 2.015 errors, of a normal at 1.645."""
+    first = NightValue(-0.1, 0.005, degrees=5)
+    for errors, few, many in ((1.6, False, False), (1.9, False, True), (2.1, True, True)):
+        again = NightValue(-errors * 0.01, 0.01, degrees=5)
+        assert is_confirmed(first, again, margin=None) is few
+        assert is_confirmed(first, value(again.change, 0.01), margin=None) is many
+    assert is_within(0.0, 0.01, 0.017)
+    assert not is_within(0.0, 0.01, 0.017, 5)
+    assert joined(NightValue(0.0, 0.01, degrees=5), NightValue(0.0, 0.01, degrees=5)).degrees == pytest.approx(10)
+    assert joined(first, value(-0.1, 1e-9)).degrees == pytest.approx(5)
+    assert math.isinf(joined(value(0.0), value(0.0)).degrees)
+
+
 def test_within_a_margin() -> None:
     assert is_within(0.01, 0.001, 0.02)
     assert not is_within(0.01, 0.01, 0.02)

@@ -175,6 +175,18 @@ def test_rounds_that_an_interrupted_command_ran_count_and_a_block_that_began_is_
     assert stop.used == 0.0
 
 
+def test_nothing_runs_where_a_command_that_was_cut_off_used_the_whole_budget() -> None:
+    assert blocks(ran("ab", budget=0.0)) == {"a": 0, "b": 0}
+    assert set(ran("ab", budget=-5.0).why.values()) == {USED}
+    assert blocks(ran("ab", budget=0.1)) == {"a": 1, "b": 0}, "what there is of one runs a block"
+    plan, places = planned("a")
+    stop = NightStop(places, lambda pair, count: "", Clock(), 0.0)
+    for one in plan.jobs[:9]:
+        stop.landed(one)
+    assert stop(plan.jobs[9]) == "", "a block that began is whole"
+    assert stop(plan.jobs[12]) == USED
+
+
 @pytest.mark.parametrize("early", [0, 20, 31])
 def test_it_may_be_asked_of_any_round_before_its_turn(early: int) -> None:
     plan, places = planned("a")

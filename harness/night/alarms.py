@@ -1,0 +1,77 @@
+"""Alarms stay open from night to night, until one of them says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.night.acknowledged import COVERS
+from harness.night.record import VERDICTS, NightNumber, NightRecord, OpenAlarm, said_of
+
+
+def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
+    """Say which alarms are open after a night: those of tonight, and those of before that tonight could not judge.
+
+    A number whose series began anew, as after another baseline was installed or a GPU replaced, is known by its name. A night that did not find
+    its canaries closes nothing. What a night was asked for and has no word of is the same for both, or not measured any more.
+    """
+    known = {one.series: one for one in before.open} if before else {}
+    since = {one.name: one.since for one in known.values()} | {one.series: one.since for one in known.values()}
+    found = {one.series: _opened(one, record, since) for one in record.alarms}
+    called = {one.name for one in found.values()}
+    judged = record.of(*VERDICTS)
+    there, names = {one.series for one in judged}, {one.name for one in judged}
+    left = [
+        one for one in known.values() if one.series not in found and (one.series in there or one.name not in called)
+    ]
+    mended = [one for one in left if record.is_proved and (one.series in there or one.name in names)]
+    rest = [one for one in left if one not in mended]
+    gone = [one for one in rest if record.is_proved and _is_gone(one, record)]
+    closed = (*mended, *_no_longer(gone))
+    kept = [one for one in rest if one not in gone]
+    return record.model_copy(update={"open": (*found.values(), *kept), "closed": closed})
+
+
+def _opened(one: NightNumber, record: NightRecord, since: Mapping[str, str]) -> OpenAlarm:
+    first = since.get(one.series) or since.get(one.name) or record.night
+    return OpenAlarm(
+        series=one.series, name=one.name, said=said_of(one), since=first, pair=one.pair, metric=one.metric, covers=one.covers,
+        only=record.only, where=record.where, changed=one.since, halfway=one.halfway,
+    )  # fmt: skip
+
+
+def _no_longer(gone: Sequence[OpenAlarm]) -> Iterator[OpenAlarm]:
+    for one in gone:
+        yield one.model_copy(update={"said": f"{one.said}; now the same for both, or not measured any more"})
+
+
+def _is_gone(alarm: OpenAlarm, record: NightRecord) -> bool:
+    """Say whether a night that has no verdict of an alarm's number was asked for it, and misses nothing that may be it."""
+    is_asked = (alarm.only, alarm.where) == (record.only, record.where) or _is_covered(alarm, record)
+    return is_asked and not any(_may_be(one, alarm) for one in record.numbers if one.word not in VERDICTS)
+
+
+def _is_covered(alarm: OpenAlarm, record: NightRecord) -> bool:
+    """Say whether an alarm's number lies in the part of the sweep that a night was narrowed to; `where` narrows speed alone."""
+    where = record.where if alarm.pair or not alarm.metric else {}
+    conditions = [*record.only.items(), *where.items()]
+    return all(_value(alarm, name) in values for name, values in conditions)
+
+
+def _value(alarm: OpenAlarm, name: str) -> str | None:
+    """Return what an alarm's number has of a dimension; None where that is not known."""
+    known = {"metric": alarm.metric, "kind": "speed" if alarm.pair else "quality"} if alarm.metric else {}
+    if name in known:
+        return known[name]
+    return alarm.covers.get(name, "") if alarm.covers and name in COVERS else None
+
+
+def _may_be(lacking: NightNumber, alarm: OpenAlarm) -> bool:
+    """Say whether a number without a verdict may be the one that is open: its own, its pair, or what is called as it is."""
+    if not alarm.metric:  # of a record that kept less
+        return True
+    called = " ".join(filter(None, (alarm.covers.get(name) for name in ("model", "method", "engine"))))
+    return (
+        lacking.series == alarm.series
+        or lacking.name == alarm.name
+        or (lacking.pair or lacking.name).startswith(called)
+    )
