@@ -1,25 +1,36 @@
-"""Windows in groups: what a finished group found outlives a job that is interrupted, and the next one goes on from there."""
+"""Work in groups: what a finished group found outlives a job that is interrupted, and the next attempt goes on from there.
+
+A file a group, whole or not at all: SHA-256 (32 bytes) of what the group is and of all that follows, then an .npz archive.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
-import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.files import write_whole
+from harness.core.seam import Context
+from harness.core.sessions import Session
 from harness.core.spec import Note
 from harness.probes.windows import Span
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Arrays = Mapping[str, NDArray[Any]]
+    Numbers = Sequence[int] | NDArray[np.int64]
 
 LEAST = 2048
 """Positions from which on a group is closed."""
+_ABOUT = "about"
+"""Array that says which run measured a group, and what its session had to say by then; JSON as bytes."""
+_SHA = 32
 
 
 def grouped(spans: Sequence[Span]) -> list[list[Span]]:
@@ -35,48 +46,111 @@ def grouped(spans: Sequence[Span]) -> list[list[Span]]:
     return [group for group in found if group]
 
 
+def numbers_of(ids: Numbers, spans: Sequence[Span]) -> Iterator[Numbers]:
+    """Give the whole numbers that tell a group of windows from others: places and token ids of each."""
+    for span in spans:
+        yield span.begin, span.end, span.first, span.last
+        yield ids[span.begin : span.end]
+
+
 @dataclass
 class Finished:
-    """Groups that are done, each a file in a folder that belongs to one job's inputs, options and packages."""
+    """Groups of one job that are done, in a folder whose name stands for the job's inputs, options and packages."""
 
-    folder: Path | None
-    taken: int = 0
-    """Groups that were taken from an interrupted run."""
+    session: Session
+    context: Context
+    count: int = 0
+    """Groups that were asked for so far."""
+    taken: dict[str, list[int]] = field(default_factory=dict)
+    """Numbers, from 1, of the groups that were taken from an earlier attempt, by its run."""
+    spoilt: list[int] = field(default_factory=list)
+    """Numbers of the groups whose file was not whole, or another group's."""
+    said: dict[str, Note] = field(default_factory=dict)
+    """What earlier sessions said of the groups that were taken, by code."""
 
-    def known(self, number: int) -> Arrays | None:
-        """Give what a group found, or None where it has to be computed: it is not there, or not whole."""
-        import numpy as np
+    def group(self, numbers: Iterable[Numbers], find: Callable[[], Arrays]) -> Arrays:
+        """Give what a group found: from an attempt before, or else from `find`, which then is kept.
 
-        path = self._path(number)
-        if path is None or not path.is_file():
-            return None
-        try:
-            with path.open("rb") as opened, np.load(opened) as held:
-                found = {name: held[name] for name in held.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-            return None
-        self.taken += 1
+        numbers: all that tells this group from another of the same job, as token ids.
+        """
+        self.count += 1
+        folder = self.context.resume
+        if folder is None:
+            return find()
+        path = folder / f"group-{self.count:06d}"
+        key = f"{folder.name} {self.count} {_digest(numbers)}".encode()
+        found = self._known(path, key)
+        if found is None:
+            found = find()
+            self._keep(path, key, found)
         return found
 
-    def keep(self, number: int, arrays: Arrays) -> None:
-        """Write a group's file, whole or not at all."""
+    def notes(self) -> tuple[Note, ...]:
+        """Say which groups an earlier attempt measured, which of its files were of no use, and what its session said."""
+        found = []
+        if self.taken:
+            whose = "; ".join(f"{_listed(numbers)} by run {run}" for run, numbers in self.taken.items())
+            count = sum(map(len, self.taken.values()))
+            text = f"{count} of {self.count} groups were measured by an attempt that was interrupted: {whose}"
+            found.append(Note(code="resumed", text=text))
+        if self.spoilt:
+            text = (f"what an interrupted attempt had kept of group {_listed(self.spoilt)} was damaged or of something else; "
+                    "it was measured again")  # fmt: skip
+            found.append(Note(code="kept-spoilt", text=text))
+        now = {note.code for note in self.session.notes}
+        return (*found, *(note for code, note in self.said.items() if code not in now))
+
+    def _known(self, path: Path, key: bytes) -> Arrays | None:
         import numpy as np
 
-        path = self._path(number)
-        if path is None:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            held = b""
+        if hashlib.sha256(key + held[_SHA:]).digest() != held[:_SHA]:
+            self.spoilt.append(self.count)
+            return None
+        with np.load(io.BytesIO(held[_SHA:])) as archive:
+            found = {name: archive[name] for name in archive.files}
+        about = json.loads(found.pop(_ABOUT).tobytes())
+        self.taken.setdefault(about["run"], []).append(self.count)
+        self.said |= {code: Note(code=code, text=text) for code, text in about["notes"]}
+        return found
+
+    def _keep(self, path: Path, key: bytes, arrays: Arrays) -> None:
+        import numpy as np
+
+        about = {"run": self.context.folder.name, "notes": [[note.code, note.text] for note in self.session.notes]}
         buffer = io.BytesIO()
         save: Any = np.savez
-        save(buffer, **arrays)
-        write_whole(path, buffer.getvalue())
+        save(buffer, **arrays, **{_ABOUT: np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, hashlib.sha256(key + buffer.getvalue()).digest() + buffer.getvalue())
 
-    def notes(self, total: int) -> tuple[Note, ...]:
-        """Say that some groups were measured by an earlier run."""
-        if not self.taken:
-            return ()
-        text = f"{self.taken} of {total} groups of windows were measured by a run that was interrupted"
-        return (Note(code="resumed", text=text),)
 
-    def _path(self, number: int) -> Path | None:
-        return None if self.folder is None else self.folder / f"group-{number:06d}.npz"
+def _digest(numbers: Iterable[Numbers]) -> str:
+    """Hash sequences of whole numbers with their lengths; one that comes again, as a question's context, is hashed once."""
+    import numpy as np
+
+    whole = hashlib.sha256()
+    seen: dict[int, tuple[object, bytes]] = {}
+    for part in numbers:
+        known = seen.get(id(part))
+        if known is None:
+            known = part, hashlib.sha256(np.asarray(part, dtype="<i8").tobytes()).digest()
+            seen[id(part)] = known  # held, so that no other object gets its number
+        whole.update(known[1])
+    return whole.hexdigest()
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Write ascending numbers as ranges: `1 to 3, 5`."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    return ", ".join(" to ".join(map(str, part)) for part in ranges)

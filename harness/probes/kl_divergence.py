@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from harness.core.sessions import Scores
 from harness.core.spec import Note
 from harness.numbers.divergence import Distances, checked, distances, holds
 from harness.probes import kl_sources, kl_values
-from harness.probes.groups import Finished, grouped
+from harness.probes.groups import Finished, grouped, numbers_of
 from harness.probes.kl_options import DenseWorkload, Workload
 from harness.probes.kl_sources import Source
 from harness.probes.kl_values import FIELDS, ComparedPositions
@@ -55,7 +56,8 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
     source = kl_sources.source_of(session, workload, context)
     stream = source.stream
     spans = sliding(len(stream.ids), workload.window, workload.stride)
-    parts, notes = _groups(source, spans, workload, context)
+    finished = Finished(session, context)
+    parts = _groups(source, spans, workload, context, finished)
     found = ComparedPositions(**{name: np.concatenate([part[name] for part in parts]) for name in FIELDS})
     context.shared[stream.key(workload.window, workload.stride)] = np.concatenate([part["nll"] for part in parts])
     widths = parts[0]["widths"]
@@ -71,26 +73,26 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
     values = kl_values.metric_values(found, spans, sizes, stream, floors)
     arrays = {f"{name}{SUFFIX}": sizes.astype(np.int32) for name in ("kl", "agrees")} | {"confidence": found.confidence}
     said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values[0].value, floors))
-    return ProbeResult(values, protocol, (*said, *notes, *stream.notes), arrays)
+    return ProbeResult(values, protocol, (*said, *finished.notes(), *stream.notes), arrays)
 
 
 def _groups(
-    source: Source, spans: list[Span], workload: Workload, context: Context
-) -> tuple[list[Mapping[str, NDArray[Any]]], tuple[Note, ...]]:
+    source: Source, spans: list[Span], workload: Workload, context: Context, finished: Finished
+) -> list[Mapping[str, NDArray[Any]]]:
     """Measure group by group, and take what an interrupted run has measured."""
     report = reporter(context, len(spans), "windows")
-    groups, finished = grouped(spans), Finished(context.resume)
     parts, row, done = [], 0, 0
-    for number, group in enumerate(groups):
-        found = finished.known(number)
-        if found is None:
-            found = _compare(source, group, row, workload, lambda more, before=done: report(before + more))  # type: ignore[misc]
-            finished.keep(number, found)
-        parts.append(found)
+    for group in grouped(spans):
+        find = partial(_compare, source, group, row, workload, partial(_further, report, done))
+        parts.append(finished.group(numbers_of(source.stream.ids, group), find))
         row += sum(span.last - span.first for span in group)
         done += len(group)
         report(done)
-    return parts, finished.notes(len(groups))
+    return parts
+
+
+def _further(report: Callable[[int], None], before: int, more: int) -> None:
+    report(before + more)
 
 
 def _compare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from harness.core.spec import Note
 from harness.heads.opening import OpenHead, open_head
 from harness.probes import floors
 from harness.probes.fingerprint import tokenizer_sha256
-from harness.probes.groups import Finished, grouped
+from harness.probes.groups import Finished, grouped, numbers_of
 from harness.probes.kl_store import (
     HEAD,
     HIDDEN,
@@ -165,17 +166,18 @@ def _write_hidden(
 
     assert isinstance(session, GivesHidden)
     dtype: Literal["float16", "float32"] = "float32" if workload.stores == "float32" else "float16"
-    groups, finished = grouped(spans), Finished(context.resume)
+    finished = Finished(session, context)
     floor, done = [], 0
     every = max(1, len(stream.ids) // floors.SAMPLED)
+
+    def find(group: list[Span]) -> Mapping[str, NDArray[Any]]:
+        raw = _group_hidden(session, stream, group)
+        kept = lowered(raw, dtype)
+        return {"hidden": kept, "floor": floors.storage(head, raw[::every], kept[::every])}
+
     with HiddenWriter(out / HIDDEN, dtype) as writer:
-        for number, group in enumerate(groups):
-            found = finished.known(number)
-            if found is None:
-                raw = _group_hidden(session, stream, group)
-                kept = lowered(raw, dtype)
-                found = {"hidden": kept, "floor": floors.storage(head, raw[::every], kept[::every])}
-                finished.keep(number, found)
+        for group in grouped(spans):
+            found = finished.group(numbers_of(stream.ids, group), partial(find, group))
             writer.add(found["hidden"])
             floor.append(found["floor"])
             done += len(group)
@@ -184,7 +186,7 @@ def _write_hidden(
     known = {"storage": float(np.concatenate(floor).mean()), **({} if noise is None else {"self-noise": noise})}
     return _Written(
         "hidden", head.record.vocabulary, head.record.hidden, writer.crcs, head.record.sha256, known, launches,
-        (*finished.notes(len(groups)), *notes),
+        (*finished.notes(), *notes),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from harness.core.outcome import Protocol
 from harness.core.paths import placed
 from harness.core.seam import Context, Facts, Probe, ProbeResult
 from harness.core.sessions import Scores
+from harness.probes.groups import Finished
 from harness.probes.lm_eval_results import TaskAnswers
 from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions, task_refusal
 from harness.questions import HUB_QUESTIONS, question_files
@@ -73,12 +74,14 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
 
     from lm_eval import evaluator
 
-    from harness.probes.lm_eval_model import ScoresModel, Tally
+    from harness.probes.lm_eval_model import ScoresModel
+    from harness.probes.lm_eval_prompts import Tally
 
     bos = session.codec.adds_bos if workload.bos is None else workload.bos
     loaded = _load(workload)
     tally = Tally(trained=context.trained_positions)
-    model = ScoresModel(session, tally, lambda share: context.progress(share, workload.label), bos=bos)
+    finished = Finished(session, context)
+    model = ScoresModel(session, tally, finished, lambda share: context.progress(share, workload.label), bos=bos)
     results = evaluator.evaluate(model, loaded.evaluated, limit=workload.limit, bootstrap_iters=0, log_samples=True)
     kept = TaskAnswers(results, loaded, strict=workload.folder is not None)
     scored = sum(len(samples) for samples in kept.samples.values())
@@ -91,7 +94,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
                "task_version": results["versions"].get(loaded.whole)},
     )  # fmt: skip
     values = kept.values() + (kept.strata() if workload.folder == REFERENCE else [])
-    return ProbeResult(tuple(values), protocol, (), kept.arrays())
+    return ProbeResult(tuple(values), protocol, finished.notes(), kept.arrays())
 
 
 def _load(workload: Workload) -> Loaded:

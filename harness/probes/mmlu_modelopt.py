@@ -15,7 +15,8 @@ from harness.core.options import Options
 from harness.core.outcome import Protocol
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
-from harness.probes.continuations import continued
+from harness.probes.continuations import continued_or_kept
+from harness.probes.groups import Finished
 from harness.probes.pandas_csv import as_pandas_reads
 from harness.questions import (
     LETTERS,
@@ -70,6 +71,7 @@ class _Exam:
     never: tuple[int, ...]
     bos: bool
     trained: int | None
+    finished: Finished
 
 
 @dataclass
@@ -93,7 +95,8 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
     bos = session.codec.adds_bos if workload.bos is None else workload.bos
     folder = questions_folder(workload.questions)
     never = session.codec.ends if workload.too_long == "skip" else ()  # its min_length is the prompt's and two
-    exam = _Exam(session, workload, folder, _room(session, workload), never, bos, context.trained_positions)
+    finished = Finished(session, context)
+    exam = _Exam(session, workload, folder, _room(session, workload), never, bos, context.trained_positions, finished)
     names = subjects(folder)
     answers = _Answers()
     for number, subject in enumerate(names):
@@ -112,7 +115,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
         facts={"subjects": len(names), "csv_na": workload.csv_na, "too_long": workload.too_long,
                "max_seq_length": exam.room},
     )  # fmt: skip
-    return ProbeResult(tuple(_metric_values(answers)), protocol, (), _sizes(answers))
+    return ProbeResult(tuple(_metric_values(answers)), protocol, finished.notes(), _sizes(answers))
 
 
 def protocol_name(workload: Workload) -> str:
@@ -155,7 +158,7 @@ def _ask_subject(exam: _Exam, subject: str, answers: _Answers) -> None:
         answers.longest = max(answers.longest, len(ids))
         answers.beyond += exam.trained is not None and len(ids) > exam.trained
         asked.append((question, ids))
-    made = continued(session, [ids for _, ids in asked], _NEW_TOKENS, exam.never)
+    made = continued_or_kept(exam.finished, session, [ids for _, ids in asked], _NEW_TOKENS, exam.never)
     for (question, _), tokens in zip(asked, made, strict=True):
         said = session.codec.decode(tokens)
         right.append(int(said.strip().startswith(question.letter)))

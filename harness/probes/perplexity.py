@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from harness.core.outcome import Protocol
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
 from harness.core.sessions import Scores
 from harness.core.spec import JsonObject, Note
+from harness.probes.groups import Finished, grouped, numbers_of
 from harness.probes.streams import (
     Stream,
     StreamOptions,
@@ -27,7 +29,7 @@ from harness.probes.streams import (
     tokenized,
     window_reach,
 )
-from harness.probes.windows import last_chunks, sliding, span_positions
+from harness.probes.windows import Span, last_chunks, sliding, span_positions
 from harness.texts import read, text_files, text_label, text_refusal
 
 if TYPE_CHECKING:
@@ -122,18 +124,13 @@ def _stream(session: Scores, workload: Workload, context: Context) -> _Found:
     stream = read_stream(session.codec, workload)
     cut = last_chunks if workload.protocol == "B" else sliding
     spans = cut(len(stream.ids), workload.window, workload.stride)
-    report = reporter(context, len(spans), "windows")
     known = _known_nll(stream, workload, context)
-    parts, counted, targets = [], [], []
-    for number, span in enumerate(spans, start=1):
-        positions = span_positions(span)
-        counted.append(positions[span.begin + positions + 1 < span.end])
-        targets.append(span.begin + counted[-1] + 1)
-        if known is None:
-            parts.append(pass_nll(session, stream.ids[span.begin : span.end], positions))
-            report(number)
-    nll = np.concatenate(parts) if known is None else known
-    notes = () if known is None else (
+    finished = Finished(session, context)
+    report = reporter(context, len(spans), "windows")
+    nll = _measured(session, stream.ids, spans, report, finished) if known is None else known
+    counted = [_scored(span) for span in spans]
+    targets = [span.begin + there + 1 for span, there in zip(spans, counted, strict=True)]
+    notes = finished.notes() if known is None else (
         Note(code="one-pass", text="taken from the pass that measured KL-divergence on the same tokens and windows"),
     )  # fmt: skip
     sizes = stream.sizes(np.concatenate(targets))
@@ -141,6 +138,39 @@ def _stream(session: Scores, workload: Workload, context: Context) -> _Found:
         nll, sizes, stream.noun, counted, stream.limit, bos=stream.bos, facts=_stream_facts(stream),
         notes=(*notes, *stream.notes),
     )  # fmt: skip
+
+
+def _scored(span: Span) -> Ints:
+    """Give the counted positions of a window that a token of it follows, counted from its beginning."""
+    positions = span_positions(span)
+    return positions[span.begin + positions + 1 < span.end]
+
+
+def _measured(
+    session: Scores, ids: Ints, spans: Sequence[Span], report: Callable[[int], None], finished: Finished
+) -> Floats:
+    """Score windows group by group, and take what an interrupted attempt has scored; negative log-likelihoods in order."""
+    import numpy as np
+
+    parts, done = [], 0
+    for group in grouped(spans):
+        find = partial(_group_nll, session, ids, group, report, done)
+        parts.append(finished.group(numbers_of(ids, group), find)["nll"])
+        done += len(group)
+        report(done)
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _group_nll(
+    session: Scores, ids: Ints, group: Sequence[Span], report: Callable[[int], None], done: int
+) -> Mapping[str, Floats]:
+    import numpy as np
+
+    parts = []
+    for number, span in enumerate(group, start=done + 1):
+        parts.append(pass_nll(session, ids[span.begin : span.end], span_positions(span)))
+        report(number)
+    return {"nll": np.concatenate(parts)}
 
 
 def _known_nll(stream: Stream, workload: Workload, context: Context) -> Floats | None:
@@ -167,23 +197,26 @@ def _documents(session: Scores, workload: Workload, context: Context) -> _Found:
     found = _Found(
         np.empty(0), np.empty(0, dtype=np.int64), text.noun, limit=limit, bos=True, notes=notes_of(text, workload.text)
     )
-    report = reporter(context, len(chosen), "documents")
     items = hashlib.sha256()
-    parts = []
-    for number, document in enumerate(chosen, start=1):
+    parts: list[Ints] = []
+    for document in chosen:
         ids = np.asarray(tokenized(session.codec, document, bos=True), dtype=np.int64)
         found.truncated += len(ids) > session.context_length
-        ids = ids[: session.context_length]
-        items.update(ids.astype("<i8").tobytes())
-        positions = np.arange(len(ids) - 1, dtype=np.int64)
-        found.skipped += not len(positions)
-        found.positions.append(positions)
-        parts.append(pass_nll(session, ids, positions))
-        report(number)
-    if not any(len(part) for part in parts):
+        parts.append(ids[: session.context_length])
+        items.update(parts[-1].astype("<i8").tobytes())
+    ends = np.cumsum([len(ids) for ids in parts]).tolist()
+    spans = [
+        Span(end - len(ids), end, end - len(ids), max(end - 1, end - len(ids)))
+        for ids, end in zip(parts, ends, strict=True)
+    ]
+    found.positions = [span_positions(span) for span in spans]
+    found.sizes = np.array([len(there) for there in found.positions])
+    found.skipped = int((found.sizes == 0).sum())
+    if not found.sizes.any():
         raise HarnessError(f"the text '{workload.text}' holds no document of two tokens; nothing can be scored")
-    found.nll = np.concatenate(parts)
-    found.sizes = np.array([len(part) for part in parts])
+    finished = Finished(session, context)
+    found.nll = _measured(session, np.concatenate(parts), spans, reporter(context, len(chosen), "documents"), finished)
+    found.notes += finished.notes()
     joined = hashlib.sha256("\n\n".join(chosen).encode()).hexdigest()
     found.facts = {"text_sha256": joined, "documents": len(chosen), "items_sha256": items.hexdigest(),
                    "text_form": text.form, **({"text_changes": list(text.changes)} if text.changes else {})}  # fmt: skip

@@ -58,8 +58,9 @@ def _resume(job: Job, found: Sequence[Input], environment: Environment) -> Path 
     if job.kind not in {"quality", "reference"}:
         return None
     held = [[item.role, item.id, item.content, item.engine, item.engine_options] for item in found]
-    spec = job.spec.model_dump(mode="json")
-    return cache_folder() / "groups" / digest([spec, held, environment.packages, environment.harness])[:24]
+    place = environment.model_dump(mode="json", include={"machine", "cpu", "threads", "packages", "harness"})
+    gpus = [[gpu.name, gpu.driver] for gpu in environment.gpus]
+    return cache_folder() / "groups" / digest([job.spec.model_dump(mode="json"), held, place, gpus])[:24]
 
 
 def forget(folder: Path | None) -> None:

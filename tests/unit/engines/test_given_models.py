@@ -150,7 +150,10 @@ def test_texts_and_prompts_are_those_of_lm_evals_own_backend(
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
-    from harness.probes.lm_eval_model import ScoresModel, Tally
+    from harness.core.seam import Context
+    from harness.probes.groups import Finished
+    from harness.probes.lm_eval_model import ScoresModel
+    from harness.probes.lm_eval_prompts import Tally
 
     model = given / "models" / name
     prompts = [json.loads(line)["q"] for line in (given / "tasks" / "gen.jsonl").read_text("utf-8").splitlines()][:6]
@@ -161,7 +164,8 @@ def test_texts_and_prompts_are_those_of_lm_evals_own_backend(
 
     peer = HFLM(pretrained=str(model), dtype="float32", device="cpu", batch_size=1)
     with opened(model, engine, exports) as session:
-        ours = ScoresModel(session, Tally(), lambda share: None, bos=session.codec.adds_bos)
+        finished = Finished(session, Context(folder=exports))
+        ours = ScoresModel(session, Tally(), finished, lambda share: None, bos=session.codec.adds_bos)
         assert ours.tok_encode(prompts[0]) == peer.tok_encode(prompts[0])
         assert ours.generate_until(requests()) == peer.generate_until(requests(), disable_tqdm=True)
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from harness.core.seam import Context
 from harness.core.sessions import Scores
-from harness.probes.continuations import continued
+from harness.probes.continuations import continued, continued_or_kept
+from harness.probes.groups import Finished
 from tests.unit.probes.table_scores import TableScores
 
 
@@ -38,6 +41,17 @@ def test_a_session_that_can_is_asked_once_for_all() -> None:
     assert session.calls == [([[1, 2], [3]], 2, ())]
 
 
+def test_what_an_interrupted_attempt_continued_is_not_continued_again(tmp_path: Path) -> None:
+    context = Context(folder=tmp_path / "one", resume=tmp_path / "kept")
+    first, second = Table(), Table()
+    prompts = [[1, 2], [3]]
+    made = continued_or_kept(Finished(first, context), first, prompts, 2, (9,))
+    assert made == continued(TableScores(), prompts, 2, (9,))
+    assert continued_or_kept(Finished(second, context), second, prompts, 2, (9,)) == made
+    assert (first.together, second.together) == ([(2, 2)], [])
+    assert continued_or_kept(Finished(second, context), second, [], 2) == []
+
+
 class Table(TableScores):
     """A table that continues prompts together, and notes which."""
 
@@ -50,18 +64,21 @@ class Table(TableScores):
         return [self.greedy(prompt, tokens, never) for prompt in prompts]
 
 
-def test_generation_of_a_few_shot_task_begins_together_and_ends_as_each_alone() -> None:
+def test_generation_of_a_few_shot_task_begins_together_and_ends_as_each_alone(tmp_path: Path) -> None:
     pytest.importorskip("lm_eval")
     from lm_eval.api.instance import Instance
 
-    from harness.probes.lm_eval_model import Encoder, ScoresModel, Tally, generate
+    from harness.probes.lm_eval_generation import generate
+    from harness.probes.lm_eval_model import ScoresModel
+    from harness.probes.lm_eval_prompts import Encoder, Tally
 
     asked = [
         Instance("generate_until", {}, (f"Q: {letter}{at}\nA:", {"until": ["\n"], "max_gen_toks": most}), at)
         for at, (letter, most) in enumerate([("a", 40), ("b", 40), ("c", 5), ("a", 40)])
     ]
     session = Table()
-    model = ScoresModel(session, Tally(), lambda share: None, bos=False)
+    finished = Finished(session, Context(folder=tmp_path))
+    model = ScoresModel(session, Tally(), finished, lambda share: None, bos=False)
     found = model.generate_until(asked)
     assert sorted(session.together) == [(1, 5), (3, 16)]
     alone = TableScores()

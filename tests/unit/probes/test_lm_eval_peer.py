@@ -18,8 +18,10 @@ pytest.importorskip("torch")
 from harness.core.seam import Base, Context
 from harness.core.sessions import GenerationWorkload
 from harness.engines import ort_genai, ort_genai_opening, torch_loading, transformers
+from harness.probes.groups import Finished
 from harness.probes.lm_eval import Workload, measure
-from harness.probes.lm_eval_model import ScoresModel, Tally, rolling
+from harness.probes.lm_eval_model import ScoresModel, rolling
+from harness.probes.lm_eval_prompts import Tally
 from tests.tiny_model import EOS, VOCABULARY, write_tokenizer
 
 TURN, CALL = "<|turn|>", "<|call|>"
@@ -140,7 +142,8 @@ def both_texts(model: Path, engine: str, until: list[str]) -> tuple[str, str]:
         return [Instance("generate_until", {}, (PROMPT, {"until": until, "max_gen_toks": 24, "do_sample": False}), 0)]
 
     with opened(model, engine) as session:
-        ours = ScoresModel(session, Tally(), lambda share: None, bos=session.codec.adds_bos)
+        finished = Finished(session, Context(folder=model))
+        ours = ScoresModel(session, Tally(), finished, lambda share: None, bos=session.codec.adds_bos)
         return ours.generate_until(asked())[0], peer(model).generate_until(asked(), disable_tqdm=True)[0]
 
 
@@ -266,9 +269,10 @@ def test_whole_texts_have_the_log_likelihood_of_lm_evals_own_backend_with_and_wi
         [Instance("loglikelihood_rolling", {}, (text,), place) for place, text in enumerate(texts)], disable_tqdm=True
     )
     with opened(model, engine) as session:
-        ours = ScoresModel(session, Tally(), lambda share: None, bos=bos)
+        finished = Finished(session, Context(folder=model))
+        ours = ScoresModel(session, Tally(), finished, lambda share: None, bos=bos)
         assert len(ours.tok_encode(texts[0])) > 1.5 * session.context_length
         assert ours.tok_encode(texts[1]) == theirs.tok_encode(texts[1])
         assert (ours.tok_encode(texts[1])[0] == session.codec.bos) is bos
-        found = rolling(session, texts, ours.encoder, lambda share: None)
+        found = rolling(session, texts, ours.encoder, finished, lambda share: None)
     assert found == pytest.approx(expected, rel=1e-4)

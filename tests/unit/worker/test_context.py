@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.outcome import Environment
+from harness.core.outcome import Environment, Gpu
 from harness.core.seam import Context
 from harness.core.spec import Input, Job, MeasureSpec
 from harness.worker.context import MADE_FROM, context_of, forget
@@ -101,8 +101,22 @@ def test_groups_outlive_a_job_under_what_decides_their_numbers(cache: Path, kind
         {"found": (given(), given("reference", engine="fake", engine_options={"dtype": "float16"}))},
         {"place": environment(torch="2.13.0")},
         {"place": environment().model_copy(update={"harness": "0.2.0"})},
+        {"place": environment().model_copy(update={"cpu": "Another CPU"})},
+        {"place": environment(gpus=(Gpu(name="Example GPU", driver="1.0"),)).model_copy(update={"cuda": None})},
+        {"place": environment().model_copy(update={"threads": {"OMP_NUM_THREADS": "1"}})},
     ],
-    ids=["workload", "engine options", "content", "artifact", "reference", "packages", "harness"],
+    ids=[
+        "workload",
+        "engine options",
+        "content",
+        "artifact",
+        "reference",
+        "packages",
+        "harness",
+        "processor",
+        "gpu",
+        "threads",
+    ],
 )
 def test_groups_of_something_else_are_never_taken_up(change: dict[str, Any]) -> None:
     assert context(**({"made": job()} | change)).resume != context(job()).resume
