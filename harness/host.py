@@ -46,12 +46,14 @@ def environment(name: str) -> Environment:
 def facts(environment: Environment) -> Facts:
     """Reduce an environment to what planning asks of it."""
     sizes = [gpu.memory_bytes for gpu in environment.gpus if gpu.memory_bytes is not None]
+    major_minor = [gpu.compute.split(".") for gpu in environment.gpus if gpu.compute]
     return Facts(
         packages=environment.packages,
         system=environment.system,
         gpus=tuple(gpu.name for gpu in environment.gpus),
         gpu_bytes=max(sizes) if sizes else None,
         memory_bytes=environment.memory_bytes,
+        compute=min(((int(major), int(minor)) for major, minor in major_minor), default=None),
     )
 
 

@@ -90,7 +90,9 @@ PAGES: dict[str, tuple[Seed, ...]] = {
         Seed("h200-sparsity-speed", "qat", "speed", TRAIN, "FP8 with 2:4 kernels"),
         Seed("h200-sparsity-loss", "qat", "loss", TRAIN, LOSSES),
     ),
-    "bitsandbytes": (Seed("bnb", "bnb", "", OPTIMUM, "on these GPUs; versions-bnb is the same on a CPU"),),
+    "bitsandbytes": (
+        Seed("bnb", "bnb", "", OPTIMUM, "on these GPUs; bnb-cpu has every setting, both protocols and FP4, on a CPU"),
+    ),
 }
 ELSEWHERE = {"h100-lm-eval": "no table of a page", "h200-lm-eval": "no table of a page"}
 """Tables beside those of the pages."""

@@ -16,6 +16,8 @@ E4M3 = "float8_e4m3fn"
 """FP8 with 4 bits of exponent and 3 of mantissa, without infinities."""
 LARGEST = 448.0
 """Largest number of E4M3."""
+FP8_CAPABILITY = (8, 9)
+"""Compute capability from which on a CUDA device multiplies FP8."""
 _CHANNEL = {"num_bits": 8, "type": "float", "strategy": "channel", "symmetric": True, "dynamic": False}
 _TOKEN = {"num_bits": 8, "type": "float", "strategy": "token", "symmetric": True, "dynamic": True}
 _PLAIN = ("float32", "float16", "bfloat16")

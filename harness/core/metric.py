@@ -79,6 +79,10 @@ METRICS = _table(
     Metric("energy", "Energy", "J", "lower", "speed", "joules that the GPUs took from the first request sent to the last one done, all GPUs"),
     Metric("gpu_power", "GPU power", "W", "none", "speed", "energy / seconds in which it was taken, all GPUs"),
     Metric("tokens_per_joule", "Tokens per joule", "tok/J", "higher", "speed", "generated tokens of all requests / energy"),
+    Metric("copy_bandwidth", "Copy bandwidth", "B/s", "higher", "speed",
+           "bytes read and written in a second by a large copy within the memory of the device that computes; the fastest of ten, beside the generation"),
+    Metric("bandwidth_share", "Share of the memory bound", "fraction", "higher", "speed",
+           "(bytes of the weights that a decode step multiplies + bytes of the keys and values that it reads) / its seconds / copy bandwidth; above 1 where weights stay in caches"),
     Metric("load_seconds", "Load", "s", "lower", "speed", "opening the artifact with the engine, once"),
     Metric("peak_rss_bytes", "Peak memory", "B", "lower", "memory",
            "highest resident set of the worker process, interpreter and libraries included"),
@@ -182,7 +186,8 @@ def impossible(name: str, value: float) -> str:
     """
     unit, slack = metric(name).unit, 1e-6
     percent = name.startswith(LM_EVAL) and not name.startswith(f"{LM_EVAL}acc")  # f1 of some of its tasks is in percent
-    if unit == "fraction" and not percent and not -slack <= value <= 1 + slack:
+    bound = name == "bandwidth_share"  # of the memory, which caches are faster than
+    if unit == "fraction" and not percent and not bound and not -slack <= value <= 1 + slack:
         return f"{value:g}, and a share lies between 0 and 1"
     if name.endswith("perplexity") and value < 1 - slack:
         return f"{value:g}, and a perplexity is 1 at the least"

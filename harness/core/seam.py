@@ -94,6 +94,8 @@ class Quantizer:
     """Import what `build` needs, so that the worker can time it apart from the build; `build` calls it too."""
     runtime: tuple[str, ...] = ()
     """Packages that engines need, beside their own, to open what it makes."""
+    capability: Callable[[Any], tuple[int, int] | None] = lambda options: None
+    """Compute capability from which on a CUDA device multiplies what these options make; None where any does."""
 
 
 _BESIDE_CPU = {"bitsandbytes": "bnb"}
@@ -110,6 +112,8 @@ class Facts:
     gpu_bytes: int | None = None
     memory_bytes: int | None = None
     """Main memory of the machine."""
+    compute: tuple[int, int] | None = None
+    """Compute capability of its GPUs, of different ones the least; None where no driver tells."""
     interpreter: Path | None = None
     """Where the environment's Python lies, programs beside it."""
     name: str = ""
@@ -241,6 +245,8 @@ class Context:
     """Largest KL-divergence, in nats, at which the verified float exports behind this job stand from their models; None where none is known."""
     out: Path | None = None
     """For reference jobs: the empty folder to fill."""
+    weights_read: Callable[[str | None], int | None] = lambda dtype: None
+    """Bytes of the artifact's weights that one token is multiplied with, floats in this type; None where nobody knows."""
     shared: dict[str, object] = field(default_factory=dict)
     """Lives as long as the session: what one probe found that another of the same session can use."""
     trained_positions: int | None = None

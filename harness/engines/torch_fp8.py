@@ -9,12 +9,10 @@ from typing import Any
 import torch
 
 from harness.core.errors import HarnessError
-from harness.core.linear_layers import LARGEST, linear_layers, rounds_activations
+from harness.core.linear_layers import FP8_CAPABILITY, LARGEST, linear_layers, rounds_activations
 from harness.core.model_record import read_tensors
 from harness.core.spec import Note
 
-CAPABILITY = (8, 9)
-"""Compute capability from which on a CUDA device multiplies FP8."""
 _DIVISOR = 16
 """Of both sizes of a matrix that CUDA multiplies in FP8."""
 _SCALE = ".weight_scale"
@@ -91,10 +89,10 @@ def refuse_device(model: Any, said: Mapping[str, Any], device: str, dtype: str) 
     if device == "cpu" or not rounds_activations(said):
         return
     there = torch.cuda.get_device_capability(device)
-    if there < CAPABILITY:
+    if there < FP8_CAPABILITY:
         raise HarnessError(
             f"{torch.cuda.get_device_name(device)} has compute capability {there[0]}.{there[1]} and cannot multiply in FP8 "
-            f"(from {CAPABILITY[0]}.{CAPABILITY[1]} on); take the method fp8_weights"
+            f"(from {FP8_CAPABILITY[0]}.{FP8_CAPABILITY[1]} on); take the method fp8_weights"
         )
     if dtype != "bfloat16":
         raise HarnessError(

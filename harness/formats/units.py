@@ -10,6 +10,7 @@ _MANY = {"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": D
 _TAKEN = {
     "s": " n u m",
     "B": " k M G T Ki Mi Gi Ti",
+    "B/s": " M G T",
     "J": " u m k M",
     "W": " m k",
     "Wh": "m  k",

@@ -40,6 +40,8 @@ class ArtifactRef:
     """What the files of the model say of it."""
     runtime: tuple[str, ...] = ()
     """Packages that an engine needs, beside its own, to open it."""
+    capability: tuple[int, int] | None = None
+    """Compute capability from which on a CUDA device multiplies its weights; None where any does."""
 
     @cached_property
     def measured(self) -> Input:

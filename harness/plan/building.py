@@ -221,6 +221,7 @@ def _job(
         needs=(draft.id,), refused=refused, vocabulary=order.source.vocabulary, bytes=estimate,
         provenance=_trained(order.source), float_type=quantizer.floats(record), bases=inputs,
         parameters=size.parameters if size else None, record=order.source.record, runtime=quantizer.runtime,
+        capability=quantizer.capability(record),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from harness.plan.building import artifact
 from harness.plan.checking import check_of
 from harness.plan.context import PlanContext
 from harness.plan.entries import Catalogue
-from harness.plan.gpu_room import too_small
+from harness.plan.gpu_room import too_old, too_small
 from harness.plan.here import gpus_of, other_gpu, sources_of, too_long
 from harness.plan.jobs import Draft, Plan, PlannedJob, all_kept, ordered
 from harness.plan.keys import KnownBy, reference_id, spec_key
@@ -173,7 +173,7 @@ class _Product:
             return None
         absent = next((facts.lacks(name) for name in made.runtime if name not in facts.packages), None)
         said = engine.adapter.refuse_model(engine.record, facts, made.record) if made.record else None
-        return absent or said or too_small(made, engine, facts)
+        return absent or said or too_old(made, engine, facts) or too_small(made, engine, facts)
 
     def _reach_refusal(self, candidate: Candidate, work: ProbeWork) -> str | None:
         """Say why work goes too far into the model's context, or over a border that this engine cannot cross."""

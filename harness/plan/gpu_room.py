@@ -1,4 +1,4 @@
-"""Whether an artifact's weights alone are more than a GPU holds: told by arithmetic while planning, before anything is loaded."""
+"""Whether an artifact's weights are more than a GPU holds, or of a type that it cannot multiply: told while planning, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -32,6 +32,17 @@ def too_small(made: ArtifactRef, engine: EngineChoice, facts: Facts) -> str | No
     return (
         f"its weights alone take {size_text(need)} {kind}, and {where} {size_text(facts.gpu_bytes * count)}: "
         "take a method of fewer bits, a smaller model or another GPU"
+    )
+
+
+def too_old(made: ArtifactRef, engine: EngineChoice, facts: Facts) -> str | None:
+    """Say that a GPU cannot multiply an artifact's weights, with both compute capabilities; None where it can, or nobody knows."""
+    if engine.provider == "cpu" or made.capability is None or facts.compute is None or facts.compute >= made.capability:
+        return None
+    need, there = (".".join(map(str, one)) for one in (made.capability, facts.compute))
+    return (
+        f"method '{made.method}' is multiplied in a type that GPUs have from compute capability {need} on, and {facts.gpus[0]} has {there}: "
+        "take a method without it, as fp8_weights for fp8, or another GPU"
     )
 
 

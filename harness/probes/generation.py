@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
@@ -22,11 +22,12 @@ from harness.core.options import Options
 from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.reports import Reports, drives_a_program
 from harness.core.seam import Context, Facts, MetricValue, Probe, ProbeResult
-from harness.core.sessions import Generates, GenerationWorkload, Reach, Session, TextCodec, TextSession, Trace
-from harness.core.spec import JsonObject, Note
-from harness.probes import conditions, high_water, pace, reported, speed, trace_check
+from harness.core.sessions import Generates, GenerationWorkload, Reach, Session, TextSession, Trace
+from harness.core.spec import JsonObject
+from harness.probes import bandwidth, conditions, high_water, pace, reported, speed, trace_check
+from harness.probes.prompts import contents, prompt_source, random_ids, text_ids, text_notes
 from harness.probes.published_protocols import PUBLISHED, filled, fixed_work
-from harness.probes.speed import PROTOCOLS, SEED
+from harness.probes.speed import PROTOCOLS
 
 if TYPE_CHECKING:
     from harness.core.sessions import FloatArray, IntArray
@@ -46,6 +47,8 @@ class GenerationOptions(Options):
     warmup: int = Field(default=2, ge=0)
     """Repetitions before the clock counts."""
     repetitions: int = Field(default=5, ge=1)
+    bandwidth: bool = False
+    """Also time copies in the memory of the device, in a process of their own after the last repetition, and give the decode rate as a share of what they allow."""
     text: str | None = None
     """Text that prompts are cut from (`reference` or a path); None: seeded random token ids, the same for a vocabulary."""
 
@@ -53,13 +56,6 @@ class GenerationOptions(Options):
     @classmethod
     def _fixed_by_protocol(cls, given: object) -> object:
         return filled(given) if isinstance(given, dict) else given
-
-
-class Prompted(Protocol):
-    """A workload whose prompts may be cut from a text."""
-
-    @property
-    def text(self) -> str | None: ...
 
 
 @dataclass
@@ -130,7 +126,7 @@ def _generated(session: Generates, workload: GenerationOptions, context: Context
         *speed.unstable(spread, done),
         *conditions.notes(machine),
         *high_water.gpu_notes(gpu),
-        *_text_notes(workload),
+        *text_notes(workload),
         *trace_check.clock_notes(trace, around.seen()),
         *trace_check.ended_notes(trace, session.codec.ends),
         *trace_check.unsampled_notes(trace, work),
@@ -140,17 +136,20 @@ def _generated(session: Generates, workload: GenerationOptions, context: Context
         output = speed.sha256_of(ids)
         facts["output_sha256"], arrays["generated_ids"] = output, ids
         notes += (*speed.disagreeing(trace), *speed.unexpected(output, context.expected_output))
+    used = around.memory.values()
+    share = bandwidth.share_of(session, trace, done, context) if workload.bandwidth else bandwidth.NOT_ASKED
     load = MetricValue("load_seconds", float(session.load_seconds), _array([session.load_seconds]))
     return ProbeResult(
         values=(
             *speed.values(trace, done),
             *speed.cpu_value(around.watch.cpu_seconds(), done),
-            *around.memory.values(),
+            *used,
             *high_water.gpu_values(trace, gpu),
+            *share.values,
             load,
         ),
-        protocol=protocol(session, workload, facts),
-        notes=notes,
+        protocol=protocol(session, workload, facts | share.facts),
+        notes=(*notes, *share.notes),
         arrays=arrays,
     )
 
@@ -168,7 +167,7 @@ def generation_workload(session: TextSession, workload: GenerationOptions) -> Ge
     if workload.protocol not in PROTOCOLS:
         raise HarnessError(speed.why_not(workload.protocol))
     needed = workload.batch * workload.prompt
-    ids = _text_ids(session, workload.text, needed) if workload.text else _random_ids(session.codec, needed)
+    ids = text_ids(session, workload.text, needed) if workload.text else random_ids(session.codec, needed)
     cuts = range(0, needed, workload.prompt)
     return GenerationWorkload(
         batch=workload.batch,
@@ -180,40 +179,10 @@ def generation_workload(session: TextSession, workload: GenerationOptions) -> Ge
     )
 
 
-def _random_ids(codec: TextCodec, count: int) -> list[int]:
-    """Draw token ids evenly from the vocabulary, BOS and EOS left out."""
-    import numpy as np
-
-    special = [token for token in (codec.bos, codec.eos, *codec.ends) if token is not None]
-    ordinary = np.setdiff1d(np.arange(codec.vocabulary), special)
-    return [int(token) for token in np.random.default_rng(SEED).choice(ordinary, count)]
-
-
-def _text_ids(session: TextSession, text: str, count: int) -> list[int]:
-    """Cut token ids from a text, begun again where it is too short."""
-    from harness.texts import read
-
-    ids: list[int] = session.codec.encode(read(text).whole[: 64 * count])
-    if not ids:
-        raise HarnessError(f"text '{text}' is empty; name one with words in it")
-    return (ids * (count // len(ids) + 1))[:count]
-
-
 def _array(values: Sequence[float]) -> FloatArray:
     import numpy as np
 
     return np.asarray(values, dtype=np.float64)
-
-
-def _text_notes(workload: GenerationOptions) -> tuple[Note, ...]:
-    from harness.texts import change_notes, read
-
-    return change_notes(read(workload.text), workload.text) if workload.text else ()
-
-
-def prompt_source(text: str | None) -> str:
-    """Say what prompts are made of."""
-    return f"text {Path(text).name}" if text else f"random token ids, seed {SEED}"
 
 
 def protocol(session: Session, workload: GenerationOptions, facts: JsonObject) -> ProtocolRecord:
@@ -239,6 +208,8 @@ def refuse_on(workload: GenerationOptions, offers: frozenset[str]) -> str | None
     """Say what a program that measures by itself cannot be asked for."""
     if "generates" in offers:
         return speed.why_not(workload.protocol) if workload.protocol in PUBLISHED else None
+    if workload.bandwidth:
+        return "a program's steps are its own, and what they read is not known: leave `bandwidth` out, or take an engine that generates"
     if workload.text:
         return f"the program makes its own prompts, not of text {Path(workload.text).name}: leave `text` out, or take an engine that generates"
     if workload.protocol not in offers and workload.protocol != GenerationOptions.model_fields["protocol"].default:
@@ -252,13 +223,6 @@ def checked(workload: GenerationOptions) -> Mapping[str, object] | None:
     if way is None or way.sampling is not None:
         return None
     return {name: getattr(workload, name) for name in ("batch", "prompt", "output", "text")}
-
-
-def contents(workload: Prompted) -> Mapping[str, Path]:
-    """Name the text that prompts are cut from."""
-    from harness.texts import text_files
-
-    return text_files(workload.text) if workload.text else {}
 
 
 PROBE = Probe(
@@ -279,6 +243,8 @@ PROBE = Probe(
         "peak_rss_increment_bytes",
         "peak_gpu_bytes",
         "peak_torch_bytes",
+        "copy_bandwidth",
+        "bandwidth_share",
     ),
     workload=GenerationOptions,
     packages=("numpy",),

@@ -9,7 +9,7 @@ from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.seam import Context, Probe, ProbeResult
 from harness.core.sessions import Generates, Reach
 from harness.core.spec import JsonObject
-from harness.probes import generation, high_water
+from harness.probes import generation, high_water, prompts
 
 
 class MemoryOptions(Options):
@@ -37,7 +37,7 @@ def measure(session: Generates, workload: MemoryOptions, context: Context) -> Pr
         trace = session.generate(generation.generation_workload(session, work), tell)
     finally:
         seen = sampler.stop() if sampler is not None else None
-    facts: JsonObject = {**trace.facts, "prompt": generation.prompt_source(None), "libraries": "included"}
+    facts: JsonObject = {**trace.facts, "prompt": prompts.prompt_source(None), "libraries": "included"}
     facts |= memory.facts
     if seen is not None:
         facts |= {"gpu_samples": seen.samples, "device_bytes_before": seen.device_before}

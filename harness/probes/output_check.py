@@ -28,7 +28,7 @@ from harness.core.sessions import (
     Trace,
 )
 from harness.core.spec import Note
-from harness.probes import fresh_prompts, generation, speed, trace_check
+from harness.probes import fresh_prompts, generation, prompts, speed, trace_check
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +96,7 @@ def measure(session: GeneratesAndScores, workload: OutputCheckOptions, context: 
             bos=False,
             prompt_tokens=workload.prompt,
             gpu_count=0 if session.provider.startswith("cpu") else 1,
-            facts={"prompt": generation.prompt_source(workload.text), **facts},
+            facts={"prompt": prompts.prompt_source(workload.text), **facts},
         ),
         notes=(
             *_differs(gaps, clear),
@@ -192,6 +192,6 @@ PROBE = Probe(
     packages=("numpy",),
     measure=measure,
     reach=lambda workload: Reach(workload.prompt + workload.output, workload.prompt, workload.batch),
-    contents=generation.contents,
+    contents=prompts.contents,
     located=("text",),
 )

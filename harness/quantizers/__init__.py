@@ -6,6 +6,7 @@ QUANTIZERS = {
     "ort-genai": "harness.quantizers.ort_genai:QUANTIZER",
     "modelopt-onnx": "harness.quantizers.modelopt_onnx:QUANTIZER",
     "modelopt-torch": "harness.quantizers.modelopt_torch:QUANTIZER",
+    "modelopt-genai": "harness.quantizers.modelopt_genai:QUANTIZER",
     "modelopt-sparsity": "harness.quantizers.sparsity:QUANTIZER",
     "train": "harness.quantizers.train:QUANTIZER",
     "bitsandbytes": "harness.quantizers.bitsandbytes:QUANTIZER",

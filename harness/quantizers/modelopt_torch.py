@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import MissingDependency
-from harness.core.linear_layers import linear_layers
+from harness.core.linear_layers import FP8_CAPABILITY, linear_layers
 from harness.core.seam import Base, Built, Context, Facts, Quantizer
 from harness.core.simulated_layers import STATE, hold_simulated, simulated_config
 from harness.core.spec import JsonObject, Note
@@ -190,4 +190,5 @@ QUANTIZER = Quantizer(
     calibrates_on=lambda options: str(options.device),
     imports=imports,
     runtime=RUNTIME,
+    capability=lambda options: FP8_CAPABILITY if options.export and options.preset.inputs.startswith("fp8") else None,
 )

@@ -11,7 +11,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.outcome import Scheme
 from harness.quantizers.graph_check import FLOATS, Graph, Weight, load_graph
-from harness.quantizers.scheme_text import Matrix, product, written
+from harness.quantizers.scheme_text import Matrices, Matrix, product, written
 
 _EXPERTS = frozenset({"MoE", "QMoE"})
 _FLOAT_ZERO = 8.0
@@ -32,30 +32,56 @@ def scheme_of(folder: Path, form: str, dtype: str | None = None) -> Scheme | Non
 _UNUSUAL = (HarnessError, OSError, struct.error, ValueError, KeyError, IndexError, TypeError, AttributeError)
 
 
-def _scheme_of(folder: Path, form: str, dtype: str | None) -> Scheme | None:
-    import importlib.util
+def step_bytes(folder: Path, form: str, dtype: str | None = None) -> int | None:
+    """Count the bytes of a complete folder's weights that one token is multiplied with; None where `scheme_of` knows no scheme.
 
+    dtype: as there.
+    """
+    try:
+        found = _matrices_of(folder, form, dtype)
+    except _UNUSUAL:
+        return None
+    return found.step_bytes if found else None
+
+
+def _scheme_of(folder: Path, form: str, dtype: str | None) -> Scheme | None:
     if form == "hf":
         from harness.quantizers.scheme_hf import folder_scheme
 
         return folder_scheme(folder, dtype)
+    found = _matrices_of(folder, form, dtype)
+    return written(found) if found else None
+
+
+def _matrices_of(folder: Path, form: str, dtype: str | None) -> Matrices | None:
+    import importlib.util
+
+    if form == "hf":
+        from harness.quantizers.scheme_hf import folder_matrices
+
+        return folder_matrices(folder, dtype)
     if form == "ort-genai" and importlib.util.find_spec("onnx") is not None:
         from harness.quantizers.folders import graph_file
 
-        return graph_scheme(graph_file(folder))
+        return graph_matrices(graph_file(folder))
     return None
 
 
 def graph_scheme(path: Path) -> Scheme:
     """Read the scheme of a decoder graph: multiplied weights by kind, then LM head and token embedding."""
+    return written(graph_matrices(path))
+
+
+def graph_matrices(path: Path) -> Matrices:
+    """Read the weight matrices of a decoder graph."""
     graph = Graph(load_graph(path), path.name)
     weights = [(node, weight) for node in graph.nodes if (weight := graph.weight(node)) is not None]
     head, embedding = _head(graph), _embedding(graph)
     found = {id(node): _matrix(graph, node, weight, path.parent) for node, weight in weights}
     body = [found[id(node)] for node, weight in weights if weight.form != "gather" and node is not head]
-    ends = [found.get(id(node)) for node in (head, embedding)]
+    first, last = (found.get(id(node)) for node in (embedding, head))
     unread = None in body or any(node.op_type in _EXPERTS for node in graph.nodes)
-    return written([matrix for matrix in body if matrix is not None], *ends, complete=not unread)
+    return Matrices([matrix for matrix in body if matrix is not None], last, first, not unread)
 
 
 # ---------------------------------------------------------------- which node is which

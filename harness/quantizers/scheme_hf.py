@@ -13,7 +13,7 @@ from harness.core.outcome import Scheme
 from harness.core.simulated_layers import is_simulated, promised_layers
 from harness.quantizers.artifact_check import weight_files
 from harness.quantizers.folders import read_json
-from harness.quantizers.scheme_text import Matrix, product, written
+from harness.quantizers.scheme_text import Matrices, Matrix, product, written
 
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16}
@@ -31,6 +31,16 @@ def folder_scheme(folder: Path, dtype: str | None = None) -> Scheme | None:
 
     dtype: type that an engine converts floats to; that of the files where it is not given.
     """
+    found = folder_matrices(folder, dtype)
+    if found is None:
+        return None
+    said = read_json(folder / "config.json").get("quantization_config") or {}
+    scheme = written(found)
+    return scheme.model_copy(update={"bits_per_weight": None}) if is_simulated(said) else scheme
+
+
+def folder_matrices(folder: Path, dtype: str | None = None) -> Matrices | None:
+    """Read a folder's weight matrices, as `folder_scheme`."""
     files = weight_files(folder)
     if any(file.suffix != ".safetensors" for file in files):
         return None
@@ -44,8 +54,7 @@ def folder_scheme(folder: Path, dtype: str | None = None) -> Scheme | None:
         }
     head = next((matrices.pop(name) for name in list(matrices) if name.endswith(_HEADS)), None)
     embedding = next((matrices.pop(name) for name in list(matrices) if name.endswith(_EMBEDDINGS)), None)
-    found = written(list(matrices.values()), head or embedding, embedding)
-    return found.model_copy(update={"bits_per_weight": None}) if is_simulated(said) else found
+    return Matrices(list(matrices.values()), head or embedding, embedding)
 
 
 def _simulated(text: str) -> str:

@@ -22,8 +22,26 @@ class Matrix:
     """Of the weights with their scales and zero points."""
 
 
-def written(body: Sequence[Matrix], head: Matrix | None, embedding: Matrix | None, *, complete: bool = True) -> Scheme:
-    """Write a scheme; one that is not complete, as of a mixture of experts, has no bits per weight."""
+@dataclass(frozen=True)
+class Matrices:
+    """The weight matrices of a model."""
+
+    body: Sequence[Matrix]
+    head: Matrix | None
+    embedding: Matrix | None
+    complete: bool = True
+    """Whether all were read, which of a mixture of experts they are not."""
+
+    @property
+    def step_bytes(self) -> int | None:
+        """Bytes that one token is multiplied with: all matrices but an embedding of its own, of which it takes a row."""
+        read = {matrix.tensor: matrix.bits for matrix in (*self.body, *([self.head] if self.head else []))}
+        return -(-sum(read.values()) // 8) if self.complete and self.head else None
+
+
+def written(matrices: Matrices) -> Scheme:
+    """Write a scheme; one that is not complete has no bits per weight."""
+    body, head, embedding, complete = matrices.body, matrices.head, matrices.embedding, matrices.complete
     kinds = Counter(matrix.text for matrix in body).most_common()
     parts = [" + ".join(f"{text} x{count}" for text, count in sorted(kinds, key=lambda kind: (-kind[1], kind[0])))]
     parts += [f"head {head.text}"] if head else []

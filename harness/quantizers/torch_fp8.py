@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, MissingDependency
-from harness.core.linear_layers import E4M3, LARGEST, fp8_config, linear_layers
+from harness.core.linear_layers import E4M3, FP8_CAPABILITY, LARGEST, fp8_config, linear_layers
 from harness.core.options import Options
 from harness.core.seam import Base, Built, Context, Facts, FloatType, Quantizer
 from harness.quantizers.folders import read_json
@@ -107,4 +107,5 @@ QUANTIZER = Quantizer(
     build=build,
     refuse=refuse,
     imports=imports,
+    capability=lambda options: FP8_CAPABILITY if options.activations else None,
 )

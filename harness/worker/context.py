@@ -12,7 +12,7 @@ from harness.core.outcome import Environment
 from harness.core.privacy import cache_folder
 from harness.core.spec import Input, Job, MeasureSpec
 from harness.worker.fresh_process import scorer
-from harness.worker.inputs import input_of, partial_of
+from harness.worker.inputs import input_of, partial_of, weights_read
 
 if TYPE_CHECKING:
     from harness.core.seam import Context
@@ -41,6 +41,7 @@ def context_of(job: Job, folder: Path, found: Sequence[Input], environment: Envi
         trained_positions=int(trained) if trained else None,
         expected_output=job.output,
         declared=job.declared,
+        weights_read=weights_read(Path(artifact.path)),
     )
 
 

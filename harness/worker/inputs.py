@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,6 +175,17 @@ def scheme_measured(folder: Path, dtype: str | None) -> Scheme | None:
     from harness.quantizers.scheme import scheme_of
 
     return scheme_of(folder, "hf", dtype)
+
+
+def weights_read(folder: Path) -> Callable[[str | None], int | None]:
+    """Give a function that counts the bytes of an artifact's weights that one token is multiplied with, floats in a type."""
+
+    def read(dtype: str | None) -> int | None:
+        from harness.quantizers.scheme import step_bytes
+
+        return step_bytes(folder, _format(folder), dtype)
+
+    return read
 
 
 def scheme_stored(folder: Path) -> str | None:

@@ -42,6 +42,7 @@ QUANTIZER_CASES: Mapping[str, QuantizerCase] = {
     "ort-genai": QuantizerCase({"precision": "int4"}, floats=mutations.float_product),
     "modelopt-onnx": QuantizerCase({"algo": "rtn_dq"}, "ort-genai", floats=mutations.float_product),
     "modelopt-torch": QuantizerCase({"config": "INT4_BLOCKWISE_WEIGHT_ONLY_CFG"}, floats=mutations.without_scale),
+    "modelopt-genai": QuantizerCase({}, "packed", floats=mutations.float_product),
     "modelopt-sparsity": QuantizerCase({"mode": "sparse_magnitude"}, floats=mutations.dense_layer),
     "train": QuantizerCase({"steps": 2, "window": 32}, "simulated", floats=mutations.without_scale),
     "torch-fp8": QuantizerCase({"activations": False, "dtype": "float32"}, floats=mutations.float_tensor),

@@ -23,7 +23,7 @@ def offline() -> None:
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder per format: random weights as `hf`, their exports as `ort-genai` in fp32 and int4, a simulated quantization, and a fake."""
+    """A folder per format: random weights as `hf`, their exports as `ort-genai` in fp32 and int4, a simulated quantization, a packed one, and a fake."""
     root = tmp_path_factory.mktemp("contract")
     made: dict[str, Path] = {}
     made["hf"] = _build("random-weights", {"config": CONFIG, "seed": 1}, root / "hf", Path(), Path())
@@ -31,6 +31,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made["int4"] = _build("ort-genai", {"precision": "int4"}, root / "int4", made["hf"], made["hf"])
     int4 = {"config": "INT4_BLOCKWISE_WEIGHT_ONLY_CFG"}
     made["simulated"] = _build("modelopt-torch", int4, root / "simulated", made["hf"], made["hf"])
+    packed = {"config": "INT4_BLOCKWISE_WEIGHT_ONLY_CFG", "export": True, "block_size": 32}
+    made["packed"] = _build("modelopt-torch", packed, root / "packed", made["hf"], made["hf"])
     made["fake"] = _build("fake", {}, root / "fake", made["hf"], made["hf"])
     return made
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness import host
+from harness.core.outcome import Gpu
 
 
 def test_an_environment_names_packages_machine_and_harness() -> None:
@@ -37,3 +38,10 @@ def test_package_identity_keeps_the_build_and_leaves_out_what_is_absent() -> Non
         "bitsandbytes": "0.45.0@abc",
         "torch": "2.13.0+cpu",
     }
+
+
+def test_the_least_compute_capability_of_its_gpus_is_what_planning_knows() -> None:
+    there = host.environment("cpu")
+    gpus = (Gpu(name="B200", compute="10.0"), Gpu(name="L4", compute="8.9"), Gpu(name="unknown"))
+    assert host.facts(there.model_copy(update={"gpus": gpus})).compute == (8, 9)
+    assert host.facts(there.model_copy(update={"gpus": gpus[2:]})).compute is None

@@ -48,6 +48,7 @@ ENDS = {
     "executors/process.py with subprocess.Popen": "a queue's worker has no end by itself; it ends with us, and with Ctrl-C",
     "installing.py with ThreadPoolExecutor": "each of its threads runs an installer that has INSTALL_SECONDS",
     "worker/fresh_process.py sys.stdin.read": "its input is written and closed by `subprocess.run`, which has a limit",
+    "probes/copying.py with ThreadPoolExecutor": "its threads copy so many bytes and end; the process that they are in has a limit",
     "worker/machine_lock.py FileLock": "each acquire of it has a timeout, and says between two that it waits",
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 from harness.core.seam import Facts
 from harness.core.spec import BuildSpec, MeasureSpec
@@ -199,3 +200,45 @@ def golden() -> dict[str, str]:
 
 def test_golden_keys_stay_what_they_are() -> None:
     assert golden() == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+PAGE = {"fp16", "bf16", "nf4", "fp4", "nf4_dq", "int8", "int8_decomp"}
+EXACT: dict[str, dict[str, Any]] = {
+    "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    "fp4": {"load_in_4bit": True},
+    "nf4_dq": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True},
+    "int8": {"load_in_8bit": True, "llm_int8_threshold": 0.0, "dtype": "float16"},
+    "int8_decomp": {"load_in_8bit": True, "dtype": "float16"},
+}
+"""As the script of bitsandbytes' page quantizes, defaults left out (FP4, bfloat16, a threshold of 6.0)."""
+
+
+@pytest.mark.parametrize(("sweep", "device"), [("bnb-cpu", "cpu"), ("bnb-cuda", "cuda")])
+def test_every_setting_of_bitsandbytes_page_has_a_row_for_each_batch_and_protocol(
+    sweep: str, device: str, shipped: Catalogue, tmp_path: Path
+) -> None:
+    said = yaml.safe_load((CONFIGS / "sweeps" / f"{sweep}.yaml").read_text("utf-8"))
+    place, path = said["environment"], tmp_path / f"{sweep}.yaml"
+    path.write_text(yaml.safe_dump({**said, "model": "reference", "rounds": 1}), "utf-8")  # a model that is here
+    packages = {**BNB, "optimum-benchmark": "0.6.0", "transformers": "4.57.6"}
+    facts = {place: Facts(packages, "Linux", ("NVIDIA H100",) if device == "cuda" else (), name=place)}
+    plan = planned(path, shipped, facts)
+    speed = [job for job in plan.jobs if job.kind == "speed"]
+    rows = Counter(
+        (job.labels[0].method, job.spec.workload.get("batch", 1), job.spec.workload["protocol"])
+        for job in speed
+        if isinstance(job.spec, MeasureSpec) and job.refused is None
+    )
+    protocols = ("bnb-2024-12", "bnb-2025-09")
+    assert rows == Counter({(method, batch, name): 1 for method in PAGE for batch in (1, 8, 32) for name in protocols})
+    assert {job.spec.engine_options.get("device", "cpu") for job in speed if isinstance(job.spec, MeasureSpec)} == {
+        device
+    }
+    made = {job.labels[0].method: job.spec.options for job in plan.jobs if isinstance(job.spec, BuildSpec)}
+    assert {method: made.get(method) for method in EXACT} == EXACT
+    floats = {
+        job.labels[0].method: job.spec.engine_options["dtype"]
+        for job in speed
+        if isinstance(job.spec, MeasureSpec) and job.labels[0].method in {"fp16", "bf16"}
+    }
+    assert floats == {"fp16": "float16", "bf16": "bfloat16"}

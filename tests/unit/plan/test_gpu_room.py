@@ -1,4 +1,4 @@
-"""A GPU that is too small for an artifact's weights is told while planning, and one that may do is not."""
+"""A GPU that is too small or too old for an artifact's weights is told while planning, and one that may do is not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 
 from harness.core.model_record import record_of
+from harness.core.registry import load
 from harness.core.seam import Facts
 from harness.engines import tensorrt_llm, transformers
 from harness.plan.artifact_ref import ArtifactRef
-from harness.plan.gpu_room import too_small
+from harness.plan.catalogue import load_catalogue
+from harness.plan.expand import expand
+from harness.plan.gpu_room import too_old, too_small
+from harness.plan.reading import read_sweep
+from harness.quantizers import QUANTIZERS
+from harness.quantizers.modelopt_torch_options import ModeloptTorchOptions
+from tests.conftest import ROOT
 from tests.unit.plan.test_verifying import CUDA, LARGE, Planner
 
 ON_CUDA: dict[str, Any] = {"engine": {"ort-genai": {"provider": "cuda"}}, "environment": "cuda", "verify": False}
@@ -67,3 +74,38 @@ def test_weights_that_lie_in_a_folder_twice_count_once() -> None:
 @pytest.mark.parametrize("facts", [Facts(CUDA, "Linux"), Facts(CUDA, "Linux", ("NVIDIA H100",))])
 def test_where_no_gpu_or_size_is_known_nothing_is_said(facts: Facts) -> None:
     assert too_small(artifact(float_type="float32"), engine(), facts) is None
+
+
+FP8 = {"torch": "2.11.0+cu130", "transformers": "5.17.0", "bitsandbytes": "0.50.2", "accelerate": "1.15.0"}
+
+
+@pytest.mark.parametrize(("compute", "refused"), [((8, 0), {"fp8"}), ((8, 9), set()), ((9, 0), set()), (None, set())])
+def test_a_gpu_too_old_for_fp8_is_told_before_anything_is_loaded(
+    compute: tuple[int, int] | None, refused: set[str]
+) -> None:
+    catalogue = load_catalogue(ROOT / "configs")
+    facts = Facts(FP8, "Linux", ("NVIDIA A100",), 1 << 37, compute=compute, name="torch-cuda")
+    plan = expand(
+        read_sweep(ROOT / "configs" / "sweeps" / "gpu-torch.yaml", catalogue), catalogue, {"torch-cuda": facts}
+    )
+    jobs = [job for job in plan.jobs if job.labels[0].model == "random-1b"]
+    said = {job.labels[0].method: job.refused for job in jobs if job.kind == "speed"}
+    assert {method for method, why in said.items() if why is not None} == refused
+    assert all(job.refused is None for job in jobs if job.kind == "build"), "it is built on the CPU"
+    if refused:
+        assert said["fp8"] == (
+            "method 'fp8' is multiplied in a type that GPUs have from compute capability 8.9 on, and NVIDIA A100 has 8.0: "
+            "take a method without it, as fp8_weights for fp8, or another GPU"
+        )
+
+
+def test_packed_fp8_needs_such_a_gpu_too_and_a_processor_none() -> None:
+    assert load(QUANTIZERS, "quantizer", "modelopt-torch").capability(packed("W4A8_AWQ_BETA_CFG")) == (8, 9)
+    assert load(QUANTIZERS, "quantizer", "modelopt-torch").capability(packed("INT4_AWQ_CFG")) is None
+    old = Facts(FP8, "Linux", ("NVIDIA A100",), compute=(8, 0))
+    assert too_old(artifact(capability=(8, 9)), engine(provider="cpu"), old) is None
+    assert "and NVIDIA A100 has 8.0" in str(too_old(artifact(capability=(8, 9)), engine(), old))
+
+
+def packed(config: str) -> ModeloptTorchOptions:
+    return ModeloptTorchOptions.model_validate({"config": config, "export": True})

@@ -14,7 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.metric import METRICS
 from harness.core.seam import Facts
 from harness.core.sessions import GenerationWorkload, Trace
-from harness.probes import generation, speed
+from harness.probes import prompts, speed
 from harness.probes.generation import PROBE, GenerationOptions
 from tests.unit.probes.clockwork import Clockwork, measured, values
 
@@ -77,8 +77,8 @@ def test_prompts_can_be_cut_from_a_text_begun_again_where_it_is_short(tmp_path: 
     assert session.work is not None
     assert session.work.prompt_ids == (tuple(session.codec.encode("abcabca")),)
     assert findings.protocol.facts["prompt"] == "text text.txt"
-    assert generation.contents(GenerationOptions(text=str(path))) == {"text": path}
-    assert generation.contents(GenerationOptions()) == {}
+    assert prompts.contents(GenerationOptions(text=str(path))) == {"text": path}
+    assert prompts.contents(GenerationOptions()) == {}
     assert "normalized-text" not in {note.code for note in findings.notes}
     path.write_bytes(b"\xef\xbb\xbfabc")
     again = Clockwork()
