@@ -16,7 +16,7 @@ from harness.night.record import NightNumber, NightRecord, NightWord, Remeasured
 from harness.numbers.night_series import LEAST
 from harness.numbers.nights import NightEvidence, NightValue, SeriesWitness, is_confirmed, joined, witnesses
 
-CREEPS = 5
+CREEPS = 10
 """The history calls what is worse by this part of the gate's margin: so many of them, one after another, make a margin, and a comparison within a
 night calls none of them before the last."""
 _NORMAL_95 = 1.959964

@@ -44,8 +44,8 @@ __all__ = ["NightEvidence", "NightValue", "SeriesWitness", "is_confirmed", "join
 IN_VAIN, ALONE = 2.0, 0.02
 """A candidate is shown at a level at which chance makes so many a night, and one series one in so many of its nights, at the most: what is
 measured again in vain."""
-MOST = 100_000
-"""Nights beyond which nothing is reckoned."""
+MOST = 4095
+"""Nights beyond which nothing is reckoned: eleven years."""
 _FARTHEST = 36.0  # beyond, the noncentral t is not computed
 
 
@@ -125,7 +125,7 @@ def nights_needed(night_sd: float, margin: float, *, false_alarms: float, power:
         raise ValueError(f"the margin of a witness must be above 0; it is {margin}")
     if night_sd <= 0:
         return 2
-    for low, high in ((LEAST + WINDOWS[0], 63), (64, 511), (512, 4095), (4096, MOST)):
+    for low, high in ((LEAST + WINDOWS[0], 63), (64, 511), (512, MOST)):
         count = np.arange(low, high + 1)
         shown = np.zeros(len(count), dtype=bool)
         for newest in (*WINDOWS, count // 2):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from harness.night.judging import CREEPS
 from harness.numbers.nights import nights_needed
 from tests.benchmarks import night_canary, night_noise, night_replay, night_rules, nights
 from tests.benchmarks.live_pool import POOL
@@ -101,3 +102,18 @@ def test_the_record_is_of_this_code_and_of_these_pools() -> None:
     for name, pool in night_noise.aa_pools().items():
         assert f"{name}: {len(pool)} nights" in told
     assert f"--seed {nights.JUDGED}" in told
+
+
+def test_the_record_at_a_gate_is_of_what_matters_to_a_history() -> None:
+    told = POOL.with_name("nights_gate.txt").read_text("utf-8")
+    assert f"a margin of 5.0%, of which 1/{CREEPS} matters to the history" in told
+    assert f"--seed {nights.JUDGED} --only {nights.PROMISED:g} --gate 0.05" in told
+
+
+@pytest.mark.usefixtures("small")
+def test_a_gate_leaves_out_what_is_shown_to_matter_to_nobody() -> None:
+    step = Step(3, 40, 0.002)
+    some = night_replay.fleet([5], 0.0002, 1.0, [step], [CHAIN])
+    assert [row for row, _ in night_replay.replay(some, [step]).pages] == [3]
+    assert night_replay.replay(some, [step], math.log1p(0.05)).pages == []
+    assert [row for row, _ in night_replay.replay(some, [step], math.log1p(0.01)).pages] == [3]

@@ -177,14 +177,14 @@ def test_the_history_sees_what_is_less_than_the_gates_margin_and_a_night_alone_n
 
 
 def test_what_is_shown_to_be_less_than_its_part_of_the_margin_is_nothing_to_the_history() -> None:
-    assert history_margin(0.05) == pytest.approx(0.01)
+    assert history_margin(0.05) == pytest.approx(0.005)
     assert history_margin(None) is None
     sharp = [
         night(number("same", change=one.numbers[0].change / 10, error=0.0002), count=one.number)
         for one in creeping(20, size=0.03)
     ]  # type: ignore[operator]
     (one,), suspects = with_history([number("same", change=-0.003, error=0.0002)], sharp, GATE, 51)
-    assert (suspects, one.since) == ({}, None), "0.3 % is seen at so little noise, and is no fifth of 5 %"
+    assert (suspects, one.since) == ({}, None), "0.3 % is seen at so little noise, and is no tenth of 5 %"
 
 
 def called_by_history(before: list[NightRecord], since: int = 31) -> list[NightRecord]:
