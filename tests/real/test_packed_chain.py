@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
 import pytest
 
@@ -17,7 +17,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> RealMachine:
     made = RealMachine(tmp_path_factory.mktemp("chain"))
     blocks = {
         "torch": {"engine": "transformers", "method": ["sim_int4_awq"]},
-        "onnx": {"engine": "ort-genai", "method": ["int4_awq_torch", "int4_awq_reference"]},
+        "onnx": {"engine": "ort-genai", "method": ["int4_awq_torch"]},
     }
     made.sweep("chain", verify=False, probes={"kl_divergence": WORK}, blocks=blocks)
     with pytest.MonkeyPatch.context() as patched:
@@ -30,9 +30,12 @@ def test_the_chain_is_as_far_from_the_model_as_the_simulation(machine: RealMachi
     for metric in ("kl_divergence", "kl_abs_log_ratio"):
         simulated, chain = (machine.value(metric, method=method) for method in ("sim_int4_awq", "int4_awq_torch"))
         assert simulated > 0
-        assert chain == pytest.approx(simulated, rel=0.1)
+        assert chain == pytest.approx(simulated, rel=0.15)
 
 
 def test_the_chain_is_built_of_the_packed_checkpoint(machine: RealMachine) -> None:
-    built = [path.name for path in Path(machine.results / "artifacts").iterdir() if path.is_dir()]
-    assert any("int4_awq_packed" in name for name in built) or len(built) >= 3
+    found = [json.loads(path.read_text("utf-8")) for path in (machine.results / "runs").glob("*/outcome.json")]
+    builds = {one["job"]["spec"]["quantizer"]: one for one in found if one["job"]["kind"] == "build"}
+    packed = [one["artifact"]["id"] for one in found if one["job"].get("labels", {}).get("method") == "int4_awq_packed"]
+    assert [given["id"] for given in builds["modelopt-genai"]["job"]["inputs"] if given["role"] == "base"] == packed
+    assert len(packed) == 1

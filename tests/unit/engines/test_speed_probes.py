@@ -22,7 +22,12 @@ def test_generation_measures_a_real_model(tiny: Path, engine: Engine, name: str)
     with engine.open(tiny / name, engine.options.model_validate({"threads": 1})) as session:
         findings = generation.PROBE.measure(session, workload, context)
     found: dict[str, Any] = {reading.metric: reading for reading in findings.values}
-    assert set(found) == set(generation.PROBE.yields) - {"peak_gpu_bytes", "peak_torch_bytes"}
+    assert set(found) == set(generation.PROBE.yields) - {
+        "peak_gpu_bytes",
+        "peak_torch_bytes",
+        "copy_bandwidth",
+        "bandwidth_share",
+    }
     assert found["per_token_latency"].samples.shape == (3, 7)
     assert found["e2e_latency"].value > found["ttft"].value > 0
     assert found["load_seconds"].value > 0

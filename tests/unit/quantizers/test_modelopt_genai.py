@@ -123,6 +123,7 @@ def test_a_number_that_is_not_the_checkpoints_is_found(awq: Exported, tmp_path: 
         hold_graph(graph_file(graph), {**layers, "model.layers.9.mlp.up_proj": one})
 
 
+@pytest.mark.slow
 def test_what_is_no_packed_int4_is_refused(byte_model: Path, calibration_file: Path, tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="is no checkpoint that Model Optimizer packed; start from a method of"):
         read_packed(byte_model)
@@ -166,6 +167,7 @@ def taken(python: str, checkpoint: Path, out: Path, provider: str) -> str:
     return ran.stderr.strip().splitlines()[-1] if ran.returncode else ""
 
 
+@pytest.mark.slow
 def test_the_builder_of_0_15_takes_no_checkpoint_of_model_optimizer_by_itself(awq: Exported, tmp_path: Path) -> None:
     """Once this fails, a builder takes them: the conversion here may go."""
     assert "The modelopt quantized model is not currently supported" in taken(

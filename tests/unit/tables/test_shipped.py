@@ -108,3 +108,27 @@ def test_the_gpu_tables_have_a_section_for_each_model() -> None:
         key: [("NVIDIA H200", "a"), ("NVIDIA H200", "b")] for key in ["gpu-speed", "gpu-memory", "gpu-quality"]
     }
     assert "NVIDIA H200, driver 570.1" in tables["gpu-memory"].caption[0]
+
+
+@pytest.mark.parametrize("gpu", [None, "NVIDIA H200"])
+def test_bitsandbytes_settings_have_a_table_for_each_protocol_with_and_without_a_gpu(gpu: str | None) -> None:
+    rows = [
+        row(name, 1.0 + batch, sweep="bnb-cpu", gpu=gpu, method=method, batch=float(batch), output=output, protocol=protocol)
+        for name in ("per_token_latency", "decode_tps")
+        for method in ("fp32", "int4")
+        for batch in (1, 8, 32)
+        for protocol, output in (("bnb-2025-09", 64.0), ("bnb-2024-12", 100.0))
+    ]  # fmt: skip
+    table = built("bnb-settings", rows)["bnb-settings"]
+    assert [section.headings[-1] for section in table.sections] == ["bnb-2024-12", "bnb-2025-09"]
+    shown = [[cell.text for cell in line[:2]] for line in table.sections[0].rows]
+    assert shown == [[title, batch] for batch in ("1", "8", "32") for title in ("FP32", "INT4 RTN")]
+
+
+def test_decoding_stands_beside_the_memory_bound_where_that_was_asked_for() -> None:
+    place = {"gpu": "NVIDIA H200", "sweep": "gpu-torch", "method": "bf16"}
+    asked = [row("bandwidth_share", 0.5, **place), row("copy_bandwidth", 3.5e12, **place)]
+    for more, columns in ((asked, ["50.0", "3,500"]), ([], [])):
+        (section,) = built("gpu-torch", [row("decode_tps", 10.0, **place), *more])["torch-speed"].sections
+        line = dict(zip((one.header for one in section.columns), (cell.text for cell in section.rows[0]), strict=True))
+        assert [line[name] for name in line if "memory bound" in name or "Copy" in name] == columns
