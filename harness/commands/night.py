@@ -13,13 +13,15 @@ from harness.commands.bench import prepare
 from harness.commands.disk import disk_needs, refuse_what_cannot_fit
 from harness.commands.estimates import verdicts, with_commits
 from harness.commands.fresh import STAYS
-from harness.commands.machine import CheckedSweep, Planned, checked_sweep, open_workspace, plan_checked
+from harness.commands.machine import CheckedSweep, Planned, checked_sweep, environments_of, open_workspace, plan_checked
 from harness.commands.night_again import measure_again
+from harness.commands.night_before import BaselineNow, baseline_now, changed_numbers, scored, scores_after
 from harness.commands.night_canary import CanaryNight, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
 from harness.commands.night_main import MainNight, main_numbers, without
 from harness.commands.night_quality import quality_numbers, refused_by_both, run_quality
 from harness.commands.night_rounds import NightReading, found_of
+from harness.commands.night_tables import night_tables
 from harness.commands.workspace import Workspace
 from harness.comparing.gate import Gate, read_gate
 from harness.core.errors import HarnessError
@@ -38,7 +40,7 @@ from harness.plan.expand import Plan
 from harness.plan.keys import OURS
 from harness.probes import PROBES
 from harness.runner.choosing import JobChoice, choose
-from harness.runner.night import NightPairs, most_blocks, night_pairs
+from harness.runner.night import NightPairs, most_blocks, night_pairs, set_apart
 from harness.runner.opened import OpenWorkspace
 from harness.store.where import ConditionValue, parse_where
 
@@ -77,9 +79,11 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         checked = with_commits(checked_sweep(asked.sweep, workspace), say)
         checked, candidate = with_candidate(checked, asked.baseline, asked.candidate, say)
         sides = (asked.baseline, candidate)
+        named = environments_of(checked.sweep)
         checked = replace(checked, sweep=night_sweep(checked.sweep, *sides))
         stayed = _prepared(checked, say)
         planned = plan_checked(checked)
+        planned = replace(planned, plan=set_apart(planned.plan, named))
         plan = choose(planned.plan, JobChoice(asked.only)) if asked.only else planned.plan
         planned = replace(planned, plan=plan)
         pairs = night_pairs(plan, sides)
@@ -93,14 +97,16 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         record = record.model_copy(update={"told": (*stayed, *told)})
         reading = NightReading(where, _identity(record), asked.disturbed)
         before = nights.like(record)
-        night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, before, console)
+        baseline = baseline_now(record, before)
+        night = _Night(planned, opened, pairs, gate, known, reading, record, before, baseline, console)
         record = night.all(sides)
         numbers, lines = acknowledged(record.numbers, known, record.started.date(), before)
         record = record.model_copy(
             update={"numbers": tuple(numbers), "told": (*record.told, *lines), "finished": datetime.now(UTC)}
         )
         record = with_open(record, before[-1] if before else None, whole=not asked.only and not asked.where)
-        record = record.model_copy(update={"exit_code": exit_code(record)})
+        scores = scores_after(record, baseline.before, night.scored)
+        record = record.model_copy(update={"exit_code": exit_code(record), "scores": scores})
         night.keep(record)
     return night.record
 
@@ -183,9 +189,8 @@ def _identity(record: NightRecord) -> str:
 class _Night:
     """A night while it goes on."""
 
-    workspace: Workspace
+    planned: Planned
     opened: OpenWorkspace
-    plan: Plan
     pairs: NightPairs
     gate: Gate
     known: Sequence[KnownChange]
@@ -193,26 +198,42 @@ class _Night:
     record: NightRecord
     before: Sequence[NightRecord]
     """Finished nights of the same sweep and sides."""
+    baseline: BaselineNow
     console: Console
+    scored: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The baseline's quality tonight: what is measured to its name and run."""
+
+    @property
+    def plan(self) -> Plan:
+        """Everything that may run."""
+        return self.planned.plan
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where it is written."""
+        return self.planned.workspace
 
     def all(self, sides: tuple[str, str]) -> NightRecord:
         """Build and score, prove the gate, measure, measure again; each part that is over is on record."""
         self.keep(self.record)
         runs = run_quality(self.plan, self.opened, self.console)
+        self.scored = scored(self.plan, self.baseline.side, runs)
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
         main = MainNight(
-            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night
-        )
+            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night, self.baseline
+        )  # fmt: skip
         if "canary" not in self.record.sessions:
             self._canaries(sides, runs, most)
         if "main" not in self.record.sessions:
             quality = quality_numbers(self.plan, sides, runs, self.opened)
-            scored = found_of("", quality.numbers, self.opened, self.reading)
+            found = found_of("", quality.numbers, self.opened, self.reading)
+            found += changed_numbers(self.baseline, self.scored, self.opened, self.reading)
             left = self.record.budget - self.record.used
-            session, numbers, used = main_numbers(main, order, scored, most, left)
+            session, numbers, used = main_numbers(main, order, found, most, left)
             lacking = [without(name, "missing", why) for name, why in quality.lacking]
-            self._over("main", session, used, numbers=(*numbers, *lacking), unchanged=quality.unchanged)
+            tables = night_tables(self.planned, self.opened, session, runs.values())
+            self._over("main", session, used, numbers=(*numbers, *lacking), unchanged=quality.unchanged, tables=tables)
         if "again" in self.record.sessions:
             return self.record
         numbers, suspects = with_history(self.record.numbers, self.before, self.gate, self.record.number, self.known)

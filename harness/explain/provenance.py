@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.marks import BY_NIGHT
 from harness.core.outcome import Environment, Measurement, Outcome
 from harness.core.spec import BuildSpec, Input, MeasureSpec
 from harness.explain.archive import _CONDITIONS, Archive
@@ -35,7 +36,7 @@ def provenance(
     job = outcome.job
     measured = outcome.origin == "measured"
     sweep = job.labels.sweep
-    command = f"harness run {sweep}" if measured and sweep else ""
+    command = f"harness run {sweep}" if measured and sweep and not sweep.endswith(BY_NIGHT) else ""
     return Provenance(
         role=role,
         run=run,

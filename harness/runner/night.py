@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.core.marks import BY_NIGHT
 from harness.numbers.blocks import LOOKS
 from harness.plan.expand import Plan, PlannedJob
+from harness.runner.choosing import with_needs
 from harness.runner.live import LivePair, block_rounds, shared_work, work_of
 
 ROUNDS = 20_000
@@ -34,8 +36,22 @@ def called(pair: str | PlannedJob) -> str:
         return pair
     label, spec = pair.labels[0], pair.spec
     engine = getattr(spec, "engine", "")
-    block = "" if label.block == label.sweep else label.block
+    block = "" if label.block == label.sweep.removesuffix(BY_NIGHT) else label.block
     return " ".join(part for part in (label.model, label.method, engine, block) if part)
+
+
+def set_apart(plan: Plan, named: Collection[str]) -> Plan:
+    """Call what a sweep does not name, nor needs, by another sweep's name: its tables do not ask for that, nor is it published with it.
+
+    named: the sweep's environments.
+    """
+    own = with_needs(plan, [job.id for job in plan.jobs if job.environment in named])
+
+    def apart(job: PlannedJob) -> PlannedJob:
+        labels = (label.model_copy(update={"sweep": f"{label.sweep}{BY_NIGHT}"}) for label in job.labels)
+        return job if job.id in own else replace(job, labels=tuple(labels))
+
+    return replace(plan, jobs=tuple(map(apart, plan.jobs)))
 
 
 def night_pairs(plan: Plan, sides: tuple[str, str]) -> NightPairs:
