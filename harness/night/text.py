@@ -194,5 +194,5 @@ def _how(record: NightRecord) -> Iterator[str]:
     if record.unchanged:
         yield f"Unchanged: {record.unchanged} builds and jobs of quality are the same for both, since nothing that they depend on differs."
     if session := record.sessions.get("main"):
-        yield f"Session of the rounds: {session}; `harness compare {record.baseline.name} {record.candidate.name} --where session={session}` and `harness report TABLE --where session={session}` read it again."
+        yield f"Session of the rounds: {session}; compare and report read them again with --where session={session}."
     yield f"Seed {record.seed}; rounds took {record.used:.0f} of {record.budget:.0f} s."

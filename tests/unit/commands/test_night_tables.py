@@ -73,7 +73,7 @@ def test_the_eight_columns_and_the_verdict_are_of_the_same_rounds(bench: Bench) 
     assert float(cells["Throughput Improvement"]) == pytest.approx(worse.b / worse.a, abs=0.00051)
     assert text in to_markdown(record)
     session = record.sessions["main"]
-    assert f"--where session={session}" in to_markdown(record)
+    assert f"--where session={session}." in to_markdown(record)
     assert text.strip() in printed(home, "eight", session), "the same text by hand"
     again = compare_named("old", "new", [f"session={session}", "metric=decode_tps"], home, disturbed=True)
     ((number, judged, _),) = again.judged
