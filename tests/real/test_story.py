@@ -13,6 +13,7 @@ import pytest
 
 from harness.night.files import NIGHTS, read_nights
 from harness.night.record import NightRecord
+from harness.published.reading import read_published
 from harness.store.files import read_session
 from harness.store.session import SessionRecord
 from tests.real.maintainer import Maintainer, damage, wait_for, worker_of
@@ -188,5 +189,6 @@ def nights(week: Week) -> None:
 def after(week: Week) -> None:
     """The sweep's own table and what is published know nothing of the candidate."""
     assert "no table" not in week.home.type("report", "week")
-    week.home.type("publish", "week", "--to", "later.yaml")
-    assert "tonight" not in (week.home.folder / "later.yaml").read_text("utf-8")
+    week.home.type("publish", "week", "--to", "later/week.yaml")
+    speed = [one for one in read_published(week.home.folder / "later").outcomes if one.job.kind == "speed"]
+    assert {one.environment.name for one in speed} == {"theirs"}
