@@ -47,6 +47,8 @@ def answers(sweep: str, results: Path) -> list[str] | None:
 def _by_job(session: SessionRecord, results: Path) -> dict[JobName, list[str]]:
     found: dict[JobName, list[str]] = {}
     for job in session.jobs:
+        if job.labels and all(label.sweep != session.sweep for label in job.labels):
+            continue  # of a night, in an environment that the sweep does not name
         runs = found.setdefault((job.key, job.environment), [])
         if job.run and not _is_void(results / files.RUNS / job.run):
             runs.append(job.run)

@@ -13,16 +13,17 @@ from harness.commands.bench import prepare
 from harness.commands.disk import disk_needs, refuse_what_cannot_fit
 from harness.commands.estimates import verdicts, with_commits
 from harness.commands.fresh import STAYS
-from harness.commands.machine import CheckedSweep, Planned, checked_sweep, open_workspace, plan_checked
+from harness.commands.machine import CheckedSweep, Planned, checked_sweep, environments_of, open_workspace, plan_checked
 from harness.commands.night_again import measure_again
+from harness.commands.night_before import BaselineNow, baseline_now, changed_numbers, scored, scores_after
 from harness.commands.night_canary import CanaryNight, canary_budget, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
 from harness.commands.night_main import MainNight, main_numbers, without
 from harness.commands.night_quality import quality_numbers, refused_by_both, run_quality
 from harness.commands.night_rounds import NightReading, found_of
+from harness.commands.night_tables import night_tables
 from harness.commands.workspace import Workspace
 from harness.comparing.gate import Gate, read_gate
-from harness.core.errors import HarnessError
 from harness.core.identity import digest
 from harness.core.outcome import Environment
 from harness.core.paths import NoHome, at_home
@@ -40,7 +41,7 @@ from harness.plan.expand import Plan
 from harness.plan.keys import OURS
 from harness.probes import PROBES
 from harness.runner.choosing import JobChoice, choose
-from harness.runner.night import NightPairs, most_blocks, night_pairs
+from harness.runner.night import NightPairs, most_blocks, night_pairs, refuse_nothing, set_apart
 from harness.runner.opened import OpenWorkspace
 from harness.store.where import ConditionValue, parse_where
 from harness.tables.rows import text_of
@@ -80,13 +81,15 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         checked = with_commits(checked_sweep(asked.sweep, workspace), say)
         checked, candidate = with_candidate(checked, asked.baseline, asked.candidate, say)
         sides = (asked.baseline, candidate)
+        named = environments_of(checked.sweep)
         checked = replace(checked, sweep=night_sweep(checked.sweep, *sides))
         stayed = _prepared(checked, say)
         planned = plan_checked(checked)
+        planned = replace(planned, plan=set_apart(planned.plan, named))
         plan = choose(planned.plan, JobChoice(asked.only)) if asked.only else planned.plan
         planned = replace(planned, plan=plan)
         pairs = night_pairs(plan, sides)
-        _refuse_nothing(plan, sides, pairs)
+        refuse_nothing(plan, sides, pairs)
         opened = open_workspace(planned, stack)
         refuse_what_cannot_fit(disk_needs(planned, verdicts(planned, opened), workspace.results), workspace.results)
         record, told = begun(nights, _fresh(asked, planned, sides, gate), datetime.now(UTC))
@@ -96,14 +99,16 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         record = record.model_copy(update={"told": (*stayed, *told)})
         reading = NightReading(where, _identity(record), asked.disturbed)
         before = nights.like(record)
-        night = _Night(workspace, opened, plan, pairs, gate, known, reading, record, before, console)
+        baseline = baseline_now(record, before)
+        night = _Night(planned, opened, pairs, gate, known, reading, record, before, baseline, console)
         record = night.all(sides)
         numbers, lines = acknowledged(record.numbers, known, record.started.date(), before)
         record = record.model_copy(
             update={"numbers": tuple(numbers), "told": (*record.told, *lines), "finished": datetime.now(UTC)}
         )
         record = with_open(record, before[-1] if before else None)
-        record = record.model_copy(update={"exit_code": exit_code(record)})
+        scores = scores_after(record, baseline.before, night.scored)
+        record = record.model_copy(update={"exit_code": exit_code(record), "scores": scores})
         night.keep(record)
     return night.record
 
@@ -124,23 +129,6 @@ def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
 def neither(refused: Mapping[str, str]) -> list[str]:
     """Say what no side can measure, which is neither passing nor missing."""
     return [f"{name}: neither side can run it here ({why})" for name, why in refused.items()]
-
-
-def _refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> None:
-    """Refuse a night of which nothing can run. Raises: HarnessError with the first reason."""
-    measured = [
-        job for job in plan.jobs if job.kind in {"quality", "speed"} and job.environment in sides and not job.other_gpu
-    ]
-    able = {side for side in sides if any(job.environment == side and not job.refused for job in measured)}
-    if len(able) < len(sides):
-        reasons = dict.fromkeys(job.refused for job in measured if job.refused and job.environment not in able)
-        lacking = " and ".join(side for side in sides if side not in able)
-        raise HarnessError(
-            f"nothing of sweep {plan.sweep} can run in {lacking}: {next(iter(reasons), 'it has no job for this machine')}"
-        )
-    if not pairs.pairs and not any(job.kind == "quality" for job in measured):
-        first = next(iter({**pairs.refused, **pairs.lacking}.values()), "")
-        raise HarnessError(f"nothing of sweep {plan.sweep} can be compared: {first}")
 
 
 def _fresh(asked: NightAsked, planned: Planned, sides: tuple[str, str], gate: Gate) -> NightRecord:
@@ -193,9 +181,8 @@ def _identity(record: NightRecord) -> str:
 class _Night:
     """A night while it goes on."""
 
-    workspace: Workspace
+    planned: Planned
     opened: OpenWorkspace
-    plan: Plan
     pairs: NightPairs
     gate: Gate
     known: Sequence[KnownChange]
@@ -203,27 +190,42 @@ class _Night:
     record: NightRecord
     before: Sequence[NightRecord]
     """Finished nights of the same sweep and sides."""
+    baseline: BaselineNow
     console: Console
+    scored: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The baseline's quality tonight: what is measured to its name and run."""
+
+    @property
+    def plan(self) -> Plan:
+        """Everything that may run."""
+        return self.planned.plan
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where it is written."""
+        return self.planned.workspace
 
     def all(self, sides: tuple[str, str]) -> NightRecord:
         """Build and score, prove the gate, measure, measure again; each part that is over is on record."""
         self.keep(self.record)
         runs = run_quality(self.plan, self.opened, self.console)
+        self.scored = scored(self.plan, self.baseline.side, runs)
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
         main = MainNight(
-            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night, self.spent
+            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night, self.baseline, self.spent
         )  # fmt: skip
         if "canary" not in self.record.sessions:
             self._canaries(sides, runs, most)
         if "main" not in self.record.sessions:
             quality = quality_numbers(self.plan, sides, runs, self.opened)
-            scored = found_of("", quality.numbers, self.opened, self.reading)
-            found = main_numbers(main, order, scored, most, self._left())
+            known = found_of("", quality.numbers, self.opened, self.reading)
+            known += changed_numbers(self.baseline, self.scored, self.opened, self.reading)
+            found = main_numbers(main, order, known, most, self._left())
             lacking = [without(name, "missing", why) for name, why in quality.lacking]
             self._over(
                 "main", found.session, numbers=(*found.numbers, *lacking), unchanged=quality.unchanged,
-                canaries=self._canaries_in(found.timed, sides),
+                canaries=self._canaries_in(found.timed, sides), tables=night_tables(self.planned, self.opened, found.session, runs.values()),
             )  # fmt: skip
         if "again" in self.record.sessions:
             return self.record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.commands.night_before import changed_numbers, scored
 from harness.commands.night_main import MainNight
 from harness.commands.night_quality import RunByJob, jobs_behind, quality_numbers, run_quality
 from harness.commands.night_rounds import RoundsAsked, found_of, numbers_of, run_rounds
@@ -47,7 +48,9 @@ def _scored_again(night: MainNight, worse: Sequence[NightNumber], runs: RunByJob
     ids = [job.id for job in jobs]
     more = run_quality(replace(night.plan, live=night.live), night.opened, night.console, ids)
     found = quality_numbers(night.plan, night.sides, {**runs, **more}, night.opened, ids)
-    return found_of("", found.numbers, night.opened, night.reading)
+    mine = scored(night.plan, night.baseline.side, {**runs, **more}, frozenset(ids))
+    changed = changed_numbers(night.baseline, mine, night.opened, night.reading)
+    return [*found_of("", found.numbers, night.opened, night.reading), *changed]
 
 
 def _timed_again(

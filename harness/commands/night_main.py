@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from harness.commands.night_before import BaselineNow
 from harness.commands.night_rounds import NightReading, RoundsAsked, found_of, numbers_of, run_rounds
 from harness.comparing.comparison import ComparedNumber
 from harness.comparing.gate import Gate
@@ -32,6 +33,7 @@ class MainNight:
     console: Console
     name: str
     """Of the night."""
+    baseline: BaselineNow
     spent: Callable[[], Callable[[float], None]] = lambda: lambda seconds: None
     """Gives what is told how many seconds rounds took from then on."""
 

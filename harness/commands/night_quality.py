@@ -24,7 +24,8 @@ from harness.store.files import SESSIONS, read_session
 
 RunByJob = dict[str, str]
 """Plan id to the run that answers it."""
-_Work = tuple[str, str, str]
+WorkName = tuple[str, str, str]
+"""What a job of quality measures, whatever the environment: first as people call it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def quality_numbers(
             for job in measured
             if isinstance(job.spec, MeasureSpec) and job.spec.artifact in builds
         ]
-        scored = [job for job in measured if job.kind == "quality" and not job.verifies and _work(job) not in lacking]
+        scored = [
+            job for job in measured if job.kind == "quality" and not job.verifies and work_named(job) not in lacking
+        ]
         found.append(
             {runs[job.id] for job in (*made, *scored) if job.id in runs and (wanted is None or job.id in wanted)}
         )
@@ -83,11 +86,11 @@ def quality_numbers(
     return QualityFound(compared_sides(one, other)[0], len(shared), told)
 
 
-def _lacking(plan: Plan, sides: tuple[str, str], runs: RunByJob, opened: OpenWorkspace) -> dict[_Work, str]:
+def _lacking(plan: Plan, sides: tuple[str, str], runs: RunByJob, opened: OpenWorkspace) -> dict[WorkName, str]:
     """Say, by what was to be measured, why a side has no number of it: nothing of that may pass as unchanged, or as not asked for."""
     columns = ["run", "status", "reason"]
     bad = {run: (status, why) for run, status, why in opened.database.select({"run": sorted(set(runs.values())), "metric": None}, columns).rows}  # fmt: skip
-    reasons: dict[_Work, dict[str, str]] = {}
+    reasons: dict[WorkName, dict[str, str]] = {}
     for job in plan.jobs:
         if job.kind != "quality" or job.environment not in sides or job.verifies or job.other_gpu:
             continue
@@ -96,7 +99,7 @@ def _lacking(plan: Plan, sides: tuple[str, str], runs: RunByJob, opened: OpenWor
             said = f"{job.environment} cannot measure it here: {job.refused or 'what it needs is not there'}"
         else:
             said = f"in {job.environment} it came to {status}: {why or 'no reason given'}" if status else ""
-        there = reasons.setdefault(_work(job), {})
+        there = reasons.setdefault(work_named(job), {})
         there[job.environment] = there.get(job.environment) or said
     found = {}
     refused = refused_by_both(plan, sides)
@@ -114,7 +117,7 @@ def refused_by_both(plan: Plan, sides: tuple[str, str]) -> dict[str, str]:
     reasons: dict[str, dict[str, str | None]] = {}
     for job in plan.jobs:
         if job.kind == "quality" and job.environment in sides and not job.verifies and not job.other_gpu:
-            there = reasons.setdefault(_work(job)[0], {})
+            there = reasons.setdefault(work_named(job)[0], {})
             there[job.environment] = job.refused and there.get(job.environment, job.refused)
     return {
         name: next(filter(None, said.values()), "")
@@ -123,7 +126,7 @@ def refused_by_both(plan: Plan, sides: tuple[str, str]) -> dict[str, str]:
     }
 
 
-def _work(job: PlannedJob) -> _Work:
+def work_named(job: PlannedJob) -> WorkName:
     """Say what a job of quality measures, whatever the environment: first as people do."""
     assert isinstance(job.spec, MeasureSpec)
     return f"{called(job)} {job.spec.probe}", canonical(job.spec.engine_options), work_of(job)

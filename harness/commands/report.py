@@ -44,9 +44,9 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
             source = NumberSource(database)
             if planned.sweep.tables:
                 catalogue = catalogue_of(workspace.named, workspace.own_published)
-                specs = _specs_of(planned.sweep.tables, workspace, catalogue)
+                specs = specs_of(planned.sweep.tables, workspace, catalogue)
                 render = writing.renderer(source, catalogue, specs=specs)
-                found = [_rendered_or_told(spec, render) for spec in specs]
+                found = [rendered_or_told(spec, render) for spec in specs]
                 texts = [*_heading(planned.sweep.title), *(text for text, _ in found)]
             else:
                 texts = plain(name, source, workspace, planned.sweep.title)
@@ -62,7 +62,7 @@ def after_bench(console: Console) -> Callable[[Planned], None]:
     return after
 
 
-def _specs_of(files: Collection[str], workspace: Workspace, catalogue: TableCatalogue) -> list[TableSpec]:
+def specs_of(files: Collection[str], workspace: Workspace, catalogue: TableCatalogue) -> list[TableSpec]:
     """Read the tables of files by name, and what stands in their place in other files of the workspace."""
     named = {f"{name}{SUFFIX}" for name in files}
     wanted = {name for path in spec_files(workspace) if path.name in named for name in names_in(path)}
@@ -82,7 +82,7 @@ def _title(sweep: str, workspace: Workspace) -> str:
         return ""
 
 
-def _rendered_or_told(spec: TableSpec, render: Callable[[TableSpec], Rendered]) -> tuple[str, bool]:
+def rendered_or_told(spec: TableSpec, render: Callable[[TableSpec], Rendered]) -> tuple[str, bool]:
     """Render one table, or say why there is none; tells whether it has results."""
     try:
         rendered = render(spec)
@@ -154,7 +154,7 @@ def print_tables(
             wanted.setdefault(spec.name, spec)
         render = writing.renderer(source, catalogue, specs=wanted.values())
         for name, spec in wanted.items():
-            text, there = _rendered_or_told(spec, render)
+            text, there = rendered_or_told(spec, render)
             if there:
                 texts.append(text)
             else:

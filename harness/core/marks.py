@@ -35,6 +35,8 @@ MARKS: Final = {
 """Code of a note to the words that stand for it in a list."""
 
 
+BY_NIGHT: Final = " by night"
+"""Behind a sweep's name: what a night measured in an environment that the sweep does not name."""
 LIVE: Final = "live"
 """Code of what marks the rounds of a live comparison."""
 PACED: Final = "‡"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import Field
 
@@ -135,6 +135,23 @@ def _torch(share: float) -> Iterator[None]:
 
 
 @contextmanager
+def _optimum(share: float) -> Iterator[None]:
+    """Have the program told, since it times its model in a process of its own."""
+    from harness.engines import optimum_benchmark
+
+    real = optimum_benchmark.asked_of
+
+    def asked_of(*given: Any, **named: Any) -> dict[str, dict[str, object]]:
+        return {**real(*given, **named), "canary": {"slower": share}}
+
+    optimum_benchmark.asked_of = asked_of
+    try:
+        yield
+    finally:
+        optimum_benchmark.asked_of = real
+
+
+@contextmanager
 def _fake(share: float) -> Iterator[None]:
     from harness.engines import fake
 
@@ -158,9 +175,10 @@ def _fake(share: float) -> Iterator[None]:
 SLOWED: Mapping[str, Callable[[float], AbstractContextManager[None]]] = {
     "ort-genai": _genai,
     "transformers": _torch,
+    "optimum-benchmark": _optimum,
     "fake": _fake,
 }
-"""Engines whose timed calls can be made longer from outside; programs of others cannot."""
+"""Engines whose timed calls can be made longer from outside; other programs cannot."""
 
 # ---------------------------------------------------------------- wrong
 

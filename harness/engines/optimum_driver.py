@@ -8,14 +8,17 @@ Source: huggingface/optimum-benchmark, cli.py and README, 0.6.0.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
 from harness.core.errors import HarnessError
 from harness.core.linear_layers import hold_layers, import_bitsandbytes, is_bitsandbytes, promised
+from harness.engines.canary import work
 from harness.engines.torch_executed import executed_of_model
 
 
@@ -65,6 +68,8 @@ def main(asked: Path, out: Path) -> None:
     )
     config.save_json(str(out / "benchmark_config.json"))
     _hold_loaded(given, out / "loaded.json")
+    if share := given.get("canary", {}).get("slower"):
+        _slow_down(share)
     Benchmark.launch(config).save_json(str(out / "benchmark_report.json"))
 
 
@@ -94,6 +99,31 @@ def _hold_loaded(given: Mapping[str, Any], to: Path) -> None:
         return prepare(backend, *given_inputs, **named)
 
     PyTorchBackend.prepare_inputs = looked_at
+
+
+def _slow_down(share: float) -> None:
+    """Have each pass of the model, and what came before it since the last one, take a share longer: a canary of the night."""
+    from optimum_benchmark.backends.pytorch.backend import PyTorchBackend
+
+    real = PyTorchBackend.generate
+
+    def generate(backend: Any, *given: Any) -> Any:
+        model, forward, since = backend.pretrained_model, backend.pretrained_model.forward, [time.perf_counter()]
+
+        @functools.wraps(forward)
+        def slower(*inputs: Any, **named: Any) -> Any:
+            found = forward(*inputs, **named)
+            work(share * (time.perf_counter() - since[0]))
+            since[0] = time.perf_counter()
+            return found
+
+        model.forward = slower
+        try:
+            return real(backend, *given)
+        finally:
+            model.forward = forward
+
+    PyTorchBackend.generate = generate
 
 
 def loaded(model: LoadedModel, said: Mapping[str, object], dtype: str, device: str) -> WhatWasLoaded:

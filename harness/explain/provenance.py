@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.marks import BY_NIGHT
 from harness.core.outcome import Environment, Measurement, Outcome
 from harness.core.spec import BuildSpec, Input, MeasureSpec
 from harness.explain.archive import _CONDITIONS, Archive
@@ -34,8 +35,9 @@ def provenance(
     outcome = archive.outcome(run)
     job = outcome.job
     measured = outcome.origin == "measured"
-    sweep = job.labels.sweep
-    command = f"harness run {sweep}" if measured and sweep else ""
+    sweep = job.labels.sweep.removesuffix(BY_NIGHT)
+    by_night = sweep != job.labels.sweep
+    command = f"harness {'night' if by_night else 'run'} {sweep}" if measured and sweep else ""
     return Provenance(
         role=role,
         run=run,
@@ -48,7 +50,7 @@ def provenance(
         session=job.session,
         labels={name: value for name, value in job.labels.model_dump().items() if value},
         command=command,
-        rerun=f"{command}{_anew(outcome)}" if command else "",
+        rerun=f"{command}{_anew(outcome)}" if command and not by_night else command,
         citation=_plain(outcome.citation.model_dump() if outcome.citation else {}),
         measured=_measured(archive, outcome, measurement, stat) if measurement else None,
         over_rounds=_over_rounds(archive, measurement) if measurement and rounds else None,

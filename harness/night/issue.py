@@ -50,7 +50,8 @@ def to_issue(record: NightRecord) -> str:
     if more := len(lines) - len(kept):
         lines = [*kept, f"- and {more} more"]
     head = [f"<!-- title: {_plain(issue_title(record))[:_TITLE]} -->", f"<!-- state: {state} -->", ""]
-    report = re.sub("^# ", "## ", to_markdown(record), flags=re.MULTILINE)
+    texts = (to_markdown(record), to_markdown(record.model_copy(update={"tables": ()})))
+    report = re.sub("^# ", "## ", texts[len(texts[0]) > _LETTERS], flags=re.MULTILINE)
     if len(report) > _LETTERS:
         report = (
             f"The report has {len(report):,} characters, which no issue holds: `harness night --summary FILE` keeps it."

@@ -37,6 +37,8 @@ class NightFound:
     """Whose rounds it is of; empty for builds and quality."""
     series: str = ""
     covers: Mapping[str, str] = field(default_factory=dict)
+    against: str = ""
+    """Night against which the baseline itself is held."""
 
 
 def judged_numbers(
@@ -91,7 +93,7 @@ def _number(found: NightFound, judged: Judged | None, gate: Gate) -> NightNumber
     word: NightWord = "skipped" if one.disturbed else "missing"
     head = NightNumber(
         series=found.series or f"{found.pair} {one.metric.name} {one.name}", name=title(one), pair=found.pair, metric=one.metric.name, better=one.better,
-        metric_version=one.metric.version, covers=dict(found.covers), a=_finite(one.values[0]), b=_finite(one.values[1]), word=word,
+        metric_version=one.metric.version, covers=dict(found.covers), against=found.against, a=_finite(one.values[0]), b=_finite(one.values[1]), word=word,
         why=why_of(one, found.covers) or "its interval has no end: too few rounds or items for one",
     )  # fmt: skip
     if judged is None or one.estimate is None or value is None:
@@ -161,7 +163,11 @@ def with_history(
     What they called stays called until its newest nights are back: a change that has become old shows less and less, and is none the better for it.
     known: a known change ends its series, which begins anew on the day that it says.
     """
-    kept = {one.series: one for one in numbers if one.change is not None and one.error is not None and not one.exact}
+    kept = {
+        one.series: one
+        for one in numbers
+        if one.change is not None and one.error is not None and not one.exact and not one.against
+    }
     there = [(night, {one.series: one for one in night.numbers}) for night in nights]
     lines, orders = dict[str, list[NightValue | None]](), dict[str, list[int]]()
     for series, one in kept.items():

@@ -77,6 +77,8 @@ class NightNumber(Record):
     """Nights from which the history alone would show the least change that matters to it, a part of the margin."""
     cause: str = ""
     """Of a known change that covers it."""
+    against: str = ""
+    """Night against which the baseline itself is held, since files that it reads were changed; empty where two environments are compared."""
 
     @property
     def is_worse(self) -> bool:
@@ -87,6 +89,16 @@ class NightNumber(Record):
     def alarms(self) -> bool:
         """Whether somebody should look at it: it is worse and nobody has said that this is known, or it got worse since."""
         return self.since is not None or (self.is_worse and not self.cause)
+
+
+class BaselineScore(Record):
+    """A run of quality in the baseline, against which later nights hold the baseline itself."""
+
+    work: str
+    """Hash of what is measured, whatever the files of the artifact."""
+    name: str
+    run: str
+    night: str
 
 
 class NightCanary(Record):
@@ -171,6 +183,9 @@ class NightRecord(Record):
     """What is over of it: part of the night to its session."""
     false_alarms: float = 0.01
     numbers: tuple[NightNumber, ...] = ()
+    scores: tuple[BaselineScore, ...] = ()
+    tables: tuple[str, ...] = ()
+    """The sweep's own tables that tell environments apart, over the rounds of this night's verdicts."""
     unchanged: int = 0
     """Jobs of quality that both sides share: nothing that they depend on differs."""
     canaries: tuple[NightCanary, ...] = ()
@@ -228,7 +243,8 @@ def without_folders(record: NightRecord, folders: Mapping[str, str]) -> NightRec
 
     numbers = tuple(one.model_copy(update={"why": told(one.why)}) if one.why else one for one in record.numbers)
     canaries = tuple(one.model_copy(update={"said": told(one.said)}) for one in record.canaries)
-    return record.model_copy(update={"numbers": numbers, "canaries": canaries, "told": tuple(map(told, record.told))})
+    texts = {"told": tuple(map(told, record.told)), "tables": tuple(map(told, record.tables))}
+    return record.model_copy(update={"numbers": numbers, "canaries": canaries, **texts})
 
 
 def said_of(one: NightNumber) -> str:

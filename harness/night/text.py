@@ -41,6 +41,7 @@ def to_markdown(record: NightRecord) -> str:
         *_alarms(record),
         *_canaries(record),
         *_table(record),
+        *(["\n\n".join(["## Tables, of the same rounds\n", *record.tables])] if record.tables else ()),
         *_reasons(record),
         *_resolved(record),
         "\n".join(f"- {literal(line)}" for line in (*record.told, *_how(record))),
@@ -194,4 +195,6 @@ def _how(record: NightRecord) -> Iterator[str]:
         yield f"History: {few[0].nights} nights; from {most} on it shows a change of 1/{CREEPS} of the margin by itself, and larger ones sooner."
     if record.unchanged:
         yield f"Unchanged: {record.unchanged} builds and jobs of quality are the same for both, since nothing that they depend on differs."
+    if session := record.sessions.get("main"):
+        yield f"Session of the rounds: {session}; compare and report read them again with --where session={session}."
     yield f"Seed {record.seed}; rounds took {record.used:.0f} of {record.budget:.0f} s."

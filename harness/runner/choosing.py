@@ -62,7 +62,7 @@ def choose(plan: Plan, choice: JobChoice, failed: Collection[tuple[str, str]] = 
     }
     if not wanted:
         raise HarnessError(_nothing(plan, choice, list(there.values())))
-    kept = _with_needs(plan, wanted)
+    kept = with_needs(plan, wanted)
     # What an artifact is made by has no probe or batch: of what the chosen jobs need, it is chosen by what it has.
     made = {job.id for job in plan.jobs if job.id in kept and job.kind in choice.kinds - MEASURES and _fits(there[job.id], choice.only, lacking=True)}  # fmt: skip
     rerun = tuple(dict.fromkeys((*plan.rerun, *(cast("Kind", kind) for kind in sorted(choice.kinds)))))
@@ -92,7 +92,8 @@ def told(plan: Plan, whole: Plan) -> list[str]:
     return lines
 
 
-def _with_needs(plan: Plan, wanted: Iterable[str]) -> set[str]:
+def with_needs(plan: Plan, wanted: Iterable[str]) -> set[str]:
+    """Return the plan ids of jobs and of all that they need."""
     jobs = {job.id: job for job in plan.jobs}
     found, waiting = set[str](), list(wanted)
     while waiting:

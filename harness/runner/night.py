@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.core.errors import HarnessError
+from harness.core.marks import BY_NIGHT
 from harness.numbers.blocks import LOOKS
 from harness.plan.expand import Plan, PlannedJob
+from harness.runner.choosing import with_needs
 from harness.runner.live import LivePair, block_rounds, shared_work, work_of
 
 ROUNDS = 20_000
@@ -34,8 +37,22 @@ def called(pair: str | PlannedJob) -> str:
         return pair
     label, spec = pair.labels[0], pair.spec
     engine = getattr(spec, "engine", "")
-    block = "" if label.block == label.sweep else label.block
+    block = "" if label.block == label.sweep.removesuffix(BY_NIGHT) else label.block
     return " ".join(part for part in (label.model, label.method, engine, block) if part)
+
+
+def set_apart(plan: Plan, named: Collection[str]) -> Plan:
+    """Call what a sweep does not name, nor needs, by another sweep's name: its tables do not ask for that, nor is it published with it.
+
+    named: the sweep's environments.
+    """
+    own = with_needs(plan, [job.id for job in plan.jobs if job.environment in named])
+
+    def apart(job: PlannedJob) -> PlannedJob:
+        labels = (label.model_copy(update={"sweep": f"{label.sweep}{BY_NIGHT}"}) for label in job.labels)
+        return job if job.id in own else replace(job, labels=tuple(labels))
+
+    return replace(plan, jobs=tuple(map(apart, plan.jobs)))
 
 
 def night_pairs(plan: Plan, sides: tuple[str, str]) -> NightPairs:
@@ -199,3 +216,20 @@ class NightStop:
         usual = self._took.get(pair) or max(self._took.values(), default=0.0)
         self.over = self.used + wanted * usual + self.reserve > self.budget
         return USED if self.over else ""
+
+
+def refuse_nothing(plan: Plan, sides: tuple[str, str], pairs: NightPairs) -> None:
+    """Refuse a night of which nothing can run. Raises: HarnessError with the first reason."""
+    measured = [
+        job for job in plan.jobs if job.kind in {"quality", "speed"} and job.environment in sides and not job.other_gpu
+    ]
+    able = {side for side in sides if any(job.environment == side and not job.refused for job in measured)}
+    if len(able) < len(sides):
+        reasons = dict.fromkeys(job.refused for job in measured if job.refused and job.environment not in able)
+        lacking = " and ".join(side for side in sides if side not in able)
+        raise HarnessError(
+            f"nothing of sweep {plan.sweep} can run in {lacking}: {next(iter(reasons), 'it has no job for this machine')}"
+        )
+    if not pairs.pairs and not any(job.kind == "quality" for job in measured):
+        first = next(iter({**pairs.refused, **pairs.lacking}.values()), "")
+        raise HarnessError(f"nothing of sweep {plan.sweep} can be compared: {first}")

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ConfigError
+from harness.core.reports import FixedWork
 from harness.core.sessions import GenerationWorkload, GivesLogits, LogitTile, Tile
-from harness.engines import ENGINES, fake
-from harness.engines.canary import CanaryOptions, canary_engine, damaged, normalized, work, worse
+from harness.engines import ENGINES, fake, optimum_benchmark
+from harness.engines.canary import CanaryOptions, canary_engine, damaged, normalized, slowed, work, worse
+from harness.engines.torch_quantized import Checkpoint
 from harness.worker.inputs import engine_of
 
 IDS = [5, 9, 40, 41, 42, 43]
@@ -84,6 +86,15 @@ def test_every_step_takes_longer_and_the_tokens_are_the_same() -> None:
         assert one.steps.min() >= 0.012
         assert np.median(one.steps) < 0.030, "a second workload of one session is not slowed twice"
     assert fake.FakeSession.generate.__module__ == "harness.engines.fake", "nothing stays when the session is closed"
+
+
+def test_a_program_that_times_itself_is_told_to_be_slower() -> None:
+    work_ = FixedWork(1, 8, 16, 1, 2)
+    given = (Path("m"), optimum_benchmark.OptimumBenchmarkOptions(), work_, Checkpoint({}, "float32"))
+    honest = optimum_benchmark.asked_of(*given)
+    with slowed("optimum-benchmark", 0.5):
+        assert optimum_benchmark.asked_of(*given) == {**honest, "canary": {"slower": 0.5}}
+    assert optimum_benchmark.asked_of(*given) == honest
 
 
 def test_work_is_work_and_lasts_as_long_as_it_was_asked() -> None:

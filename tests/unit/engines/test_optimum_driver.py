@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from harness.core.errors import HarnessError, MissingDependency
 from harness.core.linear_layers import fp8_config
 from harness.core.reports import FixedWork
 from harness.engines.optimum_benchmark import ENGINE, OptimumBenchmarkOptions, asked_of
-from harness.engines.optimum_driver import _prepare, loaded
+from harness.engines.optimum_driver import _prepare, _slow_down, loaded
 from harness.engines.torch_quantized import Checkpoint
 
 NF4: dict[str, Any] = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
@@ -74,3 +77,27 @@ def test_a_bitsandbytes_that_does_nothing_on_a_cpu_is_told_before_it_loads(monke
 
 def given(promised: dict[str, Any], device: str) -> dict[str, Any]:
     return {"promised": promised, "backend": {"device": device}}
+
+
+def test_a_canary_has_each_pass_take_longer_and_leaves_what_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    backends = pytest.importorskip("optimum_benchmark.backends.pytorch.backend")
+    passes: list[float] = []
+
+    class Model:
+        def forward(self, token: int) -> int:
+            passes.append(time.perf_counter())
+            time.sleep(0.01)
+            return token + 1
+
+        def generate(self, token: int) -> int:
+            for _ in range(4):
+                token = self.forward(token)
+            return token
+
+    monkeypatch.setattr(backends.PyTorchBackend, "generate", backends.PyTorchBackend.generate)  # taken back at the end
+    _slow_down(2.0)
+    backend: Any = SimpleNamespace(pretrained_model=Model())
+    for _ in range(2):
+        assert backends.PyTorchBackend.generate(backend, {"token": 3}, {}) == 7
+    gaps = [after - before for before, after in itertools.pairwise(passes)]
+    assert min(gaps[:3] + gaps[4:]) >= 0.03, "twice the work of each pass is added"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from harness.core.spec import Status
 from harness.explain.archive import archive_of
 from harness.explain.cell import Shown, explain
 from harness.explain.facts import Harness
-from harness.explain.provenance import harness_of
+from harness.explain.provenance import harness_of, provenance
 from harness.explain.text import as_text
 from harness.pages import writing
 from harness.published.sources import from_published
@@ -40,6 +41,17 @@ def test_a_dirty_tree_is_told(site: Site) -> None:
     environment = outcome.environment.model_copy(update={"harness": "0.1.0+725a49d309cf-dirty"})
     assert harness_of(environment) == Harness("0.1.0", "725a49d309cf", dirty=True)
     assert harness_of(outcome.environment).dirty is False
+
+
+def test_what_a_night_measured_beside_its_sweep_names_the_night(site: Site) -> None:
+    run = at(site, "quickstart-speed", "INT8", "Decode (tok/s)").inputs[0].run
+    outcome = site.source.database.outcome(run)
+    labels = outcome.job.labels.model_copy(update={"sweep": "quickstart by night"})
+    other = outcome.model_copy(update={"job": outcome.job.model_copy(update={"labels": labels})})
+    archive = archive_of(site.source)
+    assert provenance(archive, "value", run).rerun.startswith("harness run quickstart --only ")
+    found = provenance(replace(archive, outcome=lambda _: other), "value", run)
+    assert (found.command, found.rerun) == ("harness night quickstart", "harness night quickstart")
 
 
 def test_a_statistic_is_told_with_its_samples(site: Site) -> None:

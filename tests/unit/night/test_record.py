@@ -61,6 +61,8 @@ def test_folders_of_the_machine_are_in_no_report() -> None:
     assert record.numbers[0].why == "results/artifacts/b-1 is gone; see ~/x and ."
     assert record.told == ("configs/acknowledged.yaml:4: it counts from 2027 on",)
     assert record.numbers[1] == number()
+    tabled = without_folders(night(tables=("| /home/ada/bench/x.onnx |",)), folders)
+    assert tabled.tables == ("| x.onnx |",)
     other = night(told=("/home/adam/x and /home/ada",))
     assert without_folders(other, folders).told == ("/home/adam/x and ~",)
     assert without_folders(other, {"/": "~", "~": "~"}).told == other.told, (

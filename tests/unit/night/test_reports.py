@@ -44,6 +44,18 @@ def test_the_report_says_first_what_to_look_at_and_names_everything() -> None:
     assert "flag \\| off" in text
 
 
+def test_the_sweeps_own_tables_stand_below_the_verdicts_with_the_session_of_their_rounds() -> None:
+    record = night(number(), tables=("| a |\n| --- |\n| 1 |",), sessions={"main": "20261128T010000-aa"})
+    text = to_markdown(record)
+    assert text.index("## All numbers") < text.index("## Tables, of the same rounds") < text.index("| a |")
+    assert "read them again with --where session=20261128T010000-aa." in text
+    assert "## Tables" not in to_markdown(night(number()))
+    assert "| a |" in to_issue(record)
+    long = record.model_copy(update={"tables": ("x" * 50_000,)})
+    assert "## All numbers" in to_issue(long), "tables go first where an issue is too long"
+    assert len(to_issue(long)) < 40_000
+
+
 def test_a_night_whose_canary_was_missed_says_nothing_else_in_its_headline() -> None:
     assert headline(night(number("worse"), canaries=MISSED)).startswith("the gate cannot bite")
     assert headline(night()) == "nothing to compare"

@@ -10,7 +10,7 @@ import pytest
 from harness.numbers.blocks import LOOKS
 from harness.plan.expand import Plan, PlannedJob
 from harness.runner.live import LivePair
-from harness.runner.night import ROUNDS, USED, NightStop, most_blocks, night_pairs, night_plan
+from harness.runner.night import ROUNDS, USED, NightStop, called, most_blocks, night_pairs, night_plan, set_apart
 from tests.unit.runner.test_choosing import job
 
 SIDES = ("old", "new")
@@ -51,6 +51,18 @@ def test_pairs_that_differ_in_options_alone_have_names_of_their_own() -> None:
     names = [pair.name for pair in night_pairs(Plan("s", tuple(jobs)), SIDES).pairs]
     assert len(set(names)) == 2
     assert names[1] == f"{names[0]} (2)"
+
+
+def test_what_a_sweep_does_not_name_has_another_sweeps_name_and_pairs_all_the_same() -> None:
+    jobs = [replace(one, labels=(one.labels[0].model_copy(update={"block": "s"}),)) for one in both("a").jobs]
+    found = set_apart(Plan("s", tuple(jobs)), ["old"])
+    assert [one.labels[0].sweep for one in found.jobs] == ["s", "s by night"]
+    assert [called(one) for one in found.jobs] == ["tiny a fake"] * 2, "its block is the sweep itself"
+    assert len(night_pairs(found, SIDES).pairs) == 1
+    assert set_apart(Plan("s", tuple(jobs)), SIDES).jobs == tuple(jobs)
+    build = job("b", "build", "a", environment="new")
+    needing = (build, replace(jobs[0], needs=("b",)), jobs[1])
+    assert set_apart(Plan("s", needing), ["old"]).jobs[0] == build, "what the sweep's own jobs read is its own"
 
 
 def planned(*methods: str, most: int = 8) -> tuple[Plan, dict[str, tuple[str, int]]]:

@@ -1,0 +1,110 @@
+"""Files that both environments read alike, and that somebody changed, are held against what they gave in a night before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.commands.night_before import BaselineNow, baseline_now, scores_after
+from harness.night.record import BaselineScore, NightSide, with_open
+from tests.fake_machine import Bench, Said, Say
+from tests.unit.commands.night_bench import candidate, last_night, night, night_bench
+from tests.unit.night.numbers import night as record
+from tests.unit.night.numbers import number
+
+OLD = BaselineScore(work="w", name="toy int4 fake", run="r1", night="20261128-aaaaaa")
+
+
+def kept(*numbers: Any, **found: tuple[str, str]) -> list[tuple[str, str]]:
+    after = scores_after(record(*numbers, count=2), [OLD], found)
+    return [(one.work, one.run) for one in after]
+
+
+@pytest.mark.parametrize(("word", "more", "run"), [
+    ("worse", {}, "r1"), ("same", {}, "r1"), ("cannot tell", {}, "r1"), ("better", {}, "r2"), ("worse", {"cause": "a link"}, "r2"),
+])  # fmt: skip
+def test_later_nights_are_held_against_the_first_until_it_is_better_or_acknowledged(
+    word: str, more: dict[str, Any], run: str
+) -> None:
+    one = number(word, series="before w perplexity", against=OLD.night, **more)
+    assert kept(one, w=("toy int4 fake", "r2")) == [("w", run)]
+
+
+def test_what_a_night_did_not_score_stays_and_what_is_new_is_kept() -> None:
+    assert kept(x=("toy fp32 fake", "r3")) == [("w", "r1"), ("x", "r3")]
+    assert kept(w=("toy int4 fake", "r2")) == [("w", "r1")], "of the same bytes nothing is to be told"
+
+
+def test_another_baseline_is_held_against_nothing_of_before() -> None:
+    before = record(scores=(OLD,))
+    assert baseline_now(record(count=2), [before]) == BaselineNow("released", (OLD,))
+    assert baseline_now(record(count=2), []) == BaselineNow("released")
+    other = NightSide(name="released", identity="another")
+    assert baseline_now(record(count=2, baseline=other), [before]) == BaselineNow("released")
+    worse = with_open(record(number("worse", series="before w perplexity"), scores=(OLD,)), None)
+    assert baseline_now(record(count=2), [worse]).open == {"w"}
+
+
+def folder(bench: Bench, noise: float) -> Path:
+    """Write an artifact that was made elsewhere, and let the sweep measure its quality in both environments."""
+    made = bench.configs.parent / "made"
+    made.mkdir(exist_ok=True)
+    (made / "noise.txt").write_text(f"{noise!r}\n", "utf-8")
+    return made
+
+
+def quality_bench(bench: Bench) -> Bench:
+    made = folder(bench, 0.1)
+    night_bench(bench, model="mine", method=["int4"], probes={"perplexity": {"window": 64, "stride": 32, "text": str(bench.text)}})  # fmt: skip
+    toy = {"folder": str(bench.configs.parent / "model")}
+    bench._write("models.yaml", {"toy": toy, "mine": {"ready": {"path": str(made), "method": "int4", "of": "toy"}}})
+    return bench
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+@pytest.mark.usefixtures("found")
+def test_a_damaged_folder_is_called_until_it_is_mended(bench: Bench, say: Say) -> None:
+    quality_bench(bench)
+    issue = bench.configs.parent / "issue.md"
+
+    def tonight() -> Said:
+        return night(say, bench, "--issue", str(issue))
+
+    assert tonight().code == 0
+    first = last_night(bench)
+    assert [one.night for one in first.scores] == [first.night]
+    folder(bench, 1.5)
+    for _ in range(2):
+        assert tonight().code == 1, issue.read_text("utf-8")
+        (alarm,) = last_night(bench).alarms
+        assert (alarm.metric, alarm.against, alarm.confirmed) == ("perplexity", first.night, True)
+        assert alarm.name == f"Perplexity, toy int4 fake, old itself against night {first.night} (its files changed)"
+        assert "<!-- state: open -->" in issue.read_text("utf-8")
+        assert "old itself against night" in issue.read_text("utf-8")
+        assert [one.name for one in last_night(bench).open] == [alarm.name]
+        assert last_night(bench).scores == first.scores
+    folder(bench, 0.1)
+    assert tonight().code == 0
+    assert [one.name for one in last_night(bench).closed] == [alarm.name]
+    assert "<!-- state: closed -->" in issue.read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+@pytest.mark.usefixtures("found")
+def test_a_change_that_is_acknowledged_is_the_new_measure(bench: Bench, say: Say) -> None:
+    quality_bench(bench)
+    candidate(bench)
+    assert night(say, bench).code == 0
+    folder(bench, 1.5)
+    (bench.configs / "acknowledged.yaml").write_text(
+        "- {metric: perplexity, cause: a link, since: 2020-01-01}\n", "utf-8"
+    )
+    assert night(say, bench).code == 0
+    moved = last_night(bench)
+    assert [one.night for one in moved.scores] == [moved.night]
+    assert night(say, bench).code == 0
+    assert not [one for one in last_night(bench).numbers if one.against]
