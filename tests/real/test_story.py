@@ -20,6 +20,7 @@ from tests.real.maintainer import Maintainer, damage, wait_for, worker_of
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a group of processes otherwise there"),
 ]

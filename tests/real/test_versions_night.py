@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.real.environments import beside
 from tests.real.machine import RealMachine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(2400)]
 CONFIGS = ROOT / "configs"
 GATE = {"margins": {"speed": "55 %"}}
 """Wide, so that a canary is found on a busy machine, too."""
