@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.commands.night_before import BaselineNow, baseline_now, scores_after
-from harness.night.record import BaselineScore, NightSide, with_open
+from harness.night.alarms import with_open
+from harness.night.record import BaselineScore, NightSide
 from tests.fake_machine import Bench, Said, Say
 from tests.unit.commands.night_bench import candidate, last_night, night, night_bench
 from tests.unit.night.numbers import night as record

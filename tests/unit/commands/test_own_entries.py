@@ -14,7 +14,7 @@ from rich.console import Console
 from harness.commands.machine import plan_sweep
 from harness.commands.pages import check_pages
 from harness.commands.plan import _own
-from harness.commands.report import _specs_of
+from harness.commands.report import specs_of
 from harness.commands.workspace import here, lock_of, own_tables, spec_files, sweep_path
 from harness.core.errors import ConfigError
 from harness.environments import SHIPPED
@@ -141,7 +141,7 @@ def test_an_own_table_of_a_shipped_name_stands_in_its_place_alone_and_that_is_to
     assert check_pages(_tables(said), workspace) == 0
     assert "the workspace's own, in place of the shipped: table quickstart-speed\n" in said.getvalue()
     assert own_tables(["quickstart"], workspace) == ["quickstart-speed"]
-    asked = [spec.name for spec in _specs_of(["quickstart"], workspace, catalogue_of(workspace.configs))]
+    asked = [spec.name for spec in specs_of(["quickstart"], workspace, catalogue_of(workspace.configs))]
     assert {"quickstart-speed", "quickstart-quality", "quickstart-extra"} <= set(asked)
     assert "more" not in asked
 

@@ -104,8 +104,8 @@ def fastest(site: Site) -> tuple[str, str]:
 @pytest.fixture
 def prose(tmp_path: Path, site: Site) -> Workspace:
     """A project whose page has two numbers in its prose, one of them wrong."""
-    (tmp_path / "results" / "published").mkdir(parents=True)
-    (tmp_path / "results" / "published" / "quickstart.yaml").symlink_to(PUBLISHED / "quickstart.yaml")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "published").symlink_to(PUBLISHED)
     (tmp_path / "text.md").write_text(
         f'up to <!-- value: quickstart-speed max "Decode speed-up" -->{fastest(site)[1]}<!-- /value --> or '
         '<!-- value: quickstart-speed cell "Compression" where Method=INT8 -->9.99x<!-- /value -->\n',
