@@ -229,7 +229,7 @@ class _Night:
             )  # fmt: skip
         if "again" in self.record.sessions:
             return self.record
-        numbers, suspects = with_history(self.record.numbers, self.before, self.gate, self.record.number, self.known)
+        numbers, suspects = with_history(self.record, self.before, self.gate, self.known)
         numbers = measure_again(main, order, numbers, runs, self._left(), suspects)
         self._over("again", "", numbers=tuple(numbers))
         return self.record

@@ -172,9 +172,10 @@ def _speed(
         return _told("speed", canary, f"{over}; give the night more time with --budget")
     if first is None or first.estimate is None or _word(first, night) != "worse":
         return _not_found("speed", canary, first, night)
+    first_used = stop.used  # a clock that goes on
     more = replace(
-        asked, live=f"{asked.live}, again", most=max(blocks, LOOKS[0]), budget=asked.budget - stop.used, reserved=set(),
-        spent=lambda seconds: asked.spent(stop.used + seconds),
+        asked, live=f"{asked.live}, again", most=max(blocks, LOOKS[0]), budget=asked.budget - first_used, reserved=set(),
+        spent=lambda seconds: asked.spent(first_used + seconds),
     )  # fmt: skip
     session, _ = run_rounds(
         plan, more, apart, night.console, lambda session, pair, done: "as many as before" if done >= blocks else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from harness.night import canary, injected
 from harness.night.canary import CanaryPair
 from harness.night.record import NightCanary
 from harness.plan.expand import Plan
+from harness.runner.night import NightStop
 from harness.runner.opened import OpenWorkspace
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import DISTURBED, GENERATION, changed_python, last_night, night, night_bench
@@ -60,7 +63,11 @@ def compared(change: float = -0.08, error: float = 0.002, *, left: str = "", lef
 class Rounds:
     """Stands for rounds: each call takes so many seconds, and gives the next number."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *numbers: ComparedNumber, blocks: int = 3) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *numbers: ComparedNumber, blocks: int = 3, step: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:  # fmt: skip
+        self.step, self.clock = step, clock
         self.asked: list[RoundsAsked] = []
         self.spent: list[float] = []
         self.blocks = blocks
@@ -69,8 +76,21 @@ class Rounds:
 
     def run(self, plan: Plan, asked: RoundsAsked, *more: Any) -> tuple[str, Any]:
         self.asked.append(asked)
+        if self.clock is not None:
+            return self.timed(asked, self.clock)
         asked.spent(7.0)
         return str(len(self.asked) - 1), SimpleNamespace(used=7.0, broken={}, blocks=lambda name: self.blocks)
+
+    def timed(self, asked: RoundsAsked, clock: Callable[[], float]) -> tuple[str, NightStop]:
+        (block,) = asked.pairs
+        jobs = [replace(block.before[0], id=f"j{place}") for place in range(3)]
+        stop = NightStop({job.id: (block.name, place) for place, job in enumerate(jobs)}, lambda *_: "", clock, 99.0)
+        for job in jobs:
+            stop.began(job)
+            stop.landed(job)
+        self.step()
+        asked.spent(stop.used)
+        return str(len(self.asked) - 1), stop
 
     def canary(self) -> NightCanary:
         some = CanaryPair(pair("a"), ("decode_tps",), "7.5 % of its speed")
@@ -86,6 +106,18 @@ def test_a_canary_and_its_second_measurement_share_one_part_of_the_budget(monkey
     assert [one.budget for one in rounds.asked] == [40.0, 33.0]
     assert [one.reserved for one in rounds.asked] == [{"a"}, set()], "time to measure again is kept"
     assert rounds.spent == [7.0, 14.0]
+
+
+def test_seconds_of_a_second_measurement_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the first rounds goes on while the second ones run."""
+    now, told = [100.0], list[float]()
+    rounds = Rounds(
+        monkeypatch, compared(), compared(-0.07), step=lambda: now.__setitem__(0, now[0] + 20.0), clock=lambda: now[0]
+    )
+    rounds.spent = told
+    assert rounds.canary().found
+    assert told == [20.0, 40.0]
+    assert [one.budget for one in rounds.asked] == [40.0, 20.0]
 
 
 @pytest.mark.parametrize("numbers", [
