@@ -209,7 +209,7 @@ class _Night:
         """Build and score, prove the gate, measure, measure again; each part that is over is on record."""
         self.keep(self.record)
         runs = run_quality(self.plan, self.opened, self.console)
-        self.scored = scored(self.plan, self.baseline.side, runs)
+        self.scored = scored(self.plan, self.baseline.side, runs, self.opened)
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
         main = MainNight(
