@@ -35,6 +35,8 @@ def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
 
 def _closes(one: NightNumber) -> bool:
     """Say whether a verdict ends an alarm of its number."""
+    if one.word == "cannot tell" and one.margin is None and one.change is not None:
+        return one.change == 0 or (one.change > 0) == (one.better == "higher")  # nobody said what would be the same
     return one.word in {"same", "better"} or bool(one.is_worse and one.cause)
 
 

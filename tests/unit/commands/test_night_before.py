@@ -10,7 +10,7 @@ import pytest
 
 from harness.commands.night_before import BaselineNow, baseline_now, changed_numbers, scored, scores_after
 from harness.commands.night_rounds import NightReading
-from harness.comparing.gate import Gate
+from harness.comparing.gate import Gate, Margin
 from harness.night.alarms import with_open
 from harness.night.judging import night_numbers
 from harness.night.record import BaselineScore, NightSide, exit_code
@@ -22,6 +22,7 @@ from tests.unit.night.numbers import night as record
 from tests.unit.night.numbers import number
 from tests.unit.runner.test_choosing import job
 
+GATE = Gate({"perplexity": Margin(0.05, relative=True)})
 OLD = BaselineScore(work="w", name="toy int4 fake", run="r1", night="20261128-aaaaaa")
 
 
@@ -71,7 +72,7 @@ def test_what_the_run_of_before_gives_no_number_of_is_missing_and_what_failed_is
         with Database.open(bench.results / "bench.db") as database:
             opened: Any = SimpleNamespace(database=database)
             assert list(scored(plan, "old", {"x": last, "y": "failed"}, opened).values()) == [("tiny int4 fake", last)]
-            numbers = night_numbers(changed_numbers(now, found, opened, NightReading({}, "")), Gate({}))
+            numbers = night_numbers(changed_numbers(now, found, opened, NightReading({}, "")), GATE)
         return [(one.series, one.word, one.why) for one in numbers if one.against == "n1"]
 
     assert [word for _, word, _ in told()] == ["worse"]

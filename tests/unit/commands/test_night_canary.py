@@ -28,6 +28,7 @@ from harness.runner.opened import OpenWorkspace
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import DISTURBED, GENERATION, changed_python, last_night, night, night_bench
 from tests.unit.night.test_canary import pair
+from tests.unit.runner.test_choosing import job
 
 pytestmark = pytest.mark.timeout(280)
 GATE = Gate({"speed": Margin(0.05, relative=True)})
@@ -43,6 +44,16 @@ def test_canaries_stay_out_of_a_database_that_others_share(tmp_path: Path, monke
     assert night_canary.run_canaries(asked_of(opened), (), folder, 2) == []
     assert not shared.exists()
     assert [path.name for path in folder.glob("*.db")] == ["bench.db"]
+
+
+@pytest.mark.parametrize("more", [{"refused": "no GPU"}, {"other_gpu": "of another"}, {"environment": "new"}])
+def test_what_this_machine_measures_nothing_of_owes_no_canary(tmp_path: Path, more: dict[str, Any]) -> None:
+    database: Any = SimpleNamespace(known_artifacts=dict)
+    unused: Any = None
+    opened = OpenWorkspace(tmp_path, database, unused, {}, unused)
+    jobs = [job(kind, kind, "int4", **{"environment": "old", **more}) for kind in ("speed", "quality")]
+    night = asked_of(opened, plan=Plan("s", tuple(jobs)))
+    assert night_canary.run_canaries(night, (), night_canary.canary_folder(tmp_path, anew=True), 2) == []
 
 
 def asked_of(opened: Any = None, **more: Any) -> night_canary.CanaryNight:
@@ -84,10 +95,10 @@ class Rounds:
     def timed(self, asked: RoundsAsked, clock: Callable[[], float]) -> tuple[str, NightStop]:
         (block,) = asked.pairs
         jobs = [replace(block.before[0], id=f"j{place}") for place in range(3)]
-        stop = NightStop({job.id: (block.name, place) for place, job in enumerate(jobs)}, lambda *_: "", clock, 99.0)
-        for job in jobs:
-            stop.began(job)
-            stop.landed(job)
+        stop = NightStop({one.id: (block.name, place) for place, one in enumerate(jobs)}, lambda *_: "", clock, 99.0)
+        for one in jobs:
+            stop.began(one)
+            stop.landed(one)
         self.step()
         asked.spent(stop.used)
         return str(len(self.asked) - 1), stop

@@ -33,6 +33,8 @@ def test_an_alarm_is_open_until_a_night_judges_the_number_and_does_not_call_it()
     ((number("worse", cause="a link"),), False), ((number("worse", cause="a link", confirmed=False),), True),
     ((number("cannot tell", series="s2"),), True), ((number(series="s2"), number("cannot tell", series="s3")), True),
     ((number(), number("cannot tell", series="s3")), False),
+    ((number("cannot tell", margin=None),), True), ((number("cannot tell", margin=None, change=0.0),), False),
+    ((number("cannot tell", margin=None, change=0.01),), False), ((number("cannot tell", margin=None, change=0.01, better="lower"),), True),
 ])  # fmt: skip
 def test_only_the_same_the_better_and_the_acknowledged_close_an_alarm(
     numbers: tuple[NightNumber, ...], *, is_open: bool
