@@ -10,7 +10,8 @@ from harness.commands.workspace import Workspace
 from harness.core.errors import HarnessError
 from harness.core.files import disk_trouble
 from harness.core.sizes import size_of, size_text
-from harness.night.files import NIGHTS, alone_tonight
+from harness.night.files import NIGHTS, alone_tonight, read_nights
+from harness.night.record import compared
 from harness.published.reading import read_published
 from harness.published.records import Published
 from harness.runner.cleaning import CleaningPlan, Reliance, ResultFolder, clear, finish, plan_cleaning
@@ -75,7 +76,9 @@ def _published(workspace: Workspace) -> Reliance:
             runs.add(outcome.job.run)
             contents |= {one.content for one in outcome.job.inputs if one.content}
             contents |= {outcome.artifact.content} if outcome.artifact else set()
-    return Reliance(frozenset(runs), frozenset(contents))
+    last = {compared(one): one for one in read_nights(workspace.results / NIGHTS).finished}
+    scores = frozenset(one.run for record in last.values() for one in record.scores)
+    return Reliance(frozenset(runs), frozenset(contents), scores)
 
 
 def _cleared(one: ResultFolder, say: Callable[[str], None]) -> int:

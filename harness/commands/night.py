@@ -20,15 +20,13 @@ from harness.commands.night_canary import CanaryNight, canary_budget, canary_fol
 from harness.commands.night_candidate import with_candidate
 from harness.commands.night_main import MainNight, main_numbers, without
 from harness.commands.night_quality import quality_numbers, refused_by_both, run_quality
-from harness.commands.night_rounds import NightReading, found_of
+from harness.commands.night_rounds import NightReading, family_of, found_of
 from harness.commands.night_tables import night_tables
 from harness.commands.workspace import Workspace
 from harness.comparing.gate import Gate, read_gate
 from harness.core.identity import digest
 from harness.core.outcome import Environment
 from harness.core.paths import NoHome, at_home
-from harness.core.registry import load
-from harness.core.spec import MeasureSpec
 from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
 from harness.night.alarms import with_open
 from harness.night.canary import drawn_order
@@ -39,7 +37,6 @@ from harness.night.places import night_sweep
 from harness.night.record import NightCanary, NightRecord, NightSide, exit_code, without_folders
 from harness.plan.expand import Plan
 from harness.plan.keys import OURS
-from harness.probes import PROBES
 from harness.runner.choosing import JobChoice, choose
 from harness.runner.night import NightPairs, most_blocks, night_pairs, refuse_nothing, set_apart
 from harness.runner.opened import OpenWorkspace
@@ -209,7 +206,7 @@ class _Night:
         """Build and score, prove the gate, measure, measure again; each part that is over is on record."""
         self.keep(self.record)
         runs = run_quality(self.plan, self.opened, self.console)
-        self.scored = scored(self.plan, self.baseline.side, runs)
+        self.scored = scored(self.plan, self.baseline.side, runs, self.opened)
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
         main = MainNight(
@@ -223,13 +220,14 @@ class _Night:
             known += changed_numbers(self.baseline, self.scored, self.opened, self.reading)
             found = main_numbers(main, order, known, most, self._left())
             lacking = [without(name, "missing", why) for name, why in quality.lacking]
+            tables = night_tables(self.planned, self.opened, found.session, runs.values(), whole=found.is_whole)
             self._over(
                 "main", found.session, numbers=(*found.numbers, *lacking), unchanged=quality.unchanged,
-                canaries=self._canaries_in(found.timed, sides), tables=night_tables(self.planned, self.opened, found.session, runs.values()),
+                canaries=self._canaries_in(found.timed, sides), tables=tables,
             )  # fmt: skip
         if "again" in self.record.sessions:
             return self.record
-        numbers, suspects = with_history(self.record.numbers, self.before, self.gate, self.record.number, self.known)
+        numbers, suspects = with_history(self.record, self.before, self.gate, self.known)
         numbers = measure_again(main, order, numbers, runs, self._left(), suspects)
         self._over("again", "", numbers=tuple(numbers))
         return self.record
@@ -239,7 +237,7 @@ class _Night:
         folder = canary_folder(nights, anew="canary begun" not in self.record.sessions)
         self._over("canary begun", "")
         night = CanaryNight(
-            self.plan, sides[0], self.opened, runs, self.gate, self.record.seed, self.reading, _family(self.plan, sides[0]), self.console,
+            self.plan, sides[0], self.opened, runs, self.gate, self.record.seed, self.reading, family_of(self.plan, sides[0], self.reading.where), self.console,
             canary_budget(self.record.budget, self._left()), self.spent(),
         )  # fmt: skip
         canaries = run_canaries(night, self.pairs.pairs, folder, most)
@@ -247,7 +245,7 @@ class _Night:
 
     def _canaries_in(self, timed: Sequence[NightFound], sides: tuple[str, str]) -> tuple[NightCanary, ...]:
         """Put a canary into what rounds gave, where no engine of the sweep could carry one."""
-        family = _family(self.plan, sides[0])
+        family = family_of(self.plan, sides[0], self.reading.where)
         return tuple(
             speed_in_numbers(one, timed, self.gate, self.record.seed, family) if one.awaits_numbers else one
             for one in self.record.canaries
@@ -279,11 +277,3 @@ class _Night:
             folders[str(at_home("~"))] = "~"
         self.record = without_folders(record, folders)
         write_night(self.workspace.results / NIGHTS, self.record)
-
-
-def _family(plan: Plan, side: str) -> int:
-    """Count the numbers that a night may judge."""
-    jobs = [
-        job for job in plan.jobs if job.environment == side and job.round == 0 and isinstance(job.spec, MeasureSpec)
-    ]
-    return sum(len(load(PROBES, "probe", job.spec.probe).yields) for job in jobs if isinstance(job.spec, MeasureSpec))

@@ -48,7 +48,7 @@ def _scored_again(night: MainNight, worse: Sequence[NightNumber], runs: RunByJob
     ids = [job.id for job in jobs]
     more = run_quality(replace(night.plan, live=night.live), night.opened, night.console, ids)
     found = quality_numbers(night.plan, night.sides, {**runs, **more}, night.opened, ids)
-    mine = scored(night.plan, night.baseline.side, {**runs, **more}, frozenset(ids))
+    mine = scored(night.plan, night.baseline.side, {**runs, **more}, night.opened, frozenset(ids))
     changed = changed_numbers(night.baseline, mine, night.opened, night.reading)
     return [*found_of("", found.numbers, night.opened, night.reading), *changed]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.commands.night_quality import RunByJob, work_named
@@ -40,15 +40,18 @@ def baseline_now(record: NightRecord, nights: Sequence[NightRecord]) -> Baseline
     return BaselineNow(record.baseline.name, last.scores, frozenset(words[1] for words in series))
 
 
-def scored(plan: Plan, side: str, runs: RunByJob, only: Collection[str] | None = None) -> dict[str, tuple[str, str]]:
-    """Give the baseline's quality: hash of what is measured to its name and run. only: of these jobs (plan ids)."""
+def scored(
+    plan: Plan, side: str, runs: RunByJob, opened: OpenWorkspace, only: Collection[str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """Give the baseline's quality: hash of what is measured to its name and run, where that has numbers. only: of these jobs (plan ids)."""
     found: dict[str, tuple[str, str]] = {}
+    good = _contents(runs.values(), opened)
     for job in plan.jobs:
         if (
             job.kind == "quality"
             and job.environment == side
             and not job.verifies
-            and job.id in runs
+            and runs.get(job.id) in good
             and _in(job.id, only)
         ):
             work = digest([*work_named(job), job.labels[0].reference])[:16]
@@ -66,19 +69,27 @@ def changed_numbers(
     opened: OpenWorkspace,
     reading: NightReading,
 ) -> list[NightFound]:
-    """Compare what was scored (see `scored`) with before, where the artifact is of other bytes now, or was when it was worse at last."""
-    numbers: list[NightFound] = []
+    """Compare what was scored (see `scored`) with before, where the artifact is of other bytes now, or was when it was worse at last.
+
+    What the run of before gives no number of any more, as one that is void, is missing: silence would be no proof.
+    """
+    numbers: dict[str, NightFound] = {}
     for one, called_, run in _changed(now, found, opened):
         source = NumberSource(opened.database)
         old, new = (side_where(now.side, source, {"run": which}) for which in (one.run, run))
-        for number in compared_sides(old, new)[0] if old.rows and new.rows else ():
-            if number.estimate is None:
+        for number in compared_sides(old, new)[0] if new.rows else ():
+            if number.estimate is None and (number.weight != "missing" or one.run == run):
                 continue
+            why = (
+                ""
+                if number.estimate
+                else f"run {one.run} of night {one.night} gives no number to hold it against: {number.why}"
+            )
             name = f"{called_[0]}, {now.side} itself against night {one.night}{called_[1]}"
-            (told,) = found_of("", [replace(number, name=name)], opened, reading)
+            (told,) = found_of("", [replace(number, name=name, why=why)], opened, reading)
             series = f"{_BEFORE} {one.work} {number.metric.name}"
-            numbers.append(replace(told, series=series, against=one.night))
-    return numbers
+            numbers.setdefault(series, replace(told, series=series, against=one.night))
+    return list(numbers.values())
 
 
 def _changed(
@@ -86,23 +97,35 @@ def _changed(
 ) -> Iterator[tuple[BaselineScore, tuple[str, str], str]]:
     """Give the score of before, what it is called and what changed, and tonight's run."""
     pairs = [(one, *found[one.work]) for one in now.before if one.work in found]
-    asked = sorted({run for one, _, new in pairs for run in (one.run, new)})
-    rows = opened.database.select({"run": asked}, ["run", "artifact_content"]).rows if asked else ()
-    content = {str(run): str(value) for run, value in rows if value}
+    content = _contents([run for one, _, new in pairs for run in (one.run, new)], opened)
     for one, name, run in pairs:
-        differs = one.run in content and run in content and content[one.run] != content[run]
-        if differs or one.work in now.open:
+        here = content.get(one.run), content.get(run)
+        differs = all(here) and here[0] != here[1]
+        if differs or one.run not in content or one.work in now.open:
             yield one, (name, " (its files changed)" if differs else ""), run
+
+
+def _contents(runs: Iterable[str], opened: OpenWorkspace) -> dict[str, str]:
+    """Give the contents of the artifacts behind runs, of those that have numbers; empty: not known."""
+    asked = {"run": sorted(set(runs)), "status": "ok"}
+    rows = opened.database.select(asked, ["run", "artifact_content"]).rows if asked["run"] else ()
+    return {str(run): str(value or "") for run, value in rows}
 
 
 def scores_after(
     record: NightRecord, before: Sequence[BaselineScore], found: Mapping[str, tuple[str, str]]
 ) -> tuple[BaselineScore, ...]:
-    """Say what later nights hold the baseline against: what it was at first, until it is better or a change is acknowledged."""
+    """Say what later nights hold the baseline against: what it was at first, until it is better, a change is acknowledged, or its run is no more.
+
+    While an alarm is open no other run takes the place of one that gives no number: that would close it.
+    """
     kept = {one.work: one for one in before}
     for work, (name, run) in found.items():
-        mine = [one for one in record.numbers if one.against and one.series.startswith(f"{_BEFORE} {work} ")]
-        if work not in kept or (mine and all(map(_moves, mine))):
+        begin = f"{_BEFORE} {work} "
+        mine = [one for one in record.numbers if one.against and one.series.startswith(begin)]
+        is_open = any(one.series.startswith(begin) for one in record.open)
+        is_lost = not is_open and "missing" in {one.word for one in mine} <= {"missing", "same", "better"}
+        if work not in kept or is_lost or (mine and all(map(_moves, mine))):
             kept[work] = BaselineScore(work=work, name=name, run=run, night=record.night)
     return tuple(kept.values())
 

@@ -26,6 +26,7 @@ from harness.night.canary import (
     CanaryPair,
     ScoredJob,
     can_be_slowed,
+    is_measured,
     loss_of,
     quality_canary,
     size_of,
@@ -95,15 +96,11 @@ def run_canaries(night: CanaryNight, pairs: Sequence[LivePair], folder: Path, mo
         # Never the database that HARNESS_DB names: it is everybody's.
         database = stack.enter_context(Database.open(folder / USUAL, folder))
         apart = replace(night.opened, results=folder, database=database, untaken=[], behind=[])
-        if any(job.kind == "speed" for job in night.plan.jobs):
+        if any(job.kind == "speed" and is_measured(job, night.baseline) for job in night.plan.jobs):
             there = [pair for pair in pairs if all(_is_here(job, located) for job in pair.before)]
             asked = RoundsAsked((), "the baseline and its canary", most, night.budget, spent=night.spent)
             found.append(_speed(night, there, speed_canary(there, night.gate, draw, located), apart, asked))
-        scored = [
-            job
-            for job in night.plan.jobs
-            if job.kind == "quality" and job.environment == night.baseline and not job.verifies
-        ]
+        scored = [job for job in night.plan.jobs if job.kind == "quality" and is_measured(job, night.baseline)]
         if scored:
             here = [job for job in scored if _is_here(job, located)]
             found.append(_quality(night, _scored(here, night), draw, located, apart))
@@ -172,9 +169,10 @@ def _speed(
         return _told("speed", canary, f"{over}; give the night more time with --budget")
     if first is None or first.estimate is None or _word(first, night) != "worse":
         return _not_found("speed", canary, first, night)
+    first_used = stop.used  # a clock that goes on
     more = replace(
-        asked, live=f"{asked.live}, again", most=max(blocks, LOOKS[0]), budget=asked.budget - stop.used, reserved=set(),
-        spent=lambda seconds: asked.spent(stop.used + seconds),
+        asked, live=f"{asked.live}, again", most=max(blocks, LOOKS[0]), budget=asked.budget - first_used, reserved=set(),
+        spent=lambda seconds: asked.spent(first_used + seconds),
     )  # fmt: skip
     session, _ = run_rounds(
         plan, more, apart, night.console, lambda session, pair, done: "as many as before" if done >= blocks else ""

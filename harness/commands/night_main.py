@@ -51,6 +51,11 @@ class MainFound:
     numbers: list[NightNumber]
     timed: list[NightFound]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every pair has rounds of this night."""
+        return not any(one.pair and one.word in {"missing", "not reached"} for one in self.numbers)
+
 
 def main_numbers(
     night: MainNight, order: Sequence[LivePair], scored: Sequence[NightFound], most: int, budget: float

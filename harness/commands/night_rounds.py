@@ -13,10 +13,15 @@ from harness.comparing.comparison import ComparedNumber
 from harness.comparing.measured import compared_sides
 from harness.comparing.sides import side_where
 from harness.core.identity import digest
+from harness.core.metric import metric
+from harness.core.registry import load
+from harness.core.spec import MeasureSpec
 from harness.night.acknowledged import COVERS
+from harness.night.canary import is_measured
 from harness.night.judging import NightFound
 from harness.pages.history import SERIES
 from harness.plan.expand import Plan, PlannedJob
+from harness.probes import PROBES
 from harness.published.sources import NumberSource
 from harness.runner.live import LivePair
 from harness.runner.loop import execute
@@ -119,6 +124,17 @@ def found_of(
         series = digest([*kept, reading.identity])[:16] if row else ""
         covers = {column: text_of(value) for column in COVERS if (value := row.get(column)) not in {None, ""}}
         found.append(NightFound(_named(one, name), name, series, covers))
+    return found
+
+
+def family_of(plan: Plan, side: str, where: Mapping[str, Sequence[ConditionValue]]) -> int:
+    """Count the numbers of a plan that a night may judge. where: narrows speed, as in `numbers_of`."""
+    wanted = where.get("metric")
+    found = 0
+    for job in plan.jobs:
+        if job.round == 0 and isinstance(job.spec, MeasureSpec) and is_measured(job, side):
+            names = [name for name in load(PROBES, "probe", job.spec.probe).yields if metric(name).better != "none"]
+            found += sum(job.kind != "speed" or wanted is None or name in wanted for name in names)
     return found
 
 

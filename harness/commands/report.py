@@ -87,7 +87,7 @@ def rendered_or_told(spec: TableSpec, render: Callable[[TableSpec], Rendered]) -
     try:
         rendered = render(spec)
     except ConfigError as error:
-        return f"{NO_TABLE}: {error}", True
+        return f"{NO_TABLE}: {literal(str(error))}", True
     return rendered.markdown, rendered.markdown != EMPTY
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.night.acknowledged import COVERS
-from harness.night.record import VERDICTS, NightNumber, NightRecord, OpenAlarm, said_of
+from harness.night.record import VERDICTS, NightNumber, NightRecord, OpenAlarm, judged_of, said_of
 
 
 def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
     """Say which alarms are open after a night: those of tonight, and those of before that tonight could not judge.
 
+    What is the same again or better closes an alarm, and so does a cause that is acknowledged; "cannot tell", and worse at first and not again, do not.
     A number whose series began anew, as after another baseline was installed or a GPU replaced, is known by its name. A night that did not find
     its canaries closes nothing. What a night was asked for and has no word of is the same for both, or not measured any more.
     """
@@ -19,16 +20,24 @@ def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
     found = {one.series: _opened(one, record, since) for one in record.alarms}
     called = {one.name for one in found.values()}
     judged = record.of(*VERDICTS)
-    there, names = {one.series for one in judged}, {one.name for one in judged}
+    there = {one.series for one in judged}
     left = [
         one for one in known.values() if one.series not in found and (one.series in there or one.name not in called)
     ]
-    mended = [one for one in left if record.is_proved and (one.series in there or one.name in names)]
-    rest = [one for one in left if one not in mended]
-    gone = [one for one in rest if record.is_proved and _is_gone(one, record)]
-    closed = (*mended, *_no_longer(gone))
-    kept = [one for one in rest if one not in gone]
+    closing = {one.series: judged_of(one, judged) for one in left} if record.is_proved else {}
+    over = [one for one in left if (mine := closing.get(one.series)) and all(map(_closes, mine))]
+    gone = [one for one in left if closing.get(one.series) == [] and _is_gone(one, record)]
+    causes = {series: next((one.cause for one in mine if one.cause), "") for series, mine in closing.items()}
+    closed = (*(one.model_copy(update={"cause": causes[one.series]}) for one in over), *_no_longer(gone))
+    kept = [one for one in left if one not in over and one not in gone]
     return record.model_copy(update={"open": (*found.values(), *kept), "closed": closed})
+
+
+def _closes(one: NightNumber) -> bool:
+    """Say whether a verdict ends an alarm of its number."""
+    if one.word == "cannot tell" and one.margin is None and one.change is not None:
+        return one.change == 0 or (one.change > 0) == (one.better == "higher")  # nobody said what would be the same
+    return one.word in {"same", "better"} or bool(one.is_worse and one.cause)
 
 
 def _opened(one: NightNumber, record: NightRecord, since: Mapping[str, str]) -> OpenAlarm:

@@ -55,6 +55,11 @@ class ScoredJob:
         return " ".join(part for part in (label.model, label.method, _engine(self.job)) if part)
 
 
+def is_measured(job: PlannedJob, side: str) -> bool:
+    """Say whether this machine measures a job in an environment: nobody refused it, and it is of no other GPU."""
+    return job.environment == side and not (job.refused or job.other_gpu or job.verifies)
+
+
 def can_be_slowed(pair: LivePair) -> bool:
     """Say whether a pair's engine can be made slower from outside; programs of others cannot."""
     return _engine(pair.before[0]) in SLOWED

@@ -7,8 +7,8 @@ from itertools import accumulate
 from typing import Literal
 
 from harness.markdown.rows import literal, unaddressed
-from harness.night.record import NightRecord
-from harness.night.text import alarm_text, canary_text, to_markdown
+from harness.night.record import VERDICTS, NightRecord, OpenAlarm
+from harness.night.text import alarm_text, canary_text, headline, open_text, to_markdown
 
 _LETTERS, _LINES = 40_000, 40
 """Of a report, and of alarms, that a body takes: issues end at 65,536 characters, and one that is longer is refused whole."""
@@ -32,7 +32,7 @@ def to_issue(record: NightRecord) -> str:
     state = issue_state(record)
     tonight = {one.series: one for one in record.alarms}
     lines = [
-        f"- {literal(one.name)}: {literal(alarm_text(tonight[one.series], record) if one.series in tonight else f'{one.said}, since night {one.since}; not judged in night {record.night}')}"
+        f"- {literal(one.name)}: {literal(alarm_text(tonight[one.series], record) if one.series in tonight else open_text(one, record))}"
         for one in record.open
     ]
     lines += [
@@ -40,17 +40,14 @@ def to_issue(record: NightRecord) -> str:
         for one in record.canaries
         if one.is_missed
     ]
-    lines += [
-        f"- resolved in night {literal(record.night)}: {literal(one.name)} (was {literal(one.said)})"
-        for one in record.closed
-    ]
-    if not lines:
-        lines = [f"Resolved: nothing is worse in night {literal(record.night)}."]
+    lines += [_closed(one, record) for one in record.closed]
+    lines = lines or [_quiet(record)]
     kept = [line for line, end in zip(lines[:_LINES], accumulate(map(len, lines)), strict=False) if end <= _LISTED]
     if more := len(lines) - len(kept):
         lines = [*kept, f"- and {more} more"]
     head = [f"<!-- title: {_plain(issue_title(record))[:_TITLE]} -->", f"<!-- state: {state} -->", ""]
-    texts = (to_markdown(record), to_markdown(record.model_copy(update={"tables": ()})))
+    told = f"Left out here, since an issue ends at 65,536 characters: {len(record.tables)}. `harness night --summary FILE` keeps them."
+    texts = (to_markdown(record), to_markdown(record.model_copy(update={"tables": (told,)})))
     report = re.sub("^# ", "## ", texts[len(texts[0]) > _LETTERS], flags=re.MULTILINE)
     if len(report) > _LETTERS:
         report = (
@@ -58,6 +55,22 @@ def to_issue(record: NightRecord) -> str:
         )
     body = [*lines, "", f"<details><summary>Night {literal(record.night)}</summary>", "", report, "</details>", ""]
     return "\n".join([*head, unaddressed("\n".join(body))])
+
+
+def _closed(one: OpenAlarm, record: NightRecord) -> str:
+    night, name, said = (literal(text) for text in (record.night, one.name, one.said))
+    if one.cause:
+        return f"- acknowledged in night {night}, and still worse: {name} ({said}): {literal(one.cause)}"
+    return f"- resolved in night {night}: {name} (was {said})"
+
+
+def _quiet(record: NightRecord) -> str:
+    """Say of a night without alarms whether it saw anything."""
+    night = literal(record.night)
+    if not (record.of(*VERDICTS) or record.unchanged):
+        return f"Night {night} judged nothing: {literal(headline(record))}."
+    is_known = any(one.is_worse and one.cause for one in record.numbers)
+    return f"Resolved: nothing is worse in night {night}{' but what is acknowledged' if is_known else ''}."
 
 
 def _plain(text: str) -> str:

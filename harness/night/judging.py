@@ -152,17 +152,15 @@ def confirmed(one: NightNumber, again: NightValue | None, suspect: Suspect | Non
 
 
 def with_history(
-    numbers: Sequence[NightNumber],
-    nights: Sequence[NightRecord],
-    gate: Gate,
-    tonight: int,
-    known: Sequence[KnownChange] = (),
+    tonight: NightRecord, nights: Sequence[NightRecord], gate: Gate, known: Sequence[KnownChange] = ()
 ) -> tuple[list[NightNumber], dict[str, Suspect]]:
     """Let the nights before say what they know: how noisy a series is, how many nights are enough, and, by series, what got worse.
 
     What they called stays called until its newest nights are back: a change that has become old shows less and less, and is none the better for it.
-    known: a known change ends its series, which begins anew on the day that it says.
+    known: a known change ends its series, which begins anew on the day that it says, once that day is there.
     """
+    numbers = tonight.numbers
+    here = [change for change in known if change.entry.since <= tonight.started.date()]
     kept = {
         one.series: one
         for one in numbers
@@ -171,10 +169,10 @@ def with_history(
     there = [(night, {one.series: one for one in night.numbers}) for night in nights]
     lines, orders = dict[str, list[NightValue | None]](), dict[str, list[int]]()
     for series, one in kept.items():
-        begin = max((change.entry.since for change in known if change.fits(one)), default=None)
+        begin = max((change.entry.since for change in here if change.fits(one)), default=None)
         some = [(night, found.get(series)) for night, found in there if begin is None or night.started.date() >= begin]
         lines[series] = [*(_value(other) for _, other in some), _value(one)]
-        orders[series] = [*(night.number for night, _ in some), tonight]
+        orders[series] = [*(night.number for night, _ in some), tonight.number]
     said = witnesses(
         lines, margin={name: history_margin(one.margin) for name, one in kept.items()}, false_alarms=gate.false_alarms, power=gate.power,
         groups={name: one.metric for name, one in kept.items()},
@@ -182,6 +180,7 @@ def with_history(
     found = [_told(one, said[one.series], lines[one.series]) if one.series in said else one for one in numbers]
     held = _held(nights, lines, orders, kept)
     found = [one.model_copy(update=held.get(one.series, {})) for one in found]
+    found = [_acknowledged(one, nights, orders, here) for one in found]
     suspects = {
         name: Suspect(orders[name][witness.since], witness.evidence.level + witness.size / 2, witness.evidence)
         for name, witness in said.items()
@@ -213,6 +212,24 @@ def _held(
         if before >= LEAST and any(way * (value.change - alarm.halfway) <= 0 for _, value in there[-1 - RECENT :]):
             found[alarm.series] = {"since": alarm.changed, "halfway": alarm.halfway}
     return found
+
+
+def _acknowledged(
+    one: NightNumber, nights: Sequence[NightRecord], orders: Mapping[str, Sequence[int]], known: Sequence[KnownChange]
+) -> NightNumber:
+    """Give a number of which the history called a change its cause, where a known change ended the series from which that was seen."""
+    alarm = next((alarm for alarm in nights[-1].open if alarm.series == one.series), None) if nights else None
+    if alarm is None or alarm.changed is None or one.series not in orders:
+        return one
+    there = sum(
+        night.number < alarm.changed and any(alarm.series == other.series for other in night.numbers)
+        for night in nights
+    )
+    if there < LEAST or sum(number < alarm.changed for number in orders[one.series]) >= LEAST:
+        return one
+    causes = (change for change in known if change.fits(one))
+    latest = max(causes, key=lambda change: change.entry.since, default=None)
+    return one if latest is None else one.model_copy(update={"cause": latest.entry.cause})
 
 
 def _told(one: NightNumber, witness: SeriesWitness, line: Sequence[NightValue | None]) -> NightNumber:

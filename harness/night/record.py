@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Literal
 
@@ -155,6 +155,8 @@ class OpenAlarm(Record):
     changed: int | None = None
     halfway: Finite | None = None
     """Of one that the history called: the night at which it changed, and half way of the change."""
+    cause: str = ""
+    """Of one that was closed since the change was acknowledged: it is as it was, and known."""
 
 
 class NightRecord(Record):
@@ -216,14 +218,21 @@ class NightRecord(Record):
 
 
 def exit_code(record: NightRecord) -> int:
-    """2 where a canary was not found or nothing could run; 1 for an alarm; 3 where something has no verdict or a canary was skipped; else 0."""
+    """2 where a canary was not found or nothing could run; 1 for an alarm; 3 where something has no verdict, none that closes an alarm of before, or a
+    canary was skipped; else 0."""
     if record.is_missed:
         return 2
     if record.alarms:
         return 1
     judged = record.of(*VERDICTS)
     is_whole = record.is_proved and len(judged) == len(record.numbers)
+    is_whole = is_whole and not any(judged_of(one, judged) for one in record.open)
     return 0 if is_whole and (judged or record.unchanged) else 3
+
+
+def judged_of(alarm: OpenAlarm, numbers: Sequence[NightNumber]) -> list[NightNumber]:
+    """List the numbers that an alarm is of: those of its series; where that began anew, those of its name."""
+    return [one for one in numbers if one.series == alarm.series] or [one for one in numbers if one.name == alarm.name]
 
 
 def compared(record: NightRecord) -> tuple[str, str, str]:

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from harness.markdown.rows import Align, literal, table_lines, unaddressed
 from harness.night.judging import CREEPS
-from harness.night.record import VERDICTS, NightCanary, NightNumber, NightRecord, change_text, said_of
+from harness.night.record import (
+    VERDICTS,
+    NightCanary,
+    NightNumber,
+    NightRecord,
+    OpenAlarm,
+    change_text,
+    judged_of,
+    said_of,
+)
 
 _HEAD = ("Number", "A", "B", "B against A, 95 %", "Verdict", "Again", "p", "Nights (the last before)")
 _ALIGNS: tuple[Align, ...] = ("left", "right", "right", "right", "left", "right", "right", "right")
@@ -60,9 +69,7 @@ def _alarms(record: NightRecord) -> Iterator[str]:
     tonight = {one.series for one in record.alarms}
     lines = [f"- {literal(one.name)}: {literal(alarm_text(one, record))}" for one in record.alarms]
     lines += [
-        f"- {literal(one.name)}: {literal(f'{one.said}, since night {one.since}; not judged tonight')}"
-        for one in record.open
-        if one.series not in tonight
+        f"- {literal(one.name)}: {literal(open_text(one, record))}" for one in record.open if one.series not in tonight
     ]
     if lines:
         yield "\n".join(["## Worse\n", *lines])
@@ -74,6 +81,13 @@ def _alarms(record: NightRecord) -> Iterator[str]:
                 *(f"- {literal(one.name)}: {literal(said_of(one))}. {literal(one.cause)}" for one in known),
             ]
         )
+
+
+def open_text(alarm: OpenAlarm, record: NightRecord) -> str:
+    """Say of an alarm of before that this night neither calls nor closes why it is open."""
+    found = judged_of(alarm, record.of(*VERDICTS))
+    unclear = "; ".join(f"night {record.night}: {word_of(one)}, {said_of(one)}" for one in found)
+    return f"{alarm.said}, since night {alarm.since}; {unclear or f'not judged in night {record.night}'}"
 
 
 def alarm_text(one: NightNumber, record: NightRecord) -> str:
@@ -174,10 +188,16 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _resolved(record: NightRecord) -> Iterator[str]:
-    if record.closed:
-        yield "\n".join(
-            ["## No longer worse\n", *(f"- {literal(one.name)}: was {literal(one.said)}" for one in record.closed)]
-        )
+    mended = [f"- {literal(one.name)}: was {literal(one.said)}" for one in record.closed if not one.cause]
+    if mended:
+        yield "\n".join(["## No longer worse\n", *mended])
+    known = [
+        f"- {literal(one.name)}: {literal(one.said)}; acknowledged: {literal(one.cause)}"
+        for one in record.closed
+        if one.cause
+    ]
+    if known:
+        yield "\n".join(["## Acknowledged, and still worse\n", *known])
 
 
 def _how(record: NightRecord) -> Iterator[str]:

@@ -45,10 +45,11 @@ class ResultFolder:
 
 @dataclass(frozen=True)
 class Reliance:
-    """What must stay, whatever the budget. runs: published ones; contents: of artifacts behind these."""
+    """What must stay, whatever the budget. runs: published ones; contents: of artifacts behind these; nights: against which later nights hold."""
 
     runs: frozenset[str] = frozenset()
     contents: frozenset[str] = frozenset()
+    nights: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,7 @@ def _kept_runs(results: Path, uses: Collection[RunUse], published: Reliance) -> 
     for folder in _folders(results / files.RUNS):
         use = known.get(folder.name)
         why = "not on record" if use is None else "newest of its series" if use.current else ""
+        why = "nights are held against it" if folder.name in published.nights else why
         why = "published" if folder.name in published.runs else why
         why = "marked to keep" if files.read_mark(folder).keep else why
         is_open = not (folder / OUTCOME).exists() or (use is not None and use.session in open_)

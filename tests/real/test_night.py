@@ -18,7 +18,7 @@ from tests.unit.commands.night_bench import changed_python
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(5400),
     pytest.mark.skipif(sys.platform == "win32", reason="a changed interpreter is a script of a shell"),
 ]
 SWEEP = {
@@ -37,17 +37,30 @@ if "harness.worker" in " ".join(sys.orig_argv):
         def generate_next_token(self):
             begun = time.perf_counter()
             super().generate_next_token()
-            end = time.perf_counter() + 0.4 * (time.perf_counter() - begun)
+            end = time.perf_counter() + 1.5 * (time.perf_counter() - begun)
             while time.perf_counter() < end:
                 sum(range(64))
     og.Generator = Slower
 """
-"""A version that does real work more for each token."""
+"""A version that does real work more for each token: decoding loses 60 %."""
+GATE = "margins: {speed: 25 %}\n"
+"""Wide, so that a machine on which other tests run comes to verdicts; what is injected is larger by far."""
+TRIES = 3
+"""Of a night that others on this machine blinded: such a night counts for nothing, as it says."""
 
 
 def night(folder: Path, python: str) -> tuple[int, NightRecord]:
+    """Have a night; one that others on this machine blinded is had again."""
     places = {"released": {"python": sys.executable}, "tonight": {"python": python}}
     (folder / "configs" / "environments.yaml").write_text(yaml.safe_dump(places), "utf-8")
+    for _ in range(TRIES):
+        code, record = once(folder)
+        if record.is_proved and code != 3:
+            break
+    return code, record
+
+
+def once(folder: Path) -> tuple[int, NightRecord]:
     words = ["--baseline", "released", "--candidate", "tonight", "--budget", "4m", "--issue", "issue.md", "--seed", "3"]
     ran = subprocess.run(
         [sys.executable, "-m", "harness", "night", "small", *words, "--disturbed", "--where", "metric=decode_tps"], cwd=folder,
@@ -61,6 +74,7 @@ def test_the_same_twice_passes_and_a_slower_candidate_is_called(tmp_path: Path) 
     pytest.importorskip("onnxruntime_genai")
     (tmp_path / "configs" / "sweeps").mkdir(parents=True)
     (tmp_path / "harness.yaml").write_text("version: 1\n", "utf-8")
+    (tmp_path / "configs" / "gate.yaml").write_text(GATE, "utf-8")
     (tmp_path / "configs" / "sweeps" / "small.yaml").write_text(yaml.safe_dump(SWEEP), "utf-8")
     code, record = night(tmp_path, sys.executable)
     assert [(one.kind, one.found) for one in record.canaries] == [("speed", True), ("quality", True)], record.canaries

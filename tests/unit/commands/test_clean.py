@@ -15,10 +15,12 @@ from filelock import FileLock
 
 from harness.commands import disk
 from harness.core.files import remove
-from harness.night.files import NIGHTS, alone_tonight
+from harness.night.files import NIGHTS, alone_tonight, write_night
+from harness.night.record import BaselineScore
 from harness.store import files
 from harness.store.database import Database
 from tests.fake_machine import Bench, Say
+from tests.unit.night.numbers import night
 
 ALL = ("clean", "--budget", "1kB")
 """Let all go that may."""
@@ -145,6 +147,16 @@ def test_what_is_marked_to_keep_stays(used: Bench, say: Say) -> None:
     assert say(used, "mark", older, "--clear").code == 0
     say(used, *ALL)
     assert artifacts(used) == set()
+
+
+def test_what_nights_hold_their_baseline_against_stays(used: Bench, say: Say) -> None:
+    older = min(used.frame({"method": "fp32", "kind": "speed"}, ["run"])["run"])
+    scores = (BaselineScore(work="w", name="toy fp32 fake", run=older, night="n1"),)
+    write_night(used.results / NIGHTS, night(scores=scores))
+    assert "nights are held against it" in say(used, *ALL).out
+    assert not (used.results / "runs" / older / "cleaned.json").exists()
+    write_night(used.results / NIGHTS, night(count=2))
+    assert f"run {older}" in say(used, *ALL).out
 
 
 def test_a_mark_of_a_cleaned_run_keeps_its_small_arrays(used: Bench, say: Say) -> None:

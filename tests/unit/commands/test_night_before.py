@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.commands.night_before import BaselineNow, baseline_now, scores_after
+from harness.commands.night_before import BaselineNow, baseline_now, changed_numbers, scored, scores_after
+from harness.commands.night_rounds import NightReading
+from harness.comparing.gate import Gate, Margin
 from harness.night.alarms import with_open
-from harness.night.record import BaselineScore, NightSide
+from harness.night.judging import night_numbers
+from harness.night.record import BaselineScore, NightSide, exit_code
+from harness.plan.expand import Plan
+from harness.store.database import Database
 from tests.fake_machine import Bench, Said, Say
 from tests.unit.commands.night_bench import candidate, last_night, night, night_bench
 from tests.unit.night.numbers import night as record
 from tests.unit.night.numbers import number
+from tests.unit.runner.test_choosing import job
 
+GATE = Gate({"perplexity": Margin(0.05, relative=True)})
 OLD = BaselineScore(work="w", name="toy int4 fake", run="r1", night="20261128-aaaaaa")
 
 
@@ -31,6 +39,50 @@ def test_later_nights_are_held_against_the_first_until_it_is_better_or_acknowled
 ) -> None:
     one = number(word, series="before w perplexity", against=OLD.night, **more)
     assert kept(one, w=("toy int4 fake", "r2")) == [("w", run)]
+
+
+def test_a_run_that_gives_no_number_any_more_makes_way_once_nothing_is_open() -> None:
+    gone = number("missing", series="before w perplexity", against=OLD.night)
+    found = {"w": ("toy int4 fake", "r2")}
+    assert kept(gone, **found) == [("w", "r2")]
+    assert kept(gone, number("cannot tell", series="before w kl_divergence", against=OLD.night), **found) == [
+        ("w", "r1")
+    ]
+    worse = with_open(record(number("worse", series="before w perplexity", against=OLD.night)), None)
+    tonight = with_open(record(gone, count=2), worse)
+    assert (len(tonight.open), exit_code(tonight)) == (1, 3)
+    assert scores_after(tonight, [OLD], found) == (OLD,), "another would close the alarm"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("found")
+def test_what_the_run_of_before_gives_no_number_of_is_missing_and_what_failed_is_no_score(
+    bench: Bench, say: Say
+) -> None:
+    quality_bench(bench)
+    for noise in (0.1, 0.1, 1.5):
+        folder(bench, noise)
+        bench.run()
+    first, last = bench.frame({"probe": "perplexity"}, ["started", "run"]).sort_values("started")["run"]
+    mine = [job("x", "quality", "int4", environment="old"), job("y", "quality", "int8", environment="old")]
+    plan, found = Plan("s", tuple(mine)), {"w": ("toy int4 fake", last)}
+
+    def told(**more: Any) -> list[tuple[str, str, str]]:
+        now = BaselineNow("old", (BaselineScore(work="w", name="toy", run=more.pop("run", first), night="n1"),), **more)
+        with Database.open(bench.results / "bench.db") as database:
+            opened: Any = SimpleNamespace(database=database)
+            assert list(scored(plan, "old", {"x": last, "y": "failed"}, opened).values()) == [("tiny int4 fake", last)]
+            numbers = night_numbers(changed_numbers(now, found, opened, NightReading({}, "")), GATE)
+        return [(one.series, one.word, one.why) for one in numbers if one.against == "n1"]
+
+    assert [word for _, word, _ in told()] == ["worse"]
+    assert told(run=last) == []
+    assert [word for _, word, _ in told(run=last, open=frozenset({"w"}))] == ["same"]
+    assert say(bench, "mark", first, "--void", "a wrong text").code == 0
+    for run in (first, "gone"):
+        ((series, word, why),) = told(run=run)
+        assert (series, word) == ("before w perplexity", "missing")
+        assert why.startswith(f"run {run} of night n1 gives no number to hold it against: ")
 
 
 def test_what_a_night_did_not_score_stays_and_what_is_new_is_kept() -> None:

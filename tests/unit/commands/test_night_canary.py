@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,10 +23,12 @@ from harness.night import canary, injected
 from harness.night.canary import CanaryPair
 from harness.night.record import NightCanary
 from harness.plan.expand import Plan
+from harness.runner.night import NightStop
 from harness.runner.opened import OpenWorkspace
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import DISTURBED, GENERATION, changed_python, last_night, night, night_bench
 from tests.unit.night.test_canary import pair
+from tests.unit.runner.test_choosing import job
 
 pytestmark = pytest.mark.timeout(280)
 GATE = Gate({"speed": Margin(0.05, relative=True)})
@@ -40,6 +44,16 @@ def test_canaries_stay_out_of_a_database_that_others_share(tmp_path: Path, monke
     assert night_canary.run_canaries(asked_of(opened), (), folder, 2) == []
     assert not shared.exists()
     assert [path.name for path in folder.glob("*.db")] == ["bench.db"]
+
+
+@pytest.mark.parametrize("more", [{"refused": "no GPU"}, {"other_gpu": "of another"}, {"environment": "new"}])
+def test_what_this_machine_measures_nothing_of_owes_no_canary(tmp_path: Path, more: dict[str, Any]) -> None:
+    database: Any = SimpleNamespace(known_artifacts=dict)
+    unused: Any = None
+    opened = OpenWorkspace(tmp_path, database, unused, {}, unused)
+    jobs = [job(kind, kind, "int4", **{"environment": "old", **more}) for kind in ("speed", "quality")]
+    night = asked_of(opened, plan=Plan("s", tuple(jobs)))
+    assert night_canary.run_canaries(night, (), night_canary.canary_folder(tmp_path, anew=True), 2) == []
 
 
 def asked_of(opened: Any = None, **more: Any) -> night_canary.CanaryNight:
@@ -60,7 +74,11 @@ def compared(change: float = -0.08, error: float = 0.002, *, left: str = "", lef
 class Rounds:
     """Stands for rounds: each call takes so many seconds, and gives the next number."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *numbers: ComparedNumber, blocks: int = 3) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *numbers: ComparedNumber, blocks: int = 3, step: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:  # fmt: skip
+        self.step, self.clock = step, clock
         self.asked: list[RoundsAsked] = []
         self.spent: list[float] = []
         self.blocks = blocks
@@ -69,8 +87,21 @@ class Rounds:
 
     def run(self, plan: Plan, asked: RoundsAsked, *more: Any) -> tuple[str, Any]:
         self.asked.append(asked)
+        if self.clock is not None:
+            return self.timed(asked, self.clock)
         asked.spent(7.0)
         return str(len(self.asked) - 1), SimpleNamespace(used=7.0, broken={}, blocks=lambda name: self.blocks)
+
+    def timed(self, asked: RoundsAsked, clock: Callable[[], float]) -> tuple[str, NightStop]:
+        (block,) = asked.pairs
+        jobs = [replace(block.before[0], id=f"j{place}") for place in range(3)]
+        stop = NightStop({one.id: (block.name, place) for place, one in enumerate(jobs)}, lambda *_: "", clock, 99.0)
+        for one in jobs:
+            stop.began(one)
+            stop.landed(one)
+        self.step()
+        asked.spent(stop.used)
+        return str(len(self.asked) - 1), stop
 
     def canary(self) -> NightCanary:
         some = CanaryPair(pair("a"), ("decode_tps",), "7.5 % of its speed")
@@ -86,6 +117,18 @@ def test_a_canary_and_its_second_measurement_share_one_part_of_the_budget(monkey
     assert [one.budget for one in rounds.asked] == [40.0, 33.0]
     assert [one.reserved for one in rounds.asked] == [{"a"}, set()], "time to measure again is kept"
     assert rounds.spent == [7.0, 14.0]
+
+
+def test_seconds_of_a_second_measurement_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the first rounds goes on while the second ones run."""
+    now, told = [100.0], list[float]()
+    rounds = Rounds(
+        monkeypatch, compared(), compared(-0.07), step=lambda: now.__setitem__(0, now[0] + 20.0), clock=lambda: now[0]
+    )
+    rounds.spent = told
+    assert rounds.canary().found
+    assert told == [20.0, 40.0]
+    assert [one.budget for one in rounds.asked] == [40.0, 20.0]
 
 
 @pytest.mark.parametrize("numbers", [

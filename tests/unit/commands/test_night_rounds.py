@@ -11,11 +11,23 @@ from harness.commands import night_main, night_rounds
 from harness.comparing.comparison import ComparedNumber
 from harness.core.metric import METRICS
 from harness.night.files import NIGHTS, write_night
+from harness.plan.expand import Plan
+from harness.probes.generation import PROBE
 from harness.runner.night import NightStop
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import last_night, night, night_bench
+from tests.unit.runner.test_choosing import job
 
 pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
+
+
+def test_a_family_is_of_numbers_that_the_night_may_judge() -> None:
+    jobs = [job("s", "speed", "int4"), job("q", "quality", "int4"), job("r", "speed", "int4", refused="no GPU"),
+            job("g", "quality", "int8", other_gpu="of another"),
+            job("n", "speed", "int4", environment="new"), job("s#1", "speed", "int4", round=1)]  # fmt: skip
+    plan = Plan("s", tuple(jobs))
+    assert night_rounds.family_of(plan, "cpu", {"metric": ["decode_tps"]}) == 2, "decoding and perplexity"
+    assert night_rounds.family_of(plan, "cpu", {}) == 1 + sum(METRICS[name].better != "none" for name in PROBE.yields)
 
 
 class Cut(NightStop):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from io import StringIO
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from harness.commands import night_tables
 from harness.commands.answers import answers
 from harness.commands.compare import compare_named
 from harness.commands.night import NightAsked, run_night
-from harness.commands.report import print_tables
+from harness.commands.report import print_tables, rendered_or_told
 from harness.commands.workspace import Workspace
+from harness.core.errors import ConfigError
 from harness.environments import ROOT
 from harness.night.record import NightRecord
 from harness.night.text import to_markdown
@@ -37,6 +40,17 @@ apart: {where: {sweep: s}, rows: [method], cells: {Throughput: {metric: decode_t
 """
 
 
+def test_a_table_that_cannot_be_rendered_says_so_in_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigError("a | <b>")
+
+    unused: Any = None
+    monkeypatch.setattr(night_tables, "_rendered", refuse)
+    (text,) = night_tables.night_tables(unused, unused, "", (), whole=True)
+    assert rendered_or_told(unused, refuse) == (text, True)  # type: ignore[arg-type]
+    assert "a \\| &lt;b&gt;" in text
+
+
 def workspace(bench: Bench) -> Workspace:
     tables = bench.configs / "tables"
     tables.mkdir()
@@ -44,8 +58,8 @@ def workspace(bench: Bench) -> Workspace:
     return Workspace(ROOT, (bench.configs,), (tables,), bench.results, lent=True)
 
 
-def tonight(bench: Bench, home: Workspace) -> NightRecord:
-    asked = NightAsked("s", "old", "new", 60.0, 1, where=("metric=decode_tps",), disturbed=True)
+def tonight(bench: Bench, home: Workspace, budget: float = 60.0) -> NightRecord:
+    asked = NightAsked("s", "old", "new", budget, 1, where=("metric=decode_tps",), disturbed=True)
     return run_night(asked, Console(file=StringIO()), home)
 
 
@@ -81,6 +95,17 @@ def test_the_eight_columns_and_the_verdict_are_of_the_same_rounds(bench: Bench) 
     assert number.values == (worse.a, worse.b)
     assert number.estimate is not None
     assert number.estimate.value == pytest.approx(worse.change)
+
+
+def test_what_a_night_did_not_reach_is_in_none_of_its_tables_though_an_older_session_has_it(bench: Bench) -> None:
+    keys = {"environment": ["new", "old"], "method": ["fp32", "int8"]}
+    night_bench(bench, **keys)
+    bench.run()
+    home = workspace(night_bench(bench, tables=["both"], **keys))
+    assert printed(home, "eight").count("\n| ") == 3
+    record = tonight(bench, home, 0.001)
+    assert len(record.of("not reached")) == 2
+    assert "".join(record.tables).count("\n| ") <= 2, record.tables
 
 
 def test_a_candidate_that_the_sweep_does_not_name_is_not_in_its_tables_nor_published(bench: Bench, say: Say) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.night.alarms import with_open
-from harness.night.record import NightNumber
+from harness.night.record import NightNumber, exit_code
 from tests.unit.night.numbers import FOUND, night, number
 
 MISSED = (FOUND[0].model_copy(update={"found": False}), FOUND[1])
@@ -26,6 +26,26 @@ def test_an_alarm_is_open_until_a_night_judges_the_number_and_does_not_call_it()
     assert good.open == ()
     assert [one.series for one in good.closed] == ["s1"]
     assert with_open(night(number(), count=5), good).closed == ()
+
+
+@pytest.mark.parametrize(("numbers", "is_open"), [
+    ((number("cannot tell"),), True), ((number("worse", confirmed=False),), True), ((number("better"),), False),
+    ((number("worse", cause="a link"),), False), ((number("worse", cause="a link", confirmed=False),), True),
+    ((number("cannot tell", series="s2"),), True), ((number(series="s2"), number("cannot tell", series="s3")), True),
+    ((number(), number("cannot tell", series="s3")), False),
+    ((number("cannot tell", margin=None),), True), ((number("cannot tell", margin=None, change=0.0),), False),
+    ((number("cannot tell", margin=None, change=0.01),), False), ((number("cannot tell", margin=None, change=0.01, better="lower"),), True),
+])  # fmt: skip
+def test_only_the_same_the_better_and_the_acknowledged_close_an_alarm(
+    numbers: tuple[NightNumber, ...], *, is_open: bool
+) -> None:
+    """What a night cannot tell may be as bad as ever, and neither is a night good of which the half was worse."""
+    first = with_open(night(number("worse"), count=1), None)
+    second = with_open(night(*numbers, count=2), first)
+    assert (bool(second.open), bool(second.closed)) == (is_open, not is_open)
+    assert exit_code(second) == (3 if is_open else 0)
+    assert [one.cause for one in second.closed] == [numbers[0].cause for _ in second.closed]
+    assert with_open(night(number(), count=3), second).open == ()
 
 
 def test_a_series_that_began_anew_is_known_by_its_name() -> None:

@@ -139,7 +139,7 @@ def suspected(
     nights: list[NightRecord], change: float, known: Sequence[KnownChange] = ()
 ) -> tuple[NightNumber, dict[str, Suspect]]:
     tonight = number("same", change=change, error=0.002)
-    (one,), suspects = with_history([tonight], nights, GATE, len(nights) + 1, known)
+    (one,), suspects = with_history(night(tonight, count=len(nights) + 1), nights, GATE, known)
     return one, suspects
 
 
@@ -183,7 +183,7 @@ def test_what_is_shown_to_be_less_than_its_part_of_the_margin_is_nothing_to_the_
         night(number("same", change=one.numbers[0].change / 10, error=0.0002), count=one.number)
         for one in creeping(20, size=0.03)
     ]  # type: ignore[operator]
-    (one,), suspects = with_history([number("same", change=-0.003, error=0.0002)], sharp, GATE, 51)
+    (one,), suspects = with_history(night(number("same", change=-0.003, error=0.0002), count=51), sharp, GATE)
     assert (suspects, one.since) == ({}, None), "0.3 % is seen at so little noise, and is no tenth of 5 %"
 
 
@@ -217,6 +217,15 @@ def test_a_known_change_ends_what_the_history_called() -> None:
     entry = AcknowledgedEntry.model_validate({"metric": "decode_tps", "cause": "x", "since": nights[30].started.date()})
     one, _ = suspected(nights, -0.03, [KnownChange(entry, "a:1")])
     assert (one.since, one.alarms) == (None, False)
+    assert one.cause == "x", "and it is not told as mended"
+    assert [alarm.cause for alarm in with_open(night(one, count=40), nights[-1]).closed] == ["x"]
+
+
+def test_a_known_change_of_a_day_to_come_changes_nothing_yet() -> None:
+    nights = called_by_history(creeping(9, size=0.03))
+    entry = AcknowledgedEntry.model_validate({"metric": "decode_tps", "cause": "x", "since": "2030-01-01"})
+    one, _ = suspected(nights, -0.03, [KnownChange(entry, "a:1")])
+    assert (one.since, one.alarms, one.nights) == (31, True, len(nights) + 1)
 
 
 def test_what_got_better_suspects_nothing_and_neither_does_a_constant_series() -> None:
@@ -250,7 +259,7 @@ def test_a_night_that_measured_twice_keeps_both(monkeypatch: pytest.MonkeyPatch)
         night(count=6),
         night(number("skipped"), count=7),
     ]
-    (one,), _ = with_history([number("same")], nights, GATE, 8)
+    (one,), _ = with_history(night(number("same"), count=8), nights, GATE)
     assert [value and (round(value.change, 3), value.times) for value in seen["s1"]] == [
         (-0.001, 1), (-0.099, 2), None, None, (-0.001, 1),
     ]  # fmt: skip
@@ -260,10 +269,10 @@ def test_a_night_that_measured_twice_keeps_both(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_new_metric_version_or_gpu_is_another_series_and_an_empty_history_says_nothing() -> None:
     for before in ([night(number("worse", series="other"), count=1)], []):
-        (one,), suspects = with_history([number("same")], before, GATE, 2)
+        (one,), suspects = with_history(night(number("same"), count=2), before, GATE)
         assert (one.nights, one.since, suspects) == (1, None, {})
 
 
 def test_numbers_without_a_verdict_and_counted_ones_have_no_witness() -> None:
     for one in (number("missing"), number("worse", exact=True)):
-        assert with_history([one], [night(one)], GATE, 2) == ([one], {})
+        assert with_history(night(one, count=2), [night(one)], GATE) == ([one], {})

@@ -53,6 +53,7 @@ def test_the_sweeps_own_tables_stand_below_the_verdicts_with_the_session_of_thei
     assert "| a |" in to_issue(record)
     long = record.model_copy(update={"tables": ("x" * 50_000,)})
     assert "## All numbers" in to_issue(long), "tables go first where an issue is too long"
+    assert "Left out here, since an issue ends at 65,536 characters: 1." in to_issue(long)
     assert len(to_issue(long)) < 40_000
 
 
@@ -64,7 +65,7 @@ def test_a_night_whose_canary_was_missed_says_nothing_else_in_its_headline() -> 
 def test_an_alarm_that_was_not_judged_tonight_is_still_shown() -> None:
     before = with_open(night(number("worse"), count=1), None)
     text = to_markdown(with_open(night(number("skipped"), count=2), before))
-    assert "since night 20261128-aaaaaa; not judged tonight" in text
+    assert "since night 20261128-aaaaaa; not judged in night 20261129-aaaaaa" in text
 
 
 def test_junit_has_a_case_for_each_number_and_says_which_passed() -> None:
@@ -145,6 +146,35 @@ def test_the_issue_opens_updates_and_closes_itself_under_one_title() -> None:
     assert "not judged in night 20261129-aaaaaa" in to_issue(skipped)
     assert "resolved in night 20261130-aaaaaa: Decode" in to_issue(good)
     assert "Resolved: nothing is worse" in to_issue(with_open(night(number(), count=4), good))
+
+
+def test_an_alarm_that_a_night_judged_and_could_not_close_says_so() -> None:
+    before = with_open(night(number("worse"), count=1), None)
+    unclear = with_open(night(number("cannot tell"), count=2), before)
+    told = "since night 20261128-aaaaaa; night 20261129-aaaaaa: cannot tell, -0.10%"
+    assert told in to_markdown(unclear)
+    assert told in to_issue(unclear)
+    assert head_of(to_issue(unclear))["state"] == "open"
+
+
+def test_what_is_acknowledged_is_not_told_as_mended() -> None:
+    before = with_open(night(number("worse"), count=1), None)
+    record = with_open(night(number("worse", cause="a [link]"), count=2), before)
+    text, issue = to_markdown(record), to_issue(record)
+    assert "## No longer worse" not in text
+    assert "again -9.34%; acknowledged: a \\[link\\]" in text
+    assert "resolved" not in issue
+    assert "acknowledged in night 20261129-aaaaaa, and still worse: Decode, tiny int4 ort-genai" in issue
+    assert head_of(issue)["state"] == "closed"
+    later = to_issue(with_open(night(number("worse", cause="a link"), count=3), record))
+    assert "Resolved: nothing is worse in night 20261130-aaaaaa but what is acknowledged." in later
+
+
+def test_a_night_that_judged_nothing_resolves_nothing() -> None:
+    issue = to_issue(with_open(night(number("missing"), number("skipped", series="b")), None))
+    assert "Night 20261128-aaaaaa judged nothing: 1 missing, 1 skipped." in issue
+    assert "Resolved" not in issue
+    assert "Resolved" in to_issue(with_open(night(unchanged=2), None))
 
 
 def test_the_issue_of_a_gate_that_cannot_bite_is_open() -> None:
