@@ -1,10 +1,11 @@
 """Work in groups: what a finished group found outlives a job that is interrupted, and the next attempt goes on from there.
 
-A file a group, whole or not at all: SHA-256 (32 bytes) of what the group is and of all that follows, then an .npz archive.
+A file a group, whole or not at all; what cannot be kept costs time alone, and two jobs may share a folder: SHA-256 (32 bytes) of what the group is and of all that follows, then an .npz archive.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -126,8 +127,9 @@ class Finished:
         buffer = io.BytesIO()
         save: Any = np.savez
         save(buffer, **arrays, **{_ABOUT: np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, hashlib.sha256(key + buffer.getvalue()).digest() + buffer.getvalue())
+        with contextlib.suppress(OSError):  # the disk is full, or another process was done and took the folder away
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, hashlib.sha256(key + buffer.getvalue()).digest() + buffer.getvalue(), shared=True)
 
 
 def _digest(numbers: Iterable[Numbers]) -> str:

@@ -17,7 +17,7 @@ from harness.probes.bandwidth import cache_bytes, shape_of
 from harness.probes.copying import Copied
 from harness.probes.generation import PROBE, GenerationOptions
 from harness.probes.speed import Work
-from harness.quantizers.scheme import step_bytes
+from harness.quantizers.scheme import scheme_of, step_bytes
 from tests.tiny_model import write_model
 from tests.unit.probes.clockwork import Clockwork
 
@@ -110,6 +110,18 @@ def test_weights_that_a_step_reads_are_all_but_an_embedding_of_its_own(tmp_path:
     assert step_bytes(folder, "hf", "float32") == 4 * (body + table)
     assert step_bytes(folder, "hf", "bfloat16") == 2 * (body + table)
     assert step_bytes(tmp_path, "hf") is None
+
+
+@pytest.mark.parametrize("name", ["num_local_experts", "num_experts", "n_routed_experts"])
+@pytest.mark.parametrize("within", [False, True])
+def test_of_a_few_among_many_experts_nobody_knows_what_a_step_reads(tmp_path: Path, name: str, *, within: bool) -> None:
+    folder = write_model(tmp_path / "hf")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    for count, known in ((8, False), (1, True), (None, True)):
+        said = {"text_config": {name: count}} if within else {name: count}
+        (folder / "config.json").write_text(json.dumps(config | said), "utf-8")
+        assert (step_bytes(folder, "hf", "float32") is not None) == known
+        assert "others not read" not in str(scheme_of(folder, "hf"))
 
 
 def test_a_share_beyond_one_is_possible_and_a_negative_one_is_not_reached() -> None:
