@@ -84,14 +84,30 @@ def test_whatever_byte_is_another_the_group_is_measured_again_and_that_is_told(t
         assert set(told(again)) == {"kept-spoilt"}
 
 
-def test_what_the_first_session_said_of_its_groups_is_said_again_unless_this_one_says_it_too(tmp_path: Path) -> None:
+def test_what_earlier_sessions_said_of_their_groups_is_said_again_with_their_run(tmp_path: Path) -> None:
     first = attempt(tmp_path, "run-1")
     first.session.notes = (Note(code="smaller-passes", text="once"), Note(code="whole-prompts", text="3"))  # type: ignore[misc]
     first.group([[1]], lambda: FOUND)
     second = attempt(tmp_path, "run-2")
     second.session.notes = (Note(code="whole-prompts", text="2"),)  # type: ignore[misc]
     second.group([[1]], never)
-    assert {code: text for code, text in told(second).items() if code != "resumed"} == {"smaller-passes": "once"}
+    second.group([[2]], lambda: FOUND)
+    said = [(note.code, note.text) for note in second.notes() if note.code != "resumed"]
+    assert said == [("smaller-passes", "once (run run-1)"), ("whole-prompts", "3 (run run-1)")]
+    third = attempt(tmp_path, "run-3")
+    for ids in ([1], [2]):
+        third.group([ids], never)
+    assert [note.text for note in third.notes()][1:] == ["once (run run-1)", "3 (run run-1)", "2 (run run-2)"]
+
+
+def test_what_each_session_says_of_how_it_was_opened_is_said_once(tmp_path: Path) -> None:
+    opened = Note(code="fake", text="no model ran")
+    for name in ("run-1", "run-2"):
+        session = TableScores()
+        session.notes = (opened,)  # type: ignore[misc]
+        finished = Finished(session, Context(folder=tmp_path / name, resume=tmp_path / "kept"))
+        finished.group([[1]], lambda: FOUND)
+    assert set(told(finished)) == {"resumed"}
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
