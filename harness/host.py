@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -46,14 +47,16 @@ def environment(name: str) -> Environment:
 def facts(environment: Environment) -> Facts:
     """Reduce an environment to what planning asks of it."""
     sizes = [gpu.memory_bytes for gpu in environment.gpus if gpu.memory_bytes is not None]
-    major_minor = [gpu.compute.split(".") for gpu in environment.gpus if gpu.compute]
+    told = [(gpu.compute.split("."), gpu.name) for gpu in environment.gpus if gpu.compute]
+    most = max((((int(major), int(minor)), name) for (major, minor), name in told), default=None)
     return Facts(
         packages=environment.packages,
         system=environment.system,
         gpus=tuple(gpu.name for gpu in environment.gpus),
         gpu_bytes=max(sizes) if sizes else None,
         memory_bytes=environment.memory_bytes,
-        compute=min(((int(major), int(minor)) for major, minor in major_minor), default=None),
+        compute=most[0] if most else None,
+        compute_gpu=most[1] if most else "",
     )
 
 
@@ -117,6 +120,21 @@ def harness_version() -> str:
         return f"{version}+{told}" if (told := _told_commit()) else version
     dirty = _git(root, "status", "--porcelain", "--untracked-files=no")
     return f"{version}+{commit}{'-dirty' if dirty else ''}"
+
+
+@functools.cache
+def code_digest() -> str:
+    """Hash this package's code as it lies on the disk, once in a process; `-dirty` trees of one commit have one version and are many."""
+    return code_digest_of(Path(__file__).resolve().parent)
+
+
+def code_digest_of(folder: Path) -> str:
+    """Hash the names and bytes of all Python files below a folder, tracked or not."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        name, content = path.relative_to(folder).as_posix().encode(), path.read_bytes()
+        whole.update(b"%d %d %b%b" % (len(name), len(content), name, content))
+    return whole.hexdigest()
 
 
 def _told_commit() -> str:

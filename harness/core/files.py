@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,11 +37,11 @@ _GONE = f"{PARTIAL}-gone"
 def write_whole(path: Path, content: str | bytes, *, durable: bool = True, shared: bool = False) -> None:
     """Write a file so that it is there in full or not at all, whatever is killed when.
 
-    Not `durable`, it may be gone after a power cut: for what the next command would write again. `shared`: other processes may
-    write the same file at this moment; the last one counts.
+    Not `durable`, it may be gone after a power cut: for what the next command would write again. `shared`: other processes or
+    threads may write the same file at this moment; the last one counts.
     """
     data = content.encode() if isinstance(content, str) else content
-    beside = path.with_name(f"{path.name}{PARTIAL}{f'-{os.getpid()}' if shared else ''}")
+    beside = path.with_name(f"{path.name}{PARTIAL}{f'-{os.getpid()}-{threading.get_ident()}' if shared else ''}")
     try:
         with open(beside, "wb") as file:
             file.write(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -79,9 +80,9 @@ METRICS = _table(
     Metric("energy", "Energy", "J", "lower", "speed", "joules that the GPUs took from the first request sent to the last one done, all GPUs"),
     Metric("gpu_power", "GPU power", "W", "none", "speed", "energy / seconds in which it was taken, all GPUs"),
     Metric("tokens_per_joule", "Tokens per joule", "tok/J", "higher", "speed", "generated tokens of all requests / energy"),
-    Metric("copy_bandwidth", "Copy bandwidth", "B/s", "higher", "speed",
+    Metric("copy_bandwidth", "Copy bandwidth", "B/s", "none", "speed",
            "bytes read and written in a second by a large copy within the memory of the device that computes; the fastest of ten, beside the generation"),
-    Metric("bandwidth_share", "Share of the memory bound", "fraction", "higher", "speed",
+    Metric("bandwidth_share", "Share of the memory bound", "fraction", "none", "speed",
            "(bytes of the weights that a decode step multiplies + bytes of the keys and values that it reads) / its seconds / copy bandwidth; above 1 where weights stay in caches"),
     Metric("load_seconds", "Load", "s", "lower", "speed", "opening the artifact with the engine, once"),
     Metric("peak_rss_bytes", "Peak memory", "B", "lower", "memory",
@@ -187,15 +188,15 @@ def impossible(name: str, value: float) -> str:
     unit, slack = metric(name).unit, 1e-6
     percent = name.startswith(LM_EVAL) and not name.startswith(f"{LM_EVAL}acc")  # f1 of some of its tasks is in percent
     bound = name == "bandwidth_share"  # of the memory, which caches are faster than
-    if unit == "fraction" and not percent and not bound and not -slack <= value <= 1 + slack:
-        return f"{value:g}, and a share lies between 0 and 1"
+    if unit == "fraction" and not percent and not -slack <= value <= (math.inf if bound else 1 + slack):
+        return f"{value:g}, and a share {'is not negative' if bound else 'lies between 0 and 1'}"
     if name.endswith("perplexity") and value < 1 - slack:
         return f"{value:g}, and a perplexity is 1 at the least"
     if name in {"kl_divergence", "verify_kl"} and value < -slack:
         return f"{value:g}, and a divergence is 0 at the least"
     if name == "choice_logprob" and value > slack:
         return f"{value:g}, and the logarithm of a probability is 0 at the most"
-    if unit in {"s", "B", "tok/s", "req/s", "sample/s"} and value < 0:
+    if unit in {"s", "B", "B/s", "tok/s", "req/s", "sample/s"} and value < 0:
         return f"{value:g}, and times, rates and sizes are not negative"
     return ""
 

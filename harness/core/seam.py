@@ -113,7 +113,9 @@ class Facts:
     memory_bytes: int | None = None
     """Main memory of the machine."""
     compute: tuple[int, int] | None = None
-    """Compute capability of its GPUs, of different ones the least; None where no driver tells."""
+    """Compute capability of its GPUs, of different ones the highest; None where no driver tells."""
+    compute_gpu: str = ""
+    """The GPU that has it, where there are several."""
     interpreter: Path | None = None
     """Where the environment's Python lies, programs beside it."""
     name: str = ""

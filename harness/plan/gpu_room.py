@@ -41,7 +41,7 @@ def too_old(made: ArtifactRef, engine: EngineChoice, facts: Facts) -> str | None
         return None
     need, there = (".".join(map(str, one)) for one in (made.capability, facts.compute))
     return (
-        f"method '{made.method}' is multiplied in a type that GPUs have from compute capability {need} on, and {facts.gpus[0]} has {there}: "
+        f"method '{made.method}' is multiplied in a type that GPUs have from compute capability {need} on, and {facts.compute_gpu or facts.gpus[0]} has {there}: "
         "take a method without it, as fp8_weights for fp8, or another GPU"
     )
 

@@ -41,11 +41,9 @@ def share_of(session: Session, trace: Trace, work: Work, context: Context) -> Ba
     A note says why where copies cannot be timed, or nobody knows what a step reads.
     """
     device = "cpu" if session.provider.startswith("cpu") else "cuda"
-    try:
-        found = context.shared.get(_KEPT) or context.shared.setdefault(_KEPT, copied(device))
-    except HarnessError as error:
-        return _unknown(f"no copies could be timed on {device}: {error}")
-    assert isinstance(found, Copied)
+    found = _copied(device, context)
+    if isinstance(found, str):
+        return _unknown(f"no copies could be timed on {device}: {found}")
     speeds = found.bandwidths
     values = [_value("copy_bandwidth", max(speeds), speeds)]
     facts: JsonObject = {"copied_bytes": found.bytes, "copied_by": found.by}
@@ -58,6 +56,19 @@ def share_of(session: Session, trace: Trace, work: Work, context: Context) -> Ba
     return BandwidthShare(
         (*values, _value("bandwidth_share", share, [share])), facts | {"weights_read": weights, "cache_read": cache}
     )
+
+
+def _copied(device: str, context: Context) -> Copied | str:
+    """Time copies, or say why they cannot be timed; either way once in a process."""
+    found = context.shared.get(_KEPT)
+    if found is None:
+        try:
+            found = copied(device)
+        except HarnessError as error:
+            found = str(error)
+        context.shared[_KEPT] = found
+    assert isinstance(found, Copied | str)
+    return found
 
 
 def _unknown(text: str) -> BandwidthShare:
@@ -85,7 +96,8 @@ def shape_of(artifact: Path) -> tuple[int, int, int] | None:
 
 
 def _shape(said: Mapping[str, Any]) -> tuple[int, int, int] | None:
-    if said.get("sliding_window") or {"full_attention", *(said.get("layer_types") or ())} != {"full_attention"}:
+    windowed = said.get("sliding_window") and said.get("use_sliding_window") is not False
+    if windowed or {"full_attention", *(said.get("layer_types") or ())} != {"full_attention"}:
         return None
     layers, heads = said.get("num_hidden_layers"), said.get("num_attention_heads")
     groups = said.get("num_key_value_heads") or heads

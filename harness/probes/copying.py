@@ -45,7 +45,7 @@ class Copied:
 
 
 def copied(device: str) -> Copied:
-    """Time copies in a process of their own. device: `cpu` or `cuda`. Raises: HarnessError with that process's last words."""
+    """Time copies in a process of their own. device: `cpu` or `cuda`. Raises: HarnessError with that process's last words, or where these are no times."""
     command = [sys.executable, "-P", "-m", "harness.probes.copying", device]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
@@ -57,9 +57,17 @@ def copied(device: str) -> Copied:
 
 
 def read(text: str) -> Copied:
-    """Read what the process printed."""
-    said = json.loads(text)
-    return Copied(int(said["bytes"]), tuple(map(float, said["seconds"])), str(said["by"]))
+    """Read the last line of what the process printed; a library may have printed before. Raises: HarnessError where it has no times."""
+    last = (text.strip().splitlines() or [""])[-1]
+    refused = f"the process that copies printed no times: {last[:100]!r}"
+    try:
+        said = json.loads(last)
+        found = Copied(int(said["bytes"]), tuple(map(float, said["seconds"])), str(said["by"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise HarnessError(refused) from error
+    if not found.seconds or min(found.bytes, *found.seconds) <= 0:
+        raise HarnessError(refused)
+    return found
 
 
 def on_host() -> Copied:
@@ -119,7 +127,7 @@ def main(device: str) -> None:
         import torch
 
         found = _on_cuda(torch)
-    sys.stdout.write(json.dumps(asdict(found)))
+    sys.stdout.write(f"\n{json.dumps(asdict(found))}\n")
 
 
 if __name__ == "__main__":

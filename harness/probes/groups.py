@@ -1,10 +1,11 @@
 """Work in groups: what a finished group found outlives a job that is interrupted, and the next attempt goes on from there.
 
-A file a group, whole or not at all: SHA-256 (32 bytes) of what the group is and of all that follows, then an .npz archive.
+A file a group, whole or not at all; what cannot be kept costs time alone, and two jobs may share a folder: SHA-256 (32 bytes) of what the group is and of all that follows, then an .npz archive.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -65,8 +66,12 @@ class Finished:
     """Numbers, from 1, of the groups that were taken from an earlier attempt, by its run."""
     spoilt: list[int] = field(default_factory=list)
     """Numbers of the groups whose file was not whole, or another group's."""
-    said: dict[str, Note] = field(default_factory=dict)
-    """What earlier sessions said of the groups that were taken, by code."""
+    said: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What earlier sessions said of the groups that were taken, by run and code."""
+
+    def __post_init__(self) -> None:
+        """Note what the session says before any group: of how it was opened, which it says itself each time."""
+        self.opened = {(note.code, note.text) for note in self.session.notes}
 
     def group(self, numbers: Iterable[Numbers], find: Callable[[], Arrays]) -> Arrays:
         """Give what a group found: from an attempt before, or else from `find`, which then is kept.
@@ -97,8 +102,8 @@ class Finished:
             text = (f"what an interrupted attempt had kept of group {_listed(self.spoilt)} was damaged or of something else; "
                     "it was measured again")  # fmt: skip
             found.append(Note(code="kept-spoilt", text=text))
-        now = {note.code for note in self.session.notes}
-        return (*found, *(note for code, note in self.said.items() if code not in now))
+        said = (Note(code=code, text=f"{text} (run {run})") for (run, code), text in self.said.items())
+        return (*found, *said)
 
     def _known(self, path: Path, key: bytes) -> Arrays | None:
         import numpy as np
@@ -116,7 +121,8 @@ class Finished:
             found = {name: archive[name] for name in archive.files}
         about = json.loads(found.pop(_ABOUT).tobytes())
         self.taken.setdefault(about["run"], []).append(self.count)
-        self.said |= {code: Note(code=code, text=text) for code, text in about["notes"]}
+        notes = [(code, text) for code, text in about["notes"] if (code, text) not in self.opened]
+        self.said |= {(about["run"], code): text for code, text in notes}
         return found
 
     def _keep(self, path: Path, key: bytes, arrays: Arrays) -> None:
@@ -126,8 +132,9 @@ class Finished:
         buffer = io.BytesIO()
         save: Any = np.savez
         save(buffer, **arrays, **{_ABOUT: np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, hashlib.sha256(key + buffer.getvalue()).digest() + buffer.getvalue())
+        with contextlib.suppress(OSError):  # the disk is full, or another process was done and took the folder away
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, hashlib.sha256(key + buffer.getvalue()).digest() + buffer.getvalue(), shared=True)
 
 
 def _digest(numbers: Iterable[Numbers]) -> str:

@@ -241,6 +241,12 @@ def hold_graph(path: Path, layers: Mapping[str, PackedLayer]) -> None:
         taken = [left.pop(name) for name in names if name in left]
         if not taken:
             continue
+        if len(taken) != len(names):
+            packed = ", ".join(name for name in names if name in layers)
+            raise HarnessError(
+                f"'{node.name}' of {path.name} is one product of {', '.join(names)}, and the checkpoint packs only {packed}; "
+                "pack all of them, or none"
+            )
         values, scales = read(node.input[1]), read(node.input[2])
         wanted = np.concatenate([_laid_out(layer)["qweight"] for layer in taken]).reshape(values.shape)
         exact = np.concatenate([layer.scales for layer in taken]).astype(scales.dtype).reshape(scales.shape)

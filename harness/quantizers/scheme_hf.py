@@ -15,6 +15,7 @@ from harness.quantizers.artifact_check import weight_files
 from harness.quantizers.folders import read_json
 from harness.quantizers.scheme_text import Matrices, Matrix, product, written
 
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16}
 _HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
@@ -45,7 +46,8 @@ def folder_matrices(folder: Path, dtype: str | None = None) -> Matrices | None:
     if any(file.suffix != ".safetensors" for file in files):
         return None
     tensors = {name: tensor for file in files for name, tensor in _header(file).items()}
-    said = read_json(folder / "config.json").get("quantization_config") or {}
+    config = read_json(folder / "config.json")
+    said = config.get("quantization_config") or {}
     matrices = dict(_matrices(tensors, said, dtype))
     if is_simulated(said):
         matrices |= {
@@ -54,7 +56,13 @@ def folder_matrices(folder: Path, dtype: str | None = None) -> Matrices | None:
         }
     head = next((matrices.pop(name) for name in list(matrices) if name.endswith(_HEADS)), None)
     embedding = next((matrices.pop(name) for name in list(matrices) if name.endswith(_EMBEDDINGS)), None)
-    return Matrices(list(matrices.values()), head or embedding, embedding)
+    return Matrices(list(matrices.values()), head or embedding, embedding, routed=_has_experts(config))
+
+
+def _has_experts(config: Mapping[str, Any]) -> bool:
+    """Tell a mixture of experts by what configurations of transformers call their number."""
+    parts = (config, config.get("text_config") or {})
+    return any(isinstance(count := part.get(name), int) and count > 1 for part in parts for name in _EXPERTS)
 
 
 def _simulated(text: str) -> str:

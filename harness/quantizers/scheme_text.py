@@ -30,13 +30,18 @@ class Matrices:
     head: Matrix | None
     embedding: Matrix | None
     complete: bool = True
-    """Whether all were read, which of a mixture of experts they are not."""
+    """Whether all were read, which of a graph's mixture of experts they are not."""
+    routed: bool = False
+    """Whether a token takes its way through some of them alone, as through a few of many experts."""
 
     @property
     def step_bytes(self) -> int | None:
-        """Bytes that one token is multiplied with: all matrices but an embedding of its own, of which it takes a row."""
+        """Bytes that one token is multiplied with: all matrices but an embedding of its own, of which it takes a row.
+
+        None where they are not all known, or a token is multiplied with some of them alone.
+        """
         read = {matrix.tensor: matrix.bits for matrix in (*self.body, *([self.head] if self.head else []))}
-        return -(-sum(read.values()) // 8) if self.complete and self.head else None
+        return -(-sum(read.values()) // 8) if self.complete and self.head and not self.routed else None
 
 
 def written(matrices: Matrices) -> Scheme:

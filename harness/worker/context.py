@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from harness.core.identity import digest
 from harness.core.outcome import Environment
 from harness.core.privacy import cache_folder
 from harness.core.spec import Input, Job, MeasureSpec
+from harness.host import code_digest
 from harness.worker.fresh_process import scorer
 from harness.worker.inputs import input_of, partial_of, weights_read
 
@@ -61,10 +63,12 @@ def _resume(job: Job, found: Sequence[Input], environment: Environment) -> Path 
     held = [[item.role, item.id, item.content, item.engine, item.engine_options] for item in found]
     place = environment.model_dump(mode="json", include={"machine", "cpu", "threads", "packages", "harness"})
     gpus = [[gpu.name, gpu.driver] for gpu in environment.gpus]
-    return cache_folder() / "groups" / digest([job.spec.model_dump(mode="json"), held, place, gpus])[:24]
+    known = [job.spec.model_dump(mode="json"), held, place, gpus, code_digest()]
+    return cache_folder() / "groups" / digest(known)[:24]
 
 
 def forget(folder: Path | None) -> None:
-    """Remove the groups of a measurement that is done."""
+    """Remove the groups of a measurement that is done; what cannot be removed, as where another process does so too, stays."""
     if folder is not None and folder.is_dir():
-        remove(folder)
+        with contextlib.suppress(OSError):
+            remove(folder)

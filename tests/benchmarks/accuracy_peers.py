@@ -67,7 +67,7 @@ def _compared(name: str, lm: object, requests: Sequence[Request], whole: float, 
     lm._loglikelihood_tokens(given[:4], disable_tqdm=True)  # type: ignore[attr-defined]
     mine, before = _timed(ours)
     begun = time.process_time()
-    with contextlib.redirect_stdout(sys.stderr), contextlib.redirect_stderr(open(os.devnull, "w")):
+    with open(os.devnull, "w") as silent, contextlib.redirect_stdout(sys.stderr), contextlib.redirect_stderr(silent):
         found = lm._loglikelihood_tokens(given, disable_tqdm=True)  # type: ignore[attr-defined]
     took = time.process_time() - begun
     shared = (before + _timed(ours)[1]) / 2

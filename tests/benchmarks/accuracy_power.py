@@ -3,6 +3,7 @@
 Paired: both models answer the same questions. Where a share d of them is answered rightly by one alone, and the shares differ by D, the
 difference of one question has the variance d - D^2, so that an interval of 95 % with half-width h takes n = (1.96 / h)^2 (d - D^2)
 questions. Source: McNemar (1947); Agresti, Categorical Data Analysis (2nd ed.), section 10.1.1. Where no answer differs, d is taken as 3 / n.
+The interval of n is that of d (Clopper and Pearson, 1934; 95 %, exact) put into the formula, D as measured.
 
 Unpaired: TensorRT-LLM (tests/integration/defs/accuracy/accuracy_core.py, `compute_theta`) takes sigma = 50 points for a question, and sees
 losses from theta = -(z_alpha + z_beta) sqrt(2 sigma^2 / n) on, one-sided, with alpha = 0.05 and beta = 0.2: n = 2 (sigma (z_alpha + z_beta) / theta)^2.
@@ -70,7 +71,21 @@ class Pair:
 
     def questions(self, half: float = HALF) -> int:
         """Questions after which the interval's half is so many points."""
-        return math.ceil(self.variance * (_Z95 / half) ** 2)
+        return _questions(self.variance, half)
+
+    def questions_between(self, half: float = HALF) -> tuple[int, int]:
+        """Interval of 95 % of these questions: how few and how many they may be."""
+        from scipy.stats import beta
+
+        differ, apart = self.only_first + self.only_second, self.difference / 100
+        low = float(beta.ppf(0.025, differ, self.n - differ + 1)) if differ else 0.0
+        high = float(beta.ppf(0.975, differ + 1, self.n - differ)) if differ < self.n else 1.0
+        few, many = (_questions(1e4 * (max(share, abs(apart)) - apart**2), half) for share in (low, high))
+        return few, many
+
+
+def _questions(variance: float, half: float) -> int:
+    return math.ceil(variance * (_Z95 / half) ** 2)
 
 
 def pair_of(first: Right, second: Right) -> Pair:
@@ -99,10 +114,11 @@ def quality_table(right: dict[str, Right], seconds: dict[str, float]) -> bool:
     holds = True
     for name, second in others:
         pair, each = pair_of(first, second), (seconds[baseline] + seconds[name]) / len(first)
+        few, many = pair.questions_between()
         ours, theirs = pair.questions() * each, unpaired_questions() * each
         print(f"  {name:6} {100 * second.mean():5.1f} %, {pair.difference:+.2f} ± {pair.half_width:.2f} points, {pair.only_first} and {pair.only_second} answers by one alone; "
               f"the unpaired rule sees {theta(pair.n):.2f} points with these questions")  # fmt: skip
-        print(f"         to ±{HALF} points: {ours:,.0f} s of processor for the pair ({pair.questions():,} questions), {theirs:,.0f} s unpaired "
+        print(f"         to ±{HALF} points: {ours:,.0f} s of processor for the pair ({pair.questions():,} questions, {few:,} to {many:,}), {theirs:,.0f} s unpaired "
               f"({unpaired_questions():,}): {ours / theirs:.2f} of it (at most {SHARE:.2f})")  # fmt: skip
         holds = holds and ours <= SHARE * theirs
     return holds

@@ -85,7 +85,8 @@ def main() -> None:
     parser.add_argument("--questions", type=Path, default=reference.questions_folder())
     parser.add_argument("--every", type=int, default=1)
     asked = parser.parse_args()
-    headline(f"python -m tests.benchmarks.whole_mmlu --every {asked.every}")
+    called = commit_of(asked.old)
+    headline(f"python -m tests.benchmarks.whole_mmlu --old {called} --every {asked.every}")
     names = questions.subjects(asked.questions)
     found: dict[str, list[Evaluated]] = {"old": [], "new": []}
     with tempfile.TemporaryDirectory() as name:
@@ -97,17 +98,24 @@ def main() -> None:
             for which in ("old", "new") if turn % 2 == 0 else ("new", "old"):
                 checkout = asked.old.resolve() if which == "old" else ROOT
                 found[which].append(evaluated(checkout, artifact, folder, place / f"{which}-{turn}.npy"))
-            print(f"{subject}: {_line(found['old'][-1], found['new'][-1])}", flush=True)
+            print(f"{subject}: {_line(called, found['old'][-1], found['new'][-1])}", flush=True)
     old, new = (_together(found[which]) for which in ("old", "new"))
-    print(f"{len(found['old'])} of {len(names)} subjects, {_line(old, new)} (at most {SHARE})")
+    print(f"{len(found['old'])} of {len(names)} subjects, {_line(called, old, new)} (at most {SHARE})")
     furthest = float(np.abs(old.logs - new.logs).max())
     other = int((old.logs.argmax(axis=1) != new.logs.argmax(axis=1)).sum())
     print(f"log-likelihoods within {furthest:.1e} nat, {other} of {len(old.logs)} choices differ")
     sys.exit(result(new.seconds <= SHARE * old.seconds and furthest <= CLOSE and not other))
 
 
-def _line(old: Evaluated, new: Evaluated) -> str:
-    return (f"{len(old.logs):,} questions, {old.tokens:,} prompt tokens: 0.1.0 {old.seconds:.1f} s of processor, here {new.seconds:.1f} s: "
+def commit_of(checkout: Path) -> str:
+    """Name a checkout by its commit; one that is no checkout by its folder's name."""
+    words = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    return ran.stdout.strip() or checkout.resolve().name
+
+
+def _line(called: str, old: Evaluated, new: Evaluated) -> str:
+    return (f"{len(old.logs):,} questions, {old.tokens:,} prompt tokens: {called} {old.seconds:.1f} s of processor, here {new.seconds:.1f} s: "
             f"{new.seconds / old.seconds:.3f} of it")  # fmt: skip
 
 

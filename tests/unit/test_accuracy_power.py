@@ -32,6 +32,21 @@ def test_with_as_many_questions_as_are_named_the_half_width_is_the_wanted_one() 
     assert pair.difference == -2.0
 
 
+def test_the_interval_of_the_questions_holds_those_that_are_needed() -> None:
+    needed = 1e4 * (0.1 - 0.02**2) * (1.96 / 0.5) ** 2
+    bounds = [pair_of(*drawn(300, seed)).questions_between() for seed in range(400)]
+    assert 0.93 <= np.mean([few <= needed <= many for few, many in bounds]) < 1
+
+
+@pytest.mark.parametrize(
+    "pair", [Pair(100, 0, 0), Pair(100, 1, 0), Pair(100, 40, 60), Pair(100, 0, 100), Pair(285, 7, 21)]
+)
+def test_the_interval_of_the_questions_holds_what_is_printed(pair: Pair) -> None:
+    few, many = pair.questions_between()
+    assert 0 <= few <= pair.questions() <= many or pair.only_second == 100
+    assert few < many or pair.only_second == 100
+
+
 def test_where_no_answer_differs_something_is_still_not_known() -> None:
     assert Pair(100, 0, 0).half_width == pytest.approx(1.96 * (3 / 100 / 100) ** 0.5 * 100, rel=1e-3)
 
@@ -51,6 +66,8 @@ def test_the_table_says_what_half_a_point_costs_and_whether_that_is_a_third(caps
     said = capsys.readouterr().out
     pair = pair_of(first, second)
     assert f"{pair.questions() * 0.02:,.0f} s of processor for the pair" in said
+    few, many = pair.questions_between()
+    assert f"({pair.questions():,} questions, {few:,} to {many:,})" in said
     assert f"{unpaired_questions() * 0.02:,.0f} s unpaired" in said
     other = np.random.default_rng(7).random(2000) < 0.5
     assert not quality_table({"fp32": first, "int4": other}, {"fp32": 30.0, "int4": 10.0})

@@ -40,8 +40,27 @@ def test_package_identity_keeps_the_build_and_leaves_out_what_is_absent() -> Non
     }
 
 
-def test_the_least_compute_capability_of_its_gpus_is_what_planning_knows() -> None:
+def test_the_highest_compute_capability_of_its_gpus_is_what_planning_knows() -> None:
     there = host.environment("cpu")
     gpus = (Gpu(name="B200", compute="10.0"), Gpu(name="L4", compute="8.9"), Gpu(name="unknown"))
-    assert host.facts(there.model_copy(update={"gpus": gpus})).compute == (8, 9)
+    for order in (gpus, gpus[::-1]):
+        found = host.facts(there.model_copy(update={"gpus": order}))
+        assert (found.compute, found.compute_gpu) == ((10, 0), "B200")
     assert host.facts(there.model_copy(update={"gpus": gpus[2:]})).compute is None
+
+
+def test_any_edited_or_added_python_file_makes_other_code_of_the_same_version(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.py").write_text("x = 1\n")
+    (tmp_path / "c.txt").write_text("no code")
+    known = [host.code_digest_of(tmp_path)]
+    (tmp_path / "c.txt").write_text("still none")
+    assert host.code_digest_of(tmp_path) == known[0]
+    (tmp_path / "a" / "b.py").write_text("x = 2\n")
+    known.append(host.code_digest_of(tmp_path))
+    (tmp_path / "new.py").write_text("")
+    known.append(host.code_digest_of(tmp_path))
+    (tmp_path / "new.py").rename(tmp_path / "newer.py")
+    known.append(host.code_digest_of(tmp_path))
+    assert len(set(known)) == 4
+    assert host.code_digest() == host.code_digest_of(Path(host.__file__).parent)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,7 @@ def test_a_durable_file_is_synced_with_its_folder(
     monkeypatch.setattr(os, "replace", lambda old, new: (moved.append(Path(old).name), replace(old, new)))
     write_whole(tmp_path / "a", "x", **given)
     assert len(calls) == synced
-    assert moved == [f"a.partial-{os.getpid()}" if given.get("shared") else "a.partial"]
+    assert moved == [f"a.partial-{os.getpid()}-{threading.get_ident()}" if given.get("shared") else "a.partial"]
 
 
 def test_sealing_syncs_every_file_and_folder_and_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,20 +9,24 @@ from harness.core.metric import METRICS, OwnMetric, metric, said_direction
 
 SHARES = {"top1_agreement", "verify_top1", "output_agreement", "supported", "mmlu_acc"}
 """Better where they are higher, as all rates are."""
+MACHINES = {"copy_bandwidth", "bandwidth_share"}
+"""Of the machine, or set against it: no direction, so that no comparison judges them."""
 LOSSES = {"perplexity", "kl_divergence", "kl_abs_log_ratio", "validation_loss"}
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_better_in_the_direction_that_people_mean(name: str) -> None:
     found = METRICS[name]
-    if found.unit.endswith("/s") or name in SHARES:
+    if name in MACHINES:
+        assert found.better == "none"
+    elif found.unit.endswith("/s") or name in SHARES:
         assert found.better == "higher"
     elif found.unit in {"s", "B"} or name in LOSSES:
         assert found.better == "lower"
 
 
 def test_the_metrics_that_are_named_here_are_there() -> None:
-    assert set(METRICS) >= SHARES | LOSSES
+    assert set(METRICS) >= SHARES | LOSSES | MACHINES
     assert {"decode_tps", "ttft", "peak_rss_bytes", "artifact_bytes"} <= set(METRICS)
 
 

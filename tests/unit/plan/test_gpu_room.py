@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +106,8 @@ def test_packed_fp8_needs_such_a_gpu_too_and_a_processor_none() -> None:
     old = Facts(FP8, "Linux", ("NVIDIA A100",), compute=(8, 0))
     assert too_old(artifact(capability=(8, 9)), engine(provider="cpu"), old) is None
     assert "and NVIDIA A100 has 8.0" in str(too_old(artifact(capability=(8, 9)), engine(), old))
+    several = replace(old, gpus=("NVIDIA T4", "NVIDIA A100"), compute_gpu="NVIDIA A100")
+    assert "and NVIDIA A100 has 8.0" in str(too_old(artifact(capability=(8, 9)), engine(), several))
 
 
 def packed(config: str) -> ModeloptTorchOptions:

@@ -17,7 +17,7 @@ from harness.probes.bandwidth import cache_bytes, shape_of
 from harness.probes.copying import Copied
 from harness.probes.generation import PROBE, GenerationOptions
 from harness.probes.speed import Work
-from harness.quantizers.scheme import step_bytes
+from harness.quantizers.scheme import scheme_of, step_bytes
 from tests.tiny_model import write_model
 from tests.unit.probes.clockwork import Clockwork
 
@@ -87,13 +87,19 @@ def test_where_nobody_knows_what_a_step_reads_there_is_no_share_and_a_note(
 
 
 def test_copies_that_fail_cost_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
     def fails(device: str) -> Copied:
+        asked.append(device)
         raise HarnessError("ModuleNotFoundError: No module named 'torch'")
 
     monkeypatch.setattr(bandwidth, "copied", fails)
-    found = measured(tmp_path)
-    assert "decode_tps" in {one.metric for one in found.values}
-    assert "no copies could be timed on cpu: ModuleNotFoundError" in " ".join(note.text for note in found.notes)
+    context = Context(tmp_path, artifact=artifact(tmp_path), weights_read=lambda dtype: 10**8)
+    for _ in range(2):
+        found = measured(tmp_path, context)
+        assert "decode_tps" in {one.metric for one in found.values}
+        assert "no copies could be timed on cpu: ModuleNotFoundError" in " ".join(note.text for note in found.notes)
+    assert asked == ["cpu"], "a failure is waited for once"
 
 
 def test_a_cache_is_counted_in_the_type_that_the_session_computes_in() -> None:
@@ -112,7 +118,26 @@ def test_weights_that_a_step_reads_are_all_but_an_embedding_of_its_own(tmp_path:
     assert step_bytes(tmp_path, "hf") is None
 
 
-def test_a_share_beyond_one_is_possible_and_a_negative_one_is_not_reached() -> None:
+@pytest.mark.parametrize("name", ["num_local_experts", "num_experts", "n_routed_experts"])
+@pytest.mark.parametrize("within", [False, True])
+def test_of_a_few_among_many_experts_nobody_knows_what_a_step_reads(tmp_path: Path, name: str, *, within: bool) -> None:
+    folder = write_model(tmp_path / "hf")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    for count, known in ((8, False), (1, True), (None, True)):
+        said = {"text_config": {name: count}} if within else {name: count}
+        (folder / "config.json").write_text(json.dumps(config | said), "utf-8")
+        assert (step_bytes(folder, "hf", "float32") is not None) == known
+        assert "others not read" not in str(scheme_of(folder, "hf"))
+
+
+def test_a_window_that_is_named_and_not_used_leaves_the_share_known(tmp_path: Path) -> None:
+    assert shape_of(artifact(tmp_path, sliding_window=8, use_sliding_window=False)) == (2, 2, 16)
+    assert shape_of(artifact(tmp_path, sliding_window=8, use_sliding_window=True)) is None
+
+
+def test_a_share_beyond_one_is_possible_and_a_negative_one_is_not() -> None:
     assert impossible("bandwidth_share", 3.5) == ""
     assert impossible("top1_agreement", 1.5)
     assert impossible("copy_bandwidth", 1e11) == ""
+    assert impossible("bandwidth_share", -0.5) == "-0.5, and a share is not negative"
+    assert impossible("copy_bandwidth", -1e11) == "-1e+11, and times, rates and sizes are not negative"

@@ -69,6 +69,38 @@ def test_a_full_device_has_no_room_for_copies_that_caches_do_not_hold() -> None:
         size_of(1 << 30, 200 << 20)
 
 
+SAID = '{"bytes": 1000, "seconds": [0.5], "by": "x"}'
+
+
+def printed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = subprocess.CompletedProcess([], 0, stdout=text, stderr="")
+    monkeypatch.setattr(copying.subprocess, "run", lambda *given, **named: ran)
+
+
+def test_what_a_library_prints_before_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed(f"a library says hello\n\n{SAID}\n", monkeypatch)
+    assert copied("cpu") == Copied(1000, (0.5,), "x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        f"{SAID}\nbye",
+        "{}",
+        "[]",
+        "7",
+        SAID.replace("0.5", ""),
+        SAID.replace("0.5", "0.0"),
+        SAID.replace("1000", "0"),
+    ],
+)
+def test_a_process_that_prints_no_times_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed(text, monkeypatch)
+    with pytest.raises(HarnessError, match="the process that copies printed no times: '"):
+        copied("cpu")
+
+
 @pytest.mark.parametrize(
     ("code", "said", "told"),
     [

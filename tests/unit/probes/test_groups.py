@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from harness.core.seam import Context
 from harness.core.spec import Note
 from harness.probes import groups, mmlu_modelopt, perplexity
 from harness.probes.groups import Finished
+from harness.worker.context import forget
 from tests.unit.probes.table_scores import TableScores
 
 FOUND = {"a": np.asarray([0.1, -1e-300, 3.0]), "b": np.asarray([True, False])}
@@ -81,14 +84,30 @@ def test_whatever_byte_is_another_the_group_is_measured_again_and_that_is_told(t
         assert set(told(again)) == {"kept-spoilt"}
 
 
-def test_what_the_first_session_said_of_its_groups_is_said_again_unless_this_one_says_it_too(tmp_path: Path) -> None:
+def test_what_earlier_sessions_said_of_their_groups_is_said_again_with_their_run(tmp_path: Path) -> None:
     first = attempt(tmp_path, "run-1")
     first.session.notes = (Note(code="smaller-passes", text="once"), Note(code="whole-prompts", text="3"))  # type: ignore[misc]
     first.group([[1]], lambda: FOUND)
     second = attempt(tmp_path, "run-2")
     second.session.notes = (Note(code="whole-prompts", text="2"),)  # type: ignore[misc]
     second.group([[1]], never)
-    assert {code: text for code, text in told(second).items() if code != "resumed"} == {"smaller-passes": "once"}
+    second.group([[2]], lambda: FOUND)
+    said = [(note.code, note.text) for note in second.notes() if note.code != "resumed"]
+    assert said == [("smaller-passes", "once (run run-1)"), ("whole-prompts", "3 (run run-1)")]
+    third = attempt(tmp_path, "run-3")
+    for ids in ([1], [2]):
+        third.group([ids], never)
+    assert [note.text for note in third.notes()][1:] == ["once (run run-1)", "3 (run run-1)", "2 (run run-2)"]
+
+
+def test_what_each_session_says_of_how_it_was_opened_is_said_once(tmp_path: Path) -> None:
+    opened = Note(code="fake", text="no model ran")
+    for name in ("run-1", "run-2"):
+        session = TableScores()
+        session.notes = (opened,)  # type: ignore[misc]
+        finished = Finished(session, Context(folder=tmp_path / name, resume=tmp_path / "kept"))
+        finished.group([[1]], lambda: FOUND)
+    assert set(told(finished)) == {"resumed"}
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
@@ -159,3 +178,38 @@ def test_two_greedy_tokens_go_on_at_the_last_finished_subject(tmp_path: Path) ->
     assert same(expected, found)
     assert saved == 32  # two subjects of eight questions, two tokens each
     assert "1 to 2 by run run-1" in {note.code: note.text for note in found.notes}["resumed"]
+
+
+def test_two_jobs_of_one_folder_do_not_break_each_other(tmp_path: Path) -> None:
+    start = threading.Barrier(2)
+
+    def job(name: str) -> list[Any]:
+        start.wait()
+        found = []
+        for _ in range(20):
+            finished = attempt(tmp_path, name)
+            found += [finished.group([[number]], lambda: FOUND) for number in range(3)]
+            forget(tmp_path / "kept")
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(job, ("run-1", "run-2")):
+            assert len(found) == 60
+            assert {arrays["a"].tobytes() for arrays in found} == {FOUND["a"].tobytes()}
+
+
+def test_half_written_files_of_two_jobs_have_names_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+    monkeypatch.setattr(groups, "write_whole", lambda path, content, *, shared=False: names.append(shared))
+    attempt(tmp_path, "run-1").group([[1]], lambda: FOUND)
+    assert names == [True]
+
+
+def test_what_cannot_be_kept_or_read_fails_no_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "kept" / "group-000001").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"")
+    for kept in ("kept", "file"):
+        for _ in range(2):
+            assert attempt(tmp_path, "run-1", kept).group([[1]], lambda: FOUND) is FOUND

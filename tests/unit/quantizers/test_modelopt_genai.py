@@ -15,7 +15,14 @@ from harness.core.seam import Base, Built, Facts
 from harness.engines.ort_genai import ENGINE
 from harness.quantizers import modelopt_genai, modelopt_torch
 from harness.quantizers.folders import graph_file
-from harness.quantizers.modelopt_genai import QUANTIZER, ModeloptGenaiOptions, hold_graph, layers_of, read_packed
+from harness.quantizers.modelopt_genai import (
+    QUANTIZER,
+    ModeloptGenaiOptions,
+    PackedLayer,
+    hold_graph,
+    layers_of,
+    read_packed,
+)
 from harness.quantizers.scheme import scheme_of
 from tests.conftest import ROOT
 from tests.unit.quantizers.conftest import made
@@ -131,6 +138,22 @@ def test_what_is_no_packed_int4_is_refused(byte_model: Path, calibration_file: P
         folder = packed(byte_model, tmp_path / config, calibration_file, config)
         with pytest.raises(HarnessError, match="and the model builder takes INT4 weights with a scale per block alone"):
             read_packed(folder)
+
+
+def test_one_product_of_layers_of_which_some_are_packed_is_refused_in_words(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
+    settings = {"K": 32, "N": 96, "bits": 4, "block_size": 32, "domain": "com.microsoft"}
+    node = helper.make_node(
+        "MatMulNBits", ["x", "w", "s"], ["y"], "/model/layers.0/attn/qkv_proj/MatMulNBits", **settings
+    )
+    onnx.save(helper.make_model(helper.make_graph([node], "g", ends[:1], ends[1:])), tmp_path / "model.onnx")
+    layer = PackedLayer(np.full((32, 32), 8, np.uint8), np.ones((32, 1), np.float32), None)
+    place = "model.layers.0.self_attn"
+    with pytest.raises(HarnessError, match=f"and the checkpoint packs only {place}.q_proj, {place}.v_proj; pack all"):
+        hold_graph(tmp_path / "model.onnx", {f"{place}.q_proj": layer, f"{place}.v_proj": layer})
 
 
 def test_nodes_name_the_layers_whose_rows_they_hold() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness import reference
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.identity import folder_sha256
 from harness.core.options import validated
@@ -47,7 +48,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def trained(base: Path, model: Path, folder: Path, data: Path, **more: Any) -> tuple[Path, Any]:
+def trained(base: Path, model: Path, folder: Path, data: Path | str, **more: Any) -> tuple[Path, Any]:
     return made(train.QUANTIZER, Base(base, "hf", model), folder, {**GIVEN, "data": str(data), **more})
 
 
@@ -148,6 +149,37 @@ def test_training_keeps_a_simulated_quantization_and_opens_as_it_was_saved(
     assert "model.layers.1.self_attn.q_proj.weight" in changed
     with open_artifact(qat, ONE) as session:
         assert [note.code for note in session.notes] == ["simulated"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_quantization_aware_training_repairs_on_held_out_answers_what_rounding_broke(tmp_path: Path) -> None:
+    from harness.probes.validation_loss import PROBE, AnswersWorkload
+
+    model = reference.model_folder()
+    two_bits = {"config": "INT4_BLOCKWISE_WEIGHT_ONLY_CFG", "block_size": 128, "bits": 2}
+
+    def rounded(base: Path, name: str) -> Path:
+        return made(modelopt_torch.QUANTIZER, Base(base, "hf", model), tmp_path / name, two_bits)[0]
+
+    def tuned(base: Path, name: str) -> Path:
+        return trained(base, model, tmp_path / name, "reference-calibration", steps=25, rate=6e-4, window=128, rows=2)[
+            0
+        ]
+
+    def loss(folder: Path) -> Any:
+        with open_artifact(folder, ONE) as session:
+            found = PROBE.measure(session, AnswersWorkload(window=128, limit=80), Context(folder=tmp_path))
+        return found.values[0]
+
+    ptq = rounded(model, "ptq")
+    floats, broken, repaired, before = map(
+        loss, (model, ptq, tuned(ptq, "qat"), rounded(tuned(model, "tuned"), "tuned-ptq"))
+    )
+    assert broken.value - repaired.value > (broken.value - floats.value) / 2
+    assert repaired.value < before.value - (broken.value - floats.value) / 4, (
+        "the same steps before the rounding do less"
+    )
 
 
 @pytest.mark.parametrize("mode", ["sparse_magnitude", "sparsegpt"])

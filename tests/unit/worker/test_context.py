@@ -122,6 +122,14 @@ def test_groups_of_something_else_are_never_taken_up(change: dict[str, Any]) -> 
     assert context(**({"made": job()} | change)).resume != context(job()).resume
 
 
+def test_groups_that_other_code_of_the_same_version_measured_are_never_taken_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = context(job()).resume
+    monkeypatch.setattr("harness.worker.context.code_digest", lambda: "edited")
+    assert context(job()).resume != place
+
+
 def test_where_times_are_measured_nothing_is_taken_up_again() -> None:
     assert context(job(kind="speed")).resume is None
 
