@@ -82,8 +82,8 @@ def test_a_failed_run_is_told_with_its_reason(site: Site) -> None:
             "status": Status.OOM,
             "reason": "killed for memory while loading",
         }
-        tables = source.of_sweeps(["quickstart"])
-        tables.ingest(ok.model_copy(update={**later, "job": job, "measurements": ()}), None)
+        for database in {source.database, source.of_sweeps(["quickstart"])}:
+            database.ingest(ok.model_copy(update={**later, "job": job, "measurements": ()}), None)
         spec = site.tables["quickstart-speed"].spec
         rendered = writing.renderer(source, site.catalogue)(spec)
         shown = Shown(rendered, spec, site.catalogue, archive_of(source))
