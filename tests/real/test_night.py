@@ -18,6 +18,7 @@ from tests.unit.commands.night_bench import changed_python
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.timeout(5400),
     pytest.mark.skipif(sys.platform == "win32", reason="a changed interpreter is a script of a shell"),
 ]

@@ -20,7 +20,7 @@ from tests.unit.commands.night_bench import last_night, night, night_bench
 from tests.unit.commands.wheels import wheel
 from tests.unit.night.numbers import number
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(280)]
 
 
 def test_a_night_of_the_same_twice_exits_0_and_finds_its_canaries(

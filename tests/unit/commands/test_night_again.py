@@ -11,7 +11,7 @@ from harness.commands.night_again import measure_again
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import SLOW, candidate, last_night, night, night_bench
 
-pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found"), pytest.mark.slow]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(280), pytest.mark.usefixtures("found"), pytest.mark.slow]
 
 
 def test_three_nights_the_same_a_slowdown_and_mended_again(bench: Bench, say: Say) -> None:

@@ -22,6 +22,9 @@ from tests.unit.night.numbers import night as record
 from tests.unit.night.numbers import number
 from tests.unit.runner.test_choosing import job
 
+pytestmark = pytest.mark.alone
+"""Rounds of both sides are held against each other: what runs beside them is noise."""
+
 GATE = Gate({"perplexity": Margin(0.05, relative=True)})
 OLD = BaselineScore(work="w", name="toy int4 fake", run="r1", night="20261128-aaaaaa")
 

@@ -30,7 +30,7 @@ from tests.unit.commands.night_bench import DISTURBED, GENERATION, changed_pytho
 from tests.unit.night.test_canary import pair
 from tests.unit.runner.test_choosing import job
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(280)]
 GATE = Gate({"speed": Margin(0.05, relative=True)})
 
 

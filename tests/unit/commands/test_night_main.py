@@ -9,7 +9,7 @@ from harness.commands.night_main import main_numbers
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import BROKEN, DISTURBED, candidate, last_night, night, night_bench
 
-pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
 
 
 def test_what_the_budget_did_not_reach_is_named_and_exits_3_and_is_first_the_next_night(bench: Bench, say: Say) -> None:

@@ -10,7 +10,7 @@ from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import candidate, last_night, night, night_bench
 from tests.unit.runner.test_choosing import job
 
-pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
 SURE = """
 import harness.engines.fake as fake
 real = fake.FakeSession._rows

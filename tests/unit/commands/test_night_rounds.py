@@ -18,7 +18,7 @@ from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import last_night, night, night_bench
 from tests.unit.runner.test_choosing import job
 
-pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
 
 
 def test_a_family_is_of_numbers_that_the_night_may_judge() -> None:

@@ -24,7 +24,7 @@ from harness.published.reading import read_published
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import SLOW, candidate, night, night_bench
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(280), pytest.mark.usefixtures("found")]
 TABLES = """\
 eight:
   where: {sweep: s}
