@@ -15,11 +15,10 @@ from pathlib import Path
 from harness.core.options import validated
 from harness.core.seam import Base, Context
 from harness.engines.ort_genai import ENGINE
-from harness.numbers import rounds
-from harness.numbers.rounds import Round
 from harness.probes.generation import PROBE
 from harness.quantizers.ort_genai import QUANTIZER
 from harness.reference import model_folder
+from tests.benchmarks.agreement import told
 
 WORK = {"batch": 1, "prompt": 128, "output": 128, "warmup": 2, "repetitions": 16}
 NUMBERS = {
@@ -28,8 +27,6 @@ NUMBERS = {
     "ttft": ("time_to_first_token_ms", 1e-3),
 }
 """Our metric: theirs, and what makes its unit ours."""
-WIDEST = 1.5
-"""How far apart an interval's ends may lie to say that two speeds agree."""
 Numbers = dict[str, float]
 
 
@@ -89,23 +86,10 @@ def main(script: Path, pairs: int) -> int:
                     other.append(directly(script, artifact, folder))
             sides = "; ".join(f"{name} {one[-1][name]:.6g} and {other[-1][name]:.6g}" for name in NUMBERS)
             print(f"pair {number + 1}, ours and directly: {sides}", flush=True)
-    return max(told(name, one, other) for name in NUMBERS)
-
-
-def told(name: str, one: list[Numbers], other: list[Numbers]) -> int:
-    """Say whether both sides gave one number; 0 where they did."""
-    sides = [
-        [Round(number, 2 * number + (number % 2 == side), each[name]) for number, each in enumerate(some)]
-        for side, some in enumerate((one, other))
-    ]
-    found = rounds.ratio(sides[0], sides[1], "s" if name == "ttft" else "tokens/s", False)
-    if found.low is None or found.high is None:
-        print(f"{name}: ours / directly {found.value:.3f}, without an interval")
-        return 1
-    agrees, sharp = found.low <= 1 <= found.high, found.high / found.low < WIDEST
-    said = ("agrees" if agrees else "differs") if sharp else "says nothing: the machine is too restless"
-    print(f"{name}: ours / directly {found.value:.3f} [{found.low:.3f}, {found.high:.3f}], {said}")
-    return 0 if agrees and sharp else 1
+    return max(
+        told(name, "s" if name == "ttft" else "tokens/s", *([each[name] for each in some] for some in (one, other)))
+        for name in NUMBERS
+    )
 
 
 if __name__ == "__main__":

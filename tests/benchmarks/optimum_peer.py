@@ -16,15 +16,12 @@ from harness.core.options import validated
 from harness.core.seam import Base, Context
 from harness.engines.optimum_benchmark import ENGINE, OptimumBenchmarkOptions
 from harness.formats.optimum_events import own_intervals
-from harness.numbers import rounds
-from harness.numbers.rounds import Round
 from harness.probes.generation import PROBE
 from harness.quantizers.bitsandbytes import QUANTIZER
 from harness.reference import model_folder
+from tests.benchmarks.agreement import told
 
 NAME = "bnb-2025-09"
-WIDEST = 1.5
-"""How far apart an interval's ends may lie to say that two speeds agree."""
 DIRECT = """
 import json, sys
 from optimum_benchmark import Benchmark, BenchmarkConfig, InferenceConfig, InlineConfig, PyTorchConfig
@@ -78,22 +75,10 @@ def main(pairs: int) -> int:
                 f"pair {number + 1}: ours {one[-1][0]:.6f} s, {one[-1][1]:.2f} tok/s; directly {other[-1][0]:.6f} s, {other[-1][1]:.2f} tok/s",
                 flush=True,
             )
-    return max(_told(*named, one, other) for named in ((0, "seconds between tokens"), (1, "decode tokens per second")))
-
-
-def _told(place: int, words: str, one: list[tuple[float, float]], other: list[tuple[float, float]]) -> int:
-    sides = [
-        [Round(number, 2 * number + (number % 2 == side), each[place]) for number, each in enumerate(some)]
-        for side, some in enumerate((one, other))
-    ]
-    found = rounds.ratio(sides[0], sides[1], "tokens/s" if place else "s", False)
-    if found.low is None or found.high is None:
-        print(f"{words}: ours / directly {found.value:.3f}, without an interval")
-        return 1
-    agrees, sharp = found.low <= 1 <= found.high, found.high / found.low < WIDEST
-    said = ("agrees" if agrees else "differs") if sharp else "says nothing: the machine is too restless"
-    print(f"{words}: ours / directly {found.value:.3f} [{found.low:.3f}, {found.high:.3f}], {said}")
-    return 0 if agrees and sharp else 1
+    named = ((0, "seconds between tokens", "s"), (1, "decode tokens per second", "tokens/s"))
+    return max(
+        told(words, unit, *([each[place] for each in some] for some in (one, other))) for place, words, unit in named
+    )
 
 
 if __name__ == "__main__":
