@@ -24,6 +24,7 @@ from harness.commands.night_rounds import NightReading, family_of, found_of
 from harness.commands.night_tables import night_tables
 from harness.commands.workspace import Workspace
 from harness.comparing.gate import Gate, read_gate
+from harness.core.errors import HarnessError
 from harness.core.identity import digest
 from harness.core.outcome import Environment
 from harness.core.paths import NoHome, at_home
@@ -62,10 +63,13 @@ class NightAsked:
     """Count rounds that other processes disturbed, too."""
 
 
-def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> NightRecord:
+def run_night(
+    asked: NightAsked, console: Console, workspace: Workspace, report: Callable[[NightRecord], None] = lambda _: None
+) -> NightRecord:
     """Run a night; the same call continues one that was cut off. The record is in the results folder's `nights`.
 
-    Raises: HarnessError where another night runs, sides are not there, or nothing of the sweep can run; ConfigError for files with mistakes.
+    report: is given the whole record before that counts as finished, so that a night which is killed meanwhile reports again.
+    Raises: HarnessError where another night runs, sides are not there, nothing of the sweep can run, or a report cannot be written; ConfigError for files with mistakes.
     """
 
     def say(line: str) -> None:
@@ -105,9 +109,16 @@ def run_night(asked: NightAsked, console: Console, workspace: Workspace) -> Nigh
         )
         record = with_open(record, before[-1] if before else None)
         scores = scores_after(record, baseline.before, night.scored)
-        record = record.model_copy(update={"exit_code": exit_code(record), "scores": scores})
+        record = night.public(record.model_copy(update={"exit_code": exit_code(record), "scores": scores}))
+        try:
+            report(record)
+        except OSError as error:
+            night.keep(record)
+            raise HarnessError(
+                f"night {record.night} is over and on record, but a report could not be written: {error}"
+            ) from error
         night.keep(record)
-    return night.record
+    return record
 
 
 def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
@@ -271,9 +282,13 @@ class _Night:
 
     def keep(self, record: NightRecord) -> None:
         """Write the record."""
+        self.record = self.public(record)
+        write_night(self.workspace.results / NIGHTS, self.record)
+
+    def public(self, record: NightRecord) -> NightRecord:
+        """Cut this machine's folders out of a record."""
         named = {str(folder): folder.name for folder in self.workspace.named}
         folders = {str(self.workspace.results): "results", **named, str(self.workspace.root): ""}
         with suppress(NoHome):
             folders[str(at_home("~"))] = "~"
-        self.record = without_folders(record, folders)
-        write_night(self.workspace.results / NIGHTS, self.record)
+        return without_folders(record, folders)

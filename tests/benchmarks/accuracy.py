@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.accuracy --questions ../shared/data/mmlu --subjects 10 --limit 20 --rounds 3 [--peers]
 
-The three take turns on ORT-GenAI fp32 and int4 exports of the reference model, one thread each; `--model FOLDER` takes another, and where
-HARNESS_TEST_DATA has a SmolLM2, two subjects of 50 questions of it follow. What is gained is held against the operations that `flops.py`
+The three take turns on ORT-GenAI fp32 and int4 exports of the reference model, one thread each; `--model FOLDER` takes another. With `--smollm2`
+two subjects of 50 questions of SmolLM2 follow, as sweep `smollm2` fetches it: hours of a processor for 0.1.0's way. What is gained is held against the operations that `flops.py`
 counts; `--peers` adds lm-eval's own backends on the same token ids, in turns with ours. Promised are 75 % of the predicted factor,
 log-likelihoods within 1e-4 in fp32, equal choices but for those whose two best stand closer than the engine's own batch noise (each is
 listed), and a third of the unpaired rule's seconds (`accuracy_power.py`).
@@ -120,6 +120,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precision", nargs="+", default=["fp32", "int4"])
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--smollm2", action="store_true")
     return parser.parse_args()
 
 
@@ -127,14 +128,22 @@ def _cases(asked: argparse.Namespace) -> list[Case]:
     from harness import reference
 
     model = asked.model or reference.model_folder()
-    cases = [
-        Case(model.name if asked.model else "the reference model", model, asked.subjects, asked.limit, asked.rounds)
-    ]
-    data = Path(os.environ.get("HARNESS_TEST_DATA", "../shared/data")) / "models"
-    more = sorted(path for path in data.glob("*") if path.name.lower().startswith("smollm2")) if not asked.model else []
-    if not more and not asked.model:
-        print("no SmolLM2 stands among the models here: it is not measured")
-    return cases + [Case(path.name, path, 2, 50, 1) for path in more]
+    name = model.name if asked.model else "the reference model"
+    cases = [Case(name, model, asked.subjects, asked.limit, asked.rounds)]
+    return [*cases, Case("SmolLM2", _smollm2(), 2, 50, 1)] if asked.smollm2 else cases
+
+
+def _smollm2() -> Path:
+    """Give the folder of the catalogue's SmolLM2."""
+    from harness.plan.catalogue import load_catalogue
+    from harness.plan.gguf import place
+
+    entry = load_catalogue().models["smollm2-135m-q4"].entry.gguf
+    assert entry is not None
+    folder = place(entry)
+    if not folder.is_dir():
+        raise SystemExit(f"there is no {folder}; `harness run smollm2` fetches it")
+    return folder
 
 
 def export(model: Path, folder: Path, precision: str) -> Path:
@@ -179,7 +188,7 @@ def measured(artifact: Path, precision: str, case: Case, asked: argparse.Namespa
             print(f"  {name:12} {median(seconds[name]):7.2f} s of processor ({took})")
         noise = _batch_noise(plain, requests, scores[KINDS[0]])
         holds = _factors(work, seconds) & _agree(scores, precision, noise)
-        if asked.peers and not case.name.lower().startswith("smollm2"):
+        if asked.peers and case.name != "SmolLM2":
             whole = median(seconds[KINDS[1]])
             holds &= accuracy_peers.compare(artifact, case.model, precision, requests, whole, works[KINDS[2]])
     logs = np.asarray([one.logprob for one in scores[KINDS[2]]]).reshape(-1, 4)

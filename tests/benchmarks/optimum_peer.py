@@ -20,6 +20,7 @@ from harness.probes.generation import PROBE
 from harness.quantizers.bitsandbytes import QUANTIZER
 from harness.reference import model_folder
 from tests.benchmarks.agreement import told
+from tests.benchmarks.facts import headline, result
 
 NAME = "bnb-2025-09"
 DIRECT = """
@@ -58,6 +59,7 @@ def ours(artifact: Path, folder: Path) -> tuple[float, float]:
 
 def main(pairs: int) -> int:
     """Take turns, each first as often as second; print both ratios with their intervals."""
+    headline(f"python -m tests.benchmarks.optimum_peer {pairs}")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "nf4").mkdir()
@@ -76,9 +78,10 @@ def main(pairs: int) -> int:
                 flush=True,
             )
     named = ((0, "seconds between tokens", "s"), (1, "decode tokens per second", "tokens/s"))
-    return max(
+    agree = [
         told(words, unit, *([each[place] for each in some] for some in (one, other))) for place, words, unit in named
-    )
+    ]
+    return result(all(agree))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,12 @@ GENERATION = {"batch": 1, "prompt": 8, "output": 16, "warmup": 1, "repetitions":
 SLOW = """
 import os, time
 real = time.sleep
-time.sleep = lambda seconds: real(8 * seconds if seconds < 1 and os.path.exists({flag!r}) else seconds)
+def sleep(seconds):
+    factor = float(open({flag!r}).read()) if seconds < 1 and os.path.exists({flag!r}) else 1
+    real(factor * seconds)
+time.sleep = sleep
 """
-"""Makes the fake engine, which sleeps where others compute, eight times slower while a file is there."""
+"""Makes the fake engine, which sleeps where others compute, as many times slower as a file says, while that is there."""
 BROKEN = """
 import time
 real = time.sleep
@@ -51,11 +54,11 @@ def night_bench(bench: Bench, **keys: Any) -> Bench:
 
 
 def candidate(bench: Bench, customize: str = "") -> Path:
-    """Say what stands behind `new`: this interpreter, with a few lines that run first. Returns the file while which is there it is `SLOW`."""
+    """Say what stands behind `new`: this interpreter, with a few lines that run first. Returns the file while which is there it is eight times `SLOW`."""
     folder = bench.configs.parent / "candidate"
     flag = folder / "slow"
     python = changed_python(folder, customize.format(flag=str(flag)) if customize == SLOW else customize)
-    flag.touch()
+    flag.write_text("8", "utf-8")
     bench._write("environments.yaml", {"old": {"python": sys.executable}, "new": {"python": str(python)}})
     return flag
 

@@ -22,7 +22,7 @@ def test_three_nights_the_same_a_slowdown_and_mended_again(bench: Bench, say: Sa
     codes, heads = [], []
     for number in range(3):
         if number == 1:
-            slow.touch()
+            slow.write_text("8", "utf-8")
         codes.append(night(say, bench, "--issue", str(issue)).code)
         heads.append(issue.read_text("utf-8").splitlines()[:2])
         slow.unlink(missing_ok=True)
@@ -46,7 +46,9 @@ def test_what_is_worse_once_and_not_again_calls_nobody(bench: Bench, say: Say, m
     slow = candidate(bench, SLOW)
 
     def mended(*given: Any) -> Any:
-        slow.unlink()
+        slow.write_text(
+            "0.5", "utf-8"
+        )  # faster: chance alone makes what is equal worse again, too, as often as is granted
         return measure_again(*given)
 
     monkeypatch.setattr(command, "measure_again", mended)

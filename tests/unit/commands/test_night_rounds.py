@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.commands import night_main, night_rounds
+from harness.commands import night_main, night_reports, night_rounds
 from harness.comparing.comparison import ComparedNumber
 from harness.core.metric import METRICS
 from harness.night.files import NIGHTS, write_night
@@ -42,7 +42,11 @@ class Cut(NightStop):
             raise KeyboardInterrupt
 
 
-def test_a_night_that_is_cut_off_in_the_middle_is_continued_by_the_same_command(
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_night_that_is_cut_off_in_the_middle_or_while_it_reports_is_continued_by_the_same_command(
     bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     night_bench(bench)
@@ -62,8 +66,15 @@ def test_a_night_that_is_cut_off_in_the_middle_is_continued_by_the_same_command(
         return real(plan, asked, *more)
 
     monkeypatch.setattr(night_main, "run_rounds", watched)
-    said = night(say, bench)
+    issue = bench.configs.parent / "issue.md"
+    with monkeypatch.context() as patched:
+        patched.setattr(night_reports, "write_reports", interrupted)
+        assert night(say, bench, "--issue", str(issue)).code == 130
+    assert last_night(bench).finished is None, "nobody has heard of it"
+    said = night(say, bench, "--issue", str(issue))
     whole = last_night(bench)
+    assert whole.finished is not None
+    assert "state: closed" in issue.read_text("utf-8")
     assert budgets == [pytest.approx(half.budget - half.used)], "only what was left"
     assert whole.used > half.used
     assert said.code == whole.exit_code == 0, said.out
