@@ -22,9 +22,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.alone,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(
-        not os.environ.get("HARNESS_LONG"), reason="nights of a quarter of an hour and more: HARNESS_LONG=1 runs them"
-    ),
     pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a group of processes otherwise there"),
 ]
 SWEEP = """\

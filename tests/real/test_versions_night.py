@@ -74,9 +74,6 @@ def held_against_the_table(record: NightRecord, said: str, row: str, versions: t
     assert f"--where session={record.sessions['main']}" in said
 
 
-@pytest.mark.skipif(
-    not os.environ.get("HARNESS_LONG"), reason="nights of a quarter of an hour and more: HARNESS_LONG=1 runs them"
-)
 def test_a_release_of_bitsandbytes_that_is_slower_is_worse_and_stands_so_in_the_table(tmp_path: Path) -> None:
     pytest.importorskip("optimum_benchmark")
     machine = RealMachine(tmp_path / "real")
