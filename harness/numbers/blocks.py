@@ -3,11 +3,11 @@
 A block is A B B A or B A A B, so what drifts evenly meets both sides alike, and its level falls out of the difference. The noise is what is left
 between processes after the levels of blocks and of the sides (a randomized block design), with three degrees of freedom a block, less one.
 
-After so many blocks as `LOOKS` has, the difference has Student's interval at that look's share of the level; the shares add up to one, so the chance
-that any look is wrong is at most the level, whatever the looks have to do with one another, and whoever stops at one of them, or at none, may
-(repeated confidence intervals: Jennison and Turnbull, 1989; spending by look, without a planned end: Lan and DeMets, 1983). From `RANKED_FROM` blocks
-half of a look's share goes to the interval of Wilcoxon's signed ranks over the pairs of neighbours (1945; by Walsh averages: Hodges and Lehmann, 1963),
-and both must hold: noise with heavy tails, as on a machine that others use, widens Student's interval and hardly that of ranks.
+After so many blocks as `LOOKS` has, the difference has Student's interval at that look's share of what may be spent (`spending`), so that the chance
+that any look is wrong is the level, and whoever stops at one of them, or at none, may (repeated confidence intervals: Jennison and Turnbull, 1989;
+spending by look, without a planned end: Lan and DeMets, 1983). From `RANKED_FROM` blocks half of a look's share goes to the interval of Wilcoxon's
+signed ranks over the pairs of neighbours (1945; by Walsh averages: Hodges and Lehmann, 1963), and both must hold: noise with heavy tails, as on a
+machine that others use, widens Student's interval and hardly that of ranks.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.numbers.intervals import student_t_at
+from harness.numbers.spending import spent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LOOKS = (2, 3, 4, 6, 8, 11, 15, 20, 26, 34, 45, 59)
+LOOKS = (2, 3, 4, 6, 8, 11, 15, 20, 26, 34, 45, 59, 77)
 """Blocks after which the sides are looked at: each about 1.3 times the one before."""
-FALLING = 0.75
+FALLING = 0.6
 """The share of look i falls as i to this power: the more is spent early, the fewer blocks a great change needs, and the more a small one."""
 RANKED_FROM = 8
 """Blocks from which ranks can tell anything at so low a share: 16 pairs that all go one way have p = 3e-5."""
 _POWERS = [(place + 1) ** -FALLING for place in range(len(LOOKS))]
 SHARES = tuple(power / math.fsum(_POWERS) for power in _POWERS)
-"""Of the level, by look."""
+"""Of what may be spent, by look; they add up to one."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Look:
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Return this look's part of an interval at a two-sided level; may be empty (low above high)."""
-        level = alpha * self.share / (2 if self.walsh else 1)
+        level = spent(alpha, LOOKS, SHARES) * self.share / (2 if self.walsh else 1)
         half = student_t_at(self.degrees, level) * self.error
         low, high = self.value - half, self.value + half
         least = _least_rank(2 * self.blocks, level) if self.walsh else 0
