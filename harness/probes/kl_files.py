@@ -6,13 +6,14 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.core.identity import files_below
 from harness.core.spec import JsonObject
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _CHUNK = 1 << 20
@@ -28,7 +29,7 @@ class BlockSums:
         self._rows = self._crc = 0
         self._crcs: list[int] = []
 
-    def add(self, rows: NDArray[Any]) -> None:
+    def add(self, rows: NDArray[np.generic]) -> None:
         """Go on with rows [n, width] as they are written."""
         import numpy as np
 
