@@ -32,17 +32,34 @@ class HubText:
     revision: str
     split: str
     column: str
+    most_bytes: int
+    """Not less than its rows take in UTF-8 with what joins them, so that a plan knows it without the text."""
 
 
 HUB_TEXTS: Mapping[str, HubText] = {
     "wikitext-2": HubText(
-        "Salesforce/wikitext", "wikitext-2-raw-v1", "b08601e04326c79dfdd32d625aee71d232d685c3", "test", "text"
+        "Salesforce/wikitext",
+        "wikitext-2-raw-v1",
+        "b08601e04326c79dfdd32d625aee71d232d685c3",
+        "test",
+        "text",
+        1_310_000,
     ),
     "cnn_dailymail": HubText(
-        "abisee/cnn_dailymail", "3.0.0", "96df5e686bee6baa90b8bee7c28b81fa3fa6223d", "train", "article"
+        "abisee/cnn_dailymail",
+        "3.0.0",
+        "96df5e686bee6baa90b8bee7c28b81fa3fa6223d",
+        "train",
+        "article",
+        1_400_000_000,
     ),
     "pile-val": HubText(
-        "mit-han-lab/pile-val-backup", None, "2f5e46ae6a69cf0dce4b12f78241c408936ca0e4", "validation", "text"
+        "mit-han-lab/pile-val-backup",
+        None,
+        "2f5e46ae6a69cf0dce4b12f78241c408936ca0e4",
+        "validation",
+        "text",
+        2_000_000_000,
     ),
 }
 

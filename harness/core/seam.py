@@ -235,7 +235,7 @@ class Context:
     resume: Path | None = None
     """Folder of this job's inputs, options and packages that outlives a job which is interrupted; it goes when one is done."""
     fresh: Callable[[Sequence[int], Sequence[int]], FloatArray] | None = None
-    """Score token ids in a process of its own: log-probabilities float32 [positions, vocabulary]. Raises: HarnessError."""
+    """Score token ids in a fresh process with the reference, a live one or the one that is written: log-probabilities float32 [positions, vocabulary]. Raises: HarnessError."""
     reference_session: Session | None = None
     """Opened session of a live reference."""
     reference_engine: str = ""

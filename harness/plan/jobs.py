@@ -217,7 +217,7 @@ def ordered(jobs: Mapping[str, Draft]) -> tuple[PlannedJob, ...]:
         else (0, first[_place(draft)], _turn(draft), first[draft.group], place)
         for place, (name, draft) in enumerate(jobs.items())
     }
-    waiting = {name: {need for need in draft.needs if need in jobs} for name, draft in jobs.items()}
+    waiting = _waiting(jobs)
     users: dict[str, list[str]] = {}
     for name, needs in waiting.items():
         for need in needs:
@@ -233,6 +233,22 @@ def ordered(jobs: Mapping[str, Draft]) -> tuple[PlannedJob, ...]:
             if not waiting[user]:
                 heapq.heappush(ready, (rank[user], user))
     return tuple(found)
+
+
+def _waiting(jobs: Mapping[str, Draft]) -> dict[str, set[str]]:
+    """Say what stands before each job: what it needs, and before other scores of an artifact its comparisons, whose pass over a text they take."""
+    found = {name: {need for need in draft.needs if need in jobs} for name, draft in jobs.items()}
+    needed = set().union(*found.values())
+    against = {
+        name: draft.spec.reference
+        for name, draft in jobs.items() if draft.kind == "quality" and isinstance(draft.spec, MeasureSpec)
+    }  # fmt: skip
+    compared: dict[str, set[str]] = {}
+    for name in (name for name, reference in against.items() if reference is not None):
+        compared.setdefault(jobs[name].group, set()).add(name)
+    for name in (name for name, reference in against.items() if reference is None and name not in needed):
+        found[name] |= compared.get(jobs[name].group, set())
+    return found
 
 
 def _place(draft: Draft) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.core.errors import HarnessError, Unsupported
 from harness.core.sessions import GivesHidden, Scores
 from harness.core.spec import Note
 from harness.heads.opening import OpenHead
-from harness.numbers.divergence import distances
+from harness.numbers.divergence import ABSOLUTE, RELATIVE, distances
+from harness.probes.kl_store import lowered
 from harness.probes.streams import tiles
 from harness.probes.windows import Span
 
@@ -60,6 +61,34 @@ def storage(head: OpenHead, raw: States, kept: States) -> NDArray[np.float64]:
         both = (rows[begin : begin + _CHECKED_ROWS].astype(np.float32) for rows in (raw, kept))
         parts.append(distances(*(head.logits(rows) for rows in both), wide=True).kl)
     return np.concatenate(parts)
+
+
+def float16_cost(head: OpenHead, raw: States) -> float:
+    """Give what float16 would cost a position on average, in nat, of some of these [n, hidden]. Raises: HarnessError where it cannot hold them."""
+    some = raw[:: max(1, len(raw) // _CHECKED_ROWS)]
+    return float(storage(head, some, lowered(some, "float16")).mean())
+
+
+def most_storage(positions: int) -> float:
+    """Give the most that storing may cost a position on average, in nat.
+
+    It moves a divergence k of one position by at most 2 sqrt(cost k), up or down (Cauchy and Schwarz). The mean is to stay within ABSOLUTE or RELATIVE
+    at two standard errors, which is hardest at k = ABSOLUTE / RELATIVE, and a model against itself within ABSOLUTE.
+    """
+    return min(ABSOLUTE, ABSOLUTE * RELATIVE * positions / 16)
+
+
+def float_type(cost: float, positions: int) -> Literal["float16", "float32"]:
+    """Choose how hidden states are stored, by what float16 would cost."""
+    return "float16" if cost <= most_storage(positions) else "float32"
+
+
+def rounding(rows: Rows) -> NDArray[np.float64]:
+    """Give the KL-divergence float64 [n] between log-probabilities and their neighbours in float32, every other one above, below."""
+    import numpy as np
+
+    aside = np.where(np.arange(rows.shape[1]) % 2, np.float32(np.inf), np.float32(-np.inf))
+    return np.abs(distances(rows, np.nextafter(rows, aside), wide=True).kl)
 
 
 def self_noise(

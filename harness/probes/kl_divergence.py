@@ -13,7 +13,7 @@ from harness.core.seam import Context, Facts, Probe, ProbeResult
 from harness.core.sessions import Scores
 from harness.core.spec import Note
 from harness.numbers.divergence import Distances, checked, distances, holds
-from harness.probes import kl_sources, kl_values
+from harness.probes import floors, kl_sources, kl_values
 from harness.probes.groups import Finished, grouped, numbers_of
 from harness.probes.kl_options import DenseWorkload, Workload
 from harness.probes.kl_sources import Source
@@ -69,11 +69,15 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
                **stream.facts, **source.facts, **_check_facts(pairs)},
     )  # fmt: skip
     sizes = stream.sizes(np.concatenate([span.begin + span_positions(span) for span in spans]))
-    floors = {**source.floors, **_float32_floor(pairs)}
-    values = kl_values.metric_values(found, spans, sizes, stream, floors)
+    below = {
+        **source.floors,
+        **_float32_floor(pairs),
+        **_rounding_floor(np.concatenate([part["rounding"] for part in parts])),
+    }
+    values = kl_values.metric_values(found, spans, sizes, stream, below)
     arrays = {f"{name}{SUFFIX}": sizes.astype(np.int32) for name in ("kl", "agrees")} | {"confidence": found.confidence}
-    said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values[0].value, floors))
-    return ProbeResult(values, protocol, (*said, *finished.notes(), *stream.notes), arrays)
+    said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values[0].value, below))
+    return ProbeResult(values, protocol, (*said, *source.notes, *finished.notes(), *stream.notes), arrays)
 
 
 def _groups(
@@ -100,7 +104,7 @@ def _compare(
 ) -> Mapping[str, NDArray[Any]]:
     import numpy as np
 
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*FIELDS, "nll", "checked")}
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*FIELDS, "nll", "checked", "rounding")}
     widths = (0, 0)
     for number, span in enumerate(spans, start=1):
         ids = source.stream.ids[span.begin : span.end]
@@ -113,11 +117,14 @@ def _compare(
             _refuse_not_finite(found, span, positions)
             for name in FIELDS:
                 parts[name].append(getattr(found, name))
-            if not source.wide:
-                parts["checked"].append(checked(found, one, other, np.asarray([row % len(positions)])))
+            sampled = np.asarray([row % len(positions)])
+            if source.wide:
+                parts["rounding"].append(floors.rounding(one[sampled]))
+            else:
+                parts["checked"].append(checked(found, one, other, sampled))
             row += len(positions)
         report(number)
-    nothing = {"checked": np.empty((0, 2))}
+    nothing = {"checked": np.empty((0, 2)), "rounding": np.empty(0)}
     whole = {name: np.concatenate(some) if some else nothing[name] for name, some in parts.items()}
     return whole | {"widths": np.asarray(widths)}
 
@@ -158,6 +165,11 @@ def _check_facts(pairs: NDArray[np.float64]) -> dict[str, object]:
 def _float32_floor(pairs: NDArray[np.float64]) -> dict[str, float]:
     """Say how far single positions of the sample stand from float64 on average, where sums are in float32."""
     return {"float32": float(abs(pairs[:, 0] - pairs[:, 1]).mean())} if len(pairs) else {}
+
+
+def _rounding_floor(rounding: NDArray[np.float64]) -> dict[str, float]:
+    """Say how far apart neighbours in float32 stand on the sample, where log-probabilities come in it and sums are in float64."""
+    return {"rounding": float(rounding.mean())} if len(rounding) else {}
 
 
 def _check_notes(pairs: NDArray[np.float64]) -> tuple[Note, ...]:

@@ -19,7 +19,10 @@ from harness.heads.opening import OpenHead, open_head
 from harness.probes import floors
 from harness.probes.fingerprint import tokenizer_sha256
 from harness.probes.groups import Finished, grouped, numbers_of
+from harness.probes.kl_dense import write_dense
+from harness.probes.kl_files import sealed, sums_of
 from harness.probes.kl_store import (
+    BLOCK,
     HEAD,
     HIDDEN,
     IDS,
@@ -42,22 +45,19 @@ from harness.probes.streams import (
     read_stream,
     reporter,
     text_of,
-    tiles,
     window_reach,
 )
 from harness.probes.windows import Span, sliding, span_positions
 from harness.texts import text_files, text_refusal
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-
-    Mapped = np.memmap[Any, np.dtype[np.float32]]
 
 __all__ = ["PROBE", "Stores", "Workload", "measure", "open_stored"]
 
 Stores = Literal["float16", "float32", "logprobs"]
-_DENSE = "dense-reference"
+_DENSE, _WIDE, _COARSE = "dense-reference", "float32-store", "coarse-store"
+"""Codes of what every comparison with a reference has to say of it."""
 
 
 class Workload(StreamOptions):
@@ -76,7 +76,9 @@ class _Written:
     form: Literal["hidden", "logprobs"]
     vocabulary: int
     hidden: int = 0
+    stores: Literal["float16", "float32"] = "float16"
     crcs: tuple[int, ...] = ()
+    block: int = BLOCK
     head_sha256: str = ""
     floors: dict[str, float] = field(default_factory=dict)
     launches: int = 0
@@ -103,11 +105,11 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
     np.save(out / OWNERS, stream.owners.astype(np.int32))
     np.save(out / POSITIONS, places)
     meta = _meta(session, stream, workload, context, written)
-    (out / META).write_text(meta.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (out / META).write_text(sealed(meta.model_dump(mode="json")), encoding="utf-8")
     counted = [span_positions(span) for span in spans]
     protocol = Protocol(
         name=f"kl-reference-w{workload.window}-s{workload.stride}", version=2, scored=len(stream.ids), limit=stream.limit,
-        dtype=session.dtype, bos=stream.bos, beyond_trained=beyond(counted, context), facts=meta.model_dump(mode="json", exclude={"crcs"}),
+        dtype=session.dtype, bos=stream.bos, beyond_trained=beyond(counted, context), facts=meta.model_dump(mode="json", exclude={"crcs", "block", "files"}),
     )  # fmt: skip
     return ProbeResult((), protocol, written.notes)
 
@@ -117,11 +119,11 @@ def _meta(session: Scores, stream: Stream, workload: Workload, context: Context,
         schema_version=SCHEMA, form=written.form, text_sha256=stream.text_sha256, ids_sha256=stream.sha256, tokens=len(stream.ids),
         limit=stream.limit, bos=stream.bos, window=workload.window, stride=workload.stride, vocabulary=written.vocabulary,
         dtype=session.dtype, provider=session.provider, documents=stream.documents, noun=stream.noun, seed=workload.seed,
-        facts=dict(stream.facts), notes=(*stream.notes, *(note for note in written.notes if note.code == _DENSE)),
+        facts=dict(stream.facts), notes=(*stream.notes, *(note for note in written.notes if note.code in {_DENSE, _WIDE, _COARSE})),
         tokenizer_sha256=tokenizer_sha256(session.codec, text_of(workload), bos=workload.bos),
         revision=context.artifact_id, head_sha256=written.head_sha256, hidden=written.hidden,
-        hidden_dtype="float32" if workload.stores == "float32" else "float16", crcs=written.crcs, floors=written.floors,
-        launches=written.launches,
+        hidden_dtype=written.stores, crcs=written.crcs, block=written.block, floors=written.floors,
+        launches=written.launches, files=sums_of(context.out, (HIDDEN, LOGPROBS)) if context.out else {},
     )  # fmt: skip
 
 
@@ -130,12 +132,12 @@ def _written(
 ) -> _Written:
     report = reporter(context, len(spans), "windows")
     if workload.stores == "logprobs":
-        return _write_dense(session, stream, spans, workload, report, out)
+        return _write_dense(session, stream, spans, workload, context, report, out)
     head = _head(session, stream, spans, out)
     if isinstance(head, str):
-        found = _write_dense(session, stream, spans, workload, report, out)
+        found = _write_dense(session, stream, spans, workload, context, report, out)
         text = f"log-probabilities were stored and not hidden states: {head}"
-        found.notes = (Note(code=_DENSE, text=text),)
+        found.notes = (Note(code=_DENSE, text=text), *found.notes)
         return found
     return _write_hidden(session, head, stream, spans, workload, context, report, out)
 
@@ -165,29 +167,45 @@ def _write_hidden(
     import numpy as np
 
     assert isinstance(session, GivesHidden)
-    dtype: Literal["float16", "float32"] = "float32" if workload.stores == "float32" else "float16"
     finished = Finished(session, context)
     floor, done = [], 0
     every = max(1, len(stream.ids) // floors.SAMPLED)
+    kinds: list[str] = ["float32"] if workload.stores == "float32" else []
+    tried: list[float] = []
 
     def find(group: list[Span]) -> Mapping[str, NDArray[Any]]:
         raw = _group_hidden(session, stream, group)
-        kept = lowered(raw, dtype)
-        return {"hidden": kept, "floor": floors.storage(head, raw[::every], kept[::every])}
+        cost = [] if kinds else [floors.float16_cost(head, raw)]
+        kept = lowered(raw, kinds[0] if kinds else floors.float_type(cost[0], len(stream.ids)))
+        return {"hidden": kept, "tried": np.asarray(cost), "floor": floors.storage(head, raw[::every], kept[::every])}
 
-    with HiddenWriter(out / HIDDEN, dtype) as writer:
+    with HiddenWriter(out / HIDDEN) as writer:
         for group in grouped(spans):
             found = finished.group(numbers_of(stream.ids, group), partial(find, group))
+            kinds, tried = [found["hidden"].dtype.name], [*tried, *found["tried"].tolist()]
             writer.add(found["hidden"])
             floor.append(found["floor"])
             done += len(group)
             report(done)
     noise, launches, notes = floors.self_noise(session, context.fresh, stream.ids, spans)
     known = {"storage": float(np.concatenate(floor).mean()), **({} if noise is None else {"self-noise": noise})}
+    said = _store_notes(tried, known["storage"], kinds[0], len(stream.ids))
     return _Written(
-        "hidden", head.record.vocabulary, head.record.hidden, writer.crcs, head.record.sha256, known, launches,
-        (*finished.notes(), *notes),
+        "hidden", head.record.vocabulary, head.record.hidden, "float32" if kinds[0] == "float32" else "float16", writer.crcs,
+        head_sha256=head.record.sha256, floors=known, launches=launches, notes=(*said, *finished.notes(), *notes),
     )  # fmt: skip
+
+
+def _store_notes(tried: list[float], floor: float, kind: str, positions: int) -> tuple[Note, ...]:
+    """Say where float32 was stored though float16 was asked for, and where float16 turned out to cost too much."""
+    most = floors.most_storage(positions)
+    if tried and kind == "float32":
+        text = f"hidden states are stored in float32: float16 would cost {tried[0]:.1e} nat, and of {positions:,} positions at most {most:.1e} is allowed"
+        return (Note(code=_WIDE, text=text),)
+    if floor > most:
+        text = f"storing costs {floor:.1e} nat, and of {positions:,} positions at most {most:.1e} is allowed: say stores: float32"
+        return (Note(code=_COARSE, text=text),)
+    return ()
 
 
 def _group_hidden(session: GivesHidden, stream: Stream, group: list[Span]) -> NDArray[Any]:
@@ -206,41 +224,16 @@ def _group_hidden(session: GivesHidden, stream: Stream, group: list[Span]) -> ND
 
 
 def _write_dense(
-    session: Scores, stream: Stream, spans: list[Span], workload: Workload, report: Callable[[int], None], out: Path
-) -> _Written:
-    import numpy as np
-
-    kept: Mapped | None = None
-    row = 0
-    for number, span in enumerate(spans, start=1):
-        ids = stream.ids[span.begin : span.end].tolist()
-        for positions, logprobs in tiles(session, ids, span_positions(span)):
-            if kept is None:
-                kept = _space(out / LOGPROBS, len(stream.ids), logprobs.shape[1], workload)
-            if not np.isfinite(logprobs.max(axis=1)).all():
-                raise HarnessError("the reference gave logits that are not finite; it cannot serve as a reference")
-            kept[row : row + len(positions)] = logprobs
-            row += len(positions)
-        report(number)
-    if kept is None:
-        raise HarnessError("the text has no position to score; give a longer one")
-    kept.flush()
-    width = int(kept.shape[1])
-    del kept  # Windows renames no folder with a mapped file in it
-    return _Written("logprobs", width)
-
-
-def _space(path: Path, rows: int, width: int, workload: Workload) -> Mapped:
-    from numpy.lib.format import open_memmap
-
-    wanted = 4 * rows * width
-    if wanted > workload.max_bytes:
-        raise HarnessError(
-            f"the reference would take {wanted:,} bytes ({rows:,} positions x {width:,} tokens), more than max_bytes "
-            f"{workload.max_bytes:,}; use form: live, fewer tokens, or raise max_bytes"
-        )
-    mapped: Mapped = open_memmap(path, mode="w+", dtype="float32", shape=(rows, width))
-    return mapped
+    session: Scores, stream: Stream, spans: list[Span], workload: Workload, context: Context,
+    report: Callable[[int], None], out: Path,
+) -> _Written:  # fmt: skip
+    finished = Finished(session, context)
+    found = write_dense(session, stream, spans, out / LOGPROBS, workload.max_bytes, finished, report)
+    noise, launches, notes = floors.self_noise(session, context.fresh, stream.ids, spans)
+    return _Written(
+        "logprobs", found.vocabulary, crcs=found.crcs, block=found.block, floors={} if noise is None else {"self-noise": noise}, launches=launches,
+        notes=(*finished.notes(), *notes),
+    )  # fmt: skip
 
 
 def _refuse(workload: Workload, facts: Facts) -> str | None:

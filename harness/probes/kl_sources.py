@@ -10,12 +10,13 @@ from harness.core.capabilities import scores
 from harness.core.errors import HarnessError
 from harness.core.seam import Context
 from harness.core.sessions import GivesLogits, Scores
-from harness.core.spec import JsonObject
+from harness.core.spec import JsonObject, Note
+from harness.probes import floors
 from harness.probes.fingerprint import tokenizer_sha256
 from harness.probes.kl_options import Workload
 from harness.probes.kl_store import StoredMeta, StoredReference, open_stored
 from harness.probes.streams import Stream, check_window, logit_tiles, read_stream, text_of, text_sha256, tiles
-from harness.probes.windows import Span, span_positions
+from harness.probes.windows import Span, sliding, span_positions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,7 @@ class Source:
     floors: Mapping[str, float] = field(default_factory=dict)
     raw: bool = False
     """Whether the candidate's rows are logits, which the comparison normalizes anyway, and not log-probabilities."""
+    notes: tuple[Note, ...] = ()
 
 
 def source_of(session: Scores, workload: Workload, context: Context) -> Source:
@@ -57,9 +59,13 @@ def source_of(session: Scores, workload: Workload, context: Context) -> Source:
     live = scores(context.reference_session, context.reference_engine)
     check_window(live, workload.window)
     stream = read_stream(live.codec, workload)
+    spans = sliding(len(stream.ids), workload.window, workload.stride)
+    noise, launches, notes = floors.self_noise(live, context.fresh, stream.ids, spans)
+    known = _floors(context, {} if noise is None else {"self-noise": noise})
     facts: JsonObject = {"form": form, "reference_dtype": live.dtype}
-    known = _floors(context, {})
-    return Source(stream, _live_pairs(session, live, stream), facts | known, wide=True, floors=known.get("floors", {}))
+    facts |= known | ({"launches": launches} if launches else {})
+    pairs = _live_pairs(session, live, stream)
+    return Source(stream, pairs, facts, wide=True, floors=known.get("floors", {}), notes=notes)
 
 
 def _stored(session: Scores, stored: StoredReference, workload: Workload, context: Context) -> Source:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from pydantic import ValidationError
 from harness.core.errors import HarnessError
 from harness.core.spec import JsonObject, Note, Record
 from harness.heads.opening import OpenHead, open_head
+from harness.heads.record import read_record
+from harness.probes.kl_files import BlockSums, check_files, unsealed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,7 @@ LOGPROBS, HIDDEN, HEAD, META = "logprobs.npy", "hidden.bin", "head", "meta.json"
 SCHEMA = 3
 _OLDEST = 2
 BLOCK = 1024
-"""Rows of hidden states that share a checksum."""
+"""Rows of hidden states that share a checksum; of log-probabilities at most so many."""
 
 
 class StoredMeta(Record):
@@ -59,7 +60,10 @@ class StoredMeta(Record):
     hidden: int = 0
     hidden_dtype: Literal["float32", "float16"] = "float16"
     crcs: tuple[int, ...] = ()
-    """CRC-32 of each BLOCK rows of hidden states."""
+    """CRC-32 of each `block` rows."""
+    block: int = BLOCK
+    files: dict[str, int] = field(default_factory=dict)
+    """CRC-32 of every other file, by its path in the folder; empty where it was written before there were any."""
     floors: dict[str, float] = field(default_factory=dict)
     """KL-divergence in nat below which nothing is told: `storage`, and `self-noise` between launches."""
     launches: int = 0
@@ -96,22 +100,52 @@ class StoredReference:
     def reader(self, provider: str) -> StoredRows:
         """Open the rows; provider: what the head runs on. Raises: HarnessError for a head or file that is damaged."""
         if self.meta.form == "logprobs":
-            return _Kept(self.logprobs)
-        head = open_head(self.folder / HEAD, provider)
-        if head.record.sha256 != self.meta.head_sha256:
+            return _Kept(self.folder / LOGPROBS, self.meta, len(self.positions))
+        record = read_record(self.folder / HEAD)
+        if record.sha256 != self.meta.head_sha256:
             raise HarnessError(
-                f"the stored reference {self.folder} has the head {head.record.sha256[:12]}, and its hidden states are those of head "
+                f"the stored reference {self.folder} has the head {record.sha256[:12]}, and its hidden states are those of head "
                 f"{self.meta.head_sha256[:12]}; make the reference again"
             )
-        return _Projected(self.folder / HIDDEN, self.meta, len(self.positions), head)
+        check_files(self.folder, {name: crc for name, crc in self.meta.files.items() if name.startswith(f"{HEAD}/")})
+        return _Projected(self.folder / HIDDEN, self.meta, len(self.positions), open_head(self.folder / HEAD, provider))
 
 
-@dataclass(frozen=True)
 class _Kept:
-    logprobs: Rows
+    """Log-probabilities as they lie in the file; each block is checked when it is first asked for."""
+
+    def __init__(self, path: Path, meta: StoredMeta, count: int) -> None:
+        import numpy as np
+
+        self._path, self._meta = path, meta
+        try:
+            self._mapped: Rows = np.load(path, mmap_mode="r")
+        except (ValueError, EOFError, OSError, SyntaxError) as error:
+            raise HarnessError(
+                f"the log-probabilities {path} are damaged ({error}); make the reference again"
+            ) from error
+        if self._mapped.shape != (count, meta.vocabulary) or self._mapped.dtype != np.float32:
+            raise HarnessError(f"the log-probabilities {path} are incomplete or others; make the reference again")
+        self._checked: set[int] = set()
 
     def rows(self, begin: int, count: int) -> Rows:
-        return self.logprobs[begin : begin + count]
+        for number in range(begin // self._meta.block, -(-(begin + count) // self._meta.block)):
+            if number not in self._checked:
+                self._check(number)
+        return self._mapped[begin : begin + count]
+
+    def _check(self, number: int) -> None:
+        import numpy as np
+
+        block = self._mapped[number * self._meta.block : (number + 1) * self._meta.block]
+        if self._meta.crcs and zlib.crc32(np.ascontiguousarray(block).data) != self._meta.crcs[number]:
+            raise _damaged("log-probabilities", self._path, number, self._meta.block, len(self._mapped))
+        self._checked.add(number)
+
+
+def _damaged(what: str, path: Path, number: int, block: int, count: int) -> HarnessError:
+    first, last = number * block, min((number + 1) * block, count) - 1
+    return HarnessError(f"the {what} {path} are damaged between positions {first} and {last}; make the reference again")
 
 
 class _Projected:
@@ -151,10 +185,7 @@ class _Projected:
                 file.seek(number * size)
                 self._block, self._number = file.read(size), number
             if zlib.crc32(self._block) != self._meta.crcs[number]:
-                first, last = number * BLOCK, min((number + 1) * BLOCK, self._count) - 1
-                raise HarnessError(
-                    f"the hidden states {self._path} are damaged between positions {first} and {last}; make the reference again"
-                )
+                raise _damaged("hidden states", self._path, number, BLOCK, self._count)
         return self._block
 
 
@@ -165,25 +196,14 @@ def _bytes(meta: StoredMeta) -> int:
 class HiddenWriter:
     """Appends hidden states to a file and keeps the checksums of its blocks."""
 
-    def __init__(self, path: Path, dtype: Literal["float32", "float16"]) -> None:
+    def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
-        self._dtype = dtype
-        self._rows = self._crc = 0
-        self._crcs: list[int] = []
+        self._sums = BlockSums(BLOCK)
 
     def add(self, hidden: States) -> None:
         """Append rows [n, hidden], in the type that is stored."""
-        done = 0
-        while done < len(hidden):
-            part = hidden[done : done + BLOCK - self._rows % BLOCK]
-            content = part.tobytes()
-            self._file.write(content)
-            self._crc = zlib.crc32(content, self._crc)
-            self._rows += len(part)
-            done += len(part)
-            if self._rows % BLOCK == 0:
-                self._crcs.append(self._crc)
-                self._crc = 0
+        self._file.write(hidden.tobytes())
+        self._sums.add(hidden)
 
     def __enter__(self) -> HiddenWriter:
         return self
@@ -194,7 +214,7 @@ class HiddenWriter:
     @property
     def crcs(self) -> tuple[int, ...]:
         """Checksums of what was appended."""
-        return (*self._crcs, *((self._crc,) if self._rows % BLOCK else ()))
+        return self._sums.crcs
 
 
 def lowered(hidden: States, dtype: str) -> States:
@@ -219,6 +239,7 @@ def open_stored(folder: Path) -> StoredReference:
     missing = [name for name in (IDS, OWNERS, POSITIONS, *sorted(rows), META) if not (folder / name).is_file()]
     if missing or meta is None:
         raise HarnessError(f"the stored reference {folder} lacks {', '.join(missing)}; make it again")
+    check_files(folder, {name: crc for name, crc in meta.files.items() if not name.startswith(f"{HEAD}/")})
     try:
         ids, owners = (np.load(folder / name).astype(np.int64) for name in (IDS, OWNERS))
         return StoredReference(ids, owners, np.load(folder / POSITIONS), meta, folder)
@@ -230,8 +251,8 @@ def _meta(folder: Path) -> StoredMeta | None:
     if not (folder / META).is_file():
         return None
     try:
-        said = json.loads((folder / META).read_text(encoding="utf-8"))
-        version = int(said["schema_version"])
+        said = unsealed((folder / META).read_text(encoding="utf-8"))
+        version = int(str(said["schema_version"]))
         if _OLDEST <= version <= SCHEMA:
             return StoredMeta.model_validate(said)
     except (ValueError, KeyError, TypeError, ValidationError) as error:

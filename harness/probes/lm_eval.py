@@ -15,6 +15,7 @@ from harness.core.outcome import Protocol
 from harness.core.paths import placed
 from harness.core.seam import Context, Facts, Probe, ProbeResult
 from harness.core.sessions import Scores
+from harness.core.spec import Note
 from harness.probes.groups import Finished
 from harness.probes.lm_eval_results import TaskAnswers
 from harness.probes.lm_eval_tasks import Loaded, by_name, from_questions, task_refusal
@@ -22,6 +23,8 @@ from harness.questions import HUB_QUESTIONS, question_files
 from harness.texts import REFERENCE
 
 _QUESTIONS = "mmlu"
+_CUT = "cut on the left"
+"""What becomes of a prompt that is longer than the context, as in lm-eval's own backends."""
 
 
 class Workload(Options):
@@ -91,10 +94,18 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
         limit=workload.limit if scored < full else None, dtype=session.dtype, bos=bos,
         prompt_tokens=tally.longest or None, beyond_trained=kept.documents(tally.beyond),
         facts={"lm_eval": version("lm-eval"), "tasks": len(loaded.tasks),
-               "task_version": results["versions"].get(loaded.whole)},
+               "task_version": results["versions"].get(loaded.whole), "too_long": _CUT},
     )  # fmt: skip
     values = kept.values() + (kept.strata() if workload.folder == REFERENCE else [])
-    return ProbeResult(tuple(values), protocol, finished.notes(), kept.arrays())
+    notes = (*finished.notes(), *_cut_notes(protocol, session.context_length))
+    return ProbeResult(tuple(values), protocol, notes, kept.arrays())
+
+
+def _cut_notes(protocol: Protocol, most: int) -> tuple[Note, ...]:
+    if not protocol.truncated:
+        return ()
+    text = f"{protocol.truncated} of {protocol.scored} were longer than the context of {most} tokens: they were {_CUT}, so that the question stays and examples go"
+    return (Note(code="cut-prompts", text=text),)
 
 
 def _load(workload: Workload) -> Loaded:

@@ -15,7 +15,7 @@ from harness.core.seam import Context
 from harness.core.sessions import GivesLogits, Reach, Scores, TextCodec, TextSession
 from harness.core.spec import JsonObject, Note
 from harness.corpus import Corpus, Text, looks_like_wikitext
-from harness.texts import REFERENCE, change_notes, from_hub, read, text_label
+from harness.texts import HUB_TEXTS, REFERENCE, change_notes, from_hub, read, text_label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -200,10 +200,11 @@ HUB_LONGEST = 1 << 16
 """Tokens that no document of the pinned hub texts is longer than."""
 
 
-def most_tokens(options: StreamOptions) -> int | None:
+def most_tokens(options: StreamOptions) -> int:
     """Bound the tokens that are read from above: a text has no more tokens than bytes, but for a few."""
     if from_hub(options.text, options.corpus):
-        return None if options.tokens is None else options.tokens + HUB_LONGEST
+        most = HUB_TEXTS[options.text].most_bytes + 2
+        return most if options.tokens is None else min(most, options.tokens + HUB_LONGEST)
     text = read(options.text, options.corpus)
     sizes = [len(document.encode()) for document in text.documents]
     most = sum(sizes) + 2

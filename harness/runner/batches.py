@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.core.spec import Status
+from harness.core.spec import MeasureSpec, Status
 from harness.executors.record import BatchNeeds, Executor
 from harness.plan.expand import PlannedJob
 from harness.runner.decide import decide
@@ -35,6 +35,10 @@ class Todo:
     def __post_init__(self) -> None:
         self.open = {job.id for job in self.waiting}
         self.place = {job.id: place for place, job in enumerate(self.memory.plan.jobs)}
+        self.compared: dict[str, list[str]] = {}
+        for job in self.memory.plan.jobs:
+            if isinstance(job.spec, MeasureSpec) and job.spec.reference is not None:
+                self.compared.setdefault(job.group, []).append(job.id)
 
     @property
     def left(self) -> int:
@@ -115,7 +119,15 @@ def _ready(job: PlannedJob, todo: Todo, *, first: bool) -> bool:
     """
     if job.kind == "speed" and (todo.flights or not first):
         return False
-    return _needs_are_settled(job, todo, set())
+    return _needs_are_settled(job, todo, set()) and not _pass_to_come(job, todo)
+
+
+def _pass_to_come(job: PlannedJob, todo: Todo) -> bool:
+    """Tell whether a comparison that stands before a score has not yet run: the score then takes its pass over the text, in the same worker."""
+    if job.kind != "quality" or job.id in todo.compared.get(job.group, ()):
+        return False
+    before = todo.place[job.id]
+    return any(one in todo.open and todo.place[one] < before for one in todo.compared.get(job.group, ()))
 
 
 def _needs_are_settled(job: PlannedJob, todo: Todo, but: set[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from harness.worker.fresh_process import scorer
 from harness.worker.inputs import input_of, partial_of, weights_read
 
 if TYPE_CHECKING:
-    from harness.core.seam import Context
+    from harness.core.seam import Context, FloatArray
 
 
 def context_of(job: Job, folder: Path, found: Sequence[Input], environment: Environment) -> Context:
@@ -39,7 +39,7 @@ def context_of(job: Job, folder: Path, found: Sequence[Input], environment: Envi
         artifact_id=artifact.id,
         out=partial_of(job) if job.out else None,
         resume=_resume(job, found, environment),
-        fresh=scorer(artifact.path, job.spec),
+        fresh=_fresh(job, artifact),
         trained_positions=int(trained) if trained else None,
         expected_output=job.output,
         declared=job.declared,
@@ -49,6 +49,16 @@ def context_of(job: Job, folder: Path, found: Sequence[Input], environment: Envi
 
 MADE_FROM = "made_from"
 """Of a stored reference, in its input's provenance: id of the artifact that it is made from."""
+
+
+def _fresh(job: Job, artifact: Input) -> Callable[[Sequence[int], Sequence[int]], FloatArray]:
+    """Score in fresh processes with a live reference where there is one, else with the artifact, of which a reference is written."""
+    assert isinstance(job.spec, MeasureSpec)
+    for item in job.inputs:
+        if item.role == "reference" and item.engine:
+            engine = {"engine": item.engine, "engine_options": item.engine_options}
+            return scorer(item.path, job.spec.model_copy(update=engine))
+    return scorer(artifact.path, job.spec)
 
 
 def _engine_floor(job: Job) -> float | None:

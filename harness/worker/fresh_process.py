@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.core.executed import Executed
+from harness.core.identity import files_below
 from harness.core.spec import JsonObject, MeasureSpec
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def scorer(artifact: str, spec: MeasureSpec) -> Callable[[Sequence[int], Sequenc
     def score(token_ids: Sequence[int], positions: Sequence[int]) -> Rows:
         import numpy as np
 
+        _refuse_short(Path(artifact))
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "rows.npy"
             _run_apart(
@@ -47,6 +49,18 @@ def scorer(artifact: str, spec: MeasureSpec) -> Callable[[Sequence[int], Sequenc
         return found
 
     return score
+
+
+def _refuse_short(artifact: Path) -> None:
+    """Raise HarnessError where memory is short for one more copy of the model, so that no system ends what is being measured."""
+    import psutil
+
+    needed = sum(path.stat().st_size for path in files_below(artifact))
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise HarnessError(
+            f"one more copy of the model needs {needed / 1e9:.1f} GB or more, and {free / 1e9:.1f} GB of memory are free"
+        )
 
 
 def inspected(artifact: str, spec: MeasureSpec) -> Executed:

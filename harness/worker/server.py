@@ -65,6 +65,8 @@ class Server:
         self._environment: Environment | None = None
         self._stack = ExitStack()
         self._opened: str | None = None
+        self._beside = ""
+        """Live references that are open beside it; what asks for none shares the session all the same."""
         self._offers: frozenset[str] = frozenset()
         self._session: Session | None = None
         self._reference: Session | None = None
@@ -240,10 +242,9 @@ class Server:
         assert isinstance(spec, MeasureSpec)
         live = [item for item in job.inputs if item.role == "reference" and item.engine]
         artifact = input_of(job, "artifact")
-        wanted = json.dumps(
-            [artifact.path, artifact.content, spec.engine, spec.engine_options, [item.model_dump() for item in live]]
-        )
-        if self._session is not None and self._opened == wanted:
+        wanted = json.dumps([artifact.path, artifact.content, spec.engine, spec.engine_options])
+        beside = json.dumps([item.model_dump() for item in live])
+        if self._session is not None and self._opened == wanted and (not live or self._beside == beside):
             found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
             found.provider = self._session.provider
             return self._session
@@ -264,17 +265,17 @@ class Server:
                 other, given = engine_of(str(item.engine), item.engine_options)
                 self._reference = self._stack.enter_context(other.open(Path(item.path), given))
                 check_session(self._reference, other.offers, other.name)
-        self._session, self._offers, self._opened = session, engine.offers, wanted
+        self._session, self._offers, self._opened, self._beside = session, engine.offers, wanted, beside
         found.provider = session.provider
         return session
 
     def _context(self, job: Job, folder: Path, found: Gathered) -> Context:
         assert self._environment is not None
         given = context_of(job, folder, found.inputs, self._environment)
-        given.progress, given.reference_session, given.shared = self._progress(job), self._reference, self._shared
-        given.reference_engine = next(
-            (str(item.engine) for item in job.inputs if item.role == "reference" and item.engine), ""
-        )
+        live = [item for item in job.inputs if item.role == "reference" and item.engine]
+        given.progress, given.shared = self._progress(job), self._shared
+        given.reference_session = self._reference if live else None
+        given.reference_engine = str(live[0].engine) if live else ""
         return given
 
     def _progress(self, job: Job) -> Callable[[float, str], None]:

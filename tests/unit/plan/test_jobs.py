@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import pytest
+
 from harness.core.spec import MeasureSpec
 from tests.unit.plan.conftest import Planner
 from tests.unit.plan.planned import job_of, kinds
@@ -106,3 +108,28 @@ def test_equal_jobs_become_one_that_knows_all_its_places(plan: Planner) -> None:
     )
     assert kinds(made) == {"build": 2, "quality": 2}
     assert [labels.block for labels in job_of(made, "quality", method="fp32").labels] == ["a", "b"]
+
+
+@pytest.mark.parametrize("methods", ["[fp32, awq]", "[awq, fp32]"])
+@pytest.mark.parametrize("form", ["auto", "live"])
+@pytest.mark.parametrize(
+    "probes",
+    [
+        "probes: {perplexity: {tokens: 9}, compare: {tokens: 9, form: FORM, reference: {method: fp32}}}",
+        "probes: {compare: {tokens: 9, form: FORM, reference: {method: fp32}}, perplexity: {tokens: 9}}",
+        (
+            "blocks:\n  a: {probes: {perplexity: {tokens: 9}}}\n"
+            "  b: {probes: {compare: {tokens: 9, form: FORM, reference: {method: fp32}}}}"
+        ),
+    ],
+    ids=["perplexity first", "comparison first", "blocks"],
+)
+def test_what_scores_a_text_follows_the_comparison_whose_pass_it_takes(
+    plan: Planner, probes: str, form: str, methods: str
+) -> None:
+    made = plan(f"model: tiny\nmethod: {methods}\nengine: runtime\n{probes.replace('FORM', form)}\n")
+    quality = [job for job in made.jobs if job.kind == "quality"]
+    said = [(job.labels[0].method, job.spec.probe) for job in quality if isinstance(job.spec, MeasureSpec)]
+    assert [probe for _, probe in said] == ["compare", "perplexity"] * 2, said
+    assert [method for method, _ in said[::2]] == [method for method, _ in said[1::2]]
+    assert [job.group for job in quality[::2]] == [job.group for job in quality[1::2]], "one opened session serves both"

@@ -16,6 +16,7 @@ from harness.plan.references import Candidate, is_stored, stored_bytes
 from harness.plan.sweep import EngineChoice, ProbeWork
 from harness.plan.yamlfile import Node
 from harness.probes.kl_divergence import PROBE, Workload
+from harness.texts import HUB_TEXTS
 from tests.unit.plan.conftest import Planner, model_folder
 from tests.unit.plan.planned import job_of, kinds
 
@@ -23,7 +24,7 @@ VOCABULARY, HIDDEN, TOKENS = 128_256, 4096, 100_000
 
 
 def work(**given: Any) -> ProbeWork:
-    record = Workload(text="wikitext-2", tokens=TOKENS, **given)
+    record = Workload(**({"text": "wikitext-2", "tokens": TOKENS} | given))
     return ProbeWork(PROBE, {}, record, None, Node(None, "x.yaml", 1), {})
 
 
@@ -43,6 +44,15 @@ def test_hidden_states_are_written_down_where_log_probabilities_would_not_be() -
     assert is_stored(one, work())
     assert not is_stored(one, work(stores="logprobs"))
     assert not is_stored(one, work(form="live"))
+
+
+def test_a_whole_text_of_the_hub_is_written_down_though_it_is_not_here() -> None:
+    one = reference(hidden_size=HIDDEN)
+    whole = work(tokens=None)
+    assert work().adapter.scored_tokens(whole.record) == HUB_TEXTS["wikitext-2"].most_bytes + 2
+    assert is_stored(one, whole), "else the baseline runs again beside every candidate"
+    assert not is_stored(one, work(tokens=None, text="cnn_dailymail"))
+    assert not is_stored(reference(), whole)
 
 
 @pytest.mark.parametrize("one", [reference(FAKE, hidden_size=HIDDEN), reference()], ids=["engine", "size not known"])

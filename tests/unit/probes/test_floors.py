@@ -121,3 +121,29 @@ def test_a_process_that_fails_is_told_in_its_own_words() -> None:
     noise, launches, (note,) = floors.self_noise(HiddenScores(), fresh, IDS, SPANS)
     assert (noise, launches, note.code) == (None, 0, "no-self-noise")
     assert note.text == "by how much launches differ was not measured: out of memory"
+
+
+@pytest.mark.parametrize(("positions", "most"), [(1, 6.25e-12), (3_600, 2.25e-8), (160_000, 1e-6), (10**9, 1e-6)])
+def test_storing_may_cost_less_where_few_positions_are_averaged(positions: int, most: float) -> None:
+    assert floors.most_storage(positions) == pytest.approx(most)
+    assert floors.float_type(most * 0.99, positions) == "float16"
+    assert floors.float_type(most * 1.01, positions) == "float32"
+
+
+def test_what_float16_costs_is_that_of_rows_spread_over_all(tmp_path: Path) -> None:
+    session = HiddenScores()
+    raw = session.seen(IDS, range(len(IDS)))
+    head = head_of(session, tmp_path / "head")
+    whole = floors.storage(head, raw, raw.astype(np.float16).astype(np.float32)).mean()
+    assert floors.float16_cost(head, raw) == pytest.approx(whole, rel=0.3)
+    with pytest.raises(HarnessError, match="say stores: float32"):
+        floors.float16_cost(head, raw * np.float32(1e6))
+
+
+def test_neighbours_in_float32_are_almost_the_same_also_where_a_token_is_ruled_out() -> None:
+    rows = HiddenScores().rows(IDS[:9], range(9))
+    rows[4, 7] = -np.inf
+    found = floors.rounding(rows)
+    assert found.shape == (9,)
+    assert (found > 0).all()
+    assert (found < 1e-11).all()

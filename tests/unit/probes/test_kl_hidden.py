@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,12 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context
-from harness.probes import groups, kl_reference, perplexity
+from harness.probes import groups, perplexity
 from harness.probes.kl_divergence import Workload, measure
 from harness.probes.kl_store import open_stored
-from tests.unit.probes.hidden_scores import HIDDEN, HiddenScores, LogitScores
+from tests.unit.probes.hidden_scores import HiddenScores, LogitScores
+from tests.unit.probes.kl_runs import GIVEN, TEXT, calm, compared, stored, values
 from tests.unit.probes.table_scores import ByteCodec
-
-TEXT = "Some words of a text. " + "".join(map(chr, np.random.default_rng(2).integers(32, 127, 3600)))
-GIVEN: dict[str, Any] = {"window": 64, "stride": 32}
 
 
 @pytest.fixture
@@ -27,23 +24,6 @@ def text(tmp_path: Path) -> str:
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
     return str(path)
-
-
-def stored(session: Any, tmp_path: Path, text: str, name: str = "reference", **more: Any) -> Path:
-    out = tmp_path / name
-    out.mkdir()
-    context = Context(folder=tmp_path, out=out, artifact_id="one", **more.pop("context", {}))
-    kl_reference.measure(session, kl_reference.Workload(text=text, **GIVEN, **more), context)
-    return out
-
-
-def compared(session: Any, folder: Path, tmp_path: Path, text: str, **more: Any) -> Any:
-    context = Context(folder=tmp_path, reference=folder, **more.pop("context", {}))
-    return measure(session, Workload(text=text, **GIVEN, **more), context)
-
-
-def values(found: Any) -> dict[str, float]:
-    return {f"{one.metric} {one.slice}".strip(): one.value for one in found.values}
 
 
 def exact(reference: HiddenScores, candidate: HiddenScores) -> Any:
@@ -62,63 +42,23 @@ def exact(reference: HiddenScores, candidate: HiddenScores) -> Any:
 
 
 @pytest.mark.parametrize("noise", [0.3, 0.02, 0.003])
-@pytest.mark.parametrize(("stores", "slack"), [("float32", 1e-6), ("float16", 4e-6)])
+@pytest.mark.parametrize("stores", ["float32", "float16"])
+@pytest.mark.parametrize("sure", [True, False])
 def test_the_divergence_is_that_of_dense_float64_logits(
-    text: str, tmp_path: Path, noise: float, stores: str, slack: float
+    text: str, tmp_path: Path, noise: float, stores: str, sure: bool
 ) -> None:
     reference, candidate = HiddenScores(), HiddenScores(noise=noise)
+    if not sure:
+        reference, candidate = calm(reference), calm(candidate)
     found = compared(candidate, stored(reference, tmp_path, text, stores=stores), tmp_path, text, stores=stores)
     wanted = exact(reference, candidate)
-    assert values(found)["kl_divergence"] == pytest.approx(
-        wanted.mean(), rel=1e-4, abs=slack
-    )  # 3,600 positions are few
+    assert abs(values(found)["kl_divergence"] - wanted.mean()) <= max(1e-4 * wanted.mean(), 1e-6)
     said = found.protocol.facts["float64_check"]
     assert said["kl"] == pytest.approx(said["kl_float64"], rel=1e-4, abs=1e-6)
-    assert found.protocol.facts["stores"] == stores
+    assert found.protocol.facts["stores"] == ("float32" if sure else stores)
     for name, share in (("median", 0.5), ("p99", 0.99), ("max", 1.0)):
         quantile = values(found)[f"kl_quantile quantile:{name}"]
-        assert quantile == pytest.approx(np.quantile(wanted, share), rel=2e-2, abs=25 * slack)
-
-
-def test_a_model_against_itself_is_at_the_floor_which_is_printed(text: str, tmp_path: Path) -> None:
-    session = HiddenScores()
-    folder = stored(session, tmp_path, text)
-    found = compared(session, folder, tmp_path, text)
-    floor = open_stored(folder).meta.floors["storage"]
-    assert 0 < floor < 3e-6
-    assert abs(values(found)["kl_divergence"]) < 3e-6
-    assert values(found)["kl_floor floor:storage"] == floor
-    assert values(found)["top1_agreement"] > 0.999
-    whole = stored(session, tmp_path, text, "whole", stores="float32")
-    assert abs(values(compared(session, whole, tmp_path, text, stores="float32"))["kl_divergence"]) < 1e-7
-
-
-def test_a_divergence_below_its_floor_is_marked(text: str, tmp_path: Path) -> None:
-    session = HiddenScores()
-    rows = [
-        session.rows(list(TEXT.encode())[:64], range(64)),
-        HiddenScores(noise=0.2).rows(list(TEXT.encode())[:64], range(64)),
-    ]
-    launches = iter([rows[0], rows[1], rows[0]])
-    folder = stored(session, tmp_path, text, context={"fresh": lambda ids, places: next(launches)})
-    meta = open_stored(folder).meta
-    assert meta.launches == 3
-    assert meta.floors["self-noise"] > 0.01
-    near, far = (compared(HiddenScores(noise=noise), folder, tmp_path, text) for noise in (0.01, 2.0))
-    assert "under-floor" in {note.code for note in near.notes}
-    assert "under-floor" not in {note.code for note in far.notes}
-
-
-def test_a_launch_that_fails_is_told_and_no_floor_is_invented(text: str, tmp_path: Path) -> None:
-    def fresh(ids: Any, places: Any) -> Any:
-        raise HarnessError("out of memory")
-
-    out = tmp_path / "reference"
-    out.mkdir()
-    context = Context(folder=tmp_path, out=out, fresh=fresh)
-    found = kl_reference.measure(HiddenScores(), kl_reference.Workload(text=text, **GIVEN), context)
-    assert "out of memory" in next(note.text for note in found.notes if note.code == "no-self-noise")
-    assert set(open_stored(out).meta.floors) == {"storage"}
+        assert quantile == pytest.approx(np.quantile(wanted, share), rel=2e-2, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -170,29 +110,6 @@ def test_vocabulary_padding_is_refused_unless_cut(text: str, tmp_path: Path) -> 
     found = compared(padded, folder, tmp_path, text, truncate_vocabulary=True)
     assert abs(values(found)["kl_divergence"]) < 1e-6
     assert "truncated-vocabulary" in {note.code for note in found.notes}
-
-
-@pytest.mark.parametrize(
-    ("file", "said"),
-    [
-        ("hidden.bin", "damaged between positions 1024 and 2047"),
-        ("head/weight.npy", "head"),
-        ("token_ids.npy", "damaged"),
-    ],
-)
-def test_a_damaged_file_is_refused(text: str, tmp_path: Path, file: str, said: str) -> None:
-    folder = stored(HiddenScores(), tmp_path, text)
-    path = folder / file
-    content = bytearray(path.read_bytes())
-    place = 1500 * HIDDEN * 2 if file == "hidden.bin" else len(content) - 5
-    content[place] ^= 0x40
-    path.write_bytes(bytes(content))
-    if file == "head/weight.npy":
-        record = json.loads((folder / "head/head.json").read_text())
-        record["sha256"] = "0" * 64
-        (folder / "head/head.json").write_text(json.dumps(record))
-    with pytest.raises(HarnessError, match=said):
-        compared(HiddenScores(noise=0.1), folder, tmp_path, text)
 
 
 @pytest.mark.parametrize("file", ["hidden.bin", "head/weight.npy", "head/head.json", "meta.json", "token_ids.npy"])

@@ -117,6 +117,9 @@ def test_prompts_that_do_not_fit_are_cut_on_the_left_and_counted(folder: Path, t
         session, Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path, trained_positions=100)
     )
     assert (found.protocol.truncated, found.protocol.prompt_tokens, found.protocol.beyond_trained) == (11, 300, 11)
+    assert found.protocol.facts["too_long"] == "cut on the left"
+    (note,) = [note for note in found.notes if note.code == "cut-prompts"]
+    assert note.text.startswith("11 of 11 were longer than the context of 300 tokens: they were cut on the left")
     assert (
         measure(
             TableScores(), Workload(task="mmlu", questions=str(folder)), Context(folder=tmp_path)

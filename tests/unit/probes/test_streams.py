@@ -196,7 +196,8 @@ def test_a_text_has_no_more_tokens_than_bytes(
     monkeypatch.setattr(streams, "from_hub", lambda text, corpus: False)
     monkeypatch.setattr(streams, "read", lambda text, corpus: SimpleNamespace(documents=parts))
     assert streams.most_tokens(StreamOptions.model_construct(tokens=tokens)) == most
-    monkeypatch.setattr(streams, "from_hub", lambda text, corpus: True)
-    assert streams.most_tokens(StreamOptions.model_construct(tokens=tokens)) == (
-        None if tokens is None else tokens + 65536
-    )
+
+
+@pytest.mark.parametrize(("tokens", "most"), [(None, 1_310_002), (2000, 67_536), (1_300_000, 1_310_002)])
+def test_a_text_of_the_hub_has_a_bound_that_no_copy_is_needed_for(tokens: int | None, most: int) -> None:
+    assert streams.most_tokens(StreamOptions(text="wikitext-2", tokens=tokens)) == most

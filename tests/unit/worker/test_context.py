@@ -62,6 +62,19 @@ def test_a_stored_reference_is_its_folder_and_a_live_one_is_not() -> None:
     assert context(job(given("reference"))).reference_revision == ""
 
 
+def test_launches_are_of_a_live_reference_where_there_is_one_else_of_the_artifact(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, str, dict[str, Any]]] = []
+    monkeypatch.setattr(
+        "harness.worker.context.scorer", lambda path, spec: asked.append((path, spec.engine, dict(spec.engine_options)))
+    )
+    live = given("reference", engine="transformers", engine_options={"dtype": "float16"}, path="/place/live")
+    context(job(live))
+    context(job(given("reference")))
+    assert asked == [("/place/live", "transformers", {"dtype": "float16"}), ("/place/artifact", "fake", {})]
+
+
 def test_trained_positions_are_those_that_the_artifact_says() -> None:
     assert context(job(given(provenance={"trained_positions": "2048"}))).trained_positions == 2048
 

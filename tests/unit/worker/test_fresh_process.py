@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -105,3 +106,11 @@ def test_a_process_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(HarnessError, match=r"did not end well \(FileNotFoundError\)"):
         scorer("/nowhere", spec())(IDS, PLACES)
+
+
+def test_where_memory_is_short_no_process_is_started(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (artifact / "weights.bin").write_bytes(bytes(2000))
+    ended(monkeypatch, 0, "")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1999))
+    with pytest.raises(HarnessError, match=r"one more copy of the model needs 0\.0 GB or more, and 0\.0 GB of memory"):
+        scorer(str(artifact), spec())(IDS, PLACES)
