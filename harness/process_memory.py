@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from harness.nvml import ask, open_nvml
+from harness.nvml import ask, gpu_uuids, open_nvml
 
 
 def peak_rss_bytes() -> int:
@@ -59,7 +61,7 @@ class GpuMemory:
     process: int | None = None
     """Highest sum over GPUs that NVML counted for the process."""
     device: int | None = None
-    """Highest sum over GPUs in use by anybody."""
+    """Highest sum over the GPUs that the work uses, whoever holds it."""
     device_before: int | None = None
     """The same sum at the first sample."""
     samples: int = 0
@@ -71,13 +73,15 @@ FIRST_SAMPLE_SECONDS = 60.0
 
 @dataclass
 class MemorySampler:
-    """Polls NVML for one process, from another process, so that the measured one is not disturbed.
+    """Polls NVML for one process, from another one, so that the measured one is not disturbed.
 
     It ends when it is stopped or when this process does. Where there is no GPU it does nothing.
     """
 
     pid: int = field(default_factory=os.getpid)
     interval_seconds: float = 0.02
+    gpus: tuple[int, ...] | None = None
+    """Places of the GPUs that the work uses among those that it may see; None: nobody knows, and all count."""
     command: tuple[str, ...] = (sys.executable, "-m", "harness.process_memory")
     child: subprocess.Popen[str] | None = None
     found: GpuMemory = GpuMemory()
@@ -85,7 +89,7 @@ class MemorySampler:
     def start(self) -> MemorySampler:
         """Begin to sample; returns once the first sample is taken."""
         self.child = subprocess.Popen(
-            [*self.command, str(self.pid), str(self.interval_seconds)],
+            [*self.command, str(self.pid), str(self.interval_seconds), ",".join(map(str, self.gpus or ()))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -115,17 +119,14 @@ class MemorySampler:
         return self.found
 
 
-def sample(nvml: Any, pid: int, before: GpuMemory) -> GpuMemory:
-    """Take one sample and fold it into what was seen before."""
-    used: list[int] = []
-    mine: list[int] = []
-    for index in range(nvml.nvmlDeviceGetCount()):
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        memory = ask(nvml.nvmlDeviceGetMemoryInfo, handle)
-        used += [] if memory is None else [int(memory.used)]
-        running = ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
-        mine += [int(one.usedGpuMemory) for one in running if one.pid == pid and one.usedGpuMemory is not None]
-    device = sum(used) if used else None
+def sample(nvml: Any, pid: int, before: GpuMemory, used: Sequence[object] | None = None) -> GpuMemory:
+    """Take one sample and fold it into what was seen before. used: handles of the GPUs whose whole memory counts; None: all of them."""
+    every = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+    memory = [ask(nvml.nvmlDeviceGetMemoryInfo, handle) for handle in (every if used is None else used)]
+    whole = [int(one.used) for one in memory if one is not None]
+    running = [one for handle in every for one in ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()]
+    mine = [int(one.usedGpuMemory) for one in running if one.pid == pid and one.usedGpuMemory is not None]
+    device = sum(whole) if whole else None
     return GpuMemory(
         process=_highest(before.process, sum(mine) if mine else None),
         device=_highest(before.device, device),
@@ -134,12 +135,39 @@ def sample(nvml: Any, pid: int, before: GpuMemory) -> GpuMemory:
     )
 
 
+def _used(nvml: Any, places: Sequence[int], variables: Mapping[str, str]) -> tuple[object, ...]:
+    """Find GPUs by their places among those that CUDA_VISIBLE_DEVICES lets a program see; an entry that names none ends that list. No places: all GPUs.
+
+    Numbers are taken in NVML's order, that of the bus, which is CUDA's where GPUs are alike or CUDA_DEVICE_ORDER is PCI_BUS_ID.
+    Source: NVIDIA, CUDA C++ Programming Guide, environment variables.
+    """
+    every = tuple(nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount()))
+    said = variables.get("CUDA_VISIBLE_DEVICES")
+    if not places:
+        return every
+    words = [] if said is None else said.split(",")
+    named = takewhile(lambda handle: handle is not None, (_named(nvml, every, word.strip()) for word in words))
+    seen = every if said is None else tuple(named)
+    return tuple(seen[place] for place in places if place < len(seen))
+
+
+def _named(nvml: Any, every: Sequence[object], word: str) -> object | None:
+    """Find the GPU that an entry names: by number, by the beginning of its UUID, or an instance of one by its whole UUID."""
+    if word.isdecimal():
+        return every[int(word)] if int(word) < len(every) else None
+    if word.startswith("MIG-"):
+        found: object = ask(nvml.nvmlDeviceGetHandleByUUID, word)
+        return found
+    uuids = gpu_uuids(nvml)
+    return next((handle for handle, uuid in zip(every, uuids, strict=False) if word and uuid.startswith(word)), None)
+
+
 def _highest(first: int | None, second: int | None) -> int | None:
     seen = [value for value in (first, second) if value is not None]
     return max(seen) if seen else None
 
 
-def _watch(pid: int, interval_seconds: float) -> GpuMemory:
+def _watch(pid: int, interval_seconds: float, gpus: Sequence[int]) -> GpuMemory:
     """Sample until standard input ends."""
     over = threading.Event()
 
@@ -149,15 +177,17 @@ def _watch(pid: int, interval_seconds: float) -> GpuMemory:
 
     threading.Thread(target=wait, daemon=True).start()
     nvml = open_nvml()
-    seen = GpuMemory() if nvml is None else sample(nvml, pid, GpuMemory())
+    used = () if nvml is None else _used(nvml, gpus, os.environ)
+    seen = GpuMemory() if nvml is None else sample(nvml, pid, GpuMemory(), used)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while not over.wait(interval_seconds):
         if nvml is not None:
-            seen = sample(nvml, pid, seen)
+            seen = sample(nvml, pid, seen, used)
     return seen
 
 
 if __name__ == "__main__":
-    memory = _watch(int(sys.argv[1]), float(sys.argv[2]))
+    places = tuple(int(place) for place in sys.argv[3].split(",") if place)
+    memory = _watch(int(sys.argv[1]), float(sys.argv[2]), places)
     sys.stdout.write(json.dumps(memory.__dict__))

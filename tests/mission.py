@@ -37,6 +37,13 @@ class Seed:
     """Where its system runs for real in tests, or, for one that cannot, through a stand-in."""
     lacks: str = ""
     """What of the table is not measured."""
+    shown: tuple[str, ...] = ()
+    """Tables in which measured rows stand, where the page's own takes reported ones alone."""
+
+    @property
+    def measured_in(self) -> tuple[str, ...]:
+        """Name the tables in which measured rows stand; none where nothing is measured."""
+        return (self.shown or (self.table,)) if self.sweep else ()
 
 
 OPTIMUM, DIFFUSERS, TRTLLM = (
@@ -51,6 +58,8 @@ MODELOPT, TRAIN, STANDS_IN = (
 )
 SIMULATED = "INT8 and FP8 seconds: layers are simulated"
 LOSSES = "this model and data: the shipped model and texts stand for them until VALIDATION_DATA and TRAINING_DATA say otherwise"
+ACCURACY = "tests/unit/engines/test_tensorrt_accuracy.py"
+OTHER_PROCEDURE = f"{STANDS_IN}; lm-eval's procedure, not the page's"
 PAGES: dict[str, tuple[Seed, ...]] = {
     "Model Optimizer on Windows": (
         Seed("windows-speed", "modelopt_windows", "speed_mmlu", lacks="DirectML never ran"),
@@ -64,31 +73,19 @@ PAGES: dict[str, tuple[Seed, ...]] = {
     ),
     "Model Optimizer on the H100": (
         Seed("h100-speed", "modelopt_h100", "speed", TRTLLM, STANDS_IN),
-        Seed(
-            "h100-mmlu",
-            "modelopt_h100",
-            "mmlu",
-            "tests/unit/engines/test_tensorrt_accuracy.py",
-            f"{STANDS_IN}; lm-eval's procedure, not the page's",
-        ),
-        Seed("h100-sdxl", "diffusers", "", DIFFUSERS, SIMULATED),
-        Seed("h100-qat", "qat", "loss", TRAIN, LOSSES),
-        Seed("h100-sparsity-speed", "qat", "speed", TRAIN, "FP8 with 2:4 kernels"),
-        Seed("h100-sparsity-loss", "qat", "loss", TRAIN, LOSSES),
+        Seed("h100-mmlu", "modelopt_h100", "mmlu", ACCURACY, OTHER_PROCEDURE, ("h100-lm-eval",)),
+        Seed("h100-sdxl", "diffusers", "", DIFFUSERS, SIMULATED, ("image-speed", "image-distance")),
+        Seed("h100-qat", "qat", "loss", TRAIN, LOSSES, ("qat-loss",)),
+        Seed("h100-sparsity-speed", "qat", "speed", TRAIN, "FP8 with 2:4 kernels", ("qat-speed",)),
+        Seed("h100-sparsity-loss", "qat", "loss", TRAIN, LOSSES, ("qat-loss",)),
     ),
     "Model Optimizer on the H200": (
         Seed("h200-speed", "modelopt_h200", "speed", TRTLLM, STANDS_IN),
-        Seed(
-            "h200-mmlu",
-            "modelopt_h200",
-            "mmlu",
-            "tests/unit/engines/test_tensorrt_accuracy.py",
-            f"{STANDS_IN}; lm-eval's procedure, not the page's",
-        ),
-        Seed("h200-sdxl", "diffusers", "", DIFFUSERS, SIMULATED),
-        Seed("h200-qat", "qat", "loss", TRAIN, LOSSES),
-        Seed("h200-sparsity-speed", "qat", "speed", TRAIN, "FP8 with 2:4 kernels"),
-        Seed("h200-sparsity-loss", "qat", "loss", TRAIN, LOSSES),
+        Seed("h200-mmlu", "modelopt_h200", "mmlu", ACCURACY, OTHER_PROCEDURE, ("h200-lm-eval",)),
+        Seed("h200-sdxl", "diffusers", "", DIFFUSERS, SIMULATED, ("image-speed", "image-distance")),
+        Seed("h200-qat", "qat", "loss", TRAIN, LOSSES, ("qat-loss",)),
+        Seed("h200-sparsity-speed", "qat", "speed", TRAIN, "FP8 with 2:4 kernels", ("qat-speed",)),
+        Seed("h200-sparsity-loss", "qat", "loss", TRAIN, LOSSES, ("qat-loss",)),
     ),
     "bitsandbytes": (
         Seed("bnb", "bnb", "", OPTIMUM, "on these GPUs; bnb-cpu has every setting, both protocols and FP4, on a CPU"),
@@ -96,12 +93,6 @@ PAGES: dict[str, tuple[Seed, ...]] = {
 }
 ELSEWHERE = {"h100-lm-eval": "no table of a page", "h200-lm-eval": "no table of a page"}
 """Tables beside those of the pages."""
-NOT_ON_CPU = {
-    "tensorrt-llm": "needs CUDA: a stand-in speaks its command line",
-    "fake": "plumbing, computes nothing",
-    "program": "opens nothing: tests run a program of their own",
-}
-"""Engines that no test runs for real on a CPU, each with the reason."""
 
 
 def _planned(sweep: str) -> tuple[PlannedJob, ...]:
@@ -169,8 +160,8 @@ def page() -> str:
             "",
             f"## {name}",
             "",
-            "| table | sweep | measured by | made by | published runs | tests | not measured |",
-            "|---|---|---|---|---|---|---|",
+            "| table | measured rows in | sweep | measured by | made by | published runs | tests | not measured |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         lines += [f"| {' | '.join(cells(seed))} |" for seed in seeds]
     return "\n".join([*lines, ""])
@@ -179,13 +170,13 @@ def page() -> str:
 def cells(seed: Seed) -> list[str]:
     """Give the cells of a row."""
     if not seed.sweep:
-        return [f"`{seed.table}`", "-", "-", "-", "-", "-", seed.lacks]
+        return [f"`{seed.table}`", *["-"] * 6, seed.lacks]
     pairs = sorted(measured_by(seed))
     ran = [
         f"{probe} on {engine}: {' and '.join(sorted(there)) if (there := published().get((engine, probe))) else 'none'}"
         for engine, probe in pairs
     ]
     return [
-        f"`{seed.table}`", f"`{seed.sweep}`{f' ({seed.block})' if seed.block else ''}", ", ".join(sorted({engine for engine, _ in pairs})),
+        f"`{seed.table}`", ", ".join(f"`{name}`" for name in seed.measured_in), f"`{seed.sweep}`{f' ({seed.block})' if seed.block else ''}", ", ".join(sorted({engine for engine, _ in pairs})),
         ", ".join(sorted(made_by(seed))) or "-", "; ".join(ran), f"`{seed.tests}`" if seed.tests else "-", seed.lacks or "-",
     ]  # fmt: skip

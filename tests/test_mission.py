@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from pathlib import Path
 
 import pytest
 
-from harness.engines import ENGINES
+from harness.tables.catalogue import catalogue_of
+from harness.tables.spec import TableSpec
 from harness.tables.specfile import read_specs
 from tests.conftest import ROOT
-from tests.mission import ELSEWHERE, NOT_ON_CPU, PAGE, PAGES, Seed, jobs, made_by, measured_by, page
+from tests.mission import ELSEWHERE, PAGE, PAGES, Seed, jobs, made_by, measured_by, page
+from tests.planned_rows import planned_rows, shows
 
 SEEDS = [seed for seeds in PAGES.values() for seed in seeds]
+
+
+@cache
+def specs() -> dict[str, TableSpec]:
+    """Read every shipped table, by name."""
+    return {spec.name: spec for file in (ROOT / "reports" / "tables").glob("*.yaml") for spec in read_specs(file)}
 
 
 def test_each_table_of_a_published_page_has_one_row() -> None:
@@ -19,8 +29,8 @@ def test_each_table_of_a_published_page_has_one_row() -> None:
         ROOT / "reports" / "tables" / f"{name}.tables.yaml"
         for name in ("bnb", "modelopt_windows", "modelopt_h100", "modelopt_h200")
     ]
-    specs = [spec.name for file in files for spec in read_specs(file)]
-    assert sorted([seed.table for seed in SEEDS] + list(ELSEWHERE)) == sorted(specs)
+    names = [spec.name for file in files for spec in read_specs(file)]
+    assert sorted([seed.table for seed in SEEDS] + list(ELSEWHERE)) == sorted(names)
 
 
 @pytest.mark.parametrize("seed", [seed for seed in SEEDS if seed.sweep], ids=lambda seed: seed.table)
@@ -39,17 +49,16 @@ def test_a_row_without_a_sweep_says_why() -> None:
     assert all(seed.lacks for seed in SEEDS if not seed.sweep)
 
 
-def test_every_engine_runs_for_real_in_tests_or_is_listed_with_its_reason() -> None:
-    real = " ".join(
-        path.read_text("utf-8")
-        for path in [*(ROOT / "tests" / "real").glob("*.py"), *(ROOT / "tests" / "contract").glob("*.py")]
-    )
-    generating = {name for name in ENGINES if name in {"ort-genai", "transformers"}}  # those that tests/contract opens
-    unseen = {
-        name for name in ENGINES if name not in generating and not re.search(rf"\b{name.replace('-', '[-_]')}\b", real)
-    }
-    assert unseen <= NOT_ON_CPU.keys()
-    assert NOT_ON_CPU.keys() <= ENGINES.keys()
+@pytest.mark.parametrize("seed", [seed for seed in SEEDS if seed.sweep], ids=lambda seed: seed.table)
+def test_what_a_sweep_measures_stands_in_the_table_that_the_row_names(seed: Seed, tmp_path: Path) -> None:
+    rows = planned_rows(jobs(seed), tmp_path)
+    for name in seed.measured_in:
+        assert shows(specs()[name], rows, catalogue_of(ROOT / "configs")), f"{name} takes no row of {seed.sweep}"
+
+
+def test_a_table_of_reported_numbers_alone_names_another_for_measured_ones() -> None:
+    taking = {seed.table for seed in SEEDS if seed.measured_in == (seed.table,)}
+    assert {name for name in taking if specs()[name].where.get("origin") == ("reported",)} == set()
 
 
 def test_the_page_is_what_the_code_says() -> None:

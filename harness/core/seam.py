@@ -167,8 +167,7 @@ class Engine:
     formats: tuple[FolderFormat, ...] = ()
     """Formats that it brings with it, each with how a folder is recognized; those of other engines need no second telling."""
     inspect: Callable[[Path, Any], Executed] | None = None
-    """Opens an artifact once more, before it is opened to be measured, and says what really runs; the worker keeps the answer. For sessions that
-    cannot say it themselves (`TellsExecuted`)."""
+    """Opens an artifact once more, before it is measured, and says what really runs; for sessions that cannot say it themselves (`TellsExecuted`)."""
     imports: Callable[[], None] = lambda: None
     """Import what sessions need, so that the memory of libraries can be told from that of an opened artifact."""
 
@@ -180,8 +179,7 @@ class Engine:
 class MetricValue:
     """What a probe found for one metric, before it becomes a `Measurement`.
 
-    samples: numeric array of any shape (repetitions, items, positions); kept whole. `value` is the metric's
-    definition applied to them; low/high their interval.
+    samples: numeric array of any shape (repetitions, items, positions); kept whole. `value` is the metric's definition applied to them; low/high their interval.
     """
 
     metric: str
@@ -298,3 +296,5 @@ class Probe:
     """Upper bound of positions a stored reference of this workload would hold; None where not known."""
     own: Callable[[Any], Mapping[str, OwnMetric]] = lambda workload: {}
     """Metrics of somebody's own that the workload names, with what it says of them."""
+    requires: Callable[[Any], tuple[str, ...]] = lambda workload: ()
+    """Packages that the workload needs in its environment beside those of the probe, as pip reads them: `lm-eval>=0.4.13`."""

@@ -254,6 +254,14 @@ class TellsExecuted(Protocol):
         """Look at what was opened, and nothing more; asked once a measurement is done."""
 
 
+@runtime_checkable
+class OnGpu(Protocol):
+    """A session that may run on another GPU than the first."""
+
+    place: int
+    """Of its GPU among those that this process sees."""
+
+
 class Runs(Session, Protocol):
     @property
     def folder(self) -> Path:

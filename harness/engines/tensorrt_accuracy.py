@@ -18,6 +18,8 @@ from typing import Protocol
 from harness.core.errors import HarnessError
 
 LEAST = {"lm-eval": "0.4.13", "tensorrt-llm": "1.3.0rc11"}
+ENVIRONMENT = "trtllm-1.3"
+"""Shipped environment that has both."""
 TRIED = (
     "The capital of France is the city of", "One, two, three, four, five,", "The opposite of hot is", "Water boils at one hundred",
     "Monday, Tuesday, Wednesday,", "She opened the door and", "The sun rises in the", "A cat and a",
@@ -42,7 +44,8 @@ def refuse_versions(installed: Mapping[str, str | None]) -> None:
         there = installed.get(name)
         if there is None or Version(there) < Version(least):
             raise HarnessError(
-                f"{name} {there or 'is not installed'}{' is too old' if there else ''}: log-likelihoods on TensorRT-LLM need {least} or newer; install it in this environment"
+                f"{name} {there or 'is not installed'}{' is too old' if there else ''}: log-likelihoods on TensorRT-LLM need {least} or newer; take environment "
+                f"{ENVIRONMENT}, which `harness setup --env {ENVIRONMENT}` makes, or run here `python -m pip install '{name}>={least}'`"
             )
 
 

@@ -26,7 +26,7 @@ from harness.core.simulated_layers import STATE
 from harness.core.spec import Note
 from harness.engines.reporting import read_report
 from harness.engines.tensorrt_requests import SEED, write_requests
-from harness.process_memory import MemorySampler
+from harness.process_memory import GpuMemory, MemorySampler
 
 PROGRAM = "trtllm-bench"
 _REPORT, _PRINTED, _REQUESTS, _SETTINGS = "report.json", "printed.txt", "requests.jsonl", "llm_api_options.json"
@@ -53,7 +53,7 @@ class TensorRtLlmOptions(Options):
     """With mode throughput: whether it reports times to first and between tokens, too."""
     cache_tokens: int | None = Field(default=None, ge=1)
     """With mode throughput: tokens that the KV cache holds. Without it the program fills nearly all memory with cache, and none is measured; with it,
-    `peak_gpu_bytes` is the sum over all GPUs (source `device`)."""
+    `peak_gpu_bytes` is the sum over the GPUs that it takes, less what was in use on them before (source `device-increment`)."""
     report: Literal["json", "printed"] = "json"
     """`printed`: for versions whose mode writes no report; what it prints is read."""
 
@@ -110,17 +110,17 @@ class TensorRtLlmSession:
         return replace(said, workload=workload, protocol=protocol, summary=summary, whole_batches=False, executed=ran)
 
     def _run(self, line: list[str], out: Path, log: Path) -> tuple[tuple[Note, ...], tuple[MetricValue, ...]]:
-        """Run the program; watch the memory of all GPUs where its cache has a size of its own."""
+        """Run the program; watch the memory of its GPUs where its cache has a size of its own."""
         if self.options.cache_tokens is None:
             return programs.run(" ".join(line), _places(self.folder, out), log), ()
         settings = {"kv_cache_config": {"max_tokens": self.options.cache_tokens}}
         (out / _SETTINGS).write_text(json.dumps(settings), "utf-8")  # JSON is YAML
-        sampler = MemorySampler(interval_seconds=_POLL_SECONDS).start()
+        sampler = MemorySampler(interval_seconds=_POLL_SECONDS, gpus=tuple(range(self.options.gpus))).start()
         try:
             notes = programs.run(" ".join(line), _places(self.folder, out), log)
         finally:
             seen = sampler.stop()
-        return notes, () if seen.device is None else (_bytes(seen.device),)
+        return notes, _memory(seen)
 
     def _read(self, out: Path, log: Path, notes: tuple[Note, ...]) -> Reported:
         if self.options.report == "json":
@@ -188,11 +188,17 @@ def _places(folder: Path, out: Path) -> dict[str, Path | str]:
     return {"{artifact}": folder, "{out}": out}
 
 
-def _bytes(number: int) -> MetricValue:
+def _memory(seen: GpuMemory) -> tuple[MetricValue, ...]:
+    """Give the highest sum over GPUs less the sum before the program began; nothing where no driver told.
+
+    Source: Model-Optimizer, examples/llm_ptq/benchmarks/gpt_benchmark.py at 2a3f7cf2b (used after warm-up, less used before the engine was loaded).
+    """
     import numpy as np
 
-    samples = np.asarray([number], dtype=np.float64)
-    return MetricValue("peak_gpu_bytes", float(number), samples, source="device")
+    if seen.device is None or seen.device_before is None:
+        return ()
+    taken = float(seen.device - seen.device_before)
+    return (MetricValue("peak_gpu_bytes", taken, np.asarray([taken], dtype=np.float64), source="device-increment"),)
 
 
 @contextmanager

@@ -66,7 +66,8 @@ class TransformersSession:
     def __init__(self, options: TransformersOptions, codec: Codec, forward: TorchForward, seconds: float) -> None:
         self.codec = codec
         self.context_length = forward.context_length
-        self.provider = options.device.split(":")[0]
+        self.provider, _, place = options.device.partition(":")
+        self.place = int(place or 0)
         self.dtype: str = options.dtype
         self.load_seconds = seconds
         self.opening_notes: tuple[Note, ...] = ()

@@ -110,22 +110,25 @@ def _runtime(context: PlanContext, source: ModelSource) -> tuple[str, ...]:
 
 
 def _claimed(context: PlanContext, order: _Order, entry: Ready) -> dict[str, Any]:
-    """Tell the float type that a ready artifact's method means, with its model's own folder; nothing where it means none."""
+    """Tell what a ready artifact's method means: the float type, with its model's own folder, and the compute capability; what its recipes differ in is left out."""
     recipes = context.catalogue.methods[entry.method].recipes.values()
-    options = [
-        (context.adapters.quantizer(recipe.quantizer), recipe.options)
+    known = [
+        (quantizer, quantizer.options.model_validate(recipe.options))
         for recipe in recipes
-        if recipe.quantizer != SOURCE
+        if recipe.quantizer != SOURCE and (quantizer := context.adapters.quantizer(recipe.quantizer))
     ]
-    claimed = {known.floats(known.options.model_validate(said)) for known, said in options}
+    needs = {quantizer.capability(record) for quantizer, record in known}
+    found: dict[str, Any] = {"capability": needs.pop()} if len(needs) == 1 else {}
+    claimed = {quantizer.floats(record) for quantizer, record in known}
     if len(claimed) != 1 or None in claimed or order.other_gpu:
-        return {}
+        return found
+    found |= {"float_type": claimed.pop()}
     if entry.of == order.source.name:
-        return {"float_type": claimed.pop()}
+        return found
     absent = Mistakes()  # the model of an artifact that is there need not be here, too
     source = find(entry.of, context.catalogue, absent, context.hashed)
     own = _own(context, replace(order, source=source), "")
-    return {"float_type": claimed.pop(), "bases": (own,) if own else ()}
+    return found | {"bases": (own,) if own else ()}
 
 
 def _own(context: PlanContext, order: _Order, method: str) -> ArtifactRef | None:

@@ -22,6 +22,7 @@ from harness.plan.here import gpus_of, other_gpu, sources_of, too_long
 from harness.plan.jobs import Draft, Plan, PlannedJob, all_kept, ordered
 from harness.plan.keys import KnownBy, reference_id, spec_key
 from harness.plan.references import CAP_BYTES, NO_REFERENCE, Against, Candidate, is_stored, live, stored_bytes
+from harness.plan.requirements import unmet
 from harness.plan.sources import hash_model
 from harness.plan.sweep import Case, Choice, EngineChoice, Places, ProbeWork, ReferenceChoice, Sweep
 from harness.plan.verifying import OpenedBy, verify
@@ -200,8 +201,13 @@ class _Product:
         return self._contents[id(work)]
 
     def _measure(self, model: str, candidate: Candidate, places: Places, work: ProbeWork) -> None:
+        requires = work.adapter.requires(work.record)
+        lacking = unmet(
+            requires, candidate.environment, self.context.facts(candidate.environment), self.context.catalogue
+        )
         refused = (
-            candidate.refused
+            lacking
+            or candidate.refused
             or self._work_refusal(work, candidate.environment)
             or work.adapter.refuse_on(work.record, candidate.engine.adapter.offers)
             or self._reach_refusal(candidate, work)

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context, MetricValue
-from harness.core.sessions import Session, Trace
+from harness.core.sessions import Session
 from harness.core.spec import JsonObject, Note
 from harness.probes.copying import Copied, copied
 from harness.probes.speed import Work
@@ -35,10 +35,11 @@ class BandwidthShare:
 NOT_ASKED = BandwidthShare()
 
 
-def share_of(session: Session, trace: Trace, work: Work, context: Context) -> BandwidthShare:
-    """Time copies where the session computes, once in a process, and set a typical decode step against them.
+def share_of(session: Session, step_seconds: float | None, work: Work, context: Context) -> BandwidthShare:
+    """Time copies where the session computes, once in a process, and set a decode step against them.
 
-    A note says why where copies cannot be timed, or nobody knows what a step reads.
+    step_seconds: of a typical step, which makes a token of each sequence; None where there is none. A note says why where copies cannot be
+    timed, or nobody knows what a step reads.
     """
     device = "cpu" if session.provider.startswith("cpu") else "cuda"
     found = _copied(device, context)
@@ -49,10 +50,10 @@ def share_of(session: Session, trace: Trace, work: Work, context: Context) -> Ba
     facts: JsonObject = {"copied_bytes": found.bytes, "copied_by": found.by}
     weights, dtype = context.weights_read(session.dtype), session.dtype or ""
     cache = cache_bytes(shape_of(context.artifact), dtype, work) if context.artifact else None
-    if weights is None or cache is None or not trace.steps.size:
+    if weights is None or cache is None or not step_seconds:
         text = "what a decode step of this artifact reads is not known here, so its share of the memory bound is not either"
         return BandwidthShare(tuple(values), facts, (Note(code="bound-unknown", text=text),))
-    share = (weights + cache) / work.typical(trace.steps) / max(speeds)
+    share = (weights + cache) / step_seconds / max(speeds)
     return BandwidthShare(
         (*values, _value("bandwidth_share", share, [share])), facts | {"weights_read": weights, "cache_read": cache}
     )

@@ -7,6 +7,7 @@ they never share a column with our own procedure.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ CALLED = {"genai-e2e": "onnxruntime-genai", "benchmark_e2e": "onnxruntime-genai"
 """Formats under the names of the protocols and scripts that write them."""
 _RAN = ("model_type", "quantization", "dtype", "type_k", "type_v", "n_gpu_layers", "flash_attn", "attention_backend")
 """What programs say of what they ran: llama.cpp of its file's types, its cache's and how many layers lie on the GPU."""
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*((==|>=|<=|!=|~=|>|<)[A-Za-z0-9.!*+-]+(,(?=[=<>!~])|$))*")
 _PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in DIMENSIONS))
 
 
@@ -67,11 +69,21 @@ class CommandWorkload(Options):
     """Further files whose content can change the numbers; files named in `run` count by themselves."""
     variables: tuple[str, ...] = ()
     """Environment variables that it is given besides those that systems and libraries need, as `HF_TOKEN`."""
+    requires: tuple[str, ...] = ()
+    """Packages that the environment must have, as pip reads them: `lm-eval>=0.4.13`; `plan` refuses one that lacks them."""
 
     @field_validator("run")
     @classmethod
     def _fills_out(cls, value: str) -> str:
         return programs.checked(value, _PLACES, "{out}")
+
+    @field_validator("requires")
+    @classmethod
+    def _are_requirements(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if not _REQUIREMENT.fullmatch(one):
+                raise ValueError(f"'{one}' is no package with its versions; write it as lm-eval>=0.4.13")
+        return value
 
     @field_validator("read", mode="before")
     @classmethod
@@ -255,4 +267,5 @@ PROBE = Probe(
     refuse=lambda workload, facts: programs.refusal(workload.run, _PLACES, facts),
     contents=contents,
     own=own_metrics,
+    requires=lambda workload: workload.requires,
 )

@@ -48,7 +48,8 @@ class GenerationOptions(Options):
     """Repetitions before the clock counts."""
     repetitions: int = Field(default=5, ge=1)
     bandwidth: bool = False
-    """Also time copies in the memory of the device, in a process of their own after the last repetition, and give the decode rate as a share of what they allow."""
+    """Also time copies in the memory of the device, in a process of their own after the last repetition, and give the decode rate as a share of what they
+    allow. Not with TensorRT-LLM, whose report has no rate of decoding alone; tables of published pages have no column for it."""
     text: str | None = None
     """Text that prompts are cut from (`reference` or a path); None: seeded random token ids, the same for a vocabulary."""
 
@@ -102,7 +103,8 @@ def measure(session: Generates | Reports, workload: GenerationOptions, context: 
     Raises: HarnessError where prompt and output do not fit the context, or a report is not of this work.
     """
     if drives_a_program(session):
-        return reported.measure(session, fixed_work(workload.protocol, workload), context)
+        work = fixed_work(workload.protocol, workload)
+        return reported.measure(session, work, context, bound=workload.bandwidth)
     return _generated(session, workload, context)
 
 
@@ -137,7 +139,8 @@ def _generated(session: Generates, workload: GenerationOptions, context: Context
         facts["output_sha256"], arrays["generated_ids"] = output, ids
         notes += (*speed.disagreeing(trace), *speed.unexpected(output, context.expected_output))
     used = around.memory.values()
-    share = bandwidth.share_of(session, trace, done, context) if workload.bandwidth else bandwidth.NOT_ASKED
+    step = done.typical(trace.steps) if trace.steps.size else None
+    share = bandwidth.share_of(session, step, done, context) if workload.bandwidth else bandwidth.NOT_ASKED
     load = MetricValue("load_seconds", float(session.load_seconds), _array([session.load_seconds]))
     return ProbeResult(
         values=(
@@ -208,8 +211,8 @@ def refuse_on(workload: GenerationOptions, offers: frozenset[str]) -> str | None
     """Say what a program that measures by itself cannot be asked for."""
     if "generates" in offers:
         return speed.why_not(workload.protocol) if workload.protocol in PUBLISHED else None
-    if workload.bandwidth:
-        return "a program's steps are its own, and what they read is not known: leave `bandwidth` out, or take an engine that generates"
+    if workload.bandwidth and "serves" in offers:
+        return "the program runs requests as they come, and its report has no rate of decoding alone: leave `bandwidth` out, or take an engine that generates"
     if workload.text:
         return f"the program makes its own prompts, not of text {Path(workload.text).name}: leave `text` out, or take an engine that generates"
     if workload.protocol not in offers and workload.protocol != GenerationOptions.model_fields["protocol"].default:

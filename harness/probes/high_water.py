@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness import nvml, process_memory
 from harness.core.seam import MetricValue
-from harness.core.sessions import Session, Trace
+from harness.core.sessions import OnGpu, Session, Trace
 from harness.core.spec import JsonObject, Note
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def start_sampler(session: Session) -> MemorySampler | None:
     """Begin to watch GPU memory where the session runs on a GPU that a driver shows."""
     if session.provider.startswith("cpu") or nvml.open_nvml() is None:
         return None
-    return process_memory.MemorySampler().start()
+    first = (session.place if isinstance(session, OnGpu) else 0,)
+    return process_memory.MemorySampler(gpus=first if session.provider in nvml.CUDA_PROVIDERS else None).start()
 
 
 def gpu_notes(memory: GpuMemory | None) -> tuple[Note, ...]:

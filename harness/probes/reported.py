@@ -7,6 +7,7 @@ procedure. Conditions and notes are those of every speed job, and the report is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from harness.core.errors import HarnessError
@@ -14,7 +15,7 @@ from harness.core.identity import file_sha256
 from harness.core.reports import FixedWork, Reported, Reports
 from harness.core.seam import Context, MetricValue, ProbeResult
 from harness.core.spec import JsonObject
-from harness.probes import conditions, speed
+from harness.probes import bandwidth, conditions, speed
 from harness.probes.published_protocols import refuse_other_rounds
 from harness.probes.report_file import REPORT, refuse_old, refuse_other_provider
 from harness.programs import LOG
@@ -23,8 +24,8 @@ _ROUNDING = 0.02
 """By how much speed times seconds may miss the tokens that were asked for: what programs round when they print."""
 
 
-def measure(session: Reports, work: FixedWork, context: Context) -> ProbeResult:
-    """Let the program measure, and return what it says.
+def measure(session: Reports, work: FixedWork, context: Context, *, bound: bool = False) -> ProbeResult:
+    """Let the program measure, and return what it says; with `bound`, its decode rate as a share of the memory bound, too.
 
     Raises: HarnessError where it fails, leaves no report, an old one, one of another device, or one of other work.
     """
@@ -49,7 +50,8 @@ def measure(session: Reports, work: FixedWork, context: Context) -> ProbeResult:
     derived = rates(said.summary, done) if said.whole_batches else []
     spread = _spread(said.summary)
     facts: JsonObject = {**said.protocol.facts, **machine, "report": name, "report_sha256": file_sha256(said.report)}
-    facts |= {"spread": spread, "derived": [one.metric for one in derived]}
+    share = bandwidth.share_of(session, _step(said), done, context) if bound else bandwidth.NOT_ASKED
+    facts |= {"spread": spread, "derived": [one.metric for one in derived], **share.facts}
     protocol = said.protocol.model_copy(
         update={
             "name": work.protocol or said.protocol.name,
@@ -59,8 +61,10 @@ def measure(session: Reports, work: FixedWork, context: Context) -> ProbeResult:
             "prompt_tokens": work.prompt,
         }
     )
-    notes = (*said.notes, *speed.unstable(spread, done), *conditions.notes(machine))
-    return ProbeResult(values=(*said.summary, *derived), protocol=protocol, notes=notes, executed=said.executed)
+    notes = (*said.notes, *speed.unstable(spread, done), *conditions.notes(machine), *share.notes)
+    bounds = (replace(one, version=0) if one.metric == "bandwidth_share" else one for one in share.values)
+    values = (*said.summary, *derived, *bounds)
+    return ProbeResult(values=values, protocol=protocol, notes=notes, executed=said.executed)
 
 
 def refuse_other_work(said: Reported, work: FixedWork) -> None:
@@ -105,6 +109,12 @@ def rates(summary: Sequence[MetricValue], work: speed.Work) -> list[MetricValue]
             )
             found.append(MetricValue(metric, amount / seconds.value, samples, n=max(1, samples.size), version=0))
     return found
+
+
+def _step(said: Reported) -> float | None:
+    """Give the seconds of a decode step, which makes a token of each sequence; None where the program tells no rate of whole batches."""
+    rate = _one(said.summary, "decode_tps")
+    return said.workload["batch"] / rate.value if said.whole_batches and rate is not None and rate.value > 0 else None
 
 
 def _one(summary: Sequence[MetricValue], metric: str) -> MetricValue | None:

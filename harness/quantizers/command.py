@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from harness import programs
 from harness.core.errors import HarnessError
 from harness.core.folder_formats import Format
+from harness.core.linear_layers import FP8_CAPABILITY
 from harness.core.options import Options
 from harness.core.seam import Base, Built, Context, Quantizer
 from harness.quantizers import graph_check
@@ -23,6 +26,7 @@ PACKAGES = (
 )  # fmt: skip
 """What a script may stand on: nobody can know, so all that quantizes or converts counts where it is installed."""
 _PLACES = ("{base}", "{out}", "{model}")
+_FP8 = re.compile(r"fp8|w4a8")
 _MAIN = {"hf": "config.json", "ort-genai": "genai_config.json"}
 
 
@@ -44,6 +48,9 @@ class CommandOptions(Options):
     """Further files whose content can change the artifact; files named in `run` count by themselves."""
     variables: tuple[str, ...] = ()
     """Environment variables that it is given besides those that systems and libraries need, as `HF_TOKEN`."""
+    capability: float | None = Field(default=None, ge=1)
+    """Compute capability from which on a CUDA device multiplies what the command makes, as 8.9 for FP8; where it is not said, that of Model Optimizer's
+    `--qformat`."""
 
     @field_validator("run")
     @classmethod
@@ -81,6 +88,19 @@ def build(base: Base, options: CommandOptions, out: Path, context: Context) -> B
     return Built("ort-genai", layers, notes=notes)
 
 
+def capability(options: CommandOptions) -> tuple[int, int] | None:
+    """Give the compute capability that a recipe says, or that of FP8 where `--qformat` asks for a format whose activations are FP8, too; else None.
+
+    Source: Model-Optimizer, examples/llm_ptq/hf_ptq.py: fp8, fp8_pc_pt, w4a8_awq and others; those that end in `_wo` round weights only.
+    """
+    if options.capability is not None:
+        major, minor = divmod(round(10 * options.capability), 10)
+        return major, minor
+    line = [part for word in programs.words(options.run) for part in word.split("=", 1)]
+    asked = [name for before, after in pairwise(line) if before == "--qformat" for name in after.split(",")]
+    return FP8_CAPABILITY if any(_FP8.search(name) and not name.endswith("_wo") for name in asked) else None
+
+
 QUANTIZER = Quantizer(
     name="command",
     version=1,
@@ -93,4 +113,5 @@ QUANTIZER = Quantizer(
     contents=contents,
     consumes_field="consumes",
     produces_field="produces",
+    capability=capability,
 )

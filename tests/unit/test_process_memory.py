@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import nvml, process_memory
-from tests.unit.test_nvml import Process, Recorded
+from tests.unit.test_nvml import NotSupported, Process, Recorded
 
 
 def test_a_sampler_keeps_the_highest_and_counts_one_process_alone() -> None:
@@ -24,6 +24,44 @@ def test_a_sampler_keeps_the_highest_and_counts_one_process_alone() -> None:
     assert later == process_memory.GpuMemory(
         process=500_000_000, device=603_000_000, device_before=603_000_000, samples=2
     )
+
+
+class Four(Recorded):
+    """A machine with four GPUs that others use, too."""
+
+    used: Any = (9_000, 1_000, 2_000, 4_000)
+    processes: Any = ()
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 4
+
+    def nvmlDeviceGetUUID(self, handle: int) -> bytes:
+        return f"GPU-{handle}{handle}af".encode()
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> int:
+        if uuid != "MIG-1":
+            raise NotSupported
+        return 1
+
+
+@pytest.mark.parametrize(("places", "visible", "found"), [
+    ((), None, (0, 1, 2, 3)), ((), "1", (0, 1, 2, 3)), ((0,), None, (0,)), ((0, 1), None, (0, 1)), ((0, 1), "3,1,0", (3, 1)),
+    ((1,), "2, 3", (3,)), ((0, 1), "GPU-22,GPU-33af", (2, 3)), ((0,), "MIG-1", (1,)), ((0,), "MIG-2", ()), ((0, 1), "2,7,1", (2,)), ((0,), "", ()),
+])  # fmt: skip
+def test_work_uses_the_gpus_at_its_places_among_those_that_it_may_see(
+    places: tuple[int, ...], visible: str | None, found: tuple[int, ...]
+) -> None:
+    variables = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert process_memory._used(Four(), places, variables) == found
+
+
+def test_memory_of_gpus_that_the_work_does_not_use_is_not_its_own() -> None:
+    told: Any = Four()
+    seen = process_memory.sample(told, 17, process_memory.GpuMemory(), (3, 1))
+    told.used = (90_000, 6_000, 2_000, 5_000)
+    seen = process_memory.sample(told, 17, seen, (3, 1))
+    assert (seen.device_before, seen.device) == (5_000, 11_000)
+    assert process_memory.sample(told, 17, process_memory.GpuMemory(), ()).device is None
 
 
 @pytest.mark.parametrize("processes", [(), (Process(17, None),), (Process(99, 5),)])

@@ -24,9 +24,10 @@ from harness.engines.tensorrt_requests import write_requests
 from harness.formats.reading import format_of, read_contents
 from harness.formats.source import read_source
 from harness.probes.generation import PROBE
-from harness.process_memory import GpuMemory, MemorySampler
+from harness.process_memory import GpuMemory, MemorySampler, _used, sample
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
+from tests.unit.test_process_memory import Four
 
 STAND_IN = ROOT / "tests" / "unit" / "engines" / "trtllm_stand_in.py"
 WORK = {"batch": 8, "prompt": 16, "output": 5, "warmup": 2, "repetitions": 20}
@@ -200,14 +201,29 @@ def test_a_word_that_the_program_does_not_know_fails_here(tmp_path: Path) -> Non
         programs.run(f"{made} {line} --no_such x", {"{artifact}": tmp_path, "{out}": tmp_path}, tmp_path / "log")
 
 
-def test_memory_is_the_sum_over_gpus_and_only_where_the_cache_has_a_size(
-    measured: Callable[..., ProbeResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("options", "taken"), [({"tp": 2}, 12 << 30), ({"pp": 2, "tp": 2}, 12 << 30), ({}, 5 << 30)])
+def test_memory_is_what_the_program_adds_on_the_gpus_that_it_takes_and_only_where_the_cache_has_a_size(
+    options: dict[str, Any],
+    taken: int,
+    measured: Callable[..., ProbeResult],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(MemorySampler, "start", lambda self: self)
-    monkeypatch.setattr(MemorySampler, "stop", lambda self: GpuMemory(device=30 << 30))
-    found = measured({"cache_tokens": 20000, "streaming": True})
+    """NVML's answers: of four GPUs two are visible, in use by 1 and 2 GiB before; the others fill up meanwhile."""
+    told: Any = Four()
+    told.used = (1 << 30, 2 << 30, 3 << 30, 0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+
+    def start(sampler: MemorySampler) -> MemorySampler:
+        sampler.found = sample(told, 1, GpuMemory(), used := _used(told, sampler.gpus or (), os.environ))
+        told.used = (6 << 30, 9 << 30, 70 << 30, 70 << 30)
+        sampler.found = sample(told, 1, sampler.found, used)
+        return sampler
+
+    monkeypatch.setattr(MemorySampler, "start", start)
+    found = measured({"cache_tokens": 20000, "streaming": True, **options})
     (memory,) = [one for one in found.values if one.metric == "peak_gpu_bytes"]
-    assert (memory.value, memory.source) == (30 << 30, "device")
+    assert (memory.value, memory.source) == (taken, "device-increment")
     settings = json.loads((tmp_path / "run" / "report" / "llm_api_options.json").read_text("utf-8"))
     assert settings == {"kv_cache_config": {"max_tokens": 20000}}
     assert {"--streaming", "--extra_llm_api_options"} <= set(asked(tmp_path))

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.commands.plain import narrowed
-from harness.core.metric import metric
-from harness.core.registry import load
 from harness.core.spec import MeasureSpec
-from harness.engines.tensorrt_llm import TensorRtLlmOptions
 from harness.pages.against import against
 from harness.plan.catalogue import load_catalogue
 from harness.plan.entries import Catalogue
-from harness.plan.expand import Plan, PlannedJob, expand
+from harness.plan.expand import Plan, expand
 from harness.plan.reading import read_sweep
-from harness.probes import PROBES
 from harness.published.sources import NumberSource, from_published, rows_for
 from harness.tables.catalogue import catalogue_of
 from harness.tables.result import Table
-from harness.tables.rows import TableRow, text_of
+from harness.tables.rows import text_of
 from harness.tables.spec import TableSpec
 from harness.tables.specfile import read_specs
 from harness.tables.table import build
 from tests.conftest import ROOT
-from tests.unit.importing.files import runs, take, trtllm, write
-from tests.unit.tables.frames import QUALITY, frame, row
+from tests.mission import ELSEWHERE, PAGES
+from tests.planned_rows import planned_rows
+from tests.unit.tables.frames import frame, row
 
 SWEEPS = ("bnb", "modelopt_windows", "modelopt_h100", "modelopt_h200")
-GPUS = {"T4": "Tesla T4", "RTX 4090": "NVIDIA GeForce RTX 4090", "H100": "NVIDIA H100 80GB HBM3", "H200": "NVIDIA H200"}
-NO_QUANTIZED_MMLU = "the page's procedure does not run on TensorRT-LLM here; lm-eval's does, in a table of its own"
-NO_IMAGES = "no probe paints"
-NO_TRAINING = "no probe trains or computes a validation loss"
-LEFT_OUT = {
-    "windows-support": "what is known to work, no number",
-    **{f"{page}-mmlu": NO_QUANTIZED_MMLU for page in ("h100", "h200")},
-    **{f"{page}-sdxl": NO_IMAGES for page in ("h100", "h200")},
-    **{f"{page}-{part}": NO_TRAINING for page in ("h100", "h200") for part in ("qat", "sparsity-loss", "sparsity-speed")},
-}  # fmt: skip
-OURS_ALONE = {f"{page}-lm-eval": "lm-eval's mmlu, which no page reports" for page in ("h100", "h200")}
+LEFT_OUT = {seed.table for seeds in PAGES.values() for seed in seeds if seed.measured_in != (seed.table,)}
+"""Tables of a page that take no measured rows: configs/MISSION.md says where these stand."""
 
 
 @pytest.fixture(scope="module")
@@ -64,50 +50,6 @@ def planned(sweep: str, catalogue: Catalogue) -> Plan:
     return expand(read_sweep(ROOT / "configs" / "sweeps" / f"{sweep}.yaml", catalogue), catalogue, {})
 
 
-def stand_ins(plan: Plan, folder: Path) -> list[TableRow]:
-    """Rows as the plan's jobs would leave them, every number invented."""
-    rows = [one for number, job in enumerate(plan.jobs) for one in _rows(job, 1.0 + number, folder)]
-    return frame(*rows)
-
-
-def _rows(job: PlannedJob, value: float, folder: Path) -> Iterator[dict[str, Any]]:
-    spec = job.spec
-    if not isinstance(spec, MeasureSpec) or job.kind not in {"quality", "speed"} or spec.probe == "output_check":
-        return
-    probe = load(PROBES, "probe", spec.probe)
-    work = {**probe.workload.model_validate(spec.workload).model_dump(), **spec.workload}
-    numbers = {key: float(work[key]) for key in ("batch", "prompt", "output", "window", "stride") if work.get(key)}
-    texts = {key: work[key] for key in ("text",) if isinstance(work.get(key), str)}
-    said = {"protocol": f"{spec.probe} {work.get('protocol', '')}", "gpu_count": 1.0}
-    names: tuple[str, ...] = probe.yields
-    sources: tuple[str, ...] = ("device", "nvml-process")
-    if spec.probe == "command":
-        names = ("lm_eval.acc",)
-    elif spec.engine == "tensorrt-llm":  # what a report of that program holds
-        options = TensorRtLlmOptions.model_validate(spec.engine_options)
-        (report,) = runs(take(write(folder, "report.json", trtllm())))
-        told = [one.metric for one in report.measurements if not one.slice]
-        names = tuple(dict.fromkeys((*told, *(("peak_gpu_bytes",) if options.cache_tokens else ()))))
-        said, sources = {"protocol": report.protocol.name, "gpu_count": float(options.gpus)}, ("device",)
-    for labels in job.labels:
-        place = {**labels.model_dump(), "environment": job.environment, "gpu": GPUS.get(job.other_gpu or "", "a GPU")}
-        more = {"engine": spec.engine, "engine_options": json.dumps(spec.engine_options), "provider": job.provider}
-        shared = {
-            **(QUALITY if job.kind == "quality" else {}),
-            **place,
-            **more,
-            "probe": spec.probe,
-            **numbers,
-            **texts,
-            **said,
-        }
-        for name in names:
-            for source in sources if name == "peak_gpu_bytes" else (None,):
-                yield row(name, value, kind=job.kind, source=source, run=f"{job.id}-{labels.method}", unit=metric(name).unit,
-                          measurement_id=f"{job.id}-{labels.method}-{name}-{source}",
-                          **{key: part for key, part in shared.items() if key != "kind"})  # fmt: skip
-
-
 def tables(sweep: str) -> list[TableSpec]:
     return read_specs(ROOT / "reports" / "tables" / f"{sweep}.tables.yaml")
 
@@ -120,13 +62,13 @@ def reported(spec: TableSpec, source: NumberSource) -> Table:
 def test_behind_every_number_of_a_page_stands_a_job_of_its_sweep(
     sweep: str, shipped: Catalogue, published: NumberSource, tmp_path: Path
 ) -> None:
-    measured = stand_ins(planned(sweep, shipped), tmp_path)
+    measured = planned_rows(planned(sweep, shipped).jobs, tmp_path)
     for spec in tables(sweep):
         ours = build(spec, measured, catalogue_of(ROOT / "configs"))
         if spec.name in LEFT_OUT:
             assert not any(cell.runs for section in ours.sections for line in section.rows for cell in line), spec.name
             continue
-        if spec.name in OURS_ALONE:
+        if spec.name in ELSEWHERE:
             assert all(cell.runs for section in ours.sections for line in section.rows for cell in line[1:]), spec.name
             continue
         beside = against(ours, reported(spec, published)).sections[0].rows
@@ -137,7 +79,7 @@ def test_behind_every_number_of_a_page_stands_a_job_of_its_sweep(
 
 def test_what_a_sweep_leaves_out_is_a_table_of_its_page_and_said_in_the_sweep() -> None:
     names = {spec.name for sweep in SWEEPS for spec in tables(sweep)}
-    assert names >= LEFT_OUT.keys()
+    assert names >= LEFT_OUT
     for sweep in ("modelopt_h100", "modelopt_h200"):
         said = " ".join((ROOT / "configs" / "sweeps" / f"{sweep}.yaml").read_text("utf-8").replace("\n#", "").split())
         for word in ("mmlu", "Stable Diffusion", "training", "sparsity"):

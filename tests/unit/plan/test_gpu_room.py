@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,3 +113,47 @@ def test_packed_fp8_needs_such_a_gpu_too_and_a_processor_none() -> None:
 
 def packed(config: str) -> ModeloptTorchOptions:
     return ModeloptTorchOptions.model_validate({"config": config, "export": True})
+
+
+@pytest.mark.parametrize(("said", "found"), [
+    ({"run": "python hf_ptq.py --qformat fp8 --out {out}"}, (8, 9)), ({"run": "hf_ptq --qformat=int4_awq,w4a8_awq {out}"}, (8, 9)),
+    ({"run": "hf_ptq --qformat int4_awq {out}"}, None), ({"run": "hf_ptq --qformat fp8_pb_wo {out}"}, None), ({"run": "fp8 {out}"}, None),
+    ({"run": "theirs {out}", "capability": 8.9}, (8, 9)), ({"run": "theirs {out}", "capability": 12.0}, (12, 0)),
+    ({"run": "hf_ptq --qformat fp8 {out}", "capability": 7.5}, (7, 5)),
+])  # fmt: skip
+def test_a_command_says_from_which_gpu_on_by_its_recipe_or_by_the_format_that_it_asks_for(
+    said: dict[str, Any], found: tuple[int, int] | None
+) -> None:
+    command = load(QUANTIZERS, "quantizer", "command")
+    assert command.capability(command.options.model_validate(said)) == found
+
+
+def test_every_shipped_command_that_rounds_activations_to_fp8_says_so() -> None:
+    command, methods = load(QUANTIZERS, "quantizer", "command"), load_catalogue(ROOT / "configs").methods
+    there = {name: method.recipes["command"].options for name, method in methods.items() if "command" in method.recipes}
+    found = {name: command.capability(command.options.model_validate(said)) for name, said in there.items()}
+    assert found == {name: (8, 9) if "FP8" in methods[name].entry.bits else None for name in there}
+    assert {"fp8", "int4_awq"} <= found.keys()
+
+
+@pytest.mark.parametrize("model", ["reference", "theirs"])
+def test_fp8_by_a_command_or_made_elsewhere_is_refused_on_an_old_gpu_and_not_on_a_new_one(
+    model: str, tmp_path: Path
+) -> None:
+    run = "hf_ptq --pyt_ckpt_path {base} --qformat fp8 --export_path {out}"
+    methods = {"their_fp8": {"recipes": {"command": {"run": run, "produces": "hf"}}}}
+    (tmp_path / "ready").mkdir()
+    for name, content in (("config.json", json.dumps(LARGE)), ("model.safetensors", "{}"), ("tokenizer.json", "{}")):
+        (tmp_path / "ready" / name).write_text(content, "utf-8")
+    models = {"theirs": {"ready": {"path": str(tmp_path / "ready"), "method": "their_fp8", "of": "reference"}}}
+    sweep = {
+        "model": model, "method": "their_fp8", "environment": "cuda", "engine": {"program": {"provider": "cuda"}},
+        "probes": {"command": {"run": "theirs {artifact} {out}", "read": {"decode_tps": "tps"}}},
+    }  # fmt: skip
+    for name, content in (("methods", methods), ("models", models), ("sweep", sweep)):
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(content), "utf-8")
+    catalogue = load_catalogue([ROOT / "configs", tmp_path])
+    for compute, told in (((8, 0), "and NVIDIA A100 has 8.0"), ((8, 9), "None")):
+        facts = Facts(FP8, "Linux", ("NVIDIA A100",), 1 << 37, compute=compute)
+        plan = expand(read_sweep(tmp_path / "sweep.yaml", catalogue), catalogue, {"cuda": facts})
+        assert {told in str(job.refused) for job in plan.jobs if job.kind == "speed"} == {True}

@@ -19,6 +19,7 @@ class TheirOptions(Options):
     run: str
     """Command line of the program; {out}, {batch}, {prompt}, {output} and {rounds} are filled in."""
     device: str = "cpu"
+    dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class TheirSession:
 
 @contextmanager
 def _open(_folder: Path, options: TheirOptions) -> Iterator[TheirSession]:
-    yield TheirSession(options)
+    yield TheirSession(options, options.dtype)
 
 
 ENGINE = Engine(

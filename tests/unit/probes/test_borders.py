@@ -31,7 +31,7 @@ def test_gpu_memory_is_watched_only_where_a_session_runs_on_one_that_a_driver_sh
 ) -> None:
     started: list[Any] = []
     monkeypatch.setattr(
-        process_memory, "MemorySampler", lambda: SimpleNamespace(start=lambda: started.append(1) or "sampler")
+        process_memory, "MemorySampler", lambda gpus: SimpleNamespace(start=lambda: started.append(gpus) or "sampler")
     )
     monkeypatch.setattr(nvml, "open_nvml", lambda: None)
     assert high_water.start_sampler(SimpleNamespace(provider="cuda")) is None  # type: ignore[arg-type]

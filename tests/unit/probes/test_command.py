@@ -203,7 +203,17 @@ def test_a_number_that_no_measurement_can_give_is_left_out_and_noted(tmp_path: P
         ),
         ({"run": "bench {out}", "read": {"ttft": {"path": "a", "unit": "%"}}}, "'%' cannot be converted to 's'"),
         ({"run": "bench {out}", "read": {"decode_tps": "a", "bach": "b"}}, "a dimension is one of batch, prompt"),
+        (
+            {"run": "bench {out}", "read": "lm-eval", "requires": ["lm-eval 0.4"]},
+            "'lm-eval 0.4' is no package with its versions; write it as",
+        ),
+        ({"run": "bench {out}", "read": "lm-eval", "requires": ["a>=1,"]}, "'a>=1,' is no package"),
     ],
 )
 def test_what_a_sweep_says_wrong_is_told_before_anything_runs(options: dict[str, Any], said: str) -> None:
     assert any(re.search(said, message) for _, message in problems_of(PROBE.workload, options, "probe 'command'"))
+
+
+def test_packages_are_required_as_pip_reads_them() -> None:
+    said = ["lm-eval", "lm_eval>=0.4.13", "tensorrt-llm>=1.3.0rc11,<2", "a==1.*", "b!=2+cu130"]
+    assert problems_of(PROBE.workload, {"run": "bench {out}", "read": "lm-eval", "requires": said}, "") == []

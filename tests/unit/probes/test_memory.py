@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,16 @@ def test_each_workload_of_a_process_has_its_own_high_water_mark_of_main_memory()
     first = shared["peak_rss_of_opening"]
     assert peaks[0] >= process_memory.rss_bytes() + (150 << 20) or peaks[0] == first
     assert peaks[1] <= max(first, process_memory.rss_bytes() + (20 << 20))
+
+
+@pytest.mark.parametrize(("session", "gpus"), [
+    (SimpleNamespace(provider="cuda"), (0,)), (SimpleNamespace(provider="cuda", place=1), (1,)), (SimpleNamespace(provider="dml"), None),
+])  # fmt: skip
+def test_the_gpu_that_a_session_runs_on_is_watched_and_no_other(
+    session: Any, gpus: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(high_water.nvml, "open_nvml", object)
+    monkeypatch.setattr(process_memory.MemorySampler, "start", lambda self: self)
+    sampler = high_water.start_sampler(session)
+    assert sampler is not None
+    assert sampler.gpus == gpus

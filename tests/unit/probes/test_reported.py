@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from harness.engines import ENGINES
 from harness.engines.fake import FakeEngineOptions, FakeSession
 from harness.engines.optimum_benchmark import OptimumBenchmarkOptions, asked_of, refuse
 from harness.engines.torch_quantized import Checkpoint
+from harness.probes import bandwidth
+from harness.probes.copying import Copied
 from harness.probes.generation import PROBE, refuse_on
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
@@ -53,12 +56,20 @@ def program(folder: Path, *, before: str = "", after: str = "") -> str:
     return f"python '{script}' {ARGUMENTS}"
 
 
-def measured(folder: Path, device: str = "cpu", **wrong: str) -> ProbeResult:
-    work = PROBE.workload.model_validate({"batch": 2, "prompt": 16, "output": 5, "warmup": 1, "repetitions": 3})
+def measured(
+    folder: Path,
+    device: str = "cpu",
+    context: Context | None = None,
+    more: dict[str, Any] | None = None,
+    dtype: str | None = None,
+    **wrong: str,
+) -> ProbeResult:
+    asked = {"batch": 2, "prompt": 16, "output": 5, "warmup": 1, "repetitions": 3, **(more or {})}
+    work = PROBE.workload.model_validate(asked)
     (folder / "run").mkdir()
-    options = ENGINE.options.model_validate({"run": program(folder, **wrong), "device": device})
+    options = ENGINE.options.model_validate({"run": program(folder, **wrong), "device": device, "dtype": dtype})
     with ENGINE.open(folder, options) as session:
-        return PROBE.measure(session, work, Context(folder=folder / "run"))
+        return PROBE.measure(session, work, replace(context or Context(folder), folder=folder / "run"))
 
 
 def test_a_program_that_reports_is_measured_as_every_speed_job_is(tmp_path: Path) -> None:
@@ -79,6 +90,26 @@ def test_a_program_that_reports_is_measured_as_every_speed_job_is(tmp_path: Path
     kept = tmp_path / "run" / "report" / "benchmark_report.json"
     assert json.loads(kept.read_text("utf-8"))["decode"]["latency"]["count"] == 3, "the report is kept whole"
     assert (tmp_path / "run" / "log.txt").read_text("utf-8") == "measured\n"
+
+
+def test_its_decode_rate_stands_beside_the_memory_bound_where_a_steps_bytes_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bandwidth, "copied", lambda device: Copied(10**9, (0.01, 0.02), "recorded"))
+    shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 64}
+    (tmp_path / "config.json").write_text(json.dumps(shape), "utf-8")
+    known = Context(tmp_path, artifact=tmp_path, weights_read=lambda dtype: 10**8 if dtype == "float16" else None)
+    found = measured(tmp_path, context=known, more={"bandwidth": True}, dtype="float16")
+    values = {one.metric: one for one in found.values if not one.slice}
+    step, cache = 0.51 / 4, 2 * 2 * 2 * 16 * 2 * 2 * (16 + 5 / 2)
+    assert values["copy_bandwidth"].value == 2e11
+    assert values["bandwidth_share"].value == pytest.approx((10**8 + cache) / step / 2e11)
+    assert values["bandwidth_share"].version == 0, "of a rate that others define"
+    assert found.protocol.facts["weights_read"] == 10**8
+    (tmp_path / "again").mkdir()
+    unknown = measured(tmp_path / "again", more={"bandwidth": True})
+    assert "bandwidth_share" not in {one.metric for one in unknown.values}
+    assert "bound-unknown" in {note.code for note in unknown.notes}
 
 
 def test_rounds_that_differ_much_are_told(tmp_path: Path) -> None:
@@ -186,6 +217,10 @@ def test_what_a_program_cannot_be_asked_for_is_refused_in_the_plan() -> None:
         refuse_on(asked(protocol="genai-e2e-0.9-median"), drives)
     )
     assert refuse_on(asked(text="reference"), frozenset({"generates", "reports"})) is None
+    assert refuse_on(asked(bandwidth=True), drives) is None
+    assert "no rate of decoding alone: leave `bandwidth` out" in str(
+        refuse_on(asked(bandwidth=True), drives | {"serves"})
+    )
 
 
 def test_a_session_that_generates_drives_no_program() -> None:

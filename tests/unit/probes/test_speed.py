@@ -175,6 +175,9 @@ def test_gpus_are_watched_where_the_work_runs_on_one(
     monkeypatch: pytest.MonkeyPatch, provider: str, nvml: str | None, starts: bool
 ) -> None:
     class Sampler:
+        def __init__(self, gpus: tuple[int, ...]) -> None:
+            assert gpus == (0,)
+
         def start(self) -> str:
             return "started"
 
