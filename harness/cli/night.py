@@ -51,7 +51,8 @@ def night(
     from rich.console import Console
 
     from harness.commands.live import budget_of
-    from harness.commands.night import NightAsked, run_night
+    from harness.commands.night import run_night
+    from harness.commands.night_asked import NightAsked
     from harness.commands.night_reports import ReportFiles, write_reports
     from harness.night.text import to_markdown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -66,12 +66,17 @@ _TOLD = ("sweep", "model", "method", "probe", "engine", "environment")
 
 
 def refuse_nothing(
-    database: Database, chosen: Mapping[str, Sequence[ConditionValue]], sweeps: Collection[str] = ()
+    databases: Sequence[Database],
+    chosen: Mapping[str, Sequence[ConditionValue]],
+    among: Mapping[str, Sequence[str]] | None = None,
+    what: str = "results",
 ) -> NoReturn:
-    """Raise HarnessError since nothing fits what was chosen, with the values that there are. sweeps: of these alone; none: of all."""
+    """Raise HarnessError since nothing fits what was chosen, with the values that there are. among: of these results alone, which what calls; none: of all."""
     named = list(dict.fromkeys([*chosen, *_TOLD]))
-    rows = database.select({"sweep": list(sweeps)} if sweeps else {}, named).rows
+    rows = [row for one in databases for row in one.select(among or {}, named).rows]
     columns = list(zip(*set(rows), strict=True)) if rows else [()] * len(named)
     there = dict(zip(named, ({one for one in values if one not in {None, ""}} for values in columns), strict=True))
     asked = " and ".join(f"{name}={','.join(map(shown, values))}" for name, values in chosen.items())
-    raise HarnessError(f"no results fit {asked}; there is {values_told(there)}")
+    known = all({*map(shown, values)} & {*map(shown, there[name])} for name, values in chosen.items())
+    together = " together" if known and len(chosen) > 1 else ""
+    raise HarnessError(f"no {what} fit {asked}{together}; there is {values_told(there)}")

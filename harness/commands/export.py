@@ -24,5 +24,5 @@ def export(
     with database_for_reading(workspace) as database:
         frame = database.frame({**where, **chosen})
         if chosen and not len(frame):
-            refuse_nothing(database, dict(chosen))
+            refuse_nothing([database], {**where, **chosen})
     return f"{len(frame)} rows written to {write_export(frame, out)}"

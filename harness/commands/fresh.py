@@ -39,6 +39,8 @@ STAYS = "is not refreshed"
 WHEELS = "wheels"
 """Folder of the cache."""
 _COMMIT, _SHORT = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{7,39}")
+_ADDRESSES = ("git+", "http://", "https://")
+_REMEDY = "run the same once without --offline"
 _SAID = 600
 """Letters of what git says that a message repeats."""
 _CHUNK = 1 << 20
@@ -79,17 +81,21 @@ def follow(
 ) -> None:
     """Make what a wheel is now the environment of its name, where it is not already. last: the folder that it stands in so far.
 
-    Raises: HarnessError where the wheel is not there, is none or this command works offline; Trouble where it cannot be installed.
+    Raises: HarnessError where the wheel is not there, is none, or is not installed and this command works offline; Trouble where it cannot be installed.
     """
-    if is_offline():
-        raise HarnessError("this command works offline")
     wheels = [entry.wheel] if isinstance(entry.wheel, str) else list(entry.wheel)
+    if is_offline() and (asked := [wheel for wheel in wheels if wheel.startswith(_ADDRESSES)]):
+        raise HarnessError(f"this command works offline, and {_shown(asked[0])} has to be asked for; {_REMEDY}")
     found = [resolve(wheel, workspace.root) for wheel in wheels]
     lock = lock_of(entry.on, workspace) if entry.on else None
     if entry.on and lock is None:
         raise HarnessError(f"it is based on '{entry.on}', which has no lock file")
     whole = digest([lock.read_text("utf-8") if lock else "", *entry.packages, *(one.identity for one in found)])
     folder = workspace.root / OTHERS / f"{name}-{whole[:12]}"
+    if is_offline() and not marker(folder):
+        raise HarnessError(
+            f"this command works offline, and {', '.join(map(_shown, wheels))} is not installed yet; {_REMEDY}"
+        )
     if folder != last:
         say(f"environment {name}: {', '.join(one.identity for one in found)} is new")
     wanted = tuple(one.requirement for one in found)
@@ -101,6 +107,14 @@ def follow(
     beside = pointer.with_name(f"{pointer.name}.{os.getpid()}{PARTIAL}")
     beside.write_text(f"{folder.name}\n{_declared(entry)}\n", "utf-8")
     os.replace(beside, pointer)
+
+
+def _shown(wheel: str) -> str:
+    """Say a wheel without user and signature, which are nobody else's."""
+    if not wheel.startswith(_ADDRESSES):
+        return wheel
+    parts = urllib.parse.urlsplit(wheel.removeprefix("git+"))
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else parts.path
 
 
 def _declared(entry: EnvironmentEntry) -> str:
@@ -124,7 +138,7 @@ def resolve(wheel: str, root: Path, taken: Sequence[Tag] = ()) -> Resolved:
     """
     if wheel.startswith("git+"):
         return _of_repository(wheel)
-    if wheel.startswith(("http://", "https://")):
+    if wheel.startswith(_ADDRESSES):
         return _fetched(wheel, taken)
     whole = wheel_path(wheel, root)
     there = [whole] if whole.is_file() else [path for path in matching(wheel, root) if path.is_file()]

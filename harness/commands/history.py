@@ -12,7 +12,7 @@ from harness.core.errors import HarnessError
 from harness.core.files import write_whole
 from harness.core.spelling import unknown
 from harness.plots.drawing import history_plot
-from harness.plots.series import HistorySeries, history_of
+from harness.plots.series import HistorySeries, history_of, void_runs
 from harness.plots.svg import to_svg
 from harness.published.reading import read_published
 from harness.published.sources import filled
@@ -36,17 +36,20 @@ def read_history(
 
 
 def _refuse(metric: str, chosen: Mapping[str, Sequence[ConditionValue]], sources: Sequence[Database]) -> None:
-    known = {
-        str(value)
-        for one in sources
-        for (value,) in one.select({"origin": "measured", "status": "ok"}, ["metric"]).rows
-        if value
-    }
+    counts = {"origin": ["measured"], "status": ["ok"]}
+    known = {str(value) for one in sources for (value,) in one.select(counts, ["metric"]).rows if value}
     if not known:
         raise HarnessError("there is no history yet; measure first, as with `harness bench`")
     if metric not in known:
         raise HarnessError(unknown("metric", metric, known, "the results"))
-    refuse_nothing(sources[0] if sources[0].count() else sources[-1], chosen)
+    mine = {**counts, "metric": [metric]}
+    void = void_runs(sources)
+    fitting = sorted({str(run) for one in sources for (run,) in one.select({**chosen, **mine}, ["run"]).rows})
+    if fitting:
+        raise HarnessError(
+            f"all {len(fitting)} runs that fit are void, as {fitting[0]}: {void[fitting[0]]}; `harness mark {fitting[0]} --clear` lets it count again"
+        )
+    refuse_nothing(sources, chosen, mine, f"results of {metric}")
 
 
 def write_svg(metric: str, found: Sequence[HistorySeries], path: Path) -> None:

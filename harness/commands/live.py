@@ -6,12 +6,13 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 
 from harness.commands.bench import prepare
-from harness.commands.estimates import with_commits
+from harness.commands.disk import disk_needs, refuse_what_cannot_fit
+from harness.commands.estimates import verdicts, with_commits
 from harness.commands.machine import checked_sweep, open_workspace, plan_checked
 from harness.commands.progress import Show
 from harness.commands.workspace import Workspace
@@ -72,6 +73,8 @@ def compare_live(sides: tuple[str, str], asked: LiveAsked, console: Console, wor
         kind = side_kind(planned.plan, sides)
         plan = live_plan(planned.plan, sides, kind, asked.only)
         opened = open_workspace(planned, stack)
+        narrowed = replace(planned, plan=plan)
+        refuse_what_cannot_fit(disk_needs(narrowed, verdicts(narrowed, opened), workspace.results), workspace.results)
         names = (f"{kind}={sides[0]}", f"{kind}={sides[1]}")
         live = _Live(opened, workspace, names, conditions, disturbed=asked.disturbed)
         stop = LiveStop(plan, live.decided, time.monotonic, asked.budget)

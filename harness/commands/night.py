@@ -15,6 +15,7 @@ from harness.commands.estimates import verdicts, with_commits
 from harness.commands.fresh import STAYS
 from harness.commands.machine import CheckedSweep, Planned, checked_sweep, environments_of, open_workspace, plan_checked
 from harness.commands.night_again import measure_again
+from harness.commands.night_asked import NightAsked, fresh_record, identity_of
 from harness.commands.night_before import BaselineNow, baseline_now, changed_numbers, scored, scores_after
 from harness.commands.night_canary import CanaryNight, canary_budget, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
@@ -22,45 +23,26 @@ from harness.commands.night_main import MainNight, main_numbers, without
 from harness.commands.night_quality import quality_numbers, refused_by_both, run_quality
 from harness.commands.night_rounds import NightReading, family_of, found_of
 from harness.commands.night_tables import night_tables
+from harness.commands.night_void import void_rounds
 from harness.commands.workspace import Workspace
 from harness.comparing.gate import Gate, read_gate
 from harness.core.errors import HarnessError
-from harness.core.identity import digest
-from harness.core.outcome import Environment
 from harness.core.paths import NoHome, at_home
-from harness.night.acknowledged import KnownChange, acknowledged, read_acknowledged
+from harness.night.acknowledged import KnownChange, read_acknowledged
 from harness.night.alarms import with_open
 from harness.night.canary import drawn_order
-from harness.night.files import NIGHTS, alone_tonight, begun, read_nights, write_night
+from harness.night.causes import with_causes
+from harness.night.files import BEGUN, NIGHTS, alone_tonight, begun, read_nights, write_night
 from harness.night.injected import speed_in_numbers
 from harness.night.judging import NightFound, with_history
 from harness.night.places import night_sweep
-from harness.night.record import NightCanary, NightRecord, NightSide, exit_code, without_folders
+from harness.night.record import NightCanary, NightRecord, exit_code, without_folders
+from harness.night.void import counted, with_lost
 from harness.plan.expand import Plan
-from harness.plan.keys import OURS
 from harness.runner.choosing import JobChoice, choose
 from harness.runner.night import NightPairs, most_blocks, night_pairs, refuse_nothing, set_apart
 from harness.runner.opened import OpenWorkspace
-from harness.store.where import ConditionValue, parse_where
-from harness.tables.rows import text_of
-
-
-@dataclass(frozen=True)
-class NightAsked:
-    """What a night is asked for."""
-
-    sweep: str
-    baseline: str
-    candidate: str
-    """Name of an environment, or a wheel."""
-    budget: float
-    """Seconds of rounds; what is built and scored before does not count."""
-    seed: int | None = None
-    only: Mapping[str, Sequence[ConditionValue]] = field(default_factory=dict)
-    where: Sequence[str] = ()
-    """Which numbers of speed are judged."""
-    disturbed: bool = False
-    """Count rounds that other processes disturbed, too."""
+from harness.store.where import parse_where
 
 
 def run_night(
@@ -93,21 +75,20 @@ def run_night(
         refuse_nothing(plan, sides, pairs)
         opened = open_workspace(planned, stack)
         refuse_what_cannot_fit(disk_needs(planned, verdicts(planned, opened), workspace.results), workspace.results)
-        record, told = begun(nights, _fresh(asked, planned, sides, gate), datetime.now(UTC))
-        told += neither({**pairs.refused, **refused_by_both(plan, sides)})
+        record, told = begun(nights, fresh_record(asked, planned, sides, gate), datetime.now(UTC))
+        past = counted(nights.like(record), void_rounds(nights.like(record), opened.database))
+        told += [*past.told, *neither({**pairs.refused, **refused_by_both(plan, sides)})]
         for line in told:
             say(line)
-        record = record.model_copy(update={"told": (*stayed, *told)})
-        reading = NightReading(where, _identity(record), asked.disturbed)
-        before = nights.like(record)
+        record = record.model_copy(update={"told": tuple(dict.fromkeys((*record.told, *stayed, *told)))})
+        reading = NightReading(where, identity_of(record), asked.disturbed)
+        before = past.nights
         baseline = baseline_now(record, before)
         night = _Night(planned, opened, pairs, gate, known, reading, record, before, baseline, console)
         record = night.all(sides)
-        numbers, lines = acknowledged(record.numbers, known, record.started.date(), before)
-        record = record.model_copy(
-            update={"numbers": tuple(numbers), "told": (*record.told, *lines), "finished": datetime.now(UTC)}
-        )
-        record = with_open(record, before[-1] if before else None)
+        record = with_causes(record, known, before, nights.records)
+        record = record.model_copy(update={"finished": datetime.now(UTC)})
+        record = with_lost(with_open(record, before[-1] if before else None), past.lost)
         scores = scores_after(record, baseline.before, night.scored)
         record = night.public(record.model_copy(update={"exit_code": exit_code(record), "scores": scores}))
         try:
@@ -137,52 +118,6 @@ def _prepared(checked: CheckedSweep, say: Callable[[str], None]) -> list[str]:
 def neither(refused: Mapping[str, str]) -> list[str]:
     """Say what no side can measure, which is neither passing nor missing."""
     return [f"{name}: neither side can run it here ({why})" for name, why in refused.items()]
-
-
-def _fresh(asked: NightAsked, planned: Planned, sides: tuple[str, str], gate: Gate) -> NightRecord:
-    now = datetime.now(UTC)
-    packages = [_packages(planned.environments.get(side)) for side in sides]
-    words = [
-        asked.sweep,
-        *sides,
-        asked.budget,
-        asked.seed,
-        asked.disturbed,
-        sorted(asked.where),
-        planned.plan.digest,
-        packages,
-    ]
-    apart = [
-        {name: version for name, version in one.items() if other.get(name) != version}
-        for one, other in (packages, packages[::-1])
-    ]
-    seed = asked.seed if asked.seed is not None else int(f"{now:%Y%m%d}")
-    one, other = (
-        NightSide(name=side, identity=digest(there)[:12], packages=some)
-        for side, there, some in zip(sides, packages, apart, strict=True)
-    )
-    return NightRecord(
-        night="", number=0, started=now, sweep=planned.sweep.name, baseline=one, candidate=other, asked=digest(words), seed=seed,
-        only=_part(asked.only), where=_part(parse_where(asked.where)), budget=asked.budget, false_alarms=gate.false_alarms,
-    )  # fmt: skip
-
-
-def _part(conditions: Mapping[str, Sequence[ConditionValue]]) -> dict[str, tuple[str, ...]]:
-    """Write conditions as a record keeps them."""
-    return {
-        name: tuple("" if value is None else text_of(value) for value in values) for name, values in conditions.items()
-    }
-
-
-def _packages(environment: Environment | None) -> dict[str, str]:
-    return (
-        {} if environment is None else {name: version for name, version in environment.packages.items() if name != OURS}
-    )
-
-
-def _identity(record: NightRecord) -> str:
-    """Say what a series has beside its job and machine: what it is held against, as installed, and the candidate's name."""
-    return digest([record.baseline.name, record.baseline.identity, record.candidate.name])
 
 
 @dataclass
@@ -245,8 +180,8 @@ class _Night:
 
     def _canaries(self, sides: tuple[str, str], runs: dict[str, str], most: int) -> None:
         nights = self.workspace.results / NIGHTS
-        folder = canary_folder(nights, anew="canary begun" not in self.record.sessions)
-        self._over("canary begun", "")
+        folder = canary_folder(nights, anew=BEGUN not in self.record.sessions)
+        self._over(BEGUN, "")
         night = CanaryNight(
             self.plan, sides[0], self.opened, runs, self.gate, self.record.seed, self.reading, family_of(self.plan, sides[0], self.reading.where), self.console,
             canary_budget(self.record.budget, self._left()), self.spent(),

@@ -66,6 +66,8 @@ def write_pages(
     _tell_own(console, specs, names)
     for path in beside:
         console.print(f"{workspace.called(path)}: what may be mixed is written down", highlight=False, markup=False)
+    for line in drawn.told:
+        console.print(line, highlight=False, markup=False)
     for path in drawn.stale:
         console.print(f"{workspace.called(path)}: drawn", highlight=False, markup=False)
     for page in changed:
@@ -86,6 +88,8 @@ def check_pages(console: Console, workspace: Workspace, named: Sequence[Path] = 
     for page in stale:
         text = f"{workspace.called(page.path)}: {', '.join(page.parts)} out of date; run `harness report --write`"
         console.print(text, highlight=False, markup=False)
+    for line in drawn.told:
+        console.print(line, highlight=False, markup=False)
     for path in drawn.stale:
         text = f"{workspace.called(path)}: out of date; run `harness report --write`"
         console.print(text, highlight=False, markup=False)

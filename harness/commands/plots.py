@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.commands.workspace import Workspace
-from harness.core.errors import ConfigError, Problem
+from harness.commands.workspace import Workspace, database_for_reading
+from harness.core.errors import ConfigError, HarnessError, Problem
 from harness.core.spelling import unknown
 from harness.pages.writing import plots_named, read_page
 from harness.plots.drawing import history_plot
-from harness.plots.series import history_of
-from harness.plots.specfile import PlotSpec, plots_in
+from harness.plots.series import history_of, void_runs
+from harness.plots.specfile import PlotSpec, PlotValue, plots_in
 from harness.plots.svg import Plot, to_svg
 from harness.plots.tradeoff import tradeoff_plot
 from harness.published.sources import NumberSource
@@ -20,10 +21,11 @@ from harness.published.sources import NumberSource
 
 @dataclass(frozen=True)
 class DrawnPlots:
-    """images: Markdown by plot; stale: files that are not as they should be, and what they should be."""
+    """images: Markdown by plot; stale: files that are not as they should be, and what they should be; told: what a reader must know of their numbers."""
 
     images: Mapping[str, str]
     stale: Mapping[Path, str]
+    told: tuple[str, ...] = ()
 
 
 def drawn_for(pages: Sequence[Path], workspace: Workspace, source: NumberSource) -> DrawnPlots:
@@ -35,22 +37,41 @@ def drawn_for(pages: Sequence[Path], workspace: Workspace, source: NumberSource)
     problems = [Problem(unknown("plot", name, specs), page, line) for page, name, line in shown if name not in specs]
     if problems:
         raise ConfigError(problems)
-    plots = {name: _drawn(specs[name], source) for name in dict.fromkeys(name for _, name, _ in shown)}
+    named = list(dict.fromkeys(name for _, name, _ in shown))
+    plots = {name: _drawn(specs[name], source) for name in named}
     texts = {name: to_svg(plot) for name, plot in plots.items()}
     files = {page.parent / f"{name}.svg": texts[name] for page, name, _ in shown}
     for path in files:
         _refuse_another(path)
     images = {name: f"![{_alt(plot.title)}]({name}.svg)" for name, plot in plots.items()}
     stale = {path: text for path, text in files.items() if not path.is_file() or path.read_bytes() != text.encode()}
-    return DrawnPlots(images, stale)
+    return DrawnPlots(images, stale, tuple(_void_since([specs[name] for name in named], source, workspace)))
+
+
+def _void_since(specs: Sequence[PlotSpec], source: NumberSource, workspace: Workspace) -> Iterator[str]:
+    """Say which runs of a drawn history somebody declared void after they were published: a page is of what is published, here as everywhere."""
+    asked = {spec.name: _asked(spec) for spec in specs if spec.entry.history is not None}
+    void: dict[str, str] = {}
+    if asked:
+        with suppress(HarnessError), closing(database_for_reading(workspace)) as database:
+            void = void_runs([database])
+    for name, where in asked.items() if void else ():
+        rows = source.select({**where, "origin": "measured", "status": "ok"}, ["run"]).rows
+        for run in sorted({str(run) for (run,) in rows} & void.keys()):
+            yield f"plot {name}: run {run} was declared void since ({void[run]}), and still counts here; publish it anew"
+
+
+def _asked(spec: PlotSpec) -> dict[str, list[PlotValue]]:
+    """Say which numbers a history is of."""
+    where = {name: value if isinstance(value, list) else [value] for name, value in spec.entry.where.items()}
+    return {**where, "metric": [spec.entry.history or ""]}
 
 
 def _drawn(spec: PlotSpec, source: NumberSource) -> Plot:
-    if spec.entry.history is None:
-        return tradeoff_plot(spec, source.database)
-    where = {name: value if isinstance(value, list) else [value] for name, value in spec.entry.where.items()}
     metric = spec.entry.history
-    return history_plot(metric, history_of(metric, where, [source.database]), spec.entry.title)
+    if metric is None:
+        return tradeoff_plot(spec, source.database)
+    return history_plot(metric, history_of(metric, _asked(spec), [source.database]), spec.entry.title)
 
 
 def _refuse_another(path: Path) -> None:

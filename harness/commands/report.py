@@ -163,7 +163,8 @@ def print_tables(
         for sweep in [name for name in asked if not asked[name]] if names else [s for s in sweeps if s not in covered]:
             texts += plain(sweep, source, workspace, _title(sweep, workspace), where)
         if chosen and not texts:
-            refuse_nothing(database, chosen, [name for name in names if name in sweeps])
+            own = [name for name in names if name in sweeps]
+            refuse_nothing([database], chosen, {"sweep": own} if own else {})
     for text in texts:
         printed(console, f"{text}\n")
     if empty:

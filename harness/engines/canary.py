@@ -45,7 +45,7 @@ class CanaryOptions(Options):
     slower: float = 0.0
     """Share by which each timed call of generation takes longer."""
     lost: float = 0.0
-    """Nats that the log-probability of the token that follows loses."""
+    """Nats that the log-probability of the token that follows loses on average."""
     moved: float = 0.0
     """Nats by which a divergence from what it says grows on average: likelihood moves from all tokens to the least likely one."""
 
@@ -228,7 +228,8 @@ def damaged(rows: Rows, positions: NDArray[np.int64], ids: Sequence[int], option
         if options.moved:
             _move(row, options.moved * _drawn(position, int(ids[position]) if position < len(ids) else 0))
         if options.lost and position + 1 < len(ids):
-            _take(row, int(ids[position + 1]), options.lost)
+            following = int(ids[position + 1])
+            _take(row, following, options.lost * _drawn(position, following))
     return found.astype(rows.dtype)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,7 +14,7 @@ from pydantic import Field, field_validator
 from harness.core.metric import METRICS
 from harness.core.options import Options
 from harness.core.spelling import unknown
-from harness.night.record import VERDICTS, NightNumber, NightRecord
+from harness.night.record import NightNumber
 from harness.plan.yamlfile import Mistakes, Node, collecting, kind, read, validate
 
 FILE = "acknowledged.yaml"
@@ -31,6 +33,7 @@ COVERS = (
     "gpu",
 )
 """By what an entry can say what it covers."""
+_PERCENT = re.compile(r"\s*([+-]?[0-9]*\.?[0-9]+)\s*%\s*")
 
 
 class AcknowledgedEntry(Options):
@@ -40,6 +43,8 @@ class AcknowledgedEntry(Options):
     metric: str
     covers: dict[str, str | int | float] = Field(default_factory=dict)
     """What it covers, as `{model: tiny, method: int4}`; nothing: the metric everywhere."""
+    change: str | float | None = None
+    """How much is known: `-6 %` of the baseline's value, or a number in the metric's unit; nothing: as much as the first night that it covers."""
     cause: str = Field(min_length=1)
     """Why it is so, as a link to what changed."""
     since: date
@@ -51,6 +56,16 @@ class AcknowledgedEntry(Options):
         if isinstance(value, str | date):
             return value
         raise ValueError("a day is written as 2026-11-29")
+
+    @field_validator("change")
+    @classmethod
+    def _a_change(cls, value: str | float | None) -> str | float | None:
+        share = _share(value)
+        if isinstance(value, str) and (share is None or share <= -1):
+            raise ValueError(
+                "a change is written as `-6 %`, which is above -100 %, or as a number in the metric's unit"
+            )
+        return value
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,20 @@ class KnownChange:
         return one.metric == self.entry.metric and all(
             one.covers.get(name) == str(value) for name, value in wanted.items()
         )
+
+    def written(self, one: NightNumber) -> float | None:
+        """Return how much is known of a number's change, on its scale; None where the entry does not say it."""
+        change, share = self.entry.change, _share(self.entry.change)
+        if share is not None:
+            return math.log1p(share) if one.log else None if one.a is None else share * abs(one.a)
+        if change is None or not one.log:
+            return None if change is None else float(change)
+        return math.log1p(max(float(change) / abs(one.a), -1 + 1e-9)) if one.a else None
+
+
+def _share(value: str | float | None) -> float | None:
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    return None if found is None else float(found[1]) / 100
 
 
 def read_acknowledged(folders: Sequence[Path]) -> list[KnownChange]:
@@ -90,6 +119,9 @@ def _entry(node: Node, mistakes: Mistakes) -> KnownChange | None:
         return None
     if entry.metric not in METRICS and "." not in entry.metric:
         mistakes.add(unknown("metric", entry.metric, METRICS), node.fields["metric"])
+    if _is_for_the_better(entry):
+        said = f"a change of {entry.change} makes {entry.metric} better; a known change is one for the worse"
+        mistakes.add(said, node.fields["change"])
     listed = node.fields.get("covers", node)
     for name in entry.covers:
         if name not in COVERS:
@@ -97,34 +129,8 @@ def _entry(node: Node, mistakes: Mistakes) -> KnownChange | None:
     return KnownChange(entry, f"{node.path}:{node.line}")
 
 
-def acknowledged(
-    numbers: Sequence[NightNumber], known: Sequence[KnownChange], night: date, before: Sequence[NightRecord] = ()
-) -> tuple[list[NightNumber], list[str]]:
-    """Give numbers that are worse the cause that is known of them; also say which known changes were never seen, tonight or before."""
-    here = [one for one in known if one.entry.since <= night]
-    found = [
-        one.model_copy(update={"cause": next((change.entry.cause for change in here if change.fits(one)), "")})
-        if one.is_worse
-        else one
-        for one in numbers
-    ]
-    ever = [one for record in before for one in record.numbers if one.is_worse]
-    return found, list(_told(found, known, night, ever))
-
-
-def _told(
-    numbers: Sequence[NightNumber], known: Sequence[KnownChange], night: date, ever: Sequence[NightNumber]
-) -> Iterator[str]:
-    for change in known:
-        entry = change.entry
-        if entry.since > night:
-            yield f"{change.place}: it counts from {entry.since} on, which is after this night"
-            continue
-        covered = [one for one in numbers if change.fits(one)]
-        judged = [one for one in covered if one.word in VERDICTS]
-        if not covered:
-            yield f"{change.place}: no number of this night is a {entry.metric} that it covers; correct or remove it"
-        elif (
-            len(judged) == len(covered) and not any(one.is_worse for one in covered) and not any(map(change.fits, ever))
-        ):
-            yield f"{change.place}: this change of {entry.metric} is not seen in {len(judged)} numbers that it covers ({entry.cause}); remove it"
+def _is_for_the_better(entry: AcknowledgedEntry) -> bool:
+    share = _share(entry.change)
+    size = share if share is not None else entry.change
+    better = METRICS[entry.metric].better if entry.metric in METRICS else "none"
+    return isinstance(size, float) and size != 0 and better != "none" and (size > 0) == (better == "higher")

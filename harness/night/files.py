@@ -20,6 +20,8 @@ NIGHTS = "nights"
 """Folder of the results folder."""
 CANARY = "canary"
 """Folder below it with the runs of tonight's canaries, apart from all others."""
+BEGUN = "canary begun"
+"""Part of a night: that folder is its own."""
 LOCK = "night.lock"
 MOST_BYTES = 64 << 20
 LONGEST = timedelta(hours=20)
@@ -94,16 +96,18 @@ def alone_tonight(folder: Path) -> Iterator[None]:
 
 
 def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecord, list[str]]:
-    """Continue the last night where it was cut off not long ago and was asked the same; else begin one. Also say what must be told."""
+    """Continue the last night that compared the same where it was cut off not long ago and was asked the same; else begin one. Also say what must be told."""
     told = list(nights.problems)
     last = nights.records[-1] if nights.records else None
-    if last is not None and last.finished is None:
-        age = now - last.started
-        if last.asked == fresh.asked and timedelta(0) <= age < LONGEST:
-            left = f"{max(0.0, last.budget - last.used):.0f} of its {last.budget:.0f} s of rounds are left"
-            return last, [*told, f"continuing night {last.night}, which was cut off; {left}"]
-        why = "" if last.asked == fresh.asked else "; it was asked something else"
-        told.append(f"night {last.night} was cut off and is not continued{why}: nothing of it counts")
+    mine = next((one for one in reversed(nights.records) if compared(one) == compared(fresh)), None)
+    if mine is not None and mine.finished is None:
+        age = now - mine.started
+        if mine.asked == fresh.asked and timedelta(0) <= age < LONGEST:
+            left = f"{max(0.0, mine.budget - mine.used):.0f} of its {mine.budget:.0f} s of rounds are left"
+            told.append(f"continuing night {mine.night}, which was cut off; {left}")
+            return mine if mine is last else _without_folder(mine), told
+        why = "" if mine.asked == fresh.asked else "; it was asked something else"
+        told.append(f"night {mine.night} was cut off and is not continued{why}: nothing of it counts")
     if last is not None and now < last.started:
         told.append(
             f"the clock stands at {now:%Y-%m-%d %H:%M} UTC, before night {last.night} of {last.started:%Y-%m-%d %H:%M} UTC: this night counts as later"
@@ -111,3 +115,8 @@ def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecor
     number = last.number + 1 if last else 1
     night = f"{now:%Y%m%d}-{secrets.token_hex(3)}"
     return fresh.model_copy(update={"night": night, "number": number, "started": now}), told
+
+
+def _without_folder(night: NightRecord) -> NightRecord:
+    """Let a night begin its canaries anew where they are not over: their folder has been another night's since."""
+    return night.model_copy(update={"sessions": {part: one for part, one in night.sessions.items() if part != BEGUN}})

@@ -114,10 +114,8 @@ def worse_items(one: ScoredJob, honest: Items, lost: float, draw: random.Random)
         if honest.documents is None or one.metric not in INTO_DOCUMENTS:
             raise HarnessError(f"nothing is kept into which a loss of {one.metric} can be put")
         sums = honest.documents.copy()
-        counts = sums[:, 1]
-        sums[:, 0] += (
-            math.log1p(lost / one.value) * counts if one.metric == "perplexity" else sign * lost * chance.gamma(counts)
-        )
+        mean = math.log1p(lost / one.value) if one.metric == "perplexity" else sign * lost
+        sums[:, 0] += mean * chance.gamma(sums[:, 1])
         return Items(documents=sums, strata=honest.strata)
     samples = checked(honest.samples).copy()
     if ((samples == 0) | (samples == 1)).all():

@@ -252,7 +252,7 @@ def without_folders(record: NightRecord, folders: Mapping[str, str]) -> NightRec
 
     numbers = tuple(one.model_copy(update={"why": told(one.why)}) if one.why else one for one in record.numbers)
     canaries = tuple(one.model_copy(update={"said": told(one.said)}) for one in record.canaries)
-    texts = {"told": tuple(map(told, record.told)), "tables": tuple(map(told, record.tables))}
+    texts = {"told": tuple(dict.fromkeys(map(told, record.told))), "tables": tuple(map(told, record.tables))}
     return record.model_copy(update={"numbers": numbers, "canaries": canaries, **texts})
 
 

@@ -38,6 +38,8 @@ _WANTED = tuple(
          "python", "value", "low", "high", "summary_value", "summary_low", "summary_high", "rounds", "unit", "better", "notes")
     )
 )  # fmt: skip
+_VOID = 3
+"""Void runs that are named; the others are counted."""
 _OLD = ("driver", "system", "python", "harness")
 """Columns beside packages that may have changed where a number did."""
 
@@ -88,18 +90,42 @@ class HistorySeries:
 
 
 def history_of(metric: str, where: Mapping[str, object], sources: Sequence[Database]) -> list[HistorySeries]:
-    """Read the history of a metric. sources: of a run that stands in several, the first one's counts; an empty answer is an empty list."""
+    """Read the history of a metric. sources: of a run that stands in several, the first one's counts; an empty answer is an empty list.
+
+    What one of them knows to be void counts in none, as a published copy of before.
+    """
+    void = void_runs(sources)
     rows: dict[tuple[str, tuple[object, ...]], TableRow] = {}
+    left: dict[tuple[object, ...], list[str]] = {}
     environments: dict[str, Environment] = {}
     for source in sources:
         environments = {**source.environments(), **environments}
         for row in rows_of(source.select({**where, "metric": [metric], "origin": "measured", "status": "ok"}, _WANTED)):
-            rows.setdefault((row.run, _key(row)), row)
+            if row.run in void:
+                left.setdefault(_key(row), []).append(row.run)
+            else:
+                rows.setdefault((row.run, _key(row)), row)
     grouped: dict[tuple[object, ...], list[TableRow]] = {}
     for row in sorted(rows.values(), key=lambda row: row.age):
         grouped.setdefault(_key(row), []).append(row)
     names = _names([found[-1] for found in grouped.values()])
-    return [_series(name, found, environments) for name, found in zip(names, grouped.values(), strict=True)]
+    gone = [_void_told(left.get(key, []), void) for key in grouped]
+    return [
+        _series(name, found, environments, told)
+        for name, found, told in zip(names, grouped.values(), gone, strict=True)
+    ]
+
+
+def void_runs(sources: Sequence[Database]) -> dict[str, str]:
+    """Return the runs that a source was told do not count, and why."""
+    return {run: mark.void for source in sources for run, mark in source.marked.all().items() if mark.void}
+
+
+def _void_told(runs: Sequence[str], void: Mapping[str, str]) -> list[str]:
+    some = sorted(set(runs))
+    more = f" and {len(some) - _VOID} more" if len(some) > _VOID else ""
+    named = ", ".join(f"{run} ({void[run]})" for run in some[:_VOID])
+    return [f"left out of what is published, since they are void: {named}{more}"] if some else []
 
 
 def _key(row: TableRow) -> tuple[object, ...]:
@@ -120,8 +146,11 @@ def _said(name: str, text: str) -> str:
     return f"{name} {text}" if name in {"prompt", "output", "batch", "machine"} else text
 
 
-def _series(name: str, rows: Sequence[TableRow], environments: Mapping[str, Environment]) -> HistorySeries:
-    points, told = _points(rows)
+def _series(
+    name: str, rows: Sequence[TableRow], environments: Mapping[str, Environment], void: Sequence[str]
+) -> HistorySeries:
+    points, odd = _points(rows)
+    told = [*odd, *void]
     last = rows[-1]
     metric = metric_named(last.metric or "")
     better: Direction = next((way for way in ("higher", "lower", "none") if way == last.text("better")), metric.better)

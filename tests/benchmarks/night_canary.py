@@ -1,20 +1,42 @@
-"""The canary of a night, replayed: a slowdown of the gate's margin times 1.5 on real rounds, by the path of every other comparison of a night.
+"""The canaries of a night, replayed: a loss of the gate's margin times 1.5, by the path of every other comparison of a night.
 
-Each night draws stretches of blocks from a pool of real rounds (`live_blocks`), slows one side down, and has it judged as `compare --live` judges, at the
-gate's rate over so many comparisons as a night has; what is worse is measured again by another stretch, and must be confirmed.
+    python -m tests.benchmarks.night_canary --nights 30 > tests/benchmarks/records/night_canary.txt     # quality
+
+Speed (`nights`, part gated): each night draws stretches of blocks from a pool of real rounds (`live_blocks`), slows one side down, and has it judged as
+`compare --live` judges, at the gate's rate over so many comparisons as a night has; what is worse is measured again by another stretch, and must be confirmed.
+
+Quality: the shipped model is built and scored once as a night does it; then each night's seed draws a series, and the night's own code runs its engine worse
+by that much, twice, in a folder of its own, judges it as one of the night's numbers and confirms it.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import random
+import sys
+import tempfile
+import time
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
+import yaml
+from rich.console import Console
+
+from harness.commands.machine import open_workspace, plan_sweep
+from harness.commands.night_canary import CanaryNight, canary_folder, run_canaries
+from harness.commands.night_quality import run_quality
+from harness.commands.night_rounds import NightReading, family_of
+from harness.commands.workspace import here
+from harness.comparing.gate import read_gate
 from harness.numbers import blocks, proportions
 from harness.numbers.blocks import SHARES, Block
 from harness.numbers.nights import NightValue, is_confirmed
 from harness.numbers.rounds import SHARPER
 from tests.benchmarks import aa_pool, live_blocks
+from tests.benchmarks.facts import headline, result
 from tests.benchmarks.live_blocks import PoolBlock
 
 SEED, NIGHTS, TURNS, BUDGET = 20261129, 30, 20, 45
@@ -75,3 +97,63 @@ def night_value(some: Sequence[PoolBlock], size: float) -> NightValue:
 
 def _logs(one: PoolBlock, place: int) -> tuple[float, ...]:
     return tuple(math.log(value[place]) for side in SIDES for value in one.arms[side])
+
+
+# ---------------------------------------------------------------- quality
+
+BASELINE = "released"
+SCORED = {"tokens": 8000, "window": 512, "stride": 256}
+SWEEP = {
+    "title": "Canaries of quality", "model": "reference", "engine": {"ort-genai": {"provider": "cpu"}}, "environment": BASELINE,
+    "method": ["fp32", "int8", {"int4_rtn": "ort-genai"}], "verify": False, "skip": [{"probe": "output_check"}],
+    "probes": {"perplexity": SCORED, "kl_divergence": {**SCORED, "reference": {"method": "fp32"}}},
+}  # fmt: skip
+
+
+def found_by_engines(folder: Path, nights: int) -> bool:
+    """Build and score once, then put a canary of quality on a real engine for each seed; print what was found and say whether 95 % were."""
+    configs = folder / "configs"
+    (configs / "sweeps").mkdir(parents=True)
+    (folder / "harness.yaml").write_text("version: 1\n", "utf-8")
+    (configs / "environments.yaml").write_text(yaml.safe_dump({BASELINE: {"python": sys.executable}}), "utf-8")
+    (configs / "sweeps" / "q.yaml").write_text(yaml.safe_dump(SWEEP), "utf-8")
+    workspace, console = here(start=folder), Console(stderr=True)
+    planned = plan_sweep("q", workspace)
+    with ExitStack() as stack:
+        opened = open_workspace(planned, stack)
+        runs, begun = run_quality(planned.plan, opened, console), time.monotonic()
+        family = family_of(planned.plan, BASELINE, {})
+        found = []
+        for seed in range(SEED, SEED + nights):
+            night = CanaryNight(
+                planned.plan, BASELINE, opened, runs, read_gate(workspace.named), seed, NightReading({}, ""), family, console, 0.0
+            )  # fmt: skip
+            found += run_canaries(night, (), canary_folder(folder / str(seed), anew=True), 0)
+            one = found[-1]
+            print(
+                f"night {seed}: {one.name}, {one.size}, in an {one.injected}: {'found' if one.found else 'NOT FOUND'}, {one.said}",
+                flush=True,
+            )
+        drawn = Counter(f"{one.name} {one.size.split(' ', 1)[1]}" for one in found)
+        share, low, high = proportions.share(sum(one.found for one in found), nights)
+        seconds = (time.monotonic() - begun) / nights
+    print(
+        f"{len(drawn)} series drawn, {min(drawn.values())} to {max(drawn.values())} times; {seconds:.0f} s a night, {family} numbers of the night"
+    )
+    print(f"found in {share:.1%} [{low:.1%}, {high:.1%}] of {nights} nights (95 % are wanted)")
+    return share >= LEAST and all(one.injected == "engine" for one in found)
+
+
+def main() -> None:
+    """Replay so many nights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nights", type=int, default=NIGHTS)
+    asked = parser.parse_args()
+    headline(f"python -m tests.benchmarks.night_canary --nights {asked.nights}")
+    with tempfile.TemporaryDirectory() as scratch:
+        good = found_by_engines(Path(scratch), asked.nights)
+    sys.exit(result(good))
+
+
+if __name__ == "__main__":
+    main()

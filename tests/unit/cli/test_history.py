@@ -41,8 +41,8 @@ def test_all_series_are_printed_or_those_that_are_chosen(filled: Bench, say: Say
     ("words", "told"),
     [
         (("--only", "methd=int8"), "did you mean 'method'"),
-        (("--only", "method=int9"), "no results fit method=int9"),
-        (("--probe", "nothing"), "no results fit probe=nothing"),
+        (("--only", "method=int9"), "no results of decode_tps fit method=int9"),
+        (("--probe", "nothing"), "no results of decode_tps fit probe=nothing"),
         (("--svg", "plot.png"), "--svg plot.png: a plot is written as SVG"),
     ],
 )

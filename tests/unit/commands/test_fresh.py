@@ -133,6 +133,28 @@ def test_offline_nothing_is_asked(nights: Workspace, monkeypatch: pytest.MonkeyP
     assert "this command works offline" in said[-1]
 
 
+def test_offline_a_wheel_that_is_installed_already_is_used_and_another_is_named(
+    nights: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    wheel(nights.root / "dist")
+    fresh.refresh(entry("dist/*.whl"), nights, said.append)
+    first = folder_of("nightly", nights.root)
+    wheel(nights.root / "dist", code="x = 2\n")
+    fresh.refresh(entry("dist/*.whl"), nights, said.append)
+    monkeypatch.setenv("HARNESS_OFFLINE", "1")
+    wheel(nights.root / "dist")
+    fresh.refresh(entry("dist/*.whl"), nights, said.append)
+    assert folder_of("nightly", nights.root) == first, "its bytes are those of the first night"
+    assert len(said) == 3
+    wheel(nights.root / "dist", code="x = 3\n")
+    fresh.refresh(entry("dist/*.whl"), nights, said.append)
+    assert "and dist/*.whl is not installed yet; run the same once without --offline" in said[-1]
+    fresh.refresh(entry("git+https://me:secret@host/a/b@main"), nights, said.append)
+    assert "and https://host/a/b@main has to be asked for; run the same once" in said[-1]
+    assert "secret" not in said[-1]
+
+
 def test_all_environments_are_tried_before_one_that_cannot_be_made_is_told(nights: Workspace) -> None:
     wheel(nights.root / "dist")
     entries = {"gone": EnvironmentEntry(wheel="none/*.whl", refresh="each-run"), **entry("dist/*.whl")}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from harness.commands import disk
 from harness.commands.live import budget_of
 from harness.commands.machine import plan_sweep
 from harness.core.errors import HarnessError
@@ -111,3 +113,14 @@ def test_the_plan_of_the_sweep_is_left_as_it_was(bench: Bench) -> None:
     plan = plan_sweep("s", bench.workspace).plan
     assert {job.precision for job in plan.jobs if job.kind == "speed"} != {-1.0}
     assert plan.live == ""
+
+
+def test_what_cannot_fit_on_the_disk_is_refused_before_anything_runs(
+    bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep(bench)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    said = compared(say, bench, *LIVE)
+    assert said.code == 2
+    assert "this cannot fit" in said.err
+    assert not len(bench.frame({}, ["run"]))

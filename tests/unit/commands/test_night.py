@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,12 +14,14 @@ from harness.commands.fresh import refresh
 from harness.commands.machine import CheckedSweep, known_names
 from harness.commands.workspace import Workspace
 from harness.night.files import NIGHTS, read_nights, write_night
+from harness.night.record import NightNumber, NightRecord
 from harness.plan.sweep import Sweep
 from harness.store.files import read_session
 from tests.fake_machine import Bench, Say
 from tests.unit.commands.night_bench import last_night, night, night_bench
 from tests.unit.commands.wheels import wheel
-from tests.unit.night.numbers import number
+from tests.unit.night.numbers import FOUND, number
+from tests.unit.night.test_causes import slower
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(280)]
 
@@ -53,7 +56,7 @@ def test_reports_name_no_folder_of_the_machine_and_other_nights_of_the_folder_st
     bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     night_bench(bench)
-    (bench.configs / "acknowledged.yaml").write_text("- {metric: ttft, cause: a link, since: 2020-01-01}\n", "utf-8")
+    (bench.configs / "acknowledged.yaml").write_text("- {metric: ttft, cause: a link, since: 2999-01-01}\n", "utf-8")
     lacking = number("missing", series="m", why=f"{bench.results}/artifacts/b-1 is gone")
     found = [(number("worse"), lacking), (number(), number("same", series="m"))]
     monkeypatch.setattr(
@@ -64,7 +67,7 @@ def test_reports_name_no_folder_of_the_machine_and_other_nights_of_the_folder_st
     assert (first.code, record.exit_code, len(record.open)) == (1, 1, 1), first.err
     assert str(bench.configs.parent) not in first.out
     assert "artifacts/b-1 is gone" in first.out
-    assert "acknowledged.yaml:1: no number of this night is a ttft" in first.out
+    assert "acknowledged.yaml:1: it counts from 2999-01-01 on" in first.out
     for path in (bench.results / NIGHTS).glob("*.json"):
         assert str(bench.configs.parent) not in path.read_text("utf-8")
     other = record.model_copy(update={"night": "20261128-bbbbbb", "number": 2, "sweep": "other", "open": ()})
@@ -73,6 +76,42 @@ def test_reports_name_no_folder_of_the_machine_and_other_nights_of_the_folder_st
     assert [one.name for one in last_night(bench).closed] == [record.open[0].name], (
         "of the same sweep, not of the last night"
     )
+
+
+def measuring(monkeypatch: pytest.MonkeyPatch, *found: NightNumber) -> None:
+    """Let nights measure these numbers, one a night."""
+    left = list(found)
+
+    def measured(self: Any, sides: object) -> NightRecord:
+        more = {"numbers": (left.pop(0),), "sessions": {"main": "s1"}, "canaries": FOUND}
+        record: NightRecord = self.record.model_copy(update=more)
+        return record
+
+    monkeypatch.setattr(command._Night, "all", measured)
+
+
+def test_an_acknowledged_change_hides_no_larger_one(bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    night_bench(bench)
+    entry = "- {metric: decode_tps, cause: a link, since: 2020-01-01}\n"
+    (bench.configs / "acknowledged.yaml").write_text(entry, "utf-8")
+    measuring(monkeypatch, slower(-0.06), slower(-0.065), slower(-0.6))
+    assert [night(say, bench).code for _ in range(3)] == [0, 0, 1]
+    assert [one.name for one in last_night(bench).open] == [last_night(bench).numbers[0].name]
+
+
+def test_an_alarm_that_rests_on_void_rounds_is_closed_and_told(
+    bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night_bench(bench)
+    measuring(monkeypatch, number("worse"), number("cannot tell"), number("cannot tell"))
+    assert night(say, bench).code == 1
+    monkeypatch.setattr(command, "void_rounds", lambda nights, database: {"s1": "fan"})
+    said = night(say, bench)
+    assert said.code == 0, said.err
+    assert "do not count, they are void: fan" in said.out
+    assert "the rounds that showed it are void" in said.out
+    assert night(say, bench).code == 0
+    assert last_night(bench).closed == ()
 
 
 def test_what_no_side_can_run_is_told() -> None:

@@ -42,6 +42,9 @@ class Cut(NightStop):
             raise KeyboardInterrupt
 
 
+OLD = "environment old is not refreshed"
+
+
 def interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
@@ -54,6 +57,7 @@ def test_a_night_that_is_cut_off_in_the_middle_or_while_it_reports_is_continued_
     cut = night(say, bench)
     assert cut.code == 130
     half = last_night(bench)
+    write_night(bench.results / NIGHTS, half.model_copy(update={"told": (*half.told, OLD)}))
     assert (half.finished, half.exit_code) == (None, None)
     assert half.used > 0
     rounds = set(bench.frame({"kind": "speed"}, ["run"])["run"])
@@ -80,6 +84,8 @@ def test_a_night_that_is_cut_off_in_the_middle_or_while_it_reports_is_continued_
     assert said.code == whole.exit_code == 0, said.out
     assert (whole.night, whole.number, whole.seed) == (half.night, half.number, half.seed)
     assert f"continuing night {half.night}, which was cut off" in said.err
+    assert whole.told[0] == OLD, "what was told before it was cut off"
+    assert len(set(whole.told)) == len(whole.told)
     assert rounds < set(bench.frame({"kind": "speed"}, ["run"])["run"]), "what ran counts"
     assert bench.frame({"kind": "speed"}, ["session"])["session"].nunique() == 1
 

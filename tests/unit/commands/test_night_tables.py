@@ -13,7 +13,8 @@ from rich.console import Console
 from harness.commands import night_tables
 from harness.commands.answers import answers
 from harness.commands.compare import compare_named
-from harness.commands.night import NightAsked, run_night
+from harness.commands.night import run_night
+from harness.commands.night_asked import NightAsked
 from harness.commands.report import print_tables, rendered_or_told
 from harness.commands.workspace import Workspace
 from harness.core.errors import ConfigError

@@ -14,6 +14,7 @@ from harness.core.errors import ConfigError
 from harness.published.sources import NumberSource
 from harness.store.database import Database
 from tests.unit.store.outcomes import measured, measurement
+from tests.unit.store.test_marking import VOID, mark, taken
 
 SPEED = {"history": "decode_tps", "where": {"method": "int4_rtn"}, "title": "Speed [tok/s]\nby night"}
 SIZE = {"quality": "perplexity", "against": "artifact_bytes", "title": "Size"}
@@ -103,3 +104,20 @@ def test_what_is_no_drawing_of_ours_is_refused(tmp_path: Path, workspace: Worksp
     place.symlink_to(tmp_path / "nowhere.svg")
     with pytest.raises(ConfigError, match="is a link or a folder"):
         drawn_for(shown, workspace, source)
+
+
+def test_runs_that_are_void_since_they_were_published_are_told_and_still_drawn(
+    tmp_path: Path, workspace: Workspace, source: NumberSource
+) -> None:
+    """A page is of what is published, the same on every machine."""
+    some = measured(1, [measurement(value=100.0)])
+    shown = [page(tmp_path, "speed", "size")]
+    before = drawn_for(shown, workspace, source)
+    with taken(workspace.results, some) as database:
+        assert drawn_for(shown, workspace, source) == before
+        mark(database, workspace.results, some.job.run, VOID)
+    after = drawn_for(shown, workspace, source)
+    assert (after.stale, before.told) == (before.stale, ())
+    assert after.told == (
+        f"plot speed: run {some.job.run} was declared void since (the fan stood still), and still counts here; publish it anew",
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from harness.night.acknowledged import FILE, KnownChange, read_acknowledged
 from harness.night.record import NightCanary, NightNumber, NightRecord, NightSide, Remeasured
 
 START = datetime(2026, 11, 28, 1, 0, tzinfo=UTC)
@@ -49,3 +51,9 @@ def night(*numbers: NightNumber, count: int = 1, **more: Any) -> NightRecord:
         "asked": "words", "seed": 7, "budget": 600.0, "used": 120.0, "numbers": numbers, "canaries": FOUND,
     }  # fmt: skip
     return NightRecord(**{**told, **more})
+
+
+def known(folder: Path, text: str) -> list[KnownChange]:
+    """Read an acknowledged.yaml of such text."""
+    (folder / FILE).write_text(text, "utf-8")
+    return read_acknowledged([folder])

@@ -1,56 +1,21 @@
-"""Changes that are known: read with file and line, they keep numbers from being called, and are told where nothing of them is seen."""
+"""Changes that are known: read with file and line, by what they cover, and as large as they say."""
 
 from __future__ import annotations
 
-from datetime import date
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.night.acknowledged import FILE, acknowledged, read_acknowledged
-from harness.night.record import exit_code
+from harness.night.acknowledged import FILE, read_acknowledged
 from tests.conftest import ROOT
-from tests.unit.night.numbers import night, number
+from tests.unit.night.numbers import known, number
 
 GOOD = (
     "- {metric: decode_tps, covers: {model: tiny, method: int4}, cause: graphs are off by default, since: 2026-11-01}\n"
 )
-NIGHT = date(2026, 11, 28)
-
-
-def known(folder: Path, text: str) -> list:
-    (folder / FILE).write_text(text, "utf-8")
-    return read_acknowledged([folder])
-
-
-def test_a_known_change_is_not_called_and_keeps_its_cause(tmp_path: Path) -> None:
-    numbers, told = acknowledged([number("worse")], known(tmp_path, GOOD), NIGHT)
-    assert [one.cause for one in numbers] == ["graphs are off by default"]
-    assert told == []
-    assert exit_code(night(*numbers)) == 0
-
-
-@pytest.mark.parametrize("more", [{"metric": "prefill_tps"}, {"covers": {"model": "tiny", "method": "int8"}}])
-def test_it_covers_nothing_else(tmp_path: Path, more: dict) -> None:
-    numbers, told = acknowledged([number("worse", **more)], known(tmp_path, GOOD), NIGHT)
-    assert numbers[0].alarms
-    assert "no number of this night is a decode_tps that it covers" in told[0]
-
-
-def test_one_that_never_happened_is_told_where_every_number_was_judged(tmp_path: Path) -> None:
-    some = known(tmp_path, GOOD)
-    _, told = acknowledged([number("same")], some, NIGHT)
-    assert told == [
-        f"{tmp_path / FILE}:1: this change of decode_tps is not seen in 1 numbers that it covers (graphs are off by default); remove it"
-    ]
-    assert acknowledged([number("skipped")], some, NIGHT)[1] == [], "nobody looked"
-
-
-def test_one_of_a_later_day_does_not_count_yet(tmp_path: Path) -> None:
-    numbers, told = acknowledged([number("worse")], known(tmp_path, GOOD.replace("2026-11-01", "2026-12-24")), NIGHT)
-    assert numbers[0].alarms
-    assert "after this night" in told[0]
 
 
 @pytest.mark.parametrize(("text", "said"), [
@@ -61,6 +26,10 @@ def test_one_of_a_later_day_does_not_count_yet(tmp_path: Path) -> None:
     ("- {metric: decode_tps, cause: x, since: tomorrow}\n", "'since' of a known change"),
     ("- {metric: decode_tps, cause: x, since: 20261101}\n", "a day is written as 2026-11-29"),
     ("- {metric: decode_tps, cause: '', since: 2026-11-01}\n", "'cause' of a known change"),
+    ("- {metric: decode_tps, change: much, cause: x, since: 2026-11-01}\n", "a change is written as `-6 %`"),
+    ("- {metric: decode_tps, change: -100 %, cause: x, since: 2026-11-01}\n", "which is above -100 %"),
+    ("- {metric: decode_tps, change: 6 %, cause: x, since: 2026-11-01}\n", ":1: a change of 6 % makes decode_tps better"),
+    ("- {metric: artifact_bytes, change: -3.0, cause: x, since: 2026-11-01}\n", "makes artifact_bytes better; a known change is one for the worse"),
 ])  # fmt: skip
 def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
@@ -74,6 +43,14 @@ def test_an_empty_file_and_none_know_nothing(tmp_path: Path) -> None:
     assert read_acknowledged([ROOT / "configs"]) == []
 
 
-def test_one_that_was_seen_on_an_earlier_night_has_happened(tmp_path: Path) -> None:
-    before = [night(number("worse"), count=1)]
-    assert acknowledged([number("same")], known(tmp_path, GOOD), NIGHT, before)[1] == []
+@pytest.mark.parametrize(("change", "more", "size"), [
+    ("-6 %", {}, math.log(0.94)), ("-6%", {"log": False}, -6.0), ("-6 %", {"log": False, "a": None}, None),
+    ("-6", {}, math.log(0.94)), ("-6", {"log": False}, -6.0), ("-6", {"a": None}, None),
+])  # fmt: skip
+def test_what_is_written_is_on_the_scale_of_the_number(
+    tmp_path: Path, change: str, more: dict[str, Any], size: float | None
+) -> None:
+    (one,) = known(tmp_path, GOOD.replace("cause", f"change: {change}, cause"))
+    assert one.written(number("worse", **more)) == (None if size is None else pytest.approx(size))
+    (silent,) = known(tmp_path, GOOD)
+    assert silent.written(number("worse")) is None

@@ -114,3 +114,20 @@ def test_nights_of_other_sweeps_and_sides_in_the_folder_are_none_of_its_history(
     nights = Nights(tuple(sorted([*mine, *others, cut], key=lambda one: one.number)))
     assert nights.like(night(count=6)) == mine
     assert nights.like(night(count=3)) == mine[:1]
+
+
+def test_a_night_of_another_sweep_between_neither_hides_nor_loses_one_that_was_cut_off() -> None:
+    """Another sweep, or another candidate, ran in the folder since; its canaries took the folder of all canaries."""
+    done = {"canary begun": "", "main": "s"}
+    cut = night(count=3, finished=None, sessions=done)
+    for more in ({"sweep": "other"}, {"candidate": cut.baseline}):
+        later = night(count=4, started=cut.started + HOUR, **more)
+        record, told = begun(Nights((cut, later)), FRESH, cut.started + 2 * HOUR)
+        assert record == cut.model_copy(update={"sessions": {"main": "s"}})
+        assert told == [f"continuing night {cut.night}, which was cut off; 480 of its 600 s of rounds are left"]
+        record, told = begun(Nights((cut, later)), FRESH, cut.started + DAY)
+        assert (record.number, len(told)) == (5, 1)
+        assert told[0].startswith(f"night {cut.night} was cut off and is not continued")
+        _, told = begun(Nights((cut, later)), later.model_copy(update={"finished": None}), cut.started + DAY)
+        assert told == [], "it is none of its business"
+    assert begun(Nights((cut,)), FRESH, cut.started + HOUR)[0].sessions == done
