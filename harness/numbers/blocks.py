@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOOKS = (2, 3, 4, 6, 8, 11, 15, 20, 26, 34, 45, 59, 77)
 """Blocks after which the sides are looked at: each about 1.3 times the one before."""
-FALLING = 0.6
+FALLING = 0.85
 """The share of look i falls as i to this power: the more is spent early, the fewer blocks a great change needs, and the more a small one."""
 RANKED_FROM = 8
 """Blocks from which ranks can tell anything at so low a share: 16 pairs that all go one way have p = 3e-5."""
