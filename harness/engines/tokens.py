@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,12 @@ _CLASSES = {
     "stablelm": "GPTNeoXTokenizer", "gemma": "GemmaTokenizer", "gemma2": "GemmaTokenizer", "gemma3_text": "GemmaTokenizer",
     "cohere": "CohereTokenizer", "cohere2": "CohereTokenizer",
 }  # fmt: skip
+
+
+Located = tuple[list[int], list[int]]
+"""Token ids, and the character of a text at which each begins."""
+PIECE, SHARED, ALIKE = 500_000, 8192, 64
+"""Characters that are encoded at a time (a tokenizer takes 0.6 KB for each token), that two pieces share, and tokens that must be alike in both to join them."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +57,49 @@ class Codec:
 
     def located(self, text: str, *, bos: bool = False) -> tuple[list[int], list[int]]:
         """Return token ids as `encode` does, and the character of the text at which each token begins."""
+        ids, begins = joined(self._encoded, text)
+        if not bos or ids[:1] == [self.bos]:
+            return ids, begins
+        return [*self.encode("", bos=True), *ids], [0, *begins]
+
+    def _encoded(self, text: str) -> Located:
         found = self.tokenizer.encode(text, add_special_tokens=False)
-        ids, begins = list(found.ids), [int(begin) for begin, _ in found.offsets]
-        return (ids, begins) if not bos or ids[:1] == [self.bos] else (self.encode(text, bos=True), [0, *begins])
+        return list(found.ids), [int(begin) for begin, _ in found.offsets]
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """Return the text of token ids; special tokens are left out unless they are asked for."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=not special))
+
+
+def joined(encoded: Callable[[str], Located], text: str) -> Located:
+    """Encode a long text by pieces that overlap and are joined where both have the same tokens; whole where they have not."""
+    ids, begins = encoded(text[:PIECE])
+    start = 0
+    while start + PIECE < len(text):
+        start += PIECE - SHARED
+        found, places = encoded(text[start : start + PIECE])
+        places = [start + place for place in places]
+        cut = _same((ids, begins), (found, places), start + SHARED // 4, start + SHARED // 2)
+        if cut is None:
+            return encoded(text)
+        del ids[cut[0] :], begins[cut[0] :]
+        ids += found[cut[1] :]
+        begins += places[cut[1] :]
+    return ids, begins
+
+
+def _same(left: Located, right: Located, first: int, last: int) -> tuple[int, int] | None:
+    """Find tokens of two encodings from which on ALIKE of them are the same, between these characters of the text."""
+    there = {place: number for number, place in reversed(list(enumerate(right[1]))) if place <= last}
+    for number in range(bisect_left(left[1], first), bisect_right(left[1], last)):
+        other = there.get(left[1][number])
+        if other is None or len(left[0]) < number + ALIKE:
+            continue
+        if all(
+            one[number : number + ALIKE] == two[other : other + ALIKE] for one, two in zip(left, right, strict=True)
+        ):
+            return number, other
+    return None
 
 
 def open_codec(folder: Path) -> Codec:

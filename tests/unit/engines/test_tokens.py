@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
+from harness import reference
 from harness.core.errors import HarnessError
-from harness.engines.tokens import open_codec
+from harness.engines import tokens
+from harness.engines.tokens import joined, open_codec
 from tests.tiny_model import write_tokenizer
 
 
@@ -85,3 +88,31 @@ def test_bos_that_a_tokenizer_has_not_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(HarnessError, match="no BOS token"):
         open_codec(tmp_path).encode("a", bos=True)
+
+
+@pytest.mark.parametrize("piece", [20_000, 33_333])
+@pytest.mark.parametrize("what", ["words", "one letter", "any characters"])
+def test_a_long_text_is_encoded_by_pieces_to_the_same_tokens(
+    monkeypatch: pytest.MonkeyPatch, what: str, piece: int
+) -> None:
+    codec = open_codec(reference.model_folder())
+    drawn = random.Random(1).choices([*range(32, 127), 10, 0xE9, 0x4E2D, 0x1F600], k=60_000)
+    text = {"words": reference.heldout_text(), "one letter": "a" * 60_000}.get(what, "".join(map(chr, drawn)))
+    wanted = codec.located(text)
+    assert wanted[0] == codec.encode(text)
+    monkeypatch.setattr(tokens, "PIECE", piece)
+    assert joined(codec._encoded, text) == wanted
+    assert codec.located(text, bos=True) == ([codec.bos, *wanted[0]], [0, *wanted[1]])
+
+
+def test_pieces_without_the_same_tokens_where_they_overlap_are_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def by_length(text: str) -> tuple[list[int], list[int]]:
+        asked.append(len(text))
+        return [len(text)] * len(text), list(range(len(text)))
+
+    monkeypatch.setattr(tokens, "PIECE", 20_000)
+    text = "x" * 25_000
+    assert joined(by_length, text) == ([25_000] * 25_000, list(range(25_000)))
+    assert asked == [20_000, 25_000 - 20_000 + tokens.SHARED, 25_000]
