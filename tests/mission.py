@@ -49,7 +49,7 @@ MODELOPT, TRAIN, STANDS_IN = (
     "tests/unit/quantizers/test_train.py",
     "a stand-in runs, TensorRT-LLM never did",
 )
-SIMULATED = "INT8 and FP8 seconds: layers are simulated"
+SIMULATED = "INT8 and FP8 seconds: layers are simulated; diffusers-cpu has a tiny pipeline"
 LOSSES = "this model and data: the shipped model and texts stand for them until VALIDATION_DATA and TRAINING_DATA say otherwise"
 PAGES: dict[str, tuple[Seed, ...]] = {
     "Model Optimizer on Windows": (
