@@ -33,7 +33,10 @@ def load(path: str, config: str | None, revision: str, split: str) -> Any:
 def refusal(path: str, packages: Mapping[str, str]) -> str | None:
     """Say why a data set cannot be had by an environment with these packages; None where only asking the hub would tell."""
     if "datasets" not in packages:
-        return f"'{path}' comes from the hub, and package datasets is not in this environment; install it, or give the path of a local copy"
+        return (
+            f"'{path}' comes from the hub, and package datasets is not in this environment: take one that has it, as cpu or cuda "
+            "(`harness setup --env cpu`), or give the path of a local copy"
+        )
     offline = is_offline() or any(os.environ.get(name, "").lower() in _SAID for name in _OFFLINE)
     if offline and not any(folder.is_dir() for folder in kept(path)):
         return (

@@ -56,7 +56,7 @@ MODELOPT, TRAIN, STANDS_IN = (
     "tests/unit/quantizers/test_train.py",
     "a stand-in runs, TensorRT-LLM never did",
 )
-SIMULATED = "INT8 and FP8 seconds: layers are simulated"
+SIMULATED = "INT8 and FP8 seconds: layers are simulated; diffusers-cpu has a tiny pipeline"
 LOSSES = "this model and data: the shipped model and texts stand for them until VALIDATION_DATA and TRAINING_DATA say otherwise"
 ACCURACY = "tests/unit/engines/test_tensorrt_accuracy.py"
 OTHER_PROCEDURE = f"{STANDS_IN}; lm-eval's procedure, not the page's"

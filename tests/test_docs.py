@@ -30,8 +30,10 @@ from tests.documented import documented_options, fields_page, options_page
 
 CONFIGS = ROOT / "configs"
 CPU = Facts(
-    {"onnxruntime-genai": "0.15.2", "onnxruntime": "1.31.1", "torch": "2.13.0", "transformers": "4.57.6"}, "Linux"
-)
+    {"onnxruntime-genai": "0.15.2", "onnxruntime": "1.31.1", "torch": "2.13.0", "transformers": "4.57.6", "nvidia-modelopt": "0.47.0",
+     "onnx": "1.21.0", "lm-eval": "0.4.13"},
+    "Linux",
+)  # fmt: skip
 
 
 def blocks(page: Path, kind: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.core.spec import Note, Record
 
@@ -79,7 +79,7 @@ def executed_notes(found: Executed, scheme: str | None) -> tuple[Note, ...]:
 
 
 def _otherwise(found: Executed, scheme: str) -> Iterator[str]:
-    """Hold how weights are stored against how they run: quantized ones that became floats, and other widths."""
+    """Hold how weights are stored against how they run: quantized ones that became floats, and matrices of other widths."""
     if "simulated" in scheme or "others not read" in scheme:
         return
     stored = _stored(scheme)
@@ -93,11 +93,46 @@ def _otherwise(found: Executed, scheme: str) -> Iterator[str]:
             f"the runtime made floats of them when it opened the artifact, so that speed and memory are those of {as_floats} weights"
         )
         return
-    widths, ran = ({_bits(kind) for kind in kinds} for kinds in (kept, run))
-    if widths and 0 not in widths | ran and (others := ran - widths):
+    held, ran = _by_width(kept), _by_width(run)
+    if not held or not ran or 0 in held.keys() | ran.keys():
+        return
+    if others := ran.keys() - held.keys():
         yield (
-            f"weights lie in the files with {_and(widths)} bits and run with {_and(others)}: speed and memory are those of another width"
+            f"weights lie in the files with {_and(held)} bits and run with {_and(others)}: speed and memory are those of another width"
         )
+    elif _are_others(held, ran, spare=0 if "; head " in scheme else 1):
+        yield (
+            f"of the multiplied weight matrices {_counted(held)} in the files, and {_counted(ran)} as they run: speed and memory are those of other widths"
+        )
+
+
+_MERGED = 3
+"""Matrices that a runtime makes one of, at most: those of query, key and value."""
+
+
+def _are_others(held: Mapping[int, int], ran: Mapping[int, int], spare: int) -> bool:
+    """Tell matrices that run in another width from those that a runtime put together, which only lessens the number of each width.
+
+    Of the matrices of a width a third is left at the least, where the others stay as they are. spare: matrices that may run beside what is held, as
+    a tied head.
+    """
+    if any(count > held[width] + spare for width, count in ran.items()) and any(
+        ran.get(width, 0) < count for width, count in held.items()
+    ):
+        return True
+    whole, left = sum(held.values()), sum(ran.values())
+    return any(ran.get(width, 0) * _MERGED * whole < count * left for width, count in held.items())
+
+
+def _by_width(kinds: Mapping[str, int]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for kind, count in kinds.items():
+        found[_bits(kind)] = found.get(_bits(kind), 0) + count
+    return found
+
+
+def _counted(widths: Mapping[int, int]) -> str:
+    return " and ".join(f"{count} have {width} bits" for width, count in sorted(widths.items()))
 
 
 def _stored(scheme: str) -> dict[str, int]:
@@ -127,5 +162,5 @@ def _bits(kind: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _and(widths: set[int]) -> str:
+def _and(widths: Iterable[int]) -> str:
     return " and ".join(map(str, sorted(widths)))

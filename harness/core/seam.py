@@ -16,6 +16,7 @@ from harness.core.model_record import ModelRecord
 from harness.core.options import Options
 from harness.core.outcome import Protocol as ProtocolRecord
 from harness.core.sessions import Reach, Session
+from harness.core.shipped_packages import place, refusal
 from harness.core.spec import Kind, Note
 
 if TYPE_CHECKING:
@@ -98,10 +99,6 @@ class Quantizer:
     """Compute capability from which on a CUDA device multiplies what these options make; None where any does."""
 
 
-_BESIDE_CPU = {"bitsandbytes": "bnb"}
-"""Packages that the environment `cpu` lacks, and the shipped one that has them beside it."""
-
-
 @dataclass(frozen=True)
 class Facts:
     """What planning knows of the environment in which a job would run; no package is imported to find it."""
@@ -121,17 +118,14 @@ class Facts:
     name: str = ""
     """The environment's, where it has one."""
 
-    def lacks(self, package: str) -> str:
-        """Say that a package is not installed there, and what installs it, there or in a shipped environment that has it."""
-        other = _BESIDE_CPU.get(package, self.name) if self.name == "cpu" else self.name
-        if other != self.name:
-            return f"{package} is not installed in {self.place}: take environment {other}, which `harness setup --env {other}` makes"
-        return f"{package} is not installed in {self.place}" + (f"; `harness setup --env {other}`" if other else "")
+    def wants(self, *needs: str, device: str = "cpu") -> str | None:
+        """Say which package this environment lacks or has in a release that does not serve, or why torch has no such device; and what to do."""
+        return refusal(self.packages, needs, name=self.name, system=self.system, gpu=bool(self.gpus), device=device)
 
     @property
     def place(self) -> str:
         """The environment in words."""
-        return f"environment {self.name}" if self.name else "this environment"
+        return place(self.name)
 
 
 # ---------------------------------------------------------------- engines

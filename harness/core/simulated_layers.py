@@ -37,6 +37,15 @@ def simulated_config(config: str, layers: Mapping[str, str]) -> JsonObject:
     return {"quant_method": SIMULATED, "config": config, "layers": kinds}
 
 
+def in_order(value: object) -> object:
+    """Sort the names within a state of Model Optimizer, which writes them in another order each time."""
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value, key=str)}
+    if type(value) is tuple:
+        return tuple(in_order(item) for item in value)
+    return [in_order(item) for item in value] if type(value) is list else value
+
+
 def is_simulated(said: Mapping[str, object]) -> bool:
     """Whether a `quantization_config` is one that `simulated_config` wrote."""
     return said.get("quant_method") == SIMULATED

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.simulated_layers import in_order
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,7 +60,7 @@ def save_simulated(denoiser: nn.Module, folder: Path) -> dict[str, str]:
     if name := unscaled(denoiser):
         raise HarnessError(f"{name} is on and has no scale: calibration never reached it; take more steps or texts")
     scales = {name: tensor.cpu() for name, tensor in denoiser.state_dict().items() if _PART in name}
-    torch.save({"state": mto.modelopt_state(denoiser), "scales": scales}, folder / STATE)
+    torch.save({"state": in_order(mto.modelopt_state(denoiser)), "scales": scales}, folder / STATE)
     found = labels(denoiser)
     (folder / LAYERS).write_text(f"{json.dumps(found, indent=1, sort_keys=True)}\n", "utf-8")
     return found

@@ -183,12 +183,7 @@ def _open(folder: Path, options: DiffusersOptions) -> Iterator[DiffusersSession]
 
 def refuse(options: DiffusersOptions, facts: Facts) -> str | None:
     """Say why it cannot run in an environment; no package is imported."""
-    for name in ("diffusers", "torch", "transformers"):
-        if name not in facts.packages:
-            return f"{name} is not installed in {facts.place}: take environment diffusers, which `harness setup --env diffusers` makes"
-    if options.device == "cuda" and not facts.gpus:
-        return "device cuda is asked for, and this machine shows no GPU"
-    return None
+    return facts.wants("diffusers", "torch", "transformers", device=options.device)
 
 
 def refuse_no_pipeline(record: ModelRecord) -> str | None:

@@ -112,12 +112,7 @@ def _checkpoint(folder: Path, options: OptimumBenchmarkOptions) -> Checkpoint:
 
 def refuse(options: OptimumBenchmarkOptions, facts: Facts) -> str | None:
     """Say why it cannot run in an environment; no package is imported."""
-    if "optimum-benchmark" not in facts.packages:
-        return facts.lacks("optimum-benchmark")
-    version = facts.packages.get("transformers", "")
-    if version and not version.startswith("4."):
-        return f"optimum-benchmark opens models with transformers 4 alone, and this environment has {version}"
-    return transformers.refuse(torch_loading.TransformersOptions(device=options.device), facts)
+    return facts.wants("optimum-benchmark", "torch", "transformers<5", device=options.device)
 
 
 def refuse_model(options: OptimumBenchmarkOptions, facts: Facts, record: ModelRecord) -> str | None:

@@ -19,8 +19,7 @@ from harness.core.sessions import Reach
 from harness.engines import onnx_scores
 
 _GENAI = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml")
-
-
+_OF_PROVIDER = {"cuda": "onnxruntime-genai-cuda", "dml": "onnxruntime-genai-directml"}
 PACKAGES = (*_GENAI, "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 """Those that are installed count; several distributions hold the same module."""
 
@@ -113,16 +112,13 @@ def refuse_reach(options: OrtGenaiEngineOptions, record: ModelRecord, reach: Rea
 def refuse(options: OrtGenaiEngineOptions, facts: Facts) -> str | None:
     """Say why a provider cannot run in an environment; no package is imported."""
     if not any(name in facts.packages for name in _GENAI):
-        return facts.lacks("onnxruntime-genai")
+        return facts.wants(_OF_PROVIDER.get(options.provider, "onnxruntime-genai"))
     if options.provider in {"cuda", "NvTensorRtRtx"} and not facts.gpus:
         return f"provider {options.provider} needs an NVIDIA GPU, and this environment sees none"
     if options.provider in {"dml", "NvTensorRtRtx"} and not facts.system.lower().startswith("win"):
         return f"provider {options.provider} runs on Windows only, and this environment is {facts.system}"
-    if options.provider == "cuda" and "onnxruntime-genai-cuda" not in facts.packages:
-        return f"provider cuda: {facts.lacks('onnxruntime-genai-cuda')}"
-    if options.provider == "dml" and "onnxruntime-genai-directml" not in facts.packages:
-        return f"provider dml: {facts.lacks('onnxruntime-genai-directml')}"
-    return None
+    absent = facts.wants(_OF_PROVIDER[options.provider]) if options.provider in _OF_PROVIDER else None
+    return absent and f"provider {options.provider}: {absent}"
 
 
 def _imports() -> None:

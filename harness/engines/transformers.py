@@ -148,17 +148,9 @@ def open_artifact(folder: Path, options: TransformersOptions) -> Iterator[Transf
 
 
 def refuse(options: TransformersOptions, facts: Facts) -> str | None:
-    """Say why a device cannot be had in an environment; no package is imported."""
-    absent = [name for name in ("torch", "transformers") if name not in facts.packages]
-    if absent:
-        return facts.lacks(absent[0])
-    if options.device != "cpu" and not facts.gpus:
-        return f"device {options.device} needs an NVIDIA GPU, and this environment sees none"
-    if options.device != "cpu" and facts.packages.get("torch", "").endswith("+cpu"):
-        return (
-            f"device {options.device} needs a CUDA build of torch, and this environment has {facts.packages['torch']}"
-        )
-    return None
+    """Say which package is missing or too old, or why a device cannot be had in an environment; no package is imported."""
+    # Before 4.56 the type of weights was called `torch_dtype`.
+    return facts.wants("torch", "transformers>=4.56", device=options.device)
 
 
 _SINKS = frozenset({"gpt_oss"})

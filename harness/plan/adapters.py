@@ -19,6 +19,8 @@ SOURCE = "source"
 """The recipe word for the model's own folder: nothing is built."""
 RANDOM_WEIGHTS = "random-weights"
 """The quantizer that makes a model from a configuration and a seed."""
+OWN = (SOURCE, RANDOM_WEIGHTS)
+"""What gives a model's own weights, in which an engine computes in the type that it is told."""
 STORED_REFERENCE = "kl_reference"
 """The probe that writes down a reference's log-probabilities."""
 OUTPUT_CHECK = "output_check"

@@ -11,7 +11,7 @@ from harness.core.identity import canonical
 from harness.core.options import canonical_options, problems_of
 from harness.core.seam import Facts
 from harness.core.spec import Input, Labels, MeasureSpec
-from harness.plan.adapters import OUTPUT_CHECK, SOURCE, STORED_REFERENCE
+from harness.plan.adapters import OUTPUT_CHECK, OWN, SOURCE, STORED_REFERENCE
 from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.building import artifact
 from harness.plan.checking import check_of
@@ -135,7 +135,7 @@ class _Product:
 
     def _opened(self, engine: EngineChoice, made: ArtifactRef) -> EngineChoice | None:
         """Tell the engine what the recipe `source` promises, as the dtype of method fp16."""
-        if made.recipe != SOURCE:
+        if made.recipe not in OWN:
             return engine
         key = (id(engine), made.method)
         if key not in self._engines:
@@ -172,7 +172,7 @@ class _Product:
         facts = self.context.facts(environment)
         if facts is None:
             return None
-        absent = next((facts.lacks(name) for name in made.runtime if name not in facts.packages), None)
+        absent = facts.wants(*made.runtime)
         said = engine.adapter.refuse_model(engine.record, facts, made.record) if made.record else None
         return absent or said or too_old(made, engine, facts) or too_small(made, engine, facts)
 

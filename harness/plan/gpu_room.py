@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.seam import Facts
 from harness.core.sizes import size_text
-from harness.plan.adapters import SOURCE
+from harness.plan.adapters import OWN
 from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.sizes import BYTES, of_config
 from harness.plan.sweep import EngineChoice
@@ -22,7 +22,7 @@ def too_small(made: ArtifactRef, engine: EngineChoice, facts: Facts) -> str | No
     parameters = _parameters(made)
     if engine.provider == "cpu" or not facts.gpus or facts.gpu_bytes is None or not parameters:
         return None
-    floats = engine.adapter.floats(engine.record) if made.recipe == SOURCE else made.float_type
+    floats = engine.adapter.floats(engine.record) if made.recipe in OWN else made.float_type
     need = int(parameters * (BYTES[floats] if floats else _LEAST))
     count = int(getattr(engine.record, "gpus", 1))
     if need <= facts.gpu_bytes * count:

@@ -11,7 +11,7 @@ from harness.core.identity import canonical
 from harness.core.options import canonical_options
 from harness.core.seam import Engine, Facts, FloatType
 from harness.core.spec import Input, Labels, MeasureSpec
-from harness.plan.adapters import RANDOM_WEIGHTS, SOURCE
+from harness.plan.adapters import OWN
 from harness.plan.artifact_ref import ArtifactRef
 from harness.plan.context import PlanContext
 from harness.plan.jobs import Draft
@@ -24,7 +24,6 @@ UNASKED = "an engine that only runs a program cannot be asked what it computes"
 OFF = "switched off by the sweep (verify: false)"
 _ROOM = 1.1
 """What a model takes in memory, as a multiple of its weights."""
-_OWN = (SOURCE, RANDOM_WEIGHTS)
 _ROWS_BYTES = 256 << 20
 
 
@@ -69,7 +68,7 @@ def _chain(made: ArtifactRef) -> Iterator[ArtifactRef]:
     """Go from an artifact to the artifacts that it was made from; the model's own folder only where it is measured itself."""
     yield made
     for base in made.bases:
-        if base.recipe not in _OWN:
+        if base.recipe not in OWN:
             yield from _chain(base)
 
 
@@ -79,17 +78,17 @@ def _wait(context: PlanContext, made: ArtifactRef, verified: ArtifactRef, need: 
         if base.id == verified.id:
             draft = context.drafts[made.needs[0]]
             draft.needs = tuple(dict.fromkeys((*draft.needs, need)))
-        elif base.recipe not in _OWN:
+        elif base.recipe not in OWN:
             _wait(context, base, verified, need)
 
 
 def _float_type(made: ArtifactRef, engine: EngineChoice) -> FloatType | None:
-    return engine.adapter.floats(engine.record) if made.recipe in _OWN else made.float_type
+    return engine.adapter.floats(engine.record) if made.recipe in OWN else made.float_type
 
 
 def _own(made: ArtifactRef) -> ArtifactRef | None:
     """Find the model's own folder behind an artifact."""
-    if made.recipe in _OWN:
+    if made.recipe in OWN:
         return made
     return next((found for base in made.bases if (found := _own(base)) is not None), None)
 
@@ -108,7 +107,7 @@ class _Verification:
         engine, made, probe = self.opened.engine, self.made, self.context.adapters.probe(VERIFY)
         asked = wanted and fits(probe.needs, engine.adapter.offers)
         truths, refused = self._truths() if asked else ((), UNASKED if wanted else OFF)
-        form = "source" if made.recipe in _OWN else "export"
+        form = "source" if made.recipe in OWN else "export"
         record = probe.workload.model_validate({"dtype": self.dtype, "form": form})
         native = {"native": truths[1].id} if len(truths) > 1 else {}
         spec = MeasureSpec(

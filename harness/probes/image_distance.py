@@ -79,5 +79,5 @@ PROBE = Probe(
     packages=("pillow", "numpy", "scikit-image"),
     measure=measure,
     reference="needed",
-    refuse=lambda workload, facts: None if "scikit-image" in facts.packages else facts.lacks("scikit-image"),
+    refuse=lambda workload, facts: facts.wants("scikit-image"),
 )

@@ -122,6 +122,8 @@ def _protocol_name(workload: Workload, results: Mapping[str, Any]) -> str:
 
 
 def _refuse(workload: Workload, facts: Facts) -> str | None:
+    if absent := facts.wants("lm-eval"):
+        return absent
     if workload.folder is not None or workload.yaml is not None:
         return None
     return (

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.folder_formats import Format
+from harness.core.pipelines import lacking_part
 from harness.quantizers.folders import graph_file, read_json
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -22,6 +23,7 @@ def check_folder(path: Path, form: Format) -> None:
     hf: config.json, a tokenizer, weights (each safetensors file's header and length are checked).
     ort-genai: genai_config.json, the graph that it names with its external weights, tokenizer.json. The graph is
     parsed where `onnx` is installed; without it only its presence is checked here and the engine parses it.
+    diffusers: model_index.json, the parts that it names, weights of the one that is quantized.
     Raises: HarnessError naming the file and the remedy.
     """
     if not path.is_dir():
@@ -30,6 +32,8 @@ def check_folder(path: Path, form: Format) -> None:
         _check_hf(path)
     elif form == "ort-genai":
         _check_genai(path)
+    elif form == "diffusers" and (lacking := lacking_part(path)):
+        raise HarnessError(f"{path} has no {lacking}; build or download it again")
 
 
 def _check_hf(path: Path) -> None:

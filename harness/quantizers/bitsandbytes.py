@@ -92,9 +92,8 @@ def imports() -> None:
 
 def refuse(options: BitsAndBytesOptions, facts: Facts) -> str | None:  # noqa: ARG001 - the seam asks with both
     """Name a package that an environment lacks, or a bitsandbytes that does nothing on this machine."""
-    absent = next((name for name in ("torch", "transformers", *RUNTIME) if name not in facts.packages), None)
-    if absent:
-        return facts.lacks(absent)
+    if absent := facts.wants("torch", "transformers", *RUNTIME):
+        return absent
     return None if facts.gpus else needs_a_gpu(facts.packages["bitsandbytes"], f" of {facts.place}")
 
 

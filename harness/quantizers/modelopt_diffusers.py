@@ -79,7 +79,7 @@ def build(base: Base, options: ModeloptDiffusersOptions, out: Path, context: Con
     wanted = _quantizable(denoiser, options.leave_out)
     _quantize(pipeline, denoiser, options, context)
     refuse_floats(labels(denoiser), wanted, options.config)
-    shutil.copytree(base.path, out, dirs_exist_ok=True)
+    shutil.copytree(base.path, out, copy_function=shutil.copyfile, dirs_exist_ok=True)  # of today, as all that is built
     found = save_simulated(denoiser.to("cpu"), out)
     text = f"{name}: {len(found)} layers are rounded while running; files and seconds are those of floats"
     facts = {"calibration": {"pictures": options.calib_size, "steps": options.steps, "device": options.device}}
@@ -148,12 +148,7 @@ def imports() -> None:
 
 def refuse(options: ModeloptDiffusersOptions, facts: Facts) -> str | None:
     """Say why it cannot run in an environment; no package is imported."""
-    for name in ("diffusers", "nvidia-modelopt"):
-        if name not in facts.packages:
-            return f"{name} is not installed in {facts.place}: take environment diffusers, which `harness setup --env diffusers` makes"
-    if options.device == "cuda" and not facts.gpus:
-        return "device cuda is asked for, and this machine shows no GPU"
-    return None
+    return facts.wants("diffusers", "nvidia-modelopt", "torch", "transformers", device=options.device)
 
 
 def refuse_no_pipeline(record: ModelRecord) -> str | None:

@@ -36,7 +36,9 @@ _PROVIDERS = {
 
 
 def refuse(options: ModeloptOptions, facts: Facts) -> str | None:
-    """Tell why calibration cannot run on this machine, or None; what is not calibrated runs anywhere."""
+    """Tell which package is missing or too old, or why calibration cannot run on this machine, or None."""
+    if absent := facts.wants("nvidia-modelopt>=0.41", "onnx"):  # INT4 and INT8 in one graph
+        return absent
     if not options.calibrated:
         return None
     eps = set(options.calibration_eps)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import MissingDependency
 from harness.core.linear_layers import FP8_CAPABILITY, linear_layers
 from harness.core.seam import Base, Built, Context, Facts, Quantizer
-from harness.core.simulated_layers import STATE, hold_simulated, simulated_config
+from harness.core.simulated_layers import STATE, hold_simulated, in_order, simulated_config
 from harness.core.spec import JsonObject, Note
 from harness.quantizers.blocks import short_blocks
 from harness.quantizers.folders import read_json
@@ -108,18 +108,12 @@ def save(model: PreTrainedModel, out: Path, config: str, dtype: str, layers: Map
     import torch
 
     model.save_pretrained(out)
-    torch.save(_in_order(mto.modelopt_state(model)), out / STATE)
+    torch.save(in_order(mto.modelopt_state(model)), out / STATE)
     written = read_json(out / "config.json")
     written.pop("torch_dtype", None)
     said = {"dtype": dtype, "quantization_config": simulated_config(config, layers)}
     text = json.dumps({**written, **said}, indent=2, sort_keys=True)
     (out / "config.json").write_text(f"{text}\n", "utf-8")
-
-
-def _in_order(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _in_order(value[key]) for key in sorted(value, key=str)}
-    return type(value)([_in_order(item) for item in value]) if type(value) in {list, tuple} else value
 
 
 def _short(model: Any, options: ModeloptTorchOptions) -> Iterator[Note]:
@@ -157,13 +151,10 @@ def imports() -> None:
 
 def refuse(options: ModeloptTorchOptions, facts: Facts) -> str | None:
     """Say why these options cannot be met in an environment: a package, a GPU, or a text is not there."""
-    absent = next((name for name in ("torch", "transformers", *RUNTIME) if name not in facts.packages), None)
-    if absent:
-        return facts.lacks(absent)
+    if absent := facts.wants("torch", "transformers", *RUNTIME, device=options.device):
+        return absent
     if options.preset.cuda and options.device == "cpu":
         return f"{options.config} is computed by CUDA kernels alone; take the engine's device cuda, on a machine with an NVIDIA GPU"
-    if options.device == "cuda" and not facts.gpus:
-        return f"{options.config} on device cuda needs an NVIDIA GPU, and this environment sees none"
     return None if options.text is None else text_refusal(options.text, facts.packages)
 
 

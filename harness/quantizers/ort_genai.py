@@ -21,7 +21,7 @@ from harness.quantizers.artifact_check import check_folder
 from harness.quantizers.builder_repairs import repaired
 from harness.quantizers.folders import read_json, stage
 from harness.quantizers.no_effect import unused
-from harness.quantizers.ort_genai_models import RUNTIMES, installed, refuse_model
+from harness.quantizers.ort_genai_models import OF_PROVIDER, RUNTIMES, installed, refuse_model
 from harness.quantizers.ort_genai_older import read_options, refuse_older
 from harness.quantizers.ort_genai_options import OrtGenaiOptions
 from harness.quantizers.ort_genai_promise import check_built, even_blocks, foretold, partial_blocks, placement
@@ -51,7 +51,7 @@ _WEIGHT_OPTIONS = (
 
 
 def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
-    """Tell why the builder's graph could not be run or scored, or None."""
+    """Tell why the builder's graph could not be run or scored, or which package the builder lacks, or None."""
     for name in ("prune_lm_head", "exclude_lm_head", "exclude_embeds"):
         if getattr(options, name):
             return (
@@ -67,7 +67,8 @@ def refuse(options: OrtGenaiOptions, facts: Facts) -> str | None:
     version = installed(facts)
     if options.precision == "int8" and options.algo_config != "default" and version.startswith("0.15."):
         return f"onnxruntime-genai {version} writes INT4 for precision int8 with algo_config {options.algo_config}"
-    return refuse_older(options, version)
+    needed = next((name for name in RUNTIMES if name in facts.packages), OF_PROVIDER.get(options.provider, RUNTIMES[0]))
+    return refuse_older(options, version) or facts.wants(needed, "torch", "transformers")
 
 
 def build(base: Base, options: OrtGenaiOptions, out: Path, context: Context) -> Built:

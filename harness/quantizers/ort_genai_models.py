@@ -10,6 +10,7 @@ from harness.quantizers.ort_genai_promise import even_blocks
 
 RUNTIMES = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml")
 """Distributions that hold the builder; an environment has one of them."""
+OF_PROVIDER = {"cuda": "onnxruntime-genai-cuda", "dml": "onnxruntime-genai-directml"}
 _IN_0_15 = frozenset({
     "ChatGLMForConditionalGeneration", "ChatGLMModel", "Ernie4_5ForCausalLM", "Gemma2ForCausalLM", "Gemma3ForCausalLM",
     "Gemma3ForConditionalGeneration", "GemmaForCausalLM", "GptOssForCausalLM", "GraniteForCausalLM",

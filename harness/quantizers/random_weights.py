@@ -12,9 +12,11 @@ from pydantic import Field, field_validator
 
 from harness.core.errors import HarnessError, MissingDependency
 from harness.core.options import Options
-from harness.core.seam import Base, Built, Context, Quantizer
+from harness.core.pipelines import PIPELINE
+from harness.core.seam import Base, Built, Context, Facts, Quantizer
 from harness.core.spec import Note
 from harness.quantizers.folders import read_json
+from harness.quantizers.random_pipeline import PARTS, write_pipeline
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model")
 _SPECIAL = ("<s>", "</s>")
@@ -33,18 +35,24 @@ class RandomOptions(Options):
     @field_validator("config")
     @classmethod
     def _complete(cls, value: dict[str, Any]) -> dict[str, Any]:
-        missing = [name for name in ("model_type", "vocab_size") if name not in value]
+        parts = PARTS if value.get("model_type") == PIPELINE else ()
+        missing = [name for name in ("model_type", "vocab_size", *parts) if name not in value]
         if missing:
             raise ValueError(f"the configuration has no {' and no '.join(missing)}")
         return value
 
 
 def build(base: Base, options: RandomOptions, out: Path, context: Context) -> Built:  # noqa: ARG001
-    """Write configuration, seeded weights (normally distributed, as the architecture initializes) and a tokenizer.
+    """Write configuration, seeded weights (as the architecture initializes) and a tokenizer; of `model_type: pipeline` a whole image pipeline.
 
     Raises: HarnessError where transformers does not know the architecture or the vocabulary is too small.
     """
     imports()
+    if options.config["model_type"] == PIPELINE:
+        parts = {name: options.config[name] for name in PARTS}
+        size = int(options.config["vocab_size"])
+        parameters = write_pipeline(parts, size, options.seed, options.dtype, out)
+        return Built("diffusers", facts={"parameters": parameters, "random_seed": options.seed})
     tokenizer, notes = _write_tokenizer(out, int(options.config["vocab_size"]))
     context.progress(0.1, "making random weights")
     with contextlib.redirect_stdout(sys.stderr):
@@ -61,6 +69,12 @@ def imports() -> None:
         raise MissingDependency(
             f"random weights need torch and transformers ({error}); `harness setup` installs them"
         ) from error
+
+
+def refuse(options: RandomOptions, facts: Facts) -> str | None:
+    """Name a package that an environment lacks, or has in too old a release."""
+    more = ("diffusers",) if options.config["model_type"] == PIPELINE else ()
+    return facts.wants("torch", "transformers", *more)
 
 
 def _write_weights(options: RandomOptions, special: dict[str, Any], out: Path) -> int:
@@ -120,7 +134,8 @@ QUANTIZER = Quantizer(
     consumes=(),
     produces="hf",
     options=RandomOptions,
-    packages=("torch", "transformers", "tokenizers"),
+    packages=("torch", "transformers", "tokenizers", "diffusers"),
     build=build,
+    refuse=refuse,
     imports=imports,
 )

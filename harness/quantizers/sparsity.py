@@ -114,10 +114,8 @@ def imports() -> None:
 
 def refuse(options: SparsityOptions, facts: Facts) -> str | None:
     """Name a package or a text that an environment lacks."""
-    absent = next((name for name in ("torch", "transformers", "nvidia-modelopt") if name not in facts.packages), None)
-    return (
-        facts.lacks(absent) if absent else None if options.text is None else text_refusal(options.text, facts.packages)
-    )
+    absent = facts.wants("torch", "transformers", "nvidia-modelopt")
+    return absent or (None if options.text is None else text_refusal(options.text, facts.packages))
 
 
 def contents(options: SparsityOptions) -> Mapping[str, Path]:

@@ -93,8 +93,8 @@ def imports() -> None:
 
 
 def refuse(options: Fp8Options, facts: Facts) -> str | None:  # noqa: ARG001 - the seam asks with both
-    """Name a package that an environment lacks."""
-    return next((facts.lacks(name) for name in ("torch", "transformers") if name not in facts.packages), None)
+    """Name a package that an environment lacks, or has in too old a release."""
+    return facts.wants("torch", "transformers")
 
 
 QUANTIZER = Quantizer(

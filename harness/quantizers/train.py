@@ -86,6 +86,7 @@ def build(base: Base, options: TrainOptions, out: Path, context: Context) -> Bui
     every = max(1, -(-options.steps // _POINTS))
     facts = {
         "steps": options.steps, "seed": options.seed, "records": rows.records, "rows": len(rows.ids), "resumed_at": curve.resumed,
+        "loss_after": round(curve.after, 6),
         "losses": [[step + 1, round(loss, 6)] for step, loss in enumerate(curve.losses) if step % every == 0 or step + 1 == options.steps],
     }  # fmt: skip
     return Built("hf", counts, (*notes, _note(curve.losses, options)), {"training": facts})
@@ -149,8 +150,8 @@ def _note(losses: list[float], options: TrainOptions) -> Note:
 
 
 def refuse(options: TrainOptions, facts: Facts) -> str | None:  # noqa: ARG001 - the seam asks with both
-    """Name a package that an environment lacks."""
-    return next((facts.lacks(name) for name in ("torch", "transformers") if name not in facts.packages), None)
+    """Name a package that an environment lacks, or has in too old a release."""
+    return facts.wants("torch", "transformers")
 
 
 def _contents(options: TrainOptions) -> Mapping[str, Path]:

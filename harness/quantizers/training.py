@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ LAST = "last.pt"
 """Checkpoint in the folder of a training."""
 _LARGEST_STEP = 1.0
 """Norm to which gradients are cut."""
+_WILD = 10.0
+"""A loss that is larger than this many times the first one, or than that of guessing, is no loss of a model."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Curve:
     """Nats a token of an answer, for each step."""
     resumed: int = 0
     """Step that a killed run was taken up at; 0 where it began anew."""
+    after: float = 0.0
+    """Of the weights that the last step made, on the rows that would come next."""
 
 
 def train(
@@ -59,8 +63,9 @@ def train(
 ) -> Curve:
     """Train all weights of a model in place, dropout off. folder: of the checkpoint; masks: by parameter, where weights stay zero.
 
-    The rows of each step follow from seed and step alone, so that a run which was killed and goes on ends at the same weights.
-    Raises: HarnessError where loss or gradients are no numbers, naming the step, the last good checkpoint and its step.
+    The rows of each step follow from seed and step alone, so that a run which was killed and goes on ends at the same weights. Weights are kept once
+    the loss that they give is known to be good, and what the last step made is tried on the rows that would come next.
+    Raises: HarnessError where loss or gradients are no numbers, or the loss is beyond what guessing gives, naming the step and the last good checkpoint.
     """
     import torch
 
@@ -68,32 +73,34 @@ def train(
     wanted = {name: part for name, part in model.named_parameters() if part.requires_grad}
     optimizer = torch.optim.AdamW(wanted.values(), lr=plan.rate, weight_decay=0.0)
     curve = _resumed(folder, wanted, optimizer)
-    for step in range(len(curve.losses), plan.steps):
+    for step in range(len(curve.losses), plan.steps + 1):
+        optimizer.zero_grad(set_to_none=True)
+        loss, norm = _gradients(model, rows, plan, wanted, step)
+        if flaw := _flaw(loss, norm, curve.losses, int(model.config.get_text_config().vocab_size)):
+            raise HarnessError(_stopped(flaw, step, plan, folder))
+        if step == plan.steps:
+            curve.after = loss
+            break
         if (step % plan.every == 0 and step != curve.resumed) or not (folder / LAST).is_file():
             _keep(folder, wanted, optimizer, curve)
-        loss = _step(model, rows, plan, optimizer, wanted, step)
-        if loss is None:
-            raise HarnessError(
-                f"the loss or its gradients are NaN or infinite at step {step + 1} of {plan.steps}, and training stopped; the last good checkpoint, "
-                f"of step {_kept(folder)}, is {folder / LAST}; take a smaller learning rate (`rate`, now {plan.rate:g})"
-            )
+        for group in optimizer.param_groups:
+            group["lr"] = plan.rate * _share(step, plan)
+        optimizer.step()
         with torch.no_grad():
             for name, mask in masks.items():
                 wanted[name].mul_(mask)
         curve.losses.append(loss)
         tell(step + 1, loss)
+    optimizer.zero_grad(set_to_none=True)
     return curve
 
 
-def _step(
-    model: PreTrainedModel, rows: PackedRows, plan: TrainingPlan, optimizer: Any, wanted: Mapping[str, Any], step: int
-) -> float | None:
-    """Do one step; None, and nothing changed, where loss or gradients are not finite."""
+def _gradients(
+    model: PreTrainedModel, rows: PackedRows, plan: TrainingPlan, wanted: Mapping[str, Any], step: int
+) -> tuple[float, float]:
+    """Fill in the gradients of a step's rows, cut to a norm. Returns: the loss, in nats a token of an answer, and the norm before it was cut."""
     import torch
 
-    for group in optimizer.param_groups:
-        group["lr"] = plan.rate * _share(step, plan)
-    optimizer.zero_grad(set_to_none=True)
     chosen = list(_rows_of(step, plan, len(rows.ids)))
     tokens = int(sum(rows.counts[row][1:].sum() for row in chosen))
     whole = 0.0
@@ -101,11 +108,29 @@ def _step(
         loss = answers_loss(model, rows, row) / max(tokens, 1)
         loss.backward()
         whole += float(loss.detach())
-    norm = float(torch.nn.utils.clip_grad_norm_(wanted.values(), _LARGEST_STEP))
-    if not math.isfinite(whole) or not math.isfinite(norm):
-        return None
-    optimizer.step()
-    return whole
+    return whole, float(torch.nn.utils.clip_grad_norm_(wanted.values(), _LARGEST_STEP))
+
+
+def _flaw(loss: float, norm: float, losses: Sequence[float], vocabulary: int) -> str | None:
+    """Say what is wrong with the weights that give a loss; None where nothing is. losses: of the steps before; vocabulary: tokens."""
+    if not math.isfinite(loss) or not math.isfinite(norm):
+        return "the loss or its gradients are NaN or infinite"
+    if loss > 0 and norm == 0:
+        return f"the loss of {loss:.3g} has no gradient, as if nothing were read,"
+    border = _WILD * max([math.log(vocabulary), *losses[:1]])
+    if losses and loss > border:
+        return f"the loss is {loss:.3g}, and guessing or the first step gives less than {border:.3g}"
+    return None
+
+
+def _stopped(flaw: str, step: int, plan: TrainingPlan, folder: Path) -> str:
+    where = f"at step {step + 1} of {plan.steps}" if step < plan.steps else f"after the last of {plan.steps} steps"
+    if not (folder / LAST).is_file():
+        return f"{flaw} {where}, and nothing was trained; look at the model that training starts from"
+    return (
+        f"{flaw} {where}, and training stopped; the last good checkpoint, of step {_kept(folder)}, is {folder / LAST}; "
+        f"take a smaller learning rate (`rate`, now {plan.rate:g})"
+    )
 
 
 def answers_loss(model: PreTrainedModel, rows: PackedRows, row: int) -> Tensor:

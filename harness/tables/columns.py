@@ -91,7 +91,7 @@ COLUMNS = tuple(dict.fromkeys([*DIMENSIONS, *FACTS]))
 """What is asked of the frame."""
 
 PACKAGES = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml", "onnxruntime", "onnxruntime-gpu",
-            "onnxruntime-directml", "transformers", "torch", "bitsandbytes", "nvidia-modelopt", "tensorrt-llm",
+            "onnxruntime-directml", "transformers", "torch", "bitsandbytes", "nvidia-modelopt", "diffusers", "tensorrt-llm",
             "lm-eval")  # fmt: skip
 """Packages whose version can change a number; captions print those that the cells hang on."""
 

@@ -1,4 +1,4 @@
-"""A tiny pipeline of random weights, quantized by Model Optimizer and painted for real on this CPU.
+"""The tiny pipeline of random weights: quantized by Model Optimizer and painted for real on this CPU, by functions and by the shipped sweep.
 
 Where diffusers is not installed, what environment `diffusers` has more is installed beside this environment's packages, and the file runs there.
 """
@@ -6,24 +6,31 @@ Where diffusers is not installed, what environment `diffusers` has more is insta
 from __future__ import annotations
 
 import importlib.util
+import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from harness.core.errors import HarnessError
+from harness.core.identity import folder_sha256
 from harness.core.seam import Base, Built, Context
 from harness.engines.diffusers import ENGINE, DiffusersOptions
 from harness.probes import image, image_distance
 from harness.quantizers.modelopt_diffusers import QUANTIZER, ModeloptDiffusersOptions
 from tests.conftest import ROOT
 from tests.real.environments import beside
+from tests.real.machine import RealMachine
 
 HERE = importlib.util.find_spec("diffusers") is not None
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-real = pytest.mark.skipif(not HERE, reason="diffusers is not installed here; the last test runs this file where it is")
+real = pytest.mark.skipif(not HERE, reason="diffusers is not installed here; the last tests run this file where it is")
 SMALL = {"width": 32, "height": 32, "steps": 4}
+CONFIGS = {"int8": "INT8_DEFAULT_CFG", "fp8": "FP8_DEFAULT_CFG"}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     root = tmp_path_factory.mktemp("pipelines")
     found = {"float": make(root / "float")}
-    for name, config in (("int8", "INT8_DEFAULT_CFG"), ("fp8", "FP8_DEFAULT_CFG")):
+    for name, config in CONFIGS.items():
         found[name] = root / name
         built(found["float"], found[name], config)
     return found
@@ -47,7 +54,7 @@ def built(base: Path, out: Path, config: str) -> Built:
 
 
 @real
-@pytest.mark.parametrize("name", ["int8", "fp8"])
+@pytest.mark.parametrize("name", CONFIGS)
 def test_quantized_pictures_are_near_the_baseline_and_not_the_same(
     made: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
@@ -63,6 +70,16 @@ def test_quantized_pictures_are_near_the_baseline_and_not_the_same(
 
 
 @real
+@pytest.mark.parametrize("name", ["float", *CONFIGS])
+def test_the_same_pipeline_gives_the_same_bytes_twice(made: dict[str, Path], name: str, tmp_path: Path) -> None:
+    from tests.tiny_pipeline import make
+
+    again = tmp_path / "again"
+    make(again) if name == "float" else built(made["float"], again, CONFIGS[name])
+    assert folder_sha256(again) == folder_sha256(made[name])
+
+
+@real
 def test_a_pipeline_is_timed_whole_and_step_by_step(made: dict[str, Path], tmp_path: Path) -> None:
     with ENGINE.open(made["float"], DiffusersOptions()) as session:
         found = image.measure(session, image.TimedImages.model_validate(SMALL | {"repetitions": 2}), Context(tmp_path))
@@ -73,8 +90,6 @@ def test_a_pipeline_is_timed_whole_and_step_by_step(made: dict[str, Path], tmp_p
 
 @real
 def test_a_scale_that_is_lost_or_a_layer_left_in_floats_is_found(made: dict[str, Path], tmp_path: Path) -> None:
-    import shutil
-
     import torch
 
     broken = Path(shutil.copytree(made["int8"], tmp_path / "broken"))
@@ -96,11 +111,49 @@ def test_a_scale_that_is_lost_or_a_layer_left_in_floats_is_found(made: dict[str,
         pass
 
 
-@pytest.mark.skipif(HERE, reason="diffusers is installed here, and the file runs by itself")
-def test_the_tests_pass_where_it_is_installed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter with diffusers; skips where its wheels cannot be had."""
     pins = yaml.safe_load((ROOT / "configs" / "environments.yaml").read_text("utf-8"))["diffusers"]["packages"]
-    python = beside(tmp_path / "diffusers", *pins)
-    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "", "tests/real/test_diffusers.py"]
+    return Path(sys.executable) if HERE else beside(tmp_path_factory.mktemp("env") / "diffusers", *pins)
+
+
+def test_the_shipped_sweep_runs_on_a_cpu_from_command_to_tables(python: Path, tmp_path: Path) -> None:
+    machine = RealMachine(tmp_path / "real")
+    machine._write("environments.yaml", {"diffusers": {"python": str(python)}})
+    said: dict[str, Any] = yaml.safe_load((ROOT / "configs" / "sweeps" / "diffusers-cpu.yaml").read_text("utf-8"))
+    del said["tables"]
+    machine.sweep("diffusers-cpu", **{**said, "rounds": 1})
+    machine.run("diffusers-cpu")
+    assert machine.kinds() == {"build": 3, "speed": 4, "quality": 3}
+    assert set(machine.frame({"metric": "psnr"}, ["reference"])["reference"]) == {"fp32"}
+    for method in ("fp16", "image_int8", "image_fp8"):
+        assert 15 < machine.value("psnr", method=method) < 95, method
+    tables = machine.tables("diffusers")
+    rows = {name: re.findall(r"^\| ([FI][^|]+) \| [\d.,]+", text, flags=re.MULTILINE) for name, text in tables.items()}
+    three = ["FP16", "INT8 (simulated)", "FP8 (simulated)"]
+    assert {name: sorted(found) for name, found in rows.items()} == {
+        "image-speed": sorted(["FP32", *three]),
+        "image-distance": sorted(three),
+    }
+    pictures = sorted(path.name for path in (machine.results / "runs").glob("*/pictures/*"))
+    assert len(pictures) == 3 * 4 * 2 + 4 * 3, "of ours and the baseline's at four seeds, and of each timed run"
+
+
+@pytest.mark.skipif(HERE, reason="diffusers is installed here, and the file runs by itself")
+def test_the_tests_pass_where_it_is_installed(python: Path) -> None:
+    words = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "",
+        "-k",
+        "not command",
+        "tests/real/test_diffusers.py",
+    ]
     ran = subprocess.run([python, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert ran.returncode == 0, ran.stdout[-3000:]
-    assert "4 passed, 1 skipped" in ran.stdout
+    assert "7 passed, 1 skipped, 1 deselected" in ran.stdout

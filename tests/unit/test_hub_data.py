@@ -14,8 +14,8 @@ from harness.probes import kl_divergence, kl_reference, lm_eval, mmlu_modelopt, 
 from harness.quantizers import modelopt_onnx
 from harness.quantizers.modelopt_options import ModeloptOptions
 
-READS = Facts({"datasets": "5.0.1", "lm-eval": "0.4.13"}, "Linux")
-LACKS = Facts({"lm-eval": "0.4.13"}, "Linux")
+LACKS = Facts({"lm-eval": "0.4.13", "nvidia-modelopt": "0.47.0", "onnx": "1.21.0"}, "Linux")
+READS = Facts({**LACKS.packages, "datasets": "5.0.1"}, "Linux")
 ASKED: list[tuple[Any, Any, str]] = [
     (perplexity.PROBE, {"text": "wikitext-2"}, "Salesforce/wikitext"),
     (kl_divergence.PROBE, {"text": "wikitext-2"}, "Salesforce/wikitext"),

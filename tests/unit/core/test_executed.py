@@ -65,6 +65,38 @@ def test_weights_of_another_width_are_told() -> None:
     assert note.text.startswith("weights lie in the files with 4 bits and run with 8")
 
 
+@pytest.mark.parametrize(("scheme", "weights", "told"), [
+    ("int4 b32 sym x16 + int8 b32 sym x4; head float32", {"int4 b32 MatMulNBits": 20, "float32 MatMul": 1},
+     "of the multiplied weight matrices 16 have 4 bits and 4 have 8 bits in the files, and 20 have 4 bits as they run: "),
+    ("int4 b32 sym x16 + int8 b32 sym x4; head float32", {"int4 b32 MatMulNBits": 18, "int8 b32 MatMulNBits": 2, "float32 MatMul": 1},
+     "of the multiplied weight matrices 16 have 4 bits and 4 have 8 bits in the files, and 18 have 4 bits and 2 have 8 bits as they run: "),
+    ("int4 b32 sym x16 + int8 b32 sym x3; head int8 b32 sym", {"int4 b32 MatMulNBits": 17, "int8 b32 MatMulNBits": 3},
+     "of the multiplied weight matrices 16 have 4 bits and 4 have 8 bits in the files, and 17 have 4 bits and 3 have 8 bits as they run: "),
+    ("int4 b32 sym x16 + int8 b32 sym x12; head float32", {"int4 b32 MatMulNBits": 12, "float32 MatMul": 1}, "of the multiplied weight matrices 16 have 4"),
+    ("int4 b32 sym x16 + int8 b32 sym x12; head float32", {"int4 b32 MatMulNBits": 16, "int8 b32 MatMulNBits": 2, "float32 MatMul": 1}, "of the multi"),
+])  # fmt: skip
+def test_matrices_that_changed_their_width_among_those_of_the_files_are_told(
+    scheme: str, weights: dict[str, int], told: str
+) -> None:
+    (note,) = executed_notes(ran(weights), scheme)
+    assert note.code == OTHERWISE
+    assert note.text.startswith(told)
+    assert note.text.endswith("speed and memory are those of other widths")
+
+
+@pytest.mark.parametrize(("scheme", "weights"), [
+    ("int4 b32 sym x16 + int8 b32 sym x12; head float32", {"int4 b32 MatMulNBits": 16, "int8 b32 MatMulNBits": 12, "float32 MatMul": 1}),
+    ("int4 b32 sym x16 + int8 b32 sym x12; head float32", {"int4 b32 MatMulNBits": 16, "int8 b32 MatMulNBits": 4, "float32 MatMul": 1}),
+    ("int4 b32 sym x16 + int8 b32 sym x12; head float32", {"int4 b32 MatMulNBits": 8, "int8 b32 MatMulNBits": 4, "float32 MatMul": 1}),
+    ("int4 b32 sym x28; head int8 b32 sym", {"int4 b32 MatMulNBits": 16, "int8 b32 MatMulNBits": 1}),
+    ("int4 b32 sym x16 + int8 b32 sym x4", {"int4 b32 MatMulNBits": 16, "int8 b32 MatMulNBits": 5}),
+    ("int4 b32 sym x16 + gptq x4; head float32", {"int4 b32 MatMulNBits": 20, "float32 MatMul": 1}),
+])  # fmt: skip
+def test_matrices_that_a_runtime_put_together_have_no_note(scheme: str, weights: dict[str, int]) -> None:
+    """Query, key and value in one, gate and up in one; a head that is tied runs beside what is held."""
+    assert executed_notes(ran(weights), scheme) == ()
+
+
 def test_a_scheme_that_nobody_knows_gives_no_note() -> None:
     assert executed_notes(ran({"float32 MatMul": 11}), None) == ()
 

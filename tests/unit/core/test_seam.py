@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.core.seam import Facts
 from harness.core.sessions import GenerationWorkload, Reach
-
-
-@pytest.mark.parametrize(("name", "package", "says"), [
-    ("cpu", "bitsandbytes", "bitsandbytes is not installed in environment cpu: take environment bnb, which `harness setup --env bnb` makes"),
-    ("cpu", "torch", "torch is not installed in environment cpu; `harness setup --env cpu`"),
-    ("cuda", "bitsandbytes", "bitsandbytes is not installed in environment cuda; `harness setup --env cuda`"),
-    ("", "bitsandbytes", "bitsandbytes is not installed in this environment"),
-])  # fmt: skip
-def test_a_package_that_lacks_comes_with_what_installs_it(name: str, package: str, says: str) -> None:
-    assert Facts({}, "Linux", name=name).lacks(package) == says
 
 
 @pytest.mark.parametrize(("prompt", "total", "border", "crosses"), [

@@ -134,7 +134,12 @@ def test_a_package_that_is_not_there_is_named_with_what_makes_it(package: str) -
 def test_a_gpu_is_wanted_for_cuda_alone() -> None:
     bare, gpu = Facts(THERE, "Linux"), Facts(THERE, "Linux", gpus=("NVIDIA H200",))
     cuda = DiffusersOptions(device="cuda")
-    assert refuse(cuda, bare) == "device cuda is asked for, and this machine shows no GPU"
+    assert refuse(cuda, bare) == "device cuda needs an NVIDIA GPU, and this environment sees none"
+    on_cpu = Facts({**THERE, "torch": "2.13.0+cpu"}, "Linux", gpus=("NVIDIA H200",), name="diffusers")
+    assert refuse(cuda, on_cpu) == (
+        "device cuda needs a CUDA build of torch, and environment diffusers has 2.13.0+cpu: take environment diffusers-cuda, which "
+        "`harness setup --env diffusers-cuda` makes"
+    )
     assert (refuse(cuda, gpu), refuse(DiffusersOptions(), bare)) == (None, None)
     assert (ENGINE.provider(cuda), ENGINE.provider(DiffusersOptions())) == ("cuda", "cpu")
 

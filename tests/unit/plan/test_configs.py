@@ -25,7 +25,16 @@ from tests.conftest import ROOT
 CONFIGS = ROOT / "configs"
 GOLDEN = ROOT / "tests" / "golden" / "keys.json"
 CPU = Facts(
-    {"onnxruntime-genai": "0.15.2", "onnxruntime": "1.31.1", "torch": "2.13.0", "transformers": "4.57.6"}, "Linux"
+    {
+        "onnxruntime-genai": "0.15.2",
+        "onnxruntime": "1.31.1",
+        "torch": "2.13.0",
+        "transformers": "4.57.6",
+        "nvidia-modelopt": "0.47.0",
+        "onnx": "1.21.0",
+        "lm-eval": "0.4.13",
+    },
+    "Linux",
 )
 
 
@@ -99,6 +108,11 @@ def test_what_bitsandbytes_made_is_refused_without_it_and_its_quality_stands_on_
         method: {job.known_by["packages"].get("bitsandbytes") for job in jobs} for method, jobs in with_it.items()
     }
     assert versions == {**{method: {"0.50.2"} for method in theirs}, **{method: {None} for method in others}}
+
+
+def test_random_weights_run_in_the_type_that_their_method_names(shipped: Catalogue) -> None:
+    (jobs,) = [jobs for method, jobs in torch_jobs(shipped, BNB, "speed").items() if method == "bf16"]
+    assert {job.spec.engine_options.get("dtype") for job in jobs if isinstance(job.spec, MeasureSpec)} == {"bfloat16"}
 
 
 def test_a_checkpoint_of_bitsandbytes_made_elsewhere_needs_it_too(tmp_path: Path) -> None:
@@ -242,3 +256,22 @@ def test_every_setting_of_bitsandbytes_page_has_a_row_for_each_batch_and_protoco
         if isinstance(job.spec, MeasureSpec) and job.labels[0].method in {"fp16", "bf16"}
     }
     assert floats == {"fp16": "float16", "bf16": "bfloat16"}
+
+
+IMAGES = {"torch": "2.13.0+cpu", "transformers": "4.57.6", "diffusers": "0.39.0", "nvidia-modelopt": "0.47.0", "scikit-image": "0.26.0"}  # fmt: skip
+
+
+def test_the_image_sweeps_run_where_their_torch_can_and_say_what_makes_such_a_place(shipped: Catalogue) -> None:
+    facts = Facts(IMAGES, "Linux", name="diffusers")
+    plan = planned(CONFIGS / "sweeps" / "diffusers-cpu.yaml", shipped, {"diffusers": facts})
+    assert [job.refused for job in plan.jobs if job.refused] == []
+    assert Counter(job.kind for job in plan.jobs) == {"build": 3, "speed": 4 * 3, "quality": 3}
+    assert {job.spec.quantizer for job in plan.jobs if isinstance(job.spec, BuildSpec)} == {"random-weights", "modelopt-diffusers"}  # fmt: skip
+    assert {job.labels[0].reference for job in plan.jobs if job.kind == "quality"} == {"fp32"}
+    gpu = Facts(IMAGES, "Linux", ("NVIDIA H200",), 1 << 37, name="diffusers-cuda")
+    refused = {
+        job.refused for job in planned(CONFIGS / "sweeps" / "diffusers.yaml", shipped, {"diffusers-cuda": gpu}).jobs
+    }
+    assert refused >= {
+        "device cuda needs a CUDA build of torch, and environment diffusers-cuda has 2.13.0+cpu; `harness setup --env diffusers-cuda`"
+    }

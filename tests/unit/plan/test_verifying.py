@@ -18,7 +18,7 @@ from harness.plan.reading import read_sweep
 from tests.unit.plan.conftest import model_folder
 
 RUNTIME = {"onnxruntime-genai": "0.15.2", "onnxruntime": "1.31.1"}
-WHOLE = {**RUNTIME, "torch": "2.13.0", "transformers": "4.57.6", "nvidia-modelopt": "0.47.0"}
+WHOLE = {**RUNTIME, "torch": "2.13.0", "transformers": "4.57.6", "nvidia-modelopt": "0.47.0", "onnx": "1.21.0"}
 CUDA = {**WHOLE, "onnxruntime-genai-cuda": "0.15.2"}
 CPU = Facts(WHOLE, "Linux", memory_bytes=16 << 30)
 GPU = Facts(CUDA, "Linux", ("NVIDIA H100",), gpu_bytes=80 << 30, memory_bytes=256 << 30)
@@ -122,7 +122,7 @@ def test_a_ready_artifact_whose_model_is_not_here_is_measured_unverified(plan: P
 def test_the_model_itself_runs_where_transformers_is(plan: Planner) -> None:
     lean = Facts(RUNTIME, "Linux", memory_bytes=16 << 30)
     places = {"ort-genai": "lean", "other": "cpu"}
-    made = plan({"cpu": CPU, "lean": lean}, model="small", method="fp32", environment=places)
+    made = plan({"cpu": CPU, "lean": lean}, model="ready-fp32", method="fp32", environment=places)
     assert [place for place, _ in _truths(made).values()] == ["cpu"]
     assert [(job.environment, job.refused) for job in _verifications(made)] == [("lean", None)]
 
@@ -131,7 +131,9 @@ def test_without_transformers_anywhere_an_artifact_is_unverified_with_the_reason
     lean = Facts(RUNTIME, "Linux", memory_bytes=16 << 30)
     made = plan({"lean": lean}, model="ready-fp32", method="fp32", environment="lean")
     (verification,) = _verifications(made)
-    assert verification.refused == "torch is not installed in environment lean; `harness setup --env lean`"
+    assert verification.refused == (
+        "torch is not installed in environment lean: take environment cpu, which `harness setup --env cpu` makes"
+    )
     assert not _truths(made)
     assert next(job for job in made.jobs if job.kind == "speed").refused is None, "what is unverified is measured"
 

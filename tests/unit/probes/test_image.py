@@ -86,14 +86,14 @@ def test_a_pipeline_without_a_part_is_refused_by_its_name(tmp_path: Path) -> Non
 def test_what_cannot_run_is_said_in_the_plan() -> None:
     bare = Facts({"torch": "2.13.0"}, "Linux", name="cpu")
     there = Facts(
-        {"diffusers": "1", "torch": "2", "transformers": "4", "nvidia-modelopt": "0.47"}, "Linux", name="diffusers"
+        {"diffusers": "1", "torch": "2.13", "transformers": "4", "nvidia-modelopt": "0.47"}, "Linux", name="diffusers"
     )
     assert "take environment diffusers" in str(diffusers.refuse(diffusers.DiffusersOptions(), bare))
     assert "take environment diffusers" in str(
         modelopt_diffusers.refuse(modelopt_diffusers.ModeloptDiffusersOptions(), bare)
     )
-    assert "shows no GPU" in str(diffusers.refuse(diffusers.DiffusersOptions(device="cuda"), there))
-    assert "shows no GPU" in str(
+    assert "needs an NVIDIA GPU" in str(diffusers.refuse(diffusers.DiffusersOptions(device="cuda"), there))
+    assert "needs an NVIDIA GPU" in str(
         modelopt_diffusers.refuse(modelopt_diffusers.ModeloptDiffusersOptions(device="cuda"), there)
     )
     assert modelopt_diffusers.refuse(modelopt_diffusers.ModeloptDiffusersOptions(), there) is None

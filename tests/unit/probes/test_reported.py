@@ -248,7 +248,9 @@ def test_optimum_benchmark_says_where_it_cannot_run() -> None:
     facts = lambda **more: type(HERE)({**there, **more}, "Linux")  # noqa: E731
     assert refuse(options, facts()) is None
     assert "optimum-benchmark is not installed" in str(refuse(options, HERE))
-    assert "transformers 4 alone, and this environment has 5.14.1" in str(refuse(options, facts(transformers="5.14.1")))
+    assert refuse(options, facts(transformers="5.14.1")) == (
+        "transformers 5.14.1 in this environment is too new, one before 5 is needed: take environment cpu, which `harness setup --env cpu` makes"
+    )
     assert "needs an NVIDIA GPU" in str(refuse(OptimumBenchmarkOptions(device="cuda"), facts()))
 
 

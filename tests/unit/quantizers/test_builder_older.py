@@ -52,12 +52,12 @@ def test_the_builder_that_is_here_is_called_as_it_wants() -> None:
         ("0.13.1", {"precision": "int8", "provider": "cpu"}, "onnxruntime-genai 0.13.1 has no precision int8"),
         ("0.13.1", {"precision": "int4", "matmul_mixed_precision": "last_matmul:int8"}, "has no option matmul_mixed_precision"),
         ("0.15.2", {"precision": "int8", "provider": "cpu"}, None),
-        ("", {"precision": "int8", "provider": "cpu"}, None),
+        ("", {"precision": "int8", "provider": "cpu"}, "onnxruntime-genai is not installed"),
     ],
 )  # fmt: skip
 def test_what_an_older_builder_lacks_is_refused_while_planning(
     version: str, options: dict[str, Any], why: str | None
 ) -> None:
-    packages = {"onnxruntime-genai-directml": version} if version else {}
+    packages = {"torch": "2.13.0", "transformers": "4.57.6"} | ({"onnxruntime-genai-directml": version} if version else {})
     said = refuse(OrtGenaiOptions.model_validate(options), Facts(packages, "Windows 11"))
     assert said is None if why is None else said is not None and why in said

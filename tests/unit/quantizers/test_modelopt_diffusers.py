@@ -28,7 +28,7 @@ from harness.quantizers.modelopt_diffusers import (
     refuse_no_pipeline,
 )
 
-THERE = {"diffusers": "0.39.0", "nvidia-modelopt": "0.47.0"}
+THERE = {"diffusers": "0.39.0", "nvidia-modelopt": "0.47.0", "torch": "2.13.0", "transformers": "4.57.6"}
 INT8, FP8 = "weights int8, inputs int8", "weights fp8, inputs fp8"
 
 
@@ -146,7 +146,7 @@ def test_a_package_that_is_not_there_is_named_in_the_plan(package: str) -> None:
 
 def test_pictures_are_painted_where_the_option_says() -> None:
     cuda, bare = ModeloptDiffusersOptions(device="cuda"), Facts(THERE, "Linux")
-    assert refuse(cuda, bare) == "device cuda is asked for, and this machine shows no GPU"
+    assert refuse(cuda, bare) == "device cuda needs an NVIDIA GPU, and this environment sees none"
     assert refuse(cuda, Facts(THERE, "Linux", gpus=("NVIDIA H200",))) is None
     assert refuse(ModeloptDiffusersOptions(), bare) is None
     assert (QUANTIZER.calibrates_on(cuda), QUANTIZER.calibrates_on(ModeloptDiffusersOptions())) == ("cuda", "cpu")

@@ -164,7 +164,7 @@ def test_nodes_name_the_layers_whose_rows_they_hold() -> None:
 
 
 def test_a_plan_refuses_what_the_builder_refuses() -> None:
-    facts = Facts({"onnxruntime-genai": "0.15.2"}, "Linux")
+    facts = Facts({"onnxruntime-genai": "0.15.2", "torch": "2.13.0", "transformers": "4.57.6"}, "Linux")
     assert modelopt_genai.refuse(ModeloptGenaiOptions(), facts) is None
     assert QUANTIZER.provider_field == "provider"
 

@@ -64,7 +64,7 @@ def test_options_without_effect_are_named_with_the_reason() -> None:
 
 
 def test_calibration_on_what_is_not_there_is_refused() -> None:
-    machine = Facts(packages={}, system="Linux")
+    machine = Facts(packages={"nvidia-modelopt": "0.47.0", "onnx": "1.21.0"}, system="Linux")
     assert "GPU" in str(refuse(ModeloptOptions(algo="awq_lite", calibration_eps=("cuda",)), machine))
     assert "Windows" in str(refuse(ModeloptOptions(algo="awq_lite", calibration_eps=("dml",)), machine))
     assert refuse(ModeloptOptions(algo="rtn_dq", calibration_eps=("cuda",)), machine) is None

@@ -58,7 +58,7 @@ def test_what_needs_cuda_is_told_while_planning(config: str) -> None:
 def test_a_package_that_is_absent_is_named() -> None:
     options = validated(ModeloptTorchOptions, {"config": "INT8_DEFAULT_CFG"}, "x")
     assert "nvidia-modelopt is not installed" in str(
-        QUANTIZER.refuse(options, Facts({"torch": "2", "transformers": "4"}, "Linux"))
+        QUANTIZER.refuse(options, Facts({"torch": "2.13.0", "transformers": "4.57.6"}, "Linux"))
     )
 
 

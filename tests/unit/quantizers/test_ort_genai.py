@@ -17,8 +17,9 @@ from harness.quantizers.ort_genai_options import OrtGenaiOptions
 from harness.quantizers.ort_genai_promise import check_built, sensitive
 from tests.unit.quantizers.conftest import made
 
-CPU = Facts(packages={"onnxruntime-genai": "0.15.2"}, system="Linux")
-CUDA = Facts(packages={"onnxruntime-genai-cuda": "0.15.2"}, system="Linux", gpus=("NVIDIA T4",))
+TORCH = {"torch": "2.13.0", "transformers": "4.57.6"}
+CPU = Facts(packages={**TORCH, "onnxruntime-genai": "0.15.2"}, system="Linux")
+CUDA = Facts(packages={**TORCH, "onnxruntime-genai-cuda": "0.15.2"}, system="Linux", gpus=("NVIDIA T4",))
 
 
 def codes(built: Any) -> set[str]:

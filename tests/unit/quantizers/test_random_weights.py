@@ -8,8 +8,9 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.identity import folder_sha256
 from harness.core.options import problems_of
-from harness.core.seam import Base
+from harness.core.seam import Base, Facts
 from harness.quantizers.artifact_check import check_folder
+from harness.quantizers.random_pipeline import write_pipeline
 from harness.quantizers.random_weights import QUANTIZER, RandomOptions
 from tests.unit.quantizers.conftest import TINY, made
 
@@ -51,3 +52,23 @@ def test_a_configuration_without_model_type_is_refused_while_planning() -> None:
 def test_an_unknown_architecture_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="lama9"):
         made(QUANTIZER, Base(tmp_path, "hf", tmp_path), tmp_path / "odd", {"config": TINY | {"model_type": "lama9"}})
+
+
+PARTS_OF_ONE = {"model_type": "pipeline", "vocab_size": 78, "unet": {}, "vae": {}, "text_encoder": {}}
+
+
+def test_a_pipeline_names_the_parts_that_it_lacks_and_letters_that_have_no_place(tmp_path: Path) -> None:
+    left = {name: PARTS_OF_ONE[name] for name in ("model_type", "vocab_size", "vae")}
+    ((field, said),) = problems_of(RandomOptions, {"config": left}, "random-weights")
+    assert field == "config"
+    assert "the configuration has no unet and no text_encoder" in said
+    with pytest.raises(HarnessError, match="vocab_size 77 is too small for letters as tokens, which need 78"):
+        write_pipeline({"unet": {}, "vae": {}, "text_encoder": {}}, 77, 1, "float32", tmp_path)
+
+
+def test_a_pipeline_needs_diffusers_and_a_language_model_does_not() -> None:
+    facts = Facts({"torch": "2.13.0", "transformers": "4.57.6"}, "Linux", name="cpu")
+    assert QUANTIZER.refuse(RandomOptions(config=TINY), facts) is None
+    assert QUANTIZER.refuse(RandomOptions(config=PARTS_OF_ONE), facts) == (
+        "diffusers is not installed in environment cpu: take environment diffusers, which `harness setup --env diffusers` makes"
+    )

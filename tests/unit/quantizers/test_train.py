@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,24 +93,42 @@ def test_a_training_that_is_killed_goes_on_and_ends_at_the_same_bytes(
 
 
 @pytest.mark.parametrize("aware", [False, True], ids=["floats", "quantization-aware"])
-def test_a_loss_that_is_no_number_stops_and_the_last_good_checkpoint_stays(
-    aware: bool, model: Path, data: Path, tmp_path: Path, cache: Path
+@pytest.mark.parametrize(("steps", "rate"), [(12, 1e30), (12, 1e4), (1, 1e30), (1, 1e4)])
+def test_weights_that_a_step_wrecked_stop_the_training_and_are_never_the_last_good_ones(
+    steps: int, rate: float, aware: bool, model: Path, data: Path, tmp_path: Path, cache: Path
 ) -> None:
+    """Adam's first step changes each weight by the rate: 1e30 and 1e4 are finite weights, and no model's. Every step is a checkpoint's."""
     import torch
 
     base = model
     if aware:
         int4 = {"config": "INT4_BLOCKWISE_WEIGHT_ONLY_CFG", "block_size": 32}
         base, _ = made(modelopt_torch.QUANTIZER, Base(model, "hf", model), tmp_path / "ptq", int4)
+    where = "at step 2 of 12" if steps > 1 else "after the last of 1 steps"
     with pytest.raises(
-        HarnessError,
-        match=r"NaN or infinite at step \d+ of 12, .* the last good checkpoint, of step \d+, is .*last\.pt; take a smaller",
-    ) as raised:
-        trained(base, model, tmp_path / "run", data, rate=1e30, warmup=0.0)
+        HarnessError, match=rf"(NaN or infinite|gives less than \S+|nothing were read,) {where}, and training stopped; the last good checkpoint, of step 0, is .*last\.pt; take a smaller",
+    ) as raised:  # fmt: skip
+        trained(base, model, tmp_path / "run", data, steps=steps, rate=rate, warmup=0.0, checkpoint_every=1)
     (kept,) = cache.rglob(LAST)
     assert str(kept) in str(raised.value)
-    weights = torch.load(kept, weights_only=True)["weights"]
-    assert all(bool(torch.isfinite(part).all()) for part in weights.values())
+    found = torch.load(kept, weights_only=True)
+    assert found["losses"] == []
+    assert max(float(part.detach().abs().max()) for part in found["weights"].values()) < 10
+
+
+def test_a_model_that_is_broken_before_it_is_trained_is_told_as_such(model: Path, data: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    broken = Path(shutil.copytree(model, tmp_path / "broken"))
+    weights = load_file(broken / "model.safetensors")
+    name = next(name for name in weights if name.endswith("q_proj.weight"))
+    weights[name] = torch.full_like(weights[name], float("nan"))
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        HarnessError, match=r"NaN or infinite at step 1 of 12, and nothing was trained; look at the model"
+    ):
+        trained(broken, broken, tmp_path / "run", data)
 
 
 def test_a_record_without_an_answer_is_refused_with_its_line(model: Path, tmp_path: Path) -> None:
@@ -190,6 +209,8 @@ def test_two_of_four_weights_are_zero_and_stay_so_in_training(
 
     given = {"mode": mode, **({"dataset": str(calibration_file), "calib_size": 2} if mode == "sparsegpt" else {})}
     sparse, built = made(sparsity.QUANTIZER, Base(model, "hf", model), tmp_path / "sparse", given)
+    again, _ = made(sparsity.QUANTIZER, Base(model, "hf", model), tmp_path / "again", given)
+    assert folder_sha256(again) == folder_sha256(sparse), "twice the same bytes"
     assert built.layers == {"2:4 sparse": 14}
     tuned, later = trained(sparse, model, tmp_path / "tuned", data)
     assert later.layers == {"2:4 sparse": 14}
