@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
@@ -28,9 +31,9 @@ finally:
 """
 
 
-def started_and_imported(bench: Bench) -> tuple[str, list[str], set[str]]:
-    """Run the sweep by the real command; give what it printed, the processes it started, and what it imported."""
-    words = ["run", "s", "--offline", "--configs", str(bench.configs), "--results", str(bench.results)]
+def started_and_imported(bench: Bench, verb: str = "run") -> tuple[str, list[str], set[str]]:
+    """Run or plan the sweep by the real command; give what it printed, the processes it started, and what it imported."""
+    words = [verb, "s", "--offline", "--configs", str(bench.configs), "--results", str(bench.results)]
     ran = subprocess.run([sys.executable, "-c", RUN, *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     said, _, imported = ran.stderr.rpartition("imported:")
@@ -53,3 +56,12 @@ def test_a_run_of_known_answers_imports_nothing_that_computes_and_starts_no_work
     assert not [line for line in started if "harness.worker" in line]
     assert not HEAVY & imported
     assert "typer" in imported
+
+
+@pytest.mark.skipif(find_spec("lm_eval") is None, reason="lm-eval is not installed")
+@pytest.mark.parametrize("task", ["hellaswag", "mmlu_anatomy"])
+def test_planning_a_task_of_lm_evals_imports_nothing_that_computes(bench: Bench, task: str) -> None:
+    bench.sweep(method=["fp32"], probes={"lm_eval": {"task": task}})
+    said, _, imported = started_and_imported(bench, "plan")
+    assert "2 to run" in said
+    assert not HEAVY & imported
