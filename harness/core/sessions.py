@@ -68,7 +68,7 @@ class LogitTile:
     logits: NDArray[np.float32]
 
 
-Ended = Callable[[Sequence[int]], bool]
+Enough = Callable[[Sequence[int]], bool]
 """Tells whether the new tokens of a prompt are enough."""
 
 
@@ -239,7 +239,7 @@ class ContinuesTogether(Protocol):
     """A session that continues several prompts greedily and runs what they begin with alike once."""
 
     def greedy_all(
-        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Ended | None = None
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
     ) -> list[list[int]]:
         """Continue each by `tokens`, or until `ended` says of its new tokens that they are enough; asked after each of them."""
 

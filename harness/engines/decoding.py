@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.core.sessions import Ended, Tile
+from harness.core.sessions import Enough, Tile
 from harness.engines.scoring import Forward, beyond_border, check_length, tile_size
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def greedy(
     prompt: Sequence[int],
     tokens: int,
     never: Sequence[int] = (),
-    ended: Ended | None = None,
+    ended: Enough | None = None,
     *,
     cache: object = None,
     held: int = 0,

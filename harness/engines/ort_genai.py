@@ -13,7 +13,7 @@ from harness.core.errors import HarnessError, Unsupported
 from harness.core.folder_formats import FolderFormat
 from harness.core.seam import Engine
 from harness.core.sessions import (
-    Ended,
+    Enough,
     GeneratesAndScores,
     GenerationWorkload,
     GivesHidden,
@@ -144,7 +144,7 @@ class OrtGenaiSession:
         return decoding.greedy(self._forward, prompt, tokens, never)
 
     def greedy_all(
-        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Ended | None = None
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
     ) -> list[list[int]]:
         return shared_scoring.greedy(self._forward, prompts, tokens, never, ended)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.core.sessions import Ended, Request, Score
+from harness.core.sessions import Enough, Request, Score
 from harness.engines import decoding, prefix_tree, scoring
 from harness.engines.prefix_tree import Stretch, TokenIds
 from harness.engines.sharing import SharesCaches
@@ -41,7 +41,7 @@ def greedy(
     prompts: Sequence[Sequence[int]],
     tokens: int,
     never: Sequence[int] = (),
-    ended: Ended | None = None,
+    ended: Enough | None = None,
 ) -> list[list[int]]:
     """Continue each prompt as `decoding.greedy` does; what prompts begin with alike is run once. Results stand in their order."""
     given = [tuple(prompt) for prompt in prompts]

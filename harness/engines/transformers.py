@@ -17,7 +17,7 @@ from harness.core.pipelines import PIPELINE
 from harness.core.rope import as_version_4
 from harness.core.seam import Engine, Facts
 from harness.core.sessions import (
-    Ended,
+    Enough,
     GeneratesAndScores,
     GenerationWorkload,
     GivesHidden,
@@ -107,7 +107,7 @@ class TransformersSession:
         return decoding.greedy(self._forward, prompt, tokens, never)
 
     def greedy_all(
-        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Ended | None = None
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
     ) -> list[list[int]]:
         return shared_scoring.greedy(self._forward, prompts, tokens, never, ended)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.sessions import ContinuesTogether, Ended, Scores
+from harness.core.sessions import ContinuesTogether, Enough, Scores
 from harness.probes.groups import Finished
 
 _STEP = 16
@@ -12,7 +12,7 @@ _STEP = 16
 
 
 def continued(
-    session: Scores, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Ended | None = None
+    session: Scores, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
 ) -> list[list[int]]:  # fmt: skip
     """Continue each prompt by so many tokens, in their order; a session that can runs what they begin with alike once.
 
@@ -25,7 +25,7 @@ def continued(
     return [_in_steps(session, prompt, tokens, never, ended) for prompt in prompts]
 
 
-def _in_steps(session: Scores, prompt: Sequence[int], tokens: int, never: Sequence[int], ended: Ended) -> list[int]:
+def _in_steps(session: Scores, prompt: Sequence[int], tokens: int, never: Sequence[int], ended: Enough) -> list[int]:
     made: list[int] = []
     step, over = _STEP, False
     while len(made) < tokens and not over:

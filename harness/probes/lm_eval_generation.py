@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
 from harness.core.errors import HarnessError
-from harness.core.sessions import Ended, Scores, TextCodec
+from harness.core.sessions import Enough, Scores, TextCodec
 from harness.probes.continuations import continued
 from harness.probes.lm_eval_prompts import Encoder, Tally
 
@@ -70,7 +70,7 @@ def wish_of(session: Scores, encoder: Encoder, tally: Tally, prompt: str, settin
     return Wish(tuple(ids), tuple(until), most)
 
 
-def _ends(codec: TextCodec, most: int, until: Sequence[str], done: int, report: Callable[[int], None]) -> Ended:
+def _ends(codec: TextCodec, most: int, until: Sequence[str], done: int, report: Callable[[int], None]) -> Enough:
     """Tell where texts end that stop at `until`, and report each that does, or has `most` tokens."""
     finished = done
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from harness.core.seam import Context
-from harness.core.sessions import Ended, Scores
+from harness.core.sessions import Enough, Scores
 from harness.engines import decoding, shared_scoring
 from harness.probes.continuations import continued, continued_or_kept
 from harness.probes.groups import Finished
@@ -29,7 +29,7 @@ class Together(Alone):
         self.calls: list[Any] = []
 
     def greedy_all(
-        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Ended | None = None
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
     ) -> list[list[int]]:
         assert ended is None
         self.calls.append((prompts, tokens, never))
@@ -65,7 +65,7 @@ class Table(TableScores):
         self.together: list[tuple[int, int]] = []
 
     def greedy_all(
-        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Ended | None = None
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
     ) -> list[list[int]]:
         self.together.append((len(prompts), tokens))
         alone = TableScores()
@@ -97,7 +97,7 @@ class OverPasses:
         return decoding.greedy(self.forward, prompt, tokens, never)
 
     def greedy_all(
-        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Ended | None = None
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
     ) -> list[list[int]]:
         return shared_scoring.greedy(self.forward, prompts, tokens, never, ended)
 
