@@ -45,9 +45,9 @@ lint: setup
 	$(VENV_PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-# Questions in Hendrycks' layout: QUESTIONS=FOLDER; else those of the reference model.
+# QUESTIONS: in Hendrycks' layout, else those of the reference model. OLD: a checkout of 0.1.0. TEXT: WikiText-2. MORE: as "--smollm2".
 bench-accuracy: setup
-	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m tests.benchmarks.accuracy $(if $(QUESTIONS),--questions $(QUESTIONS)) --peers
+	HF_HUB_OFFLINE=1 $(VENV_PYTHON) -m tests.benchmarks.bench_accuracy $(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(OLD),--old $(OLD)) $(if $(TEXT),--text $(TEXT)) $(MORE)
 
 readme: setup
 	$(VENV_PYTHON) -m harness report --write

@@ -68,6 +68,10 @@ class LogitTile:
     logits: NDArray[np.float32]
 
 
+Enough = Callable[[Sequence[int]], bool]
+"""Tells whether the new tokens of a prompt are enough."""
+
+
 class TextCodec(Protocol):
     """Text to token ids and back, the same for every engine of a model."""
 
@@ -235,8 +239,9 @@ class ContinuesTogether(Protocol):
     """A session that continues several prompts greedily and runs what they begin with alike once."""
 
     def greedy_all(
-        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = ()
-    ) -> list[list[int]]: ...
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
+    ) -> list[list[int]]:
+        """Continue each by `tokens`, or until `ended` says of its new tokens that they are enough; asked after each of them."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import nvml
 from harness.core.errors import HarnessError
-from harness.engines import pass_room, sharing, wanted_rows
+from harness.engines import pass_budget, pass_room, sharing, wanted_rows
 from harness.engines.cache_names import dimension, pairs_of
 from harness.engines.pass_room import PassRoom
 from harness.engines.rotary_border import rotary_border
@@ -66,6 +66,7 @@ class OnnxForward:
     sharing: Sharing = sharing.NOT_TRIED
     whole: int = 0
     room: PassRoom = field(default_factory=PassRoom)
+    budget: pass_budget.PassBudget = field(default_factory=pass_budget.PassBudget)
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
@@ -213,6 +214,8 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
     )
     forward.vocabulary, forward.pads = _tried(folder, forward)
     forward.sharing = sharing.found(forward, _TOLERANCE[dtype], forward.border)
+    token_bytes = len(past) * forward.shape[0] * forward.shape[1] * (4 if dtype == "float32" else 2)
+    forward.budget = pass_budget.budget(provider, forward.vocabulary, token_bytes, pass_budget.free_memory(provider))
     return forward
 
 

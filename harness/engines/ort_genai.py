@@ -13,6 +13,7 @@ from harness.core.errors import HarnessError, Unsupported
 from harness.core.folder_formats import FolderFormat
 from harness.core.seam import Engine
 from harness.core.sessions import (
+    Enough,
     GeneratesAndScores,
     GenerationWorkload,
     GivesHidden,
@@ -26,6 +27,7 @@ from harness.core.sessions import (
 )
 from harness.core.spec import Note
 from harness.engines import (
+    decoding,
     head_graph,
     hidden_states,
     onnx_scores,
@@ -93,7 +95,7 @@ class OrtGenaiSession:
         if "forward" not in self._seconds:
             return ()
         forward = self._forward
-        return (*scoring.batch_notes(forward), *sharing.notes(forward), *pass_room.notes(forward.room))
+        return (*scoring.batch_notes(forward), *sharing.notes(forward), *pass_room.notes(forward.room, forward.budget))
 
     @cached_property
     def _forward(self) -> onnx_scores.OnnxForward:
@@ -139,13 +141,15 @@ class OrtGenaiSession:
         head_graph.save_head(self._folder / str(self._config["decoder"].get("filename", "model.onnx")), folder)
 
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
-        return scoring.greedy(self._forward, prompt, tokens, never)
+        return decoding.greedy(self._forward, prompt, tokens, never)
 
-    def greedy_all(self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = ()) -> list[list[int]]:
-        return shared_scoring.greedy(self._forward, prompts, tokens, never)
+    def greedy_all(
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
+    ) -> list[list[int]]:
+        return shared_scoring.greedy(self._forward, prompts, tokens, never, ended)
 
     def stepwise(self, prompt: Sequence[int], continuation: Sequence[int]) -> Iterator[Tile]:
-        return scoring.stepwise(self._forward, prompt, continuation)
+        return decoding.stepwise(self._forward, prompt, continuation)
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         """Time fixed work as benchmark_e2e of GenAI 0.9 and later does: `is_done` stands inside the step's timer."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from harness.core.errors import HarnessError, is_out_of_memory
 from harness.core.spec import Note
+from harness.engines import pass_budget
+from harness.engines.pass_budget import PassBudget
 
 if TYPE_CHECKING:
     from harness.engines.scoring import Indices, Rows
@@ -80,10 +82,11 @@ def _by_tokens(
     return [np.concatenate([first[0], second[0]])], after
 
 
-def notes(room: PassRoom) -> tuple[Note, ...]:
-    """Say that passes were made smaller because memory ran out."""
+def notes(room: PassRoom, budget: PassBudget) -> tuple[Note, ...]:
+    """Say that passes were made smaller because little memory was free, or it ran out."""
+    planned = pass_budget.notes(budget)
     if not room.halved:
-        return ()
+        return planned
     times = "once" if room.halved == 1 else f"{room.halved} times"
     text = f"memory ran out {times} while scoring; passes went on with at most {room.tokens} tokens"
-    return (Note(code="smaller-passes", text=text),)
+    return (*planned, Note(code="smaller-passes", text=text))

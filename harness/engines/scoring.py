@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.core.errors import HarnessError
 from harness.core.sessions import Request, Score, Tile
 from harness.core.spec import Note
+from harness.engines.pass_budget import PassBudget
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 
 TILE = 256
 """Tokens of one tile of `logprobs`."""
-PASS_TOKENS = 2048
-"""Most tokens, padding included, of one forward pass of `score`."""
-LOGITS_BYTES = 256 << 20
-"""Most bytes of float32 logits that one forward pass may make."""
+_LONE_TOKENS = 2048
+"""Most tokens of one sequence in a pass, whatever the budget: attention grows with their square."""
 _LONE_TILE = 512
 """Tile of a sequence too long for one pass; attention scores grow with tile x length."""
 _CHUNK = 1 << 21
@@ -37,6 +36,9 @@ class Forward(Protocol):
     """Whether a right-padded batch gives what single runs give, as found by trying it at opening."""
     border: int | None
     """Sequences longer than this have other rotary embeddings from their first token on (LongRoPE); None: no such length."""
+    budget: PassBudget
+    picks: bool
+    """Whether only the rows that somebody wants go through the language model's head."""
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
@@ -89,21 +91,21 @@ def score(forward: Forward, requests: Sequence[Request]) -> list[Score]:
 
     Requests that need the same forward pass share it: equal contexts with one-token continuations, or more generally
     equal `context + continuation[:-1]`. Passes are sorted by length, longest first, and neighbours are padded on the
-    right and run together as long as padding included they stay within PASS_TOKENS and LOGITS_BYTES; longer ones run
-    alone, in tiles. Where the engine found that padding changes results every sequence runs alone. Sequences on either side
-    of the border never share a pass, and those beyond it run in one pass each. The batch form depends on the requests, the
-    vocabulary and these constants only, so that a second run repeats it.
+    right and run together as long as padding included they stay within the engine's budget; longer ones run alone, in tiles.
+    Where the engine found that padding changes results every sequence runs alone. Sequences on either side of the border
+    never share a pass, and those beyond it run in one pass each. The batch form depends on the requests, the vocabulary and
+    the budget only, so that a second run repeats it.
     """
     import numpy as np
 
     groups = by_tokens(forward, requests)
     results: list[Score | None] = [None] * len(requests)
-    for batch in _batches(sorted(groups, key=len, reverse=True), forward):
-        firsts = [min(len(requests[number].context) for number in groups[ids]) - 1 for ids in batch]
-        wanted = [np.arange(first, len(ids), dtype=np.int64) for first, ids in zip(firsts, batch, strict=True)]
-        for ids, first, rows in zip(batch, firsts, _rows(forward, batch, wanted), strict=True):
+    first = {ids: min(len(requests[number].context) for number in owners) - 1 for ids, owners in groups.items()}
+    for batch in _batches(sorted(groups, key=len, reverse=True), first, forward):
+        wanted = [np.arange(first[ids], len(ids), dtype=np.int64) for ids in batch]
+        for ids, rows in zip(batch, _rows(forward, batch, wanted), strict=True):
             for number in groups[ids]:
-                results[number] = _score(requests[number], rows, first)
+                results[number] = _score(requests[number], rows, first[ids])
     return [result for result in results if result is not None]
 
 
@@ -119,85 +121,9 @@ def by_tokens(forward: Forward, requests: Sequence[Request]) -> dict[tuple[int, 
     return groups
 
 
-def greedy(
-    forward: Forward,
-    prompt: Sequence[int],
-    tokens: int,
-    never: Sequence[int] = (),
-    *,
-    cache: object = None,
-    held: int = 0,
-) -> list[int]:
-    """Continue a prompt by exactly `tokens` most likely tokens, those in `never` left out; end of sequence is a token too.
-
-    Each token is the likeliest after one whole pass over all before it: where the sequence outgrows the border, what the
-    cache holds is computed anew. cache: that of the prompt's first `held` tokens, where they have been run before.
-    """
-    import numpy as np
-
-    check_prompt(forward, prompt, tokens)
-    made: list[int] = []
-    pending = len(prompt) - held
-    while len(made) < tokens:
-        row, cache = _advance(forward, [*prompt, *made], pending, cache, keep=len(made) + 1 < tokens)
-        row[list(never)] = -np.inf
-        made.append(int(row.argmax()))
-        pending = 1
-    return made
-
-
-def check_prompt(forward: Forward, prompt: Sequence[int], tokens: int) -> None:
-    """Refuse a prompt that is empty, or does not fit the context with so many new tokens. Raises: HarnessError."""
-    if not prompt:
-        raise HarnessError("an empty prompt cannot be continued; give at least one token, as BOS")
-    check_length(forward, len(prompt) + tokens - 1)
-
-
-def stepwise(forward: Forward, prompt: Sequence[int], continuation: Sequence[int]) -> Iterator[Tile]:
-    """Give the log-probabilities from which each token of a continuation was chosen, computed as generation does.
-
-    The prompt is one pass, each token after it another through the cache: kernels that quantize activations round otherwise
-    where many tokens are in one pass, and a deep model turns that into tenths of a nat. Yields a tile of one position for each.
-    """
-    import numpy as np
-
-    check_length(forward, len(prompt) + len(continuation) - 1)
-    ids, cache, pending = list(prompt), None, len(prompt)
-    for number, token in enumerate(continuation):
-        row, cache = _advance(forward, ids, pending, cache, keep=number + 1 < len(continuation))
-        yield Tile(positions=np.asarray([len(ids) - 1], dtype=np.int64), logprobs=row[None])
-        ids.append(token)
-        pending = 1
-
-
-def _advance(
-    forward: Forward, ids: Sequence[int], pending: int, cache: Any, *, keep: bool
-) -> tuple[NDArray[np.float32], Any]:
-    """Run the last `pending` of the ids after what the cache holds; return the log-probabilities after them, and the cache.
-
-    Where they carry the sequence over the border, what the cache holds is computed anew.
-    """
-    import numpy as np
-
-    length = len(ids)
-    if beyond_border(forward, length) and not beyond_border(forward, length - pending):
-        cache, pending = None, length
-    size = _tile_size(forward, length)
-    for start in range(length - pending, length, size):
-        part = ids[start : start + size]
-        last = np.asarray([len(part) - 1], dtype=np.int64)
-        rows, cache = forward.run([part], [last], cache, keep=keep or start + size < length)
-    return rows[0][-1].copy(), cache
-
-
-def _tile_size(forward: Forward, length: int) -> int:
+def tile_size(forward: Forward, length: int) -> int:
     """Return how many tokens of one sequence a pass may take; all of it beyond the border."""
-    return length if beyond_border(forward, length) else min(pass_tokens(forward.vocabulary), _LONE_TILE)
-
-
-def pass_tokens(vocabulary: int) -> int:
-    """Return how many tokens one forward pass may hold."""
-    return max(TILE, min(PASS_TOKENS, LOGITS_BYTES // (4 * vocabulary)))
+    return length if beyond_border(forward, length) else min(forward.budget.tile(forward.vocabulary), _LONE_TILE)
 
 
 def batch_notes(forward: Forward) -> tuple[Note, ...]:
@@ -247,15 +173,23 @@ def refuse_non_finite(position: int) -> None:
     )
 
 
-def _batches(sequences: Sequence[tuple[int, ...]], forward: Forward) -> Iterator[list[tuple[int, ...]]]:
-    """Cut sequences, longest first, into batches whose padded size stays within a pass, each on one side of the border."""
-    room = pass_tokens(forward.vocabulary)
+def _batches(
+    sequences: Sequence[tuple[int, ...]], first: Mapping[tuple[int, ...], int], forward: Forward
+) -> Iterator[list[tuple[int, ...]]]:
+    """Cut sequences, longest first, into batches that stay within a pass, each on one side of the border.
+
+    first: of each sequence, the first place whose row is wanted.
+    """
     batch: list[tuple[int, ...]] = []
+    rows = 0
     for ids in sequences:
-        full = batch and (not forward.pads or len(batch[0]) * (len(batch) + 1) > room)
-        if full or (batch and beyond_border(forward, len(batch[0])) != beyond_border(forward, len(ids))):
+        rows += len(ids) - first[ids]
+        tokens = len(batch[0] if batch else ids) * (len(batch) + 1)
+        fits = forward.pads and forward.budget.holds(tokens, rows if forward.picks else tokens, forward.vocabulary)
+        apart = batch and beyond_border(forward, len(batch[0])) != beyond_border(forward, len(ids))
+        if batch and (apart or not fits):
             yield batch
-            batch = []
+            batch, rows = [], len(ids) - first[ids]
         batch.append(ids)
     if batch:
         yield batch
@@ -271,10 +205,11 @@ def run_long(forward: Forward, ids: Sequence[int], asked: Indices, cache: object
     """Run one sequence behind a cache, in several passes of one size where it is too long for one; see `Forward.run`."""
     import numpy as np
 
-    if len(ids) <= pass_tokens(forward.vocabulary):
+    reaching = len(asked) if forward.picks else len(ids)
+    if len(ids) <= _LONE_TOKENS and forward.budget.holds(len(ids), reaching, forward.vocabulary):
         rows, cache = forward.run([ids], [asked], cache, keep=keep)
         return rows[0], cache
-    count = -(-len(ids) // _tile_size(forward, len(ids)))
+    count = -(-len(ids) // tile_size(forward, len(ids)))
     size = -(-len(ids) // count)
     parts: list[Rows] = []
     for start in range(0, len(ids), size):

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.core.sessions import Request, Score
-from harness.engines import prefix_tree, scoring
+from harness.core.sessions import Enough, Request, Score
+from harness.engines import decoding, prefix_tree, scoring
 from harness.engines.prefix_tree import Stretch, TokenIds
 from harness.engines.sharing import SharesCaches
 
 if TYPE_CHECKING:
     from harness.engines.scoring import Indices, Rows
-
-_HELD_TOKENS = 8 * scoring.PASS_TOKENS
-"""Most tokens in the copies of a cache that one pass continues."""
 
 
 def score(forward: SharesCaches, requests: Sequence[Request]) -> list[Score]:
@@ -40,20 +37,24 @@ def score(forward: SharesCaches, requests: Sequence[Request]) -> list[Score]:
 
 
 def greedy(
-    forward: SharesCaches, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = ()
+    forward: SharesCaches,
+    prompts: Sequence[Sequence[int]],
+    tokens: int,
+    never: Sequence[int] = (),
+    ended: Enough | None = None,
 ) -> list[list[int]]:
-    """Continue each prompt as `scoring.greedy` does; what prompts begin with alike is run once. Results stand in their order."""
+    """Continue each prompt as `decoding.greedy` does; what prompts begin with alike is run once. Results stand in their order."""
     given = [tuple(prompt) for prompt in prompts]
     for prompt in given:
-        scoring.check_prompt(forward, prompt, tokens)
+        decoding.check_prompt(forward, prompt, tokens)
     reach = {prompt: len(prompt) + tokens for prompt in given}
     shared, alone = _apart(forward, sorted(reach), beyond=tokens)
-    made = {prompt: scoring.greedy(forward, prompt, tokens, never) for prompt in alone}
+    made = {prompt: decoding.greedy(forward, prompt, tokens, never, ended) for prompt in alone}
     tree = prefix_tree.grow(shared, ends_inside=False)
     for held, cache, leaves in _walk(forward, shared, tree, _nothing, _ignore):
         for leaf in leaves:
             prompt = shared[leaf.first]
-            made[prompt] = scoring.greedy(forward, prompt, tokens, never, cache=cache, held=held)
+            made[prompt] = decoding.greedy(forward, prompt, tokens, never, ended, cache=cache, held=held)
     return [list(made[prompt]) for prompt in given]
 
 
@@ -126,17 +127,18 @@ def _batches(forward: SharesCaches, held: int, leaves: Sequence[Stretch], wanted
 
 
 def _fits(forward: SharesCaches, held: int, batch: Sequence[Stretch], wanted: _Wanted) -> bool:
-    """Tell whether rests fit one pass: its tokens, the copies of the cache, and the logits."""
+    """Tell whether rests fit one pass: its tokens, the copies of the cache, and the logits.
+
+    In one row each rest is multiplied with all others, too, and then hidden from them: no more of them than half of what is shared.
+    """
     if not forward.sharing.batched:
         return False
-    width = batch[0].end - batch[0].begin
-    rows = max(len(wanted(leaf)) for leaf in batch) if forward.picks else width
-    logits = 4 * forward.vocabulary * len(batch) * rows
-    return (
-        width * len(batch) <= scoring.PASS_TOKENS
-        and (held + width) * len(batch) <= _HELD_TOKENS
-        and logits <= scoring.LOGITS_BYTES
-    )
+    lengths, budget = [leaf.end - leaf.begin for leaf in batch], forward.budget
+    in_row = forward.sharing.in_row
+    tokens = sum(lengths) if in_row else max(lengths) * len(batch)
+    rows = sum(len(wanted(leaf)) for leaf in batch) if forward.picks else tokens
+    room = tokens <= max(in_row, held // 2) if in_row else held * len(batch) + tokens <= budget.held
+    return room and budget.holds(tokens, rows, forward.vocabulary)
 
 
 def _continued(

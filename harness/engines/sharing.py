@@ -23,7 +23,9 @@ class Sharing:
 
     possible: bool = True
     batched: bool = False
-    """Whether several continuations of one cache may run side by side, padded on the right."""
+    """Whether several continuations of one cache may run in one pass: side by side, padded on the right, each behind a copy of it."""
+    in_row: int = 0
+    """Tokens of continuations that may stand in one row behind the cache itself, each blind to the others; 0: none may."""
     until: int | None = None
     """Sequences longer than this are run whole; None: any length is shared."""
     reason: str = ""

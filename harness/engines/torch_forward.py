@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.core.model_record import record_of
 from harness.engines import (
+    pass_budget,
     pass_room,
     scoring,
     sharing,
+    torch_in_row,
     torch_rows,
     wanted_rows,
     whole,
@@ -37,16 +40,18 @@ class TorchForward:
         self.model = model
         self.vocabulary = vocabulary
         self.context_length = context_length
-        self.border = record_of(model.config.get_text_config().to_dict()).border
+        record = record_of(model.config.get_text_config().to_dict())
+        self.border = record.border
+        token_bytes = pass_budget.token_bytes(record, model.dtype.itemsize)
+        self.budget = pass_budget.budget(model.device.type, vocabulary, token_bytes, _free(model.device))
         self._slices = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.room = PassRoom()
         self.whole = 0
         self.sharing = sharing.NOT_TRIED
-        self.pads = self.picks = False
+        self.pads = self.picks = self._in_row = False
         self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0))
         self.pads = self._padding_is_harmless(_PAD_TOLERANCE[dtype])
-        until = min(whole.switches(model.config), default=None)
-        self.sharing = sharing.found(self, _PAD_TOLERANCE[dtype], until, batches=True)
+        self.sharing = self._tried_sharing(_PAD_TOLERANCE[dtype])
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
@@ -99,12 +104,12 @@ class TorchForward:
         import torch
 
         before = int(cache.get_seq_length()) if cache is not None else 0
-        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
         if self.picks:
             with torch.inference_mode():
                 logits, after = self._gathered(batch, wanted, cache, keep=keep)
                 mine = zip(wanted_rows.slices(wanted), wanted, strict=True)
                 return [finish(logits[0, part].float(), asked + before) for part, asked in mine], after
+        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
         union = np.unique(np.concatenate(wanted)) if wanted else np.empty(0, dtype=np.int64)
         keeps: dict[str, Any] = {}
         if self._slices:
@@ -134,9 +139,25 @@ class TorchForward:
     def _gathered(self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool) -> Any:
         """Return logits [1, rows, vocabulary] and the cache, the head having seen the wanted rows alone."""
         before = int(cache.get_seq_length()) if cache is not None else 0
+        if self._in_row and cache is not None and max(map(len, batch)) > 1:
+            inputs = torch_in_row.inputs(batch, before, self.model.dtype, self.model.device)
+            batch, wanted = torch_in_row.joined(batch, wanted)
+        else:
+            inputs = self._inputs(batch, before)
+        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
         with torch_rows.gathered(self.model.get_output_embeddings(), wanted_rows.places(batch, wanted)):
-            out = self.model(**self._inputs(batch, before), past_key_values=cache, use_cache=keep)
+            out = self.model(**inputs, past_key_values=cache, use_cache=keep)
         return out.logits, out.past_key_values if keep else None
+
+    def _tried_sharing(self, tolerance: float) -> sharing.Sharing:
+        """Try whether continuations may stand in one row behind a cache; where not, side by side behind copies of it."""
+        until = min(whole.switches(self.model.config), default=None)
+        self._in_row = self.picks
+        found = sharing.found(self, tolerance, until, batches=True)
+        if self._in_row and found.batched:
+            return replace(found, in_row=torch_in_row.TOKENS.get(self.model.device.type, torch_in_row.TOKENS["cpu"]))
+        self._in_row = False
+        return sharing.found(self, tolerance, until, batches=True) if self.picks else found
 
     def _padding_is_harmless(self, tolerance: float) -> bool:
         import numpy as np
@@ -148,6 +169,15 @@ class TorchForward:
         alone = self.run([short], [where], None, keep=False)[0][0]
         together = self.run([long, short], [where[:1], where], None, keep=False)[0][1]
         return bool(np.abs(alone - together).max() <= tolerance)
+
+
+def _free(device: Any) -> int | None:
+    """Return the bytes that are free on a device."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return pass_budget.free_memory(str(device.type))
 
 
 def _picked(logits: Any, kept: NDArray[np.int64] | None, asked: NDArray[np.int64]) -> Any:

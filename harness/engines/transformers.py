@@ -17,6 +17,7 @@ from harness.core.pipelines import PIPELINE
 from harness.core.rope import as_version_4
 from harness.core.seam import Engine, Facts
 from harness.core.sessions import (
+    Enough,
     GeneratesAndScores,
     GenerationWorkload,
     GivesHidden,
@@ -31,6 +32,7 @@ from harness.core.sessions import (
 )
 from harness.core.spec import Note
 from harness.engines import (
+    decoding,
     hidden_states,
     pass_room,
     scoring,
@@ -78,7 +80,8 @@ class TransformersSession:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was found while opening, and what scoring has met since."""
-        return (*self.opening_notes, *sharing.notes(self._forward), *pass_room.notes(self._forward.room))
+        forward = self._forward
+        return (*self.opening_notes, *sharing.notes(forward), *pass_room.notes(forward.room, forward.budget))
 
     def executed(self) -> Executed:
         return torch_executed.executed_of_model(self._forward.model, self.dtype)
@@ -102,10 +105,12 @@ class TransformersSession:
         return whole.logprobs(self._forward.model, token_ids, positions)
 
     def greedy(self, prompt: Sequence[int], tokens: int, never: Sequence[int] = ()) -> list[int]:
-        return scoring.greedy(self._forward, prompt, tokens, never)
+        return decoding.greedy(self._forward, prompt, tokens, never)
 
-    def greedy_all(self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = ()) -> list[list[int]]:
-        return shared_scoring.greedy(self._forward, prompts, tokens, never)
+    def greedy_all(
+        self, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
+    ) -> list[list[int]]:
+        return shared_scoring.greedy(self._forward, prompts, tokens, never, ended)
 
     def generate(self, workload: GenerationWorkload, progress: Callable[[float], None]) -> Trace:
         trace = torch_generation.generate(

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.sessions import ContinuesTogether, Scores
+from harness.core.sessions import ContinuesTogether, Enough, Scores
 from harness.probes.groups import Finished
+
+_STEP = 16
+"""Tokens after which a session that continues one prompt at a time is asked whether they are enough; twice as many each time after."""
 
 
 def continued(
-    session: Scores, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = ()
-) -> list[list[int]]:
-    """Continue each prompt by so many tokens, in their order; a session that can runs what they begin with alike once."""
+    session: Scores, prompts: Sequence[Sequence[int]], tokens: int, never: Sequence[int] = (), ended: Enough | None = None
+) -> list[list[int]]:  # fmt: skip
+    """Continue each prompt by so many tokens, in their order; a session that can runs what they begin with alike once.
+
+    ended: told the new tokens of a prompt from time to time; where it says that they are enough, no more are asked for.
+    """
     if isinstance(session, ContinuesTogether):
-        return session.greedy_all(prompts, tokens, never)
-    return [session.greedy(prompt, tokens, never) for prompt in prompts]
+        return session.greedy_all(prompts, tokens, never, ended)
+    if ended is None:
+        return [session.greedy(prompt, tokens, never) for prompt in prompts]
+    return [_in_steps(session, prompt, tokens, never, ended) for prompt in prompts]
+
+
+def _in_steps(session: Scores, prompt: Sequence[int], tokens: int, never: Sequence[int], ended: Enough) -> list[int]:
+    made: list[int] = []
+    step, over = _STEP, False
+    while len(made) < tokens and not over:
+        made += session.greedy([*prompt, *made], min(step, tokens - len(made)), never)
+        step, over = 2 * step, ended(made)
+    return made
 
 
 def continued_or_kept(

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
 from harness.core.errors import HarnessError
-from harness.core.sessions import Scores, TextCodec
+from harness.core.sessions import Enough, Scores, TextCodec
 from harness.probes.continuations import continued
 from harness.probes.lm_eval_prompts import Encoder, Tally
-
-_STEP = 16
-"""Tokens that are generated before a stop is looked for the first time; twice as many each time after."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Wish:
     """A prompt to be continued up to a stop text, the end token or a number of tokens."""
 
     ids: tuple[int, ...]
-    until: Sequence[str]
+    until: tuple[str, ...]
     most: int
 
     @property
@@ -33,28 +30,24 @@ class Wish:
         """All of it as whole numbers, so that groups can be told apart."""
         yield from (self.ids, (self.most,), list("\0".join(self.until).encode()))
 
-    @property
-    def first(self) -> int:
-        """Tokens that are asked for at first."""
-        return min(_STEP, self.most)
-
 
 def generate(session: Scores, encoder: Encoder, tally: Tally, prompt: str, settings: Mapping[str, object]) -> str:
     """Continue a prompt greedily up to a stop text, the end token or the limit.
 
-    The engine continues by a fixed number of tokens, so tokens are asked for in growing steps until a stop is found.
     Raises: HarnessError where the task asks for sampling.
     """
     return texts_of(session, [wish_of(session, encoder, tally, prompt, settings)], lambda done: None)[0]
 
 
 def texts_of(session: Scores, wishes: Sequence[Wish], report: Callable[[int], None]) -> list[str]:
-    """Continue each prompt; what they begin with alike is run once. report: told how many are done."""
-    found = []
-    for wish, made in zip(wishes, _begun(session, wishes), strict=True):
-        found.append(_ended(session, wish, made))
-        report(len(found))
-    return found
+    """Continue each prompt; what those with the same ends begin with alike is run once. report: told how many are done."""
+    made: dict[Wish, list[int]] = {}
+    for most, until in sorted({(wish.most, wish.until) for wish in wishes if wish.most}):
+        mine = list(dict.fromkeys(wish for wish in wishes if (wish.most, wish.until) == (most, until)))
+        ended = _ends(session.codec, most, until, len(made), report)
+        prompts = [wish.ids for wish in mine]
+        made |= zip(mine, continued(session, prompts, most, ended=ended), strict=True)
+    return [_text(session.codec, made.get(wish, ()), wish.until) for wish in wishes]
 
 
 def wish_of(session: Scores, encoder: Encoder, tally: Tally, prompt: str, settings: Mapping[str, object]) -> Wish:
@@ -74,26 +67,27 @@ def wish_of(session: Scores, encoder: Encoder, tally: Tally, prompt: str, settin
         tally.truncated.add(prompt)
         ids = ids[-room:]
     tally.longest = max(tally.longest, len(ids))
-    return Wish(tuple(ids), until, most)
+    return Wish(tuple(ids), tuple(until), most)
 
 
-def _begun(session: Scores, wishes: Sequence[Wish]) -> list[list[int]]:
-    """Ask for the first tokens of all prompts together, since examples that stand before each are the same."""
-    made: dict[tuple[int, ...], list[int]] = {}
-    for count in sorted({wish.first for wish in wishes} - {0}):
-        prompts = [wish.ids for wish in wishes if wish.first == count]
-        made |= {(count, *ids): new for ids, new in zip(prompts, continued(session, prompts, count), strict=True)}
-    return [made.get((wish.first, *wish.ids), []) for wish in wishes]
+def _ends(codec: TextCodec, most: int, until: Sequence[str], done: int, report: Callable[[int], None]) -> Enough:
+    """Tell where texts end that stop at `until`, and report each that does, or has `most` tokens."""
+    finished = done
+
+    def ended(made: Sequence[int]) -> bool:
+        nonlocal finished
+        over = _cut(made, until, codec)[1]
+        if over or len(made) >= most:
+            finished += 1
+            report(finished)
+        return over
+
+    return ended
 
 
-def _ended(session: Scores, wish: Wish, made: list[int]) -> str:
-    made, ended = _cut(made, wish.until, session.codec)
-    step = 2 * _STEP
-    while len(made) < wish.most and not ended:
-        made += session.greedy([*wish.ids, *made], min(step, wish.most - len(made)))
-        made, ended = _cut(made, wish.until, session.codec)
-        step *= 2
-    return str(postprocess_generated_text(generation=session.codec.decode(made), stop=wish.until, think_end_token=None))
+def _text(codec: TextCodec, made: Sequence[int], until: Sequence[str]) -> str:
+    kept = codec.decode(_cut(made, until, codec)[0])
+    return str(postprocess_generated_text(generation=kept, stop=list(until), think_end_token=None))
 
 
 def _cut(made: Sequence[int], until: Sequence[str], codec: TextCodec) -> tuple[list[int], bool]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
+import importlib.util
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,12 +137,27 @@ def task_refusal(task: str, version: str | None) -> str | None:
         own = importlib.metadata.version("lm-eval")
     except importlib.metadata.PackageNotFoundError:
         return None
-    if own != version:
+    if own != version or _in_a_file_of_its_own(task):
         return None
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager()
     return None if task in manager.all_tasks else unknown("lm-eval task", task, _near(task, manager))
+
+
+def _in_a_file_of_its_own(task: str) -> bool:
+    """Tell whether a file or folder of lm-eval's that is called after a task defines it.
+
+    Most are found so in a tenth of a second; lm-eval reads thousands of files for it, and imports pandas.
+    """
+    spec = importlib.util.find_spec("lm_eval")
+    says = re.compile(rf"^[\"']?(task|group)[\"']?:\s*[\"']?{re.escape(task)}[\"']?\s*$", re.MULTILINE)
+    for top in spec.submodule_search_locations or () if spec else ():
+        for folder, _, names in os.walk(Path(top) / "tasks"):
+            mine = (name for name in names if name.endswith(".yaml") and task in {Path(name).stem, Path(folder).name})
+            if any(says.search((Path(folder) / name).read_text("utf-8")) for name in mine):
+                return True
+    return False
 
 
 def _near(task: str, manager: Any) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.engines import scoring
+from harness.engines.pass_budget import PassBudget
 from harness.engines.sharing import Sharing
 
 
@@ -18,6 +19,7 @@ class Shares:
     context_length = 5000
     pads = True
     picks = True
+    budget = PassBudget()
     border: int | None = None
 
     def __init__(self, sharing: Sharing = Sharing(batched=False)) -> None:  # noqa: B008 - frozen

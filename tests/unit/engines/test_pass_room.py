@@ -8,6 +8,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.engines import pass_room
+from harness.engines.pass_budget import PassBudget
 from harness.engines.pass_room import FLOOR, PassRoom
 
 
@@ -49,7 +50,7 @@ def test_rows_and_cache_are_the_same_in_however_many_parts(count: int, width: in
         np.testing.assert_array_equal(one, other)
     assert after == ([3, 4, *batch[0]] if keep else None)
     assert (room.halved > 0) == (holds < count * width)
-    assert bool(pass_room.notes(room)) == (room.halved > 0)
+    assert bool(pass_room.notes(room, PassBudget())) == (room.halved > 0)
 
 
 def test_what_was_learnt_holds_for_the_next_pass() -> None:
@@ -61,8 +62,8 @@ def test_what_was_learnt_holds_for_the_next_pass() -> None:
     pass_room.run(small, room, *work(4, 100), None, keep=False)
     assert room.halved == halved
     assert max(small.sizes[seen:]) <= 100
-    assert pass_room.notes(room)[0].code == "smaller-passes"
-    assert f"at most {room.tokens} tokens" in pass_room.notes(room)[0].text
+    assert pass_room.notes(room, PassBudget())[0].code == "smaller-passes"
+    assert f"at most {room.tokens} tokens" in pass_room.notes(room, PassBudget())[0].text
 
 
 def test_what_does_not_fit_at_all_is_raised_and_so_is_every_other_error() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.sessions import Request
-from harness.engines import scoring
+from harness.engines import decoding, scoring
+from harness.engines.pass_budget import PassBudget
 
 
 class Counting:
@@ -16,6 +17,8 @@ class Counting:
 
     vocabulary = 16
     context_length = 5000
+    picks = False
+    budget = PassBudget()
 
     def __init__(self, pads: bool = True, border: int | None = None) -> None:
         self.pads = pads
@@ -100,15 +103,21 @@ def test_batches_stay_within_the_room_padding_included_and_nothing_runs_padded_w
     padded, alone = Counting(), Counting(pads=False)
     scoring.score(padded, requests)
     scoring.score(alone, requests)
-    assert all(count * width <= scoring.PASS_TOKENS for count, width in padded.passes)
+    assert all(count * width <= PassBudget().tokens for count, width in padded.passes)
     assert max(count for count, _ in padded.passes) > 3
     assert all(count == 1 for count, _ in alone.passes)
 
 
-def test_logits_of_one_pass_are_bounded_for_large_vocabularies() -> None:
-    assert scoring.pass_tokens(32_000) * 32_000 * 4 <= scoring.LOGITS_BYTES
-    assert scoring.pass_tokens(512) == scoring.PASS_TOKENS
-    assert scoring.pass_tokens(10_000_000) == scoring.TILE
+def test_logits_of_one_pass_are_bounded_by_the_rows_that_reach_the_head() -> None:
+    requests = [Request(tuple(range(5, 16)) * 9, (1,)) for _ in range(3)] + random_requests(60, 400)
+    every, few = Counting(), Counting()
+    few.picks = True
+    for forward in (every, few):
+        forward.budget = PassBudget(logits=4 * 16 * 800)
+        scoring.score(forward, requests)
+    assert max(count * width for count, width in every.passes) <= 800
+    assert 800 < max(count * width for count, width in few.passes) <= 2048
+    assert len(few.passes) < len(every.passes)
 
 
 def test_tiles_give_the_positions_asked_for_and_stop_after_the_last() -> None:
@@ -130,7 +139,7 @@ def test_positions_out_of_order_or_range_are_refused(asked: list[int]) -> None:
 
 def test_greedy_gives_exactly_so_many_tokens_each_the_likeliest() -> None:
     prompt = np.random.default_rng(2).integers(0, 16, 1300).tolist()
-    made = scoring.greedy(Counting(), prompt, 3)
+    made = decoding.greedy(Counting(), prompt, 3)
     ids = list(prompt)
     for token in made:
         assert token == reference(ids)[-1].argmax()
@@ -144,7 +153,7 @@ def test_what_does_not_fit_or_is_empty_is_refused() -> None:
     with pytest.raises(HarnessError, match="request 0 has no context"):
         scoring.score(Counting(), [Request((), (1,))])
     with pytest.raises(HarnessError, match="empty prompt"):
-        scoring.greedy(Counting(), [], 1)
+        decoding.greedy(Counting(), [], 1)
     assert scoring.score(Counting(), []) == []
 
 
@@ -170,9 +179,9 @@ def test_a_reader_is_told_when_sequences_ran_alone() -> None:
 @pytest.mark.parametrize("border", [None, 6, 9, 11])
 def test_each_token_is_scored_as_it_was_chosen_one_by_one_on_either_side_of_a_border(border: int | None) -> None:
     prompt = [3, 1, 4, 1, 5, 9]
-    made = scoring.greedy(Counting(border=border), prompt, 5)
+    made = decoding.greedy(Counting(border=border), prompt, 5)
     forward = Counting(border=border)
-    tiles = list(scoring.stepwise(forward, prompt, made))
+    tiles = list(decoding.stepwise(forward, prompt, made))
     assert [int(tile.positions[0]) for tile in tiles] == [5, 6, 7, 8, 9]
     assert [int(tile.logprobs[0].argmax()) for tile in tiles] == made
     if border is None:
@@ -214,6 +223,6 @@ def test_a_request_beside_a_longer_one_keeps_its_score_whichever_side_of_a_borde
 @pytest.mark.parametrize("start", [1, 295, 299, 300, 301, 900])
 def test_greedy_across_a_border_gives_the_likeliest_of_one_whole_pass_each_time(start: int) -> None:
     ids = np.random.default_rng(6).integers(0, 16, start).tolist()
-    for token in scoring.greedy(Counting(border=300), ids, 8):
+    for token in decoding.greedy(Counting(border=300), ids, 8):
         assert token == bordered(ids, 300)[-1].argmax()
         ids.append(token)

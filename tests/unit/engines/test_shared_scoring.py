@@ -7,7 +7,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.sessions import Request
-from harness.engines import scoring, shared_scoring
+from harness.engines import decoding, scoring, shared_scoring
+from harness.engines.pass_budget import PassBudget
 from harness.engines.sharing import Sharing
 from tests.unit.engines.sharing_fake import Shares
 
@@ -100,7 +101,7 @@ def test_batches_of_rests_stay_within_the_room() -> None:
     shared_scoring.score(
         forward, [Request(beginning + tokens(draw, int(draw.integers(2, 200))), (1,)) for _ in range(200)]
     )
-    assert all(count * width <= scoring.PASS_TOKENS for _, count, width in forward.passes)
+    assert all(count * width <= PassBudget().tokens for _, count, width in forward.passes)
     assert max(count for _, count, _ in forward.passes) > 5
 
 
@@ -130,7 +131,7 @@ def test_what_is_longer_than_the_context_or_empty_is_refused() -> None:
 @pytest.mark.parametrize("sharing", [BATCHED, SINGLY, Sharing(until=90, reason="window")])
 def test_greedy_answers_are_those_of_each_prompt_alone(seed: int, sharing: Sharing) -> None:
     prompts = [list(one.context) for one in requests(seed)]
-    expected = [scoring.greedy(Shares(), prompt, 3, never=(5,)) for prompt in prompts]
+    expected = [decoding.greedy(Shares(), prompt, 3, never=(5,)) for prompt in prompts]
     assert shared_scoring.greedy(Shares(sharing), prompts, 3, never=(5,)) == expected
 
 
@@ -148,7 +149,7 @@ def test_a_prompt_that_begins_another_and_is_hardly_long_enough_to_share_is_answ
     draw = np.random.default_rng(9)
     short = tokens(draw, 33)
     prompts = [short, short + tokens(draw, 10)]
-    assert shared_scoring.greedy(Shares(), prompts, 2) == [scoring.greedy(Shares(), one, 2) for one in prompts]
+    assert shared_scoring.greedy(Shares(), prompts, 2) == [decoding.greedy(Shares(), one, 2) for one in prompts]
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -156,7 +157,31 @@ def test_prompts_around_the_least_that_is_shared_are_all_answered_and_scored(see
     draw = np.random.default_rng(seed)
     stem = tokens(draw, 36)
     prompts = [stem[: draw.integers(30, 37)] + tokens(draw, int(draw.integers(0, 4))) for _ in range(6)]
-    assert shared_scoring.greedy(Shares(), prompts, 2) == [scoring.greedy(Shares(), one, 2) for one in prompts]
+    assert shared_scoring.greedy(Shares(), prompts, 2) == [decoding.greedy(Shares(), one, 2) for one in prompts]
     asked = [Request(prompt, (1, 2)) for prompt in prompts]
     found, expected = shared_scoring.score(Shares(), asked), scoring.score(Shares(), asked)
     assert [one.logprob for one in found] == pytest.approx([one.logprob for one in expected], abs=1e-5)
+
+
+def test_rests_in_one_row_are_not_padded_and_take_half_of_what_is_shared_at_most() -> None:
+    draw = np.random.default_rng(10)
+    for shared, most in ((40, 64), (600, 300)):
+        beginning = tokens(draw, shared)
+        asked = [Request(beginning + tokens(draw, 3 + at % 20), (1, 2)) for at in range(60)]
+        forward = Rows(Sharing(batched=True, in_row=64))
+        found, expected = shared_scoring.score(forward, asked), scoring.score(Shares(), asked)
+        assert [one.logprob for one in found] == pytest.approx([one.logprob for one in expected], abs=1e-5)
+        assert forward.rows[0] >= shared
+        assert most - 25 < max(forward.rows[1:]) <= most
+
+
+class Rows(Shares):
+    """Notes the tokens of each pass, without padding."""
+
+    def __init__(self, sharing: Sharing) -> None:
+        super().__init__(sharing)
+        self.rows: list[int] = []
+
+    def run(self, batch: Any, wanted: Any, cache: Any, *, keep: bool) -> Any:
+        self.rows.append(sum(map(len, batch)))
+        return super().run(batch, wanted, cache, keep=keep)
