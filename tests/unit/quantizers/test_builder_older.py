@@ -58,6 +58,8 @@ def test_the_builder_that_is_here_is_called_as_it_wants() -> None:
 def test_what_an_older_builder_lacks_is_refused_while_planning(
     version: str, options: dict[str, Any], why: str | None
 ) -> None:
-    packages = {"torch": "2.13.0", "transformers": "4.57.6"} | ({"onnxruntime-genai-directml": version} if version else {})
+    packages = {"torch": "2.13.0", "transformers": "4.57.6"} | (
+        {"onnxruntime-genai-directml": version} if version else {}
+    )
     said = refuse(OrtGenaiOptions.model_validate(options), Facts(packages, "Windows 11"))
     assert said is None if why is None else said is not None and why in said
