@@ -48,7 +48,8 @@ class TorchForward:
         self.room = PassRoom()
         self.whole = 0
         self.sharing = sharing.NOT_TRIED
-        self.pads = self.picks = self._in_row = False
+        self.pads = self.picks = False
+        self._row_until = 0
         self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0))
         self.pads = self._padding_is_harmless(_PAD_TOLERANCE[dtype])
         self.sharing = self._tried_sharing(_PAD_TOLERANCE[dtype])
@@ -139,7 +140,8 @@ class TorchForward:
     def _gathered(self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool) -> Any:
         """Return logits [1, rows, vocabulary] and the cache, the head having seen the wanted rows alone."""
         before = int(cache.get_seq_length()) if cache is not None else 0
-        if self._in_row and cache is not None and max(map(len, batch)) > 1:
+        width = max(map(len, batch))
+        if cache is not None and width > 1 and before + width <= self._row_until:
             inputs = torch_in_row.inputs(batch, before, self.model.dtype, self.model.device)
             batch, wanted = torch_in_row.joined(batch, wanted)
         else:
@@ -150,13 +152,16 @@ class TorchForward:
         return out.logits, out.past_key_values if keep else None
 
     def _tried_sharing(self, tolerance: float) -> sharing.Sharing:
-        """Try whether continuations may stand in one row behind a cache; where not, side by side behind copies of it."""
+        """Try whether continuations may stand in one row behind a cache; where not, side by side behind copies of it.
+
+        The mask of a row knows no window: what is longer than one gets its mask from transformers.
+        """
         until = min(whole.switches(self.model.config), default=None)
-        self._in_row = self.picks
+        self._row_until = (until or self.context_length) if self.picks else 0
         found = sharing.found(self, tolerance, until, batches=True)
-        if self._in_row and found.batched:
+        if self._row_until and found.batched:
             return replace(found, in_row=torch_in_row.TOKENS.get(self.model.device.type, torch_in_row.TOKENS["cpu"]))
-        self._in_row = False
+        self._row_until = 0
         return sharing.found(self, tolerance, until, batches=True) if self.picks else found
 
     def _padding_is_harmless(self, tolerance: float) -> bool:

@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 from harness.core.sessions import Request
 from harness.engines import scoring, torch_in_row, torch_loading, transformers
 from harness.engines.torch_forward import TorchForward
+from tests.tiny_model import write_tokenizer
 
 
 def test_a_token_sees_what_is_shared_and_its_own_continuation_up_to_itself() -> None:
@@ -76,3 +77,20 @@ def test_a_model_that_takes_no_mask_of_its_own_runs_its_continuations_side_by_si
         found = session.score(requests())
         whole = scoring.score(forward, requests())
     assert [one.logprob for one in found] == pytest.approx([one.logprob for one in whole], abs=1e-4)
+
+
+def test_beyond_a_sliding_window_tokens_see_no_more_than_it(tmp_path: Path) -> None:
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(3)
+    MistralForCausalLM(MistralConfig(
+        vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=1024, sliding_window=64, initializer_range=0.3,
+    )).save_pretrained(tmp_path)  # fmt: skip
+    write_tokenizer(tmp_path)
+    ids = np.random.default_rng(4).integers(2, 320, 600).tolist()
+    with transformers.open_artifact(tmp_path, torch_loading.TransformersOptions(threads=1)) as session:
+        assert (session._forward.sharing.until, session._forward.sharing.in_row) == (64, 256)
+        rows = [tile.logprobs.copy() for tile in session.logprobs(ids, range(600))]
+        np.testing.assert_allclose(np.concatenate(rows), session.whole(ids, range(600)), atol=1e-3)
