@@ -65,6 +65,8 @@ class GpuMemory:
     device_before: int | None = None
     """The same sum at the first sample."""
     samples: int = 0
+    partial: bool = False
+    """Whether the machine has further GPUs, which the device's sums leave out."""
 
 
 FIRST_SAMPLE_SECONDS = 60.0
@@ -132,18 +134,20 @@ def sample(nvml: Any, pid: int, before: GpuMemory, used: Sequence[object] | None
         device=_highest(before.device, device),
         device_before=before.device_before if before.samples else device,
         samples=before.samples + 1,
+        partial=used is not None and len(used) < len(every),
     )
 
 
-def _used(nvml: Any, places: Sequence[int], variables: Mapping[str, str]) -> tuple[object, ...]:
+def used_gpus(nvml: Any, places: Sequence[int], variables: Mapping[str, str]) -> tuple[object, ...]:
     """Find GPUs by their places among those that CUDA_VISIBLE_DEVICES lets a program see; an entry that names none ends that list. No places: all GPUs.
 
-    Numbers are taken in NVML's order, that of the bus, which is CUDA's where GPUs are alike or CUDA_DEVICE_ORDER is PCI_BUS_ID.
+    Numbers are taken in NVML's order, that of the bus, which is CUDA's where GPUs are alike or CUDA_DEVICE_ORDER is PCI_BUS_ID; elsewhere all GPUs count.
     Source: NVIDIA, CUDA C++ Programming Guide, environment variables.
     """
     every = tuple(nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount()))
     said = variables.get("CUDA_VISIBLE_DEVICES")
-    if not places:
+    unlike = len({str(ask(nvml.nvmlDeviceGetName, handle)) for handle in every}) > 1
+    if not places or (unlike and variables.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID"):
         return every
     words = [] if said is None else said.split(",")
     named = takewhile(lambda handle: handle is not None, (_named(nvml, every, word.strip()) for word in words))
@@ -177,7 +181,7 @@ def _watch(pid: int, interval_seconds: float, gpus: Sequence[int]) -> GpuMemory:
 
     threading.Thread(target=wait, daemon=True).start()
     nvml = open_nvml()
-    used = () if nvml is None else _used(nvml, gpus, os.environ)
+    used = () if nvml is None else used_gpus(nvml, gpus, os.environ)
     seen = GpuMemory() if nvml is None else sample(nvml, pid, GpuMemory(), used)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

@@ -53,7 +53,7 @@ def night(
     from harness.commands.live import budget_of
     from harness.commands.night import run_night
     from harness.commands.night_asked import NightAsked
-    from harness.commands.night_reports import ReportFiles, write_reports
+    from harness.commands.night_reports import ReportFiles, write_or_say
     from harness.night.text import to_markdown
 
     chosen = choice_of(only, None, None, None, failed=False).only
@@ -61,6 +61,6 @@ def night(
     files = ReportFiles(issue, junit, summary)
     files.check()
     workspace = workspace_of(context, results, configs)
-    record = run_night(asked, Console(stderr=True), workspace, lambda record: write_reports(record, files))
+    record = run_night(asked, Console(stderr=True), workspace, lambda record: write_or_say(record, files, typer.echo))
     typer.echo(to_markdown(record))
     raise typer.Exit(record.exit_code or 0)

@@ -174,13 +174,13 @@ class _Night:
         if "again" in self.record.sessions:
             return self.record
         numbers, suspects = with_history(self.record, self.before, self.gate, self.known)
-        numbers = measure_again(main, order, numbers, runs, self._left(), suspects)
-        self._over("again", "", numbers=tuple(numbers))
+        numbers, session = measure_again(main, order, numbers, runs, self._left(), suspects)
+        self._over("again", session, numbers=tuple(numbers))
         return self.record
 
     def _canaries(self, sides: tuple[str, str], runs: dict[str, str], most: int) -> None:
         nights = self.workspace.results / NIGHTS
-        folder = canary_folder(nights, anew=BEGUN not in self.record.sessions)
+        folder = canary_folder(nights, self.record.night, anew=BEGUN not in self.record.sessions)
         self._over(BEGUN, "")
         night = CanaryNight(
             self.plan, sides[0], self.opened, runs, self.gate, self.record.seed, self.reading, family_of(self.plan, sides[0], self.reading.where), self.console,

@@ -22,23 +22,24 @@ def measure_again(
     runs: RunByJob,
     budget: float,
     suspects: Mapping[str, Suspect],
-) -> list[NightNumber]:
-    """Measure again what is worse, tonight or by the nights before; return all numbers."""
+) -> tuple[list[NightNumber], str]:
+    """Measure again what is worse, tonight or by the nights before; return all numbers, and the session of fresh rounds, empty where there are none."""
     worse = [one for one in numbers if (one.word == "worse" and one.confirmed is None) or one.series in suspects]
     if not worse:
-        return numbers
+        return numbers, ""
     names = {pair.name for pair in order}
     timed = {one.pair for one in worse if one.pair in names}
     again = _scored_again(night, [one for one in worse if one.pair not in names], runs)
-    rounds, why = _timed_again(night, [pair for pair in order if pair.name in timed], worse, budget)
+    rounds, why, session = _timed_again(night, [pair for pair in order if pair.name in timed], worse, budget)
     values = {one.series: value_of(one.number) for one in (*again, *rounds)}
     series = {one.series for one in worse}
-    return [
+    again_found = [
         confirmed(one, values.get(one.series), suspects.get(one.series), why.get(one.pair, "it has no number"))
         if one.series in series
         else one
         for one in numbers
     ]
+    return again_found, session
 
 
 def _scored_again(night: MainNight, worse: Sequence[NightNumber], runs: RunByJob) -> list[NightFound]:
@@ -55,9 +56,9 @@ def _scored_again(night: MainNight, worse: Sequence[NightNumber], runs: RunByJob
 
 def _timed_again(
     night: MainNight, pairs: Sequence[LivePair], worse: Sequence[NightNumber], budget: float
-) -> tuple[list[NightFound], dict[str, str]]:
+) -> tuple[list[NightFound], dict[str, str], str]:
     if not pairs:
-        return [], {}
+        return [], {}, ""
     before = {
         pair.name: max([one.blocks for one in worse if one.pair == pair.name], default=LOOKS[0]) for pair in pairs
     }
@@ -77,4 +78,4 @@ def _timed_again(
             numbers = numbers_of(pair, session, night.opened, night.reading)
             why[pair.name] = next((one.why for one in numbers if one.disturbed), "it has no number")
             found += found_of(pair.name, numbers, night.opened, night.reading)
-    return found, why
+    return found, why, session

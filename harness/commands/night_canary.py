@@ -18,7 +18,7 @@ from harness.comparing.comparison import ComparedNumber
 from harness.comparing.gate import Gate
 from harness.comparing.measured import compared_sides
 from harness.comparing.sides import side_where
-from harness.core.files import remove
+from harness.core.files import remove, write_whole
 from harness.core.metric import METRICS
 from harness.core.spec import Input, MeasureSpec
 from harness.night.canary import (
@@ -75,12 +75,14 @@ def canary_budget(budget: float, left: float) -> float:
     return min(SHARE * budget, left)
 
 
-def canary_folder(nights: Path, *, anew: bool) -> Path:
-    """Name the folder of the canaries' runs; anew: what another night left in it goes."""
+def canary_folder(nights: Path, night: str, *, anew: bool) -> Path:
+    """Name the folder of the canaries' runs; what another night left in it goes, and all that is in it where it is to be anew."""
     folder = nights / CANARY
-    if anew and folder.exists():
+    owner = folder / "night"
+    if folder.exists() and (anew or not owner.is_file() or owner.read_text("utf-8") != night):
         remove(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    write_whole(owner, night)
     return folder
 
 

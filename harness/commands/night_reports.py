@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,15 @@ class ReportFiles:
                 raise HarnessError(f"{option} {path} cannot be written; name a file that can be")
             if path is not None and (other := taken.setdefault(path.absolute(), option)) != option:
                 raise HarnessError(f"{other} and {option} are both {path}; name two files")
+
+
+def write_or_say(record: NightRecord, files: ReportFiles, say: Callable[[str], None]) -> None:
+    """Write what was asked for; what cannot be written is said before the error goes on. Raises: OSError."""
+    try:
+        write_reports(record, files)
+    except OSError:
+        say(to_markdown(record))
+        raise
 
 
 def write_reports(record: NightRecord, files: ReportFiles) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,11 @@ def _void_since(specs: Sequence[PlotSpec], source: NumberSource, workspace: Work
     asked = {spec.name: _asked(spec) for spec in specs if spec.entry.history is not None}
     void: dict[str, str] = {}
     if asked:
-        with suppress(HarnessError), closing(database_for_reading(workspace)) as database:
-            void = void_runs([database])
+        try:
+            with closing(database_for_reading(workspace)) as database:
+                void = void_runs([database])
+        except HarnessError as error:
+            yield f"whether runs behind plots are void could not be looked up: {error}"
     for name, where in asked.items() if void else ():
         rows = source.select({**where, "origin": "measured", "status": "ok"}, ["run"]).rows
         for run in sorted({str(run) for (run,) in rows} & void.keys()):

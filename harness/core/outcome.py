@@ -38,7 +38,7 @@ class Measurement(Record):
     samples: tuple[Finite, ...] = ()
     """Few samples are kept here in full; many in the array."""
     source: str | None = None
-    """How memory was counted: nvml-process, device, device-increment (less what was in use before), torch, arena or rss."""
+    """How memory was counted: nvml-process, device, device-used (of several GPUs those that are used), device-increment (less what was in use before), torch, arena or rss."""
     items: str | None = None
     """Hash of what the samples belong to, in order; equal hashes may be compared in pairs."""
     better: Literal["higher", "lower", "none"] | None = None

@@ -57,6 +57,9 @@ SHIPPED: Mapping[str, Shipped] = {
     "bnb-0.48": Shipped({**_CPU, "bitsandbytes": "0.48.2"}),
     "genai-0.15": Shipped({**_LATEST, "onnxruntime-genai": "0.15.2"}),
     "trtllm": Shipped({"tensorrt-llm": "1.2.1", "nvidia-modelopt": "0.47.0"}, "Linux", cuda=True),
+    "trtllm-1.3": Shipped(
+        {"tensorrt-llm": "1.3.0rc11", "lm-eval": "0.4.13", "nvidia-modelopt": "0.47.0"}, "Linux", cuda=True
+    ),
     "genai-dml-0.4": Shipped({"onnxruntime-genai-directml": "0.4.0", "transformers": "4.44.2"}, "Windows"),
     "genai-cuda-0.9.2": Shipped(
         {"onnxruntime-genai-cuda": "0.9.2", "torch": "2.8.0", "transformers": "4.49.0"}, cuda=True
@@ -67,7 +70,7 @@ SHIPPED: Mapping[str, Shipped] = {
     "bnb-0.45.0.dev": Shipped({**_PAGE, "bitsandbytes": ""}),
 }
 """In the order in which they are named: general ones before those for one purpose, new ones before old."""
-_ADOPTED = frozenset({"trtllm"})
+_ADOPTED = frozenset({"trtllm", "trtllm-1.3"})
 """Which no command can make."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, replace
 
 from harness.core.model_record import ModelRecord
 from harness.core.spec import Note
 from harness.nvml import ask, open_nvml
+from harness.process_memory import used_gpus
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,15 @@ def token_bytes(record: ModelRecord, size: int) -> int:
 
 
 def free_memory(device: str) -> int | None:
-    """Return the bytes that are free on the host or the first GPU; None where nobody can say."""
+    """Return the bytes that are free on the host or the first GPU that CUDA shows; None where nobody can say. Of unlike GPUs the fullest counts."""
     if device == "cpu":
         import psutil
 
         return int(psutil.virtual_memory().available)
     nvml = open_nvml() if device == "cuda" else None
-    memory = None if nvml is None else ask(nvml.nvmlDeviceGetMemoryInfo, nvml.nvmlDeviceGetHandleByIndex(0))
-    return None if memory is None else int(memory.free)
+    used = () if nvml is None else used_gpus(nvml, (0,), os.environ)
+    memory = [ask(nvml.nvmlDeviceGetMemoryInfo, handle) for handle in used] if nvml is not None else []
+    return min((int(one.free) for one in memory if one is not None), default=None)
 
 
 def notes(one: PassBudget) -> tuple[Note, ...]:

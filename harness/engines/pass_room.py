@@ -26,6 +26,8 @@ class PassRoom:
     """Most tokens of a pass, padding included; None: memory has not run out."""
     halved: int = 0
     """How often it has."""
+    passes: int = 0
+    """How many were asked for."""
 
 
 class Once(Protocol):
@@ -51,6 +53,7 @@ def run(
     Sequences of a batch are parted first, then the tokens of one, through the cache. in_one: a lone sequence must stay whole.
     Raises: what the pass raises, where it is something else, or the pass cannot be made smaller.
     """
+    room.passes += 1
     size = len(batch) * max(len(ids) for ids in batch)
     small = size <= FLOOR or (in_one and len(batch) == 1)
     if small or room.tokens is None or size <= room.tokens:
@@ -84,7 +87,7 @@ def _by_tokens(
 
 def notes(room: PassRoom, budget: PassBudget) -> tuple[Note, ...]:
     """Say that passes were made smaller because little memory was free, or it ran out."""
-    planned = pass_budget.notes(budget)
+    planned = pass_budget.notes(budget) if room.passes else ()
     if not room.halved:
         return planned
     times = "once" if room.halved == 1 else f"{room.halved} times"

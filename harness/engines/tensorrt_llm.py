@@ -236,7 +236,7 @@ def refuse(options: TensorRtLlmOptions, facts: Facts) -> str | None:
 
 ENGINE = Engine(
     name="tensorrt-llm",
-    version=1,
+    version=2,
     consumes=("hf",),
     offers=frozenset({"reports", "serves"}),
     options=TensorRtLlmOptions,

@@ -105,7 +105,7 @@ def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecor
         if mine.asked == fresh.asked and timedelta(0) <= age < LONGEST:
             left = f"{max(0.0, mine.budget - mine.used):.0f} of its {mine.budget:.0f} s of rounds are left"
             told.append(f"continuing night {mine.night}, which was cut off; {left}")
-            return mine if mine is last else _without_folder(mine), told
+            return mine, told
         why = "" if mine.asked == fresh.asked else "; it was asked something else"
         told.append(f"night {mine.night} was cut off and is not continued{why}: nothing of it counts")
     if last is not None and now < last.started:
@@ -115,8 +115,3 @@ def begun(nights: Nights, fresh: NightRecord, now: datetime) -> tuple[NightRecor
     number = last.number + 1 if last else 1
     night = f"{now:%Y%m%d}-{secrets.token_hex(3)}"
     return fresh.model_copy(update={"night": night, "number": number, "started": now}), told
-
-
-def _without_folder(night: NightRecord) -> NightRecord:
-    """Let a night begin its canaries anew where they are not over: their folder has been another night's since."""
-    return night.model_copy(update={"sessions": {part: one for part, one in night.sessions.items() if part != BEGUN}})

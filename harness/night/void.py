@@ -25,25 +25,43 @@ def counted(nights: Sequence[NightRecord], void: Mapping[str, str]) -> CountedNi
     void: session of rounds to why it is void.
     """
     gone = {night.night: void[night.sessions["main"]] for night in nights if night.sessions.get("main") in void}
-    if not gone:
+    once = {night.night: void[night.sessions["again"]] for night in nights if night.sessions.get("again") in void}
+    if not gone and not once:
         return CountedNights(tuple(nights))
-    now = tuple(_replayed(nights, gone))
+    now = tuple(_replayed([_unconfirmed(night) if night.night in once else night for night in nights], gone, once))
     left = {one.series for one in now[-1].open}
     lost = (one for one in nights[-1].open if one.series not in left)
     return CountedNights(
         now,
         tuple(one.model_copy(update={"said": f"{one.said}; the rounds that showed it are void"}) for one in lost),
-        tuple(f"the rounds of night {name} do not count, they are void: {why}" for name, why in gone.items()),
+        (
+            *(f"the rounds of night {name} do not count, they are void: {why}" for name, why in gone.items()),
+            *(f"what night {name} measured again does not count, it is void: {why}" for name, why in once.items()),
+        ),
     )
 
 
-def _replayed(nights: Sequence[NightRecord], gone: Mapping[str, str]) -> Iterator[NightRecord]:
+def _replayed(nights: Sequence[NightRecord], gone: Mapping[str, str], once: Mapping[str, str]) -> Iterator[NightRecord]:
     before: NightRecord | None = None
     is_anew = False
     for night in nights:
-        is_anew = is_anew or night.night in gone
+        is_anew = is_anew or night.night in gone or night.night in once
         before = with_open(_without(night, gone.get(night.night)), before) if is_anew else night
         yield before
+
+
+def _unconfirmed(night: NightRecord) -> NightRecord:
+    """Take away a second measurement of rounds: what was worse at first is not confirmed, and what the history called is not borne out."""
+    return night.model_copy(
+        update={
+            "numbers": tuple(
+                one.model_copy(update={"again": None, "confirmed": False, "since": None, "halfway": None})
+                if one.pair and one.again is not None
+                else one
+                for one in night.numbers
+            )
+        }
+    )
 
 
 def _without(night: NightRecord, why: str | None) -> NightRecord:

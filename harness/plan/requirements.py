@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from packaging.requirements import Requirement
 
 from harness.core.seam import Facts
+from harness.environments import LOCKS, is_for
 from harness.plan.entries import Catalogue, EnvironmentEntry
 from harness.plan.keys import normal
+
+_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 def unmet(requires: Sequence[str], environment: str, facts: Facts | None, catalogue: Catalogue) -> str | None:
@@ -28,9 +32,9 @@ def unmet(requires: Sequence[str], environment: str, facts: Facts | None, catalo
 
 def _remedy(requires: Sequence[str], said: Requirement, catalogue: Catalogue) -> str:
     """Name an environment whose pins meet everything and the command that makes it, else the command that installs what is lacking."""
-    for name in catalogue.environments:
-        pins = _pins(name, catalogue.environments)
-        if all(_meets(pins.get(normal(one.name)), one) for one in map(Requirement, requires)):
+    for name, entry in catalogue.environments.items():
+        pins = {**_locked(name, catalogue.environments), **_pins(name, catalogue.environments)}
+        if is_for(entry.system) and all(_meets(pins.get(normal(one.name)), one) for one in map(Requirement, requires)):
             return f"take environment {name}, which `harness setup --env {name}` makes"
     return f"run there `python -m pip install '{said}'`"
 
@@ -44,6 +48,19 @@ def _pins(name: str, known: Mapping[str, EnvironmentEntry]) -> dict[str, str]:
     entry = known.get(name)
     said = map(Requirement, entry.packages) if entry else ()
     return {normal(one.name): pin.version for one in said for pin in one.specifier}
+
+
+def _locked(name: str, known: Mapping[str, EnvironmentEntry]) -> dict[str, str]:
+    """Read the pins of an environment's lock file that ships, and of the one that it stands on."""
+    entry = known.get(name)
+    if entry is None:
+        return {}
+    below = {**_locked(entry.on, known), **_pins(entry.on, known)} if entry.on else {}
+    try:
+        text = (LOCKS.parent / entry.lock).read_text("utf-8") if entry.lock else ""
+    except OSError:
+        text = ""
+    return {**below, **{normal(pin): version for pin, version in _PIN.findall(text)}}
 
 
 def _normal(packages: Mapping[str, str]) -> dict[str, str]:

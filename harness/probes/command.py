@@ -42,6 +42,16 @@ _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*((==|>=|<=|!=|~=|>|<)[A-Za
 _PLACES = ("{artifact}", "{out}", *(f"{{{name}}}" for name in DIMENSIONS))
 
 
+def _is_requirement(text: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(text)
+    except InvalidRequirement:
+        return False
+    return bool(_REQUIREMENT.fullmatch(text))
+
+
 class CommandWorkload(Options):
     """A command line, and how its report is read."""
 
@@ -81,7 +91,7 @@ class CommandWorkload(Options):
     @classmethod
     def _are_requirements(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
-            if not _REQUIREMENT.fullmatch(one):
+            if not _is_requirement(one):
                 raise ValueError(f"'{one}' is no package with its versions; write it as lm-eval>=0.4.13")
         return value
 

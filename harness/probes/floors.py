@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -64,7 +65,14 @@ def storage(head: OpenHead, raw: States, kept: States) -> NDArray[np.float64]:
 
 
 def float16_cost(head: OpenHead, raw: States) -> float:
-    """Give what float16 would cost a position on average, in nat, of some of these [n, hidden]. Raises: HarnessError where it cannot hold them."""
+    """Give what float16 would cost a position on average, in nat, of some of these [n, hidden]; infinite where it cannot hold them.
+
+    Raises: HarnessError where they are not finite.
+    """
+    import numpy as np
+
+    if np.isfinite(raw).all() and np.abs(raw).max(initial=0.0) > np.finfo(np.float16).max:
+        return math.inf
     some = raw[:: max(1, len(raw) // _CHECKED_ROWS)]
     return float(storage(head, some, lowered(some, "float16")).mean())
 

@@ -66,7 +66,7 @@ def gpu_values(trace: Trace, gpu: GpuMemory | None) -> list[MetricValue]:
     if gpu is not None and gpu.process is not None:
         found.append(count("peak_gpu_bytes", gpu.process, "nvml-process"))
     if gpu is not None and gpu.device is not None:
-        found.append(count("peak_gpu_bytes", gpu.device, "device"))
+        found.append(count("peak_gpu_bytes", gpu.device, "device-used" if gpu.partial else "device"))
     return found
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 KEPT_BYTES = 128 << 20
 """Largest window that an interrupted job keeps; a larger one is never held whole, and is scored again."""
+KEPT_WHOLE = 2 << 30
+"""Largest reference whose windows are kept: they stand on the disk beside it until it is whole."""
 _BLOCK_BYTES = 16 << 20
 """Most that is read to check a row."""
 
@@ -48,9 +50,10 @@ def write_dense(
     Raises: HarnessError where they would be larger than `most_bytes`, or are not finite.
     """
     rows = _Rows(path, len(stream.ids), most_bytes)
+    is_kept = 4 * len(stream.ids) * session.codec.vocabulary <= KEPT_WHOLE
     for number, span in enumerate(spans, start=1):
         ids, positions = stream.ids[span.begin : span.end].tolist(), span_positions(span)
-        if 4 * len(positions) * session.codec.vocabulary <= KEPT_BYTES:
+        if is_kept and 4 * len(positions) * session.codec.vocabulary <= KEPT_BYTES:
             find = partial(_window, session, ids, positions)
             rows.add(finished.group(numbers_of(stream.ids, [span]), find)["logprobs"])
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -200,7 +201,9 @@ def _store_notes(tried: list[float], floor: float, kind: str, positions: int) ->
     """Say where float32 was stored though float16 was asked for, and where float16 turned out to cost too much."""
     most = floors.most_storage(positions)
     if tried and kind == "float32":
-        text = f"hidden states are stored in float32: float16 would cost {tried[0]:.1e} nat, and of {positions:,} positions at most {most:.1e} is allowed"
+        cost = f"float16 would cost {tried[0]:.1e} nat, and of {positions:,} positions at most {most:.1e} is allowed"
+        why = cost if math.isfinite(tried[0]) else "one is larger than float16 holds (65,504)"
+        text = f"hidden states are stored in float32: {why}"
         return (Note(code=_WIDE, text=text),)
     if floor > most:
         text = f"storing costs {floor:.1e} nat, and of {positions:,} positions at most {most:.1e} is allowed: say stores: float32"

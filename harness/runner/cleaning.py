@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,8 @@ from harness.worker.record import ARRAYS, array_ref
 
 _STAYS = {OUTCOME, JOB, files.MARK, CLEANED}
 """What a run folder keeps."""
+RECENT = timedelta(days=1)
+"""How long after it began a session that was cut off may still be continued though its sweep had another since."""
 FolderKind = Literal["artifact", "run"]
 
 
@@ -203,10 +205,12 @@ def _kept_runs(results: Path, uses: Collection[RunUse], published: Reliance) -> 
 
 
 def _unfinished(results: Path) -> set[str]:
-    """Name the sessions that the next command would continue: the last of each sweep, where it is not over."""
+    """Name the sessions that a next command would continue: the last of each sweep, and all of the last day, as nights' are, where they are not over."""
+    now = datetime.now(UTC)
     there = [files.read_session(path) for path in (results / files.SESSIONS).glob("*.json")]
     last = {one.sweep: one for one in sorted(there, key=lambda one: one.age)}
-    return {one.session for one in last.values() if one.finished is None}
+    recent = [one for one in there if now - one.started < RECENT]
+    return {one.session for one in (*last.values(), *recent) if one.finished is None}
 
 
 def _waiting(results: Path) -> set[str]:

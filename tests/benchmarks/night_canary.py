@@ -128,7 +128,7 @@ def found_by_engines(folder: Path, nights: int) -> bool:
             night = CanaryNight(
                 planned.plan, BASELINE, opened, runs, read_gate(workspace.named), seed, NightReading({}, ""), family, console, 0.0
             )  # fmt: skip
-            found += run_canaries(night, (), canary_folder(folder / str(seed), anew=True), 0)
+            found += run_canaries(night, (), canary_folder(folder / str(seed), "replayed", anew=True), 0)
             one = found[-1]
             print(
                 f"night {seed}: {one.name}, {one.size}, in an {one.injected}: {'found' if one.found else 'NOT FOUND'}, {one.said}",

@@ -40,7 +40,7 @@ def test_canaries_stay_out_of_a_database_that_others_share(tmp_path: Path, monke
     database: Any = SimpleNamespace(known_artifacts=dict)
     unused: Any = None
     opened = OpenWorkspace(tmp_path, database, unused, {}, unused)
-    folder = night_canary.canary_folder(tmp_path, anew=True)
+    folder = night_canary.canary_folder(tmp_path, "n", anew=True)
     assert night_canary.run_canaries(asked_of(opened), (), folder, 2) == []
     assert not shared.exists()
     assert [path.name for path in folder.glob("*.db")] == ["bench.db"]
@@ -53,7 +53,7 @@ def test_what_this_machine_measures_nothing_of_owes_no_canary(tmp_path: Path, mo
     opened = OpenWorkspace(tmp_path, database, unused, {}, unused)
     jobs = [job(kind, kind, "int4", **{"environment": "old", **more}) for kind in ("speed", "quality")]
     night = asked_of(opened, plan=Plan("s", tuple(jobs)))
-    assert night_canary.run_canaries(night, (), night_canary.canary_folder(tmp_path, anew=True), 2) == []
+    assert night_canary.run_canaries(night, (), night_canary.canary_folder(tmp_path, "n", anew=True), 2) == []
 
 
 def asked_of(opened: Any = None, **more: Any) -> night_canary.CanaryNight:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.night_reports import ReportFiles, write_reports
+from harness.commands.night_reports import ReportFiles, write_or_say, write_reports
 from harness.core.errors import HarnessError
 from harness.night.text import to_markdown
 from tests.unit.night.numbers import night, number
@@ -40,3 +40,12 @@ def test_two_reports_in_one_file_and_a_file_that_may_not_be_written_are_refused(
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(HarnessError, match=r"--summary .* cannot be written"):
         ReportFiles(summary=tmp_path / "file").check()
+
+
+def test_a_report_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    record, said = night(number()), list[str]()
+    with pytest.raises(OSError, match="gone"):
+        write_or_say(record, ReportFiles(junit=tmp_path / "gone" / "file"), said.append)
+    assert said == [to_markdown(record)]
+    write_or_say(record, ReportFiles(junit=tmp_path / "file"), said.append)
+    assert len(said) == 1

@@ -7,7 +7,7 @@ from typing import Any
 from harness.comparing.gate import Gate, Margin
 from harness.night.alarms import with_open
 from harness.night.judging import with_history
-from harness.night.record import NightNumber, NightRecord
+from harness.night.record import NightNumber, NightRecord, Remeasured
 from harness.night.void import CountedNights, counted, with_lost
 from tests.unit.night.numbers import night, number
 
@@ -81,3 +81,15 @@ def test_the_history_has_no_void_night() -> None:
     assert with_all.night_sd is not None
     assert without.night_sd is not None
     assert without.night_sd < with_all.night_sd
+
+
+def test_a_second_measurement_that_is_void_confirms_nothing() -> None:
+    one = number("worse", confirmed=True, again=Remeasured(change=-0.2, error=0.01, degrees=5))
+    there = night(one, count=1, sessions={"main": "s1", "again": "a1"})
+    recorded = [with_open(there, None)]
+    assert [each.series for each in recorded[-1].open] == ["s1"]
+    past = counted(recorded, {"a1": "fan"})
+    (left,) = past.nights[-1].numbers
+    assert (left.word, left.again, left.confirmed, left.alarms) == ("worse", None, False, False)
+    assert ([one.series for one in past.lost], past.nights[-1].open) == (["s1"], ())
+    assert past.told == ("what night 20261128-aaaaaa measured again does not count, it is void: fan",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.plan.entries import Catalogue
 from harness.plan.expand import expand
 from harness.plan.reading import read_sweep
 from harness.plan.requirements import unmet
+from harness.probes.command import CommandWorkload
 from tests.conftest import ROOT
 
 PLACES = {"old": {"packages": ["Their.Bench==1.2.1"]}, "new": {"packages": ["their-bench==1.3.0rc11", "more==2.0"]}}
@@ -75,3 +77,16 @@ def test_the_environment_of_lm_evals_backend_on_tensorrt_llm_passes_its_own_chec
         assert unmet(spec.workload["requires"], ENVIRONMENT, None, shipped) is None
         assert f"take environment {ENVIRONMENT}" in str(unmet(spec.workload["requires"], "trtllm", None, shipped))
     assert {job.environment for job in plan.jobs if job.kind == "build"} == {"trtllm"}, "one checkpoint for both"
+
+
+def test_what_a_lock_file_pins_counts_and_what_is_for_another_system_does_not(catalogue: Catalogue) -> None:
+    found = str(unmet(("lm-eval>=0.4.13",), "torch-cuda", Facts({}, "Linux"), catalogue))
+    assert "take environment cpu" in found
+    other = str(unmet(("onnxruntime-genai-directml>=0.1",), "cpu", Facts({}, "Linux"), catalogue))
+    assert ("take environment dml" in other) == (platform.system() == "Windows")
+
+
+@pytest.mark.parametrize("one", ["lm-eval>=0.4.*", "lm-eval>=0.4.x", "lm-eval==main", "two words"])
+def test_what_pip_does_not_read_is_told_where_it_is_written(one: str) -> None:
+    with pytest.raises(ValueError, match="is no package with its versions"):
+        CommandWorkload.model_validate({"run": "x {artifact} {out}", "read": {"decode_tps": "tps"}, "requires": [one]})

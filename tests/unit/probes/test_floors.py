@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,7 @@ def test_what_float16_costs_is_that_of_rows_spread_over_all(tmp_path: Path) -> N
     head = head_of(session, tmp_path / "head")
     whole = floors.storage(head, raw, raw.astype(np.float16).astype(np.float32)).mean()
     assert floors.float16_cost(head, raw) == pytest.approx(whole, rel=0.3)
-    with pytest.raises(HarnessError, match="say stores: float32"):
-        floors.float16_cost(head, raw * np.float32(1e6))
+    assert floors.float16_cost(head, raw * np.float32(1e6)) == math.inf
 
 
 def test_neighbours_in_float32_are_almost_the_same_also_where_a_token_is_ruled_out() -> None:

@@ -120,10 +120,9 @@ def test_a_cut_file_is_refused(text: str, tmp_path: Path, file: str) -> None:
         compared(HiddenScores(noise=0.1), folder, tmp_path, text)
 
 
-def test_what_float16_cannot_hold_is_refused_with_the_remedy(text: str, tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="say stores: float32"):
-        stored(HiddenScores(scale=1e6), tmp_path, text)
-    folder = stored(HiddenScores(scale=1e6), tmp_path, text, "whole", stores="float32")
+@pytest.mark.parametrize("asked", [{}, {"stores": "float32"}])
+def test_what_float16_cannot_hold_is_stored_in_float32(text: str, tmp_path: Path, asked: dict[str, Any]) -> None:
+    folder = stored(HiddenScores(scale=1e6), tmp_path, text, "whole", **asked)
     found = compared(HiddenScores(scale=1e6), folder, tmp_path, text, stores="float32")
     assert abs(values(found)["kl_divergence"]) < 1e-6
 
