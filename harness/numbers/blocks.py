@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.numbers import spending
 from harness.numbers.intervals import student_t_at
 from harness.numbers.spending import spent
 
@@ -90,12 +92,28 @@ def looks(blocks: Sequence[Block]) -> list[Look]:
 def interval(found: Sequence[Look], alpha: float) -> tuple[float, float]:
     """Return the difference's interval at a two-sided level, over all looks so far (at least one): what all of them hold.
 
-    Where no value is held by all of them, that of the last look; where its own two disagree, the middle between them.
+    Where no value is held by all of them, the last one that was, as the level rose: an interval at a higher level lies in that at a lower one.
     """
+    low, high = _held_by_all(found, alpha)
+    return (low, high) if low <= high else (_meeting(tuple(found)),) * 2
+
+
+def _held_by_all(found: Sequence[Look], alpha: float) -> tuple[float, float]:
+    """Return what all looks hold; low above high where that is nothing."""
     ends = [one.interval(alpha) for one in found]
-    low, high = max(end[0] for end in ends), min(end[1] for end in ends)
-    low, high = (low, high) if low <= high else ends[-1]
-    return (low, high) if low <= high else ((low + high) / 2, (low + high) / 2)
+    return max(end[0] for end in ends), min(end[1] for end in ends)
+
+
+@functools.lru_cache(maxsize=128)
+def _meeting(found: tuple[Look, ...]) -> float:
+    """Return the last value that all looks hold as the level rises; the last look's own where they agree at none."""
+    none, some = 0.0, math.log(spending.LEAST)
+    if operator.gt(*_held_by_all(found, math.exp(some))):
+        return found[-1].value
+    while none - some > 1e-6:
+        middle = (none + some) / 2
+        none, some = (middle, some) if operator.gt(*_held_by_all(found, math.exp(middle))) else (none, middle)
+    return math.fsum(_held_by_all(found, math.exp(some))) / 2
 
 
 def estimate(found: Sequence[Look]) -> float:

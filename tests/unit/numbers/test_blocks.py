@@ -128,6 +128,19 @@ def test_what_is_within_a_margin_stays_so_at_every_higher_level_though_an_early_
     )
 
 
+def test_an_interval_at_a_higher_level_lies_in_that_at_a_lower_one_also_where_looks_disagree() -> None:
+    draw, disagreed = np.random.default_rng(12), 0
+    for _ in range(40):
+        level = np.repeat(draw.normal(0, 1, 8), 2)[:, None]
+        found = blocks.looks([block(one) for one in draw.normal(0, 0.3, (16, 4)) - level * ABBA])
+        levels = [10 ** (-4 + place / 5) for place in range(20)] + [0.99, 0.999, 0.9999]
+        ends = [blocks.interval(found, alpha) for alpha in levels]
+        for (low, high), (inner, outer) in itertools.pairwise(ends):
+            assert low - 1e-5 <= inner <= outer <= high + 1e-5
+        disagreed += ends[-1][0] == ends[-1][1]
+    assert disagreed > 10
+
+
 def test_each_look_is_the_first_at_three_tenths_more_blocks_and_gets_a_share_that_falls_as_its_place() -> None:
     assert all(after == math.ceil(1.3 * before) for before, after in itertools.pairwise(LOOKS))
     for place, share in enumerate(SHARES, start=1):
