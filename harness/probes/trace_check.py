@@ -99,6 +99,13 @@ def refuse_trace(trace: Trace, work: GenerationWorkload) -> None:
         )
 
 
+def _usual(seconds: Sequence[float]) -> float:
+    """Give the median; of fewer than five the least, since one that the system interrupted is no habit of an engine's."""
+    import numpy as np
+
+    return float(np.median(seconds)) if len(seconds) >= 5 else min(seconds, default=0.0)
+
+
 def clock_notes(trace: Trace, seen: Sequence[float | None]) -> tuple[Note, ...]:
     """Hold an engine's clock against ours. seen: seconds of each timed repetition from outside, None where the engine told of none."""
     import numpy as np
@@ -111,17 +118,17 @@ def clock_notes(trace: Trace, seen: Sequence[float | None]) -> tuple[Note, ...]:
         )
     else:
         passed, said = (float(np.median([pair[place] for pair in known])) for place in (0, 1))
-        outside = float(np.median([one - total for one, total in known]))
-        if outside > max(OUTSIDE * passed, OUTSIDE_SECONDS):
+        apart = [one - total for one, total in known]
+        if _usual(apart) > max(OUTSIDE * passed, OUTSIDE_SECONDS):
             texts.append(
                 f"a repetition took {passed:.4f} s, of which the engine's clock shows {said:.4f} s: it waits or works outside its clock"
             )
-        if -outside > max(OUTSIDE * passed, OUTSIDE_SECONDS):
+        if _usual([-one for one in apart]) > max(OUTSIDE * passed, OUTSIDE_SECONDS):
             texts.append(
                 f"the engine's clock shows {said:.4f} s for a repetition, and {passed:.4f} s passed: what it times did not happen here"
             )
     parts = trace.prefill + trace.first_token + trace.steps.sum(axis=1)
-    lost = float(np.median(trace.total - parts))
+    lost = _usual((trace.total - parts).tolist())
     if lost > max(OUTSIDE * float(np.median(trace.total)), OUTSIDE_SECONDS):
         texts.append(
             f"{lost:.4f} of {float(np.median(trace.total)):.4f} s of a repetition lie in neither prefill, first token nor steps: "
