@@ -138,7 +138,15 @@ def sample(nvml: Any, pid: int, before: GpuMemory, used: Sequence[object] | None
     )
 
 
-def used_gpus(nvml: Any, places: Sequence[int], variables: Mapping[str, str]) -> tuple[object, ...]:
+def free_gpu_bytes(places: Sequence[int]) -> int | None:
+    """Return the bytes that are free on the fullest of the GPUs at these places among those that CUDA shows; None where nobody can say."""
+    nvml = open_nvml()
+    used = () if nvml is None else _used(nvml, places, os.environ)
+    memory = [ask(nvml.nvmlDeviceGetMemoryInfo, handle) for handle in used] if nvml is not None else []
+    return min((int(one.free) for one in memory if one is not None), default=None)
+
+
+def _used(nvml: Any, places: Sequence[int], variables: Mapping[str, str]) -> tuple[object, ...]:
     """Find GPUs by their places among those that CUDA_VISIBLE_DEVICES lets a program see; an entry that names none ends that list. No places: all GPUs.
 
     Numbers are taken in NVML's order, that of the bus, which is CUDA's where GPUs are alike or CUDA_DEVICE_ORDER is PCI_BUS_ID; elsewhere all GPUs count.
@@ -181,7 +189,7 @@ def _watch(pid: int, interval_seconds: float, gpus: Sequence[int]) -> GpuMemory:
 
     threading.Thread(target=wait, daemon=True).start()
     nvml = open_nvml()
-    used = () if nvml is None else used_gpus(nvml, gpus, os.environ)
+    used = () if nvml is None else _used(nvml, gpus, os.environ)
     seen = GpuMemory() if nvml is None else sample(nvml, pid, GpuMemory(), used)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

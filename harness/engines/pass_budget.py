@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, replace
 
 from harness.core.model_record import ModelRecord
 from harness.core.spec import Note
-from harness.nvml import ask, open_nvml
-from harness.process_memory import used_gpus
+from harness.process_memory import free_gpu_bytes
 
 
 @dataclass(frozen=True)
@@ -77,10 +75,7 @@ def free_memory(device: str) -> int | None:
         import psutil
 
         return int(psutil.virtual_memory().available)
-    nvml = open_nvml() if device == "cuda" else None
-    used = () if nvml is None else used_gpus(nvml, (0,), os.environ)
-    memory = [ask(nvml.nvmlDeviceGetMemoryInfo, handle) for handle in used] if nvml is not None else []
-    return min((int(one.free) for one in memory if one is not None), default=None)
+    return free_gpu_bytes((0,)) if device == "cuda" else None
 
 
 def notes(one: PassBudget) -> tuple[Note, ...]:

@@ -52,7 +52,7 @@ def test_work_uses_the_gpus_at_its_places_among_those_that_it_may_see(
     places: tuple[int, ...], visible: str | None, found: tuple[int, ...]
 ) -> None:
     variables = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-    assert process_memory.used_gpus(Four(), places, variables) == found
+    assert process_memory._used(Four(), places, variables) == found
 
 
 def test_memory_of_gpus_that_the_work_does_not_use_is_not_its_own() -> None:

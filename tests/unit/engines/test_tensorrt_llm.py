@@ -24,7 +24,7 @@ from harness.engines.tensorrt_requests import write_requests
 from harness.formats.reading import format_of, read_contents
 from harness.formats.source import read_source
 from harness.probes.generation import PROBE
-from harness.process_memory import GpuMemory, MemorySampler, sample, used_gpus
+from harness.process_memory import GpuMemory, MemorySampler, _used, sample
 from tests.conftest import ROOT
 from tests.fake_machine import Bench
 from tests.unit.test_process_memory import Four
@@ -215,7 +215,7 @@ def test_memory_is_what_the_program_adds_on_the_gpus_that_it_takes_and_only_wher
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
 
     def start(sampler: MemorySampler) -> MemorySampler:
-        sampler.found = sample(told, 1, GpuMemory(), used := used_gpus(told, sampler.gpus or (), os.environ))
+        sampler.found = sample(told, 1, GpuMemory(), used := _used(told, sampler.gpus or (), os.environ))
         told.used = (6 << 30, 9 << 30, 70 << 30, 70 << 30)
         sampler.found = sample(told, 1, sampler.found, used)
         return sampler
