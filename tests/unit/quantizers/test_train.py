@@ -65,6 +65,7 @@ def test_the_loss_falls_and_is_on_the_record(model: Path, data: Path, tmp_path: 
     assert not list(cache.rglob(LAST)), "a checkpoint of what is done is removed"
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_goes_on_and_ends_at_the_same_bytes(
     model: Path, data: Path, tmp_path: Path, cache: Path
 ) -> None:
