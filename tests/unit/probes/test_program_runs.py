@@ -93,7 +93,8 @@ def test_what_a_program_leaves_running_is_ended_with_it_and_noted(tmp_path: Path
     script = tmp_path / "server.py"
     script.write_text(f"""
 import os, subprocess, sys, time
-apart = subprocess.Popen(["sh", "-c", "sleep 97 & : > {tmp_path}/both; wait"], start_new_session=True)
+two = 'sleep 97 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done; : > {tmp_path}/both; wait'
+apart = subprocess.Popen(["sh", "-c", two], start_new_session=True)
 while not os.path.exists({str(tmp_path / "both")!r}):
     time.sleep(0.01)
 open({str(tmp_path / "pid")!r}, "w").write(str(apart.pid))
