@@ -40,7 +40,7 @@ def test_a_killed_workers_child_ends_and_another_takes_its_batch_over(queue: Pat
     (taken,) = queue_take.taken_batches(queue)
     assert taken.name.startswith("a@b.jsonl@")
     job = queue / "runs" / "r0" / "job.json"
-    job.write_text(json.dumps(json.loads(job.read_text("utf-8")) | {"timeout_seconds": 1}), "utf-8")
+    job.write_text(json.dumps(json.loads(job.read_text("utf-8")) | {"timeout_seconds": 4}), "utf-8")
     script = "import sys; from pathlib import Path; from harness.worker import queue_folder, queue_watch; queue_watch.STILL_SECONDS = 2.0\n"
     script += "print(queue_folder.serve_queue(Path(sys.argv[1]), 'here', exit_when_idle=True).run)"
     second = subprocess.run(
