@@ -188,6 +188,8 @@ class Trace:
     facts: dict[str, Any] = field(default_factory=dict)
     ids: IntArray | None = None
     """int32 [repetitions, batch, output]: the tokens that each measured repetition generated."""
+    setup: FloatArray | None = None
+    """float64 [repetitions]: within `total`, before the prompt, as a generator is made; None: nothing is told of it."""
 
 
 class Whole(TextSession, Protocol):

@@ -165,7 +165,7 @@ class OrtGenaiSession:
         self._refuse_crossing(workload)
         ids = np.asarray(workload.prompt_ids, dtype=np.int32)
         model = self._model
-        rows: list[tuple[float, float, list[float], float]] = []
+        rows: list[tuple[float, float, list[float], float, float]] = []
         generated: list[Any] = []
         rounds = workload.warmups + workload.repetitions
         progress(0.0)
@@ -186,6 +186,7 @@ class OrtGenaiSession:
                 "prefill_timer": "ends when append_tokens returns; what a device still owes counts as first token",
             },
             ids=np.asarray(generated, dtype=np.int32),
+            setup=np.asarray([row[4] for row in rows]),
         )
 
     def _refuse_crossing(self, workload: GenerationWorkload) -> None:
@@ -217,8 +218,8 @@ class OrtGenaiSession:
 
 def _timed(
     model: Any, ids: Any, workload: GenerationWorkload, length: int, *, seed: int
-) -> tuple[tuple[float, float, list[float], float], list[Any]]:
-    """Run one repetition; return seconds of prefill, first token, each further step and the whole, and the new tokens."""
+) -> tuple[tuple[float, float, list[float], float, float], list[Any]]:
+    """Run one repetition; return seconds of prefill, first token, each further step, the whole and what came before the prompt, and the new tokens."""
     import onnxruntime_genai as og
 
     clock = time.perf_counter
@@ -246,7 +247,7 @@ def _timed(
             f"the generator stopped after {len(steps) + 1} of {workload.output} tokens; EOS was not suppressed"
         )
     tokens = [generator.get_sequence(row)[len(ids[row]) :] for row in range(workload.batch)]
-    return (prefilled - start, sampled - prefilled, steps, ended - begun), tokens
+    return (prefilled - start, sampled - prefilled, steps, ended - begun, start - begun), tokens
 
 
 def _search(workload: GenerationWorkload, seed: int) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def at_pace(trace: Trace, paces: Sequence[float]) -> Trace | None:
         first_token=trace.first_token[kept] * by,
         steps=trace.steps[kept] * by[:, None],
         total=trace.total[kept] * by,
+        setup=None,
         ids=None,
     )
 

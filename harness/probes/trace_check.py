@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OUTSIDE = 0.2
 """Share of a repetition's time that may lie outside the engine's own clock, or inside its whole but in no part of it."""
 OUTSIDE_SECONDS = 0.002
-"""Seconds of a repetition that may lie so in any case: small models work for no longer than their generators take to make."""
+"""Seconds of a repetition that may lie so in any case: small models work for no longer than what is around their calls takes."""
 IDLE = 0.05
 """Share of the median step below which a step did nothing; and the share of steps that may."""
 TICK = 0.05
@@ -127,7 +127,8 @@ def clock_notes(trace: Trace, seen: Sequence[float | None]) -> tuple[Note, ...]:
             texts.append(
                 f"the engine's clock shows {said:.4f} s for a repetition, and {passed:.4f} s passed: what it times did not happen here"
             )
-    parts = trace.prefill + trace.first_token + trace.steps.sum(axis=1)
+    setup = 0.0 if trace.setup is None else trace.setup
+    parts = setup + trace.prefill + trace.first_token + trace.steps.sum(axis=1)
     lost = _usual((trace.total - parts).tolist())
     if lost > max(OUTSIDE * float(np.median(trace.total)), OUTSIDE_SECONDS):
         texts.append(
