@@ -50,7 +50,7 @@ def marking(notes: Iterable[Note]) -> tuple[Note, ...]:
     return tuple(sorted(found.values(), key=lambda note: (places[note.code], note.text)))
 
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[-+]\d+)?")
 
 
 def merged(texts: Iterable[str]) -> list[str]:

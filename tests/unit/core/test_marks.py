@@ -22,6 +22,7 @@ def test_texts_that_differ_in_numbers_alone_become_one() -> None:
 def test_numbers_are_ordered_as_numbers_and_versions_part_by_part() -> None:
     assert merged(["v 9.0", "v 10.0", "v 1,000"]) == ["v 9.0 to 1,000"]
     assert merged(["v 1.9.0", "v 1.10.0"]) == ["v 1.9.0 to 1.10.0"]
+    assert merged(["floor 1.1e-11 nat", "floor 5.0e-12 nat"]) == ["floor 5.0e-12 to 1.1e-11 nat"]
     assert merged(["a 1 b 5", "a 1 b 3", "c 1"]) == ["a 1 b 3 to 5", "c 1"]
 
 
