@@ -225,9 +225,8 @@ def _timed(
     clock = time.perf_counter
     begun = clock()
     params = og.GeneratorParams(model)
-    params.set_search_options(
-        max_length=length, min_length=length, batch_size=workload.batch, **_search(workload, seed)
-    )
+    sizes = {"max_length": length, "min_length": length, "batch_size": workload.batch}
+    params.set_search_options(**sizes, **_search(workload, seed))
     generator = og.Generator(model, params)
     start = clock()
     generator.append_tokens(ids)
