@@ -15,7 +15,7 @@ import filelock
 from harness.core.capabilities import check_session
 from harness.core.clock import Spans
 from harness.core.errors import Differs
-from harness.core.files import Stamp, seal, write_stamp, write_whole
+from harness.core.files import Stamp, remove, seal, write_stamp, write_whole
 from harness.core.outcome import Environment, Outcome
 from harness.core.spec import BuildSpec, Input, Job, MeasureSpec, Note, Status
 from harness.worker import JOB, LOCK, LOG, OUTCOME
@@ -150,7 +150,7 @@ class Server:
         assert isinstance(job.spec, BuildSpec)
         quantizer, options = quantizer_of(job.spec)
         found.inputs = tuple(self._checked(item, spans) for item in job.inputs)
-        partial = partial_of(job)
+        remove(partial := partial_of(job))  # of a worker that died with this batch in its hands
         partial.mkdir(parents=True)
         empty = partial.stat().st_mtime
         context = Context(folder=folder, progress=self._progress(job))
