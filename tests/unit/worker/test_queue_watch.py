@@ -41,6 +41,10 @@ def test_a_killed_workers_child_ends_and_another_takes_its_batch_over(queue: Pat
     assert taken.name.startswith("a@b.jsonl@")
     job = queue / "runs" / "r0" / "job.json"
     job.write_text(json.dumps(json.loads(job.read_text("utf-8")) | {"timeout_seconds": 4}), "utf-8")
+    for number in (0, 1):  # what a build that was cut off leaves
+        left = queue / "out" / f"b-{number}.partial-r{number}"
+        left.mkdir(parents=True, exist_ok=True)
+        (left / "half").touch()
     script = "import sys; from pathlib import Path; from harness.worker import queue_folder, queue_watch; queue_watch.STILL_SECONDS = 2.0\n"
     script += "print(queue_folder.serve_queue(Path(sys.argv[1]), 'here', exit_when_idle=True).run)"
     second = subprocess.run(
@@ -49,6 +53,7 @@ def test_a_killed_workers_child_ends_and_another_takes_its_batch_over(queue: Pat
     assert second.stdout.strip() == "1"
     statuses = [json.loads((queue / "runs" / n / "outcome.json").read_text("utf-8"))["status"] for n in ("r0", "r1")]
     assert statuses == ["timeout", "ok"]
+    assert not list((queue / "out").rglob("half"))
     assert {path.name for path in (queue / batches.DONE).iterdir()} == {"a@b.jsonl", "a@b.jsonl.said"}
     assert '"taken_over_from"' in (queue / batches.DONE / "a@b.jsonl.said").read_text("utf-8")
 
