@@ -33,7 +33,7 @@ def unmet(requires: Sequence[str], environment: str, facts: Facts | None, catalo
 def _remedy(requires: Sequence[str], said: Requirement, catalogue: Catalogue) -> str:
     """Name an environment whose pins meet everything and the command that makes it, else the command that installs what is lacking."""
     for name, entry in catalogue.environments.items():
-        pins = {**_locked(name, catalogue.environments), **_pins(name, catalogue.environments)}
+        pins = _locked(name, catalogue.environments)
         if is_for(entry.system) and all(_meets(pins.get(normal(one.name)), one) for one in map(Requirement, requires)):
             return f"take environment {name}, which `harness setup --env {name}` makes"
     return f"run there `python -m pip install '{said}'`"
@@ -51,16 +51,20 @@ def _pins(name: str, known: Mapping[str, EnvironmentEntry]) -> dict[str, str]:
 
 
 def _locked(name: str, known: Mapping[str, EnvironmentEntry]) -> dict[str, str]:
-    """Read the pins of an environment's lock file that ships, and of the one that it stands on."""
-    entry = known.get(name)
-    if entry is None:
-        return {}
-    below = {**_locked(entry.on, known), **_pins(entry.on, known)} if entry.on else {}
-    try:
-        text = (LOCKS.parent / entry.lock).read_text("utf-8") if entry.lock else ""
-    except OSError:
-        text = ""
-    return {**below, **{normal(pin): version for pin, version in _PIN.findall(text)}}
+    """Read the pins of an environment, of its lock file that ships, and of those that it stands on; one that stands on itself ends there."""
+    pins: dict[str, str] = {}
+    seen: set[str] = set()
+    at: str | None = name
+    while at is not None and at in known and at not in seen:
+        seen.add(at)
+        entry = known[at]
+        try:
+            text = (LOCKS.parent / entry.lock).read_text("utf-8") if entry.lock else ""
+        except OSError:
+            text = ""
+        pins = {**{normal(pin): version for pin, version in _PIN.findall(text)}, **_pins(at, known), **pins}
+        at = entry.on
+    return pins
 
 
 def _normal(packages: Mapping[str, str]) -> dict[str, str]:

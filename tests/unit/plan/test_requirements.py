@@ -90,3 +90,12 @@ def test_what_a_lock_file_pins_counts_and_what_is_for_another_system_does_not(ca
 def test_what_pip_does_not_read_is_told_where_it_is_written(one: str) -> None:
     with pytest.raises(ValueError, match="is no package with its versions"):
         CommandWorkload.model_validate({"run": "x {artifact} {out}", "read": {"decode_tps": "tps"}, "requires": [one]})
+
+
+def test_environments_that_stand_on_each_other_end_no_plan(tmp_path: Path) -> None:
+    circle = {"a": {"on": "b", "packages": ["x==1"]}, "b": {"on": "a", "packages": ["y==1"]}}
+    for name, content in (("environments", circle), ("models", {}), ("methods", {})):
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(content), "utf-8")
+    catalogue = load_catalogue([ROOT / "configs", tmp_path])
+    assert "take environment a" in str(unmet(("x>=1", "y>=1"), "cpu", Facts({}, "Linux"), catalogue))
+    assert "pip install" in str(unmet(("z>=1",), "cpu", Facts({}, "Linux"), catalogue))
