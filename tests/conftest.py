@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.commands.workspace import Workspace, read_workspace
 from tests.fake_machine import Bench, Said, Say
@@ -17,6 +18,10 @@ from tests.wheel import built, installed
 __all__ = ["built", "installed"]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Draws are the same on every machine and day, and a slow moment is no mistake; `--hypothesis-profile=default` looks for new ones.
+settings.register_profile("here", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 
 EXTRA = "HARNESS_TEST_DATA"

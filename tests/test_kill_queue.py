@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import pytest
@@ -22,6 +22,7 @@ from tests.conftest import ROOT
 from tests.fake_machine import Bench
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+Found = TypeVar("Found")
 PROBES = {
     "generation": {"prompt": 8, "output": 8, "warmup": 0, "repetitions": 1},
 }
@@ -53,11 +54,12 @@ class Yard:
     def workers_known(self, count: int) -> None:
         self.until(lambda: len(list((self.queue / WORKERS).glob("*.beat"))) >= count)
 
-    def until(self, true: Callable[[], object], seconds: float = 90) -> None:
+    def until(self, true: Callable[[], Found | None], seconds: float = 90) -> Found:
         end = time.monotonic() + seconds
-        while not true():
+        while not (found := true()):
             assert time.monotonic() < end, self.said
             time.sleep(0.02)
+        return found
 
     @property
     def said(self) -> str:
@@ -159,11 +161,9 @@ def test_a_command_that_is_killed_is_continued_and_its_batches_are_not_handed_ov
     yard.worker()
     yard.workers_known(1)
     command = yard.command()
-    yard.until(lambda: yard.running(kind))
-    folder = yard.running(kind)
+    folder = yard.until(lambda: yard.running(kind))
     command.kill()
     command.wait()
-    assert folder is not None
     yard.finish()
     yard.check(JOBS)
     assert (folder / "outcome.json").exists(), "what was on its way was waited for"
@@ -219,8 +219,8 @@ def test_a_worker_whose_heart_stops_while_it_lives_loses_its_batch_and_goes_on_w
 
 @pytest.mark.parametrize("shift", [3600, -3600], ids=["ahead", "behind"])
 def test_a_worker_whose_clock_differs_by_an_hour_is_neither_dead_nor_wrong(yard: Yard, shift: int) -> None:
-    yard.worker()
-    yard.worker("--clock", str(shift))
+    yard.worker("--still", "30")
+    yard.worker("--clock", str(shift), "--still", "30")
     yard.workers_known(2)
     yard.finish()
     yard.check(JOBS)

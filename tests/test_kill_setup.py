@@ -122,12 +122,13 @@ def kill_often(machine: Machine, seed: int, kills: int) -> int:
     machine.finish()
     seconds = time.monotonic() - begun
     shutil.rmtree(machine.folder)
-    killed, left = 0, machine.root / "left"
-    for _ in range(3 * kills):  # some command may be faster than the undisturbed one
-        if not killed_living(machine.command(), draw.uniform(0.05, seconds)):
+    killed, left, reach = 0, machine.root / "left", seconds
+    for _ in range(12 * kills):
+        if not killed_living(machine.command(), draw.uniform(0.05, reach)):
+            reach *= 0.7  # it was faster than the undisturbed one, or had little to mend
             _bring_back(machine.folder, left)
             continue
-        killed += 1
+        killed, reach = killed + 1, seconds
         _bring_back(left, machine.folder)
         machine.finish()
         if killed == kills:

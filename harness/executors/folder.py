@@ -31,6 +31,7 @@ from harness.worker.queue_layout import (
     Newer,
     QueuedBatch,
     beside,
+    drop_half_written,
     likeness,
     name_of,
     read_batch,
@@ -154,7 +155,8 @@ class Folder:
         return self._described[environment]
 
     def found(self, runs: Path) -> tuple[Handle, ...]:
-        """Find the batches whose run folders lie in `runs`, in whatever state they are."""
+        """Find the batches whose run folders lie in `runs`, in whatever state they are; one that was half written goes."""
+        drop_half_written(self.queue, runs)
         places = [(path.name, path) for folder in (WAITING, DONE, FAILED) for path in batches_in(self.queue / folder)]
         places += [(name_of(path), path) for path in taken_batches(self.queue)]
         found: dict[str, Handle] = {}

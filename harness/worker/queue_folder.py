@@ -88,7 +88,7 @@ def serve_queue(queue: Path, environment: str, *, exit_when_idle: bool = False) 
         for name in (TAKEN, DONE, FAILED, WORKERS):
             (queue / name).mkdir(exist_ok=True)
         described = _describe(queue, worker, environment)
-        with beating(queue / WORKERS / f"{worker}.beat"), _told_to_end():
+        with _told_to_end(), beating(queue / WORKERS / f"{worker}.beat"):
             return _Serving(queue, worker, environment, described).until_idle(exit_when_idle=exit_when_idle)
     except OSError as error:
         raise HarnessError(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.files import write_whole
+from harness.core.files import PARTIAL, write_whole
 from harness.core.identity import digest
 from harness.core.outcome import Environment
 
@@ -67,6 +67,16 @@ def write_batch(queue: Path, name: str, batch: QueuedBatch) -> None:
     said = {"batch": VERSION, **{key: value for key, value in vars(batch).items() if key != "folders"}}
     lines = [json.dumps(said), *(json.dumps(folder) for folder in batch.folders)]
     write_whole(queue / WAITING / name, "".join(f"{line}\n" for line in lines))
+
+
+def drop_half_written(queue: Path, runs: Path) -> None:
+    """Remove what a command that was killed meanwhile left of batches whose first run folder lies in `runs`; whoever calls holds its lock.
+
+    Raises: OSError.
+    """
+    for half in (queue / WAITING).glob(f"*.jsonl{PARTIAL}"):
+        if (runs / half.name.removesuffix(f".jsonl{PARTIAL}")).is_dir() and not half.is_dir():
+            half.unlink(missing_ok=True)
 
 
 def read_batch(path: Path) -> QueuedBatch:

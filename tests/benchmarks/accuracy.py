@@ -35,7 +35,7 @@ CLOSE = 1e-4
 """How far log-likelihoods in fp32 may stand from those of whole prompts, nats."""
 LETTERS = " A", " B", " C", " D"
 KINDS = ("as 0.1.0", "wanted rows", "shared")
-NOISE_ON = 24
+NOISE_ON = 100
 """Questions that are scored alone, too, to see how much an engine's results depend on what else is in a pass."""
 
 
@@ -186,11 +186,11 @@ def measured(artifact: Path, precision: str, case: Case, asked: argparse.Namespa
         for name in KINDS:
             took = ", ".join(f"{one:.2f}" for one in seconds[name])
             print(f"  {name:12} {median(seconds[name]):7.2f} s of processor ({took})")
-        noise = _batch_noise(plain, requests, scores[KINDS[0]])
+        noise = _batch_noise(plain, requests, scores[KINDS[0]], NOISE_ON if case.name != "SmolLM2" else NOISE_ON // 10)
         holds = _factors(work, seconds) & _agree(scores, precision, noise)
         if asked.peers and case.name != "SmolLM2":
             whole = median(seconds[KINDS[1]])
-            holds &= accuracy_peers.compare(artifact, case.model, precision, requests, whole, works[KINDS[2]])
+            holds &= accuracy_peers.compare(artifact, case.model, precision, requests, whole, works[KINDS[2]], noise)
     logs = np.asarray([one.logprob for one in scores[KINDS[2]]]).reshape(-1, 4)
     return Answered(logs.argmax(axis=1) == np.asarray(gold), median(seconds[KINDS[2]]), holds)
 
@@ -240,11 +240,11 @@ def _factors(work: Sequence[float], seconds: dict[str, list[float]]) -> bool:
     return median(ratios) >= SHARE * predicted
 
 
-def _batch_noise(forward: Any, requests: Sequence[Request], together: Sequence[Score]) -> float:
-    """Give how far log-likelihoods of whole prompts stand from those of the same question alone in its pass, nats at most."""
+def _batch_noise(forward: Any, requests: Sequence[Request], together: Sequence[Score], questions: int) -> float:
+    """Give how far log-likelihoods of whole prompts stand from those of the same question alone in its pass, nats at most, on so many."""
     from harness.engines import scoring
 
-    step = max(1, len(requests) // 4 // NOISE_ON)
+    step = max(1, len(requests) // 4 // questions)
     chosen = range(0, len(requests) // 4, step)
     apart = [scoring.score(forward, requests[4 * at : 4 * at + 4]) for at in chosen]
     pairs = zip(chosen, apart, strict=True)

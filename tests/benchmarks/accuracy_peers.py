@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from harness.core.sessions import Request, Score
 
     Work = Callable[[], list[Score]]
@@ -35,13 +38,19 @@ class Compared:
     """Its processor seconds in ours."""
     furthest: float
     """Largest difference of a log-likelihood, nats."""
+    choices: tuple[float, ...] = ()
+    """Of each question that the backend answers otherwise: how far its two best choices stand apart, nats."""
+    logs: NDArray[np.float64] | None = None
+    """Its log-likelihoods."""
 
 
-def compare(artifact: Path, model: Path, precision: str, requests: Sequence[Request], whole: float, ours: Work) -> bool:
+def compare(
+    artifact: Path, model: Path, precision: str, requests: Sequence[Request], whole: float, ours: Work, noise: float
+) -> bool:
     """Time each backend between two runs of ours; print how much of the factor is the engine's and how much the tokens'.
 
-    whole: processor seconds of our ONNX Runtime for whole prompts with wanted logits; ours: its run of shared beginnings. Tells whether each
-    backend takes as many times ours as is promised, and in fp32 gives the same log-likelihoods.
+    whole: processor seconds of our ONNX Runtime for whole prompts with wanted logits; ours: its run of shared beginnings; noise: of its own
+    batches, nats. Tells whether each backend takes as many times ours as is promised, answers alike, and in fp32 gives the same log-likelihoods.
     """
     found: dict[str, list[Compared]] = {}
     with contextlib.ExitStack() as stack:
@@ -51,18 +60,32 @@ def compare(artifact: Path, model: Path, precision: str, requests: Sequence[Requ
         for name, lm in _backends(artifact, model, precision):
             kind = name.partition(",")[0]
             found.setdefault(kind, []).append(_compared(name, lm, requests, *works[kind], ours))
-    return verdict(found, precision)
+    return verdict(found, precision, noise)
 
 
-def verdict(found: Mapping[str, Sequence[Compared]], precision: str) -> bool:
-    """Print each backend at its best batch beside what is promised; tell whether all of it holds."""
+def verdict(found: Mapping[str, Sequence[Compared]], precision: str, noise: float) -> bool:
+    """Print each backend at its best batch beside what is promised; tell whether all of it holds.
+
+    noise: of our engine's own batches, nats; of a backend with several batches theirs counts, where it is more. A choice may differ where the
+    two best stand no further apart.
+    """
     holds = True
     for kind, batches in found.items():
         factor, furthest = min(one.factor for one in batches), max(one.furthest for one in batches)
+        own, gaps = max(noise, _between(batches)), [gap for one in batches for gap in one.choices]
+        told = f"{len(gaps)} choices differ (two best at most {max(gaps, default=0.0):.1e} apart, batches {own:.1e})"
         print(f"  lm-eval {kind}, at its best: {factor:.2f} times ours, promised {WANTED[kind]:.0f}; "
-              f"log-likelihoods within {furthest:.1e}", flush=True)  # fmt: skip
-        holds &= factor >= WANTED[kind] and (precision != "fp32" or furthest <= CLOSE)
+              f"log-likelihoods within {furthest:.1e}; {told}", flush=True)  # fmt: skip
+        holds &= factor >= WANTED[kind] and max(gaps, default=0.0) <= own and (precision != "fp32" or furthest <= CLOSE)
     return holds
+
+
+def _between(batches: Sequence[Compared]) -> float:
+    """Give how far a backend's log-likelihoods stand apart between its batches, nats."""
+    import numpy as np
+
+    logs = [one.logs for one in batches if one.logs is not None]
+    return float(np.ptp(np.stack(logs), axis=0).max()) if len(logs) > 1 else 0.0
 
 
 @contextlib.contextmanager
@@ -93,10 +116,15 @@ def _compared(name: str, lm: object, requests: Sequence[Request], whole: float, 
     took = time.process_time() - begun
     shared = (before + _timed(ours)[1]) / 2
     beside = f"; {took / _timed(onnx)[1]:.2f} times our onnxruntime" if onnx is not ours else ""
-    furthest = float(np.abs(np.asarray([one.logprob for one in mine]) - np.asarray([one[0] for one in found])).max())
+    here, logs = np.asarray([one.logprob for one in mine]), np.asarray([float(one[0]) for one in found])
+    furthest, four = float(np.abs(here - logs).max()), logs.reshape(-1, 4)
+    other = np.flatnonzero(four.argmax(axis=1) != here.reshape(-1, 4).argmax(axis=1))
+    gaps = np.diff(np.sort(four[other], axis=1)[:, -2:], axis=1)[:, 0]
     print(f"  lm-eval {name:18} {took:7.2f} s of processor, ours {shared:.2f}: {took / shared:5.2f} times; {took / whole:.2f} from the engine, "
-          f"{whole / shared:.2f} from fewer tokens{beside}; log-likelihoods within {furthest:.1e}", flush=True)  # fmt: skip
-    return Compared(took / shared, furthest)
+          f"{whole / shared:.2f} from fewer tokens{beside}; log-likelihoods within {furthest:.1e}, {len(other)} choices differ", flush=True)  # fmt: skip
+    for at, gap in zip(other, gaps, strict=True):
+        print(f"    question {at}: its two best stand {gap:.1e} nat apart")
+    return Compared(took / shared, furthest, tuple(gaps.tolist()), logs)
 
 
 def _timed(work: Work) -> tuple[list[Score], float]:

@@ -114,6 +114,8 @@ def _cost(folder: Path, asked: argparse.Namespace) -> bool:
     from harness.core.seam import Context
     from harness.probes import kl_divergence, perplexity
     from harness.probes.kl_store import open_stored
+    from harness.probes.streams import logit_tiles
+    from harness.probes.windows import sliding, span_positions
 
     tokens = asked.tokens or 16 * WINDOW
     _llama(folder, SHAPE.hidden, SHAPE.layers, "fp32", "int4")
@@ -125,8 +127,14 @@ def _cost(folder: Path, asked: argparse.Namespace) -> bool:
     def passes(session: Any) -> None:
         perplexity.measure(session, perplexity.Workload(**given), Context(folder=folder))
 
+    def bare(session: Any) -> None:
+        for span in sliding(len(stored.ids), WINDOW, WINDOW):
+            for _ in logit_tiles(session, stored.ids[span.begin : span.end].tolist(), span_positions(span)):
+                pass
+
+    reader = stored.reader("cpu")
+
     def head() -> None:
-        reader = stored.reader("cpu")
         for begin in range(0, count, WINDOW):
             reader.rows(begin, min(WINDOW, count - begin))
 
@@ -135,9 +143,10 @@ def _cost(folder: Path, asked: argparse.Namespace) -> bool:
 
     with _opened(folder / "int4") as session:
         works = {
-            "forward pass with perplexity": lambda: passes(session),
+            "forward pass": lambda: bare(session),
             "reference's head": head,
             "KL and perplexity": lambda: candidate(session),
+            "perplexity alone": lambda: passes(session),
         }
         seconds: dict[str, list[float]] = {name: [] for name in works}
         for number in range(asked.rounds + 1):
@@ -146,7 +155,7 @@ def _cost(folder: Path, asked: argparse.Namespace) -> bool:
                 work()
                 if number:
                     seconds[name].append(time.process_time() - begun)
-    factors = [whole / (one + other) for one, other, whole in zip(*seconds.values(), strict=True)]
+    factors = [whole / (one + other) for one, other, whole, _ in zip(*seconds.values(), strict=True)]
     told = ", ".join(f"{name} {median(values):.2f} s" for name, values in seconds.items())
     print(
         f"cost: {count} positions, processor: {told}: {median(factors):.3f} of pass and head together (limit {COST})",

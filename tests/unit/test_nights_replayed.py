@@ -117,3 +117,14 @@ def test_a_gate_leaves_out_what_is_shown_to_matter_to_nobody() -> None:
     assert [row for row, _ in night_replay.replay(some, [step]).pages] == [3]
     assert night_replay.replay(some, [step], math.log1p(0.05)).pages == []
     assert [row for row, _ in night_replay.replay(some, [step], math.log1p(0.01)).pages] == [3]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_comparison_within_a_night_calls_what_is_beyond_the_margin_and_nothing_that_is_common_to_all() -> None:
+    step = Step(3, 50, -0.08)
+    some = night_replay.fleet([5], 0.003, 1.0, [step], [CHAIN])
+    called = night_replay.within_nights(some, math.log1p(0.05))
+    assert {row for row, _ in called} == {3}
+    assert {night for _, night in called} <= set(range(50, 60))
+    assert len(called) >= 5
+    assert night_replay.within_nights(night_replay.fleet([5], 0.003, 1.0, (), [CHAIN]), math.log1p(0.05)) == []

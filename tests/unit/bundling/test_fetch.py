@@ -130,7 +130,9 @@ def test_a_fetch_that_is_killed_leaves_nothing_half_and_the_same_command_goes_on
     there = theirs.configs.parent / "hf" / "hub" / f"models--{HUB.replace('/', '--')}"
     until = time.monotonic() + 300
     while time.monotonic() < until and not (
-        list(there.glob(f"snapshots/*/{next(iter(_PARTS))}")) and list(there.glob("blobs/*.incomplete"))
+        (there / "snapshots" / COMMIT / "config.json").is_file()
+        and list(there.glob(f"snapshots/*/{next(iter(_PARTS))}"))
+        and list(there.glob("blobs/*.incomplete"))
     ):
         time.sleep(0.02)
     first.kill()

@@ -236,6 +236,20 @@ def test_what_is_none_of_ours_is_left_alone(queue: Path, opened: Executor, tmp_p
     assert sorted(queue.rglob("*")) == before
 
 
+def test_a_batch_that_a_killed_command_had_half_written_goes_and_those_of_others_stay(
+    queue: Path, opened: Executor, tmp_path: Path
+) -> None:
+    handle = submitted(opened, tmp_path)
+    for name in ("mine", "mine-too"):
+        (tmp_path / "runs" / name).mkdir()
+        (queue / WAITING / f"{name}.jsonl.partial").write_text('{"batch": 1, "environm', "utf-8")
+    strangers = [queue / WAITING / "theirs.jsonl.partial", queue / TAKEN / "mine.jsonl.partial"]
+    for path in strangers:
+        path.write_text("", "utf-8")
+    assert [one.name for one in opened.found(tmp_path / "runs")] == [handle.name]
+    assert sorted(queue.glob("*/*.partial")) == sorted(strangers)
+
+
 @pytest.mark.parametrize(("place", "message"), [
     (None, "the executor 'folder' needs the queue folder: --executor folder=DIR"),
     (Path("nowhere"), "is no queue folder: it has no folder 'waiting'; make it with mkdir -p"),

@@ -79,7 +79,7 @@ def test_a_worker_whose_answers_go_to_a_file_lives_on(endless: Path, started: li
 def test_the_heart_beats_while_a_job_runs_and_what_is_answered_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(answering, "BEAT_SECONDS", 0.5)
     answers = Answers(io.StringIO())
     answers.say(ready=True)
     with answering.alive(tmp_path, answers):
