@@ -166,11 +166,13 @@ def _speed(
     first, blocks = target(session), stop.blocks(canary.pair.name)
     if stop.broken:
         return _told("speed", canary, f"its rounds gave no number: {next(iter(stop.broken.values()))}")
+    done = f"{blocks} of {LOOKS[0]} blocks" if blocks < LOOKS[0] else f"{blocks} blocks"
+    over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, were over after {done}; give the night more time with --budget"
     if blocks < LOOKS[0] and not (first and first.disturbed):
-        over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, were over after {blocks} of {LOOKS[0]} blocks"
-        return _told("speed", canary, f"{over}; give the night more time with --budget")
+        return _told("speed", canary, over)
     if first is None or first.estimate is None or _word(first, night) != "worse":
-        return _not_found("speed", canary, first, night)
+        missed = _not_found("speed", canary, first, night)
+        return missed.model_copy(update={"said": f"{missed.said}; {over}"}) if stop.over and not missed.skipped else missed
     first_used = stop.used  # a clock that goes on
     more = replace(
         asked, live=f"{asked.live}, again", most=max(blocks, LOOKS[0]), budget=asked.budget - first_used, reserved=set(),

@@ -87,6 +87,11 @@ def judged(found: Sequence[Mapping[str, Counter[str]]]) -> bool:
     same, slowed = (sum((one[case] for one in found), Counter[str]()) for case in (SAME, SLOWED))
     wrong, count = same["worse"] + same["better"] + slowed["better"], same.total() + slowed.total()
     high = proportions.share(wrong, count)[2]
+    called = [one[SAME]["worse"] + one[SAME]["better"] for one in found]
+    print(
+        f"the same twice alone: {sum(called)} of {same.total()} called, by pool {', '.join(f'{some} of {one[SAME].total()}' for some, one in zip(called, found, strict=True))}; "
+        "one stretch of rounds is drawn about seven times, and its neighbours are much the same"
+    )
     shares = same["same"] / same.total(), slowed["worse"] / slowed.total()
     print(
         f"together: {wrong} of {count} wrong (upper end of the 95 % interval {high:.2%}, were they independent; at most 1.5 % is wanted); "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.benchmarks import accuracy_peers
@@ -37,4 +38,14 @@ def test_peers_are_held_to_their_factor_and_in_fp32_to_the_same_log_likelihoods(
     precision: str, factor: float, furthest: float, *, holds: bool
 ) -> None:
     found = {"hf": [accuracy_peers.Compared(9.0, 1e-6), accuracy_peers.Compared(factor, furthest)]}
-    assert accuracy_peers.verdict(found, precision) is holds
+    assert accuracy_peers.verdict(found, precision, 0.0) is holds
+
+
+@pytest.mark.parametrize(("gap", "batches", "holds"), [(2e-6, 3e-6, True), (4e-6, 3e-6, False), (4e-6, 0.0, False)])
+@pytest.mark.parametrize("precision", ["fp32", "int4"])
+def test_peers_may_choose_otherwise_only_where_their_own_batches_do(
+    precision: str, gap: float, batches: float, *, holds: bool
+) -> None:
+    logs = [np.asarray([-1.0, -2.0, -3.0, -4.0]), np.asarray([-1.0 - batches, -2.0, -3.0, -4.0])]
+    found = {"hf": [accuracy_peers.Compared(9.0, 1e-6, (gap,) if one is logs[1] else (), one) for one in logs]}
+    assert accuracy_peers.verdict(found, precision, 1e-7) is holds
