@@ -76,12 +76,12 @@ class Rounds:
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, *numbers: ComparedNumber, blocks: int = 3, step: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] | None = None,
+        clock: Callable[[], float] | None = None, over: bool = False,
     ) -> None:  # fmt: skip
         self.step, self.clock = step, clock
         self.asked: list[RoundsAsked] = []
         self.spent: list[float] = []
-        self.blocks = blocks
+        self.blocks, self.over = blocks, over
         monkeypatch.setattr(night_canary, "run_rounds", self.run)
         monkeypatch.setattr(night_canary, "numbers_of", lambda pair, session, *more: [numbers[int(session)]])
 
@@ -90,7 +90,9 @@ class Rounds:
         if self.clock is not None:
             return self.timed(asked, self.clock)
         asked.spent(7.0)
-        return str(len(self.asked) - 1), SimpleNamespace(used=7.0, broken={}, blocks=lambda name: self.blocks)
+        return str(len(self.asked) - 1), SimpleNamespace(
+            used=7.0, over=self.over, broken={}, blocks=lambda name: self.blocks
+        )
 
     def timed(self, asked: RoundsAsked, clock: Callable[[], float]) -> tuple[str, NightStop]:
         (block,) = asked.pairs
@@ -147,6 +149,15 @@ def test_a_machine_that_others_disturb_is_no_broken_gate_and_no_proof_of_it(
 def test_a_quiet_machine_on_which_it_is_not_seen_is_a_broken_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     for numbers, blocks in (((compared(-0.01, 0.03),), 3), ((compared(), compared(0.01)), 3), ((compared(),), 1)):
         assert Rounds(monkeypatch, *numbers, blocks=blocks).canary().is_missed
+
+
+def test_a_canary_whose_time_was_over_before_it_was_seen_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = "; the 40 s that it may take, 40% of the budget, were over after 3 blocks; give the night more time with --budget"
+    for over, end in ((True, more), (False, "%]")):
+        found = Rounds(monkeypatch, compared(-0.01, 0.03), over=over).canary()
+        assert found.is_missed
+        assert found.said.endswith(end), found.said
+    assert more not in Rounds(monkeypatch, compared(-0.01, 0.03, left_out=2), over=True).canary().said, "it is skipped"
 
 
 def test_a_baseline_without_a_number_of_quality_proves_nothing() -> None:
