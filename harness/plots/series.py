@@ -1,47 +1,33 @@
-"""A number over sessions: one series per job, GPU model, machine, environment and definition of the metric, with its changes."""
+"""A number over sessions: one series for what a job asks, GPU model, machine, environment and definition of the metric, with its changes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.core.metric import Direction
 from harness.core.metric import metric as metric_named
 from harness.core.outcome import Environment
 from harness.numbers.change_points import LEAST, ChangePoint, change_points
+from harness.plots.asked import Lineage, lineage_of
+from harness.plots.naming import LOOKED_AT, names_of
 from harness.store.database import Database
+from harness.tables.columns import PACKAGES
 from harness.tables.rows import TableRow, rows_of
 
-KEY = ("job_key", "gpu", "machine", "environment", "metric", "metric_version", "slice", "source")
+KEY = ("asked", "gpu", "machine", "environment", "metric", "metric_version", "slice", "source")
 """What a series keeps: another GPU, machine or definition of the metric is a series of its own, never a change."""
-NAMED = (
-    "model",
-    "method",
-    "engine",
-    "environment",
-    "gpu",
-    "machine",
-    "prompt",
-    "output",
-    "batch",
-    "task",
-    "slice",
-    "source",
-    "metric_version",
-)
-"""What a series is called by, as far as series differ in it."""
-_ALWAYS = ("model", "method")
+_OLD = ("driver", "system", "python", "harness")
+"""Columns beside packages that may have changed where a number did."""
 _WANTED = tuple(
     dict.fromkeys(
-        (*KEY, *NAMED, "run", "status", "reason", "session", "started", "counts_from", "environment_id", "harness", "driver", "system",
-         "python", "value", "low", "high", "summary_value", "summary_low", "summary_high", "rounds", "unit", "better", "notes")
+        ("job_key", *KEY[1:], *LOOKED_AT, *_OLD, "run", "status", "reason", "session", "started", "counts_from", "environment_id",
+         "value", "low", "high", "summary_value", "summary_low", "summary_high", "rounds", "unit", "better", "notes")
     )
 )  # fmt: skip
 _VOID = 3
 """Void runs that are named; the others are counted."""
-_OLD = ("driver", "system", "python", "harness")
-"""Columns beside packages that may have changed where a number did."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +45,8 @@ class HistoryPoint:
     environment_id: str
     facts: Mapping[str, str]
     """What may have changed beside packages: driver, system, Python, harness."""
+    made_in: Mapping[str, str] = field(default_factory=dict)
+    """Ids of the environments that made what was measured and what that was made from, by what each build was asked."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +59,8 @@ class HistoryChange:
     way: str
     """`better`, `worse`, or empty where the metric has no direction."""
     changed: tuple[str, ...]
-    """Packages, harness and system that are not what they were in the session before: `NAME OLD to NEW`."""
+    """What is not what it was in the session before, `NAME OLD to NEW`: packages whose version can change a number, system and
+    harness, other packages; `made with` says a package of the environment that built what was measured."""
 
 
 @dataclass(frozen=True)
@@ -89,30 +78,41 @@ class HistorySeries:
     """What a reader must know: what was left out, or that there are too few points for a change."""
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What stands behind rows."""
+
+    environments: Mapping[str, Environment]
+    lineage: Lineage
+
+
 def history_of(metric: str, where: Mapping[str, object], sources: Sequence[Database]) -> list[HistorySeries]:
     """Read the history of a metric. sources: of a run that stands in several, the first one's counts; an empty answer is an empty list.
 
     What one of them knows to be void counts in none, as a published copy of before.
     """
     void = void_runs(sources)
-    rows: dict[tuple[str, tuple[object, ...]], TableRow] = {}
-    left: dict[tuple[object, ...], list[str]] = {}
     environments: dict[str, Environment] = {}
+    read: list[TableRow] = []
     for source in sources:
         environments = {**source.environments(), **environments}
-        for row in rows_of(source.select({**where, "metric": [metric], "origin": "measured", "status": "ok"}, _WANTED)):
-            if row.run in void:
-                left.setdefault(_key(row), []).append(row.run)
-            else:
-                rows.setdefault((row.run, _key(row)), row)
+        read += rows_of(source.select({**where, "metric": [metric], "origin": "measured", "status": "ok"}, _WANTED))
+    known = _Known(environments, lineage_of(sources, {row.text("job_key") or "" for row in read}))
+    rows: dict[tuple[str, tuple[object, ...]], TableRow] = {}
+    left: dict[tuple[object, ...], list[str]] = {}
+    for row in (_asked(row, known.lineage) for row in read):
+        if row.run in void:
+            left.setdefault(_key(row), []).append(row.run)
+        else:
+            rows.setdefault((row.run, _key(row)), row)
     grouped: dict[tuple[object, ...], list[TableRow]] = {}
     for row in sorted(rows.values(), key=lambda row: row.age):
         grouped.setdefault(_key(row), []).append(row)
-    names = _names([found[-1] for found in grouped.values()])
-    gone = [_void_told(left.get(key, []), void) for key in grouped]
+    parts = [(key, part) for key, found in grouped.items() for part in _parts(found, known.lineage)]
+    names = names_of([part[-1] for _, part in parts])
     return [
-        _series(name, found, environments, told)
-        for name, found, told in zip(names, grouped.values(), gone, strict=True)
+        _series(name, part, known, _void_told(left.get(key, []), void))
+        for name, (key, part) in zip(names, parts, strict=True)
     ]
 
 
@@ -128,34 +128,42 @@ def _void_told(runs: Sequence[str], void: Mapping[str, str]) -> list[str]:
     return [f"left out of what is published, since they are void: {named}{more}"] if some else []
 
 
+def _asked(row: TableRow, lineage: Lineage) -> TableRow:
+    return TableRow({**row.fields, "asked": lineage.asked(row.text("job_key") or "")})
+
+
 def _key(row: TableRow) -> tuple[object, ...]:
     return tuple(row.get(name) for name in KEY)
 
 
-def _names(rows: Sequence[TableRow]) -> Iterator[str]:
-    """Call each series by what tells it from the others, model and method first."""
-    told = [name for name in NAMED if name in _ALWAYS or len({row.text(name) for row in rows}) > 1]
+def _session(row: TableRow) -> str:
+    return row.text("session") or row.run
+
+
+def _parts(rows: Sequence[TableRow], lineage: Lineage) -> list[list[TableRow]]:
+    """Tell apart what environments made of the same, where a session holds one beside the other; what was made anew stays one series."""
+    places = {key: _made_in(lineage, key) for key in {row.text("job_key") or "" for row in rows}}
+    by_session: dict[str, set[str]] = {}
+    found: dict[str, list[TableRow]] = {}
     for row in rows:
-        texts = [(name, row.text(name) or "") for name in told]
-        yield ", ".join(_said(name, text) for name, text in texts if text) or str(row.metric)
+        place = places[row.text("job_key") or ""]
+        by_session.setdefault(_session(row), set()).add(place)
+        found.setdefault(place, []).append(TableRow({**row.fields, "made_in": place}))
+    return list(found.values()) if max(map(len, by_session.values())) > 1 else [list(rows)]
 
 
-def _said(name: str, text: str) -> str:
-    if name == "metric_version":
-        return f"definition {text}"
-    return f"{name} {text}" if name in {"prompt", "output", "batch", "machine"} else text
+def _made_in(lineage: Lineage, key: str) -> str:
+    return ", ".join(dict.fromkeys(maker.environment for maker in lineage.behind(key).values()))
 
 
-def _series(
-    name: str, rows: Sequence[TableRow], environments: Mapping[str, Environment], void: Sequence[str]
-) -> HistorySeries:
-    points, odd = _points(rows)
+def _series(name: str, rows: Sequence[TableRow], known: _Known, void: Sequence[str]) -> HistorySeries:
+    points, odd = _points(rows, known.lineage)
     told = [*odd, *void]
     last = rows[-1]
     metric = metric_named(last.metric or "")
     better: Direction = next((way for way in ("higher", "lower", "none") if way == last.text("better")), metric.better)
     found = change_points([point.value for point in points])
-    changes = tuple(_change(one, points, better, environments) for one in found)
+    changes = tuple(_change(one, points, better, known.environments) for one in found)
     if 0 < len(points) < 2 * LEAST:
         told.append(f"{len(points)} sessions: a change shows from {2 * LEAST} on")
     version = int(last.get("metric_version") or 1)
@@ -164,24 +172,30 @@ def _series(
     )
 
 
-def _points(rows: Iterable[TableRow]) -> tuple[list[HistoryPoint], list[str]]:
+def _points(rows: Iterable[TableRow], lineage: Lineage) -> tuple[list[HistoryPoint], list[str]]:
     """Make a point of each session; of several runs without a common mean the last one's. Says what was left out."""
     by_session: dict[str, TableRow] = {}
+    jobs: dict[str, set[str]] = {}
     for row in rows:
-        session = row.text("session") or row.run
+        session = _session(row)
         by_session.pop(session, None)
         by_session[session] = row
+        jobs.setdefault(session, set()).add(row.text("job_key") or "")
     points, odd = list[HistoryPoint](), list[str]()
     for session, row in by_session.items():
         value = row.get("value") if row.get("rounds") is None else row.get("summary_value")
         if value is None or not math.isfinite(value):
             odd.append(session)
         else:
-            points.append(_point(session, row, float(value)))
-    return points, [f"left out, since their number is not finite: {', '.join(odd)}"] if odd else []
+            points.append(_point(session, row, float(value), lineage))
+    told = [f"left out, since their number is not finite: {', '.join(odd)}"] if odd else []
+    told += [
+        f"{session} measured {len(keys)} builds; the last counts" for session, keys in jobs.items() if len(keys) > 1
+    ]
+    return points, told
 
 
-def _point(session: str, row: TableRow, value: float) -> HistoryPoint:
+def _point(session: str, row: TableRow, value: float, lineage: Lineage) -> HistoryPoint:
     ends = ("low", "high") if row.get("rounds") is None else ("summary_low", "summary_high")
     low, high = (row.get(end) for end in ends)
     facts = {name: row.text(name) or "" for name in _OLD}
@@ -195,6 +209,7 @@ def _point(session: str, row: TableRow, value: float) -> HistoryPoint:
         row.run,
         row.text("environment_id") or "",
         facts,
+        {asked: maker.environment_id for asked, maker in lineage.behind(row.text("job_key") or "").items()},
     )
 
 
@@ -208,12 +223,22 @@ def _change(
 
 def _changed(before: HistoryPoint, after: HistoryPoint, environments: Mapping[str, Environment]) -> Iterator[str]:
     """Say what is recorded otherwise of two sessions."""
-    sides = [environments.get(point.environment_id) for point in (before, after)]
-    packages = [side.packages if side else {} for side in sides]
-    for name in sorted({*packages[0], *packages[1]}):
-        old, new = (one.get(name, "none") for one in packages)
-        if old != new:
-            yield f"{name} {old} to {new}"
+    found = list(_packages(before.environment_id, after.environment_id, environments))
+    here = dict(found)
+    for asked in (one for one in before.made_in if one in after.made_in):
+        made = _packages(before.made_in[asked], after.made_in[asked], environments)
+        found += [(name, f"made with {text}") for name, text in made if here.get(name) != text]
+    yield from dict.fromkeys(text for name, text in found if name in PACKAGES)
     for name in _OLD:
         if before.facts[name] != after.facts[name]:
             yield f"{name} {before.facts[name] or 'none'} to {after.facts[name] or 'none'}"
+    yield from dict.fromkeys(text for name, text in found if name not in PACKAGES)
+
+
+def _packages(before: str, after: str, environments: Mapping[str, Environment]) -> Iterator[tuple[str, str]]:
+    """Name the packages that differ between two environments (ids), and say how."""
+    sides = [environments.get(one) for one in (before, after)]
+    old, new = (side.packages if side else {} for side in sides)
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            yield name, f"{name} {old.get(name, 'none')} to {new.get(name, 'none')}"

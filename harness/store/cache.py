@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from harness.core.spec import Status
+from harness.core.spec import BuildSpec, MeasureSpec, Status
 from harness.store import models as m
 from harness.store.mark import VOID
 from harness.store.row import chunks, table
@@ -36,6 +36,15 @@ class CachedRun:
     """Content hash by role."""
     unverified: bool = False
     """Whether it was measured while a float artifact behind it was not held against its model."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """The latest run that made an artifact or a stored reference."""
+
+    job_key: str
+    environment: str
+    environment_id: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,30 @@ def _sealed() -> Select[Any]:
     query = select(run.c.artifact, run.c.artifact_content, run.c.name).join(job, job.c.id == run.c.job_id)
     sealed = query.where(job.c.kind.in_(_SEALING), run.c.status == Status.OK.value, run.c.artifact_content.is_not(None))
     return sealed.order_by(run.c.counts_from, run.c.name)
+
+
+def makers(connection: Connection) -> dict[str, Maker]:
+    """Return who made each artifact and stored reference, by its id; a run that a person does not let count made its own, too."""
+    run, job, place = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
+    query = select(run.c.artifact, job.c.key, place.c.name, place.c.digest).select_from(
+        run.join(job, job.c.id == run.c.job_id).join(place, place.c.id == run.c.environment_id)
+    )
+    made = query.where(job.c.kind.in_(_SEALING), run.c.status.in_([Status.OK.value, VOID]), run.c.artifact.is_not(None))
+    rows = connection.execute(made.order_by(run.c.counts_from, run.c.name))
+    return {row.artifact: Maker(row.key, row.name, row.digest) for row in rows}
+
+
+def specs(connection: Connection, keys: Iterable[str]) -> dict[str, BuildSpec | MeasureSpec]:
+    """Return what jobs ask, by key; a key that no job has is absent."""
+    job = table(m.JobRow)
+    found: dict[str, BuildSpec | MeasureSpec] = {}
+    for some in chunks(sorted(set(keys))):
+        rows = connection.execute(select(job.c.key, job.c.kind, job.c.spec).where(job.c.key.in_(some)))
+        for key, kind, text in rows:
+            found[key] = (
+                BuildSpec.model_validate_json(text) if kind == "build" else MeasureSpec.model_validate_json(text)
+            )
+    return found
 
 
 def known_quality(connection: Connection, keys: Iterable[str]) -> dict[str, list[CachedRun]]:

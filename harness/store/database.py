@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from harness.core.errors import HarnessError
 from harness.core.outcome import Environment, Outcome
+from harness.core.spec import BuildSpec, MeasureSpec
 from harness.store import arrays, cache, files, frame, ingest, latest, marking, models, opening, outcomes, samples
 from harness.store.columns import COLUMNS, KINDS
 from harness.store.configurations import Ids
@@ -212,6 +213,16 @@ class Database:
         """Return the run that sealed each artifact, by id."""
         with self._reading() as connection:
             return cache.artifact_runs(connection)
+
+    def makers(self) -> dict[str, cache.Maker]:
+        """Return who made each artifact and stored reference, by its id."""
+        with self._reading() as connection:
+            return cache.makers(connection)
+
+    def specs(self, keys: Iterable[str]) -> dict[str, BuildSpec | MeasureSpec]:
+        """Return what jobs ask, by key."""
+        with self._reading() as connection:
+            return cache.specs(connection, keys)
 
     def uses(self) -> list[RunUse]:
         """Return which run used which artifact when."""

@@ -13,7 +13,7 @@ from harness.core.metric import METRICS, Direction
 from harness.core.metric import metric as metric_named
 from harness.numbers.intervals import RETIRED
 from harness.store.result import ResultSet
-from harness.tables.columns import BUILD_DIMENSIONS, COLUMNS, IDENTITY, WORKLOAD
+from harness.tables.columns import BUILD_DIMENSIONS, IDENTITY, WORKLOAD
 from harness.tables.options import OPTIONS, differing
 from harness.tables.spec import Pick, TableSpec
 
@@ -80,8 +80,7 @@ def utc(moment: Any) -> str:
 
 def rows_of(result: ResultSet) -> list[TableRow]:
     """Turn what the database answers into rows; a run placed twice counts once per placement."""
-    names = [name for name in COLUMNS if name in result.columns]
-    return [TableRow(_whole(dict(zip(names, record, strict=True)))) for record in dict.fromkeys(result.tuples(names))]
+    return [TableRow(_whole(dict(zip(result.columns, record, strict=True)))) for record in dict.fromkeys(result.rows)]
 
 
 def _whole(record: dict[Any, Any]) -> dict[str, Any]:

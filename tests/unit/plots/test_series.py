@@ -23,11 +23,12 @@ from tests.unit.store.outcomes import BEGIN, environment, measured, measurement
 
 
 def night(
-    number: int, value: float, place: Environment | None = None, days: float | None = None, **said: Any
+    number: int, value: float, place: Environment | None = None, days: float | None = None, batch: int = 1, **said: Any
 ) -> Outcome:
     """Make the outcome of one night. days: what the clock said, where it is not the night's number."""
     moment = BEGIN + timedelta(days=number if days is None else days)
-    outcome = measured(number, [measurement(value=value, **said)], place=place, started=moment)
+    work = {"batch": batch, "prompt": 128}
+    outcome = measured(number, [measurement(value=value, **said)], place=place, started=moment, workload=work)
     known = BEGIN + timedelta(days=number)
     job = outcome.job.model_copy(
         update={"session": f"night-{number:03d}", "not_before": known if days is not None else None}
@@ -54,6 +55,24 @@ def test_a_change_is_found_with_the_packages_that_changed_there(database: Databa
     assert "from 2026-02-12 on (night-012): median 101 to 91 tok/s (-9.9%), worse" in text
     assert "changed there: genai 0.15 to 0.16" in text
     assert "| changed: worse" in text.replace("  ", " ")
+
+
+def test_other_work_is_another_series_and_never_a_step(database: Database) -> None:
+    for number in range(16):
+        database.ingest(night(number, 100.0 if number % 2 else 5.0, batch=1 + number % 2), None)
+    found = history_of("decode_tps", {}, [database])
+    assert [(one.name, {point.value for point in one.points}, one.changes) for one in found] == [
+        ("tiny, int4_rtn, batch 1", {5.0}, ()),
+        ("tiny, int4_rtn, batch 2", {100.0}, ()),
+    ]
+
+
+def test_the_harness_that_changed_at_a_step_is_named(database: Database) -> None:
+    for number in range(16):
+        place = environment().model_copy(update={"harness": "0.1.0" if number < 8 else "0.2.0"})
+        database.ingest(night(number, (100.0 if number < 8 else 80.0) + number % 2, place), None)
+    (found,) = history_of("decode_tps", {}, [database])
+    assert [change.changed for change in found.changes] == [("harness 0.1.0 to 0.2.0",)]
 
 
 def test_sessions_of_rounds_are_one_point_with_the_interval_between_processes(bench: Bench) -> None:

@@ -1,0 +1,93 @@
+"""What a job asks, whatever versions answer it: an artifact is named by what its build was asked, not by the packages that built it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.core.registry import load
+from harness.core.spec import BuildSpec, MeasureSpec
+from harness.plan.keys import spec_key
+from harness.probes import PROBES
+from harness.quantizers import QUANTIZERS
+from harness.store.cache import Maker
+from harness.store.database import Database
+
+JobSpec = BuildSpec | MeasureSpec
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Jobs, and the runs that made what they read."""
+
+    jobs: Mapping[str, JobSpec]
+    """By key; those of the makers, too."""
+    makers: Mapping[str, Maker]
+    """By the id of what they made."""
+    _asked: dict[str, str] = field(default_factory=dict)
+
+    def asked(self, key: str) -> str:
+        """Hash what a job asks (64 hex digits): its key, were no version in the ids of what it reads.
+
+        What no run on record made, as a model's own folder, stands for itself by its id: its content.
+        """
+        if key not in self._asked:
+            self._asked[key] = key  # nobody reads what is made from it, but for a record of another hand
+            spec = self.jobs.get(key)
+            read = _read(spec)
+            named = {name: self._named(identity) for name, identity in read.items()}
+            if spec is not None and named != read:
+                self._asked[key] = spec_key(spec.model_copy(update=named), _located(spec))
+        return self._asked[key]
+
+    def _named(self, identity: str) -> str:
+        maker = self.makers.get(identity)
+        return identity if maker is None else self.asked(maker.job_key)
+
+    def behind(self, key: str) -> dict[str, Maker]:
+        """Return who made what a job reads, and what that was made from, by what each was asked, nearest first."""
+        found: dict[str, Maker] = {}
+        waiting = [key]
+        while waiting:
+            for identity in _read(self.jobs.get(waiting.pop(0))).values():
+                maker = self.makers.get(identity)
+                if maker is not None and self.asked(maker.job_key) not in found:
+                    found[self.asked(maker.job_key)] = maker
+                    waiting.append(maker.job_key)
+        return found
+
+
+def lineage_of(sources: Sequence[Database], keys: Iterable[str]) -> Lineage:
+    """Gather what is known of jobs (by key) and of all that made something; of what several sources know, the first one's counts."""
+    makers: dict[str, Maker] = {}
+    for source in reversed(sources):
+        makers |= source.makers()
+    wanted = {*keys, *(maker.job_key for maker in makers.values())}
+    jobs: dict[str, JobSpec] = {}
+    for source in reversed(sources):
+        jobs |= source.specs(wanted)
+    return Lineage(jobs, makers)
+
+
+def _read(spec: JobSpec | None) -> dict[str, str]:
+    """Return the ids of what a job reads, by the field of its specification."""
+    if spec is None:
+        return {}
+    said = (
+        {"model": spec.model, "base": spec.base}
+        if isinstance(spec, BuildSpec)
+        else {"artifact": spec.artifact, "reference": spec.reference}
+    )
+    return {name: identity for name, identity in said.items() if identity}
+
+
+def _located(spec: JobSpec) -> tuple[str, ...]:
+    """Name what only says where contents lie, as the adapter declares it; of an adapter that is not here nothing."""
+    if isinstance(spec, BuildSpec):
+        what, name, registry = "quantizer", spec.quantizer, QUANTIZERS
+    else:
+        what, name, registry = "probe", spec.probe, PROBES
+    if not spec.contents or name not in registry:
+        return ()
+    found: tuple[str, ...] = load(registry, what, name).located
+    return found
