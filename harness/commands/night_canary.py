@@ -167,7 +167,7 @@ def _speed(
     if stop.broken:
         return _told("speed", canary, f"its rounds gave no number: {next(iter(stop.broken.values()))}")
     done = f"{blocks} of {LOOKS[0]} blocks" if blocks < LOOKS[0] else f"{blocks} blocks"
-    over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, were over after {done}; give the night more time with --budget"
+    over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, leave no time for more than {done}, twice; give the night more time with --budget"
     if blocks < LOOKS[0] and not (first and first.disturbed):
         return _told("speed", canary, over)
     if first is None or first.estimate is None or _word(first, night) != "worse":

@@ -152,7 +152,7 @@ def test_a_quiet_machine_on_which_it_is_not_seen_is_a_broken_gate(monkeypatch: p
 
 
 def test_a_canary_whose_time_was_over_before_it_was_seen_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = "; the 40 s that it may take, 40% of the budget, were over after 3 blocks; give the night more time with --budget"
+    more = "; the 40 s that it may take, 40% of the budget, leave no time for more than 3 blocks, twice; give the night more time with --budget"
     for over, end in ((True, more), (False, "%]")):
         found = Rounds(monkeypatch, compared(-0.01, 0.03), over=over).canary()
         assert found.is_missed
@@ -209,7 +209,7 @@ def test_a_gate_that_cannot_bite_ends_with_2(bench: Bench, say: Say, monkeypatch
     assert said.code == record.exit_code == 2
     assert [(one.kind, one.found) for one in record.canaries] == [("speed", False), ("quality", True)]
     assert "the gate cannot bite" in said.out, record.canaries
-    over = "the 6e-05 s that it may take, 0% of the budget, were over after 1 of 2 blocks; give the night more time with --budget"
+    over = "the 6e-05 s that it may take, 0% of the budget, leave no time for more than 1 of 2 blocks, twice; give the night more time with --budget"
     assert record.canaries[0].said == over
     assert f"NOT FOUND, {over}" in said.out
     assert issue.read_text("utf-8").splitlines()[1] == "<!-- state: open -->"
