@@ -18,10 +18,10 @@ from harness.core.sessions import GivesHidden, Scores
 from harness.core.spec import Note
 from harness.heads.opening import OpenHead, open_head
 from harness.probes import floors
-from harness.probes.fingerprint import tokenizer_sha256
 from harness.probes.groups import Finished, grouped, numbers_of
 from harness.probes.kl_dense import write_dense
 from harness.probes.kl_files import sealed, sums_of
+from harness.probes.kl_options import most_tokens
 from harness.probes.kl_store import (
     BLOCK,
     HEAD,
@@ -37,15 +37,14 @@ from harness.probes.kl_store import (
     lowered,
     open_stored,
 )
+from harness.probes.same_tokens import texts_sha256
 from harness.probes.streams import (
     Stream,
     StreamOptions,
     beyond,
     check_window,
-    most_tokens,
     read_stream,
     reporter,
-    text_of,
     window_reach,
 )
 from harness.probes.windows import Span, sliding, span_positions
@@ -121,7 +120,7 @@ def _meta(session: Scores, stream: Stream, workload: Workload, context: Context,
         limit=stream.limit, bos=stream.bos, window=workload.window, stride=workload.stride, vocabulary=written.vocabulary,
         dtype=session.dtype, provider=session.provider, documents=stream.documents, noun=stream.noun, seed=workload.seed,
         facts=dict(stream.facts), notes=(*stream.notes, *(note for note in written.notes if note.code in {_DENSE, _WIDE, _COARSE})),
-        tokenizer_sha256=tokenizer_sha256(session.codec, text_of(workload), bos=workload.bos),
+        texts_sha256=texts_sha256(session.codec, stream.ids),
         revision=context.artifact_id, head_sha256=written.head_sha256, hidden=written.hidden,
         hidden_dtype=written.stores, crcs=written.crcs, block=written.block, floors=written.floors,
         launches=written.launches, files=sums_of(context.out, (HIDDEN, LOGPROBS)) if context.out else {},

@@ -12,10 +12,10 @@ from harness.core.seam import Context
 from harness.core.sessions import GivesLogits, Scores
 from harness.core.spec import JsonObject, Note
 from harness.probes import floors
-from harness.probes.fingerprint import tokenizer_sha256
 from harness.probes.kl_options import Workload
 from harness.probes.kl_store import StoredMeta, StoredReference, open_stored
-from harness.probes.streams import Stream, check_window, logit_tiles, read_stream, text_of, text_sha256, tiles
+from harness.probes.same_tokens import refuse_other
+from harness.probes.streams import Stream, check_window, encoded, logit_tiles, read_stream, text_sha256, tiles
 from harness.probes.windows import Span, sliding, span_positions
 
 if TYPE_CHECKING:
@@ -70,13 +70,15 @@ def source_of(session: Scores, workload: Workload, context: Context) -> Source:
 
 def _stored(session: Scores, stored: StoredReference, workload: Workload, context: Context) -> Source:
     meta = stored.meta
-    _refuse_other(session, meta, workload, context)
+    _refuse_other(meta, workload, context)
     stream = Stream(
         stored.ids, stored.owners, meta.documents, workload.text, meta.text_sha256, meta.bos, meta.limit, meta.noun,
         meta.facts, meta.notes,
     )  # fmt: skip
     if stream.sha256 != meta.ids_sha256:
         raise HarnessError(f"the token ids of the stored reference {stored.folder} are damaged; make it again")
+    own = encoded(session.codec, workload.model_copy(update={"tokens": meta.limit}), context.shared)
+    refuse_other(own, session.codec, stored.ids, meta.texts_sha256)
     facts: JsonObject = {"form": "stored", "reference_dtype": meta.dtype}
     if meta.form == "hidden":
         facts |= {"stores": meta.hidden_dtype, "head_sha256": meta.head_sha256}
@@ -94,7 +96,7 @@ def _floors(context: Context, stored: Mapping[str, float]) -> dict[str, dict[str
     return {"floors": found} if found else {}
 
 
-def _refuse_other(session: Scores, meta: StoredMeta, workload: Workload, context: Context) -> None:
+def _refuse_other(meta: StoredMeta, workload: Workload, context: Context) -> None:
     """Hold a stored reference against what is asked for. Raises: HarnessError naming what differs."""
     wanted: JsonObject = {name: getattr(workload, name) for name in ("window", "stride", "bos")}
     wanted["text_sha256"] = text_sha256(workload)
@@ -102,8 +104,6 @@ def _refuse_other(session: Scores, meta: StoredMeta, workload: Workload, context
     wanted["limit"] = None if whole else workload.tokens
     if meta.limit is not None:
         wanted["seed"] = workload.seed
-    if meta.tokenizer_sha256:
-        wanted["tokenizer_sha256"] = tokenizer_sha256(session.codec, text_of(workload), bos=workload.bos)
     if meta.revision and context.reference_revision:
         wanted["revision"] = context.reference_revision
     for name, value in wanted.items():
