@@ -14,7 +14,7 @@ from harness.core.spec import JsonObject, Note
 from harness.probes import floors
 from harness.probes.kl_options import Workload
 from harness.probes.kl_store import StoredMeta, StoredReference, open_stored
-from harness.probes.same_tokens import refuse_other
+from harness.probes.same_tokens import refuse_other, texts_sha256
 from harness.probes.streams import Stream, check_window, encoded, logit_tiles, read_stream, text_sha256, tiles
 from harness.probes.windows import Span, sliding, span_positions
 
@@ -59,6 +59,8 @@ def source_of(session: Scores, workload: Workload, context: Context) -> Source:
     live = scores(context.reference_session, context.reference_engine)
     check_window(live, workload.window)
     stream = read_stream(live.codec, workload)
+    own = encoded(session.codec, workload, context.shared)
+    refuse_other(own, session.codec, stream.ids, texts_sha256(live.codec, stream.ids))
     spans = sliding(len(stream.ids), workload.window, workload.stride)
     noise, launches, notes = floors.self_noise(live, context.fresh, stream.ids, spans)
     known = _floors(context, {} if noise is None else {"self-noise": noise})

@@ -99,7 +99,7 @@ def test_a_reference_of_something_else_is_refused_by_name(text: str, tmp_path: P
         compared(candidate, other, tmp_path, text)
 
 
-@pytest.mark.parametrize("form", ["stored"])
+@pytest.mark.parametrize("form", ["stored", "live"])
 def test_a_candidate_of_another_tokenizer_is_refused_and_leaves_nothing_for_perplexity(
     text: str, tmp_path: Path, form: str
 ) -> None:
