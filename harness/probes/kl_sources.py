@@ -11,9 +11,10 @@ from harness.core.errors import HarnessError
 from harness.core.seam import Context
 from harness.core.sessions import GivesLogits, Scores
 from harness.core.spec import JsonObject, Note
+from harness.heads.record import read_record
 from harness.probes import floors
 from harness.probes.kl_options import Workload
-from harness.probes.kl_store import StoredMeta, StoredReference, open_stored
+from harness.probes.kl_store import HEAD, StoredMeta, StoredReference, open_stored
 from harness.probes.same_tokens import refuse_other, texts_sha256
 from harness.probes.streams import Stream, check_window, encoded, logit_tiles, read_stream, text_sha256, tiles
 from harness.probes.windows import Span, sliding, span_positions
@@ -84,12 +85,20 @@ def _stored(session: Scores, stored: StoredReference, workload: Workload, contex
     facts: JsonObject = {"form": "stored", "reference_dtype": meta.dtype}
     if meta.form == "hidden":
         facts |= {"stores": meta.hidden_dtype, "head_sha256": meta.head_sha256}
-    known = _floors(context, meta.floors)
+    known = _floors(context, _stored_floors(stored))
     facts |= known | ({"launches": meta.launches} if meta.launches else {})
     wide = meta.form == "logprobs"
     logits = session if isinstance(session, GivesLogits) and not wide and not workload.truncate_vocabulary else None
     pairs = _stored_pairs(session, logits, stream, stored)
     return Source(stream, pairs, facts, wide, known.get("floors", {}), raw=logits is not None)
+
+
+def _stored_floors(stored: StoredReference) -> dict[str, float]:
+    """Give the floors of a stored reference; of one before schema 4 its head stands from the model by at most what was accepted."""
+    known = stored.meta.floors
+    if stored.meta.form != "hidden" or "head" in known:
+        return known
+    return {**known, "head": floors.HEAD_KL[read_record(stored.folder / HEAD).dtype]}
 
 
 def _floors(context: Context, stored: Mapping[str, float]) -> dict[str, dict[str, float]]:
