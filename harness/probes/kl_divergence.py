@@ -75,7 +75,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
     }
     values = kl_values.metric_values(found, spans, sizes, stream, below)
     arrays = {f"{name}{SUFFIX}": sizes.astype(np.int32) for name in ("kl", "agrees")} | {"confidence": found.confidence}
-    said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values[0].value, below))
+    said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values, below))
     return ProbeResult(values, protocol, (*said, *source.notes, *finished.notes(), *stream.notes), arrays)
 
 
