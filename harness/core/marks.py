@@ -16,6 +16,7 @@ MARKS: Final = {
     "disturbed": "disturbed",
     "implausible": "implausible",
     "under-floor": "within its floor",
+    "slices-under-floor": "slices within their floors",
     "output-differs": "output differs",
     "output-unchecked": "output unchecked",
     "unverified": "unverified",
@@ -39,6 +40,8 @@ BY_NIGHT: Final = " by night"
 """Behind a sweep's name: what a night measured in an environment that the sweep does not name."""
 LIVE: Final = "live"
 """Code of what marks the rounds of a live comparison."""
+UNDER_IN_SLICES: Final = "slices-under-floor"
+"""Code of what marks those slices alone that it names."""
 PACED: Final = "‡"
 """Stands behind a comparison of rounds at one pace of the machine: it need not be the quotient of what is shown beside it."""
 
@@ -50,7 +53,14 @@ def marking(notes: Iterable[Note]) -> tuple[Note, ...]:
     return tuple(sorted(found.values(), key=lambda note: (places[note.code], note.text)))
 
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[-+]\d+)?")
+_NUMBER = re.compile(r"(?<![:.\d])\d+(?:[.,]\d+)*(?:e[-+]\d+)?")
+"""A number, but not in the name of a slice (`confidence:0.99-1`)."""
+_SLICE = re.compile(r"[a-z]+:[\w.-]+")
+
+
+def concerns(note: Note, name: str) -> bool:
+    """Tell whether a run's note marks its number of a slice; the name of the whole is empty."""
+    return note.code != UNDER_IN_SLICES or name in _SLICE.findall(note.text)
 
 
 def merged(texts: Iterable[str]) -> list[str]:

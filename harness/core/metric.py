@@ -118,7 +118,7 @@ METRICS = _table(
     Metric("kl_quantile", "KL quantile", "nat", "lower", "quality",
            "quantile over scored positions of sum_v p_ref (log p_ref - log p): `quantile:median` to `quantile:p99.9` and `quantile:max`"),
     Metric("kl_floor", "KL floor", "nat", "none", "quality",
-           "below which a KL divergence tells nothing: `floor:engine` by verification, `floor:storage` of the reference, `floor:self-noise` between launches, `floor:float32` of sums"),
+           "below which a KL divergence tells nothing: `floor:engine` by verification, `floor:storage` of the reference, `floor:head` of its head apart from the model, `floor:self-noise` between launches, `floor:float32` of sums"),
     Metric("verify_max_dlogp", "Verified: largest difference", "nat", "lower", "quality",
            "of a float export and its model: largest |log p - log p_model| over the tested positions and the whole vocabulary"),
     Metric("verify_kl", "Verified: KL", "nat", "lower", "quality",

@@ -32,12 +32,16 @@ _NOISE_ROWS = 64
 _CHECKED_ROWS = 64
 _CHECKED_TOKENS = 256
 """Tokens of a window that are run to check a head at their last positions: the head does not depend on what is before."""
-_HEAD_KL = {"float32": 1e-8, "float16": 1e-5, "bfloat16": 1e-3}
+HEAD_KL = {"float32": 1e-8, "float16": 1e-5, "bfloat16": 1e-3}
 """Mean KL-divergence within which a head on its own gives what the model gives; logits in 16 bits are rounded that much."""
 
 
-def check_head(session: Scores, head: OpenHead, ids: Sequence[int]) -> None:
-    """Hold a head that was cut off against the whole model. Raises: Unsupported where it gives something else."""
+def check_head(session: Scores, head: OpenHead, ids: Sequence[int]) -> float:
+    """Hold a head that was cut off against the whole model; return the KL-divergence between them, in nat: mean of a sample plus two standard errors.
+
+    In 16 bits it is at least ABSOLUTE: a likely logit that is rounded the other way is rarer than the sample is large.
+    Raises: Unsupported where it gives something else.
+    """
     import numpy as np
 
     assert isinstance(session, GivesHidden)
@@ -48,9 +52,12 @@ def check_head(session: Scores, head: OpenHead, ids: Sequence[int]) -> None:
     alone = head.logits(hidden)
     if alone.shape != given.shape:
         raise Unsupported(f"the head on its own gives {alone.shape[1]} logits, and the model {given.shape[1]}")
-    apart = float(distances(given, alone, wide=True).kl.mean())
-    if not apart <= _HEAD_KL[head.record.dtype]:
-        raise Unsupported(f"the head on its own gives other logits than the model (KL {apart:.1e})")
+    apart = distances(alone, given, wide=True).kl
+    mean = float(apart.mean())
+    if not mean <= HEAD_KL[head.record.dtype]:
+        raise Unsupported(f"the head on its own gives other logits than the model (KL {mean:.1e})")
+    least = 0.0 if head.record.dtype == "float32" else ABSOLUTE
+    return max(least, mean + 2 * float(apart.std()) / math.sqrt(len(apart)))
 
 
 def storage(head: OpenHead, raw: States, kept: States) -> NDArray[np.float64]:

@@ -15,13 +15,12 @@ from harness.core.spec import Note
 from harness.numbers.divergence import Distances, checked, distances, holds
 from harness.probes import floors, kl_sources, kl_values
 from harness.probes.groups import Finished, grouped, numbers_of
-from harness.probes.kl_options import DenseWorkload, Workload
+from harness.probes.kl_options import DenseWorkload, Workload, most_tokens
 from harness.probes.kl_sources import Source
 from harness.probes.kl_values import FIELDS, ComparedPositions
 from harness.probes.streams import (
     beyond,
     check_window,
-    most_tokens,
     on_rows,
     reporter,
     target_nll,
@@ -76,7 +75,7 @@ def measure(session: Scores, workload: Workload, context: Context) -> ProbeResul
     }
     values = kl_values.metric_values(found, spans, sizes, stream, below)
     arrays = {f"{name}{SUFFIX}": sizes.astype(np.int32) for name in ("kl", "agrees")} | {"confidence": found.confidence}
-    said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values[0].value, below))
+    said = (*_width_notes(widths), *_check_notes(pairs), *kl_values.floor_notes(values, below))
     return ProbeResult(values, protocol, (*said, *source.notes, *finished.notes(), *stream.notes), arrays)
 
 

@@ -17,11 +17,12 @@ from harness.core.seam import Context, Facts, Probe, ProbeResult
 from harness.core.sessions import GivesHidden, Scores
 from harness.core.spec import Note
 from harness.heads.opening import OpenHead, open_head
+from harness.numbers.divergence import ABSOLUTE
 from harness.probes import floors
-from harness.probes.fingerprint import tokenizer_sha256
 from harness.probes.groups import Finished, grouped, numbers_of
 from harness.probes.kl_dense import write_dense
 from harness.probes.kl_files import sealed, sums_of
+from harness.probes.kl_options import most_tokens
 from harness.probes.kl_store import (
     BLOCK,
     HEAD,
@@ -37,15 +38,14 @@ from harness.probes.kl_store import (
     lowered,
     open_stored,
 )
+from harness.probes.same_tokens import texts_sha256
 from harness.probes.streams import (
     Stream,
     StreamOptions,
     beyond,
     check_window,
-    most_tokens,
     read_stream,
     reporter,
-    text_of,
     window_reach,
 )
 from harness.probes.windows import Span, sliding, span_positions
@@ -121,7 +121,7 @@ def _meta(session: Scores, stream: Stream, workload: Workload, context: Context,
         limit=stream.limit, bos=stream.bos, window=workload.window, stride=workload.stride, vocabulary=written.vocabulary,
         dtype=session.dtype, provider=session.provider, documents=stream.documents, noun=stream.noun, seed=workload.seed,
         facts=dict(stream.facts), notes=(*stream.notes, *(note for note in written.notes if note.code in {_DENSE, _WIDE, _COARSE})),
-        tokenizer_sha256=tokenizer_sha256(session.codec, text_of(workload), bos=workload.bos),
+        texts_sha256=texts_sha256(session.codec, stream.ids),
         revision=context.artifact_id, head_sha256=written.head_sha256, hidden=written.hidden,
         hidden_dtype=written.stores, crcs=written.crcs, block=written.block, floors=written.floors,
         launches=written.launches, files=sums_of(context.out, (HIDDEN, LOGPROBS)) if context.out else {},
@@ -134,17 +134,19 @@ def _written(
     report = reporter(context, len(spans), "windows")
     if workload.stores == "logprobs":
         return _write_dense(session, stream, spans, workload, context, report, out)
-    head = _head(session, stream, spans, out)
+    head = _head(session, stream, spans, workload, out)
     if isinstance(head, str):
         found = _write_dense(session, stream, spans, workload, context, report, out)
         text = f"log-probabilities were stored and not hidden states: {head}"
         found.notes = (Note(code=_DENSE, text=text), *found.notes)
         return found
-    return _write_hidden(session, head, stream, spans, workload, context, report, out)
+    return _write_hidden(session, *head, stream, spans, workload, context, report, out)
 
 
-def _head(session: Scores, stream: Stream, spans: list[Span], out: Path) -> OpenHead | str:
-    """Open the session's head on its own, or say why log-probabilities have to be stored."""
+def _head(
+    session: Scores, stream: Stream, spans: list[Span], workload: Workload, out: Path
+) -> tuple[OpenHead, float] | str:
+    """Cut the session's head off, or say why log-probabilities have to be stored."""
     if not isinstance(session, GivesHidden):
         return "the engine gives no hidden states"
     folder = out / HEAD
@@ -152,17 +154,28 @@ def _head(session: Scores, stream: Stream, spans: list[Span], out: Path) -> Open
     try:
         session.save_head(folder)
         head = open_head(folder, session.provider)
-        floors.check_head(session, head, stream.ids[spans[0].begin : spans[0].end].tolist())
+        return head, _apart(session, head, stream, spans, workload)
     except Unsupported as error:
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
         return str(error)
-    return head
+
+
+def _apart(session: Scores, head: OpenHead, stream: Stream, spans: list[Span], workload: Workload) -> float:
+    """Give the KL-divergence between a head and its model. Raises: Unsupported where it is too large, and log-probabilities are not."""
+    apart = floors.check_head(session, head, stream.ids[spans[0].begin : spans[0].end].tolist())
+    if apart > ABSOLUTE and 4 * len(stream.ids) * head.record.vocabulary <= workload.max_bytes:
+        raise Unsupported(f"{_said(apart)}, and at most {ABSOLUTE:.0e} is allowed")
+    return apart
+
+
+def _said(apart: float) -> str:
+    return f"the head on its own stands {apart:.1e} nat from the model, whose logits are rounded to 16 bits"
 
 
 def _write_hidden(
-    session: Scores, head: OpenHead, stream: Stream, spans: list[Span], workload: Workload, context: Context,
+    session: Scores, head: OpenHead, apart: float, stream: Stream, spans: list[Span], workload: Workload, context: Context,
     report: Callable[[int], None], out: Path,
 ) -> _Written:  # fmt: skip
     import numpy as np
@@ -189,12 +202,22 @@ def _write_hidden(
             done += len(group)
             report(done)
     noise, launches, notes = floors.self_noise(session, context.fresh, stream.ids, spans)
-    known = {"storage": float(np.concatenate(floor).mean()), **({} if noise is None else {"self-noise": noise})}
-    said = _store_notes(tried, known["storage"], kinds[0], len(stream.ids))
+    known = {
+        "head": apart,
+        "storage": float(np.concatenate(floor).mean()),
+        **({} if noise is None else {"self-noise": noise}),
+    }
+    said = (*_head_notes(apart), *_store_notes(tried, known["storage"], kinds[0], len(stream.ids)))
     return _Written(
         "hidden", head.record.vocabulary, head.record.hidden, "float32" if kinds[0] == "float32" else "float16", writer.crcs,
         head_sha256=head.record.sha256, floors=known, launches=launches, notes=(*said, *finished.notes(), *notes),
     )  # fmt: skip
+
+
+def _head_notes(apart: float) -> tuple[Note, ...]:
+    """Say where a head that was cut off costs too much, and log-probabilities would have been too large."""
+    text = f"{_said(apart)}, and log-probabilities would be larger than max_bytes: say form: live, or fewer tokens"
+    return (Note(code=_COARSE, text=text),) if apart > ABSOLUTE else ()
 
 
 def _store_notes(tried: list[float], floor: float, kind: str, positions: int) -> tuple[Note, ...]:
@@ -249,7 +272,7 @@ def _contents(workload: Workload) -> Mapping[str, Path]:
 
 PROBE = Probe(
     name="kl_reference",
-    version=3,
+    version=4,
     kind="reference",
     needs=(frozenset({"scores"}),),
     yields=(),

@@ -11,11 +11,12 @@ from harness.core.errors import HarnessError
 from harness.core.seam import Context
 from harness.core.sessions import GivesLogits, Scores
 from harness.core.spec import JsonObject, Note
+from harness.heads.record import read_record
 from harness.probes import floors
-from harness.probes.fingerprint import tokenizer_sha256
 from harness.probes.kl_options import Workload
-from harness.probes.kl_store import StoredMeta, StoredReference, open_stored
-from harness.probes.streams import Stream, check_window, logit_tiles, read_stream, text_of, text_sha256, tiles
+from harness.probes.kl_store import HEAD, StoredMeta, StoredReference, open_stored
+from harness.probes.same_tokens import refuse_other, texts_sha256
+from harness.probes.streams import Stream, check_window, encoded, logit_tiles, read_stream, text_sha256, tiles
 from harness.probes.windows import Span, sliding, span_positions
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def source_of(session: Scores, workload: Workload, context: Context) -> Source:
     live = scores(context.reference_session, context.reference_engine)
     check_window(live, workload.window)
     stream = read_stream(live.codec, workload)
+    own = encoded(session.codec, workload, context.shared)
+    refuse_other(own, session.codec, stream.ids, texts_sha256(live.codec, stream.ids))
     spans = sliding(len(stream.ids), workload.window, workload.stride)
     noise, launches, notes = floors.self_noise(live, context.fresh, stream.ids, spans)
     known = _floors(context, {} if noise is None else {"self-noise": noise})
@@ -70,22 +73,32 @@ def source_of(session: Scores, workload: Workload, context: Context) -> Source:
 
 def _stored(session: Scores, stored: StoredReference, workload: Workload, context: Context) -> Source:
     meta = stored.meta
-    _refuse_other(session, meta, workload, context)
+    _refuse_other(meta, workload, context)
     stream = Stream(
         stored.ids, stored.owners, meta.documents, workload.text, meta.text_sha256, meta.bos, meta.limit, meta.noun,
         meta.facts, meta.notes,
     )  # fmt: skip
     if stream.sha256 != meta.ids_sha256:
         raise HarnessError(f"the token ids of the stored reference {stored.folder} are damaged; make it again")
+    own = encoded(session.codec, workload.model_copy(update={"tokens": meta.limit}), context.shared)
+    refuse_other(own, session.codec, stored.ids, meta.texts_sha256)
     facts: JsonObject = {"form": "stored", "reference_dtype": meta.dtype}
     if meta.form == "hidden":
         facts |= {"stores": meta.hidden_dtype, "head_sha256": meta.head_sha256}
-    known = _floors(context, meta.floors)
+    known = _floors(context, _stored_floors(stored))
     facts |= known | ({"launches": meta.launches} if meta.launches else {})
     wide = meta.form == "logprobs"
     logits = session if isinstance(session, GivesLogits) and not wide and not workload.truncate_vocabulary else None
     pairs = _stored_pairs(session, logits, stream, stored)
     return Source(stream, pairs, facts, wide, known.get("floors", {}), raw=logits is not None)
+
+
+def _stored_floors(stored: StoredReference) -> dict[str, float]:
+    """Give the floors of a stored reference; of one before schema 4 its head stands from the model by at most what was accepted."""
+    known = stored.meta.floors
+    if stored.meta.form != "hidden" or "head" in known:
+        return known
+    return {**known, "head": floors.HEAD_KL[read_record(stored.folder / HEAD).dtype]}
 
 
 def _floors(context: Context, stored: Mapping[str, float]) -> dict[str, dict[str, float]]:
@@ -94,7 +107,7 @@ def _floors(context: Context, stored: Mapping[str, float]) -> dict[str, dict[str
     return {"floors": found} if found else {}
 
 
-def _refuse_other(session: Scores, meta: StoredMeta, workload: Workload, context: Context) -> None:
+def _refuse_other(meta: StoredMeta, workload: Workload, context: Context) -> None:
     """Hold a stored reference against what is asked for. Raises: HarnessError naming what differs."""
     wanted: JsonObject = {name: getattr(workload, name) for name in ("window", "stride", "bos")}
     wanted["text_sha256"] = text_sha256(workload)
@@ -102,8 +115,6 @@ def _refuse_other(session: Scores, meta: StoredMeta, workload: Workload, context
     wanted["limit"] = None if whole else workload.tokens
     if meta.limit is not None:
         wanted["seed"] = workload.seed
-    if meta.tokenizer_sha256:
-        wanted["tokenizer_sha256"] = tokenizer_sha256(session.codec, text_of(workload), bos=workload.bos)
     if meta.revision and context.reference_revision:
         wanted["revision"] = context.reference_revision
     for name, value in wanted.items():

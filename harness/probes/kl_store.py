@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 IDS, OWNERS, POSITIONS = "token_ids.npy", "documents.npy", "positions.npy"
 LOGPROBS, HIDDEN, HEAD, META = "logprobs.npy", "hidden.bin", "head", "meta.json"
-SCHEMA = 3
+SCHEMA = 4
 _OLDEST = 2
 BLOCK = 1024
 """Rows of hidden states that share a checksum; of log-probabilities at most so many."""
@@ -53,7 +53,8 @@ class StoredMeta(Record):
     seed: int
     facts: JsonObject
     notes: tuple[Note, ...]
-    tokenizer_sha256: str = ""
+    texts_sha256: str = ""
+    """Of the texts of the tokens that occur; empty where it was written before schema 4."""
     revision: str = ""
     """Id of the artifact that it was made from."""
     head_sha256: str = ""
@@ -253,6 +254,7 @@ def _meta(folder: Path) -> StoredMeta | None:
     try:
         said = unsealed((folder / META).read_text(encoding="utf-8"))
         version = int(str(said["schema_version"]))
+        said.pop("tokenizer_sha256", None)  # of a sample, until schema 3: padding changed it, so token ids are compared
         if _OLDEST <= version <= SCHEMA:
             return StoredMeta.model_validate(said)
     except (ValueError, KeyError, TypeError, ValidationError) as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.core.marks import UNDER_IN_SLICES
 from harness.core.seam import MetricValue
 from harness.core.spec import Note
 from harness.numbers.divergence import TOP
@@ -25,6 +26,7 @@ _BORDERS = (0.0, 0.5, 0.9, 0.99, 1.0)
 """Of the reference's confidence: the probability of its likeliest token."""
 UNTOLD = 2.0
 """Times the sum of its floors up to which a divergence tells nothing."""
+_DIVERGENCES = frozenset({"kl_divergence", "kl_quantile"})
 FIELDS = ("kl", "abs_log_ratio", "agrees", "top5", "confidence")
 
 
@@ -61,13 +63,23 @@ def metric_values(
     )  # fmt: skip
 
 
-def floor_notes(value: float, floors: Mapping[str, float]) -> tuple[Note, ...]:
-    """Mark a KL-divergence within twice the sum of its floors: small disturbances that know nothing of each other add up, and each floor is the mean of a sample."""
-    if not floors or value > UNTOLD * sum(floors.values()):
+def floor_notes(values: Sequence[MetricValue], floors: Mapping[str, float]) -> tuple[Note, ...]:
+    """Mark KL-divergences within twice the sum of their floors: small disturbances that know nothing of each other add up, and each floor is the mean of a sample.
+
+    One note: that of the mean, which marks the whole comparison, or that of the slices and quantiles alone, which marks them.
+    """
+    most = UNTOLD * sum(floors.values())
+    under = [one for one in values if one.metric in _DIVERGENCES and one.value <= most] if floors else []
+    if not under:
         return ()
+    mean = [one for one in under if not one.slice]
+    slices = ", ".join(f"{one.slice} ({one.value:.1e} nat)" for one in under if one.slice)
     said = ", ".join(f"{name} {floor:.1e}" for name, floor in sorted(floors.items()))
-    text = f"the KL-divergence {value:.1e} nat is within {UNTOLD:g} times its floors ({said} nat): it cannot be told from none"
-    return (Note(code="under-floor", text=text),)
+    within = f"within {UNTOLD:g} times {'its' if mean else 'their'} floors ({said} nat)"
+    if not mean:
+        return (Note(code=UNDER_IN_SLICES, text=f"KL-divergences {within} cannot be told from none: {slices}"),)
+    text = f"the KL-divergence {mean[0].value:.1e} nat is {within}: it cannot be told from none"
+    return (Note(code="under-floor", text=f"{text}, nor can {slices}" if slices else text),)
 
 
 def _first_divergent(agrees: NDArray[np.uint8], ends: Ints) -> Ints:

@@ -121,7 +121,7 @@ def _stream(session: Scores, workload: Workload, context: Context) -> _Found:
     import numpy as np
 
     check_window(session, workload.window)
-    stream = read_stream(session.codec, workload)
+    stream = read_stream(session.codec, workload, context.shared)
     cut = last_chunks if workload.protocol == "B" else sliding
     spans = cut(len(stream.ids), workload.window, workload.stride)
     known = _known_nll(stream, workload, context)

@@ -15,7 +15,7 @@ from harness.core.seam import Context
 from harness.core.sessions import GivesLogits, Reach, Scores, TextCodec, TextSession
 from harness.core.spec import JsonObject, Note
 from harness.corpus import Corpus, Text, looks_like_wikitext
-from harness.texts import HUB_TEXTS, REFERENCE, change_notes, from_hub, read, text_label
+from harness.texts import REFERENCE, change_notes, read, text_label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,15 +111,35 @@ def _check_bos(codec: TextCodec, *, bos: bool) -> None:
         raise HarnessError("BOS was asked for but the model's tokenizer has none; set bos: false")
 
 
-def read_stream(codec: TextCodec, options: StreamOptions) -> Stream:
+def read_stream(codec: TextCodec, options: StreamOptions, kept: dict[str, object] | None = None) -> Stream:
     """Read a text and turn it into token ids, all its documents as one string.
 
-    Raises: HarnessError where it is shorter than one window.
+    kept: what a session keeps, its text among it. Raises: HarnessError where it is shorter than one window.
     """
-    import numpy as np
+    stream = encoded(codec, options, {} if kept is None else kept)
+    if len(stream.ids) < options.window:
+        cut = "" if stream.limit is None else f" cut to {stream.limit}"
+        raise HarnessError(
+            f"the text '{options.text}'{cut} has {len(stream.ids)} tokens, fewer than one window of {options.window}; "
+            "give a longer text or a smaller window"
+        )
+    return stream
 
+
+def encoded(codec: TextCodec, options: StreamOptions, kept: dict[str, object]) -> Stream:
+    """Do so whatever the window, once for all probes of a session; kept: its `Context.shared`."""
     _check_bos(codec, bos=options.bos)
     text = read(options.text, options.corpus)
+    key = f"stream:{_sha256(text.whole)}:{options.model_dump_json(include={'text', 'corpus', 'tokens', 'seed', 'bos'})}"
+    found = kept.get(key)
+    if not isinstance(found, Stream):
+        found = kept[key] = _encoded(codec, text, options)
+    return found
+
+
+def _encoded(codec: TextCodec, text: Text, options: StreamOptions) -> Stream:
+    import numpy as np
+
     chosen = drawn(codec, text.documents, options)
     documents = [text.documents[place] for place in chosen]
     ids, begins = codec.located("".join(documents), bos=options.bos)
@@ -129,12 +149,6 @@ def read_stream(codec: TextCodec, options: StreamOptions) -> Stream:
     if len(text.documents) == 1 and options.tokens is not None and options.tokens < len(ids):
         limit = options.tokens
         ids, owners = ids[:limit], owners[:limit]
-    if len(ids) < options.window:
-        cut = "" if limit is None else f" cut to {limit}"
-        raise HarnessError(
-            f"the text '{options.text}'{cut} has {len(ids)} tokens, fewer than one window of {options.window}; "
-            "give a longer text or a smaller window"
-        )
     return Stream(
         np.asarray(ids, dtype=np.int64), owners.astype(np.int64), len(documents), options.text, _sha256(text.whole),
         options.bos, limit, text.noun, _facts(text, documents, limit, options), notes_of(text, options.text),
@@ -178,12 +192,7 @@ def notes_of(text: Text, name: str) -> tuple[Note, ...]:
 
 def text_sha256(options: StreamOptions) -> str:
     """Hash a text as it is read, so that a reference can be held against it."""
-    return _sha256(text_of(options))
-
-
-def text_of(options: StreamOptions) -> str:
-    """Read a text whole."""
-    return read(options.text, options.corpus).whole
+    return _sha256(read(options.text, options.corpus).whole)
 
 
 def _sha256(text: str) -> str:
@@ -194,23 +203,6 @@ def on_rows(options: StreamOptions) -> str:
     """Say in a protocol's name where rows were joined to make the text."""
     rows = read(options.text, options.corpus).rows
     return {"plain": "", "wikitext": " on WikiText rows", "jsonl": " on records"}[rows]
-
-
-HUB_LONGEST = 1 << 16
-"""Tokens that no document of the pinned hub texts is longer than."""
-
-
-def most_tokens(options: StreamOptions) -> int:
-    """Bound the tokens that are read from above: a text has no more tokens than bytes, but for a few."""
-    if from_hub(options.text, options.corpus):
-        most = HUB_TEXTS[options.text].most_bytes + 2
-        return most if options.tokens is None else min(most, options.tokens + HUB_LONGEST)
-    text = read(options.text, options.corpus)
-    sizes = [len(document.encode()) for document in text.documents]
-    most = sum(sizes) + 2
-    if options.tokens is None:
-        return most
-    return min(most, options.tokens + (max(sizes) if len(sizes) > 1 else 0))
 
 
 def window_reach(options: StreamOptions) -> Reach | None:

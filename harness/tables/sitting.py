@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from harness.core.marks import PACED, marking
+from harness.core.marks import PACED, concerns, marking
 from harness.core.metric import METRICS
 from harness.core.metric import metric as metric_named
 from harness.core.spec import Note
@@ -161,6 +161,7 @@ def marks_of(row: TableRow) -> tuple[Note, ...]:
     found = marking(Note.model_validate(one) for one in json.loads(given)) if given else ()
     known = METRICS.get(row.metric or "")
     speed = known is None or known.kind == "speed"
+    found = tuple(note for note in found if concerns(note, row.text("slice") or ""))
     return tuple(note for note in found if speed or note.code not in _OF_SPEED)
 
 

@@ -25,7 +25,7 @@ def test_a_reference_is_written_once_and_its_floors_stand_beside_every_divergenc
         hidden = [one for one in stored if one.get("form") == "hidden"]
         assert len(hidden) == 1
         assert hidden[0]["launches"] == 3
-    assert set(hidden[0]["floors"]) == {"storage", "self-noise"}
+    assert set(hidden[0]["floors"]) == {"head", "storage", "self-noise"}
     assert hidden[0]["floors"]["storage"] < 1e-6
     rows = machine.frame({"metric": "kl_floor"}, ["method", "slice", "value"])
     for method in ("fp32", "int8", "int4_rtn"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.core.marks import marking, merged
+from harness.core.marks import UNDER_IN_SLICES, concerns, marking, merged
 from harness.core.spec import Note
 
 
@@ -34,3 +34,17 @@ def test_notes_of_one_code_are_ordered_by_their_words_and_unknown_codes_left_out
         Note(code="unstable", text="z"),
     ]
     assert [(note.code, note.text) for note in marking(notes)] == [("unstable", "z"), ("noted", "a"), ("noted", "b")]
+
+
+def test_a_mark_of_slices_is_that_of_the_slices_that_it_names() -> None:
+    note = Note(code=UNDER_IN_SLICES, text="within 2 times: confidence:0.9-0.99 (1e-7 nat), quantile:p99.9 (2e-7 nat)")
+    names = ("confidence:0.9-0.99", "confidence:0.99-1", "confidence:0-0.5", "quantile:p99.9", "quantile:p99", "")
+    assert [name for name in names if concerns(note, name)] == ["confidence:0.9-0.99", "quantile:p99.9"]
+    assert all(concerns(Note(code="under-floor", text=note.text), name) for name in names)
+
+
+def test_names_of_slices_are_no_numbers_to_merge() -> None:
+    texts = [
+        f"{name} ({value} nat)" for name in ("confidence:0.5-0.9", "confidence:0.9-0.99") for value in ("2e-7", "1e-7")
+    ]
+    assert merged(texts) == ["confidence:0.5-0.9 (1e-7 to 2e-7 nat)", "confidence:0.9-0.99 (1e-7 to 2e-7 nat)"]

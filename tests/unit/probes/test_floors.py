@@ -33,9 +33,19 @@ def divergence(one: Any, other: Any) -> Any:
 
 def test_the_head_of_the_model_passes_and_another_is_told_by_its_divergence(tmp_path: Path) -> None:
     session, other = HiddenScores(), HiddenScores(noise=0.1)
-    floors.check_head(session, head_of(session, tmp_path / "own"), IDS.tolist())
+    assert 0 <= floors.check_head(session, head_of(session, tmp_path / "own"), IDS.tolist()) < 1e-9
     with pytest.raises(Unsupported, match=r"gives other logits than the model \(KL \d\.\de-\d\d\)"):
         floors.check_head(session, head_of(other, tmp_path / "other"), IDS.tolist())
+
+
+def test_how_far_a_head_stands_from_the_model_is_two_standard_errors_above_the_mean(tmp_path: Path) -> None:
+    session = HiddenScores()
+    session.wrong = 3e-5
+    head, last = head_of(session, tmp_path / "head"), range(len(IDS) - 64, len(IDS))
+    found = divergence(head.logits(session.seen(IDS, last)), session.rows(IDS, last))
+    wanted = found.mean() + 2 * found.std() / 8
+    assert 1e-11 < found.mean() < 1e-8
+    assert floors.check_head(session, head, IDS.tolist()) == pytest.approx(wanted, rel=1e-2)
 
 
 def test_a_head_of_another_width_is_refused_with_both(tmp_path: Path) -> None:

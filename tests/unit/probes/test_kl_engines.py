@@ -54,3 +54,22 @@ def test_an_engine_against_itself_is_at_the_floor(sessions: tuple[Any, Any], tmp
         kl_reference.measure(session, kl_reference.Workload(tokens=TOKENS), Context(folder=tmp_path, out=out))
         stored = measure(session, Workload(tokens=TOKENS), Context(folder=tmp_path, reference=out))
         assert abs(kl(stored)) < 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_model_in_16_bits_against_itself_is_within_the_floors_that_are_printed(tmp_path: Path, dtype: str) -> None:
+    pytest.importorskip("torch")
+    from harness import reference
+    from harness.engines import transformers
+
+    options = transformers.ENGINE.options.model_validate({"threads": 1, "dtype": dtype})
+    with transformers.ENGINE.open(reference.model_folder(), options) as session:
+        for name, most_bytes in (("small", 2 << 30), ("large", 1)):
+            out = tmp_path / name
+            out.mkdir()
+            context = Context(folder=tmp_path, out=out)
+            kl_reference.measure(session, kl_reference.Workload(tokens=1100, max_bytes=most_bytes), context)
+            found = measure(session, Workload(tokens=1100), Context(folder=tmp_path, reference=out))
+            floors = [one.value for one in found.values if one.metric == "kl_floor"]
+            assert abs(kl(found)) <= sum(floors)
+            assert abs(kl(found)) <= 1e-6 or {"coarse-store", "under-floor"} <= {note.code for note in found.notes}

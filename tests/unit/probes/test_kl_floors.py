@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.seam import Context
+from harness.heads.linear import rounded, save_linear
 from harness.probes import floors, kl_reference
 from harness.probes.kl_divergence import Workload, measure
+from harness.probes.kl_files import sealed, unsealed
 from harness.probes.kl_store import open_stored
 from tests.unit.probes.hidden_scores import HiddenScores
 from tests.unit.probes.kl_runs import GIVEN, TEXT, calm, compared, stored, values
@@ -40,7 +43,8 @@ def test_float32_is_stored_where_float16_would_cost_more_than_is_allowed_and_sai
     session = HiddenScores()
     folder = stored(session, tmp_path, text)
     meta = open_stored(folder).meta
-    assert (meta.hidden_dtype, meta.floors) == ("float32", {"storage": 0.0})
+    assert (meta.hidden_dtype, meta.floors["storage"]) == ("float32", 0.0)
+    assert 0 <= meta.floors["head"] < 1e-9
     found = compared(session, folder, tmp_path, text)
     assert abs(values(found)["kl_divergence"]) <= 1e-6
     (said,) = [note.text for note in found.notes if note.code == "float32-store"]
@@ -58,6 +62,79 @@ def test_where_only_later_positions_make_float16_too_coarse_float32_is_advised(
     found = compared(HiddenScores(noise=0.1), folder, tmp_path, text)
     (said,) = [note.text for note in found.notes if note.code == "coarse-store"]
     assert said.endswith("say stores: float32")
+
+
+class Rounded(HiddenScores):
+    """A model in bfloat16 whose engine gives logits as they are; its head on its own rounds them."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        rounded(self.head, "bfloat16")
+
+    def save_head(self, folder: Path) -> None:
+        bits = (self.head.view(np.uint32) >> 16).astype(np.uint16)
+        save_linear(folder, lambda begin, end: bits[begin:end], bits.shape, "bfloat16")
+
+
+class AlmostAsItsHead(Rounded):
+    """The same, whose engine rounds as the head does, but for likely logits at three of a thousand positions."""
+
+    def rows(self, ids: Any, positions: Any) -> Any:
+        where = np.asarray(positions)
+        logits = self.seen(ids, where) @ self.head.T
+        rounded(logits, "bfloat16")
+        rare = (where > 0) & (np.asarray(ids)[where] == ord("~")) & (np.asarray(ids)[where - 1] < ord("A"))
+        logits[rare, logits[rare].argmax(axis=1)] *= np.float32(1 + 2**-8)
+        logits = logits.astype(np.float64)
+        return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_what_is_too_rare_for_the_sample_is_within_the_floor_of_a_head_in_16_bits(text: str, tmp_path: Path) -> None:
+    folder = stored(AlmostAsItsHead(), tmp_path, text)
+    meta = open_stored(folder).meta
+    assert (meta.form, meta.floors["head"]) == ("hidden", 1e-6)
+    found = compared(AlmostAsItsHead(), folder, tmp_path, text)
+    assert 1e-9 < values(found)["kl_divergence"] <= 1e-6
+    assert {"under-floor"} == {note.code for note in found.notes} - {"float32-store"}
+
+
+def test_where_the_head_on_its_own_is_too_coarse_log_probabilities_are_stored(text: str, tmp_path: Path) -> None:
+    folder = stored(Rounded(), tmp_path, text)
+    meta = open_stored(folder).meta
+    assert (meta.form, meta.floors) == ("logprobs", {})
+    found = compared(Rounded(), folder, tmp_path, text)
+    floors_of = {name: value for name, value in values(found).items() if name.startswith("kl_floor")}
+    assert abs(values(found)["kl_divergence"]) <= sum(floors_of.values()) < 1e-9
+    (said,) = [note.text for note in found.notes if note.code == "dense-reference"]
+    assert said.endswith("whose logits are rounded to 16 bits, and at most 1e-06 is allowed")
+
+
+def test_where_they_would_be_too_large_the_head_is_a_floor_and_what_is_under_it_marked(
+    text: str, tmp_path: Path
+) -> None:
+    folder = stored(Rounded(), tmp_path, text, max_bytes=1000)
+    meta = open_stored(folder).meta
+    assert meta.form == "hidden"
+    itself, near, far = (compared(Rounded(noise=noise), folder, tmp_path, text) for noise in (0.0, 1e-4, 0.3))
+    assert 1e-6 < values(itself)["kl_divergence"] <= meta.floors["head"] + meta.floors["storage"] < 1e-3
+    assert values(itself)["kl_floor floor:head"] == meta.floors["head"]
+    for found, marked in ((itself, True), (near, True), (far, False)):
+        codes = {note.code: note.text for note in found.notes}
+        assert ("under-floor" in codes) == marked
+        assert codes["coarse-store"].endswith("larger than max_bytes: say form: live, or fewer tokens")
+
+
+@pytest.mark.parametrize("schema", [2, 3])
+def test_a_reference_that_does_not_say_how_far_its_head_stands_has_the_most_that_was_accepted(
+    text: str, tmp_path: Path, schema: int
+) -> None:
+    for session, most in ((Rounded(), 1e-3), (HiddenScores(), 1e-8)):
+        folder = stored(session, tmp_path, text, f"of {most}", max_bytes=1000)
+        meta = unsealed((folder / "meta.json").read_text("utf-8"))
+        kept = {"storage": 2e-9}
+        (folder / "meta.json").write_text(sealed({**meta, "schema_version": schema, "floors": kept}), "utf-8")
+        found = values(compared(session, folder, tmp_path, text))
+        assert (found["kl_floor floor:head"], found["kl_floor floor:storage"]) == (most, 2e-9)
 
 
 @pytest.mark.parametrize("form", ["logprobs", "live"])
@@ -126,4 +203,4 @@ def test_a_launch_that_fails_is_told_and_no_floor_is_invented(text: str, tmp_pat
     context = Context(folder=tmp_path, out=out, fresh=fresh)
     found = kl_reference.measure(HiddenScores(), kl_reference.Workload(text=text, **GIVEN), context)
     assert "out of memory" in next(note.text for note in found.notes if note.code == "no-self-noise")
-    assert set(open_stored(out).meta.floors) == {"storage"}
+    assert set(open_stored(out).meta.floors) == {"head", "storage"}

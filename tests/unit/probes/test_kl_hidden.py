@@ -13,6 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.seam import Context
 from harness.probes import groups, perplexity
 from harness.probes.kl_divergence import Workload, measure
+from harness.probes.kl_files import sealed, unsealed
 from harness.probes.kl_store import open_stored
 from tests.unit.probes.hidden_scores import HiddenScores, LogitScores
 from tests.unit.probes.kl_runs import GIVEN, TEXT, calm, compared, stored, values
@@ -86,8 +87,6 @@ class Other(ByteCodec):
 
 def test_a_reference_of_something_else_is_refused_by_name(text: str, tmp_path: Path) -> None:
     folder, candidate = stored(HiddenScores(), tmp_path, text), HiddenScores(noise=0.1)
-    with pytest.raises(HarnessError, match="made with tokenizer_sha256"):
-        compared(HiddenScores(codec=Other()), folder, tmp_path, text)
     with pytest.raises(HarnessError, match="made with revision 'one', this comparison asks for 'two'"):
         compared(candidate, folder, tmp_path, text, context={"reference_revision": "two"})
     other = stored(HiddenScores(seed=3), tmp_path, text, "other")
@@ -98,6 +97,49 @@ def test_a_reference_of_something_else_is_refused_by_name(text: str, tmp_path: P
     Path(text).write_text(TEXT + "!")
     with pytest.raises(HarnessError, match="made with text_sha256"):
         compared(candidate, other, tmp_path, text)
+
+
+@pytest.mark.parametrize("form", ["stored", "live"])
+def test_a_candidate_of_another_tokenizer_is_refused_and_leaves_nothing_for_perplexity(
+    text: str, tmp_path: Path, form: str
+) -> None:
+    reference, candidate = HiddenScores(), HiddenScores(codec=Other())
+    given: dict[str, Any] = (
+        {"reference": stored(reference, tmp_path, text)} if form == "stored" else {"reference_session": reference}
+    )
+    context = Context(folder=tmp_path, **given)
+    with pytest.raises(HarnessError, match=r"another tokenizer .*: token 5 of the text is 87 for it and 119 for the"):
+        measure(candidate, Workload(text=text, **GIVEN), context)
+    assert candidate.windows == 0
+    assert not [name for name in context.shared if name.startswith("nll:")]
+
+
+def test_a_tokenizer_that_is_only_padded_is_the_same(text: str, tmp_path: Path) -> None:
+    padded = ByteCodec()
+    padded.vocabulary = 31_000
+
+    def live(candidate: HiddenScores) -> dict[str, float]:
+        context = Context(folder=tmp_path, reference_session=HiddenScores())
+        return values(measure(candidate, Workload(text=text, **GIVEN), context))
+
+    assert live(HiddenScores(noise=0.1, codec=padded)) == live(HiddenScores(noise=0.1))
+    folder = stored(HiddenScores(), tmp_path, text)
+    wanted = values(compared(HiddenScores(noise=0.1), folder, tmp_path, text))
+    assert values(compared(HiddenScores(noise=0.1, codec=padded), folder, tmp_path, text)) == wanted
+
+
+@pytest.mark.parametrize("schema", [2, 3])
+def test_a_reference_with_the_hash_of_a_sample_is_held_by_its_token_ids(text: str, tmp_path: Path, schema: int) -> None:
+    folder = stored(HiddenScores(), tmp_path, text)
+    wanted = values(compared(HiddenScores(noise=0.1), folder, tmp_path, text))
+    meta = unsealed((folder / "meta.json").read_text("utf-8"))
+    del meta["texts_sha256"]
+    if schema == 3:
+        meta["tokenizer_sha256"] = "0" * 64
+    (folder / "meta.json").write_text(sealed({**meta, "schema_version": schema}), "utf-8")
+    assert values(compared(HiddenScores(noise=0.1), folder, tmp_path, text)) == wanted
+    with pytest.raises(HarnessError, match="another tokenizer"):
+        compared(HiddenScores(codec=Other()), folder, tmp_path, text)
 
 
 def test_vocabulary_padding_is_refused_unless_cut(text: str, tmp_path: Path) -> None:

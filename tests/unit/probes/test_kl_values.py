@@ -96,12 +96,50 @@ def test_floors_are_values_of_their_own() -> None:
     assert values == {"kl_floor floor:self-noise": 0.5, "kl_floor floor:storage": 2e-6}
 
 
+FLOORS = {"storage": 1e-6, "self-noise": 3e-6}
+BORDER = UNTOLD * 4e-6
+
+
+def notes(floors: dict[str, float] = FLOORS, **values: float) -> list[tuple[str, str]]:
+    """Mark divergences of these slices; of `mean` the slice is empty, and quantiles are those whose name begins with q."""
+    made = [
+        MetricValue(
+            "kl_quantile" if name[0] == "q" else "kl_divergence", value, np.asarray([value]), slice=SLICES[name]
+        )
+        for name, value in values.items()
+    ]
+    other = MetricValue("kl_abs_log_ratio", 0.0, np.zeros(1))
+    return [(note.code, note.text) for note in floor_notes((*made, other), floors)]
+
+
+SLICES = {
+    "mean": "",
+    "low": "confidence:0-0.5",
+    "sure": "confidence:0.99-1",
+    "q50": "quantile:median",
+    "q999": "quantile:p99.9",
+}
+
+
 def test_a_divergence_up_to_twice_the_sum_of_its_floors_is_marked() -> None:
-    floors = {"storage": 1e-6, "self-noise": 3e-6}
-    border = UNTOLD * 4e-6
-    (note,) = floor_notes(border, floors)
-    assert note.code == "under-floor"
-    assert "8.0e-06 nat is within 2 times its floors (self-noise 3.0e-06, storage 1.0e-06 nat)" in note.text
-    assert floor_notes(np.nextafter(border, 1), floors) == ()
-    assert floor_notes(-1e-9, floors) != ()
-    assert floor_notes(0.0, {}) == ()
+    ((code, text),) = notes(mean=BORDER)
+    assert code == "under-floor"
+    assert text == (
+        "the KL-divergence 8.0e-06 nat is within 2 times its floors (self-noise 3.0e-06, storage 1.0e-06 nat): it cannot be told from none"
+    )
+    assert notes(mean=float(np.nextafter(BORDER, 1))) == []
+    assert notes(mean=-1e-9)
+    assert notes({}, mean=0.0, sure=0.0) == []
+
+
+def test_slices_and_quantiles_within_the_floors_are_named_in_one_note_also_where_the_mean_is_above() -> None:
+    ((code, text),) = notes(mean=1e-3, low=2e-3, sure=BORDER, q50=-1e-12, q999=0.1)
+    assert code == "slices-under-floor"
+    assert text == (
+        "KL-divergences within 2 times their floors (self-noise 3.0e-06, storage 1.0e-06 nat) cannot be told from none: "
+        "confidence:0.99-1 (8.0e-06 nat), quantile:median (-1.0e-12 nat)"
+    )
+    ((code, text),) = notes(mean=BORDER, low=2e-3, sure=1e-9)
+    assert code == "under-floor"
+    assert text.endswith(": it cannot be told from none, nor can confidence:0.99-1 (1.0e-09 nat)")
+    assert notes(mean=1e-3, low=2e-3, sure=float(np.nextafter(BORDER, 1))) == []

@@ -184,20 +184,3 @@ def test_whole_documents_are_drawn_until_they_have_the_tokens(tokens: int | None
     order = sorted(range(6), key=lambda place: streams._sha256(f"3:{place}"))
     assert found == sorted(order[:count])
     assert streams.drawn(codec, documents[:1], options) == [0]
-
-
-@pytest.mark.parametrize(
-    ("parts", "tokens", "most"),
-    [(["ab", "ä"], None, 6), (["ab", "ä"], 3, 5), (["ab", "ä"], 9, 6), (["abcd"], 3, 3), (["abcd"], 9, 6)],
-)
-def test_a_text_has_no_more_tokens_than_bytes(
-    monkeypatch: pytest.MonkeyPatch, parts: list[str], tokens: int | None, most: int
-) -> None:
-    monkeypatch.setattr(streams, "from_hub", lambda text, corpus: False)
-    monkeypatch.setattr(streams, "read", lambda text, corpus: SimpleNamespace(documents=parts))
-    assert streams.most_tokens(StreamOptions.model_construct(tokens=tokens)) == most
-
-
-@pytest.mark.parametrize(("tokens", "most"), [(None, 1_310_002), (2000, 67_536), (1_300_000, 1_310_002)])
-def test_a_text_of_the_hub_has_a_bound_that_no_copy_is_needed_for(tokens: int | None, most: int) -> None:
-    assert streams.most_tokens(StreamOptions(text="wikitext-2", tokens=tokens)) == most

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from harness.core.spec import Note, Status
 from harness.tables.markdown import to_markdown
 from tests.unit.store.outcomes import BEGIN, failed
+from tests.unit.tables.frames import row
 from tests.unit.tables.sittings import FP32, INT4, SPEED, row_of, sitting
 
 
@@ -42,6 +44,22 @@ def test_memory_is_not_marked_by_what_only_slows(shown: Any) -> None:
     notes = (Note(code="unstable", text="steps varied"), Note(code="unverified", text="needs 280 GB"))
     made = shown(spec, *sitting((8.0, 9.0, 10.0), metric="peak_rss_bytes", notes=notes))
     assert made.notes == ("unverified: needs 280 GB",)
+
+
+def test_slices_within_their_floors_are_marked_in_their_own_cells_alone(table: Any) -> None:
+    spec = (
+        "t: {where: {sweep: any}, rows: [method], cells: {KL: {metric: kl_divergence, unit: nat, format: 3}, "
+        "Sure: {metric: kl_divergence, slice: 'confidence:0.99-1', unit: nat, format: 3}}}"
+    )
+    note = Note(code="slices-under-floor", text="cannot be told from none: confidence:0.99-1 (1.0e-09 nat)")
+    given = {"kind": "quality", "notes": json.dumps([note.model_dump()]), "run": "one"}
+    rows = [
+        row("kl_divergence", 1e-3, **given),
+        row("kl_divergence", 1e-9, slice="confidence:0.99-1", measurement_id="one#1", **given),
+    ]
+    made = table(spec, *rows)
+    assert [cell.notes for cell in made.sections[0].rows[0][1:]] == [(), (1,)]
+    assert made.notes == (f"slices within their floors: {note.text}",)
 
 
 def test_rounds_that_failed_for_good_mark_the_mean_of_the_others(shown: Any) -> None:
