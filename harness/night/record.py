@@ -191,6 +191,8 @@ class NightRecord(Record):
     unchanged: int = 0
     """Jobs of quality that both sides share: nothing that they depend on differs."""
     canaries: tuple[NightCanary, ...] = ()
+    unproved: dict[str, str] = Field(default_factory=dict)
+    """Kinds of canary that were missed and not found since, each with the night that missed it last: what the gate says of them counts for nothing."""
     open: tuple[OpenAlarm, ...] = ()
     closed: tuple[OpenAlarm, ...] = ()
     """What was open before this night and is no longer."""
