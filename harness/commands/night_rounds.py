@@ -36,10 +36,10 @@ PairNumbers = Callable[[str, str, int], str]
 
 @dataclass(frozen=True)
 class NightReading:
-    """How numbers of a night are read. identity: what a series has beside its job and machine."""
+    """How numbers of a night are read. identity: by key of a job, what its series have beside job and machine."""
 
     where: Mapping[str, Sequence[ConditionValue]]
-    identity: str
+    identity: Mapping[str, str]
     disturbed: bool = False
 
 
@@ -121,7 +121,7 @@ def found_of(
     for one in numbers:
         row = rows.get(one.measurement, {})
         kept = [row.get(column) or "" for column in (*SERIES, "metric_version") if column != "environment"]
-        series = digest([*kept, reading.identity])[:16] if row else ""
+        series = digest([*kept, reading.identity.get(str(row.get("job_key")), "")])[:16] if row else ""
         covers = {column: text_of(value) for column in COVERS if (value := row.get(column)) not in {None, ""}}
         found.append(NightFound(_named(one, name), name, series, covers))
     return found

@@ -28,8 +28,7 @@ def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
     closing = {one.series: judged_of(one, judged) for one in left} if record.is_proved else {}
     over = [one for one in left if (mine := closing.get(one.series)) and all(map(_closes, mine))]
     gone = [one for one in left if closing.get(one.series) == [] and _is_gone(one, record)]
-    causes = {series: next((one.cause for one in mine if one.cause), "") for series, mine in closing.items()}
-    closed = (*(one.model_copy(update={"cause": causes[one.series]}) for one in over), *_no_longer(gone))
+    closed = (*(_ended(one, closing[one.series]) for one in over), *_no_longer(gone))
     kept = [one for one in left if one not in over and one not in gone]
     now = (*found.values(), *kept)
     return record.model_copy(update={"open": now, "closed": closed, "unproved": _unproved(record, before)})
@@ -65,6 +64,14 @@ def _opened(one: NightNumber, record: NightRecord, since: Mapping[str, str]) -> 
         series=one.series, name=one.name, said=said_of(one), since=first, pair=one.pair, metric=one.metric, covers=one.covers,
         only=record.only, where=record.where, changed=one.since, halfway=one.halfway,
     )  # fmt: skip
+
+
+def _ended(alarm: OpenAlarm, judged: Sequence[NightNumber]) -> OpenAlarm:
+    """Close an alarm by the verdicts of its number; of one that the history called a new series tells nothing."""
+    cause = next((one.cause for one in judged if one.cause), "")
+    is_anew = alarm.changed is not None and all(one.series != alarm.series for one in judged)
+    said = f"{alarm.said}; its series began anew, and the nights before say nothing of it" if is_anew else alarm.said
+    return alarm.model_copy(update={"cause": cause, "said": said})
 
 
 def _no_longer(gone: Sequence[OpenAlarm]) -> Iterator[OpenAlarm]:

@@ -57,7 +57,7 @@ def test_what_this_machine_measures_nothing_of_owes_no_canary(tmp_path: Path, mo
 
 
 def asked_of(opened: Any = None, **more: Any) -> night_canary.CanaryNight:
-    known = {"plan": Plan("s", ()), "baseline": "old", "opened": opened, "runs": {}, "gate": GATE, "seed": 1, "reading": NightReading({}, ""), "family": 20}  # fmt: skip
+    known = {"plan": Plan("s", ()), "baseline": "old", "opened": opened, "runs": {}, "gate": GATE, "seed": 1, "reading": NightReading({}, {}), "family": 20}  # fmt: skip
     return night_canary.CanaryNight(**{**known, "console": Console(), "budget": 40.0, **more})
 
 

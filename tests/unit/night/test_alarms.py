@@ -167,3 +167,11 @@ def test_a_record_that_did_not_keep_what_is_unproved_says_it_by_its_canaries() -
     before = NightRecord.model_validate_json(text)
     assert before.unproved == {}
     assert with_open(night(number(), count=2, canaries=SKIPPED), before).unproved == {"speed": "20261128-aaaaaa"}
+
+
+def test_an_alarm_of_the_history_whose_series_began_anew_is_not_told_as_mended() -> None:
+    first = with_open(night(number(since=2, halfway=-0.02), count=4), None)
+    anew = with_open(night(number(series="s2"), count=5), first)
+    told = "; its series began anew, and the nights before say nothing of it"
+    assert [one.said for one in anew.closed] == [f"{first.open[0].said}{told}"]
+    assert [one.said for one in with_open(night(number(), count=5), first).closed] == [first.open[0].said]
