@@ -156,7 +156,8 @@ class _Night:
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
         main = MainNight(
-            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night, self.baseline, self.spent
+            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night, self.record.seed, self.baseline,
+            self.spent,
         )  # fmt: skip
         if "canary" not in self.record.sessions:
             self._canaries(sides, runs, most)

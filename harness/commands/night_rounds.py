@@ -51,6 +51,8 @@ class RoundsAsked:
     live: str
     most: int
     budget: float
+    seed: int
+    """Of the night."""
     reserved: set[str] = field(default_factory=set)
     """Pairs for which time to measure them again is kept; whoever decides fills it."""
     spent: Callable[[float], None] = lambda seconds: None
@@ -61,7 +63,7 @@ def run_rounds(
     plan: Plan, asked: RoundsAsked, opened: OpenWorkspace, console: Console, decided: PairNumbers
 ) -> tuple[str, NightStop]:
     """Run pairs in blocks; return the session and what was decided. A pair that breaks ends alone."""
-    rounds, places = night_plan(plan, asked.pairs, asked.live, asked.most)
+    rounds, places = night_plan(plan, asked.pairs, asked.live, asked.most, asked.seed)
     session = [""]
     stop = NightStop(
         places,

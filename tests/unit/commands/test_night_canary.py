@@ -106,7 +106,7 @@ class Rounds:
     def canary(self) -> NightCanary:
         some = CanaryPair(pair("a"), ("decode_tps",), "7.5 % of its speed")
         night = asked_of(spent=self.spent.append)
-        asked = RoundsAsked((), "live", 8, night.budget, spent=night.spent)
+        asked = RoundsAsked((), "live", 8, night.budget, 1, spent=night.spent)
         opened: Any = None
         return night_canary._speed(night, [some.pair], some, opened, asked)
 
