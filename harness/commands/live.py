@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 
 from rich.console import Console
 
@@ -26,6 +28,7 @@ from harness.published.sources import NumberSource
 from harness.runner.live import LiveStop, live_plan, side_kind
 from harness.runner.loop import execute
 from harness.runner.opened import Event, OpenWorkspace
+from harness.runner.session import drawn
 from harness.store.where import ConditionValue, parse_where
 
 _BUDGET = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h)\s*")
@@ -71,7 +74,8 @@ def compare_live(sides: tuple[str, str], asked: LiveAsked, console: Console, wor
     with ExitStack() as stack:
         planned = plan_checked(checked)
         kind = side_kind(planned.plan, sides)
-        plan = live_plan(planned.plan, sides, kind, asked.only)
+        draw = partial(live_plan, planned.plan, sides, kind, asked.only)
+        plan, name = drawn(workspace.results, planned.plan.sweep, draw, datetime.now(UTC))
         opened = open_workspace(planned, stack)
         narrowed = replace(planned, plan=plan)
         refuse_what_cannot_fit(disk_needs(narrowed, verdicts(narrowed, opened), workspace.results), workspace.results)
@@ -79,7 +83,7 @@ def compare_live(sides: tuple[str, str], asked: LiveAsked, console: Console, wor
         live = _Live(opened, workspace, names, conditions, disturbed=asked.disturbed)
         stop = LiveStop(plan, live.decided, time.monotonic, asked.budget)
         with Show(console, {}, plan.jobs) as show:
-            for event in execute(plan, opened, stop=stop):
+            for event in execute(plan, opened, stop=stop, name=name):
                 live.hear(event, stop)
                 if event.what not in {"enough", "skipped"}:
                     show.event(event)

@@ -15,7 +15,7 @@ from harness.commands.estimates import verdicts, with_commits
 from harness.commands.fresh import STAYS
 from harness.commands.machine import CheckedSweep, Planned, checked_sweep, environments_of, open_workspace, plan_checked
 from harness.commands.night_again import measure_again
-from harness.commands.night_asked import NightAsked, fresh_record, identity_of
+from harness.commands.night_asked import NightAsked, fresh_record, identities
 from harness.commands.night_before import BaselineNow, baseline_now, changed_numbers, scored, scores_after
 from harness.commands.night_canary import CanaryNight, canary_budget, canary_folder, run_canaries
 from harness.commands.night_candidate import with_candidate
@@ -81,15 +81,15 @@ def run_night(
         for line in told:
             say(line)
         record = record.model_copy(update={"told": tuple(dict.fromkeys((*record.told, *stayed, *told)))})
-        reading = NightReading(where, identity_of(record), asked.disturbed)
+        reading = NightReading(where, identities(plan, record), asked.disturbed)
         before = past.nights
-        baseline = baseline_now(record, before)
+        baseline = baseline_now(record, before, plan, reading.identity)
         night = _Night(planned, opened, pairs, gate, known, reading, record, before, baseline, console)
         record = night.all(sides)
         record = with_causes(record, known, before, nights.records)
         record = record.model_copy(update={"finished": datetime.now(UTC)})
         record = with_lost(with_open(record, before[-1] if before else None), past.lost)
-        scores = scores_after(record, baseline.before, night.scored)
+        scores = scores_after(record, baseline, night.scored)
         record = night.public(record.model_copy(update={"exit_code": exit_code(record), "scores": scores}))
         try:
             report(record)
@@ -156,7 +156,8 @@ class _Night:
         most = most_blocks(self.pairs.pairs)
         order = drawn_order(self.pairs.pairs, self.record.seed, self._missed())
         main = MainNight(
-            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night, self.baseline, self.spent
+            self.plan, sides, self.pairs, self.opened, self.gate, self.reading, self.console, self.record.night, self.record.seed, self.baseline,
+            self.spent,
         )  # fmt: skip
         if "canary" not in self.record.sessions:
             self._canaries(sides, runs, most)

@@ -62,7 +62,7 @@ def _timed_again(
     before = {
         pair.name: max([one.blocks for one in worse if one.pair == pair.name], default=LOOKS[0]) for pair in pairs
     }
-    asked = RoundsAsked(pairs, f"{night.live}, again", max(before.values()), budget, spent=night.spent())
+    asked = RoundsAsked(pairs, f"{night.live}, again", max(before.values()), budget, night.seed, spent=night.spent())
     session, stop = run_rounds(
         night.plan, asked, night.opened, night.console,
         lambda _, pair, blocks: "as many as before" if blocks >= before[pair] else "",

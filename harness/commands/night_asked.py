@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 from harness.commands.machine import Planned
 from harness.comparing.gate import Gate
 from harness.core.identity import digest
 from harness.core.outcome import Environment
 from harness.night.record import NightRecord, NightSide
+from harness.plan.expand import Plan
 from harness.plan.keys import OURS
 from harness.store.where import ConditionValue, parse_where
 from harness.tables.rows import text_of
@@ -76,6 +78,22 @@ def _packages(environment: Environment | None) -> dict[str, str]:
     )
 
 
-def identity_of(record: NightRecord) -> str:
-    """Say what a series has beside its job and machine: what it is held against, as installed, and the candidate's name."""
-    return digest([record.baseline.name, record.baseline.identity, record.candidate.name])
+def identities(plan: Plan, record: NightRecord) -> dict[str, str]:
+    """Say, by key of a job, what its series have beside job and machine: names of baseline and candidate, and the packages that decide its numbers.
+
+    These are what engines, probes and quantizers name, of the job in the baseline and of all that it reads. With other versions of other packages a series goes on.
+    """
+    there = {job.id: job for job in plan.jobs if not job.other_gpu}
+
+    @cache
+    def behind(name: str) -> frozenset[tuple[str, str]]:
+        job = there[name]
+        read = (there[need] for need in job.needs if need in there)
+        needs = (one.id for one in read if not (one.verifies or one.tells_truth))
+        return frozenset(job.known_by.get("packages", {}).items()).union(*map(behind, needs))
+
+    names = record.baseline.name, record.candidate.name
+    jobs = sorted(
+        there.values(), key=lambda job: job.environment == names[0]
+    )  # of two with one key the baseline's is last
+    return {job.key: digest([*names, *map(list, sorted(behind(job.id)))])[:16] for job in jobs}

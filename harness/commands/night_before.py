@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.commands.night_quality import RunByJob, work_named
 from harness.commands.night_rounds import NightReading, found_of
@@ -12,7 +12,7 @@ from harness.comparing.sides import side_where
 from harness.core.identity import digest
 from harness.night.judging import NightFound
 from harness.night.record import BaselineScore, NightNumber, NightRecord
-from harness.plan.expand import Plan
+from harness.plan.expand import Plan, PlannedJob
 from harness.published.sources import NumberSource
 from harness.runner.night import called
 from harness.runner.opened import OpenWorkspace
@@ -29,15 +29,36 @@ class BaselineNow:
     """What it is held against, as an earlier night left them."""
     open: frozenset[str] = frozenset()
     """Works that were worse at last."""
+    identity: Mapping[str, str] = field(default_factory=dict)
+    """Hash, by work, of the packages that decide its numbers now."""
 
 
-def baseline_now(record: NightRecord, nights: Sequence[NightRecord]) -> BaselineNow:
-    """Take what the last of the finished nights before left; nothing where other packages stand in the baseline now."""
-    last = nights[-1] if nights else None
-    if last is None or last.baseline.identity != record.baseline.identity:
-        return BaselineNow(record.baseline.name)
+def baseline_now(
+    record: NightRecord, nights: Sequence[NightRecord], plan: Plan, identity: Mapping[str, str]
+) -> BaselineNow:
+    """Take what the last of the finished nights before left, but for what stands on other packages now. identity: by key of a job (see `identities`)."""
+    side = record.baseline.name
+    here = {work: identity[job.key] for work, job in reversed([*_works(plan, side)])}
+    if not nights:
+        return BaselineNow(side, identity=here)
+    last = nights[-1]
+    is_as_it_was = last.baseline.identity == record.baseline.identity
+    old = (_told(one, here) for one in last.scores if one.identity or is_as_it_was)
+    before = tuple(one for one in old if here.get(one.work, one.identity) == one.identity)
     series = (one.series.split(" ") for one in last.open if one.series.startswith(f"{_BEFORE} "))
-    return BaselineNow(record.baseline.name, last.scores, frozenset(words[1] for words in series))
+    return BaselineNow(side, before, frozenset(words[1] for words in series), here)
+
+
+def _told(one: BaselineScore, identity: Mapping[str, str]) -> BaselineScore:
+    """Complete a score of a record that kept less."""
+    return one if one.identity else one.model_copy(update={"identity": identity.get(one.work, "")})
+
+
+def _works(plan: Plan, side: str) -> Iterator[tuple[str, PlannedJob]]:
+    """Give what a side measures of quality, and the jobs that do."""
+    for job in plan.jobs:
+        if job.kind == "quality" and job.environment == side and not (job.verifies or job.other_gpu):
+            yield digest([*work_named(job), job.labels[0].reference])[:16], job
 
 
 def scored(
@@ -46,15 +67,8 @@ def scored(
     """Give the baseline's quality: hash of what is measured to its name and run, where that has numbers. only: of these jobs (plan ids)."""
     found: dict[str, tuple[str, str]] = {}
     good = _contents(runs.values(), opened)
-    for job in plan.jobs:
-        if (
-            job.kind == "quality"
-            and job.environment == side
-            and not job.verifies
-            and runs.get(job.id) in good
-            and _in(job.id, only)
-        ):
-            work = digest([*work_named(job), job.labels[0].reference])[:16]
+    for work, job in _works(plan, side):
+        if runs.get(job.id) in good and _in(job.id, only):
             found.setdefault(work, (called(job), runs[job.id]))
     return found
 
@@ -113,20 +127,21 @@ def _contents(runs: Iterable[str], opened: OpenWorkspace) -> dict[str, str]:
 
 
 def scores_after(
-    record: NightRecord, before: Sequence[BaselineScore], found: Mapping[str, tuple[str, str]]
+    record: NightRecord, now: BaselineNow, found: Mapping[str, tuple[str, str]]
 ) -> tuple[BaselineScore, ...]:
     """Say what later nights hold the baseline against: what it was at first, until it is better, a change is acknowledged, or its run is no more.
 
     While an alarm is open no other run takes the place of one that gives no number: that would close it.
     """
-    kept = {one.work: one for one in before}
+    kept = {one.work: one for one in now.before}
     for work, (name, run) in found.items():
         begin = f"{_BEFORE} {work} "
         mine = [one for one in record.numbers if one.against and one.series.startswith(begin)]
         is_open = any(one.series.startswith(begin) for one in record.open)
         is_lost = not is_open and "missing" in {one.word for one in mine} <= {"missing", "same", "better"}
         if work not in kept or is_lost or (mine and all(map(_moves, mine))):
-            kept[work] = BaselineScore(work=work, name=name, run=run, night=record.night)
+            identity = now.identity.get(work, "")
+            kept[work] = BaselineScore(work=work, name=name, run=run, night=record.night, identity=identity)
     return tuple(kept.values())
 
 

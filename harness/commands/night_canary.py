@@ -100,7 +100,7 @@ def run_canaries(night: CanaryNight, pairs: Sequence[LivePair], folder: Path, mo
         apart = replace(night.opened, results=folder, database=database, untaken=[], behind=[])
         if any(job.kind == "speed" and is_measured(job, night.baseline) for job in night.plan.jobs):
             there = [pair for pair in pairs if all(_is_here(job, located) for job in pair.before)]
-            asked = RoundsAsked((), "the baseline and its canary", most, night.budget, spent=night.spent)
+            asked = RoundsAsked((), "the baseline and its canary", most, night.budget, night.seed, spent=night.spent)
             found.append(_speed(night, there, speed_canary(there, night.gate, draw, located), apart, asked))
         scored = [job for job in night.plan.jobs if job.kind == "quality" and is_measured(job, night.baseline)]
         if scored:

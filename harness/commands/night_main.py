@@ -32,7 +32,8 @@ class MainNight:
     reading: NightReading
     console: Console
     name: str
-    """Of the night."""
+    seed: int
+    """Both of the night."""
     baseline: BaselineNow
     spent: Callable[[], Callable[[float], None]] = lambda: lambda seconds: None
     """Gives what is told how many seconds rounds took from then on."""
@@ -63,7 +64,7 @@ def main_numbers(
     """Run the rounds. scored: numbers of builds and quality, which belong to the same family."""
     suspects = set[str]()
     look = _Look(night, {pair.name: pair for pair in order}, [one.number for one in scored], suspects)
-    asked = RoundsAsked(order, night.live, most, budget, suspects, night.spent())
+    asked = RoundsAsked(order, night.live, most, budget, night.seed, suspects, night.spent())
     stop: NightStop | None = None
     session = ""
     if order:

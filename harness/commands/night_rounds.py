@@ -36,10 +36,10 @@ PairNumbers = Callable[[str, str, int], str]
 
 @dataclass(frozen=True)
 class NightReading:
-    """How numbers of a night are read. identity: what a series has beside its job and machine."""
+    """How numbers of a night are read. identity: by key of a job, what its series have beside job and machine."""
 
     where: Mapping[str, Sequence[ConditionValue]]
-    identity: str
+    identity: Mapping[str, str]
     disturbed: bool = False
 
 
@@ -51,6 +51,8 @@ class RoundsAsked:
     live: str
     most: int
     budget: float
+    seed: int
+    """Of the night."""
     reserved: set[str] = field(default_factory=set)
     """Pairs for which time to measure them again is kept; whoever decides fills it."""
     spent: Callable[[float], None] = lambda seconds: None
@@ -61,7 +63,7 @@ def run_rounds(
     plan: Plan, asked: RoundsAsked, opened: OpenWorkspace, console: Console, decided: PairNumbers
 ) -> tuple[str, NightStop]:
     """Run pairs in blocks; return the session and what was decided. A pair that breaks ends alone."""
-    rounds, places = night_plan(plan, asked.pairs, asked.live, asked.most)
+    rounds, places = night_plan(plan, asked.pairs, asked.live, asked.most, asked.seed)
     session = [""]
     stop = NightStop(
         places,
@@ -121,7 +123,7 @@ def found_of(
     for one in numbers:
         row = rows.get(one.measurement, {})
         kept = [row.get(column) or "" for column in (*SERIES, "metric_version") if column != "environment"]
-        series = digest([*kept, reading.identity])[:16] if row else ""
+        series = digest([*kept, reading.identity.get(str(row.get("job_key")), "")])[:16] if row else ""
         covers = {column: text_of(value) for column in COVERS if (value := row.get(column)) not in {None, ""}}
         found.append(NightFound(_named(one, name), name, series, covers))
     return found

@@ -9,11 +9,12 @@ from harness.night.record import VERDICTS, NightNumber, NightRecord, OpenAlarm, 
 
 
 def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
-    """Say which alarms are open after a night: those of tonight, and those of before that tonight could not judge.
+    """Say which alarms are open after a night, and which canaries stand as missed: those of tonight, and those of before that tonight could not judge.
 
     What is the same again or better closes an alarm, and so does a cause that is acknowledged; "cannot tell", and worse at first and not again, do not.
     A number whose series began anew, as after another baseline was installed or a GPU replaced, is known by its name. A night that did not find
-    its canaries closes nothing. What a night was asked for and has no word of is the same for both, or not measured any more.
+    its canaries closes nothing, and what it missed stays unproved until a night finds it. What a night was asked for and has no word of is the same for
+    both, or not measured any more.
     """
     known = {one.series: one for one in before.open} if before else {}
     since = {one.name: one.since for one in known.values()} | {one.series: one.since for one in known.values()}
@@ -27,10 +28,27 @@ def with_open(record: NightRecord, before: NightRecord | None) -> NightRecord:
     closing = {one.series: judged_of(one, judged) for one in left} if record.is_proved else {}
     over = [one for one in left if (mine := closing.get(one.series)) and all(map(_closes, mine))]
     gone = [one for one in left if closing.get(one.series) == [] and _is_gone(one, record)]
-    causes = {series: next((one.cause for one in mine if one.cause), "") for series, mine in closing.items()}
-    closed = (*(one.model_copy(update={"cause": causes[one.series]}) for one in over), *_no_longer(gone))
+    closed = (*(_ended(one, closing[one.series]) for one in over), *_no_longer(gone))
     kept = [one for one in left if one not in over and one not in gone]
-    return record.model_copy(update={"open": (*found.values(), *kept), "closed": closed})
+    now = (*found.values(), *kept)
+    return record.model_copy(update={"open": now, "closed": closed, "unproved": _unproved(record, before)})
+
+
+def _unproved(record: NightRecord, before: NightRecord | None) -> dict[str, str]:
+    """Name the kinds of canary of which the gate stands as broken, and the night that missed each last.
+
+    What a whole night that misses nothing has no canary of is not measured any more.
+    """
+    missed: dict[str, str] = {one.kind: record.night for one in record.canaries if one.is_missed}
+    if before is None:
+        return missed
+    old: dict[str, str] = {
+        one.kind: before.night for one in before.canaries if one.is_missed
+    }  # of a record that kept less
+    here: dict[str, bool] = {one.kind: one.found for one in record.canaries}
+    is_whole = not record.only and len(record.of(*VERDICTS)) == len(record.numbers)
+    left = {kind: night for kind, night in {**old, **before.unproved}.items() if not here.get(kind, is_whole)}
+    return {**left, **missed}
 
 
 def _closes(one: NightNumber) -> bool:
@@ -46,6 +64,14 @@ def _opened(one: NightNumber, record: NightRecord, since: Mapping[str, str]) -> 
         series=one.series, name=one.name, said=said_of(one), since=first, pair=one.pair, metric=one.metric, covers=one.covers,
         only=record.only, where=record.where, changed=one.since, halfway=one.halfway,
     )  # fmt: skip
+
+
+def _ended(alarm: OpenAlarm, judged: Sequence[NightNumber]) -> OpenAlarm:
+    """Close an alarm by the verdicts of its number; of one that the history called a new series tells nothing."""
+    cause = next((one.cause for one in judged if one.cause), "")
+    is_anew = alarm.changed is not None and all(one.series != alarm.series for one in judged)
+    said = f"{alarm.said}; its series began anew, and the nights before say nothing of it" if is_anew else alarm.said
+    return alarm.model_copy(update={"cause": cause, "said": said})
 
 
 def _no_longer(gone: Sequence[OpenAlarm]) -> Iterator[OpenAlarm]:

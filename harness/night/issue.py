@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.markdown.rows import literal, unaddressed
 from harness.night.record import VERDICTS, NightRecord, OpenAlarm
-from harness.night.text import alarm_text, canary_text, headline, open_text, to_markdown
+from harness.night.text import alarm_text, canary_text, headline, open_text, to_markdown, unproved_texts
 
 _LETTERS, _LINES = 40_000, 40
 """Of a report, and of alarms, that a body takes: issues end at 65,536 characters, and one that is longer is refused whole."""
@@ -18,8 +18,8 @@ IssueState = Literal["open", "closed"]
 
 
 def issue_state(record: NightRecord) -> IssueState:
-    """Say whether the issue is open: where something is worse, or the gate cannot bite."""
-    return "open" if record.open or record.is_missed else "closed"
+    """Say whether the issue is open: where something is worse, or the gate cannot bite, and no night since has shown that it can."""
+    return "open" if record.open or record.is_missed or record.unproved else "closed"
 
 
 def issue_title(record: NightRecord) -> str:
@@ -39,6 +39,9 @@ def to_issue(record: NightRecord) -> str:
         f"- {literal(canary_text(one))}; what this gate says counts for nothing until it is found"
         for one in record.canaries
         if one.is_missed
+    ]
+    lines += [
+        f"- {literal(one)}; what this gate says counts for nothing until it is found" for one in unproved_texts(record)
     ]
     lines += [_closed(one, record) for one in record.closed]
     lines = lines or [_quiet(record)]
@@ -69,6 +72,8 @@ def _quiet(record: NightRecord) -> str:
     night = literal(record.night)
     if not (record.of(*VERDICTS) or record.unchanged):
         return f"Night {night} judged nothing: {literal(headline(record))}."
+    if not record.is_proved:
+        return f"Night {night} calls nothing worse, and did not prove that it could: {literal(headline(record))}."
     is_known = any(one.is_worse and one.cause for one in record.numbers)
     return f"Resolved: nothing is worse in night {night}{' but what is acknowledged' if is_known else ''}."
 

@@ -31,7 +31,7 @@ class NightNumber(Record):
     """One number of both environments."""
 
     series: str
-    """What it keeps from night to night: job, GPU, machine, metric and its version, baseline as installed, candidate's name."""
+    """What it keeps from night to night: job, GPU, machine, metric and its version, the baseline with the packages that decide the number, candidate's name."""
     name: str
     pair: str = ""
     """What rounds it is of; empty for builds and quality."""
@@ -99,6 +99,8 @@ class BaselineScore(Record):
     name: str
     run: str
     night: str
+    identity: str = ""
+    """Hash of the packages that decide it; another one is held against nothing of before."""
 
 
 class NightCanary(Record):
@@ -133,7 +135,7 @@ class NightSide(Record):
 
     name: str
     identity: str = ""
-    """Hash of its packages."""
+    """Hash of all its packages."""
     packages: dict[str, str] = Field(default_factory=dict)
     """What differs from the other side's, by name."""
 
@@ -191,6 +193,8 @@ class NightRecord(Record):
     unchanged: int = 0
     """Jobs of quality that both sides share: nothing that they depend on differs."""
     canaries: tuple[NightCanary, ...] = ()
+    unproved: dict[str, str] = Field(default_factory=dict)
+    """Kinds of canary that were missed and not found since, each with the night that missed it last: what the gate says of them counts for nothing."""
     open: tuple[OpenAlarm, ...] = ()
     closed: tuple[OpenAlarm, ...] = ()
     """What was open before this night and is no longer."""

@@ -38,7 +38,7 @@ def headline(record: NightRecord) -> str:
     counts += [(record.unchanged, "unchanged")]
     told = [f"{count} {word}" for count, word in counts if count]
     skipped = [f"canary of {one.kind} skipped" for one in record.canaries if one.skipped]
-    return "; ".join([", ".join(told) or "nothing to compare", *skipped])
+    return "; ".join([", ".join(told) or "nothing to compare", *skipped, *unproved_texts(record)])
 
 
 def to_markdown(record: NightRecord) -> str:
@@ -99,13 +99,23 @@ def alarm_text(one: NightNumber, record: NightRecord) -> str:
 
 
 def _canaries(record: NightRecord) -> Iterator[str]:
-    if record.canaries:
+    lines = [*map(canary_text, record.canaries), *unproved_texts(record)]
+    if lines:
         yield "\n".join(
             [
                 "## Canaries\n",
-                *(f"- {literal(canary_text(one))}" for one in record.canaries),
+                *(f"- {literal(line)}" for line in lines),
             ]
         )
+
+
+def unproved_texts(record: NightRecord) -> list[str]:
+    """Say which canaries of before no night has found since."""
+    return [
+        f"a known loss of {kind} was not found in night {night}, nor since"
+        for kind, night in record.unproved.items()
+        if night != record.night
+    ]
 
 
 def canary_text(one: NightCanary) -> str:

@@ -213,7 +213,7 @@ def _job(
             inputs=tuple(made.input(role) for made, role in zip(inputs, roles, strict=False)), bytes=estimate,
             parameters=size.parameters if size else None, opened_bytes=size.bytes if size else 0,
             group=f"{quantizer.name} of {order.source.name} in {environment}" if order.provider == "cpu" else "",
-            foretold=quantizer.foretells(record, order.source.record) if order.source.record else (),
+            foretold=quantizer.foretells(record, order.source.record) if order.source.record else (), known_by={"packages": packages},
         ),
         Labels(
             sweep=context.sweep, block=order.block, model=order.source.name, method=method, recipe=quantizer.name

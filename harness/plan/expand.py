@@ -20,9 +20,9 @@ from harness.plan.entries import Catalogue
 from harness.plan.gpu_room import too_old, too_small
 from harness.plan.here import gpus_of, other_gpu, sources_of, too_long
 from harness.plan.jobs import Draft, Plan, PlannedJob, all_kept, ordered
-from harness.plan.keys import KnownBy, reference_id, spec_key
+from harness.plan.keys import reference_id, spec_key
 from harness.plan.references import CAP_BYTES, NO_REFERENCE, Against, Candidate, is_stored, live, stored_bytes
-from harness.plan.requirements import unmet
+from harness.plan.requirements import names_of, unmet
 from harness.plan.sources import hash_model
 from harness.plan.sweep import Case, Choice, EngineChoice, Places, ProbeWork, ReferenceChoice, Sweep
 from harness.plan.verifying import OpenedBy, verify
@@ -221,8 +221,8 @@ class _Product:
             engine_version=engine.adapter.version, engine_options=engine.options, artifact=made.id,
             reference=against.id, reference_engine=against.engine, contents=self._read(work),
         )  # fmt: skip
-        packages = (*candidate.packages, *probe.packages, *against.packages)
-        quality = self.context.known(packages, engine.provider, candidate.environment)
+        packages = (*candidate.packages, *probe.packages, *against.packages, *names_of(requires))
+        known = self.context.known(packages, engine.provider, candidate.environment)
         draft = Draft(
             kind=probe.kind, spec=spec, key=spec_key(spec, probe.located), environment=candidate.environment, artifact_group=made.id,
             needs=tuple(dict.fromkeys((*candidate.verified, *made.needs, *against.needs))), provider=engine.provider, own_process=probe.own_process,
@@ -230,8 +230,7 @@ class _Product:
             parameters=made.parameters, opened_bytes=made.bytes, rounds=self.case.rounds if probe.kind == "speed" else 1,
             asked=(work.record, engine.record), declared=work.declared,
             inputs=(made.measured, *against.inputs), timeout=self.case.timeout, group=candidate.group,
-            refused=refused or against.refused, other_gpu=self.other_gpu,
-            known_by=quality if probe.kind == "quality" else KnownBy(),
+            refused=refused or against.refused, other_gpu=self.other_gpu, known_by=known,
         )  # fmt: skip
         labels = self._labels(made, against.label)
         if probe.kind == "speed" and not self._skipped(model, made.method, places, engine, OUTPUT_CHECK):

@@ -49,7 +49,7 @@ class PlannedJob:
     other_gpu: str | None = None
     """The GPU of the machine that it belongs to, where this is another one."""
     known_by: KnownBy = field(default_factory=KnownBy)
-    """For quality: what must be equal, beside the key, for a result to count as known."""
+    """What else its numbers stand on: equal, beside the key, for one of quality to count as known, and for a night's to go on with a series."""
     bytes: int = 0
     """For builds and references: estimate of what it writes."""
     asked: tuple[Any, Any] | None = None

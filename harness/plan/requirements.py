@@ -30,6 +30,11 @@ def unmet(requires: Sequence[str], environment: str, facts: Facts | None, catalo
     return None
 
 
+def names_of(requires: Sequence[str]) -> tuple[str, ...]:
+    """Name the packages of requirements."""
+    return tuple(Requirement(said).name for said in requires)
+
+
 def _remedy(requires: Sequence[str], said: Requirement, catalogue: Catalogue) -> str:
     """Name an environment whose pins meet everything and the command that makes it, else the command that installs what is lacking."""
     for name, entry in catalogue.environments.items():

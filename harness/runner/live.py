@@ -41,8 +41,10 @@ def side_kind(plan: Plan, sides: tuple[str, str]) -> LiveKind:
     )
 
 
-def live_plan(plan: Plan, sides: tuple[str, str], kind: LiveKind, only: Mapping[str, Sequence[ConditionValue]]) -> Plan:
-    """Narrow a sweep's plan to two sides, with as many blocks of rounds as anybody may look at.
+def live_plan(
+    plan: Plan, sides: tuple[str, str], kind: LiveKind, only: Mapping[str, Sequence[ConditionValue]], draw: str
+) -> Plan:
+    """Narrow a sweep's plan to two sides, with as many blocks of rounds as anybody may look at. draw: as in `block_rounds`.
 
     Raises: HarnessError where nothing fits, a side lacks what the other has, has it twice, or cannot run here.
     """
@@ -54,7 +56,7 @@ def live_plan(plan: Plan, sides: tuple[str, str], kind: LiveKind, only: Mapping[
         if job.refused:
             raise HarnessError(f"{kind} {_called(job, sides, kind)} cannot run here: {job.refused}")
     pairs = _pairs(chosen, sides, kind)
-    rounds = tuple(round_ for block in range(MOST) for pair in pairs for round_ in block_rounds(pair, block))
+    rounds = tuple(round_ for block in range(MOST) for pair in pairs for round_ in block_rounds(pair, block, draw))
     ids = frozenset(job.id for job in rounds)
     rest = tuple(job for job in found.jobs if job.kind != "speed")
     return replace(found, jobs=(*rest, *rounds), chosen=ids, live=" and ".join(f"{kind} {side}" for side in sides))
@@ -118,13 +120,14 @@ def work_of(job: PlannedJob) -> str:
     return f"{job.spec.probe} {canonical(job.spec.workload)}"
 
 
-def block_rounds(pair: LivePair, block: int, most: int = MOST) -> Iterator[PlannedJob]:
+def block_rounds(pair: LivePair, block: int, draw: str, most: int = MOST) -> Iterator[PlannedJob]:
     """Give the rounds of one block: the second runs backwards; which side begins is drawn by a hash, so that a plan can be continued.
 
+    draw: another one in each comparison, or what the first process of a block is slower by would look like a difference of the sides, the same every time.
     most: blocks that there can be.
     """
     sides = (pair.before, pair.after)
-    if int(digest([pair.name, block])[:8], 16) % 2:
+    if int(digest([pair.name, block, draw])[:8], 16) % 2:
         sides = sides[::-1]
     for number, order in ((2 * block, sides), (2 * block + 1, sides[::-1])):
         for jobs in order:

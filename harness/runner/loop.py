@@ -36,10 +36,12 @@ def execute(
     opened: OpenWorkspace,
     rerun: frozenset[str] = frozenset(),
     stop: Callable[[PlannedJob], str] | None = None,
+    name: str = "",
 ) -> Iterator[Event]:
     """Run a plan's jobs and yield what becomes of each, as many at a time as the executor has room for.
 
     stop: asked before each round of speed why it is not needed; empty where it is.
+    name: of the session, where one starts.
     Holds the results folder's lock; takes in outcomes that an earlier command left; continues an interrupted session.
     Raises: HarnessError when another command holds the folder, or it cannot be written.
     """
@@ -50,7 +52,7 @@ def execute(
             now = datetime.now(UTC)
             not_before, late = counted_from(opened.database.newest(), now)
             problems += [note.text for note in late]
-            session, resumed = sessions.begin(opened.results, plan, now, not_before)
+            session, resumed = sessions.begin(opened.results, plan, now, not_before, name)
             opened.place(session)
             memory = remember(opened, plan, session.session, rerun)
             memory.stop = stop

@@ -101,17 +101,17 @@ def most_blocks(pairs: Sequence[LivePair]) -> int:
     return max((look for look in LOOKS if look * rounds <= ROUNDS), default=LOOKS[0])
 
 
-def night_plan(plan: Plan, pairs: Sequence[LivePair], live: str, most: int) -> tuple[Plan, dict[str, Place]]:
+def night_plan(plan: Plan, pairs: Sequence[LivePair], live: str, most: int, seed: int) -> tuple[Plan, dict[str, Place]]:
     """Plan rounds: of every pair the blocks of the first look, then of every pair those up to the next; also say which block each is of.
 
-    What is no speed job stays, since rounds read what it makes.
+    What is no speed job stays, since rounds read what it makes. seed: draws, together with what the rounds are of, which side begins a block.
     """
     placed: dict[str, Place] = {}
     rounds: list[PlannedJob] = []
     for begin, end in _levels(most):
         for pair in pairs:
             for block in range(begin, end):
-                for job in block_rounds(pair, block, most):
+                for job in block_rounds(pair, block, f"{seed} {live}", most):
                     rounds.append(job)
                     placed[job.id] = (pair.name, block)
     rest = tuple(job for job in plan.jobs if job.kind != "speed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,17 +16,16 @@ from harness.store import files
 from harness.store.session import SessionJob, SessionRecord
 
 
-def begin(results: Path, plan: Plan, now: datetime, not_before: datetime | None = None) -> tuple[SessionRecord, bool]:
-    """Continue the last unfinished session of this plan, else start one and write it; tells whether it continues."""
-    there: list[SessionRecord] = []
-    for path in (results / files.SESSIONS).glob("*.json"):
-        with suppress(ConfigError):  # told where the folder is taken in
-            there.append(files.read_session(path))
-    for found in sorted(there, key=lambda one: one.age, reverse=True):
-        if found.sweep == plan.sweep and found.plan == plan.digest and found.finished is None:
-            return found, True
+def begin(
+    results: Path, plan: Plan, now: datetime, not_before: datetime | None = None, name: str = ""
+) -> tuple[SessionRecord, bool]:
+    """Continue the last unfinished session of this plan, else start one and write it; tells whether it continues. name: of one that starts, if free."""
+    found = next((one for one in _unfinished(results, plan.sweep) if one.plan == plan.digest), None)
+    if found is not None:
+        return found, True
+    is_free = name and not _path(results, name).exists()
     started = SessionRecord(
-        session=_name(now),
+        session=name if is_free else _name(now),
         sweep=plan.sweep,
         started=now,
         not_before=not_before,
@@ -35,6 +35,32 @@ def begin(results: Path, plan: Plan, now: datetime, not_before: datetime | None 
     )
     write(results, started)
     return started, False
+
+
+def drawn(results: Path, sweep: str, planned: Callable[[str], Plan], now: datetime) -> tuple[Plan, str]:
+    """Plan rounds of which the name of their session draws the order; also return that name.
+
+    planned: gives the plan that a name draws. It is that of the last unfinished session of the same rounds, else of one that starts now.
+    """
+    for found in _unfinished(results, sweep):
+        if found.chosen and (plan := planned(found.session)).digest == found.plan:
+            return plan, found.session
+    name = _name(now)
+    return planned(name), name
+
+
+def _unfinished(results: Path, sweep: str) -> list[SessionRecord]:
+    """List the unfinished sessions of a sweep, newest first."""
+    there: list[SessionRecord] = []
+    for path in (results / files.SESSIONS).glob("*.json"):
+        with suppress(ConfigError):  # told where the folder is taken in
+            there.append(files.read_session(path))
+    mine = (one for one in there if one.sweep == sweep and one.finished is None)
+    return sorted(mine, key=lambda one: one.age, reverse=True)
+
+
+def _path(results: Path, session: str) -> Path:
+    return results / files.SESSIONS / f"{session}.json"
 
 
 def _name(now: datetime) -> str:
@@ -57,9 +83,9 @@ def placed(plan: Plan) -> list[PlannedJob]:
 
 def write(results: Path, session: SessionRecord) -> None:
     """Write a session's file, whole."""
-    folder = results / files.SESSIONS
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{session.session}.json", session.model_dump_json(indent=1) + "\n")
+    path = _path(results, session.session)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, session.model_dump_json(indent=1) + "\n")
 
 
 def _job(job: PlannedJob, run: str | None, stopped: str | None = None) -> SessionJob:

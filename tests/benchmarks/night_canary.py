@@ -181,7 +181,7 @@ def found_by_engines(folder: Path, nights: int) -> bool:
         found = []
         for seed in range(SEED, SEED + nights):
             night = CanaryNight(
-                planned.plan, BASELINE, opened, runs, read_gate(workspace.named), seed, NightReading({}, ""), family, console, 0.0
+                planned.plan, BASELINE, opened, runs, read_gate(workspace.named), seed, NightReading({}, {}), family, console, 0.0
             )  # fmt: skip
             found += run_canaries(night, (), canary_folder(folder / str(seed), "replayed", anew=True), 0)
             _told(found[-1], seed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ from harness.commands.machine import plan_sweep
 from harness.core.errors import HarnessError
 from harness.runner.live import live_plan
 from harness.runner.loop import execute
+from harness.runner.session import drawn
 from tests.fake_machine import Bench, Said, Say
 
 LIVE = ("fp32", "int8", "--live", "--sweep", "s", "--disturbed", "--where", "metric=decode_tps", "--json")
@@ -41,8 +44,9 @@ def speed_runs(bench: Bench) -> Any:
 def test_a_killed_comparison_is_continued_and_ends_with_its_verdict(bench: Bench, say: Say) -> None:
     sweep(bench)
     with bench.opened() as (planned, opened):
-        plan = live_plan(planned.plan, ("fp32", "int8"), "method", {})
-        with closing(execute(plan, opened)) as events:
+        draw = partial(live_plan, planned.plan, ("fp32", "int8"), "method", {})
+        plan, name = drawn(bench.results, "s", draw, datetime.now(UTC))
+        with closing(execute(plan, opened, name=name)) as events:
             for event in events:
                 if event.what == "done" and event.job and event.job.kind == "speed" and event.job.round == 1:
                     break  # in the middle of the first block
@@ -57,7 +61,7 @@ def test_a_killed_comparison_is_continued_and_ends_with_its_verdict(bench: Bench
     assert len(before) == 3
     assert list(runs["run"][:3]) == list(before["run"]), "what ran counts"
     assert len(runs) == 8
-    assert len(set(runs["session"])) == 1
+    assert set(runs["session"]) == {name}, "which draws the sides that begin"
     order = list(runs["method"])
     assert all(order[start : start + 4] == order[start : start + 4][::-1] for start in (0, 4))
     assert all(any(note.code == "live" for note in notes) for notes in map(_notes, runs["notes"]))

@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 
+from harness.commands import machine, night_main
+from harness.commands import night as command
 from harness.commands.night_before import BaselineNow, baseline_now, changed_numbers, scored, scores_after
 from harness.commands.night_rounds import NightReading
 from harness.comparing.gate import Gate, Margin
+from harness.core.outcome import Environment
 from harness.night.alarms import with_open
 from harness.night.judging import night_numbers
-from harness.night.record import BaselineScore, NightSide, exit_code
+from harness.night.record import BaselineScore, NightRecord, NightSide, exit_code
 from harness.plan.expand import Plan
 from harness.store.database import Database
 from tests.fake_machine import Bench, Said, Say
 from tests.unit.commands.night_bench import candidate, last_night, night, night_bench
+from tests.unit.night.numbers import FOUND, number
 from tests.unit.night.numbers import night as record
-from tests.unit.night.numbers import number
 from tests.unit.runner.test_choosing import job
 
 pytestmark = pytest.mark.alone
@@ -30,7 +33,7 @@ OLD = BaselineScore(work="w", name="toy int4 fake", run="r1", night="20261128-aa
 
 
 def kept(*numbers: Any, **found: tuple[str, str]) -> list[tuple[str, str]]:
-    after = scores_after(record(*numbers, count=2), [OLD], found)
+    after = scores_after(record(*numbers, count=2), BaselineNow("old", (OLD,)), found)
     return [(one.work, one.run) for one in after]
 
 
@@ -54,7 +57,7 @@ def test_a_run_that_gives_no_number_any_more_makes_way_once_nothing_is_open() ->
     worse = with_open(record(number("worse", series="before w perplexity", against=OLD.night)), None)
     tonight = with_open(record(gone, count=2), worse)
     assert (len(tonight.open), exit_code(tonight)) == (1, 3)
-    assert scores_after(tonight, [OLD], found) == (OLD,), "another would close the alarm"
+    assert scores_after(tonight, BaselineNow("old", (OLD,)), found) == (OLD,), "another would close the alarm"
 
 
 @pytest.mark.slow
@@ -75,7 +78,7 @@ def test_what_the_run_of_before_gives_no_number_of_is_missing_and_what_failed_is
         with Database.open(bench.results / "bench.db") as database:
             opened: Any = SimpleNamespace(database=database)
             assert list(scored(plan, "old", {"x": last, "y": "failed"}, opened).values()) == [("tiny int4 fake", last)]
-            numbers = night_numbers(changed_numbers(now, found, opened, NightReading({}, "")), GATE)
+            numbers = night_numbers(changed_numbers(now, found, opened, NightReading({}, {})), GATE)
         return [(one.series, one.word, one.why) for one in numbers if one.against == "n1"]
 
     assert [word for _, word, _ in told()] == ["worse"]
@@ -93,14 +96,70 @@ def test_what_a_night_did_not_score_stays_and_what_is_new_is_kept() -> None:
     assert kept(w=("toy int4 fake", "r2")) == [("w", "r1")], "of the same bytes nothing is to be told"
 
 
-def test_another_baseline_is_held_against_nothing_of_before() -> None:
-    before = record(scores=(OLD,))
-    assert baseline_now(record(count=2), [before]) == BaselineNow("released", (OLD,))
-    assert baseline_now(record(count=2), []) == BaselineNow("released")
-    other = NightSide(name="released", identity="another")
-    assert baseline_now(record(count=2, baseline=other), [before]) == BaselineNow("released")
-    worse = with_open(record(number("worse", series="before w perplexity"), scores=(OLD,)), None)
-    assert baseline_now(record(count=2), [worse]).open == {"w"}
+PLAN = Plan("s", (job("x", "quality", "int4", environment="released"),))
+
+
+def held(now: NightRecord, before: NightRecord, identity: str) -> list[tuple[str, str]]:
+    """Name what a night holds its baseline against, where packages of such an identity decide its numbers."""
+    return [(one.run, one.identity) for one in baseline_now(now, [before], PLAN, {"x": identity}).before]
+
+
+def test_a_score_of_other_packages_is_held_against_nothing_and_other_packages_beside_them_change_nothing() -> None:
+    fresh = baseline_now(record(), [], PLAN, {"x": "one"})
+    (work,) = fresh.identity
+    assert fresh == BaselineNow("released", identity={work: "one"})
+    narrowed = OLD.model_copy(update={"run": "r2", "identity": "of a part"})
+    scores = (OLD.model_copy(update={"work": work, "identity": "one"}), narrowed)
+    before = record(scores=scores)
+    whole = [("r1", "one"), ("r2", "of a part")]
+    updated = record(count=2, baseline=NightSide(name="released", identity="another certifi"))
+    assert held(record(count=2), before, "one") == held(updated, before, "one") == whole
+    assert held(record(count=2), before, "two") == whole[1:]
+    after = scores_after(record(count=2), baseline_now(record(), [before], PLAN, {"x": "two"}), {work: ("toy", "r3")})
+    assert [(one.run, one.identity) for one in after] == [("r2", "of a part"), ("r3", "two")]
+    worse = with_open(record(number("worse", series="before w perplexity"), scores=scores), None)
+    assert baseline_now(record(count=2), [worse], PLAN, {"x": "one"}).open == {"w"}
+
+
+def test_a_score_of_a_record_that_did_not_keep_its_packages_counts_while_all_packages_are_the_same() -> None:
+    (work,) = baseline_now(record(), [], PLAN, {"x": "one"}).identity
+    before = record(scores=(OLD.model_copy(update={"work": work}), OLD))
+    assert held(record(count=2), before, "one") == [("r1", "one"), ("r1", "")]
+    updated = record(count=2, baseline=NightSide(name="released", identity="another certifi"))
+    assert held(updated, before, "one") == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_nights_go_on_when_a_package_is_updated_that_decides_nothing(
+    bench: Bench, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night_bench(bench)
+    installed: dict[str, str] = {}
+    real = machine._environments
+
+    def environments(*given: Any) -> dict[str, Environment]:
+        found = real(*given)
+        return {name: one.model_copy(update={"packages": {**one.packages, **installed}}) for name, one in found.items()}
+
+    monkeypatch.setattr(machine, "_environments", environments)
+    monkeypatch.setattr(command, "run_canaries", lambda *given: list(FOUND))
+    ran: list[Any] = []
+    run_rounds = night_main.run_rounds
+    monkeypatch.setattr(
+        night_main, "run_rounds", lambda *given: ran[0] if ran else (ran.append(run_rounds(*given)), *ran)[1]
+    )
+    seen = []
+    for package in ("", "certifi", "numpy"):
+        installed |= {package: "0.1"} if package else {}
+        said = night(say, bench)
+        last = last_night(bench)
+        (timed,) = (one for one in last.numbers if one.metric == "decode_tps")
+        (score,) = last.scores
+        assert said.code == 0, said.out
+        seen.append((timed.nights, score.night == last.night, last.baseline.identity))
+    assert [one[:2] for one in seen] == [(1, True), (2, False), (1, True)]
+    assert len({one[2] for one in seen}) == 3
 
 
 def folder(bench: Bench, noise: float) -> Path:

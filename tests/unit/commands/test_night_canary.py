@@ -57,7 +57,7 @@ def test_what_this_machine_measures_nothing_of_owes_no_canary(tmp_path: Path, mo
 
 
 def asked_of(opened: Any = None, **more: Any) -> night_canary.CanaryNight:
-    known = {"plan": Plan("s", ()), "baseline": "old", "opened": opened, "runs": {}, "gate": GATE, "seed": 1, "reading": NightReading({}, ""), "family": 20}  # fmt: skip
+    known = {"plan": Plan("s", ()), "baseline": "old", "opened": opened, "runs": {}, "gate": GATE, "seed": 1, "reading": NightReading({}, {}), "family": 20}  # fmt: skip
     return night_canary.CanaryNight(**{**known, "console": Console(), "budget": 40.0, **more})
 
 
@@ -108,7 +108,7 @@ class Rounds:
     def canary(self) -> NightCanary:
         some = CanaryPair(pair("a"), ("decode_tps",), "7.5 % of its speed")
         night = asked_of(spent=self.spent.append)
-        asked = RoundsAsked((), "live", 8, night.budget, spent=night.spent)
+        asked = RoundsAsked((), "live", 8, night.budget, 1, spent=night.spent)
         opened: Any = None
         return night_canary._speed(night, [some.pair], some, opened, asked)
 

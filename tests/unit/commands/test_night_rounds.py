@@ -148,7 +148,7 @@ def test_a_new_metric_version_another_gpu_and_another_baseline_begin_a_series(mo
 
     def series(identity: str = "i", **changed: object) -> str:
         monkeypatch.setattr(night_rounds, "rows_of_all", lambda *given: {"m": row | changed})
-        (found,) = night_rounds.found_of("pair", [one], opened, night_rounds.NightReading({}, identity))
+        (found,) = night_rounds.found_of("pair", [one], opened, night_rounds.NightReading({}, {"k": identity}))
         assert found.covers["batch"] == "8"
         assert found.number.name == "pair"
         return found.series

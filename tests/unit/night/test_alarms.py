@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.night.alarms import with_open
-from harness.night.record import NightNumber, exit_code
+from harness.night.record import NightNumber, NightRecord, exit_code
 from tests.unit.night.numbers import FOUND, night, number
 
 MISSED = (FOUND[0].model_copy(update={"found": False}), FOUND[1])
@@ -141,3 +141,37 @@ def test_a_night_that_did_not_find_its_canary_closes_nothing(canaries: tuple) ->
     blind = with_open(night(number(), count=2, canaries=canaries), first)
     assert blind.open == first.open
     assert blind.closed == ()
+
+
+def test_a_canary_that_was_missed_stays_unproved_until_a_night_finds_it() -> None:
+    missed = with_open(night(number(), count=1, canaries=MISSED), None)
+    assert missed.unproved == {"speed": "20261128-aaaaaa"}
+    skipped = with_open(night(number(), count=2, canaries=SKIPPED), missed)
+    assert skipped.unproved == missed.unproved, "nobody has proved the gate since"
+    quality = with_open(night(number(), count=3, canaries=FOUND[1:], only={"kind": ("quality",)}), skipped)
+    assert quality.unproved == missed.unproved, "a night of quality alone proves nothing of speed"
+    again = with_open(night(number(), count=4, canaries=MISSED), quality)
+    assert again.unproved == {"speed": "20261201-aaaaaa"}
+    assert with_open(night(number(), count=5), again).unproved == {}
+
+
+def test_what_a_whole_night_has_no_canary_of_is_not_measured_any_more() -> None:
+    missed = with_open(night(number(), count=1, canaries=MISSED), None)
+    assert with_open(night(OTHER, count=2, canaries=FOUND[1:]), missed).unproved == {}
+    lacking = number("missing", series="", name="x", pair="x", metric="")
+    assert with_open(night(OTHER, lacking, count=2, canaries=FOUND[1:]), missed).unproved == missed.unproved
+
+
+def test_a_record_that_did_not_keep_what_is_unproved_says_it_by_its_canaries() -> None:
+    text = night(number(), count=1, canaries=MISSED).model_dump_json(exclude={"unproved"})
+    before = NightRecord.model_validate_json(text)
+    assert before.unproved == {}
+    assert with_open(night(number(), count=2, canaries=SKIPPED), before).unproved == {"speed": "20261128-aaaaaa"}
+
+
+def test_an_alarm_of_the_history_whose_series_began_anew_is_not_told_as_mended() -> None:
+    first = with_open(night(number(since=2, halfway=-0.02), count=4), None)
+    anew = with_open(night(number(series="s2"), count=5), first)
+    told = "; its series began anew, and the nights before say nothing of it"
+    assert [one.said for one in anew.closed] == [f"{first.open[0].said}{told}"]
+    assert [one.said for one in with_open(night(number(), count=5), first).closed] == [first.open[0].said]

@@ -183,6 +183,29 @@ def test_the_issue_of_a_gate_that_cannot_bite_is_open() -> None:
     assert "counts for nothing until it is found" in to_issue(missed)
 
 
+def test_an_issue_of_a_gate_that_could_not_bite_stays_open_until_a_night_proves_it() -> None:
+    missed = with_open(night(number(), count=1, canaries=MISSED), None)
+    skipped = with_open(night(number(), count=2, canaries=SKIPPED), missed)
+    proved = with_open(night(number(), count=3), skipped)
+    assert [issue_state(one) for one in (missed, skipped, proved)] == ["open", "open", "closed"]
+    told = "a known loss of speed was not found in night 20261128-aaaaaa, nor since"
+    assert f"- {told}; what this gate says counts for nothing until it is found" in to_issue(skipped)
+    assert "Resolved" not in to_issue(skipped)
+    assert f"1 same; canary of speed skipped; {told}" in to_markdown(skipped)
+    assert f"- {told}" in to_markdown(skipped)
+    assert told not in to_issue(missed), "tonight's own canary says so"
+    assert "Resolved: nothing is worse in night 20261130-aaaaaa." in to_issue(proved)
+
+
+def test_a_night_whose_canary_was_skipped_resolves_nothing() -> None:
+    issue = to_issue(with_open(night(number(), canaries=SKIPPED), None))
+    told = (
+        "Night 20261128-aaaaaa calls nothing worse, and did not prove that it could: 1 same; canary of speed skipped."
+    )
+    assert told in issue
+    assert "Resolved" not in issue
+
+
 def test_an_issue_of_a_large_sweep_is_one_that_can_be_written() -> None:
     many = [number("worse", series=f"s{place}", name=f"Decode {'x' * 300} {place}") for place in range(400)]
     text = to_issue(with_open(night(*many), None))

@@ -60,6 +60,7 @@ def test_the_builders_packages_are_part_of_the_artifact_and_the_engines_are_not(
     assert job_of(plan(LEAST, runtime), "build").artifact == build.artifact
     known = job_of(plan(LEAST, runtime), "quality").known_by
     assert known == {"packages": {"counter": "1", "runtime": "1.1"}, "provider": "cpu", "gpu": None}
+    assert job_of(plan(LEAST, exporter), "build").known_by == {"packages": {"exporter": "2.1", "torch": "2.13.0"}}
 
 
 def test_local_yaml_names_the_box_and_is_in_no_key(plan: Planner, catalogue: Catalogue) -> None:

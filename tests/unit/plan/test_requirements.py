@@ -64,6 +64,16 @@ def test_a_plan_says_it_before_it_says_that_the_environment_is_not_here(tmp_path
     assert refused["new"] == "environment 'new' is not on this machine: harness setup --env new"
 
 
+def test_a_result_of_a_command_stands_on_what_the_command_needs(tmp_path: Path, catalogue: Catalogue) -> None:
+    work = {"run": "python -m theirs {artifact} {out}", "read": {"decode_tps": "tps"}, "requires": list(NEEDS)}
+    sweep = {"model": "reference", "method": "dense", "engine": "program", "environment": "cpu", "probes": {"command": work}}  # fmt: skip
+    (tmp_path / "sweep.yaml").write_text(json.dumps(sweep), "utf-8")
+    there = Facts({"their-bench": "1.4", "more": "2.1", "beside": "1"}, "Linux")
+    plan = expand(read_sweep(tmp_path / "sweep.yaml", catalogue), catalogue, {"cpu": there})
+    (known,) = (job.known_by for job in plan.jobs if job.kind == "speed" and job.round == 0)
+    assert known["packages"] == {"more": "2.1", "their-bench": "1.4"}
+
+
 @pytest.mark.parametrize("sweep", ["modelopt_h100", "modelopt_h200"])
 def test_the_environment_of_lm_evals_backend_on_tensorrt_llm_passes_its_own_check(sweep: str) -> None:
     shipped = load_catalogue(ROOT / "configs")

@@ -28,7 +28,7 @@ def rounds(plan: Plan) -> list[PlannedJob]:
 
 
 def test_two_sides_stand_in_blocks_of_four_that_run_backwards_in_their_second_half() -> None:
-    found = rounds(live_plan(PLAN, SIDES, "method", {}))
+    found = rounds(live_plan(PLAN, SIDES, "method", {}, ""))
     assert len(found) == 4 * MOST
     orders = set()
     for block in range(MOST):
@@ -40,8 +40,23 @@ def test_two_sides_stand_in_blocks_of_four_that_run_backwards_in_their_second_ha
     assert orders == set(SIDES), "which side begins is drawn"
 
 
+def sides_first(plan: Plan) -> list[str]:
+    """Name the side that begins each block."""
+    return [one.labels[0].method for one in rounds(plan)[::4]]
+
+
+def test_which_side_begins_is_drawn_anew_in_each_comparison_and_by_nothing_else() -> None:
+    """The first process of a block may be slower, which is no difference of the sides: it has to meet both as often."""
+    drawn = [sides_first(live_plan(PLAN, SIDES, "method", {}, str(draw))) for draw in range(40)]
+    assert len({tuple(one) for one in drawn}) == 40
+    for block in range(MOST):
+        assert 8 <= sum(one[block] == SIDES[0] for one in drawn) <= 32, "block by block as often the one as the other"
+    again = live_plan(PLAN, SIDES, "method", {}, "7")
+    assert again.digest == live_plan(PLAN, SIDES, "method", {}, "7").digest, "what continues is the same"
+
+
 def test_every_round_is_a_process_of_its_own_and_is_never_stopped_by_precision() -> None:
-    found = rounds(live_plan(PLAN, SIDES, "method", {}))
+    found = rounds(live_plan(PLAN, SIDES, "method", {}, ""))
     assert len({one.id for one in found}) == len({one.group for one in found}) == 4 * MOST
     assert {one.precision for one in found} == {-1.0}
 
@@ -52,7 +67,7 @@ def test_what_a_process_measures_together_stays_together() -> None:
         for method in SIDES
         for batch in (1, 4)
     ]
-    found = rounds(live_plan(replace(PLAN, jobs=(*PLAN.jobs[:2], *two)), SIDES, "method", {}))
+    found = rounds(live_plan(replace(PLAN, jobs=(*PLAN.jobs[:2], *two)), SIDES, "method", {}, ""))
     assert len(found) == 8 * MOST
     assert len({one.group for one in found}) == 4 * MOST
     assert [one.id.split("-")[0] for one in found[:4]] == ["s1", "s4", "s1", "s4"]
@@ -63,9 +78,9 @@ def replace_workload(one: PlannedJob, batch: int) -> Any:
 
 
 def test_the_same_call_is_the_same_plan_and_another_is_not() -> None:
-    one = live_plan(PLAN, SIDES, "method", {})
-    assert one.digest == live_plan(PLAN, SIDES, "method", {}).digest
-    assert one.digest != live_plan(PLAN, SIDES[::-1], "method", {}).digest
+    one = live_plan(PLAN, SIDES, "method", {}, "")
+    assert one.digest == live_plan(PLAN, SIDES, "method", {}, "").digest
+    assert one.digest != live_plan(PLAN, SIDES[::-1], "method", {}, "").digest
     assert one.live == "method fp16 and method int8"
 
 
@@ -73,7 +88,7 @@ def test_environments_are_sides_too() -> None:
     both = [speed("int8", name=f"s@{place}", environment=place, group=f"{place}#0") for place in ("old", "new")]
     plan = Plan("s", tuple(both))
     assert side_kind(plan, ("old", "new")) == "environment"
-    found = rounds(live_plan(plan, ("old", "new"), "environment", {}))
+    found = rounds(live_plan(plan, ("old", "new"), "environment", {}, ""))
     assert {one.environment for one in found[:4]} == {"old", "new"}
 
 
@@ -88,7 +103,7 @@ def test_environments_are_sides_too() -> None:
 def test_what_cannot_be_compared_is_told(jobs: Any, sides: tuple[str, str], said: str) -> None:
     plan = Plan("s", tuple(jobs))
     with pytest.raises(HarnessError, match=said):
-        live_plan(plan, sides, side_kind(plan, sides), {})
+        live_plan(plan, sides, side_kind(plan, sides), {}, "")
 
 
 class Clock:
@@ -100,7 +115,7 @@ class Clock:
 
 def stopped_after(decided: Any, budget: float, seconds: float = 10.0) -> tuple[int, str]:
     """Run blocks that take so many seconds; return how many ran, and why no more."""
-    plan, clock = live_plan(PLAN, SIDES, "method", {}), Clock()
+    plan, clock = live_plan(PLAN, SIDES, "method", {}, ""), Clock()
     stop = LiveStop(plan, decided, clock, budget)
     for place, one in enumerate(rounds(plan)):
         if why := stop(one):
@@ -125,6 +140,6 @@ def test_nobody_looks_beyond_the_last_look() -> None:
 
 
 def test_nothing_runs_after_a_round_that_gave_no_number() -> None:
-    plan = live_plan(PLAN, SIDES, "method", {})
+    plan = live_plan(PLAN, SIDES, "method", {}, "")
     stop = LiveStop(plan, lambda _: "", Clock(), 1e9, broken="round 2 came to oom")
     assert stop(rounds(plan)[2]) == "round 2 came to oom"

@@ -67,7 +67,7 @@ def test_what_a_sweep_does_not_name_has_another_sweeps_name_and_pairs_all_the_sa
 
 def planned(*methods: str, most: int = 8) -> tuple[Plan, dict[str, tuple[str, int]]]:
     plan = both(*methods)
-    return night_plan(plan, night_pairs(plan, SIDES).pairs, "environment old and environment new", most)
+    return night_plan(plan, night_pairs(plan, SIDES).pairs, "environment old and environment new", most, 7)
 
 
 def test_every_pair_has_the_first_look_before_any_has_more() -> None:
@@ -94,6 +94,18 @@ def test_a_block_is_balanced_and_the_plan_knows_that_it_is_live() -> None:
         assert sorted(four) == ["new", "new", "old", "old"]
     assert plan.live
     assert plan.digest != planned("a", most=3)[0].digest
+
+
+def test_which_side_begins_differs_from_night_to_night_and_where_rounds_are_measured_again() -> None:
+    def begins(seed: int, live: str) -> tuple[str, ...]:
+        plan = both("a")
+        found, _ = night_plan(plan, night_pairs(plan, SIDES).pairs, live, LOOKS[-1], seed)
+        return tuple(one.environment for one in found.jobs[::4])
+
+    orders = [begins(seed, "night n") for seed in range(20)]
+    assert len({*orders, begins(0, "night m"), begins(0, "night n, again")}) == 22
+    assert begins(0, "night n") == orders[0], "a night that was cut off goes on"
+    assert 4 <= sum(one[0] == "old" for one in orders) <= 16
 
 
 def test_a_plan_is_never_longer_than_a_session_can_hold() -> None:

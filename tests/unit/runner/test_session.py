@@ -11,9 +11,10 @@ import pytest
 
 from harness.plan.jobs import Plan
 from harness.runner.opened import Event
-from harness.runner.session import begin
+from harness.runner.session import begin, drawn, write
 from harness.store import files
 from tests.fake_machine import Bench, Say
+from tests.unit.runner.test_choosing import job
 
 
 def test_an_interrupted_session_is_continued(bench: Bench) -> None:
@@ -56,8 +57,8 @@ def test_a_round_after_a_failed_one_has_no_run_and_what_ran_is_published(bench: 
         said = say(bench, "publish", "s", "--unverified", "--to", str(bench.results / "s.yaml"))
         assert (said.code, said.err) == (0, "")
         raw = json.loads(path.read_text("utf-8"))  # as 0.1 wrote it
-        for job in raw["jobs"]:
-            job["run"] = job["run"] or job.pop("stopped", None)
+        for one in raw["jobs"]:
+            one["run"] = one["run"] or one.pop("stopped", None)
         path.write_text(json.dumps(raw), "utf-8")
 
 
@@ -68,6 +69,27 @@ def test_names_of_sessions_sort_by_time_within_a_second(tmp_path: Path) -> None:
         names.append(begin(tmp_path, Plan(sweep=f"s{place}", jobs=()), moment)[0].session)
     assert names == sorted(names)
     assert all(name.startswith("20260131T120000-") for name in names)
+
+
+def test_rounds_that_their_sessions_name_draws_are_continued_by_that_name_and_drawn_anew_afterwards(
+    tmp_path: Path,
+) -> None:
+    now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+    def planned(name: str) -> Plan:
+        return Plan("s", (job(name, "speed", "int4"),), chosen=frozenset({name}), live="a and b")
+
+    plan, name = drawn(tmp_path, "s", planned, now)
+    assert begin(tmp_path, Plan("s", ()), now)[1] is False, "another session of the sweep"
+    session, resumed = begin(tmp_path, plan, now, name=name)
+    assert (session.session, resumed) == (name, False)
+    assert drawn(tmp_path, "s", planned, now) == (plan, name)
+    assert begin(tmp_path, plan, now, name=name) == (session, True)
+    write(tmp_path, session.model_copy(update={"finished": now}))
+    other, later = drawn(tmp_path, "s", planned, now)
+    assert later != name
+    assert other.digest != plan.digest
+    assert begin(tmp_path, plan, now, name=name)[0].session != name, "no session takes another's place"
 
 
 def test_a_clock_that_is_set_back_between_rounds_restarts_nothing_and_loses_no_round(bench: Bench) -> None:
