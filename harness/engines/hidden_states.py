@@ -41,6 +41,7 @@ class _Instead:
         self.context_length = forward.context_length
         self.pads = forward.pads
         self.border = forward.border
+        self.continues = forward.continues
         self.budget, self.picks = forward.budget, forward.picks
 
     def run(

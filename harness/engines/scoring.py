@@ -40,6 +40,10 @@ class Forward(Protocol):
     picks: bool
     """Whether only the rows that somebody wants go through the language model's head."""
 
+    @property
+    def continues(self) -> bool:
+        """Whether a cache may be continued, as found by trying it at opening; where not, every sequence is one pass."""
+
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
     ) -> tuple[list[Rows], Any]:
@@ -53,7 +57,7 @@ class Forward(Protocol):
 def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
     """Prefill in tiles through the key/value cache; stop after the last position asked for.
 
-    Beyond the border a tile cannot know how long the sequence will be, so the whole sequence is one pass.
+    Beyond the border a tile cannot know how long the sequence will be, so the whole sequence is one pass; as where no cache can be continued.
     """
     import numpy as np
 
@@ -63,7 +67,7 @@ def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> 
     if (np.diff(asked) <= 0).any() or asked[0] < 0 or asked[-1] >= len(ids):
         raise HarnessError(f"positions must ascend within the {len(ids)} token ids; sort them and drop duplicates")
     check_length(forward, len(ids))
-    if beyond_border(forward, len(ids)):
+    if in_one_pass(forward, len(ids)):
         yield from _in_one_pass(forward, ids, asked)
         return
     cache = None
@@ -79,6 +83,11 @@ def _in_one_pass(forward: Forward, ids: Sequence[int], asked: Indices) -> Iterat
     rows = forward.run([ids], [asked], None, keep=False)[0][0]
     for start in range(0, len(asked), TILE):
         yield Tile(positions=asked[start : start + TILE], logprobs=rows[start : start + TILE])
+
+
+def in_one_pass(forward: Forward, length: int) -> bool:
+    """Tell whether a sequence of this length has to be one pass."""
+    return not forward.continues or beyond_border(forward, length)
 
 
 def beyond_border(forward: Forward, length: int) -> bool:
@@ -122,8 +131,8 @@ def by_tokens(forward: Forward, requests: Sequence[Request]) -> dict[tuple[int, 
 
 
 def tile_size(forward: Forward, length: int) -> int:
-    """Return how many tokens of one sequence a pass may take; all of it beyond the border."""
-    return length if beyond_border(forward, length) else min(forward.budget.tile(forward.vocabulary), _LONE_TILE)
+    """Return how many tokens of one sequence a pass may take; all of it where it has to be one pass."""
+    return length if in_one_pass(forward, length) else min(forward.budget.tile(forward.vocabulary), _LONE_TILE)
 
 
 def batch_notes(forward: Forward) -> tuple[Note, ...]:

@@ -51,8 +51,13 @@ class TorchForward:
         self.pads = self.picks = False
         self._row_until = 0
         self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0))
-        self.pads = self._padding_is_harmless(_PAD_TOLERANCE[dtype])
+        self.pads = sharing.padding_is_harmless(self, _PAD_TOLERANCE[dtype])
         self.sharing = self._tried_sharing(_PAD_TOLERANCE[dtype])
+
+    @property
+    def continues(self) -> bool:
+        """Whether a cache may be continued; see `scoring.Forward`."""
+        return self.sharing.continues
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
@@ -70,7 +75,7 @@ class TorchForward:
         self, once: Any, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[Any]], Any]:
         before = int(cache.get_seq_length()) if cache is not None else 0
-        in_one = scoring.beyond_border(self, before + max(len(ids) for ids in batch))
+        in_one = scoring.in_one_pass(self, before + max(len(ids) for ids in batch))
         return pass_room.run(once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
 
     def _states(
@@ -163,17 +168,6 @@ class TorchForward:
             return replace(found, in_row=torch_in_row.TOKENS.get(self.model.device.type, torch_in_row.TOKENS["cpu"]))
         self._row_until = 0
         return sharing.found(self, tolerance, until, batches=True) if self.picks else found
-
-    def _padding_is_harmless(self, tolerance: float) -> bool:
-        import numpy as np
-
-        top = min(self.vocabulary, 250)
-        long = [(7 * step + 3) % top for step in range(12)]
-        short = [(11 * step + 5) % top for step in range(5)]
-        where = np.arange(len(short))
-        alone = self.run([short], [where], None, keep=False)[0][0]
-        together = self.run([long, short], [where[:1], where], None, keep=False)[0][1]
-        return bool(np.abs(alone - together).max() <= tolerance)
 
 
 def _free(device: Any) -> int | None:
