@@ -84,7 +84,7 @@ class TorchForward:
         import torch
 
         before = int(cache.get_seq_length()) if cache is not None else 0
-        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        cache = torch_rows.behind(cache, len(batch), keep=keep)
         head = self.model.get_output_embeddings()
         with torch.inference_mode(), torch_rows.seen(head, wanted_rows.places(batch, wanted)) as kept:
             out = self.model(**self._inputs(batch, before), past_key_values=cache, use_cache=keep)
@@ -115,7 +115,7 @@ class TorchForward:
                 logits, after = self._gathered(batch, wanted, cache, keep=keep)
                 mine = zip(wanted_rows.slices(wanted), wanted, strict=True)
                 return [finish(logits[0, part].float(), asked + before) for part, asked in mine], after
-        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        cache = torch_rows.behind(cache, len(batch), keep=keep)
         union = np.unique(np.concatenate(wanted)) if wanted else np.empty(0, dtype=np.int64)
         keeps: dict[str, Any] = {}
         if self._slices:
@@ -151,7 +151,7 @@ class TorchForward:
             batch, wanted = torch_in_row.joined(batch, wanted)
         else:
             inputs = self._inputs(batch, before)
-        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        cache = torch_rows.behind(cache, len(batch), keep=keep)
         with torch_rows.gathered(self.model.get_output_embeddings(), wanted_rows.places(batch, wanted)):
             out = self.model(**inputs, past_key_values=cache, use_cache=keep)
         return out.logits, out.past_key_values if keep else None

@@ -41,6 +41,20 @@ class _Layers(Protocol):
     layers: list[_Layer]
 
 
+def behind(cache: object | None, count: int, *, keep: bool) -> object | None:
+    """Give what a pass of `count` sequences follows: copies of a cache, else one that is empty where what is run is kept.
+
+    An empty one of the model's own making would forget what is behind any window that its configuration names, whether its layers read that or not.
+    """
+    if cache is not None:
+        return copies(cache, count)
+    if not keep:
+        return None
+    from transformers import DynamicCache
+
+    return DynamicCache()
+
+
 def copies(cache: object, count: int) -> object:
     """Return a cache of one sequence as that of `count` equal ones; what is run on it leaves the first as it was.
 

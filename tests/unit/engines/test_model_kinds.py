@@ -75,8 +75,15 @@ def hold(session: Any, whole: Whole, length: int, most: float = 2e-3) -> None:
 def test_a_window_has_the_log_probabilities_of_one_whole_pass(folders: Path, kind: str, engine: str) -> None:
     whole = Whole(model_of(folders, kind))
     with opened(folders, kind, engine) as session:
-        for length in (60, 200):
-            hold(session, whole, length)
+        for length in (60, 600):
+            hold(session, whole, length, 5e-4)
+        assert session._forward.sharing.possible
+
+
+def test_tiles_see_all_before_them_where_a_window_is_named_that_nothing_reads(folders: Path) -> None:
+    whole = Whole(model_of(folders, "a window that nothing reads"))
+    with opened(folders, "a window that nothing reads", "transformers") as session:
+        hold(session, whole, 600, 3e-4)
 
 
 @pytest.mark.parametrize("kind", HYBRID)
