@@ -30,8 +30,6 @@ PROVIDERS = {
 _WEIGHTS_IN = "session.model_external_initializers_file_folder_path"
 """Setting of a session whose graph comes from memory: where its weight files lie."""
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}
-_TOLERANCE = {"float32": 1e-3, "float16": 5e-2}
-"""How far a padded run may stand from a single run (largest difference of a log-probability, nats)."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +195,7 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
     past = pairs_of(folder, config["decoder"], set(inputs), outputs)
     first = inputs[next(iter(past))]
     dtype = _TYPES.get(first.type, first.type)
-    if dtype not in _TOLERANCE:
+    if dtype not in ("float32", "float16"):
         raise HarnessError(
             f"{folder}: scoring cannot read {dtype} caches from onnxruntime; build the artifact in fp16 or fp32"
         )
@@ -218,8 +216,8 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
         hidden=HIDDEN in outputs,
     )
     forward.vocabulary = _real_vocabulary(folder, forward)
-    forward.pads = sharing.padding_is_harmless(forward, _TOLERANCE[dtype])
-    forward.sharing = sharing.found(forward, _TOLERANCE[dtype], forward.border)
+    forward.pads = sharing.padding_is_harmless(forward, sharing.TOLERANCE[dtype])
+    forward.sharing = sharing.found(forward, sharing.TOLERANCE[dtype], forward.border)
     token_bytes = len(past) * forward.shape[0] * forward.shape[1] * (4 if dtype == "float32" else 2)
     forward.budget = pass_budget.budget(provider, forward.vocabulary, token_bytes, pass_budget.free_memory(provider))
     return forward

@@ -13,6 +13,8 @@ from harness.engines import scoring
 if TYPE_CHECKING:
     from harness.engines.scoring import Rows
 
+TOLERANCE = {"float32": 1e-4, "float16": 5e-2, "bfloat16": 2e-1}
+"""How far what runs beside others or behind a cache may stand from a run alone, by type: largest difference of a log-probability, nats."""
 _TRIED_ON = (7, 5, 3)
 """Tokens of a beginning and of its two continuations when sharing is tried."""
 _ROUNDING = 0.1

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     Finish = Callable[[Any, NDArray[np.int64]], NDArray[np.float32]]
 
-_PAD_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
-"""How far a padded run may stand from a single run (largest difference of a log-probability, nats)."""
-
 
 class TorchForward:
     """A causal language model; `run` is described by `scoring.Forward`."""
@@ -50,9 +47,9 @@ class TorchForward:
         self.sharing = sharing.NOT_TRIED
         self.pads = self.picks = False
         self._row_until = 0
-        self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0))
-        self.pads = sharing.padding_is_harmless(self, _PAD_TOLERANCE[dtype])
-        self.sharing = self._tried_sharing(_PAD_TOLERANCE[dtype])
+        self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0), dtype)
+        self.pads = sharing.padding_is_harmless(self, sharing.TOLERANCE[dtype])
+        self.sharing = self._tried_sharing(sharing.TOLERANCE[dtype])
 
     @property
     def continues(self) -> bool:

@@ -87,6 +87,21 @@ def test_where_neighbours_in_a_pass_change_results_nothing_is_shared_but_a_cache
     assert sharing.found(Rounds(SINGLY), 1e-3, None) == alone, "rounding is no lost cache"
 
 
+class Neighbours(Shares):
+    """Rows move by a little where something else is in the pass, or before it in a cache."""
+
+    def run(self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool) -> Any:
+        rows, after = super().run(batch, wanted, cache, keep=keep)
+        return [one + 5e-4 * (len(batch) > 1 or bool(cache)) for one in rows], after
+
+
+@pytest.mark.parametrize(("dtype", "harmless"), [("float32", False), ("float16", True), ("bfloat16", True)])
+def test_what_is_harmless_hangs_on_the_type(dtype: str, harmless: bool) -> None:
+    forward = Neighbours(SINGLY)
+    assert sharing.padding_is_harmless(forward, sharing.TOLERANCE[dtype]) == harmless
+    assert sharing.found(forward, sharing.TOLERANCE[dtype], None).possible == harmless
+
+
 def test_a_cache_that_is_used_up_is_continued_but_not_shared() -> None:
     found = sharing.found(Consumes(SINGLY), 1e-3, None)
     assert found.continues
