@@ -47,7 +47,7 @@ class Rounds(Shares):
 
     def run(self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool) -> Any:
         rows, after = super().run(batch, wanted, cache, keep=keep)
-        return [one + 0.001 * max(map(len, batch)) for one in rows], after
+        return [one + 0.1 * max(map(len, batch)) for one in rows], after
 
 
 def test_a_cache_that_continues_several_is_found_out_by_trying() -> None:
