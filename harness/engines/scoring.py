@@ -23,6 +23,8 @@ _LONE_TOKENS = 2048
 """Most tokens of one sequence in a pass, whatever the budget: attention grows with their square."""
 _LONE_TILE = 512
 """Tile of a sequence too long for one pass; attention scores grow with tile x length."""
+_HELD = 256 << 20
+"""Most bytes of rows of a sequence in one pass that are held at a time; for further ones the pass is made again."""
 _CHUNK = 1 << 21
 """Logits that the softmax works on at a time, so that its temporaries stay small."""
 
@@ -80,9 +82,13 @@ def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> 
 
 
 def _in_one_pass(forward: Forward, ids: Sequence[int], asked: Indices) -> Iterator[Tile]:
-    rows = forward.run([ids], [asked], None, keep=False)[0][0]
-    for start in range(0, len(asked), TILE):
-        yield Tile(positions=asked[start : start + TILE], logprobs=rows[start : start + TILE])
+    """Give the rows of one pass over a whole sequence; where they are too many to be held, by several such passes."""
+    most = max(TILE, _HELD // (4 * forward.vocabulary)) if forward.picks else len(asked)
+    for begin in range(0, len(asked), most):
+        part = asked[begin : begin + most]
+        rows = forward.run([ids], [part], None, keep=False)[0][0]
+        for start in range(0, len(part), TILE):
+            yield Tile(positions=part[start : start + TILE], logprobs=rows[start : start + TILE])
 
 
 def in_one_pass(forward: Forward, length: int) -> bool:
