@@ -52,7 +52,8 @@ def behind(cache: object | None, count: int, *, keep: bool) -> object | None:
         return None
     from transformers import DynamicCache
 
-    return DynamicCache()
+    empty: object = DynamicCache()
+    return empty
 
 
 def copies(cache: object, count: int) -> object:
