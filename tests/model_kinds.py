@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.tiny_model import VOCABULARY, write_tokenizer
 
-CONTEXT = 256
+CONTEXT = 640
 _LLAMA: dict[str, Any] = {
     "vocab_size": VOCABULARY, "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 3,
     "num_attention_heads": 6, "num_key_value_heads": 3, "max_position_embeddings": CONTEXT, "initializer_range": 0.25,
@@ -81,15 +81,27 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 
 
+HYBRID: dict[str, Kind] = {
+    "short convolutions": Kind("Lfm2", {"layer_types": ["conv", "full_attention", "conv"], "block_multiple_of": 32}),
+    "Mamba": Kind("Jamba", {
+        "num_experts": 1, "num_experts_per_tok": 1, "attn_layer_period": 3, "attn_layer_offset": 1, "pad_token_id": 0,
+        "use_mamba_kernels": False, "initializer_range": 0.1}),
+    "delta rule": Kind("Qwen3Next", {
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"], "head_dim": 32, "num_experts": 0,
+        "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 16, "linear_value_head_dim": 16}),
+}  # fmt: skip
+"""Kinds whose layers keep a state instead of keys and values, which transformers continues token by token alone."""
+
+
 def write_kind(folder: Path, kind: str, *, seed: int = 0) -> Path:
     """Save a model of a kind as transformers 4 does, with a tokenizer of bytes."""
     import torch
     import transformers
 
     torch.manual_seed(seed)
-    name = KINDS[kind].name
-    config = getattr(transformers, f"{name}Config")(**{**_LLAMA, **KINDS[kind].config})
-    model = getattr(transformers, f"{name.removesuffix('Text')}ForCausalLM")(config)
+    known = (KINDS | HYBRID)[kind]
+    config = getattr(transformers, f"{known.name}Config")(**{**_LLAMA, **known.config})
+    model = getattr(transformers, f"{known.name.removesuffix('Text')}ForCausalLM")(config)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:  # norms at one hide what a wrong scale does

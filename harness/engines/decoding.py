@@ -27,7 +27,7 @@ def greedy(
     """Continue a prompt by exactly `tokens` most likely tokens, those in `never` left out; end of sequence is a token too.
 
     Each token is the likeliest after one whole pass over all before it: where the sequence outgrows the border, what the
-    cache holds is computed anew. ended: asked after each token whether it is the last one. cache: that of the prompt's first
+    cache holds is computed anew, and for each token where no cache can be continued. ended: asked after each token whether it is the last one. cache: that of the prompt's first
     `held` tokens, where they have been run before.
     """
     import numpy as np
@@ -72,13 +72,14 @@ def _advance(
 ) -> tuple[NDArray[np.float32], Any]:
     """Run the last `pending` of the ids after what the cache holds; return the log-probabilities after them, and the cache.
 
-    Where they carry the sequence over the border, what the cache holds is computed anew.
+    Where they carry the sequence over the border, or no cache can be continued, what the cache holds is computed anew.
     """
     import numpy as np
 
     length = len(ids)
-    if beyond_border(forward, length) and not beyond_border(forward, length - pending):
-        cache, pending = None, length
+    crossed = beyond_border(forward, length) and not beyond_border(forward, length - pending)
+    if crossed or not forward.continues:
+        cache, pending, keep = None, length, keep and forward.continues
     size = tile_size(forward, length)
     for start in range(length - pending, length, size):
         part = ids[start : start + size]

@@ -35,13 +35,14 @@ class GivesUnnormalized(scoring.Forward, Protocol):
 class _Instead:
     """A forward pass whose rows are something else, so that tiles, caches and borders are those of scoring."""
 
-    def __init__(self, forward: scoring.Forward, run: Callable[..., tuple[list[Any], Any]]) -> None:
+    def __init__(self, forward: scoring.Forward, run: Callable[..., tuple[list[Any], Any]], *, picks: bool) -> None:
         self._run = run
         self.vocabulary = forward.vocabulary
         self.context_length = forward.context_length
         self.pads = forward.pads
         self.border = forward.border
-        self.budget, self.picks = forward.budget, forward.picks
+        self.continues = forward.continues
+        self.budget, self.picks = forward.budget, picks
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
@@ -51,7 +52,7 @@ class _Instead:
 
 def hidden(forward: GivesStates, ids: Sequence[int], positions: Sequence[int]) -> Iterator[HiddenTile]:
     """Prefill in tiles as `scoring.logprobs` does; yield hidden states [n, hidden] at the positions asked for."""
-    for tile in scoring.logprobs(_Instead(forward, forward.states), ids, positions):
+    for tile in scoring.logprobs(_Instead(forward, forward.states, picks=False), ids, positions):
         yield HiddenTile(positions=tile.positions, hidden=tile.logprobs)
 
 
@@ -59,5 +60,5 @@ def logits(forward: GivesUnnormalized, ids: Sequence[int], positions: Sequence[i
     """Prefill in tiles as `scoring.logprobs` does; yield float32 logits [n, vocabulary] at the positions asked for."""
     import numpy as np
 
-    for tile in scoring.logprobs(_Instead(forward, forward.unnormalized), ids, positions):
+    for tile in scoring.logprobs(_Instead(forward, forward.unnormalized, picks=forward.picks), ids, positions):
         yield LogitTile(positions=tile.positions, logits=np.ascontiguousarray(tile.logprobs, dtype=np.float32))

@@ -13,7 +13,7 @@ from harness.engines import pass_budget, pass_room, sharing, wanted_rows
 from harness.engines.cache_names import dimension, pairs_of
 from harness.engines.pass_room import PassRoom
 from harness.engines.rotary_border import rotary_border
-from harness.engines.scoring import beyond_border, log_softmax
+from harness.engines.scoring import in_one_pass, log_softmax
 from harness.engines.scoring_view import HIDDEN, HIDDEN_ROWS, ROWS, row_inputs
 from harness.engines.sharing import Sharing
 from harness.engines.tokens import first_line
@@ -30,8 +30,6 @@ PROVIDERS = {
 _WEIGHTS_IN = "session.model_external_initializers_file_folder_path"
 """Setting of a session whose graph comes from memory: where its weight files lie."""
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}
-_TOLERANCE = {"float32": 1e-3, "float16": 5e-2}
-"""How far a padded run may stand from a single run (largest difference of a log-probability, nats)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,11 @@ class OnnxForward:
     room: PassRoom = field(default_factory=PassRoom)
     budget: pass_budget.PassBudget = field(default_factory=pass_budget.PassBudget)
 
+    @property
+    def continues(self) -> bool:
+        """Whether a cache may be continued; see `scoring.Forward`."""
+        return self.sharing.continues
+
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[np.float32]], object]:
@@ -84,7 +87,7 @@ class OnnxForward:
         self, once: Any, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[Any]], object]:
         before = cache.length if cache is not None else 0
-        in_one = beyond_border(self, before + max(len(ids) for ids in batch))
+        in_one = in_one_pass(self, before + max(len(ids) for ids in batch))
         return pass_room.run(once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
 
     def _states(
@@ -192,7 +195,7 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
     past = pairs_of(folder, config["decoder"], set(inputs), outputs)
     first = inputs[next(iter(past))]
     dtype = _TYPES.get(first.type, first.type)
-    if dtype not in _TOLERANCE:
+    if dtype not in ("float32", "float16"):
         raise HarnessError(
             f"{folder}: scoring cannot read {dtype} caches from onnxruntime; build the artifact in fp16 or fp32"
         )
@@ -212,34 +215,27 @@ def open_forward(folder: Path, config: dict[str, Any], provider: str, session: A
         picks=picks,
         hidden=HIDDEN in outputs,
     )
-    forward.vocabulary, forward.pads = _tried(folder, forward)
-    forward.sharing = sharing.found(forward, _TOLERANCE[dtype], forward.border)
+    forward.vocabulary = _real_vocabulary(folder, forward)
+    forward.pads = sharing.padding_is_harmless(forward, sharing.TOLERANCE[dtype])
+    forward.sharing = sharing.found(forward, sharing.TOLERANCE[dtype], forward.border)
     token_bytes = len(past) * forward.shape[0] * forward.shape[1] * (4 if dtype == "float32" else 2)
     forward.budget = pass_budget.budget(provider, forward.vocabulary, token_bytes, pass_budget.free_memory(provider))
     return forward
 
 
-def _tried(folder: Path, forward: OnnxForward) -> tuple[int, bool]:
-    """Run two short sequences apart and together; return the real vocabulary and whether padding is harmless."""
+def _real_vocabulary(folder: Path, forward: OnnxForward) -> int:
+    """Run a short sequence; return how many logits a position has. Raises: HarnessError where only the last one has any."""
     import numpy as np
 
-    top = min(forward.vocabulary, 250)
-    long = [(7 * step + 3) % top for step in range(12)]
-    short = [(11 * step + 5) % top for step in range(5)]
-    places = np.arange(len(long)) if forward.picks else None
-    single, _ = forward.logits([long], None, keep=False, places=places)
-    if single.shape[1] != len(long):
+    ids = list(range(12))
+    places = np.arange(len(ids)) if forward.picks else None
+    logits, _ = forward.logits([ids], None, keep=False, places=places)
+    if logits.shape[1] != len(ids):
         raise HarnessError(
             f"{folder} gives logits of the last position only (it was exported with prune_lm_head); scoring needs all "
             "positions: build it again with prune_lm_head=false"
         )
-    where = np.arange(len(short))
-    alone = forward.run([short], [where], None, keep=False)[0][0]
-    try:
-        together = forward.run([long, short], [where[:1], where], None, keep=False)[0][1]
-    except HarnessError:
-        return int(single.shape[2]), False
-    return int(single.shape[2]), bool(np.abs(alone - together).max() <= _TOLERANCE[forward.dtype])
+    return int(logits.shape[2])
 
 
 def open_raw(

@@ -23,6 +23,8 @@ _LONE_TOKENS = 2048
 """Most tokens of one sequence in a pass, whatever the budget: attention grows with their square."""
 _LONE_TILE = 512
 """Tile of a sequence too long for one pass; attention scores grow with tile x length."""
+_HELD = 256 << 20
+"""Most bytes of rows of a sequence in one pass that are held at a time; for further ones the pass is made again."""
 _CHUNK = 1 << 21
 """Logits that the softmax works on at a time, so that its temporaries stay small."""
 
@@ -40,6 +42,10 @@ class Forward(Protocol):
     picks: bool
     """Whether only the rows that somebody wants go through the language model's head."""
 
+    @property
+    def continues(self) -> bool:
+        """Whether a cache may be continued, as found by trying it at opening; where not, every sequence is one pass."""
+
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Indices], cache: Any, *, keep: bool
     ) -> tuple[list[Rows], Any]:
@@ -53,7 +59,7 @@ class Forward(Protocol):
 def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> Iterator[Tile]:
     """Prefill in tiles through the key/value cache; stop after the last position asked for.
 
-    Beyond the border a tile cannot know how long the sequence will be, so the whole sequence is one pass.
+    Beyond the border a tile cannot know how long the sequence will be, so the whole sequence is one pass; as where no cache can be continued.
     """
     import numpy as np
 
@@ -63,7 +69,7 @@ def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> 
     if (np.diff(asked) <= 0).any() or asked[0] < 0 or asked[-1] >= len(ids):
         raise HarnessError(f"positions must ascend within the {len(ids)} token ids; sort them and drop duplicates")
     check_length(forward, len(ids))
-    if beyond_border(forward, len(ids)):
+    if in_one_pass(forward, len(ids)):
         yield from _in_one_pass(forward, ids, asked)
         return
     cache = None
@@ -76,9 +82,18 @@ def logprobs(forward: Forward, ids: Sequence[int], positions: Sequence[int]) -> 
 
 
 def _in_one_pass(forward: Forward, ids: Sequence[int], asked: Indices) -> Iterator[Tile]:
-    rows = forward.run([ids], [asked], None, keep=False)[0][0]
-    for start in range(0, len(asked), TILE):
-        yield Tile(positions=asked[start : start + TILE], logprobs=rows[start : start + TILE])
+    """Give the rows of one pass over a whole sequence; where they are too many to be held, by several such passes."""
+    most = max(TILE, _HELD // (4 * forward.vocabulary)) if forward.picks else len(asked)
+    for begin in range(0, len(asked), most):
+        part = asked[begin : begin + most]
+        rows = forward.run([ids], [part], None, keep=False)[0][0]
+        for start in range(0, len(part), TILE):
+            yield Tile(positions=part[start : start + TILE], logprobs=rows[start : start + TILE])
+
+
+def in_one_pass(forward: Forward, length: int) -> bool:
+    """Tell whether a sequence of this length has to be one pass."""
+    return not forward.continues or beyond_border(forward, length)
 
 
 def beyond_border(forward: Forward, length: int) -> bool:
@@ -122,8 +137,8 @@ def by_tokens(forward: Forward, requests: Sequence[Request]) -> dict[tuple[int, 
 
 
 def tile_size(forward: Forward, length: int) -> int:
-    """Return how many tokens of one sequence a pass may take; all of it beyond the border."""
-    return length if beyond_border(forward, length) else min(forward.budget.tile(forward.vocabulary), _LONE_TILE)
+    """Return how many tokens of one sequence a pass may take; all of it where it has to be one pass."""
+    return length if in_one_pass(forward, length) else min(forward.budget.tile(forward.vocabulary), _LONE_TILE)
 
 
 def batch_notes(forward: Forward) -> tuple[Note, ...]:

@@ -13,8 +13,12 @@ from harness.engines import scoring
 if TYPE_CHECKING:
     from harness.engines.scoring import Rows
 
+TOLERANCE = {"float32": 1e-4, "float16": 5e-2, "bfloat16": 2e-1}
+"""How far what runs beside others or behind a cache may stand from a run alone, by type: largest difference of a log-probability, nats."""
 _TRIED_ON = (7, 5, 3)
 """Tokens of a beginning and of its two continuations when sharing is tried."""
+_ROUNDING = 0.3
+"""The part of what a forgotten beginning changes that rounding may, where results depend on what else is in a pass (INT4 of SmolLM2: 0.09)."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Sharing:
     """How far one cache may continue several sequences, as tried when an artifact is opened."""
 
     possible: bool = True
+    continues: bool = True
+    """Whether a cache may be continued at all; where not, every sequence is one pass."""
     batched: bool = False
     """Whether several continuations of one cache may run in one pass: side by side, padded on the right, each behind a copy of it."""
     in_row: int = 0
@@ -49,14 +55,33 @@ class SharesCaches(scoring.Forward, Protocol):
     """Sequences run whole so far although they begin like others."""
 
 
+def padding_is_harmless(forward: scoring.Forward, tolerance: float) -> bool:
+    """Run two short sequences apart and together; tell whether a padded one gives what it gives alone.
+
+    tolerance: how far its log-probabilities may stand, nats.
+    """
+    import numpy as np
+
+    top = min(forward.vocabulary, 250)
+    long = [(7 * step + 3) % top for step in range(12)]
+    short = [(11 * step + 5) % top for step in range(5)]
+    where = np.arange(len(short))
+    alone = forward.run([short], [where], None, keep=False)[0][0]
+    try:
+        together = forward.run([long, short], [where[:1], where], None, keep=False)[0][1]
+    except HarnessError:
+        return False
+    return bool(np.abs(alone - together).max() <= tolerance)
+
+
 def found(forward: SharesCaches, tolerance: float, until: int | None, *, batches: bool = False) -> Sharing:
-    """Try sharing, where padding is harmless: what depends on its neighbours in a pass depends on where a pass ends, too.
+    """Try sharing; where padding is harmful nothing is shared: what depends on its neighbours in a pass depends on where a pass ends, too.
 
     until: length beyond which the model computes otherwise, where there is one; batches: whether continuations are tried side by side.
     """
-    if not forward.pads:
+    how = tried(forward, tolerance, batches=batches and forward.pads)
+    if how.possible and not forward.pads:
         return Sharing(possible=False, reason="results depend on what else is in a pass")
-    how = tried(forward, tolerance, batches=batches)
     if until is None or not how.possible:
         return how
     return replace(how, until=until, reason=f"beyond {until} tokens the model computes otherwise")
@@ -65,35 +90,47 @@ def found(forward: SharesCaches, tolerance: float, until: int | None, *, batches
 def tried(forward: SharesCaches, tolerance: float, *, batches: bool) -> Sharing:
     """Run a beginning and two continuations apart and on its cache, one by one and side by side; say what gives the same.
 
-    tolerance: how far a log-probability may stand from a whole pass, nats.
+    tolerance: how far a log-probability may stand from a whole pass, nats. Where padding moves results further than that,
+    rounding does: there a cache is lost where it moves them by more than a part of what forgetting the beginning does.
     """
     import numpy as np
 
     top = min(forward.vocabulary, 250)
     begin, *rests = ([(13 * step + 5 * count) % top for step in range(count)] for count in _TRIED_ON)
     last = [np.asarray([len(rest) - 1]) for rest in rests]
-    whole = [
-        forward.run([[*begin, *rest]], [at + len(begin)], None, keep=False)[0][0]
-        for rest, at in zip(rests, last, strict=True)
-    ]
 
-    def same(found: Sequence[Rows]) -> bool:
-        return all(np.abs(one - other).max() <= tolerance for one, other in zip(found, whole, strict=True))
+    def apart(before: Sequence[int]) -> list[Rows]:
+        return [
+            forward.run([[*before, *rest]], [at + len(before)], None, keep=False)[0][0]
+            for rest, at in zip(rests, last, strict=True)
+        ]
+
+    whole = apart(begin)
+
+    def away(found: Sequence[Rows]) -> float:
+        return max(float(np.abs(one - other).max()) for one, other in zip(found, whole, strict=False))
 
     try:
         _, cache = forward.run([begin], [np.empty(0, dtype=np.int64)], None, keep=True)
         singly = [forward.run([rest], [at], cache, keep=False)[0][0] for rest, at in zip(rests, last, strict=True)]
-        if not same(singly):
-            return Sharing(possible=False, reason="continuing a cache gave other results when it was tried at opening")
     except _REFUSALS as error:
-        return Sharing(possible=False, reason=f"the engine cannot continue a cache ({type(error).__name__})")
+        return _lost(f"the engine cannot continue a cache ({type(error).__name__})")
+    allowed = tolerance if forward.pads else max(tolerance, _ROUNDING * away(apart([])))
+    if away(singly[:1]) > allowed:
+        return _lost("continuing a cache gave other results when it was tried at opening")
+    if away(singly) > allowed:
+        return Sharing(possible=False, reason="a cache gave other results when it was continued once more at opening")
     if not batches:
         return Sharing()
     try:
         together = forward.run(rests, last, cache, keep=False)[0]
     except _REFUSALS:
         return Sharing()
-    return Sharing(batched=same(together))
+    return Sharing(batched=away(together) <= tolerance)
+
+
+def _lost(reason: str) -> Sharing:
+    return Sharing(possible=False, continues=False, reason=reason)
 
 
 _REFUSALS = (
@@ -110,7 +147,11 @@ _REFUSALS = (
 
 
 def notes(forward: SharesCaches) -> tuple[Note, ...]:
-    """Say that sequences were run whole although others begin like them, and why."""
+    """Say why every sequence was run whole, or that some were although others begin like them."""
+    if not forward.continues:
+        return (
+            Note(code="whole-prompts", text=f"every sequence was run whole, in one pass: {forward.sharing.reason}"),
+        )
     if not forward.whole:
         return ()
     text = f"{forward.whole} sequences that begin like others were run whole: {forward.sharing.reason}"

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     Finish = Callable[[Any, NDArray[np.int64]], NDArray[np.float32]]
 
-_PAD_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
-"""How far a padded run may stand from a single run (largest difference of a log-probability, nats)."""
-
 
 class TorchForward:
     """A causal language model; `run` is described by `scoring.Forward`."""
@@ -50,9 +47,14 @@ class TorchForward:
         self.sharing = sharing.NOT_TRIED
         self.pads = self.picks = False
         self._row_until = 0
-        self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0))
-        self.pads = self._padding_is_harmless(_PAD_TOLERANCE[dtype])
-        self.sharing = self._tried_sharing(_PAD_TOLERANCE[dtype])
+        self.picks = torch_rows.takes_rows(model, lambda batch: self._inputs(batch, 0), dtype)
+        self.pads = sharing.padding_is_harmless(self, sharing.TOLERANCE[dtype])
+        self.sharing = self._tried_sharing(sharing.TOLERANCE[dtype])
+
+    @property
+    def continues(self) -> bool:
+        """Whether a cache may be continued; see `scoring.Forward`."""
+        return self.sharing.continues
 
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
@@ -70,7 +72,7 @@ class TorchForward:
         self, once: Any, batch: Sequence[Sequence[int]], wanted: Sequence[NDArray[np.int64]], cache: Any, *, keep: bool
     ) -> tuple[list[NDArray[Any]], Any]:
         before = int(cache.get_seq_length()) if cache is not None else 0
-        in_one = scoring.beyond_border(self, before + max(len(ids) for ids in batch))
+        in_one = scoring.in_one_pass(self, before + max(len(ids) for ids in batch))
         return pass_room.run(once, self.room, batch, wanted, cache, keep=keep, in_one=in_one)
 
     def _states(
@@ -79,7 +81,7 @@ class TorchForward:
         import torch
 
         before = int(cache.get_seq_length()) if cache is not None else 0
-        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        cache = torch_rows.behind(cache, len(batch), keep=keep)
         head = self.model.get_output_embeddings()
         with torch.inference_mode(), torch_rows.seen(head, wanted_rows.places(batch, wanted)) as kept:
             out = self.model(**self._inputs(batch, before), past_key_values=cache, use_cache=keep)
@@ -110,7 +112,7 @@ class TorchForward:
                 logits, after = self._gathered(batch, wanted, cache, keep=keep)
                 mine = zip(wanted_rows.slices(wanted), wanted, strict=True)
                 return [finish(logits[0, part].float(), asked + before) for part, asked in mine], after
-        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        cache = torch_rows.behind(cache, len(batch), keep=keep)
         union = np.unique(np.concatenate(wanted)) if wanted else np.empty(0, dtype=np.int64)
         keeps: dict[str, Any] = {}
         if self._slices:
@@ -146,7 +148,7 @@ class TorchForward:
             batch, wanted = torch_in_row.joined(batch, wanted)
         else:
             inputs = self._inputs(batch, before)
-        cache = torch_rows.copies(cache, len(batch)) if cache is not None else None
+        cache = torch_rows.behind(cache, len(batch), keep=keep)
         with torch_rows.gathered(self.model.get_output_embeddings(), wanted_rows.places(batch, wanted)):
             out = self.model(**inputs, past_key_values=cache, use_cache=keep)
         return out.logits, out.past_key_values if keep else None
@@ -163,17 +165,6 @@ class TorchForward:
             return replace(found, in_row=torch_in_row.TOKENS.get(self.model.device.type, torch_in_row.TOKENS["cpu"]))
         self._row_until = 0
         return sharing.found(self, tolerance, until, batches=True) if self.picks else found
-
-    def _padding_is_harmless(self, tolerance: float) -> bool:
-        import numpy as np
-
-        top = min(self.vocabulary, 250)
-        long = [(7 * step + 3) % top for step in range(12)]
-        short = [(11 * step + 5) % top for step in range(5)]
-        where = np.arange(len(short))
-        alone = self.run([short], [where], None, keep=False)[0][0]
-        together = self.run([long, short], [where[:1], where], None, keep=False)[0][1]
-        return bool(np.abs(alone - together).max() <= tolerance)
 
 
 def _free(device: Any) -> int | None:

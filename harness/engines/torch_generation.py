@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, Unsupported
 from harness.core.sessions import GenerationWorkload, Trace
 
 
@@ -22,7 +22,7 @@ def generate(
     """Time fixed work; `ends` are masked before each choice, so that nothing ends early.
 
     border: where a sequence outgrows this length its rotary embeddings change, and the cache is computed anew within that step.
-    Raises: HarnessError where prompt and output do not fit the context, or logits are not finite.
+    Raises: HarnessError where prompt and output do not fit the context, or logits are not finite; Unsupported where a model gives no cache.
     """
     import numpy as np
     import torch
@@ -89,6 +89,8 @@ def _timed(
     out = model(input_ids=ids, use_cache=True, logits_to_keep=1)
     finish(model.device)
     prefilled = clock()
+    if workload.output > 1 and getattr(out, "past_key_values", None) is None:
+        raise Unsupported(f"{type(model).__name__} gives no cache here, so its decoding cannot be timed token by token")
     token = choose(out.logits[:, -1])
     finish(model.device)
     sampled = clock()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from harness.engines.wanted_rows import States
 
 
-_TOLERANCE = 1e-2
-"""Of the largest logit: how far rows may stand from those of all positions when tried; rounding of half precision is below it."""
+_ROUNDING = 1e-2
+"""Of the largest logit: how far rows of half precision may stand from those of all positions when tried."""
 
 
 class CausalModel(Protocol):
@@ -39,6 +39,21 @@ class _Layer(Protocol):
 
 class _Layers(Protocol):
     layers: list[_Layer]
+
+
+def behind(cache: object | None, count: int, *, keep: bool) -> object | None:
+    """Give what a pass of `count` sequences follows: copies of a cache, else one that is empty where what is run is kept.
+
+    An empty one of the model's own making would forget what is behind any window that its configuration names, whether its layers read that or not.
+    """
+    if cache is not None:
+        return copies(cache, count)
+    if not keep:
+        return None
+    from transformers import DynamicCache
+
+    empty: object = DynamicCache()
+    return empty
 
 
 def copies(cache: object, count: int) -> object:
@@ -98,11 +113,13 @@ def as_array(values: torch.Tensor) -> States:
     return found
 
 
-def takes_rows(model: CausalModel, inputs_of: Callable[[Sequence[Sequence[int]]], Mapping[str, object]]) -> bool:
+def takes_rows(
+    model: CausalModel, inputs_of: Callable[[Sequence[Sequence[int]]], Mapping[str, object]], dtype: str
+) -> bool:
     """Try whether a model asks its head once, so that it may see wanted rows alone, and gives the same for them."""
     import torch
 
-    from harness.engines import wanted_rows
+    from harness.engines import sharing, wanted_rows
 
     head = model.get_output_embeddings()
     if head is None:
@@ -116,4 +133,5 @@ def takes_rows(model: CausalModel, inputs_of: Callable[[Sequence[Sequence[int]]]
     if found.shape != (1, len(places), every.shape[-1]):
         return False
     expected = torch.cat([every[0, first], every[1, last]])
-    return bool((found[0] - expected).abs().max() <= _TOLERANCE * expected.abs().max())
+    allowed = sharing.TOLERANCE[dtype] if dtype == "float32" else _ROUNDING * float(expected.abs().max())
+    return float((found[0] - expected).abs().max()) <= allowed

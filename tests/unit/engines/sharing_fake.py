@@ -29,6 +29,10 @@ class Shares:
         """Tokens before, sequences, width of each pass."""
         self.alive = 0
 
+    @property
+    def continues(self) -> bool:
+        return self.sharing.continues
+
     def run(
         self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool
     ) -> tuple[list[Any], Any]:

@@ -13,11 +13,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from harness.core.errors import Unsupported
-from harness.engines import head_graph, ort_genai, transformers
+from harness.engines import head_graph, hidden_states, ort_genai, scoring, transformers
 from harness.engines.scoring_view import HIDDEN_ROWS, ROWS
 from harness.engines.wanted_rows import LEAST_ROWS
 from harness.heads.opening import open_head
 from harness.heads.record import read_record
+from tests.unit.engines.sharing_fake import Shares
 
 IDS = [(7 * step + 3) % 300 for step in range(300)]
 WHERE = list(range(60, 300, 3))
@@ -186,3 +187,27 @@ def test_a_pass_for_hidden_states_gives_the_head_two_rows(tiny: Path) -> None:
         list(session.logprobs(IDS[:40], range(40)))
     sizes = [(len(one[ROWS]), len(one[HIDDEN_ROWS])) for one in given]
     assert sizes == [(LEAST_ROWS, 40), (40, LEAST_ROWS)]
+
+
+def test_rows_of_a_whole_pass_are_held_by_parts_but_hidden_states_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward: Any = Shares()
+    forward.border = 300
+    forward.states = forward.run
+    ids = np.random.default_rng(2).integers(0, 16, 1000).tolist()
+    [right], _ = forward.run([ids], [np.arange(1000)], None, keep=False)
+    monkeypatch.setattr(scoring, "_HELD", 4 * forward.vocabulary * 300)
+    given: list[int] = []
+    usual = forward.run
+
+    def run(batch: Any, wanted: Any, cache: Any, *, keep: bool) -> Any:
+        given.append(len(wanted[0]))
+        return usual(batch, wanted, cache, keep=keep)
+
+    forward.run = forward.states = run
+    where = list(range(100, 999))
+    tiles = list(scoring.logprobs(forward, ids, where))
+    assert np.concatenate([tile.positions for tile in tiles]).tolist() == where
+    np.testing.assert_allclose(np.concatenate([tile.logprobs for tile in tiles]), right[where], atol=1e-6)
+    assert given == [300, 300, 299]
+    assert len(np.concatenate([tile.hidden for tile in hidden_states.hidden(forward, ids, where)])) == 899
+    assert given[3:] == [899]

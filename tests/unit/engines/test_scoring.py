@@ -18,6 +18,7 @@ class Counting:
     vocabulary = 16
     context_length = 5000
     picks = False
+    continues = True
     budget = PassBudget()
 
     def __init__(self, pads: bool = True, border: int | None = None) -> None:

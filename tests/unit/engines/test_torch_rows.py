@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from harness.core.sessions import Request
-from harness.engines import scoring, torch_rows
+from harness.engines import scoring, sharing, torch_rows
 from harness.engines.torch_loading import TransformersOptions
 from harness.engines.transformers import open_artifact
 
@@ -39,6 +41,37 @@ def test_only_wanted_rows_reach_the_head(tiny: Path) -> None:
         hook.remove()
         assert seen == [(1, 3, 320)]
         assert not head._forward_pre_hooks
+
+
+@pytest.mark.parametrize(
+    ("off", "dtype", "takes"), [(0.0, "float32", True), (5e-4, "float32", False), (5e-4, "bfloat16", True)]
+)
+def test_a_head_that_gives_single_rows_otherwise_is_asked_for_all(off: float, dtype: str, takes: bool) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    head, embedding = torch.nn.Linear(8, 20, bias=False), torch.nn.Embedding(20, 8)
+
+    def model(input_ids: Any, *, use_cache: bool) -> Any:
+        logits = head(embedding(input_ids))
+        return SimpleNamespace(logits=logits + off * (logits.shape[1] == 3))
+
+    def inputs_of(batch: Any) -> Any:
+        return {"input_ids": torch.tensor([[*ids, *[0] * (4 - len(ids))] for ids in batch])}
+
+    model.get_output_embeddings = lambda: head  # type: ignore[attr-defined]
+    assert torch_rows.takes_rows(cast("Any", model), inputs_of, dtype) == takes
+
+
+def test_the_engine_holds_what_it_tries_against_a_tenth_of_a_thousandth(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[float] = []
+    usual = sharing.padding_is_harmless
+    monkeypatch.setattr(sharing, "padding_is_harmless", lambda forward, most: held.append(most) or usual(forward, most))
+    with open_artifact(tiny / "hf", TransformersOptions(threads=1)):
+        pass
+    assert held == [1e-4]
 
 
 def test_a_head_that_is_asked_otherwise_goes_the_old_way(tiny: Path) -> None:

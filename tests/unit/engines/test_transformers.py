@@ -217,6 +217,14 @@ def test_generation_across_a_border_feeds_the_model_as_one_whole_pass_would(tmp_
     assert chosen == expected
 
 
+def test_steps_of_a_model_that_gives_no_cache_are_not_timed(tmp_path: Path) -> None:
+    ids = (tuple(token_ids(20)),)
+    with open_artifact(write_kind(tmp_path / "model", "Mamba"), ONE) as session:
+        assert session.generate(GenerationWorkload(1, ids, 1, 0, 1), lambda share: None).steps.shape == (1, 0)
+        with pytest.raises(Unsupported, match="JambaForCausalLM gives no cache here"):
+            session.generate(GenerationWorkload(1, ids, 3, 0, 1), lambda share: None)
+
+
 def test_work_beyond_the_context_is_refused(tiny: Path) -> None:
     with (
         open_artifact(tiny / "hf", ONE) as session,
