@@ -41,6 +41,7 @@ def fresh_record(asked: NightAsked, planned: Planned, sides: tuple[str, str], ga
     now = datetime.now(UTC)
     packages = [_packages(planned.environments.get(side)) for side in sides]
     words = [
+        "series by deciding packages",
         asked.sweep,
         *sides,
         asked.budget,

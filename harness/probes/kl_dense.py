@@ -28,6 +28,8 @@ KEPT_BYTES = 128 << 20
 """Largest window that an interrupted job keeps; a larger one is never held whole, and is scored again."""
 KEPT_WHOLE = 2 << 30
 """Largest reference whose windows are kept: they stand on the disk beside it until it is whole."""
+_DENSE = -1
+"""Tells a kept window of log-probabilities from one of hidden states."""
 _BLOCK_BYTES = 16 << 20
 """Most that is read to check a row."""
 
@@ -55,7 +57,7 @@ def write_dense(
         ids, positions = stream.ids[span.begin : span.end].tolist(), span_positions(span)
         if is_kept and 4 * len(positions) * session.codec.vocabulary <= KEPT_BYTES:
             find = partial(_window, session, ids, positions)
-            rows.add(finished.group(numbers_of(stream.ids, [span]), find)["logprobs"])
+            rows.add(finished.group([(_DENSE,), *numbers_of(stream.ids, [span])], find)["logprobs"])
         else:
             for part in _finite(session, ids, positions):
                 rows.add(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -42,11 +43,15 @@ def drawn(results: Path, sweep: str, planned: Callable[[str], Plan], now: dateti
 
     planned: gives the plan that a name draws. It is that of the last unfinished session of the same rounds, else of one that starts now.
     """
-    for found in _unfinished(results, sweep):
-        if found.chosen and (plan := planned(found.session)).digest == found.plan:
-            return plan, found.session
     name = _name(now)
-    return planned(name), name
+    fresh = planned(name)
+    asked = Counter((job.key, job.environment) for job in placed(fresh))
+    for found in _unfinished(results, sweep):
+        if not found.chosen or Counter((job.key, job.environment) for job in found.jobs) != asked:
+            continue
+        if (plan := planned(found.session)).digest == found.plan:
+            return plan, found.session
+    return fresh, name
 
 
 def _unfinished(results: Path, sweep: str) -> list[SessionRecord]:

@@ -76,11 +76,16 @@ def test_rounds_that_their_sessions_name_draws_are_continued_by_that_name_and_dr
 ) -> None:
     now = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
+    asked: list[str] = []
+
     def planned(name: str) -> Plan:
-        return Plan("s", (job(name, "speed", "int4"),), chosen=frozenset({name}), live="a and b")
+        asked.append(name)
+        return Plan("s", (job(f"j#{name}", "speed", "int4"),), chosen=frozenset({name}), live="a and b")
 
     plan, name = drawn(tmp_path, "s", planned, now)
-    assert begin(tmp_path, Plan("s", ()), now)[1] is False, "another session of the sweep"
+    others = begin(tmp_path, Plan("s", (job("k", "speed", "int4"),), chosen=frozenset({"k"})), now)[0].session
+    assert drawn(tmp_path, "s", planned, now)[1] not in {name, others}
+    assert others not in asked, "nobody plans for sessions of other jobs"
     session, resumed = begin(tmp_path, plan, now, name=name)
     assert (session.session, resumed) == (name, False)
     assert drawn(tmp_path, "s", planned, now) == (plan, name)
