@@ -12,6 +12,7 @@ from harness.core.outcome import Environment
 from harness.numbers.change_points import LEAST, ChangePoint, change_points
 from harness.plots.asked import Lineage, lineage_of
 from harness.plots.naming import LOOKED_AT, names_of
+from harness.store.cache import Maker
 from harness.store.database import Database
 from harness.tables.columns import PACKAGES
 from harness.tables.rows import TableRow, rows_of
@@ -142,18 +143,24 @@ def _session(row: TableRow) -> str:
 
 def _parts(rows: Sequence[TableRow], lineage: Lineage) -> list[list[TableRow]]:
     """Tell apart what environments made of the same, where a session holds one beside the other; what was made anew stays one series."""
-    places = {key: _made_in(lineage, key) for key in {row.text("job_key") or "" for row in rows}}
+    last = {(_session(row), row.text("job_key")): row for row in rows}
+    places = {name: _made_in(row, lineage) for name, row in last.items()}
     by_session: dict[str, set[str]] = {}
     found: dict[str, list[TableRow]] = {}
     for row in rows:
-        place = places[row.text("job_key") or ""]
-        by_session.setdefault(_session(row), set()).add(place)
+        session = _session(row)
+        place = places[session, row.text("job_key")]
+        by_session.setdefault(session, set()).add(place)
         found.setdefault(place, []).append(TableRow({**row.fields, "made_in": place}))
     return list(found.values()) if max(map(len, by_session.values())) > 1 else [list(rows)]
 
 
-def _made_in(lineage: Lineage, key: str) -> str:
-    return ", ".join(dict.fromkeys(maker.environment for maker in lineage.behind(key).values()))
+def _made_in(row: TableRow, lineage: Lineage) -> str:
+    return ", ".join(dict.fromkeys(maker.environment for maker in _behind(row, lineage).values()))
+
+
+def _behind(row: TableRow, lineage: Lineage) -> dict[str, Maker]:
+    return lineage.behind(row.text("job_key") or "", row.age[0], row.text("machine") or "")
 
 
 def _series(name: str, rows: Sequence[TableRow], known: _Known, void: Sequence[str]) -> HistorySeries:
@@ -209,7 +216,7 @@ def _point(session: str, row: TableRow, value: float, lineage: Lineage) -> Histo
         row.run,
         row.text("environment_id") or "",
         facts,
-        {asked: maker.environment_id for asked, maker in lineage.behind(row.text("job_key") or "").items()},
+        {asked: maker.environment_id for asked, maker in _behind(row, lineage).items()},
     )
 
 

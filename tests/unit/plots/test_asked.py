@@ -43,7 +43,7 @@ def build(**rest: Any) -> BuildSpec:
 
 def lineage(*jobs: MeasureSpec | BuildSpec, made: dict[str, BuildSpec | MeasureSpec] | None = None) -> Lineage:
     """Say which jobs there are, and what a job made, by its id."""
-    makers = {identity: Maker(spec_key(spec), "cpu", "0") for identity, spec in (made or {}).items()}
+    makers = {identity: [Maker(spec_key(spec), "cpu", "0", "m", "")] for identity, spec in (made or {}).items()}
     return Lineage({spec_key(job): job for job in (*jobs, *(made or {}).values())}, makers)
 
 
@@ -83,8 +83,8 @@ def test_versions_behind_a_base_a_random_model_and_a_reference_are_no_other_ques
     known = lineage(old, new, made=before | after)
     assert spec_key(old) != spec_key(new)
     assert asked(known, old) == asked(known, new)
-    assert [*known.behind(spec_key(old))] == [*known.behind(spec_key(new))]
-    assert len(known.behind(spec_key(old))) == 4
+    assert [*known.behind(spec_key(old), "", "")] == [*known.behind(spec_key(new), "", "")]
+    assert len(known.behind(spec_key(old), "", "")) == 4
     assert asked(known, new) != asked(known, measure("whole 0.18", probe="kl_divergence"))
 
 
@@ -109,7 +109,34 @@ def test_a_record_that_reads_what_it_makes_ends() -> None:
     spec = build(base="b-1")
     known = lineage(measure("b-1"), made={"b-1": spec})
     assert asked(known, spec)
-    assert len(known.behind(spec_key(measure("b-1")))) == 1
+    assert len(known.behind(spec_key(measure("b-1")), "", "")) == 1
+
+
+def test_of_those_who_made_the_same_the_last_before_a_run_counts_and_behind_it_the_last_before_it() -> None:
+    def maker(spec: BuildSpec, name: str, machine: str, day: int) -> Maker:
+        return Maker(spec_key(spec), name, name, machine, f"2026-01-{day:02d}T00:00:00+00:00")
+
+    base, whole = build(options={}), build(base="base")
+    made = {
+        "base": [maker(base, "base 1", "here", 1), maker(base, "base 5", "here", 5)],
+        "whole": [
+            maker(whole, "whole 3", "here", 3),
+            maker(whole, "whole 4", "there", 4),
+            maker(whole, "whole 6", "here", 6),
+        ],
+    }
+    job = measure("whole")
+    known = Lineage({spec_key(one): one for one in (base, whole, job)}, made)
+
+    def behind(day: int, machine: str = "here") -> list[str]:
+        found = known.behind(spec_key(job), f"2026-01-{day:02d}T12:00:00+00:00", machine)
+        return [one.environment for one in found.values()]
+
+    assert behind(5) == ["whole 3", "base 1"]
+    assert behind(7) == ["whole 6", "base 5"]
+    assert behind(7, "there") == ["whole 4", "base 1"]
+    assert behind(7, "on a third machine") == ["whole 6", "base 5"]
+    assert behind(2) == ["whole 3", "base 1"]
 
 
 # ---------------------------------------------------------------- series
@@ -122,11 +149,17 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def take(
-    database: Database, number: int, value: float, maker: Environment, session: str = "", options: str = "int4"
+    database: Database,
+    number: int,
+    value: float,
+    maker: Environment,
+    session: str = "",
+    options: str = "int4",
+    named: str = "",
 ) -> None:
-    """Take in a night: an artifact is built in an environment, unless it is there, and measured in another, always the same."""
+    """Take in a night: an artifact is built in an environment, and measured in another, always the same. named: its id, if not by packages."""
     spec = build(options={"precision": options})
-    artifact = artifact_id(spec_key(spec), maker.packages)
+    artifact = named or artifact_id(spec_key(spec), maker.packages)
     made = built(1000 + number, environment=maker, started=BEGIN + timedelta(days=number))
     job = made.job.model_copy(
         update={"key": spec_key(spec), "artifact": artifact, "spec": spec, "environment": maker.name}
@@ -153,6 +186,20 @@ def test_an_upgrade_where_it_is_built_stands_at_the_step_of_one_series(database:
     assert (len(found.points), change.session) == (12, "night-06")
     assert change.changed == ("made with onnxruntime-genai 0.15 to 0.18", "made with aaa 1 to 2")
     assert "changed there: made with onnxruntime-genai 0.15 to 0.18" in to_text([found])
+
+
+def test_what_was_built_again_under_its_id_with_another_package_is_named_at_the_step(database: Database) -> None:
+    for number in range(12):
+        packages = {"numpy": "2.3" if number < 6 else "2.4", "torch": "2.9"}
+        take(
+            database,
+            number,
+            (100.0 if number < 6 else 90.0) + number % 3,
+            environment("builder", **packages),
+            named="b-1",
+        )
+    (found,) = history_of("decode_tps", {}, [database])
+    assert step(found) == ("night-06", ("made with numpy 2.3 to 2.4",))
 
 
 def test_a_wheel_of_every_night_is_one_series(database: Database) -> None:
@@ -264,5 +311,5 @@ def test_who_built_is_known_from_the_database(database: Database) -> None:
     take(database, 1, 100.0, environment("builder"))
     ((key,),) = set(database.select({"metric": "decode_tps"}, ["job_key"]).rows)
     known = lineage_of([database], [str(key)])
-    assert [maker.environment for maker in known.behind(str(key)).values()] == ["builder"]
+    assert [maker.environment for maker in known.behind(str(key), "", "").values()] == ["builder"]
     assert known.asked(str(key)) != key
