@@ -14,16 +14,15 @@ from harness.plots.asked import Lineage, lineage_of
 from harness.plots.naming import LOOKED_AT, names_of
 from harness.store.cache import Maker
 from harness.store.database import Database
+from harness.store.dimensions import gpu_of
 from harness.tables.columns import PACKAGES
 from harness.tables.rows import TableRow, rows_of
 
 KEY = ("asked", "gpu", "machine", "environment", "metric", "metric_version", "slice", "source")
 """What a series keeps: another GPU, machine or definition of the metric is a series of its own, never a change."""
-_OLD = ("driver", "system", "python", "harness")
-"""Columns beside packages that may have changed where a number did."""
 _WANTED = tuple(
     dict.fromkeys(
-        ("job_key", *KEY[1:], *LOOKED_AT, *_OLD, "run", "status", "reason", "session", "started", "counts_from", "environment_id",
+        ("job_key", *KEY[1:], *LOOKED_AT, "run", "status", "reason", "session", "started", "counts_from", "environment_id",
          "value", "low", "high", "summary_value", "summary_low", "summary_high", "rounds", "unit", "better", "notes")
     )
 )  # fmt: skip
@@ -44,8 +43,6 @@ class HistoryPoint:
     rounds: int
     run: str
     environment_id: str
-    facts: Mapping[str, str]
-    """What may have changed beside packages: driver, system, Python, harness."""
     made_in: Mapping[str, str] = field(default_factory=dict)
     """Ids of the environments that made what was measured and what that was made from, by what each build was asked."""
 
@@ -60,8 +57,8 @@ class HistoryChange:
     way: str
     """`better`, `worse`, or empty where the metric has no direction."""
     changed: tuple[str, ...]
-    """What is not what it was in the session before, `NAME OLD to NEW`: packages whose version can change a number, system and
-    harness, other packages; `made with` says a package of the environment that built what was measured."""
+    """What is not what it was in the session before, `NAME OLD to NEW`: packages whose version can change a number, devices,
+    system and harness, other packages; `made with` says it of the environment that built what was measured."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +202,6 @@ def _points(rows: Iterable[TableRow], lineage: Lineage) -> tuple[list[HistoryPoi
 def _point(session: str, row: TableRow, value: float, lineage: Lineage) -> HistoryPoint:
     ends = ("low", "high") if row.get("rounds") is None else ("summary_low", "summary_high")
     low, high = (row.get(end) for end in ends)
-    facts = {name: row.text(name) or "" for name in _OLD}
     return HistoryPoint(
         session,
         row.age[0],
@@ -215,7 +211,6 @@ def _point(session: str, row: TableRow, value: float, lineage: Lineage) -> Histo
         int(row.get("rounds") or 1),
         row.run,
         row.text("environment_id") or "",
-        facts,
         {asked: maker.environment_id for asked, maker in _behind(row, lineage).items()},
     )
 
@@ -229,23 +224,43 @@ def _change(
 
 
 def _changed(before: HistoryPoint, after: HistoryPoint, environments: Mapping[str, Environment]) -> Iterator[str]:
-    """Say what is recorded otherwise of two sessions."""
-    found = list(_packages(before.environment_id, after.environment_id, environments))
-    here = dict(found)
-    for asked in (one for one in before.made_in if one in after.made_in):
-        made = _packages(before.made_in[asked], after.made_in[asked], environments)
-        found += [(name, f"made with {text}") for name, text in made if here.get(name) != text]
-    yield from dict.fromkeys(text for name, text in found if name in PACKAGES)
-    for name in _OLD:
-        if before.facts[name] != after.facts[name]:
-            yield f"{name} {before.facts[name] or 'none'} to {after.facts[name] or 'none'}"
-    yield from dict.fromkeys(text for name, text in found if name not in PACKAGES)
+    """Say what is recorded otherwise of two sessions, in the order of what can change a number."""
+    places = [("", before.environment_id, after.environment_id)]
+    places += [
+        ("made with ", before.made_in[one], after.made_in[one]) for one in before.made_in if one in after.made_in
+    ]
+    sides = [
+        (word, environments[old], environments[new]) for word, old, new in places if {old, new} <= environments.keys()
+    ]
+    for kind in (_leading, _facts, _others):
+        found = [(word, text) for word, old, new in sides for text in _differing(kind(old), kind(new))]
+        here = {text for word, text in found if not word}
+        yield from dict.fromkeys(word + text for word, text in found if not word or text not in here)
 
 
-def _packages(before: str, after: str, environments: Mapping[str, Environment]) -> Iterator[tuple[str, str]]:
-    """Name the packages that differ between two environments (ids), and say how."""
-    sides = [environments.get(one) for one in (before, after)]
-    old, new = (side.packages if side else {} for side in sides)
+def _differing(old: Mapping[str, str | None], new: Mapping[str, str | None]) -> Iterator[str]:
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
-            yield name, f"{name} {old.get(name, 'none')} to {new.get(name, 'none')}"
+            yield f"{name} {old.get(name) or 'none'} to {new.get(name) or 'none'}"
+
+
+def _leading(place: Environment) -> dict[str, str | None]:
+    return {name: version for name, version in place.packages.items() if name in PACKAGES}
+
+
+def _facts(place: Environment) -> dict[str, str | None]:
+    return {
+        "CPU": place.cpu,
+        "cores": str(place.cores),
+        "GPU": gpu_of(place),
+        "driver": place.gpus[0].driver if place.gpus else None,
+        "CUDA": place.cuda,
+        "system": place.system,
+        "python": place.python,
+        "harness": place.harness,
+        **place.threads,
+    }
+
+
+def _others(place: Environment) -> dict[str, str | None]:
+    return {name: version for name, version in place.packages.items() if name not in PACKAGES}

@@ -13,7 +13,7 @@ import pytest
 from harness.comparing.pairs import pairs_of
 from harness.comparing.sides import side_of
 from harness.core.identity import digest
-from harness.core.outcome import Environment, Outcome
+from harness.core.outcome import Environment, Gpu, Outcome
 from harness.core.spec import BuildSpec, MeasureSpec
 from harness.plan.keys import artifact_id, spec_key
 from harness.plots.asked import Lineage, lineage_of
@@ -200,6 +200,31 @@ def test_what_was_built_again_under_its_id_with_another_package_is_named_at_the_
         )
     (found,) = history_of("decode_tps", {}, [database])
     assert step(found) == ("night-06", ("made with numpy 2.3 to 2.4",))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"gpus": (Gpu(name="H200", driver="570"),)}, ("made with GPU L4 to H200",)),
+        ({"gpus": (Gpu(name="L4", driver="580"),)}, ("made with driver 570 to 580",)),
+        ({"gpus": ()}, ("made with GPU L4 to none", "made with driver 570 to none")),
+        ({"python": "3.12.1"}, ("made with python 3.11.7 to 3.12.1",)),
+        ({"system": "Linux-6.8"}, ("made with system Linux-6.1 to Linux-6.8",)),
+        ({"harness": "0.2.0"}, ("made with harness 0.1.0+abc to 0.2.0",)),
+        ({"cpu": "Another CPU", "cores": 4}, ("made with CPU Example CPU to Another CPU", "made with cores 2 to 4")),
+        ({"threads": {"OMP_NUM_THREADS": "1"}}, ("made with OMP_NUM_THREADS none to 1",)),
+    ],
+)
+def test_where_it_was_built_otherwise_is_named_at_the_step(
+    database: Database, changed: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    place = environment("builder", gpus=(Gpu(name="L4", driver="570"),), torch="2.9").model_copy(update={"cuda": None})
+    for number in range(12):
+        maker = place if number < 6 else place.model_copy(update=changed)
+        name = "b-1" if number < 6 else "b-2"
+        take(database, number, (100.0 if number < 6 else 90.0) + number % 3, maker, named=name)
+    (found,) = history_of("decode_tps", {}, [database])
+    assert step(found) == ("night-06", told)
 
 
 def test_a_wheel_of_every_night_is_one_series(database: Database) -> None:
