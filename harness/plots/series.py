@@ -84,34 +84,54 @@ class _Known:
     lineage: Lineage
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What becomes a series."""
+
+    named: TableRow
+    """Its last row, with what tells it from others."""
+    rows: Sequence[TableRow]
+    told: Sequence[str]
+
+
 def history_of(metric: str, where: Mapping[str, object], sources: Sequence[Database]) -> list[HistorySeries]:
     """Read the history of a metric. sources: of a run that stands in several, the first one's counts; an empty answer is an empty list.
 
     What one of them knows to be void counts in none, as a published copy of before.
     """
     void = void_runs(sources)
+    rows, known = _read(metric, where, sources)
+    left: dict[tuple[object, ...], list[str]] = {}
+    grouped: dict[tuple[object, ...], list[TableRow]] = {}
+    for row in rows:
+        key = _key(row, known.lineage)
+        if row.run in void:
+            left.setdefault(key, []).append(row.run)
+        else:
+            grouped.setdefault(key, []).append(row)
+    parts: list[_Part] = []
+    for key, found in grouped.items():
+        told = _void_told(left.get(key, []), void)
+        for place, part in _parts(found, known.lineage).items():
+            named = TableRow({**part[-1].fields, "asked": key[0], "made_in": place})
+            parts.append(_Part(named, part, told))
+            told = []
+    names = names_of([part.named for part in parts])
+    return [_series(name, part, known) for name, part in zip(names, parts, strict=True)]
+
+
+def _read(metric: str, where: Mapping[str, object], sources: Sequence[Database]) -> tuple[list[TableRow], _Known]:
+    """Read the rows of a metric, each run's once, in the order in which they count, and what stands behind them."""
+    rows: dict[tuple[object, ...], TableRow] = {}
+    for source in sources:
+        asked = {**where, "metric": [metric], "origin": "measured", "status": "ok"}
+        for row in rows_of(source.select(asked, _WANTED)):
+            rows.setdefault((row.run, *_place(row)), row)
+    lineage = lineage_of(sources, {row.text("job_key") or "" for row in rows.values()})
     environments: dict[str, Environment] = {}
-    read: list[TableRow] = []
     for source in sources:
         environments = {**source.environments(), **environments}
-        read += rows_of(source.select({**where, "metric": [metric], "origin": "measured", "status": "ok"}, _WANTED))
-    known = _Known(environments, lineage_of(sources, {row.text("job_key") or "" for row in read}))
-    rows: dict[tuple[str, tuple[object, ...]], TableRow] = {}
-    left: dict[tuple[object, ...], list[str]] = {}
-    for row in (_asked(row, known.lineage) for row in read):
-        if row.run in void:
-            left.setdefault(_key(row), []).append(row.run)
-        else:
-            rows.setdefault((row.run, _key(row)), row)
-    grouped: dict[tuple[object, ...], list[TableRow]] = {}
-    for row in sorted(rows.values(), key=lambda row: row.age):
-        grouped.setdefault(_key(row), []).append(row)
-    parts = [(key, part) for key, found in grouped.items() for part in _parts(found, known.lineage)]
-    names = names_of([part[-1] for _, part in parts])
-    return [
-        _series(name, part, known, _void_told(left.get(key, []), void))
-        for name, (key, part) in zip(names, parts, strict=True)
-    ]
+    return sorted(rows.values(), key=lambda row: row.age), _Known(environments, lineage)
 
 
 def void_runs(sources: Sequence[Database]) -> dict[str, str]:
@@ -126,20 +146,20 @@ def _void_told(runs: Sequence[str], void: Mapping[str, str]) -> list[str]:
     return [f"left out of what is published, since they are void: {named}{more}"] if some else []
 
 
-def _asked(row: TableRow, lineage: Lineage) -> TableRow:
-    return TableRow({**row.fields, "asked": lineage.asked(row.text("job_key") or "")})
+def _key(row: TableRow, lineage: Lineage) -> tuple[object, ...]:
+    return lineage.asked(row.text("job_key") or ""), *_place(row)
 
 
-def _key(row: TableRow) -> tuple[object, ...]:
-    return tuple(row.get(name) for name in KEY)
+def _place(row: TableRow) -> tuple[object, ...]:
+    return tuple(row.get(name) for name in KEY[1:])
 
 
 def _session(row: TableRow) -> str:
     return row.text("session") or row.run
 
 
-def _parts(rows: Sequence[TableRow], lineage: Lineage) -> list[list[TableRow]]:
-    """Tell apart what environments made of the same, where a session holds one beside the other; what was made anew stays one series."""
+def _parts(rows: list[TableRow], lineage: Lineage) -> dict[str, list[TableRow]]:
+    """Tell apart what environments made of the same, where a session holds one beside the other; what was made anew stays one series, named by none."""
     last = {(_session(row), row.text("job_key")): row for row in rows}
     places = {name: _made_in(row, lineage) for name, row in last.items()}
     by_session: dict[str, set[str]] = {}
@@ -148,8 +168,8 @@ def _parts(rows: Sequence[TableRow], lineage: Lineage) -> list[list[TableRow]]:
         session = _session(row)
         place = places[session, row.text("job_key")]
         by_session.setdefault(session, set()).add(place)
-        found.setdefault(place, []).append(TableRow({**row.fields, "made_in": place}))
-    return list(found.values()) if max(map(len, by_session.values())) > 1 else [list(rows)]
+        found.setdefault(place, []).append(row)
+    return found if max(map(len, by_session.values())) > 1 else {"": rows}
 
 
 def _made_in(row: TableRow, lineage: Lineage) -> str:
@@ -160,10 +180,10 @@ def _behind(row: TableRow, lineage: Lineage) -> dict[str, Maker]:
     return lineage.behind(row.text("job_key") or "", row.age[0], row.text("machine") or "")
 
 
-def _series(name: str, rows: Sequence[TableRow], known: _Known, void: Sequence[str]) -> HistorySeries:
-    points, odd = _points(rows, known.lineage)
-    told = [*odd, *void]
-    last = rows[-1]
+def _series(name: str, part: _Part, known: _Known) -> HistorySeries:
+    points, odd = _points(part.rows, known.lineage)
+    told = [*odd, *part.told]
+    last = part.rows[-1]
     metric = metric_named(last.metric or "")
     better: Direction = next((way for way in ("higher", "lower", "none") if way == last.text("better")), metric.better)
     found = change_points([point.value for point in points])

@@ -21,11 +21,13 @@ from harness.plots.series import HistorySeries, history_of
 from harness.plots.text import to_text
 from harness.probes.perplexity import PROBE
 from harness.published.sources import NumberSource
+from harness.store import files
 from harness.store.cache import Maker
 from harness.store.database import Database
+from harness.store.mark import RunMark
 from tests.fake_machine import Bench
 from tests.unit.commands.night_bench import changed_python
-from tests.unit.store.outcomes import BEGIN, built, environment, measured, measurement
+from tests.unit.store.outcomes import BEGIN, built, environment, measured, measurement, write_run
 
 OWN = digest("a model's folder")
 
@@ -258,6 +260,19 @@ def test_what_was_built_anew_in_a_session_counts_once_and_two_builders_beside_ea
         "made in old": 90.0,
         "made in new": 80.0,
     }
+
+
+def test_what_is_void_is_told_once_of_what_two_environments_made(database: Database, tmp_path: Path) -> None:
+    for number, place in enumerate(("old", "new", "new")):
+        take(database, number, 100.0, environment(place, torch=place), "night" if number < 2 else "later")
+    files.write_mark(write_run(tmp_path, database.outcome("run-000002")), RunMark(void="the fan stood still"))
+    with Database.open("sqlite://") as marked:
+        marked.ingest_folder(tmp_path)
+        found = history_of("decode_tps", {}, [database, marked])
+    assert [len(one.points) for one in found] == [1, 1]
+    assert [line for one in found for line in one.told if "void" in line] == [
+        "left out of what is published, since they are void: run-000002 (the fan stood still)"
+    ]
 
 
 def test_of_what_one_source_alone_knows_the_builds_the_series_is_one(database: Database) -> None:
