@@ -24,6 +24,8 @@ class Lineage:
     """By key; those of the makers, too."""
     makers: Mapping[str, Sequence[Maker]]
     """By the id of what they made, the latest last."""
+    folders: frozenset[str] = frozenset()
+    """Ids of what nobody made here: models' own folders and ready artifacts, whose ids are their content."""
     _asked: dict[str, str] = field(default_factory=dict)
 
     def asked(self, key: str) -> str:
@@ -43,6 +45,25 @@ class Lineage:
     def _named(self, identity: str) -> str:
         makers = self.makers.get(identity)
         return self.asked(makers[-1].job_key) if makers else identity
+
+    def work(self, key: str) -> str:
+        """Hash what a job does with whatever build or reference it reads (64 hex digits); a folder counts by its content."""
+        spec = self.jobs.get(key)
+        if spec is None:
+            return key
+        named = {name: identity if identity in self.folders else "made" for name, identity in _read(spec).items()}
+        return spec_key(spec.model_copy(update=named), _located(spec))
+
+    def lacks(self, key: str) -> bool:
+        """Tell whether something that a job reads was made, and who made it is not on record."""
+        seen, waiting = set[str](), [key]
+        while waiting:
+            for identity in {*_read(self.jobs.get(waiting.pop())).values()} - seen - self.folders:
+                if not self.makers.get(identity):
+                    return True
+                seen.add(identity)
+                waiting.append(self.makers[identity][-1].job_key)
+        return False
 
     def behind(self, key: str, moment: str, machine: str) -> dict[str, Maker]:
         """Return who had made what a job read, and what that was made from, by what each was asked, nearest first.
@@ -69,8 +90,11 @@ def _maker(makers: Sequence[Maker], moment: str, machine: str) -> Maker | None:
     return makers[0] if makers else None
 
 
-def lineage_of(sources: Sequence[Database], keys: Iterable[str]) -> Lineage:
-    """Gather what is known of jobs (by key) and of all that made something; of a job that several sources know, the first one's counts."""
+def lineage_of(sources: Sequence[Database], keys: Iterable[str], folders: Iterable[str] = ()) -> Lineage:
+    """Gather what is known of jobs (by key) and of all that made something; of a job that several sources know, the first one's counts.
+
+    folders: ids that are known to be contents; what a build calls its model is one, unless somebody made it.
+    """
     makers: dict[str, list[Maker]] = {}
     for source in sources:
         for identity, made in source.makers().items():
@@ -80,7 +104,8 @@ def lineage_of(sources: Sequence[Database], keys: Iterable[str]) -> Lineage:
     jobs: dict[str, JobSpec] = {}
     for source in reversed(sources):
         jobs |= source.specs(wanted)
-    return Lineage(jobs, makers)
+    models = {spec.model for spec in jobs.values() if isinstance(spec, BuildSpec)}
+    return Lineage(jobs, makers, frozenset({*models, *folders} - makers.keys()))
 
 
 def _read(spec: JobSpec | None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,21 +12,23 @@ from harness.core.metric import metric as metric_named
 from harness.core.outcome import Environment
 from harness.numbers.change_points import LEAST, ChangePoint, change_points
 from harness.plots.asked import Lineage, lineage_of
+from harness.plots.differences import changed_between
 from harness.plots.naming import LOOKED_AT, names_of
 from harness.store.cache import Maker
 from harness.store.database import Database
-from harness.store.dimensions import gpu_of
-from harness.tables.columns import PACKAGES
 from harness.tables.rows import TableRow, rows_of
 
 KEY = ("asked", "gpu", "machine", "environment", "metric", "metric_version", "slice", "source")
 """What a series keeps: another GPU, machine or definition of the metric is a series of its own, never a change."""
 _WANTED = tuple(
     dict.fromkeys(
-        ("job_key", *KEY[1:], *LOOKED_AT, "run", "status", "reason", "session", "started", "counts_from", "environment_id",
+        ("job_key", *KEY[1:], *LOOKED_AT, "run", "artifact", "artifact_content", "status", "reason", "session", "started", "counts_from", "environment_id",
          "value", "low", "high", "summary_value", "summary_low", "summary_high", "rounds", "unit", "better", "notes")
     )
 )  # fmt: skip
+_CALLED = ("model", "method", "recipe", "reference")
+"""What series have alike that may be one, were it on record what built them."""
+_LACKING = "what built it is not on record, so that a history begins anew with each build; publish or ingest the build"
 _VOID = 3
 """Void runs that are named; the others are counted."""
 
@@ -91,7 +94,7 @@ class _Part:
     named: TableRow
     """Its last row, with what tells it from others."""
     rows: Sequence[TableRow]
-    told: Sequence[str]
+    told: list[str]
 
 
 def history_of(metric: str, where: Mapping[str, object], sources: Sequence[Database]) -> list[HistorySeries]:
@@ -99,12 +102,20 @@ def history_of(metric: str, where: Mapping[str, object], sources: Sequence[Datab
 
     What one of them knows to be void counts in none, as a published copy of before.
     """
-    void = void_runs(sources)
     rows, known = _read(metric, where, sources)
+    parts = _told_apart(rows, known.lineage, void_runs(sources))
+    for part in _lacking(parts, known.lineage):
+        part.told.append(_LACKING)
+    names = names_of([part.named for part in parts])
+    return [_series(name, part, known) for name, part in zip(names, parts, strict=True)]
+
+
+def _told_apart(rows: Iterable[TableRow], lineage: Lineage, void: Mapping[str, str]) -> list[_Part]:
+    """Make a part of the rows of each series; what is void is left out, which the first part of its like tells."""
     left: dict[tuple[object, ...], list[str]] = {}
     grouped: dict[tuple[object, ...], list[TableRow]] = {}
     for row in rows:
-        key = _key(row, known.lineage)
+        key = _key(row, lineage)
         if row.run in void:
             left.setdefault(key, []).append(row.run)
         else:
@@ -112,12 +123,11 @@ def history_of(metric: str, where: Mapping[str, object], sources: Sequence[Datab
     parts: list[_Part] = []
     for key, found in grouped.items():
         told = _void_told(left.get(key, []), void)
-        for place, part in _parts(found, known.lineage).items():
-            named = TableRow({**part[-1].fields, "asked": key[0], "made_in": place})
-            parts.append(_Part(named, part, told))
+        for place, some in _by_maker(found, lineage).items():
+            named = TableRow({**some[-1].fields, "asked": key[0], "made_in": place})
+            parts.append(_Part(named, some, told))
             told = []
-    names = names_of([part.named for part in parts])
-    return [_series(name, part, known) for name, part in zip(names, parts, strict=True)]
+    return parts
 
 
 def _read(metric: str, where: Mapping[str, object], sources: Sequence[Database]) -> tuple[list[TableRow], _Known]:
@@ -127,7 +137,10 @@ def _read(metric: str, where: Mapping[str, object], sources: Sequence[Database])
         asked = {**where, "metric": [metric], "origin": "measured", "status": "ok"}
         for row in rows_of(source.select(asked, _WANTED)):
             rows.setdefault((row.run, *_place(row)), row)
-    lineage = lineage_of(sources, {row.text("job_key") or "" for row in rows.values()})
+    folders = {
+        row.text("artifact") or "" for row in rows.values() if row.get("artifact") == row.get("artifact_content")
+    }
+    lineage = lineage_of(sources, {row.text("job_key") or "" for row in rows.values()}, folders)
     environments: dict[str, Environment] = {}
     for source in sources:
         environments = {**source.environments(), **environments}
@@ -158,7 +171,7 @@ def _session(row: TableRow) -> str:
     return row.text("session") or row.run
 
 
-def _parts(rows: list[TableRow], lineage: Lineage) -> dict[str, list[TableRow]]:
+def _by_maker(rows: list[TableRow], lineage: Lineage) -> dict[str, list[TableRow]]:
     """Tell apart what environments made of the same, where a session holds one beside the other; what was made anew stays one series, named by none."""
     last = {(_session(row), row.text("job_key")): row for row in rows}
     places = {name: _made_in(row, lineage) for name, row in last.items()}
@@ -170,6 +183,19 @@ def _parts(rows: list[TableRow], lineage: Lineage) -> dict[str, list[TableRow]]:
         by_session.setdefault(session, set()).add(place)
         found.setdefault(place, []).append(row)
     return found if max(map(len, by_session.values())) > 1 else {"": rows}
+
+
+def _lacking(parts: Iterable[_Part], lineage: Lineage) -> Iterator[_Part]:
+    """Find the first of those that may be one history, were it on record what built them: they differ in nothing but what they read."""
+    alike: dict[tuple[object, ...], list[_Part]] = {}
+    for part in parts:
+        row = part.named
+        called = (row.text(name) for name in _CALLED)
+        alike.setdefault((lineage.work(row.text("job_key") or ""), *_place(row), *called), []).append(part)
+    for those in alike.values():
+        if len({part.named.text("asked") for part in those}) > 1:
+            lacking = (part for part in those if lineage.lacks(part.named.text("job_key") or ""))
+            yield from itertools.islice(lacking, 1)
 
 
 def _made_in(row: TableRow, lineage: Lineage) -> str:
@@ -244,7 +270,7 @@ def _change(
 
 
 def _changed(before: HistoryPoint, after: HistoryPoint, environments: Mapping[str, Environment]) -> Iterator[str]:
-    """Say what is recorded otherwise of two sessions, in the order of what can change a number."""
+    """Say what is recorded otherwise of two sessions."""
     places = [("", before.environment_id, after.environment_id)]
     places += [
         ("made with ", before.made_in[one], after.made_in[one]) for one in before.made_in if one in after.made_in
@@ -252,35 +278,4 @@ def _changed(before: HistoryPoint, after: HistoryPoint, environments: Mapping[st
     sides = [
         (word, environments[old], environments[new]) for word, old, new in places if {old, new} <= environments.keys()
     ]
-    for kind in (_leading, _facts, _others):
-        found = [(word, text) for word, old, new in sides for text in _differing(kind(old), kind(new))]
-        here = {text for word, text in found if not word}
-        yield from dict.fromkeys(word + text for word, text in found if not word or text not in here)
-
-
-def _differing(old: Mapping[str, str | None], new: Mapping[str, str | None]) -> Iterator[str]:
-    for name in sorted({*old, *new}):
-        if old.get(name) != new.get(name):
-            yield f"{name} {old.get(name) or 'none'} to {new.get(name) or 'none'}"
-
-
-def _leading(place: Environment) -> dict[str, str | None]:
-    return {name: version for name, version in place.packages.items() if name in PACKAGES}
-
-
-def _facts(place: Environment) -> dict[str, str | None]:
-    return {
-        "CPU": place.cpu,
-        "cores": str(place.cores),
-        "GPU": gpu_of(place),
-        "driver": place.gpus[0].driver if place.gpus else None,
-        "CUDA": place.cuda,
-        "system": place.system,
-        "python": place.python,
-        "harness": place.harness,
-        **place.threads,
-    }
-
-
-def _others(place: Environment) -> dict[str, str | None]:
-    return {name: version for name, version in place.packages.items() if name not in PACKAGES}
+    return changed_between(sides)
