@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,21 +12,23 @@ from harness.core.metric import metric as metric_named
 from harness.core.outcome import Environment
 from harness.numbers.change_points import LEAST, ChangePoint, change_points
 from harness.plots.asked import Lineage, lineage_of
+from harness.plots.differences import changed_between
 from harness.plots.naming import LOOKED_AT, names_of
+from harness.store.cache import Maker
 from harness.store.database import Database
-from harness.tables.columns import PACKAGES
 from harness.tables.rows import TableRow, rows_of
 
 KEY = ("asked", "gpu", "machine", "environment", "metric", "metric_version", "slice", "source")
 """What a series keeps: another GPU, machine or definition of the metric is a series of its own, never a change."""
-_OLD = ("driver", "system", "python", "harness")
-"""Columns beside packages that may have changed where a number did."""
 _WANTED = tuple(
     dict.fromkeys(
-        ("job_key", *KEY[1:], *LOOKED_AT, *_OLD, "run", "status", "reason", "session", "started", "counts_from", "environment_id",
+        ("job_key", *KEY[1:], *LOOKED_AT, "run", "artifact", "artifact_content", "status", "reason", "session", "started", "counts_from", "environment_id",
          "value", "low", "high", "summary_value", "summary_low", "summary_high", "rounds", "unit", "better", "notes")
     )
 )  # fmt: skip
+_CALLED = ("model", "method", "recipe", "reference")
+"""What series have alike that may be one, were it on record what built them."""
+_LACKING = "what built it is not on record, so that a history begins anew with each build; publish or ingest the build"
 _VOID = 3
 """Void runs that are named; the others are counted."""
 
@@ -43,8 +46,6 @@ class HistoryPoint:
     rounds: int
     run: str
     environment_id: str
-    facts: Mapping[str, str]
-    """What may have changed beside packages: driver, system, Python, harness."""
     made_in: Mapping[str, str] = field(default_factory=dict)
     """Ids of the environments that made what was measured and what that was made from, by what each build was asked."""
 
@@ -59,8 +60,8 @@ class HistoryChange:
     way: str
     """`better`, `worse`, or empty where the metric has no direction."""
     changed: tuple[str, ...]
-    """What is not what it was in the session before, `NAME OLD to NEW`: packages whose version can change a number, system and
-    harness, other packages; `made with` says a package of the environment that built what was measured."""
+    """What is not what it was in the session before, `NAME OLD to NEW`: packages whose version can change a number, devices,
+    system and harness, other packages; `made with` says it of the environment that built what was measured."""
 
 
 @dataclass(frozen=True)
@@ -86,34 +87,64 @@ class _Known:
     lineage: Lineage
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What becomes a series."""
+
+    named: TableRow
+    """Its last row, with what tells it from others."""
+    rows: Sequence[TableRow]
+    told: list[str]
+
+
 def history_of(metric: str, where: Mapping[str, object], sources: Sequence[Database]) -> list[HistorySeries]:
     """Read the history of a metric. sources: of a run that stands in several, the first one's counts; an empty answer is an empty list.
 
     What one of them knows to be void counts in none, as a published copy of before.
     """
-    void = void_runs(sources)
+    rows, known = _read(metric, where, sources)
+    parts = _told_apart(rows, known.lineage, void_runs(sources))
+    for part in _lacking(parts, known.lineage):
+        part.told.append(_LACKING)
+    names = names_of([part.named for part in parts])
+    return [_series(name, part, known) for name, part in zip(names, parts, strict=True)]
+
+
+def _told_apart(rows: Iterable[TableRow], lineage: Lineage, void: Mapping[str, str]) -> list[_Part]:
+    """Make a part of the rows of each series; what is void is left out, which the first part of its like tells."""
+    left: dict[tuple[object, ...], list[str]] = {}
+    grouped: dict[tuple[object, ...], list[TableRow]] = {}
+    for row in rows:
+        key = _key(row, lineage)
+        if row.run in void:
+            left.setdefault(key, []).append(row.run)
+        else:
+            grouped.setdefault(key, []).append(row)
+    parts: list[_Part] = []
+    for key, found in grouped.items():
+        told = _void_told(left.get(key, []), void)
+        for place, some in _by_maker(found, lineage).items():
+            named = TableRow({**some[-1].fields, "asked": key[0], "made_in": place})
+            parts.append(_Part(named, some, told))
+            told = []
+    return parts
+
+
+def _read(metric: str, where: Mapping[str, object], sources: Sequence[Database]) -> tuple[list[TableRow], _Known]:
+    """Read the rows of a metric, each run's once, in the order in which they count, and what stands behind them."""
+    rows: dict[tuple[object, ...], TableRow] = {}
+    for source in sources:
+        asked = {**where, "metric": [metric], "origin": "measured", "status": "ok"}
+        for row in rows_of(source.select(asked, _WANTED)):
+            rows.setdefault((row.run, *_place(row)), row)
+    folders = {
+        row.text("artifact") or "" for row in rows.values() if row.get("artifact") == row.get("artifact_content")
+    }
+    lineage = lineage_of(sources, {row.text("job_key") or "" for row in rows.values()}, folders)
     environments: dict[str, Environment] = {}
-    read: list[TableRow] = []
     for source in sources:
         environments = {**source.environments(), **environments}
-        read += rows_of(source.select({**where, "metric": [metric], "origin": "measured", "status": "ok"}, _WANTED))
-    known = _Known(environments, lineage_of(sources, {row.text("job_key") or "" for row in read}))
-    rows: dict[tuple[str, tuple[object, ...]], TableRow] = {}
-    left: dict[tuple[object, ...], list[str]] = {}
-    for row in (_asked(row, known.lineage) for row in read):
-        if row.run in void:
-            left.setdefault(_key(row), []).append(row.run)
-        else:
-            rows.setdefault((row.run, _key(row)), row)
-    grouped: dict[tuple[object, ...], list[TableRow]] = {}
-    for row in sorted(rows.values(), key=lambda row: row.age):
-        grouped.setdefault(_key(row), []).append(row)
-    parts = [(key, part) for key, found in grouped.items() for part in _parts(found, known.lineage)]
-    names = names_of([part[-1] for _, part in parts])
-    return [
-        _series(name, part, known, _void_told(left.get(key, []), void))
-        for name, (key, part) in zip(names, parts, strict=True)
-    ]
+    return sorted(rows.values(), key=lambda row: row.age), _Known(environments, lineage)
 
 
 def void_runs(sources: Sequence[Database]) -> dict[str, str]:
@@ -128,38 +159,57 @@ def _void_told(runs: Sequence[str], void: Mapping[str, str]) -> list[str]:
     return [f"left out of what is published, since they are void: {named}{more}"] if some else []
 
 
-def _asked(row: TableRow, lineage: Lineage) -> TableRow:
-    return TableRow({**row.fields, "asked": lineage.asked(row.text("job_key") or "")})
+def _key(row: TableRow, lineage: Lineage) -> tuple[object, ...]:
+    return lineage.asked(row.text("job_key") or ""), *_place(row)
 
 
-def _key(row: TableRow) -> tuple[object, ...]:
-    return tuple(row.get(name) for name in KEY)
+def _place(row: TableRow) -> tuple[object, ...]:
+    return tuple(row.get(name) for name in KEY[1:])
 
 
 def _session(row: TableRow) -> str:
     return row.text("session") or row.run
 
 
-def _parts(rows: Sequence[TableRow], lineage: Lineage) -> list[list[TableRow]]:
-    """Tell apart what environments made of the same, where a session holds one beside the other; what was made anew stays one series."""
-    places = {key: _made_in(lineage, key) for key in {row.text("job_key") or "" for row in rows}}
+def _by_maker(rows: list[TableRow], lineage: Lineage) -> dict[str, list[TableRow]]:
+    """Tell apart what environments made of the same, where a session holds one beside the other; what was made anew stays one series, named by none."""
+    last = {(_session(row), row.text("job_key")): row for row in rows}
+    places = {name: _made_in(row, lineage) for name, row in last.items()}
     by_session: dict[str, set[str]] = {}
     found: dict[str, list[TableRow]] = {}
     for row in rows:
-        place = places[row.text("job_key") or ""]
-        by_session.setdefault(_session(row), set()).add(place)
-        found.setdefault(place, []).append(TableRow({**row.fields, "made_in": place}))
-    return list(found.values()) if max(map(len, by_session.values())) > 1 else [list(rows)]
+        session = _session(row)
+        place = places[session, row.text("job_key")]
+        by_session.setdefault(session, set()).add(place)
+        found.setdefault(place, []).append(row)
+    return found if max(map(len, by_session.values())) > 1 else {"": rows}
 
 
-def _made_in(lineage: Lineage, key: str) -> str:
-    return ", ".join(dict.fromkeys(maker.environment for maker in lineage.behind(key).values()))
+def _lacking(parts: Iterable[_Part], lineage: Lineage) -> Iterator[_Part]:
+    """Find the first of those that may be one history, were it on record what built them: they differ in nothing but what they read."""
+    alike: dict[tuple[object, ...], list[_Part]] = {}
+    for part in parts:
+        row = part.named
+        called = (row.text(name) for name in _CALLED)
+        alike.setdefault((lineage.work(row.text("job_key") or ""), *_place(row), *called), []).append(part)
+    for those in alike.values():
+        if len({part.named.text("asked") for part in those}) > 1:
+            lacking = (part for part in those if lineage.lacks(part.named.text("job_key") or ""))
+            yield from itertools.islice(lacking, 1)
 
 
-def _series(name: str, rows: Sequence[TableRow], known: _Known, void: Sequence[str]) -> HistorySeries:
-    points, odd = _points(rows, known.lineage)
-    told = [*odd, *void]
-    last = rows[-1]
+def _made_in(row: TableRow, lineage: Lineage) -> str:
+    return ", ".join(dict.fromkeys(maker.environment for maker in _behind(row, lineage).values()))
+
+
+def _behind(row: TableRow, lineage: Lineage) -> dict[str, Maker]:
+    return lineage.behind(row.text("job_key") or "", row.age[0], row.text("machine") or "")
+
+
+def _series(name: str, part: _Part, known: _Known) -> HistorySeries:
+    points, odd = _points(part.rows, known.lineage)
+    told = [*odd, *part.told]
+    last = part.rows[-1]
     metric = metric_named(last.metric or "")
     better: Direction = next((way for way in ("higher", "lower", "none") if way == last.text("better")), metric.better)
     found = change_points([point.value for point in points])
@@ -198,7 +248,6 @@ def _points(rows: Iterable[TableRow], lineage: Lineage) -> tuple[list[HistoryPoi
 def _point(session: str, row: TableRow, value: float, lineage: Lineage) -> HistoryPoint:
     ends = ("low", "high") if row.get("rounds") is None else ("summary_low", "summary_high")
     low, high = (row.get(end) for end in ends)
-    facts = {name: row.text(name) or "" for name in _OLD}
     return HistoryPoint(
         session,
         row.age[0],
@@ -208,8 +257,7 @@ def _point(session: str, row: TableRow, value: float, lineage: Lineage) -> Histo
         int(row.get("rounds") or 1),
         row.run,
         row.text("environment_id") or "",
-        facts,
-        {asked: maker.environment_id for asked, maker in lineage.behind(row.text("job_key") or "").items()},
+        {asked: maker.environment_id for asked, maker in _behind(row, lineage).items()},
     )
 
 
@@ -223,22 +271,11 @@ def _change(
 
 def _changed(before: HistoryPoint, after: HistoryPoint, environments: Mapping[str, Environment]) -> Iterator[str]:
     """Say what is recorded otherwise of two sessions."""
-    found = list(_packages(before.environment_id, after.environment_id, environments))
-    here = dict(found)
-    for asked in (one for one in before.made_in if one in after.made_in):
-        made = _packages(before.made_in[asked], after.made_in[asked], environments)
-        found += [(name, f"made with {text}") for name, text in made if here.get(name) != text]
-    yield from dict.fromkeys(text for name, text in found if name in PACKAGES)
-    for name in _OLD:
-        if before.facts[name] != after.facts[name]:
-            yield f"{name} {before.facts[name] or 'none'} to {after.facts[name] or 'none'}"
-    yield from dict.fromkeys(text for name, text in found if name not in PACKAGES)
-
-
-def _packages(before: str, after: str, environments: Mapping[str, Environment]) -> Iterator[tuple[str, str]]:
-    """Name the packages that differ between two environments (ids), and say how."""
-    sides = [environments.get(one) for one in (before, after)]
-    old, new = (side.packages if side else {} for side in sides)
-    for name in sorted({*old, *new}):
-        if old.get(name) != new.get(name):
-            yield name, f"{name} {old.get(name, 'none')} to {new.get(name, 'none')}"
+    places = [("", before.environment_id, after.environment_id)]
+    places += [
+        ("made with ", before.made_in[one], after.made_in[one]) for one in before.made_in if one in after.made_in
+    ]
+    sides = [
+        (word, environments[old], environments[new]) for word, old, new in places if {old, new} <= environments.keys()
+    ]
+    return changed_between(sides)

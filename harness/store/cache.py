@@ -40,11 +40,14 @@ class CachedRun:
 
 @dataclass(frozen=True)
 class Maker:
-    """The latest run that made an artifact or a stored reference."""
+    """A run that made an artifact or a stored reference."""
 
     job_key: str
     environment: str
     environment_id: str
+    machine: str
+    moment: str
+    """When it counts from: ISO, UTC."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +92,19 @@ def _sealed() -> Select[Any]:
     return sealed.order_by(run.c.counts_from, run.c.name)
 
 
-def makers(connection: Connection) -> dict[str, Maker]:
-    """Return who made each artifact and stored reference, by its id; a run that a person does not let count made its own, too."""
+def makers(connection: Connection) -> dict[str, list[Maker]]:
+    """Return who made each artifact and stored reference, by its id, the latest last; a run that a person does not let count made its own, too."""
     run, job, place = table(m.RunRow), table(m.JobRow), table(m.EnvironmentRow)
-    query = select(run.c.artifact, job.c.key, place.c.name, place.c.digest).select_from(
+    moment = func.coalesce(run.c.counts_from, run.c.started).label("moment")
+    query = select(run.c.artifact, job.c.key, place.c.name, place.c.digest, place.c.machine_id, moment).select_from(
         run.join(job, job.c.id == run.c.job_id).join(place, place.c.id == run.c.environment_id)
     )
-    made = query.where(job.c.kind.in_(_SEALING), run.c.status.in_([Status.OK.value, VOID]), run.c.artifact.is_not(None))
-    rows = connection.execute(made.order_by(run.c.counts_from, run.c.name))
-    return {row.artifact: Maker(row.key, row.name, row.digest) for row in rows}
+    sealed = run.c.artifact.is_not(None) & run.c.artifact_content.is_not(None)  # a void run may have failed before
+    made = query.where(job.c.kind.in_(_SEALING), run.c.status.in_([Status.OK.value, VOID]), sealed)
+    found: dict[str, list[Maker]] = defaultdict(list)
+    for row in connection.execute(made.order_by(moment, run.c.name)):
+        found[row.artifact].append(Maker(row.key, row.name, row.digest, row.machine_id, row.moment.isoformat()))
+    return dict(found)
 
 
 def specs(connection: Connection, keys: Iterable[str]) -> dict[str, BuildSpec | MeasureSpec]:

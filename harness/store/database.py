@@ -214,8 +214,8 @@ class Database:
         with self._reading() as connection:
             return cache.artifact_runs(connection)
 
-    def makers(self) -> dict[str, cache.Maker]:
-        """Return who made each artifact and stored reference, by its id."""
+    def makers(self) -> dict[str, list[cache.Maker]]:
+        """Return who made each artifact and stored reference, by its id, the latest last."""
         with self._reading() as connection:
             return cache.makers(connection)
 

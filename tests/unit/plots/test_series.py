@@ -75,6 +75,14 @@ def test_the_harness_that_changed_at_a_step_is_named(database: Database) -> None
     assert [change.changed for change in found.changes] == [("harness 0.1.0 to 0.2.0",)]
 
 
+def test_threads_and_cuda_that_changed_at_a_step_are_named(database: Database) -> None:
+    for number in range(16):
+        changed: dict[str, Any] = {"cuda": "13.0", "threads": {"OMP_NUM_THREADS": "1"}} if number > 7 else {}
+        database.ingest(night(number, 100.0 - number // 8 * 20, environment().model_copy(update=changed)), None)
+    (found,) = history_of("decode_tps", {}, [database])
+    assert [change.changed for change in found.changes] == [("CUDA none to 13.0", "OMP_NUM_THREADS none to 1")]
+
+
 def test_sessions_of_rounds_are_one_point_with_the_interval_between_processes(bench: Bench) -> None:
     bench.sweep(method=["fp32"], rounds=3)
     for _ in range(2):

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from harness.core.outcome import Outcome
-from harness.store import samples
+from harness.core.spec import Status
+from harness.store import files, samples
 from harness.store.database import Database
+from harness.store.mark import RunMark
 from tests.unit.store.outcomes import CONTENT, H200, built, environment, failed, measured, with_array, write_run
 
 
@@ -18,6 +20,23 @@ def test_known_artifacts_are_those_that_were_sealed_last(database: Database) -> 
     database.ingest(built(2, content="b" * 64), None)
     database.ingest(built(1, content="a" * 64), None)
     assert database.known_artifacts() == {"b-0123456789ab": "b" * 64}
+
+
+def test_makers_of_an_artifact_are_all_that_sealed_it_in_order_also_those_that_do_not_count(
+    database: Database, tmp_path: Path
+) -> None:
+    outcomes = [built(number, environment=environment(f"place-{number}")) for number in (2, 1, 3)]
+    outcomes.append(built(4, artifact=None, measurements=(), status=Status.FAILED, reason="it broke"))
+    for outcome in outcomes:
+        folder = write_run(tmp_path, outcome)
+        if outcome.job.run in {"run-000002", "run-000004"}:
+            files.write_mark(folder, RunMark(void="a bad disk"))
+    database.ingest_folder(tmp_path)
+    assert {*database.marked.all()} == {"run-000002", "run-000004"}
+    made = database.makers()["b-0123456789ab"]
+    assert [one.environment for one in made] == ["place-1", "place-2", "place-3"]
+    assert made[0].moment == "2026-01-31T12:00:01+00:00"
+    assert made[0].machine == "f00dfeed"
 
 
 def test_known_quality_carries_what_decides_whether_it_counts(database: Database) -> None:
