@@ -172,9 +172,8 @@ def _speed(
         return _told("speed", canary, over)
     if first is None or first.estimate is None or _word(first, night) != "worse":
         missed = _not_found("speed", canary, first, night)
-        return (
-            missed.model_copy(update={"said": f"{missed.said}; {over}"}) if stop.over and not missed.skipped else missed
-        )
+        said = f"{missed.said}; {over}" if stop.over and not missed.skipped else missed.said
+        return missed.model_copy(update={"said": said})
     first_used = stop.used  # a clock that goes on
     more = replace(
         asked, live=f"{asked.live}, again", most=max(blocks, LOOKS[0]), budget=asked.budget - first_used, reserved=set(),
