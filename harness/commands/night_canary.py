@@ -157,8 +157,7 @@ def _speed(
         return _target(canary.metrics, numbers_of(canary.pair, session, apart, reading))
 
     def decided(session: str, pair: str, blocks: int) -> str:  # noqa: ARG001 - there is one pair
-        one = target(session)
-        word = _word(one, night) if one and one.estimate else "cannot tell"
+        word = _word(one, night) if (one := target(session)) and one.estimate else "cannot tell"
         return "" if word == "cannot tell" else f"{word} is shown"
 
     asked = replace(asked, pairs=(canary.pair,), reserved={canary.pair.name})
@@ -166,8 +165,8 @@ def _speed(
     first, blocks = target(session), stop.blocks(canary.pair.name)
     if stop.broken:
         return _told("speed", canary, f"its rounds gave no number: {next(iter(stop.broken.values()))}")
-    done = f"{blocks} of {LOOKS[0]} blocks" if blocks < LOOKS[0] else f"{blocks} blocks"
-    over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, leave no time for more than {done}, twice; give the night more time with --budget"
+    done = f"{blocks} of {LOOKS[0]}" if blocks < LOOKS[0] else f"{blocks}"
+    over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, leave no time for more than {done} blocks, twice; give the night more time with --budget"
     if blocks < LOOKS[0] and not (first and first.disturbed):
         return _told("speed", canary, over)
     if first is None or first.estimate is None or _word(first, night) != "worse":
