@@ -86,7 +86,8 @@ def _in_one_pass(forward: Forward, ids: Sequence[int], asked: Indices) -> Iterat
     most = max(TILE, _HELD // (4 * forward.vocabulary)) if forward.picks else len(asked)
     for begin in range(0, len(asked), most):
         part = asked[begin : begin + most]
-        rows = forward.run([ids], [part], None, keep=False)[0][0]
+        end = len(ids) if beyond_border(forward, len(ids)) else int(part[-1]) + 1
+        rows = forward.run([ids[:end]], [part], None, keep=False)[0][0]
         for start in range(0, len(part), TILE):
             yield Tile(positions=part[start : start + TILE], logprobs=rows[start : start + TILE])
 

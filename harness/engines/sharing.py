@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, is_out_of_memory
 from harness.core.spec import Note
 from harness.engines import scoring
 
@@ -19,6 +19,9 @@ _TRIED_ON = (7, 5, 3)
 """Tokens of a beginning and of its two continuations when sharing is tried."""
 _ROUNDING = 0.3
 """The part of what a forgotten beginning changes that rounding may, where results depend on what else is in a pass (INT4 of SmolLM2: 0.09)."""
+
+_LOST = 0.1
+"""The part where they do not: what a cache changes beyond the tolerance, and within this, is shared by nobody, but continued."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,8 @@ def found(forward: SharesCaches, tolerance: float, until: int | None, *, batches
 def tried(forward: SharesCaches, tolerance: float, *, batches: bool) -> Sharing:
     """Run a beginning and two continuations apart and on its cache, one by one and side by side; say what gives the same.
 
-    tolerance: how far a log-probability may stand from a whole pass, nats. Where padding moves results further than that,
-    rounding does: there a cache is lost where it moves them by more than a part of what forgetting the beginning does.
+    tolerance: how far a log-probability may stand from a whole pass, nats, where one cache continues several. A cache is lost where it moves
+    results by more than a part of what forgetting the beginning does; where padding moves them beyond the tolerance, so may a cache.
     """
     import numpy as np
 
@@ -114,12 +117,15 @@ def tried(forward: SharesCaches, tolerance: float, *, batches: bool) -> Sharing:
         _, cache = forward.run([begin], [np.empty(0, dtype=np.int64)], None, keep=True)
         singly = [forward.run([rest], [at], cache, keep=False)[0][0] for rest, at in zip(rests, last, strict=True)]
     except _REFUSALS as error:
-        return _lost(f"the engine cannot continue a cache ({type(error).__name__})")
-    allowed = tolerance if forward.pads else max(tolerance, _ROUNDING * away(apart([])))
-    if away(singly[:1]) > allowed:
+        return _refused(error)
+    lost = max(tolerance, (_LOST if forward.pads else _ROUNDING) * away(apart([])))
+    allowed = tolerance if forward.pads else lost
+    if away(singly[:1]) > lost:
         return _lost("continuing a cache gave other results when it was tried at opening")
     if away(singly) > allowed:
-        return Sharing(possible=False, reason="a cache gave other results when it was continued once more at opening")
+        return Sharing(
+            possible=False, reason="a cache that was continued gave other results when it was tried at opening"
+        )
     if not batches:
         return Sharing()
     try:
@@ -127,6 +133,12 @@ def tried(forward: SharesCaches, tolerance: float, *, batches: bool) -> Sharing:
     except _REFUSALS:
         return Sharing()
     return Sharing(batched=away(together) <= tolerance)
+
+
+def _refused(error: Exception) -> Sharing:
+    if is_out_of_memory(error):
+        return Sharing(possible=False, reason="memory ran out when it was tried at opening")
+    return _lost(f"the engine cannot continue a cache ({type(error).__name__})")
 
 
 def _lost(reason: str) -> Sharing:
@@ -150,7 +162,10 @@ def notes(forward: SharesCaches) -> tuple[Note, ...]:
     """Say why every sequence was run whole, or that some were although others begin like them."""
     if not forward.continues:
         return (
-            Note(code="whole-prompts", text=f"every sequence was run whole, in one pass: {forward.sharing.reason}"),
+            Note(
+                code="whole-prompts",
+                text=f"scores come from whole sequences, each in one pass: {forward.sharing.reason}",
+            ),
         )
     if not forward.whole:
         return ()

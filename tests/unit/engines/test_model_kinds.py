@@ -77,7 +77,7 @@ def test_a_window_has_the_log_probabilities_of_one_whole_pass(folders: Path, kin
     with opened(folders, kind, engine) as session:
         for length in (60, 600):
             hold(session, whole, length, 5e-4)
-        assert session._forward.sharing.possible
+        assert session._forward.sharing.continues
 
 
 def test_tiles_see_all_before_them_where_a_window_is_named_that_nothing_reads(folders: Path) -> None:
@@ -90,18 +90,18 @@ def test_tiles_see_all_before_them_where_a_window_is_named_that_nothing_reads(fo
 def test_a_model_whose_states_transformers_cannot_continue_is_run_in_whole_passes(folders: Path, kind: str) -> None:
     whole = Whole(model_of(folders, kind))
     with opened(folders, kind, "transformers") as session:
-        hold(session, whole, 600, 1e-4)
+        hold(session, whole, 600, 5e-4)
         ids = token_ids(600, seed=2)
         tiles = list(session.logits(ids, [10, 599]))
         logits = tiles[0].logits - np.logaddexp.reduce(tiles[0].logits.astype(np.float64), axis=1, keepdims=True)
-        assert np.abs(logits - whole.rows(ids)[[10, 599]]).max() < 1e-4
+        assert np.abs(logits - whole.rows(ids)[[10, 599]]).max() < 5e-4
         request = Request(tuple(ids[:500]), tuple(ids[500:503]))
         [score] = session.score([request])
         rows = whole.rows(ids[:502])[499:]
-        assert score.logprob == pytest.approx(sum(rows[at, ids[500 + at]] for at in range(3)), abs=1e-4)
+        assert score.logprob == pytest.approx(sum(rows[at, ids[500 + at]] for at in range(3)), abs=1e-3)
         made = session.greedy_all([ids[:590], ids[:580]], 3)[0]
         assert made == [whole.rows([*ids[:590], *made[:count]])[-1].argmax() for count in range(3)]
-        assert "every sequence was run whole" in {note.code: note.text for note in session.notes}["whole-prompts"]
+        assert "whole sequences, each in one pass" in {note.code: note.text for note in session.notes}["whole-prompts"]
 
 
 @pytest.mark.slow

@@ -99,14 +99,27 @@ class Neighbours(Shares):
 def test_what_is_harmless_hangs_on_the_type(dtype: str, harmless: bool) -> None:
     forward = Neighbours(SINGLY)
     assert sharing.padding_is_harmless(forward, sharing.TOLERANCE[dtype]) == harmless
-    assert sharing.found(forward, sharing.TOLERANCE[dtype], None).possible == harmless
+    found = sharing.found(forward, sharing.TOLERANCE[dtype], None)
+    assert (found.possible, found.continues) == (harmless, True), "what rounding moves is not shared, and no lost cache"
+
+
+def test_memory_that_runs_out_while_caches_are_tried_is_no_engine_that_cannot_continue_them() -> None:
+    class Full(Shares):
+        def run(self, batch: Sequence[Sequence[int]], wanted: Sequence[Any], cache: Any, *, keep: bool) -> Any:
+            if keep:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return super().run(batch, wanted, cache, keep=keep)
+
+    found = sharing.found(Full(SINGLY), 1e-3, None)
+    assert (found.possible, found.continues) == (False, True)
+    assert "memory ran out" in found.reason
 
 
 def test_a_cache_that_is_used_up_is_continued_but_not_shared() -> None:
     found = sharing.found(Consumes(SINGLY), 1e-3, None)
     assert found.continues
     assert not found.possible
-    assert found.reason == "a cache gave other results when it was continued once more at opening"
+    assert found.reason == "a cache that was continued gave other results when it was tried at opening"
 
 
 @pytest.mark.parametrize("pads", [True, False])
@@ -133,7 +146,7 @@ def test_where_no_cache_can_be_continued_every_sequence_is_one_pass(kind: type[S
     np.testing.assert_allclose([step.logprobs[0], further.logprobs[0]], right[[599, 600]], atol=1e-5)
     [note] = sharing.notes(forward)
     assert note.code == "whole-prompts"
-    assert note.text == f"every sequence was run whole, in one pass: {forward.sharing.reason}"
+    assert note.text == f"scores come from whole sequences, each in one pass: {forward.sharing.reason}"
 
 
 def test_a_reader_is_told_how_many_were_run_whole_and_why() -> None:

@@ -54,7 +54,7 @@ def test_a_head_that_gives_single_rows_otherwise_is_asked_for_all(off: float, dt
 
     def model(input_ids: Any, *, use_cache: bool) -> Any:
         logits = head(embedding(input_ids))
-        return SimpleNamespace(logits=logits + off * (logits.shape[1] == 3))
+        return SimpleNamespace(logits=logits + off * (logits.shape[1] == 3) * torch.tensor([1.0, -1.0] * 10))
 
     def inputs_of(batch: Any) -> Any:
         return {"input_ids": torch.tensor([[*ids, *[0] * (4 - len(ids))] for ids in batch])}
