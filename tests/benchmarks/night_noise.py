@@ -69,9 +69,10 @@ def kept(blocks: Sequence[PoolBlock]) -> float:
     return more / (more + inside / BLOCKS)
 
 
-def most_kept() -> float:
-    """Return the largest share of a night's variance that a second measurement would show again, of all our pools."""
-    return max(kept(blocks) for blocks in _rounds().values())
+@cache
+def drawn_anew() -> Mapping[str, float]:
+    """Return of each pool the share of a night's variance that a second measurement draws anew; nobody measured the database twice: all of it."""
+    return dict.fromkeys(pools(), 1.0) | {name: 1 - kept(blocks) for name, blocks in _rounds().items()}
 
 
 def _residuals(path: Path) -> np.ndarray:

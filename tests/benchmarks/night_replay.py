@@ -16,6 +16,8 @@ from tests.benchmarks import night_noise
 
 SERIES, NIGHTS = 300, 90
 FALSE_ALARMS, POWER = 0.01, 0.8
+MEASURED = -1.0
+"""Stands for the share of each kind of noise that our own rounds show."""
 MISSING = 0.03
 """Share of values that were not reached; besides, two whole nights of each replay were not measured."""
 DEGREES = 5
@@ -66,7 +68,8 @@ def fleet(
     *,
     drift: bool = True,
 ) -> Fleet:
-    """Draw a fleet. deviation: between nights; within: share of its variance that a night's own rounds make up, drawn anew by a second measurement.
+    """Draw a fleet. deviation: between nights; within: share of its variance that a night's own rounds make up, drawn anew by a second
+    measurement; `MEASURED`: of each kind of noise its own.
 
     What is common to all: a walk of 0.2 % a night, and a step of 3 % in night 45.
     """
@@ -79,10 +82,13 @@ def fleet(
     )
     common = np.cumsum(draw.normal(size=NIGHTS) * 0.002) + 0.03 * (np.arange(NIGHTS) >= 45)
     levels = draw.normal(size=(SERIES, 1)) * 0.02
-    both = levels + (common if drift else 0.0) + deviation * np.sqrt(1 - within) * kept
+    anew = np.array([night_noise.drawn_anew().get(name, 1.0) if within == MEASURED else within for name in pools])[
+        :, None
+    ]
+    both = levels + (common if drift else 0.0) + deviation * np.sqrt(1 - anew) * kept
     for step in steps:
         both[step.series] += step.at(NIGHTS)
-    share = deviation * np.sqrt(within)
+    share = deviation * np.sqrt(anew)
     errors = np.maximum(share, deviation / 1000) * np.sqrt(draw.chisquare(DEGREES, (SERIES, NIGHTS)) / DEGREES)
     gone = draw.random((SERIES, NIGHTS)) < MISSING
     gone[:, draw.choice(NIGHTS, 2, replace=False)] = True
