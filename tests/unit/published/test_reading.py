@@ -139,10 +139,14 @@ def test_a_session_begins_with_its_first_run(tmp_path: Path) -> None:
 
 
 def seconds_of(folder: Path, count: int) -> float:
+    """Read a file of so many runs three times; return the least processor seconds."""
     written(folder, many(count), name=f"runs-{count}")
-    begin = time.process_time()
-    assert len(read_published(folder).outcomes) == count
-    return time.process_time() - begin
+    seconds = []
+    for _ in range(3):
+        begin = time.process_time()
+        assert len(read_published(folder).outcomes) == count
+        seconds.append(time.process_time() - begin)
+    return min(seconds)
 
 
 @pytest.mark.alone
