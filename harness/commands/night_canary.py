@@ -165,7 +165,7 @@ def _speed(
     first, blocks = target(session), stop.blocks(canary.pair.name)
     if stop.broken:
         return _told("speed", canary, f"its rounds gave no number: {next(iter(stop.broken.values()))}")
-    done = f"{blocks} of {LOOKS[0]}" if blocks < LOOKS[0] else f"{blocks}"
+    done = f"{blocks} of {LOOKS[0]}" if blocks < LOOKS[0] else str(blocks)
     over = f"the {asked.budget:.3g} s that it may take, {SHARE:.0%} of the budget, leave no time for more than {done} blocks, twice; give the night more time with --budget"
     if blocks < LOOKS[0] and not (first and first.disturbed):
         return _told("speed", canary, over)

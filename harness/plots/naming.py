@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.core.spec import WORKLOAD_NUMBERS
 from harness.tables.formats import without_paths
 from harness.tables.options import differing, option
 from harness.tables.rows import TableRow
@@ -12,19 +13,7 @@ _ALWAYS = ("model", "method")
 _NAMED = (*_ALWAYS, "engine", "environment", "gpu", "machine", "prompt", "output", "batch", "task", "slice", "source",
           "metric_version")  # fmt: skip
 """What a series is called by, as far as series differ in it."""
-_MORE = (
-    "recipe",
-    "reference",
-    "text",
-    "depth",
-    "concurrency",
-    "request_rate",
-    "shots",
-    "limit",
-    "window",
-    "stride",
-    "tokens",
-)
+_MORE = ("recipe", "reference", "text", *(name for name in WORKLOAD_NUMBERS if name not in _NAMED))
 """What tells series of one name apart."""
 _OPTIONS = ("recipe_options", "engine_options")
 _AT_LAST = ("made_in", "asked")

@@ -75,7 +75,8 @@ def drop_half_written(queue: Path, runs: Path) -> None:
     Raises: OSError.
     """
     for half in (queue / WAITING).glob(f"*.jsonl{PARTIAL}"):
-        if (runs / half.name.removesuffix(f".jsonl{PARTIAL}")).is_dir() and not half.is_dir():
+        run = half.name.removesuffix(f".jsonl{PARTIAL}")
+        if run.strip(".") and (runs / run).is_dir() and not half.is_dir():
             half.unlink(missing_ok=True)
 
 

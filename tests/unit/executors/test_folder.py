@@ -243,7 +243,8 @@ def test_a_batch_that_a_killed_command_had_half_written_goes_and_those_of_others
     for name in ("mine", "mine-too"):
         (tmp_path / "runs" / name).mkdir()
         (queue / WAITING / f"{name}.jsonl.partial").write_text('{"batch": 1, "environm', "utf-8")
-    strangers = [queue / WAITING / "theirs.jsonl.partial", queue / TAKEN / "mine.jsonl.partial"]
+    names = ("theirs.jsonl.partial", ".jsonl.partial", "..jsonl.partial")
+    strangers = [*(queue / WAITING / name for name in names), queue / TAKEN / "mine.jsonl.partial"]
     for path in strangers:
         path.write_text("", "utf-8")
     assert [one.name for one in opened.found(tmp_path / "runs")] == [handle.name]
